@@ -1,0 +1,45 @@
+# Everything starts here. `make help` lists the targets.
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+# No service may depend on this machine's own gunicorn or flask settings.
+FLASK := $(BIN)/flask --app wsgi
+
+.DEFAULT_GOAL := help
+.PHONY: help run check test bench lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+run: .venv/run ## Start Postern on :5000 with its database, first admin and sandbox (PORT=5050 for another port)
+	@PORT=$(PORT) $(FLASK) init
+	@PORT=$(PORT) exec $(BIN)/python -m sandbox --port 5099 -- $(BIN)/gunicorn
+
+check: .venv/dev ## Lint, types, import contracts, and the lock files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: .venv/dev ## The whole suite, over real sockets
+	$(BIN)/python -m pytest -n 2
+
+bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
+	$(BIN)/python -m bench
+
+lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+
+clean: ## Remove the virtual environment and caches (keeps instance/)
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache
+
+.venv/run: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postern needs Python 3.11 or newer; set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/dev: .venv/run requirements-dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,158 @@
+"""Exception -> envelope and HTTP status, once, for the whole app. Nothing else in the code knows a status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from api.answers import wrapped
+from gateway.bodies import dump_json
+from gateway.errors import CallerError, CredentialError, GatewayError, InvalidParams, NotFound
+
+STATUS: Mapping[int, int] = {
+    -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
+    -1010: 503, -1011: 504, -1012: 502, -1013: 207,
+    -2001: 401, -2002: 401, -2003: 401, -2004: 403, -2005: 401, -2006: 401,
+    -3001: 400, -3002: 400, -3003: 400, -3004: 404, -3005: 405, -3006: 409, -3007: 413, -3008: 429, -3009: 412,
+    -3010: 406,
+    -5000: 500,
+}  # fmt: skip
+
+
+class CallerSignatureInvalid(CallerError):
+    code, type = -1002, "invalid_signature"
+    message = "The request's signature does not verify."
+
+
+class Unauthenticated(CallerError):
+    code, type = -2001, "unauthenticated"
+    message = "Say who you are: send a bearer token or sign the request."
+
+
+class TokenExpired(CallerError):
+    code, type = -2002, "token_expired"
+    message = "The token has expired; refresh it or log in again."
+
+
+class TokenInvalid(CallerError):
+    code, type = -2003, "token_invalid"
+    message = "The token is not valid."
+
+
+class Replayed(CallerError):
+    code, type = -2005, "replayed"
+    message = "The nonce was seen before, or the timestamp is off by more than 300 seconds."
+
+
+class BadCredentials(CallerError):
+    code, type = -2006, "bad_credentials"
+    message = "Wrong username or password."
+
+
+class MalformedBody(CallerError):
+    code, type = -3001, "malformed_body"
+    message = "The body is not valid JSON."
+
+
+class UnsupportedMediaType(CallerError):
+    code, type = -3002, "unsupported_media_type"
+    message = "Send the body as application/json."
+
+
+class MethodNotAllowed(CallerError):
+    code, type = -3005, "method_not_allowed"
+    message = "This address does not take that verb; see the Allow header."
+
+    def __init__(self, allow: str) -> None:
+        super().__init__()
+        self.allow = allow
+
+
+class Conflict(CallerError):
+    code, type = -3006, "conflict"
+    message = "This clashes with what is already there."
+
+
+class TooLarge(CallerError):
+    code, type = -3007, "too_large"
+    message = "The body is too large."
+
+
+class RateLimited(CallerError):
+    code, type, retryable = -3008, "rate_limited", True
+    message = "Too many requests; see the Retry-After header."
+
+
+class NotReady(GatewayError):
+    retryable = True
+    message = "Not ready; error.fields says what is missing."
+
+
+class NotAcceptable(CallerError):
+    code, type = -3010, "not_acceptable"
+    message = "There is no answer in a format that Accept allows."
+
+
+def register(app: Flask) -> None:
+    """Every exception that can leave a view, as the envelope."""
+    app.register_error_handler(GatewayError, answer)
+    app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
+    app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
+    app.register_error_handler(Exception, unforeseen)
+
+
+def translate(error: HTTPException) -> GatewayError:
+    """What werkzeug and Flask raise, in our words."""
+    if error.code == 405:
+        return MethodNotAllowed(", ".join(sorted(getattr(error, "valid_methods", None) or ())))
+    known = {404: NotFound, 413: TooLarge, 406: NotAcceptable, 415: UnsupportedMediaType}.get(error.code or 500)
+    if known:
+        return known()
+    if error.code and 300 <= error.code < 500:
+        return MalformedBody("The request could not be understood.")
+    return GatewayError()
+
+
+def unforeseen(error: Exception) -> Response:
+    structlog.get_logger().error("unforeseen", request_id=g.get("request_id"), path=request.path, exc_info=error)
+    return answer(GatewayError())
+
+
+def answer(error: GatewayError) -> Response:
+    """The failure envelope of one error, with the headers that go with it."""
+    g.code = error.code
+    body = dump_json(wrapped(None, error.code, error.text, describe(error)))
+    response = Response(body, status_of(error), mimetype="application/json")
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after + 0.499)))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = error.allow
+    if response.status_code == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
+    return response
+
+
+def status_of(error: GatewayError) -> int:
+    """By code, but for the two types that share a code with another status."""
+    if isinstance(error, CallerSignatureInvalid):
+        return 401
+    return 503 if isinstance(error, NotReady) else STATUS[error.code]
+
+
+def describe(error: GatewayError) -> dict[str, Any]:
+    """The envelope's ``error``: what kind, whose fault, whether another try makes sense."""
+    told: dict[str, Any] = {"type": error.type, "source": error.source, "retryable": error.retryable}
+    if error.service:
+        told["service"] = error.service
+    if error.method:
+        told["method"] = error.method
+    if error.fields:
+        told["fields"] = error.fields
+    if error.vendor_code is not None and error.expose_vendor_code and not isinstance(error, CredentialError):
+        told["vendor_code"] = error.vendor_code
+    return told

@@ -1,0 +1,28 @@
+"""Is the process up; can it do its work."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.answers import envelope
+from api.errors import NotReady
+from api.parts import parts
+
+blueprint = Blueprint("health", __name__)
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """The process answers."""
+    return envelope({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Database, cache and catalog are there; 503 names what is not."""
+    try:
+        parts().database.ping()
+    except SQLAlchemyError as error:
+        raise NotReady(fields={"database": [type(error).__name__]}) from error
+    return envelope({"database": "ok", "cache": "ok", "catalog": "ok"})

@@ -1,0 +1,72 @@
+"""Request ids end to end, and one JSON line for each request."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import uuid
+from typing import Any, BinaryIO
+
+import structlog
+from flask import Flask, Response, g, request
+
+from gateway.bodies import dump_json
+from gateway.masking import Masker
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> None:
+    """Every log line, ours and the libraries', as JSON on standard output, without any secret the masker knows.
+
+    :param level: debug, info, warning or error.
+    """
+
+    def render(_: Any, __: str, event: dict[str, Any]) -> bytes:
+        return masker.line(dump_json(event))
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.BytesLoggerFactory(stream or sys.stdout.buffer),
+        cache_logger_on_first_use=False,
+    )
+
+
+def register(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_finish)
+
+
+def _begin() -> None:
+    asked = request.headers.get("X-Request-ID", "")
+    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    began = time.perf_counter()
+    g.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    caller, called = g.get("caller"), g.get("called", (None, None))
+    structlog.get_logger().info(
+        "request",
+        request_id=g.request_id,
+        caller=caller.id if caller else None,
+        address=request.remote_addr,
+        verb=request.method,
+        path=request.path,
+        service=called[0],
+        method=called[1],
+        status=response.status_code,
+        code=g.get("code", 0),
+        attempts=len(g.trace.attempts) if "trace" in g else None,
+        elapsed_ms=round(g.elapsed_ms(), 1),
+    )
+    return response

@@ -1,0 +1,26 @@
+"""What the app is made of, for views: ``parts().gateway`` and not a configuration key deep inside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from config import Settings
+from gateway import Gateway
+from gateway.stores import Store
+from models import Database
+
+
+@dataclass(frozen=True)
+class Parts:
+    settings: Settings
+    database: Database
+    store: Store
+    gateway: Gateway
+
+
+def parts() -> Parts:
+    """The parts of the app that serves this request."""
+    return cast(Parts, current_app.extensions["postern"])

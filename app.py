@@ -1,0 +1,63 @@
+"""The application factory: makes the parts and joins them. The only wiring."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask
+from flask_compress import Compress
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import api
+import cli
+from api import logs
+from api.parts import Parts
+from config import Settings
+from gateway import Gateway
+from gateway.catalog import load_file
+from gateway.clock import SystemClock
+from gateway.masking import Masker
+from gateway.stores import MemoryStore
+from models import Database
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Postern as a WSGI application.
+
+    :param settings: from the environment unless given.
+    :raises SettingsError: a setting is wrong.
+    :raises CatalogError: the catalog is wrong.
+    """
+    settings = settings or Settings.from_env()
+    masker, clock = Masker(), SystemClock()
+    logs.configure(settings.log_level, masker)
+
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
+    app.config.from_mapping(
+        MAX_CONTENT_LENGTH=settings.max_body,
+        API_TITLE="Postern",
+        API_VERSION="v1",
+        OPENAPI_VERSION="3.1.0",
+        OPENAPI_URL_PREFIX="/",
+        OPENAPI_JSON_PATH="openapi.json",
+        COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
+    )
+    app.extensions["postern"] = Parts(
+        settings=settings,
+        database=Database(settings.database_url),
+        store=MemoryStore(clock),
+        gateway=Gateway(load_file(settings.catalog, settings.environ), log=structlog.get_logger(), masker=masker, clock=clock),
+    )
+    for secret in settings.secrets:
+        masker.register(secret)
+
+    api.register(app)
+    cli.register(app)
+    Compress(app)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app

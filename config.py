@@ -1,0 +1,217 @@
+"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All that is wrong is said at once."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import environs
+from marshmallow import ValidationError, validate
+
+from gateway.masking import Secret
+
+ROOT = Path(__file__).parent
+INSTANCE = ROOT / "instance"
+SHORTEST_SECRET = 32  # bytes, RFC 7518 section 3.2 for HS256
+
+
+class SettingsError(ValueError):
+    """One line for each setting that is wrong: its name and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the service can be told from outside. Durations in seconds, sizes in bytes."""
+
+    env: str = "development"
+    host: str = "127.0.0.1"
+    port: int = 5000
+    catalog: str = "services.yaml"
+    database_url: str = ""
+    redis_url: str = ""
+    jwt_algorithm: str = "HS256"
+    jwt_secret: Secret = field(default_factory=lambda: Secret(""))
+    jwt_previous_secrets: tuple[Secret, ...] = ()
+    jwt_private_key_file: str = ""
+    jwt_public_key_files: tuple[str, ...] = ()
+    jwt_issuer: str = "postern"
+    jwt_audience: str = "postern"
+    access_token_ttl: int = 900
+    refresh_token_ttl: int = 14 * 86400
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    max_body: int = 1024 * 1024
+    max_upload: int = 64 * 1024 * 1024
+    metrics_allow: tuple[str, ...] = ()
+    default_rate_limit: str = "600/minute"
+    log_level: str = "info"
+    web_concurrency: int = 1
+    environ: dict[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
+
+    @property
+    def development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return self.jwt_secret, *self.jwt_previous_secrets
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Read and check every setting; in development a missing JWT secret is made and kept in ``instance/``.
+
+        :raises SettingsError: naming each wrong setting and what is allowed.
+        """
+        env = _Reader()
+        env.read_env(str(ROOT / ".env"))
+        settings: dict[str, Any] = {
+            "env": env.str("ENV", "development", validate=_one_of("development", "production")),
+            "host": env.str("HOST", "127.0.0.1"),
+            "port": env.int("PORT", 5000, validate=_range(0, 65535)),
+            "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
+            "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
+            "redis_url": env.str("REDIS_URL", "", validate=_redis),
+            "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
+            "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret)),
+            "jwt_previous_secrets": tuple(map(Secret, env.list("JWT_PREVIOUS_SECRETS", [], validate=_each(_secret)))),
+            "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=_file),
+            "jwt_public_key_files": tuple(env.list("JWT_PUBLIC_KEY_FILES", [], validate=_each(_file))),
+            "jwt_issuer": env.str("JWT_ISSUER", "postern"),
+            "jwt_audience": env.str("JWT_AUDIENCE", "postern"),
+            "access_token_ttl": env.int("ACCESS_TOKEN_TTL", 900, validate=_range(1, 86400)),
+            "refresh_token_ttl": env.int("REFRESH_TOKEN_TTL", 14 * 86400, validate=_range(1, 366 * 86400)),
+            "cors_origins": tuple(env.list("CORS_ORIGINS", [], validate=_each(_origin))),
+            "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=_range(0, 10)),
+            "max_body": env.int("MAX_BODY", 1024 * 1024, validate=_range(1, 2**31)),
+            "max_upload": env.int("MAX_UPLOAD", 64 * 1024 * 1024, validate=_range(1, 2**40)),
+            "metrics_allow": tuple(env.list("METRICS_ALLOW", [], validate=_each(_network))),
+            "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
+            "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")).lower(),
+            "web_concurrency": env.int("WEB_CONCURRENCY", 1, validate=_range(1, 256)),
+        }
+        problems = env.problems()
+        made = cls(**settings, environ=dict(os.environ))
+        problems += made._conflicts()
+        if problems:
+            raise SettingsError("\n".join(problems))
+        return made
+
+    def _conflicts(self) -> list[str]:
+        """What no single setting shows."""
+        problems = []
+        if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal():
+            if self.development:
+                object.__setattr__(self, "jwt_secret", kept_secret(INSTANCE / "jwt_secret"))
+            else:
+                problems.append(f"JWT_SECRET: is not set; in production give it at least {SHORTEST_SECRET} bytes")
+        if self.jwt_algorithm != "HS256" and not self.jwt_private_key_file:
+            problems.append(f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key")
+        if self.web_concurrency > 1 and not self.redis_url:
+            problems.append(
+                "WEB_CONCURRENCY: state is in memory, so exactly 1 worker is allowed; set REDIS_URL for more"
+            )
+        if not self.development and "*" in self.cors_origins:
+            problems.append("CORS_ORIGINS: * is refused in production; name the origins")
+        return problems
+
+
+class _Reader(environs.Env):
+    """environs, with each problem as one line that names the setting."""
+
+    def __init__(self) -> None:
+        super().__init__(eager=False)
+
+    def problems(self) -> list[str]:
+        try:
+            self.seal()
+        except environs.EnvValidationError as error:
+            messages = cast(Mapping[str, list[str]], error.error_messages)
+            return [f"{name}: {' '.join(map(str, each))}" for name, each in messages.items()]
+        return []
+
+
+def kept_secret(file: Path) -> Secret:
+    """The secret in a file, made on first use, readable by its owner only."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:  # another process was first
+            return kept_secret(file)
+        with os.fdopen(handle, "w") as out:
+            out.write(secrets.token_urlsafe(48))
+    return Secret(file.read_text().strip())
+
+
+def _one_of(*allowed: str) -> Any:
+    def check(value: str) -> None:
+        if value not in allowed:
+            raise ValidationError(f"must be one of {', '.join(allowed)}")
+
+    return check
+
+
+def _range(low: int, high: int) -> validate.Range:
+    return validate.Range(low, high, error=f"must be a whole number from {low} to {high}")
+
+
+def _each(check: Any) -> Any:
+    def every(values: list[str]) -> None:
+        for value in values:
+            check(value)
+
+    return every
+
+
+def _secret(value: str) -> None:
+    if value and len(value.encode()) < SHORTEST_SECRET:
+        raise ValidationError(f"must be at least {SHORTEST_SECRET} bytes")
+
+
+def _file(value: str) -> None:
+    if value and not Path(value).is_file():
+        raise ValidationError("must name a file that can be read")
+
+
+def _catalog(value: str) -> None:
+    if value.startswith(("consul://", "nacos://")):
+        raise ValidationError("must be a file; consul:// and nacos:// are not built yet")
+
+
+def _database(value: str) -> None:
+    if value and not value.startswith("sqlite:///"):
+        raise ValidationError("must be a sqlite:///FILE URL; PostgreSQL is not built yet")
+
+
+def _redis(value: str) -> None:
+    if value:
+        raise ValidationError("is not built yet; leave it unset, state is in memory")
+
+
+def _origin(value: str) -> None:
+    if value != "*" and not validate_origin(value):
+        raise ValidationError("must be a comma-separated list of origins such as https://tools.example.com, or *")
+
+
+def validate_origin(value: str) -> bool:
+    scheme, _, rest = value.partition("://")
+    return scheme in ("http", "https") and bool(rest) and "/" not in rest
+
+
+def _network(value: str) -> None:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValidationError("must be a comma-separated list of networks such as 10.0.0.0/8") from error
+
+
+def _rate(value: str) -> None:
+    amount, _, unit = value.partition("/")
+    if not (amount.isdigit() and int(amount) > 0 and unit in ("second", "minute", "hour", "day")):
+        raise ValidationError("must be a number per second, minute, hour or day, such as 600/minute")

@@ -1,0 +1,136 @@
+"""Values <-> bytes: what callers and services send, and what we send them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import orjson
+
+DEEPEST = 64  # levels of nesting a caller's JSON may have
+
+
+def dump_json(value: object) -> bytes:
+    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value."""
+    try:
+        return orjson.dumps(value, default=_plain)
+    except TypeError:
+        return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def load_json(body: bytes, *, strict: bool = False) -> Any:
+    """Parse JSON (RFC 8259): UTF-8 only, no NaN or Infinity, no number that only fits as infinity.
+
+    :param strict: for callers' bodies: also refuse duplicate keys, lone surrogates and nesting over 64 levels.
+    :raises ValueError: with a short reason, never a part of the body.
+    """
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError("not UTF-8") from error
+    try:
+        value = json.loads(
+            text.removeprefix("\ufeff"),
+            parse_constant=_no_constant,
+            parse_float=_finite,
+            object_pairs_hook=_no_duplicates if strict else None,
+        )
+    except RecursionError as error:
+        raise ValueError(f"nested deeper than {DEEPEST} levels") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+    if strict:
+        _check_depth(body, value)
+        if "\\u" in text and _has_surrogate(value):
+            raise ValueError("a lone surrogate is not text")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("a number is too large")
+    return number
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("the same key is given twice in one object")
+    return made
+
+
+def _check_depth(body: bytes, value: object) -> None:
+    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+        return
+    level: list[Any] = [value]
+    for _ in range(DEEPEST + 1):
+        containers = [each for each in level if isinstance(each, dict | list)]
+        if not containers:
+            return
+        level = [child for each in containers for child in (each.values() if isinstance(each, dict) else each)]
+    raise ValueError(f"nested deeper than {DEEPEST} levels")
+
+
+def _has_surrogate(value: object) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def text_of(value: object) -> str:
+    """A parameter as it stands in a URL, a header or a form: true, 1.5, text; objects as JSON."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return dump_json(value).decode()
+
+
+def pairs_of(name: str, value: object) -> list[tuple[str, str]]:
+    """A parameter in a query or form: an array is the key repeated (OpenAPI ``style: form, explode: true``)."""
+    if isinstance(value, list):
+        return [(name, text_of(each)) for each in value]
+    return [(name, text_of(value))]
+
+
+def _form(params: Mapping[str, object]) -> bytes:
+    pairs = [pair for name, value in params.items() for pair in pairs_of(name, value)]
+    return urlencode(pairs, quote_via=quote).encode()
+
+
+#: ``body:`` -> content type and writer.
+WRITERS: Mapping[str, tuple[str, Callable[[Mapping[str, object]], bytes]]] = {
+    "json": ("application/json", dump_json),
+    "form": ("application/x-www-form-urlencoded", _form),
+}
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8")
+
+
+#: ``response:`` -> reader, raising ValueError for what it cannot read. An empty body is no data.
+READERS: Mapping[str, Callable[[bytes], Any]] = {
+    "json": lambda body: load_json(body) if body else None,
+    "text": _text,
+}

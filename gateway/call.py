@@ -1,0 +1,113 @@
+"""What is asked and what comes back: Call -> HttpRequest -> HttpResponse -> Result, all frozen, and the Trace beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from urllib.parse import quote, urlencode
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user or app that calls us.
+
+    :param id: ``user:7`` or ``app:shop``; what logs show.
+    :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its role may.
+    """
+
+    id: str
+    role: str = "user"
+    allow: tuple[str, ...] = ("*",)
+
+    def may_call(self, service: str, method: str, roles: frozenset[str]) -> bool:
+        """Whether role and list both allow ``service.method``."""
+        if self.role not in roles:
+            return False
+        name = f"{service}.{method}"
+        return any(pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in self.allow)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One send: how long it took (seconds), how it ended (``code`` 0, or the error's)."""
+
+    elapsed: float = 0.0
+    code: int = 0
+    status: int | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened to one call, written as it happens by the one thread that runs it."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def downstream_elapsed(self) -> float:
+        """Seconds spent waiting for the service, over all attempts."""
+        return sum(attempt.elapsed for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of one method.
+
+    :param params: as the caller gave them; ``from_text`` says they came from a query string.
+    :param timeout: seconds the caller is willing to wait, if it said so.
+    :param deadline: the instant (``Clock.now``) at which the whole budget is spent; set by the chain.
+    """
+
+    service: str
+    method: str
+    params: Mapping[str, object]
+    caller: Caller
+    request_id: str
+    timeout: float | None = None
+    idempotency_key: str | None = None
+    from_text: bool = False
+    deadline: float = 0.0
+    trace: Trace = field(default_factory=Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A call that succeeded: the vendor's data, out of its envelope."""
+
+    data: object
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are what goes on the wire."""
+
+    verb: str
+    base_url: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    @property
+    def target(self) -> str:
+        """Path and query, quoted as sent (RFC 3986)."""
+        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+
+    @property
+    def url(self) -> str:
+        return self.base_url + self.target
+
+    def with_query(self, *pairs: tuple[str, str]) -> HttpRequest:
+        return replace(self, query=self.query + pairs)
+
+    def with_header(self, name: str, value: str) -> HttpRequest:
+        return replace(self, headers={**self.headers, name: value})
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """An answer that was read whole. Header names match in any case; a repeated one is joined with a comma."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

@@ -1,0 +1,26 @@
+"""The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers."""
+
+from __future__ import annotations
+
+from gateway.catalog import Method
+from gateway.exchange import exchange
+from gateway.middleware import Handler, Middleware, Parts
+from gateway.middleware.deadline import deadline
+from gateway.middleware.log import log
+from gateway.middleware.retry import retry
+
+CHAIN: tuple[Middleware, ...] = (
+    # once per call
+    deadline,  # the whole budget, handed down
+    retry,  # loop, budget, Retry-After
+    # once per attempt
+    log,  # one line, one entry in the trace
+)
+
+
+def fold(method: Method, parts: Parts) -> Handler:
+    """A method's whole chain as one function, made once per catalog."""
+    handler = exchange(method, parts)
+    for middleware in reversed(CHAIN):
+        handler = middleware(method, parts, handler)
+    return handler

@@ -1,0 +1,189 @@
+"""Every failure a call can end in, drawn by what it means for sending the request again.
+
+    GatewayError(code, type, source, retryable)
+      CallerError           the request itself is at fault; nothing was sent
+        NotFound  Forbidden  InvalidParams
+      DeadlineExceeded      the call's whole time budget is spent, before or after sending
+      CredentialError       our own credential could not be had, or was refused
+        CredentialExpired   the vendor says it is stale: renew it, send once more
+      DownstreamError
+        ConnectFailed       not sent: any method may be sent again
+          ConnectTimeout
+        OutcomeUnknown      sent, no answer: only what is idempotent may be sent again
+          ConnectionLost  ReadTimeout
+        Failed              it said it failed (5xx): again if idempotent
+        QuotaExceeded       wait Retry-After
+        BadResponse         not understood: never
+        Rejected            it said no to this input: never
+        SignatureRejected   one side's signature did not verify: never
+
+Classes know what they mean; only ``api/errors.py`` knows HTTP status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+Fields = Mapping[str, object]
+
+
+class GatewayError(Exception):
+    """A failure with a place in the answer envelope.
+
+    :param message: one short sentence for the caller; never a vendor's text, an internal URL or a secret.
+    :param fields: what is wrong with which field, as marshmallow reports it.
+    :param retry_after: seconds after which another try makes sense.
+    :param vendor_code: the vendor's own code; shown only where a service sets ``expose_vendor_code``.
+    :param detail: for the log only, masked there.
+    """
+
+    code: ClassVar[int] = -5000
+    type: ClassVar[str] = "internal_error"
+    source: ClassVar[str] = "gateway"
+    retryable: ClassVar[bool] = False
+    message: ClassVar[str] = "Something went wrong on our side; the log has it under this request id."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        fields: Fields | None = None,
+        retry_after: float | None = None,
+        vendor_code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message or self.message)
+        self.text = message or self.message
+        self.fields = fields
+        self.retry_after = retry_after
+        self.vendor_code = vendor_code
+        self.detail = detail
+        self.service: str | None = None
+        self.method: str | None = None
+        self.expose_vendor_code = False
+
+
+class CallerError(GatewayError):
+    source = "caller"
+
+
+class NotFound(CallerError):
+    code, type = -3004, "not_found"
+    message = "There is nothing at this address."
+
+
+class Forbidden(CallerError):
+    code, type = -2004, "forbidden"
+    message = "You may not do this."
+
+
+class InvalidParams(CallerError):
+    code, type = -3003, "validation_error"
+    message = "Some fields are missing or wrong; see error.fields."
+
+
+class DeadlineExceeded(GatewayError):
+    code, type, retryable = -1011, "deadline_exceeded", True
+    message = "The call's time budget is spent."
+
+
+class CredentialError(GatewayError):
+    code, type = -1012, "credential_error"
+    message = "Our own credential for this service could not be obtained or was refused."
+
+
+class CredentialExpired(CredentialError):
+    """The vendor says the credential is stale; nothing was done, so any method may be sent once more."""
+
+
+class DownstreamError(GatewayError):
+    source = "downstream"
+
+
+class ConnectFailed(DownstreamError):
+    """DNS, refused or TLS: not a byte of the request was sent."""
+
+    code, type, retryable = -1003, "downstream_unreachable", True
+    message = "The service could not be reached."
+
+
+class ConnectTimeout(ConnectFailed):
+    code, type = -1001, "downstream_timeout"
+    message = "The service did not accept a connection in time."
+
+
+class OutcomeUnknown(DownstreamError):
+    """Sent, but no whole answer came: the service may or may not have done it."""
+
+    retryable = True
+
+
+class ConnectionLost(OutcomeUnknown):
+    code, type = -1003, "downstream_unreachable"
+    message = "The service hung up before it answered."
+
+
+class ReadTimeout(OutcomeUnknown):
+    code, type = -1001, "downstream_timeout"
+    message = "The service did not answer in time."
+
+
+class Failed(DownstreamError):
+    """The service says that it failed.
+
+    :param status: its HTTP status; a vendor code inside an HTTP 200 counts as 503.
+    """
+
+    code, type, retryable = -1004, "downstream_error", True
+    message = "The service failed."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        status: int = 503,
+        retry_after: float | None = None,
+        vendor_code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, vendor_code=vendor_code, detail=detail)
+        self.status = status
+
+
+class BadResponse(DownstreamError):
+    code, type = -1005, "downstream_bad_response"
+    message = "The service answered something other than what was agreed."
+
+
+class Rejected(DownstreamError):
+    code, type = -1006, "downstream_rejected"
+    message = "The service understood the request and said no."
+
+
+class QuotaExceeded(DownstreamError):
+    code, type, retryable = -1009, "downstream_quota", True
+    message = "The service's quota is used up."
+    status = 429
+
+
+class SignatureRejected(DownstreamError):
+    code, type = -1002, "invalid_signature"
+    message = "The service rejected our signature, or its own does not verify."
+
+
+#: What an envelope's ``errors`` may map a vendor's code to.
+VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
+    "downstream_error": Failed,
+    "downstream_rejected": Rejected,
+    "downstream_quota": QuotaExceeded,
+    "downstream_bad_response": BadResponse,
+    "credential_error": CredentialError,
+    "credential_expired": CredentialExpired,
+    "invalid_signature": SignatureRejected,
+}
+
+
+def fields_error(name: str, problems: Sequence[str]) -> InvalidParams:
+    """The validation error of one field."""
+    return InvalidParams(fields={name: list(problems)})

@@ -1,0 +1,144 @@
+"""One attempt: build, sign, send, read the envelope. All that a method's declaration fixes is worked out at load."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import cast
+from urllib.parse import quote
+
+from gateway.bodies import READERS, WRITERS, pairs_of, text_of
+from gateway.call import Call, HttpRequest, Result
+from gateway.catalog import Method
+from gateway.envelopes import make_envelope
+from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
+from gateway.masking import Secret
+from gateway.middleware import Handler, Parts
+from gateway.signers import SIGNERS, TokenSigner
+
+USER_AGENT = "postern"
+NO_TOKEN = Secret("")
+Build = Callable[[Call], HttpRequest]
+
+
+def exchange(method: Method, parts: Parts) -> Handler:
+    """The innermost handler of a method's chain."""
+    if method.missing:
+        return _not_built(method)
+    service = method.service
+    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
+    token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
+    key = (service.name, frozenset(service.auth.items()))
+    build, envelope, read = builder(method), make_envelope(method.envelope), READERS[method.response]
+    send, timeout = parts.client.channel(service).send, method.timeout
+
+    def handle(call: Call) -> Result:
+        token = token_of(call) if token_of else NO_TOKEN
+        response = send(signer.sign(build(call), token), timeout, call.deadline)
+        call.trace.attempts[-1].status = response.status
+        try:
+            return Result(envelope(response, read))
+        except CredentialExpired as error:
+            if not token_of:
+                raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
+            parts.tokens.discard(key, token)
+            raise
+
+    return handle
+
+
+def dry_run(method: Method, call: Call) -> HttpRequest:
+    """The request an attempt would send, with a placeholder where a fetched token would stand."""
+    service = method.service
+    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
+    return signer.sign(builder(method)(call), Secret("<token>"))
+
+
+def _not_built(method: Method) -> Handler:
+    def handle(call: Call) -> Result:
+        raise CredentialError(f"{method.full_name} needs {method.missing}, which this version does not have.")
+
+    return handle
+
+
+def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
+    service, channel = method.service, parts.client.channel(method.service)
+    key = (service.name, frozenset(service.auth.items()))
+
+    def token_of(call: Call) -> Secret:
+        def fetch() -> tuple[Secret, float]:
+            response = channel.send(signer.token_request(), method.timeout, call.deadline)
+            token, life = signer.read_token(response)
+            parts.masker.register(token)
+            return token, life
+
+        try:
+            return parts.tokens.get(key, fetch, call.deadline)
+        except (BadResponse, Failed, Rejected) as error:
+            raise CredentialError(detail=error.detail) from error
+
+    return token_of
+
+
+def builder(method: Method) -> Build:
+    """Turns a call's loaded parameters into the unsigned request."""
+    base = _rotation(method.service.base_urls)
+    path = _path_writer(method)
+    by_place = {
+        place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
+    }
+    content_type, write = WRITERS[method.body]
+    fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
+    if by_place["body"]:
+        fixed = {"Content-Type": content_type, **fixed}
+    query_names, header_names, body_names = by_place["query"], by_place["header"], by_place["body"]
+
+    def build(call: Call) -> HttpRequest:
+        params = call.params
+        headers = {**fixed, "X-Request-ID": call.request_id}
+        for name in header_names:
+            if name in params:
+                headers[name] = _header_text(name, params[name])
+        if method.idempotency_header and call.idempotency_key:
+            headers[method.idempotency_header] = call.idempotency_key
+        query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
+        body = write({name: params[name] for name in body_names if name in params}) if body_names else b""
+        return HttpRequest(method.verb, base(), path(params), query, headers, body)
+
+    return build
+
+
+def _rotation(urls: tuple[str, ...]) -> Callable[[], str]:
+    """The next base URL in turn; one URL costs nothing."""
+    if len(urls) == 1:
+        return lambda: urls[0]
+    turns = itertools.cycle(urls)  # next() on it is atomic
+    return lambda: next(turns)
+
+
+def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
+    names = [param.name for param in method.params if param.place == "path"]
+    if not names:
+        return lambda params: method.path
+
+    def write(params: Mapping[str, object]) -> str:
+        path = method.path
+        for name in names:
+            path = path.replace(f"{{{name}}}", _segment(name, text_of(params[name])))
+        return path
+
+    return write
+
+
+def _segment(name: str, text: str) -> str:
+    """One path segment: quoted whole, so that a parameter can neither climb nor add segments."""
+    if text in ("", ".", ".."):
+        raise fields_error(name, ["Not usable in a path."])
+    return quote(text, safe="")
+
+
+def _header_text(name: str, value: object) -> str:
+    text = text_of(value)
+    if any(character < " " or character > "\xff" or character == "\x7f" for character in text):
+        raise fields_error(name, ["Not usable in a header."])
+    return text

@@ -1,0 +1,101 @@
+"""What a log line may say: secrets never print, phone numbers lose their last four digits."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from urllib.parse import quote
+
+STARS = "****"
+SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never prints through Secret
+LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
+REMEMBERED = 4096  # secrets; fetched tokens come and go, so the oldest are forgotten
+
+_SECRET_NAME = re.compile(r"passw|secret|token|authorization|api_?key|private_?key|signature|^sign$|^sig$|^pwd$", re.I)
+_PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
+# Chinese mobile numbers, and international ones written with their plus sign.
+_PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)")
+
+
+class Secret:
+    """A text that will not print: ``repr(Secret("x"))`` is ``Secret(****)``; ``reveal()`` gives it."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret({STARS})"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+class Masker:
+    """Knows every secret in use and takes it out of whatever is about to be written.
+
+    Safe under threads: readers see one tuple, writers replace it.
+    """
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, None] = OrderedDict()
+        self._needles: tuple[bytes, ...] = ()
+
+    def register(self, secret: Secret) -> None:
+        """From now on this secret, plain or URL-quoted, is taken out of every text and line."""
+        text = secret.reveal()
+        if len(text) < SHORTEST or text in self._known:
+            return
+        known = OrderedDict(self._known)
+        known[text] = None
+        while len(known) > REMEMBERED:
+            known.popitem(last=False)
+        forms = {form for text in known for form in (text, quote(text, safe=""))}
+        self._known = known
+        self._needles = tuple(form.encode() for form in sorted(forms, key=len, reverse=True))
+
+    def line(self, line: bytes) -> bytes:
+        """A log line without secrets."""
+        for needle in self._needles:
+            if needle in line:
+                line = line.replace(needle, STARS.encode())
+        return line
+
+    def text(self, text: str) -> str:
+        """A text without secrets and whole phone numbers."""
+        return phones(self.line(text.encode(errors="replace")).decode())
+
+    def params(self, params: Mapping[str, object], hidden: frozenset[str]) -> dict[str, object]:
+        """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
+        return {name: self._value(name, value, hidden) for name, value in params.items()}
+
+    def _value(self, name: str, value: object, hidden: frozenset[str]) -> object:
+        if name in hidden or _SECRET_NAME.search(name):
+            return STARS
+        if isinstance(value, Mapping):
+            return self.params(value, hidden)
+        if isinstance(value, list):
+            return [self._value(name, item, hidden) for item in value[:20]]
+        if isinstance(value, str):
+            if len(value) > LONGEST_TEXT:  # masked before the cut, or half a secret would survive it
+                return self.text(value)[:LONGEST_TEXT] + "…"
+            return value[:-4] + STARS if _PHONE_NAME.search(name) and len(value) > 6 else phones(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 10**9:
+            shown = phones(str(value))
+            return value if shown == str(value) else shown
+        return value
+
+
+def phones(text: str) -> str:
+    """The text with the last four digits of each phone number in it as stars."""
+    return _PHONE.sub(rf"\1{STARS}", text)

@@ -1,0 +1,20 @@
+"""One time budget for the whole call, handed down as an instant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.call import Call, Result
+from gateway.catalog import Method
+from gateway.middleware import Handler, Parts
+
+
+def deadline(method: Method, parts: Parts, following: Handler) -> Handler:
+    """The method's ``deadline``, or less where the caller asked for less; never more."""
+    budget, now = method.deadline, parts.clock.now
+
+    def handle(call: Call) -> Result:
+        seconds = budget if call.timeout is None else min(budget, call.timeout)
+        return following(replace(call, deadline=now() + seconds))
+
+    return handle

@@ -1,0 +1,40 @@
+"""One log line for each attempt, and its record in the call's trace."""
+
+from __future__ import annotations
+
+from gateway.call import Attempt, Call, Result
+from gateway.catalog import Method
+from gateway.errors import GatewayError
+from gateway.middleware import Handler, Parts
+
+
+def log(method: Method, parts: Parts, following: Handler) -> Handler:
+    """Who called what, how it ended, how long it took (ms), with masked parameters."""
+    service, name, hidden = method.service.name, method.name, method.mask
+    now, write, masked = parts.clock.now, parts.log.info, parts.masker.params
+
+    def handle(call: Call) -> Result:
+        attempt = Attempt()
+        call.trace.attempts.append(attempt)
+        began, why = now(), None
+        try:
+            return following(call)
+        except GatewayError as error:
+            attempt.code, why = error.code, error.detail
+            raise
+        finally:
+            attempt.elapsed = now() - began
+            write(
+                "attempt",
+                request_id=call.request_id,
+                caller=call.caller.id,
+                service=service,
+                method=name,
+                attempt=len(call.trace.attempts),
+                code=attempt.code,
+                elapsed_ms=round(attempt.elapsed * 1000, 1),
+                params=masked(call.params, hidden),
+                **({"why": why} if why else {}),
+            )
+
+    return handle

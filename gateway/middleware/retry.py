@@ -1,0 +1,59 @@
+"""Send again, but only what is safe to send again, within the deadline and the service's retry budget."""
+
+from __future__ import annotations
+
+from gateway.call import Call, Result
+from gateway.catalog import Method, Retry
+from gateway.errors import (
+    ConnectFailed,
+    CredentialExpired,
+    DeadlineExceeded,
+    DownstreamError,
+    Failed,
+    GatewayError,
+    QuotaExceeded,
+)
+from gateway.middleware import Handler, Parts
+from gateway.policies.backoff import delay
+
+
+def retry(method: Method, parts: Parts, following: Handler) -> Handler:
+    """Repeat a failed attempt.
+
+    Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
+    was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
+    """
+    policy, budget, clock = method.retry, parts.retry_budget(method.service.name), parts.clock
+
+    def handle(call: Call) -> Result:
+        budget.record_call()
+        safe = method.idempotent or bool(method.idempotency_header and call.idempotency_key)
+        failures, renewed = 0, False
+        last: DownstreamError | None = None
+        while True:
+            try:
+                return following(call)
+            except CredentialExpired:
+                if renewed:
+                    raise
+                renewed = True
+            except DeadlineExceeded as error:
+                raise last or error from error  # the time went to a service that failed: that is what to say
+            except DownstreamError as error:
+                failures, last = failures + 1, error
+                if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):
+                    raise
+                wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
+                wait = max(wait, error.retry_after or 0.0)
+                if failures > policy.times or clock.now() + wait >= call.deadline or not budget.allow_retry():
+                    raise
+                clock.sleep(wait)
+
+    return handle
+
+
+def _wanted(error: GatewayError, policy: Retry) -> bool:
+    """Whether ``retry.on`` names this kind of failure."""
+    if isinstance(error, Failed | QuotaExceeded):
+        return error.status in policy.on
+    return {-1001: "timeout", -1003: "connect"}.get(error.code) in policy.on

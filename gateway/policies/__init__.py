@@ -1,0 +1,1 @@
+"""Arithmetic only, given a clock: policies decide, somebody else waits or sends."""

@@ -1,0 +1,50 @@
+"""Auth types: what adds our proof to one request. A new one is a file here and a line in ``SIGNERS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
+
+from gateway.call import HttpRequest, HttpResponse
+from gateway.masking import Secret
+from gateway.signers.app_secret import AppSecret
+from gateway.signers.fixed import ApiKey, Basic, Bearer, NoAuth
+
+Auth = Mapping[str, str | Secret]
+
+
+class Signer(Protocol):
+    """Adds a service's proof to one attempt."""
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        """The request with its proof.
+
+        Runs once per attempt, so that times and nonces are fresh, on exactly what will be sent.
+
+        :param token: the fetched credential for a ``TokenSigner``; any other signer ignores it.
+        """
+        ...
+
+
+@runtime_checkable
+class TokenSigner(Signer, Protocol):
+    """A signer whose credential must be fetched first; ``gateway.tokens`` keeps and renews it."""
+
+    def token_request(self) -> HttpRequest: ...
+
+    def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
+        """The token and the seconds it lives.
+
+        :raises CredentialError: the answer holds none.
+        """
+        ...
+
+
+#: ``auth.type`` -> made from the service's ``auth`` settings and base URL.
+SIGNERS: Mapping[str, Callable[[Auth, str], Signer]] = {
+    "none": NoAuth,
+    "api_key": ApiKey,
+    "basic": Basic,
+    "bearer": Bearer,
+    "app_secret": AppSecret,
+}

@@ -1,0 +1,54 @@
+"""Credentials that are sent as they are: none, an API key, Basic (RFC 7617), Bearer (RFC 6750)."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+
+from gateway.call import HttpRequest
+from gateway.masking import Secret
+
+
+def plain(value: str | Secret) -> str:
+    """The text of a setting, secret or not."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+class NoAuth:
+    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+        pass
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        return request
+
+
+class ApiKey:
+    """``in: query|header``, ``name``, ``value``."""
+
+    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+        self._in_query = auth["in"] == "query"
+        self._pair = (plain(auth["name"]), plain(auth["value"]))
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        return request.with_query(self._pair) if self._in_query else request.with_header(*self._pair)
+
+
+class Basic:
+    """``username``, ``password``."""
+
+    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+        pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
+        self._value = "Basic " + b64encode(pair.encode()).decode()
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        return request.with_header("Authorization", self._value)
+
+
+class Bearer:
+    """``token``."""
+
+    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+        self._value = "Bearer " + plain(auth["token"])
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        return request.with_header("Authorization", self._value)

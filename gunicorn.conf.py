@@ -1,0 +1,25 @@
+"""The server, set by the same settings as the service. ``gunicorn`` alone, in this folder, starts it."""
+
+# ruff: noqa: E402
+from gevent import monkey
+
+monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
+
+from config import Settings, SettingsError
+
+try:
+    _settings = Settings.from_env()
+except SettingsError as error:
+    raise SystemExit(f"Postern does not start:\n{error}") from error
+
+wsgi_app = "wsgi:app"
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.web_concurrency
+worker_class = "gevent"  # one worker holds thousands of slow calls, at half the CPU of a thread each
+worker_connections = 4096
+keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an idle connection
+graceful_timeout = 30
+timeout = 60
+control_socket_disable = True
+accesslog = None  # the service writes its own line for each request
+loglevel = "warning"

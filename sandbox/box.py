@@ -1,0 +1,145 @@
+"""`Sandbox`: the vendors, the faults and the server put together."""
+
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote
+
+from sandbox import misbehave
+from sandbox.amap import Amap
+from sandbox.control import PREFIX, control
+from sandbox.faults import FaultBook
+from sandbox.ledger import Ledger
+from sandbox.messages import Reply, Request, json_reply
+from sandbox.rest import Rest
+from sandbox.server import Server
+from sandbox.wechat import WeChat
+from sandbox.wire import BadRequestError, Connection, make_request
+
+_FAULT_PREFIX = "/fault/"
+
+
+class Sandbox:
+    """Serves between `start` and `stop`, or inside a `with`. Port 0 takes a free one and keeps it."""
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        app_id: str = "sandbox-app",
+        secret: str = "sandbox-secret",
+        expires_in: int = 7200,
+        token_overlap: float = 300,
+    ) -> None:
+        self._wechat = WeChat(app_id, secret, expires_in, token_overlap)
+        self._amap = Amap()
+        self._rest = Rest()
+        self._faults = FaultBook()
+        self._ledger = Ledger()
+        self._server = Server(host, port, self._serve)
+
+    def start(self) -> Self:
+        """Listens when it returns; OSError when the port is taken. May follow a `stop`."""
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        """Closes the listener and every connection, in under half a second."""
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._server.host}:{self._server.port}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """A copy of the last 10,000 requests (fewer if their bodies pass 128 MiB), control left out."""
+        return self._ledger.requests()
+
+    @property
+    def connections(self) -> int:
+        """How many were accepted since the start or `reset`, those to control included."""
+        return self._server.accepted
+
+    @property
+    def tokens_issued(self) -> int:
+        return self._wechat.tokens_issued
+
+    def fault(self, path: str, spec: str, times: int | None = None) -> None:
+        """See `faults` for the words and `FaultBook.set` for the path; ValueError when they are wrong."""
+        self._faults.set(path, spec, times)
+
+    def revoke_tokens(self) -> None:
+        """Makes all WeChat tokens unknown (errcode 40001)."""
+        self._wechat.revoke()
+
+    def reset(self) -> None:
+        """Forgets requests, counts, faults, tokens and items; connections stay open."""
+        self._ledger.clear()
+        self._faults.clear()
+        self._wechat.reset()
+        self._rest.reset()
+        self._server.accepted = 0
+
+    def stats(self) -> dict[str, int]:
+        return {
+            "requests": self._ledger.total,
+            "connections": self.connections,
+            "tokens_issued": self.tokens_issued,
+        }
+
+    def _serve(self, conn: Connection) -> None:
+        try:
+            while (request := conn.read_request()) is not None:
+                if not self._answer(conn, request):
+                    return
+        except BadRequestError as error:
+            conn.refuse(error)
+
+    def _answer(self, conn: Connection, request: Request) -> bool:
+        if request.path.startswith(PREFIX):
+            return conn.send(control(self, request), request.verb)
+        spec = ""
+        if request.path.startswith(_FAULT_PREFIX):
+            request, spec = _split_fault(request)
+        self._ledger.add(request)
+        try:
+            plan = self._faults.plan_for(request, spec)
+        except ValueError as error:
+            return conn.send(json_reply(400, {"error": str(error)}), request.verb)
+        if plan is None:
+            return conn.send(self._handle(request), request.verb)
+        return misbehave.answer(conn, plan, request, self._handle)
+
+    def _handle(self, request: Request) -> Reply:
+        if request.verb == "HEAD":
+            request = replace(request, verb="GET")
+        if request.path.startswith("/cgi-bin/"):
+            return self._wechat.handle(request)
+        if request.path.startswith("/v3/"):
+            return self._amap.handle(request)
+        return self._rest.handle(request)
+
+
+def _split_fault(request: Request) -> tuple[Request, str]:
+    """/fault/SPEC/rest?query as a request for /rest?query, and the SPEC."""
+    _, _, after = request.target.partition(_FAULT_PREFIX)
+    path, mark, query = after.partition("?")
+    spec, slash, rest = path.partition("/")
+    if not slash:  # no path of its own: /fault/SPEC?query serves /anything?query
+        rest = "anything"
+    served = make_request(request.verb, f"/{rest}{mark}{query}", request.headers, request.body)
+    return replace(served, target=request.target), unquote(spec)

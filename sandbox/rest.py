@@ -1,0 +1,118 @@
+"""A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects, sizes."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from sandbox.items import Items
+from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
+
+MAX_BYTES = 64 * 1024 * 1024
+USER, PASSWORD = "sandbox", "sandbox-secret"
+TOKEN, API_KEY = "sandbox-token", "sandbox-key"
+
+_BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+
+
+class Rest:
+    def __init__(self) -> None:
+        self._items = Items()
+
+    def reset(self) -> None:
+        self._items.reset()
+
+    def handle(self, request: Request) -> Reply:
+        if request.path in _PAGES:
+            return _PAGES[request.path](request)
+        _, first, *rest = request.path.split("/")
+        match first, rest:
+            case "anything", _:
+                return json_reply(200, echo(request))
+            case "items", _:
+                return self._items.handle(request)
+            case "status", [code]:
+                return _status(code)
+            case "bytes", [size]:
+                return _bytes(size)
+        return not_found(request)
+
+
+def echo(request: Request) -> dict[str, Any]:
+    """The request as JSON; `json` is its body parsed, null when that fails."""
+    try:
+        parsed = parse_json(request.body)
+    except ValueError:
+        parsed = None
+    return {
+        "method": request.verb,
+        "path": request.path,
+        "query": request.query,
+        "headers": request.headers,
+        "body": request.text(),
+        "json": parsed,
+    }
+
+
+def _number(text: str, lowest: int, highest: int) -> int | None:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+    return number if lowest <= number <= highest else None
+
+
+def _status(text: str) -> Reply:
+    code = _number(text, 200, 599)
+    if code is None:
+        return json_reply(422, {"error": "status is a number from 200 to 599"})
+    return json_reply(code, {"status": code})
+
+
+def _bytes(text: str) -> Reply:
+    size = _number(text, 0, MAX_BYTES)
+    if size is None:
+        return json_reply(422, {"error": f"size is a number from 0 to {MAX_BYTES}"})
+    return Reply(200, b"x" * size, (("Content-Type", "application/octet-stream"),))
+
+
+def _health(request: Request) -> Reply:
+    return json_reply(200, {"status": "ok"})
+
+
+def _redirect(request: Request) -> Reply:
+    to = request.first("to")
+    if not to:
+        return json_reply(422, {"error": "to is missing"})
+    # Quoting leaves a URL as it is but lets no line break into the header.
+    return json_reply(302, {"to": to}, ("Location", quote(to, safe="%/:=&?~#+!$,;'@()*[]")))
+
+
+def _cookies(request: Request) -> Reply:
+    """Sets two cookies in two headers: joined with a comma they would be broken."""
+    return json_reply(
+        200,
+        {"cookie": request.headers.get("cookie")},
+        ("Set-Cookie", "sandbox=chocolate; Path=/; HttpOnly"),
+        ("Set-Cookie", "flavour=vanilla; Expires=Wed, 01 Jan 2070 00:00:00 GMT; Path=/"),
+    )
+
+
+def _guarded(request: Request) -> Reply:
+    scheme = request.path.strip("/")
+    given = request.headers.get("x-api-key" if scheme == "api-key" else "authorization")
+    expected, challenge = {
+        "basic": (_BASIC, 'Basic realm="sandbox"'),
+        "bearer": (f"Bearer {TOKEN}", 'Bearer realm="sandbox"'),
+        "api-key": (API_KEY, 'ApiKey realm="sandbox"'),
+    }[scheme]
+    if given != expected:
+        return json_reply(401, {"error": "unauthorized"}, ("WWW-Authenticate", challenge))
+    return json_reply(200, {"authenticated": True, "scheme": scheme})
+
+
+_PAGES: dict[str, Callable[[Request], Reply]] = {
+    "/v1/health": _health,
+    "/redirect": _redirect,
+    "/cookies": _cookies,
+    "/basic": _guarded,
+    "/bearer": _guarded,
+    "/api-key": _guarded,
+}

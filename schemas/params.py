@@ -1,0 +1,147 @@
+"""A method's ``params``, written with OpenAPI's keywords, as one marshmallow schema.
+
+The schema is built once, when a catalog loads. Values that arrive as JSON must have the declared JSON type;
+values that arrive in a query string are text and are read as the declared type (``from_text``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+_FORMATS: dict[str, Callable[[], validate.Validator]] = {
+    "email": validate.Email,
+    "uri": lambda: validate.URL(require_tld=False),
+    "uuid": lambda: validate.Regexp(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", error="Not a UUID."),
+    "date": lambda: validate.Regexp(r"^\d{4}-\d\d-\d\d$", error="Not a date (YYYY-MM-DD)."),
+    "date-time": lambda: validate.Regexp(
+        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$", error="Not an RFC 3339 date-time."
+    ),
+}
+FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
+
+
+class Params(Schema):
+    """Base of every method's parameters: what is not declared is an error."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class JsonType(fields.Field[Any]):
+    """A value of exactly one JSON type; no reading of ``"1"`` as 1."""
+
+    def __init__(self, json_type: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.python_types, self.message = _JSON_TYPES[json_type]
+        self.json_type = json_type
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, self.python_types) or (isinstance(value, bool) and self.json_type != "boolean"):
+            raise ValidationError(self.message)
+        if self.json_type == "integer" and isinstance(value, float):
+            if not value.is_integer():
+                raise ValidationError(self.message)
+            return int(value)
+        return value
+
+
+_JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
+    "string": ((str,), "Not a valid string."),
+    "integer": ((int, float), "Not a valid integer."),
+    "number": ((int, float), "Not a valid number."),
+    "boolean": ((bool,), "Not a valid boolean."),
+    "object": ((dict,), "Not a valid object."),
+    "array": ((list,), "Not a valid list."),
+}
+
+
+class FromText(JsonType):
+    """The same types read from a query string: ``"5"`` is 5, ``"true"`` is true."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, str):
+            value = self._read(value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+    def _read(self, text: str) -> object:
+        if self.json_type == "boolean":
+            return {"true": True, "false": False}.get(text.lower(), text)
+        if self.json_type in ("integer", "number"):
+            if re.fullmatch(r"-?\d{1,400}", text):
+                return int(text)
+            if self.json_type == "number" and re.fullmatch(r"-?\d{1,300}\.\d{1,300}([eE][+-]?\d{1,2})?", text):
+                return float(text)
+        return text if self.json_type == "string" else None
+
+
+class Items(fields.List[Any]):
+    """An array; from a query string one value stands for a list of one."""
+
+    def __init__(self, inner: fields.Field[Any], *, one_is_many: bool, **kwargs: Any) -> None:
+        super().__init__(inner, **kwargs)
+        self.one_is_many = one_is_many
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        return super()._deserialize([value] if isinstance(value, str) and self.one_is_many else value, attr, data)
+
+
+def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> Schema:
+    """One schema instance for the declared parameters.
+
+    :param declared: name -> OpenAPI keywords, already checked by ``schemas.catalog.ParamSchema``.
+    :param from_text: the values will come from a query string.
+    """
+    made = {name: _field(keywords, from_text, keywords.get("required") is True) for name, keywords in declared.items()}
+    return Params.from_dict(made, name="MethodParams")()
+
+
+def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fields.Field[Any]:
+    options: dict[str, Any] = {"required": required, "validate": _validators(keywords)}
+    if "default" in keywords:
+        options["load_default"] = keywords["default"]
+    if keywords.get("nullable"):
+        options["allow_none"] = True
+    json_type = keywords["type"]
+    if json_type == "array" and "items" in keywords:
+        return Items(_field(keywords["items"], from_text, False), one_is_many=from_text, **options)
+    if json_type == "object" and keywords.get("properties"):
+        inner = keywords["properties"]
+        names = keywords.get("required")
+        needed = names if isinstance(names, list) else []
+        made = {
+            name: _field(each, False, name in needed or each.get("required") is True) for name, each in inner.items()
+        }
+        return fields.Nested(Params.from_dict(made, name="ObjectParam"), **options)
+    return (FromText if from_text else JsonType)(json_type, **options)
+
+
+def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
+    checks: list[Callable[[Any], Any]] = []
+    if "enum" in keywords:
+        checks.append(validate.OneOf(keywords["enum"]))
+    if "minimum" in keywords or "maximum" in keywords:
+        checks.append(validate.Range(min=keywords.get("minimum"), max=keywords.get("maximum")))
+    low = keywords.get("minLength", keywords.get("minItems"))
+    high = keywords.get("maxLength", keywords.get("maxItems"))
+    if low is not None or high is not None:
+        checks.append(validate.Length(min=low, max=high))
+    if "pattern" in keywords:
+        checks.append(_Pattern(keywords["pattern"]))
+    if keywords.get("format") in _FORMATS:
+        checks.append(_FORMATS[keywords["format"]]())
+    return checks
+
+
+class _Pattern:
+    """OpenAPI's ``pattern`` finds a match anywhere (JSON Schema 2020-12, 6.3.3); marshmallow's Regexp anchors it."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = re.compile(pattern)
+
+    def __call__(self, value: str) -> None:
+        if not self.pattern.search(value):
+            raise ValidationError(f"Does not match the pattern {self.pattern.pattern}.")

@@ -1,0 +1,151 @@
+"""python -m sandbox as a shell sees it."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox, child
+
+Start = Callable[..., "subprocess.Popen[str]"]
+ROOT = Path(__file__).resolve().parents[2]
+# Says that it is there, then waits for a line: ended by closing its input or by a signal.
+CHILD = "import sys; print('ready', flush=True); sys.stdin.readline(); sys.exit({code})"
+TRAPPING = (
+    "import signal, sys; signal.signal(signal.{signal}, lambda *a: sys.exit(9));"
+    "print('ready', flush=True); sys.stdin.readline()"
+)
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str | int) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        command = [sys.executable, "-m", "sandbox", *map(str, arguments)]
+        # A group of its own, so that Ctrl-C can be played without hitting the tests.
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        with process:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def line(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def serving_port(process: "subprocess.Popen[str]") -> int:
+    text = line(process)
+    assert text.startswith("sandbox listens on http://127.0.0.1:")
+    return int(text.rpartition(":")[2])
+
+
+def health(port: int) -> int:
+    client = HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        client.request("GET", "/v1/health")
+        return client.getresponse().status
+    finally:
+        client.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_a_signal_and_ends_without_a_trace(start: Start, number: signal.Signals) -> None:
+    process = start("--port", 0)
+    assert health(serving_port(process)) == 200
+    process.send_signal(number)
+    assert process.communicate(timeout=5) == ("", "")
+    assert process.returncode == 0
+
+
+def test_it_serves_while_a_command_runs_and_ends_with_its_status(start: Start) -> None:
+    process = start("--port", 0, "--", sys.executable, "-c", CHILD.format(code=7))
+    port = serving_port(process)
+    assert line(process) == "ready"
+    assert health(port) == 200
+    assert process.communicate("\n", timeout=5) == ("", "")
+    assert process.returncode == 7
+    with pytest.raises(ConnectionRefusedError):
+        health(port)
+
+
+def test_a_sigterm_is_passed_on_to_the_command(start: Start) -> None:
+    process = start("--port", 0, "--", sys.executable, "-c", TRAPPING.format(signal="SIGTERM"))
+    serving_port(process)
+    assert line(process) == "ready"
+    process.terminate()
+    assert process.wait(5) == 9
+
+
+def test_a_command_ended_by_a_signal_gives_128_and_its_number(start: Start) -> None:
+    process = start("--port", 0, "--", sys.executable, "-c", CHILD.format(code=0))
+    serving_port(process)
+    assert line(process) == "ready"
+    process.terminate()
+    assert process.wait(5) == 128 + signal.SIGTERM
+
+
+def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
+    process = start("--port", 0, "--", sys.executable, "-c", TRAPPING.format(signal="SIGINT"))
+    serving_port(process)
+    assert line(process) == "ready"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.communicate(timeout=5) == ("", "")
+    assert process.returncode == 9
+
+
+def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "PATIENCE", 0.05)
+    before = signal.getsignal(signal.SIGINT)
+    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); input()"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        try:
+            assert child.let_end(process) == -signal.SIGKILL
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def test_a_command_that_does_not_exist_gives_127_and_one_line(start: Start) -> None:
+    process = start("--port", 0, "--", "/nowhere/command")
+    _, errors = process.communicate(timeout=5)
+    assert (process.returncode, errors) == (
+        127,
+        "sandbox cannot run /nowhere/command: No such file or directory\n",
+    )
+
+
+def test_where_a_sandbox_has_the_port_the_command_uses_that_one(box: Sandbox, start: Start) -> None:
+    process = start("--port", box.port, "--", sys.executable, "-c", CHILD.format(code=5))
+    assert line(process) == f"a sandbox listens on {box.url} already: using that one"
+    assert line(process) == "ready"
+    assert process.communicate("\n", timeout=5) == ("", "")
+    assert process.returncode == 5
+
+
+def test_where_something_else_has_the_port_it_says_so_and_ends_with_1(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        process = start("--port", port, "--", sys.executable, "-c", CHILD.format(code=5))
+        visitor, _ = other.accept()
+        visitor.close()
+        output, errors = process.communicate(timeout=5)
+    assert (process.returncode, output, errors.count("\n")) == (1, "", 1)
+    assert errors.startswith(f"sandbox cannot listen on http://127.0.0.1:{port}: ")
