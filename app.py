@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import structlog
 from flask import Flask
 from flask_compress import Compress
 from flask_cors import CORS
+from gateway.stores import MemoryStore
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import api
@@ -14,10 +14,9 @@ from api import logs
 from api.parts import Parts
 from config import Settings
 from gateway import Gateway
-from gateway.catalog import load_file
 from gateway.clock import SystemClock
+from gateway.loader import load_file
 from gateway.masking import Masker
-from gateway.stores import MemoryStore
 from models import Database
 
 
@@ -30,7 +29,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env()
     masker, clock = Masker(), SystemClock()
-    logs.configure(settings.log_level, masker)
+    log = logs.configure(settings.log_level, masker)
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
@@ -47,7 +46,9 @@ def create_app(settings: Settings | None = None) -> Flask:
         settings=settings,
         database=Database(settings.database_url),
         store=MemoryStore(clock),
-        gateway=Gateway(load_file(settings.catalog, settings.environ), log=structlog.get_logger(), masker=masker, clock=clock),
+        gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
+        masker=masker,
+        log=log,
     )
     for secret in settings.secrets:
         masker.register(secret)

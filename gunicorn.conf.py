@@ -6,10 +6,12 @@ from gevent import monkey
 monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
 from config import Settings, SettingsError
+from gateway.loader import CatalogError, load_file
 
-try:
+try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
-except SettingsError as error:
+    load_file(_settings.catalog, _settings.environ)
+except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 
 wsgi_app = "wsgi:app"
@@ -23,3 +25,7 @@ timeout = 60
 control_socket_disable = True
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
+
+
+def when_ready(server):
+    print(f"Postern listens on http://{bind}", flush=True)  # noqa: T201

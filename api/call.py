@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from api.auth import token_required
 from flask import Blueprint, Response, g, request
 
 from api.answers import envelope
-from api.auth import token_required
 from api.body import json_body
 from api.errors import MethodNotAllowed
 from api.parts import parts

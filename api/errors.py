@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import structlog
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from api.answers import wrapped
+from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.errors import CallerError, CredentialError, GatewayError, InvalidParams, NotFound
 
@@ -119,7 +119,7 @@ def translate(error: HTTPException) -> GatewayError:
 
 
 def unforeseen(error: Exception) -> Response:
-    structlog.get_logger().error("unforeseen", request_id=g.get("request_id"), path=request.path, exc_info=error)
+    parts().log.error("unforeseen", request_id=g.get("request_id"), path=request.path, exc_info=error)
     return answer(GatewayError())
 
 

@@ -12,16 +12,18 @@ from typing import Any, BinaryIO
 import structlog
 from flask import Flask, Response, g, request
 
+from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.masking import Masker
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> None:
-    """Every log line, ours and the libraries', as JSON on standard output, without any secret the masker knows.
+def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> Any:
+    """A logger whose every line is JSON on standard output, without any secret that the masker knows.
 
     :param level: debug, info, warning or error.
+    :param stream: instead of standard output.
     """
 
     def render(_: Any, __: str, event: dict[str, Any]) -> bytes:
@@ -36,8 +38,9 @@ def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> Non
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.BytesLoggerFactory(stream or sys.stdout.buffer),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
+    return structlog.get_logger()
 
 
 def register(app: Flask) -> None:
@@ -55,7 +58,7 @@ def _begin() -> None:
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = g.request_id
     caller, called = g.get("caller"), g.get("called", (None, None))
-    structlog.get_logger().info(
+    parts().log.info(
         "request",
         request_id=g.request_id,
         caller=caller.id if caller else None,

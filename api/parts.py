@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app
+from gateway.stores import Store
 
 from config import Settings
 from gateway import Gateway
-from gateway.stores import Store
+from gateway.masking import Masker
 from models import Database
 
 
@@ -19,6 +20,8 @@ class Parts:
     database: Database
     store: Store
     gateway: Gateway
+    masker: Masker
+    log: Any
 
 
 def parts() -> Parts:

@@ -1,4 +1,4 @@
-"""What is asked and what comes back: Call -> HttpRequest -> HttpResponse -> Result, all frozen, and the Trace beside them."""
+"""What is asked and what comes back: Call -> HttpRequest -> HttpResponse -> Result, and the Trace beside them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are what goes on the wire."""
+    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are."""
 
     verb: str
     base_url: str

@@ -18,6 +18,7 @@ from gateway.signers import SIGNERS, TokenSigner
 
 USER_AGENT = "postern"
 NO_TOKEN = Secret("")
+PLACEHOLDER = Secret("placeholder-token")
 Build = Callable[[Call], HttpRequest]
 
 
@@ -27,6 +28,8 @@ def exchange(method: Method, parts: Parts) -> Handler:
         return _not_built(method)
     service = method.service
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
+    for secret in signer.secrets:
+        parts.masker.register(secret)
     token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
     key = (service.name, frozenset(service.auth.items()))
     build, envelope, read = builder(method), make_envelope(method.envelope), READERS[method.response]
@@ -51,7 +54,7 @@ def dry_run(method: Method, call: Call) -> HttpRequest:
     """The request an attempt would send, with a placeholder where a fetched token would stand."""
     service = method.service
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
-    return signer.sign(builder(method)(call), Secret("<token>"))
+    return signer.sign(builder(method)(call), PLACEHOLDER)
 
 
 def _not_built(method: Method) -> Handler:

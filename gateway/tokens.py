@@ -27,7 +27,7 @@ Fetch = Callable[[], tuple[Secret, float]]
 
 
 class Tokens:
-    """By key (a service and the credentials it fetches with). One caller fetches; the others use the old token, or wait for the new one.
+    """By key (a service and what it fetches with). One caller fetches; others use the old token, or wait for the new.
 
     Safe under threads: the lock guards two dictionaries and is never held while a token is fetched.
     """

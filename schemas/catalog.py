@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
+from schemas.catalog_auth import AuthField
 from schemas.params import FORMATS, JsonType
+from schemas.shapes import MESSAGES, NamedMap, OneOfShapes, Strict, flag, nested, one_of, seconds, text, whole
 
 ROLES = ("guest", "user", "admin")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -24,91 +25,6 @@ VENDOR_ERROR_TYPES = (
     "credential_expired",
     "invalid_signature",
 )
-
-
-def one_of(*allowed: str) -> validate.OneOf:
-    return validate.OneOf(allowed, error="must be one of: {choices}")
-
-
-class Strict(Schema):
-    """An unknown key is an error that names its likely spelling."""
-
-    class Meta:
-        unknown = RAISE
-
-    error_messages: ClassVar = {"unknown": "unknown key", "type": "must be a mapping of keys to values"}
-
-    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
-        if isinstance(error.messages, dict):
-            for key, messages in error.messages.items():
-                if messages == ["unknown key"]:
-                    near = difflib.get_close_matches(str(key), self.fields, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(self.fields)}"
-                    error.messages[key] = [f"unknown key; {hint}"]
-
-
-def text(**kwargs: Any) -> JsonType:
-    return JsonType("string", error_messages=_MESSAGES, **kwargs)
-
-
-def whole(least: int = 0, **kwargs: Any) -> JsonType:
-    check = validate.Range(min=least, error=f"must be a whole number of at least {least}")
-    return JsonType("integer", validate=check, error_messages=_MESSAGES, **kwargs)
-
-
-def seconds(least: float = 0, most: float = 86400 * 365, **kwargs: Any) -> JsonType:
-    check = validate.Range(
-        min=least, max=most, min_inclusive=least > 0, error="must be a positive number of seconds, such as 2.5"
-    )
-    return JsonType("number", validate=check, error_messages=_MESSAGES, **kwargs)
-
-
-def flag(**kwargs: Any) -> JsonType:
-    return JsonType("boolean", error_messages=_MESSAGES, **kwargs)
-
-
-_MESSAGES: dict[str, Any] = {"required": "missing; this key is required", "null": "must have a value"}
-
-
-class NamedMap(fields.Field[Any]):
-    """A mapping from names to one shape; problems are reported under the name."""
-
-    def __init__(self, schema: Schema | fields.Field[Any], pattern: str = r"\S+", **kwargs: Any) -> None:
-        super().__init__(error_messages=_MESSAGES, **kwargs)
-        self.schema = schema
-        self.pattern = re.compile(pattern)
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValidationError("must be a mapping of names to settings")
-        loaded: dict[str, Any] = {}
-        problems: dict[str, Any] = {}
-        for name, each in value.items():
-            try:
-                if not self.pattern.fullmatch(name):
-                    raise ValidationError(f"not a usable name; it must match {self.pattern.pattern}")
-                load = self.schema.load if isinstance(self.schema, Schema) else self.schema.deserialize
-                loaded[name] = load(each)
-            except ValidationError as error:
-                messages = error.messages
-                problems[name] = messages.get("_schema", messages) if isinstance(messages, dict) else messages
-        if problems:
-            raise ValidationError(problems)
-        return loaded
-
-
-class OneOfShapes(fields.Field[Any]):
-    """A value that is read by whichever field ``choose`` picks for it."""
-
-    def choose(self, value: Any) -> fields.Field[Any]:
-        raise NotImplementedError  # pragma: no cover
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        return self.choose(value).deserialize(value)
-
-
-def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:
-    return fields.Nested(schema, error_messages=_MESSAGES, **kwargs)
 
 
 URL = validate.Regexp(
@@ -195,67 +111,6 @@ class EnvelopeField(OneOfShapes):
         return text(validate=known)
 
 
-class NoAuth(Strict):
-    type = text()
-
-
-class ApiKeyAuth(Strict):
-    type = text()
-    in_ = text(required=True, data_key="in", validate=one_of("query", "header"))
-    name = text(required=True)
-    value = text(required=True)
-
-
-class BasicAuth(Strict):
-    type = text()
-    username = text(required=True)
-    password = text(required=True)
-
-
-class BearerAuth(Strict):
-    type = text()
-    token = text(required=True)
-
-
-class AppSecretAuth(Strict):
-    type = text()
-    app_id = text(required=True)
-    secret = text(required=True)
-    token_url = text(required=True)
-
-
-class LaterAuth(Schema):
-    """An auth type that is known but not built yet: its keys are taken as they are."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    type = text()
-
-
-AUTH_TYPES: dict[str, type[Schema]] = {
-    "none": NoAuth,
-    "api_key": ApiKeyAuth,
-    "basic": BasicAuth,
-    "bearer": BearerAuth,
-    "app_secret": AppSecretAuth,
-    "oauth2_client_credentials": LaterAuth,
-    "digest": LaterAuth,
-    "hmac": LaterAuth,
-    "alipay": LaterAuth,
-    "wechatpay_v3": LaterAuth,
-    "aws_sigv4": LaterAuth,
-}
-
-
-class AuthField(OneOfShapes):
-    def choose(self, value: Any) -> fields.Field[Any]:
-        kind = value.get("type") if isinstance(value, dict) else None
-        if kind not in AUTH_TYPES:
-            raise ValidationError({"type": [f"must be one of: {', '.join(AUTH_TYPES)}"]})
-        return nested(AUTH_TYPES[kind])
-
-
 class ParamSchema(Strict):
     """OpenAPI's keywords for one parameter, plus ``in``."""
 
@@ -297,7 +152,7 @@ class Shared(Strict):
     timeout = nested(Timeout)
     deadline = seconds()
     retry = nested(Retry)
-    envelope = EnvelopeField(error_messages=_MESSAGES)
+    envelope = EnvelopeField(error_messages=MESSAGES)
     headers = NamedMap(
         text(validate=validate.Regexp(r"[^\r\n\0]*$", error="must be one line")), r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
     )
@@ -342,9 +197,9 @@ class Proxy(OneOfShapes):
 
 
 class ServiceSchema(Shared):
-    base_url = BaseUrl(required=True, error_messages=_MESSAGES)
+    base_url = BaseUrl(required=True, error_messages=MESSAGES)
     backup_url = text(validate=URL)
-    auth = AuthField(error_messages=_MESSAGES)
+    auth = AuthField(error_messages=MESSAGES)
     expose_vendor_code = flag()
     health = nested(Health)
     concurrency = whole(1)
@@ -371,9 +226,7 @@ class Part(Strict):
 
 
 class CatalogSchema(Strict):
-    version = JsonType(
-        "integer", required=True, validate=validate.Equal(1, error="must be 1"), error_messages=_MESSAGES
-    )
+    version = JsonType("integer", required=True, validate=validate.Equal(1, error="must be 1"), error_messages=MESSAGES)
     defaults = nested(Defaults)
     services = NamedMap(ServiceSchema(), r"[A-Za-z0-9_-]{1,64}", required=True)
     aggregates = NamedMap(NamedMap(Part()), r"[A-Za-z0-9_-]{1,64}")

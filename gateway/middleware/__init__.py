@@ -1,4 +1,4 @@
-"""What stands around an attempt. Each is ``(method, parts, following) -> handler``; see ``gateway.chain`` for the order."""
+"""What stands around an attempt, each ``(method, parts, following) -> handler``; ``gateway.chain`` has the order."""
 
 from __future__ import annotations
 

@@ -14,7 +14,12 @@ Auth = Mapping[str, str | Secret]
 
 
 class Signer(Protocol):
-    """Adds a service's proof to one attempt."""
+    """Adds a service's proof to one attempt.
+
+    ``secrets`` are forms of the settings' secrets that only the signer knows, such as Basic's base64, to be masked.
+    """
+
+    secrets: tuple[Secret, ...]
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         """The request with its proof.

@@ -20,6 +20,8 @@ DEFAULT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
 class AppSecret:
     """``app_id``, ``secret``, ``token_url`` (a path of the service, or a URL on its host)."""
 
+    secrets: tuple[Secret, ...] = ()
+
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._app_id, self._secret = plain(auth["app_id"]), plain(auth["secret"])
         self._base_url = base_url

@@ -15,6 +15,8 @@ def plain(value: str | Secret) -> str:
 
 
 class NoAuth:
+    secrets: tuple[Secret, ...] = ()
+
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pass
 
@@ -24,6 +26,8 @@ class NoAuth:
 
 class ApiKey:
     """``in: query|header``, ``name``, ``value``."""
+
+    secrets: tuple[Secret, ...] = ()
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._in_query = auth["in"] == "query"
@@ -38,7 +42,9 @@ class Basic:
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
-        self._value = "Basic " + b64encode(pair.encode()).decode()
+        coded = b64encode(pair.encode()).decode()
+        self.secrets: tuple[Secret, ...] = (Secret(coded),)
+        self._value = "Basic " + coded
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", self._value)
@@ -46,6 +52,8 @@ class Basic:
 
 class Bearer:
     """``token``."""
+
+    secrets: tuple[Secret, ...] = ()
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._value = "Bearer " + plain(auth["token"])

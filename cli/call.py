@@ -1,0 +1,70 @@
+"""``flask call SERVICE METHOD k=v ...``: the same call from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from typing import Any
+
+import click
+from flask import g
+from flask.cli import with_appcontext
+
+from api import logs
+from api.answers import wrapped
+from api.errors import describe
+from api.parts import parts
+from gateway import Call, Caller, GatewayError
+from gateway.bodies import load_json
+from gateway.call import HttpRequest
+
+
+@click.command("call")
+@click.argument("service")
+@click.argument("method")
+@click.argument("params", nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Print the exact request instead of sending it; secrets are masked.")
+@with_appcontext
+def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
+    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
+    made = parts()
+    logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
+    g.request_id = uuid.uuid4().hex
+    caller = Caller("cli", role="admin")
+    call = Call(service, method, _params(params), caller, g.request_id, from_text=True)
+    try:
+        if dry_run:
+            click.echo(made.masker.line(_wire(made.gateway.dry_run(call)).encode()))
+        else:
+            _print(wrapped(made.gateway.call(call).data))
+    except GatewayError as error:
+        _print(wrapped(None, error.code, error.text, describe(error)))
+        raise SystemExit(1) from error
+
+
+def _params(given: tuple[str, ...]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for each in given:
+        name, equals, text = each.partition("=")
+        if not (name and equals):
+            raise click.BadParameter(f"{each!r} is not name=value", param_hint="PARAMS")
+        try:
+            value = load_json(text.encode()) if text[:1] in ("[", "{") else text
+        except ValueError as error:
+            raise click.BadParameter(f"{name}: {error}", param_hint="PARAMS") from error
+        if name in made:
+            value = [*(made[name] if isinstance(made[name], list) else [made[name]]), value]
+        made[name] = value
+    return made
+
+
+def _wire(request: HttpRequest) -> str:
+    """The request as it would be sent, after the line that says where to."""
+    head = [f"# to {request.base_url}", f"{request.verb} {request.target} HTTP/1.1"]
+    head += [f"{name}: {value}" for name, value in request.headers.items()]
+    return "\n".join([*head, "", request.body.decode("utf-8", "replace")])
+
+
+def _print(envelope: dict[str, Any]) -> None:
+    click.echo(json.dumps(envelope, ensure_ascii=False, indent=2))

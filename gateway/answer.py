@@ -1,0 +1,120 @@
+"""Reading one HTTP/1.1 answer as it arrives: httptools parses, this holds it to its limits."""
+
+from __future__ import annotations
+
+import zlib
+
+import httptools
+from requests import PreparedRequest, Response
+from requests.structures import CaseInsensitiveDict
+
+from gateway.errors import BadResponse, ConnectionLost
+
+MOST_HEADER_BYTES = 65536
+
+
+class Answer:
+    """What httptools calls while an answer arrives (llhttp's callbacks, named by it)."""
+
+    def __init__(self, no_body: bool, limit: int) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self._no_body, self._limit = no_body, limit
+        self._headers: dict[str, str] = {}
+        self._chunks: list[bytes] = []
+        self._size = self._seen = 0
+        self._headers_done = self.done = False
+        self.reusable = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.done:
+            return
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+
+    def on_headers_complete(self) -> None:
+        if self.done:
+            return
+        self._status = self._parser.get_status_code()
+        if self._status >= 200:
+            self._headers_done = True
+            if self._no_body or self._status in (204, 304):
+                self._finish()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.done:
+            self._chunks.append(body)
+            self._size += len(body)
+
+    def on_message_complete(self) -> None:
+        if self._headers_done:
+            self._finish()
+        else:  # an informational answer (RFC 9110, 15.2); the real one follows
+            self._headers.clear()
+
+    def on_message_begin(self) -> None:
+        if self.done:
+            self.reusable = False  # more bytes than announced: this connection cannot be trusted
+
+    def _finish(self) -> None:
+        if not self.done:
+            self.done = True
+            self.reusable = self._parser.should_keep_alive()
+
+    def feed(self, data: bytes) -> None:
+        self._seen += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as error:
+            raise BadResponse(detail="an upgrade nobody asked for") from error
+        except httptools.HttpParserError as error:
+            if not self.done:
+                raise BadResponse(detail=f"not HTTP: {error}") from error
+            self.reusable = False
+        if not self._headers_done and self._seen > MOST_HEADER_BYTES:
+            raise BadResponse(detail="headers are too large")
+        if self._size > self._limit:
+            raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
+
+    def ended(self) -> None:
+        """The other side hung up: the end of a body without a length, or a loss."""
+        if not self._seen:
+            raise ConnectionLost(detail="hung up without an answer")
+        until_close = "content-length" not in self._headers and "transfer-encoding" not in self._headers
+        if not (self._headers_done and until_close):
+            raise BadResponse(detail="cut short")
+        self.done = True
+
+    def lost(self, error: OSError) -> Exception:
+        """What a broken connection means at this point."""
+        said = f"{type(error).__name__}: {error}"
+        return BadResponse(detail=f"cut short: {said}") if self._headers_done else ConnectionLost(detail=said)
+
+    def response(self, request: PreparedRequest) -> Response:
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        encoding = self._headers.get("content-encoding", "").strip().lower()
+        if encoding and encoding != "identity" and body:
+            body = _inflate(body, encoding, self._limit)
+        response = Response()
+        response.status_code = self._status
+        response.headers = CaseInsensitiveDict(self._headers)
+        response.request, response.url = request, request.url or ""
+        response._content = body
+        return response
+
+
+def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    windows: dict[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+    failure: Exception | None = None
+    for window in windows.get(encoding, ()):
+        inflater = zlib.decompressobj(window)
+        try:
+            plain = inflater.decompress(body, limit + 1)
+        except zlib.error as error:
+            failure = error
+            continue
+        if len(plain) > limit:
+            raise BadResponse(detail=f"larger than max_response ({limit} bytes) once inflated")
+        if not inflater.eof:
+            raise BadResponse(detail="compressed body is cut short")
+        return plain
+    raise BadResponse(detail=f"cannot undo Content-Encoding {encoding[:40]!r}") from failure

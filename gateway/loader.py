@@ -1,0 +1,249 @@
+"""services.yaml -> a frozen Catalog, or one error that names file, line and key of everything that is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from marshmallow import ValidationError
+
+from gateway.catalog import Catalog, Method, Param, Retry, Service, Timeout, Tls
+from gateway.document import Document, DocumentError, Path_, read
+from gateway.masking import Secret
+from schemas.catalog import CatalogSchema
+from schemas.params import params_schema
+
+CatalogError = DocumentError
+
+BUILTIN: Mapping[str, Any] = {
+    "timeout": {"connect": 3.05, "read": 5},
+    "deadline": 10,
+    "retry": {"times": 2, "backoff": 0.2, "max_backoff": 2, "on": ["connect", "timeout", 502, 503, 504]},
+}
+MAX_RESPONSE = 10 * 1024 * 1024
+CONCURRENCY = 50  # connections a service's pool keeps unless it says otherwise
+SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
+IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+_UNBUILT_SERVICE = (
+    "backup_url",
+    "health",
+    "rate_limit",
+    "on_limit",
+    "concurrency",
+    "breaker",
+    "allow_private",
+    "proxy",
+)
+_UNBUILT_METHOD = ("rate_limit", "on_limit", "cache", "fallback")
+_BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
+_BUILT_BODIES = frozenset({"json", "form"})
+_BUILT_RESPONSES = frozenset({"json", "text"})
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def load_file(path: str, env: Mapping[str, str]) -> Catalog:
+    """The catalog in a file.
+
+    :raises CatalogError: the file cannot be read, or as ``load_catalog`` does.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(path, [(1, "", f"cannot be read: {error}")]) from error
+    return load_catalog(text, path, env)
+
+
+def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
+    """Read, check and freeze a catalog.
+
+    :param text: YAML.
+    :param name: what error messages call it, such as ``services.yaml``.
+    :param env: where ``${NAME}`` is looked up.
+    :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
+    """
+    document = read(text, name, env)
+    try:
+        loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
+    except ValidationError as error:
+        for path, say in _flat(error.messages):
+            document.complain(path, say)
+        raise DocumentError(name, document.problems) from error
+    return _Loader(document, loaded).catalog()
+
+
+def _flat(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
+    if isinstance(messages, dict):
+        for key, each in messages.items():
+            yield from _flat(each, path if key == "_schema" else (*path, "in" if key == "in_" else key))
+    else:
+        for each in messages if isinstance(messages, list) else [messages]:
+            yield path, str(each)
+
+
+class _Loader:
+    """Builds the frozen values and checks what spans several keys."""
+
+    def __init__(self, document: Document, loaded: dict[str, Any]) -> None:
+        self.document, self.loaded = document, loaded
+        self.defaults = {
+            key: {**given, **loaded.get("defaults", {}).get(key, {})}
+            for key, given in BUILTIN.items()
+            if isinstance(given, Mapping)
+        }
+        self.deadline = loaded.get("defaults", {}).get("deadline", BUILTIN["deadline"])
+        self.unbuilt: list[str] = []
+
+    def catalog(self) -> Catalog:
+        services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
+        self._check_calls(services)
+        self.document.stop_if_wrong()
+        if self.loaded.get("aggregates"):
+            self.unbuilt.append("aggregates")
+        secrets = [
+            value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
+        ]
+        for path, filled in self.document.injected:
+            if "headers" in path:
+                secrets.append(Secret(filled))
+        return Catalog(MappingProxyType(services), tuple(secrets), tuple(self.unbuilt))
+
+    def _service(self, name: str, raw: dict[str, Any]) -> Service:
+        where = f"services.{name}"
+        auth = raw.get("auth", {"type": "none"})
+        self.unbuilt += [f"{where}.{key}" for key in _UNBUILT_SERVICE if key in raw]
+        if auth["type"] not in _BUILT_AUTH:
+            self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
+        urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
+        methods: dict[str, Method] = {}
+        service = Service(
+            name=name,
+            base_urls=tuple(url.rstrip("/") for url in urls),
+            auth={
+                key.rstrip("_"): value if key in _PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
+                for key, value in auth.items()
+            },
+            expose_vendor_code=raw.get("expose_vendor_code", False),
+            max_response=raw.get("max_response", MAX_RESPONSE),
+            tls=self._tls(name, raw.get("tls", {})),
+            concurrency=raw.get("concurrency", CONCURRENCY),
+            roles=frozenset(raw.get("roles", ("user", "admin"))),
+            methods=MappingProxyType(methods),
+        )
+        for each, settings in raw.get("methods", {}).items():
+            methods[each] = self._method(service, each, raw, settings)
+        return service
+
+    def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
+        path: Path_ = ("services", service.name, "methods", name)
+        verb, template = raw["http"].split(" ", 1)
+        params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
+        self._check_params(path, template, params, raw)
+        self.unbuilt += [".".join((*map(str, path), key)) for key in _UNBUILT_METHOD if key in raw]
+        missing = self._missing(path, service, above, raw)
+        declared = {param.name: param.keywords for param in params}
+        return Method(
+            service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,
+            body=raw.get("body", "json"), response=raw.get("response", "json"),
+            mask=frozenset(raw.get("mask", ())),
+            idempotent=raw.get("idempotent", verb in SAFE_VERBS),
+            idempotency_header=raw.get("idempotency_header"),
+            timeout=Timeout(**self._merged("timeout", above, raw)),
+            deadline=raw.get("deadline", above.get("deadline", self.deadline)),
+            retry=_retry(self._merged("retry", above, raw)),
+            envelope=raw.get("envelope", above.get("envelope", "plain")),
+            headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
+            json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
+            missing=missing,
+        )  # fmt: skip
+
+    def _tls(self, service: str, raw: dict[str, str]) -> Tls:
+        for key, file in raw.items():
+            if not Path(file).is_file():
+                self.document.complain(("services", service, "tls", key), "must name a PEM file that can be read")
+        return Tls(**raw)
+
+    def _merged(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
+        merged = dict(self.defaults[key])
+        for layer in layers:
+            merged.update(layer.get(key, {}))
+        return merged
+
+    def _missing(self, path: Path_, service: Service, above: dict[str, Any], raw: dict[str, Any]) -> str | None:
+        """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
+        kind = service.auth["type"]
+        lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
+        if raw.get("envelope", above.get("envelope")) == "alipay":
+            lacks.append("envelope: alipay")
+        if raw.get("body", "json") not in _BUILT_BODIES:
+            lacks.append(f"body: {raw['body']}")
+        if raw.get("response", "json") not in _BUILT_RESPONSES:
+            lacks.append(f"response: {raw['response']}")
+        if raw.get("stream"):
+            lacks.append("stream: true")
+        where = ".".join(map(str, path))
+        self.unbuilt += [f"{where}.{each}" for each in lacks if not each.startswith("auth")]
+        return ", ".join(lacks) or None
+
+    def _check_params(self, path: Path_, template: str, params: tuple[Param, ...], raw: dict[str, Any]) -> None:
+        names = {param.name for param in params}
+        in_path = {param.name for param in params if param.place == "path"}
+        holes = _PLACEHOLDER.findall(template)
+        for hole in sorted(set(holes) - names):
+            self.document.complain((*path, "http"), f"the path has {{{hole}}} but params declare no {hole!r}")
+        for name in sorted(in_path - set(holes)):
+            self.document.complain((*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}")
+        for name in sorted(set(raw.get("mask", ())) - names):
+            self.document.complain((*path, "mask"), f"{name!r} is not one of the method's params")
+        for param in params:
+            self._check_default((*path, "params", param.name), param)
+
+    def _check_default(self, path: Path_, param: Param) -> None:
+        if "default" not in param.keywords:
+            return
+        keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
+        problems = params_schema({param.name: keywords}).validate({param.name: param.keywords["default"]})
+        for _, say in _flat(problems):
+            self.document.complain((*path, "default"), f"does not fit its own declaration: {say}")
+
+    def _check_calls(self, services: Mapping[str, Service]) -> None:
+        """A fallback names a method that exists and never leads back to itself."""
+        known = {f"{service}.{method}" for service in services for method in services[service].methods}
+        leads: dict[str, str] = {}
+        for service, raw in self.loaded["services"].items():
+            for method, settings in raw.get("methods", {}).items():
+                target = settings.get("fallback", {}).get("call")
+                if target:
+                    leads[f"{service}.{method}"] = target
+                    self._check_known(("services", service, "methods", method, "fallback", "call"), target, known)
+        for start in leads:
+            seen = [start]
+            while (following := leads.get(seen[-1])) and following not in seen:
+                seen.append(following)
+            if following == start:
+                service, method = start.split(".", 1)
+                where: Path_ = ("services", service, "methods", method, "fallback")
+                self.document.complain(where, f"goes in a circle: {' -> '.join([*seen, start])}")
+
+    def _check_known(self, path: Path_, target: str, known: set[str]) -> None:
+        if target not in known:
+            self.document.complain(path, f"there is no method {target!r}; write service.method of this catalog")
+
+
+def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:
+    place = keywords.get("in_")
+    if place is None:
+        in_template = f"{{{name}}}" in template
+        place = "path" if in_template else "query" if verb in IN_QUERY else "body"
+    required = True if place == "path" else keywords.get("required", False)
+    return Param(name, place, {**keywords, "required": required})
+
+
+def _retry(merged: dict[str, Any]) -> Retry:
+    return Retry(
+        **{each.name: merged[each.name] for each in fields(Retry) if each.name != "on"}, on=frozenset(merged["on"])
+    )

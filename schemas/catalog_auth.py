@@ -1,0 +1,70 @@
+"""``auth:`` of a service: one shape for each type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import INCLUDE, Schema, ValidationError, fields
+
+from schemas.shapes import OneOfShapes, Strict, nested, one_of, text
+
+
+class NoAuth(Strict):
+    type = text()
+
+
+class ApiKeyAuth(Strict):
+    type = text()
+    in_ = text(required=True, data_key="in", validate=one_of("query", "header"))
+    name = text(required=True)
+    value = text(required=True)
+
+
+class BasicAuth(Strict):
+    type = text()
+    username = text(required=True)
+    password = text(required=True)
+
+
+class BearerAuth(Strict):
+    type = text()
+    token = text(required=True)
+
+
+class AppSecretAuth(Strict):
+    type = text()
+    app_id = text(required=True)
+    secret = text(required=True)
+    token_url = text(required=True)
+
+
+class LaterAuth(Schema):
+    """An auth type that is known but not built yet: its keys are taken as they are."""
+
+    class Meta:
+        unknown = INCLUDE
+
+    type = text()
+
+
+AUTH_TYPES: dict[str, type[Schema]] = {
+    "none": NoAuth,
+    "api_key": ApiKeyAuth,
+    "basic": BasicAuth,
+    "bearer": BearerAuth,
+    "app_secret": AppSecretAuth,
+    "oauth2_client_credentials": LaterAuth,
+    "digest": LaterAuth,
+    "hmac": LaterAuth,
+    "alipay": LaterAuth,
+    "wechatpay_v3": LaterAuth,
+    "aws_sigv4": LaterAuth,
+}
+
+
+class AuthField(OneOfShapes):
+    def choose(self, value: Any) -> fields.Field[Any]:
+        kind = value.get("type") if isinstance(value, dict) else None
+        if kind not in AUTH_TYPES:
+            raise ValidationError({"type": [f"must be one of: {', '.join(AUTH_TYPES)}"]})
+        return nested(AUTH_TYPES[kind])

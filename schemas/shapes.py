@@ -1,0 +1,99 @@
+"""Building blocks of the catalog's shape; their messages say what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from schemas.params import JsonType
+
+
+def one_of(*allowed: str) -> validate.OneOf:
+    return validate.OneOf(allowed, error="must be one of: {choices}")
+
+
+class Strict(Schema):
+    """An unknown key is an error that names its likely spelling."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {  # noqa: RUF012  # marshmallow declares it so
+        "unknown": "unknown key",
+        "type": "must be a mapping of keys to values",
+    }
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        if isinstance(error.messages, dict):
+            for key, messages in error.messages.items():
+                if messages == ["unknown key"]:
+                    near = difflib.get_close_matches(str(key), self.fields, n=1)
+                    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(self.fields)}"
+                    error.messages[key] = [f"unknown key; {hint}"]
+
+
+def text(**kwargs: Any) -> JsonType:
+    return JsonType("string", error_messages=MESSAGES, **kwargs)
+
+
+def whole(least: int = 0, **kwargs: Any) -> JsonType:
+    check = validate.Range(min=least, error=f"must be a whole number of at least {least}")
+    return JsonType("integer", validate=check, error_messages=MESSAGES, **kwargs)
+
+
+def seconds(least: float = 0, most: float = 86400 * 365, **kwargs: Any) -> JsonType:
+    check = validate.Range(
+        min=least, max=most, min_inclusive=least > 0, error="must be a positive number of seconds, such as 2.5"
+    )
+    return JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
+
+
+def flag(**kwargs: Any) -> JsonType:
+    return JsonType("boolean", error_messages=MESSAGES, **kwargs)
+
+
+MESSAGES: dict[str, Any] = {"required": "missing; this key is required", "null": "must have a value"}
+
+
+class NamedMap(fields.Field[Any]):
+    """A mapping from names to one shape; problems are reported under the name."""
+
+    def __init__(self, schema: Schema | fields.Field[Any], pattern: str = r"\S+", **kwargs: Any) -> None:
+        super().__init__(error_messages=MESSAGES, **kwargs)
+        self.schema = schema
+        self.pattern = re.compile(pattern)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise ValidationError("must be a mapping of names to settings")
+        loaded: dict[str, Any] = {}
+        problems: dict[str, Any] = {}
+        for name, each in value.items():
+            try:
+                if not self.pattern.fullmatch(name):
+                    raise ValidationError(f"not a usable name; it must match {self.pattern.pattern}")
+                load = self.schema.load if isinstance(self.schema, Schema) else self.schema.deserialize
+                loaded[name] = load(each)
+            except ValidationError as error:
+                messages = error.messages
+                problems[name] = messages.get("_schema", messages) if isinstance(messages, dict) else messages
+        if problems:
+            raise ValidationError(problems)
+        return loaded
+
+
+class OneOfShapes(fields.Field[Any]):
+    """A value that is read by whichever field ``choose`` picks for it."""
+
+    def choose(self, value: Any) -> fields.Field[Any]:
+        raise NotImplementedError  # pragma: no cover
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return self.choose(value).deserialize(value)
+
+
+def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:
+    return fields.Nested(schema, error_messages=MESSAGES, **kwargs)
