@@ -2,8 +2,7 @@
 PYTHON ?= python3
 PORT ?= 5000
 BIN := .venv/bin
-# No service may depend on this machine's own gunicorn or flask settings.
-FLASK := $(BIN)/flask --app wsgi
+FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
 .PHONY: help run check test bench lock clean

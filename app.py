@@ -5,18 +5,18 @@ from __future__ import annotations
 from flask import Flask
 from flask_compress import Compress
 from flask_cors import CORS
-from gateway.stores import MemoryStore
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 import api
 import cli
-from api import logs
+from api import identity, logs
 from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.loader import load_file
 from gateway.masking import Masker
+from gateway.stores import MemoryStore
 from models import Database
 
 
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         masker=masker,
         log=log,
     )
+    identity.register(app, clock)
     for secret in settings.secrets:
         masker.register(secret)
 

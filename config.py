@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,44 +78,43 @@ class Settings:
             "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
             "redis_url": env.str("REDIS_URL", "", validate=_redis),
             "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
-            "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret)),
-            "jwt_previous_secrets": tuple(map(Secret, env.list("JWT_PREVIOUS_SECRETS", [], validate=_each(_secret)))),
+            "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret) or ""),
+            "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", _secret) or ())),
             "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=_file),
-            "jwt_public_key_files": tuple(env.list("JWT_PUBLIC_KEY_FILES", [], validate=_each(_file))),
+            "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", _file),
             "jwt_issuer": env.str("JWT_ISSUER", "postern"),
             "jwt_audience": env.str("JWT_AUDIENCE", "postern"),
             "access_token_ttl": env.int("ACCESS_TOKEN_TTL", 900, validate=_range(1, 86400)),
             "refresh_token_ttl": env.int("REFRESH_TOKEN_TTL", 14 * 86400, validate=_range(1, 366 * 86400)),
-            "cors_origins": tuple(env.list("CORS_ORIGINS", [], validate=_each(_origin))),
+            "cors_origins": env.comma_separated("CORS_ORIGINS", _origin),
             "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=_range(0, 10)),
             "max_body": env.int("MAX_BODY", 1024 * 1024, validate=_range(1, 2**31)),
             "max_upload": env.int("MAX_UPLOAD", 64 * 1024 * 1024, validate=_range(1, 2**40)),
-            "metrics_allow": tuple(env.list("METRICS_ALLOW", [], validate=_each(_network))),
+            "metrics_allow": env.comma_separated("METRICS_ALLOW", _network),
             "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
-            "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")).lower(),
+            "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")),
             "web_concurrency": env.int("WEB_CONCURRENCY", 1, validate=_range(1, 256)),
         }
         problems = env.problems()
-        made = cls(**settings, environ=dict(os.environ))
-        problems += made._conflicts()
+        right = {name: value for name, value in settings.items() if value is not None}
+        made = cls(**right, environ=dict(os.environ))
+        told = {problem.partition(":")[0] for problem in problems}
+        problems += [each for each in made._conflicts() if each.partition(":")[0] not in told]
         if problems:
             raise SettingsError("\n".join(problems))
+        if made.jwt_algorithm == "HS256" and not made.jwt_secret.reveal():
+            return replace(made, jwt_secret=kept_secret(INSTANCE / "jwt_secret"))
         return made
 
     def _conflicts(self) -> list[str]:
         """What no single setting shows."""
         problems = []
-        if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal():
-            if self.development:
-                object.__setattr__(self, "jwt_secret", kept_secret(INSTANCE / "jwt_secret"))
-            else:
-                problems.append(f"JWT_SECRET: is not set; in production give it at least {SHORTEST_SECRET} bytes")
+        if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal() and not self.development:
+            problems.append(f"JWT_SECRET: is not set; in production give it at least {SHORTEST_SECRET} bytes")
         if self.jwt_algorithm != "HS256" and not self.jwt_private_key_file:
             problems.append(f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key")
         if self.web_concurrency > 1 and not self.redis_url:
-            problems.append(
-                "WEB_CONCURRENCY: state is in memory, so exactly 1 worker is allowed; set REDIS_URL for more"
-            )
+            problems.append("WEB_CONCURRENCY: state is in memory, so exactly 1 worker is allowed")
         if not self.development and "*" in self.cors_origins:
             problems.append("CORS_ORIGINS: * is refused in production; name the origins")
         return problems
@@ -126,6 +125,16 @@ class _Reader(environs.Env):
 
     def __init__(self) -> None:
         super().__init__(eager=False)
+
+    def comma_separated(self, name: str, check: Callable[[str], None]) -> tuple[str, ...] | None:
+        """A comma-separated list, each item checked."""
+
+        def every(values: list[str]) -> None:
+            for value in values:
+                check(value)
+
+        values: list[str] | None = self.list(name, [], validate=every)
+        return None if values is None else tuple(values)
 
     def problems(self) -> list[str]:
         try:
@@ -159,14 +168,6 @@ def _one_of(*allowed: str) -> Any:
 
 def _range(low: int, high: int) -> validate.Range:
     return validate.Range(low, high, error=f"must be a whole number from {low} to {high}")
-
-
-def _each(check: Any) -> Any:
-    def every(values: list[str]) -> None:
-        for value in values:
-            check(value)
-
-    return every
 
 
 def _secret(value: str) -> None:

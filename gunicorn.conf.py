@@ -5,6 +5,13 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
+import contextlib
+import signal
+import socket
+
+from gunicorn import util
+
+from api.errors import raw_answer
 from config import Settings, SettingsError
 from gateway.loader import CatalogError, load_file
 
@@ -25,6 +32,24 @@ timeout = 60
 control_socket_disable = True
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
+
+
+def _write_error(sock, status, reason, message):
+    """The envelope where gunicorn would write HTML: to what it cannot read as HTTP."""
+    util.write_nonblock(sock, raw_answer(status))
+    with contextlib.suppress(OSError):  # what is still coming is read, or its arrival would reset the answer
+        sock.shutdown(socket.SHUT_WR)
+        sock.settimeout(1)
+        for _ in range(32):
+            if not sock.recv(65536):
+                break
+
+
+util.write_error = _write_error
+
+
+def post_worker_init(worker):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master tells its workers
 
 
 def when_ready(server):

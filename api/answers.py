@@ -11,13 +11,15 @@ from flask.json.provider import JSONProvider
 from gateway.bodies import dump_json, load_json
 
 
-def wrapped(data: Any, code: int = 0, message: str = "success", error: dict[str, Any] | None = None) -> dict[str, Any]:
+def shape(
+    request_id: str, data: Any, code: int = 0, message: str = "success", error: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The envelope as a value; ``error`` only with a negative code."""
     told = {
         "code": code,
         "message": message,
         "data": data,
-        "request_id": g.get("request_id", ""),
+        "request_id": request_id,
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
     }
     if error is not None:
@@ -27,7 +29,7 @@ def wrapped(data: Any, code: int = 0, message: str = "success", error: dict[str,
 
 def envelope(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
-    return Response(dump_json(wrapped(data)), status, mimetype="application/json")
+    return Response(dump_json(shape(g.request_id, data)), status, mimetype="application/json")
 
 
 class JsonProvider(JSONProvider):

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from functools import cache
+from typing import Any, NoReturn
 
-from flask import Request
+from flask import Request, g
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import RAISE, Schema, fields
+from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 
-from api.answers import envelope
+from api.answers import shape
 from api.body import json_body
+from gateway.errors import InvalidParams
 
 
 class Parser(FlaskParser):
     """Arguments that nobody declared are errors, and a body is read by our own rules."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE, "json": RAISE}
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012  # webargs declares it so
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+        "json": RAISE,
+    }
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_json(self, req: Request, schema: Schema) -> Any:
         return json_body()
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        [fields_of_location] = error.messages_dict.values()
+        raise InvalidParams(fields=fields_of_location) from error
 
 
 class Blueprint(SmorestBlueprint):
@@ -30,7 +40,7 @@ class Blueprint(SmorestBlueprint):
 
     @staticmethod
     def _prepare_response_content(data: Any) -> Any:
-        return data
+        return shape(g.request_id, data)
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
@@ -39,17 +49,18 @@ class Blueprint(SmorestBlueprint):
 
 def enveloped(schema: Schema | type[Schema]) -> type[Schema]:
     """The success envelope around ``schema``, for the OpenAPI file."""
-    inner = schema() if isinstance(schema, type) else schema
+    return _enveloped(schema if isinstance(schema, type) else type(schema))
+
+
+@cache  # one class a schema, or the OpenAPI file would number them
+def _enveloped(schema: type[Schema]) -> type[Schema]:
     return Schema.from_dict(
         {
             "code": fields.Integer(metadata={"example": 0}),
             "message": fields.String(metadata={"example": "success"}),
-            "data": fields.Nested(inner),
+            "data": fields.Nested(schema),
             "request_id": fields.String(),
             "timestamp": fields.DateTime(),
         },
-        name=f"{type(inner).__name__.removesuffix('Schema')}Envelope",
+        name=f"{schema.__name__.removesuffix('Schema')}Envelope",
     )
-
-
-__all__ = ["Blueprint", "envelope"]

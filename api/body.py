@@ -6,8 +6,19 @@ from typing import Any
 
 from flask import request
 
-from api.errors import MalformedBody, UnsupportedMediaType
+from api.errors import MalformedBody, TooLarge, UnsupportedMediaType
 from gateway.bodies import load_json
+
+
+def body_bytes() -> bytes:
+    """The whole body.
+
+    :raises TooLarge: it is over ``MAX_BODY``.
+    """
+    body = request.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+        raise TooLarge  # a chunked body is cut at the limit, not refused
+    return body
 
 
 def json_body() -> Any:
@@ -16,7 +27,7 @@ def json_body() -> Any:
     :raises UnsupportedMediaType: the content type is not ``application/json``.
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
     """
-    body = request.get_data(cache=True)  # over MAX_CONTENT_LENGTH this raises 413
+    body = body_bytes()
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from api.auth import token_required
 from flask import Blueprint, Response, g, request
 
 from api.answers import envelope
-from api.body import json_body
+from api.auth import token_required
+from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
 from api.parts import parts
 from gateway import Call
@@ -34,7 +34,7 @@ def call() -> Response:
 @token_required
 def call_by_path(service: str, method: str) -> Response:
     """The parameters are the whole body; no body means none."""
-    nothing = not request.content_type and not request.get_data(cache=True)
+    nothing = not request.content_type and not body_bytes()
     return _answer(service, method, {} if nothing else json_body())
 
 

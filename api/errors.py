@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from flask import Flask, Response, g, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from api.answers import wrapped
+from api.answers import shape
 from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.errors import CallerError, CredentialError, GatewayError, InvalidParams, NotFound
@@ -126,7 +127,7 @@ def unforeseen(error: Exception) -> Response:
 def answer(error: GatewayError) -> Response:
     """The failure envelope of one error, with the headers that go with it."""
     g.code = error.code
-    body = dump_json(wrapped(None, error.code, error.text, describe(error)))
+    body = dump_json(shape(g.request_id, None, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(error.retry_after + 0.499)))
@@ -135,6 +136,17 @@ def answer(error: GatewayError) -> Response:
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return response
+
+
+def raw_answer(status: int) -> bytes:
+    """What the server itself says to bytes that are no request: the envelope as a whole HTTP answer."""
+    error = GatewayError() if status == 500 else MalformedBody("This is not an HTTP request that can be understood.")
+    body = dump_json(shape(uuid.uuid4().hex, None, error.code, error.text, describe(error)))
+    line = "500 Internal Server Error" if status == 500 else "400 Bad Request"
+    head = (
+        f"HTTP/1.1 {line}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def status_of(error: GatewayError) -> int:

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import MutableMapping
 from typing import Any, BinaryIO
 
 import structlog
@@ -26,7 +27,7 @@ def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> Any
     :param stream: instead of standard output.
     """
 
-    def render(_: Any, __: str, event: dict[str, Any]) -> bytes:
+    def render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
         return masker.line(dump_json(event))
 
     structlog.configure(

@@ -12,7 +12,7 @@ from flask import g
 from flask.cli import with_appcontext
 
 from api import logs
-from api.answers import wrapped
+from api.answers import shape
 from api.errors import describe
 from api.parts import parts
 from gateway import Call, Caller, GatewayError
@@ -37,9 +37,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
         if dry_run:
             click.echo(made.masker.line(_wire(made.gateway.dry_run(call)).encode()))
         else:
-            _print(wrapped(made.gateway.call(call).data))
+            _print(shape(g.request_id, made.gateway.call(call).data))
     except GatewayError as error:
-        _print(wrapped(None, error.code, error.text, describe(error)))
+        _print(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from gateway.catalog import Method
 from gateway.exchange import exchange
-from gateway.middleware import Handler, Middleware, Parts
 from gateway.middleware.deadline import deadline
 from gateway.middleware.log import log
 from gateway.middleware.retry import retry
+from gateway.parts import Handler, Middleware, Parts
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call

@@ -13,7 +13,7 @@ from gateway.catalog import Method
 from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
 from gateway.masking import Secret
-from gateway.middleware import Handler, Parts
+from gateway.parts import Handler, Parts
 from gateway.signers import SIGNERS, TokenSigner
 
 USER_AGENT = "postern"

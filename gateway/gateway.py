@@ -16,7 +16,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import PLACEHOLDER, dry_run
 from gateway.masking import Masker
-from gateway.middleware import Handler, Log, Parts
+from gateway.parts import Handler, Log, Parts
 from gateway.tokens import Tokens
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from gateway.call import Call, Result
 from gateway.catalog import Method
-from gateway.middleware import Handler, Parts
+from gateway.parts import Handler, Parts
 
 
 def deadline(method: Method, parts: Parts, following: Handler) -> Handler:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.call import Attempt, Call, Result
 from gateway.catalog import Method
 from gateway.errors import GatewayError
-from gateway.middleware import Handler, Parts
+from gateway.parts import Handler, Parts
 
 
 def log(method: Method, parts: Parts, following: Handler) -> Handler:

@@ -13,7 +13,7 @@ from gateway.errors import (
     GatewayError,
     QuotaExceeded,
 )
-from gateway.middleware import Handler, Parts
+from gateway.parts import Handler, Parts
 from gateway.policies.backoff import delay
 
 

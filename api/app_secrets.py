@@ -1,0 +1,50 @@
+"""The secrets that apps sign with, sealed in the database: checking a signature takes the secret itself, not a hash."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from config import Settings
+from gateway.masking import Secret
+
+
+class AppSecrets:
+    """Makes, seals and opens them.
+
+    The keys are derived from JWT_SECRET and JWT_PREVIOUS_SECRETS, whatever signs the access tokens; the private key
+    file counts as the oldest. So whoever has only a key file sets JWT_SECRET before changing the file, and rotates
+    the apps' secrets, or those can no longer be opened.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        file = settings.jwt_private_key_file
+        texts = [secret.reveal().encode() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)]
+        sources = [text for text in texts if text] + ([Path(file).read_bytes()] if file else [])
+        self._fernet = MultiFernet([_fernet(source) for source in sources])
+        self.open = lru_cache(maxsize=1024)(self._open)
+
+    @staticmethod
+    def make() -> Secret:
+        return Secret(secrets.token_urlsafe(32))
+
+    def seal(self, secret: Secret) -> str:
+        return self._fernet.encrypt(secret.reveal().encode()).decode()
+
+    def _open(self, sealed: str) -> Secret | None:
+        """The secret; none when it was sealed with a key that is gone."""
+        try:
+            return Secret(self._fernet.decrypt(sealed.encode()).decode())
+        except InvalidToken:
+            return None
+
+
+def _fernet(source: bytes) -> Fernet:
+    derived = HKDF(SHA256(), 32, salt=None, info=b"postern app secrets").derive(source)
+    return Fernet(base64.urlsafe_b64encode(derived))

@@ -1,0 +1,44 @@
+"""What it takes to know who is calling, made once for each app: ``identity().tokens`` and its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import Flask, current_app
+
+from api.app_secrets import AppSecrets
+from api.lockout import Lockout
+from api.parts import Parts
+from api.revocations import Revocations
+from api.tokens import AccessTokens
+from gateway.clock import Clock
+
+
+@dataclass(frozen=True)
+class Identity:
+    clock: Clock
+    tokens: AccessTokens
+    revocations: Revocations
+    lockout: Lockout
+    app_secrets: AppSecrets
+
+
+def register(app: Flask, clock: Clock) -> None:
+    """Make it from the app's parts, which must be there.
+
+    :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
+    """
+    made: Parts = app.extensions["postern"]
+    app.extensions["postern.identity"] = Identity(
+        clock=clock,
+        tokens=AccessTokens(made.settings, clock),
+        revocations=Revocations(made.database, made.store, clock),
+        lockout=Lockout(made.store),
+        app_secrets=AppSecrets(made.settings),
+    )
+
+
+def identity() -> Identity:
+    """Of the app that serves this request."""
+    return cast(Identity, current_app.extensions["postern.identity"])

@@ -1,0 +1,43 @@
+"""Password hashes: argon2id, 19 MiB and some 25 ms each, so only a few at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import gevent
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from gevent import monkey
+
+AT_ONCE = 2
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+_slots = threading.BoundedSemaphore(AT_ONCE)
+#: The hash of a password that nobody knows, made with the same costs.
+_NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$Qoy0Puuc0EytzASW3ZqKMg$l71dYknPuhzMltuIEAFyR3gfKdOnRPONoN0g3KG8xAs"
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def hash_password(password: str) -> str:
+    return _apart(_hasher.hash, password)
+
+
+def verify_password(password_hash: str | None, password: str) -> bool:
+    """Whether the password is the right one. No hash, for no such user, costs the same and is never right."""
+    try:
+        return _apart(_hasher.verify, password_hash or _NOBODY, password) and password_hash is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Hash; under gevent in a real thread, as it would hold up every other greenlet."""
+    with _slots:
+        if monkey.is_module_patched("threading"):
+            result: R = gevent.get_hub().threadpool.apply(work, args, kwargs)
+            return result
+        return work(*args, **kwargs)

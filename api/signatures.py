@@ -1,0 +1,86 @@
+"""An app's proof: the signature over one whole request, good once and for a few minutes."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from urllib.parse import quote, urlsplit
+
+from flask import request
+
+from api.app_secrets import AppSecrets
+from api.body import body_bytes
+from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
+from api.identity import identity
+from api.parts import parts
+from gateway.call import Caller
+from gateway.masking import Secret
+from models import App
+
+CLOCK_SKEW = 300  # seconds a timestamp may be off, either way
+NONCE_KEPT = 2 * CLOCK_SKEW + 1  # the last second a timestamp counts in, included
+_NONCE_LENGTHS = range(8, 65)
+_HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
+_NO_SECRET = AppSecrets.make()  # stands where there is none, and nobody knows it
+
+
+def signing_app() -> Caller:
+    """The app that signed this request.
+
+    :raises Unauthenticated: a header is missing.
+    :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
+    :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
+    """
+    app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
+    if not (app_id and timestamp and nonce and signature):
+        raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
+    with parts().database.reading() as session:
+        app = App.named(session, app_id)
+    signed = _signed_text(timestamp, nonce)
+    # Two secrets are always tried, so that time does not tell whether there is such an app.
+    fits = [_fits(secret, signed, signature) for secret in _secrets(app)]
+    if app is None or app.disabled or not any(fits):
+        raise CallerSignatureInvalid
+    _refuse_replay(app_id, timestamp, nonce)
+    return Caller(f"app:{app_id}", "user", tuple(app.allow))
+
+
+def _secrets(app: App | None) -> list[Secret]:
+    sealed = (app.secret, app.previous_secret) if app else (None, None)
+    opened = [identity().app_secrets.open(each) if each else _NO_SECRET for each in sealed]
+    if app and opened[0] is None:
+        parts().log.warning("app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone")
+    return [each or _NO_SECRET for each in opened]
+
+
+def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
+    right = hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
+    return hmac.compare_digest(right.encode(), signature.encode())
+
+
+def _signed_text(timestamp: str, nonce: str) -> bytes:
+    body = hashlib.sha256(body_bytes()).hexdigest()
+    return "\n".join((request.method, wire_target(), timestamp, nonce, body)).encode("latin-1")
+
+
+def wire_target() -> str:
+    """Path and query as they came, byte for byte (Latin-1); quoted anew where the server does not tell."""
+    environ = request.environ
+    target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if target is None:
+        path = quote((environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]).encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        return path + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
+    if not target.startswith("/"):  # the absolute form, as a forward proxy is asked
+        return urlsplit(target)._replace(scheme="", netloc="").geturl()
+    return str(target)
+
+
+def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
+    sent = int(timestamp) if re.fullmatch(r"[0-9]{1,12}", timestamp) else None
+    if sent is None or abs(int(identity().clock.wall()) - sent) > CLOCK_SKEW:
+        raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
+    if len(nonce) not in _NONCE_LENGTHS:
+        raise Replayed("The nonce is not 8 to 64 characters long.")
+    if not parts().store.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
+        raise Replayed("The nonce was seen before.")

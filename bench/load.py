@@ -1,0 +1,124 @@
+"""The load, in a process of its own: ``python -m bench.load`` takes a job as JSON on stdin, tells what came of it."""
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+
+PATH = "/api/v1/call/wechat/send_msg"
+KINDS = 64  # different bodies
+
+
+@dataclass(frozen=True)
+class Job:
+    port: int
+    token: str
+    calls: int
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``rate`` in calls per second, the rest in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+class Run:
+    """What the connections share. ``done`` ends with the last answer or the first wrong one."""
+
+    def __init__(self, job: Job) -> None:
+        self.requests = [_request(job, kind) for kind in range(KINDS)]
+        self.calls, self.sent = job.calls, 0
+        self.latencies: list[float] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def next_request(self) -> bytes | None:
+        if self.sent == self.calls:
+            return None
+        self.sent += 1
+        return self.requests[self.sent % KINDS]
+
+    def answered(self, seconds: float) -> None:
+        self.latencies.append(seconds)
+        if len(self.latencies) == self.calls and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, why: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(RuntimeError(why))
+
+
+class Client(asyncio.Protocol):
+    """One kept connection: asks again as soon as the answer is in and right."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.buffer = run, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+        self.ask()
+
+    def ask(self) -> None:
+        request = self.run.next_request()
+        if request is not None:
+            self.began = time.perf_counter()
+            self.transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+        if not found:
+            self.run.fail(f"an answer without Content-Length: {head[:500]!r}")
+        elif len(body) >= int(rest.partition(b"\r\n")[0]):
+            self.buffer = b""
+            self.check(head, body)
+
+    def check(self, head: bytes, body: bytes) -> None:
+        taken = time.perf_counter() - self.began
+        if not head.startswith(b"HTTP/1.1 200 ") or json.loads(body).get("code") != 0:
+            self.run.fail(f"a wrong answer: {head[:200]!r} {body[:500]!r}")
+            return
+        self.run.answered(taken)
+        self.ask()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.run.fail(f"the connection was closed: {error or 'no reason given'}")
+
+
+def _request(job: Job, kind: int) -> bytes:
+    body = json.dumps({"touser": f"user-{kind}", "text": f"Your parcel {kind} is on its way. " * 3}).encode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nAuthorization: Bearer {job.token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def put_under_load(job: Job) -> Outcome:
+    """Send ``job.calls`` calls over ``job.concurrency`` connections.
+
+    :raises RuntimeError: an answer was not what it should be.
+    """
+    run, loop = Run(job), asyncio.get_running_loop()
+    began = time.perf_counter()
+    for _ in range(job.concurrency):
+        await loop.create_connection(lambda: Client(run), "127.0.0.1", job.port)
+    await run.done
+    seconds = time.perf_counter() - began
+    cuts = statistics.quantiles(run.latencies, n=100, method="inclusive")
+    return Outcome(job.calls / seconds, cuts[49] * 1000, cuts[98] * 1000)
+
+
+if __name__ == "__main__":
+    try:
+        print(json.dumps(asdict(asyncio.run(put_under_load(Job(**json.load(sys.stdin)))))))
+    except (RuntimeError, OSError, ValueError) as failure:
+        sys.exit(str(failure))

@@ -1,0 +1,189 @@
+"""The servers under measure and the sandbox behind them: started, asked for their CPU time, stopped by process id."""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import ProxyHandler, Request, build_opener
+
+import jwt
+import yaml
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+PATIENCE = 30.0  # seconds to start, or for one setup command
+TICK = os.sysconf("SC_CLK_TCK")
+LIFETIME = 86400  # seconds; no token ends during a bench
+SANDBOX = (
+    "import threading; from sandbox import Sandbox;"
+    f"box = Sandbox(port={{port}}, token_overlap={LIFETIME}, expires_in={LIFETIME}).start(); threading.Event().wait()"
+)
+_open = build_opener(ProxyHandler({})).open
+
+
+class BenchError(Exception):
+    """The numbers would not mean what they say."""
+
+
+@dataclass
+class Server:
+    """One running server: ``token`` is what a caller shows it."""
+
+    name: str
+    port: int
+    token: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def cpu(self) -> tuple[frozenset[int], float]:
+        """The process and all below it, and the seconds of CPU (user and system) that they have used so far."""
+        parents, used = {}, {}
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                fields = stat.read_text().rpartition(")")[2].split()  # proc(5); the first one left is the state
+                pid = int(stat.parent.name)
+                parents[pid], used[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / TICK
+        found = {self.process.pid}
+        while below := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= below
+        return frozenset(found), sum(used.get(pid, 0.0) for pid in found)
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-2000:]
+
+
+class Yard:
+    """Starts servers with their files in ``folder``; on leaving, everything it started is ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.servers: list[Server] = []
+        # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
+        self.env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        self.env |= {"PYTHONDONTWRITEBYTECODE": "1", "JWT_SECRET": secrets.token_urlsafe(48)}
+
+    def __enter__(self) -> "Yard":
+        port = free_port()
+        self.sandbox = self.start("sandbox", [sys.executable, "-c", SANDBOX.format(port=port)], {}, port)
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        for server in self.servers:
+            server.process.terminate()
+        for server in self.servers:
+            with suppress(subprocess.TimeoutExpired):
+                server.process.wait(5)
+            with suppress(ProcessLookupError):  # each leads a session of its own: whatever is left of it
+                os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+
+    def start(self, name: str, command: list[str], env: dict[str, str], port: int, token: str = "") -> Server:
+        log = self.folder / f"{name}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                start_new_session=True,
+            )  # fmt: skip
+        server = Server(name, port, token, process, log)
+        self.servers.append(server)
+        until = time.monotonic() + PATIENCE
+        while True:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                return server
+            if process.poll() is not None or time.monotonic() > until:
+                raise BenchError(f"{name} does not start:\n{server.tail()}")
+            time.sleep(0.05)
+
+    @property
+    def vendor(self) -> str:
+        return f"http://127.0.0.1:{self.sandbox.port}"
+
+    def postern(self) -> Server:
+        """As in use: gunicorn with gunicorn.conf.py, a database and a user of its own, that user's login."""
+        catalog = yaml.safe_load((ROOT / "services.yaml").read_text())
+        for service in catalog["services"].values():
+            service["base_url"] = self.vendor
+        path, port = self.folder / "services.yaml", free_port()
+        path.write_text(json.dumps(catalog))  # JSON is YAML
+        user = {"username": "bench", "password": secrets.token_urlsafe(16)}
+        env = {
+            "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(path),
+            "DATABASE_URL": f"sqlite:///{self.folder / 'postern.db'}", "ACCESS_TOKEN_TTL": str(LIFETIME),
+            "DEFAULT_RATE_LIMIT": "1000000/second",
+        }  # fmt: skip
+        flask = [str(BIN / "flask"), "--app", "wsgi"]
+        self.run([*flask, "db", "upgrade"], env)
+        self.run([*flask, "user", "create", user["username"], "--password", user["password"]], env)
+        server = self.start("Postern", [str(BIN / "gunicorn")], env, port)
+        server.token = fetch(f"http://127.0.0.1:{port}/api/v1/login", user)["data"]["access_token"]
+        return server
+
+    def fastapi(self, name: str, module: str) -> Server:
+        port = free_port()
+        return self.start(
+            name, [str(BIN / "uvicorn"), f"bench.peers.{module}:app", "--port", str(port)], self.peer(), port,
+            self.token(),
+        )  # fmt: skip
+
+    def flask(self, name: str, module: str) -> Server:
+        port = free_port()
+        options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "16", "--keep-alive", "75"]
+        options += ["--config", "/dev/null", "--no-control-socket", "--access-logfile", "-"]
+        command = [str(BIN / "gunicorn"), f"bench.peers.{module}:app", *options]
+        return self.start(name, command, self.peer(), port, self.token())
+
+    def run(self, command: list[str], env: dict[str, str]) -> None:
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE
+        )
+        if done.returncode:
+            raise BenchError(f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
+
+    def peer(self) -> dict[str, str]:
+        """A peer's settings: unlike Postern it is handed the vendor's token and never renews it."""
+        query = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
+        return {
+            "VENDOR_URL": self.vendor,
+            "VENDOR_TOKEN": fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"],
+        }
+
+    def token(self) -> str:
+        """A caller's token with the claims that Postern's have."""
+        now = int(time.time())
+        claims = {
+            "sub": "1",
+            "role": "user",
+            "iat": now,
+            "nbf": now,
+            "exp": now + LIFETIME,
+            "jti": secrets.token_hex(16),
+        }
+        return jwt.encode(claims | {"iss": "postern", "aud": "postern"}, self.env["JWT_SECRET"], "HS256")
+
+    def received(self) -> int:
+        """How many requests have reached the sandbox."""
+        return int(fetch(f"{self.vendor}/_sandbox/stats")["requests"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def fetch(url: str, body: object = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    try:
+        with _open(Request(url, data, {"Content-Type": "application/json"}), timeout=PATIENCE) as response:
+            return json.load(response)
+    except (HTTPError, URLError, OSError, ValueError) as error:
+        raise BenchError(f"{url.partition('?')[0]}: {error}") from error

@@ -1,0 +1,17 @@
+"""What ``flask ...`` can do besides serving."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from cli.accounts import app_cli, user_cli
+from cli.call import call_cli
+from cli.catalog import catalog_cli
+from cli.database import database_cli, init
+
+COMMANDS = (catalog_cli, call_cli, user_cli, app_cli, database_cli, init)
+
+
+def register(app: Flask) -> None:
+    for command in COMMANDS:
+        app.cli.add_command(command)

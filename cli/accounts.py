@@ -1,0 +1,99 @@
+"""``flask user create`` and ``flask app create``: who may call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import marshmallow
+from flask.cli import AppGroup
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from api.identity import identity
+from api.parts import parts
+from api.passwords import hash_password
+from models import App, User
+from schemas.catalog import RATE, ROLES
+from schemas.login import USERNAME
+
+SHORTEST_PASSWORD = 8
+LONGEST_PASSWORD = 1024
+
+user_cli = AppGroup("user", help="People, who log in with a password.")
+app_cli = AppGroup("app", help="Tools, which sign their requests.")
+
+
+def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A click callback from one of marshmallow's validators; an option that was not given is not checked."""
+
+    def callback(context: click.Context, param: click.Parameter, value: Any) -> Any:
+        try:
+            for each in value if isinstance(value, tuple) else [value] * (value is not None):
+                check(each)
+        except marshmallow.ValidationError as error:
+            raise click.BadParameter(" ".join(map(str, error.messages))) from error
+        return value
+
+    return callback
+
+
+def _matches(pattern: str, error: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if not re.fullmatch(pattern, value):
+            raise marshmallow.ValidationError(error)
+
+    return check
+
+
+APP_ID = _matches(r"[A-Za-z0-9._-]{1,64}", "Must be 1 to 64 letters, digits, dots, underscores or dashes.")
+ALLOWED = _matches(
+    r"[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?", "Must be a service or service.method, with * as wildcard."
+)
+PASSWORD = marshmallow.validate.Length(
+    SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long."
+)
+
+
+@user_cli.command("create")
+@click.argument("name", callback=checked(USERNAME))
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True)
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, callback=checked(PASSWORD))
+def create_user(name: str, role: str, password: str) -> None:
+    """Make a user; asks for the password unless it is given."""
+    add_user(name, role, password)
+    click.echo(f"made user {name}, role {role}")
+
+
+@app_cli.command("create")
+@click.argument("app_id", callback=checked(APP_ID))
+@click.option("--allow", multiple=True, required=True, callback=checked(ALLOWED), help="maps, 'wechat.*', ...")
+@click.option("--rate", callback=checked(RATE), help="100/minute; DEFAULT_RATE_LIMIT unless given")
+def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
+    """Make an app and print its secret, once."""
+    app_secrets = identity().app_secrets
+    secret = app_secrets.make()
+    with told(f"there is an app {app_id} already"), parts().database.session() as session:
+        session.add(App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate))
+    click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
+    click.echo(f"secret: {secret.reveal()}")
+    click.echo("It is shown this once; keep it where the tool finds it.")
+
+
+def add_user(name: str, role: str, password: str) -> None:
+    password_hash = hash_password(password)
+    with told(f"there is a user {name} already"), parts().database.session() as session:
+        session.add(User(username=name, role=role, password_hash=password_hash))
+
+
+@contextmanager
+def told(duplicate: str) -> Iterator[None]:
+    """What the database refuses, in words and not as a traceback."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise click.ClickException(duplicate) from error
+    except OperationalError as error:
+        raise click.ClickException(f"the database cannot be used ({error.orig}); try: flask db upgrade") from error

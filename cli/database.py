@@ -1,0 +1,74 @@
+"""``flask db ...`` moves the database between versions; ``flask init`` makes it ready for a first try."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+
+import click
+from alembic.util import CommandError
+from flask.cli import AppGroup, with_appcontext
+from sqlalchemy import select
+
+from api.parts import parts
+from cli.accounts import add_user, told
+from models import User, migrate
+
+database_cli = AppGroup("db", help="The database's versions.")
+
+
+@database_cli.command("upgrade")
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Bring the database to REVISION, the newest unless given."""
+    _move(migrate.upgrade, revision)
+
+
+@database_cli.command("downgrade")
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Take the database back to REVISION; ``base`` is before the first."""
+    _move(migrate.downgrade, revision)
+
+
+@database_cli.command("current")
+def current() -> None:
+    """Say which revision the database is at."""
+    click.echo(migrate.current(parts().settings.database_url) or "empty")
+
+
+@database_cli.command("revision")
+@click.argument("message")
+def revision(message: str) -> None:
+    """Write a new version by what the models have and the database has not (for developers)."""
+    migrate.revise(parts().settings.database_url, message)
+
+
+@click.command("init")
+@with_appcontext
+def init() -> None:
+    """Development only: the newest tables, and a first admin if there is nobody."""
+    settings = parts().settings
+    if not settings.development:
+        raise click.ClickException("flask init is for development; use flask db upgrade and flask user create")
+    _move(migrate.upgrade, "head")
+    with parts().database.reading() as session:
+        if session.scalar(select(User.id).limit(1)):
+            return
+    password = secrets.token_urlsafe(12)
+    add_user("admin", "admin", password)
+    body = json.dumps({"username": "admin", "password": password})
+    url = f"http://127.0.0.1:{settings.port}/api/v1/login"
+    click.echo(f"made user admin with password {password} (shown this once). Log in:\n")
+    click.echo(f"  curl -s {url} -H 'Content-Type: application/json' -d '{body}'\n")
+
+
+def _move(move: Callable[[str, str], None], revision: str) -> None:
+    url = parts().settings.database_url
+    try:
+        with told("the rows that are there do not fit this revision"):
+            move(url, revision)
+    except CommandError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"database at {migrate.current(url) or 'base'}")

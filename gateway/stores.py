@@ -1,0 +1,89 @@
+"""State that outlives one request, behind one small interface: nonces, counters, revoked tokens."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from gateway.clock import Clock
+
+SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth looking for
+
+
+class Store(Protocol):
+    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, unless absent or expired."""
+
+    def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Put the value there, whatever was there."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        """Put the value there only if nothing is; whether it was."""
+
+    def delete(self, key: str) -> None:
+        """Forget the key; one that is absent is no error."""
+
+    def increment(self, key: str, ttl: float, by: int = 1) -> int:
+        """The count after adding ``by``. The time to live starts at the first increment and is not renewed."""
+
+    def ttl(self, key: str) -> float:
+        """Seconds the key has left; 0 when it is absent."""
+
+
+class MemoryStore:
+    """A store inside one process, safe under threads and greenlets.
+
+    Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: dict[str, tuple[bytes, float]] = {}
+        self._sweep_at = SMALLEST_SWEEP
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> bytes | None:
+        entry = self._live(key)
+        return entry[0] if entry else None
+
+    def set(self, key: str, value: bytes, ttl: float) -> None:
+        with self._lock:
+            self._put(key, value, self._clock.now() + ttl)
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        with self._lock:
+            if self._live(key):
+                return False
+            self._put(key, value, self._clock.now() + ttl)
+            return True
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+
+    def increment(self, key: str, ttl: float, by: int = 1) -> int:
+        with self._lock:
+            value, expires = self._live(key) or (b"0", self._clock.now() + ttl)
+            count = int(value) + by
+            self._put(key, str(count).encode(), expires)
+            return count
+
+    def ttl(self, key: str) -> float:
+        entry = self._live(key)
+        return entry[1] - self._clock.now() if entry else 0.0
+
+    def _live(self, key: str) -> tuple[bytes, float] | None:
+        entry = self._entries.get(key)
+        return entry if entry and entry[1] > self._clock.now() else None
+
+    def _put(self, key: str, value: bytes, expires: float) -> None:
+        if len(self._entries) >= self._sweep_at:
+            now = self._clock.now()
+            self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
+            self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
+        self._entries[key] = (value, expires)

@@ -1,0 +1,23 @@
+"""What Alembic runs for every command; ``models.migrate`` hands it the connection."""
+
+from typing import Any, Literal
+
+from alembic import context
+
+from models import Base, UtcDateTime
+
+
+def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
+    """Versions stand alone: a type of ours is written down as what it is in the database."""
+    return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False
+
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Base.metadata,
+    render_as_batch=True,  # SQLite alters a table by making it anew
+    render_item=render_item,
+    transactional_ddl=True,  # whole or not at all; SQLite can, once sqlite3 leaves transactions to us
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,61 @@
+"""Alembic, driven from code: there is no alembic.ini, the database is the one the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection
+
+from models.database import Database
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    with _config(url) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    with _config(url) as config:
+        command.downgrade(config, revision)
+
+
+def revise(url: str, message: str) -> None:
+    """Write a new version that makes the database what the models say."""
+    with _config(url) as config:
+        command.revision(config, message, autogenerate=True)
+
+
+def current(url: str) -> str | None:
+    """The revision the database is at; none when it is empty."""
+    with _connection(url) as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+@contextmanager
+def _config(url: str) -> Iterator[Config]:
+    with _connection(url) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        yield config
+
+
+@contextmanager
+def _connection(url: str) -> Iterator[Connection]:
+    database = Database(url)
+    try:
+        with database.engine.execution_options(begin="IMMEDIATE").connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # A batch migration drops and remakes a table, which would cascade to the rows that point at it.
+                # SQLite takes this pragma outside a transaction only, so not through the Connection, which begins one.
+                connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            yield connection
+    finally:
+        database.close()

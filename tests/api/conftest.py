@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, g, request
+from flask.testing import FlaskClient
+
+from api import identity
+from api.answers import envelope
+from api.auth import role_required, token_required
+from api.passwords import hash_password
+from app import create_app
+from config import Settings
+from gateway.masking import Secret
+from gateway.stores import MemoryStore
+from models import App, User, migrate
+from tests.clock import FakeClock
+
+PASSWORD = "correct horse battery"
+SECRET = "0123456789abcdef0123456789abcdef"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        jwt_secret=Secret(SECRET),
+        database_url=f"sqlite:///{tmp_path / 'postern.db'}",
+        catalog=str(ROOT / "services.yaml"),
+        log_level="error",
+    )
+
+
+@pytest.fixture
+def make_app(clock: FakeClock) -> Iterator[Callable[[Settings], Flask]]:
+    """The real app, with the time in the test's hands and two routes that tell who calls."""
+    made: list[Flask] = []
+
+    def make(settings: Settings) -> Flask:
+        migrate.upgrade(settings.database_url)
+        app = create_app(settings)
+        app.extensions["postern"] = replace(app.extensions["postern"], store=MemoryStore(clock))
+        identity.register(app, clock)
+        app.add_url_rule("/me", view_func=token_required(_me), methods=["GET", "POST"])
+        app.add_url_rule("/admin", "admin", role_required("admin")(_me))
+        app.add_url_rule("/write", "write", role_required("user", "admin")(_me), methods=["POST"])
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        app.extensions["postern"].database.close()
+        app.extensions["postern"].gateway.close()
+
+
+def _me() -> Any:
+    told = {"id": g.caller.id, "role": g.caller.role, "allow": g.caller.allow, "body": request.get_data(as_text=True)}
+    return envelope(told)
+
+
+@pytest.fixture
+def app(make_app: Callable[[Settings], Flask], settings: Settings) -> Flask:
+    return make_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def password_hash() -> str:
+    return hash_password(PASSWORD)
+
+
+@pytest.fixture
+def users(app: Flask, password_hash: str) -> dict[str, int]:
+    """One of each role, all with the same password: name -> id."""
+    with app.extensions["postern"].database.session() as session:
+        made = [User(username=role, role=role, password_hash=password_hash) for role in ("guest", "user", "admin")]
+        session.add_all(made)
+        session.flush()
+        return {each.username: each.id for each in made}
+
+
+@pytest.fixture
+def shop(app: Flask) -> str:
+    """The secret of an app named shop."""
+    secrets = app.extensions["postern.identity"].app_secrets
+    secret = secrets.make()
+    with app.extensions["postern"].database.session() as session:
+        session.add(App(app_id="shop", secret=secrets.seal(secret), allow=["wechat.*"]))
+    return secret.reveal()
+
+
+@pytest.fixture
+def login(client: FlaskClient, users: dict[str, int]) -> Callable[..., dict[str, Any]]:
+    def log_in(username: str = "user") -> dict[str, Any]:
+        answer = client.post("/api/v1/login", json={"username": username, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        return answer.json["data"]
+
+    return log_in

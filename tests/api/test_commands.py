@@ -1,0 +1,131 @@
+"""``flask user``, ``flask app``, ``flask db``, ``flask init``."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import func, select
+
+from app import create_app
+from config import Settings
+from gateway.masking import Secret
+from models import App, User, migrate
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    return lambda *words, **options: app.test_cli_runner().invoke(args=list(words), **options)
+
+
+def one_user(app: Flask, name: str) -> User | None:
+    with app.extensions["postern"].database.reading() as session:
+        return User.named(session, name)
+
+
+def can_log_in(app: Flask, name: str, password: str) -> bool:
+    body = {"username": name, "password": password}
+    return app.test_client().post("/api/v1/login", json=body).status_code == 200
+
+
+def test_a_user_is_made_who_can_log_in(app: Flask, run: Run) -> None:
+    done = run("user", "create", "ann", "--role", "admin", "--password", "long enough")
+    assert done.exit_code == 0, done.output
+    assert one_user(app, "ann").role == "admin"
+    assert can_log_in(app, "ann", "long enough")
+
+
+def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(app: Flask, run: Run) -> None:
+    done = run("user", "create", "ann", input="long enough\nlong enough\n")
+    assert done.exit_code == 0, done.output
+    assert "long enough" not in done.output
+    assert one_user(app, "ann").role == "user"
+    assert can_log_in(app, "ann", "long enough")
+    assert run("user", "create", "bob", input="long enough\nsomething else\n").exit_code == 1
+    assert one_user(app, "bob") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["user", "create", "ann", "--password", "long enough"], 1, "there is a user ann already"),
+        (["user", "create", "bob", "--password", "short"], 2, "8 to 1024 characters"),
+        (["user", "create", "bob", "--password", "long enough", "--role", "root"], 2, "guest"),
+        (["user", "create", "", "--password", "long enough"], 2, "between 1 and 150"),
+        (["app", "create", "shop", "--allow", "maps"], 1, "there is an app shop already"),
+        (["app", "create", "a shop", "--allow", "maps"], 2, "1 to 64 letters"),
+        (["app", "create", "shop2"], 2, "--allow"),
+        (["app", "create", "shop2", "--allow", "a.b.c"], 2, "service.method"),
+        (["app", "create", "shop2", "--allow", "maps", "--rate", "often"], 2, "100/minute"),
+        (["db", "upgrade", "9999"], 1, "9999"),
+    ],
+)
+def test_what_cannot_be_done_is_said_without_a_traceback(run: Run, words: list[str], code: int, told: str) -> None:
+    run("user", "create", "ann", "--password", "long enough")
+    run("app", "create", "shop", "--allow", "maps")
+    done = run(*words)
+    assert done.exit_code == code
+    assert told in done.output
+    assert "Traceback" not in done.output
+
+
+def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
+    done = run("app", "create", "shop", "--allow", "wechat.*", "--allow", "maps", "--rate", "100/minute")
+    assert done.exit_code == 0, done.output
+    secret = re.search(r"^secret: (\S{43})$", done.output, re.M)[1]
+    with app.extensions["postern"].database.reading() as session:
+        made = App.named(session, "shop")
+    assert (made.allow, made.rate, made.disabled) == (["wechat.*", "maps"], "100/minute", False)
+    assert app.extensions["postern.identity"].app_secrets.open(made.secret) == Secret(secret)
+
+
+def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
+    done = create_app(settings).test_cli_runner().invoke(args=["user", "create", "ann", "--password", "long enough"])
+    assert done.exit_code == 1
+    assert "flask db upgrade" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_the_database_goes_up_and_down(settings: Settings) -> None:
+    runner = create_app(settings).test_cli_runner()
+    assert runner.invoke(args=["db", "current"]).output == "empty\n"
+    assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
+    assert runner.invoke(args=["db", "current"]).output == "0001\n"
+    assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
+    assert migrate.current(settings.database_url) is None
+
+
+def test_init_makes_tables_and_an_admin_and_says_how_to_log_in(settings: Settings) -> None:
+    app = create_app(replace(settings, port=5050))
+    done = app.test_cli_runner().invoke(args=["init"])
+    assert done.exit_code == 0, done.output
+    curl = shlex.split(re.search(r"^\s*(curl .*)$", done.output, re.M)[1])
+    assert "http://127.0.0.1:5050/api/v1/login" in curl
+    body: dict[str, Any] = json.loads(curl[curl.index("-d") + 1])
+    assert can_log_in(app, body["username"], body["password"])
+    assert one_user(app, "admin").role == "admin"
+
+
+def test_init_again_changes_nothing(settings: Settings) -> None:
+    app = create_app(settings)
+    app.test_cli_runner().invoke(args=["init"])
+    done = app.test_cli_runner().invoke(args=["init"])
+    assert done.exit_code == 0
+    assert "curl" not in done.output
+    with app.extensions["postern"].database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(User)) == 1
+
+
+def test_init_is_refused_in_production(settings: Settings) -> None:
+    done = create_app(replace(settings, env="production")).test_cli_runner().invoke(args=["init"])
+    assert done.exit_code == 1
+    assert "flask user create" in done.output

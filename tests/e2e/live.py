@@ -1,0 +1,127 @@
+"""A real Postern for tests: gunicorn in a process and on a loopback port of its own, with a sandbox behind it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+PASSWORD = "correct-horse-battery"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(ready: Callable[[], Any], seconds: float = 20) -> Any:
+    """What ``ready`` gives once it gives something; it is asked until then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if made := ready():
+            return made
+        time.sleep(0.05)
+    raise AssertionError(f"not within {seconds} s")
+
+
+class Live:
+    """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
+
+    def __init__(self, folder: Path, catalog: str, *, gunicorn: tuple[str, ...] = (), **settings: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "server.log"
+        self._gunicorn = gunicorn
+        self.catalog_file = folder / "services.yaml"
+        self.catalog_file.write_text(catalog, encoding="utf-8")
+        self.env = {
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "ENV": "development",
+            "PORT": str(self.port),
+            "CATALOG": str(self.catalog_file),
+            "DATABASE_URL": f"sqlite:///{folder / 'postern.db'}",
+            "JWT_SECRET": "a secret for tests, 32 bytes or more",
+            "PYTHONWARNINGS": "default",
+            **settings,
+        }
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def start(self) -> Live:
+        self.flask("db", "upgrade")
+        self.flask("user", "create", "ann", "--role", "admin", "--password", PASSWORD)
+        with self.log_file.open("ab") as log:
+            command = [str(BIN / "gunicorn"), *self._gunicorn]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+        wait_for(self._answers)
+        return self
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log
+        try:
+            return self.session.get(f"{self.url}/readyz", timeout=2).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text(encoding="utf-8", errors="replace")
+
+    def flask(self, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+        command = [str(BIN / "flask"), *words]
+        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode == 0) is ok, done.stdout + done.stderr
+        return done
+
+    def login(self, username: str = "ann", password: str = PASSWORD) -> dict[str, Any]:
+        answer = self.session.post(f"{self.url}/api/v1/login", json={"username": username, "password": password})
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def token(self) -> str:
+        if not hasattr(self, "_token"):
+            self._token: str = self.login()["access_token"]
+        return self._token
+
+    def get(self, path: str, **options: Any) -> requests.Response:
+        return self.send("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> requests.Response:
+        return self.send("POST", path, **options)
+
+    def send(self, verb: str, path: str, **options: Any) -> requests.Response:
+        """A request with the admin's token unless it brings its own proof."""
+        headers = {"Authorization": f"Bearer {self.token()}", **options.pop("headers", {})}
+        if "auth" in options:
+            del headers["Authorization"]
+        return self.session.request(verb, self.url + path, headers=headers, timeout=30, **options)
+
+    def call(self, name: str, params: dict[str, Any] | None = None, **options: Any) -> requests.Response:
+        """``POST /api/v1/call/<service>/<method>``."""
+        return self.post(f"/api/v1/call/{name.replace('.', '/')}", json=params or {}, **options)
+
+
+def catalog_for(box: Sandbox) -> str:
+    """The catalog that ships, against this sandbox."""
+    return (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)

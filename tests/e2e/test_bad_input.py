@@ -1,0 +1,146 @@
+"""Whatever arrives gets the envelope with its code: never a 500, never HTML."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+import pytest
+
+from tests.e2e.live import Live
+
+JSON = {"Content-Type": "application/json"}
+CALL = "/api/v1/call/wechat/send_msg"
+PLACES = ["/api/v1/call", CALL, "/api/v1/login", "/api/v1/token/refresh"]
+
+BROKEN = {
+    "text": b"hello",
+    "cut short": b'{"touser": "a"',
+    "single quotes": b"{'touser': 'a'}",
+    "two values": b"{} {}",
+    "nested arrays": b"[" * 100_000,
+    "closed nested arrays": b"[" * 100_000 + b"]" * 100_000,
+    "nested objects": b'{"a":' * 100_000,
+    "65 levels": b'{"touser":' + b"[" * 64 + b"]" * 64 + b"}",
+    "NaN": b'{"touser": NaN}',
+    "Infinity": b'{"touser": -Infinity}',
+    "a number that is infinite": b'{"touser": 1e400}',
+    "invalid UTF-8": b'{"touser": "\xff"}',
+    "overlong UTF-8": b'{"touser": "\xc0\xaf"}',
+    "an encoded surrogate": b'{"touser": "\xed\xa0\x80"}',
+    "an escaped lone surrogate": b'{"touser": "\\ud800"}',
+    "UTF-16": '{"touser": "a"}'.encode("utf-16"),
+    "a NUL byte": b'{"touser": "\x00"}',
+    "duplicate keys": b'{"touser": "a", "touser": "b"}',
+    "a very long integer": b'{"touser": ' + b"9" * 5000 + b"}",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_broken_body_is_malformed(live: Live, place: str, what: str) -> None:
+    answer = live.post(place, data=BROKEN[what], headers=JSON)
+
+    check(answer, 400, -3001)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/xml", None]
+)
+def test_a_body_of_another_type_is_refused(live: Live, place: str, kind: str | None) -> None:
+    answer = live.post(place, data=b'{"touser": "a"}', headers={"Content-Type": kind} if kind else {})
+
+    check(answer, 400, -3002)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("body", ["[]", "5", "null", '"text"', "true", "{}", '{"no": "such field"}'])
+def test_json_of_another_shape_is_a_validation_error(live: Live, place: str, body: str) -> None:
+    answer = live.post(place, data=body, headers=JSON)
+
+    check(answer, 400, -3003)
+    assert answer.json()["error"]["fields"]
+
+
+@pytest.mark.parametrize("place", [*PLACES, "/no/such/path"])
+def test_a_10_mb_body_is_too_large(live: Live, place: str) -> None:
+    answer = live.post(place, data=b'{"touser": "' + b"a" * 10_000_000 + b'"}', headers=JSON)
+
+    if place in PLACES:
+        check(answer, 413, -3007)
+    else:
+        check(answer, 404, -3004)
+
+
+def test_a_chunked_10_mb_body_is_too_large(live: Live) -> None:
+    answer = live.post(CALL, data=iter([b"a" * 1_000_000] * 10), headers=JSON)
+
+    check(answer, 413, -3007)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/nope", "/api/v1/nope", "/api/v1/call/a/b/c", "//api//v1//call", "/api/v1/login/", "/%00", "/%ff", "/..%2f.."],
+)
+@pytest.mark.parametrize("verb", ["GET", "POST", "DELETE", "PATCH"])
+def test_an_unknown_path_is_not_found(live: Live, verb: str, path: str) -> None:
+    check(live.send(verb, path), 404, -3004)
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("/api/v1/login", "POST"), ("/api/v1/call", "POST"), ("/healthz", "GET"), ("/api/v1/services", "GET")],
+)
+@pytest.mark.parametrize("verb", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "FOO"])
+def test_a_wrong_verb_says_which_are_right(live: Live, verb: str, path: str, allowed: str) -> None:
+    answer = live.send(verb, path)
+
+    check(answer, 405, -3005)
+    assert allowed in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize("name", ["wechat/nope", "nope/send_msg", "%00/%00", "a" * 500 + "/b", "微信/发送"])
+def test_an_unknown_service_or_method_is_not_found(live: Live, name: str) -> None:
+    check(live.post(f"/api/v1/call/{name}", json={}), 404, -3004)
+
+
+def test_no_credentials_come_before_a_bad_body(live: Live) -> None:
+    answer = live.session.post(live.url + CALL, data=b"{", headers=JSON)
+
+    check(answer, 401, -2001)
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"GARBAGE\r\n\r\n",
+        b"GET /healthz HTTP/9.9\r\n\r\n",
+        b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nbad header\r\n\r\n",
+        b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_gets_the_envelope_too(live: Live, raw: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+        client.sendall(raw)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 4") and b"application/json" in head
+    assert json.loads(body)["code"] == -3001
+    assert json.loads(body)["error"]["source"] == "caller"
+
+
+def check(answer, status: int, code: int) -> None:
+    """The envelope, whole, with this status and code."""
+    assert answer.headers["Content-Type"] == "application/json", answer.text[:200]
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), answer.text[:300]
+    assert body["data"] is None and body["message"] and body["request_id"] and body["timestamp"]
+    assert body["error"]["source"] == "caller"
+    assert "Traceback" not in answer.text

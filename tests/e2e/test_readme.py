@@ -1,0 +1,81 @@
+"""README's commands, typed as they stand into a real shell, give the answers README shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+from sandbox import Sandbox
+from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
+
+MARK = "=== next ==="
+
+
+def test_readmes_commands_give_readmes_answers(tmp_path) -> None:
+    with Sandbox() as box:
+        live = Live(tmp_path, catalog_for(box)).start()
+        try:
+            live.flask("user", "create", "admin", "--role", "admin", "--password", PASSWORD)
+            secret = re.search(r"[\w-]{43}", live.flask("app", "create", "shop", "--allow", "wechat.*").stdout)[0]
+            steps = _steps((ROOT / "README.md").read_text(encoding="utf-8"))
+            answers = _typed([command for command, _ in steps], live, secret)
+        finally:
+            live.stop()
+
+    assert len(steps) >= 12
+    for (command, expected), answer in zip(steps, answers, strict=True):
+        assert _same(expected, answer), f"$ {command}\nREADME: {expected}\nis:     {answer}"
+
+
+def _steps(readme: str) -> list[tuple[str, str]]:
+    """(command, shown answer) of every ``$`` line that talks to a running service."""
+    steps: list[tuple[str, str]] = []
+    for block in re.findall(r"```sh\n(.*?)```", readme, re.S):
+        for line in block.splitlines():
+            if line.startswith("$ flask"):
+                continue
+            if line.startswith("$ "):
+                steps.append((line[2:], ""))
+            elif steps and not line.startswith("make "):
+                command, shown = steps.pop()
+                steps.append((command, f"{shown}\n{line}".strip()))
+    return steps
+
+
+def _typed(commands: list[str], live: Live, secret: str) -> list[str]:
+    """What each command prints, all in one shell."""
+    filled = [
+        command.replace("http://127.0.0.1:5000", live.url)
+        .replace("PASSWORD=...", f"'PASSWORD={PASSWORD}'")
+        .replace("APP_SECRET=...", f"APP_SECRET={secret}")
+        for command in commands
+    ]
+    script = "".join(f"{command}\necho\necho '{MARK}'\n" for command in filled)
+    done = subprocess.run(
+        ["bash", "-e"], input=script, capture_output=True, text=True, timeout=60, env=live.env, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [each.strip().replace("\r", "") for each in done.stdout.split(MARK)][: len(commands)]
+
+
+def _same(expected: str, answer: str) -> bool:
+    if expected.startswith("{"):
+        return _alike(json.loads(expected), json.loads(answer))
+    return expected == answer
+
+
+def _alike(expected: Any, actual: Any) -> bool:
+    """Equal, but that a text with three dots stands for any that begins so, and times are any times."""
+    if isinstance(expected, dict):
+        return (
+            isinstance(actual, dict)
+            and expected.keys() == actual.keys()
+            and all(key == "timestamp" or _alike(expected[key], actual[key]) for key in expected)
+        )
+    if isinstance(expected, list):
+        return len(expected) == len(actual) and all(map(_alike, expected, actual))
+    if isinstance(expected, str) and expected.endswith("..."):
+        return isinstance(actual, str) and actual.startswith(expected[:-3])
+    return bool(expected == actual)

@@ -1,0 +1,139 @@
+"""Settings: all that is wrong is said at once, with its name and what is allowed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import config
+from config import Settings, SettingsError
+
+ROOT = Path(__file__).parents[1]
+SECRET = "x" * 32
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of this machine, no .env, and an instance folder of the test's own."""
+    for name in _example():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(config, "ROOT", tmp_path)
+    monkeypatch.setattr(config, "INSTANCE", tmp_path / "instance")
+
+
+def _example() -> dict[str, str]:
+    text = (ROOT / ".env.example").read_text()
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.M))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ENV", "staging"), ("PORT", "70000"), ("PORT", "five"), ("WEB_CONCURRENCY", "0"), ("LOG_LEVEL", "loud"),
+        ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("METRICS_ALLOW", "everyone"),
+        ("CORS_ORIGINS", "tools.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
+        ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
+        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("REDIS_URL", "redis://x"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"^{name}: ") as caught:
+        Settings.from_env()
+
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_all_wrong_settings_are_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "five")
+    monkeypatch.setenv("LOG_LEVEL", "loud")
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env()
+
+    assert {line.split(":")[0] for line in str(caught.value).splitlines()} == {"PORT", "LOG_LEVEL", "WEB_CONCURRENCY"}
+
+
+def test_in_production_a_missing_secret_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV", "production")
+
+    with pytest.raises(SettingsError, match="JWT_SECRET: is not set"):
+        Settings.from_env()
+
+
+def test_in_production_any_origin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENV", "production")
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+    monkeypatch.setenv("CORS_ORIGINS", "*")
+
+    with pytest.raises(SettingsError, match="CORS_ORIGINS: "):
+        Settings.from_env()
+
+
+def test_in_development_a_missing_secret_is_made_once_and_kept_for_its_owner_only(tmp_path: Path) -> None:
+    first, second = Settings.from_env(), Settings.from_env()
+
+    assert len(first.jwt_secret.reveal()) >= 32
+    assert first.jwt_secret == second.jwt_secret
+    assert (tmp_path / "instance" / "jwt_secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=6001\nLOG_LEVEL=error\n")
+    monkeypatch.setenv("PORT", "6002")
+    monkeypatch.setenv("LOG_LEVEL", "x")  # so that monkeypatch also restores what read_env sets
+    monkeypatch.delenv("LOG_LEVEL")
+
+    settings = Settings.from_env()
+
+    assert (settings.port, settings.log_level) == (6002, "error")
+
+
+def test_env_example_names_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source = (ROOT / "config.py").read_text()
+    asked = set(re.findall(r'env\.\w+\("([A-Z_]+)"', source))
+    assert set(_example()) == asked
+
+    bare = Settings.from_env()
+    for name, value in _example().items():
+        monkeypatch.setenv(name, value)
+
+    filled = Settings.from_env()
+
+    assert {**vars(filled), "environ": {}} == {**vars(bare), "environ": {}}
+
+
+def test_no_secret_is_in_the_settings_repr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JWT_SECRET", SECRET)
+
+    assert SECRET not in repr(Settings.from_env())
+
+
+@pytest.mark.parametrize("command", [["gunicorn"], ["flask", "catalog", "check"]])
+def test_a_wrong_setting_or_catalog_is_said_without_a_traceback(command: list[str], tmp_path: Path) -> None:
+    catalog = tmp_path / "broken.yaml"
+    catalog.write_text("version: 1\nservices:\n  x:\n    base_ur: http://x\n")
+    bin_folder = Path(sys.executable).parent
+    for settings, expected in (
+        ({"PORT": "five"}, "PORT: "),
+        ({"CATALOG": str(catalog)}, "broken.yaml:4: services.x.base_ur"),
+    ):
+        env = {"PATH": str(bin_folder), "JWT_SECRET": SECRET, "DATABASE_URL": f"sqlite:///{tmp_path}/x.db", **settings}
+        done = subprocess.run(
+            [bin_folder / command[0], *command[1:]],
+            cwd=ROOT,
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode != 0
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
