@@ -13,22 +13,23 @@ from api import identity, logs
 from api.parts import Parts
 from config import Settings
 from gateway import Gateway
-from gateway.clock import SystemClock
+from gateway.clock import Clock, SystemClock
 from gateway.loader import load_file
 from gateway.masking import Masker
 from gateway.stores import MemoryStore
 from models import Database
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """Postern as a WSGI application.
 
     :param settings: from the environment unless given.
+    :param clock: the system's unless given.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
     """
     settings = settings or Settings.from_env()
-    masker, clock = Masker(), SystemClock()
+    masker, clock = Masker(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
     app = Flask(__name__, static_folder=None)

@@ -69,7 +69,7 @@ class Settings:
         :raises SettingsError: naming each wrong setting and what is allowed.
         """
         env = _Reader()
-        env.read_env(str(ROOT / ".env"))
+        env.read_env(str(ROOT / ".env"), recurse=False)
         settings: dict[str, Any] = {
             "env": env.str("ENV", "development", validate=_one_of("development", "production")),
             "host": env.str("HOST", "127.0.0.1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from typing import Any
@@ -130,7 +131,7 @@ def answer(error: GatewayError) -> Response:
     body = dump_json(shape(g.request_id, None, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, round(error.retry_after + 0.499)))
+        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
     if response.status_code == 401:

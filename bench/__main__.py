@@ -81,10 +81,11 @@ def table(rounds: dict[str, list[Round]]) -> str:
 
 
 def ratio(ours: list[Round], theirs: list[Round] | None) -> str:
-    """The median over rounds of our CPU in theirs."""
+    """Our CPU in theirs, round by round: median (min-max)."""
     if theirs is None or ours is theirs:
         return "-"
-    return f"{statistics.median(a.cpu / b.cpu for a, b in zip(ours, theirs, strict=True)):.2f}"
+    each = [a.cpu / b.cpu for a, b in zip(ours, theirs, strict=True)]
+    return f"{statistics.median(each):.2f} ({min(each):.2f}-{max(each):.2f})"
 
 
 def facts(options: argparse.Namespace) -> str:
@@ -141,7 +142,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=within(1, 64), default=16)
     parser.add_argument("--only", nargs="+", choices=START, default=list(START), metavar="|".join(START))
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.only = list(dict.fromkeys(options.only))
+    if options.readme and len(options.only) < len(START):
+        parser.error("--readme takes the whole table: leave out --only")
+    return options
 
 
 def main() -> None:

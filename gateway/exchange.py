@@ -52,6 +52,8 @@ def exchange(method: Method, parts: Parts) -> Handler:
 
 def dry_run(method: Method, call: Call) -> HttpRequest:
     """The request an attempt would send, with a placeholder where a fetched token would stand."""
+    if method.missing:
+        raise _lacking(method)
     service = method.service
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
     return signer.sign(builder(method)(call), PLACEHOLDER)
@@ -59,9 +61,13 @@ def dry_run(method: Method, call: Call) -> HttpRequest:
 
 def _not_built(method: Method) -> Handler:
     def handle(call: Call) -> Result:
-        raise CredentialError(f"{method.full_name} needs {method.missing}, which this version does not have.")
+        raise _lacking(method)
 
     return handle
+
+
+def _lacking(method: Method) -> CredentialError:
+    return CredentialError(f"{method.full_name} needs {method.missing}, which this version does not have.")
 
 
 def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
@@ -103,7 +109,7 @@ def builder(method: Method) -> Build:
             if name in params:
                 headers[name] = _header_text(name, params[name])
         if method.idempotency_header and call.idempotency_key:
-            headers[method.idempotency_header] = call.idempotency_key
+            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.idempotency_key)
         query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
         body = write({name: params[name] for name in body_names if name in params}) if body_names else b""
         return HttpRequest(method.verb, base(), path(params), query, headers, body)

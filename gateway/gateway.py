@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -37,11 +38,20 @@ class Gateway:
 
     :param log: gets one line per attempt.
     :param masker: learns the catalog's secrets and every token that is fetched.
+    :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
     """
 
-    def __init__(self, catalog: Catalog, *, log: Log, masker: Masker, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        *,
+        log: Log,
+        masker: Masker,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         clock = clock or SystemClock()
-        self._parts = Parts(client=Client(clock), tokens=Tokens(clock), clock=clock, log=log, masker=masker)
+        self._parts = Parts(Client(clock), Tokens(clock), clock, log, masker, jitter)
         self.swap(catalog)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -102,13 +103,15 @@ class _Loader:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
         self._check_calls(services)
         self.document.stop_if_wrong()
+        if "breaker" in self.loaded.get("defaults", {}):
+            self.unbuilt.insert(0, "defaults.breaker")
         if self.loaded.get("aggregates"):
             self.unbuilt.append("aggregates")
         secrets = [
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path:
+            if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
         return Catalog(MappingProxyType(services), tuple(secrets), tuple(self.unbuilt))
 
@@ -119,6 +122,8 @@ class _Loader:
         if auth["type"] not in _BUILT_AUTH:
             self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
+        if auth["type"] == "app_secret" and not auth["token_url"].removeprefix(urls[0].rstrip("/")).startswith("/"):
+            self.document.complain(("services", name, "auth", "token_url"), f"must be a path, or a URL under {urls[0]}")
         methods: dict[str, Method] = {}
         service = Service(
             name=name,
@@ -162,10 +167,22 @@ class _Loader:
         )  # fmt: skip
 
     def _tls(self, service: str, raw: dict[str, str]) -> Tls:
-        for key, file in raw.items():
-            if not Path(file).is_file():
-                self.document.complain(("services", service, "tls", key), "must name a PEM file that can be read")
-        return Tls(**raw)
+        tls, where = Tls(**raw), ("services", service, "tls")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        try:
+            if tls.ca:
+                context.load_verify_locations(tls.ca)
+        except OSError:  # ssl.SSLError is one
+            self.document.complain((*where, "ca"), "must name a PEM file of certificates that can be read")
+        if tls.key and not tls.cert:
+            self.document.complain((*where, "key"), "needs cert, too")
+        try:
+            if tls.cert:
+                context.load_cert_chain(tls.cert, tls.key, password="")  # or it would ask the terminal
+        except OSError:
+            say = "must name a PEM file of a certificate and, here or as key, its unencrypted private key"
+            self.document.complain((*where, "cert"), say)
+        return tls
 
     def _merged(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
         merged = dict(self.defaults[key])
@@ -239,7 +256,7 @@ def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Par
     if place is None:
         in_template = f"{{{name}}}" in template
         place = "path" if in_template else "query" if verb in IN_QUERY else "body"
-    required = True if place == "path" else keywords.get("required", False)
+    required = "default" not in keywords if place == "path" else keywords.get("required", False)
     return Param(name, place, {**keywords, "required": required})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ class Masker:
         self._needles: tuple[bytes, ...] = ()
 
     def register(self, secret: Secret) -> None:
-        """From now on this secret, plain or URL-quoted, is taken out of every text and line."""
+        """From now on this secret, plain, URL-quoted or JSON-escaped, is taken out of every text and line."""
         text = secret.reveal()
         if len(text) < SHORTEST or text in self._known:
             return
@@ -60,7 +61,7 @@ class Masker:
         known[text] = None
         while len(known) > REMEMBERED:
             known.popitem(last=False)
-        forms = {form for text in known for form in (text, quote(text, safe=""))}
+        forms = {form for text in known for form in _forms(text)}
         self._known = known
         self._needles = tuple(form.encode() for form in sorted(forms, key=len, reverse=True))
 
@@ -94,6 +95,11 @@ class Masker:
             shown = phones(str(value))
             return value if shown == str(value) else shown
         return value
+
+
+def _forms(text: str) -> tuple[str, ...]:
+    """A secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
+    return text, quote(text, safe=""), json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
 
 
 def phones(text: str) -> str:

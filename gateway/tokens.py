@@ -45,24 +45,27 @@ class Tokens:
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
-        now = self._clock.now()
-        token = self._tokens.get(key)
-        if token and now < token.renew_at:
-            return token.value
-        mine: Future[Token] | None = None
-        with self._lock:
-            token, pending = self._tokens.get(key), self._fetching.get(key)
-            if token and (now < token.renew_at or (pending and now < token.expires_at)):
+        while True:
+            now = self._clock.now()
+            token = self._tokens.get(key)
+            if token and now < token.renew_at:
                 return token.value
-            if pending is None:
-                mine = self._fetching[key] = Future()
-        if mine is not None:
-            return self._renew(key, fetch, mine, token if token and now < token.expires_at else None)
-        assert pending is not None
-        try:
-            return pending.result(max(0.0, deadline - now)).value
-        except FutureTimeout as error:
-            raise DeadlineExceeded from error
+            mine: Future[Token] | None = None
+            with self._lock:
+                token, pending = self._tokens.get(key), self._fetching.get(key)
+                if token and (now < token.renew_at or (pending and now < token.expires_at)):
+                    return token.value
+                if pending is None:
+                    mine = self._fetching[key] = Future()
+            if mine is not None:
+                return self._renew(key, fetch, mine, token if token and now < token.expires_at else None)
+            assert pending is not None
+            try:
+                return pending.result(max(0.0, deadline - now)).value
+            except FutureTimeout as error:
+                raise DeadlineExceeded from error
+            except DeadlineExceeded:
+                continue  # it was the other call's time that ran out, not ours: ask again
 
     def discard(self, key: Hashable, value: Secret) -> None:
         """The vendor refused this token; forget it unless a newer one has come since."""

@@ -23,6 +23,7 @@ from gateway.clock import Clock
 from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
 
 CHUNK = 65536  # bytes a single recv may bring
+RECORD = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
 IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
 _RESOLVER = ThreadPoolExecutor(8, "dns")  # getaddrinfo knows no timeout; its threads start with the first look-up
 
@@ -117,6 +118,7 @@ class PooledAdapter(BaseAdapter):
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._tls:
+                    sock.settimeout(self._left(until))  # what connecting has left for the handshake
                     sock = self._tls.wrap_socket(sock, server_hostname=self._host)
                 return sock
             except OSError as error:  # ssl.SSLError and timeouts are OSErrors too
@@ -129,7 +131,7 @@ class PooledAdapter(BaseAdapter):
     def _resolve(self, timeout: float) -> list[Any]:
         try:
             return socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-        except socket.gaierror:
+        except (socket.gaierror, UnicodeError):
             pass  # a name, not an address
         found: Future[list[Any]] = _RESOLVER.submit(socket.getaddrinfo, self._host, self._port, 0, socket.SOCK_STREAM)
         try:
@@ -137,7 +139,7 @@ class PooledAdapter(BaseAdapter):
         except FutureTimeout as error:
             found.cancel()
             raise ConnectTimeout(detail=f"DNS: no answer for {self._host}") from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
             raise ConnectFailed(detail=f"DNS: {error}") from error
 
     def _left(self, until: float) -> float:
@@ -171,10 +173,11 @@ class PooledAdapter(BaseAdapter):
     def _write(self, sock: socket.socket, wire: bytes, until: float) -> None:
         sock.settimeout(self._left(until))
         try:
-            sent = sock.send(wire)
+            sent = sock.send(memoryview(wire)[:RECORD])
         except OSError as error:
             raise _NothingSent(f"{type(error).__name__}: {error}") from error
         if sent < len(wire):
+            sock.settimeout(self._left(until))
             sock.sendall(memoryview(wire)[sent:])
 
     def _read(self, sock: socket.socket, answer: Answer, until: float) -> None:

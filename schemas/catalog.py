@@ -5,12 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from schemas.catalog_auth import AuthField
 from schemas.params import FORMATS, JsonType
-from schemas.shapes import MESSAGES, NamedMap, OneOfShapes, Strict, flag, nested, one_of, seconds, text, whole
+from schemas.shapes import (
+    HEADER_TEXT,
+    MESSAGES,
+    NamedMap,
+    OneOfShapes,
+    Strict,
+    flag,
+    nested,
+    one_of,
+    seconds,
+    text,
+    whole,
+)
 
 ROLES = ("guest", "user", "admin")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -27,12 +40,25 @@ VENDOR_ERROR_TYPES = (
 )
 
 
-URL = validate.Regexp(
-    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?(/[^\s?#]*)?$",
-    error="must be an http(s) URL without user, query or fragment, such as https://api.example.com",
+_URL_ERROR = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
+_URL_SHAPE = validate.Regexp(
+    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z", error=_URL_ERROR
 )
+
+
+def usable_url(value: str) -> None:
+    """A base URL that can be connected to: a possible host, a port from 1 to 65535."""
+    _URL_SHAPE(value)
+    try:
+        possible = urlsplit(value).port != 0
+    except ValueError as error:
+        raise ValidationError(_URL_ERROR) from error
+    if not possible:
+        raise ValidationError(_URL_ERROR)
+
+
 RATE = validate.Regexp(
-    r"[1-9]\d*/(second|minute|hour|day)$", error="must be a number per second, minute, hour or day, such as 100/minute"
+    r"[1-9]\d*/(second|minute|hour|day)\Z", error="must be a number per second, minute, hour or day, such as 100/minute"
 )
 
 
@@ -85,7 +111,7 @@ class Cache(Strict):
 
 
 class Fallback(Strict):
-    call = text(validate=validate.Regexp(r"[^.\s]+\.[^.\s]+$", error="must be service.method"))
+    call = text(validate=validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method"))
     static = fields.Raw(allow_none=True)
 
     @validates_schema
@@ -96,7 +122,9 @@ class Fallback(Strict):
 
 class DescribedEnvelope(Strict):
     code = text(required=True)
-    ok = fields.List(fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1))
+    ok = fields.List(
+        fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1), error_messages=MESSAGES
+    )
     message = text()
     data = text()
     errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)))
@@ -136,6 +164,8 @@ class ParamSchema(Strict):
     @validates_schema
     def sensible(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         required = data.get("required", False)
+        if required is True and "default" in data:
+            raise ValidationError("has a default, so it is never missing; drop required or default", "required")
         names = isinstance(required, list) and all(isinstance(name, str) for name in required)
         if not isinstance(required, bool) and not (names and data.get("type") == "object"):
             raise ValidationError("must be true or false", "required")
@@ -153,9 +183,7 @@ class Shared(Strict):
     deadline = seconds()
     retry = nested(Retry)
     envelope = EnvelopeField(error_messages=MESSAGES)
-    headers = NamedMap(
-        text(validate=validate.Regexp(r"[^\r\n\0]*$", error="must be one line")), r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
-    )
+    headers = NamedMap(text(validate=HEADER_TEXT), r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
 
@@ -164,7 +192,8 @@ class MethodSchema(Shared):
     http = text(
         required=True,
         validate=validate.Regexp(
-            rf"({'|'.join(VERBS)}) /[^\s?#]*$", error="must be a verb and a path, such as: POST /cgi-bin/message/send"
+            rf"({'|'.join(VERBS)}) /[!\x22$->@-~]*\Z",
+            error="must be a verb and a path, such as: POST /cgi-bin/message/send",
         ),
     )
     summary = text()
@@ -174,7 +203,7 @@ class MethodSchema(Shared):
     stream = flag()
     mask = fields.List(text())
     idempotent = flag()
-    idempotency_header = text(validate=validate.Regexp(r"[A-Za-z0-9-]+$", error="must be a header's name"))
+    idempotency_header = text(validate=validate.Regexp(r"[A-Za-z0-9-]+\Z", error="must be a header's name"))
     cache = nested(Cache)
     fallback = nested(Fallback)
 
@@ -187,8 +216,8 @@ MethodSchema._declared_fields["http"].error_messages["required"] = (
 class BaseUrl(OneOfShapes):
     def choose(self, value: Any) -> fields.Field[Any]:
         if isinstance(value, list):
-            return fields.List(text(validate=URL), validate=validate.Length(min=1))
-        return text(validate=URL)
+            return fields.List(text(validate=usable_url), validate=validate.Length(min=1))
+        return text(validate=usable_url)
 
 
 class Proxy(OneOfShapes):
@@ -198,7 +227,7 @@ class Proxy(OneOfShapes):
 
 class ServiceSchema(Shared):
     base_url = BaseUrl(required=True, error_messages=MESSAGES)
-    backup_url = text(validate=URL)
+    backup_url = text(validate=usable_url)
     auth = AuthField(error_messages=MESSAGES)
     expose_vendor_code = flag()
     health = nested(Health)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from schemas.shapes import OneOfShapes, Strict, nested, one_of, text
+from schemas.shapes import HEADER_NAME, HEADER_TEXT, OneOfShapes, Strict, nested, one_of, text
+
+TOKEN_URL = validate.Regexp(
+    r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z",
+    error="must be a path such as /cgi-bin/token, or a URL under base_url",
+)
 
 
 class NoAuth(Strict):
@@ -19,6 +25,15 @@ class ApiKeyAuth(Strict):
     name = text(required=True)
     value = text(required=True)
 
+    @validates_schema
+    def fits_a_header(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if data["in_"] == "header":
+            for key, fits in (("name", HEADER_NAME), ("value", HEADER_TEXT)):
+                try:
+                    fits(data[key])
+                except ValidationError as error:
+                    raise ValidationError(error.messages, key) from error
+
 
 class BasicAuth(Strict):
     type = text()
@@ -28,14 +43,14 @@ class BasicAuth(Strict):
 
 class BearerAuth(Strict):
     type = text()
-    token = text(required=True)
+    token = text(required=True, validate=HEADER_TEXT)
 
 
 class AppSecretAuth(Strict):
     type = text()
     app_id = text(required=True)
     secret = text(required=True)
-    token_url = text(required=True)
+    token_url = text(required=True, validate=TOKEN_URL)
 
 
 class LaterAuth(Schema):
@@ -65,6 +80,6 @@ AUTH_TYPES: dict[str, type[Schema]] = {
 class AuthField(OneOfShapes):
     def choose(self, value: Any) -> fields.Field[Any]:
         kind = value.get("type") if isinstance(value, dict) else None
-        if kind not in AUTH_TYPES:
+        if not isinstance(kind, str) or kind not in AUTH_TYPES:
             raise ValidationError({"type": [f"must be one of: {', '.join(AUTH_TYPES)}"]})
         return nested(AUTH_TYPES[kind])

@@ -11,7 +11,7 @@ PASSWORD = validate.Length(1, 1024)
 
 
 class LoginIn(Schema):
-    username = fields.String(required=True, validate=USERNAME)
+    username = fields.String(required=True, validate=USERNAME.validators)  # one by one, so that OpenAPI sees the length
     password = fields.String(required=True, validate=PASSWORD)
 
 
@@ -21,6 +21,6 @@ class RefreshIn(Schema):
 
 class TokensOut(Schema):
     access_token = fields.String(metadata={"description": "Send it as Authorization: Bearer ..."})
-    token_type = fields.Constant("bearer")
+    token_type = fields.Constant("bearer", metadata={"type": "string"})
     expires_in = fields.Integer(metadata={"description": "Seconds the access token is good for."})
     refresh_token = fields.String(metadata={"description": "Good once, for the next pair."})

@@ -6,6 +6,7 @@ values that arrive in a query string are text and are read as the declared type 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -15,10 +16,10 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 _FORMATS: dict[str, Callable[[], validate.Validator]] = {
     "email": validate.Email,
     "uri": lambda: validate.URL(require_tld=False),
-    "uuid": lambda: validate.Regexp(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", error="Not a UUID."),
-    "date": lambda: validate.Regexp(r"^\d{4}-\d\d-\d\d$", error="Not a date (YYYY-MM-DD)."),
+    "uuid": lambda: validate.Regexp(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z", error="Not a UUID."),
+    "date": lambda: validate.Regexp(r"^\d{4}-\d\d-\d\d\Z", error="Not a date (YYYY-MM-DD)."),
     "date-time": lambda: validate.Regexp(
-        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$", error="Not an RFC 3339 date-time."
+        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", error="Not an RFC 3339 date-time."
     ),
 }
 FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
@@ -71,10 +72,14 @@ class FromText(JsonType):
         if self.json_type == "boolean":
             return {"true": True, "false": False}.get(text.lower(), text)
         if self.json_type in ("integer", "number"):
-            if re.fullmatch(r"-?\d{1,400}", text):
+            if re.fullmatch(r"-?[0-9]{1,400}", text):
                 return int(text)
-            if self.json_type == "number" and re.fullmatch(r"-?\d{1,300}\.\d{1,300}([eE][+-]?\d{1,2})?", text):
-                return float(text)
+            number = self.json_type == "number" and re.fullmatch(
+                r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?", text
+            )
+            return float(text) if number and math.isfinite(float(text)) else None
+        if self.json_type == "array":
+            return [text]
         return text if self.json_type == "string" else None
 
 
@@ -100,7 +105,10 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
 
 
 def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fields.Field[Any]:
-    options: dict[str, Any] = {"required": required, "validate": _validators(keywords)}
+    options: dict[str, Any] = {
+        "required": required and "default" not in keywords,
+        "validate": _validators(keywords),
+    }
     if "default" in keywords:
         options["load_default"] = keywords["default"]
     if keywords.get("nullable"):
@@ -120,18 +128,20 @@ def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fiel
 
 
 def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
+    """A keyword for another type says nothing about this one (JSON Schema 2020-12, 6)."""
     checks: list[Callable[[Any], Any]] = []
+    kind = keywords["type"]
     if "enum" in keywords:
         checks.append(validate.OneOf(keywords["enum"]))
-    if "minimum" in keywords or "maximum" in keywords:
+    if kind in ("integer", "number") and ("minimum" in keywords or "maximum" in keywords):
         checks.append(validate.Range(min=keywords.get("minimum"), max=keywords.get("maximum")))
-    low = keywords.get("minLength", keywords.get("minItems"))
-    high = keywords.get("maxLength", keywords.get("maxItems"))
+    of = {"string": "Length", "array": "Items"}.get(kind)
+    low, high = keywords.get(f"min{of}"), keywords.get(f"max{of}")
     if low is not None or high is not None:
         checks.append(validate.Length(min=low, max=high))
-    if "pattern" in keywords:
+    if kind == "string" and "pattern" in keywords:
         checks.append(_Pattern(keywords["pattern"]))
-    if keywords.get("format") in _FORMATS:
+    if kind == "string" and keywords.get("format") in _FORMATS:
         checks.append(_FORMATS[keywords["format"]]())
     return checks
 

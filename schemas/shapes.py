@@ -15,6 +15,10 @@ def one_of(*allowed: str) -> validate.OneOf:
     return validate.OneOf(allowed, error="must be one of: {choices}")
 
 
+HEADER_NAME = validate.Regexp(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", error="must be a header's name")
+HEADER_TEXT = validate.Regexp(r"[\t -~\xa0-\xff]*\Z", error="must be one line of ASCII or Latin-1 text")
+
+
 class Strict(Schema):
     """An unknown key is an error that names its likely spelling."""
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.call import HttpResponse
-from gateway.envelopes.plain import read_body, status_error
-from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, Rejected
+from gateway.envelopes.plain import read_body, retry_after, status_error
+from gateway.errors import VENDOR_ERRORS, BadResponse, Rejected
 
 _ABSENT = object()
 
@@ -41,7 +41,11 @@ class Described:
             return self._data_of(reply)
         if code is None or code in self._ok:
             raise BadResponse(detail=f"no {'.'.join(self._code)} in the reply") if good else status_error(response)
-        raise self._error(code, _at(reply, self._message))
+        if code not in self._errors and response.status in (401, 429):
+            raise status_error(response)
+        kind = self._errors.get(code, Rejected)
+        said = str(_at(reply, self._message))[:200]
+        raise kind(vendor_code=code, retry_after=retry_after(response), detail=f"vendor code {code[:80]}: {said}")
 
     def _data_of(self, reply: Any) -> Any:
         if self._data is not None:
@@ -52,10 +56,6 @@ class Described:
         if not isinstance(reply, dict):
             raise BadResponse(detail="the reply is not an object")
         return {key: value for key, value in reply.items() if key not in self._wrapping}
-
-    def _error(self, code: str, message: object) -> GatewayError:
-        kind = self._errors.get(code, Rejected)
-        return kind(vendor_code=code, detail=f"vendor code {code}: {str(message)[:200]}")
 
 
 def _at(value: Any, path: list[str]) -> Any:

@@ -51,11 +51,11 @@ def status_error(response: HttpResponse) -> GatewayError:
 def retry_after(response: HttpResponse) -> float | None:
     """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("retry-after", "").strip()
-    if value.isdigit() and len(value) < 10:
+    if value.isdecimal() and len(value) < 10:
         return float(value)
     try:
         date = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

@@ -11,14 +11,16 @@ from gateway.parts import Handler, Parts
 def log(method: Method, parts: Parts, following: Handler) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters."""
     service, name, hidden = method.service.name, method.name, method.mask
-    now, write, masked = parts.clock.now, parts.log.info, parts.masker.params
+    now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.text
 
     def handle(call: Call) -> Result:
-        attempt = Attempt()
+        attempt = Attempt(code=GatewayError.code)  # until we know better: the unforeseen is no success
         call.trace.attempts.append(attempt)
         began, why = now(), None
         try:
-            return following(call)
+            result = following(call)
+            attempt.code = 0
+            return result
         except GatewayError as error:
             attempt.code, why = error.code, error.detail
             raise
@@ -31,10 +33,11 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
                 service=service,
                 method=name,
                 attempt=len(call.trace.attempts),
+                status=attempt.status,
                 code=attempt.code,
                 elapsed_ms=round(attempt.elapsed * 1000, 1),
                 params=masked(call.params, hidden),
-                **({"why": why} if why else {}),
+                **({"why": clean(why)} if why else {}),
             )
 
     return handle

@@ -16,6 +16,8 @@ from gateway.signers.fixed import plain
 
 DEFAULT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
 
+LONGEST_LIFE = 365 * 86400  # seconds; a vendor's "forever" must still be a float
+
 
 class AppSecret:
     """``app_id``, ``secret``, ``token_url`` (a path of the service, or a URL on its host)."""
@@ -44,4 +46,4 @@ class AppSecret:
             code = answer.get("errcode") if isinstance(answer, dict) else None
             raise CredentialError(detail=f"token answer: HTTP {response.status}, errcode {code}")
         seconds = answer.get("expires_in")
-        return Secret(token), float(seconds) if isinstance(seconds, int | float) else DEFAULT_LIFE
+        return Secret(token), float(min(seconds, LONGEST_LIFE)) if isinstance(seconds, int | float) else DEFAULT_LIFE

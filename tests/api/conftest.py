@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,12 @@ import pytest
 from flask import Flask, g, request
 from flask.testing import FlaskClient
 
-from api import identity
 from api.answers import envelope
 from api.auth import role_required, token_required
 from api.passwords import hash_password
 from app import create_app
 from config import Settings
 from gateway.masking import Secret
-from gateway.stores import MemoryStore
 from models import App, User, migrate
 from tests.clock import FakeClock
 
@@ -47,9 +44,7 @@ def make_app(clock: FakeClock) -> Iterator[Callable[[Settings], Flask]]:
 
     def make(settings: Settings) -> Flask:
         migrate.upgrade(settings.database_url)
-        app = create_app(settings)
-        app.extensions["postern"] = replace(app.extensions["postern"], store=MemoryStore(clock))
-        identity.register(app, clock)
+        app = create_app(settings, clock)
         app.add_url_rule("/me", view_func=token_required(_me), methods=["GET", "POST"])
         app.add_url_rule("/admin", "admin", role_required("admin")(_me))
         app.add_url_rule("/write", "write", role_required("user", "admin")(_me), methods=["POST"])

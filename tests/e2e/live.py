@@ -81,7 +81,7 @@ class Live:
         assert self.process.poll() is None, self.log
         try:
             return self.session.get(f"{self.url}/readyz", timeout=2).status_code == 200
-        except requests.ConnectionError:
+        except requests.RequestException:
             return False
 
     @property

@@ -1,0 +1,11 @@
+"""The same service on gunicorn's thread worker: the code may not depend on greenlets."""
+
+from config import Settings
+
+_settings = Settings.from_env()
+wsgi_app = "wsgi:app"
+bind = f"{_settings.host}:{_settings.port}"
+worker_class = "gthread"
+threads = 16
+control_socket_disable = True
+loglevel = "warning"

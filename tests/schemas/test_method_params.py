@@ -1,0 +1,220 @@
+"""A method's parameters: OpenAPI's keywords, strict about JSON types, lenient only where a query string must be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from marshmallow import ValidationError
+
+from schemas.params import params_schema
+
+
+def load(keywords: dict[str, Any], value: object, *, from_text: bool = False) -> Any:
+    return params_schema({"p": keywords}, from_text=from_text).load({"p": value})["p"]
+
+
+def complaint(keywords: dict[str, Any], value: object, *, from_text: bool = False) -> Any:
+    with pytest.raises(ValidationError) as caught:
+        load(keywords, value, from_text=from_text)
+    return caught.value.messages_dict["p"]
+
+
+STRING, INTEGER, NUMBER, BOOLEAN = ({"type": name} for name in ("string", "integer", "number", "boolean"))
+TWICE = {"type": "array", "items": INTEGER}
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("string", ""), ("string", "5"), ("string", "中文 🙂"), ("string", "a\0b"),
+        ("integer", 0), ("integer", -5), ("integer", 2**70),
+        ("number", 0.1), ("number", 5), ("number", 2**70), ("boolean", True), ("boolean", False),
+        ("array", [1, "a", None]), ("object", {"a": {"b": [1]}}),
+    ],
+)  # fmt: skip
+def test_a_value_of_the_declared_type_is_taken_unchanged(kind: str, value: object) -> None:
+    taken = load({"type": kind}, value)
+    assert (taken, type(taken)) == (value, type(value))
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("string", 5), ("string", True), ("string", ["a"]), ("string", {}),
+        ("integer", "5"), ("integer", True), ("integer", False), ("integer", 5.5), ("integer", [5]),
+        ("number", "5"), ("number", True), ("boolean", 1), ("boolean", 0), ("boolean", "true"),
+        ("array", "a"), ("array", {}), ("array", 1), ("object", []), ("object", "{}"), ("object", 1),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_json_type_is_refused(kind: str, value: object) -> None:
+    noun = "list" if kind == "array" else kind
+    assert complaint({"type": kind}, value) == [f"Not a valid {noun}."]
+
+
+def test_a_whole_float_is_an_integer() -> None:
+    taken = load(INTEGER, 5.0)
+    assert (taken, type(taken)) == (5, int)
+
+
+@pytest.mark.parametrize("kind", ["string", "integer", "number", "boolean", "array", "object"])
+def test_null_is_refused_unless_declared_nullable(kind: str) -> None:
+    assert complaint({"type": kind}, None) == ["Field may not be null."]
+    assert load({"type": kind, "nullable": True, "enum": ["x"]}, None) is None
+
+
+def test_what_is_not_declared_is_an_error() -> None:
+    with pytest.raises(ValidationError) as caught:
+        params_schema({"p": STRING}).load({"p": "x", "q": 1})
+    assert caught.value.messages_dict == {"q": ["Unknown field."]}
+
+
+def test_what_is_required_must_be_there_and_the_rest_may_be_left_out() -> None:
+    schema = params_schema({"a": {"type": "string", "required": True}, "b": STRING})
+    assert schema.load({"a": "x"}) == {"a": "x"}
+    with pytest.raises(ValidationError) as caught:
+        schema.load({"b": "x"})
+    assert caught.value.messages_dict == {"a": ["Missing data for required field."]}
+
+
+def test_a_default_stands_in_for_what_is_left_out() -> None:
+    assert params_schema({"p": {"type": "integer", "default": 5}}).load({}) == {"p": 5}
+    assert params_schema({"p": {"type": "integer", "default": 5}}).load({"p": 6}) == {"p": 6}
+    inside = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "default": 1}}}
+    assert load(inside, {}) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("keywords", "good", "bad", "say"),
+    [
+        ({"type": "string", "enum": ["a", "b"]}, "a", "c", "Must be one of: a, b."),
+        ({"type": "integer", "enum": [1, 2]}, 2, 3, "Must be one of: 1, 2."),
+        ({"type": "integer", "minimum": 3}, 3, 2, "Must be greater than or equal to 3."),
+        ({"type": "number", "maximum": 3}, 3, 3.01, "Must be less than or equal to 3."),
+        ({"type": "number", "minimum": 1, "maximum": 3}, 1, 0,
+         "Must be greater than or equal to 1 and less than or equal to 3."),
+        ({"type": "string", "minLength": 2}, "ab", "a", "Shorter than minimum length 2."),
+        ({"type": "string", "maxLength": 2}, "中文", "中文字", "Longer than maximum length 2."),
+        ({"type": "array", "minItems": 1}, [1], [], "Shorter than minimum length 1."),
+        ({"type": "array", "maxItems": 1}, [1], [1, 2], "Longer than maximum length 1."),
+        ({"type": "array", "items": {"type": "integer"}, "maxItems": 1}, [1], [1, 2], "Longer than maximum length 1."),
+        ({"type": "string", "pattern": "b+"}, "abbc", "ac", "Does not match the pattern b+."),
+        ({"type": "string", "pattern": "^b$"}, "b", "ab", "Does not match the pattern ^b$."),
+        ({"type": "string", "format": "email"}, "a@b.example", "a@", "Not a valid email address."),
+        ({"type": "string", "format": "uri"}, "http://localhost/x", "x y", "Not a valid URL."),
+        ({"type": "string", "format": "uuid"}, "00000000-0000-0000-0000-00000000000a", "1-2", "Not a UUID."),
+        ({"type": "string", "format": "date"}, "2024-02-29", "2024-2-9", "Not a date (YYYY-MM-DD)."),
+        ({"type": "string", "format": "date"}, "2024-02-29", "2024-02-29\n", "Not a date (YYYY-MM-DD)."),
+        ({"type": "string", "format": "date-time"}, "2024-02-29T01:02:03.5+08:00", "2024-02-29",
+         "Not an RFC 3339 date-time."),
+    ],
+)  # fmt: skip
+def test_a_keyword_refuses_what_does_not_fit_it(keywords: dict[str, Any], good: Any, bad: Any, say: str) -> None:
+    assert load(keywords, good) == good
+    assert complaint(keywords, bad) == [say]
+
+
+@pytest.mark.parametrize(
+    ("keywords", "value"),
+    [
+        ({"type": "integer", "minLength": 9, "pattern": "x", "format": "email", "minItems": 9}, 5),
+        ({"type": "string", "minimum": 9, "maximum": 0, "minItems": 9}, "a"),
+        ({"type": "boolean", "minimum": 9, "maxLength": 0}, True),
+        ({"type": "array", "minLength": 9, "maximum": 0}, [1]),
+        ({"type": "object", "minLength": 9, "minItems": 9}, {}),
+        ({"type": "string", "format": "password"}, "a"),
+    ],
+)
+def test_a_keyword_for_another_type_says_nothing(keywords: dict[str, Any], value: object) -> None:
+    assert load(keywords, value) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "meant"),
+    [
+        ("string", "5", "5"), ("string", "true", "true"), ("string", "", ""), ("string", "中", "中"),
+        ("integer", "5", 5), ("integer", "-5", -5), ("integer", "1180591620717411303424", 2**70),
+        ("number", "5", 5), ("number", "-0.5", -0.5), ("number", "1.5e3", 1500.0), ("number", "1e2", 100.0),
+        ("boolean", "true", True), ("boolean", "False", False),
+    ],
+)  # fmt: skip
+def test_a_query_text_is_read_as_the_declared_type(kind: str, text: str, meant: object) -> None:
+    taken = load({"type": kind}, text, from_text=True)
+    assert (taken, type(taken)) == (meant, type(meant))
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("integer", "5.5"), ("integer", ""), ("integer", "five"), ("integer", " 5"), ("integer", "5\n"),
+        ("integer", "0x5"), ("integer", "1_0"), ("integer", "\u0665"), ("integer", "\uff19"), ("integer", "1" * 5000),
+        ("number", "nan"), ("number", "inf"), ("number", "9" * 300 + ".0e99"), ("number", "1e999"), ("number", "5."),
+        ("number", "1" * 5000), ("boolean", "1"), ("boolean", "yes"), ("boolean", ""), ("object", "{}"),
+    ],
+)  # fmt: skip
+def test_a_query_text_that_is_not_of_the_type_is_refused(kind: str, text: str) -> None:
+    assert complaint({"type": kind}, text, from_text=True) == [f"Not a valid {kind}."]
+
+
+def test_a_scalar_given_several_times_is_refused() -> None:
+    assert complaint(STRING, ["a", "b"], from_text=True) == ["Not a valid string."]
+    assert complaint(INTEGER, ["1", "2"], from_text=True) == ["Not a valid integer."]
+
+
+def test_keywords_hold_for_values_from_a_query_too() -> None:
+    assert complaint({"type": "integer", "minimum": 3}, "2", from_text=True) == ["Must be greater than or equal to 3."]
+    assert complaint({"type": "integer", "enum": [1]}, "2", from_text=True) == ["Must be one of: 1."]
+
+
+def test_one_query_value_or_several_make_an_array() -> None:
+    assert load(TWICE, "5", from_text=True) == [5]
+    assert load(TWICE, ["5", "6"], from_text=True) == [5, 6]
+    assert load({"type": "array"}, "a", from_text=True) == ["a"]
+    assert load({"type": "array"}, ["a", "b"], from_text=True) == ["a", "b"]
+    assert complaint(TWICE, ["5", "x"], from_text=True) == {1: ["Not a valid integer."]}
+
+
+def test_one_json_value_does_not_make_an_array() -> None:
+    assert complaint({"type": "array", "items": STRING}, "a") == ["Not a valid list."]
+
+
+def test_array_items_are_checked_each() -> None:
+    assert load(TWICE, []) == []
+    assert complaint(TWICE, [1, "2", True]) == {1: ["Not a valid integer."], 2: ["Not a valid integer."]}
+    assert complaint({"type": "array", "items": {"type": "string", "maxLength": 1}}, ["a", "bb"]) == {
+        1: ["Longer than maximum length 1."]
+    }
+
+
+NESTED = {
+    "type": "object",
+    "required": ["name"],
+    "properties": {
+        "name": {"type": "string"},
+        "size": {"type": "integer", "default": 1},
+        "tags": {
+            "type": "array",
+            "items": {"type": "object", "properties": {"k": {"type": "string", "required": True}}},
+        },
+    },
+}
+
+
+def test_an_object_is_checked_inside() -> None:
+    assert load(NESTED, {"name": "x", "tags": [{"k": "y"}]}) == {"name": "x", "size": 1, "tags": [{"k": "y"}]}
+    assert complaint(NESTED, {"size": "1", "other": 1, "tags": [{}]}) == {
+        "name": ["Missing data for required field."],
+        "size": ["Not a valid integer."],
+        "other": ["Unknown field."],
+        "tags": {0: {"k": ["Missing data for required field."]}},
+    }
+
+
+def test_an_object_without_declared_properties_takes_any() -> None:
+    assert load({"type": "object"}, {"any": [{"thing": None}]}) == {"any": [{"thing": None}]}
+
+
+def test_no_message_repeats_the_value() -> None:
+    keywords = {"type": "string", "enum": ["a"], "pattern": "^a", "maxLength": 3, "format": "email"}
+    assert "hunter22" not in str(complaint(keywords, "hunter22"))
+    assert "hunter22" not in str(complaint(INTEGER, "hunter22"))
