@@ -101,7 +101,9 @@ class HttpRequest:
         return replace(self, query=self.query + pairs)
 
     def with_header(self, name: str, value: str) -> HttpRequest:
-        return replace(self, headers={**self.headers, name: value})
+        """In place of a header of that name, in whatever case it is written."""
+        others = {each: text for each, text in self.headers.items() if each.lower() != name.lower()}
+        return replace(self, headers={**others, name: value})
 
 
 @dataclass(frozen=True, slots=True)

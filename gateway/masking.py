@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 STARS = "****"
@@ -13,10 +13,12 @@ SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never 
 LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
 REMEMBERED = 4096  # secrets; fetched tokens come and go, so the oldest are forgotten
 
-_SECRET_NAME = re.compile(r"passw|secret|token|authorization|api_?key|private_?key|signature|^sign$|^sig$|^pwd$", re.I)
+_SECRET_NAME = re.compile(
+    r"passw|passphrase|secret|token|authorization|api_?key|private_?key|signature|^sign$|^sig$|^pwd$", re.I
+)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
-# Chinese mobile numbers, and international ones written with their plus sign.
-_PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)")
+# Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no space before one.
+_PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)", re.ASCII)
 
 
 class Secret:
@@ -80,6 +82,13 @@ class Masker:
         """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
         return {name: self._value(name, value, hidden) for name, value in params.items()}
 
+    def said(self, text: str, params: Mapping[str, object], hidden: frozenset[str]) -> str:
+        """What a service said about a call, short, without secrets and without what ``params`` would hide of it."""
+        for value in sorted(_hidden_texts(params, hidden, False), key=len, reverse=True):
+            text = text.replace(value, STARS)
+        text = self.text(text)
+        return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+
     def _value(self, name: str, value: object, hidden: frozenset[str]) -> object:
         if name in hidden or _SECRET_NAME.search(name):
             return STARS
@@ -95,6 +104,18 @@ class Masker:
             shown = phones(str(value))
             return value if shown == str(value) else shown
         return value
+
+
+def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterator[str]:
+    """The texts and numbers of two characters and more that stand under a hidden name."""
+    if isinstance(value, Mapping):
+        for name, each in value.items():
+            yield from _hidden_texts(each, hidden, inside or name in hidden or bool(_SECRET_NAME.search(name)))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _hidden_texts(each, hidden, inside)
+    elif inside and isinstance(value, str | int | float) and len(str(value)) > 1:
+        yield str(value)
 
 
 def _forms(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from gateway.call import HttpResponse
 from gateway.envelopes.plain import read_body, retry_after, status_error
 from gateway.errors import VENDOR_ERRORS, BadResponse, Rejected
 
+MOST_SAID = 2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
 _ABSENT = object()
 
 
@@ -44,7 +45,7 @@ class Described:
         if code not in self._errors and response.status in (401, 429):
             raise status_error(response)
         kind = self._errors.get(code, Rejected)
-        said = str(_at(reply, self._message))[:200]
+        said = (_text(_at(reply, self._message)) or "no message")[:MOST_SAID]
         raise kind(vendor_code=code, retry_after=retry_after(response), detail=f"vendor code {code[:80]}: {said}")
 
     def _data_of(self, reply: Any) -> Any:

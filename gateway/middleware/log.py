@@ -11,7 +11,7 @@ from gateway.parts import Handler, Parts
 def log(method: Method, parts: Parts, following: Handler) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters."""
     service, name, hidden = method.service.name, method.name, method.mask
-    now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.text
+    now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.said
 
     def handle(call: Call) -> Result:
         attempt = Attempt(code=GatewayError.code)  # until we know better: the unforeseen is no success
@@ -37,7 +37,7 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
                 code=attempt.code,
                 elapsed_ms=round(attempt.elapsed * 1000, 1),
                 params=masked(call.params, hidden),
-                **({"why": clean(why)} if why else {}),
+                **({"why": clean(why, call.params, hidden)} if why else {}),
             )
 
     return handle

@@ -1,0 +1,61 @@
+"""A fresh sandbox for each test, and gateways that call it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from gateway import Gateway
+from gateway.clock import SystemClock
+from gateway.masking import Masker
+from sandbox import Sandbox
+from tests.gateway.fakes import Gate, Lines, Wire, make_catalog, service
+
+Open = Callable[..., Gate]
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def open_gate() -> Iterator[Open]:
+    """Makes a gateway over ``services``; everything is closed when the test ends."""
+    with ExitStack() as stack:
+
+        def make(services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any) -> Gate:
+            log, masker = Lines(), Masker()
+            clock = options.setdefault("clock", SystemClock())
+            gateway = Gateway(make_catalog(services, env), log=log, masker=masker, **options)
+            stack.callback(gateway.close)
+            return Gate(gateway, log, masker, clock)
+
+        yield make
+
+
+@pytest.fixture
+def gate(box: Sandbox, open_gate: Open) -> Open:
+    """Service ``s`` on the sandbox: ``gate("GET /items", params=...)`` has the one method ``m``."""
+
+    def make(http: str = "GET /anything", *, on: Mapping[str, Any] | None = None, **method: Any) -> Gate:
+        options = {name: method.pop(name) for name in ("clock", "jitter", "env") if name in method}
+        return open_gate({"s": service(box.url, methods={"m": {"http": http, **method}}, **(on or {}))}, **options)
+
+    return make
+
+
+@pytest.fixture
+def wire(open_gate: Open) -> Iterator[Callable[..., tuple[Wire, Gate]]]:
+    """A server that says exactly these bytes, and a gateway before it."""
+    with ExitStack() as stack:
+
+        def make(*answers: bytes, then: str = "wait", http: str = "GET /", **method: Any) -> tuple[Wire, Gate]:
+            server = stack.enter_context(Wire(list(answers), then))
+            return server, open_gate({"s": service(server.url, methods={"m": {"http": http, **method}})})
+
+        yield make

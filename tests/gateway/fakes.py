@@ -1,0 +1,175 @@
+"""Stand-ins and short cuts: a clock to hold, a log to read, a server that says exactly these bytes."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway import Call, Caller, Gateway
+from gateway.bodies import dump_json
+from gateway.call import HttpRequest, Trace
+from gateway.catalog import Catalog
+from gateway.loader import load_catalog
+from gateway.masking import Masker
+
+USER = Caller("user:7")
+SECONDS = 5.0  # how long a test waits for what must come
+
+
+class FakeClock:
+    """Stands still until somebody sleeps; remembers how long they did."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+        self._now = 1000.0
+
+    def now(self) -> float:
+        return self._now
+
+    def wall(self) -> float:
+        return 1_700_000_000.0 + self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self._now += seconds
+
+    def advance(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class Lines:
+    """A log that keeps what is written."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.events.append({"event": event, **fields})
+
+    warning = info
+
+    def rendered(self, masker: Masker) -> bytes:
+        """The lines as production writes them."""
+        return b"\n".join(masker.line(dump_json(event)) for event in self.events)
+
+
+def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Catalog:
+    """JSON is YAML."""
+    return load_catalog(json.dumps({"version": 1, "services": services}), "test.yaml", env or {})
+
+
+QUICK: Mapping[str, Any] = {"timeout": {"connect": 1, "read": 0.3}, "deadline": 3, "retry": {"times": 0}}
+
+
+def service(url: str, **settings: Any) -> dict[str, Any]:
+    """A service with short timeouts and no retry, unless the test says otherwise."""
+    return {"base_url": url, **QUICK, **settings}
+
+
+@dataclass
+class Gate:
+    """A gateway with all that a test wants to look at."""
+
+    gateway: Gateway
+    log: Lines
+    masker: Masker
+    clock: Any
+    trace: Trace = field(default_factory=Trace)
+
+    def ask(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Any:
+        """The data of one call of service ``s``, or its error."""
+        self.trace = how.setdefault("trace", Trace())
+        return self.gateway.call(a_call(method, params, **how)).data
+
+    def dry(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> HttpRequest:
+        return self.gateway.dry_run(a_call(method, params, **how))
+
+
+def a_call(method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Call:
+    return Call(
+        how.pop("service", "s"),
+        method,
+        params or {},
+        caller=how.pop("caller", USER),
+        request_id=how.pop("request_id", "r-1"),
+        **how,
+    )
+
+
+@dataclass
+class Wire:
+    """Answers the nth request with the nth bytes, whatever was asked; hangs up where there are none.
+
+    ``heard`` is what came, head and body; ``greeting`` is said unasked; ``then`` is what follows the last answer:
+    ``close``, or ``wait`` until the client hangs up.
+    """
+
+    answers: list[bytes]
+    then: str = "wait"
+    greeting: bytes = b""
+    heard: list[bytes] = field(default_factory=list)
+    connections: int = 0
+
+    def __enter__(self) -> Wire:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for sock in (self._listener, *self.open):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+            sock.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                sock, _ = self._listener.accept()
+                self.open.append(sock)
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        with suppress(OSError), sock:
+            sock.sendall(self.greeting)
+            while self.answers and self._hear(sock):
+                said = self.answers.pop(0)
+                if not said:
+                    return
+                sock.sendall(said)
+            if self.then == "wait":
+                while sock.recv(65536):
+                    pass
+
+    def _hear(self, sock: socket.socket) -> bool:
+        data = b""
+        while b"\r\n\r\n" not in data:
+            more = sock.recv(65536)
+            if not more:
+                return False
+            data += more
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = next((int(x[15:]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")), 0)
+        while len(body) < length:
+            body += sock.recv(65536)
+        self.heard.append(head + b"\r\n\r\n" + body)
+        return True
+
+
+def answer(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:
+    """One whole HTTP/1.1 answer."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+def comes_true(condition: Any) -> bool:
+    """Whether it comes true within SECONDS; looks every millisecond."""
+    pause = threading.Event()
+    return any(condition() or pause.wait(0.001) for _ in range(int(SECONDS * 1000)))

@@ -1,0 +1,275 @@
+"""A wrong catalog is refused whole, with file, line, key and what to write instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.loader import CatalogError, load_catalog, load_file
+
+TOP = "version: 1\nservices:\n  s:\n    base_url: http://a.example\n"
+METHOD = TOP + "    methods:\n      m:\n        http: GET /a\n"
+
+
+def problems(text: str, env: dict[str, str] | None = None) -> list[tuple[int, str, str]]:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(text, "services.yaml", env or {})
+    return caught.value.problems
+
+
+S, M = "services.s", "services.s.methods.m"
+AUTH_TYPES = (
+    "must be one of: none, api_key, basic, bearer, app_secret, oauth2_client_credentials, digest, hmac, alipay, "
+    "wechatpay_v3, aws_sigv4"
+)
+BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
+RATE = "must be a number per second, minute, hour or day, such as 100/minute"
+HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
+HEADER = "must be one line of ASCII or Latin-1 text"
+SECONDS = "must be a positive number of seconds, such as 2.5"
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "key", "say"),
+    [
+        ("timeuot: {}", 5, f"{S}.timeuot", "unknown key; did you mean 'timeout'?"),
+        ("timeout: {raed: 1}", 5, f"{S}.timeout.raed", "unknown key; did you mean 'read'?"),
+        ("timeout: {zzz: 1}", 5, f"{S}.timeout.zzz", "unknown key; known here: connect, read"),
+        ("timeout: 5", 5, f"{S}.timeout", "must be a mapping of keys to values"),
+        ("timeout: {read: fast}", 5, f"{S}.timeout.read", "Not a valid number."),
+        ("timeout: {read: 0}", 5, f"{S}.timeout.read", SECONDS),
+        ("deadline: -1", 5, f"{S}.deadline", SECONDS),
+        ("deadline: '5'", 5, f"{S}.deadline", "Not a valid number."),
+        ("deadline:", 5, f"{S}.deadline", "must have a value"),
+        ("retry: {times: -1}", 5, f"{S}.retry.times", "must be a whole number of at least 0"),
+        ("retry: {times: true}", 5, f"{S}.retry.times", "Not a valid integer."),
+        ("retry: {on: [503, sometimes]}", 5, f"{S}.retry.on",
+         "'sometimes' is no reason to retry; use connect, timeout or a status"),
+        ("retry: {on: [200]}", 5, f"{S}.retry.on", "200 is no reason to retry; use connect, timeout or a status"),
+        ("rate_limit: 100", 5, f"{S}.rate_limit", "Not a valid string."),
+        ("rate_limit: 0/minute", 5, f"{S}.rate_limit", RATE),
+        ("rate_limit: 10/fortnight", 5, f"{S}.rate_limit", RATE),
+        ('rate_limit: "10/minute\\n"', 5, f"{S}.rate_limit", RATE),
+        ("envelope: wehcat", 5, f"{S}.envelope",
+         "unknown envelope 'wehcat'; use one of plain, wechat, alipay, or describe it"),
+        ("envelope: {code: a}", 5, f"{S}.envelope.ok", "missing; this key is required"),
+        ("envelope: {code: a, ok: [1], errors: {'5': oops}}", 5, f"{S}.envelope.errors.5",
+         "must be one of: downstream_error, downstream_rejected, downstream_quota, downstream_bad_response, "
+         "credential_error, credential_expired, invalid_signature"),
+        ("auth: {type: magic}", 5, f"{S}.auth.type", AUTH_TYPES),
+        ("auth: {type: [basic]}", 5, f"{S}.auth.type", AUTH_TYPES),
+        ("auth: basic", 5, f"{S}.auth.type", AUTH_TYPES),
+        ("auth: {type: basic, username: u}", 5, f"{S}.auth.password", "missing; this key is required"),
+        ("auth: {type: api_key, in: body, name: k, value: v}", 5, f"{S}.auth.in", "must be one of: query, header"),
+        ('auth: {type: api_key, in: header, name: k, value: "v\\r\\nX: y"}', 5, f"{S}.auth.value", HEADER),
+        ("auth: {type: api_key, in: header, name: 'X Key', value: v}", 5, f"{S}.auth.name", "must be a header's name"),
+        ('auth: {type: bearer, token: "t\\n"}', 5, f"{S}.auth.token", HEADER),
+        ("auth: {type: app_secret, app_id: a, secret: s, token_url: token}", 5, f"{S}.auth.token_url",
+         "must be a path such as /cgi-bin/token, or a URL under base_url"),
+        ("auth: {type: app_secret, app_id: a, secret: s, token_url: 'http://b.example/t'}", 5, f"{S}.auth.token_url",
+         "must be a path, or a URL under http://a.example"),
+        ("headers: {X-A: 中}", 5, f"{S}.headers.X-A", HEADER),
+        ('headers: {X-A: "a\\n"}', 5, f"{S}.headers.X-A", HEADER),
+        ("max_response: 1.5", 5, f"{S}.max_response", "Not a valid integer."),
+        ("roles: [root]", 5, f"{S}.roles.0", "must be one of: guest, user, admin"),
+        ("tls: {ca: /nowhere.pem}", 5, f"{S}.tls.ca",
+         "must name a PEM file of certificates that can be read"),
+        ("tls: {key: /nowhere.pem}", 5, f"{S}.tls.key", "needs cert, too"),
+        ("health: {path: up}", 5, f"{S}.health.path", "must begin with /"),
+        ("breaker: {failure_rate: 1.5}", 5, f"{S}.breaker.failure_rate", "must be above 0, up to 1"),
+        ("base_url: http://b.example", 5, f"{S}.base_url", "given twice (first on line 4); keep one of them"),
+        ("backup_url: nowhere", 5, f"{S}.backup_url", BASE_URL),
+        ("deadline: ${SECONDS}", 5, f"{S}.deadline",
+         "${SECONDS} is not set; set it in the environment or in .env (did you mean ${SECOND}?)"),
+        ("deadline: ${}", 5, f"{S}.deadline", "${} is not set; set it in the environment or in .env"),
+        ("deadline: '${file:/nowhere/x}'", 5, f"{S}.deadline",
+         "${file:/nowhere/x} cannot be read: FileNotFoundError"),
+        ("<<: 5", 5, f"{S}.<<", "must name a mapping, or a list of them"),
+        ("? [a, b]\n    : c", 5, f"{S}.?", "a key must be a text"),
+    ],
+)  # fmt: skip
+def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, key: str, say: str) -> None:
+    assert problems(f"{TOP}    {added}\n", {"SECOND": "x"}) == [(line, key, say)]
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "key", "say"),
+    [
+        ("params: {q: {type: text}}", 8, f"{M}.params.q.type",
+         "must be one of: string, integer, number, boolean, array, object"),
+        ("params: {q: {in: query}}", 8, f"{M}.params.q.type", "missing; this key is required"),
+        ("params: {q: }", 8, f"{M}.params.q", "must be a mapping of keys to values"),
+        ("params: [q]", 8, f"{M}.params", "must be a mapping of names to settings"),
+        ("params: {q: {type: string, maxlength: 3}}", 8, f"{M}.params.q.maxlength",
+         "unknown key; did you mean 'maxLength'?"),
+        ("params: {q: {type: string, in: path}}", 8, f"{M}.params.q.in", "in: path, but the path has no {q}"),
+        ("params: {q: {type: string, in: cookie}}", 8, f"{M}.params.q.in",
+         "must be one of: path, query, header, body"),
+        ("params: {q: {type: string, required: yes}}", 8, f"{M}.params.q.required", "must be true or false"),
+        ("params: {q: {type: string, required: [a]}}", 8, f"{M}.params.q.required", "must be true or false"),
+        ("params: {q: {type: string, required: true, default: x}}", 8, f"{M}.params.q.required",
+         "has a default, so it is never missing; drop required or default"),
+        ("params: {q: {type: integer, default: five}}", 8, f"{M}.params.q.default",
+         "does not fit its own declaration: Not a valid integer."),
+        ("params: {q: {type: integer, minimum: 3, default: 2}}", 8, f"{M}.params.q.default",
+         "does not fit its own declaration: Must be greater than or equal to 3."),
+        ("params: {q: {type: string, pattern: '['}}", 8, f"{M}.params.q.pattern",
+         "not a regular expression: unterminated character set at position 0"),
+        ("params: {q: {type: string, enum: []}}", 8, f"{M}.params.q.enum", "Shorter than minimum length 1."),
+        ("params: {q: {type: array, items: {type: thing}}}", 8, f"{M}.params.q.items.type",
+         "must be one of: string, integer, number, boolean, array, object"),
+        ("mask: [text]", 8, f"{M}.mask", "'text' is not one of the method's params"),
+        ("body: soap", 8, f"{M}.body", "must be one of: json, form, multipart, xml, raw"),
+        ("response: csv", 8, f"{M}.response", "must be one of: json, xml, text, bytes"),
+        ("idempotency_header: 'X Key'", 8, f"{M}.idempotency_header", "must be a header's name"),
+        ("fallback: {call: s}", 8, f"{M}.fallback.call", "must be service.method"),
+        ("fallback: {call: s.n}", 8, f"{M}.fallback.call",
+         "there is no method 's.n'; write service.method of this catalog"),
+        ("fallback: {call: s.m}", 8, f"{M}.fallback", "goes in a circle: s.m -> s.m"),
+        ("fallback: {}", 8, f"{M}.fallback", "must have exactly one of: call, static"),
+        ("cache: {}", 8, f"{M}.cache.ttl", "missing; this key is required"),
+        ("http: GET /b", 8, f"{M}.http", "given twice (first on line 7); keep one of them"),
+    ],
+)  # fmt: skip
+def test_a_wrong_method_setting_is_named_with_its_line(added: str, line: int, key: str, say: str) -> None:
+    assert problems(f"{METHOD}        {added}\n") == [(line, key, say)]
+
+
+@pytest.mark.parametrize(
+    "http", ["get /a", "FETCH /a", "GET a", "GET", "GET  /a", "GET /a?b=c", "GET /a#b", "GET /é", '"GET /a\\n"']
+)
+def test_http_must_be_a_verb_and_a_path(http: str) -> None:
+    assert problems(METHOD.replace("GET /a", http)) == [(7, f"{M}.http", HTTP)]
+
+
+def test_a_method_without_http_is_told_what_to_write() -> None:
+    text = TOP + "    methods:\n      m:\n        summary: x\n"
+    assert problems(text) == [(6, f"{M}.http", "missing; say verb and path, such as: http: GET /v3/weather")]
+
+
+def test_a_placeholder_in_the_path_needs_a_parameter() -> None:
+    text = METHOD.replace("GET /a", "GET /a/{id}")
+    assert problems(text) == [(7, f"{M}.http", "the path has {id} but params declare no 'id'")]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example", "http://user:pw@a.example", "http://a.example?x=1", "http://a.example#x", "a.example",
+        "http://a.example:99999", "http://a.example:0", "http://[:::]", "http://", '"http://a.example\\n"',
+        "http://a.example/é", "'http://a b'",
+    ],
+)  # fmt: skip
+def test_a_base_url_that_cannot_be_called_is_refused(url: str) -> None:
+    assert problems(TOP.replace("http://a.example", url)) == [(4, f"{S}.base_url", BASE_URL)]
+
+
+def test_a_refused_base_url_does_not_repeat_the_password_in_it() -> None:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(TOP.replace("http://a.example", "http://u:hunter22@a.example"), "services.yaml", {})
+    assert "hunter22" not in str(caught.value)
+
+
+def test_an_empty_list_of_base_urls_is_refused() -> None:
+    assert problems(TOP.replace("http://a.example", "[]")) == [(4, f"{S}.base_url", "Shorter than minimum length 1.")]
+
+
+def test_a_service_given_twice_is_refused() -> None:
+    text = TOP + "  s:\n    base_url: http://b.example\n"
+    assert problems(text) == [(5, "services.s", "given twice (first on line 3); keep one of them")]
+
+
+def test_a_fallback_that_comes_back_after_two_steps_is_refused() -> None:
+    text = METHOD + "        fallback: {call: s.n}\n      n:\n        http: GET /b\n        fallback: {call: s.m}\n"
+    assert problems(text) == [
+        (8, f"{M}.fallback", "goes in a circle: s.m -> s.n -> s.m"),
+        (11, "services.s.methods.n.fallback", "goes in a circle: s.n -> s.m -> s.n"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["2", "0"])
+def test_another_version_is_refused(version: str) -> None:
+    assert problems(TOP.replace("version: 1", f"version: {version}")) == [(1, "version", "must be 1")]
+
+
+def test_a_version_that_is_text_is_refused() -> None:
+    assert problems(TOP.replace("version: 1", "version: '1'")) == [(1, "version", "Not a valid integer.")]
+
+
+def test_a_name_that_could_not_stand_in_a_url_is_refused() -> None:
+    say = "not a usable name; it must match [A-Za-z0-9_-]{1,64}"
+    assert problems(TOP.replace("  s:", "  a/b:")) == [(3, "services.a/b", say)]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just text", "5"])
+def test_what_is_not_a_mapping_is_refused(text: str) -> None:
+    assert problems(text) == [(1, "", "must be a mapping of keys to values")]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("a: [", 2), ("version: 1\n\tx: 2", 2), ("a: 'x", 2), ("a: 1\n---\nb: 2", 2), ("a: *b", 1), ("a: \x01", 1)],
+)
+def test_what_is_not_yaml_is_refused_with_a_line(text: str, line: int) -> None:
+    (problem,) = problems(text)
+    assert problem[2].startswith("not YAML: ")
+    assert problem[0] in (line, line - 1)  # the two parsers of PyYAML count the end of the text differently
+
+
+BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a\n  b: *a", BOMB, "a: " + "[" * 100 + "]" * 100])
+def test_aliases_and_nesting_cannot_blow_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.document.MOST_NODES", 10_000)  # the real limit takes seconds to reach
+    (problem,) = problems(text)
+    assert problem[2] == "too large or nested too deeply; aliases may not refer to themselves"
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 50_000, "a: " + '{"a":' * 50_000, "- " * 50_000])
+def test_bottomless_nesting_does_not_end_the_process(text: str) -> None:
+    assert problems(text) == [(1, "", "too large or nested too deeply; aliases may not refer to themselves")]
+
+
+def test_all_problems_are_listed_at_once_in_the_order_of_lines() -> None:
+    text = (
+        METHOD + "        mask: [a]\n        params:\n          q: {type: integer, default: x}\n"
+        "          r: {type: integer, in: path}\n"
+    )
+    assert [(line, key) for line, key, _ in problems(text)] == [
+        (8, f"{M}.mask"),
+        (10, f"{M}.params.q.default"),
+        (11, f"{M}.params.r.in"),
+    ]
+    text = "version: 3\nservcies: {}\nservices:\n  s: {base_url: x, deadline: 0}\n"
+    assert [line for line, _, _ in problems(text)] == [1, 2, 4, 4]
+
+
+def test_a_problem_reads_as_file_line_key_and_advice() -> None:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(TOP.replace("version: 1", "version: 2") + "    deadlin: 5\n", "etc/services.yaml", {})
+    assert str(caught.value).splitlines() == [
+        "etc/services.yaml:1: version: must be 1",
+        "etc/services.yaml:5: services.s.deadlin: unknown key; did you mean 'deadline'?",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_a_catalog_error(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "services.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(CatalogError, match="cannot be read"):
+        load_file(str(file), {})
+
+
+def test_a_tls_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "not.pem"
+    file.write_text("hello")
+    assert [key for _, key, _ in problems(f"{TOP}    tls: {{ca: {file}, cert: {file}}}\n")] == [
+        f"{S}.tls.ca",
+        f"{S}.tls.cert",
+    ]

@@ -1,0 +1,236 @@
+"""Connections: kept and used again, but never at the price of a wrong answer or a request sent twice."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
+from sandbox import Sandbox
+from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, service
+
+Open = Callable[..., Gate]
+OnWire = Callable[..., tuple[Wire, Gate]]
+HEALTH = {"status": "ok"}
+NAME = {"params": {"name": {"type": "string"}}}
+
+
+def test_calls_one_after_the_other_share_a_connection(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health")
+    assert [at.ask() for _ in range(5)] == [HEALTH] * 5
+    assert box.connections == 1
+
+
+@pytest.mark.parametrize("fault", ["chunked", "gzip", "status=404", "status=500", "1xx", "bad-json", "empty"])
+def test_an_answer_read_to_its_end_keeps_the_connection(gate: Open, box: Sandbox, fault: str) -> None:
+    at = gate("GET /v1/health")
+    box.fault("/v1/health", fault, times=1)
+    with suppress(GatewayError):  # whether it fails is not the question here
+        at.ask()
+    assert at.ask() == HEALTH
+    assert box.connections == 1
+
+
+@pytest.mark.parametrize("fault", ["http10", "stale", "long"])
+def test_a_connection_that_cannot_be_trusted_is_not_used_again(gate: Open, box: Sandbox, fault: str) -> None:
+    at = gate("GET /v1/health", retry={"times": 1, "backoff": 0.001})  # the news of "stale" may come too late
+    box.fault("/v1/health", fault, times=1)
+    assert [at.ask(), at.ask()] == [HEALTH, HEALTH]
+    assert box.connections == 2
+
+
+def test_a_connection_the_service_wants_closed_is_closed(wire: OnWire) -> None:
+    server, at = wire(answer(b"1", "200 OK", "Connection: close"), answer(b"2"))
+    assert [at.ask(), at.ask()] == [1, 2]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "extra", [b"x", answer(b'{"smuggled":true}'), answer(b'{"smuggled":true}')[:20], b"\x00\xff", b"\r\nHTTP/1.1 2"]
+)
+def test_bytes_after_an_answer_never_become_the_next_answer(wire: OnWire, extra: bytes) -> None:
+    server, at = wire(answer(b'{"n":1}') + extra, answer(b'{"n":2}'))
+    assert [at.ask(), at.ask()] == [{"n": 1}, {"n": 2}]
+    assert server.connections == 2
+
+
+def test_bytes_that_come_later_never_become_the_next_answer(wire: OnWire) -> None:
+    server, at = wire(answer(b'{"n":1}'), answer(b'{"n":2}'))
+    assert at.ask() == {"n": 1}
+    server.open[0].sendall(answer(b'{"smuggled":true}'))
+    assert at.ask() == {"n": 2}
+    assert server.connections == 2
+
+
+def test_a_body_after_a_head_answer_never_becomes_the_next_answer(wire: OnWire) -> None:
+    _, at = wire(answer(b'{"n":1}'), answer(b'{"n":2}'), http="HEAD /")
+    assert [at.ask(), at.ask()] == [None, None]
+
+
+def test_a_connection_that_went_stale_in_the_pool_does_not_fail_even_a_post(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /items", **NAME)
+    assert at.ask("m", {"name": "a"})["id"] == 1
+    box.stop()
+    box.start()
+    assert at.ask("m", {"name": "b"})["id"] == 2
+    assert len(at.trace.attempts) == 1
+
+
+def test_several_stale_connections_do_not_fail_a_call(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health")
+    box.fault("/v1/health", "delay=0.05")
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: at.gateway.call(a_call()), range(5)))
+    assert box.connections > 1
+    box.fault("/v1/health", "")
+    box.stop()
+    box.start()
+    assert at.ask() == HEALTH
+
+
+def test_a_connection_idle_for_too_long_is_not_trusted(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate("GET /v1/health", clock=clock)
+    at.ask()
+    clock.advance(49)
+    at.ask()
+    assert box.connections == 1
+    clock.advance(51)
+    at.ask()
+    assert box.connections == 2
+
+
+def test_post_is_not_sent_again_when_the_pooled_connection_breaks_under_it(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /items", retry={"times": 2, "backoff": 0.001}, **NAME)
+    box.fault("/items", "reset-next", times=1)
+    at.ask("m", {"name": "a"})
+    with pytest.raises(ConnectionLost):
+        at.ask("m", {"name": "b"})
+    assert len(at.trace.attempts) == 1
+
+
+def test_get_is_sent_again_when_the_pooled_connection_breaks_under_it(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health", retry={"times": 2, "backoff": 0.001})
+    box.fault("/v1/health", "reset-next", times=1)
+    assert [at.ask(), at.ask()] == [HEALTH, HEALTH]
+    assert len(at.trace.attempts) == 2
+
+
+def test_a_connection_is_closed_when_its_call_fails_halfway(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health", timeout={"read": 0.1})
+    box.fault("/v1/health", "drip=0.08", times=1)
+    with pytest.raises(ReadTimeout):
+        at.ask()
+    assert at.ask() == HEALTH
+    assert box.connections == 2
+
+
+def test_the_read_timeout_holds_on_a_kept_connection_too(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health", timeout={"read": 0.1})
+    at.ask()
+    box.fault("/v1/health", "hang")
+    with pytest.raises(ReadTimeout):
+        at.ask()
+    assert box.connections == 1
+
+
+def test_no_cookie_is_carried_from_one_call_to_the_next(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /cookies")
+    assert [at.ask(), at.ask()] == [{"cookie": None}, {"cookie": None}]
+
+
+def test_a_redirect_is_not_followed(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /redirect", params={"to": {"type": "string"}})
+    with pytest.raises(BadResponse):
+        at.ask("m", {"to": f"{box.url}/v1/health"})
+    assert [request.path for request in box.requests] == ["/redirect"]
+
+
+def test_proxy_variables_and_netrc_are_ignored(
+    gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login someone password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    headers = gate().ask()["headers"]
+    assert "authorization" not in headers
+    assert headers["host"] == box.url.removeprefix("http://")
+
+
+def test_fifty_threads_each_get_their_own_answer(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /anything", params={"n": {"type": "integer"}}, timeout={"read": 5})
+    start = threading.Barrier(50)
+
+    def ask(n: int) -> Any:
+        start.wait(5)
+        return [at.gateway.call(a_call(params={"n": n * 10 + k})).data["json"]["n"] for k in range(4)]
+
+    with ThreadPoolExecutor(50) as pool:
+        found = list(pool.map(ask, range(50)))
+    assert found == [[n * 10 + k for k in range(4)] for n in range(50)]
+    assert box.connections <= 50
+
+
+def test_no_more_idle_connections_are_kept_than_concurrency_says(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /v1/health", on={"concurrency": 1})
+    box.fault("/v1/health", "delay=0.05")
+    start = threading.Barrier(3)
+
+    def ask(_: int) -> None:
+        start.wait(5)
+        at.gateway.call(a_call())
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(ask, range(3)))
+    assert box.connections == 3
+    assert comes_true(lambda: len(box._server._live) == 1)
+
+
+def test_base_urls_take_turns(open_gate: Open) -> None:
+    with Sandbox() as one, Sandbox() as other:
+        at = open_gate({"s": service([one.url, other.url], methods={"m": {"http": "GET /v1/health"}})})  # type: ignore[arg-type]
+        for _ in range(4):
+            at.ask()
+        assert (len(one.requests), len(other.requests)) == (2, 2)
+        assert (one.connections, other.connections) == (1, 1)
+
+
+def test_a_request_larger_than_the_sockets_buffers_arrives_whole(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /anything", params={"t": {"type": "string"}}, timeout={"read": 5})
+    text = "中" * 1_500_000
+    assert at.ask("m", {"t": text})["json"] == {"t": text}
+
+
+def test_a_service_that_reads_too_slowly_ends_at_the_read_timeout(open_gate: Open) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        method = {"http": "POST /", "params": {"t": {"type": "string"}}, "timeout": {"read": 0.1}}
+        at = open_gate({"s": service(url, methods={"m": method})})
+        with pytest.raises(ReadTimeout):
+            at.ask("m", {"t": "x" * 8_000_000})
+
+
+def test_a_service_that_does_not_accept_is_a_connect_timeout_and_counts_as_not_sent(open_gate: Open) -> None:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):  # fill the queue of those who wait to be accepted
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        method = {"http": "POST /", "timeout": {"connect": 0.05}, "retry": {"times": 1, "backoff": 0.001}}
+        at = open_gate({"s": service(url, methods={"m": method})})
+        with pytest.raises(ConnectTimeout) as caught:
+            at.ask()
+    assert caught.value.code == -1001
+    assert len(at.trace.attempts) == 2

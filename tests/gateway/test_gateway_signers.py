@@ -1,0 +1,144 @@
+"""What each auth type puts on the wire, and that a dry run shows exactly that."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.errors import CredentialError, GatewayError
+from sandbox import Sandbox
+from tests.gateway.fakes import Gate, service
+
+Open = Callable[..., Gate]
+AUTHS: dict[str, dict[str, str]] = {
+    "none": {"type": "none"},
+    "api_key in the query": {"type": "api_key", "in": "query", "name": "the key", "value": "k&=+ ü/?#"},
+    "api_key in a header": {"type": "api_key", "in": "header", "name": "X-Key", "value": "secret-key-1"},
+    "basic": {"type": "basic", "username": "ann", "password": "p:w ü"},
+    "bearer": {"type": "bearer", "token": "tok.en-1"},
+    "app_secret": {
+        "type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token",
+    },
+}  # fmt: skip
+PARAMS = {"id": {"type": "integer"}, "q": {"type": "string", "in": "query"}, "t": {"type": "string", "in": "body"}}
+VALUES = {"id": 7, "q": "a b&c", "t": "中"}
+
+
+def sent(gate: Open, box: Sandbox, auth: str) -> Any:
+    gate("POST /anything", on={"auth": AUTHS[auth]}).ask()
+    return box.requests[-1]
+
+
+def test_without_auth_nothing_is_added(gate: Open, box: Sandbox) -> None:
+    request = sent(gate, box, "none")
+    assert request.target == "/anything"
+    assert not {"authorization", "x-key", "cookie"} & set(request.headers)
+
+
+def test_an_api_key_in_the_query_is_quoted(gate: Open, box: Sandbox) -> None:
+    request = sent(gate, box, "api_key in the query")
+    assert request.query == {"the key": ["k&=+ ü/?#"]}
+    assert request.target == "/anything?the%20key=k%26%3D%2B%20%C3%BC%2F%3F%23"
+
+
+def test_an_api_key_in_a_header(gate: Open, box: Sandbox) -> None:
+    assert sent(gate, box, "api_key in a header").headers["x-key"] == "secret-key-1"
+
+
+def test_basic_is_base64_of_utf_8(gate: Open, box: Sandbox) -> None:
+    expected = "Basic " + b64encode("ann:p:w ü".encode()).decode()
+    assert sent(gate, box, "basic").headers["authorization"] == expected
+
+
+def test_bearer(gate: Open, box: Sandbox) -> None:
+    assert sent(gate, box, "bearer").headers["authorization"] == "Bearer tok.en-1"
+
+
+def test_app_secret_fetches_a_token_and_sends_it_in_the_query(gate: Open, box: Sandbox) -> None:
+    request = sent(gate, box, "app_secret")
+    fetch = box.requests[0]
+    assert (fetch.verb, fetch.target) == (
+        "GET", "/cgi-bin/token?grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret",
+    )  # fmt: skip
+    assert list(request.query) == ["access_token"]
+    assert len(request.query["access_token"][0]) > 20
+
+
+def test_a_token_url_may_be_written_out(gate: Open, box: Sandbox) -> None:
+    auth = {**AUTHS["app_secret"], "token_url": f"{box.url}/cgi-bin/token"}
+    gate("POST /anything", on={"auth": auth}).ask()
+    assert box.requests[0].path == "/cgi-bin/token"
+
+
+@pytest.mark.parametrize(
+    ("auth", "path"),
+    [
+        ({"type": "basic", "username": "sandbox", "password": "sandbox-secret"}, "/basic"),
+        ({"type": "bearer", "token": "sandbox-token"}, "/bearer"),
+        ({"type": "api_key", "in": "header", "name": "X-API-Key", "value": "sandbox-key"}, "/api-key"),
+    ],
+)
+def test_a_guarded_page_opens_with_the_right_credential_only(
+    gate: Open, box: Sandbox, auth: dict[str, str], path: str
+) -> None:
+    assert gate(f"GET {path}", on={"auth": auth}).ask()["authenticated"] is True
+    with pytest.raises(CredentialError):
+        gate(f"GET {path}").ask()
+
+
+@pytest.mark.parametrize("body", ["json", "form"])
+@pytest.mark.parametrize("auth", AUTHS)
+def test_a_dry_run_shows_exactly_the_request_that_a_call_sends(gate: Open, box: Sandbox, auth: str, body: str) -> None:
+    at = gate("POST /anything/{id}", on={"auth": AUTHS[auth]}, params=PARAMS, body=body)
+    shown = at.dry("m", VALUES)
+    assert box.requests == []
+    at.ask("m", VALUES)
+    real = box.requests[-1]
+    token = real.query.get("access_token", [""])[0]
+    assert (shown.verb, shown.target.replace("placeholder-token", token), shown.body) == (
+        real.verb, real.target, real.body,
+    )  # fmt: skip
+    added = {"host": box.url.removeprefix("http://"), "content-length": str(len(real.body))}
+    assert {name.lower(): value.encode().decode("latin-1") for name, value in shown.headers.items()} | added == dict(
+        real.headers
+    )
+
+
+def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /anything/{id}", params=PARAMS)
+    with pytest.raises(GatewayError) as caught:
+        at.dry("m", {"id": "x"})
+    assert (caught.value.code, caught.value.service) == (-3003, "s")
+
+
+@pytest.mark.parametrize(
+    ("on", "method"),
+    [({"auth": {"type": "hmac", "secret": "x"}}, {}), ({}, {"body": "xml"}), ({}, {"response": "xml"}),
+     ({}, {"stream": True}), ({}, {"envelope": "alipay"})],
+)  # fmt: skip
+def test_a_method_that_needs_what_is_not_built_says_so_and_sends_nothing(
+    gate: Open, box: Sandbox, on: dict[str, Any], method: dict[str, Any]
+) -> None:
+    at = gate("POST /anything", on=on, **method)
+    for attempt in (at.ask, at.dry):
+        with pytest.raises(CredentialError, match=r"s\.m needs .*, which this version does not have"):
+            attempt()
+    assert box.requests == []
+
+
+def test_a_caller_cannot_replace_our_credential_with_a_parameter(gate: Open, box: Sandbox) -> None:
+    params = {name: {"type": "string", "in": "header"} for name in ("Authorization", "authorization")}
+    at = gate("GET /anything", on={"auth": AUTHS["bearer"]}, params=params)
+    at.ask("m", {"Authorization": "Bearer theirs", "authorization": "Bearer theirs"})
+    assert box.requests[-1].headers["authorization"] == "Bearer tok.en-1"
+
+
+def test_the_credential_goes_to_its_service_only(open_gate: Open, box: Sandbox) -> None:
+    method = {"m": {"http": "GET /anything"}}
+    at = open_gate({"s": service(box.url, auth=AUTHS["bearer"], methods=method), "t": service(box.url, methods=method)})
+    at.ask()
+    at.ask(service="t")
+    assert "authorization" not in box.requests[-1].headers

@@ -1,0 +1,199 @@
+"""What a log line may say."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+
+from gateway.bodies import dump_json
+from gateway.masking import LONGEST_TEXT, REMEMBERED, Masker, Secret
+
+HIDDEN = "correct horse/battery+staple"
+
+
+@pytest.fixture
+def masker() -> Masker:
+    masker = Masker()
+    masker.register(Secret(HIDDEN))
+    return masker
+
+
+def shown(params: dict[str, Any], *hidden: str) -> dict[str, object]:
+    return Masker().params(params, frozenset(hidden))
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        repr, str, "{}".format, "{!r:>40}".format, "%s".__mod__, "%r".__mod__, lambda s: f"{s}",
+        lambda s: f"{[s]} {s!s}",
+        lambda s: str({"k": s}), lambda s: str(ValueError(s)), lambda s: repr(copy.deepcopy(s)), lambda s: str(dir(s)),
+    ],
+)  # fmt: skip
+def test_a_secret_does_not_print(show: Any) -> None:
+    text = show(Secret(HIDDEN))
+    assert "horse" not in text
+
+
+def test_a_secret_reveals_itself_only_when_asked() -> None:
+    assert Secret(HIDDEN).reveal() == HIDDEN
+
+
+@pytest.mark.parametrize("dump", [json.dumps, dump_json, lambda s: dump_json({"k": [s]})])
+def test_a_secret_has_no_json_form(dump: Any) -> None:
+    with pytest.raises(TypeError) as caught:
+        dump(Secret(HIDDEN))
+    assert "horse" not in str(caught.value)
+
+
+def test_secrets_are_equal_when_their_texts_are_and_never_equal_to_text() -> None:
+    assert Secret("a") == Secret("a")
+    assert hash(Secret("a")) == hash(Secret("a"))
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [HIDDEN, quote(HIDDEN, safe=""), urlencode({"k": HIDDEN}, quote_via=quote), json.dumps({"k": HIDDEN})],
+)
+def test_a_registered_secret_is_taken_out_of_a_line(masker: Masker, form: str) -> None:
+    line = masker.line(f"GET /x?{form} {form}".encode())
+    assert b"horse" not in line
+    assert line.startswith(b"GET /x?")
+    assert line.count(b"****") == 2
+
+
+@pytest.mark.parametrize(
+    "secret", ['say "friend"', "back\\slash", "tab\there", "new\nline", "naïve-schlüssel", '中"文-key']
+)
+@pytest.mark.parametrize(
+    "dump", [dump_json, lambda value: json.dumps(value).encode(), lambda v: dump_json({**v, "n": 2**70})]
+)
+def test_a_secret_is_found_inside_json_whatever_it_is_made_of(secret: str, dump: Any) -> None:
+    masker = Masker()
+    masker.register(Secret(secret))
+    line = masker.line(dump({"event": f"before {secret} after"}))
+    assert json.loads(line)["event"] == "before **** after"
+
+
+def test_a_secret_that_holds_another_is_taken_out_whole() -> None:
+    masker = Masker()
+    for text in ("abcdef", "abcdef-ghijkl"):
+        masker.register(Secret(text))
+    assert masker.line(b"x abcdef-ghijkl y abcdef z") == b"x **** y **** z"
+
+
+def test_a_very_short_secret_does_not_blank_out_ordinary_words() -> None:
+    masker = Masker()
+    masker.register(Secret("the"))
+    assert masker.line(b"in the log") == b"in the log"
+
+
+def test_registering_twice_is_registering_once(masker: Masker) -> None:
+    masker.register(Secret(HIDDEN))
+    assert masker.text(HIDDEN) == "****"
+
+
+def test_so_many_secrets_are_remembered_and_no_more() -> None:
+    masker = Masker()
+    masker._known = type(masker._known)((f"older-{n:06}", None) for n in range(REMEMBERED - 1))
+    masker.register(Secret("newer-000000"))
+    assert masker.line(b"older-000000 newer-000000") == b"**** ****"
+    masker.register(Secret("newer-000001"))
+    assert masker.line(b"older-000000 older-000001 newer-000001") == b"older-000000 **** ****"
+
+
+def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> None:
+    params = {"text": {"a": 1}, "n": 5, "deep": {"text": "x", "list": [{"text": "y", "ok": 1}]}, "list": ["x"]}
+    assert shown(params, "text", "n", "list") == {
+        "text": "****", "n": "****", "deep": {"text": "****", "list": "****"}, "list": "****",
+    }  # fmt: skip
+    assert shown(params, "text")["deep"] == {"text": "****", "list": [{"text": "****", "ok": 1}]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "passwd", "Password2", "old_password", "passphrase", "pwd", "secret", "client_secret", "appSecret",
+     "token", "access_token", "refreshToken", "authorization", "Authorization", "api_key", "apikey", "apiKey",
+     "private_key", "signature", "sign", "sig"],
+)  # fmt: skip
+def test_parameters_named_like_secrets_are_stars(name: str) -> None:
+    assert shown({name: "hunter22", "in": {name: ["hunter22"]}}) == {name: "****", "in": {name: "****"}}
+
+
+@pytest.mark.parametrize("name", ["name", "text", "key", "signal", "design", "id", "design_id"])
+def test_ordinary_names_are_shown(name: str) -> None:
+    assert shown({name: "hunter22"}) == {name: "hunter22"}
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("13812345678", "1381234****"), ("call 13812345678 now", "call 1381234**** now"),
+        ("+8613812345678", "+861381234****"), ("+44 20 7946 0958", "+44 20 7946 ****"),
+        ("(13812345678)", "(1381234****)"),
+        ("13812345678,13912345678", "1381234****,1391234****"), ("电话13812345678。", "电话1381234****。"),
+        ("order 913812345678901", "order 913812345678901"), ("10.13812345678", "10.13812345678"), ("12345", "12345"),
+        ("2026-11-21T03:40:00", "2026-11-21T03:40:00"),
+    ],
+)  # fmt: skip
+def test_a_phone_number_loses_its_last_four_digits(text: str, masked: str) -> None:
+    assert shown({"text": text}) == {"text": masked}
+    assert Masker().text(text) == masked
+
+
+@pytest.mark.parametrize("name", ["phone", "mobile", "Phone_Number", "user_mobile", "tel"])
+def test_what_is_named_a_phone_loses_its_last_four_characters_in_any_form(name: str) -> None:
+    assert shown({name: "020-7946-0958"}) == {name: "020-7946-****"}
+
+
+def test_a_phone_number_given_as_a_number_is_masked() -> None:
+    assert shown({"n": 13812345678, "m": 5, "big": 2**70, "yes": True}) == {
+        "n": "1381234****", "m": 5, "big": 2**70, "yes": True,
+    }  # fmt: skip
+
+
+def test_long_values_are_cut_and_no_half_of_a_secret_survives_the_cut(masker: Masker) -> None:
+    text = "x" * (LONGEST_TEXT - 10) + HIDDEN + "y" * 500
+    masked = masker.params({"t": text}, frozenset())["t"]
+    assert isinstance(masked, str)
+    assert len(masked) == LONGEST_TEXT + 1
+    assert masked.endswith("…")
+    assert HIDDEN[:8] not in masked
+
+
+def test_a_long_list_is_cut() -> None:
+    assert shown({"l": list(range(100))}) == {"l": list(range(20))}
+
+
+def test_values_that_are_not_text_stay_as_they_are() -> None:
+    params = {"a": None, "b": False, "c": 1.5, "d": [], "e": {}}
+    assert shown(params) == params
+
+
+def test_the_callers_own_parameters_are_not_changed() -> None:
+    params = {"password": "p", "deep": {"token": "t"}, "list": [{"token": "t"}]}
+    before = copy.deepcopy(params)
+    shown(params)
+    assert params == before
+
+
+def test_what_a_service_says_does_not_repeat_what_is_hidden() -> None:
+    masker, params = Masker(), {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]}
+    said = masker.said("ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"}))
+    assert said == "ann: '****' ****=**** pin=**** 1381234****"
+
+
+def test_what_a_service_says_is_cut_after_it_is_masked() -> None:
+    text = "a" * (LONGEST_TEXT - 4) + "hunter22" + "b" * 100
+    assert "hunt" not in Masker().said(text, {"text": "hunter22"}, frozenset({"text"}))
+    assert len(Masker().said(text, {}, frozenset())) == LONGEST_TEXT + 1
+
+
+def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -> None:
+    assert masker.text(f"\ud800 {HIDDEN}") == "? ****"
