@@ -1,6 +1,5 @@
 # Everything starts here. `make help` lists the targets.
 PYTHON ?= python3
-PORT ?= 5000
 BIN := .venv/bin
 FLASK := $(BIN)/flask
 
@@ -11,10 +10,10 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 run: .venv/run ## Start Postern on :5000 with its database, first admin and sandbox (PORT=5050 for another port)
-	@PORT=$(PORT) $(FLASK) init
-	@PORT=$(PORT) exec $(BIN)/python -m sandbox --port 5099 -- $(BIN)/gunicorn
+	@$(FLASK) init
+	@exec $(BIN)/python -m sandbox --port 5099 -- $(BIN)/gunicorn
 
-check: .venv/dev ## Lint, types, import contracts, and the lock files
+check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -201,8 +202,7 @@ def _origin(value: str) -> None:
 
 
 def validate_origin(value: str) -> bool:
-    scheme, _, rest = value.partition("://")
-    return scheme in ("http", "https") and bool(rest) and "/" not in rest
+    return re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value) is not None
 
 
 def _network(value: str) -> None:
@@ -214,5 +214,5 @@ def _network(value: str) -> None:
 
 def _rate(value: str) -> None:
     amount, _, unit = value.partition("/")
-    if not (amount.isdigit() and int(amount) > 0 and unit in ("second", "minute", "hour", "day")):
+    if not (amount.isdecimal() and int(amount) > 0 and unit in ("second", "minute", "hour", "day")):
         raise ValidationError("must be a number per second, minute, hour or day, such as 600/minute")

@@ -6,6 +6,7 @@ from gevent import monkey
 monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
 import contextlib
+import gc
 import signal
 import socket
 
@@ -30,6 +31,7 @@ keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an i
 graceful_timeout = 30
 timeout = 60
 control_socket_disable = True
+forwarder_headers = ""  # no proxy may say SCRIPT_NAME or PATH_INFO for us
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
 
@@ -49,8 +51,9 @@ util.write_error = _write_error
 
 
 def post_worker_init(worker):
+    gc.collect()
+    gc.freeze()  # what was made at start stays; the collector need not look at it for every call
+    gc.set_threshold(50_000, 20, 50)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master tells its workers
-
-
-def when_ready(server):
-    print(f"Postern listens on http://{bind}", flush=True)  # noqa: T201
+    if worker.age == 1:
+        print(f"Postern listens on http://{bind}", flush=True)  # noqa: T201

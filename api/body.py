@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request
 
-from api.errors import MalformedBody, TooLarge, UnsupportedMediaType
+from api.errors import BrokenBody, MalformedBody, TooLarge, UnsupportedMediaType
 from gateway.bodies import load_json
 
 
@@ -15,7 +15,10 @@ def body_bytes() -> bytes:
 
     :raises TooLarge: it is over ``MAX_BODY``.
     """
-    body = request.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+    try:
+        body = request.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+    except OSError as error:  # what gunicorn raises for broken chunks, and a lost connection
+        raise BrokenBody from error
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
         raise TooLarge  # a chunked body is cut at the limit, not refused
     return body

@@ -61,6 +61,12 @@ class MalformedBody(CallerError):
     message = "The body is not valid JSON."
 
 
+class BrokenBody(MalformedBody):
+    """Its end was not found, so nothing after it on this connection can be trusted."""
+
+    message = "The body broke off or its chunks are malformed."
+
+
 class UnsupportedMediaType(CallerError):
     code, type = -3002, "unsupported_media_type"
     message = "Send the body as application/json."
@@ -134,6 +140,8 @@ def answer(error: GatewayError) -> Response:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
+    if isinstance(error, BrokenBody):
+        response.headers["Connection"] = "close"
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return response

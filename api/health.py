@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.answers import envelope
 from api.errors import NotReady
 from api.parts import parts
+from models import migrate
 
 blueprint = Blueprint("health", __name__)
 
@@ -22,7 +23,9 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Database, cache and catalog are there; 503 names what is not."""
     try:
-        parts().database.ping()
+        revision = migrate.revision_of(parts().database)
     except SQLAlchemyError as error:
         raise NotReady(fields={"database": [type(error).__name__]}) from error
+    if revision != migrate.newest():
+        raise NotReady(fields={"database": ["It is not at this version's tables; run: flask db upgrade"]})
     return envelope({"database": "ok", "cache": "ok", "catalog": "ok"})

@@ -10,6 +10,7 @@ from flask import Flask, current_app
 from api.app_secrets import AppSecrets
 from api.lockout import Lockout
 from api.parts import Parts
+from api.passwords import AT_ONCE
 from api.revocations import Revocations
 from api.tokens import AccessTokens
 from gateway.clock import Clock
@@ -34,7 +35,7 @@ def register(app: Flask, clock: Clock) -> None:
         clock=clock,
         tokens=AccessTokens(made.settings, clock),
         revocations=Revocations(made.database, made.store, clock),
-        lockout=Lockout(made.store),
+        lockout=Lockout(made.store, AT_ONCE),
         app_secrets=AppSecrets(made.settings),
     )
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
 from api.errors import RateLimited
 from gateway.stores import Store
 
@@ -10,27 +15,34 @@ WINDOW = 15 * 60  # seconds, from the first failure
 
 
 class Lockout:
-    """Every attempt counts as a failure from before its password is looked at, until it turns out to be right.
+    """An attempt counts as a failure from before its password is looked at, until it turns out to be right.
 
-    So a burst in parallel gets no more tries than a row of single ones.
+    Few attempts are let in at once, so a burst in parallel gets no more tries than a row of single ones,
+    and a burst of right passwords is not taken for failures.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, at_once: int) -> None:
         self._store = store
+        self._slots = threading.BoundedSemaphore(at_once)
 
-    def count(self, username: str, address: str) -> None:
-        """One more attempt.
+    @contextmanager
+    def attempt(self, username: str, address: str) -> Iterator[None]:
+        """Look at a password inside; an exception from there is a failure, its absence a success.
 
-        :raises RateLimited: there were too many. A locked-out address can lock no further username out.
+        :raises RateLimited: there were too many failures. A locked-out address can lock no further username out.
         """
-        for key in (_by_address(address), _by_username(username)):
-            if self._store.increment(key, WINDOW) > FAILURES:
-                raise RateLimited("Too many failed logins; try again later.", retry_after=self._store.ttl(key))
+        with self._slots:
+            for key in (_by_address(address), _by_username(username)):
+                if self._store.increment(key, WINDOW) > FAILURES:
+                    self._store.increment(key, WINDOW, by=-1)  # a refused attempt was none
+                    self._refuse(key)
+            yield
+            # The address keeps its other failures, or one account of one's own would clear it.
+            self._store.delete(_by_username(username))
+            self._store.increment(_by_address(address), WINDOW, by=-1)
 
-    def forgive(self, username: str, address: str) -> None:
-        """The attempt was right. The address keeps its other failures, or one account of one's own would clear it."""
-        self._store.delete(_by_username(username))
-        self._store.increment(_by_address(address), WINDOW, by=-1)
+    def _refuse(self, key: str) -> NoReturn:
+        raise RateLimited("Too many failed logins; see the Retry-After header.", retry_after=self._store.ttl(key))
 
 
 def _by_address(address: str) -> str:

@@ -30,13 +30,12 @@ blueprint = Blueprint("login", __name__, description="Who you are.")
 def login(given: dict[str, str]) -> dict[str, Any]:
     """Log in with a password."""
     who = given["username"], request.remote_addr or ""
-    identity().lockout.count(*who)
     with parts().database.reading() as session:
         user = User.named(session, given["username"])
-    right = verify_password(user.password_hash if user else None, given["password"])
-    if not (user and right):
-        raise BadCredentials
-    identity().lockout.forgive(*who)
+    with identity().lockout.attempt(*who):
+        right = verify_password(user.password_hash if user else None, given["password"])
+        if not (user and right):
+            raise BadCredentials
     with parts().database.session() as session:
         forget_expired(session, _now())
         return _pair(session, session.get(User, user.id), family=uuid.uuid4().hex)
@@ -48,6 +47,9 @@ def login(given: dict[str, str]) -> dict[str, Any]:
 def refresh(given: dict[str, str]) -> dict[str, Any]:
     """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""
     token_hash, now = _hash(given["refresh_token"]), _now()
+    with parts().database.reading() as session:  # strangers' guesses take no write lock
+        if RefreshToken.known_by(session, token_hash) is None:
+            raise TokenInvalid
     with parts().database.session() as session:
         first = RefreshToken.use(session, token_hash, now)
         row = RefreshToken.known_by(session, token_hash)

@@ -28,9 +28,13 @@ def hash_password(password: str) -> str:
 
 def verify_password(password_hash: str | None, password: str) -> bool:
     """Whether the password is the right one. No hash, for no such user, costs the same and is never right."""
+    return _apart(_fits, password_hash or _NOBODY, password) and password_hash is not None
+
+
+def _fits(password_hash: str, password: str) -> bool:
     try:
-        return _apart(_hasher.verify, password_hash or _NOBODY, password) and password_hash is not None
-    except (VerificationError, InvalidHashError):
+        return _hasher.verify(password_hash, password)
+    except (VerificationError, InvalidHashError):  # caught here: gevent prints what leaves a thread of its pool
         return False
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from flask import request
 
@@ -72,7 +72,7 @@ def wire_target() -> str:
         path = quote((environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]).encode("latin-1"), safe="/:@!$&'()*+,;=~")
         return path + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
     if not target.startswith("/"):  # the absolute form, as a forward proxy is asked
-        return urlsplit(target)._replace(scheme="", netloc="").geturl()
+        return "/" + target.partition("://")[2].partition("/")[2]
     return str(target)
 
 

@@ -6,6 +6,7 @@ import json
 import sys
 import uuid
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import click
 from flask import g
@@ -15,9 +16,10 @@ from api import logs
 from api.answers import shape
 from api.errors import describe
 from api.parts import parts
-from gateway import Call, Caller, GatewayError
+from gateway import Call, Caller, Gateway, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
+from gateway.masking import STARS
 
 
 @click.command("call")
@@ -29,15 +31,16 @@ from gateway.call import HttpRequest
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
     made = parts()
-    logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
+    log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
+    gateway = Gateway(made.gateway.catalog, log=log, masker=made.masker)
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(service, method, _params(params), caller, g.request_id, from_text=True)
     try:
         if dry_run:
-            click.echo(made.masker.line(_wire(made.gateway.dry_run(call)).encode()))
+            click.echo(made.masker.line(_wire(gateway.dry_run(call)).encode()))
         else:
-            _print(shape(g.request_id, made.gateway.call(call).data))
+            _print(shape(g.request_id, gateway.call(call).data))
     except GatewayError as error:
         _print(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error
@@ -61,9 +64,13 @@ def _params(given: tuple[str, ...]) -> dict[str, Any]:
 
 def _wire(request: HttpRequest) -> str:
     """The request as it would be sent, after the line that says where to."""
-    head = [f"# to {request.base_url}", f"{request.verb} {request.target} HTTP/1.1"]
+    base = urlsplit(request.base_url)
+    target = base.path + request.target.replace(quote(STARS), STARS)
+    head = [f"# to {base.scheme}://{base.netloc}", f"{request.verb} {target} HTTP/1.1", f"Host: {base.netloc}"]
     head += [f"{name}: {value}" for name, value in request.headers.items()]
-    return "\n".join([*head, "", request.body.decode("utf-8", "replace")])
+    if request.body:
+        head += [f"Content-Length: {len(request.body)}", "", request.body.decode("utf-8", "replace")]
+    return "\n".join(head)
 
 
 def _print(envelope: dict[str, Any]) -> None:

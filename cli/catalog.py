@@ -22,8 +22,8 @@ def check(file: str | None) -> None:
         catalog = load_file(name, settings.environ)
     except CatalogError as error:
         raise click.ClickException(f"the catalog is refused\n{error}") from error
-    for what in catalog.unbuilt:
-        click.echo(f"{name}: note: {what} is accepted, but not built yet in this version")
+    if catalog.unbuilt:
+        click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
 
 

@@ -55,6 +55,7 @@ def init() -> None:
     _move(migrate.upgrade, "head")
     with parts().database.reading() as session:
         if session.scalar(select(User.id).limit(1)):
+            click.echo("there are users already; for another admin: flask user create NAME --role admin")
             return
     password = secrets.token_urlsafe(12)
     add_user("admin", "admin", password)

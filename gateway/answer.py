@@ -71,7 +71,8 @@ class Answer:
             if not self.done:
                 raise BadResponse(detail=f"not HTTP: {error}") from error
             self.reusable = False
-        if not self._headers_done and self._seen > MOST_HEADER_BYTES:
+        # A chunk of one byte comes with five around it; beyond that it is headers, trailers or chunk extensions.
+        if self._seen - self._size > MOST_HEADER_BYTES + 8 * self._size:
             raise BadResponse(detail="headers are too large")
         if self._size > self._limit:
             raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")

@@ -27,7 +27,7 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class DocumentError(ValueError):
-    """All that is wrong with a document, one ``(line, key, what to do)`` each.
+    """All that is wrong with a document, one ``(line, key, what to do)`` each; line 0 is the document as a whole.
 
     ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
     """
@@ -35,7 +35,10 @@ class DocumentError(ValueError):
     def __init__(self, name: str, problems: list[tuple[int, str, str]]) -> None:
         self.problems = sorted(problems)
         super().__init__(
-            "\n".join(f"{name}:{line}: {key + ': ' if key else ''}{say}" for line, key, say in self.problems)
+            "\n".join(
+                f"{name}{f':{line}' if line else ''}: {key + ': ' if key else ''}{say}"
+                for line, key, say in self.problems
+            )
         )
 
 
@@ -172,5 +175,7 @@ class _Builder:
             self.document.injected.append((path, content))
             return content
         except (OSError, UnicodeDecodeError) as error:
-            self.document.complain(path, f"${{file:{file}}} cannot be read: {type(error).__name__}")
+            self.document.complain(
+                path, f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}"
+            )
             return ""

@@ -12,13 +12,12 @@ from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Method
 from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
-from gateway.masking import Secret
+from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
 from gateway.signers import SIGNERS, TokenSigner
 
 USER_AGENT = "postern"
 NO_TOKEN = Secret("")
-PLACEHOLDER = Secret("placeholder-token")
 Build = Callable[[Call], HttpRequest]
 
 
@@ -51,12 +50,13 @@ def exchange(method: Method, parts: Parts) -> Handler:
 
 
 def dry_run(method: Method, call: Call) -> HttpRequest:
-    """The request an attempt would send, with a placeholder where a fetched token would stand."""
+    """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
     if method.missing:
         raise _lacking(method)
     service = method.service
-    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
-    return signer.sign(builder(method)(call), PLACEHOLDER)
+    masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
+    signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
+    return signer.sign(builder(method)(call), Secret(STARS))
 
 
 def _not_built(method: Method) -> Handler:
@@ -78,7 +78,7 @@ def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable
         def fetch() -> tuple[Secret, float]:
             response = channel.send(signer.token_request(), method.timeout, call.deadline)
             token, life = signer.read_token(response)
-            parts.masker.register(token)
+            parts.masker.register(token, passing=True)
             return token, life
 
         try:

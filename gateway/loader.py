@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -12,7 +11,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from gateway.catalog import Catalog, Method, Param, Retry, Service, Timeout, Tls
+from gateway.catalog import Catalog, Method, Param, Retry, Service, Timeout
+from gateway.checks import check_fallbacks, check_params, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from schemas.catalog import CatalogSchema
@@ -55,7 +55,7 @@ def load_file(path: str, env: Mapping[str, str]) -> Catalog:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(path, [(1, "", f"cannot be read: {error}")]) from error
+        raise CatalogError(path, [(0, "", f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from error
     return load_catalog(text, path, env)
 
 
@@ -71,19 +71,10 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     try:
         loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
-        for path, say in _flat(error.messages):
+        for path, say in flat(error.messages):
             document.complain(path, say)
         raise DocumentError(name, document.problems) from error
     return _Loader(document, loaded).catalog()
-
-
-def _flat(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    if isinstance(messages, dict):
-        for key, each in messages.items():
-            yield from _flat(each, path if key == "_schema" else (*path, "in" if key == "in_" else key))
-    else:
-        for each in messages if isinstance(messages, list) else [messages]:
-            yield path, str(each)
 
 
 class _Loader:
@@ -101,7 +92,7 @@ class _Loader:
 
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
-        self._check_calls(services)
+        check_fallbacks(self.document, self.loaded["services"])
         self.document.stop_if_wrong()
         if "breaker" in self.loaded.get("defaults", {}):
             self.unbuilt.insert(0, "defaults.breaker")
@@ -134,7 +125,7 @@ class _Loader:
             },
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
-            tls=self._tls(name, raw.get("tls", {})),
+            tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
             concurrency=raw.get("concurrency", CONCURRENCY),
             roles=frozenset(raw.get("roles", ("user", "admin"))),
             methods=MappingProxyType(methods),
@@ -147,7 +138,7 @@ class _Loader:
         path: Path_ = ("services", service.name, "methods", name)
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
-        self._check_params(path, template, params, raw)
+        check_params(self.document, path, template, params, raw)
         self.unbuilt += [".".join((*map(str, path), key)) for key in _UNBUILT_METHOD if key in raw]
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
@@ -165,24 +156,6 @@ class _Loader:
             json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
             missing=missing,
         )  # fmt: skip
-
-    def _tls(self, service: str, raw: dict[str, str]) -> Tls:
-        tls, where = Tls(**raw), ("services", service, "tls")
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            if tls.ca:
-                context.load_verify_locations(tls.ca)
-        except OSError:  # ssl.SSLError is one
-            self.document.complain((*where, "ca"), "must name a PEM file of certificates that can be read")
-        if tls.key and not tls.cert:
-            self.document.complain((*where, "key"), "needs cert, too")
-        try:
-            if tls.cert:
-                context.load_cert_chain(tls.cert, tls.key, password="")  # or it would ask the terminal
-        except OSError:
-            say = "must name a PEM file of a certificate and, here or as key, its unencrypted private key"
-            self.document.complain((*where, "cert"), say)
-        return tls
 
     def _merged(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
         merged = dict(self.defaults[key])
@@ -205,50 +178,6 @@ class _Loader:
         where = ".".join(map(str, path))
         self.unbuilt += [f"{where}.{each}" for each in lacks if not each.startswith("auth")]
         return ", ".join(lacks) or None
-
-    def _check_params(self, path: Path_, template: str, params: tuple[Param, ...], raw: dict[str, Any]) -> None:
-        names = {param.name for param in params}
-        in_path = {param.name for param in params if param.place == "path"}
-        holes = _PLACEHOLDER.findall(template)
-        for hole in sorted(set(holes) - names):
-            self.document.complain((*path, "http"), f"the path has {{{hole}}} but params declare no {hole!r}")
-        for name in sorted(in_path - set(holes)):
-            self.document.complain((*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}")
-        for name in sorted(set(raw.get("mask", ())) - names):
-            self.document.complain((*path, "mask"), f"{name!r} is not one of the method's params")
-        for param in params:
-            self._check_default((*path, "params", param.name), param)
-
-    def _check_default(self, path: Path_, param: Param) -> None:
-        if "default" not in param.keywords:
-            return
-        keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
-        problems = params_schema({param.name: keywords}).validate({param.name: param.keywords["default"]})
-        for _, say in _flat(problems):
-            self.document.complain((*path, "default"), f"does not fit its own declaration: {say}")
-
-    def _check_calls(self, services: Mapping[str, Service]) -> None:
-        """A fallback names a method that exists and never leads back to itself."""
-        known = {f"{service}.{method}" for service in services for method in services[service].methods}
-        leads: dict[str, str] = {}
-        for service, raw in self.loaded["services"].items():
-            for method, settings in raw.get("methods", {}).items():
-                target = settings.get("fallback", {}).get("call")
-                if target:
-                    leads[f"{service}.{method}"] = target
-                    self._check_known(("services", service, "methods", method, "fallback", "call"), target, known)
-        for start in leads:
-            seen = [start]
-            while (following := leads.get(seen[-1])) and following not in seen:
-                seen.append(following)
-            if following == start:
-                service, method = start.split(".", 1)
-                where: Path_ = ("services", service, "methods", method, "fallback")
-                self.document.complain(where, f"goes in a circle: {' -> '.join([*seen, start])}")
-
-    def _check_known(self, path: Path_, target: str, known: set[str]) -> None:
-        if target not in known:
-            self.document.complain(path, f"there is no method {target!r}; write service.method of this catalog")
 
 
 def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:

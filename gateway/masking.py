@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections import OrderedDict
+import threading
+from collections import deque
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
 STARS = "****"
 SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never prints through Secret
 LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
-REMEMBERED = 4096  # secrets; fetched tokens come and go, so the oldest are forgotten
+REMEMBERED = 64  # fetched tokens; they come and go, so the oldest are forgotten
 
 _SECRET_NAME = re.compile(
     r"passw|passphrase|secret|token|authorization|api_?key|private_?key|signature|^sign$|^sig$|^pwd$", re.I
@@ -51,21 +52,26 @@ class Masker:
     """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+        self._lasting: set[str] = set()
+        self._passing: deque[str] = deque(maxlen=REMEMBERED)
         self._needles: tuple[bytes, ...] = ()
 
-    def register(self, secret: Secret) -> None:
-        """From now on this secret, plain, URL-quoted or JSON-escaped, is taken out of every text and line."""
+    def register(self, secret: Secret, *, passing: bool = False) -> None:
+        """From now on this secret, plain, URL-quoted or JSON-escaped, is taken out of every text and line.
+
+        :param passing: a fetched token, which others will follow; only so many of those are remembered.
+        """
         text = secret.reveal()
-        if len(text) < SHORTEST or text in self._known:
-            return
-        known = OrderedDict(self._known)
-        known[text] = None
-        while len(known) > REMEMBERED:
-            known.popitem(last=False)
-        forms = {form for text in known for form in _forms(text)}
-        self._known = known
-        self._needles = tuple(form.encode() for form in sorted(forms, key=len, reverse=True))
+        with self._lock:
+            if len(text) < SHORTEST or text in self._lasting or text in self._passing:
+                return
+            if passing:
+                self._passing.append(text)
+            else:
+                self._lasting.add(text)
+            forms = {form for text in (*self._lasting, *self._passing) for form in _forms(text)}
+            self._needles = tuple(form.encode() for form in sorted(forms, key=len, reverse=True))
 
     def line(self, line: bytes) -> bytes:
         """A log line without secrets."""

@@ -7,12 +7,15 @@ by httptools. Safe under threads and greenlets: a connection belongs to one call
 
 from __future__ import annotations
 
+import itertools
+import select
 import socket
 import ssl
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
@@ -112,21 +115,47 @@ class PooledAdapter(BaseAdapter):
         until = self._clock.now() + timeout
         failure: OSError = OSError("no address")
         for family, kind, protocol, _, address in self._resolve(timeout):
-            sock = socket.socket(family, kind, protocol)
+            sock = None
             try:
+                sock = socket.socket(family, kind, protocol)
                 sock.settimeout(self._left(until))
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if self._tls:
-                    sock.settimeout(self._left(until))  # what connecting has left for the handshake
-                    sock = self._tls.wrap_socket(sock, server_hostname=self._host)
-                return sock
+                return self._handshake(sock, until) if self._tls else sock
             except OSError as error:  # ssl.SSLError and timeouts are OSErrors too
-                sock.close()
                 failure = error
+                if sock:
+                    sock.close()
         if isinstance(failure, TimeoutError):
             raise ConnectTimeout(detail=str(failure)) from failure
         raise ConnectFailed(detail=f"{type(failure).__name__}: {failure}") from failure
+
+    def _handshake(self, sock: socket.socket, until: float) -> socket.socket:
+        assert self._tls is not None
+        wrapped = self._tls.wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
+        try:
+            self._patiently(wrapped, until, wrapped.do_handshake)
+        except BaseException:
+            wrapped.close()
+            raise
+        return wrapped
+
+    def _patiently(self, sock: socket.socket, until: float, work: Callable[..., Any], *args: object) -> Any:
+        """One step of TLS, which may take several reads and writes; a socket's own timeout begins anew with each."""
+        sock.settimeout(0)
+        while True:
+            try:
+                return work(*args)
+            except ssl.SSLWantReadError:
+                self._await(sock, select.POLLIN, until)
+            except ssl.SSLWantWriteError:
+                self._await(sock, select.POLLOUT, until)
+
+    def _await(self, sock: socket.socket, event: int, until: float) -> None:
+        poll = select.poll()
+        poll.register(sock, event)
+        if not poll.poll(self._left(until) * 1000):
+            raise TimeoutError("time is up")
 
     def _resolve(self, timeout: float) -> list[Any]:
         try:
@@ -171,22 +200,35 @@ class PooledAdapter(BaseAdapter):
         return response
 
     def _write(self, sock: socket.socket, wire: bytes, until: float) -> None:
-        sock.settimeout(self._left(until))
         try:
-            sent = sock.send(memoryview(wire)[:RECORD])
+            sent = self._send(sock, wire[:RECORD], until)
         except OSError as error:
             raise _NothingSent(f"{type(error).__name__}: {error}") from error
-        if sent < len(wire):
-            sock.settimeout(self._left(until))
-            sock.sendall(memoryview(wire)[sent:])
+        while sent < len(wire):
+            sent += self._send(sock, wire[sent : sent + CHUNK], until)
+
+    def _send(self, sock: socket.socket, data: bytes, until: float) -> int:
+        if self._tls:
+            return cast(int, self._patiently(sock, until, sock.send, data))
+        sock.settimeout(self._left(until))
+        return sock.send(data)
+
+    def _receive(self, sock: socket.socket, until: float) -> bytes:
+        if self._tls:
+            return cast(bytes, self._patiently(sock, until, sock.recv, CHUNK))
+        sock.settimeout(self._left(until))
+        return sock.recv(CHUNK)
 
     def _read(self, sock: socket.socket, answer: Answer, until: float) -> None:
-        while not answer.done:
-            sock.settimeout(self._left(until))
-            data = sock.recv(CHUNK)
+        for reads in itertools.count(1):
+            data = self._receive(sock, until)
             if not data:
                 return answer.ended()
             answer.feed(data)
+            if answer.done:
+                return None
+            if reads % 8 == 0:
+                self._clock.sleep(0)  # a service that sends without a pause would keep every other greenlet waiting
         return None
 
 

@@ -20,9 +20,15 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-BUSY_TIMEOUT = 5000  # milliseconds a writer waits for another
+from gateway.clock import SystemClock
+
+WAIT = 5.0  # seconds a writer waits for another
+# Milliseconds that SQLite itself waits, which holds up every greenlet; the rest of the wait is ours, and yields.
+BUSY_TIMEOUT = 20
+_clock = SystemClock()
 _PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
 
 
@@ -111,4 +117,13 @@ def _prepare(connection: Any, record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
+    begin = f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
+    until = _clock.now() + WAIT
+    while True:
+        try:
+            connection.exec_driver_sql(begin)
+            return
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or _clock.now() > until:
+                raise
+            _clock.sleep(0.01)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from models.database import Database
@@ -34,8 +36,23 @@ def revise(url: str, message: str) -> None:
 
 def current(url: str) -> str | None:
     """The revision the database is at; none when it is empty."""
-    with _connection(url) as connection:
+    database = Database(url)
+    try:
+        return revision_of(database)
+    finally:
+        database.close()
+
+
+def revision_of(database: Database) -> str | None:
+    """The same, asked through a pool that is there already."""
+    with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def newest() -> str | None:
+    """The revision this version of the code wants."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @contextmanager

@@ -5,14 +5,14 @@ import errno
 import json
 import signal
 import sys
-import threading
 from http.client import HTTPConnection, HTTPException
-from types import FrameType
 
 from sandbox.box import Sandbox
 from sandbox.child import run
 from sandbox.control import PREFIX
 from sandbox.wire import SERVER_NAME
+
+ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
@@ -23,6 +23,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--port", type=int, default=5099)
     options = parser.parse_args(arguments[:cut])
     box = Sandbox(options.host, options.port)
+    if not command:  # kept back from every thread to come, so that none is lost before sigwait asks for it
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         box.start()
     except (OSError, OverflowError) as error:
@@ -30,11 +32,15 @@ def main(arguments: list[str]) -> int:
         if taken and is_sandbox(options.host, options.port):
             print(f"a sandbox listens on {box.url} already: using that one", flush=True)
             return run(command) if command else 0
-        print(f"sandbox cannot listen on {box.url}: {error}", file=sys.stderr)
+        why = "something else has the port" if taken else str(error)
+        print(f"sandbox cannot listen on {box.url}: {why}", file=sys.stderr)
         return 1
     print(f"sandbox listens on {box.url}", flush=True)
     try:
-        return run(command) if command else wait_for_signal()
+        if command:
+            return run(command)
+        signal.sigwait(ENDING)
+        return 0
     finally:
         box.stop()
 
@@ -51,18 +57,6 @@ def is_sandbox(host: str, port: int) -> bool:
         return False
     finally:
         client.close()
-
-
-def wait_for_signal() -> int:
-    ended = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
-
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
-    ended.wait()
-    return 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
@@ -14,6 +13,8 @@ from schemas.params import FORMATS, JsonType
 from schemas.shapes import (
     HEADER_TEXT,
     MESSAGES,
+    RATE,
+    SETTABLE_HEADER,
     NamedMap,
     OneOfShapes,
     Strict,
@@ -22,6 +23,7 @@ from schemas.shapes import (
     one_of,
     seconds,
     text,
+    usable_url,
     whole,
 )
 
@@ -37,28 +39,6 @@ VENDOR_ERROR_TYPES = (
     "credential_error",
     "credential_expired",
     "invalid_signature",
-)
-
-
-_URL_ERROR = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
-_URL_SHAPE = validate.Regexp(
-    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z", error=_URL_ERROR
-)
-
-
-def usable_url(value: str) -> None:
-    """A base URL that can be connected to: a possible host, a port from 1 to 65535."""
-    _URL_SHAPE(value)
-    try:
-        possible = urlsplit(value).port != 0
-    except ValueError as error:
-        raise ValidationError(_URL_ERROR) from error
-    if not possible:
-        raise ValidationError(_URL_ERROR)
-
-
-RATE = validate.Regexp(
-    r"[1-9]\d*/(second|minute|hour|day)\Z", error="must be a number per second, minute, hour or day, such as 100/minute"
 )
 
 
@@ -183,7 +163,7 @@ class Shared(Strict):
     deadline = seconds()
     retry = nested(Retry)
     envelope = EnvelopeField(error_messages=MESSAGES)
-    headers = NamedMap(text(validate=HEADER_TEXT), r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+    headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
 

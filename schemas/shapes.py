@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
@@ -101,3 +102,28 @@ class OneOfShapes(fields.Field[Any]):
 
 def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:
     return fields.Nested(schema, error_messages=MESSAGES, **kwargs)
+
+
+_URL_ERROR = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
+_URL_SHAPE = validate.Regexp(
+    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z", error=_URL_ERROR
+)
+
+
+def usable_url(value: str) -> None:
+    """A base URL that can be connected to: a possible host, a port from 1 to 65535."""
+    _URL_SHAPE(value)
+    try:
+        possible = urlsplit(value).port != 0
+    except ValueError as error:
+        raise ValidationError(_URL_ERROR) from error
+    if not possible:
+        raise ValidationError(_URL_ERROR)
+
+
+RATE = validate.Regexp(
+    r"[1-9]\d*/(second|minute|hour|day)\Z", error="must be a number per second, minute, hour or day, such as 100/minute"
+)
+
+# What frames a message is the client's to say.
+SETTABLE_HEADER = r"(?i:(?!(host|content-length|transfer-encoding|connection)\Z)[a-z0-9!#$%&'*+.^_`|~-]+)"

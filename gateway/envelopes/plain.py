@@ -10,6 +10,8 @@ from typing import Any
 from gateway.call import HttpResponse
 from gateway.errors import BadResponse, CredentialExpired, Failed, GatewayError, QuotaExceeded, Rejected
 
+LONGEST_WAIT = 86400.0  # seconds
+
 
 class Plain:
     def __call__(self, response: HttpResponse, read: Callable[[bytes], Any]) -> Any:
@@ -49,14 +51,14 @@ def status_error(response: HttpResponse) -> GatewayError:
 
 
 def retry_after(response: HttpResponse) -> float | None:
-    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3)."""
+    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3); a day at most."""
     value = response.headers.get("retry-after", "").strip()
     if value.isdecimal() and len(value) < 10:
-        return float(value)
+        return min(float(value), LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())
+    return min(LONGEST_WAIT, max(0.0, (date - datetime.now(UTC)).total_seconds()))

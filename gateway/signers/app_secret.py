@@ -6,6 +6,7 @@ Source: WeChat Official Accounts, "Get access token"
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from gateway.bodies import load_json
@@ -16,6 +17,7 @@ from gateway.signers.fixed import plain
 
 DEFAULT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
 
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 LONGEST_LIFE = 365 * 86400  # seconds; a vendor's "forever" must still be a float
 
 
@@ -42,8 +44,9 @@ class AppSecret:
         except ValueError as error:
             raise CredentialError(detail=f"token answer: HTTP {response.status}, {error}") from error
         token = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(token, str) or not token:
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             code = answer.get("errcode") if isinstance(answer, dict) else None
-            raise CredentialError(detail=f"token answer: HTTP {response.status}, errcode {code}")
+            raise CredentialError(detail=f"token answer: HTTP {response.status}, errcode {str(code)[:80]}")
         seconds = answer.get("expires_in")
-        return Secret(token), float(min(seconds, LONGEST_LIFE)) if isinstance(seconds, int | float) else DEFAULT_LIFE
+        known = isinstance(seconds, int | float)
+        return Secret(token), float(max(0, min(seconds, LONGEST_LIFE))) if known else DEFAULT_LIFE

@@ -293,3 +293,9 @@ def test_a_burst_in_parallel_gets_no_more_tries(app: Flask, users: dict[str, int
         codes = list(pool.map(lambda _: attempt(app.test_client(), "user", "wrong").status_code, range(50)))
     assert (codes.count(401), codes.count(429)) == (10, 40)
     assert len(quick_hash) == 10
+
+
+def test_a_burst_of_right_passwords_locks_nobody_out(app: Flask, users: dict[str, int], quick_hash: list[str]) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(pool.map(lambda _: attempt(app.test_client(), "user", PASSWORD).status_code, range(40)))
+    assert codes == [200] * 40

@@ -144,3 +144,20 @@ def check(answer, status: int, code: int) -> None:
     assert body["data"] is None and body["message"] and body["request_id"] and body["timestamp"]
     assert body["error"]["source"] == "caller"
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize("chunks", [b"ZZ\r\n", b"-2\r\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"])
+def test_malformed_chunks_are_a_malformed_body_and_end_the_connection(live: Live, chunks: bytes) -> None:
+    head = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+        client.sendall(head + chunks)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == -3001
+
+
+def test_no_header_moves_the_path(live: Live) -> None:
+    answer = live.get("/foo/healthz", headers={"SCRIPT_NAME": "/foo", "Script-Name": "/foo"})
+
+    check(answer, 404, -3004)

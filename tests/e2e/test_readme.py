@@ -33,12 +33,12 @@ def _steps(readme: str) -> list[tuple[str, str]]:
     """(command, shown answer) of every ``$`` line that talks to a running service."""
     steps: list[tuple[str, str]] = []
     for block in re.findall(r"```sh\n(.*?)```", readme, re.S):
+        if not block.startswith("$ ") or "$ flask" in block:
+            continue
         for line in block.splitlines():
-            if line.startswith("$ flask"):
-                continue
             if line.startswith("$ "):
                 steps.append((line[2:], ""))
-            elif steps and not line.startswith("make "):
+            else:
                 command, shown = steps.pop()
                 steps.append((command, f"{shown}\n{line}".strip()))
     return steps

@@ -84,7 +84,7 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
          "${SECONDS} is not set; set it in the environment or in .env (did you mean ${SECOND}?)"),
         ("deadline: ${}", 5, f"{S}.deadline", "${} is not set; set it in the environment or in .env"),
         ("deadline: '${file:/nowhere/x}'", 5, f"{S}.deadline",
-         "${file:/nowhere/x} cannot be read: FileNotFoundError"),
+         "${file:/nowhere/x} cannot be read: No such file or directory"),
         ("<<: 5", 5, f"{S}.<<", "must name a mapping, or a list of them"),
         ("? [a, b]\n    : c", 5, f"{S}.?", "a key must be a text"),
     ],

@@ -32,7 +32,7 @@ def token(user_id: int) -> RefreshToken:
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("journal_mode", "wal"), ("busy_timeout", 5000), ("foreign_keys", 1), ("synchronous", 1)]
+    ("pragma", "value"), [("journal_mode", "wal"), ("busy_timeout", 20), ("foreign_keys", 1), ("synchronous", 1)]
 )
 def test_sqlite_is_set_up_on_every_connection(database: Database, pragma: str, value: object) -> None:
     with database.engine.connect() as one, database.engine.connect() as two:
@@ -118,3 +118,23 @@ def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
         writer.flush()
         with database.reading() as reader:
             assert reader.scalars(select(User)).all() == []
+
+
+def test_a_writer_that_waits_lets_others_run(tmp_path, monkeypatch) -> None:
+    """SQLite's own wait would hold up a whole gevent worker; ours sleeps, which yields."""
+    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    naps: list[float] = []
+    holder = database.engine.raw_connection()
+    holder.cursor().execute("BEGIN IMMEDIATE")
+
+    def nap(seconds: float) -> None:
+        naps.append(seconds)
+        if len(naps) == 3:
+            holder.cursor().execute("COMMIT")
+
+    monkeypatch.setattr("models.database._clock.sleep", nap, raising=False)
+    with database.session() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    assert len(naps) == 3
+    holder.close()
+    database.close()
