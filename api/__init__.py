@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Flask
 from flask_smorest import Api
 
-from api import call, errors, health, login, logs, services
+from api import call, errors, health, login, logs, products, services
 from api.answers import JsonProvider
+from api.paths import IdConverter
 
 PREFIX = "/api/v1"
 EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow"]
@@ -15,8 +16,10 @@ EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After",
 def register(app: Flask) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""
     app.json = JsonProvider(app)
+    app.url_map.converters["id"] = IdConverter
     api = Api(app)  # collects the OpenAPI file; its own error handler gives way to ours
-    for module in (login, services):
+    api.register_converter(IdConverter, lambda _: {"type": "integer"})
+    for module in (login, services, products):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import current_app
-from gateway.stores import Store
 
 from config import Settings
 from gateway import Gateway
 from gateway.masking import Masker
+from gateway.stores import Store
 from models import Database
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.auth import token_required
 from flask import g
 
+from api.auth import token_required
 from api.blueprint import Blueprint
 from api.parts import parts
 from gateway.catalog import Method, Service

@@ -19,7 +19,11 @@ def app(make_app: Callable[[Settings], Flask], settings: Settings) -> Flask:
 
 
 def test_a_listed_origin_may_call_and_its_preflight_is_cached(client) -> None:
-    asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    asked = {
+        "Origin": ORIGIN,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+    }
 
     answer = client.options("/api/v1/call", headers=asked)
 
