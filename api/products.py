@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
+from api.cached import cached, writing
 from api.conditional import answer, check_match, etag_of
 from api.errors import Conflict
 from api.lists import as_csv, page, search, wants_csv
@@ -46,7 +47,7 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @blueprint.response(201, ProductOut)
 def create_product(given: dict[str, Any]) -> Response:
     """A new product."""
-    with parts().database.session() as session:
+    with writing("products") as session:
         product = Product(**given)
         session.add(product)
         return _changed(session, product, 201)
@@ -57,9 +58,13 @@ def create_product(given: dict[str, Any]) -> Response:
 @blueprint.response(200, ProductOut)
 def get_product(product_id: int) -> Response:
     """One product."""
-    with parts().database.reading() as session:
-        product = _found(session, product_id)
-    return answer(_one.dump(product), etag_of(product))
+
+    def read() -> tuple[Any, str]:
+        with parts().database.reading() as session:
+            product = _found(session, product_id)
+        return _one.dump(product), etag_of(product)
+
+    return cached("products", read)
 
 
 @blueprint.put("/products/<id:product_id>")
@@ -85,7 +90,7 @@ def change_product(given: dict[str, Any], product_id: int) -> Response:
 @blueprint.response(200)
 def delete_product(product_id: int) -> None:
     """A product that nobody ordered."""
-    with parts().database.session() as session:
+    with writing("products") as session:
         product = _found(session, product_id)
         check_match(product)
         session.delete(product)
@@ -98,7 +103,7 @@ def delete_product(product_id: int) -> None:
 @blueprint.response(200, ProductOut)
 def reduce_stock(given: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
-    with parts().database.session() as session:
+    with writing("products") as session:
         taken = Product.take(session, product_id, given["quantity"])
         product = _found(session, product_id)
         if not taken:
@@ -124,8 +129,12 @@ def _filtered(args: dict[str, Any]) -> Select[Any]:
 def _listed(query: Select[Any], args: dict[str, Any]) -> Response:
     if wants_csv():
         return as_csv(query, Product, _one, args)
-    with parts().database.reading() as session:
-        return answer(_list.dump(page(session, query, Product, args)))
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            return _list.dump(page(session, query, Product, args)), None
+
+    return cached("products", read)
 
 
 def _found(session: Session, product_id: int) -> Product:
@@ -136,7 +145,7 @@ def _found(session: Session, product_id: int) -> Product:
 
 
 def _update(product_id: int, given: dict[str, Any]) -> Response:
-    with parts().database.session() as session:
+    with writing("products") as session:
         product = _found(session, product_id)
         check_match(product)
         for name, value in given.items():

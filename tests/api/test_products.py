@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 
 @pytest.fixture
@@ -204,3 +205,33 @@ def test_a_list_is_csv_for_who_accepts_it(client, tokens, make) -> None:
     assert len(lines) == 13
     assert lines[1].startswith('1,\'=cmd|0,4.50,"say ""hi"", 茶",0,False,,20')
     assert [line.split(",")[0] for line in three[1:]] == ["2", "3", "4"]
+
+
+def test_a_read_is_kept_until_the_next_write(client, tokens, make, app) -> None:
+    path = f"/api/v1/products/{make(stock=5)['id']}"
+    reads: list[str] = []
+    event.listen(
+        app.extensions["postern"].database.engine, "before_cursor_execute", lambda *args: reads.append(args[2])
+    )
+
+    def asked(where: str) -> tuple[Any, bool]:
+        """The data, and whether the database was asked for products."""
+        reads.clear()
+        answer = client.get(where, headers=tokens["guest"])
+        return answer.json["data"], any("products" in each for each in reads)
+
+    for where in (path, "/api/v1/products", "/api/v1/products?q=tea"):
+        first, again = asked(where), asked(where)
+        assert (first[1], again[1]) == (True, False)
+        assert first[0] == again[0]
+    client.post(f"{path}/reduce_stock", json={"quantity": 1}, headers=tokens["user"])
+
+    assert (asked(path)[0]["stock"], asked("/api/v1/products")[0]["items"][0]["stock"]) == (4, 4)
+
+
+def test_a_refused_write_and_a_failed_read_keep_nothing(client, tokens, make) -> None:
+    assert client.get("/api/v1/products/1", headers=tokens["guest"]).status_code == 404
+    make(stock=1)
+
+    assert client.get("/api/v1/products/1", headers=tokens["guest"]).json["data"]["stock"] == 1
+    assert client.get("/api/v1/products/1").status_code == 401
