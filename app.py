@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask_caching import Cache
 from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -41,6 +42,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         OPENAPI_VERSION="3.1.0",
         OPENAPI_URL_PREFIX="/",
         OPENAPI_JSON_PATH="openapi.json",
+        CACHE_TYPE="SimpleCache",
+        CACHE_THRESHOLD=10_000,
         COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
     )
     app.extensions["postern"] = Parts(
@@ -48,6 +51,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         database=Database(settings.database_url),
         store=MemoryStore(clock),
         gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
+        cache=Cache(app),
         masker=masker,
         log=log,
     )

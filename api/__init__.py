@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from api import call, errors, health, login, logs, services
+from api import call, errors, health, login, logs, products, services, versions
 from api.answers import JsonProvider
+from api.paths import IdConverter
+from api.versions import PREFIX
 
-PREFIX = "/api/v1"
 EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow"]
 
 
 def register(app: Flask) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""
     app.json = JsonProvider(app)
-    api = Api(app)  # collects the OpenAPI file; its own error handler gives way to ours
-    for module in (login, services):
+    app.url_map.converters["id"] = IdConverter
+    # It collects the OpenAPI file; its own error handler gives way to ours.
+    api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
+    api.register_converter(IdConverter, lambda _: {"type": "integer"})
+    for module in (login, services, products):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     errors.register(app)
+    versions.register(app)
     logs.register(app)
+
+
+def _schema_name(schema: Any) -> str:
+    """A schema's name in the OpenAPI file; the one of a PATCH, which asks for nothing, has its own."""
+    name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
+    return f"{name.removesuffix('In')}Change" if getattr(schema, "partial", None) is True else name

@@ -28,6 +28,12 @@ class Parser(FlaskParser):
     def load_json(self, req: Request, schema: Schema) -> Any:
         return json_body()
 
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        twice = [name for name, values in req.args.lists() if len(values) > 1]
+        if twice:
+            raise InvalidParams(fields={name: ["Given more than once."] for name in twice})
+        return super().load_querystring(req, schema)
+
     def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
         [fields_of_location] = error.messages_dict.values()
         raise InvalidParams(fields=fields_of_location) from error

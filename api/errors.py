@@ -9,6 +9,8 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from api.answers import shape
@@ -96,6 +98,11 @@ class RateLimited(CallerError):
     message = "Too many requests; see the Retry-After header."
 
 
+class PreconditionFailed(CallerError):
+    code, type = -3009, "precondition_failed"
+    message = "It has changed since you read it; read it again."
+
+
 class NotReady(GatewayError):
     retryable = True
     message = "Not ready; error.fields says what is missing."
@@ -110,6 +117,8 @@ def register(app: Flask) -> None:
     """Every exception that can leave a view, as the envelope."""
     app.register_error_handler(GatewayError, answer)
     app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
+    app.register_error_handler(IntegrityError, lambda error: answer(Conflict(detail=type(error.orig).__name__)))
+    app.register_error_handler(StaleDataError, lambda error: answer(PreconditionFailed()))
     app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
     app.register_error_handler(Exception, unforeseen)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import current_app
+from flask_caching import Cache
 
 from config import Settings
 from gateway import Gateway
@@ -20,6 +21,7 @@ class Parts:
     database: Database
     store: Store
     gateway: Gateway
+    cache: Cache
     masker: Masker
     log: Any
 

@@ -5,11 +5,13 @@ from typing import Any, Literal
 from alembic import context
 
 from models import Base, UtcDateTime
+from models.money import Money
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
     """Versions stand alone: a type of ours is written down as what it is in the database."""
-    return "sa.DateTime(timezone=True)" if isinstance(item, UtcDateTime) else False
+    written = {UtcDateTime: "sa.DateTime(timezone=True)", Money: "MONEY"}
+    return written.get(type(item), False)
 
 
 context.configure(

@@ -2,6 +2,22 @@
 
 from models.callers import App, User
 from models.database import Base, Database, UtcDateTime
+from models.goods import Order, OrderLine, Product
 from models.logins import RefreshToken, RevokedToken, forget_expired
+from models.things import Document, File
 
-__all__ = ["App", "Base", "Database", "RefreshToken", "RevokedToken", "User", "UtcDateTime", "forget_expired"]
+__all__ = [
+    "App",
+    "Base",
+    "Database",
+    "Document",
+    "File",
+    "Order",
+    "OrderLine",
+    "Product",
+    "RefreshToken",
+    "RevokedToken",
+    "User",
+    "UtcDateTime",
+    "forget_expired",
+]

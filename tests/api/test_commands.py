@@ -99,7 +99,7 @@ def test_the_database_goes_up_and_down(settings: Settings) -> None:
     runner = create_app(settings).test_cli_runner()
     assert runner.invoke(args=["db", "current"]).output == "empty\n"
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
-    assert runner.invoke(args=["db", "current"]).output == "0001\n"
+    assert runner.invoke(args=["db", "current"]).output == "0002\n"
     assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
     assert migrate.current(settings.database_url) is None
 

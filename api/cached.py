@@ -1,0 +1,64 @@
+"""Reads kept in the cache until the next write, exactly.
+
+The key holds the resource's generation, and a write gives the resource a new one once it is committed: what was
+kept before is then out of reach, and a slow reader that still stores an old answer stores it under the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+from flask import Response, request
+from sqlalchemy.orm import Session
+
+from api.conditional import answer
+from api.parts import parts
+from gateway.bodies import dump_json
+
+LIFE = 60  # seconds; a bound for writes that go past this process, such as a command's
+
+
+def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all") -> Response:
+    """The answer to this path and query, made only if it is not kept.
+
+    :param resource: what a write must name to end it.
+    :param make: gives the data and its ETag; without one it is the data's hash.
+    :param seen_by: who may see this very answer: ``all`` with a token, or one caller's id.
+    """
+    cache = parts().cache
+    key = f"{resource}:{_generation(resource)}:{seen_by}:{request.full_path}"
+    kept = cache.get(key)
+    if kept is None:
+        data, etag = make()
+        body = dump_json(data)
+        kept = (body, etag or hashlib.sha256(body).hexdigest()[:32])
+        cache.set(key, kept, LIFE)
+    body, etag = kept
+    return answer(orjson.Fragment(body), etag)
+
+
+@contextmanager
+def writing(*resources: str) -> Iterator[Session]:
+    """A transaction that may write; once it is committed, kept reads of these resources are out of reach."""
+    with parts().database.session() as session:
+        yield session
+    for resource in resources:
+        parts().cache.set(_key(resource), uuid.uuid4().hex, 0)
+
+
+def _generation(resource: str) -> str:
+    cache = parts().cache
+    found: str | None = cache.get(_key(resource))
+    if found is None:
+        cache.add(_key(resource), uuid.uuid4().hex, 0)  # of two that find none, both go on with the first one's
+        found = cache.get(_key(resource))
+    return found or uuid.uuid4().hex
+
+
+def _key(resource: str) -> str:
+    return f"generation:{resource}"

@@ -1,0 +1,42 @@
+"""ETags: a read that has not changed is not sent again, a write on what has changed is refused (RFC 9110, 13)."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from flask import Response, request
+
+from api.answers import envelope
+from api.errors import PreconditionFailed
+from gateway.bodies import dump_json
+
+
+def etag_of(row: Any) -> str:
+    """An item's, from its version."""
+    return f"{row.id}-{row.version}"
+
+
+def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
+    """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
+    etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
+    if request.method in ("GET", "HEAD") and _plain(request.if_none_match).contains_weak(etag):
+        response = Response(status=304)
+    else:
+        response = envelope(data, status)
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def check_match(row: Any) -> None:
+    """:raises PreconditionFailed: ``If-Match`` is there and names another version."""
+    if request.if_match and not _plain(request.if_match).contains(etag_of(row)):
+        raise PreconditionFailed
+
+
+def _plain(etags: Any) -> Any:
+    """Without what Flask-Compress appends to the ETag of a compressed answer."""
+    strip = [etag.partition(":")[0] for etag in etags.as_set(include_weak=False)]
+    weak = [etag.partition(":")[0] for etag in etags.as_set(include_weak=True)]
+    return type(etags)(strip, weak, etags.star_tag)

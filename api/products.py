@@ -1,0 +1,158 @@
+"""Products: anybody with a token reads, users write, admins delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from api.auth import role_required, token_required
+from api.blueprint import Blueprint
+from api.cached import cached, writing
+from api.conditional import answer, check_match, etag_of
+from api.errors import Conflict
+from api.lists import as_csv, page, search, wants_csv
+from api.parts import parts
+from gateway.errors import NotFound
+from models import Product
+from schemas.products import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
+
+blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
+_one, _list = ProductOut(), ProductListOut()
+
+
+@blueprint.get("/products")
+@token_required
+@blueprint.arguments(ProductArgs, location="query")
+@blueprint.response(200, ProductListOut)
+def list_products(args: dict[str, Any]) -> Response:
+    """Products, filtered and sorted."""
+    return _listed(_filtered(args), args)
+
+
+@blueprint.get("/products/in_stock")
+@token_required
+@blueprint.arguments(ProductArgs, location="query")
+@blueprint.response(200, ProductListOut)
+def list_products_in_stock(args: dict[str, Any]) -> Response:
+    """Products of which there are any."""
+    return _listed(_filtered(args).where(Product.in_stock), args)
+
+
+@blueprint.post("/products")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn)
+@blueprint.response(201, ProductOut)
+def create_product(given: dict[str, Any]) -> Response:
+    """A new product."""
+    with writing("products") as session:
+        product = Product(**given)
+        session.add(product)
+        return _changed(session, product, 201)
+
+
+@blueprint.get("/products/<id:product_id>")
+@token_required
+@blueprint.response(200, ProductOut)
+def get_product(product_id: int) -> Response:
+    """One product."""
+
+    def read() -> tuple[Any, str]:
+        with parts().database.reading() as session:
+            product = _found(session, product_id)
+        return _one.dump(product), etag_of(product)
+
+    return cached("products", read)
+
+
+@blueprint.put("/products/<id:product_id>")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn)
+@blueprint.response(200, ProductOut)
+def replace_product(given: dict[str, Any], product_id: int) -> Response:
+    """All of a product; what is left out becomes its default."""
+    return _update(product_id, given)
+
+
+@blueprint.patch("/products/<id:product_id>")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn(partial=True))
+@blueprint.response(200, ProductOut)
+def change_product(given: dict[str, Any], product_id: int) -> Response:
+    """Some of a product."""
+    return _update(product_id, given)
+
+
+@blueprint.delete("/products/<id:product_id>")
+@role_required("admin")
+@blueprint.response(200)
+def delete_product(product_id: int) -> None:
+    """A product that nobody ordered."""
+    with writing("products") as session:
+        product = _found(session, product_id)
+        check_match(product)
+        session.delete(product)
+        session.flush()
+
+
+@blueprint.post("/products/<id:product_id>/reduce_stock")
+@role_required("user", "admin")
+@blueprint.arguments(QuantityIn)
+@blueprint.response(200, ProductOut)
+def reduce_stock(given: dict[str, int], product_id: int) -> Response:
+    """Take some out of stock; 409, and nothing taken, if there are not so many."""
+    with writing("products") as session:
+        taken = Product.take(session, product_id, given["quantity"])
+        product = _found(session, product_id)
+        if not taken:
+            raise Conflict(f"There are only {product.stock} in stock.")
+        return _changed(session, product, 200)
+
+
+def _filtered(args: dict[str, Any]) -> Select[Any]:
+    query = select(Product)
+    if "q" in args:
+        query = query.where(search(args["q"], Product.name, Product.description))
+    if "category" in args:
+        query = query.where(Product.category == args["category"])
+    if "price_min" in args:
+        query = query.where(Product.price >= args["price_min"])
+    if "price_max" in args:
+        query = query.where(Product.price <= args["price_max"])
+    if "in_stock" in args:
+        query = query.where(Product.in_stock if args["in_stock"] else ~Product.in_stock)
+    return query
+
+
+def _listed(query: Select[Any], args: dict[str, Any]) -> Response:
+    if wants_csv():
+        return as_csv(query, Product, _one, args)
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            return _list.dump(page(session, query, Product, args)), None
+
+    return cached("products", read)
+
+
+def _found(session: Session, product_id: int) -> Product:
+    product = session.get(Product, product_id, populate_existing=True)
+    if product is None:
+        raise NotFound(f"There is no product {product_id}.")
+    return product
+
+
+def _update(product_id: int, given: dict[str, Any]) -> Response:
+    with writing("products") as session:
+        product = _found(session, product_id)
+        check_match(product)
+        for name, value in given.items():
+            setattr(product, name, value)
+        return _changed(session, product, 200)
+
+
+def _changed(session: Session, product: Product, status: int) -> Response:
+    session.flush()
+    return answer(_one.dump(product), etag_of(product), status)

@@ -1,0 +1,41 @@
+"""``/api/...`` without a version answers as v1, and says that it will go (RFC 9745, RFC 8594)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from flask import Flask, Response, request
+
+PREFIX = "/api/v1"
+_UNVERSIONED = re.compile(r"/api/(?!v\d+(/|$))")
+DEPRECATED = "@1795219200"  # 2026-11-21, as a structured date
+SUNSET = "Sun, 21 Nov 2027 00:00:00 GMT"
+
+
+class Unversioned:
+    """WSGI middleware: an old client's path is served as the current one's; the environ remembers."""
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if _UNVERSIONED.match(path):
+            environ["PATH_INFO"] = PREFIX + path.removeprefix("/api")
+            environ["postern.unversioned"] = True
+        return self._wsgi_app(environ, start_response)
+
+
+def register(app: Flask) -> None:
+    app.wsgi_app = Unversioned(app.wsgi_app)  # type: ignore[method-assign]
+    app.after_request(_tell)
+
+
+def _tell(response: Response) -> Response:
+    if "postern.unversioned" in request.environ:
+        response.headers["Deprecation"] = DEPRECATED
+        response.headers["Sunset"] = SUNSET
+        response.headers["Link"] = f'<{request.path}>; rel="successor-version"'
+    return response

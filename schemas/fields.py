@@ -1,0 +1,57 @@
+"""Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1 and take any text."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate
+
+MOST_INTEGER = 2**63 - 1  # what both databases can hold
+MOST_MONEY = Decimal("9999999999.99")
+
+
+class Text(fields.String):
+    """A text without NUL, which PostgreSQL cannot hold, and without lone surrogates, which nothing can write.
+
+    :param most: characters.
+    """
+
+    def __init__(self, most: int, least: int = 0, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(least, most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\0" in text:
+            raise ValidationError("Must not contain a NUL character.")
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValidationError("Not a valid string.")
+        return text
+
+
+class Whole(fields.Integer):
+    """A JSON integer of at most 64 bits; 1.0, true and "1" are not."""
+
+    def __init__(self, least: int = 0, most: int = MOST_INTEGER, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is not int:
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Money(fields.Decimal):
+    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        checks = validate.Range(Decimal(0), MOST_MONEY)
+        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 40:
+            raise self.make_error("invalid")
+        amount = super()._deserialize(value, attr, data, **kwargs)
+        if amount.adjusted() > 20 or amount != round(amount, 2):
+            raise ValidationError("At most two decimals, up to 9999999999.99.")
+        return round(amount, 2)

@@ -1,0 +1,42 @@
+"""Lists: what may be asked of one, and what it answers."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from schemas.fields import MOST_INTEGER, Text
+
+MOST_ITEMS = 100
+
+
+class ListArgs(Schema):
+    """``?skip=0&limit=10``, or ``?after=<id>`` for a page at constant cost however far in."""
+
+    class Meta:
+        unknown = RAISE
+
+    skip = fields.Integer(validate=validate.Range(0, MOST_INTEGER), metadata={"default": 0})
+    limit = fields.Integer(validate=validate.Range(1, MOST_ITEMS), metadata={"default": 10})
+    after = fields.Integer(validate=validate.Range(0, MOST_INTEGER), metadata={"description": "The last id seen."})
+
+
+def sort_field(*columns: str) -> fields.String:
+    """``sort=price``, or ``sort=-price`` for the other way round."""
+    return fields.String(validate=validate.OneOf([f"{sign}{column}" for column in columns for sign in ("", "-")]))
+
+
+def search_field() -> Text:
+    return Text(200, 1, metadata={"description": "Finds this text, in any case."})
+
+
+def list_of(schema: type[Schema]) -> type[Schema]:
+    """The answer's shape: ``{"items", "total", "skip", "limit"}``."""
+    return Schema.from_dict(
+        {
+            "items": fields.List(fields.Nested(schema)),
+            "total": fields.Integer(),
+            "skip": fields.Integer(),
+            "limit": fields.Integer(),
+        },
+        name=schema.__name__.removesuffix("Out") + "ListOut",
+    )
