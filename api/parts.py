@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import current_app
 
+from api.file_store import FileStore
 from config import Settings
 from gateway import Gateway
 from gateway.masking import Masker
@@ -18,6 +19,7 @@ from models import Database
 class Parts:
     settings: Settings
     database: Database
+    files: FileStore
     store: Store
     gateway: Gateway
     masker: Masker
