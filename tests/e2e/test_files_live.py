@@ -111,7 +111,7 @@ def test_an_upload_that_is_cut_off_leaves_nothing_behind(live: Live, kept, how: 
 
 
 def test_an_upload_over_the_limit_is_refused_declared_or_not(live: Live, kept) -> None:
-    body = START + b"x" * LIMIT + END
+    body = START + b"x" * (LIMIT + 100_000) + END
 
     declared = talk(live, head_of(live, f"Content-Length: {len(body)}"))
     chunked = talk(live, head_of(live, "Transfer-Encoding: chunked"), chunk(body))
@@ -193,7 +193,6 @@ def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, tmp_path: Path
 
         assert upload.result().status_code == 201, upload.result().text
         waited.sort()
-        print(f"{len(waited)} answers, median {waited[len(waited) // 2]:.4f} s, slowest {waited[-1]:.4f} s")
         assert len(waited) > 10
         assert waited[len(waited) // 2] < 0.1
     finally:
