@@ -56,9 +56,7 @@ def measure(live: Live, megabytes: int) -> float:
     done.set()
     watcher.join()
     assert (answer.status_code, read) == (201, megabytes * MIB), answer.text
-    print(
-        f"{megabytes} MiB in {took:.1f} s ({megabytes / took:.0f} MiB/s) and back: {before:.1f} MiB before, {most:.1f} at most"
-    )
+    print(f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, {most:.1f} at most")
     return most - before
 
 
