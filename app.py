@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from pathlib import Path
+
+from flask import Flask, Response
 from flask_caching import Cache
 from flask_compress import Compress
 from flask_cors import CORS
@@ -11,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import api
 import cli
 from api import identity, logs
+from api.file_store import FileStore
 from api.parts import Parts
 from config import Settings
 from gateway import Gateway
@@ -19,6 +22,13 @@ from gateway.loader import load_file
 from gateway.masking import Masker
 from gateway.stores import MemoryStore
 from models import Database
+
+
+class Compression(Compress):
+    """Leaves alone what says ``no-transform``."""
+
+    def after_request(self, response: Response | None) -> Response:
+        return response if response and response.cache_control.no_transform else super().after_request(response)
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
@@ -46,9 +56,13 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         CACHE_THRESHOLD=10_000,
         COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
     )
+    database = Database(settings.database_url)
+    files = FileStore(Path(settings.files_dir), database)
+    files.sweep()
     app.extensions["postern"] = Parts(
         settings=settings,
-        database=Database(settings.database_url),
+        database=database,
+        files=files,
         store=MemoryStore(clock),
         gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
         cache=Cache(app),
@@ -61,7 +75,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     api.register(app)
     cli.register(app)
-    Compress(app)
+    Compression(app)
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
     if settings.trusted_proxies:

@@ -48,6 +48,10 @@ class Settings:
     trusted_proxies: int = 0
     max_body: int = 1024 * 1024
     max_upload: int = 64 * 1024 * 1024
+    files_dir: str = str(INSTANCE / "files")
+    files_allow: tuple[str, ...] = ("*",)
+    files_quota: int = 1024**3
+    files_accel: str = ""
     metrics_allow: tuple[str, ...] = ()
     default_rate_limit: str = "600/minute"
     log_level: str = "info"
@@ -91,6 +95,10 @@ class Settings:
             "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=_range(0, 10)),
             "max_body": env.int("MAX_BODY", 1024 * 1024, validate=_range(1, 2**31)),
             "max_upload": env.int("MAX_UPLOAD", 64 * 1024 * 1024, validate=_range(1, 2**40)),
+            "files_dir": env.str("FILES_DIR", "", validate=_folder) or str(INSTANCE / "files"),
+            "files_allow": env.comma_separated("FILES_ALLOW", _media_type) or ("*",),
+            "files_quota": env.int("FILES_QUOTA", 1024**3, validate=_range(1, 2**60)),
+            "files_accel": env.str("FILES_ACCEL", "", validate=_location),
             "metrics_allow": env.comma_separated("METRICS_ALLOW", _network),
             "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
             "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")),
@@ -179,6 +187,21 @@ def _secret(value: str) -> None:
 def _file(value: str) -> None:
     if value and not Path(value).is_file():
         raise ValidationError("must name a file that can be read")
+
+
+def _folder(value: str) -> None:
+    if value and Path(value).exists() and not Path(value).is_dir():
+        raise ValidationError("must name a folder")
+
+
+def _media_type(value: str) -> None:
+    if value != "*" and not re.fullmatch(r"[\w.+-]+/([\w.+-]+|\*)", value, re.ASCII):
+        raise ValidationError("must be a comma-separated list of content types such as image/*, application/pdf, or *")
+
+
+def _location(value: str) -> None:
+    if value and not re.fullmatch(r"/([\w.-]+/)+", value, re.ASCII):
+        raise ValidationError("must be a path of nginx that begins and ends with a slash, such as /_files/")
 
 
 def _catalog(value: str) -> None:

@@ -8,12 +8,12 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from api import call, errors, health, login, logs, products, services, versions
+from api import call, errors, files, health, login, logs, products, services, versions
 from api.answers import JsonProvider
 from api.paths import IdConverter
 from api.versions import PREFIX
 
-EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow"]
+EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag"]
 
 
 def register(app: Flask) -> None:
@@ -23,7 +23,7 @@ def register(app: Flask) -> None:
     # It collects the OpenAPI file; its own error handler gives way to ours.
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
-    for module in (login, services, products):
+    for module in (login, services, products, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)

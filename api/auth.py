@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from flask import g, request
 
+from api.body import check_declared_hash
 from api.errors import TokenInvalid, Unauthenticated
 from api.identity import identity
 from api.signatures import signing_app
@@ -18,9 +19,11 @@ from schemas.catalog import ROLES
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def role_required(*roles: str) -> Callable[[View], View]:
+def role_required(*roles: str, streamed: bool = False) -> Callable[[View], View]:
     """Let in callers with one of these roles only; ``g.caller`` says who it is. Stands above ``@blueprint.arguments``.
 
+    :param streamed: the view takes the body by ``body_chunks``; otherwise one that is not what ``X-Content-SHA256``
+        declares is refused here, whether the view reads it or not.
     :raises Unauthenticated: no proof; other 401 errors for a proof that is not good.
     :raises Forbidden: the caller has another role. An app's is ``user``.
     """
@@ -28,7 +31,7 @@ def role_required(*roles: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            g.caller = _caller()
+            g.caller = _caller(streamed)
             if g.caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
@@ -43,24 +46,26 @@ def role_required(*roles: str) -> Callable[[View], View]:
 token_required = role_required(*ROLES)
 
 
-def _caller() -> Caller:
+def _caller(streamed: bool) -> Caller:
     """By the one proof that speaks most clearly to us; if it is not good, no other is tried.
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
     if token := request.headers.get("X-Postern-Token"):
-        return _bearer(token)
+        return _bearer(token, streamed)
     if request.headers.get("X-App-Id"):
-        return signing_app()
+        return signing_app(streamed=streamed)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
-    return _bearer(token.strip())
+    return _bearer(token.strip(), streamed)
 
 
-def _bearer(text: str) -> Caller:
+def _bearer(text: str, streamed: bool) -> Caller:
     token = identity().tokens.verify(text)
     if token.jti in identity().revocations:
         raise TokenInvalid("The token was revoked.")
     g.token = token
+    if not streamed:
+        check_declared_hash()
     return Caller(f"user:{token.subject}", token.role)

@@ -1,13 +1,21 @@
-"""The request's JSON body, read strictly: the one way a body comes in."""
+"""The request's body: JSON, read strictly, or bytes as they come; and whether it is the body that was declared."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from flask import request
+from flask import g, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import BrokenBody, MalformedBody, TooLarge, UnsupportedMediaType
+from api.errors import BrokenBody, CallerSignatureInvalid, MalformedBody, TooLarge, UnsupportedMediaType
 from gateway.bodies import load_json
+
+CHUNK = 64 * 1024  # bytes
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def body_bytes() -> bytes:
@@ -17,11 +25,71 @@ def body_bytes() -> bytes:
     """
     try:
         body = request.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
-    except OSError as error:  # what gunicorn raises for broken chunks, and a lost connection
-        raise BrokenBody from error
+    except RequestEntityTooLarge:
+        raise
+    except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
+        raise BrokenBody(detail=type(error).__name__) from error
     if request.content_length is None and len(body) >= (request.max_content_length or 0):
         raise TooLarge  # a chunked body is cut at the limit, not refused
+    g.body_was_read = True
     return body
+
+
+def body_chunks(most: int) -> Iterator[bytes]:
+    """The body as it comes, never held whole. Only who has taken the last chunk knows that the body is good.
+
+    :param most: bytes; instead of ``MAX_BODY``.
+    :raises TooLarge: it is over ``most``.
+    :raises BrokenBody: it was cut off.
+    :raises CallerSignatureInvalid: it is not what ``X-Content-SHA256`` declares.
+    """
+    length, declared = request.content_length, declared_hash()
+    if (length or 0) > most:
+        raise TooLarge
+    request.max_content_length = most + 1  # one more, to tell a body that is too large from one that just fits
+    stream = io.BytesIO(body_bytes()) if "body_was_read" in g else request.stream
+    size, digest = 0, hashlib.sha256()
+    while chunk := _read(stream):
+        size += len(chunk)
+        if size > most:
+            raise TooLarge
+        if declared:
+            digest.update(chunk)
+        yield chunk
+    if length is not None and size != length:
+        raise BrokenBody
+    _compare(declared, digest.hexdigest())
+
+
+def _read(stream: Any) -> bytes:
+    try:
+        return bytes(stream.read(CHUNK))
+    except RequestEntityTooLarge as error:
+        raise TooLarge from error
+    except Exception as error:  # each server has its own words for a body that breaks off
+        raise BrokenBody(detail=type(error).__name__) from error
+
+
+def declared_hash() -> str | None:
+    """What ``X-Content-SHA256`` says the body is, in hex.
+
+    :raises CallerSignatureInvalid: it is no such hash, so no body could be.
+    """
+    declared = request.headers.get("X-Content-SHA256")
+    if declared is not None and not _SHA256.fullmatch(declared):
+        raise CallerSignatureInvalid("X-Content-SHA256 is not 64 lower-case hexadecimal digits.")
+    return declared
+
+
+def check_declared_hash() -> None:
+    """:raises CallerSignatureInvalid: the body is not what ``X-Content-SHA256`` declares."""
+    if declared := declared_hash():
+        _compare(declared, hashlib.sha256(body_bytes()).hexdigest())
+
+
+def _compare(declared: str | None, real: str) -> None:
+    if declared and declared != real:
+        raise CallerSignatureInvalid("The body is not the one that X-Content-SHA256 declares.")
 
 
 def json_body() -> Any:

@@ -103,6 +103,14 @@ class PreconditionFailed(CallerError):
     message = "It has changed since you read it; read it again."
 
 
+class RangeNotSatisfiable(InvalidParams):
+    message = "The range is not within the file."
+
+    def __init__(self, size: int) -> None:
+        super().__init__(fields={"Range": [f"The file has {size} bytes."]})
+        self.size = size
+
+
 class NotReady(GatewayError):
     retryable = True
     message = "Not ready; error.fields says what is missing."
@@ -151,6 +159,8 @@ def answer(error: GatewayError) -> Response:
         response.headers["Allow"] = error.allow
     if isinstance(error, BrokenBody):
         response.headers["Connection"] = "close"
+    if isinstance(error, RangeNotSatisfiable):
+        response.headers["Content-Range"] = f"bytes */{error.size}"
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return response
@@ -168,9 +178,11 @@ def raw_answer(status: int) -> bytes:
 
 
 def status_of(error: GatewayError) -> int:
-    """By code, but for the two types that share a code with another status."""
+    """By code, but for the types that share a code with another status."""
     if isinstance(error, CallerSignatureInvalid):
         return 401
+    if isinstance(error, RangeNotSatisfiable):
+        return 416
     return 503 if isinstance(error, NotReady) else STATUS[error.code]
 
 

@@ -8,6 +8,7 @@ from typing import Any, cast
 from flask import current_app
 from flask_caching import Cache
 
+from api.file_store import FileStore
 from config import Settings
 from gateway import Gateway
 from gateway.masking import Masker
@@ -19,6 +20,7 @@ from models import Database
 class Parts:
     settings: Settings
     database: Database
+    files: FileStore
     store: Store
     gateway: Gateway
     cache: Cache

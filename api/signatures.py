@@ -10,7 +10,7 @@ from urllib.parse import quote
 from flask import request
 
 from api.app_secrets import AppSecrets
-from api.body import body_bytes
+from api.body import body_bytes, check_declared_hash, declared_hash
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.identity import identity
 from api.parts import parts
@@ -25,9 +25,10 @@ _HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
 _NO_SECRET = AppSecrets.make()  # stands where there is none, and nobody knows it
 
 
-def signing_app() -> Caller:
+def signing_app(*, streamed: bool = False) -> Caller:
     """The app that signed this request.
 
+    :param streamed: the view takes the body by ``body_chunks``, which compares it with the hash that was declared.
     :raises Unauthenticated: a header is missing.
     :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
     :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
@@ -42,6 +43,8 @@ def signing_app() -> Caller:
     fits = [_fits(secret, signed, signature) for secret in _secrets(app)]
     if app is None or app.disabled or not any(fits):
         raise CallerSignatureInvalid
+    if not streamed:
+        check_declared_hash()
     _refuse_replay(app_id, timestamp, nonce)
     return Caller(f"app:{app_id}", "user", tuple(app.allow))
 
@@ -60,7 +63,7 @@ def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
 
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
-    body = hashlib.sha256(body_bytes()).hexdigest()
+    body = declared_hash() or hashlib.sha256(body_bytes()).hexdigest()
     return "\n".join((request.method, wire_target(), timestamp, nonce, body)).encode("latin-1")
 
 

@@ -26,20 +26,25 @@ from requests.auth import AuthBase
 
 
 class PosternAuth(AuthBase):
-    """Each request gets a timestamp, a nonce and the signature over itself; it can be sent once."""
+    """Each request gets a timestamp, a nonce and the signature over itself; it can be sent once.
+
+    A body that is streamed is not read for its hash: give the hash yourself, in the header X-Content-SHA256.
+    """
 
     def __init__(self, app_id: str, secret: str) -> None:
         self.app_id = app_id
         self.secret = secret
 
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
-        body = request.body or b""
+        declared = request.headers.get("X-Content-SHA256")
+        body = b"" if declared else request.body or b""
         if isinstance(body, str):
             request.body = body = body.encode()
         if not isinstance(body, bytes):
-            raise TypeError("a streamed body cannot be signed; read it first")
+            raise TypeError("a streamed body cannot be signed; read it first, or give its hash in X-Content-SHA256")
         timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
-        signed = "\n".join((request.method or "", request.path_url, timestamp, nonce, hashlib.sha256(body).hexdigest()))
+        hashed = declared or hashlib.sha256(body).hexdigest()
+        signed = "\n".join((request.method or "", request.path_url, timestamp, nonce, hashed))
         request.headers["X-App-Id"] = self.app_id
         request.headers["X-Timestamp"] = timestamp
         request.headers["X-Nonce"] = nonce

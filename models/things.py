@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import JSON, BigInteger, CheckConstraint, String, exists, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.callers import now
 from models.database import Base
@@ -40,3 +40,12 @@ class File(Base):
     stored_as: Mapped[str] = mapped_column(String(32), unique=True)
     owner: Mapped[str] = mapped_column(String(80), index=True)
     created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @classmethod
+    def used(cls, session: Session, owner: str) -> int:
+        """Bytes of all files of one owner. Exact for as long as no other transaction writes, as on SQLite."""
+        return int(session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)) or 0)
+
+    @classmethod
+    def is_stored(cls, session: Session, stored_as: str) -> bool:
+        return bool(session.scalar(select(exists().where(cls.stored_as == stored_as))))

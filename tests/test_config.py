@@ -34,7 +34,7 @@ def _example() -> dict[str, str]:
     ("name", "value"),
     [
         ("ENV", "staging"), ("PORT", "70000"), ("PORT", "five"), ("WEB_CONCURRENCY", "0"), ("LOG_LEVEL", "loud"),
-        ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("METRICS_ALLOW", "everyone"),
+        ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("FILES_DIR", "/etc/passwd"), ("FILES_ALLOW", "pdf"), ("FILES_QUOTA", "0"), ("FILES_ACCEL", "_files"), ("METRICS_ALLOW", "everyone"),
         ("CORS_ORIGINS", "tools.example.com"), ("CORS_ORIGINS", "https://*.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
         ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
         ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("REDIS_URL", "redis://x"),

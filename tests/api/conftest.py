@@ -32,6 +32,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(
         jwt_secret=Secret(SECRET),
         database_url=f"sqlite:///{tmp_path / 'postern.db'}",
+        files_dir=str(tmp_path / "files"),
         catalog=str(ROOT / "services.yaml"),
         log_level="error",
     )

@@ -53,6 +53,7 @@ class Live:
             "PORT": str(self.port),
             "CATALOG": str(self.catalog_file),
             "DATABASE_URL": f"sqlite:///{folder / 'postern.db'}",
+            "FILES_DIR": str(folder / "files"),
             "JWT_SECRET": "a secret for tests, 32 bytes or more",
             "PYTHONWARNINGS": "default",
             **settings,

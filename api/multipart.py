@@ -1,0 +1,136 @@
+"""``multipart/form-data`` (RFC 7578), read as it arrives: however large a part is, two chunks of it are in memory.
+
+Not werkzeug's decoder: up to 3.1 it keeps a stray CR when a chunk ends inside the last delimiter, and it collects a
+preamble of any length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from flask import request
+from werkzeug.http import parse_options_header
+
+from api.errors import MalformedBody, UnsupportedMediaType
+
+MOST_HEAD = 16 * 1024  # bytes of one part's headers
+MOST_BOUNDARY = 70  # RFC 2046, 5.1.1
+_LONE_BACKSLASH = re.compile(r'(\\[\\"])|\\')  # browsers send one as it is, werkzeug would drop it
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a part says of itself. ``filename`` is None for a plain field."""
+
+    name: str
+    filename: str | None
+    content_type: str
+
+
+def form_boundary() -> bytes:
+    """The boundary of this request's body.
+
+    :raises UnsupportedMediaType: it is not ``multipart/form-data``.
+    :raises MalformedBody: it names no boundary, or one that cannot be.
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("Send the body as multipart/form-data.")
+    boundary = request.mimetype_params.get("boundary", "")
+    if not (0 < len(boundary) <= MOST_BOUNDARY and boundary.isascii() and boundary.isprintable()):
+        raise MalformedBody("The Content-Type header names no boundary that can be used.")
+    return boundary.encode()
+
+
+def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[Head | bytes]:
+    """Each part's head and then its bytes, in pieces; at its end all chunks have been taken.
+
+    :raises MalformedBody: it is not such a form, or not all of one.
+    """
+    form = _Form(chunks, boundary)
+    form.skip()
+    while not form.ended():
+        yield form.head()
+        yield from form.body()
+    form.rest()
+
+
+class _Form:
+    def __init__(self, chunks: Iterable[bytes], boundary: bytes) -> None:
+        self._chunks = iter(chunks)
+        self._delimiter = b"\r\n--" + boundary
+        self._held = bytearray(b"\r\n")  # the first delimiter may stand at the very beginning
+
+    def skip(self) -> None:
+        """The preamble, which nobody reads."""
+        for _ in self.body():
+            pass
+
+    def body(self) -> Iterator[bytes]:
+        """What stands before the next delimiter, which is taken, too."""
+        kept = len(self._delimiter) - 1  # may be the beginning of one
+        while (at := self._held.find(self._delimiter)) < 0:
+            if len(self._held) > kept:
+                piece = bytes(self._held[:-kept])
+                del self._held[:-kept]
+                yield piece
+            self._more()
+        if at:
+            yield bytes(self._held[:at])
+        del self._held[: at + len(self._delimiter)]
+
+    def ended(self) -> bool:
+        """Whether the delimiter just taken was the last."""
+        while len(self._held) < 2:
+            self._more()
+        if self._held.startswith(b"--"):
+            return True
+        if self._until(b"\r\n").strip(b" \t"):
+            raise MalformedBody("The body is not a form: a delimiter goes on after its end.")
+        self._held[:0] = b"\r\n"  # a part without headers begins with an empty line
+        return False
+
+    def head(self) -> Head:
+        try:
+            lines = self._until(b"\r\n\r\n").decode().split("\r\n")
+        except UnicodeDecodeError as error:
+            raise MalformedBody("The headers of a part are not UTF-8.") from error
+        delimiter = self._delimiter[2:]
+        while len(self._held) < len(delimiter):
+            self._more()
+        if self._held.startswith(delimiter):  # some senders end a part without bytes by the line that begins it
+            self._held[:0] = b"\r\n"
+        pairs = (line.partition(":") for line in lines if line)
+        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        kind, options = parse_options_header(_LONE_BACKSLASH.sub(_doubled, headers.get("content-disposition", "")))
+        if kind != "form-data" or "name" not in options:
+            raise MalformedBody("A part of the form has no name.")
+        content_type = headers.get("content-type") or "application/octet-stream"
+        return Head(options["name"], options.get("filename"), content_type)
+
+    def rest(self) -> None:
+        """Take what stands after the last delimiter: it is nothing of ours, and it is part of the body."""
+        for _ in self._chunks:
+            pass
+
+    def _until(self, end: bytes) -> bytes:
+        while (at := self._held.find(end)) < 0:
+            if len(self._held) > MOST_HEAD:
+                break
+            self._more()
+        if not 0 <= at <= MOST_HEAD:
+            raise MalformedBody("The headers of a part are too long.")
+        found = bytes(self._held[:at])
+        del self._held[: at + len(end)]
+        return found
+
+    def _more(self) -> None:
+        chunk = next(self._chunks, None)
+        if chunk is None:
+            raise MalformedBody("The form ends before its last delimiter.")
+        self._held += chunk
+
+
+def _doubled(found: re.Match[str]) -> str:
+    return found[1] or "\\\\"
