@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_smorest import Api
 
-from api import apps, call, errors, health, login, logs, products, services, users
+from api import apps, call, data, errors, health, login, logs, products, services, users
 from api.answers import JsonProvider
 from api.paths import IdConverter, KeyConverter
 
@@ -20,7 +20,7 @@ def register(app: Flask) -> None:
     api = Api(app)  # collects the OpenAPI file; its own error handler gives way to ours
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
     api.register_converter(KeyConverter, lambda _: {"type": "string"})
-    for module in (login, users, apps, services, products):
+    for module in (login, users, apps, services, data, products):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
