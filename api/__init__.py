@@ -8,9 +8,9 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from api import call, errors, files, health, login, logs, products, services, versions
+from api import apps, call, data, errors, files, health, login, logs, products, services, users, versions
 from api.answers import JsonProvider
-from api.paths import IdConverter
+from api.paths import IdConverter, KeyConverter
 from api.versions import PREFIX
 
 EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag"]
@@ -19,11 +19,12 @@ EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After",
 def register(app: Flask) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""
     app.json = JsonProvider(app)
-    app.url_map.converters["id"] = IdConverter
+    app.url_map.converters.update(id=IdConverter, key=KeyConverter)
     # It collects the OpenAPI file; its own error handler gives way to ours.
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
-    for module in (login, services, products, files):
+    api.register_converter(KeyConverter, lambda _: {"type": "string"})
+    for module in (login, users, apps, services, products, data, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)

@@ -29,9 +29,9 @@ def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
     return response
 
 
-def check_match(row: Any) -> None:
-    """:raises PreconditionFailed: ``If-Match`` is there and names another version."""
-    if request.if_match and not _plain(request.if_match).contains(etag_of(row)):
+def check_match(row: Any | None) -> None:
+    """:raises PreconditionFailed: ``If-Match`` is there and names another version, or there is no row at all."""
+    if request.if_match and (row is None or not _plain(request.if_match).contains(etag_of(row))):
         raise PreconditionFailed
 
 

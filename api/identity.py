@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 
 from flask import Flask, current_app
@@ -23,6 +24,9 @@ class Identity:
     revocations: Revocations
     lockout: Lockout
     app_secrets: AppSecrets
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.clock.wall(), UTC)
 
 
 def register(app: Flask, clock: Clock) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from gateway.errors import fields_error
 SKIP, LIMIT = 0, 10
 BATCH = 500  # rows that a CSV holds in memory
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run (OWASP, "CSV Injection")
+_NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def page(session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +81,8 @@ def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iter
 
 def _cell(value: Any) -> Any:
     """The value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    risky = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
+    return f"'{value}" if risky else value
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -37,8 +37,11 @@ def login(given: dict[str, str]) -> dict[str, Any]:
         if not (user and right):
             raise BadCredentials
     with parts().database.session() as session:
-        forget_expired(session, _now())
-        return _pair(session, session.get(User, user.id), family=uuid.uuid4().hex)
+        forget_expired(session, identity().now())
+        fresh = User.held(session, user.id)
+        if fresh is None or fresh.password_hash != user.password_hash:  # while its password was checked
+            raise BadCredentials
+        return _pair(session, fresh, family=uuid.uuid4().hex)
 
 
 @blueprint.post("/token/refresh")
@@ -46,15 +49,17 @@ def login(given: dict[str, str]) -> dict[str, Any]:
 @blueprint.response(200, TokensOut)
 def refresh(given: dict[str, str]) -> dict[str, Any]:
     """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""
-    token_hash, now = _hash(given["refresh_token"]), _now()
+    token_hash, now = _hash(given["refresh_token"]), identity().now()
     with parts().database.reading() as session:  # strangers' guesses take no write lock
         if RefreshToken.known_by(session, token_hash) is None:
             raise TokenInvalid
     with parts().database.session() as session:
+        owner = RefreshToken.owner_of(session, token_hash)
+        user = User.held(session, owner) if owner else None  # before its tokens, as whoever changes a user does
         first = RefreshToken.use(session, token_hash, now)
         row = RefreshToken.known_by(session, token_hash)
-        if row and first:
-            return _pair(session, session.get(User, row.user_id), row.family)
+        if row and user and first:
+            return _pair(session, user, row.family)
         ended = RefreshToken.revoke_family(session, row.family, now) if row and row.used_at else []
     identity().revocations.add(ended)
     raise _refusal(row)
@@ -70,7 +75,7 @@ def logout() -> None:
     token = g.token
     with parts().database.session() as session:
         family = RefreshToken.family_of(session, token.jti)
-        ended = RefreshToken.revoke_family(session, family, _now()) if family else []
+        ended = RefreshToken.revoke_family(session, family, identity().now()) if family else []
         this = RevokedToken(jti=token.jti, expires_at=datetime.fromtimestamp(token.expires, UTC))
         ended.append(session.merge(this))
     identity().revocations.add(ended)
@@ -83,9 +88,7 @@ def never_stored(response: Response) -> Response:
     return response
 
 
-def _pair(session: Session, user: User | None, family: str) -> dict[str, Any]:
-    if user is None:  # deleted while its password was checked
-        raise BadCredentials
+def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
     settings = parts().settings
     text, access = identity().tokens.issue(str(user.id), user.role)
     refresh_token = secrets.token_urlsafe(32)
@@ -96,7 +99,7 @@ def _pair(session: Session, user: User | None, family: str) -> dict[str, Any]:
             user_id=user.id,
             access_jti=access.jti,
             access_expires_at=datetime.fromtimestamp(access.expires, UTC),
-            expires_at=_now() + timedelta(seconds=settings.refresh_token_ttl),
+            expires_at=identity().now() + timedelta(seconds=settings.refresh_token_ttl),
         )
     )
     return {"access_token": text, "expires_in": settings.access_token_ttl, "refresh_token": refresh_token}
@@ -109,7 +112,3 @@ def _refusal(row: RefreshToken | None) -> GatewayError:
 
 def _hash(refresh_token: str) -> str:
     return hashlib.sha256(refresh_token.encode()).hexdigest()
-
-
-def _now() -> datetime:
-    return datetime.fromtimestamp(identity().clock.wall(), UTC)

@@ -1,16 +1,18 @@
-"""What stands in a path for a row: a whole number that a database can hold; anything else is not found."""
+"""What stands in a path for a row."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from werkzeug.routing import IntegerConverter
-
-from schemas.fields import MOST_INTEGER
+from werkzeug.routing import BaseConverter, IntegerConverter
 
 
 class IdConverter(IntegerConverter):
-    """``<id:product_id>``."""
+    """``<id:product_id>``: a whole number that a database can hold; anything else is not found."""
 
-    def __init__(self, url_map: Any) -> None:
-        super().__init__(url_map, min=0, max=MOST_INTEGER)
+    regex = "[0-9]{1,18}"  # not ``max=``: werkzeug answers 405 where only a converter says no
+
+
+class KeyConverter(BaseConverter):
+    """``<key:key>``: whatever follows, slashes and line ends too, wherever they stand."""
+
+    part_isolating = False
+    regex = r"[\s\S]+"

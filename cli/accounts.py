@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,12 +15,10 @@ from api.identity import identity
 from api.parts import parts
 from api.passwords import hash_password
 from models import App, User
+from schemas.apps import ALLOWED, APP_ID, RATE
 from schemas.catalog import ROLES
 from schemas.login import USERNAME
-from schemas.shapes import RATE
-
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 1024
+from schemas.users import PASSWORD
 
 user_cli = AppGroup("user", help="People, who log in with a password.")
 app_cli = AppGroup("app", help="Tools, which sign their requests.")
@@ -39,23 +36,6 @@ def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
         return value
 
     return callback
-
-
-def _matches(pattern: str, error: str) -> Callable[[str], None]:
-    def check(value: str) -> None:
-        if not re.fullmatch(pattern, value):
-            raise marshmallow.ValidationError(error)
-
-    return check
-
-
-APP_ID = _matches(r"[A-Za-z0-9._-]{1,64}", "Must be 1 to 64 letters, digits, dots, underscores or dashes.")
-ALLOWED = _matches(
-    r"[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?", "Must be a service or service.method, with * as wildcard."
-)
-PASSWORD = marshmallow.validate.Length(
-    SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long."
-)
 
 
 @user_cli.command("create")

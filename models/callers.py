@@ -39,6 +39,17 @@ class User(Base):
     def named(cls, session: Session, username: str) -> Self | None:
         return session.scalar(select(cls).where(cls.username == username))
 
+    @classmethod
+    def held(cls, session: Session, user_id: int) -> Self | None:
+        """The user, whom nobody changes or deletes until the transaction ends."""
+        return session.get(cls, user_id, populate_existing=True, with_for_update={"read": True})
+
+    @classmethod
+    def lock_admins(cls, session: Session) -> list[int]:
+        """The ids of all admins, who stay as they are until the transaction ends: so the last two cannot both go."""
+        admins = select(cls.id).where(cls.role == "admin").order_by(cls.id)
+        return list(session.scalars(admins.with_for_update()))
+
 
 class App(Base):
     """A tool that signs its requests. Its two live secrets are stored sealed, see ``api.app_secrets``."""
@@ -55,5 +66,6 @@ class App(Base):
     created_at: Mapped[datetime] = mapped_column(default=now)
 
     @classmethod
-    def named(cls, session: Session, app_id: str) -> Self | None:
-        return session.scalar(select(cls).where(cls.app_id == app_id))
+    def named(cls, session: Session, app_id: str, *, lock: bool = False) -> Self | None:
+        query = select(cls).where(cls.app_id == app_id)
+        return session.scalar(query.with_for_update() if lock else query)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Self
 
-from sqlalchemy import CursorResult, ForeignKey, String, delete, select, update
+from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, delete, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.database import Base
@@ -36,6 +36,10 @@ class RefreshToken(Base):
         return session.scalar(select(cls).where(cls.token_hash == token_hash))
 
     @classmethod
+    def owner_of(cls, session: Session, token_hash: str) -> int | None:
+        return session.scalar(select(cls.user_id).where(cls.token_hash == token_hash))
+
+    @classmethod
     def family_of(cls, session: Session, access_jti: str) -> str | None:
         """The login that an access token came from."""
         return session.scalar(select(cls.family).where(cls.access_jti == access_jti))
@@ -51,8 +55,17 @@ class RefreshToken(Base):
     @classmethod
     def revoke_family(cls, session: Session, family: str, now: datetime) -> list[RevokedToken]:
         """End every refresh token of the family, and every access token of it that still runs."""
-        session.execute(update(cls).where(cls.family == family, cls.revoked_at.is_(None)).values(revoked_at=now))
-        running = session.scalars(select(cls).where(cls.family == family, cls.access_expires_at > now))
+        return cls._revoke(session, cls.family == family, now)
+
+    @classmethod
+    def revoke_user(cls, session: Session, user_id: int, now: datetime) -> list[RevokedToken]:
+        """End every login of the user. Comes before the user is deleted, which takes the refresh tokens along."""
+        return cls._revoke(session, cls.user_id == user_id, now)
+
+    @classmethod
+    def _revoke(cls, session: Session, which: ColumnElement[bool], now: datetime) -> list[RevokedToken]:
+        session.execute(update(cls).where(which, cls.revoked_at.is_(None)).values(revoked_at=now))
+        running = session.scalars(select(cls).where(which, cls.access_expires_at > now))
         ended = [RevokedToken(jti=each.access_jti, expires_at=each.access_expires_at) for each in running]
         return [session.merge(token) for token in ended]
 

@@ -66,13 +66,14 @@ def upgrade() -> None:
         "documents",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(200), nullable=False),
-        sa.Column("value", sa.JSON(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
         sa.Column("owner", sa.String(80), nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("updated_at", INSTANT, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
         sa.UniqueConstraint("key", name="uq_documents_key"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_documents_owner", "documents", ["owner"])
     op.create_table(

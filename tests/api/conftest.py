@@ -106,3 +106,9 @@ def login(client: FlaskClient, users: dict[str, int]) -> Callable[..., dict[str,
         return answer.json["data"]
 
     return log_in
+
+
+@pytest.fixture
+def tokens(login: Callable[..., dict[str, Any]]) -> dict[str, dict[str, str]]:
+    """Headers by role."""
+    return {role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")}

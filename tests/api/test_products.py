@@ -9,12 +9,6 @@ from sqlalchemy import event
 
 
 @pytest.fixture
-def tokens(login) -> dict[str, dict[str, str]]:
-    """Headers by role."""
-    return {role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")}
-
-
-@pytest.fixture
 def make(client, tokens):
     def product(**given: Any) -> dict[str, Any]:
         answer = client.post("/api/v1/products", json={"name": "Tea", "price": "4.50", **given}, headers=tokens["user"])

@@ -1,0 +1,349 @@
+"""Users over HTTP."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from api import users as users_api
+from models import Order, User
+from tests.api.conftest import PASSWORD
+
+NEW = "another good password"
+
+
+@pytest.fixture
+def make(client, tokens):
+    def user(username: str = "ann", **given: Any) -> dict[str, Any]:
+        body = {"username": username, "password": PASSWORD, **given}
+        answer = client.post("/api/v1/users", json=body, headers=tokens["admin"])
+        assert answer.status_code == 201, answer.text
+        return answer.json["data"]
+
+    return user
+
+
+@pytest.fixture
+def log_in(client):
+    def attempt(username: str, password: str = PASSWORD) -> Any:
+        return client.post("/api/v1/login", json={"username": username, "password": password})
+
+    return attempt
+
+
+@pytest.fixture
+def headers_of(log_in):
+    return lambda username: {"Authorization": f"Bearer {log_in(username).json['data']['access_token']}"}
+
+
+def outcome(answer: Any) -> tuple[int, int]:
+    return answer.status_code, answer.json["code"]
+
+
+def test_a_user_is_made_read_changed_and_deleted_by_an_admin(client, tokens, log_in) -> None:
+    ann = {"username": "ann", "name": "Ann 安", "age": 33, "email": "ann@example.com", "role": "guest"}
+
+    made = client.post("/api/v1/users", json={**ann, "password": PASSWORD}, headers=tokens["admin"])
+    path = f"/api/v1/users/{made.json['data']['id']}"
+    read = client.get(path, headers=tokens["admin"])
+    changed = client.patch(path, json={"username": "anna", "age": None}, headers=tokens["admin"])
+
+    assert made.status_code == 201
+    assert set(read.json["data"]) == {"id", "username", "name", "age", "email", "role", "created_at"}
+    assert ann.items() <= read.json["data"].items()
+    assert changed.json["data"] == {**read.json["data"], "username": "anna", "age": None}
+    assert log_in("anna").status_code == 200
+    assert client.delete(path, headers=tokens["admin"]).status_code == 200
+    assert outcome(client.get(path, headers=tokens["admin"])) == (404, -3004)
+    assert outcome(log_in("anna")) == (401, -2006)
+
+
+def test_what_is_left_out_has_a_default(make) -> None:
+    assert {"name": None, "age": None, "email": None, "role": "user"}.items() <= make().items()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("username", ""), ("username", "x" * 151), ("username", "a\0b"), ("username", None), ("password", "short 7"),
+        ("password", "x" * 1025), ("password", 12345678), ("age", -1), ("age", 151), ("age", "5"), ("age", True), ("age", 1.0),
+        ("email", "no address"), ("email", "a@b\0.com"), ("email", "x" * 250 + "@example.com"), ("email", ""), ("role", "root"),
+        ("role", None), ("name", "x" * 151), ("name", ""), ("id", 7), ("version", 7), ("password_hash", "x"), ("current_password", "x"),
+    ],
+)  # fmt: skip
+def test_a_wrong_field_is_named(client, tokens, field: str, value: Any) -> None:
+    body = {"username": "ann", "password": PASSWORD, field: value}
+    answer = client.post("/api/v1/users", json=body, headers=tokens["admin"])
+
+    assert (answer.status_code, answer.json["code"]) == (400, -3003), answer.text
+    assert set(answer.json["error"]["fields"]) == {field}
+    assert PASSWORD not in answer.text
+
+
+def test_a_username_is_taken_once(client, tokens, users, make) -> None:
+    again = client.post("/api/v1/users", json={"username": "user", "password": PASSWORD}, headers=tokens["admin"])
+    renamed = client.patch(f"/api/v1/users/{make()['id']}", json={"username": "user"}, headers=tokens["admin"])
+
+    assert outcome(again) == outcome(renamed) == (409, -3006)
+
+
+def test_two_users_of_one_name_are_not_made_at_the_same_time(app, tokens) -> None:
+    def create(_: int) -> int:
+        body = {"username": "ann", "password": PASSWORD}
+        return app.test_client().post("/api/v1/users", json=body, headers=tokens["admin"]).status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(create, range(6))) == [201] + [409] * 5
+
+
+@pytest.mark.parametrize("role", ["guest", "user"])
+def test_only_admins_list_and_make_users(client, tokens, role: str) -> None:
+    assert outcome(client.get("/api/v1/users", headers=tokens[role])) == (403, -2004)
+    assert outcome(client.post("/api/v1/users", json={}, headers=tokens[role])) == (403, -2004)
+
+
+@pytest.mark.parametrize("role", ["guest", "user"])
+def test_somebody_elses_record_is_not_there(client, tokens, users, role: str) -> None:
+    path = f"/api/v1/users/{users['admin']}"
+    answers = [
+        client.get(path, headers=tokens[role]),
+        client.patch(path, json={"name": "x"}, headers=tokens[role]),
+        client.patch(path, json={"role": "guest"}, headers=tokens[role]),
+        client.delete(path, headers=tokens[role]),
+    ]
+    missing = client.get("/api/v1/users/999", headers=tokens[role])
+
+    assert {outcome(answer) for answer in answers} == {(404, -3004)}
+    assert missing.json["message"].replace("999", "") == answers[0].json["message"].replace(str(users["admin"]), "")
+
+
+@pytest.mark.parametrize("which", ["abc", "-1", "99999999999999999999", "0", "999"])
+def test_an_id_that_is_none_is_not_found(client, tokens, which: str) -> None:
+    for verb in ("get", "delete"):
+        assert getattr(client, verb)(f"/api/v1/users/{which}", headers=tokens["admin"]).json["code"] == -3004
+
+
+@pytest.mark.parametrize("role", ["guest", "user"])
+def test_one_reads_and_changes_oneself(client, tokens, users, role: str) -> None:
+    path = f"/api/v1/users/{users[role]}"
+
+    changed = client.patch(path, json={"name": "New", "email": "a@b.example"}, headers=tokens[role])
+
+    assert changed.json["data"]["name"] == "New"
+    assert client.get(path, headers=tokens[role]).json["data"] == changed.json["data"]
+    assert client.get("/api/v1/user/profile", headers=tokens[role]).json["data"] == changed.json["data"]
+
+
+@pytest.mark.parametrize("body", [{"role": "admin"}, {"role": "user"}, {"username": "root"}])
+def test_nobody_promotes_or_renames_themselves(client, tokens, users, body: dict[str, str]) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    assert outcome(client.patch(path, json={"name": "x", **body}, headers=tokens["user"])) == (403, -2004)
+    kept = client.get(path, headers=tokens["user"]).json["data"]
+    assert (kept["role"], kept["username"], kept["name"]) == ("user", "user", None)
+
+
+def test_an_app_has_no_profile_and_is_no_user(client, app, shop, clock, users) -> None:
+    from tests.api.test_apps import signed
+
+    assert outcome(client.get("/api/v1/user/profile", headers=signed(clock, shop, "/api/v1/user/profile"))) == (
+        403,
+        -2004,
+    )
+    path = f"/api/v1/users/{users['user']}"
+    assert outcome(client.get(path, headers=signed(clock, shop, path))) == (404, -3004)
+
+
+def test_a_new_role_ends_every_login_of_the_user_at_once(client, tokens, make, log_in) -> None:
+    bob = make("bob", role="admin")
+    pairs = [log_in("bob").json["data"] for _ in range(2)]
+    demoted = client.patch(f"/api/v1/users/{bob['id']}", json={"role": "guest"}, headers=tokens["admin"])
+
+    assert demoted.json["data"]["role"] == "guest"
+    for pair in pairs:
+        headers = {"Authorization": f"Bearer {pair['access_token']}"}
+        assert outcome(client.get("/api/v1/users", headers=headers)) == (401, -2003)
+        refreshed = client.post("/api/v1/token/refresh", json={"refresh_token": pair["refresh_token"]})
+        assert outcome(refreshed) == (401, -2003)
+    assert client.get("/api/v1/users", headers=tokens["admin"]).status_code == 200
+
+
+def test_a_deleted_users_token_is_refused(client, tokens, make, headers_of) -> None:
+    bob = make("bob")
+    headers = headers_of("bob")
+    assert client.delete(f"/api/v1/users/{bob['id']}", headers=headers).status_code == 200
+
+    assert outcome(client.get("/api/v1/user/profile", headers=headers)) == (401, -2003)
+
+
+def test_ended_logins_stay_ended_over_a_restart(client, make_app, settings, tokens, make, headers_of) -> None:
+    bob = make("bob")
+    headers = headers_of("bob")
+    client.delete(f"/api/v1/users/{bob['id']}", headers=tokens["admin"])
+
+    assert outcome(make_app(settings).test_client().get("/api/v1/products", headers=headers)) == (401, -2003)
+
+
+def test_a_change_that_touches_neither_role_nor_password_ends_no_login(client, tokens, users) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    assert client.patch(path, json={"name": "x", "role": "user"}, headers=tokens["admin"]).status_code == 200
+    assert client.get(path, headers=tokens["user"]).status_code == 200
+
+
+def test_ones_own_new_password_takes_the_current_one_and_ends_ones_logins(client, tokens, users, log_in) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    without = client.patch(path, json={"password": NEW}, headers=tokens["user"])
+    wrong = client.patch(path, json={"password": NEW, "current_password": "wrong"}, headers=tokens["user"])
+    right = client.patch(path, json={"password": NEW, "current_password": PASSWORD}, headers=tokens["user"])
+
+    assert outcome(without) == (400, -3003)
+    assert set(without.json["error"]["fields"]) == {"current_password"}
+    assert outcome(wrong) == (401, -2006)
+    assert outcome(right) == (200, 0)
+    assert "password" not in right.text
+    assert outcome(client.get(path, headers=tokens["user"])) == (401, -2003)
+    assert log_in("user").status_code == 401
+    assert log_in("user", NEW).status_code == 200
+
+
+def test_guessing_the_current_password_locks_out(client, tokens, users) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    guess = {"password": NEW, "current_password": "wrong"}
+    for _ in range(10):
+        assert outcome(client.patch(path, json=guess, headers=tokens["user"])) == (401, -2006)
+
+    locked = client.patch(path, json={**guess, "current_password": PASSWORD}, headers=tokens["user"])
+    assert outcome(locked) == (429, -3008)
+    assert "Retry-After" in locked.headers
+
+
+def test_an_admin_gives_somebody_a_new_password_without_the_current_one(client, tokens, users, log_in) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    assert client.patch(path, json={"password": NEW}, headers=tokens["admin"]).status_code == 200
+    assert outcome(client.get(path, headers=tokens["user"])) == (401, -2003)
+    assert log_in("user", NEW).status_code == 200
+
+
+def test_one_current_password_makes_one_new_password(app, tokens, users) -> None:
+    def change(number: int) -> int:
+        body = {"password": f"new password {number}", "current_password": PASSWORD}
+        path = f"/api/v1/users/{users['user']}"
+        return app.test_client().patch(path, json=body, headers=tokens["user"]).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(change, range(4))) == [200, 401, 401, 401]
+
+
+def test_a_login_with_a_password_that_is_changed_meanwhile_fails(client, app, tokens, users, monkeypatch) -> None:
+    """The old password was right when it was looked at."""
+
+    def verify_and_lose(password_hash: str | None, password: str) -> bool:
+        with app.extensions["postern"].database.session() as session:
+            session.get(User, users["user"]).password_hash = "changed"
+        return True
+
+    monkeypatch.setattr("api.login.verify_password", verify_and_lose)
+    answer = client.post("/api/v1/login", json={"username": "user", "password": PASSWORD})
+    assert outcome(answer) == (401, -2006)
+
+
+def test_passwords_are_hashed_while_no_transaction_is_open(client, app, tokens, users, monkeypatch) -> None:
+    engine = app.extensions["postern"].database.engine
+    opened: list[int] = []
+
+    def watched(work: Any) -> Any:
+        return lambda *args: (opened.append(engine.pool.checkedout()), work(*args))[1]
+
+    for name in ("hash_password", "verify_password"):
+        monkeypatch.setattr(users_api, name, watched(getattr(users_api, name)))
+    client.post("/api/v1/users", json={"username": "ann", "password": PASSWORD}, headers=tokens["admin"])
+    body = {"password": NEW, "current_password": PASSWORD}
+    client.patch(f"/api/v1/users/{users['user']}", json=body, headers=tokens["user"])
+
+    assert opened == [0, 0, 0]
+
+
+def test_the_last_admin_is_neither_deleted_nor_demoted(client, tokens, users, make) -> None:
+    path = f"/api/v1/users/{users['admin']}"
+
+    assert outcome(client.patch(path, json={"role": "user"}, headers=tokens["admin"])) == (409, -3006)
+    assert outcome(client.delete(path, headers=tokens["admin"])) == (409, -3006)
+    assert client.patch(path, json={"role": "admin", "name": "x"}, headers=tokens["admin"]).status_code == 200
+    make("bob", role="admin")
+    assert client.delete(path, headers=tokens["admin"]).status_code == 200
+
+
+def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(app, client, tokens, users, make) -> None:
+    ids = [users["admin"], *(make(f"admin{number}", role="admin")["id"] for number in range(3))]
+
+    def demote(user_id: int) -> int:
+        path = f"/api/v1/users/{user_id}"
+        return app.test_client().patch(path, json={"role": "user"}, headers=tokens["admin"]).status_code
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(demote, ids))
+    with app.extensions["postern"].database.session() as session:
+        left = User.lock_admins(session)
+
+    assert len(left) >= 1
+    assert 500 not in done
+
+
+def test_a_user_with_orders_is_not_deleted_and_stays_logged_in(client, app, tokens, users) -> None:
+    with app.extensions["postern"].database.session() as session:
+        session.add(Order(user_id=users["user"], total=Decimal("1.00")))
+    path = f"/api/v1/users/{users['user']}"
+
+    assert outcome(client.delete(path, headers=tokens["admin"])) == (409, -3006)
+    assert client.get(path, headers=tokens["user"]).status_code == 200
+
+
+def test_a_read_that_has_not_changed_is_not_sent_again(client, tokens, users) -> None:
+    for path in (f"/api/v1/users/{users['user']}", "/api/v1/user/profile"):
+        etag = client.get(path, headers=tokens["user"]).headers["ETag"]
+        assert client.get(path, headers={**tokens["user"], "If-None-Match": etag}).status_code == 304
+
+
+def test_a_write_on_what_has_changed_is_refused(client, tokens, users) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    stale = {**tokens["admin"], "If-Match": client.get(path, headers=tokens["admin"]).headers["ETag"]}
+
+    assert client.patch(path, json={"age": 5}, headers=stale).status_code == 200
+    assert outcome(client.patch(path, json={"age": 6}, headers=stale)) == (412, -3009)
+    assert outcome(client.delete(path, headers=stale)) == (412, -3009)
+
+
+def test_the_list_is_filtered_searched_and_sorted(client, tokens, users, make) -> None:
+    make("ann", name="Zoë", email="z@example.org")
+    make("bob", name="100%", role="guest")
+
+    def names(query: str) -> list[str]:
+        answer = client.get(f"/api/v1/users?{query}", headers=tokens["admin"])
+        assert answer.status_code == 200, answer.text
+        return [item["username"] for item in answer.json["data"]["items"]]
+
+    assert names("") == ["guest", "user", "admin", "ann", "bob"]
+    assert names("role=guest") == ["guest", "bob"]
+    assert names("q=EXAMPLE.org") == ["ann"]
+    assert names("q=%25") == ["bob"]
+    assert names("q=Zo") == ["ann"]
+    assert names("sort=-username&limit=2") == ["user", "guest"]
+    assert names("sort=created_at&skip=3") == ["ann", "bob"]
+    assert names(f"after={users['admin']}") == ["ann", "bob"]
+
+
+@pytest.mark.parametrize("query", ["role=root", "sort=password_hash", "q=", "q=%00", "limit=0", "age=5"])
+def test_a_wrong_query_is_refused(client, tokens, query: str) -> None:
+    assert outcome(client.get(f"/api/v1/users?{query}", headers=tokens["admin"])) == (400, -3003)
+
+
+def test_the_list_is_csv_for_who_accepts_it_and_never_has_a_hash(client, tokens) -> None:
+    with client.get("/api/v1/users", headers={**tokens["admin"], "Accept": "text/csv"}) as answer:
+        lines = answer.text.splitlines()
+
+    assert lines[0] == "id,username,name,age,email,role,created_at"
+    assert [line.split(",")[1] for line in lines[1:]] == ["guest", "user", "admin"]
+    assert "argon2" not in answer.text
+    assert "argon2" not in client.get("/api/v1/users", headers=tokens["admin"]).text
