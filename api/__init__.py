@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Flask
 from flask_smorest import Api
 
-from api import call, errors, health, login, logs, products, services
+from api import call, errors, health, login, logs, orders, payments, products, services
 from api.answers import JsonProvider
 from api.paths import IdConverter
 
@@ -19,7 +19,7 @@ def register(app: Flask) -> None:
     app.url_map.converters["id"] = IdConverter
     api = Api(app)  # collects the OpenAPI file; its own error handler gives way to ours
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
-    for module in (login, services, products):
+    for module in (login, services, products, orders, payments):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
