@@ -20,7 +20,6 @@ from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
 
 GTHREAD = ("-c", str(Path(__file__).parent / "gthread.conf.py"))
-KINDS = pytest.mark.parametrize("gunicorn", [(), GTHREAD], ids=["gevent", "gthread"])
 AT_ONCE = 50
 
 
@@ -57,92 +56,76 @@ class Till:
         return found
 
 
-@pytest.fixture
-def box() -> Iterator[Sandbox]:
-    with Sandbox() as running:
-        yield running
-
-
-@KINDS
-def test_fifty_buyers_at_once_take_exactly_what_there_is(
-    box: Sandbox, tmp_path: Path, gunicorn: tuple[str, ...]
-) -> None:
-    live = Live(tmp_path, catalog_for(box), gunicorn=gunicorn).start()
-    try:
-        till = Till(live)
-        tea, cup, pot = till.product("Tea", 60), till.product("Cup", 40), till.product("Pot", 1000)
-
-        def buy(number: int) -> tuple[str, int]:
-            match number % 3:
-                case 0:
-                    return "reduced", till.post(f"/products/{tea}/reduce_stock", {"quantity": 1}).status_code
-                case 1:
-                    return "ordered", till.order((tea, 1), (cup, 1), (pot, 2)).status_code
-            return "ordered", till.order((pot, 2), (cup, 1), (tea, 1)).status_code
-
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            seen = Counter(pool.map(buy, range(3 * AT_ONCE)))
-        left = [till.stock(product) for product in (tea, cup, pot)]
-        orders = till.orders()
-    finally:
+@pytest.fixture(scope="module", params=[(), GTHREAD], ids=["gevent", "gthread"])
+def till(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    with Sandbox() as box:
+        live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=request.param).start()
+        yield Till(live)
         live.stop()
 
-    assert set(seen) <= {("reduced", 200), ("reduced", 409), ("ordered", 201), ("ordered", 409)}, live.log
+
+def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
+    tea, cup, pot = till.product("Tea", 60), till.product("Cup", 40), till.product("Pot", 1000)
+
+    def buy(number: int) -> tuple[str, int]:
+        match number % 3:
+            case 0:
+                return "reduced", till.post(f"/products/{tea}/reduce_stock", {"quantity": 1}).status_code
+            case 1:
+                return "ordered", till.order((tea, 1), (cup, 1), (pot, 2)).status_code
+        return "ordered", till.order((pot, 2), (cup, 1), (tea, 1)).status_code
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seen = Counter(pool.map(buy, range(3 * AT_ONCE)))
+    left = [till.stock(product) for product in (tea, cup, pot)]
+
+    assert set(seen) <= {("reduced", 200), ("reduced", 409), ("ordered", 201), ("ordered", 409)}, till.live.log
     reduced, ordered = seen["reduced", 200], seen["ordered", 201]
-    assert len(orders) == ordered
+    assert len(till.orders()) == ordered
     assert left == [60 - reduced - ordered, 40 - ordered, 1000 - 2 * ordered]
     assert min(left) >= 0
     assert left[0] == 0 or left[1] == 0, "some were refused though there was enough"
-    assert "database is locked" not in live.log
+    assert "database is locked" not in till.live.log
 
 
 def workers_of(pid: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-@KINDS
-def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(
-    box: Sandbox, tmp_path: Path, gunicorn: tuple[str, ...]
-) -> None:
-    live = Live(tmp_path, catalog_for(box), gunicorn=gunicorn).start()
-    try:
-        till = Till(live)
-        initial = {till.product("Tea", 10_000): 10_000, till.product("Cup", 10_000): 10_000}
-        tea, cup = initial
-        confirmed: list[int] = []
-        halfway = threading.Event()
+def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: Till) -> None:
+    first, second = till.product("First", 10_000), till.product("Second", 10_000)
+    confirmed: list[int] = []
+    halfway = threading.Event()
 
-        def buy(number: int) -> None:
-            try:
-                answer = till.order((tea, 1), (cup, 1 + number % 3))
-            except requests.RequestException:
-                return  # killed under us: nobody can say
-            assert answer.status_code == 201, answer.text
-            confirmed.append(answer.json()["data"]["id"])
-            if len(confirmed) == 150:
-                halfway.set()
+    def buy(number: int) -> None:
+        try:
+            answer = till.order((first, 1), (second, 1 + number % 3))
+        except requests.RequestException:
+            return  # killed under us: nobody can say
+        assert answer.status_code == 201, answer.text
+        confirmed.append(answer.json()["data"]["id"])
+        if len(confirmed) == 150:
+            halfway.set()
 
-        with ThreadPoolExecutor(16) as pool:
-            sold = [pool.submit(buy, number) for number in range(500)]
-            assert halfway.wait(20)
-            for pid in (live.process.pid, *workers_of(live.process.pid)):
-                os.kill(pid, signal.SIGKILL)
-        live.process.wait(5)
-        for each in sold:
-            each.result()
+    with ThreadPoolExecutor(16) as pool:
+        sold = [pool.submit(buy, number) for number in range(500)]
+        assert halfway.wait(30), till.live.log
+        master = till.live.process
+        for pid in (master.pid, *workers_of(master.pid)):
+            os.kill(pid, signal.SIGKILL)
+    master.wait(5)
+    for each in sold:
+        each.result()
 
-        assert 150 <= len(confirmed) < 500
-        with closing(sqlite3.connect(tmp_path / "postern.db")) as database:
-            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-            assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert 150 <= len(confirmed) < 500
+    with closing(sqlite3.connect(till.live.log_file.with_name("postern.db"))) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
-        live.restart()
-        orders = till.orders()
-        assert set(confirmed) <= {each["id"] for each in orders}
-        assert all(len(each["items"]) == 2 for each in orders)
-        for product, stock in initial.items():
-            lines = [line for each in orders for line in each["items"] if line["product_id"] == product]
-            assert till.stock(product) + sum(line["quantity"] for line in lines) == stock
-        assert till.order((tea, 1)).status_code == 201
-    finally:
-        live.stop()
+    till.live.restart()
+    orders = [each for each in till.orders() if each["items"][0]["product_id"] == first]
+    assert set(confirmed) <= {each["id"] for each in orders}
+    assert all(len(each["items"]) == 2 for each in orders)
+    for number, product in enumerate((first, second)):
+        assert till.stock(product) + sum(each["items"][number]["quantity"] for each in orders) == 10_000
+    assert till.order((first, 1)).status_code == 201
