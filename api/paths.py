@@ -6,11 +6,11 @@ from typing import Any
 
 from werkzeug.routing import IntegerConverter
 
-from schemas.fields import MOST_INTEGER
+from schemas.fields import MOST_ID
 
 
 class IdConverter(IntegerConverter):
     """``<id:product_id>``."""
 
     def __init__(self, url_map: Any) -> None:
-        super().__init__(url_map, min=0, max=MOST_INTEGER)
+        super().__init__(url_map, min=0, max=MOST_ID)

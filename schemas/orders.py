@@ -7,12 +7,12 @@ from typing import Any, NoReturn
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
-from schemas.fields import Money, Whole
+from schemas.fields import MOST_ID, Money, Whole
 from schemas.lists import ListArgs, list_of, sort_field
 
 ORDER_STATES = ("pending", "paid", "failed", "unknown")
 MOST_LINES = 100
-MOST_QUANTITY = 2**31 - 1  # what a database's integer can hold
+MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 
 _METHOD_NAME = validate.Regexp(r"[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}\Z", error="Must be service.method.")
 
@@ -21,7 +21,7 @@ class OrderLineIn(Schema):
     class Meta:
         unknown = RAISE
 
-    product_id = Whole(1, required=True)
+    product_id = Whole(1, MOST_ID, required=True)
     quantity = Whole(1, MOST_QUANTITY, required=True)
 
 
