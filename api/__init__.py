@@ -8,7 +8,22 @@ from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Flask
 from flask_smorest import Api
 
-from api import apps, call, data, errors, files, health, login, logs, products, services, users, versions
+from api import (
+    apps,
+    call,
+    data,
+    errors,
+    files,
+    health,
+    login,
+    logs,
+    orders,
+    payments,
+    products,
+    services,
+    users,
+    versions,
+)  # fmt: skip
 from api.answers import JsonProvider
 from api.paths import IdConverter, KeyConverter
 from api.versions import PREFIX
@@ -24,7 +39,7 @@ def register(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
     api.register_converter(KeyConverter, lambda _: {"type": "string"})
-    for module in (login, users, apps, services, products, data, files):
+    for module in (login, users, apps, services, products, orders, payments, data, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)

@@ -30,11 +30,15 @@ class Caller:
 
 @dataclass(slots=True)
 class Attempt:
-    """One send: how long it took (seconds), how it ended (``code`` 0, or the error's)."""
+    """One send: how long it took (seconds), how it ended (``code`` 0, or the error's).
+
+    :param nothing_done: it is certain that the service did not do what was asked.
+    """
 
     elapsed: float = 0.0
     code: int = 0
     status: int | None = None
+    nothing_done: bool = False
 
 
 @dataclass(slots=True)

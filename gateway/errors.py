@@ -42,6 +42,7 @@ class GatewayError(Exception):
     type: ClassVar[str] = "internal_error"
     source: ClassVar[str] = "gateway"
     retryable: ClassVar[bool] = False
+    nothing_done: ClassVar[bool] = False  # it is certain that the service did not do what was asked
     message: ClassVar[str] = "Something went wrong on our side; the log has it under this request id."
 
     def __init__(
@@ -65,7 +66,7 @@ class GatewayError(Exception):
 
 
 class CallerError(GatewayError):
-    source = "caller"
+    source, nothing_done = "caller", True
 
 
 class NotFound(CallerError):
@@ -89,7 +90,7 @@ class DeadlineExceeded(GatewayError):
 
 
 class CredentialError(GatewayError):
-    code, type = -1012, "credential_error"
+    code, type, nothing_done = -1012, "credential_error", True
     message = "Our own credential for this service could not be obtained or was refused."
 
 
@@ -104,7 +105,7 @@ class DownstreamError(GatewayError):
 class ConnectFailed(DownstreamError):
     """DNS, refused or TLS: not a byte of the request was sent."""
 
-    code, type, retryable = -1003, "downstream_unreachable", True
+    code, type, retryable, nothing_done = -1003, "downstream_unreachable", True, True
     message = "The service could not be reached."
 
 
@@ -157,12 +158,12 @@ class BadResponse(DownstreamError):
 
 
 class Rejected(DownstreamError):
-    code, type = -1006, "downstream_rejected"
+    code, type, nothing_done = -1006, "downstream_rejected", True
     message = "The service understood the request and said no."
 
 
 class QuotaExceeded(DownstreamError):
-    code, type, retryable = -1009, "downstream_quota", True
+    code, type, retryable, nothing_done = -1009, "downstream_quota", True, True
     message = "The service's quota is used up."
     status = 429
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 from decimal import Decimal
 
@@ -12,8 +13,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from models.callers import now
 from models.database import Base
 from models.money import Money
-
-ORDER_STATES = ("pending", "paid", "failed", "unknown")
+from schemas.orders import ORDER_STATES
 
 
 class Product(Base):
@@ -77,6 +77,12 @@ class Order(Base):
     items: Mapped[list[OrderLine]] = relationship(cascade="all, delete-orphan", order_by="OrderLine.id")
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every try to pay this order, and never that of the order with this id in another database."""
+        facts = f"{self.id} {self.user_id} {self.total} {self.created_at.isoformat()}"
+        return f"order-{self.id}-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
 
 
 class OrderLine(Base):

@@ -87,7 +87,7 @@ class Sandbox:
         self._wechat.revoke()
 
     def reset(self) -> None:
-        """Forgets requests, counts, faults, tokens and items; connections stay open."""
+        """Forgets requests, counts, faults, tokens, items and payments; connections stay open."""
         self._ledger.clear()
         self._faults.clear()
         self._wechat.reset()

@@ -1,4 +1,4 @@
-"""A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects, sizes."""
+"""A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects, sizes, payments."""
 
 import base64
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from sandbox.items import Items
 from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
+from sandbox.payments import Payments
 
 MAX_BYTES = 64 * 1024 * 1024
 USER, PASSWORD = "sandbox", "sandbox-secret"
@@ -18,9 +19,11 @@ _BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 class Rest:
     def __init__(self) -> None:
         self._items = Items()
+        self._payments = Payments()
 
     def reset(self) -> None:
         self._items.reset()
+        self._payments.reset()
 
     def handle(self, request: Request) -> Reply:
         if request.path in _PAGES:
@@ -31,6 +34,8 @@ class Rest:
                 return json_reply(200, echo(request))
             case "items", _:
                 return self._items.handle(request)
+            case "payments", []:
+                return self._payments.handle(request)
             case "status", [code]:
                 return _status(code)
             case "bytes", [size]:

@@ -8,6 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate
 
 MOST_INTEGER = 2**63 - 1  # what both databases can hold
+MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MOST_MONEY = Decimal("9999999999.99")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from schemas.fields import MOST_INTEGER, Text
+from schemas.fields import MOST_ID, MOST_INTEGER, Text
 
 MOST_ITEMS = 100
 
@@ -17,7 +17,7 @@ class ListArgs(Schema):
 
     skip = fields.Integer(validate=validate.Range(0, MOST_INTEGER), metadata={"default": 0})
     limit = fields.Integer(validate=validate.Range(1, MOST_ITEMS), metadata={"default": 10})
-    after = fields.Integer(validate=validate.Range(0, MOST_INTEGER), metadata={"description": "The last id seen."})
+    after = fields.Integer(validate=validate.Range(0, MOST_ID), metadata={"description": "The last id seen."})
 
 
 def sort_field(*columns: str) -> fields.String:

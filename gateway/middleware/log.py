@@ -22,7 +22,7 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
             attempt.code = 0
             return result
         except GatewayError as error:
-            attempt.code, why = error.code, error.detail
+            attempt.code, attempt.nothing_done, why = error.code, error.nothing_done, error.detail
             raise
         finally:
             attempt.elapsed = now() - began

@@ -64,6 +64,10 @@ class Live:
     def start(self) -> Live:
         self.flask("db", "upgrade")
         self.flask("user", "create", "ann", "--role", "admin", "--password", PASSWORD)
+        return self.restart()
+
+    def restart(self) -> Live:
+        """Start the server on what is already there."""
         with self.log_file.open("ab") as log:
             command = [str(BIN / "gunicorn"), *self._gunicorn]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)

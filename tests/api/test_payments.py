@@ -1,0 +1,403 @@
+"""Paying orders over HTTP, against a vendor that charges, refuses, hangs and loses its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from config import Settings
+from gateway.call import Attempt
+from gateway.errors import ConnectFailed, DeadlineExceeded, Forbidden
+from models import Order, Product
+from sandbox import Sandbox
+from tests.e2e.live import catalog_for
+
+#: `once` honours no key (and `repeat` claims to need none), `strict` is for admins.
+MORE = """
+  once: &once
+    base_url: {url}
+    allow_private: true
+    methods: &methods
+      charge: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}}}
+      repeat: {{http: POST /payments, idempotent: true, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}}}
+      find: {{http: GET /payments, params: {{order_id: {{type: integer}}}}}}
+      count: {{http: GET /items, params: {{order_id: {{type: integer}}}}}}
+  strict: {{base_url: {url}, allow_private: true, roles: [admin], methods: *methods}}
+"""
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
+    catalog = tmp_path / "services.yaml"
+    catalog.write_text(catalog_for(box).replace("read: 5", "read: 0.4") + MORE.format(url=box.url), encoding="utf-8")
+    return replace(settings, catalog=str(catalog))
+
+
+class Shop:
+    """One user with one product."""
+
+    def __init__(self, app: Any, login: Any, users: dict[str, int], box: Sandbox) -> None:
+        self.app, self.box, self.users = app, box, users
+        self.headers = {
+            role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")
+        }
+        with self.database.session() as session:
+            session.add_all(Product(name=price, price=price, stock=100) for price in ("4.50", "0.13"))
+
+    @property
+    def database(self) -> Any:
+        return self.app.extensions["postern"].database
+
+    def order(self, product: int = 1) -> int:
+        body = {"items": [{"product_id": product, "quantity": 1}]}
+        path = f"/api/v1/users/{self.users['user']}/orders"
+        answer = self.app.test_client().post(path, json=body, headers=self.headers["user"])
+        assert answer.status_code == 201, answer.text
+        return answer.json["data"]["id"]
+
+    def pay(self, order: int, via: str = "pay.charge", who: str = "user", **more: Any) -> Any:
+        headers = {**self.headers[who], **more.pop("headers", {})}
+        body = {"via": via, **more}
+        return self.app.test_client().post(f"/api/v1/orders/{order}/pay", json=body, headers=headers)
+
+    def read(self, order: int) -> dict[str, Any]:
+        return self.app.test_client().get(f"/api/v1/orders/{order}", headers=self.headers["user"]).json["data"]
+
+    def status(self, order: int) -> str:
+        return self.read(order)["status"]
+
+    def charged(self) -> list[str]:
+        """What the vendor took, by its own books."""
+        self.box.fault("/payments", "")
+        return [each["amount"] for each in requests.get(f"{self.box.url}/payments", timeout=5).json()]
+
+    def sent(self) -> list[Any]:
+        return [each for each in self.box.requests if each.verb == "POST" and each.path == "/payments"]
+
+
+@pytest.fixture
+def shop(app, login, users, box) -> Shop:
+    return Shop(app, login, users, box)
+
+
+def test_an_order_is_charged_its_total_and_is_paid(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+
+    paid = shop.pay(order)
+    again = shop.pay(order)
+
+    assert paid.status_code == 200, paid.text
+    assert paid.json["data"] == shop.read(order)
+    assert (paid.json["data"]["status"], paid.json["data"]["via"]) == ("paid", "pay.charge")
+    assert paid.headers["ETag"]
+    assert shop.sent()[0].text() == f'{{"order_id":{order},"amount":"4.50"}}'
+    assert shop.sent()[0].headers["idempotency-key"].startswith(f"order-{order}-")
+    assert (again.status_code, again.json["code"]) == (409, -3006)
+    assert shop.charged() == ["4.50"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "via", "status", "code", "state"),
+    [
+        ("retry-after=7", "pay.charge", 429, -1009, "failed"),
+        ("status=401", "pay.charge", 502, -1012, "failed"),
+        ("status=403", "pay.charge", 422, -1006, "failed"),
+        ("status=409", "pay.charge", 422, -1006, "unknown"),
+        ("status=500", "pay.charge", 502, -1004, "unknown"),
+        ("status=503", "pay.charge", 502, -1004, "unknown"),
+        ("hang", "pay.charge", 504, -1001, "unknown"),
+        ("reset", "pay.charge", 502, -1003, "unknown"),
+        ("short", "pay.charge", 502, -1005, "unknown"),
+        ("html", "pay.charge", 502, -1005, "unknown"),
+        ("reset", "once.charge", 502, -1003, "unknown"),
+    ],
+)
+def test_a_failure_is_answered_as_a_calls_and_kept_as_what_it_means(
+    shop: Shop, fault: str, via: str, status: int, code: int, state: str
+) -> None:
+    order = shop.order()
+    shop.box.fault("/payments", fault)
+
+    answer = shop.pay(order, via)
+
+    assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
+    assert f"{answer.json['error']['service']}.{answer.json['error']['method']}" == via
+    assert (shop.read(order)["status"], shop.read(order)["via"]) == (state, via)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "error", "state"),
+    [
+        ([], DeadlineExceeded(), "unknown"),
+        ([], RuntimeError("a bug"), "unknown"),
+        ([Attempt(nothing_done=True)], ConnectFailed(), "failed"),
+        ([Attempt(nothing_done=True), Attempt()], ConnectFailed(), "unknown"),  # the deadline came in the second
+        ([Attempt(nothing_done=True)], Forbidden(), "failed"),  # the catalog changed in between
+    ],
+)
+def test_only_what_is_certain_is_recorded(
+    shop: Shop, monkeypatch, attempts: list[Attempt], error: Exception, state: str
+) -> None:
+    def call(asked: Any) -> None:
+        asked.trace.attempts.extend(attempts)
+        raise error
+
+    order = shop.order()
+    monkeypatch.setattr(shop.app.extensions["postern"].gateway, "call", call)
+
+    assert shop.pay(order).status_code >= 400
+    assert shop.status(order) == state
+
+
+def test_a_declined_order_keeps_its_stock_and_may_be_paid_again_another_way(shop: Shop) -> None:
+    order = shop.order(product=2)
+
+    for via in ("pay.charge", "once.charge"):
+        answer = shop.pay(order, via)
+        assert (answer.status_code, answer.json["code"], shop.status(order)) == (422, -1006, "failed")
+        assert shop.read(order)["via"] == via
+    with shop.database.reading() as session:
+        assert session.get_one(Product, 2).stock == 99
+
+
+def test_a_vendor_that_is_not_there_charged_nothing(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.stop()
+    for via in ("pay.charge", "once.charge"):
+        answer = shop.pay(order, via)
+        assert (answer.status_code, answer.json["code"], shop.status(order)) == (502, -1003, "failed")
+    box.start()
+
+    assert shop.pay(order).status_code == 200
+    assert shop.charged() == ["4.50"]
+
+
+@pytest.mark.parametrize("fault", ["short", "truncated", "reset", "hang", "status=503"])
+def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(shop: Shop, box: Sandbox, fault: str) -> None:
+    order = shop.order()
+    box.fault("/payments", fault)
+    assert shop.pay(order).status_code >= 500
+    box.fault("/payments", "")
+
+    paid = shop.pay(order)
+
+    assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
+    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert shop.charged() == ["4.50"]
+
+
+def test_what_says_nothing_about_the_first_try_leaves_an_unknown_order_unknown(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    shop.pay(order)
+    for fault, code in (("retry-after=7", -1009), ("status=401", -1012), ("status=403", -1006), ("status=409", -1006)):
+        box.fault("/payments", fault)
+        assert shop.pay(order).json["code"] == code
+        assert shop.status(order) == "unknown", fault
+    box.fault("/payments", "")
+    box.stop()
+    assert (shop.pay(order).json["code"], shop.status(order)) == (-1003, "unknown")
+    box.start()
+
+    assert shop.pay(order).status_code == 200
+    assert shop.charged() == ["4.50"]
+
+
+def test_the_vendors_no_to_the_same_key_settles_an_unknown_order(shop: Shop, box: Sandbox) -> None:
+    order = shop.order(product=2)
+    box.fault("/payments", "reset")
+    shop.pay(order)
+    assert shop.status(order) == "unknown"
+    box.fault("/payments", "")
+
+    assert (shop.pay(order).json["code"], shop.status(order)) == (-1006, "failed")
+
+
+@pytest.mark.parametrize(("via", "state"), [("pay.charge", "failed"), ("once.repeat", "unknown")])
+def test_a_no_after_a_lost_answer_is_believed_only_with_a_key(shop: Shop, box: Sandbox, via: str, state: str) -> None:
+    order = shop.order(product=2)
+    box.fault("/payments", "reset", times=1)
+
+    answer = shop.pay(order, via)
+
+    assert answer.json["code"] == -1006
+    assert len(shop.sent()) == 2
+    assert shop.status(order) == state
+
+
+def test_an_unknown_order_is_settled_only_through_the_method_that_may_have_charged(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    shop.pay(order)
+    box.fault("/payments", "")
+
+    other = shop.pay(order, "once.charge")
+
+    assert (other.status_code, other.json["code"]) == (409, -3006)
+    assert len(shop.charged()) == 1
+
+
+def test_a_method_without_a_key_is_never_sent_again_when_the_outcome_is_unknown(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    assert shop.pay(order, "once.charge").status_code == 502
+    assert shop.charged() == ["4.50"]
+
+    refused = shop.pay(order, "once.charge")
+    settled = shop.pay(order, "once.charge", settle="once.find")
+
+    assert (refused.status_code, refused.json["code"]) == (409, -3006)
+    assert "settle" in refused.json["message"]
+    assert (settled.status_code, settled.json["data"]["status"]) == (200, "paid")
+    assert shop.charged() == ["4.50"]
+
+
+def test_that_the_vendor_knows_no_payment_is_no_proof_but_to_an_admin(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "reset")
+    shop.pay(order, "once.charge")
+    box.fault("/payments", "")
+
+    not_yet = shop.pay(order, "once.charge", settle="once.find")
+    assert (not_yet.status_code, shop.status(order)) == (409, "unknown")
+
+    decided = shop.pay(order, "once.charge", who="admin", settle="once.find")
+    assert (decided.status_code, decided.json["data"]["status"]) == (200, "failed")
+    assert shop.pay(order, "once.charge", settle="once.find").json["data"]["status"] == "paid"
+    assert shop.charged() == ["4.50"]
+
+
+def test_a_settling_that_fails_settles_nothing(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    shop.pay(order, "once.charge")
+
+    for fault, settle, code in (
+        ("status=500", "once.find", -1004),
+        ("html", "once.find", -1005),
+        ("", "once.count", -1005),  # no list of payments
+        ("", "once.charge", -3003),  # no GET
+        ("", "pay.find", -3003),  # another service
+        ("", "once.nothing", -3004),
+    ):
+        box.fault("/payments", fault)
+        assert shop.pay(order, "once.charge", settle=settle).json["code"] == code
+        assert shop.status(order) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("via", "status", "code"),
+    [
+        ("strict.charge", 403, -2004),
+        ("nobody.charge", 404, -3004),
+        ("pay.nothing", 404, -3004),
+        ("pay.find", 400, -3003),
+        ("wechat.send_msg", 400, -3003),
+        ("pay", 400, -3003),
+        ("pay.charge.x", 400, -3003),
+        (5, 400, -3003),
+    ],
+)
+def test_what_may_not_charge_leaves_the_order_as_it_was(shop: Shop, via: Any, status: int, code: int) -> None:
+    order = shop.order()
+
+    answer = shop.pay(order, via)
+
+    assert (answer.status_code, answer.json["code"]) == (status, code), answer.text
+    assert (shop.read(order)["status"], shop.read(order)["via"]) == ("pending", None)
+    assert shop.sent() == []
+
+
+def test_an_admin_pays_through_a_service_for_admins(shop: Shop) -> None:
+    assert shop.pay(shop.order(), "strict.charge", who="admin").status_code == 200
+
+
+def test_guests_and_stale_etags_do_not_pay(shop: Shop) -> None:
+    order = shop.order()
+
+    assert shop.pay(order, who="guest").json["code"] == -2004
+    assert shop.pay(order, headers={"If-Match": '"0-0"'}).json["code"] == -3009
+    assert shop.sent() == []
+
+
+@pytest.mark.parametrize("via", ["pay.charge", "once.charge"])
+def test_of_parallel_pays_one_charges_and_the_others_are_409(shop: Shop, box: Sandbox, via: str) -> None:
+    order = shop.order()
+    box.fault("/payments", "delay=0.1")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: shop.pay(order, via), range(8)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
+    assert len(shop.sent()) == 1
+    assert shop.charged() == ["4.50"]
+
+
+def test_no_connection_to_the_database_is_held_while_the_vendor_is_asked(shop: Shop, monkeypatch) -> None:
+    gateway, held = shop.app.extensions["postern"].gateway, []
+    real = gateway.call
+
+    def call(asked: Any) -> Any:
+        held.append(shop.database.engine.pool.checkedout())
+        assert shop.status(order) == "unknown", "claimed, and committed"
+        return real(asked)
+
+    order = shop.order()
+    monkeypatch.setattr(gateway, "call", call)
+
+    assert shop.pay(order).status_code == 200
+    assert held == [0]
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("reached_the_vendor", [False, True])
+@pytest.mark.parametrize("via", ["pay.charge", "once.charge"])
+def test_a_crash_in_the_middle_leaves_an_order_that_can_be_explained_and_settled(
+    shop: Shop, make_app, settings, monkeypatch, via: str, reached_the_vendor: bool
+) -> None:
+    order = shop.order()
+    gateway = shop.app.extensions["postern"].gateway
+    real = gateway.call
+
+    def dies(call: Any) -> Any:
+        if reached_the_vendor:
+            real(call)
+        raise Killed
+
+    monkeypatch.setattr(gateway, "call", dies)
+    with pytest.raises(Killed):
+        shop.pay(order, via)
+
+    shop.app = make_app(settings)
+    assert (shop.read(order)["status"], shop.read(order)["via"]) == ("unknown", via)
+    again = shop.pay(order, via)
+    if via == "pay.charge":
+        assert (again.status_code, shop.charged()) == (200, ["4.50"])
+    else:
+        assert again.status_code == 409
+        settled = shop.pay(order, via, settle="once.find")
+        assert settled.status_code == (200 if reached_the_vendor else 409)
+
+
+def test_an_order_in_another_database_has_another_key(shop: Shop) -> None:
+    with shop.database.reading() as session:
+        order = session.get_one(Order, shop.order())
+        before = order.idempotency_key
+        order.user_id += 1
+        assert order.idempotency_key != before
+        session.rollback()
