@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     )
     app.extensions["postern"] = Parts(
         settings=settings,
-        database=Database(settings.database_url),
+        database=Database(settings.database_url, settings.database_pool_size),
         store=MemoryStore(clock),
         gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
         masker=masker,
