@@ -145,10 +145,8 @@ def database_away(error: SQLAlchemyError) -> Response:
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # a wrong statement, not a database away
         return unforeseen(error)
-    kind = type(cause or error).__name__
-    parts().log.error(
-        "database", request_id=g.get("request_id"), path=request.path, kind=kind, error=str(cause or error)
-    )
+    told = cause or error  # not the whole of it: that quotes the statement and its values
+    parts().log.error("database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told))
     return answer(DatabaseAway(retry_after=1))
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL by psycopg 3, so that a server that is away, frozen or slow is an error within seconds and never a hang."""
+"""PostgreSQL by psycopg 3: a server that is away, frozen or slow is an error within seconds and never a hang."""
 
 from __future__ import annotations
 
