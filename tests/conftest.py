@@ -19,6 +19,10 @@ DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(
 
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):  # not a worker of xdist
+        if wrong := set(DATABASES) - {"sqlite", "postgresql"}:
+            raise pytest.UsageError(
+                f"POSTERN_TEST_DATABASES: {', '.join(wrong)}; it may name sqlite, postgresql or both"
+            )
         postgres.announce()
 
 

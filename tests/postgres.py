@@ -190,6 +190,8 @@ def server_url() -> str:
 
 def end() -> None:
     """End the session's server if there is one, and forget its folder."""
+    if SESSION not in os.environ:
+        return
     folder = session()[1]
     if (folder / "guard.pid").exists():
         pid = int((folder / "guard.pid").read_text())
