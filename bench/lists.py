@@ -1,4 +1,4 @@
-"""python -m bench.lists: the time a page takes in a table of a million products, by key and by offset, on both databases."""
+"""python -m bench.lists: what a page costs in a table of a million products, by key and by offset, on both databases."""
 
 import argparse
 import os
@@ -113,10 +113,11 @@ def run(rows: int, times: int) -> str:
             print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", file=sys.stderr)
             results[name] = measure(url, rows, times)
     facts = (
-        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` of {rows:,} products, one at "
-        f"a time through the whole app (token, query, count, JSON) less the socket; {os.cpu_count()} cores ({processor()}), "
-        f"Python {platform.python_version()}, SQLAlchemy {version('sqlalchemy')}, psycopg {version('psycopg')}. "
-        "By `after`, the `total` is at most 5 s old and is not counted for every page; otherwise counting is most of the time."
+        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` of {rows:,} products, "
+        "one at a time through the whole app (token, query, count, JSON) less the socket; PostgreSQL as in the tests, "
+        f"without fsync; {os.cpu_count()} cores ({processor()}), Python {platform.python_version()}, "
+        f"SQLAlchemy {version('sqlalchemy')}, psycopg {version('psycopg')}. By `after`, `total` is at most 5 s old and "
+        "is not counted for every page; otherwise counting is most of the time."
     )
     return f"{table(results)}\n\n{facts}"
 
