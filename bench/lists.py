@@ -1,4 +1,4 @@
-"""python -m bench.lists: what a page costs in a table of a million products, by key and by offset, on both databases."""
+"""python -m bench.lists: what a page costs among a million products, by key and by offset, on both databases."""
 
 import argparse
 import os
