@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test bench lock clean
+.PHONY: help run seed check test bench bench-lists lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -12,6 +12,10 @@ help: ## Show this list
 run: .venv/run ## Start Postern on :5000 with its database, first admin and sandbox (PORT=5050 for another port)
 	@$(FLASK) init
 	@exec $(BIN)/python -m sandbox --port 5099 -- $(BIN)/gunicorn
+
+seed: .venv/run ## Fill the development database with a demo: products, users, orders
+	@$(FLASK) init
+	@$(FLASK) seed
 
 check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/ruff check .
@@ -24,6 +28,9 @@ test: .venv/dev ## The whole suite, over real sockets
 
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench
+
+bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
+	$(BIN)/python -m bench.lists
 
 lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt

@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         CACHE_THRESHOLD=10_000,
         COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
     )
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
     app.extensions["postern"] = Parts(

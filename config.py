@@ -13,6 +13,8 @@ from typing import Any, cast
 
 import environs
 from marshmallow import ValidationError, validate
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from gateway.masking import Secret
 
@@ -33,7 +35,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 5000
     catalog: str = "services.yaml"
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)  # it may hold a password
+    database_pool_size: int = 10
     redis_url: str = ""
     jwt_algorithm: str = "HS256"
     jwt_secret: Secret = field(default_factory=lambda: Secret(""))
@@ -65,7 +68,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What no log line may show."""
-        return self.jwt_secret, *self.jwt_previous_secrets
+        return self.jwt_secret, *self.jwt_previous_secrets, *self._database_passwords()
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -81,6 +84,7 @@ class Settings:
             "port": env.int("PORT", 5000, validate=_range(0, 65535)),
             "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
             "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
+            "database_pool_size": env.int("DATABASE_POOL_SIZE", 10, validate=_range(1, 100)),
             "redis_url": env.str("REDIS_URL", "", validate=_redis),
             "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
             "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret) or ""),
@@ -114,6 +118,15 @@ class Settings:
         if made.jwt_algorithm == "HS256" and not made.jwt_secret.reveal():
             return replace(made, jwt_secret=kept_secret(INSTANCE / "jwt_secret"))
         return made
+
+    def _database_passwords(self) -> list[Secret]:
+        """The database URL's, as it is and as it is written there."""
+        if not self.database_url:
+            return []
+        url = make_url(self.database_url)
+        written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
+        asked = [value for name, value in url.query.items() if "password" in name and isinstance(value, str)]
+        return [Secret(each) for each in (url.password, written, *asked) if each]
 
     def _conflicts(self) -> list[str]:
         """What no single setting shows."""
@@ -210,8 +223,16 @@ def _catalog(value: str) -> None:
 
 
 def _database(value: str) -> None:
-    if value and not value.startswith("sqlite:///"):
-        raise ValidationError("must be a sqlite:///FILE URL; PostgreSQL is not built yet")
+    """The message never quotes the value, which may hold a password."""
+    allowed = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters %-quoted"
+    if not value or value.startswith("sqlite:///"):
+        return
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValidationError(allowed) from None
+    if url.drivername != "postgresql" or not url.database or "@" in (url.host or ""):
+        raise ValidationError(allowed)
 
 
 def _redis(value: str) -> None:

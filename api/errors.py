@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
@@ -116,6 +118,12 @@ class NotReady(GatewayError):
     message = "Not ready; error.fields says what is missing."
 
 
+class DatabaseAway(NotReady):
+    """It does not answer, not in time, or it ended one of two transactions that waited for each other."""
+
+    message = "The database could not do this now; try again."
+
+
 class NotAcceptable(CallerError):
     code, type = -3010, "not_acceptable"
     message = "There is no answer in a format that Accept allows."
@@ -126,6 +134,9 @@ def register(app: Flask) -> None:
     app.register_error_handler(GatewayError, answer)
     app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
     app.register_error_handler(IntegrityError, lambda error: answer(Conflict(detail=type(error.orig).__name__)))
+    for away in (OperationalError, InterfaceError, PoolTimeout):
+        app.register_error_handler(away, database_away)
+    app.register_error_handler(DataError, unfit)
     app.register_error_handler(StaleDataError, lambda error: answer(PreconditionFailed()))
     app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
     app.register_error_handler(Exception, unforeseen)
@@ -141,6 +152,23 @@ def translate(error: HTTPException) -> GatewayError:
     if error.code and 300 <= error.code < 500:
         return MalformedBody("The request could not be understood.")
     return GatewayError()
+
+
+def database_away(error: SQLAlchemyError) -> Response:
+    """503: nothing was kept, and the same request may do better in a moment."""
+    cause = getattr(error, "orig", None)
+    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # a wrong statement, not a database away
+        return unforeseen(error)
+    told = cause or error  # not the whole of it: that quotes the statement and its values
+    parts().log.error("database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told))
+    return answer(DatabaseAway(retry_after=1))
+
+
+def unfit(error: DataError) -> Response:
+    """A value that passed the schema and not the database: a NUL in a text, a number beyond its column."""
+    kind = type(error.orig).__name__
+    parts().log.warning("unfit", request_id=g.get("request_id"), path=request.path, kind=kind)
+    return answer(InvalidParams("A value cannot be stored as it is."))
 
 
 def unforeseen(error: Exception) -> Response:

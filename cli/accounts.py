@@ -9,7 +9,7 @@ from typing import Any
 import click
 import marshmallow
 from flask.cli import AppGroup
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from api.identity import identity
 from api.parts import parts
@@ -76,5 +76,5 @@ def told(duplicate: str) -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise click.ClickException(duplicate) from error
-    except OperationalError as error:
+    except (OperationalError, ProgrammingError) as error:
         raise click.ClickException(f"the database cannot be used ({error.orig}); try: flask db upgrade") from error

@@ -24,7 +24,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.clock import SystemClock
+from models import postgresql
+from models.totals import Totals
 
+POOL_SIZE = 10
+POOL_TIMEOUT = 3  # seconds a request waits for a connection that others hold
 WAIT = 5.0  # seconds a writer waits for another
 # Milliseconds that SQLite itself waits, which holds up every greenlet; the rest of the wait is ours, and yields.
 BUSY_TIMEOUT = 20
@@ -66,21 +70,31 @@ class Database:
     """One database and its bounded pool of connections.
 
     No transaction may stay open across anything that waits: a password hash, a downstream call.
+
+    :param pool_size: connections at most.
+    :param patient: wait for as long as a statement takes, as a migration must; otherwise a few seconds.
     """
 
-    def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
-        self._sessions = sessionmaker(self.engine.execution_options(begin="IMMEDIATE"), expire_on_commit=False)
+    def __init__(self, url: str, pool_size: int = POOL_SIZE, *, patient: bool = False) -> None:
+        self.engine = _engine(url, pool_size, patient)
+        self.totals = Totals()
+        self._sessions = sessionmaker(
+            self.engine.execution_options(begin="IMMEDIATE"), class_=_Writer, expire_on_commit=False
+        )
         self._readers = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """One transaction that may write: committed at the end, rolled back on an exception.
 
-        On SQLite it takes the write lock at once, as a lock asked for half-way through may be refused unwaited.
+        On SQLite it takes the write lock at once, as a lock asked for half-way through may be refused unwaited;
+        on PostgreSQL ``session.get`` locks the row. Either way a row got in it stays as it is until its end.
         """
-        with self._sessions.begin() as session:
-            yield session
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        finally:
+            self.totals.forget()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -98,13 +112,20 @@ class Database:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+class _Writer(Session):
+    def get(self, entity: Any, ident: Any, **options: Any) -> Any:
+        # FOR NO KEY UPDATE: two that write wait for each other, one that only points here (a foreign key) for none.
+        return super().get(entity, ident, **{"with_for_update": {"key_share": True, "of": entity}, **options})
+
+
+def _engine(url: str, pool_size: int, patient: bool) -> Engine:
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=5, max_overflow=5, pool_timeout=5, pool_pre_ping=True)
+    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_TIMEOUT}
+    if parsed.get_backend_name() == "postgresql":
+        return postgresql.engine(parsed, patient, **pool)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, pool_size=5, max_overflow=5, pool_timeout=5)
+    engine = create_engine(parsed, **pool)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine

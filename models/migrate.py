@@ -11,7 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from models.database import Database
 
@@ -66,13 +66,16 @@ def _config(url: str) -> Iterator[Config]:
 
 @contextmanager
 def _connection(url: str) -> Iterator[Connection]:
-    database = Database(url)
+    database = Database(url, patient=True)
     try:
         with database.engine.execution_options(begin="IMMEDIATE").connect() as connection:
             if connection.dialect.name == "sqlite":
                 # A batch migration drops and remakes a table, which would cascade to the rows that point at it.
                 # SQLite takes this pragma outside a transaction only, so not through the Connection, which begins one.
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            if connection.dialect.name == "postgresql":  # let go as the connection closes
+                connection.execute(text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
+                connection.commit()
             yield connection
     finally:
         database.close()

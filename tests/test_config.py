@@ -37,7 +37,7 @@ def _example() -> dict[str, str]:
         ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("FILES_DIR", "/etc/passwd"), ("FILES_ALLOW", "pdf"), ("FILES_QUOTA", "0"), ("FILES_ACCEL", "_files"), ("METRICS_ALLOW", "everyone"),
         ("CORS_ORIGINS", "tools.example.com"), ("CORS_ORIGINS", "https://*.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
         ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
-        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("REDIS_URL", "redis://x"),
+        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_URL", "redis://x"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -113,6 +113,35 @@ def test_no_secret_is_in_the_settings_repr(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("JWT_SECRET", SECRET)
 
     assert SECRET not in repr(Settings.from_env())
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://u:hunter2@h/d", "postgres://u:hunter2@h/d", "postgresql://u:hunter2@h", "postgresql://u:hunter2@h:x/d",
+     "postgresql://u:p@hunter2@h/d", "postgresql+psycopg2://u:hunter2@h/d", "sqlite://", "hunter2"],
+)  # fmt: skip
+def test_a_database_url_that_is_none_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: must be sqlite:///FILE or postgresql://") as caught:
+        Settings.from_env()
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "secrets"),
+    [("postgresql://u:hun%2Fter2@h/d", {"hun/ter2", "hun%2Fter2"}), ("postgresql://u@h:5432/d?password=hunter2", {"hunter2"}),
+     ("postgresql:///d?host=/run/postgresql", set())],
+)  # fmt: skip
+def test_the_databases_password_is_a_secret(monkeypatch: pytest.MonkeyPatch, url: str, secrets: set[str]) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    settings = Settings.from_env()
+
+    assert settings.database_url == url
+    assert secrets <= {each.reveal() for each in settings.secrets}
+    assert not any(each in repr(settings) for each in secrets)
 
 
 @pytest.mark.parametrize("command", [["gunicorn"], ["flask", "catalog", "check"]])

@@ -28,10 +28,10 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(
         jwt_secret=Secret(SECRET),
-        database_url=f"sqlite:///{tmp_path / 'postern.db'}",
+        database_url=database_url,
         files_dir=str(tmp_path / "files"),
         catalog=str(ROOT / "services.yaml"),
         log_level="error",
@@ -39,12 +39,13 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def make_app(clock: FakeClock) -> Iterator[Callable[[Settings], Flask]]:
+def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings], Flask]]:
     """The real app, with the time in the test's hands and two routes that tell who calls."""
     made: list[Flask] = []
 
     def make(settings: Settings) -> Flask:
-        migrate.upgrade(settings.database_url)
+        if settings.database_url != database_url:  # that one is migrated already
+            migrate.upgrade(settings.database_url)
         app = create_app(settings, clock)
         app.add_url_rule("/me", view_func=token_required(_me), methods=["GET", "POST"])
         app.add_url_rule("/admin", "admin", role_required("admin")(_me))

@@ -13,8 +13,8 @@ from models import Base, Database, RefreshToken, User
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = Database(f"sqlite:///{tmp_path / 'a' / 'folder' / 'x.db'}")
+def database(database_url: str) -> Iterator[Database]:
+    made = Database(database_url)
     Base.metadata.create_all(made.engine)
     yield made
     made.close()
@@ -34,10 +34,12 @@ def token(user_id: int) -> RefreshToken:
 @pytest.mark.parametrize(
     ("pragma", "value"), [("journal_mode", "wal"), ("busy_timeout", 20), ("foreign_keys", 1), ("synchronous", 1)]
 )
-def test_sqlite_is_set_up_on_every_connection(database: Database, pragma: str, value: object) -> None:
+def test_sqlite_is_set_up_on_every_connection(tmp_path: Path, pragma: str, value: object) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'a' / 'folder' / 'x.db'}")
     with database.engine.connect() as one, database.engine.connect() as two:
         assert one.execute(text(f"PRAGMA {pragma}")).scalar() == value
         assert two.execute(text(f"PRAGMA {pragma}")).scalar() == value
+    database.close()
 
 
 def test_ping_is_content_with_a_database_that_answers(database: Database) -> None:
@@ -99,8 +101,7 @@ def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database: 
     def grow() -> None:
         for _ in range(20):
             with database.session() as session:
-                ann = User.named(session, "ann")
-                ann.age += 1
+                session.get(User, 1).age += 1
 
     threads = [threading.Thread(target=grow) for _ in range(4)]
     for thread in threads:

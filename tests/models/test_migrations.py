@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,8 +12,8 @@ from tests.models.test_database import token, user
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'x.db'}"
+def url(database_url: str) -> str:
+    return database_url
 
 
 def tables(url: str) -> set[str]:
@@ -33,10 +33,10 @@ def test_the_newest_revision_is_what_the_models_say(url: str) -> None:
     database.close()
 
 
-def test_migrations_make_the_same_checks_and_keys_as_the_models(url: str, tmp_path: Path) -> None:
+def test_migrations_make_the_same_checks_and_keys_as_the_models(url: str, make_database_url: Callable[[], str]) -> None:
     """Alembic does not compare check constraints; the DDL says them."""
     migrate.upgrade(url)
-    migrated, made = Database(url), Database(f"sqlite:///{tmp_path / 'made.db'}")
+    migrated, made = Database(url), Database(make_database_url())
     Base.metadata.create_all(made.engine)
     for table in Base.metadata.tables:
         for look in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_pk_constraint"):

@@ -1,0 +1,150 @@
+"""python -m bench.lists: what a page costs among a million products, by key and by offset, on both databases."""
+
+import argparse
+import os
+import platform
+import re
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from api.passwords import hash_password
+from app import create_app
+from bench.__main__ import processor
+from bench.servers import ROOT, BenchError
+from config import Settings
+from gateway.masking import Secret
+from models import Database, User, migrate
+from tests.postgres import PostgresError, Server
+
+LIMIT, FAR = 10, 10_000
+PASSWORD = "only for this benchmark"
+MARKED = re.compile(r"(?<=<!-- bench:lists -->\n).*?(?=<!-- /bench:lists -->)", re.DOTALL)
+COLUMNS = "name, price, description, stock, category, created_at, version"
+FILL = {
+    "sqlite": f"""INSERT INTO products ({COLUMNS})
+        WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < :rows)
+        SELECT 'Product ' || n, n * 7919 % 100000, 'The product with number ' || n, n % 50, 'category ' || n % 20,
+               datetime('now'), 1 FROM series""",
+    "postgresql": f"""INSERT INTO products ({COLUMNS})
+        SELECT 'Product ' || n, n * 7919::bigint % 100000 / 100.0, 'The product with number ' || n, n % 50,
+               'category ' || n % 20, now(), 1 FROM generate_series(1, :rows) AS n""",
+}  # fmt: skip
+SETTLE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE products"}
+PAGES = {
+    "page 1": f"limit={LIMIT}",
+    f"page {FAR:,}, by `after`": f"limit={LIMIT}&after={(FAR - 1) * LIMIT}",
+    f"page {FAR:,}, by `skip`": f"limit={LIMIT}&skip={(FAR - 1) * LIMIT}",
+    "last page, by `after`": "limit={limit}&after={last}",
+    "last page, by `skip`": "limit={limit}&skip={last}",
+}
+
+
+def fill(url: str, rows: int) -> None:
+    migrate.upgrade(url)
+    database = Database(url, patient=True)
+    with database.session() as session:
+        session.execute(text(FILL[database.engine.dialect.name]), {"rows": rows})
+        session.add(User(username="bench", password_hash=hash_password(PASSWORD)))
+    with database.engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        if database.engine.dialect.name == "postgresql":
+            raw.autocommit = True
+        raw.cursor().execute(SETTLE[database.engine.dialect.name])
+        connection.invalidate()
+    database.close()
+
+
+@contextmanager
+def client(url: str) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
+    """The app over its WSGI interface, and a user's token."""
+    secret = Secret("only for this benchmark, 32 bytes or more")
+    settings = Settings(database_url=url, jwt_secret=secret, log_level="error", access_token_ttl=86400)
+    app = create_app(settings)
+    made = app.test_client()
+    login = made.post("/api/v1/login", json={"username": "bench", "password": PASSWORD})
+    yield made, {"Authorization": f"Bearer {login.json['data']['access_token']}"}
+    app.extensions["postern"].database.close()
+    app.extensions["postern"].gateway.close()
+
+
+def measure(url: str, rows: int, times: int) -> dict[str, list[float]]:
+    """Milliseconds of each request, the pages in turns."""
+    took: dict[str, list[float]] = {page: [] for page in PAGES}
+    with client(url) as (asking, headers):
+        for number in range(times + 1):
+            for page, query in PAGES.items():
+                path = f"/api/v1/products?{query.format(limit=LIMIT, last=rows - LIMIT)}"
+                began = time.perf_counter()
+                answer = asking.get(path, headers=headers)
+                elapsed = (time.perf_counter() - began) * 1000
+                data = answer.json["data"]
+                if (data["total"], len(data["items"])) != (rows, LIMIT):
+                    raise BenchError(f"{path}: {answer.text[:300]}")
+                if number:  # the first is a warm-up
+                    took[page].append(elapsed)
+    return took
+
+
+def table(results: dict[str, dict[str, list[float]]]) -> str:
+    lines = [["", *(f"{name}, ms" for name in results)], ["---", *["---:"] * len(results)]]
+    lines += [[page, *(_cell(each[page]) for each in results.values())] for page in PAGES]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _cell(took: list[float]) -> str:
+    return f"{statistics.median(took):.1f} ({min(took):.1f}-{max(took):.1f})"
+
+
+def run(rows: int, times: int) -> str:
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Server(Path(folder)) as server:
+        for name, url in (("SQLite", f"sqlite:///{folder}/postern.db"), ("PostgreSQL", server.url("postgres"))):
+            began = time.monotonic()
+            fill(url, rows)
+            print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", file=sys.stderr)
+            results[name] = measure(url, rows, times)
+    facts = (
+        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` of {rows:,} products, "
+        "one at a time through the whole app (token, query, count, JSON) less the socket; PostgreSQL as in the tests, "
+        f"without fsync; {os.cpu_count()} cores ({processor()}), Python {platform.python_version()}, "
+        f"SQLAlchemy {version('sqlalchemy')}, psycopg {version('psycopg')}. By `after`, `total` is at most 5 s old and "
+        "is not counted for every page; otherwise counting is most of the time."
+    )
+    return f"{table(results)}\n\n{facts}"
+
+
+def write_readme(told: str, path: Path) -> None:
+    new, places = MARKED.subn(lambda _: f"{told}\n", path.read_text())
+    if places != 1:
+        raise BenchError(f"{path.name} must have <!-- bench:lists --> and <!-- /bench:lists --> once")
+    path.write_text(new)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.lists", description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--times", type=int, default=100, help="requests for each page")
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    options = parser.parse_args()
+    if options.rows < FAR * LIMIT or options.times < 1:
+        parser.error(f"--rows must be at least {FAR * LIMIT}, --times at least 1")
+    told = run(options.rows, options.times)
+    print(told)
+    if options.readme:
+        write_readme(told, ROOT / "README.md")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (BenchError, PostgresError) as failure:
+        sys.exit(f"bench: {failure}")

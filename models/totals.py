@@ -1,0 +1,53 @@
+"""How many rows a list has: counting them costs more than a page of them, so a count is kept for a moment."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+KEPT = 5  # seconds; what another worker wrote since may be missing from it
+REMEMBERED = 256  # lists
+
+
+class Totals:
+    """Counts, each good until this process writes, and for a few seconds at most."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[int, float]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._writes = 0
+
+    def count(self, session: Session, query: Select[Any]) -> int:
+        """Count now."""
+        began, writes = time.monotonic(), self._writes
+        total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+        with self._lock:
+            if writes == self._writes:
+                self._kept[_key(query)] = total, began
+            while len(self._kept) > REMEMBERED:
+                self._kept.popitem(last=False)
+        return total
+
+    def recent(self, session: Session, query: Select[Any]) -> int:
+        """The last count if it is still good."""
+        kept = self._kept.get(_key(query))
+        if kept and time.monotonic() - kept[1] < KEPT:
+            return kept[0]
+        return self.count(session, query)
+
+    def forget(self) -> None:
+        """Something was written."""
+        with self._lock:
+            self._writes += 1
+            self._kept.clear()
+
+
+def _key(query: Select[Any]) -> Hashable:
+    compiled = query.order_by(None).compile()
+    return compiled.string, repr(sorted(compiled.params.items()))

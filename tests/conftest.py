@@ -1,0 +1,81 @@
+"""Every test that takes ``database_url`` runs on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from models import migrate
+from tests import postgres
+
+DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # not a worker of xdist
+        if wrong := set(DATABASES) - {"sqlite", "postgresql"}:
+            raise pytest.UsageError(
+                f"POSTERN_TEST_DATABASES: {', '.join(wrong)}; it may name sqlite, postgresql or both"
+            )
+        postgres.announce()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgres.end()
+
+
+@pytest.fixture(scope="session")
+def postgres_databases() -> Iterator[postgres.Databases]:
+    try:
+        url = postgres.server_url()
+    except postgres.PostgresError as error:
+        pytest.fail(str(error), pytrace=False)
+    databases = postgres.Databases(url)
+    yield databases
+    databases.close()
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite database with every table and no row."""
+    file = tmp_path_factory.mktemp("migrated") / "postern.db"
+    migrate.upgrade(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=DATABASES)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make_database_url(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[Callable[..., str]]:
+    """Makes databases of one kind, with or without the tables."""
+    numbers, stack = count(), ExitStack()
+
+    def make(migrated: bool = False) -> str:
+        if database_kind == "postgresql":
+            databases: postgres.Databases = request.getfixturevalue("postgres_databases")
+            return stack.enter_context(databases.one("migrated" if migrated else "template0"))
+        file = tmp_path / f"postern{next(numbers) or ''}.db"
+        if migrated:
+            shutil.copy(request.getfixturevalue("migrated_file"), file)
+        return f"sqlite:///{file}"
+
+    with stack:
+        yield make
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, make_database_url: Callable[..., str]) -> str:
+    """A database of the test's own: empty, but with every table for a test that takes the app."""
+    return make_database_url(migrated="make_app" in request.fixturenames)

@@ -1,0 +1,136 @@
+"""What only a database server can do: be away, hang, come back, and make two transactions wait for each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from models import Base, Database, Product, User
+
+SECONDS = 10  # "within a few", on a slow machine
+
+
+@pytest.fixture(params=["postgresql"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    if request.param not in os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql"):
+        pytest.skip("POSTERN_TEST_DATABASES leaves PostgreSQL out")
+    return str(request.param)
+
+
+@pytest.fixture
+def database(make_database_url: Callable[..., str]) -> Iterator[Database]:
+    made = Database(make_database_url(migrated=True), pool_size=2)
+    yield made
+    made.close()
+
+
+def products(database: Database, *names: str) -> None:
+    with database.session() as session:
+        session.add_all(Product(name=name, price=1, stock=9) for name in names)
+
+
+def test_the_driver_is_psycopg_3(database: Database) -> None:
+    assert (database.engine.dialect.name, database.engine.dialect.driver) == ("postgresql", "psycopg")
+
+
+def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database) -> None:
+    with database.engine.connect(), database.engine.connect():
+        began = time.monotonic()
+        with pytest.raises(PoolTimeout):
+            database.ping()
+    assert time.monotonic() - began < SECONDS
+    database.ping()
+
+
+def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
+    began = time.monotonic()
+    with database.reading() as session, pytest.raises(OperationalError, match="statement timeout"):
+        session.execute(text("SELECT pg_sleep(60)"))
+    assert time.monotonic() - began < SECONDS
+
+
+def test_a_server_that_hangs_is_an_error_soon_and_the_pool_recovers(database: Database) -> None:
+    with database.engine.connect() as connection:
+        backend = connection.scalar(text("SELECT pg_backend_pid()"))
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        database.ping()  # finds that connection dead, and makes another
+        assert time.monotonic() - began < SECONDS
+    finally:
+        os.kill(backend, signal.SIGCONT)
+
+
+def test_connections_that_the_server_ended_are_made_anew(database: Database) -> None:
+    with database.engine.connect() as one, database.engine.connect() as two:
+        backends = [each.scalar(text("SELECT pg_backend_pid()")) for each in (one, two)]
+    with Database(str(database.engine.url)).engine.connect() as other:
+        for backend in backends:
+            other.execute(text(f"SELECT pg_terminate_backend({backend})"))
+
+    for _ in range(3):
+        database.ping()
+
+
+def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database(f"postgresql://postern:hunter2hunter2@127.0.0.1:{silent.getsockname()[1]}/x")
+        began = time.monotonic()
+        with pytest.raises(DBAPIError) as caught:
+            database.ping()
+    assert time.monotonic() - began < SECONDS
+    assert "hunter2" not in str(caught.value) + repr(database.engine)
+    database.close()
+
+
+def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(database: Database) -> None:
+    products(database, "a", "b")
+    both, outcomes = threading.Barrier(2), []
+
+    def take(first: int, second: int) -> None:
+        try:
+            with database.session() as session:
+                session.get(Product, first).stock -= 1
+                session.flush()
+                both.wait(5)
+                session.get(Product, second).stock -= 1
+            outcomes.append(None)
+        except OperationalError as error:
+            outcomes.append(type(error.orig).__name__)
+
+    threads = [threading.Thread(target=take, args=each) for each in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes, key=str) == ["DeadlockDetected", None]
+    with database.reading() as session:
+        assert session.scalars(select(Product.stock)).all() == [8, 8]
+
+
+def test_a_row_got_to_be_written_may_still_be_pointed_at(database: Database) -> None:
+    """An order for a user is not held up by that user's login."""
+    with database.session() as session:
+        session.add(User(username="ann", password_hash="-"))
+    with database.session() as session:
+        session.get(User, 1)
+        with database.engine.begin() as other:
+            other.execute(text("INSERT INTO orders (user_id, status, total, created_at, version) VALUES (1, 'pending', 1, now(), 1)"))  # fmt: skip
+
+
+def test_a_migration_is_not_ended_by_the_time_limits(make_database_url: Callable[..., str]) -> None:
+    database = Database(make_database_url(), patient=True)
+    Base.metadata.create_all(database.engine)
+    with database.engine.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "0"
+    database.close()
