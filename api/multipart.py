@@ -16,7 +16,7 @@ from werkzeug.http import parse_options_header
 from api.errors import MalformedBody, UnsupportedMediaType
 
 MOST_HEAD = 16 * 1024  # bytes of one part's headers
-MOST_BOUNDARY = 70  # RFC 2046, 5.1.1
+MOST_BOUNDARY = 200  # RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over
 _LONE_BACKSLASH = re.compile(r'(\\[\\"])|\\')  # browsers send one as it is, werkzeug would drop it
 
 

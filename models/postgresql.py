@@ -6,7 +6,8 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import URL, Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, func, select
+from sqlalchemy.orm import Session
 
 CONNECT_TIMEOUT = 3  # seconds
 STATEMENT_TIMEOUT = 4  # seconds; the server ends what takes longer
@@ -49,3 +50,9 @@ def engine(url: URL, patient: bool, **pool: Any) -> Engine:
     if not patient:
         event.listen(made, "do_connect", lambda _dialect, _record, args, named: Impatient.connect(*args, **named))
     return made
+
+
+def alone(session: Session, name: str) -> None:
+    """Wait until no other transaction holds this name, and hold it to the end of ours. On SQLite writers are alone."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))

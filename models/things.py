@@ -9,6 +9,7 @@ from typing import Any, Self
 from sqlalchemy import BigInteger, CheckConstraint, Dialect, String, Text, TypeDecorator, exists, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from models import postgresql
 from models.callers import now
 from models.database import Base
 
@@ -67,7 +68,8 @@ class File(Base):
 
     @classmethod
     def used(cls, session: Session, owner: str) -> int:
-        """Bytes of all files of one owner. Exact for as long as no other transaction writes, as on SQLite."""
+        """Bytes of all files of one owner, exact until the end of this transaction."""
+        postgresql.alone(session, f"files:{owner}")
         return int(session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)) or 0)
 
     @classmethod
