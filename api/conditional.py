@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, request
 
 from api.answers import envelope
-from api.errors import PreconditionFailed
+from api.errors import NotAcceptable, PreconditionFailed
 from gateway.bodies import dump_json
 
 
@@ -19,8 +19,11 @@ def etag_of(row: Any) -> str:
 
 def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
     """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
+    reads = request.method in ("GET", "HEAD")
+    if reads and request.accept_mimetypes and not request.accept_mimetypes.accept_json:
+        raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
-    if request.method in ("GET", "HEAD") and _plain(request.if_none_match).contains_weak(etag):
+    if reads and _plain(request.if_none_match).contains_weak(etag):
         response = Response(status=304)
     else:
         response = envelope(data, status)

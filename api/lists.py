@@ -13,6 +13,7 @@ from marshmallow import Schema
 from sqlalchemy import ColumnElement, Select, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from api.errors import NotAcceptable
 from api.parts import parts
 from gateway.errors import fields_error
 
@@ -58,8 +59,16 @@ def _place(session: Session, model: Any, column: Any, name: str, after: int) -> 
 
 
 def wants_csv() -> bool:
-    """Whether ``Accept`` prefers CSV to JSON."""
-    return request.accept_mimetypes.best_match(["application/json", "text/csv"]) == "text/csv"
+    """Whether ``Accept`` prefers CSV to JSON.
+
+    :raises NotAcceptable: it allows neither.
+    """
+    if not request.accept_mimetypes:
+        return False
+    best = request.accept_mimetypes.best_match(["application/json", "text/csv"])
+    if best is None:
+        raise NotAcceptable
+    return best == "text/csv"
 
 
 def as_csv(query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]) -> Response:

@@ -229,3 +229,20 @@ def test_a_refused_write_and_a_failed_read_keep_nothing(client, tokens, make) ->
 
     assert client.get("/api/v1/products/1", headers=tokens["guest"]).json["data"]["stock"] == 1
     assert client.get("/api/v1/products/1").status_code == 401
+
+
+@pytest.mark.parametrize("accept", ["text/html", "image/*", "application/xml;q=0.9"])
+@pytest.mark.parametrize("path", ["/api/v1/products", "/api/v1/products/1", "/api/v1/users", "/api/v1/files"])
+def test_an_accept_that_allows_no_format_we_have_is_refused(client, tokens, make, path: str, accept: str) -> None:
+    make()
+
+    answer = client.get(path, headers={**tokens["admin"], "Accept": accept})
+
+    assert (answer.status_code, answer.json["code"]) == (406, -3010)
+
+
+@pytest.mark.parametrize("accept", ["*/*", "application/*", "text/html, */*;q=0.1", ""])
+def test_any_accept_that_allows_json_gets_it(client, tokens, make, accept: str) -> None:
+    make()
+
+    assert client.get("/api/v1/products", headers={**tokens["admin"], "Accept": accept}).json["code"] == 0
