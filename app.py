@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from flask import Flask, Response
+from flask import Flask
 from flask_caching import Cache
-from flask_compress import Compress
-from flask_cors import CORS
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 import api
 import cli
-from api import identity, logs
+from api import edge, identity, logs
 from api.file_store import FileStore
 from api.parts import Parts
 from config import Settings
@@ -23,12 +20,16 @@ from gateway.masking import Masker
 from gateway.stores import MemoryStore
 from models import Database
 
-
-class Compression(Compress):
-    """Leaves alone what says ``no-transform``."""
-
-    def after_request(self, response: Response | None) -> Response:
-        return response if response and response.cache_control.no_transform else super().after_request(response)
+CONFIG = {
+    "API_TITLE": "Postern",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.1.0",
+    "OPENAPI_URL_PREFIX": "/",
+    "OPENAPI_JSON_PATH": "openapi.json",
+    "CACHE_TYPE": "SimpleCache",
+    "CACHE_THRESHOLD": 10_000,
+    "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
+}
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
@@ -45,17 +46,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
-    app.config.from_mapping(
-        MAX_CONTENT_LENGTH=settings.max_body,
-        API_TITLE="Postern",
-        API_VERSION="v1",
-        OPENAPI_VERSION="3.1.0",
-        OPENAPI_URL_PREFIX="/",
-        OPENAPI_JSON_PATH="openapi.json",
-        CACHE_TYPE="SimpleCache",
-        CACHE_THRESHOLD=10_000,
-        COMPRESS_ALGORITHM=["zstd", "br", "gzip"],
-    )
+    app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
+
     database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
@@ -75,10 +67,5 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     api.register(app)
     cli.register(app)
-    Compression(app)
-    if settings.cors_origins:
-        CORS(app, origins=list(settings.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    edge.register(app, settings)
     return app

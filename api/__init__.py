@@ -28,8 +28,6 @@ from api.answers import JsonProvider
 from api.paths import IdConverter, KeyConverter
 from api.versions import PREFIX
 
-EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag"]
-
 
 def register(app: Flask) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from schemas.catalog_auth import AuthField
+from schemas.catalog_auth import auth_field
 from schemas.params import FORMATS, JsonType
 from schemas.shapes import (
     HEADER_TEXT,
@@ -110,13 +110,12 @@ class DescribedEnvelope(Strict):
     errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)))
 
 
-class EnvelopeField(OneOfShapes):
-    def choose(self, value: Any) -> fields.Field[Any]:
-        if isinstance(value, dict):
-            return nested(DescribedEnvelope)
-        names = ", ".join(ENVELOPES)
-        known = validate.OneOf(ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it")
-        return text(validate=known)
+def envelope_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, dict):
+        return nested(DescribedEnvelope)
+    names = ", ".join(ENVELOPES)
+    known = validate.OneOf(ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it")
+    return text(validate=known)
 
 
 class ParamSchema(Strict):
@@ -162,7 +161,7 @@ class Shared(Strict):
     timeout = nested(Timeout)
     deadline = seconds()
     retry = nested(Retry)
-    envelope = EnvelopeField(error_messages=MESSAGES)
+    envelope = OneOfShapes(envelope_field)
     headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
@@ -193,22 +192,20 @@ MethodSchema._declared_fields["http"].error_messages["required"] = (
 )
 
 
-class BaseUrl(OneOfShapes):
-    def choose(self, value: Any) -> fields.Field[Any]:
-        if isinstance(value, list):
-            return fields.List(text(validate=usable_url), validate=validate.Length(min=1))
-        return text(validate=usable_url)
+def base_url_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, list):
+        return fields.List(text(validate=usable_url), validate=validate.Length(min=1))
+    return text(validate=usable_url)
 
 
-class Proxy(OneOfShapes):
-    def choose(self, value: Any) -> fields.Field[Any]:
-        return fields.List(text()) if isinstance(value, list) else flag()
+def proxy_field(value: Any) -> fields.Field[Any]:
+    return fields.List(text()) if isinstance(value, list) else flag()
 
 
 class ServiceSchema(Shared):
-    base_url = BaseUrl(required=True, error_messages=MESSAGES)
+    base_url = OneOfShapes(base_url_field, required=True)
     backup_url = text(validate=usable_url)
-    auth = AuthField(error_messages=MESSAGES)
+    auth = OneOfShapes(auth_field)
     expose_vendor_code = flag()
     health = nested(Health)
     concurrency = whole(1)
@@ -216,7 +213,7 @@ class ServiceSchema(Shared):
     max_response = whole(1)
     allow_private = flag()
     tls = nested(Tls)
-    proxy = Proxy()
+    proxy = OneOfShapes(proxy_field)
     roles = fields.List(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
     methods = NamedMap(MethodSchema(), r"[A-Za-z0-9_-]{1,64}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from schemas.shapes import HEADER_NAME, HEADER_TEXT, OneOfShapes, Strict, nested, one_of, text
+from schemas.shapes import HEADER_NAME, HEADER_TEXT, Strict, nested, one_of, text
 
 TOKEN_URL = validate.Regexp(
     r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z",
@@ -77,9 +77,8 @@ AUTH_TYPES: dict[str, type[Schema]] = {
 }
 
 
-class AuthField(OneOfShapes):
-    def choose(self, value: Any) -> fields.Field[Any]:
-        kind = value.get("type") if isinstance(value, dict) else None
-        if not isinstance(kind, str) or kind not in AUTH_TYPES:
-            raise ValidationError({"type": [f"must be one of: {', '.join(AUTH_TYPES)}"]})
-        return nested(AUTH_TYPES[kind])
+def auth_field(value: Any) -> fields.Field[Any]:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in AUTH_TYPES:
+        raise ValidationError({"type": [f"must be one of: {', '.join(AUTH_TYPES)}"]})
+    return nested(AUTH_TYPES[kind])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,8 +94,9 @@ class NamedMap(fields.Field[Any]):
 class OneOfShapes(fields.Field[Any]):
     """A value that is read by whichever field ``choose`` picks for it."""
 
-    def choose(self, value: Any) -> fields.Field[Any]:
-        raise NotImplementedError  # pragma: no cover
+    def __init__(self, choose: Callable[[Any], fields.Field[Any]], **kwargs: Any) -> None:
+        super().__init__(error_messages=MESSAGES, **kwargs)
+        self.choose = choose
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         return self.choose(value).deserialize(value)

@@ -1,0 +1,28 @@
+"""What stands between the views and the wire: compression, other origins, proxies in front."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+from flask_compress import Compress
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from config import Settings
+
+EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag"]
+
+
+class Compression(Compress):
+    """Leaves alone what says ``no-transform``."""
+
+    def after_request(self, response: Response | None) -> Response:
+        return response if response and response.cache_control.no_transform else super().after_request(response)
+
+
+def register(app: Flask, settings: Settings) -> None:
+    Compression(app)
+    if settings.cors_origins:
+        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
