@@ -1,0 +1,100 @@
+"""Over TLS, too, the deadline holds to the last byte: under gevent each wait of a socket would begin its timeout anew."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.e2e.live import Live
+from tests.gateway.test_gateway_tls import make_pem
+
+CATALOG = """
+version: 1
+services:
+  drip:
+    base_url: https://127.0.0.1:{port}
+    allow_private: true
+    tls: {{ca: {pem}}}
+    timeout: {{connect: 1, read: 1}}
+    deadline: 1
+    retry: {{times: 0}}
+    methods: {{get: {{http: GET /}}}}
+"""
+
+
+class Dripping:
+    """Passes on what a TLS server says byte by byte, each after 0.1 s: from the handshake on, or from the answer on."""
+
+    def __init__(self, pem: Path, from_the_first_byte: bool) -> None:
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(pem)
+        self._at_once = from_the_first_byte
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._over = threading.Event()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self._over.set()
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._talk, args=(client,), daemon=True).start()
+
+    def _talk(self, client: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = self._context.wrap_bio(incoming, outgoing, server_side=True)
+        with client, suppress(OSError):
+            while not self._step(tls.do_handshake):
+                self._send(client, outgoing.read(), self._at_once)
+                incoming.write(client.recv(65536))
+            self._send(client, outgoing.read(), self._at_once)
+            while not self._step(lambda: tls.read(65536)):
+                incoming.write(client.recv(65536))
+            tls.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            self._send(client, outgoing.read(), True)
+
+    @staticmethod
+    def _step(work) -> bool:
+        try:
+            work()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def _send(self, client: socket.socket, data: bytes, drips: bool) -> None:
+        if not drips:
+            client.sendall(data)
+            return
+        for byte in data:
+            client.sendall(bytes([byte]))
+            self._over.wait(0.1)
+
+
+@pytest.mark.parametrize("from_the_first_byte", [True, False], ids=["handshake", "answer"])
+def test_a_service_that_drips_tls_cannot_outlast_the_deadline(tmp_path: Path, from_the_first_byte: bool) -> None:
+    pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    dripping = Dripping(pem, from_the_first_byte)
+    live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem)).start()
+    try:
+        live.token()
+        began = time.monotonic()
+        answer = live.call("drip.get")
+        took = time.monotonic() - began
+    finally:
+        live.stop()
+        dripping.close()
+
+    assert answer.status_code == 504, answer.text
+    assert took < 2.5
