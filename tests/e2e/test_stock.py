@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import requests
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
+from tests.postgres import Databases
 
 GTHREAD = ("-c", str(Path(__file__).parent / "gthread.conf.py"))
 AT_ONCE = 50
@@ -56,12 +57,21 @@ class Till:
         return found
 
 
-@pytest.fixture(scope="module", params=[(), GTHREAD], ids=["gevent", "gthread"])
+SERVERS = [((), "sqlite"), (GTHREAD, "sqlite"), ((), "postgresql")]
+
+
+@pytest.fixture(scope="module", params=SERVERS, ids=["gevent-sqlite", "gthread-sqlite", "gevent-postgresql"])
 def till(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    with Sandbox() as box:
-        live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=request.param).start()
-        yield Till(live)
-        live.stop()
+    gunicorn, database = request.param
+    with ExitStack() as stack:
+        box = stack.enter_context(Sandbox())
+        settings = {}
+        if database == "postgresql":
+            databases: Databases = request.getfixturevalue("postgres_databases")
+            settings["DATABASE_URL"] = stack.enter_context(databases.one())
+        live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=gunicorn, **settings)
+        stack.callback(live.stop)
+        yield Till(live.start())
 
 
 def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
@@ -118,9 +128,10 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
         each.result()
 
     assert 150 <= len(confirmed) < 500
-    with closing(sqlite3.connect(till.live.log_file.with_name("postern.db"))) as database:
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
+    if "sqlite" in till.live.env["DATABASE_URL"]:
+        with closing(sqlite3.connect(till.live.log_file.with_name("postern.db"))) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert database.execute("PRAGMA foreign_key_check").fetchall() == []
 
     till.live.restart()
     orders = [each for each in till.orders() if each["items"][0]["product_id"] == first]
