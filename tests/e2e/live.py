@@ -71,10 +71,16 @@ class Live:
         with self.log_file.open("ab") as log:
             command = [str(BIN / "gunicorn"), *self._gunicorn]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
-        wait_for(self._answers)
+        try:
+            wait_for(self._answers)
+        except BaseException:
+            self.stop()
+            raise
         return self
 
     def stop(self) -> None:
+        if not hasattr(self, "process"):
+            return  # it never got so far
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(10)
