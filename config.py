@@ -1,4 +1,7 @@
-"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All that is wrong is said at once."""
+"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All that is wrong is said at once.
+
+A little long, because each setting stands here whole: its name, its default, and what it may be.
+"""
 
 from __future__ import annotations
 
