@@ -27,7 +27,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(ready: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
     """What ``ready`` gives once it gives something; it is asked until then."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
