@@ -18,7 +18,6 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
-    text,
 )
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
@@ -101,11 +100,6 @@ class Database:
         """One transaction that only reads; on SQLite it waits for no writer."""
         with self._readers() as session:
             yield session
-
-    def ping(self) -> None:
-        """Raise SQLAlchemyError if the database does not answer."""
-        with self.engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
         """Close every pooled connection."""
