@@ -81,36 +81,7 @@ class Settings:
         """
         env = _Reader()
         env.read_env(str(ROOT / ".env"), recurse=False)
-        settings: dict[str, Any] = {
-            "env": env.str("ENV", "development", validate=_one_of("development", "production")),
-            "host": env.str("HOST", "127.0.0.1"),
-            "port": env.int("PORT", 5000, validate=_range(0, 65535)),
-            "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
-            "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
-            "database_pool_size": env.int("DATABASE_POOL_SIZE", 10, validate=_range(1, 100)),
-            "redis_url": env.str("REDIS_URL", "", validate=_redis),
-            "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
-            "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret) or ""),
-            "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", _secret) or ())),
-            "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=_file),
-            "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", _file),
-            "jwt_issuer": env.str("JWT_ISSUER", "postern"),
-            "jwt_audience": env.str("JWT_AUDIENCE", "postern"),
-            "access_token_ttl": env.int("ACCESS_TOKEN_TTL", 900, validate=_range(1, 86400)),
-            "refresh_token_ttl": env.int("REFRESH_TOKEN_TTL", 14 * 86400, validate=_range(1, 366 * 86400)),
-            "cors_origins": env.comma_separated("CORS_ORIGINS", _origin),
-            "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=_range(0, 10)),
-            "max_body": env.int("MAX_BODY", 1024 * 1024, validate=_range(1, 2**31)),
-            "max_upload": env.int("MAX_UPLOAD", 64 * 1024 * 1024, validate=_range(1, 2**40)),
-            "files_dir": env.str("FILES_DIR", "", validate=_folder) or str(INSTANCE / "files"),
-            "files_allow": env.comma_separated("FILES_ALLOW", _media_type) or ("*",),
-            "files_quota": env.int("FILES_QUOTA", 1024**3, validate=_range(1, 2**60)),
-            "files_accel": env.str("FILES_ACCEL", "", validate=_location),
-            "metrics_allow": env.comma_separated("METRICS_ALLOW", _network),
-            "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
-            "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")),
-            "web_concurrency": env.int("WEB_CONCURRENCY", 1, validate=_range(1, 256)),
-        }
+        settings = _read(env)
         problems = env.problems()
         right = {name: value for name, value in settings.items() if value is not None}
         made = cls(**right, environ=dict(os.environ))
@@ -168,6 +139,40 @@ class _Reader(environs.Env):
             messages = cast(Mapping[str, list[str]], error.error_messages)
             return [f"{name}: {' '.join(map(str, each))}" for name, each in messages.items()]
         return []
+
+
+def _read(env: _Reader) -> dict[str, Any]:
+    """Every setting by its field's name; None where it is wrong."""
+    return {
+        "env": env.str("ENV", "development", validate=_one_of("development", "production")),
+        "host": env.str("HOST", "127.0.0.1"),
+        "port": env.int("PORT", 5000, validate=_range(0, 65535)),
+        "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
+        "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
+        "database_pool_size": env.int("DATABASE_POOL_SIZE", 10, validate=_range(1, 100)),
+        "redis_url": env.str("REDIS_URL", "", validate=_redis),
+        "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
+        "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret) or ""),
+        "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", _secret) or ())),
+        "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=_file),
+        "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", _file),
+        "jwt_issuer": env.str("JWT_ISSUER", "postern"),
+        "jwt_audience": env.str("JWT_AUDIENCE", "postern"),
+        "access_token_ttl": env.int("ACCESS_TOKEN_TTL", 900, validate=_range(1, 86400)),
+        "refresh_token_ttl": env.int("REFRESH_TOKEN_TTL", 14 * 86400, validate=_range(1, 366 * 86400)),
+        "cors_origins": env.comma_separated("CORS_ORIGINS", _origin),
+        "trusted_proxies": env.int("TRUSTED_PROXIES", 0, validate=_range(0, 10)),
+        "max_body": env.int("MAX_BODY", 1024 * 1024, validate=_range(1, 2**31)),
+        "max_upload": env.int("MAX_UPLOAD", 64 * 1024 * 1024, validate=_range(1, 2**40)),
+        "files_dir": env.str("FILES_DIR", "", validate=_folder) or str(INSTANCE / "files"),
+        "files_allow": env.comma_separated("FILES_ALLOW", _media_type) or ("*",),
+        "files_quota": env.int("FILES_QUOTA", 1024**3, validate=_range(1, 2**60)),
+        "files_accel": env.str("FILES_ACCEL", "", validate=_location),
+        "metrics_allow": env.comma_separated("METRICS_ALLOW", _network),
+        "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
+        "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")),
+        "web_concurrency": env.int("WEB_CONCURRENCY", 1, validate=_range(1, 256)),
+    }
 
 
 def kept_secret(file: Path) -> Secret:
