@@ -86,6 +86,14 @@ def tell_attempts(response: Response) -> Response:
     trace: Trace | None = g.get("trace")
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
+        if trace.cache:
+            response.headers["X-Cache"] = trace.cache
+        if trace.age is not None:
+            response.headers["Age"] = str(int(trace.age))
+        if trace.fallback:
+            response.headers["X-Fallback"] = trace.fallback
+        if trace.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
         response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
     return response

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from api.answers import shape
 from api.parts import parts
 from gateway.bodies import dump_json
-from gateway.errors import CallerError, CredentialError, GatewayError, InvalidParams, NotFound
+from gateway.errors import CallerError, Conflict, CredentialError, GatewayError, InvalidParams, NotFound, StoreAway
 
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
@@ -85,19 +85,9 @@ class MethodNotAllowed(CallerError):
         self.allow = allow
 
 
-class Conflict(CallerError):
-    code, type = -3006, "conflict"
-    message = "This clashes with what is already there."
-
-
 class TooLarge(CallerError):
     code, type = -3007, "too_large"
     message = "The body is too large."
-
-
-class RateLimited(CallerError):
-    code, type, retryable = -3008, "rate_limited", True
-    message = "Too many requests; see the Retry-After header."
 
 
 class PreconditionFailed(CallerError):
@@ -211,7 +201,7 @@ def status_of(error: GatewayError) -> int:
         return 401
     if isinstance(error, RangeNotSatisfiable):
         return 416
-    return 503 if isinstance(error, NotReady) else STATUS[error.code]
+    return 503 if isinstance(error, NotReady | StoreAway) else STATUS[error.code]
 
 
 def describe(error: GatewayError) -> dict[str, Any]:

@@ -17,13 +17,12 @@ from marshmallow import ValidationError
 from api.auth import role_required
 from api.blueprint import Blueprint
 from api.conditional import check_match
-from api.errors import Conflict
 from api.orders import answer_order, found_order
 from api.parts import parts
 from gateway import Call, GatewayError
 from gateway.call import Trace
 from gateway.catalog import Method
-from gateway.errors import BadResponse, Rejected, fields_error
+from gateway.errors import BadResponse, Conflict, Rejected, fields_error
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
 

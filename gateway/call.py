@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -14,11 +15,13 @@ class Caller:
 
     :param id: ``user:7`` or ``app:shop``; what logs show.
     :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its role may.
+    :param rate: its own limit, such as ``100/minute``; None for the default one.
     """
 
     id: str
     role: str = "user"
     allow: tuple[str, ...] = ("*",)
+    rate: str | None = None
 
     def may_call(self, service: str, method: str, roles: frozenset[str]) -> bool:
         """Whether role and list both allow ``service.method``."""
@@ -46,6 +49,10 @@ class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
+    age: float | None = None  # seconds since the cached answer was given
+    fallback: str | None = None  # who answered instead
+    replayed: bool = False  # the stored answer to an earlier call with this Idempotency-Key
 
     @property
     def downstream_elapsed(self) -> float:
@@ -59,7 +66,8 @@ class Call:
 
     :param params: as the caller gave them; ``from_text`` says they came from a query string.
     :param timeout: seconds the caller is willing to wait, if it said so.
-    :param deadline: the instant (``Clock.now``) at which the whole budget is spent; set by the chain.
+    :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
+        inside the chain's ``deadline`` also the method's.
     """
 
     service: str
@@ -70,7 +78,7 @@ class Call:
     timeout: float | None = None
     idempotency_key: str | None = None
     from_text: bool = False
-    deadline: float = 0.0
+    deadline: float = math.inf
     trace: Trace = field(default_factory=Trace)
 
 

@@ -1,4 +1,8 @@
-"""The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers."""
+"""The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers.
+
+Once per call: limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once per attempt: probe,
+breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,10 @@
 
     GatewayError(code, type, source, retryable)
       CallerError           the request itself is at fault; nothing was sent
-        NotFound  Forbidden  InvalidParams
+        NotFound  Forbidden  InvalidParams  Conflict  RateLimited
+      CallRefused           we sent nothing, for the service's sake or ours
+        CircuitOpen  Unhealthy  TooManyCalls
+        StoreAway           what only the shared store knows cannot be known now
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
         CredentialExpired   the vendor says it is stale: renew it, send once more
@@ -82,6 +85,41 @@ class Forbidden(CallerError):
 class InvalidParams(CallerError):
     code, type = -3003, "validation_error"
     message = "Some fields are missing or wrong; see error.fields."
+
+
+class Conflict(CallerError):
+    code, type = -3006, "conflict"
+    message = "This clashes with what is already there."
+
+
+class RateLimited(CallerError):
+    code, type, retryable = -3008, "rate_limited", True
+    message = "Too many requests; see the Retry-After header."
+
+
+class CallRefused(GatewayError):
+    retryable, nothing_done = True, True
+
+
+class CircuitOpen(CallRefused):
+    code, type, source = -1007, "circuit_open", "downstream"
+    message = "The service has been failing and is left alone for a moment."
+
+
+class Unhealthy(CallRefused):
+    code, type, source = -1008, "downstream_unhealthy", "downstream"
+    message = "The service is down."
+
+
+class TooManyCalls(CallRefused):
+    code, type = -1010, "too_many_calls"
+    message = "As many calls as this service takes at once are already running."
+
+
+class StoreAway(CallRefused):
+    """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
+
+    message = "The shared store cannot be asked now; try again."
 
 
 class DeadlineExceeded(GatewayError):

@@ -9,15 +9,17 @@ from typing import TypeVar
 
 from marshmallow import ValidationError
 
+from gateway.background import Background
 from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Catalog, Method
 from gateway.chain import fold
 from gateway.client import Client
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import dry_run
 from gateway.masking import Masker
 from gateway.parts import Handler, Log, Parts
+from gateway.stores import Store
 from gateway.tokens import Tokens
 
 T = TypeVar("T")
@@ -36,6 +38,7 @@ class Gateway:
 
     Safe under threads and greenlets; one per process.
 
+    :param store: what all workers share.
     :param log: gets one line per attempt.
     :param masker: learns the catalog's secrets and every token that is fetched.
     :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
@@ -45,13 +48,14 @@ class Gateway:
         self,
         catalog: Catalog,
         *,
+        store: Store,
         log: Log,
         masker: Masker,
-        clock: Clock | None = None,
+        clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        clock = clock or SystemClock()
-        self._parts = Parts(Client(clock), Tokens(clock), clock, log, masker, jitter)
+        self._parts = Parts(Client(clock), Tokens(clock), store, clock, log, masker, jitter)
+        self._background = Background()
         self.swap(catalog)
 
     @property
@@ -88,7 +92,12 @@ class Gateway:
         method, _ = self._find(self._loaded, call.service, call.method)
         return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
 
+    def start(self) -> None:
+        """Begin what runs beside the calls. After the fork: threads do not survive one."""
+
     def close(self) -> None:
+        """End what runs beside the calls, and close every connection."""
+        self._background.stop()
         self._parts.client.retain(())
 
     @staticmethod
@@ -99,13 +108,13 @@ class Gateway:
         what = f"method {service}.{method}" if service in loaded.catalog.services else f"service {service}"
         raise NotFound(f"There is no {what[:200]}.")
 
-    @staticmethod
-    def _checked(method: Method, call: Call) -> Call:
+    def _checked(self, method: Method, call: Call) -> Call:
         if not call.caller.may_call(call.service, call.method, method.service.roles):
             raise Forbidden(f"You may not call {method.full_name}.")
         schema = method.text_schema if call.from_text else method.json_schema
+        deadline = call.deadline if call.timeout is None else self._parts.clock.now() + call.timeout
         try:
-            return replace(call, params=schema.load(call.params))
+            return replace(call, params=schema.load(call.params), deadline=deadline)
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
 

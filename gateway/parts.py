@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway.call import Call, Result
 from gateway.catalog import Method
 from gateway.client import Client
 from gateway.clock import Clock
 from gateway.masking import Masker
-from gateway.policies.retry_budget import RetryBudget
+from gateway.stores import Store
 from gateway.tokens import Tokens
+
+T = TypeVar("T")
 
 #: Answers a call or raises a ``GatewayError``.
 Handler = Callable[[Call], Result]
@@ -28,19 +30,27 @@ class Log(Protocol):
 
 @dataclass(frozen=True)
 class Parts:
-    """What all chains share, over reloads too."""
+    """What all chains share, over reloads too.
+
+    :param store: what all workers share.
+    """
 
     client: Client
     tokens: Tokens
+    store: Store
     clock: Clock
     log: Log
     masker: Masker
     jitter: Callable[[], float] = random.random
-    _budgets: dict[str, RetryBudget] = field(default_factory=dict)
+    _kept: dict[Hashable, Any] = field(default_factory=dict)
 
-    def retry_budget(self, service: str) -> RetryBudget:
-        """One per service."""
-        return self._budgets.setdefault(service, RetryBudget(self.clock))
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
+
+        :param key: what it is and of which service, with the settings that a reload may change.
+        """
+        kept: T | None = self._kept.get(key)
+        return kept if kept is not None else self._kept.setdefault(key, make())
 
 
 class Middleware(Protocol):

@@ -31,6 +31,18 @@ class Store(Protocol):
     def ttl(self, key: str) -> float:
         """Seconds the key has left; 0 when it is absent."""
 
+    def acquire(self, key: str, ttl: float) -> int | None:
+        """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
+
+        :returns: a fencing number, higher than any that this lock gave before; None while another holds it.
+        """
+
+    def release(self, key: str, fence: int) -> None:
+        """Let the lock go, if it is still held under this number."""
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
+
 
 class MemoryStore:
     """A store inside one process, safe under threads and greenlets.
@@ -42,6 +54,7 @@ class MemoryStore:
         self._clock = clock
         self._entries: dict[str, tuple[bytes, float]] = {}
         self._sweep_at = SMALLEST_SWEEP
+        self._fence = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -76,6 +89,30 @@ class MemoryStore:
     def ttl(self, key: str) -> float:
         entry = self._live(key)
         return entry[1] - self._clock.now() if entry else 0.0
+
+    def acquire(self, key: str, ttl: float) -> int | None:
+        with self._lock:
+            if self._live(f"lock:{key}"):
+                return None
+            self._fence += 1
+            self._put(f"lock:{key}", str(self._fence).encode(), self._clock.now() + ttl)
+            return self._fence
+
+    def release(self, key: str, fence: int) -> None:
+        with self._lock:
+            held = self._live(f"lock:{key}")
+            if held and int(held[0]) == fence:
+                del self._entries[f"lock:{key}"]
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        with self._lock:
+            last = self._live(f"fence:{key}")
+            if last and int(last[0]) > fence:
+                return False
+            expires = self._clock.now() + ttl
+            self._put(f"fence:{key}", str(fence).encode(), expires)
+            self._put(key, value, expires)
+            return True
 
     def _live(self, key: str) -> tuple[bytes, float] | None:
         entry = self._entries.get(key)

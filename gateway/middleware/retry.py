@@ -15,6 +15,7 @@ from gateway.errors import (
 )
 from gateway.parts import Handler, Parts
 from gateway.policies.backoff import delay
+from gateway.policies.retry_budget import RetryBudget
 
 
 def retry(method: Method, parts: Parts, following: Handler) -> Handler:
@@ -23,7 +24,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
     """
-    policy, budget, clock = method.retry, parts.retry_budget(method.service.name), parts.clock
+    policy, budget, clock = method.retry, _budget(method, parts), parts.clock
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -50,6 +51,11 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 clock.sleep(wait)
 
     return handle
+
+
+def _budget(method: Method, parts: Parts) -> RetryBudget:
+    """One for each service."""
+    return parts.keep(("retry budget", method.service.name), lambda: RetryBudget(parts.clock))
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.masking import Masker
+from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Lines, Wire, make_catalog, service
 
@@ -31,6 +32,7 @@ def open_gate() -> Iterator[Open]:
         def make(services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any) -> Gate:
             log, masker = Lines(), Masker()
             clock = options.setdefault("clock", SystemClock())
+            options.setdefault("store", MemoryStore(clock))
             gateway = Gateway(make_catalog(services, env), log=log, masker=masker, **options)
             stack.callback(gateway.close)
             return Gate(gateway, log, masker, clock)
@@ -43,7 +45,7 @@ def gate(box: Sandbox, open_gate: Open) -> Open:
     """Service ``s`` on the sandbox: ``gate("GET /items", params=...)`` has the one method ``m``."""
 
     def make(http: str = "GET /anything", *, on: Mapping[str, Any] | None = None, **method: Any) -> Gate:
-        options = {name: method.pop(name) for name in ("clock", "jitter", "env") if name in method}
+        options = {name: method.pop(name) for name in ("clock", "jitter", "env", "store") if name in method}
         return open_gate({"s": service(box.url, methods={"m": {"http": http, **method}}, **(on or {}))}, **options)
 
     return make
