@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from gateway.catalog import Method
 from gateway.exchange import exchange
+from gateway.middleware.breaker import breaker
 from gateway.middleware.deadline import deadline
 from gateway.middleware.log import log
 from gateway.middleware.retry import retry
@@ -18,6 +19,7 @@ CHAIN: tuple[Middleware, ...] = (
     deadline,  # the whole budget, handed down
     retry,  # loop, budget, Retry-After
     # once per attempt
+    breaker,  # this service's circuit
     log,  # one line, one entry in the trace
 )
 

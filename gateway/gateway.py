@@ -11,8 +11,9 @@ from marshmallow import ValidationError
 
 from gateway.background import Background
 from gateway.call import Call, HttpRequest, Result
-from gateway.catalog import Catalog, Method
+from gateway.catalog import Catalog, Method, Service
 from gateway.chain import fold
+from gateway.circuit import circuit_of
 from gateway.client import Client
 from gateway.clock import Clock
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
@@ -91,6 +92,10 @@ class Gateway:
         """
         method, _ = self._find(self._loaded, call.service, call.method)
         return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
+
+    def breaker(self, service: Service) -> str:
+        """``closed``, ``open`` or ``half_open``."""
+        return circuit_of(service, self._parts).state
 
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
