@@ -40,7 +40,7 @@ def _shown(service: Service) -> dict[str, Any]:
     methods = [method for method in service.methods.values() if _may_call(method)]
     return {
         "name": service.name,
-        "health": "unknown",
+        "health": parts().gateway.health(service),
         "breaker": parts().gateway.breaker(service),
         "methods": [_method(m) for m in methods],
     }

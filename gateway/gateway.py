@@ -20,6 +20,7 @@ from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import dry_run
 from gateway.masking import Masker
 from gateway.parts import Handler, Log, Parts
+from gateway.probes import Probes, verdicts_of
 from gateway.stores import Store
 from gateway.tokens import Tokens
 
@@ -97,8 +98,13 @@ class Gateway:
         """``closed``, ``open`` or ``half_open``."""
         return circuit_of(service, self._parts).state
 
+    def health(self, service: Service) -> str:
+        """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
+        return verdicts_of(self._parts).of(service.name)
+
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
+        self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""
