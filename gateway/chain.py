@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from gateway.catalog import Method
 from gateway.exchange import exchange
+from gateway.middleware.breaker import breaker
 from gateway.middleware.deadline import deadline
+from gateway.middleware.health import health
 from gateway.middleware.log import log
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
@@ -18,6 +20,8 @@ CHAIN: tuple[Middleware, ...] = (
     deadline,  # the whole budget, handed down
     retry,  # loop, budget, Retry-After
     # once per attempt
+    health,  # what the probes say
+    breaker,  # this service's circuit
     log,  # one line, one entry in the trace
 )
 
