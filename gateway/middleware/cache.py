@@ -97,7 +97,7 @@ class _Cache:
         if not new:
             self._slots.release()
             return
-        call = replace(call, deadline=math.inf, trace=Trace())
+        call = replace(call, timeout=None, deadline=math.inf, trace=Trace())
         thread = threading.Thread(target=self._renewal, args=(key, flight, call), name="postern-renewal", daemon=True)
         try:
             thread.start()
