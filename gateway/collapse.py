@@ -100,8 +100,9 @@ class Workers:
         leads, me = f"lead:{key}", token_hex(8).encode()
         while not self._shelf.add(leads, me, ttl):
             leader = self._shelf.get(leads)
-            if leader:
-                self._wait_while(leads, leader, deadline)
+            if leader is None:  # it was done this moment, or the store went away
+                return kept() or ask()
+            self._wait_while(leads, leader, deadline)
             answer = kept() or self._heard(leader, ask)
             if answer:
                 return answer
@@ -137,9 +138,9 @@ class Workers:
         told = dump_json(word)
         self._shelf.set(f"led:{me.decode()}", told if len(told) <= LARGEST else ASK_YOURSELF, TOLD_FOR)
 
-    def _heard(self, leader: bytes | None, ask: Ask) -> Answer | None:
+    def _heard(self, leader: bytes, ask: Ask) -> Answer | None:
         """What this leader left word of; None where it left none."""
-        told = self._shelf.get(f"led:{leader.decode()}") if leader else None
+        told = self._shelf.get(f"led:{leader.decode()}")
         if not told:
             return None
         if told == ASK_YOURSELF:

@@ -84,8 +84,10 @@ def _another(method: Method, parts: Parts) -> StandIn:
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
         trace = Trace(attempts=call.trace.attempts)
-        call = replace(call, service=other.service.name, method=other.name, params=params, trace=trace)
-        return handler(call)
+        mine = replace(call, service=other.service.name, method=other.name, params=params, trace=trace)
+        result = handler(mine)
+        call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
+        return result
 
     return answer
 
