@@ -14,7 +14,7 @@ from gateway.aggregates import AggregatePart, Given
 from gateway.background import Background
 from gateway.call import Call, Caller, HttpRequest, Result
 from gateway.catalog import Catalog, Method, Service
-from gateway.chain import fold
+from gateway.chain import fold_all
 from gateway.circuit import circuit_of
 from gateway.client import Client
 from gateway.clock import Clock
@@ -72,10 +72,7 @@ class Gateway:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
         for secret in catalog.secrets:
             self._parts.masker.register(secret)
-        handlers = {
-            (method.service.name, method.name): (method, fold(method, self._parts)) for method in catalog.methods()
-        }
-        self._loaded = _Loaded(catalog, handlers)
+        self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
 
     def method(self, service: str, method: str) -> Method:
