@@ -15,7 +15,7 @@ class Caller:
 
     :param id: ``user:7`` or ``app:shop``; what logs show.
     :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its role may.
-    :param rate: its own limit, such as ``100/minute``; None for the default one.
+    :param rate: its limit, such as ``100/minute``; None for none.
     """
 
     id: str
@@ -44,11 +44,21 @@ class Attempt:
     nothing_done: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The caller's limit, how much of it is left, and seconds until the oldest use it counts is forgotten."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
 @dataclass(slots=True)
 class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    window: Window | None = None  # where the caller has a limit
     cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
     age: float | None = None  # seconds since the cached answer was given
     fallback: str | None = None  # who answered instead

@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import Schema
 
 from gateway.masking import Secret
+from gateway.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Method:
     headers: Mapping[str, str] = field(repr=False)
     json_schema: Schema = field(repr=False)
     text_schema: Schema = field(repr=False)
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
@@ -132,7 +133,7 @@ class Service:
     breaker: Breaker
     backup_url: str | None = None
     health: Health | None = None
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     concurrency: int | None = None
 
     @property

@@ -8,16 +8,22 @@ from __future__ import annotations
 
 from gateway.catalog import Method
 from gateway.exchange import exchange
+from gateway.middleware.concurrency import concurrency
 from gateway.middleware.deadline import deadline
+from gateway.middleware.limit import limit
 from gateway.middleware.log import log
+from gateway.middleware.quota import quota
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call
+    limit,  # the caller's own
     deadline,  # the whole budget, handed down
     retry,  # loop, budget, Retry-After
     # once per attempt
+    quota,  # the vendor's: wait for a turn, or refuse
+    concurrency,  # the service's cap
     log,  # one line, one entry in the trace
 )
 

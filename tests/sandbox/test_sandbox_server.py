@@ -139,7 +139,7 @@ def test_another_process_controls_it_over_http(box: Sandbox, ask: Ask) -> None:
     wish = {"path": "/items", "fault": "status=503", "times": 1}
     assert ask("/_sandbox/fault", "POST", wish).status == 200
     assert [ask("/items").status, ask("/items").status] == [503, 200]
-    assert ask("/_sandbox/stats").json == {"requests": 2, "connections": 1, "tokens_issued": 0}
+    assert ask("/_sandbox/stats").json == {"requests": 2, "connections": 1, "tokens_issued": 0, "most_at_once": 1}
     recorded = ask("/_sandbox/requests").json["requests"]
     assert [(each["verb"], each["path"]) for each in recorded] == [("GET", "/items")] * 2
     assert ask("/_sandbox/revoke_tokens", "POST").status == 200
