@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -125,6 +126,18 @@ def test_three_hundred_connections_at_once_are_all_served(box: Sandbox) -> None:
     assert box.connections == 300
     for client in clients:
         client.close()
+
+
+def test_it_tells_the_most_requests_there_were_at_once(box: Sandbox, ask: Ask, closing: Raw) -> None:
+    for _ in range(2):
+        ask("/items")
+    assert box.most_at_once == 1
+    box.fault("/items", "delay=0.5")
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: closing("/items"), range(5)))
+    assert box.most_at_once == 5
+    box.reset()
+    assert box.most_at_once == 0
 
 
 def test_reset_forgets_requests_counts_faults_and_items(box: Sandbox, ask: Ask) -> None:
