@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote, urlencode
 
+from gateway.rates import Turn
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -44,21 +46,12 @@ class Attempt:
     nothing_done: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The caller's limit, how much of it is left, and seconds until the oldest use it counts is forgotten."""
-
-    limit: int
-    remaining: int
-    reset: float
-
-
 @dataclass(slots=True)
 class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    window: Window | None = None  # where the caller has a limit
+    turn: Turn | None = None  # what the caller's limit said, where it has one
     cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
     age: float | None = None  # seconds since the cached answer was given
     fallback: str | None = None  # who answered instead

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 _SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(NamedTuple):
     """At most ``amount`` in any ``window`` seconds."""
 
     amount: int
     window: float
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
+class Bucket(NamedTuple):
     """One count under one rate; who shares the store and says the same key shares the count."""
 
     key: str
     rate: Rate
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """What asking for one use gave.
 
     :param taken: it is counted; otherwise nothing was changed.
     :param wait: seconds from now until its turn, or until it would have been; 0: now.
+    :param limit: the amount of the first bucket.
     :param remaining: uses that the first bucket has left.
     :param reset: seconds until the first bucket forgets the oldest use it counts.
     """
 
     taken: bool
     wait: float
+    limit: int
     remaining: int
     reset: float
 

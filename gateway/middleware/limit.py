@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.call import Call, Result, Window
+from gateway.call import Call, Result
 from gateway.catalog import Method
 from gateway.counts import Counts
 from gateway.errors import RateLimited
@@ -18,8 +18,7 @@ def limit(method: Method, parts: Parts, following: Handler) -> Handler:
         caller = call.caller
         if caller.rate is not None:
             rate = rate_of(caller.rate)
-            turn = counts.take((Bucket(f"limit:{caller.id}", rate),))
-            call.trace.window = Window(rate.amount, turn.remaining, turn.reset)
+            turn = call.trace.turn = counts.take((Bucket(f"limit:{caller.id}", rate),))
             if not turn.taken:
                 raise RateLimited(retry_after=turn.wait)
         return following(call)

@@ -49,10 +49,10 @@ class MovingWindows:
             if taken:
                 for log in logs:
                     insort(log.uses, at)
-            first = logs[0]
+            first, limit = logs[0], buckets[0].rate.amount
             reset = first.uses[0] + first.window - now if first.uses else 0
-            remaining = max(0, buckets[0].rate.amount - len(first.uses))
-            return Turn(taken, (at - now) / MICROSECONDS, remaining, reset / MICROSECONDS)
+            remaining = max(0, limit - len(first.uses))
+            return Turn(taken, (at - now) / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
 
     def _log(self, bucket: Bucket, now: int) -> _Log:
         if bucket.key not in self._logs:

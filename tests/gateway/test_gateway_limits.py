@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 import pytest
 
 from gateway import Caller
-from gateway.call import Window
 from gateway.errors import Failed, GatewayError, InvalidParams, QuotaSpent, RateLimited, StoreAway, TooManyCalls
 from gateway.rates import Bucket
 from gateway.stores import MemoryStore
@@ -70,9 +69,14 @@ def test_every_call_tells_what_the_caller_has_left(gate: Open, clock: FakeClock)
     at, told = gate(clock=clock), []
     for _ in range(4):
         outcomes(at, 1, caller=SHOP)
-        told.append(at.trace.window)
+        told.append(at.trace.turn)
         clock.advance(1)
-    assert told == [Window(3, 2, 60), Window(3, 1, 59), Window(3, 0, 58), Window(3, 0, 57)]
+    assert [(turn.limit, turn.remaining, turn.reset) for turn in told] == [
+        (3, 2, 60),
+        (3, 1, 59),
+        (3, 0, 58),
+        (3, 0, 57),
+    ]
 
 
 def test_a_limit_is_over_all_that_the_caller_calls_and_nobody_elses(
