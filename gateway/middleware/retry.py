@@ -40,7 +40,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 renewed = True
             except (DeadlineExceeded, CallRefused) as error:
-                raise last or error from error  # it was a service that failed that took us here: say so
+                raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
                 if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):

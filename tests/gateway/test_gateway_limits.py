@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from gateway import Caller
-from gateway.errors import Failed, GatewayError, InvalidParams, QuotaSpent, RateLimited, StoreAway, TooManyCalls
-from gateway.rates import Bucket
+from gateway.errors import Failed, GatewayError, InvalidParams, QuotaSpent, RateLimited, TooManyCalls
+from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import SECONDS, FakeClock, Gate, comes_true, make_catalog, service
+from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
 SHOP = Caller("app:shop", rate="3/minute")
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-class Away(MemoryStore):
-    """The shared store while Redis is away."""
-
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> NoReturn:
-        raise StoreAway
-
-    def enter(self, key: str, most: int, ttl: float) -> NoReturn:
-        raise StoreAway
-
-    def leave(self, key: str, lease: str) -> NoReturn:
-        raise StoreAway
 
 
 def outcomes(gate: Gate, times: int, **how: Any) -> list[type | str]:
@@ -235,15 +219,51 @@ def test_a_place_is_nobodys_before_a_retry(gate: Open, box: Sandbox, clock: Fake
 # Without the shared store.
 
 
-def test_every_count_goes_on_locally_while_the_store_is_away(gate: Open, box: Sandbox, clock: FakeClock) -> None:
-    at = gate(clock=clock, store=Away(clock), rate_limit="4/minute")
-    assert outcomes(at, 4, caller=SHOP) == ["ok"] * 3 + [RateLimited]
-    assert outcomes(at, 2) == ["ok", QuotaSpent]
-    box.fault("/anything", "delay=0.2")
-    capped = gate(store=Away(clock), on={"concurrency": 1})
+@pytest.mark.parametrize("how", ["kill", "pause"])
+def test_every_count_goes_on_locally_while_redis_is_away(
+    gate: Open, box: Sandbox, redis_server: RedisServer, redis_store: RedisStore, how: str
+) -> None:
+    at = gate(store=redis_store, rate_limit="10/day")
+    shop = Caller("app:shop", rate="3/day")
+    assert outcomes(at, 4, caller=shop) == ["ok"] * 3 + [RateLimited]
+    getattr(redis_server, how)()
+    began = time.monotonic()
+    assert outcomes(at, 1, caller=shop) == ["ok"]
+    assert time.monotonic() - began < 0.3 + 0.2  # the call itself
+    assert outcomes(at, 3, caller=shop) == ["ok", "ok", RateLimited]
+    assert outcomes(at, 8) == ["ok"] * 7 + [QuotaSpent]
+
+
+def test_a_cap_holds_over_the_coming_and_going_of_redis(
+    gate: Open, box: Sandbox, redis_server: RedisServer, redis_store: RedisStore
+) -> None:
+    at = gate(store=redis_store, on={"concurrency": 1}, timeout={"read": 2})
+
+    def full() -> bool:
+        """Whether a second call is refused, and a third comes through when the first is done."""
+        box.reset()
+        box.fault("/anything", "delay=0.3")
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(outcomes, at, 1)
+            assert comes_true(lambda: box.requests)
+            second = outcomes(at, 1)
+        return [*running.result(SECONDS), *second, *outcomes(at, 1)] == ["ok", TooManyCalls, "ok"]
+
+    assert full()
+    redis_server.kill()
+    assert full()
+    redis_server.start()
+    assert comes_true(lambda: redis_store.up)
+    assert full()
+
+
+def test_a_call_whose_place_redis_lost_ends_as_ever(
+    gate: Open, box: Sandbox, redis_server: RedisServer, redis_store: RedisStore
+) -> None:
+    box.fault("/anything", "delay=0.3")
+    at = gate(store=redis_store, on={"concurrency": 1}, timeout={"read": 2})
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(capped.ask)
-        assert comes_true(lambda: len(box.requests) == 5)
-        assert outcomes(capped, 1) == [TooManyCalls]
-        running.result(SECONDS)
-    assert outcomes(capped, 1) == ["ok"]
+        running = pool.submit(outcomes, at, 1)
+        assert comes_true(lambda: box.requests)
+        redis_server.kill()
+        assert running.result(SECONDS) == ["ok"]
