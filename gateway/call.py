@@ -71,6 +71,7 @@ class Call:
     :param timeout: seconds the caller is willing to wait, if it said so.
     :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
         inside the chain's ``deadline`` also the method's.
+    :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
     """
 
     service: str
@@ -82,6 +83,7 @@ class Call:
     idempotency_key: str | None = None
     from_text: bool = False
     deadline: float = math.inf
+    backup: bool = False
     trace: Trace = field(default_factory=Trace)
 
 

@@ -230,6 +230,12 @@ VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
 }
 
 
+def is_failure(error: GatewayError) -> bool:
+    """The service failed, or we did, so that another answer may stand in; not what a caller did wrong, nor a "no"."""
+    failed = isinstance(error, CallRefused | CredentialError | DeadlineExceeded | DownstreamError)
+    return failed and not isinstance(error, Rejected)
+
+
 def fields_error(name: str, problems: Sequence[str]) -> InvalidParams:
     """The validation error of one field."""
     return InvalidParams(fields={name: list(problems)})

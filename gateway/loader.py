@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import check_fallbacks, check_params, flat, tls_files
+from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
@@ -84,16 +84,18 @@ class _Loader:
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
         check_fallbacks(self.document, self.loaded["services"])
+        check_stand_ins(self.document, services)
+        aggregates, notes = aggregates_of(self.document, self.loaded)
         self.document.stop_if_wrong()
-        if self.loaded.get("aggregates"):
-            self.unbuilt.append("aggregates")
         secrets = [
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
             if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
-        return Catalog(MappingProxyType(services), tuple(secrets), tuple(self.unbuilt))
+        return Catalog(
+            MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
+        )
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         where = f"services.{name}"
@@ -102,8 +104,11 @@ class _Loader:
         if auth["type"] not in _BUILT_AUTH:
             self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
-        if auth["type"] == "app_secret" and not auth["token_url"].removeprefix(urls[0].rstrip("/")).startswith("/"):
-            self.document.complain(("services", name, "auth", "token_url"), f"must be a path, or a URL under {urls[0]}")
+        if auth["type"] == "app_secret":
+            auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
+            if not auth["token_url"].startswith("/"):
+                key: Path_ = ("services", name, "auth", "token_url")
+                self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
         methods: dict[str, Method] = {}
         service = Service(
             name=name,
@@ -132,6 +137,7 @@ class _Loader:
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
+        check_cache(self.document, path, verb, raw)
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(

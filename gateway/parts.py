@@ -26,6 +26,11 @@ class Log(Protocol):
 
     def info(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+def _no_catalog(method: Method) -> tuple[Method, Handler]:
+    raise LookupError(f"{method.full_name} is in no catalog")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ class Parts:
     """What all chains share, over reloads too.
 
     :param store: what all workers share.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to.
     """
 
     client: Client
@@ -42,6 +48,7 @@ class Parts:
     log: Log
     masker: Masker
     jitter: Callable[[], float] = random.random
+    stand_in: Callable[[Method], tuple[Method, Handler]] = field(default=_no_catalog)
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:

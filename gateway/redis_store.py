@@ -58,6 +58,9 @@ class RedisStore:
         """Whether it answered when it was last asked."""
         return self.link.up
 
+    def on_return(self, then: Callable[[], None]) -> None:
+        self.link.on_return(then)
+
     def get(self, key: str) -> bytes | None:
         with self.link.asking() as client:
             return cast("bytes | None", client.get(PREFIX + key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
@@ -23,6 +23,9 @@ class Store(Protocol):
     @property
     def up(self) -> bool:
         """Whether it answered when it was last asked."""
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """Have this done whenever it is back, before anybody else may ask it. It may raise ``StoreAway``."""
 
     def get(self, key: str) -> bytes | None:
         """The value, unless absent or expired."""
@@ -90,6 +93,9 @@ class MemoryStore:
         self._fence = 0
         self._lock = threading.Lock()
         self._windows, self._leases = MovingWindows(clock), Leases(clock)
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """It never goes away."""
 
     def __len__(self) -> int:
         return len(self._entries)

