@@ -10,9 +10,11 @@ from dataclasses import replace
 
 from gateway.catalog import Catalog, Method
 from gateway.exchange import exchange
+from gateway.middleware.breaker import breaker
 from gateway.middleware.cache import cache
 from gateway.middleware.deadline import deadline
 from gateway.middleware.fallback import fallback
+from gateway.middleware.health import health
 from gateway.middleware.log import log
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
@@ -24,6 +26,8 @@ CHAIN: tuple[Middleware, ...] = (
     deadline,  # the whole budget, handed down
     retry,  # loop, budget, Retry-After
     # once per attempt
+    health,  # what the probes say
+    breaker,  # this service's circuit
     log,  # one line, one entry in the trace
 )
 
