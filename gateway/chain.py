@@ -12,15 +12,19 @@ from gateway.catalog import Catalog, Method
 from gateway.exchange import exchange
 from gateway.middleware.breaker import breaker
 from gateway.middleware.cache import cache
+from gateway.middleware.concurrency import concurrency
 from gateway.middleware.deadline import deadline
 from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
+from gateway.middleware.limit import limit
 from gateway.middleware.log import log
+from gateway.middleware.quota import quota
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call
+    limit,  # the caller's own
     cache,  # fresh, stale, or one exchange for all who ask the same at once
     fallback,  # another method, the backup URL, or a declared answer
     deadline,  # the whole budget, handed down
@@ -28,6 +32,8 @@ CHAIN: tuple[Middleware, ...] = (
     # once per attempt
     health,  # what the probes say
     breaker,  # this service's circuit
+    quota,  # the vendor's: wait for a turn, or refuse
+    concurrency,  # the service's cap
     log,  # one line, one entry in the trace
 )
 

@@ -4,7 +4,7 @@
       CallerError           the request itself is at fault; nothing was sent
         NotFound  Forbidden  InvalidParams  Conflict  RateLimited
       CallRefused           we sent nothing, for the service's sake or ours
-        CircuitOpen  Unhealthy  TooManyCalls
+        CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
         StoreAway           what only the shared store knows cannot be known now
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
@@ -114,6 +114,13 @@ class Unhealthy(CallRefused):
 class TooManyCalls(CallRefused):
     code, type = -1010, "too_many_calls"
     message = "As many calls as this service takes at once are already running."
+
+
+class QuotaSpent(CallRefused):
+    """As ``QuotaExceeded``, but it is our count of the service's quota that says so."""
+
+    code, type, source = -1009, "downstream_quota", "downstream"
+    message = "The service's quota is used up."
 
 
 class StoreAway(CallRefused):

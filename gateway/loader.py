@@ -15,6 +15,7 @@ from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Met
 from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
+from gateway.rates import rate_of
 from schemas.catalog import CatalogSchema
 from schemas.params import params_schema
 
@@ -124,7 +125,7 @@ class _Loader:
             breaker=Breaker(**self._merged("breaker", raw)),
             backup_url=raw["backup_url"].rstrip("/") if "backup_url" in raw else None,
             health=Health(**raw["health"]) if "health" in raw else None,
-            rate_limit=raw.get("rate_limit"),
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
         )
         for each, settings in raw.get("methods", {}).items():
@@ -151,7 +152,7 @@ class _Loader:
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
             json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
-            rate_limit=raw.get("rate_limit"),
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
             fallback=Fallback(**raw["fallback"]) if "fallback" in raw else None,
