@@ -11,10 +11,20 @@ SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth lo
 
 
 class Store(Protocol):
-    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store."""
+    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
+
+    :raises StoreAway: any operation, when the store is on another machine and does not answer.
+    """
+
+    @property
+    def up(self) -> bool:
+        """Whether it answered when it was last asked."""
 
     def get(self, key: str) -> bytes | None:
         """The value, unless absent or expired."""
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        """The value of each, in the time of one."""
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         """Put the value there, whatever was there."""
@@ -43,12 +53,17 @@ class Store(Protocol):
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
 
+    def close(self) -> None:
+        """Let go of connections and threads."""
+
 
 class MemoryStore:
     """A store inside one process, safe under threads and greenlets.
 
     Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
     """
+
+    up = True
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -63,6 +78,9 @@ class MemoryStore:
     def get(self, key: str) -> bytes | None:
         entry = self._live(key)
         return entry[0] if entry else None
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:
@@ -113,6 +131,9 @@ class MemoryStore:
             self._put(f"fence:{key}", str(fence).encode(), expires)
             self._put(key, value, expires)
             return True
+
+    def close(self) -> None:
+        """It has neither."""
 
     def _live(self, key: str) -> tuple[bytes, float] | None:
         entry = self._entries.get(key)
