@@ -26,6 +26,7 @@ from gateway.stores import Store
 EARLY = 0.1  # the share of its life, at its end, in which a token is renewed while the old one still serves
 MARGIN = 10.0  # seconds before its expiry from which a token is not sent: it has to arrive, and clocks differ
 LOOK = 0.05  # seconds between two looks for the token that another worker fetches
+SAME = 1.0  # seconds by which one token's expiry may seem to move, because clocks are set right now and then
 REST = LEASE  # seconds for which the old token serves after an early renewal that brought none
 
 Fetch = Callable[[], tuple[Secret, float]]
@@ -49,9 +50,10 @@ class _Slot:
         return self.token if self.token and now < self.token.expires_at else None
 
     def has_refused(self, token: Token) -> bool:
-        """Whether it is what the vendor refused, or older."""
-        refused = self.refused
-        return refused is not None and (token.value == refused.value or token.expires_at < refused.expires_at)
+        """Whether it is what the vendor refused, or older. The same text given out once more is another token."""
+        if self.refused is None:
+            return False
+        return token.expires_at < self.refused.expires_at + (SAME if token.value == self.refused.value else 0)
 
     def good(self, found: Token | None, now: float) -> Token | None:
         return found if found and now < found.expires_at and not self.has_refused(found) else None
@@ -139,7 +141,7 @@ class Tokens:
                 usable = max(filter(None, (found, usable)), key=lambda token: token.expires_at, default=None)
                 fence = self._shared.acquire(name)
             except StoreAway:
-                return self._resting(usable) if usable else self._fetched(fetch)
+                return self._resting(usable) if usable else self._fetched(slot, fetch)
             if fence is not None:
                 return self._holding(fence, name, slot, fetch, usable)
             if usable:
@@ -152,7 +154,7 @@ class Tokens:
     def _holding(self, fence: int, name: str, slot: _Slot, fetch: Fetch, usable: Token | None) -> Token:
         """Fetch one under the lock, unless somebody did just before."""
         try:
-            token = self._newer(name, slot) or self._written(name, self._fetched(fetch), fence)
+            token = self._newer(name, slot) or self._written(name, self._fetched(slot, fetch), fence)
         except GatewayError:
             if usable:
                 return self._resting(usable)  # and the lock's lease goes on: no worker tries again before it ends
@@ -181,9 +183,10 @@ class Tokens:
                 return self._shared.read(name) or token
         return token
 
-    def _fetched(self, fetch: Fetch) -> Token:
+    def _fetched(self, slot: _Slot, fetch: Fetch) -> Token:
         asked = self._clock.now()
         value, life = fetch()
+        slot.refused = None
         use = max(life - MARGIN, life / 2)
         return Token(value, asked + min(life * (1 - EARLY), use), asked + use)
 

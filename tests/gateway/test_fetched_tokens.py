@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
-from gateway.masking import Secret
-from gateway.masking import Masker
+from gateway.masking import Masker, Secret
 from gateway.stores import MemoryStore, Store
 from gateway.tokens import REST, Tokens
 from sandbox import Sandbox

@@ -227,6 +227,23 @@ def test_a_worker_that_went_on_alone_does_not_take_an_older_token_from_the_store
     assert get(one, vendor) == "t3"
 
 
+def test_a_vendor_may_give_out_the_token_that_it_refused_once_more(worker: Workers, pass_time: PassTime) -> None:
+    one, other, asked = worker(), worker(), []
+
+    def fetch() -> tuple[Secret, float]:
+        asked.append(1)
+        return Secret("always"), 1000
+
+    for each in (one, other):
+        each.get("k", fetch, LONG)
+    pass_time(2)
+    one.discard("k", Secret("always"))
+    other.discard("k", Secret("always"))
+    for each in (one, other) * 3:
+        each.get("k", fetch, LONG)
+    assert len(asked) == 2
+
+
 def test_while_the_copy_is_fresh_the_store_is_not_asked(clock: FakeClock, vendor: Vendor, store: Store) -> None:
     class Counted:
         asked = 0
