@@ -10,6 +10,7 @@ from marshmallow import Schema
 
 from gateway.aggregates import Aggregate
 from gateway.masking import Secret
+from gateway.rates import Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Method:
     headers: Mapping[str, str] = field(repr=False)
     json_schema: Schema = field(repr=False)
     text_schema: Schema = field(repr=False)
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
@@ -133,7 +134,7 @@ class Service:
     breaker: Breaker
     backup_url: str | None = None
     health: Health | None = None
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     concurrency: int | None = None
 
     @property

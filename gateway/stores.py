@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.policies.leases import Leases
+from gateway.policies.moving_window import MovingWindows
+from gateway.rates import Bucket, Turn
 
 SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth looking for
 
@@ -19,6 +23,9 @@ class Store(Protocol):
     @property
     def up(self) -> bool:
         """Whether it answered when it was last asked."""
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """Have this done whenever it is back, before anybody else may ask it. It may raise ``StoreAway``."""
 
     def get(self, key: str) -> bytes | None:
         """The value, unless absent or expired."""
@@ -53,6 +60,20 @@ class Store(Protocol):
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
 
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
+        if that is less than ``patience`` seconds away.
+        """
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
+
+        :returns: the lease to leave with; None while all places are taken.
+        """
+
+    def leave(self, key: str, lease: str) -> None:
+        """Give the place back, if it is still held."""
+
     def close(self) -> None:
         """Let go of connections and threads."""
 
@@ -71,6 +92,10 @@ class MemoryStore:
         self._sweep_at = SMALLEST_SWEEP
         self._fence = 0
         self._lock = threading.Lock()
+        self._windows, self._leases = MovingWindows(clock), Leases(clock)
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """It never goes away."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -131,6 +156,15 @@ class MemoryStore:
             self._put(f"fence:{key}", str(fence).encode(), expires)
             self._put(key, value, expires)
             return True
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        return self._windows.take(buckets, patience)
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        return self._leases.enter(key, most, ttl)
+
+    def leave(self, key: str, lease: str) -> None:
+        self._leases.leave(key, lease)
 
     def close(self) -> None:
         """It has neither."""

