@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.catalog import Param, Tls
 from gateway.document import Document, Path_
-from schemas.params import params_schema
+from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -47,8 +47,7 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     if "default" not in param.keywords:
         return
     keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
-    problems = params_schema({param.name: keywords}).validate({param.name: param.keywords["default"]})
-    for _, say in flat(problems):
+    for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
 
 

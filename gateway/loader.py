@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,7 +16,8 @@ from gateway.checks import check_fallbacks, check_params, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from schemas.catalog import CatalogSchema
-from schemas.params import params_schema
+from schemas.params import LazyParams
+from schemas.shapes import PAUSE
 
 CatalogError = DocumentError
 
@@ -34,6 +35,7 @@ _UNBUILT_SERVICE = ("allow_private", "proxy")
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
+_NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -49,29 +51,33 @@ def load_file(path: str, env: Mapping[str, str]) -> Catalog:
     return load_catalog(text, path, env)
 
 
-def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
+def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Catalog:
     """Read, check and freeze a catalog.
 
     :param text: YAML.
     :param name: what error messages call it, such as ``services.yaml``.
     :param env: where ``${NAME}`` is looked up.
+    :param pause: called between small pieces of the work, which is seconds for thousands of methods.
     :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
     """
-    document = read(text, name, env)
+    document = read(text, name, env, pause)
+    pausing = PAUSE.set(pause)
     try:
         loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
         for path, say in flat(error.messages):
             document.complain(path, say)
         raise DocumentError(name, document.problems) from error
-    return _Loader(document, loaded).catalog()
+    finally:
+        PAUSE.reset(pausing)
+    return _Loader(document, loaded, pause).catalog()
 
 
 class _Loader:
     """Builds the frozen values and checks what spans several keys."""
 
-    def __init__(self, document: Document, loaded: dict[str, Any]) -> None:
-        self.document, self.loaded = document, loaded
+    def __init__(self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]) -> None:
+        self.document, self.loaded, self.pause = document, loaded, pause
         self.defaults = {
             key: {**given, **loaded.get("defaults", {}).get(key, {})}
             for key, given in BUILTIN.items()
@@ -103,7 +109,6 @@ class _Loader:
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
         if auth["type"] == "app_secret" and not auth["token_url"].removeprefix(urls[0].rstrip("/")).startswith("/"):
             self.document.complain(("services", name, "auth", "token_url"), f"must be a path, or a URL under {urls[0]}")
-        methods: dict[str, Method] = {}
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
@@ -115,16 +120,18 @@ class _Loader:
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
             roles=frozenset(raw.get("roles", ("user", "admin"))),
-            methods=MappingProxyType(methods),
+            methods=_NO_METHODS,
             breaker=Breaker(**self._merged("breaker", raw)),
             backup_url=raw["backup_url"].rstrip("/") if "backup_url" in raw else None,
             health=Health(**raw["health"]) if "health" in raw else None,
             rate_limit=raw.get("rate_limit"),
             concurrency=raw.get("concurrency"),
         )
+        methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
+            self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return service
+        return replace(service, methods=MappingProxyType(methods))
 
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
@@ -144,7 +151,7 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
-            json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
+            json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=raw.get("rate_limit"),
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
