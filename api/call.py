@@ -57,7 +57,7 @@ def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: 
             params,
             caller=g.caller,
             request_id=g.request_id,
-            timeout=_timeout(),
+            timeout=request_timeout(),
             idempotency_key=request.headers.get("Idempotency-Key"),
             from_text=from_text,
             trace=g.trace,
@@ -66,7 +66,7 @@ def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: 
     return envelope(result.data)
 
 
-def _timeout() -> float | None:
+def request_timeout() -> float | None:
     """``X-Request-Timeout``, in seconds."""
     text = request.headers.get("X-Request-Timeout")
     if text is None:

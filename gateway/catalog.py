@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.aggregates import Aggregate
 from gateway.masking import Secret
 from schemas.params import LazyParams
 
@@ -146,11 +147,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """All services. ``unbuilt`` names what the text asks for that this version does not do yet."""
+    """All services and aggregates.
+
+    :param unbuilt: what the text asks for that this version does not do yet.
+    :param notes: what is accepted but looks like a slip.
+    """
 
     services: Mapping[str, Service]
+    aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
     unbuilt: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog import Param, Tls
 from gateway.document import Document, Path_
 from schemas.params import value_problems
@@ -71,6 +72,50 @@ def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
             service, method = start.split(".", 1)
             where = ("services", service, "methods", method, "fallback")
             document.complain(where, f"goes in a circle: {' -> '.join([*seen, start])}")
+
+
+def aggregates_of(document: Document, loaded: Mapping[str, Any]) -> tuple[dict[str, Aggregate], list[str]]:
+    """Every aggregate, whose parts name methods, their params and earlier parts; and what is missing but optional."""
+    missing: list[str] = []
+    made = {}
+    for name, raw in loaded.get("aggregates", {}).items():
+        parts: list[AggregatePart] = []
+        for each, settings in raw.items():
+            where: Path_ = ("aggregates", name, each)
+            if each in REQUEST:
+                document.complain(where, f"{each!r} stands for the request; name the part otherwise")
+            part = _aggregate_part(document, where, settings)
+            if part is None:
+                continue
+            _check_part(document, where, part, {earlier.name for earlier in parts})
+            declared = loaded["services"].get(part.service, {}).get("methods", {}).get(part.method)
+            if declared is not None:
+                for param in sorted(part.params.keys() - declared.get("params", {}).keys()):
+                    document.complain((*where, "params", param), f"{settings['call']} has no param {param!r}")
+            elif part.optional:
+                missing.append(f"{'.'.join(map(str, where))}.call: there is no method {settings['call']!r}")
+            else:
+                say = f"there is no method {settings['call']!r}; write service.method of this catalog"
+                document.complain((*where, "call"), say)
+            parts.append(part)
+        made[name] = Aggregate(name, tuple(parts))
+    return made, missing
+
+
+def _aggregate_part(document: Document, where: Path_, settings: Mapping[str, Any]) -> AggregatePart | None:
+    service, _, method = settings["call"].partition(".")
+    try:
+        params = read_references(settings.get("params", {}))
+    except ValueError as error:
+        document.complain((*where, "params"), str(error))
+        return None
+    return AggregatePart(str(where[-1]), service, method, params, settings.get("optional", False))
+
+
+def _check_part(document: Document, where: Path_, part: AggregatePart, earlier: set[str]) -> None:
+    known = ", ".join(f"${each}" for each in (*REQUEST, *sorted(earlier)))
+    for need in sorted(part.needs - earlier):
+        document.complain((*where, "params"), f"${need} is not known here; known are {known}")
 
 
 def tls_files(document: Document, where: Path_, raw: Mapping[str, str]) -> Tls:

@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import check_fallbacks, check_params, flat, tls_files
+from gateway.checks import aggregates_of, check_fallbacks, check_params, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from schemas.catalog import CatalogSchema
@@ -89,16 +89,17 @@ class _Loader:
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
         check_fallbacks(self.document, self.loaded["services"])
+        aggregates, notes = aggregates_of(self.document, self.loaded)
         self.document.stop_if_wrong()
-        if self.loaded.get("aggregates"):
-            self.unbuilt.append("aggregates")
         secrets = [
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
             if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
-        return Catalog(MappingProxyType(services), tuple(secrets), tuple(self.unbuilt))
+        return Catalog(
+            MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
+        )
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         where = f"services.{name}"
