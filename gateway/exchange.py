@@ -28,7 +28,7 @@ def exchange(method: Method, parts: Parts) -> Handler:
     service = method.service
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
     for secret in signer.secrets:
-        parts.masker.register(secret)
+        parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
     key = (service.name, frozenset(service.auth.items()))
     build, envelope, read = builder(method), make_envelope(method.envelope), READERS[method.response]

@@ -16,7 +16,7 @@ from gateway.call import Call, Caller, HttpRequest, Result
 from gateway.catalog import Catalog, Method
 from gateway.chain import fold
 from gateway.client import Client
-from gateway.clock import Clock
+from gateway.clock import Clock, Pause
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import dry_run
 from gateway.masking import Masker
@@ -68,13 +68,15 @@ class Gateway:
 
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        for secret in catalog.secrets:
-            self._parts.masker.register(secret)
-        handlers = {
-            (method.service.name, method.name): (method, fold(method, self._parts)) for method in catalog.methods()
-        }
+        pause = Pause(self._parts.clock)
+        self._parts.masker.renew(catalog.secrets)
+        handlers = {}
+        for method in catalog.methods():
+            pause()
+            handlers[method.service.name, method.name] = method, fold(method, self._parts)
         self._loaded = _Loaded(catalog, handlers)
         self._parts.client.retain(catalog.services.values())
+        self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
         """:raises NotFound: no such service or method."""

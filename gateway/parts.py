@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -48,10 +48,16 @@ class Parts:
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
 
-        :param key: what it is and of which service, with the settings that a reload may change.
+        :param key: a text for what the process has one of, ``(what, service)`` for what a service has one of.
         """
         kept: T | None = self._kept.get(key)
         return kept if kept is not None else self._kept.setdefault(key, make())
+
+    def retain(self, services: Container[str]) -> None:
+        """Forget what was kept for services that are gone; calls in flight finish on what they have."""
+        for key in list(self._kept):
+            if isinstance(key, tuple) and key[1] not in services:
+                self._kept.pop(key, None)
 
 
 class Middleware(Protocol):
