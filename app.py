@@ -15,9 +15,9 @@ from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.loader import load_file
 from gateway.masking import Masker
 from gateway.stores import MemoryStore
+from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
@@ -51,13 +51,18 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
-    store, catalog = MemoryStore(clock), load_file(settings.catalog, settings.environ)
+    store = MemoryStore(clock)
+    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
+    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
         store=store,
-        gateway=Gateway(catalog, store=store, log=log, masker=masker, clock=clock),
+        gateway=gateway,
+        watcher=watcher,
         cache=Cache(app),
         masker=masker,
         log=log,

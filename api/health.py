@@ -21,11 +21,14 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Database, cache and catalog are there; 503 names what is not."""
+    """Database, cache and catalog are there; 503 names what is not.
+
+    A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves.
+    """
     try:
         revision = migrate.revision_of(parts().database)
     except SQLAlchemyError as error:
         raise NotReady(fields={"database": [type(error).__name__]}) from error
     if revision != migrate.newest():
         raise NotReady(fields={"database": ["It is not at this version's tables; run: flask db upgrade"]})
-    return envelope({"database": "ok", "cache": "ok", "catalog": "ok"})
+    return envelope({"database": "ok", "cache": "ok", "catalog": str(parts().gateway.catalog_state)})

@@ -20,7 +20,7 @@ from requests.structures import CaseInsensitiveDict
 from gateway.call import HttpRequest, HttpResponse
 from gateway.catalog import Service, Timeout, Tls
 from gateway.clock import Clock
-from gateway.errors import ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.transport import PooledAdapter
 
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
@@ -86,6 +86,8 @@ class _Interruptible(PooledAdapter):
     def _exchange(self, sock: socket.socket, *of: Any) -> Response:
         self._busy.add(sock)
         try:
+            if self._closed:
+                raise ConnectionLost(detail="closed")
             return super()._exchange(sock, *of)
         finally:
             self._busy.discard(sock)

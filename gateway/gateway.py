@@ -24,6 +24,7 @@ from gateway.parts import Handler, Log, Parts
 from gateway.stores import Store
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.tokens import Tokens
+from gateway.watcher import CatalogState, Watcher
 
 T = TypeVar("T")
 
@@ -60,11 +61,21 @@ class Gateway:
         self._parts = Parts(Client(clock), Tokens(clock), store, clock, log, masker, jitter)
         self._background = Background()
         self._together = Together(clock, log)
+        self._watcher: Watcher | None = None
         self.swap(catalog)
 
     @property
     def catalog(self) -> Catalog:
         return self._loaded.catalog
+
+    @property
+    def catalog_state(self) -> CatalogState:
+        """Which catalog serves, and what came of later ones."""
+        return self._watcher.state if self._watcher else CatalogState()
+
+    def follow(self, watcher: Watcher) -> None:
+        """From ``start`` on, take the catalogs that it brings."""
+        self._watcher = watcher
 
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
@@ -127,6 +138,9 @@ class Gateway:
 
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
+        if self._watcher:
+            watcher = self._watcher
+            self._background.start("catalog", lambda stopping: watcher.run(stopping, self.swap), watcher.source.close)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""

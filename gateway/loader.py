@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -30,25 +29,13 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-_PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
 _UNBUILT_SERVICE = ("allow_private", "proxy")
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-def load_file(path: str, env: Mapping[str, str]) -> Catalog:
-    """The catalog in a file.
-
-    :raises CatalogError: the file cannot be read, or as ``load_catalog`` does.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(path, [(0, "", f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from error
-    return load_catalog(text, path, env)
 
 
 def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Catalog:
@@ -95,7 +82,7 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
+            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -114,7 +101,7 @@ class _Loader:
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
             auth={
-                key.rstrip("_"): value if key in _PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
+                key.rstrip("_"): value if key in PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
                 for key, value in auth.items()
             },
             expose_vendor_code=raw.get("expose_vendor_code", False),
