@@ -15,7 +15,7 @@ FIELD, LINE = "\x02", "\x01"
 
 
 class Nacos(Texts):
-    """`url("DATAID")` is what CATALOG says; texts go by `name(...)`. `listener=False`: a server without long polling."""
+    """`url("DATAID")` is what CATALOG says; texts go by `name(...)`. `listener=False`: no long polling."""
 
     def __init__(
         self, host: str = "127.0.0.1", port: int = 0, *, username: str = "", password: str = "", listener: bool = True
