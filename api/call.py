@@ -97,3 +97,14 @@ def tell_attempts(response: Response) -> Response:
         downstream = trace.downstream_elapsed * 1000
         response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
     return response
+
+
+@blueprint.after_app_request
+def tell_limit(response: Response) -> Response:
+    """``RateLimit-*`` wherever a call was made, on failures too."""
+    trace: Trace | None = g.get("trace")
+    if trace is not None and trace.turn:
+        response.headers["RateLimit-Limit"] = str(trace.turn.limit)
+        response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)
+        response.headers["RateLimit-Reset"] = str(math.ceil(trace.turn.reset))
+    return response

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.aggregates import Aggregate
 from gateway.masking import Secret
+from gateway.rates import Rate
 from schemas.params import LazyParams
 
 
@@ -106,7 +107,7 @@ class Method:
     headers: Mapping[str, str] = field(repr=False)
     json_schema: LazyParams = field(repr=False)
     text_schema: LazyParams = field(repr=False)
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
@@ -136,7 +137,7 @@ class Service:
     breaker: Breaker
     backup_url: str | None = None
     health: Health | None = None
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     concurrency: int | None = None
 
     @property

@@ -13,14 +13,16 @@ from marshmallow import ValidationError
 from gateway.aggregates import AggregatePart, Given
 from gateway.background import Background
 from gateway.call import Call, Caller, HttpRequest, Result
-from gateway.catalog import Catalog, Method
-from gateway.chain import fold
+from gateway.catalog import Catalog, Method, Service
+from gateway.chain import fold_all
+from gateway.circuit import circuit_of
 from gateway.client import Client
-from gateway.clock import Clock, Pause
+from gateway.clock import Clock
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import dry_run
 from gateway.masking import Masker
 from gateway.parts import Handler, Log, Parts
+from gateway.probes import Probes, verdicts_of
 from gateway.stores import Store
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.tokens import Tokens
@@ -79,13 +81,8 @@ class Gateway:
 
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        pause = Pause(self._parts.clock)
         self._parts.masker.renew(catalog.secrets)
-        handlers = {}
-        for method in catalog.methods():
-            pause()
-            handlers[method.service.name, method.name] = method, fold(method, self._parts)
-        self._loaded = _Loaded(catalog, handlers)
+        self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
         self._parts.retain(catalog.services)
 
@@ -136,11 +133,20 @@ class Gateway:
         method, _ = self._find(self._loaded, call.service, call.method)
         return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
 
+    def breaker(self, service: Service) -> str:
+        """``closed``, ``open`` or ``half_open``."""
+        return circuit_of(service, self._parts).state
+
+    def health(self, service: Service) -> str:
+        """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
+        return verdicts_of(self._parts).of(service.name)
+
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
         if self._watcher:
             watcher = self._watcher
             self._background.start("catalog", lambda stopping: watcher.run(stopping, self.swap), watcher.source.close)
+        self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""

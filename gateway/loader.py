@@ -11,9 +11,10 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import aggregates_of, check_fallbacks, check_params, flat, tls_files
+from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
+from gateway.rates import rate_of
 from schemas.catalog import CatalogSchema
 from schemas.params import LazyParams
 from schemas.shapes import PAUSE
@@ -76,6 +77,7 @@ class _Loader:
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
         check_fallbacks(self.document, self.loaded["services"])
+        check_stand_ins(self.document, services)
         aggregates, notes = aggregates_of(self.document, self.loaded)
         self.document.stop_if_wrong()
         secrets = [
@@ -95,8 +97,11 @@ class _Loader:
         if auth["type"] not in _BUILT_AUTH:
             self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
-        if auth["type"] == "app_secret" and not auth["token_url"].removeprefix(urls[0].rstrip("/")).startswith("/"):
-            self.document.complain(("services", name, "auth", "token_url"), f"must be a path, or a URL under {urls[0]}")
+        if auth["type"] == "app_secret":
+            auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
+            if not auth["token_url"].startswith("/"):
+                key: Path_ = ("services", name, "auth", "token_url")
+                self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
@@ -112,7 +117,7 @@ class _Loader:
             breaker=Breaker(**self._merged("breaker", raw)),
             backup_url=raw["backup_url"].rstrip("/") if "backup_url" in raw else None,
             health=Health(**raw["health"]) if "health" in raw else None,
-            rate_limit=raw.get("rate_limit"),
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
         )
         methods: dict[str, Method] = {}
@@ -126,6 +131,7 @@ class _Loader:
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
+        check_cache(self.document, path, verb, raw)
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
@@ -140,7 +146,7 @@ class _Loader:
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
             json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
-            rate_limit=raw.get("rate_limit"),
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
             fallback=Fallback(**raw["fallback"]) if "fallback" in raw else None,

@@ -29,11 +29,17 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any: ...
 
 
+def _no_catalog(method: Method, parts: Parts) -> tuple[Method, Handler]:
+    raise LookupError(f"{method.full_name} is in no catalog")
+
+
 @dataclass(frozen=True)
 class Parts:
     """What all chains share, over reloads too.
 
     :param store: what all workers share.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
+        is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
     """
 
     client: Client
@@ -43,6 +49,7 @@ class Parts:
     log: Log
     masker: Masker
     jitter: Callable[[], float] = random.random
+    stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:

@@ -48,9 +48,9 @@ class Step:
 class Together:
     """Runs calls side by side in one bounded pool. A call that waits for another one holds no place in it."""
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, log: Log, at_once: int = MOST_AT_ONCE) -> None:
         self._clock, self._log = clock, log
-        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "postern-together")
+        self._pool = ThreadPoolExecutor(at_once, "postern-together")
 
     def all(self, steps: Mapping[str, Step], run: Run) -> dict[str, Outcome]:
         """Every step's outcome, in the order of ``steps``; nothing is raised for a call that fails."""

@@ -89,8 +89,8 @@ class Texts:
     def _serve(self, conn: Connection) -> None:
         try:
             while (request := conn.read_request()) is not None:
-                self._ledger.add(request)
-                plan = self.faults.plan_for(request)
+                with self._ledger.entry(request):
+                    plan = self.faults.plan_for(request)
                 if plan:
                     stays = misbehave.answer(conn, plan, request, self.handle)
                 else:

@@ -74,7 +74,7 @@ class Breaker(Strict):
 
 
 class Health(Strict):
-    path = text(required=True, validate=validate.Regexp("/", error="must begin with /"))
+    path = text(required=True, validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"))
     interval = seconds()
     unhealthy_after = whole(1)
     healthy_after = whole(1)

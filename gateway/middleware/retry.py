@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.call import Call, Result
 from gateway.catalog import Method, Retry
 from gateway.errors import (
+    CallRefused,
     ConnectFailed,
     CredentialExpired,
     DeadlineExceeded,
@@ -38,8 +39,8 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed:
                     raise
                 renewed = True
-            except DeadlineExceeded as error:
-                raise last or error from error  # the time went to a service that failed: that is what to say
+            except (DeadlineExceeded, CallRefused) as error:
+                raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
                 if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):

@@ -55,6 +55,7 @@ class Live:
             "DATABASE_URL": f"sqlite:///{folder / 'postern.db'}",
             "FILES_DIR": str(folder / "files"),
             "JWT_SECRET": "a secret for tests, 32 bytes or more",
+            "DEFAULT_RATE_LIMIT": "1000000/second",
             "PYTHONWARNINGS": "default",
             **settings,
         }

@@ -11,9 +11,11 @@ import pytest
 from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.stores import MemoryStore
+from gateway.redis_store import RedisStore
+from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, Lines, Wire, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, service
+from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
 
@@ -22,6 +24,37 @@ Open = Callable[..., Gate]
 def box() -> Iterator[Sandbox]:
     with Sandbox() as running:
         yield running
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def redis_store(redis_server: RedisServer) -> Iterator[RedisStore]:
+    made = RedisStore(redis_server.url, Lines().warning)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
+    """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
+    made: Store = MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
+    return made
+
+
+@pytest.fixture
+def pass_time(request: pytest.FixtureRequest, store: Store, clock: FakeClock) -> Callable[[float], None]:
+    """Moves the clock, and what is in the store with it."""
+
+    def move(seconds: float) -> None:
+        clock.advance(seconds)
+        if isinstance(store, RedisStore):
+            request.getfixturevalue("redis_server").pass_time(seconds)
+
+    return move
 
 
 @pytest.fixture
