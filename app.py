@@ -16,10 +16,10 @@ from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.loader import load_file
 from gateway.masking import Masker
 from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
+from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
@@ -54,13 +54,17 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
     store, cached = _stores(app, settings, clock, log)
-    catalog = load_file(settings.catalog, settings.environ)
+    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
+    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
         store=store,
-        gateway=Gateway(catalog, store=store, log=log, masker=masker, clock=clock),
+        gateway=gateway,
+        watcher=watcher,
         cache=Cache(app, config={"CACHE_OPTIONS": {"store": cached}}),
         masker=masker,
         log=log,
