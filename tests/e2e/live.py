@@ -18,6 +18,13 @@ from sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+GTHREAD = ("-c", str(ROOT / "tests" / "e2e" / "gthread.conf.py"))
+#: What gunicorn is told, and the kind of database.
+SERVERS = {
+    "gevent-sqlite": ((), "sqlite"),
+    "gthread-sqlite": (GTHREAD, "sqlite"),
+    "gevent-postgresql": ((), "postgresql"),
+}
 PASSWORD = "correct-horse-battery"
 
 

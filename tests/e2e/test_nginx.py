@@ -48,10 +48,10 @@ class Front:
 
 
 @pytest.fixture(scope="module")
-def front(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def front(box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder: Path = tmp_path_factory.mktemp("nginx")
     settings = {"TRUSTED_PROXIES": "1", "FILES_ACCEL": "/_files/", "CORS_ORIGINS": ORIGIN, "MAX_UPLOAD": str(LIMIT)}
-    live = Live(folder, catalog_for(box), **settings)
+    live = Live(folder, catalog_for(box), **database(), **settings)
     try:
         nginx = Nginx(folder, live.port, live.env["FILES_DIR"])
     except NginxError as error:
