@@ -51,12 +51,13 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
+    store, catalog = MemoryStore(clock), load_file(settings.catalog, settings.environ)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
-        store=MemoryStore(clock),
-        gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
+        store=store,
+        gateway=Gateway(catalog, store=store, log=log, masker=masker, clock=clock),
         cache=Cache(app),
         masker=masker,
         log=log,

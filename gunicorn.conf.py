@@ -50,10 +50,16 @@ def _write_error(sock, status, reason, message):
 util.write_error = _write_error
 
 
+def worker_exit(server, worker):
+    if getattr(worker, "wsgi", None) is not None:  # it may have failed before there was one
+        worker.wsgi.extensions["postern"].gateway.close()
+
+
 def post_worker_init(worker):
     gc.collect()
     gc.freeze()  # what was made at start stays; the collector need not look at it for every call
     gc.set_threshold(50_000, 20, 50)
+    worker.wsgi.extensions["postern"].gateway.start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master tells its workers
     if worker.age == 1:
         print(f"Postern listens on http://{bind}", flush=True)  # noqa: T201

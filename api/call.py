@@ -11,12 +11,13 @@ from api.answers import envelope
 from api.auth import token_required
 from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
-from api.outgoing import outgoing, tell_attempts
+from api.outgoing import outgoing, tell_attempts, tell_limit
 from api.parts import parts
 from schemas.call import CallSchema
 
 blueprint = Blueprint("call", __name__)
 blueprint.after_request(tell_attempts)
+blueprint.after_app_request(tell_limit)
 _schema = CallSchema()
 
 

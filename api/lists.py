@@ -19,7 +19,8 @@ from gateway.errors import fields_error
 
 SKIP, LIMIT = 0, 10
 BATCH = 500  # rows that a CSV holds in memory
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # what a spreadsheet would run (OWASP, "CSV Injection")
+# What a spreadsheet would run (OWASP, "CSV Injection"), and the same in full width, as Japanese Excel takes it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from api.errors import RateLimited
+from gateway.errors import RateLimited
 from gateway.stores import Store
 
 FAILURES = 10

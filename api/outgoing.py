@@ -24,14 +24,14 @@ def outgoing(
         params,
         caller=g.caller,
         request_id=g.request_id,
-        timeout=_timeout(),
+        timeout=request_timeout(),
         idempotency_key=key,
         from_text=from_text,
         trace=g.trace,
     )
 
 
-def _timeout() -> float | None:
+def request_timeout() -> float | None:
     """``X-Request-Timeout``, in seconds."""
     text = request.headers.get("X-Request-Timeout")
     if text is None:
@@ -50,6 +50,24 @@ def tell_attempts(response: Response) -> Response:
     trace: Trace | None = g.get("trace")
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
+        if trace.cache:
+            response.headers["X-Cache"] = trace.cache
+        if trace.age is not None:
+            response.headers["Age"] = str(int(trace.age))
+        if trace.fallback:
+            response.headers["X-Fallback"] = trace.fallback
+        if trace.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
         response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+    return response
+
+
+def tell_limit(response: Response) -> Response:
+    """``RateLimit-*`` wherever a call was made, on failures too."""
+    trace: Trace | None = g.get("trace")
+    if trace is not None and trace.turn:
+        response.headers["RateLimit-Limit"] = str(trace.turn.limit)
+        response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)
+        response.headers["RateLimit-Reset"] = str(math.ceil(trace.turn.reset))
     return response

@@ -17,13 +17,12 @@ from sqlalchemy.orm.attributes import flag_modified
 from api.auth import role_required
 from api.blueprint import Blueprint
 from api.conditional import check_match
-from api.errors import Conflict
 from api.orders import answer_order, found_order
 from api.outgoing import outgoing, tell_attempts
 from api.parts import parts
 from gateway import Call, GatewayError
 from gateway.catalog import Method
-from gateway.errors import BadResponse, Rejected, fields_error
+from gateway.errors import BadResponse, Conflict, Rejected, fields_error
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
 
@@ -74,6 +73,8 @@ def _method(field: str, name: str) -> Method:
     if (method.verb in READS) is (field == "via"):
         wanted = "must not be" if field == "via" else "must be"
         raise fields_error(field, [f"The method's verb {wanted} GET."])
+    if method.cache or method.fallback:  # what somebody else says, or said before, proves nothing about this order
+        raise fields_error(field, ["Must be a method without cache and fallback: the service itself has to answer."])
     return method
 
 
@@ -109,8 +110,9 @@ def _asking(order: Order, via: Method, name: str) -> Call:
 def _alone(order: Order, call: Call) -> Iterator[None]:
     """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies."""
     store, key = parts().store, f"pay:{order.id}"
-    deadline = parts().gateway.method(call.service, call.method).deadline
-    if not store.add(key, b"", deadline + MARGIN):
+    method = parts().gateway.method(call.service, call.method)
+    longest = method.deadline * (2 if method.service.backup_url else 1)
+    if not store.add(key, b"", longest + MARGIN):
         raise Conflict("The order is being paid at this moment.")
     try:
         yield

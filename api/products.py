@@ -12,10 +12,9 @@ from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import cached, writing
 from api.conditional import answer, check_match, etag_of
-from api.errors import Conflict
 from api.lists import as_csv, page, search, wants_csv
 from api.parts import parts
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from models import Product
 from schemas.products import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
 

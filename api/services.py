@@ -40,7 +40,12 @@ def get_service(name: str) -> Response:
 
 def _shown(service: Service) -> dict[str, Any]:
     methods = [method for method in service.methods.values() if _may_call(method)]
-    return {"name": service.name, "health": "unknown", "breaker": "closed", "methods": [_method(m) for m in methods]}
+    return {
+        "name": service.name,
+        "health": parts().gateway.health(service),
+        "breaker": parts().gateway.breaker(service),
+        "methods": [_method(m) for m in methods],
+    }
 
 
 def _may_call(method: Method) -> bool:

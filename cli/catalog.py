@@ -24,6 +24,8 @@ def check(file: str | None) -> None:
         raise click.ClickException(f"the catalog is refused\n{error}") from error
     if catalog.unbuilt:
         click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
+    for note in catalog.notes:
+        click.echo(f"{name}: note: {note}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
 
 

@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.errors import ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.transport import PooledAdapter
 
+IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
 _NO_PROXIES: dict[str, str] = {}
 
 
@@ -39,9 +40,9 @@ class Channel:
     def __init__(self, service: Service, tls: ssl.SSLContext | None, clock: Clock) -> None:
         self._session = _PlainSession()
         self._clock = clock
-        for url in service.base_urls:
+        for url in service.urls:
             origin = _origin(url)
-            adapter = PooledAdapter(origin, tls, service.max_response, service.concurrency, clock)
+            adapter = PooledAdapter(origin, tls, service.max_response, service.concurrency or IDLE, clock)
             self._session.mount(origin + "/", adapter)
 
     def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
@@ -95,7 +96,7 @@ class Client:
             self._channels.pop(key).close()
 
     def _context(self, service: Service) -> ssl.SSLContext | None:
-        if not any(url.startswith("https") for url in service.base_urls):
+        if not any(url.startswith("https") for url in service.urls):
             return None
         if service.tls not in self._contexts:
             context = ssl.create_default_context(cafile=service.tls.ca or where())
@@ -106,7 +107,7 @@ class Client:
 
 
 def _key(service: Service) -> tuple[object, ...]:
-    return service.name, service.base_urls, service.tls, service.max_response, service.concurrency
+    return service.name, service.urls, service.tls, service.max_response, service.concurrency
 
 
 def _origin(url: str) -> str:

@@ -25,13 +25,22 @@ def exchange(method: Method, parts: Parts) -> Handler:
     """The innermost handler of a method's chain."""
     if method.missing:
         return _not_built(method)
+    main = _through(method, parts, method.service.base_urls)
+    if not method.service.backup_url:
+        return main
+    backup = _through(method, parts, (method.service.backup_url,))
+    return lambda call: (backup if call.backup else main)(call)
+
+
+def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
+    """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
-    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
+    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret)
     token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
     key = (service.name, frozenset(service.auth.items()))
-    build, envelope, read = builder(method), make_envelope(method.envelope), READERS[method.response]
+    build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
     send, timeout = parts.client.channel(service).send, method.timeout
 
     def handle(call: Call) -> Result:
@@ -56,7 +65,7 @@ def dry_run(method: Method, call: Call) -> HttpRequest:
     service = method.service
     masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
     signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
-    return signer.sign(builder(method)(call), Secret(STARS))
+    return signer.sign(builder(method, service.base_urls)(call), Secret(STARS))
 
 
 def _not_built(method: Method) -> Handler:
@@ -89,9 +98,9 @@ def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable
     return token_of
 
 
-def builder(method: Method) -> Build:
-    """Turns a call's loaded parameters into the unsigned request."""
-    base = _rotation(method.service.base_urls)
+def builder(method: Method, urls: tuple[str, ...]) -> Build:
+    """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
+    base = _rotation(urls)
     path = _path_writer(method)
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")

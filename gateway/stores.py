@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.policies.leases import Leases
+from gateway.policies.moving_window import MovingWindows
+from gateway.rates import Bucket, Turn
 
 SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth looking for
 
 
 class Store(Protocol):
-    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store."""
+    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
+
+    :raises StoreAway: any operation, when the store is on another machine and does not answer.
+    """
+
+    @property
+    def up(self) -> bool:
+        """Whether it answered when it was last asked."""
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """Have this done whenever it is back, before anybody else may ask it. It may raise ``StoreAway``."""
 
     def get(self, key: str) -> bytes | None:
         """The value, unless absent or expired."""
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        """The value of each, in the time of one."""
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         """Put the value there, whatever was there."""
@@ -31,6 +48,35 @@ class Store(Protocol):
     def ttl(self, key: str) -> float:
         """Seconds the key has left; 0 when it is absent."""
 
+    def acquire(self, key: str, ttl: float) -> int | None:
+        """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
+
+        :returns: a fencing number, higher than any that this lock gave before; None while another holds it.
+        """
+
+    def release(self, key: str, fence: int) -> None:
+        """Let the lock go, if it is still held under this number."""
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
+        if that is less than ``patience`` seconds away.
+        """
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
+
+        :returns: the lease to leave with; None while all places are taken.
+        """
+
+    def leave(self, key: str, lease: str) -> None:
+        """Give the place back, if it is still held."""
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+
 
 class MemoryStore:
     """A store inside one process, safe under threads and greenlets.
@@ -38,11 +84,18 @@ class MemoryStore:
     Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
     """
 
+    up = True
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._entries: dict[str, tuple[bytes, float]] = {}
         self._sweep_at = SMALLEST_SWEEP
+        self._fence = 0
         self._lock = threading.Lock()
+        self._windows, self._leases = MovingWindows(clock), Leases(clock)
+
+    def on_return(self, then: Callable[[], None]) -> None:
+        """It never goes away."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -50,6 +103,9 @@ class MemoryStore:
     def get(self, key: str) -> bytes | None:
         entry = self._live(key)
         return entry[0] if entry else None
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:
@@ -76,6 +132,42 @@ class MemoryStore:
     def ttl(self, key: str) -> float:
         entry = self._live(key)
         return entry[1] - self._clock.now() if entry else 0.0
+
+    def acquire(self, key: str, ttl: float) -> int | None:
+        with self._lock:
+            if self._live(f"lock:{key}"):
+                return None
+            self._fence += 1
+            self._put(f"lock:{key}", str(self._fence).encode(), self._clock.now() + ttl)
+            return self._fence
+
+    def release(self, key: str, fence: int) -> None:
+        with self._lock:
+            held = self._live(f"lock:{key}")
+            if held and int(held[0]) == fence:
+                del self._entries[f"lock:{key}"]
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        with self._lock:
+            last = self._live(f"fence:{key}")
+            if last and int(last[0]) > fence:
+                return False
+            expires = self._clock.now() + ttl
+            self._put(f"fence:{key}", str(fence).encode(), expires)
+            self._put(key, value, expires)
+            return True
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        return self._windows.take(buckets, patience)
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        return self._leases.enter(key, most, ttl)
+
+    def leave(self, key: str, lease: str) -> None:
+        self._leases.leave(key, lease)
+
+    def close(self) -> None:
+        """It has neither."""
 
     def _live(self, key: str) -> tuple[bytes, float] | None:
         entry = self._entries.get(key)

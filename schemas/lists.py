@@ -26,7 +26,7 @@ def sort_field(*columns: str) -> fields.String:
 
 
 def search_field() -> Text:
-    return Text(200, 1, metadata={"description": "Finds this text, in upper or lower case (on SQLite: of A to Z only)."})
+    return Text(200, 1, metadata={"description": "Finds this text, in any case (on SQLite: of A to Z only)."})
 
 
 def list_of(schema: type[Schema]) -> type[Schema]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.call import Call, Result
 from gateway.catalog import Method, Retry
 from gateway.errors import (
+    CallRefused,
     ConnectFailed,
     CredentialExpired,
     DeadlineExceeded,
@@ -15,6 +16,7 @@ from gateway.errors import (
 )
 from gateway.parts import Handler, Parts
 from gateway.policies.backoff import delay
+from gateway.policies.retry_budget import RetryBudget
 
 
 def retry(method: Method, parts: Parts, following: Handler) -> Handler:
@@ -23,7 +25,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
     """
-    policy, budget, clock = method.retry, parts.retry_budget(method.service.name), parts.clock
+    policy, budget, clock = method.retry, _budget(method, parts), parts.clock
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -37,8 +39,8 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed:
                     raise
                 renewed = True
-            except DeadlineExceeded as error:
-                raise last or error from error  # the time went to a service that failed: that is what to say
+            except (DeadlineExceeded, CallRefused) as error:
+                raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
                 if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):
@@ -50,6 +52,11 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 clock.sleep(wait)
 
     return handle
+
+
+def _budget(method: Method, parts: Parts) -> RetryBudget:
+    """One for each service."""
+    return parts.keep(("retry budget", method.service.name), lambda: RetryBudget(parts.clock))
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:

@@ -31,6 +31,9 @@ MORE = """
       repeat: {{http: POST /payments, idempotent: true, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}}}
       find: {{http: GET /payments, params: {{order_id: {{type: integer}}}}}}
       count: {{http: GET /items, params: {{order_id: {{type: integer}}}}}}
+      stood_in: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}, fallback: {{static: {{}}}}}}
+      kept: {{http: GET /payments, params: {{order_id: {{type: integer}}}}, cache: {{ttl: 60}}}}
+      seldom: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}, rate_limit: 1/day}}
   strict: {{base_url: {url}, allow_private: true, roles: [admin], methods: *methods}}
 """
 
@@ -44,7 +47,8 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    catalog.write_text(catalog_for(box).replace("read: 5", "read: 0.4") + MORE.format(url=box.url), encoding="utf-8")
+    told = catalog_for(box, MORE.format(url=box.url)).replace("read: 5", "read: 0.4")
+    catalog.write_text(told, encoding="utf-8")
     return replace(settings, catalog=str(catalog))
 
 
@@ -199,6 +203,17 @@ def test_a_declined_order_keeps_its_stock_and_may_be_paid_again_another_way(shop
         assert session.get_one(Product, 2).stock == 99
 
 
+def test_what_our_own_limits_do_not_send_charged_nothing(shop: Shop) -> None:
+    first, second = shop.order(), shop.order()
+    assert shop.pay(first, "once.seldom").status_code == 200
+
+    refused = shop.pay(second, "once.seldom")
+
+    assert (refused.status_code, refused.headers["X-Attempts"]) == (429, "0")
+    assert shop.status(second) == "failed"
+    assert shop.pay(second).status_code == 200
+
+
 def test_a_vendor_that_is_not_there_charged_nothing(shop: Shop, box: Sandbox) -> None:
     order = shop.order()
     box.stop()
@@ -316,6 +331,7 @@ def test_a_settling_that_fails_settles_nothing(shop: Shop, box: Sandbox) -> None
         ("html", "once.find", -1005),
         ("", "once.count", -1005),  # no list of payments
         ("", "once.charge", -3003),  # no GET
+        ("", "once.kept", -3003),  # may be what was true before
         ("", "pay.find", -3003),  # another service
         ("", "once.nothing", -3004),
     ):
@@ -438,6 +454,7 @@ def test_an_answer_that_comes_after_a_later_trys_undoes_nothing(
         ("nobody.charge", 404, -3004),
         ("pay.nothing", 404, -3004),
         ("pay.find", 400, -3003),
+        ("once.stood_in", 400, -3003),
         ("wechat.send_msg", 400, -3003),
         ("pay", 400, -3003),
         ("pay.charge.x", 400, -3003),

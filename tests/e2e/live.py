@@ -62,6 +62,7 @@ class Live:
             "DATABASE_URL": f"sqlite:///{folder / 'postern.db'}",
             "FILES_DIR": str(folder / "files"),
             "JWT_SECRET": "a secret for tests, 32 bytes or more",
+            "DEFAULT_RATE_LIMIT": "1000000/second",
             "PYTHONWARNINGS": "default",
             **settings,
         }
@@ -140,6 +141,10 @@ class Live:
         return self.post(f"/api/v1/call/{name.replace('.', '/')}", json=params or {}, **options)
 
 
-def catalog_for(box: Sandbox) -> str:
-    """The catalog that ships, against this sandbox."""
-    return (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+def catalog_for(box: Sandbox, more: str = "") -> str:
+    """The catalog that ships, against this sandbox.
+
+    :param more: services beside its own, indented.
+    """
+    shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+    return shipped.replace("\nservices:\n", f"\nservices:\n{more}")

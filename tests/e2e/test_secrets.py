@@ -24,7 +24,7 @@ TEXT = "the text nobody may read"
 
 
 def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, database, tmp_path) -> None:
-    catalog = catalog_for(box) + BROKEN_CREDENTIALS.format(url=box.url)
+    catalog = catalog_for(box, BROKEN_CREDENTIALS.format(url=box.url))
     live = Live(tmp_path, catalog, LOG_LEVEL="debug", **database()).start()
     try:
         made = live.flask("app", "create", "shop", "--allow", "*").stdout
