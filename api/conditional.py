@@ -20,7 +20,7 @@ def etag_of(row: Any) -> str:
 def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
     """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
     reads = request.method in ("GET", "HEAD")
-    if reads and request.accept_mimetypes and not request.accept_mimetypes.accept_json:
+    if reads and request.accept_mimetypes and request.accept_mimetypes.quality("application/json") <= 0:
         raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
     if reads and _plain(request.if_none_match).contains_weak(etag):

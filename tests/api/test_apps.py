@@ -64,7 +64,7 @@ def test_the_list_has_no_secret(client, tokens, post) -> None:
     assert set(item) == {"id", "app_id", "allow", "rate", "disabled", "created_at"}
     assert (listed.json["data"]["total"], item["allow"]) == (1, BODY["allow"])
     assert lines[0] == "id,app_id,allow,rate,disabled,created_at"
-    assert lines[1].startswith("1,till,wechat.* maps,100/minute,False,20")
+    assert lines[1].startswith("1,till,wechat.* maps,100/minute,false,20")
     assert secret not in listed.text
 
 

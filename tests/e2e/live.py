@@ -18,6 +18,13 @@ from sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+GTHREAD = ("-c", str(ROOT / "tests" / "e2e" / "gthread.conf.py"))
+#: What gunicorn is told, and the kind of database.
+SERVERS = {
+    "gevent-sqlite": ((), "sqlite"),
+    "gthread-sqlite": (GTHREAD, "sqlite"),
+    "gevent-postgresql": ((), "postgresql"),
+}
 PASSWORD = "correct-horse-battery"
 
 
@@ -134,6 +141,10 @@ class Live:
         return self.post(f"/api/v1/call/{name.replace('.', '/')}", json=params or {}, **options)
 
 
-def catalog_for(box: Sandbox) -> str:
-    """The catalog that ships, against this sandbox."""
-    return (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+def catalog_for(box: Sandbox, more: str = "") -> str:
+    """The catalog that ships, against this sandbox.
+
+    :param more: services beside its own, indented.
+    """
+    shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+    return shipped.replace("\nservices:\n", f"\nservices:\n{more}")
