@@ -28,7 +28,7 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
         before, failed, why = len(call.trace.attempts), None, ""
         try:
             if turn.probe:
-                circuit.claim(turn, call.deadline)
+                circuit.claim(turn)
             result = following(call)
             failed, why = False, "answered"
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.call import Call, Result
 from gateway.catalog import Method, Retry
+from gateway.circuit import circuit_of
 from gateway.errors import (
     CallRefused,
     ConnectFailed,
@@ -26,6 +27,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
+    breaker = circuit_of(method.service, parts).breaker
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -47,7 +49,9 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
-                if failures > policy.times or clock.now() + wait >= call.deadline or not budget.allow_retry():
+                if failures > policy.times or clock.now() + wait >= call.deadline or breaker.hopeless:
+                    raise
+                if not budget.allow_retry():
                     raise
                 clock.sleep(wait)
 
