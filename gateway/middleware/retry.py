@@ -25,6 +25,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
+    Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
     breaker = circuit_of(method.service, parts).breaker
