@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -142,9 +143,9 @@ class Live:
 
 
 def catalog_for(box: Sandbox, more: str = "") -> str:
-    """The catalog that ships, against this sandbox.
+    """The catalog that ships, against this sandbox; without probes, which would stand among the requests it had.
 
     :param more: services beside its own, indented.
     """
     shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
-    return shipped.replace("\nservices:\n", f"\nservices:\n{more}")
+    return re.sub(r"\n +health: .*", "", shipped).replace("\nservices:\n", f"\nservices:\n{more}")
