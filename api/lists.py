@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Response, request, stream_with_context
@@ -23,13 +23,20 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run (OWA
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def page(session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for."""
+def page(
+    session: Session, query: Select[Any], model: Any, args: Mapping[str, Any], told: Callable[[Any], Any] | None = None
+) -> dict[str, Any]:
+    """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for.
+
+    :param model: has the columns as attributes.
+    :param told: makes an item of a row, where the query is for columns; otherwise items are entities.
+    """
     skip, limit = args.get("skip", SKIP), args.get("limit", LIMIT)
     totals = parts().database.totals  # a count takes as long as the list: by key it is not made anew for every page
     total = totals.recent(session, query) if "after" in args else totals.count(session, query)
-    found = session.scalars(_ordered(session, query, model, args).offset(skip).limit(limit))
-    return {"items": found.all(), "total": total, "skip": skip, "limit": limit}
+    found = session.execute(_ordered(session, query, model, args).offset(skip).limit(limit))
+    items = [told(row) for row in found] if told else found.scalars().all()
+    return {"items": items, "total": total, "skip": skip, "limit": limit}
 
 
 def search(text: str, *columns: Any) -> ColumnElement[bool]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,9 @@ def _prepare(connection: Any, record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     begin = f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
+    with suppress(sqlite3.OperationalError):  # what is told below, if it is there to stay; asked so it costs a tenth
+        connection.connection.cursor().execute(begin)
+        return
     until = _clock.now() + WAIT
     while True:
         try:

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
 KEPT = 5  # seconds; what another worker wrote since may be missing from it
@@ -26,7 +26,8 @@ class Totals:
     def count(self, session: Session, query: Select[Any]) -> int:
         """Count now."""
         began, writes = time.monotonic(), self._writes
-        total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+        counting = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+        total = session.scalar(counting) or 0
         with self._lock:
             if writes == self._writes:
                 self._kept[_key(query)] = total, began
@@ -49,5 +50,9 @@ class Totals:
 
 
 def _key(query: Select[Any]) -> Hashable:
-    compiled = query.order_by(None).compile()
-    return compiled.string, repr(sorted(compiled.params.items()))
+    """The tables and the conditions: to compile the whole statement for it would cost more than most counts."""
+    tables, where = tuple(map(str, query.columns_clause_froms)), query.whereclause
+    if where is None:
+        return tables
+    compiled = where.compile()
+    return tables, compiled.string, repr(sorted(compiled.params.items()))
