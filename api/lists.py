@@ -35,7 +35,7 @@ def page(
     totals = parts().database.totals  # a count takes as long as the list: by key it is not made anew for every page
     total = totals.recent(session, query) if "after" in args else totals.count(session, query)
     found = session.execute(_ordered(session, query, model, args).offset(skip).limit(limit))
-    items = [told(row) for row in found] if told else found.scalars().all()
+    items = [told(row) for row in found.all()] if told else found.scalars().all()
     return {"items": items, "total": total, "skip": skip, "limit": limit}
 
 

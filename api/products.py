@@ -21,9 +21,10 @@ from schemas.lists import plain
 from schemas.products import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
 
 blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
-_told, _columns = plain(ProductOut), PRODUCTS.c
-# Reads are of columns, and a new product is written as one: an entity, which is for changes, costs twice as much.
-_rows = select(PRODUCTS, (_columns.stock > 0).label("in_stock"))
+_one, _told, _columns = ProductOut(), plain(ProductOut), PRODUCTS.c
+# Reads are of columns, and a new product is written as such: an entity, which is for changes, costs twice as much.
+_named = {**_columns, "in_stock": (_columns.stock > 0).label("in_stock")}
+_rows = select(*(_named[name] for name in _one.fields), _columns.version)
 _row = _rows.where(_columns.id == bindparam("id"))
 _new = insert(PRODUCTS).returning(*_rows.selected_columns)
 
@@ -53,7 +54,8 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 def create_product(given: dict[str, Any]) -> Response:
     """A new product."""
     with writing("products") as session:
-        return _answered(session.execute(_new, given).one(), 201)
+        made = session.execute(_new, given).one()
+        return answer(_told(made), etag_of(made), 201)
 
 
 @blueprint.get("/products/<id:product_id>")
@@ -130,7 +132,7 @@ def _filtered(query: Select[Any], args: dict[str, Any]) -> Select[Any]:
 
 def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
     if wants_csv():
-        return as_csv(_filtered(select(Product).where(*only), args), Product, ProductOut(), args)
+        return as_csv(_filtered(select(Product).where(*only), args), Product, _one, args)
 
     def read() -> tuple[Any, None]:
         with parts().database.reading() as session:
@@ -159,8 +161,4 @@ def _update(product_id: int, given: dict[str, Any]) -> Response:
 
 def _changed(session: Session, product: Product, status: int) -> Response:
     session.flush()
-    return _answered(product, status)
-
-
-def _answered(product: Any, status: int) -> Response:
-    return answer(_told(product), etag_of(product), status)
+    return answer(_one.dump(product), etag_of(product), status)

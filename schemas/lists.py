@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
@@ -46,11 +45,10 @@ def list_of(schema: type[Schema]) -> type[Schema]:
     )
 
 
-def plain(schema: type[Schema]) -> Callable[[Any], dict[str, Any]]:
-    """What makes an item of a row, where JSON can say all its values as they are.
+def plain(schema: type[Schema]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+    """What makes an item of a row that begins with the schema's fields, where JSON can say all of them as they are.
 
     marshmallow asks every field of every row how; that is most of what a list costs.
     """
     names = tuple(schema().fields)
-    values = attrgetter(*names)
-    return lambda row: dict(zip(names, values(row), strict=True))
+    return lambda row: dict(zip(names, row, strict=False))
