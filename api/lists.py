@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Response, request, stream_with_context
 from marshmallow import Schema
-from sqlalchemy import ColumnElement, Select, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from api.errors import NotAcceptable
@@ -24,7 +24,11 @@ _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
 def page(
-    session: Session, query: Select[Any], model: Any, args: Mapping[str, Any], told: Callable[[Any], Any] | None = None
+    session: Session | Connection,
+    query: Select[Any],
+    model: Any,
+    args: Mapping[str, Any],
+    told: Callable[[Any], Any] | None = None,
 ) -> dict[str, Any]:
     """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for.
 
@@ -44,7 +48,7 @@ def search(text: str, *columns: Any) -> ColumnElement[bool]:
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
-def _ordered(session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]) -> Select[Any]:
+def _ordered(session: Session | Connection, query: Select[Any], model: Any, args: Mapping[str, Any]) -> Select[Any]:
     sort = args.get("sort", "id")
     down, name = sort.startswith("-"), sort.removeprefix("-")
     column = getattr(model, name)
@@ -55,7 +59,7 @@ def _ordered(session: Session, query: Select[Any], model: Any, args: Mapping[str
     return query.order_by(*(key.desc() if down else key.asc() for key in keys))
 
 
-def _place(session: Session, model: Any, column: Any, name: str, after: int) -> Any:
+def _place(session: Session | Connection, model: Any, column: Any, name: str, after: int) -> Any:
     """Where the item ``after`` stands in the order."""
     if name == "id":
         return tuple_(after)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
-from api.cached import cached, writing
+from api.cached import cached, changing, writing
 from api.conditional import answer, check_match, etag_of
 from api.errors import Conflict
 from api.lists import as_csv, page, search, wants_csv
@@ -53,8 +53,8 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @blueprint.response(201, ProductOut)
 def create_product(given: dict[str, Any]) -> Response:
     """A new product."""
-    with writing("products") as session:
-        made = session.execute(_new, given).one()
+    with changing("products") as connection:
+        made = connection.execute(_new, given).one()
         return answer(_told(made), etag_of(made), 201)
 
 
@@ -65,8 +65,8 @@ def get_product(product_id: int) -> Response:
     """One product."""
 
     def read() -> tuple[Any, str]:
-        with parts().database.reading() as session:
-            product = session.execute(_row, {"id": product_id}).one_or_none() or _missing(product_id)
+        with parts().database.asking() as connection:
+            product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(product_id)
         return _told(product), etag_of(product)
 
     return cached("products", read)
@@ -135,8 +135,8 @@ def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
         return as_csv(_filtered(select(Product).where(*only), args), Product, _one, args)
 
     def read() -> tuple[Any, None]:
-        with parts().database.reading() as session:
-            return page(session, _filtered(_rows.where(*only), args), _columns, args, _told), None
+        with parts().database.asking() as connection:
+            return page(connection, _filtered(_rows.where(*only), args), _columns, args, _told), None
 
     return cached("products", read)
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Any
 
-from sqlalchemy import Select, func
+from sqlalchemy import Connection, Select, func
 from sqlalchemy.orm import Session
 
 KEPT = 5  # seconds; what another worker wrote since may be missing from it
@@ -23,7 +23,7 @@ class Totals:
         self._lock = threading.Lock()
         self._writes = 0
 
-    def count(self, session: Session, query: Select[Any]) -> int:
+    def count(self, session: Session | Connection, query: Select[Any]) -> int:
         """Count now."""
         began, writes = time.monotonic(), self._writes
         counting = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
@@ -35,7 +35,7 @@ class Totals:
                 self._kept.popitem(last=False)
         return total
 
-    def recent(self, session: Session, query: Select[Any]) -> int:
+    def recent(self, session: Session | Connection, query: Select[Any]) -> int:
         """The last count if it is still good."""
         kept = self._kept.get(_key(query))
         if kept and time.monotonic() - kept[1] < KEPT:
