@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 
 from flask import Response
@@ -13,7 +15,7 @@ from api.blueprint import Blueprint
 from api.cached import cached, changing, writing
 from api.conditional import answer, check_match, etag_of
 from api.errors import Conflict
-from api.lists import as_csv, page, search, wants_csv
+from api.lists import PLACING, as_csv, page_of_rows, search, wants_csv
 from api.parts import parts
 from gateway.errors import NotFound
 from models import PRODUCTS, Product
@@ -23,7 +25,8 @@ from schemas.products import ProductArgs, ProductIn, ProductListOut, ProductOut,
 blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
 _one, _told, _columns = ProductOut(), plain(ProductOut), PRODUCTS.c
 # Reads are of columns, and a new product is written as such: an entity, which is for changes, costs twice as much.
-_named = {**_columns, "in_stock": (_columns.stock > 0).label("in_stock")}
+_stocked = _columns.stock > 0
+_named = {**_columns, "in_stock": _stocked.label("in_stock")}
 _rows = select(*(_named[name] for name in _one.fields), _columns.version)
 _row = _rows.where(_columns.id == bindparam("id"))
 _new = insert(PRODUCTS).returning(*_rows.selected_columns)
@@ -44,7 +47,7 @@ def list_products(args: dict[str, Any]) -> Response:
 @blueprint.response(200, ProductListOut)
 def list_products_in_stock(args: dict[str, Any]) -> Response:
     """Products of which there are any."""
-    return _listed(args, _columns.stock > 0)
+    return _listed(args, _stocked)
 
 
 @blueprint.post("/products")
@@ -116,7 +119,7 @@ def reduce_stock(given: dict[str, int], product_id: int) -> Response:
         return _changed(session, product, 200)
 
 
-def _filtered(query: Select[Any], args: dict[str, Any]) -> Select[Any]:
+def _filtered(query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
     if "q" in args:
         query = query.where(search(args["q"], _columns.name, _columns.description))
     if "category" in args:
@@ -126,8 +129,14 @@ def _filtered(query: Select[Any], args: dict[str, Any]) -> Select[Any]:
     if "price_max" in args:
         query = query.where(_columns.price <= args["price_max"])
     if "in_stock" in args:
-        query = query.where(_columns.stock > 0 if args["in_stock"] else _columns.stock <= 0)
+        query = query.where(_stocked if args["in_stock"] else ~_stocked)
     return query
+
+
+@lru_cache(maxsize=128)
+def _wanted(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> Select[Any]:
+    """The same object for the same filters, so that its statements are built once."""
+    return _filtered(_rows.where(*only), dict(filters))
 
 
 def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
@@ -135,8 +144,9 @@ def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
         return as_csv(_filtered(select(Product).where(*only), args), Product, _one, args)
 
     def read() -> tuple[Any, None]:
+        filters = frozenset((name, args[name]) for name in args.keys() - PLACING)
         with parts().database.asking() as connection:
-            return page(connection, _filtered(_rows.where(*only), args), _columns, args, _told), None
+            return page_of_rows(connection, _wanted(filters, *only), args, _told), None
 
     return cached("products", read)
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, func
@@ -26,8 +27,7 @@ class Totals:
     def count(self, session: Session | Connection, query: Select[Any]) -> int:
         """Count now."""
         began, writes = time.monotonic(), self._writes
-        counting = query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
-        total = session.scalar(counting) or 0
+        total = session.scalar(_counting(query)) or 0
         with self._lock:
             if writes == self._writes:
                 self._kept[_key(query)] = total, began
@@ -49,6 +49,13 @@ class Totals:
             self._kept.clear()
 
 
+# For a query that a view keeps, both are made once; other queries pass through.
+@lru_cache(maxsize=64)
+def _counting(query: Select[Any]) -> Select[Any]:
+    return query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+
+
+@lru_cache(maxsize=64)
 def _key(query: Select[Any]) -> Hashable:
     """The tables and the conditions: to compile the whole statement for it would cost more than most counts."""
     tables, where = tuple(map(str, query.columns_clause_froms)), query.whereclause
