@@ -80,7 +80,7 @@ def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
         where = ("services", service, "methods", method, "fallback")
         while (following := leads.get(seen[-1])) and following not in seen and len(seen) <= MOST_STEPS:
             seen.append(following)
-        if len(seen) > MOST_STEPS:
+        if following and following not in seen:
             document.complain(where, f"leads on through more than {MOST_STEPS} methods")
         elif following == start:
             document.complain(where, f"goes in a circle: {' -> '.join([*seen, start])}")

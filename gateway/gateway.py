@@ -60,7 +60,8 @@ class Gateway:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._parts = Parts(Client(clock), Tokens(clock), store, clock, log, masker, jitter)
+        tokens = Tokens(clock, store, masker, jitter)
+        self._parts = Parts(Client(clock), tokens, store, clock, log, masker, jitter)
         self._background = Background()
         self._together = Together(clock, log)
         self._watcher: Watcher | None = None
