@@ -12,6 +12,7 @@ from api.answers import envelope
 from api.auth import token_required
 from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
+from api.idempotency import idempotency_key
 from api.parts import parts
 from gateway import Call
 from gateway.call import Trace
@@ -58,7 +59,7 @@ def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: 
             caller=g.caller,
             request_id=g.request_id,
             timeout=request_timeout(),
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=idempotency_key(),
             from_text=from_text,
             trace=g.trace,
         )

@@ -17,19 +17,20 @@ from marshmallow import ValidationError
 from api.auth import role_required
 from api.blueprint import Blueprint
 from api.conditional import check_match
+from api.idempotency import once
 from api.orders import answer_order, found_order
 from api.parts import parts
 from gateway import Call, GatewayError
 from gateway.call import Trace
 from gateway.catalog import Method
 from gateway.errors import BadResponse, Conflict, Rejected, fields_error
+from gateway.idempotency import NOT_NOW
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
 
 blueprint = Blueprint("payments", __name__, description="Charging orders through the gateway.")
 
 READS = ("GET", "HEAD", "OPTIONS")
-NOT_NOW = ("408", "409", "425")  # "not now", such as "still at work on this key", is no "no"
 ABOUT_THE_PAYMENT = ("402", "422")  # other statuses may be about us, or about the address
 CHARGED, REFUSED = ("succeeded",), ("failed", "declined", "canceled")
 MARGIN = 2.0  # seconds beyond the call's deadline, to record its outcome
@@ -50,8 +51,14 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     same service that takes `order_id` and tells the order's payments, `[{"order_id", "amount", "status"}]`: one that
     `succeeded` makes the order paid; only `failed`, `declined` or `canceled` ones make it failed. None at all may also
     mean "not yet": only an admin's `settle` takes that for failed.
+
+    With an `Idempotency-Key`, the first answer is kept for 24 hours and given again (`Idempotency-Replayed: true`).
     """
     via = _method("via", given["via"])
+    return once(("pay", order_id, given), via.deadline + MARGIN, lambda: _pay(given, order_id, via))
+
+
+def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
     with parts().database.reading() as session:
         order = found_order(session, order_id)
     asks = order.status == "unknown" and "settle" in given
@@ -107,7 +114,7 @@ def _call(method: Method, params: dict[str, Any], key: str | None = None) -> Cal
         params,
         caller=g.caller,
         request_id=g.request_id,
-        idempotency_key=key,
+        vendor_key=key,
         trace=Trace(),
     )
 

@@ -41,7 +41,8 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    catalog.write_text(catalog_for(box).replace("read: 5", "read: 0.4") + MORE.format(url=box.url), encoding="utf-8")
+    shipped, mark, aggregates = catalog_for(box).replace("read: 5", "read: 0.4").partition("\naggregates:")
+    catalog.write_text(shipped + MORE.format(url=box.url) + mark + aggregates, encoding="utf-8")
     return replace(settings, catalog=str(catalog))
 
 
