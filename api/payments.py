@@ -8,7 +8,7 @@ charged again where the vendor honours the Idempotency-Key, which is the same fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from flask import Response, g
@@ -23,7 +23,7 @@ from api.parts import parts
 from gateway import Call, GatewayError
 from gateway.call import Trace
 from gateway.catalog import Method
-from gateway.errors import BadResponse, Conflict, Rejected, fields_error
+from gateway.errors import BadResponse, Conflict, Rejected, StoreAway, fields_error
 from gateway.idempotency import NOT_NOW
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
@@ -121,15 +121,20 @@ def _call(method: Method, params: dict[str, Any], key: str | None = None) -> Cal
 
 @contextmanager
 def _alone(order: Order, call: Call) -> Iterator[None]:
-    """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies."""
+    """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies.
+
+    :raises StoreAway: it cannot be told; nothing is charged.
+    """
     store, key = parts().store, f"pay:{order.id}"
     deadline = parts().gateway.method(call.service, call.method).deadline
-    if not store.add(key, b"", deadline + MARGIN):
+    fence = store.acquire(key, deadline + MARGIN)
+    if fence is None:
         raise Conflict("The order is being paid at this moment.")
     try:
         yield
     finally:
-        store.delete(key)
+        with suppress(StoreAway):  # then it fades
+            store.release(key, fence)
 
 
 def _claim(seen: Order, via: Method) -> int:

@@ -38,7 +38,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     service = method.service
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
     for secret in signer.secrets:
-        parts.masker.register(secret)
+        parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
     name = token_name(service.name, service.base_urls[0], service.auth)
     build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]

@@ -84,11 +84,12 @@ class Shelf:
         if known and self._clock.now() < known[1]:
             return known[0]
         try:
-            found = b".".join(self._store.get(_generation(each)) or b"" for each in (name.partition(".")[0], name))
+            numbers = self._store.get_many(_generation(name.partition(".")[0]), _generation(name))
         except StoreAway:
             return self._own  # which generation counts cannot be known: what is kept meanwhile is never found again
-        self._generations[name] = found.decode(), self._clock.now() + LOOK_EVERY
-        return found.decode()
+        found = b".".join(each or b"" for each in numbers).decode()
+        self._generations[name] = found, self._clock.now() + LOOK_EVERY
+        return found
 
 
 def clear(store: Store, name: str) -> None:

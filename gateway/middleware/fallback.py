@@ -75,7 +75,7 @@ def _declared(method: Method, parts: Parts, following: Handler) -> Iterator[tupl
 
 def _another(method: Method, parts: Parts) -> StandIn:
     """Another method, with the parameters it knows. The catalog says so, whatever the caller may call itself."""
-    other, handler = parts.stand_in(method)
+    other, handler = parts.stand_in(method, parts)
     schema, names = other.json_schema, [param.name for param in other.params]
 
     def answer(call: Call, unsent: bool) -> Result:

@@ -37,4 +37,4 @@ def _repeatable(method: Method, parts: Parts) -> bool:
     """Whether the method, and the one that stands in for it, may be sent again when nobody knows if they were."""
     if not (method.idempotent or method.idempotency_header):
         return False
-    return not (method.fallback and method.fallback.call) or _repeatable(parts.stand_in(method)[0], parts)
+    return not (method.fallback and method.fallback.call) or _repeatable(parts.stand_in(method, parts)[0], parts)
