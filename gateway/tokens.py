@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway.bodies import dump_json
+from gateway.catalog import Service
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
 from gateway.masking import Masker, Secret
@@ -113,6 +114,13 @@ class Tokens:
             slot = self._slots.get(name)
             if slot and slot.token and slot.token.value == value:
                 slot.token, slot.refused = None, slot.token
+
+    def retain(self, services: Iterable[Service]) -> None:
+        """Forget what services that are gone, or have another credential, fetched."""
+        names = {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        with self._lock:
+            for name in self._slots.keys() - names:
+                del self._slots[name]
 
     def _renew(self, name: str, slot: _Slot, mine: Future[Token], fetch: Fetch, deadline: float) -> Token:
         try:
