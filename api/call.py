@@ -11,6 +11,7 @@ from api.answers import envelope
 from api.auth import token_required
 from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
+from api.idempotency import idempotency_key
 from api.outgoing import outgoing, tell_attempts, tell_limit
 from api.parts import parts
 from schemas.call import CallSchema
@@ -48,6 +49,6 @@ def call_by_query(service: str, method: str) -> Response:
 
 
 def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
-    key = request.headers.get("Idempotency-Key")
-    result = parts().gateway.call(outgoing(service, method, params, key=key, from_text=from_text))
+    call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
+    result = parts().gateway.call(call)
     return envelope(result.data)

@@ -13,10 +13,11 @@ from gateway.call import Trace
 from gateway.errors import fields_error
 
 
-def outgoing(
-    service: str, method: str, params: Mapping[str, Any], *, key: str | None = None, from_text: bool = False
-) -> Call:
-    """The caller's call, in as much time as the caller has for it; the answer and the log will tell of it."""
+def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+    """The caller's call, in as much time as the caller has for it; the answer and the log will tell of it.
+
+    :param more: other fields of ``Call``.
+    """
     g.called, g.trace = (service, method), Trace()
     return Call(
         service,
@@ -25,9 +26,8 @@ def outgoing(
         caller=g.caller,
         request_id=g.request_id,
         timeout=request_timeout(),
-        idempotency_key=key,
-        from_text=from_text,
         trace=g.trace,
+        **more,
     )
 
 

@@ -17,12 +17,14 @@ from sqlalchemy.orm.attributes import flag_modified
 from api.auth import role_required
 from api.blueprint import Blueprint
 from api.conditional import check_match
+from api.idempotency import once
 from api.orders import answer_order, found_order
 from api.outgoing import outgoing, tell_attempts
 from api.parts import parts
 from gateway import Call, GatewayError
 from gateway.catalog import Method
 from gateway.errors import BadResponse, Conflict, Rejected, StoreAway, fields_error
+from gateway.idempotency import NOT_NOW
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
 
@@ -30,7 +32,6 @@ blueprint = Blueprint("payments", __name__, description="Charging orders through
 blueprint.after_request(tell_attempts)
 
 READS = ("GET", "HEAD", "OPTIONS")
-NOT_NOW = ("408", "409", "425")  # "not now", such as "still at work on this key", is no "no"
 ABOUT_THE_PAYMENT = ("402", "422")  # other statuses may be about us, or about the address
 CHARGED, REFUSED = ("succeeded",), ("failed", "declined", "canceled")
 MARGIN = 2.0  # seconds beyond the call's deadline, to record its outcome
@@ -52,10 +53,16 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     `succeeded` makes the order paid; only `failed`, `declined` or `canceled` ones make it failed. None at all may also
     mean "not yet": only an admin's `settle` takes that for failed.
 
+    With an `Idempotency-Key`, the first answer is kept for 24 hours and given again (`Idempotency-Replayed: true`).
+
     As with any call, `X-Request-Timeout` (seconds) lowers the deadline, and the answer's `X-Attempts` and
     `Server-Timing` tell what it took.
     """
     via = _method("via", given["via"])
+    return once(("pay", order_id, given), via.deadline + MARGIN, lambda: _pay(given, order_id, via))
+
+
+def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
     with parts().database.reading() as session:
         order = found_order(session, order_id)
     asks = order.status == "unknown" and "settle" in given
@@ -96,7 +103,7 @@ def _check(order: Order, via: Method, asks: bool) -> None:
 
 def _charging(order: Order, via: Method) -> Call:
     params = {"order_id": order.id, "amount": f"{order.total:.2f}"}
-    return outgoing(via.service.name, via.name, params, key=order.idempotency_key)
+    return outgoing(via.service.name, via.name, params, vendor_key=order.idempotency_key)
 
 
 def _asking(order: Order, via: Method, name: str) -> Call:

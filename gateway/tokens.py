@@ -8,15 +8,15 @@ it is, the newer one is taken and the call sent once more.
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway.bodies import dump_json
+from gateway.bodies import digest
+from gateway.catalog import Service
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
 from gateway.masking import Masker, Secret
@@ -34,8 +34,7 @@ Fetch = Callable[[], tuple[Secret, float]]
 
 def token_name(service: str, base_url: str, auth: Mapping[str, str | Secret]) -> str:
     """What the token of a service is kept under: another secret is another name, and none can be read from it."""
-    settings = sorted((key, value.reveal() if isinstance(value, Secret) else value) for key, value in auth.items())
-    return f"token:{hashlib.sha256(dump_json([service, base_url, settings])).hexdigest()}"
+    return f"token:{digest((service, base_url, auth))}"
 
 
 @dataclass(slots=True)
@@ -113,6 +112,13 @@ class Tokens:
             slot = self._slots.get(name)
             if slot and slot.token and slot.token.value == value:
                 slot.token, slot.refused = None, slot.token
+
+    def retain(self, services: Iterable[Service]) -> None:
+        """Forget what services that are gone, or have another credential, fetched."""
+        names = {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        with self._lock:
+            for name in self._slots.keys() - names:
+                del self._slots[name]
 
     def _renew(self, name: str, slot: _Slot, mine: Future[Token], fetch: Fetch, deadline: float) -> Token:
         try:

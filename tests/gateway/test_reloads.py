@@ -18,8 +18,10 @@ from gateway.client import Channel
 from gateway.loader import CatalogError, load_catalog
 from gateway.masking import CATALOGS, Masker, Secret
 from gateway.policies.retry_budget import RetryBudget
+from gateway.shared_tokens import Token
+from gateway.stores import MemoryStore
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, comes_true, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
 RELOADS = 500
@@ -96,6 +98,26 @@ def test_nothing_of_a_catalog_is_left_once_it_is_replaced(open_gate: Open, box: 
             at.ask(service=f"s{number}")
     assert alive() == before
     assert comes_true(lambda: len(box._server._live) == 1)
+
+
+def test_a_fetched_token_is_forgotten_with_its_credential(open_gate: Open, no_collector: None) -> None:
+    token, ok = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b"{}")
+
+    def catalog(number: int) -> dict[str, Any]:
+        auth = {"type": "app_secret", "app_id": "a", "secret": f"secret-{number}", "token_url": "/token"}
+        return {"s": service(server.url, auth=auth, methods={"m": {"http": "GET /"}})}
+
+    def tokens() -> int:
+        return sum(isinstance(each, Token) for each in gc.get_objects())
+
+    with Wire([token, ok] * 20) as server:
+        at = open_gate(catalog(0), store=MemoryStore(FakeClock()))
+        at.ask()
+        before = tokens()
+        for number in range(1, 20):
+            at.gateway.swap(make_catalog(catalog(number)))
+            at.ask()
+        assert tokens() == before
 
 
 def test_a_refused_catalog_leaves_nothing_either(open_gate: Open, box: Sandbox, no_collector: None) -> None:
