@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from gateway.bodies import dump_json, load_json
+from gateway.bodies import digest, dump_json, load_json
 from gateway.call import Call
 from gateway.catalog import Method
 from gateway.clock import Clock
 from gateway.errors import StoreAway
-from gateway.masking import Secret
 from gateway.stores import Store
 
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
@@ -88,11 +84,12 @@ class Shelf:
         if known and self._clock.now() < known[1]:
             return known[0]
         try:
-            found = b".".join(self._store.get(_generation(each)) or b"" for each in (name.partition(".")[0], name))
+            numbers = self._store.get_many(_generation(name.partition(".")[0]), _generation(name))
         except StoreAway:
             return self._own  # which generation counts cannot be known: what is kept meanwhile is never found again
-        self._generations[name] = found.decode(), self._clock.now() + LOOK_EVERY
-        return found.decode()
+        found = b".".join(each or b"" for each in numbers).decode()
+        self._generations[name] = found, self._clock.now() + LOOK_EVERY
+        return found
 
 
 def clear(store: Store, name: str) -> None:
@@ -114,21 +111,9 @@ def declaration(method: Method) -> str:
     service = method.service
     params = [(param.name, param.place, param.keywords) for param in method.params]
     sent = (method.verb, service.base_urls, method.path, method.headers, params, method.body, service.auth)
-    return _digest((*sent, method.response, method.envelope))[:16]
+    return digest((*sent, method.response, method.envelope))[:16]
 
 
 def question(call: Call, *, by_caller: bool) -> str:
     """A digest of the parameters, in whatever order and form they came; and of who asks, where that matters."""
-    return _digest((call.params, call.caller.id if by_caller else None))
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    assert isinstance(value, Mapping)
-    return dict(value)
+    return digest((call.params, call.caller.id if by_caller else None))

@@ -10,6 +10,7 @@ from gateway.aggregates import Aggregate, AggregatePart, Given
 from gateway.call import Call, Result, Trace
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.idempotency import part_key
 from gateway.parts import Log
 
 MOST_AT_ONCE = 100  # calls of batches and aggregates that run at the same time in one process; more wait their turn
@@ -48,9 +49,9 @@ class Step:
 class Together:
     """Runs calls side by side in one bounded pool. A call that waits for another one holds no place in it."""
 
-    def __init__(self, clock: Clock, log: Log) -> None:
+    def __init__(self, clock: Clock, log: Log, at_once: int = MOST_AT_ONCE) -> None:
         self._clock, self._log = clock, log
-        self._pool = ThreadPoolExecutor(MOST_AT_ONCE, "postern-together")
+        self._pool = ThreadPoolExecutor(at_once, "postern-together")
 
     def all(self, steps: Mapping[str, Step], run: Run) -> dict[str, Outcome]:
         """Every step's outcome, in the order of ``steps``; nothing is raised for a call that fails."""
@@ -105,6 +106,7 @@ def part_call(part: AggregatePart, sources: Mapping[str, object], like: Call) ->
         service=part.service,
         method=part.method,
         params=part.resolved(sources),
+        idempotency_key=part_key(like.idempotency_key, part.name),
         from_text=from_text,
         trace=Trace(),
     )

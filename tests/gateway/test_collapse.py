@@ -25,11 +25,6 @@ MANY = 10
 
 
 @pytest.fixture
-def store() -> Store:
-    return MemoryStore(SystemClock())
-
-
-@pytest.fixture
 def at(gate: Open, store: Store) -> Open:
     """A gateway whose one method has a cache; several of them are several workers."""
 

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from gateway import Caller
-from gateway.errors import ConnectFailed, DeadlineExceeded, Failed, GatewayError, InvalidParams, Rejected
+from gateway.errors import CircuitOpen, ConnectFailed, DeadlineExceeded, Failed, GatewayError, InvalidParams, Rejected
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, comes_true, make_catalog, service
 from tests.gateway.test_gateway_retry import WECHAT
 
 Open = Callable[..., Gate]
@@ -196,6 +196,39 @@ def test_an_unsafe_call_is_not_sent_to_the_backup_when_an_earlier_attempt_may_ha
     with pytest.raises(ConnectFailed):  # of the first attempt; the second ended with the deadline
         at.ask()
     assert (len(box.requests), len(spare.requests)) == (1, 0)
+
+
+def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(two: Open, box: Sandbox, spare: Sandbox) -> None:
+    box.fault("/anything/m", "status=503")
+    breaker = {"window": 60, "min_calls": 2, "failure_rate": 0.5, "open_for": 60}
+    at = two(on={"backup_url": spare.url, "breaker": breaker})
+    for _ in range(4):
+        assert at.ask()["path"] == "/anything/m"
+    assert (len(box.requests), len(spare.requests)) == (2, 4)
+    spare.fault("/anything/m", "status=503")
+    for _ in range(4):
+        with pytest.raises(GatewayError):
+            at.ask()
+    assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "open"
+    assert (len(box.requests), len(spare.requests)) == (2, 8)  # the backup's circuit has its own count: half of 8
+    with pytest.raises(CircuitOpen):
+        at.ask()
+    assert len(spare.requests) == 8
+
+
+def test_while_the_probes_say_down_calls_go_to_the_backup_url_at_once(
+    two: Open, box: Sandbox, spare: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.probes.TICK", 0.005)
+    box.fault("/v1/health", "status=500")
+    health = {"path": "/v1/health", "interval": 0.01, "unhealthy_after": 1}
+    at = two(on={"backup_url": spare.url, "health": health}, http="POST /anything/m")
+    at.gateway.start()
+    assert comes_true(lambda: at.gateway.health(at.gateway.catalog.services["s"]) == "down")
+    assert at.ask()["method"] == "POST"
+    assert (at.trace.fallback, len(at.trace.attempts)) == ("backup_url", 1)
+    assert [line["code"] for line in at.log.events if line["event"] == "fallback"] == [-1008]
+    assert "/anything/m" not in paths(box)
 
 
 def test_the_callers_time_bounds_all_of_them_together(two: Open, box: Sandbox, spare: Sandbox) -> None:

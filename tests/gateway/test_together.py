@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
-from gateway import Caller, Gateway
+from gateway import Call, Caller, Gateway, Result
 from gateway.clock import SystemClock
 from gateway.errors import (
     BadResponse,
@@ -19,12 +20,11 @@ from gateway.errors import (
     InvalidParams,
     NotFound,
     OutcomeUnknown,
-    ReadTimeout,
 )
 from gateway.loader import CatalogError, load_catalog
 from gateway.masking import Masker
 from gateway.stores import MemoryStore
-from gateway.together import MOST_AT_ONCE
+from gateway.together import Together, step_of
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, Lines, a_call, comes_true, service
@@ -79,15 +79,21 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
     assert all(isinstance(each.error, OutcomeUnknown) and each.elapsed > 1 for each in outcomes.values())
 
 
-def test_calls_that_find_no_place_wait_within_their_callers_time(gate: Open, box: Sandbox) -> None:
-    box.fault("/anything", "hang")
-    at = gate(on={"timeout": {"connect": 1, "read": 1}}, params=ECHO["params"])
-    calls = {str(n): a_call("m", {"a": str(n)}, timeout=0.9) for n in range(MOST_AT_ONCE + 5)}
+def test_no_more_calls_run_at_once_than_there_are_places() -> None:
+    together, running, most = Together(SystemClock(), Lines(), at_once=2), Counter[str](), []
+    gone = threading.Event()
 
-    outcomes = at.gateway.call_together(calls)
+    def run(call: Call) -> Result:
+        running["now"] += 1
+        most.append(running["now"])
+        gone.wait(0.02)  # long enough for others to come in, if they could
+        running["now"] -= 1
+        return Result(None)
 
-    assert len(box.requests) <= MOST_AT_ONCE + 5
-    assert {type(each.error) for each in outcomes.values()} <= {ReadTimeout, DeadlineExceeded}
+    outcomes = together.all({str(n): step_of(a_call(), False) for n in range(8)}, run)
+    together.close()
+
+    assert (len(outcomes), max(most)) == (8, 2)
 
 
 def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> None:
