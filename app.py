@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.loader import load_file
 from gateway.masking import Masker
 from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
+from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
@@ -34,6 +35,12 @@ CONFIG = {
 CACHED_READS = 10_000
 
 
+class App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
+        return func
+
+
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """Postern as a WSGI application.
 
@@ -46,7 +53,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     masker, clock = Masker(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
 
@@ -54,13 +61,17 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
     store, cached = _stores(app, settings, clock, log)
-    catalog = load_file(settings.catalog, settings.environ)
+    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
+    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
         store=store,
-        gateway=Gateway(catalog, store=store, log=log, masker=masker, clock=clock),
+        gateway=gateway,
+        watcher=watcher,
         cache=Cache(app, config={"CACHE_OPTIONS": {"store": cached}}),
         masker=masker,
         log=log,

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.masking import Secret
+from gateway.sources import Address, AddressError
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
@@ -46,7 +47,8 @@ class Settings:
     env: str = "development"
     host: str = "127.0.0.1"
     port: int = 5000
-    catalog: str = "services.yaml"
+    catalog: str = field(default="services.yaml", repr=False)  # it may hold a token
+    catalog_copy: str = str(INSTANCE / "catalog.last.yaml")
     database_url: str = field(default="", repr=False)  # it may hold a password
     database_pool_size: int = 10
     redis_url: str = field(default="", repr=False)
@@ -163,6 +165,7 @@ def _read(env: _Reader) -> dict[str, Any]:
         "host": env.str("HOST", "127.0.0.1"),
         "port": env.int("PORT", 5000, validate=_range(0, 65535)),
         "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
+        "catalog_copy": env.str("CATALOG_COPY", "") or str(INSTANCE / "catalog.last.yaml"),
         "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 10, validate=_range(1, 100)),
         "redis_url": env.str("REDIS_URL", "", validate=_redis),
@@ -242,8 +245,13 @@ def _location(value: str) -> None:
 
 
 def _catalog(value: str) -> None:
-    if value.startswith(("consul://", "nacos://")):
-        raise ValidationError("must be a file; consul:// and nacos:// are not built yet")
+    """The message never quotes the value, which may hold a token."""
+    try:
+        address = Address.read(value)
+    except AddressError as error:
+        raise ValidationError(str(error)) from None
+    if address and address.tls and address.tls.ca:
+        _file(address.tls.ca)
 
 
 def _database(value: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -114,6 +114,17 @@ class DatabaseAway(NotReady):
     message = "The database could not do this now; try again."
 
 
+class PartialFailure(GatewayError):
+    """Some calls of a batch or aggregate failed; another try makes sense where it does for all of them."""
+
+    code, type, source = -1013, "partial_failure", "downstream"
+    message = "Some calls failed; data has each call's own answer."
+
+    def __init__(self, failed: Sequence[GatewayError]) -> None:
+        super().__init__()
+        self.retryable = all(error.retryable for error in failed)  # type: ignore[misc]
+
+
 class NotAcceptable(CallerError):
     code, type = -3010, "not_acceptable"
     message = "There is no answer in a format that Accept allows."
@@ -166,10 +177,13 @@ def unforeseen(error: Exception) -> Response:
     return answer(GatewayError())
 
 
-def answer(error: GatewayError) -> Response:
-    """The failure envelope of one error, with the headers that go with it."""
+def answer(error: GatewayError, data: Any = None) -> Response:
+    """The failure envelope of one error, with the headers that go with it.
+
+    :param data: what was had nevertheless; only a partial failure has any.
+    """
     g.code = error.code
-    body = dump_json(shape(g.request_id, None, error.code, error.text, describe(error)))
+    body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))

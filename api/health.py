@@ -23,7 +23,10 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Database, cache and catalog are there; 503 names what is not. With REDIS_DOWN=open the cache may be away."""
+    """Database, cache and catalog are there; 503 names what is not. With REDIS_DOWN=open the cache may be away.
+
+    A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves.
+    """
     try:
         revision = migrate.revision_of(parts().database)
     except SQLAlchemyError as error:
@@ -33,7 +36,7 @@ def readyz() -> Response:
     cache = "ok" if _is_there(parts().store) else "away"
     if cache == "away" and parts().settings.redis_down == "closed":
         raise NotReady(fields={"cache": ["Redis does not answer."]})
-    return envelope({"database": "ok", "cache": cache, "catalog": "ok"})
+    return envelope({"database": "ok", "cache": cache, "catalog": str(parts().gateway.catalog_state)})
 
 
 def _is_there(store: Store) -> bool:

@@ -47,7 +47,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     if not streamed:
         check_declared_hash()
     _refuse_replay(app_id, timestamp, nonce)
-    return Caller(f"app:{app_id}", "user", tuple(app.allow))
+    return Caller(f"app:{app_id}", "user", tuple(app.allow), app.rate or parts().settings.default_rate_limit)
 
 
 def _secrets(app: App | None) -> list[Secret]:

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import Schema
-
+from gateway.aggregates import Aggregate
 from gateway.masking import Secret
+from gateway.rates import Rate
+from schemas.params import LazyParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +105,9 @@ class Method:
     retry: Retry
     envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
-    json_schema: Schema = field(repr=False)
-    text_schema: Schema = field(repr=False)
-    rate_limit: str | None = None
+    json_schema: LazyParams = field(repr=False)
+    text_schema: LazyParams = field(repr=False)
+    rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
@@ -119,7 +120,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One outside API."""
+    """One outside API.
+
+    Of the service that a method knows, ``methods`` is empty: without a circle a catalog is freed as soon as the last
+    call on it ends, and the collector need not look for it.
+    """
 
     name: str
     base_urls: tuple[str, ...]
@@ -132,7 +137,7 @@ class Service:
     breaker: Breaker
     backup_url: str | None = None
     health: Health | None = None
-    rate_limit: str | None = None
+    rate_limit: Rate | None = None
     concurrency: int | None = None
 
     @property
@@ -143,11 +148,17 @@ class Service:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """All services. ``unbuilt`` names what the text asks for that this version does not do yet."""
+    """All services and aggregates.
+
+    :param unbuilt: what the text asks for that this version does not do yet.
+    :param notes: what is accepted but looks like a slip.
+    """
 
     services: Mapping[str, Service]
+    aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
     unbuilt: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():

@@ -19,10 +19,11 @@ ELSEWHERE = "another worker's finding"
 
 
 class Circuit:
-    def __init__(self, service: Service, parts: Parts) -> None:
+    def __init__(self, service: Service, parts: Parts, at: str) -> None:
         self.breaker = CircuitBreaker(parts.clock, service.breaker)
-        self._service, self._store, self._log = service.name, parts.store, parts.log
-        self._key = f"breaker:{service.name}"
+        self._store, self._log = parts.store, parts.log
+        self._said = {"service": service.name, "at": at}
+        self._key = f"breaker:{service.name}:{at}"
 
     @property
     def state(self) -> str:
@@ -103,9 +104,12 @@ class Circuit:
                 self._tell("open", ELSEWHERE)
 
     def _tell(self, state: str, why: str) -> None:
-        self._log.warning("breaker", service=self._service, state=state, why=why)
+        self._log.warning("breaker", **self._said, state=state, why=why)
 
 
-def circuit_of(service: Service, parts: Parts) -> Circuit:
-    """The one of each service, kept over reloads."""
-    return parts.keep(("circuit", service.name), lambda: Circuit(service, parts))
+def circuit_of(service: Service, parts: Parts, at: str = "base_url") -> Circuit:
+    """A service's circuit, kept over reloads.
+
+    :param at: ``base_url``, or ``backup_url``, which fails for reasons of its own.
+    """
+    return parts.keep(("circuit", service.name, at), lambda: Circuit(service, parts, at))

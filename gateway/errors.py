@@ -4,7 +4,7 @@
       CallerError           the request itself is at fault; nothing was sent
         NotFound  Forbidden  InvalidParams  Conflict  RateLimited
       CallRefused           we sent nothing, for the service's sake or ours
-        CircuitOpen  Unhealthy  TooManyCalls
+        CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
         StoreAway           what only the shared store knows cannot be known now
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
@@ -116,6 +116,13 @@ class TooManyCalls(CallRefused):
     message = "As many calls as this service takes at once are already running."
 
 
+class QuotaSpent(CallRefused):
+    """As ``QuotaExceeded``, but it is our count of the service's quota that says so."""
+
+    code, type, source = -1009, "downstream_quota", "downstream"
+    message = "The service's quota is used up."
+
+
 class StoreAway(CallRefused):
     """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
 
@@ -221,6 +228,12 @@ VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
     "credential_expired": CredentialExpired,
     "invalid_signature": SignatureRejected,
 }
+
+
+def is_failure(error: GatewayError) -> bool:
+    """The service failed, or we did, so that another answer may stand in; not what a caller did wrong, nor a "no"."""
+    failed = isinstance(error, CallRefused | CredentialError | DeadlineExceeded | DownstreamError)
+    return failed and not isinstance(error, Rejected)
 
 
 def fields_error(name: str, problems: Sequence[str]) -> InvalidParams:

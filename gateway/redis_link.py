@@ -18,13 +18,14 @@ from redis.retry import Retry
 
 from gateway.errors import StoreAway
 
+PREFIX = "postern:"  # of every key
 TIMEOUT = 0.2  # seconds for one operation, connecting included
 TOTAL = 0.25  # seconds for all operations of one request; once they are gone, each has ...
 LEAST = 0.02  # ... seconds left, as long as a Redis that is well never takes
 FOUND = 0.1  # seconds within which one that was away must answer to be there again
 AGAIN = 1.0  # seconds between two tries while it is away
 CONNECTIONS = 4096  # at most; as many as one worker's requests, so that none ever waits for another's
-CHECK = "postern:check"
+CHECK = f"{PREFIX}check"
 
 _mine = threading.local()  # deadline: of this thread's operation; spent: seconds, by its request
 

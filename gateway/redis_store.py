@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 from gateway.errors import StoreAway
-from gateway.redis_link import RedisLink
+from gateway.rates import Bucket, Turn
+from gateway.redis_counts import RedisCounts
+from gateway.redis_link import PREFIX, RedisLink
 
-PREFIX = "postern:"
 FENCES = f"{PREFIX}fences"  # the last number given to any lock
 
 INCREMENT = """
@@ -52,6 +53,7 @@ class RedisStore:
         self.link = RedisLink(url, warn)
         scripts = (INCREMENT, ACQUIRE, RELEASE, SET_FENCED)
         self._increment, self._acquire, self._release, self._set_fenced = map(self.link.client.register_script, scripts)
+        self._counts = RedisCounts(self.link)
         self._late: set[str] = set()  # keys to forget
         self.link.on_return(self._catch_up)
 
@@ -112,6 +114,15 @@ class RedisStore:
         with self.link.asking():
             keys = [PREFIX + key, f"{PREFIX}fence:{key}"]
             return bool(self._set_fenced(keys, [value, _milliseconds(ttl), fence]))
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        return self._counts.take(buckets, patience)
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        return self._counts.enter(key, most, ttl)
+
+    def leave(self, key: str, lease: str) -> None:
+        self._counts.leave(key, lease)
 
     def close(self) -> None:
         self.link.close()

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.errors import StoreAway
+from gateway.policies.leases import Leases
+from gateway.policies.moving_window import MovingWindows
+from gateway.rates import Bucket, Turn
 
 SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth looking for
 
@@ -63,6 +66,20 @@ class Store(Protocol):
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
 
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
+        if that is less than ``patience`` seconds away.
+        """
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
+
+        :returns: the lease to leave with; None while all places are taken.
+        """
+
+    def leave(self, key: str, lease: str) -> None:
+        """Give the place back, if it is still held."""
+
     def close(self) -> None:
         """Let go of connections and threads."""
 
@@ -93,6 +110,7 @@ class MemoryStore:
         self._sweep_at = SMALLEST_SWEEP
         self._fence = 0
         self._lock = threading.Lock()
+        self._windows, self._leases = MovingWindows(clock), Leases(clock)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -160,6 +178,15 @@ class MemoryStore:
             self._put(key, value, expires)
             return True
 
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        return self._windows.take(buckets, patience)
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        return self._leases.enter(key, most, ttl)
+
+    def leave(self, key: str, lease: str) -> None:
+        self._leases.leave(key, lease)
+
     def close(self) -> None:
         """It has neither."""
 
@@ -172,7 +199,7 @@ class MemoryStore:
             now = self._clock.now()
             self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
             self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
-        if len(self._entries) >= self._most:
+        if len(self._entries) >= self._most and key not in self._entries:
             self._entries.pop(next(iter(self._entries)))
         self._entries[key] = (value, expires)
 

@@ -21,6 +21,11 @@ PASS_TIME = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, left - ARGV[1]) end
+  if redis.call('TYPE', key).ok == 'zset' then -- instants, in microseconds
+    for _, each in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+      redis.call('ZINCRBY', key, string.format('%.0f', -1000 * ARGV[1]), each)
+    end
+  end
 end
 """
 

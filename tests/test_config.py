@@ -38,7 +38,7 @@ def _example() -> dict[str, str]:
         ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("FILES_DIR", "/etc/passwd"), ("FILES_ALLOW", "pdf"), ("FILES_QUOTA", "0"), ("FILES_ACCEL", "_files"), ("METRICS_ALLOW", "everyone"),
         ("CORS_ORIGINS", "tools.example.com"), ("CORS_ORIGINS", "https://*.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
         ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
-        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_DOWN", "maybe"),
+        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x"), ("CATALOG", "consul://u:p@x/y"), ("CATALOG", "nacos://x:y/z"), ("CATALOG", "nacos://x/y?grp=z"), ("CATALOG", "consul://x/y?tls=yes"), ("CATALOG", "consul://x/y?ca=/no/such"), ("CATALOG", "etcd://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_DOWN", "maybe"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -202,6 +202,20 @@ def test_a_wrong_redis_url_is_not_quoted(monkeypatch: pytest.MonkeyPatch, url: s
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "value", ["consul://x/y?token=hunter2&other=1", "nacos://ann:hunter2@x/y", "consul://?token=hunter2"]
+)
+def test_a_catalog_address_that_is_none_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CATALOG", value)
+
+    with pytest.raises(SettingsError, match=r"^CATALOG: must be (consul|nacos)://HOST:PORT/") as caught:
+        Settings.from_env()
+
+    assert "hunter2" not in str(caught.value)
+
+
 def test_the_password_of_redis_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", "redis://:hunter%2F2@x")
 
@@ -209,3 +223,15 @@ def test_the_password_of_redis_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert {"hunter/2", "hunter%2F2"} <= {each.reveal() for each in settings.secrets}
     assert "hunter" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["consul://h/k?token=hunter2&dc=a", "nacos://[::1]:8848/a.yaml?group=g&password=hunter2"]
+)
+def test_a_catalog_address_is_accepted_and_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CATALOG", value)
+
+    settings = Settings.from_env()
+
+    assert settings.catalog == value
+    assert "hunter2" not in repr(settings)

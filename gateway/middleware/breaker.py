@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.call import Attempt, Call, Result
 from gateway.catalog import Method
-from gateway.circuit import circuit_of
+from gateway.circuit import Circuit, circuit_of
 from gateway.errors import BadResponse, ConnectFailed, DeadlineExceeded, Failed, GatewayError, OutcomeUnknown
 from gateway.parts import Handler, Parts
 
@@ -20,7 +20,14 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
     answer that cannot be understood. What the service says no to is neither success nor failure; for a probe it is an
     answer. What we refuse, our credentials and a caller in a hurry say nothing.
     """
-    circuit = circuit_of(method.service, parts)
+    main = _guarded(circuit_of(method.service, parts), method, following)
+    if not method.service.backup_url:
+        return main
+    backup = _guarded(circuit_of(method.service, parts, "backup_url"), method, following)
+    return lambda call: (backup if call.backup else main)(call)
+
+
+def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
     circuit.breaker.settings = method.service.breaker
 
     def handle(call: Call) -> Result:

@@ -17,7 +17,7 @@ def health(method: Method, parts: Parts, following: Handler) -> Handler:
     interval = policy.interval
 
     def handle(call: Call) -> Result:
-        if verdicts.of(service) == "down":
+        if not call.backup and verdicts.of(service) == "down":
             raise Unhealthy(retry_after=interval)
         return following(call)
 

@@ -32,7 +32,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
 
     def handle(call: Call) -> Result:
         budget.record_call()
-        safe = method.idempotent or bool(method.idempotency_header and call.idempotency_key)
+        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
         failures, renewed = 0, False
         last: DownstreamError | None = None
         while True:

@@ -31,16 +31,18 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["memory", "redis"])
-def store(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Store]:
-    """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
-    if request.param == "memory":
-        yield MemoryStore(clock)
-        return
-    server: RedisServer = request.getfixturevalue("redis_server")
-    made = RedisStore(server.url, Lines().warning)
+@pytest.fixture
+def redis_store(redis_server: RedisServer) -> Iterator[RedisStore]:
+    made = RedisStore(redis_server.url, Lines().warning)
     yield made
     made.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
+    """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
+    made: Store = MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
+    return made
 
 
 @pytest.fixture

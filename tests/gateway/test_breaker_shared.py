@@ -175,7 +175,7 @@ def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
     opened(a, box)
     code(b)
     clock.advance(5)
-    assert store.acquire("breaker:s", 5)
+    assert store.acquire("breaker:s:base_url", 5)
     box.fault("/anything", "")
     assert code(b) == -1007
     clock.advance(5)
