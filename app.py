@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_caching import Cache
@@ -15,9 +17,10 @@ from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.loader import load_file
 from gateway.masking import Masker
-from gateway.stores import MemoryStore
+from gateway.redis_store import RedisStore
+from gateway.stores import MemoryStore, Store
+from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
@@ -26,10 +29,16 @@ CONFIG = {
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/",
     "OPENAPI_JSON_PATH": "openapi.json",
-    "CACHE_TYPE": "SimpleCache",
-    "CACHE_THRESHOLD": 10_000,
+    "CACHE_TYPE": "api.store_cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }
+CACHED_READS = 10_000
+
+
+class App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
+        return func
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
@@ -44,21 +53,26 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     masker, clock = Masker(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
 
     database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
-    store, catalog = MemoryStore(clock), load_file(settings.catalog, settings.environ)
+    store, cached = _stores(app, settings, clock, log)
+    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
+    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
         store=store,
-        gateway=Gateway(catalog, store=store, log=log, masker=masker, clock=clock),
-        cache=Cache(app),
+        gateway=gateway,
+        watcher=watcher,
+        cache=Cache(app, config={"CACHE_OPTIONS": {"store": cached}}),
         masker=masker,
         log=log,
     )
@@ -70,3 +84,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     cli.register(app)
     edge.register(app, settings)
     return app
+
+
+def _stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:
+    """What all workers share, and where reads are kept: both on Redis, or two in memory, the second of bounded size."""
+    if not settings.redis_url:
+        return MemoryStore(clock), MemoryStore(clock, CACHED_READS)
+    store = RedisStore(settings.redis_url, log.warning)
+    app.before_request(store.link.begin)
+    return store, store

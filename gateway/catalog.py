@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import Schema
-
 from gateway.aggregates import Aggregate
 from gateway.masking import Secret
 from gateway.rates import Rate
+from schemas.params import LazyParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +105,8 @@ class Method:
     retry: Retry
     envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
-    json_schema: Schema = field(repr=False)
-    text_schema: Schema = field(repr=False)
+    json_schema: LazyParams = field(repr=False)
+    text_schema: LazyParams = field(repr=False)
     rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
@@ -121,7 +120,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One outside API."""
+    """One outside API.
+
+    Of the service that a method knows, ``methods`` is empty: without a circle a catalog is freed as soon as the last
+    call on it ends, and the collector need not look for it.
+    """
 
     name: str
     base_urls: tuple[str, ...]

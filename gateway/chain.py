@@ -7,8 +7,10 @@ breaker, quota (the vendor's: a cached answer uses none of it, a retry does), co
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from gateway.catalog import Catalog, Method
+from gateway.clock import Pause
 from gateway.exchange import exchange
 from gateway.middleware.breaker import breaker
 from gateway.middleware.cache import cache
@@ -16,6 +18,7 @@ from gateway.middleware.concurrency import concurrency
 from gateway.middleware.deadline import deadline
 from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
+from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limit import limit
 from gateway.middleware.log import log
 from gateway.middleware.quota import quota
@@ -25,6 +28,7 @@ from gateway.parts import Handler, Middleware, Parts
 CHAIN: tuple[Middleware, ...] = (
     # once per call
     limit,  # the caller's own
+    idempotency,  # under a caller's key: once, and its first answer again
     cache,  # fresh, stale, or one exchange for all who ask the same at once
     fallback,  # another method, the backup URL, or a declared answer
     deadline,  # the whole budget, handed down
@@ -52,13 +56,17 @@ def fold(method: Method, parts: Parts, chain: tuple[Middleware, ...] = CHAIN) ->
 
 def fold_all(catalog: Catalog, parts: Parts) -> dict[tuple[str, str], tuple[Method, Handler]]:
     """Every method of a catalog with its chain, by the names of service and method."""
+    parts, pause = replace(parts, stand_in=partial(_stand_in, catalog)), Pause(parts.clock)
+    handlers = {}
+    for method in catalog.methods():
+        pause()
+        handlers[method.service.name, method.name] = method, fold(method, parts)
+    return handlers
 
-    def stand_in(method: Method) -> tuple[Method, Handler]:
-        assert method.fallback and method.fallback.call
-        service, _, name = method.fallback.call.partition(".")
-        other = catalog.services[service].methods[name]
-        other = replace(other, mask=other.mask | method.mask)  # what may not be logged there may not be here
-        return other, fold(other, parts, STAND_IN)
 
-    parts = replace(parts, stand_in=stand_in)
-    return {(each.service.name, each.name): (each, fold(each, parts)) for each in catalog.methods()}
+def _stand_in(catalog: Catalog, method: Method, parts: Parts) -> tuple[Method, Handler]:
+    assert method.fallback and method.fallback.call
+    service, _, name = method.fallback.call.partition(".")
+    other = catalog.services[service].methods[name]
+    other = replace(other, mask=other.mask | method.mask)  # what may not be logged there may not be here
+    return other, fold(other, parts, STAND_IN)

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog import Param, Service, Tls
 from gateway.document import Document, Path_
-from schemas.params import params_schema
+from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
 MOST_STEPS = 8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
@@ -49,8 +49,7 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     if "default" not in param.keywords:
         return
     keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
-    problems = params_schema({param.name: keywords}).validate({param.name: param.keywords["default"]})
-    for _, say in flat(problems):
+    for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
 
 

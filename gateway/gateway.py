@@ -26,6 +26,7 @@ from gateway.probes import Probes, verdicts_of
 from gateway.stores import Store
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.tokens import Tokens
+from gateway.watcher import CatalogState, Watcher
 
 T = TypeVar("T")
 
@@ -59,21 +60,33 @@ class Gateway:
         clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._parts = Parts(Client(clock), Tokens(clock), store, clock, log, masker, jitter)
+        tokens = Tokens(clock, store, masker, jitter)
+        self._parts = Parts(Client(clock), tokens, store, clock, log, masker, jitter)
         self._background = Background()
         self._together = Together(clock, log)
+        self._watcher: Watcher | None = None
         self.swap(catalog)
 
     @property
     def catalog(self) -> Catalog:
         return self._loaded.catalog
 
+    @property
+    def catalog_state(self) -> CatalogState:
+        """Which catalog serves, and what came of later ones."""
+        return self._watcher.state if self._watcher else CatalogState()
+
+    def follow(self, watcher: Watcher) -> None:
+        """From ``start`` on, take the catalogs that it brings."""
+        self._watcher = watcher
+
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        for secret in catalog.secrets:
-            self._parts.masker.register(secret)
+        self._parts.masker.renew(catalog.secrets)
         self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
+        self._parts.tokens.retain(catalog.services.values())
+        self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
         """:raises NotFound: no such service or method."""
@@ -132,6 +145,9 @@ class Gateway:
 
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
+        if self._watcher:
+            watcher = self._watcher
+            self._background.start("catalog", lambda stopping: watcher.run(stopping, self.swap), watcher.source.close)
         self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
 
     def close(self) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,7 +16,8 @@ from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
 from schemas.catalog import CatalogSchema
-from schemas.params import params_schema
+from schemas.params import LazyParams
+from schemas.shapes import PAUSE
 
 CatalogError = DocumentError
 
@@ -30,49 +30,42 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-_PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
 _UNBUILT_SERVICE = ("allow_private", "proxy")
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
+_NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def load_file(path: str, env: Mapping[str, str]) -> Catalog:
-    """The catalog in a file.
-
-    :raises CatalogError: the file cannot be read, or as ``load_catalog`` does.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(path, [(0, "", f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from error
-    return load_catalog(text, path, env)
-
-
-def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
+def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Catalog:
     """Read, check and freeze a catalog.
 
     :param text: YAML.
     :param name: what error messages call it, such as ``services.yaml``.
     :param env: where ``${NAME}`` is looked up.
+    :param pause: called between small pieces of the work, which is seconds for thousands of methods.
     :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
     """
-    document = read(text, name, env)
+    document = read(text, name, env, pause)
+    pausing = PAUSE.set(pause)
     try:
         loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
         for path, say in flat(error.messages):
             document.complain(path, say)
         raise DocumentError(name, document.problems) from error
-    return _Loader(document, loaded).catalog()
+    finally:
+        PAUSE.reset(pausing)
+    return _Loader(document, loaded, pause).catalog()
 
 
 class _Loader:
     """Builds the frozen values and checks what spans several keys."""
 
-    def __init__(self, document: Document, loaded: dict[str, Any]) -> None:
-        self.document, self.loaded = document, loaded
+    def __init__(self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]) -> None:
+        self.document, self.loaded, self.pause = document, loaded, pause
         self.defaults = {
             key: {**given, **loaded.get("defaults", {}).get(key, {})}
             for key, given in BUILTIN.items()
@@ -91,7 +84,7 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
+            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -109,28 +102,29 @@ class _Loader:
             if not auth["token_url"].startswith("/"):
                 key: Path_ = ("services", name, "auth", "token_url")
                 self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
-        methods: dict[str, Method] = {}
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
             auth={
-                key.rstrip("_"): value if key in _PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
+                key.rstrip("_"): value if key in PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
                 for key, value in auth.items()
             },
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
             roles=frozenset(raw.get("roles", ("user", "admin"))),
-            methods=MappingProxyType(methods),
+            methods=_NO_METHODS,
             breaker=Breaker(**self._merged("breaker", raw)),
             backup_url=raw["backup_url"].rstrip("/") if "backup_url" in raw else None,
             health=Health(**raw["health"]) if "health" in raw else None,
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
         )
+        methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
+            self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return service
+        return replace(service, methods=MappingProxyType(methods))
 
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
@@ -151,7 +145,7 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
-            json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
+            json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -29,7 +29,7 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any: ...
 
 
-def _no_catalog(method: Method) -> tuple[Method, Handler]:
+def _no_catalog(method: Method, parts: Parts) -> tuple[Method, Handler]:
     raise LookupError(f"{method.full_name} is in no catalog")
 
 
@@ -38,7 +38,8 @@ class Parts:
     """What all chains share, over reloads too.
 
     :param store: what all workers share.
-    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
+        is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
     """
 
     client: Client
@@ -48,16 +49,22 @@ class Parts:
     log: Log
     masker: Masker
     jitter: Callable[[], float] = random.random
-    stand_in: Callable[[Method], tuple[Method, Handler]] = field(default=_no_catalog)
+    stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
 
-        :param key: what it is and of which service, with the settings that a reload may change.
+        :param key: a text for what the process has one of, ``(what, service)`` for what a service has one of.
         """
         kept: T | None = self._kept.get(key)
         return kept if kept is not None else self._kept.setdefault(key, make())
+
+    def retain(self, services: Container[str]) -> None:
+        """Forget what was kept for services that are gone; calls in flight finish on what they have."""
+        for key in list(self._kept):
+            if isinstance(key, tuple) and key[1] not in services:
+                self._kept.pop(key, None)
 
 
 class Middleware(Protocol):

@@ -63,7 +63,7 @@ class RedisLink:
         _mine.spent = 0.0
 
     def on_return(self, then: Callable[[], None]) -> None:
-        """Have this done whenever Redis is back, before anybody else may ask it. It may raise ``StoreAway``."""
+        """Have this done whenever Redis is back: before anybody else may ask it, and once more right after."""
         self._returned.append(then)
 
     @contextmanager
@@ -105,6 +105,7 @@ class RedisLink:
                 return
         self.up = True
         self._warn("store_back")
+        self._is_back()  # for what came in between
 
     def _is_back(self) -> bool:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
+from gateway.errors import StoreAway
 from gateway.rates import Bucket, Turn
 from gateway.redis_counts import RedisCounts
 from gateway.redis_link import PREFIX, RedisLink
@@ -52,14 +54,13 @@ class RedisStore:
         scripts = (INCREMENT, ACQUIRE, RELEASE, SET_FENCED)
         self._increment, self._acquire, self._release, self._set_fenced = map(self.link.client.register_script, scripts)
         self._counts = RedisCounts(self.link)
+        self._late: set[str] = set()  # keys to forget
+        self.link.on_return(self._catch_up)
 
     @property
     def up(self) -> bool:
         """Whether it answered when it was last asked."""
         return self.link.up
-
-    def on_return(self, then: Callable[[], None]) -> None:
-        self.link.on_return(then)
 
     def get(self, key: str) -> bytes | None:
         with self.link.asking() as client:
@@ -73,6 +74,12 @@ class RedisStore:
         with self.link.asking() as client:
             client.set(PREFIX + key, value, px=_milliseconds(ttl))
 
+    def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        with self.link.asking() as client, client.pipeline(transaction=False) as pipe:
+            for key, value in values.items():
+                pipe.set(PREFIX + key, value, px=_milliseconds(ttl))
+            pipe.execute()
+
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         with self.link.asking() as client:
             return bool(client.set(PREFIX + key, value, px=_milliseconds(ttl), nx=True))
@@ -80,6 +87,11 @@ class RedisStore:
     def delete(self, key: str) -> None:
         with self.link.asking() as client:
             client.delete(PREFIX + key)
+
+    def forget(self, key: str) -> None:
+        self._late.add(key)
+        with suppress(StoreAway):
+            self._catch_up()
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
         with self.link.asking():
@@ -114,6 +126,11 @@ class RedisStore:
 
     def close(self) -> None:
         self.link.close()
+
+    def _catch_up(self) -> None:
+        for key in tuple(self._late):
+            self.delete(key)
+            self._late.discard(key)
 
 
 def _milliseconds(ttl: float) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.errors import StoreAway
 from gateway.policies.leases import Leases
 from gateway.policies.moving_window import MovingWindows
 from gateway.rates import Bucket, Turn
@@ -24,9 +27,6 @@ class Store(Protocol):
     def up(self) -> bool:
         """Whether it answered when it was last asked."""
 
-    def on_return(self, then: Callable[[], None]) -> None:
-        """Have this done whenever it is back, before anybody else may ask it. It may raise ``StoreAway``."""
-
     def get(self, key: str) -> bytes | None:
         """The value, unless absent or expired."""
 
@@ -36,11 +36,17 @@ class Store(Protocol):
     def set(self, key: str, value: bytes, ttl: float) -> None:
         """Put the value there, whatever was there."""
 
+    def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        """``set`` each, in the time of one."""
+
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         """Put the value there only if nothing is; whether it was."""
 
     def delete(self, key: str) -> None:
         """Forget the key; one that is absent is no error."""
+
+    def forget(self, key: str) -> None:
+        """``delete`` that always succeeds: should the store be away, the key is gone before it may be asked again."""
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
         """The count after adding ``by``. The time to live starts at the first increment and is not renewed."""
@@ -78,24 +84,33 @@ class Store(Protocol):
         """Let go of connections and threads."""
 
 
+class Marks(Protocol):
+    """The part of a store that guesses and replays are stopped with."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool: ...
+    def increment(self, key: str, ttl: float, by: int = 1) -> int: ...
+    def ttl(self, key: str) -> float: ...
+    def delete(self, key: str) -> None: ...
+
+
 class MemoryStore:
     """A store inside one process, safe under threads and greenlets.
 
     Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
+
+    :param most: entries; beyond them the oldest make room. Only for what may be forgotten.
     """
 
     up = True
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, most: float = math.inf) -> None:
         self._clock = clock
+        self._most = most
         self._entries: dict[str, tuple[bytes, float]] = {}
         self._sweep_at = SMALLEST_SWEEP
         self._fence = 0
         self._lock = threading.Lock()
         self._windows, self._leases = MovingWindows(clock), Leases(clock)
-
-    def on_return(self, then: Callable[[], None]) -> None:
-        """It never goes away."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -111,6 +126,10 @@ class MemoryStore:
         with self._lock:
             self._put(key, value, self._clock.now() + ttl)
 
+    def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        for key, value in values.items():
+            self.set(key, value, ttl)
+
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         with self._lock:
             if self._live(key):
@@ -121,6 +140,8 @@ class MemoryStore:
     def delete(self, key: str) -> None:
         with self._lock:
             self._entries.pop(key, None)
+
+    forget = delete
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
         with self._lock:
@@ -178,4 +199,37 @@ class MemoryStore:
             now = self._clock.now()
             self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
             self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
+        if len(self._entries) >= self._most and key not in self._entries:
+            self._entries.pop(next(iter(self._entries)))
         self._entries[key] = (value, expires)
+
+
+class LocalWhenAway:
+    """``Marks`` that go on in this process's memory while the shared store is away."""
+
+    def __init__(self, shared: Store, clock: Clock) -> None:
+        self._shared = shared
+        self._local = MemoryStore(clock)
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        try:
+            return self._shared.add(key, value, ttl)
+        except StoreAway:
+            return self._local.add(key, value, ttl)
+
+    def increment(self, key: str, ttl: float, by: int = 1) -> int:
+        try:
+            return self._shared.increment(key, ttl, by)
+        except StoreAway:
+            return self._local.increment(key, ttl, by)
+
+    def ttl(self, key: str) -> float:
+        try:
+            return self._shared.ttl(key)
+        except StoreAway:
+            return self._local.ttl(key)
+
+    def delete(self, key: str) -> None:
+        self._local.delete(key)
+        with suppress(StoreAway):
+            self._shared.delete(key)

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.catalog import Retry, Timeout
 from gateway.document import read
-from gateway.loader import load_catalog, load_file
+from gateway.loader import load_catalog
 from gateway.masking import Secret
 
 EXAMPLE = """
@@ -77,7 +77,7 @@ def test_the_documented_example_loads_and_says_what_is_not_built(tmp_path: Path)
 
 
 def test_the_catalog_that_ships_uses_nothing_that_is_not_built() -> None:
-    catalog = load_file(str(Path(__file__).parents[2] / "services.yaml"), {})
+    catalog = load_catalog((Path(__file__).parents[2] / "services.yaml").read_text(), "services.yaml", {})
     assert {name.rpartition(".")[2] for name in catalog.unbuilt} == {"allow_private"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.loader import CatalogError, load_catalog, load_file
+from gateway.loader import CatalogError, load_catalog
 
 TOP = "version: 1\nservices:\n  s:\n    base_url: http://a.example\n"
 METHOD = TOP + "    methods:\n      m:\n        http: GET /a\n"
@@ -258,15 +258,6 @@ def test_a_problem_reads_as_file_line_key_and_advice() -> None:
         "etc/services.yaml:1: version: must be 1",
         "etc/services.yaml:5: services.s.deadlin: unknown key; did you mean 'deadline'?",
     ]
-
-
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_a_file_that_cannot_be_read_is_a_catalog_error(tmp_path: Path, content: bytes | None) -> None:
-    file = tmp_path / "services.yaml"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(CatalogError, match="cannot be read"):
-        load_file(str(file), {})
 
 
 def test_a_tls_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:

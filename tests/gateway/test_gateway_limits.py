@@ -145,6 +145,19 @@ def test_a_retry_that_the_quota_forbids_ends_in_what_the_service_said(
     assert [attempt.code for attempt in at.trace.attempts] == [-1004, -1004]
 
 
+def test_a_cached_answer_uses_none_of_the_quota(gate: Open, clock: FakeClock) -> None:
+    at = gate(clock=clock, rate_limit="1/minute", cache={"ttl": 10})
+    assert outcomes(at, 3, caller=SHOP) == ["ok"] * 3
+    assert outcomes(at, 1, caller=SHOP) == [RateLimited]  # but it is a call
+    clock.advance(11)
+    assert outcomes(at, 1) == [QuotaSpent]
+
+
+def test_what_we_refuse_ourselves_does_not_open_the_circuit(gate: Open, clock: FakeClock) -> None:
+    at = gate(clock=clock, rate_limit="1/minute", on={"breaker": {"min_calls": 2, "failure_rate": 0.1}})
+    assert outcomes(at, 9) == ["ok"] + [QuotaSpent] * 8
+
+
 def test_a_call_may_wait_for_its_turn(gate: Open, box: Sandbox, clock: FakeClock) -> None:
     at = gate(clock=clock, rate_limit="2/second", on_limit="wait", deadline=10)
     assert outcomes(at, 5) == ["ok"] * 5

@@ -226,7 +226,7 @@ def test_what_must_be_done_first_is_done_before_anybody_else_asks(store: RedisSt
             raise (StoreAway, ValueError)[len(tries) - 1]
         store.set("k", b"first", 100)
 
-    store.on_return(first)
+    store.link.on_return(first)
     redis_server.kill()
     refused(store)
     redis_server.start()
