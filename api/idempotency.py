@@ -42,7 +42,10 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
         return response
 
     def run() -> dict[str, object]:
-        response = do()
+        try:
+            response = do()
+        finally:
+            trace.attempts = g.trace.attempts if "trace" in g else []
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
     kept = Idempotency(parts().store).run(Use(g.caller.id, key, digest(asked), lease, True, trace), run)

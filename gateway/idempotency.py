@@ -152,8 +152,8 @@ def _nothing_done(error: GatewayError, trace: Trace) -> bool:
 
 
 def _open(error: GatewayError) -> bool:
-    """Whether another try may get another answer."""
-    return error.retryable or error.vendor_code in NOT_NOW
+    """Whether the service's answer is still to be had."""
+    return not isinstance(error, Rejected) or error.vendor_code in NOT_NOW
 
 
 def _told(error: GatewayError) -> Record:

@@ -56,7 +56,7 @@ class Shop:
     """One user with one product."""
 
     def __init__(self, app: Any, login: Any, users: dict[str, int], box: Sandbox) -> None:
-        self.app, self.box, self.users = app, box, users
+        self.app, self.box, self.users, self.log_in = app, box, users, login
         self.headers = {
             role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")
         }

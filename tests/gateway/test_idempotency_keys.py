@@ -261,8 +261,8 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     call.result(5)
 
 
-@pytest.mark.parametrize("fault", ["hang", "reset", "status=503", "status=409", "status=425"])
-def test_where_sending_again_is_safe_a_failure_that_may_pass_does_not_stand(
+@pytest.mark.parametrize("fault", ["hang", "reset", "status=503", "short", "status=409", "status=425"])
+def test_where_sending_again_is_safe_only_an_answer_that_was_understood_stands(
     make: Make, box: Sandbox, fault: str
 ) -> None:
     at = make(**HONOURED)
@@ -274,6 +274,11 @@ def test_where_sending_again_is_safe_a_failure_that_may_pass_does_not_stand(
     assert at.ask("m", {"name": "a"}, idempotency_key="k")
     first, again = box.requests
     assert first.headers["idem-key"] == again.headers["idem-key"]
+    box.fault("/anything", "status=422", times=1)
+    for _ in range(2):
+        with pytest.raises(Rejected):
+            at.ask(idempotency_key="no")
+    assert sent(box) == 3
 
 
 def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_that_is_safe(
