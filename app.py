@@ -17,9 +17,10 @@ from api.parts import Parts
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.loader import load_file
 from gateway.masking import Masker
-from gateway.stores import MemoryStore
+from gateway.redis_store import RedisStore
+from gateway.stores import MemoryStore, Store
+from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
@@ -28,10 +29,10 @@ CONFIG = {
     "OPENAPI_VERSION": "3.1.0",
     "OPENAPI_URL_PREFIX": "/",
     "OPENAPI_JSON_PATH": "openapi.json",
-    "CACHE_TYPE": "SimpleCache",
-    "CACHE_THRESHOLD": 10_000,
+    "CACHE_TYPE": "api.store_cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }
+CACHED_READS = 10_000
 
 
 class App(Flask):
@@ -59,13 +60,19 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     database = Database(settings.database_url, settings.database_pool_size)
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
+    store, cached = _stores(app, settings, clock, log)
+    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
+    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
-        store=MemoryStore(clock),
-        gateway=Gateway(load_file(settings.catalog, settings.environ), log=log, masker=masker, clock=clock),
-        cache=Cache(app),
+        store=store,
+        gateway=gateway,
+        watcher=watcher,
+        cache=Cache(app, config={"CACHE_OPTIONS": {"store": cached}}),
         masker=masker,
         log=log,
     )
@@ -77,3 +84,12 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     cli.register(app)
     edge.register(app, settings)
     return app
+
+
+def _stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:
+    """What all workers share, and where reads are kept: both on Redis, or two in memory, the second of bounded size."""
+    if not settings.redis_url:
+        return MemoryStore(clock), MemoryStore(clock, CACHED_READS)
+    store = RedisStore(settings.redis_url, log.warning)
+    app.before_request(store.link.begin)
+    return store, store

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote, urlsplit
 
 import environs
 from marshmallow import ValidationError, validate
@@ -20,10 +21,19 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.masking import Secret
+from gateway.sources import Address, AddressError
 
 ROOT = Path(__file__).parent
 INSTANCE = ROOT / "instance"
 SHORTEST_SECRET = 32  # bytes, RFC 7518 section 3.2 for HS256
+_REDIS = re.compile(
+    r"""(?:redis|(?P<tls>rediss)) :// (?:[^@/?#\s]*@)?             # a user, a password
+        (?:[\w-]{1,63} (?:\.[\w-]{1,63})* | \[[0-9A-Fa-f:.]+\])   # a name or an address
+        (?::(?P<port>[0-9]{1,5}))? (?:/[0-9]{0,4})?
+        (?(tls) (?: [?&] ssl_(?:ca_certs|certfile|keyfile) = [^&#\s]+ )* )
+      | unix :// (?:[^@/?#\s]*@)? /[^?#\s]+ (?:\?db=[0-9]{1,4})?""",
+    re.ASCII | re.VERBOSE,
+)
 
 
 class SettingsError(ValueError):
@@ -37,10 +47,12 @@ class Settings:
     env: str = "development"
     host: str = "127.0.0.1"
     port: int = 5000
-    catalog: str = "services.yaml"
+    catalog: str = field(default="services.yaml", repr=False)  # it may hold a token
+    catalog_copy: str = str(INSTANCE / "catalog.last.yaml")
     database_url: str = field(default="", repr=False)  # it may hold a password
     database_pool_size: int = 10
-    redis_url: str = ""
+    redis_url: str = field(default="", repr=False)
+    redis_down: str = "closed"
     jwt_algorithm: str = "HS256"
     jwt_secret: Secret = field(default_factory=lambda: Secret(""))
     jwt_previous_secrets: tuple[Secret, ...] = ()
@@ -71,7 +83,7 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What no log line may show."""
-        return self.jwt_secret, *self.jwt_previous_secrets, *self._database_passwords()
+        return self.jwt_secret, *self.jwt_previous_secrets, *self._database_passwords(), *self._redis_password()
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -101,6 +113,11 @@ class Settings:
         written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
         asked = [value for name, value in url.query.items() if "password" in name and isinstance(value, str)]
         return [Secret(each) for each in (url.password, written, *asked) if each]
+
+    def _redis_password(self) -> list[Secret]:
+        """As it is and as it is written in the URL."""
+        written = urlsplit(self.redis_url).password or ""
+        return [Secret(each) for each in (written, unquote(written)) if each]
 
     def _conflicts(self) -> list[str]:
         """What no single setting shows."""
@@ -148,9 +165,11 @@ def _read(env: _Reader) -> dict[str, Any]:
         "host": env.str("HOST", "127.0.0.1"),
         "port": env.int("PORT", 5000, validate=_range(0, 65535)),
         "catalog": env.str("CATALOG", "services.yaml", validate=_catalog),
+        "catalog_copy": env.str("CATALOG_COPY", "") or str(INSTANCE / "catalog.last.yaml"),
         "database_url": env.str("DATABASE_URL", "", validate=_database) or f"sqlite:///{INSTANCE / 'postern.db'}",
         "database_pool_size": env.int("DATABASE_POOL_SIZE", 10, validate=_range(1, 100)),
         "redis_url": env.str("REDIS_URL", "", validate=_redis),
+        "redis_down": env.str("REDIS_DOWN", "closed", validate=_one_of("closed", "open")),
         "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=_one_of("HS256", "RS256", "EdDSA")),
         "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=_secret) or ""),
         "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", _secret) or ())),
@@ -226,8 +245,13 @@ def _location(value: str) -> None:
 
 
 def _catalog(value: str) -> None:
-    if value.startswith(("consul://", "nacos://")):
-        raise ValidationError("must be a file; consul:// and nacos:// are not built yet")
+    """The message never quotes the value, which may hold a token."""
+    try:
+        address = Address.read(value)
+    except AddressError as error:
+        raise ValidationError(str(error)) from None
+    if address and address.tls and address.tls.ca:
+        _file(address.tls.ca)
 
 
 def _database(value: str) -> None:
@@ -244,8 +268,13 @@ def _database(value: str) -> None:
 
 
 def _redis(value: str) -> None:
-    if value:
-        raise ValidationError("is not built yet; leave it unset, state is in memory")
+    """The message never quotes the value, which may hold a password."""
+    fits = _REDIS.fullmatch(value)
+    if value and not (fits and int(fits["port"] or 1) in range(1, 65536)):
+        raise ValidationError(
+            "must be redis://:PASSWORD@HOST:PORT/DATABASE, the same as rediss:// with TLS (?ssl_ca_certs=FILE, too),"
+            " or unix://:PASSWORD@/PATH?db=DATABASE, special characters %-quoted"
+        )
 
 
 def _origin(value: str) -> None:

@@ -10,6 +10,7 @@ from flask_smorest import Api
 
 from api import (
     apps,
+    batch,
     call,
     data,
     errors,
@@ -40,6 +41,7 @@ def register(app: Flask) -> None:
     for module in (login, users, apps, services, products, orders, payments, data, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(batch.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     errors.register(app)
     versions.register(app)

@@ -11,6 +11,7 @@ from flask import g, request
 from api.body import check_declared_hash
 from api.errors import TokenInvalid, Unauthenticated
 from api.identity import identity
+from api.parts import parts
 from api.signatures import signing_app
 from gateway.call import Caller
 from gateway.errors import Forbidden
@@ -68,4 +69,4 @@ def _bearer(text: str, streamed: bool) -> Caller:
     g.token = token
     if not streamed:
         check_declared_hash()
-    return Caller(f"user:{token.subject}", token.role)
+    return Caller(f"user:{token.subject}", token.role, rate=parts().settings.default_rate_limit)

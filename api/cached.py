@@ -1,7 +1,11 @@
-"""Reads kept in the cache until the next write, exactly.
+"""Reads kept in the cache until the next write, exactly, whichever worker writes.
 
-The key holds the resource's generation, and a write gives the resource a new one once it is committed: what was
-kept before is then out of reach, and a slow reader that still stores an old answer stores it under the old one.
+The key holds the resource's generation, and a write ends it once it is committed: what was kept before is then out of
+reach, and a slow reader that still stores an old answer stores it under the old one.
+
+While Redis is away nothing is kept or found. A generation that could not be ended meanwhile is ended by the worker
+that wrote as soon as it finds Redis again, within about a second; only if that worker died meanwhile, or between its
+commit and the cache, are old answers served for their ``LIFE``.
 """
 
 from __future__ import annotations
@@ -21,7 +25,8 @@ from api.conditional import answer
 from api.parts import parts
 from gateway.bodies import dump_json
 
-LIFE = 60  # seconds; a bound for writes that go past this process, such as a command's
+LIFE = 60  # seconds; a bound for writes that do not end the generation, such as a command's
+FOREVER = 0
 
 
 def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all") -> Response:
@@ -37,7 +42,7 @@ def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by
     if kept is None:
         data, etag = make()
         body = dump_json(data)
-        kept = (body, etag or hashlib.sha256(body).hexdigest()[:32])
+        kept = (body.decode(), etag or hashlib.sha256(body).hexdigest()[:32])
         cache.set(key, kept, LIFE)
     body, etag = kept
     return answer(orjson.Fragment(body), etag)
@@ -61,14 +66,14 @@ def changing(*resources: str) -> Iterator[Connection]:
 
 def _begin_anew(resources: Iterable[str]) -> None:
     for resource in resources:
-        parts().cache.set(_key(resource), uuid.uuid4().hex, 0)
+        parts().cache.delete(_key(resource))
 
 
 def _generation(resource: str) -> str:
     cache = parts().cache
     found: str | None = cache.get(_key(resource))
     if found is None:
-        cache.add(_key(resource), uuid.uuid4().hex, 0)  # of two that find none, both go on with the first one's
+        cache.add(_key(resource), uuid.uuid4().hex, FOREVER)  # of two that find none, both go on with the first one's
         found = cache.get(_key(resource))
     return found or uuid.uuid4().hex
 

@@ -33,7 +33,7 @@ def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
 
 
 def _accepts_json() -> bool:
-    return request.accept_mimetypes.accept_json or not request.accept_mimetypes
+    return not request.accept_mimetypes or request.accept_mimetypes.quality("application/json") > 0
 
 
 def check_match(row: Any | None) -> None:

@@ -9,7 +9,10 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Settings
 
-EXPOSED_HEADERS = ["X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag"]
+EXPOSED_HEADERS = [
+    "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+]  # fmt: skip
 
 
 class Compression(Compress):

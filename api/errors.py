@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from api.answers import shape
 from api.parts import parts
 from gateway.bodies import dump_json
-from gateway.errors import CallerError, CredentialError, GatewayError, InvalidParams, NotFound
+from gateway.errors import CallerError, Conflict, CredentialError, GatewayError, InvalidParams, NotFound, StoreAway
 
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
@@ -85,19 +85,9 @@ class MethodNotAllowed(CallerError):
         self.allow = allow
 
 
-class Conflict(CallerError):
-    code, type = -3006, "conflict"
-    message = "This clashes with what is already there."
-
-
 class TooLarge(CallerError):
     code, type = -3007, "too_large"
     message = "The body is too large."
-
-
-class RateLimited(CallerError):
-    code, type, retryable = -3008, "rate_limited", True
-    message = "Too many requests; see the Retry-After header."
 
 
 class PreconditionFailed(CallerError):
@@ -122,6 +112,17 @@ class DatabaseAway(NotReady):
     """It does not answer, not in time, or it ended one of two transactions that waited for each other."""
 
     message = "The database could not do this now; try again."
+
+
+class PartialFailure(GatewayError):
+    """Some calls of a batch or aggregate failed; another try makes sense where it does for all of them."""
+
+    code, type, source = -1013, "partial_failure", "downstream"
+    message = "Some calls failed; data has each call's own answer."
+
+    def __init__(self, failed: Sequence[GatewayError]) -> None:
+        super().__init__()
+        self.retryable = all(error.retryable for error in failed)  # type: ignore[misc]
 
 
 class NotAcceptable(CallerError):
@@ -176,10 +177,13 @@ def unforeseen(error: Exception) -> Response:
     return answer(GatewayError())
 
 
-def answer(error: GatewayError) -> Response:
-    """The failure envelope of one error, with the headers that go with it."""
+def answer(error: GatewayError, data: Any = None) -> Response:
+    """The failure envelope of one error, with the headers that go with it.
+
+    :param data: what was had nevertheless; only a partial failure has any.
+    """
     g.code = error.code
-    body = dump_json(shape(g.request_id, None, error.code, error.text, describe(error)))
+    body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
@@ -211,7 +215,7 @@ def status_of(error: GatewayError) -> int:
         return 401
     if isinstance(error, RangeNotSatisfiable):
         return 416
-    return 503 if isinstance(error, NotReady) else STATUS[error.code]
+    return 503 if isinstance(error, NotReady | StoreAway) else STATUS[error.code]
 
 
 def describe(error: GatewayError) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from api.passwords import AT_ONCE
 from api.revocations import Revocations
 from api.tokens import AccessTokens
 from gateway.clock import Clock
+from gateway.stores import LocalWhenAway, Marks
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Identity:
     clock: Clock
     tokens: AccessTokens
     revocations: Revocations
+    nonces: Marks
     lockout: Lockout
     app_secrets: AppSecrets
 
@@ -35,11 +37,14 @@ def register(app: Flask, clock: Clock) -> None:
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
     made: Parts = app.extensions["postern"]
+    here = LocalWhenAway(made.store, clock)
+    closed = made.settings.redis_down == "closed"
     app.extensions["postern.identity"] = Identity(
         clock=clock,
         tokens=AccessTokens(made.settings, clock),
-        revocations=Revocations(made.database, made.store, clock),
-        lockout=Lockout(made.store, AT_ONCE),
+        revocations=Revocations(made.database, made.store, clock, closed=closed),
+        nonces=made.store if closed else here,
+        lockout=Lockout(here, AT_ONCE),
         app_secrets=AppSecrets(made.settings),
     )
 

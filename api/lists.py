@@ -21,7 +21,8 @@ from gateway.errors import fields_error
 SKIP, LIMIT = 0, 10
 PLACING = {"skip", "limit", "after", "sort"}  # what any list is asked; the rest are its filters
 BATCH = 500  # rows that a CSV holds in memory
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet would run (OWASP, "CSV Injection")
+# What a spreadsheet would run (OWASP, "CSV Injection"), and the same in full width, as Japanese Excel takes it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -133,6 +134,8 @@ def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iter
 
 def _cell(value: Any) -> Any:
     """The value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    if isinstance(value, bool):
+        return str(value).lower()  # as JSON has it
     risky = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
     return f"'{value}" if risky else value
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from api.errors import RateLimited
-from gateway.stores import Store
+from gateway.errors import RateLimited
+from gateway.stores import Marks
 
 FAILURES = 10
 WINDOW = 15 * 60  # seconds, from the first failure
@@ -21,7 +21,7 @@ class Lockout:
     and a burst of right passwords is not taken for failures.
     """
 
-    def __init__(self, store: Store, at_once: int) -> None:
+    def __init__(self, store: Marks, at_once: int) -> None:
         self._store = store
         self._slots = threading.BoundedSemaphore(at_once)
 

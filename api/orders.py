@@ -13,10 +13,9 @@ from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import writing
 from api.conditional import answer, etag_of
-from api.errors import Conflict
 from api.lists import as_csv, page, wants_csv
 from api.parts import parts
-from gateway.errors import InvalidParams, NotFound, fields_error
+from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
 from models import Order, OrderLine, Product, User
 from schemas.fields import MOST_MONEY
 from schemas.orders import OrderArgs, OrderIn, OrderListOut, OrderOut, line_name

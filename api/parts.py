@@ -13,6 +13,7 @@ from config import Settings
 from gateway import Gateway
 from gateway.masking import Masker
 from gateway.stores import Store
+from gateway.watcher import Watcher
 from models import Database
 
 
@@ -23,6 +24,7 @@ class Parts:
     files: FileStore
     store: Store
     gateway: Gateway
+    watcher: Watcher
     cache: Cache
     masker: Masker
     log: Any

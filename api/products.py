@@ -14,10 +14,9 @@ from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import cached, changing, writing
 from api.conditional import answer, check_match, etag_of
-from api.errors import Conflict
 from api.lists import PLACING, as_csv, page_of_rows, search, wants_csv
 from api.parts import parts
-from gateway.errors import NotFound
+from gateway.errors import Conflict, NotFound
 from models import PRODUCTS, Product
 from schemas.lists import plain
 from schemas.products import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn

@@ -32,6 +32,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     :raises Unauthenticated: a header is missing.
     :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
     :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
+    :raises StoreAway: it cannot be told whether the nonce was seen before.
     """
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):
@@ -46,7 +47,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     if not streamed:
         check_declared_hash()
     _refuse_replay(app_id, timestamp, nonce)
-    return Caller(f"app:{app_id}", "user", tuple(app.allow))
+    return Caller(f"app:{app_id}", "user", tuple(app.allow), app.rate or parts().settings.default_rate_limit)
 
 
 def _secrets(app: App | None) -> list[Secret]:
@@ -85,5 +86,5 @@ def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
         raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
     if len(nonce) not in _NONCE_LENGTHS:
         raise Replayed("The nonce is not 8 to 64 characters long.")
-    if not parts().store.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
+    if not identity().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
         raise Replayed("The nonce was seen before.")

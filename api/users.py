@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.conditional import answer, check_match, etag_of
-from api.errors import BadCredentials, Conflict
+from api.errors import BadCredentials
 from api.identity import identity
 from api.lists import as_csv, page, search, wants_csv
 from api.parts import parts
 from api.passwords import hash_password, verify_password
-from gateway.errors import Forbidden, NotFound, fields_error
+from gateway.errors import Conflict, Forbidden, NotFound, fields_error
 from models import RefreshToken, User
 from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
 

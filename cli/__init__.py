@@ -5,12 +5,13 @@ from __future__ import annotations
 from flask import Flask
 
 from cli.accounts import app_cli, user_cli
+from cli.cache import cache_cli
 from cli.call import call_cli
 from cli.catalog import catalog_cli
 from cli.database import database_cli, init
 from cli.seed import seed
 
-COMMANDS = (catalog_cli, call_cli, user_cli, app_cli, database_cli, init, seed)
+COMMANDS = (catalog_cli, cache_cli, call_cli, user_cli, app_cli, database_cli, init, seed)
 
 
 def register(app: Flask) -> None:

@@ -51,7 +51,7 @@ def create_user(name: str, role: str, password: str) -> None:
 @app_cli.command("create")
 @click.argument("app_id", callback=checked(APP_ID))
 @click.option("--allow", multiple=True, required=True, callback=checked(ALLOWED), help="maps, 'wechat.*', ...")
-@click.option("--rate", callback=checked(RATE), help="100/minute; kept, but not enforced in this version")
+@click.option("--rate", callback=checked(RATE), help="such as 100/minute; DEFAULT_RATE_LIMIT unless given")
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
     app_secrets = identity().app_secrets

@@ -19,6 +19,7 @@ from api.parts import parts
 from gateway import Call, Caller, Gateway, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
+from gateway.clock import SystemClock
 from gateway.masking import STARS
 
 
@@ -32,7 +33,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
     made = parts()
     log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
-    gateway = Gateway(made.gateway.catalog, log=log, masker=made.masker)
+    gateway = Gateway(made.gateway.catalog, store=made.store, log=log, masker=made.masker, clock=SystemClock())
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(service, method, _params(params), caller, g.request_id, from_text=True)

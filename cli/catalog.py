@@ -1,30 +1,60 @@
-"""``flask catalog check|show``: is services.yaml right, and what is in it."""
+"""``flask catalog check|show|diff``: is the catalog right, what is in it, what would another one change."""
 
 from __future__ import annotations
+
+from typing import Any, cast
 
 import click
 from flask.cli import AppGroup
 
 from api.parts import parts
+from cli.differences import differences
 from gateway.catalog import Catalog, Method
-from gateway.loader import CatalogError, load_file
+from gateway.clock import SystemClock
+from gateway.document import read
+from gateway.loader import CatalogError, load_catalog
+from gateway.sources import AddressError, SourceError, open_source
 
 catalog_cli = AppGroup("catalog", help="The services that Postern can call.")
+
+
+class Trouble(click.ClickException):
+    """Nothing could be compared: the exit code is diff(1)'s."""
+
+    exit_code = 2
 
 
 @catalog_cli.command("check")
 @click.argument("file", required=False)
 def check(file: str | None) -> None:
     """Say everything that is wrong with FILE (the configured catalog unless given), with line and key."""
-    settings = parts().settings
-    name = file or settings.catalog
-    try:
-        catalog = load_file(name, settings.environ)
-    except CatalogError as error:
-        raise click.ClickException(f"the catalog is refused\n{error}") from error
+    text, name = _text(file)
+    catalog = _loaded(text, name)
     if catalog.unbuilt:
         click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
+    for note in catalog.notes:
+        click.echo(f"{name}: note: {note}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
+
+
+@catalog_cli.command("diff")
+@click.argument("file", required=False)
+def diff(file: str | None) -> None:
+    """Say what would change if FILE took the present catalog's place: + added, - removed, ~ changed.
+
+    The present catalog is the last good one. Without FILE it is compared with what its source has now, which is
+    something else only while that is refused, or where nobody serves. Exit code: 0 the same, 1 not, 2 trouble.
+    """
+    made = parts()
+    try:
+        text, name = _text(file)
+        new, old = _values(text, name), _values(_serving(), "the last good one")
+    except click.ClickException as error:
+        raise Trouble(error.message) from error
+    lines = list(differences(old, new))
+    for line in lines:
+        click.echo(made.masker.line(line.encode()))
+    raise SystemExit(int(bool(lines)))
 
 
 @catalog_cli.command("show")
@@ -46,3 +76,39 @@ def show(service: str | None) -> None:
 def _params(method: Method) -> str:
     """``touser! text! lang``: the required ones carry a mark."""
     return " ".join(f"{param.name}{'!' if param.keywords['required'] is True else ''}" for param in method.params)
+
+
+def _text(file: str | None) -> tuple[str, str]:
+    """What stands in FILE, or in the configured source now, and its name."""
+    made = parts()
+    try:
+        source = made.watcher.source
+        if file:
+            source = open_source(file, made.settings.environ, SystemClock(), made.masker)
+        return source.read(), source.name
+    except (SourceError, AddressError) as error:
+        raise click.ClickException(getattr(error, "detail", str(error))) from error
+
+
+def _serving() -> str:
+    """The text that the workers serve, as far as this process can know: the copy they keep, or the source's own."""
+    watcher = parts().watcher
+    kept = watcher.last_good.read() if watcher.source.away else None
+    return kept[0] if kept else watcher.text
+
+
+def _loaded(text: str, name: str) -> Catalog:
+    made = parts()
+    try:
+        catalog = load_catalog(text, name, made.settings.environ)
+    except CatalogError as error:
+        raise click.ClickException(f"the catalog is refused\n{error}") from error
+    for secret in catalog.secrets:
+        made.masker.register(secret)
+    return catalog
+
+
+def _values(text: str, name: str) -> dict[str, Any]:
+    """A good catalog as it is written, variables filled in."""
+    _loaded(text, name)
+    return cast(dict[str, Any], read(text, name, parts().settings.environ).value)

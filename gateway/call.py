@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote, urlencode
+
+from gateway.rates import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +17,13 @@ class Caller:
 
     :param id: ``user:7`` or ``app:shop``; what logs show.
     :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its role may.
+    :param rate: its limit, such as ``100/minute``; None for none.
     """
 
     id: str
     role: str = "user"
     allow: tuple[str, ...] = ("*",)
+    rate: str | None = None
 
     def may_call(self, service: str, method: str, roles: frozenset[str]) -> bool:
         """Whether role and list both allow ``service.method``."""
@@ -46,6 +51,11 @@ class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
+    turn: Turn | None = None  # what the caller's limit said, where it has one
+    cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
+    age: float | None = None  # seconds since the cached answer was given
+    fallback: str | None = None  # who answered instead
+    replayed: bool = False  # the stored answer to an earlier call with this Idempotency-Key
 
     @property
     def downstream_elapsed(self) -> float:
@@ -59,7 +69,11 @@ class Call:
 
     :param params: as the caller gave them; ``from_text`` says they came from a query string.
     :param timeout: seconds the caller is willing to wait, if it said so.
-    :param deadline: the instant (``Clock.now``) at which the whole budget is spent; set by the chain.
+    :param idempotency_key: the caller's own, good within what it asks; ``gateway.idempotency`` says what it does.
+    :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent one.
+    :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
+        inside the chain's ``deadline`` also the method's.
+    :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
     """
 
     service: str
@@ -69,8 +83,10 @@ class Call:
     request_id: str
     timeout: float | None = None
     idempotency_key: str | None = None
+    vendor_key: str | None = None
     from_text: bool = False
-    deadline: float = 0.0
+    deadline: float = math.inf
+    backup: bool = False
     trace: Trace = field(default_factory=Trace)
 
 

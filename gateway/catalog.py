@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from marshmallow import Schema
-
+from gateway.aggregates import Aggregate
 from gateway.masking import Secret
+from gateway.rates import Rate
+from schemas.params import LazyParams
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,47 @@ class Retry:
     backoff: float
     max_backoff: float
     on: frozenset[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Opens for ``open_for`` seconds once, of ``min_calls`` or more in ``window`` seconds, this share failed."""
+
+    window: float
+    min_calls: int
+    failure_rate: float
+    open_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Where a probe asks, how often (seconds), and how many answers in a row change its verdict."""
+
+    path: str
+    interval: float = 10
+    unhealthy_after: int = 3
+    healthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """Seconds an answer is fresh, and how much longer it may serve while it is renewed or while the service fails.
+
+    :param vary: ``caller`` where answers differ by caller; None where all may share them.
+    """
+
+    ttl: float
+    stale_while_revalidate: float = 0
+    stale_if_error: float = 0
+    vary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who answers where the method fails: another method, ``service.method``, or else ``static``."""
+
+    call: str | None = None
+    static: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +105,12 @@ class Method:
     retry: Retry
     envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
-    json_schema: Schema = field(repr=False)
-    text_schema: Schema = field(repr=False)
+    json_schema: LazyParams = field(repr=False)
+    text_schema: LazyParams = field(repr=False)
+    rate_limit: Rate | None = None
+    on_limit: str = "reject"
+    cache: CachePolicy | None = None
+    fallback: Fallback | None = None
     missing: str | None = None
 
     @property
@@ -74,7 +120,11 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
-    """One outside API."""
+    """One outside API.
+
+    Of the service that a method knows, ``methods`` is empty: without a circle a catalog is freed as soon as the last
+    call on it ends, and the collector need not look for it.
+    """
 
     name: str
     base_urls: tuple[str, ...]
@@ -82,18 +132,33 @@ class Service:
     expose_vendor_code: bool
     max_response: int
     tls: Tls
-    concurrency: int
     roles: frozenset[str]
     methods: Mapping[str, Method]
+    breaker: Breaker
+    backup_url: str | None = None
+    health: Health | None = None
+    rate_limit: Rate | None = None
+    concurrency: int | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All that it may be reached at."""
+        return (*self.base_urls, self.backup_url) if self.backup_url else self.base_urls
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
-    """All services. ``unbuilt`` names what the text asks for that this version does not do yet."""
+    """All services and aggregates.
+
+    :param unbuilt: what the text asks for that this version does not do yet.
+    :param notes: what is accepted but looks like a slip.
+    """
 
     services: Mapping[str, Service]
+    aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
     unbuilt: tuple[str, ...]
+    notes: tuple[str, ...]
 
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():

@@ -7,11 +7,13 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.catalog import Param, Tls
+from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
+from gateway.catalog import Param, Service, Tls
 from gateway.document import Document, Path_
-from schemas.params import params_schema
+from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
+MOST_STEPS = 8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -47,9 +49,17 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     if "default" not in param.keywords:
         return
     keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
-    problems = params_schema({param.name: keywords}).validate({param.name: param.keywords["default"]})
-    for _, say in flat(problems):
+    for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
+
+
+def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, Any]) -> None:
+    """Only what may as well not be sent is answered from a cache."""
+    if "cache" in raw and verb not in ("GET", "HEAD") and not raw.get("idempotent"):
+        say = f"a call that is answered from the cache is not sent; for {verb} that needs idempotent: true beside it"
+        document.complain((*path, "cache"), say)
+    if "cache" in raw and raw.get("stream"):
+        document.complain((*path, "cache"), "what is streamed cannot be kept; drop cache or stream")
 
 
 def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
@@ -66,12 +76,71 @@ def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
                     document.complain(where, f"there is no method {target!r}; write service.method of this catalog")
     for start in leads:
         seen = [start]
-        while (following := leads.get(seen[-1])) and following not in seen:
+        service, method = start.split(".", 1)
+        where = ("services", service, "methods", method, "fallback")
+        while (following := leads.get(seen[-1])) and following not in seen and len(seen) <= MOST_STEPS:
             seen.append(following)
-        if following == start:
-            service, method = start.split(".", 1)
-            where = ("services", service, "methods", method, "fallback")
+        if following and following not in seen:
+            document.complain(where, f"leads on through more than {MOST_STEPS} methods")
+        elif following == start:
             document.complain(where, f"goes in a circle: {' -> '.join([*seen, start])}")
+
+
+def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None:
+    """A fallback needs no parameter that the method in whose place it answers does not take."""
+    methods = {each.full_name: each for service in services.values() for each in service.methods.values()}
+    for method in methods.values():
+        target = methods.get(method.fallback.call or "") if method.fallback else None
+        if target:
+            needed = {param.name for param in target.params if param.keywords["required"] is True}
+            for lacking in sorted(needed - {param.name for param in method.params}):
+                where: Path_ = ("services", method.service.name, "methods", method.name, "fallback", "call")
+                say = f"{target.full_name} needs {lacking!r}, which is not one of this method's params"
+                document.complain(where, say)
+
+
+def aggregates_of(document: Document, loaded: Mapping[str, Any]) -> tuple[dict[str, Aggregate], list[str]]:
+    """Every aggregate, whose parts name methods, their params and earlier parts; and what is missing but optional."""
+    missing: list[str] = []
+    made = {}
+    for name, raw in loaded.get("aggregates", {}).items():
+        parts: list[AggregatePart] = []
+        for each, settings in raw.items():
+            where: Path_ = ("aggregates", name, each)
+            if each in REQUEST:
+                document.complain(where, f"{each!r} stands for the request; name the part otherwise")
+            part = _aggregate_part(document, where, settings)
+            if part is None:
+                continue
+            _check_part(document, where, part, {earlier.name for earlier in parts})
+            declared = loaded["services"].get(part.service, {}).get("methods", {}).get(part.method)
+            if declared is not None:
+                for param in sorted(part.params.keys() - declared.get("params", {}).keys()):
+                    document.complain((*where, "params", param), f"{settings['call']} has no param {param!r}")
+            elif part.optional:
+                missing.append(f"{'.'.join(map(str, where))}.call: there is no method {settings['call']!r}")
+            else:
+                say = f"there is no method {settings['call']!r}; write service.method of this catalog"
+                document.complain((*where, "call"), say)
+            parts.append(part)
+        made[name] = Aggregate(name, tuple(parts))
+    return made, missing
+
+
+def _aggregate_part(document: Document, where: Path_, settings: Mapping[str, Any]) -> AggregatePart | None:
+    service, _, method = settings["call"].partition(".")
+    try:
+        params = read_references(settings.get("params", {}))
+    except ValueError as error:
+        document.complain((*where, "params"), str(error))
+        return None
+    return AggregatePart(str(where[-1]), service, method, params, settings.get("optional", False))
+
+
+def _check_part(document: Document, where: Path_, part: AggregatePart, earlier: set[str]) -> None:
+    known = ", ".join(f"${each}" for each in (*REQUEST, *sorted(earlier)))
+    for need in sorted(part.needs - earlier):
+        document.complain((*where, "params"), f"${need} is not known here; known are {known}")
 
 
 def tls_files(document: Document, where: Path_, raw: Mapping[str, str]) -> Tls:

@@ -6,8 +6,11 @@ has an adapter for the declared origins only: any other URL raises ``requests.ex
 
 from __future__ import annotations
 
+import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 from certifi import where
@@ -17,9 +20,10 @@ from requests.structures import CaseInsensitiveDict
 from gateway.call import HttpRequest, HttpResponse
 from gateway.catalog import Service, Timeout, Tls
 from gateway.clock import Clock
-from gateway.errors import ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.transport import PooledAdapter
 
+IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
 _NO_PROXIES: dict[str, str] = {}
 
 
@@ -34,14 +38,12 @@ class _PlainSession(Session):
 
 
 class Channel:
-    """The session of one service."""
+    """A session of its own to one place, behind these adapters by origin."""
 
-    def __init__(self, service: Service, tls: ssl.SSLContext | None, clock: Clock) -> None:
+    def __init__(self, adapters: Mapping[str, PooledAdapter], clock: Clock) -> None:
         self._session = _PlainSession()
         self._clock = clock
-        for url in service.base_urls:
-            origin = _origin(url)
-            adapter = PooledAdapter(origin, tls, service.max_response, service.concurrency, clock)
+        for origin, adapter in adapters.items():
             self._session.mount(origin + "/", adapter)
 
     def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
@@ -74,6 +76,38 @@ class Channel:
         self._session.close()
 
 
+class _Interruptible(PooledAdapter):
+    """Closing it also ends the exchanges that are under way, with a ``ConnectionLost``."""
+
+    def __init__(self, *settings: Any) -> None:
+        super().__init__(*settings)
+        self._busy: set[socket.socket] = set()
+
+    def _exchange(self, sock: socket.socket, *of: Any) -> Response:
+        self._busy.add(sock)
+        try:
+            if self._closed:
+                raise ConnectionLost(detail="closed")
+            return super()._exchange(sock, *of)
+        finally:
+            self._busy.discard(sock)
+
+    def close(self) -> None:
+        super().close()
+        for sock in list(self._busy):
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls | None = None) -> Channel:
+    """A channel beside all services, for answers that take their time: ``close`` does not wait for them.
+
+    :param max_response: bytes of one answer.
+    """
+    origin = _origin(url)
+    return Channel({origin: _Interruptible(origin, tls and _context(tls), max_response, 1, clock)}, clock)
+
+
 class Client:
     """Channels by service, kept over reloads as long as what they are made of stays the same."""
 
@@ -85,28 +119,38 @@ class Client:
     def channel(self, service: Service) -> Channel:
         key = _key(service)
         if key not in self._channels:
-            self._channels[key] = Channel(service, self._context(service), self._clock)
+            size, tls = service.concurrency or IDLE, self._context(service)
+            origins = {_origin(url) for url in service.urls}
+            made = {each: PooledAdapter(each, tls, service.max_response, size, self._clock) for each in origins}
+            self._channels[key] = Channel(made, self._clock)
         return self._channels[key]
 
     def retain(self, services: Iterable[Service]) -> None:
         """Close what no service uses any more; calls in flight finish on their connections."""
-        wanted = {_key(service) for service in services}
+        kept = tuple(services)
+        wanted, files = {_key(service) for service in kept}, {service.tls for service in kept}
         for key in self._channels.keys() - wanted:
             self._channels.pop(key).close()
+        for tls in self._contexts.keys() - files:
+            del self._contexts[tls]
 
     def _context(self, service: Service) -> ssl.SSLContext | None:
-        if not any(url.startswith("https") for url in service.base_urls):
+        if not any(url.startswith("https") for url in service.urls):
             return None
         if service.tls not in self._contexts:
-            context = ssl.create_default_context(cafile=service.tls.ca or where())
-            if service.tls.cert:
-                context.load_cert_chain(service.tls.cert, service.tls.key)
-            self._contexts[service.tls] = context
+            self._contexts[service.tls] = _context(service.tls)
         return self._contexts[service.tls]
 
 
+def _context(tls: Tls) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=tls.ca or where())
+    if tls.cert:
+        context.load_cert_chain(tls.cert, tls.key)
+    return context
+
+
 def _key(service: Service) -> tuple[object, ...]:
-    return service.name, service.base_urls, service.tls, service.max_response, service.concurrency
+    return service.name, service.urls, service.tls, service.max_response, service.concurrency
 
 
 def _origin(url: str) -> str:

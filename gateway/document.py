@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NoReturn
 
 import yaml
 
@@ -64,73 +65,118 @@ class Document:
             raise DocumentError(self.name, self.problems)
 
 
-def read(text: str, name: str, env: Mapping[str, str]) -> Document:
+def read(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Document:
     """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``.
 
+    :param pause: called between small pieces of the work.
     :raises DocumentError: bad syntax, a duplicate key, an unset variable.
     """
     document = Document(name)
     try:
-        _check_depth(text, name)
-        node = yaml.compose(text, Loader=_LOADER)
+        _Builder(document, env, pause).fill(text)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 1
         raise DocumentError(name, [(line, "", f"not YAML: {error.problem or error.context}")]) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise DocumentError(name, [(1, "", f"not YAML: {type(error).__name__}")]) from error
-    if node is not None:
-        document.value = _Builder(document, env).build(node, ())
     document.stop_if_wrong()
     return document
 
 
-def _check_depth(text: str, name: str) -> None:
-    """Composing recurses in C, so that deep nesting would end the process; its events come one by one."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > DEEPEST:
-            line = event.start_mark.line + 1 if event.start_mark else 1
-            raise DocumentError(name, [(line, "", _TOO_MUCH)])
+Pull = Callable[[], Any]  # the parser's next event
 
 
 class _Builder:
-    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
-        self.document, self.env, self.nodes = document, env, 0
+    """Values out of the parser's events, one by one.
 
-    def build(self, node: yaml.Node, path: Path_) -> object:
+    PyYAML's composer recurses in C (deep nesting would end the process), keeps every other greenlet waiting while it
+    reads a large text, and takes twice as long.
+    """
+
+    def __init__(self, document: Document, env: Mapping[str, str], pause: Callable[[], None]) -> None:
+        self.document, self.env, self.pause, self.nodes = document, env, pause, 0
+        self.anchors: dict[str, list[Any]] = {}  # the events of each; none while it is not yet at its end
+
+    def fill(self, text: str) -> None:
+        """Build the one document that the text may have."""
+        pull: Pull = _LOADER(text).get_event
+        pull()  # the stream's start
+        if isinstance(pull(), yaml.StreamEndEvent):
+            return
+        self.document.value = self.build(pull(), pull, ())
+        pull()  # the document's end
+        if not isinstance(more := pull(), yaml.StreamEndEvent):
+            self._stop(more, "not YAML: a second document; the catalog is one")
+
+    def build(self, event: Any, pull: Pull, path: Path_) -> object:
         self.nodes += 1
         if self.nodes > MOST_NODES or len(path) > DEEPEST:
-            self.document.complain(path[:8], _TOO_MUCH)
-            self.document.stop_if_wrong()
-        self.document.lines.setdefault(path, node.start_mark.line + 1)
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(each, (*path, index)) for index, each in enumerate(node.value)]
-        assert isinstance(node, yaml.ScalarNode)
-        return self._scalar(node, path)
+            self._stop(event, _TOO_MUCH)
+        self.document.lines.setdefault(path, event.start_mark.line + 1)
+        if isinstance(event, yaml.AliasEvent):
+            replay = iter(self._anchored(event)).__next__
+            return self.build(replay(), replay, path)
+        if isinstance(event, yaml.ScalarEvent):
+            if event.anchor:
+                self.anchors[event.anchor] = [event]
+            return self._scalar(event, path)
+        self.pause()
+        return self._recorded(event, pull, path) if event.anchor else self._collection(event, pull, path)
 
-    def _mapping(self, node: yaml.MappingNode, path: Path_) -> dict[str, object]:
+    def _recorded(self, event: Any, pull: Pull, path: Path_) -> object:
+        """A collection that aliases may stand for: they replay its events."""
+        record = [event]
+
+        def recording() -> Any:
+            record.append(following := pull())
+            return following
+
+        self.anchors[event.anchor] = []
+        made = self._collection(event, recording, path)
+        self.anchors[event.anchor] = record
+        return made
+
+    def _anchored(self, event: Any) -> list[Any]:
+        if event.anchor not in self.anchors:
+            self._stop(event, f"not YAML: there is no &{event.anchor} before this *{event.anchor}")
+        return self.anchors[event.anchor] or self._stop(event, _TOO_MUCH)
+
+    def _stop(self, event: Any, say: str) -> NoReturn:
+        raise DocumentError(self.document.name, [(event.start_mark.line + 1, "", say)])
+
+    def _collection(self, event: Any, pull: Pull, path: Path_) -> object:
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(pull, path)
+        made: list[object] = []
+        while not isinstance(each := pull(), yaml.SequenceEndEvent):
+            made.append(self.build(each, pull, (*path, len(made))))
+        return made
+
+    def _mapping(self, pull: Pull, path: Path_) -> dict[str, object]:
         made: dict[str, object] = {}
         merged: dict[str, object] = {}
         first: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            key, line = str(key_node.value), key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
+        while not isinstance(event := pull(), yaml.MappingEndEvent):
+            scalar = self._anchored(event)[0] if isinstance(event, yaml.AliasEvent) else event
+            line = event.start_mark.line + 1
+            if not isinstance(scalar, yaml.ScalarEvent):
                 self.document.lines[(*path, "?")] = line
                 self.document.complain((*path, "?"), "a key must be a text")
+                self.build(event, pull, (*path, "?"))
+                self.build(pull(), pull, (*path, "?"))
                 continue
-            if key == "<<" and not key_node.style:
+            if event.anchor and scalar is event:
+                self.anchors[event.anchor] = [event]
+            key = str(scalar.value)
+            if key == "<<" and not scalar.style:
                 self.document.lines.setdefault((*path, key), line)
-                self._merge(self.build(value_node, path), merged, path)
+                self._merge(self.build(pull(), pull, path), merged, path)
                 continue
+            self.document.lines[(*path, key)] = line
             if key in made:
-                self.document.lines[(*path, key)] = line
                 self.document.complain((*path, key), f"given twice (first on line {first[key]}); keep one of them")
-                continue
-            first[key] = self.document.lines[(*path, key)] = line
-            made[key] = self.build(value_node, (*path, key))
+            first.setdefault(key, line)
+            made[key] = self.build(pull(), pull, (*path, key))
         return {**merged, **made}
 
     def _merge(self, base: object, merged: dict[str, object], path: Path_) -> None:
@@ -141,9 +187,9 @@ class _Builder:
             else:
                 self.document.complain((*path, "<<"), "must name a mapping, or a list of them")
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path_) -> object:
-        raw = str(node.value)
-        if not node.style:  # plain; None from the Python loader, "" from the C one
+    def _scalar(self, event: Any, path: Path_) -> object:
+        raw = str(event.value)
+        if not event.style:  # plain; None from the Python loader, "" from the C one
             if raw.lower() in _CONSTANTS and raw in (raw.lower(), raw.capitalize(), raw.upper()):
                 return _CONSTANTS[raw.lower()]
             if _INTEGER.fullmatch(raw):

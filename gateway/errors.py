@@ -2,7 +2,10 @@
 
     GatewayError(code, type, source, retryable)
       CallerError           the request itself is at fault; nothing was sent
-        NotFound  Forbidden  InvalidParams
+        NotFound  Forbidden  InvalidParams  Conflict  RateLimited
+      CallRefused           we sent nothing, for the service's sake or ours
+        CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
+        StoreAway           what only the shared store knows cannot be known now
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
         CredentialExpired   the vendor says it is stale: renew it, send once more
@@ -82,6 +85,48 @@ class Forbidden(CallerError):
 class InvalidParams(CallerError):
     code, type = -3003, "validation_error"
     message = "Some fields are missing or wrong; see error.fields."
+
+
+class Conflict(CallerError):
+    code, type = -3006, "conflict"
+    message = "This clashes with what is already there."
+
+
+class RateLimited(CallerError):
+    code, type, retryable = -3008, "rate_limited", True
+    message = "Too many requests; see the Retry-After header."
+
+
+class CallRefused(GatewayError):
+    retryable, nothing_done = True, True
+
+
+class CircuitOpen(CallRefused):
+    code, type, source = -1007, "circuit_open", "downstream"
+    message = "The service has been failing and is left alone for a moment."
+
+
+class Unhealthy(CallRefused):
+    code, type, source = -1008, "downstream_unhealthy", "downstream"
+    message = "The service is down."
+
+
+class TooManyCalls(CallRefused):
+    code, type = -1010, "too_many_calls"
+    message = "As many calls as this service takes at once are already running."
+
+
+class QuotaSpent(CallRefused):
+    """As ``QuotaExceeded``, but it is our count of the service's quota that says so."""
+
+    code, type, source = -1009, "downstream_quota", "downstream"
+    message = "The service's quota is used up."
+
+
+class StoreAway(CallRefused):
+    """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
+
+    message = "The shared store cannot be asked now; try again."
 
 
 class DeadlineExceeded(GatewayError):
@@ -183,6 +228,12 @@ VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
     "credential_expired": CredentialExpired,
     "invalid_signature": SignatureRejected,
 }
+
+
+def is_failure(error: GatewayError) -> bool:
+    """The service failed, or we did, so that another answer may stand in; not what a caller did wrong, nor a "no"."""
+    failed = isinstance(error, CallRefused | CredentialError | DeadlineExceeded | DownstreamError)
+    return failed and not isinstance(error, Rejected)
 
 
 def fields_error(name: str, problems: Sequence[str]) -> InvalidParams:

@@ -14,7 +14,8 @@ from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
 from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
-from gateway.signers import SIGNERS, TokenSigner
+from gateway.signers import SIGNERS, TokenSigner, fetches
+from gateway.tokens import token_name
 
 USER_AGENT = "postern"
 NO_TOKEN = Secret("")
@@ -25,13 +26,22 @@ def exchange(method: Method, parts: Parts) -> Handler:
     """The innermost handler of a method's chain."""
     if method.missing:
         return _not_built(method)
+    main = _through(method, parts, method.service.base_urls)
+    if not method.service.backup_url:
+        return main
+    backup = _through(method, parts, (method.service.backup_url,))
+    return lambda call: (backup if call.backup else main)(call)
+
+
+def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
+    """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
-    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, service.base_urls[0])
+    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
     for secret in signer.secrets:
-        parts.masker.register(secret)
-    token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
-    key = (service.name, frozenset(service.auth.items()))
-    build, envelope, read = builder(method), make_envelope(method.envelope), READERS[method.response]
+        parts.masker.register(secret, of_catalog=True)
+    token_of = _token_source(method, parts, signer) if fetches(signer) else None
+    name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
+    build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
     send, timeout = parts.client.channel(service).send, method.timeout
 
     def handle(call: Call) -> Result:
@@ -43,7 +53,7 @@ def exchange(method: Method, parts: Parts) -> Handler:
         except CredentialExpired as error:
             if not token_of:
                 raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
-            parts.tokens.discard(key, token)
+            parts.tokens.discard(name, token)
             raise
 
     return handle
@@ -56,7 +66,7 @@ def dry_run(method: Method, call: Call) -> HttpRequest:
     service = method.service
     masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
     signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
-    return signer.sign(builder(method)(call), Secret(STARS))
+    return signer.sign(builder(method, service.base_urls)(call), Secret(STARS))
 
 
 def _not_built(method: Method) -> Handler:
@@ -72,26 +82,24 @@ def _lacking(method: Method) -> CredentialError:
 
 def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, channel = method.service, parts.client.channel(method.service)
-    key = (service.name, frozenset(service.auth.items()))
+    name = token_name(service.name, service.base_urls[0], service.auth)
 
     def token_of(call: Call) -> Secret:
         def fetch() -> tuple[Secret, float]:
             response = channel.send(signer.token_request(), method.timeout, call.deadline)
-            token, life = signer.read_token(response)
-            parts.masker.register(token, passing=True)
-            return token, life
+            return signer.read_token(response)
 
         try:
-            return parts.tokens.get(key, fetch, call.deadline)
+            return parts.tokens.get(name, fetch, call.deadline)
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
 
     return token_of
 
 
-def builder(method: Method) -> Build:
-    """Turns a call's loaded parameters into the unsigned request."""
-    base = _rotation(method.service.base_urls)
+def builder(method: Method, urls: tuple[str, ...]) -> Build:
+    """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
+    base = _rotation(urls)
     path = _path_writer(method)
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
@@ -108,8 +116,8 @@ def builder(method: Method) -> Build:
         for name in header_names:
             if name in params:
                 headers[name] = _header_text(name, params[name])
-        if method.idempotency_header and call.idempotency_key:
-            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.idempotency_key)
+        if method.idempotency_header and call.vendor_key:
+            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
         query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
         body = write({name: params[name] for name in body_names if name in params}) if body_names else b""
         return HttpRequest(method.verb, base(), path(params), query, headers, body)

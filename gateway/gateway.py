@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from marshmallow import ValidationError
 
-from gateway.call import Call, HttpRequest, Result
-from gateway.catalog import Catalog, Method
-from gateway.chain import fold
+from gateway.aggregates import AggregatePart, Given
+from gateway.background import Background
+from gateway.call import Call, Caller, HttpRequest, Result
+from gateway.catalog import Catalog, Method, Service
+from gateway.chain import fold_all
+from gateway.circuit import circuit_of
 from gateway.client import Client
-from gateway.clock import Clock, SystemClock
+from gateway.clock import Clock
 from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
 from gateway.exchange import dry_run
 from gateway.masking import Masker
 from gateway.parts import Handler, Log, Parts
+from gateway.probes import Probes, verdicts_of
+from gateway.stores import Store
+from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.tokens import Tokens
+from gateway.watcher import CatalogState, Watcher
 
 T = TypeVar("T")
 
@@ -36,6 +44,7 @@ class Gateway:
 
     Safe under threads and greenlets; one per process.
 
+    :param store: what all workers share.
     :param log: gets one line per attempt.
     :param masker: learns the catalog's secrets and every token that is fetched.
     :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
@@ -45,28 +54,39 @@ class Gateway:
         self,
         catalog: Catalog,
         *,
+        store: Store,
         log: Log,
         masker: Masker,
-        clock: Clock | None = None,
+        clock: Clock,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        clock = clock or SystemClock()
-        self._parts = Parts(Client(clock), Tokens(clock), clock, log, masker, jitter)
+        tokens = Tokens(clock, store, masker, jitter)
+        self._parts = Parts(Client(clock), tokens, store, clock, log, masker, jitter)
+        self._background = Background()
+        self._together = Together(clock, log)
+        self._watcher: Watcher | None = None
         self.swap(catalog)
 
     @property
     def catalog(self) -> Catalog:
         return self._loaded.catalog
 
+    @property
+    def catalog_state(self) -> CatalogState:
+        """Which catalog serves, and what came of later ones."""
+        return self._watcher.state if self._watcher else CatalogState()
+
+    def follow(self, watcher: Watcher) -> None:
+        """From ``start`` on, take the catalogs that it brings."""
+        self._watcher = watcher
+
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        for secret in catalog.secrets:
-            self._parts.masker.register(secret)
-        handlers = {
-            (method.service.name, method.name): (method, fold(method, self._parts)) for method in catalog.methods()
-        }
-        self._loaded = _Loaded(catalog, handlers)
+        self._parts.masker.renew(catalog.secrets)
+        self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
+        self._parts.tokens.retain(catalog.services.values())
+        self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
         """:raises NotFound: no such service or method."""
@@ -77,8 +97,35 @@ class Gateway:
 
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
-        method, handler = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: handler(self._checked(method, call)))
+        return self._run(self._loaded, self._begun(call))
+
+    def call_together(self, calls: Mapping[str, Call], optional: Collection[str] = ()) -> dict[str, Outcome]:
+        """Run calls side by side, all on the same catalog; nothing is raised for one that fails.
+
+        :param optional: the names of those whose failure does not count.
+        """
+        steps = {name: step_of(self._begun(call), name in optional) for name, call in calls.items()}
+        return self._together.all(steps, partial(self._run, self._loaded))
+
+    def aggregate(self, name: str, given: Given, like: Call) -> dict[str, Outcome]:
+        """Run an aggregate's parts, each as soon as those it takes its parameters from have ended.
+
+        :param given: the request's ``query``, as text, and ``body``, as JSON.
+        :param like: what the parts' calls have in common: caller, request id, timeout.
+        :raises NotFound: there is no such aggregate.
+        :raises Forbidden: the caller may not call a part that is not optional; nothing is sent.
+        :raises InvalidParams: ``fields`` by the request's own names; nothing is sent.
+        """
+        loaded = self._loaded
+        aggregate = loaded.catalog.aggregates.get(name)
+        if aggregate is None:
+            raise NotFound(f"There is no aggregate {name[:64]}.")
+        aggregate.check_names(given)
+        like = self._begun(like)
+        for part in aggregate.parts:
+            if not part.optional:
+                self._check_part(loaded, part, given, like)
+        return self._together.all(steps_of(aggregate, given, like), partial(self._run, loaded))
 
     def dry_run(self, call: Call) -> HttpRequest:
         """The request that ``call`` would send first; nothing is sent, no token fetched.
@@ -88,8 +135,48 @@ class Gateway:
         method, _ = self._find(self._loaded, call.service, call.method)
         return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
 
+    def breaker(self, service: Service) -> str:
+        """``closed``, ``open`` or ``half_open``."""
+        return circuit_of(service, self._parts).state
+
+    def health(self, service: Service) -> str:
+        """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
+        return verdicts_of(self._parts).of(service.name)
+
+    def start(self) -> None:
+        """Begin what runs beside the calls. After the fork: threads do not survive one."""
+        if self._watcher:
+            watcher = self._watcher
+            self._background.start("catalog", lambda stopping: watcher.run(stopping, self.swap), watcher.source.close)
+        self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
+
     def close(self) -> None:
+        """End what runs beside the calls, and close every connection."""
+        self._background.stop()
+        self._together.close()
         self._parts.client.retain(())
+
+    def _begun(self, call: Call) -> Call:
+        """The caller's ``timeout`` counts from here, whatever the call waits for."""
+        return call if call.timeout is None else replace(call, deadline=self._parts.clock.now() + call.timeout)
+
+    def _run(self, loaded: _Loaded, call: Call) -> Result:
+        method, handler = self._find(loaded, call.service, call.method)
+        return self._explained(method, lambda: handler(self._checked(method, call)))
+
+    def _check_part(self, loaded: _Loaded, part: AggregatePart, given: Given, like: Call) -> None:
+        """What can be known of a part before anything is sent: whether it is allowed, and its params if it has all."""
+        method, _ = self._find(loaded, part.service, part.method)
+        try:
+            self._explained(method, lambda: self._precheck(method, part, given, like))
+        except InvalidParams as error:
+            raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error
+
+    def _precheck(self, method: Method, part: AggregatePart, given: Given, like: Call) -> None:
+        if part.needs:
+            _allow(method, like.caller)
+        else:
+            self._checked(method, part_call(part, given, like))
 
     @staticmethod
     def _find(loaded: _Loaded, service: str, method: str) -> tuple[Method, Handler]:
@@ -101,8 +188,7 @@ class Gateway:
 
     @staticmethod
     def _checked(method: Method, call: Call) -> Call:
-        if not call.caller.may_call(call.service, call.method, method.service.roles):
-            raise Forbidden(f"You may not call {method.full_name}.")
+        _allow(method, call.caller)
         schema = method.text_schema if call.from_text else method.json_schema
         try:
             return replace(call, params=schema.load(call.params))
@@ -117,3 +203,8 @@ class Gateway:
             error.service, error.method = method.service.name, method.name
             error.expose_vendor_code = method.service.expose_vendor_code
             raise
+
+
+def _allow(method: Method, caller: Caller) -> None:
+    if not caller.may_call(method.service.name, method.name, method.service.roles):
+        raise Forbidden(f"You may not call {method.full_name}.")

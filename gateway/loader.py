@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
 
 from marshmallow import ValidationError
 
-from gateway.catalog import Catalog, Method, Param, Retry, Service, Timeout
-from gateway.checks import check_fallbacks, check_params, flat, tls_files
+from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
+from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
+from gateway.rates import rate_of
 from schemas.catalog import CatalogSchema
-from schemas.params import params_schema
+from schemas.params import LazyParams
+from schemas.shapes import PAUSE
 
 CatalogError = DocumentError
 
@@ -24,64 +25,47 @@ BUILTIN: Mapping[str, Any] = {
     "timeout": {"connect": 3.05, "read": 5},
     "deadline": 10,
     "retry": {"times": 2, "backoff": 0.2, "max_backoff": 2, "on": ["connect", "timeout", 502, 503, 504]},
+    "breaker": {"window": 10, "min_calls": 20, "failure_rate": 0.5, "open_for": 10},
 }
 MAX_RESPONSE = 10 * 1024 * 1024
-CONCURRENCY = 50  # connections a service's pool keeps unless it says otherwise
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-_PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
-_UNBUILT_SERVICE = (
-    "backup_url",
-    "health",
-    "rate_limit",
-    "on_limit",
-    "concurrency",
-    "breaker",
-    "allow_private",
-    "proxy",
-)
-_UNBUILT_METHOD = ("rate_limit", "on_limit", "cache", "fallback")
+PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+_UNBUILT_SERVICE = ("allow_private", "proxy")
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
+_NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
-def load_file(path: str, env: Mapping[str, str]) -> Catalog:
-    """The catalog in a file.
-
-    :raises CatalogError: the file cannot be read, or as ``load_catalog`` does.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(path, [(0, "", f"cannot be read: {getattr(error, 'strerror', None) or error}")]) from error
-    return load_catalog(text, path, env)
-
-
-def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
+def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Catalog:
     """Read, check and freeze a catalog.
 
     :param text: YAML.
     :param name: what error messages call it, such as ``services.yaml``.
     :param env: where ``${NAME}`` is looked up.
+    :param pause: called between small pieces of the work, which is seconds for thousands of methods.
     :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
     """
-    document = read(text, name, env)
+    document = read(text, name, env, pause)
+    pausing = PAUSE.set(pause)
     try:
         loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
         for path, say in flat(error.messages):
             document.complain(path, say)
         raise DocumentError(name, document.problems) from error
-    return _Loader(document, loaded).catalog()
+    finally:
+        PAUSE.reset(pausing)
+    return _Loader(document, loaded, pause).catalog()
 
 
 class _Loader:
     """Builds the frozen values and checks what spans several keys."""
 
-    def __init__(self, document: Document, loaded: dict[str, Any]) -> None:
-        self.document, self.loaded = document, loaded
+    def __init__(self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]) -> None:
+        self.document, self.loaded, self.pause = document, loaded, pause
         self.defaults = {
             key: {**given, **loaded.get("defaults", {}).get(key, {})}
             for key, given in BUILTIN.items()
@@ -93,18 +77,18 @@ class _Loader:
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
         check_fallbacks(self.document, self.loaded["services"])
+        check_stand_ins(self.document, services)
+        aggregates, notes = aggregates_of(self.document, self.loaded)
         self.document.stop_if_wrong()
-        if "breaker" in self.loaded.get("defaults", {}):
-            self.unbuilt.insert(0, "defaults.breaker")
-        if self.loaded.get("aggregates"):
-            self.unbuilt.append("aggregates")
         secrets = [
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in _PUBLIC_AUTH_KEYS):
+            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
-        return Catalog(MappingProxyType(services), tuple(secrets), tuple(self.unbuilt))
+        return Catalog(
+            MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
+        )
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         where = f"services.{name}"
@@ -113,33 +97,41 @@ class _Loader:
         if auth["type"] not in _BUILT_AUTH:
             self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
-        if auth["type"] == "app_secret" and not auth["token_url"].removeprefix(urls[0].rstrip("/")).startswith("/"):
-            self.document.complain(("services", name, "auth", "token_url"), f"must be a path, or a URL under {urls[0]}")
-        methods: dict[str, Method] = {}
+        if auth["type"] == "app_secret":
+            auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
+            if not auth["token_url"].startswith("/"):
+                key: Path_ = ("services", name, "auth", "token_url")
+                self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
             auth={
-                key.rstrip("_"): value if key in _PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
+                key.rstrip("_"): value if key in PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
                 for key, value in auth.items()
             },
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
-            concurrency=raw.get("concurrency", CONCURRENCY),
             roles=frozenset(raw.get("roles", ("user", "admin"))),
-            methods=MappingProxyType(methods),
+            methods=_NO_METHODS,
+            breaker=Breaker(**self._merged("breaker", raw)),
+            backup_url=raw["backup_url"].rstrip("/") if "backup_url" in raw else None,
+            health=Health(**raw["health"]) if "health" in raw else None,
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
+            concurrency=raw.get("concurrency"),
         )
+        methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
+            self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return service
+        return replace(service, methods=MappingProxyType(methods))
 
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
-        self.unbuilt += [".".join((*map(str, path), key)) for key in _UNBUILT_METHOD if key in raw]
+        check_cache(self.document, path, verb, raw)
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
@@ -153,7 +145,11 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
-            json_schema=params_schema(declared), text_schema=params_schema(declared, from_text=True),
+            json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
+            rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
+            on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
+            cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
+            fallback=Fallback(**raw["fallback"]) if "fallback" in raw else None,
             missing=missing,
         )  # fmt: skip
 

@@ -6,12 +6,14 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from urllib.parse import quote
 
 STARS = "****"
 SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never prints through Secret
 LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
+CATALOGS = 16  # whose secrets are remembered; a call may still be on one that was replaced a while ago
 REMEMBERED = 64  # fetched tokens; they come and go, so the oldest are forgotten
 
 _SECRET_NAME = re.compile(
@@ -45,40 +47,74 @@ class Secret:
         return hash(self._text)
 
 
+class _Needles:
+    """Texts to take out of a line. Looking for them takes a time that hardly depends on how many there are.
+
+    A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole, so that a line
+    without a block that occurs in any of the texts holds none of them.
+    """
+
+    BLOCK = 6
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        block = self.BLOCK
+        self._all = sorted({form.encode() for text in texts for form in _forms(text)}, key=len, reverse=True)
+        self._short = [each for each in self._all if len(each) < 2 * block - 1]
+        long = self._all[: len(self._all) - len(self._short)]
+        self._blocks = {each[at : at + block] for each in long for at in range(len(each) - block + 1)}
+
+    def out_of(self, line: bytes) -> bytes:
+        pieces = (line[at : at + self.BLOCK] for at in range(0, len(line), self.BLOCK))
+        for needle in self._short if self._blocks.isdisjoint(pieces) else self._all:
+            if needle in line:
+                line = line.replace(needle, STARS.encode())
+        return line
+
+
 class Masker:
     """Knows every secret in use and takes it out of whatever is about to be written.
 
-    Safe under threads: readers see one tuple, writers replace it.
+    Safe under threads: readers see one set of needles, writers replace it.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lasting: set[str] = set()
         self._passing: deque[str] = deque(maxlen=REMEMBERED)
-        self._needles: tuple[bytes, ...] = ()
+        self._catalogs: deque[set[str]] = deque([set()], maxlen=CATALOGS)
+        self._needles: _Needles | None = None  # none: not made of what is known now
 
-    def register(self, secret: Secret, *, passing: bool = False) -> None:
+    def register(self, secret: Secret, *, passing: bool = False, of_catalog: bool = False) -> None:
         """From now on this secret, plain, URL-quoted or JSON-escaped, is taken out of every text and line.
 
         :param passing: a fetched token, which others will follow; only so many of those are remembered.
+        :param of_catalog: of the catalog that the last ``renew`` was for.
         """
         text = secret.reveal()
         with self._lock:
-            if len(text) < SHORTEST or text in self._lasting or text in self._passing:
+            known = self._passing if passing else self._catalogs[-1] if of_catalog else self._lasting
+            if len(text) < SHORTEST or text in known:
                 return
-            if passing:
-                self._passing.append(text)
+            if isinstance(known, deque):
+                known.append(text)
             else:
-                self._lasting.add(text)
-            forms = {form for text in (*self._lasting, *self._passing) for form in _forms(text)}
-            self._needles = tuple(form.encode() for form in sorted(forms, key=len, reverse=True))
+                known.add(text)
+            self._needles = None
+
+    def renew(self, secrets: Iterable[Secret]) -> None:
+        """These are the secrets of a new catalog. Those of older ones are forgotten in time, as their calls end."""
+        with self._lock:
+            self._catalogs.append({each.reveal() for each in secrets if len(each.reveal()) >= SHORTEST})
+            self._needles = None
 
     def line(self, line: bytes) -> bytes:
         """A log line without secrets."""
-        for needle in self._needles:
-            if needle in line:
-                line = line.replace(needle, STARS.encode())
-        return line
+        return (self._needles or self._made()).out_of(line)
+
+    def _made(self) -> _Needles:
+        with self._lock:
+            self._needles = needles = _Needles({*self._lasting, *self._passing, *chain.from_iterable(self._catalogs)})
+            return needles
 
     def text(self, text: str) -> str:
         """A text without secrets and whole phone numbers."""

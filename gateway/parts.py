@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from gateway.call import Call, Result
 from gateway.catalog import Method
 from gateway.client import Client
 from gateway.clock import Clock
 from gateway.masking import Masker
-from gateway.policies.retry_budget import RetryBudget
+from gateway.stores import Store
 from gateway.tokens import Tokens
+
+T = TypeVar("T")
 
 #: Answers a call or raises a ``GatewayError``.
 Handler = Callable[[Call], Result]
@@ -24,23 +26,45 @@ class Log(Protocol):
 
     def info(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+def _no_catalog(method: Method, parts: Parts) -> tuple[Method, Handler]:
+    raise LookupError(f"{method.full_name} is in no catalog")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What all chains share, over reloads too."""
+    """What all chains share, over reloads too.
+
+    :param store: what all workers share.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
+        is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
+    """
 
     client: Client
     tokens: Tokens
+    store: Store
     clock: Clock
     log: Log
     masker: Masker
     jitter: Callable[[], float] = random.random
-    _budgets: dict[str, RetryBudget] = field(default_factory=dict)
+    stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
+    _kept: dict[Hashable, Any] = field(default_factory=dict)
 
-    def retry_budget(self, service: str) -> RetryBudget:
-        """One per service."""
-        return self._budgets.setdefault(service, RetryBudget(self.clock))
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
+
+        :param key: a text for what the process has one of, ``(what, service)`` for what a service has one of.
+        """
+        kept: T | None = self._kept.get(key)
+        return kept if kept is not None else self._kept.setdefault(key, make())
+
+    def retain(self, services: Container[str]) -> None:
+        """Forget what was kept for services that are gone; calls in flight finish on what they have."""
+        for key in list(self._kept):
+            if isinstance(key, tuple) and key[1] not in services:
+                self._kept.pop(key, None)
 
 
 class Middleware(Protocol):

@@ -1,98 +1,204 @@
-"""Fetched credentials: kept until they expire, renewed once however many calls want one, never used once expired."""
+"""Fetched credentials: shared by all workers, renewed early by one of them, never used once expired.
+
+A worker looks into the store only when its own copy is due for renewal, or when the vendor refuses it. Until then it
+does not see that another worker has renewed. Vendors let the old token live on for a while (WeChat five minutes), and
+workers look within ``SPREAD`` of the time for early renewal (three of WeChat's minutes), so it is seldom refused; where
+it is, the newer one is taken and the call sent once more.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
+from gateway.bodies import digest
+from gateway.catalog import Service
 from gateway.clock import Clock
-from gateway.errors import DeadlineExceeded, GatewayError
-from gateway.masking import Secret
+from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
+from gateway.masking import Masker, Secret
+from gateway.shared_tokens import LEASE, SharedTokens, Token
+from gateway.stores import Store
 
 EARLY = 0.1  # the share of its life, at its end, in which a token is renewed while the old one still serves
-MARGIN = 5.0  # seconds before its expiry from which a token is not sent: it has to arrive, too
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    value: Secret
-    renew_at: float
-    expires_at: float
-
+MARGIN = 10.0  # seconds before its expiry from which a token is not sent: it has to arrive, and clocks differ
+LOOK = 0.05  # seconds between two looks for the token that another worker fetches
+SAME = 1.0  # seconds by which one token's expiry may seem to move, because clocks are set right now and then
+REST = LEASE  # seconds for which the old token serves after an early renewal that brought none
 
 Fetch = Callable[[], tuple[Secret, float]]
 
 
-class Tokens:
-    """By key (a service and what it fetches with). One caller fetches; others use the old token, or wait for the new.
+def token_name(service: str, base_url: str, auth: Mapping[str, str | Secret]) -> str:
+    """What the token of a service is kept under: another secret is another name, and none can be read from it."""
+    return f"token:{digest((service, base_url, auth))}"
 
-    Safe under threads: the lock guards two dictionaries and is never held while a token is fetched.
+
+@dataclass(slots=True)
+class _Slot:
+    """One name's state in this process."""
+
+    token: Token | None = None
+    refused: Token | None = None  # by the vendor, the last one
+    renewing: Future[Token] | None = None
+
+    def usable(self, now: float) -> Token | None:
+        return self.token if self.token and now < self.token.expires_at else None
+
+    def has_refused(self, token: Token) -> bool:
+        """Whether it is what the vendor refused, or older. The same text given out once more is another token."""
+        if self.refused is None:
+            return False
+        return token.expires_at < self.refused.expires_at + (SAME if token.value == self.refused.value else 0)
+
+    def good(self, found: Token | None, now: float) -> Token | None:
+        return found if found and now < found.expires_at and not self.has_refused(found) else None
+
+
+class Tokens:
+    """By name. One caller of one worker fetches; the others use the old token, or wait for the new one.
+
+    Safe under threads: the lock guards the slots and is never held while the store or the vendor is asked. While the
+    store is away, every worker goes on with what it has, and fetches for itself when that has expired.
+
+    :param masker: learns every token, fetched or found in the store.
+    :param jitter: evenly random, 0 up to 1; spreads the workers' early renewals.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, store: Store, masker: Masker, jitter: Callable[[], float]) -> None:
+        self._clock, self._masker = clock, masker
+        self._shared = SharedTokens(store, clock, jitter)
         self._lock = threading.Lock()
-        self._tokens: dict[Hashable, Token] = {}
-        self._fetching: dict[Hashable, Future[Token]] = {}
+        self._slots: dict[str, _Slot] = {}
 
-    def get(self, key: Hashable, fetch: Fetch, deadline: float) -> Secret:
+    def get(self, name: str, fetch: Fetch, deadline: float) -> Secret:
         """A token that has not expired.
 
         :param fetch: asks the vendor; gives the token and the seconds it lives.
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
+        slot = self._slots.get(name) or self._slots.setdefault(name, _Slot())
         while True:
             now = self._clock.now()
-            token = self._tokens.get(key)
+            token = slot.token
             if token and now < token.renew_at:
                 return token.value
             mine: Future[Token] | None = None
             with self._lock:
-                token, pending = self._tokens.get(key), self._fetching.get(key)
-                if token and (now < token.renew_at or (pending and now < token.expires_at)):
+                token, pending = slot.usable(now), slot.renewing
+                if token and (now < token.renew_at or pending):
                     return token.value
                 if pending is None:
-                    mine = self._fetching[key] = Future()
+                    mine = slot.renewing = Future()
             if mine is not None:
-                return self._renew(key, fetch, mine, token if token and now < token.expires_at else None)
+                return self._renew(name, slot, mine, fetch, deadline).value
             assert pending is not None
             try:
-                return pending.result(max(0.0, deadline - now)).value
+                token = pending.result(max(0.0, deadline - now))
             except FutureTimeout as error:
                 raise DeadlineExceeded from error
             except DeadlineExceeded:
                 continue  # it was the other call's time that ran out, not ours: ask again
+            if self._clock.now() < token.expires_at:
+                return token.value
 
-    def discard(self, key: Hashable, value: Secret) -> None:
-        """The vendor refused this token; forget it unless a newer one has come since."""
+    def discard(self, name: str, value: Secret) -> None:
+        """The vendor refused this token: it is not used again, here or from the store, unless a newer one has come."""
         with self._lock:
-            token = self._tokens.get(key)
-            if token and token.value == value:
-                del self._tokens[key]
+            slot = self._slots.get(name)
+            if slot and slot.token and slot.token.value == value:
+                slot.token, slot.refused = None, slot.token
 
-    def _renew(self, key: Hashable, fetch: Fetch, mine: Future[Token], usable: Token | None) -> Secret:
-        asked = self._clock.now()
+    def retain(self, services: Iterable[Service]) -> None:
+        """Forget what services that are gone, or have another credential, fetched."""
+        names = {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        with self._lock:
+            for name in self._slots.keys() - names:
+                del self._slots[name]
+
+    def _renew(self, name: str, slot: _Slot, mine: Future[Token], fetch: Fetch, deadline: float) -> Token:
         try:
-            value, life = fetch()
+            token = self._newest(name, slot, fetch, deadline)
         except BaseException as error:
-            self._settle(key, mine, error)
-            if usable and isinstance(error, GatewayError):
-                return usable.value
+            with self._lock:
+                slot.renewing = None
+            mine.set_exception(error)
             raise
-        token = Token(value, asked + life * (1 - EARLY), asked + max(life - MARGIN, life / 2))
-        self._settle(key, mine, token)
-        return token.value
-
-    def _settle(self, key: Hashable, mine: Future[Token], outcome: Token | BaseException) -> None:
+        self._masker.register(token.value, passing=True)
         with self._lock:
-            if isinstance(outcome, Token):
-                self._tokens[key] = outcome
-            del self._fetching[key]
-        if isinstance(outcome, Token):
-            mine.set_result(outcome)
-        else:
-            mine.set_exception(outcome)
+            slot.renewing = None
+            if not slot.has_refused(token):
+                slot.token = token
+        mine.set_result(token)
+        return token
+
+    def _newest(self, name: str, slot: _Slot, fetch: Fetch, deadline: float) -> Token:
+        """What another worker has put into the store; or a fetched one; or, for now, the old one."""
+        usable = slot.usable(self._clock.now())
+        while True:
+            try:
+                found = slot.good(self._shared.read(name), self._clock.now())
+                if found and self._clock.now() < found.renew_at:
+                    return found
+                usable = max(filter(None, (found, usable)), key=lambda token: token.expires_at, default=None)
+                fence = self._shared.acquire(name)
+            except StoreAway:
+                return self._resting(usable) if usable else self._fetched(slot, fetch)
+            if fence is not None:
+                return self._holding(fence, name, slot, fetch, usable)
+            if usable:
+                return self._resting(usable)
+            left = deadline - self._clock.now()
+            if left <= 0:
+                raise DeadlineExceeded
+            self._clock.sleep(min(LOOK, left))
+
+    def _holding(self, fence: int, name: str, slot: _Slot, fetch: Fetch, usable: Token | None) -> Token:
+        """Fetch one under the lock, unless somebody did just before."""
+        try:
+            token = self._newer(name, slot) or self._written(name, self._fetched(slot, fetch), fence)
+        except GatewayError:
+            if usable:
+                return self._resting(usable)  # and the lock's lease goes on: no worker tries again before it ends
+            self._release(name, fence)
+            raise
+        except BaseException:
+            self._release(name, fence)
+            raise
+        self._release(name, fence)
+        return token
+
+    def _newer(self, name: str, slot: _Slot) -> Token | None:
+        with suppress(StoreAway):
+            now, stored = self._clock.now(), self._shared.read(name)
+            found = slot.good(stored, now)
+            if found and now < found.renew_at:
+                return found
+            if stored and not found:
+                self._shared.forget(name)
+        return None
+
+    def _written(self, name: str, token: Token, fence: int) -> Token:
+        """The token; or the one of who took over because we were too slow."""
+        with suppress(StoreAway):
+            if not self._shared.write(name, token, fence):
+                return self._shared.read(name) or token
+        return token
+
+    def _fetched(self, slot: _Slot, fetch: Fetch) -> Token:
+        asked = self._clock.now()
+        value, life = fetch()
+        slot.refused = None
+        use = max(life - MARGIN, life / 2)
+        return Token(value, asked + min(life * (1 - EARLY), use), asked + use)
+
+    def _resting(self, token: Token) -> Token:
+        return replace(token, renew_at=min(self._clock.now() + REST, token.expires_at))
+
+    def _release(self, name: str, fence: int) -> None:
+        with suppress(StoreAway):
+            self._shared.release(name, fence)

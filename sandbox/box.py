@@ -75,6 +75,12 @@ class Sandbox:
         return self._server.accepted
 
     @property
+    def most_at_once(self) -> int:
+        """The most requests that waited for the first byte of their answer at one moment (`delay` counts, `hang` does
+        not) since the start or `reset`."""
+        return self._ledger.most_at_once
+
+    @property
     def tokens_issued(self) -> int:
         return self._wechat.tokens_issued
 
@@ -99,6 +105,7 @@ class Sandbox:
             "requests": self._ledger.total,
             "connections": self.connections,
             "tokens_issued": self.tokens_issued,
+            "most_at_once": self.most_at_once,
         }
 
     def _serve(self, conn: Connection) -> None:
@@ -115,11 +122,13 @@ class Sandbox:
         spec = ""
         if request.path.startswith(_FAULT_PREFIX):
             request, spec = _split_fault(request)
-        self._ledger.add(request)
-        try:
-            plan = self._faults.plan_for(request, spec)
-        except ValueError as error:
-            return conn.send(json_reply(400, {"error": str(error)}), request.verb)
+        with self._ledger.entry(request):
+            try:
+                plan = self._faults.plan_for(request, spec)
+            except ValueError as error:
+                return conn.send(json_reply(400, {"error": str(error)}), request.verb)
+            if plan and plan.delay and conn.wait(plan.delay):
+                return False
         if plan is None:
             return conn.send(self._handle(request), request.verb)
         return misbehave.answer(conn, plan, request, self._handle)

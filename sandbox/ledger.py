@@ -1,7 +1,9 @@
-"""What was asked: the last requests, bounded in number and in memory."""
+"""What was asked: the last requests, bounded in number and in memory, and how many at once."""
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sandbox.messages import Request
 
@@ -10,17 +12,30 @@ MAX_BYTES = 128 * 1024 * 1024
 
 
 class Ledger:
-    """Thread-safe. `total` counts every request, also those no longer kept."""
+    """Thread-safe. `total` counts every request, also those no longer kept; `most_at_once` is the most that
+    were inside `entry` at one moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._kept: deque[Request] = deque()
         self._bytes = 0
-        self.total = 0
+        self.total = self.most_at_once = self._at_once = 0
 
-    def add(self, request: Request) -> None:
+    @contextmanager
+    def entry(self, request: Request) -> Iterator[None]:
+        """While it waits for its answer. It ends before the first byte is sent: a client may then send its next."""
+        self._add(request)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def _add(self, request: Request) -> None:
         with self._lock:
             self.total += 1
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
             self._kept.append(request)
             self._bytes += len(request.body)
             while len(self._kept) > 1 and (len(self._kept) > MAX_REQUESTS or self._bytes > MAX_BYTES):
@@ -34,3 +49,4 @@ class Ledger:
         with self._lock:
             self._kept.clear()
             self._bytes = self.total = 0
+            self.most_at_once = self._at_once

@@ -31,9 +31,7 @@ _BODIES = {
 
 
 def answer(conn: Connection, plan: Plan, request: Request, handle: Callable[[Request], Reply]) -> bool:
-    """Answers as planned; returns whether the connection stays open."""
-    if plan.delay and conn.wait(plan.delay):
-        return False
+    """Answers as planned, the delay being over; returns whether the connection stays open."""
     if plan.ending:
         return _end(conn, plan.ending)
     reply = _encode(_substitute(plan) or handle(request), plan.coding)

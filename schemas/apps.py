@@ -26,7 +26,12 @@ class AppIn(Schema):
 
     app_id = fields.String(required=True, validate=APP_ID)
     allow = fields.List(fields.String(validate=ALLOWED), required=True, validate=validate.Length(1, 100))
-    rate = fields.String(load_default=None, allow_none=True, validate=RATE.validators)
+    rate = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=RATE.validators,
+        metadata={"description": "How many calls it may make, such as 100/minute; null: DEFAULT_RATE_LIMIT."},
+    )
 
 
 class AppOut(Schema):

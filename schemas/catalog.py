@@ -42,6 +42,9 @@ VENDOR_ERROR_TYPES = (
 )
 
 
+METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
+
+
 class Timeout(Strict):
     connect = seconds()
     read = seconds()
@@ -71,7 +74,7 @@ class Breaker(Strict):
 
 
 class Health(Strict):
-    path = text(required=True, validate=validate.Regexp("/", error="must begin with /"))
+    path = text(required=True, validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"))
     interval = seconds()
     unhealthy_after = whole(1)
     healthy_after = whole(1)
@@ -91,7 +94,7 @@ class Cache(Strict):
 
 
 class Fallback(Strict):
-    call = text(validate=validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method"))
+    call = text(validate=METHOD_NAME)
     static = fields.Raw(allow_none=True)
 
     @validates_schema
@@ -226,7 +229,7 @@ class Defaults(Strict):
 
 
 class Part(Strict):
-    call = text(required=True)
+    call = text(required=True, validate=METHOD_NAME)
     params = fields.Dict()
     optional = flag()
 
@@ -235,4 +238,4 @@ class CatalogSchema(Strict):
     version = JsonType("integer", required=True, validate=validate.Equal(1, error="must be 1"), error_messages=MESSAGES)
     defaults = nested(Defaults)
     services = NamedMap(ServiceSchema(), r"[A-Za-z0-9_-]{1,64}", required=True)
-    aggregates = NamedMap(NamedMap(Part()), r"[A-Za-z0-9_-]{1,64}")
+    aggregates = NamedMap(NamedMap(Part(), r"[A-Za-z0-9_-]{1,64}"), r"[A-Za-z0-9_-]{1,64}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from schemas.fields import MOST_ID, MOST_INTEGER, Text
+from schemas.fields import MOST_ID, MOST_INTEGER, Number, Text
 
 MOST_ITEMS = 100
 
@@ -18,9 +18,9 @@ class ListArgs(Schema):
     class Meta:
         unknown = RAISE
 
-    skip = fields.Integer(validate=validate.Range(0, MOST_INTEGER), metadata={"default": 0})
-    limit = fields.Integer(validate=validate.Range(1, MOST_ITEMS), metadata={"default": 10})
-    after = fields.Integer(validate=validate.Range(0, MOST_ID), metadata={"description": "The last id seen."})
+    skip = Number(0, MOST_INTEGER, metadata={"default": 0})
+    limit = Number(1, MOST_ITEMS, metadata={"default": 10})
+    after = Number(0, MOST_ID, metadata={"description": "The last id seen."})
 
 
 def sort_field(*columns: str) -> fields.String:
@@ -29,7 +29,7 @@ def sort_field(*columns: str) -> fields.String:
 
 
 def search_field() -> Text:
-    return Text(200, 1, metadata={"description": "Finds this text, in any case."})
+    return Text(200, 1, metadata={"description": "Finds this text, in any case (on SQLite: of A to Z only)."})
 
 
 def list_of(schema: type[Schema]) -> type[Schema]:

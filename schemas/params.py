@@ -104,6 +104,35 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
     return Params.from_dict(made, name="MethodParams")()
 
 
+class LazyParams:
+    """``params_schema`` of what is declared, made when it is first used: of many methods, most are not called.
+
+    What is declared has been checked, so that making it cannot fail.
+    """
+
+    __slots__ = ("_declared", "_from_text", "_schema")
+
+    def __init__(self, declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> None:
+        self._declared, self._from_text = declared, from_text
+        self._schema: Schema | None = None
+
+    def load(self, values: Mapping[str, object]) -> Any:
+        """:raises ValidationError: as ``Schema.load``."""
+        schema = self._schema
+        if schema is None:
+            schema = self._schema = params_schema(self._declared, from_text=self._from_text)
+        return schema.load(values)
+
+
+def value_problems(keywords: Mapping[str, Any], value: object) -> Any:
+    """What is wrong with one value of one declared parameter, as marshmallow's messages; none if nothing is."""
+    try:
+        _field(keywords, False, False).deserialize(value)
+    except ValidationError as error:
+        return error.messages
+    return []
+
+
 def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fields.Field[Any]:
     options: dict[str, Any] = {
         "required": required and "default" not in keywords,

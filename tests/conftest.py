@@ -13,6 +13,7 @@ import pytest
 
 from models import migrate
 from tests import postgres
+from tests.redis_server import RedisServer
 
 DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
 
@@ -79,3 +80,21 @@ def make_database_url(
 def database_url(request: pytest.FixtureRequest, make_database_url: Callable[..., str]) -> str:
     """A database of the test's own: empty, but with every table for a test that takes the app."""
     return make_database_url(migrated="make_app" in request.fixturenames)
+
+
+@pytest.fixture(scope="session")
+def one_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_server(one_redis_server: RedisServer) -> RedisServer:
+    """Running and empty. The test may pause, kill and start it."""
+    return one_redis_server.fresh()
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    return redis_server.url

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from redis import ConnectionPool
 
 import config
 from config import Settings, SettingsError
@@ -37,7 +38,7 @@ def _example() -> dict[str, str]:
         ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("FILES_DIR", "/etc/passwd"), ("FILES_ALLOW", "pdf"), ("FILES_QUOTA", "0"), ("FILES_ACCEL", "_files"), ("METRICS_ALLOW", "everyone"),
         ("CORS_ORIGINS", "tools.example.com"), ("CORS_ORIGINS", "https://*.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
         ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
-        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_URL", "redis://x"),
+        ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x"), ("CATALOG", "consul://u:p@x/y"), ("CATALOG", "nacos://x:y/z"), ("CATALOG", "nacos://x/y?grp=z"), ("CATALOG", "consul://x/y?tls=yes"), ("CATALOG", "consul://x/y?ca=/no/such"), ("CATALOG", "etcd://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_DOWN", "maybe"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_stops_the_start_with_its_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -166,3 +167,71 @@ def test_a_wrong_setting_or_catalog_is_said_without_a_traceback(command: list[st
         assert done.returncode != 0
         assert expected in done.stderr
         assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost", "redis://:pa%2Fss@cache.example.com:6379/3", "rediss://me:pass@10.0.0.5:6380", "redis://[::1]:6379",
+        "rediss://cache/1?ssl_ca_certs=/etc/ca.pem&ssl_certfile=/etc/me.pem", "unix:///run/redis.sock", "unix://:pass@/run/redis.sock?db=2",
+    ],
+)  # fmt: skip
+def test_state_may_be_on_redis_and_then_there_may_be_several_workers(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+
+    settings = Settings.from_env()
+
+    assert (settings.redis_url, settings.redis_down, settings.web_concurrency) == (url, "closed", 4)
+    ConnectionPool.from_url(url).make_connection()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:6379", "http://hunter2@x", "redis://", "redis://:hunter2@", "redis://:hunter2/@x", "redis://x:99999", "redis://x:port", "redis://x/name",
+        "redis://x?socket_timeout=5", "redis://x?ssl_ca_certs=/ca.pem", "redis://a..b", f"redis://{'a' * 64}", "unix://", "unix:///s?x=1", "redis://x y",
+    ],
+)  # fmt: skip
+def test_a_wrong_redis_url_is_not_quoted(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("REDIS_URL", url)
+
+    with pytest.raises(SettingsError, match=r"^REDIS_URL: must be redis://:PASSWORD@") as caught:
+        Settings.from_env()
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "value", ["consul://x/y?token=hunter2&other=1", "nacos://ann:hunter2@x/y", "consul://?token=hunter2"]
+)
+def test_a_catalog_address_that_is_none_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("CATALOG", value)
+
+    with pytest.raises(SettingsError, match=r"^CATALOG: must be (consul|nacos)://HOST:PORT/") as caught:
+        Settings.from_env()
+
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_password_of_redis_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter%2F2@x")
+
+    settings = Settings.from_env()
+
+    assert {"hunter/2", "hunter%2F2"} <= {each.reveal() for each in settings.secrets}
+    assert "hunter" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "value", ["consul://h/k?token=hunter2&dc=a", "nacos://[::1]:8848/a.yaml?group=g&password=hunter2"]
+)
+def test_a_catalog_address_is_accepted_and_not_shown(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("CATALOG", value)
+
+    settings = Settings.from_env()
+
+    assert settings.catalog == value
+    assert "hunter2" not in repr(settings)

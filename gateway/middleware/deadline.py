@@ -10,11 +10,10 @@ from gateway.parts import Handler, Parts
 
 
 def deadline(method: Method, parts: Parts, following: Handler) -> Handler:
-    """The method's ``deadline``, or less where the caller asked for less; never more."""
+    """The method's ``deadline``, or the caller's where that ends sooner."""
     budget, now = method.deadline, parts.clock.now
 
     def handle(call: Call) -> Result:
-        seconds = budget if call.timeout is None else min(budget, call.timeout)
-        return following(replace(call, deadline=now() + seconds))
+        return following(replace(call, deadline=min(call.deadline, now() + budget)))
 
     return handle

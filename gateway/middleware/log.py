@@ -37,6 +37,7 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
                 code=attempt.code,
                 elapsed_ms=round(attempt.elapsed * 1000, 1),
                 params=masked(call.params, hidden),
+                **({"backup": True} if call.backup else {}),
                 **({"why": clean(why, call.params, hidden)} if why else {}),
             )
 

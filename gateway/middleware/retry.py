@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from gateway.call import Call, Result
 from gateway.catalog import Method, Retry
+from gateway.circuit import circuit_of
 from gateway.errors import (
+    CallRefused,
     ConnectFailed,
     CredentialExpired,
     DeadlineExceeded,
@@ -15,6 +17,7 @@ from gateway.errors import (
 )
 from gateway.parts import Handler, Parts
 from gateway.policies.backoff import delay
+from gateway.policies.retry_budget import RetryBudget
 
 
 def retry(method: Method, parts: Parts, following: Handler) -> Handler:
@@ -22,12 +25,14 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
+    Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
-    policy, budget, clock = method.retry, parts.retry_budget(method.service.name), parts.clock
+    policy, budget, clock = method.retry, _budget(method, parts), parts.clock
+    breaker = circuit_of(method.service, parts).breaker
 
     def handle(call: Call) -> Result:
         budget.record_call()
-        safe = method.idempotent or bool(method.idempotency_header and call.idempotency_key)
+        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
         failures, renewed = 0, False
         last: DownstreamError | None = None
         while True:
@@ -37,19 +42,26 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed:
                     raise
                 renewed = True
-            except DeadlineExceeded as error:
-                raise last or error from error  # the time went to a service that failed: that is what to say
+            except (DeadlineExceeded, CallRefused) as error:
+                raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
                 if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):
                     raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
-                if failures > policy.times or clock.now() + wait >= call.deadline or not budget.allow_retry():
+                if failures > policy.times or clock.now() + wait >= call.deadline or breaker.hopeless:
+                    raise
+                if not budget.allow_retry():
                     raise
                 clock.sleep(wait)
 
     return handle
+
+
+def _budget(method: Method, parts: Parts) -> RetryBudget:
+    """One for each service."""
+    return parts.keep(("retry budget", method.service.name), lambda: RetryBudget(parts.clock))
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:

@@ -11,8 +11,11 @@ import pytest
 from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.masking import Masker
+from gateway.redis_store import RedisStore
+from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, Lines, Wire, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, service
+from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
 
@@ -24,6 +27,37 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def redis_store(redis_server: RedisServer) -> Iterator[RedisStore]:
+    made = RedisStore(redis_server.url, Lines().warning)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["memory", "redis"])
+def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
+    """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
+    made: Store = MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
+    return made
+
+
+@pytest.fixture
+def pass_time(request: pytest.FixtureRequest, store: Store, clock: FakeClock) -> Callable[[float], None]:
+    """Moves the clock, and what is in the store with it."""
+
+    def move(seconds: float) -> None:
+        clock.advance(seconds)
+        if isinstance(store, RedisStore):
+            request.getfixturevalue("redis_server").pass_time(seconds)
+
+    return move
+
+
+@pytest.fixture
 def open_gate() -> Iterator[Open]:
     """Makes a gateway over ``services``; everything is closed when the test ends."""
     with ExitStack() as stack:
@@ -31,6 +65,7 @@ def open_gate() -> Iterator[Open]:
         def make(services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any) -> Gate:
             log, masker = Lines(), Masker()
             clock = options.setdefault("clock", SystemClock())
+            options.setdefault("store", MemoryStore(clock))
             gateway = Gateway(make_catalog(services, env), log=log, masker=masker, **options)
             stack.callback(gateway.close)
             return Gate(gateway, log, masker, clock)
@@ -43,7 +78,7 @@ def gate(box: Sandbox, open_gate: Open) -> Open:
     """Service ``s`` on the sandbox: ``gate("GET /items", params=...)`` has the one method ``m``."""
 
     def make(http: str = "GET /anything", *, on: Mapping[str, Any] | None = None, **method: Any) -> Gate:
-        options = {name: method.pop(name) for name in ("clock", "jitter", "env") if name in method}
+        options = {name: method.pop(name) for name in ("clock", "jitter", "env", "store") if name in method}
         return open_gate({"s": service(box.url, methods={"m": {"http": http, **method}}, **(on or {}))}, **options)
 
     return make

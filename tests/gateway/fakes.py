@@ -51,7 +51,7 @@ class Lines:
     def info(self, event: str, **fields: Any) -> None:
         self.events.append({"event": event, **fields})
 
-    warning = info
+    warning = error = info
 
     def rendered(self, masker: Masker) -> bytes:
         """The lines as production writes them."""

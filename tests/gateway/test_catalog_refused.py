@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.loader import CatalogError, load_catalog, load_file
+from gateway.loader import CatalogError, load_catalog
 
 TOP = "version: 1\nservices:\n  s:\n    base_url: http://a.example\n"
 METHOD = TOP + "    methods:\n      m:\n        http: GET /a\n"
@@ -76,7 +76,8 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("tls: {ca: /nowhere.pem}", 5, f"{S}.tls.ca",
          "must name a PEM file of certificates that can be read"),
         ("tls: {key: /nowhere.pem}", 5, f"{S}.tls.key", "needs cert, too"),
-        ("health: {path: up}", 5, f"{S}.health.path", "must begin with /"),
+        ("health: {path: up}", 5, f"{S}.health.path", "must be a path, such as /v1/health"),
+        ("health: {path: /is it up}", 5, f"{S}.health.path", "must be a path, such as /v1/health"),
         ("breaker: {failure_rate: 1.5}", 5, f"{S}.breaker.failure_rate", "must be above 0, up to 1"),
         ("base_url: http://b.example", 5, f"{S}.base_url", "given twice (first on line 4); keep one of them"),
         ("backup_url: nowhere", 5, f"{S}.backup_url", BASE_URL),
@@ -129,6 +130,8 @@ def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, k
         ("fallback: {call: s.m}", 8, f"{M}.fallback", "goes in a circle: s.m -> s.m"),
         ("fallback: {}", 8, f"{M}.fallback", "must have exactly one of: call, static"),
         ("cache: {}", 8, f"{M}.cache.ttl", "missing; this key is required"),
+        ("cache: {ttl: 0}", 8, f"{M}.cache.ttl", SECONDS),
+        ("cache: {ttl: 1, vary: query}", 8, f"{M}.cache.vary", "must be one of: caller"),
         ("http: GET /b", 8, f"{M}.http", "given twice (first on line 7); keep one of them"),
     ],
 )  # fmt: skip
@@ -257,15 +260,6 @@ def test_a_problem_reads_as_file_line_key_and_advice() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_a_file_that_cannot_be_read_is_a_catalog_error(tmp_path: Path, content: bytes | None) -> None:
-    file = tmp_path / "services.yaml"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(CatalogError, match="cannot be read"):
-        load_file(str(file), {})
-
-
 def test_a_tls_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "not.pem"
     file.write_text("hello")
@@ -273,3 +267,31 @@ def test_a_tls_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
         f"{S}.tls.ca",
         f"{S}.tls.cert",
     ]
+
+
+@pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_cache_before_what_must_be_sent_is_refused(verb: str) -> None:
+    text = METHOD.replace("GET", verb) + "        cache: {ttl: 1}\n"
+    say = f"a call that is answered from the cache is not sent; for {verb} that needs idempotent: true beside it"
+    assert problems(text) == [(8, f"{M}.cache", say)]
+    load_catalog(text + "        idempotent: true\n", "services.yaml", {})
+
+
+def test_a_cache_of_what_is_streamed_is_refused() -> None:
+    text = METHOD + "        cache: {ttl: 1}\n        stream: true\n"
+    assert problems(text) == [(8, f"{M}.cache", "what is streamed cannot be kept; drop cache or stream")]
+
+
+def test_a_fallback_that_needs_what_the_method_does_not_have_is_refused() -> None:
+    params = "        params: {q: {type: string}, r: {type: string, required: true}, s: {type: string, default: x}}\n"
+    text = METHOD + "        fallback: {call: s.n}\n      n:\n        http: GET /b\n" + params
+    assert problems(text) == [(8, f"{M}.fallback.call", "s.n needs 'r', which is not one of this method's params")]
+    load_catalog(text.replace("fallback", "params: {r: {type: string}}\n        fallback"), "services.yaml", {})
+
+
+def test_a_long_line_of_fallbacks_is_refused() -> None:
+    lines = [f"      m{n}:\n        http: GET /a\n        fallback: {{call: s.m{n + 1}}}\n" for n in range(2000)]
+    text = TOP + "    methods:\n" + "".join(lines) + "      m2000: {http: GET /a}\n"
+    found = problems(text)
+    assert found[0] == (8, f"{S}.methods.m0.fallback", "leads on through more than 8 methods")
+    assert len(found) == 1992

@@ -6,18 +6,21 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
-from gateway.masking import Secret
-from gateway.tokens import Tokens
+from gateway.masking import Masker, Secret
+from gateway.stores import MemoryStore, Store
+from gateway.tokens import REST, Tokens
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, a_call
 from tests.gateway.test_gateway_retry import WECHAT
 
 Open = Callable[..., Gate]
+PassTime = Callable[[float], None]
 
 
 class Vendor:
@@ -40,14 +43,14 @@ class Vendor:
         return Secret(f"t{number}"), self.life
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
+def a_worker(store: Store, clock: Any, jitter: float = 0.0) -> Tokens:
+    """One process's tokens."""
+    return Tokens(clock, store, Masker(), lambda: jitter)
 
 
 @pytest.fixture
-def tokens(clock: FakeClock) -> Tokens:
-    return Tokens(clock)
+def tokens(clock: FakeClock, store: Store) -> Tokens:
+    return a_worker(store, clock)
 
 
 def get(tokens: Tokens, vendor: Vendor, key: str = "k", patience: float = 5) -> str:
@@ -143,14 +146,19 @@ def test_a_token_of_a_short_life_is_used_for_half_of_it(tokens: Tokens, clock: F
     assert get(tokens, vendor) == "t2"
 
 
-def test_a_failed_renewal_uses_the_old_token_while_it_is_good(tokens: Tokens, clock: FakeClock) -> None:
-    vendor = Vendor(1000)
+def test_a_failed_renewal_uses_the_old_token_while_it_is_good_and_is_not_tried_again_by_every_call(
+    tokens: Tokens, clock: FakeClock, store: Store, pass_time: PassTime
+) -> None:
+    vendor, other = Vendor(1000), a_worker(store, clock)
     get(tokens, vendor)
-    clock.advance(950)
+    pass_time(950)
     vendor.fails = CredentialError()
-    assert get(tokens, vendor) == "t1"
+    assert [get(each, vendor) for each in (tokens, other) * 10] == ["t1"] * 20
+    assert vendor.asked == 2
     vendor.fails = None
+    pass_time(REST)
     assert get(tokens, vendor) == "t3"
+    assert get(other, vendor) == "t3"
 
 
 def test_a_foreign_error_in_fetching_is_not_hidden_by_the_old_token(tokens: Tokens, clock: FakeClock) -> None:
@@ -211,7 +219,7 @@ def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(gate: Open,
 
 
 def test_one_who_waits_gives_up_at_its_deadline() -> None:
-    tokens, vendor, clock = Tokens(SystemClock()), Vendor(), SystemClock()
+    tokens, vendor, clock = a_worker(MemoryStore(SystemClock()), SystemClock()), Vendor(), SystemClock()
     vendor.may_answer.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(tokens.get, "k", vendor.fetch, clock.now() + 60)
@@ -225,7 +233,7 @@ def test_one_who_waits_gives_up_at_its_deadline() -> None:
 
 
 def test_one_who_waits_tries_itself_when_the_fetcher_ran_out_of_its_own_time() -> None:
-    tokens, vendor, clock = Tokens(SystemClock()), Vendor(), SystemClock()
+    tokens, vendor, clock = a_worker(MemoryStore(SystemClock()), SystemClock()), Vendor(), SystemClock()
     vendor.fails = DeadlineExceeded()
     vendor.may_answer.clear()
 

@@ -27,6 +27,7 @@ Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
 QUICKLY = {"times": 2, "backoff": 0.001, "max_backoff": 0.002}
 HEALTH = {"status": "ok"}
+NEVER_OPEN = {"min_calls": 1_000_000}
 
 
 def codes(gate: Gate) -> list[int]:
@@ -147,7 +148,8 @@ def test_with_an_idempotency_key_the_vendor_honours_a_post_is_sent_again_with_th
     at = gate("POST /anything", retry=QUICKLY, idempotency_header="Idem-Key")
     box.fault("/anything", "status=503x2")
     at.ask(idempotency_key="k-1")
-    assert [request.headers["idem-key"] for request in box.requests] == ["k-1"] * 3
+    assert len({request.headers["idem-key"] for request in box.requests}) == 1
+    assert len(box.requests) == 3
 
 
 def test_without_a_key_or_a_header_for_it_a_post_is_not_sent_again(gate: Open, box: Sandbox) -> None:
@@ -210,7 +212,8 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(gate: Open, box: Sa
 
 def test_the_retry_budget_stops_a_storm_and_comes_back(gate: Open, box: Sandbox) -> None:
     clock = FakeClock()
-    at = gate("GET /v1/health", retry={"times": 5, "backoff": 0.001}, clock=clock, jitter=lambda: 0.0)
+    retry = {"times": 5, "backoff": 0.001}
+    at = gate("GET /v1/health", on={"breaker": NEVER_OPEN}, retry=retry, clock=clock, jitter=lambda: 0.0)
     box.fault("/v1/health", "status=503")
     for _ in range(40):
         with pytest.raises(Failed):
@@ -225,9 +228,8 @@ def test_the_retry_budget_stops_a_storm_and_comes_back(gate: Open, box: Sandbox)
 
 def test_one_services_storm_does_not_spend_anothers_budget(open_gate: Open, box: Sandbox) -> None:
     method = {"http": "GET /v1/health", "retry": {"times": 5, "backoff": 0.001}}
-    at = open_gate(
-        {name: service(box.url, methods={"m": method}) for name in ("s", "t")}, clock=FakeClock(), jitter=lambda: 0.0
-    )
+    made = service(box.url, methods={"m": method}, breaker=NEVER_OPEN)
+    at = open_gate({"s": made, "t": made}, clock=FakeClock(), jitter=lambda: 0.0)
     box.fault("/v1/health", "status=503")
     for _ in range(10):
         with pytest.raises(Failed):

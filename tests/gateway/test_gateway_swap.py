@@ -177,7 +177,7 @@ def test_a_catalog_whose_chains_cannot_be_made_leaves_the_old_one_in_use(
     def fail(*_: object) -> None:
         raise ConnectionLost
 
-    monkeypatch.setattr("gateway.gateway.fold", fail)
+    monkeypatch.setattr("gateway.gateway.fold_all", fail)
     with pytest.raises(ConnectionLost):
         at.gateway.swap(broken)
     assert at.ask() == {"status": "ok"}

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -127,6 +128,18 @@ def test_three_hundred_connections_at_once_are_all_served(box: Sandbox) -> None:
         client.close()
 
 
+def test_it_tells_the_most_requests_there_were_at_once(box: Sandbox, ask: Ask, closing: Raw) -> None:
+    for _ in range(2):
+        ask("/items")
+    assert box.most_at_once == 1
+    box.fault("/items", "delay=0.5")
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(lambda _: closing("/items"), range(5)))
+    assert box.most_at_once == 5
+    box.reset()
+    assert box.most_at_once == 0
+
+
 def test_reset_forgets_requests_counts_faults_and_items(box: Sandbox, ask: Ask) -> None:
     box.fault("/items", "status=500")
     assert ask("/items", "POST", {"name": "pen"}).status == 500
@@ -139,7 +152,7 @@ def test_another_process_controls_it_over_http(box: Sandbox, ask: Ask) -> None:
     wish = {"path": "/items", "fault": "status=503", "times": 1}
     assert ask("/_sandbox/fault", "POST", wish).status == 200
     assert [ask("/items").status, ask("/items").status] == [503, 200]
-    assert ask("/_sandbox/stats").json == {"requests": 2, "connections": 1, "tokens_issued": 0}
+    assert ask("/_sandbox/stats").json == {"requests": 2, "connections": 1, "tokens_issued": 0, "most_at_once": 1}
     recorded = ask("/_sandbox/requests").json["requests"]
     assert [(each["verb"], each["path"]) for each in recorded] == [("GET", "/items")] * 2
     assert ask("/_sandbox/revoke_tokens", "POST").status == 200

@@ -1,0 +1,37 @@
+"""Threads that run beside the calls: begun after the fork, ended at shutdown."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+PATIENCE = 2.0  # seconds that ``stop`` waits for all of them; they are daemons, so none can hold the process
+
+
+class Background:
+    """Runs functions in threads (greenlets under gevent) until ``stop``."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._interrupts: list[Callable[[], None]] = []
+        self.stopping = threading.Event()
+
+    def start(
+        self, name: str, run: Callable[[threading.Event], None], interrupt: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run it in a thread of its own; it returns soon after the event it is given is set.
+
+        :param interrupt: ends what it may be waiting for other than the event.
+        """
+        self._interrupts.append(interrupt)
+        thread = threading.Thread(target=run, args=(self.stopping,), name=f"postern-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for interrupt in self._interrupts:
+            interrupt()
+        for thread in self._threads:
+            thread.join(PATIENCE / len(self._threads))
+        self._threads.clear()

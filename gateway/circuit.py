@@ -1,0 +1,115 @@
+"""One service's circuit, shared by all workers: what one of them learns, the others hear of.
+
+A worker keeps its own state; the store has ``open`` or ``closed`` under one key for as long as ``open_for``, and a lock
+for the one probe. It is asked when a call has failed and when a probe may go, so that a healthy service costs nothing.
+While it is away each worker goes by what it knows itself.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from gateway.catalog import Service
+from gateway.errors import CircuitOpen, StoreAway
+from gateway.parts import Parts
+from gateway.policies.breaker import CircuitBreaker, Turn
+
+LOOK = 0.1  # the share of ``open_for`` after which a worker looks again how another's probe has ended
+ELSEWHERE = "another worker's finding"
+
+
+class Circuit:
+    def __init__(self, service: Service, parts: Parts, at: str) -> None:
+        self.breaker = CircuitBreaker(parts.clock, service.breaker)
+        self._store, self._log = parts.store, parts.log
+        self._said = {"service": service.name, "at": at}
+        self._key = f"breaker:{service.name}:{at}"
+
+    @property
+    def state(self) -> str:
+        """``closed``, ``open`` or ``half_open``, as far as any worker knows."""
+        with suppress(StoreAway):
+            if known := self._store.get(self._key):
+                return known.decode()
+        return self.breaker.state
+
+    def enter(self) -> Turn:
+        """Leave to send, to be handed to ``settle`` whatever happens.
+
+        :raises CircuitOpen: with the time left.
+        """
+        turn = self.breaker.enter()
+        if turn is None:
+            raise CircuitOpen(retry_after=self.breaker.left())
+        return turn
+
+    def claim(self, turn: Turn) -> None:
+        """Make a probe the only one of all workers in ``open_for``, or learn what another's has led to.
+
+        :raises CircuitOpen: another worker probes, or its probe has failed.
+        """
+        wait = self._wait(turn)
+        if wait:
+            self.breaker.open(turn, wait)
+            raise CircuitOpen(retry_after=wait)
+        if wait is None:
+            self.breaker.record(turn, failed=False)
+        self._tell(*(("closed", ELSEWHERE) if wait is None else ("half_open", "one call may go")))
+
+    def settle(self, turn: Turn, failed: bool | None, why: str) -> None:
+        """A call has ended.
+
+        :param failed: None when that says nothing about the service.
+        """
+        changed = None if failed is None else self.breaker.record(turn, failed)
+        with suppress(StoreAway):
+            if changed:
+                self._publish(turn, changed.encode(), self.breaker.settings.open_for)
+            elif failed and self.breaker.state == "closed":
+                self._follow(turn)
+            if turn.fence is not None:
+                self._store.release(self._key, turn.fence)
+        if failed is None:
+            self.breaker.give_back(turn)
+        if changed:
+            calls, failures = self.breaker.seen
+            what = "the one call let through" if turn.probe else f"{failures} of {calls} calls failed, the last"
+            self._tell(changed, f"{what}: {why}")
+
+    def _wait(self, turn: Turn) -> float | None:
+        """Seconds to leave the service alone yet; 0: the probe may go; None: another's has been answered."""
+        open_for = self.breaker.settings.open_for
+        try:
+            turn.fence = self._store.acquire(self._key, open_for)
+            known = self._store.get(self._key)  # after the lock: whoever had it wrote before letting go
+            if known == b"closed":
+                return None
+            if known is None and turn.fence is not None:
+                return 0.0
+            return self._store.ttl(self._key) or LOOK * open_for
+        except StoreAway:
+            return 0.0
+
+    def _publish(self, turn: Turn, state: bytes, seconds: float) -> None:
+        if turn.fence is None:
+            self._store.set(self._key, state, seconds)
+        else:  # a probe that took longer than open_for may not speak against a later one
+            self._store.set_fenced(self._key, state, seconds, turn.fence)
+
+    def _follow(self, turn: Turn) -> None:
+        """Open as long as another worker does."""
+        if self._store.get(self._key) == b"open":
+            left = self._store.ttl(self._key)
+            if left and self.breaker.open(turn, left):
+                self._tell("open", ELSEWHERE)
+
+    def _tell(self, state: str, why: str) -> None:
+        self._log.warning("breaker", **self._said, state=state, why=why)
+
+
+def circuit_of(service: Service, parts: Parts, at: str = "base_url") -> Circuit:
+    """A service's circuit, kept over reloads.
+
+    :param at: ``base_url``, or ``backup_url``, which fails for reasons of its own.
+    """
+    return parts.keep(("circuit", service.name, at), lambda: Circuit(service, parts, at))

@@ -1,0 +1,119 @@
+"""Answers kept for a while, one exchange for all who ask the same at once, and a stale answer rather than none."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import replace
+
+from gateway.call import Call, Result, Trace
+from gateway.catalog import CachePolicy, Method
+from gateway.collapse import Flights, Workers
+from gateway.errors import GatewayError, is_failure
+from gateway.middleware.fallback import stood_in
+from gateway.parts import Handler, Parts
+from gateway.shelf import Answer, Shelf, declaration, question
+
+RENEWALS = 16  # renewals in the background at once, in one process; beyond that the next call tries again
+NEVER = math.inf  # seconds: the age of what is not there
+
+
+def cache(method: Method, parts: Parts, following: Handler) -> Handler:
+    """Keeps good answers of the method itself by its parameters; ``Trace.cache`` says what a call got.
+
+    ``HIT``: kept, or given to an identical call at the same time. ``MISS``: this call was sent. ``STALE``: kept, and
+    being renewed in the background, or used because the service fails.
+    """
+    return _Cache(method, method.cache, parts, following).handle if method.cache else following
+
+
+class _Cache:
+    def __init__(self, method: Method, policy: CachePolicy, parts: Parts, following: Handler) -> None:
+        self._method, self._policy, self._parts, self._following = method, policy, parts, following
+        self._clock = parts.clock
+        self._shelf: Shelf = parts.keep("shelf", lambda: Shelf(parts.store, parts.clock))
+        self._flights: Flights = parts.keep("flights", lambda: Flights(parts.clock))
+        self._workers = Workers(self._shelf, parts.clock)
+        self._slots: threading.Semaphore = parts.keep("renewals", lambda: threading.Semaphore(RENEWALS))
+        self._keys = f"cache:{method.full_name}:{declaration(method)}"
+
+    def handle(self, call: Call) -> Result:
+        policy, key = self._policy, self._key(call)
+        kept = self._shelf.read(key)
+        age = self._age(kept)
+        if kept and age < policy.ttl:
+            return self._told(call, kept, "HIT")
+        if kept and age < policy.ttl + policy.stale_while_revalidate:
+            self._renew(key, call)
+            return self._told(call, kept, "STALE")
+        try:
+            answer = self._flights.join(key, self._asking(key, call), call.deadline)
+        except GatewayError as error:
+            if kept and age < policy.ttl + policy.stale_if_error and is_failure(error):
+                result = self._told(call, kept, "STALE")
+                stood_in(self._parts, self._method, call, error, "stale")
+                return result
+            call.trace.cache = "MISS"
+            raise
+        return Result(answer.data) if call.trace.cache == "MISS" else self._told(call, answer, "HIT")
+
+    def _key(self, call: Call) -> str:
+        generation = self._shelf.generation(self._method.full_name)
+        return f"{self._keys}:{generation}:{question(call, by_caller=self._policy.vary == 'caller')}"
+
+    def _age(self, kept: Answer | None) -> float:
+        """Seconds; by the wall clock, which workers on several machines share, and which may be set back."""
+        return max(0.0, self._clock.wall() - kept.at) if kept else NEVER
+
+    def _told(self, call: Call, answer: Answer, how: str) -> Result:
+        call.trace.cache, call.trace.age, call.trace.fallback = how, self._age(answer), answer.fallback
+        return Result(answer.data)
+
+    def _asking(self, key: str, call: Call) -> Callable[[], Answer]:
+        """What the first of several identical calls in this process does."""
+        longest = 2 * self._method.deadline + 1  # seconds; the method's time, and that of who stands in for it
+
+        def fresh() -> Answer | None:
+            kept = self._shelf.read(key)
+            return kept if self._age(kept) < self._policy.ttl else None
+
+        return lambda: self._workers.join(key, lambda: self._ask(key, call), fresh, longest, call.deadline)
+
+    def _ask(self, key: str, call: Call) -> Answer:
+        policy, call.trace.cache = self._policy, "MISS"
+        data = self._following(call).data
+        answer = Answer(data, self._clock.wall(), call.trace.fallback)
+        stale = max(policy.stale_while_revalidate, policy.stale_if_error)
+        kept = not answer.fallback and self._shelf.keep(key, answer, policy.ttl + stale)
+        return answer if kept else replace(answer, kept=False)
+
+    def _renew(self, key: str, call: Call) -> None:
+        """Ask again in the background, unless somebody does already."""
+        if not self._slots.acquire(blocking=False):
+            return
+        flight, new = self._flights.board(key)
+        if not new:
+            self._slots.release()
+            return
+        call = replace(call, timeout=None, deadline=math.inf, trace=Trace())
+        thread = threading.Thread(target=self._renewal, args=(key, flight, call), name="postern-renewal", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more threads to be had; but those aboard count on it
+            self._renewal(key, flight, call)
+
+    def _renewal(self, key: str, flight: Future[Answer], call: Call) -> None:
+        try:
+            self._flights.lead(key, flight, self._asking(key, call), call.deadline)
+        except GatewayError as error:
+            self._parts.log.warning(
+                "renewal failed",
+                request_id=call.request_id,
+                service=call.service,
+                method=call.method,
+                code=error.code,
+            )
+        finally:
+            self._slots.release()

@@ -1,0 +1,30 @@
+"""The service's cap on attempts under way at once, over all workers."""
+
+from __future__ import annotations
+
+from gateway.call import Call, Result
+from gateway.catalog import Method
+from gateway.counts import Counts
+from gateway.errors import TooManyCalls
+from gateway.parts import Handler, Parts
+
+GRACE = 1.0  # seconds a place is held beyond the deadline: hanging up takes a moment
+
+
+def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
+    """:raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait."""
+    most = method.service.concurrency
+    if most is None:
+        return following
+    counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
+
+    def handle(call: Call) -> Result:
+        held = counts.enter(key, most, call.deadline - now() + GRACE)
+        if held is None:
+            raise TooManyCalls
+        try:
+            return following(call)
+        finally:
+            counts.leave(key, held)
+
+    return handle

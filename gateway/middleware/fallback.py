@@ -1,0 +1,111 @@
+"""Who answers where the service fails: another method, the backup URL, or an answer declared in the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from marshmallow import ValidationError
+
+from gateway.call import Call, Result, Trace
+from gateway.catalog import Method
+from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
+from gateway.idempotency import vendor_key
+from gateway.parts import Handler, Parts
+
+#: Answers a call that its method failed, or raises a ``GatewayError``: then the next one is asked.
+#: The second argument says that nothing of the call can have been done yet.
+StandIn = Callable[[Call, bool], Result]
+
+
+def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
+    """In this order, as declared: ``fallback.call``, the service's ``backup_url``, ``fallback.static``.
+
+    Each has time of its own; the caller's ``timeout`` bounds all of them together. Where none can answer, the
+    method's own failure stands.
+    """
+    stand_ins = tuple(_declared(method, parts, following))
+    if not stand_ins:
+        return following
+
+    def handle(call: Call) -> Result:
+        begun = len(call.trace.attempts)
+        try:
+            return following(call)
+        except GatewayError as error:
+            if not is_failure(error):
+                raise
+            unsent = all(attempt.nothing_done for attempt in call.trace.attempts[begun:])
+            for name, answer in stand_ins:
+                try:
+                    result = answer(call, unsent)
+                except GatewayError:
+                    continue
+                stood_in(parts, method, call, error, call.trace.fallback or name)
+                return result
+            raise
+
+    return handle
+
+
+def stood_in(parts: Parts, method: Method, call: Call, error: GatewayError, name: str) -> None:
+    """The trace says who answered instead, the log also why."""
+    call.trace.fallback = name
+    parts.log.warning(
+        "fallback",
+        request_id=call.request_id,
+        caller=call.caller.id,
+        service=method.service.name,
+        method=method.name,
+        code=error.code,
+        fallback=name,
+    )
+
+
+def _declared(method: Method, parts: Parts, following: Handler) -> Iterator[tuple[str, StandIn]]:
+    declared = method.fallback
+    if declared and declared.call:
+        yield declared.call, _another(method, parts)
+    if method.service.backup_url:
+        yield "backup_url", _backup(method, parts, following)
+    if declared and not declared.call:
+        result = Result(declared.static)
+        yield "static", lambda call, unsent: result
+
+
+def _another(method: Method, parts: Parts) -> StandIn:
+    """Another method, with the parameters it knows. The catalog says so, whatever the caller may call itself."""
+    other, handler = parts.stand_in(method, parts)
+    schema, names = other.json_schema, [param.name for param in other.params]
+
+    def answer(call: Call, unsent: bool) -> Result:
+        _in_time(parts, call)
+        try:
+            params = schema.load({name: call.params[name] for name in names if name in call.params})
+        except ValidationError as error:
+            raise InvalidParams(fields=error.messages_dict) from error
+        trace = Trace(attempts=call.trace.attempts)
+        key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
+        mine = replace(call, service=other.service.name, method=other.name, params=params, vendor_key=key, trace=trace)
+        result = handler(mine)
+        call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
+        return result
+
+    return answer
+
+
+def _backup(method: Method, parts: Parts, following: Handler) -> StandIn:
+    """The same request at the backup URL, where that is safe: it is a retry."""
+
+    def answer(call: Call, unsent: bool) -> Result:
+        _in_time(parts, call)
+        if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
+            raise OutcomeUnknown
+        return following(replace(call, backup=True))
+
+    return answer
+
+
+def _in_time(parts: Parts, call: Call) -> None:
+    if parts.clock.now() >= call.deadline:
+        raise DeadlineExceeded

@@ -1,0 +1,183 @@
+"""Asks services whether they are well, before calls have to find out: one prober for each host, heard by all workers.
+
+Every worker looks once in a TICK. Whoever holds the host's lease sends the probes that are due and writes what came of
+them to the store; the others read it. A new holder goes on from what the last one wrote; one that dies is missed for no
+longer than a LEASE. While the store is away each worker probes by itself. Probes pass no chain: they count for no
+breaker, quota or budget, and carry no credential.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from gateway.call import HttpRequest
+from gateway.catalog import Catalog, Health, Service, Timeout
+from gateway.errors import GatewayError, StoreAway
+from gateway.exchange import USER_AGENT
+from gateway.parts import Parts
+from gateway.policies.health import Standing
+
+TICK = 0.5  # seconds from look to look
+LEASE = 10.0  # seconds that one worker probes for all of its host; halfway it takes a new one
+LONGEST = 2.0  # seconds a probe waits for its answer, if the interval is not shorter
+AT_ONCE = 32  # probes under way
+SPREAD = 0.1  # of the interval, more or less, so that probes do not come in step
+HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A standing, and when (Unix seconds) the next probe is due."""
+
+    standing: Standing
+    due: float
+
+
+_NEW = Record(Standing(), 0.0)
+
+
+class Verdicts:
+    """What this worker knows, by service; replaced whole."""
+
+    def __init__(self) -> None:
+        self.known: Mapping[str, str] = {}
+
+    def of(self, service: str) -> str:
+        """``up``, ``down`` or ``unknown``."""
+        return self.known.get(service, "unknown")
+
+
+def verdicts_of(parts: Parts) -> Verdicts:
+    return parts.keep("verdicts", Verdicts)
+
+
+class Probes:
+    """Runs in one thread of each worker.
+
+    :param catalog: gives the one in use.
+    """
+
+    def __init__(self, parts: Parts, catalog: Callable[[], Catalog]) -> None:
+        self._parts, self._catalog = parts, catalog
+        self._key = f"probes:{platform.node()}"
+        self._verdicts = verdicts_of(parts)
+        self._records: dict[str, Record] = {}
+        self._asked: dict[str, Future[str | None]] = {}
+        self._pool = ThreadPoolExecutor(AT_ONCE, "probe")
+        self._fence: int | None = None
+        self._renew_at = 0.0
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look until told to stop; then another worker may probe at once."""
+        while not stopping.wait(TICK):
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001  # or one bad look would leave the last verdict standing for ever
+                self._parts.log.warning("probes", why=f"{type(error).__name__}: {error}")
+        self.close()
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._fence is not None:
+            with suppress(StoreAway):
+                self._parts.store.release(self._key, self._fence)
+
+    def look(self) -> None:
+        """Take note of what is known; probe what is due, if that is this worker's part now."""
+        probed = {_key(service): service for service in self._catalog().services.values() if service.health}
+        if probed:
+            if self._leads():
+                self._probe(probed)
+            else:
+                self._asked.clear()
+        known = {key: self._records[key].standing.verdict for key in probed if key in self._records}
+        self._verdicts.known = {probed[key].name: verdict for key, verdict in known.items()}
+
+    def _leads(self) -> bool:
+        """Whether this worker probes for the host now; the records are the newest ones then, or as read."""
+        store, now = self._parts.store, self._parts.clock.now()
+        if self._fence is not None and now < self._renew_at:
+            return True
+        try:
+            if self._fence is not None:
+                store.release(self._key, self._fence)
+            self._fence, self._renew_at = store.acquire(self._key, LEASE), now + LEASE / 2
+            written = store.get(self._key)
+        except StoreAway:
+            self._fence = None
+            return True
+        if written or self._fence is None:
+            plain = json.loads(written or b"{}")
+            self._records = {key: Record(Standing(verdict, run), due) for key, (verdict, run, due) in plain.items()}
+        return self._fence is not None
+
+    def _probe(self, probed: Mapping[str, Service]) -> None:
+        before, now = self._records, self._parts.clock.wall()
+        records = {key: before.get(key, _NEW) for key in probed}
+        for key in [key for key, answer in self._asked.items() if answer.done()]:
+            why = self._asked.pop(key).result()
+            if key in probed:
+                records[key] = Record(self._judged(probed[key], records[key].standing, why), records[key].due)
+        for key, service in probed.items():
+            if key not in self._asked and not now < records[key].due <= now + self._pause(service, 1.0):
+                records[key] = Record(records[key].standing, now + self._pause(service, self._parts.jitter()))
+                self._asked[key] = self._pool.submit(self._ask, service)
+        self._records = records
+        if records != before:
+            self._write(max(_health(service).interval for service in probed.values()))
+
+    def _write(self, interval: float) -> None:
+        """For the others, and for whoever probes next."""
+        if self._fence is None:
+            return
+        plain = {key: (each.standing.verdict, each.standing.run, each.due) for key, each in self._records.items()}
+        with suppress(StoreAway):
+            keep = 2 * interval + LEASE
+            if not self._parts.store.set_fenced(self._key, json.dumps(plain).encode(), keep, self._fence):
+                self._fence = None
+
+    def _judged(self, service: Service, standing: Standing, why: str | None) -> Standing:
+        after = standing.after(why is None, _health(service))
+        if after.verdict != standing.verdict:
+            said = self._parts.masker.text(why or "answered")
+            self._parts.log.warning("health", service=service.name, verdict=after.verdict, why=said)
+        return after
+
+    def _pause(self, service: Service, jitter: float) -> float:
+        """Seconds from one probe to the next."""
+        return _health(service).interval * (1 - SPREAD + 2 * SPREAD * jitter)
+
+    def _ask(self, service: Service) -> str | None:
+        """Why the service is not well; None where one of its base URLs answers with a 2xx in time."""
+        health, why = _health(service), None
+        seconds = min(LONGEST, health.interval)
+        channel = self._parts.client.channel(service)
+        for url in service.base_urls:
+            deadline = self._parts.clock.now() + seconds
+            try:
+                answer = channel.send(
+                    HttpRequest("GET", url, health.path, headers=HEADERS), Timeout(seconds, seconds), deadline
+                )
+            except GatewayError as error:
+                why = f"{error.type}: {error.detail or error.text}"
+                continue
+            if 200 <= answer.status < 300:
+                return None
+            why = f"HTTP {answer.status}"
+        return why
+
+
+def _key(service: Service) -> str:
+    """A service that is asked elsewhere from now on begins anew."""
+    return " ".join((service.name, _health(service).path, *service.base_urls))
+
+
+def _health(service: Service) -> Health:
+    assert service.health
+    return service.health

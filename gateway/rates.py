@@ -1,0 +1,46 @@
+"""How much of something is allowed in how long a time, and what asking for some of it gives."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+_SECONDS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0}
+
+
+class Rate(NamedTuple):
+    """At most ``amount`` in any ``window`` seconds."""
+
+    amount: int
+    window: float
+
+
+class Bucket(NamedTuple):
+    """One count under one rate; who shares the store and says the same key shares the count."""
+
+    key: str
+    rate: Rate
+
+
+class Turn(NamedTuple):
+    """What asking for one use gave.
+
+    :param taken: it is counted; otherwise nothing was changed.
+    :param wait: seconds from now until its turn, or until it would have been; 0: now.
+    :param limit: the amount of the first bucket.
+    :param remaining: uses that the first bucket has left.
+    :param reset: seconds until the first bucket forgets the oldest use it counts.
+    """
+
+    taken: bool
+    wait: float
+    limit: int
+    remaining: int
+    reset: float
+
+
+@lru_cache(maxsize=1024)
+def rate_of(text: str) -> Rate:
+    """``100/minute`` as a value; the text was checked where it came in."""
+    amount, _, unit = text.partition("/")
+    return Rate(int(amount), _SECONDS[unit])

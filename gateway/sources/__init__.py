@@ -1,0 +1,30 @@
+"""Where the catalog's text comes from. A new kind is a file here and a line in ``_KINDS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.clock import Clock
+from gateway.masking import Masker
+from gateway.sources.address import Address, AddressError
+from gateway.sources.consul import Consul
+from gateway.sources.file import File
+from gateway.sources.nacos import Nacos
+from gateway.sources.source import Missing, Source, SourceError, Stopping
+
+__all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopping", "open_source"]
+
+_KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Source]] = {"consul": Consul, "nacos": Nacos}
+
+
+def open_source(text: str, env: Mapping[str, str], clock: Clock, masker: Masker) -> Source:
+    """The source that ``CATALOG`` names.
+
+    :param env: where tokens and passwords may stand that the address does not have.
+    :param masker: learns them, and those that will be fetched.
+    :raises AddressError: it is no address.
+    """
+    address = Address.read(text)
+    if address is None:
+        return File(text)
+    return _KINDS[address.kind](address, env, clock, masker)

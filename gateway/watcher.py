@@ -1,0 +1,179 @@
+"""Follows the catalog's source: takes what changes whole or not at all, and serves the last good one meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.catalog import Catalog
+from gateway.clock import Clock, Pause
+from gateway.last_good import LastGood
+from gateway.loader import CatalogError, load_catalog
+from gateway.masking import Masker
+from gateway.parts import Log
+from gateway.policies.backoff import delay
+from gateway.sources import Missing, Source, SourceError, Stopping, open_source
+
+CALM = 0.2  # seconds at least between two questions, whatever a source answers
+MOST_TOLD = 4000  # characters of one problem in the log
+MOST_TOLD = 4000  # characters of one problem in the log
+BACKOFF, MOST_BACKOFF = 0.5, 2.0  # seconds, before the jitter: once it is back, a change is not late for long
+
+
+@dataclass(frozen=True)
+class CatalogState:
+    """Which catalog serves, and what came of later ones.
+
+    :param version: of the text: the beginning of its SHA-256 in hex.
+    :param taken_at: Unix seconds.
+    :param taken: how many took another's place.
+    :param refused: how many times the source was found wrong or away, in one way or another.
+    :param error: why the source's present text does not serve; for anybody to read. Empty when it does.
+    """
+
+    version: str = ""
+    taken_at: float = 0.0
+    taken: int = 0
+    refused: int = 0
+    error: str = ""
+
+    def __str__(self) -> str:
+        """``ok``, or what ``/readyz`` says instead."""
+        if not self.error:
+            return "ok"
+        taken = datetime.fromtimestamp(self.taken_at, UTC)
+        return f"last good one of {taken:%Y-%m-%dT%H:%M:%SZ}; {self.error}"
+
+
+class Watcher:
+    """One for each process; used by one thread at a time, ``state`` by any.
+
+    :param env: where the catalog's ``${NAME}`` are looked up, anew for every text.
+    :param last_good: keeps a copy of what a source that can be away gave last.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        env: Mapping[str, str],
+        last_good: LastGood,
+        *,
+        clock: Clock,
+        log: Log,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.source, self.last_good = source, last_good
+        self.state = CatalogState()
+        self.text = ""  # of the catalog that serves
+        self._env, self._clock, self._log, self._jitter = env, clock, log, jitter
+        self._told = self._kept = ""
+        self._refused: tuple[str, Exception | None] = "", None
+
+    @classmethod
+    def of(cls, address: str, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log, masker: Masker) -> Watcher:
+        """For the source that ``CATALOG`` names, with its copy in this file.
+
+        :raises AddressError: it names none.
+        """
+        source = open_source(address, env, clock, masker)
+        return cls(source, env, LastGood(Path(copy), source.name), clock=clock, log=log)
+
+    def load(self) -> Catalog:
+        """The source's catalog; where it is away or wrong, the last good one.
+
+        :raises CatalogError: there is none of either.
+        """
+        try:
+            text, taken_at = self.source.read(), self._clock.wall()
+            catalog = load_catalog(text, self.source.name, self._env)
+        except (SourceError, CatalogError) as error:
+            kept = self.last_good.read() if self.source.away else None
+            if kept is None:
+                raise _as_catalog_error(self.source.name, error) from error
+            text, taken_at = kept
+            catalog = load_catalog(text, str(self.last_good.path), self._env)
+            self._tell(error)
+        self.text = text
+        self.state = replace(self.state, version=_version(text), taken_at=taken_at)
+        return catalog
+
+    def run(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> None:
+        """Give every new catalog to ``swap``, until ``stopping``.
+
+        :param swap: as ``Gateway.swap``; when it raises, the old catalog serves on.
+        """
+        failures = 0
+        while not stopping.is_set():
+            error = self._problem(stopping, swap)
+            away = error is not None and not isinstance(error, CatalogError | Missing)
+            failures = failures + 1 if away else 0
+            if error and not stopping.is_set():
+                self._tell(error)
+            stopping.wait(max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0))
+
+    def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
+        """Wait for a text and take it; what came in between."""
+        try:
+            self._take(self.source.following(stopping), swap)
+        except Exception as error:  # noqa: BLE001  # a thread that ended here would leave the catalog old for ever
+            return error
+        return None
+
+    def _take(self, text: str, swap: Callable[[Catalog], None]) -> None:
+        version = _version(text)
+        if version != self.state.version:
+            self._use(text, version, swap)
+        if version != self._kept or self.state.error:
+            self._log.info("catalog", version=version, source=self.source.name)
+            self._told, self.state = "", replace(self.state, error="")
+            self._keep(text)
+
+    def _use(self, text: str, version: str, swap: Callable[[Catalog], None]) -> None:
+        refused, why = self._refused
+        if version == refused and why:
+            raise why.with_traceback(None)  # checking a large text again would find the same
+        try:
+            swap(load_catalog(text, self.source.name, self._env, Pause(self._clock)))
+        except Exception as error:
+            self._refused = version, error
+            raise
+        self.text, state = text, self.state
+        self.state = replace(state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1)
+
+    def _keep(self, text: str) -> None:
+        self._kept = _version(text)
+        if self.source.away:
+            try:
+                self.last_good.write(text)
+            except OSError as error:
+                self._log.warning("catalog", problem=f"no copy can be kept for a restart: {error}")
+
+    def _tell(self, error: Exception) -> None:
+        """In the state and, unless it is what was told last, in the log."""
+        if isinstance(error, CatalogError):
+            line, key, _ = error.problems[0]
+            more = f" and {len(error.problems) - 1} more problems" if len(error.problems) > 1 else ""
+            said, detail = f"{self.source.label}: line {line}{key and f', {key}'} is wrong{more}", str(error)
+        elif isinstance(error, SourceError):
+            said, detail = str(error), error.detail
+        else:
+            said, detail = f"{self.source.label}: {type(error).__name__}", f"{type(error).__name__}: {error}"
+        if detail == self._told:
+            return
+        self._told = detail
+        self.state = replace(self.state, error=said, refused=self.state.refused + 1)
+        self._log.warning("catalog", problem=detail[:MOST_TOLD], version=self.state.version, source=self.source.name)
+
+
+def _version(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _as_catalog_error(name: str, error: SourceError | CatalogError) -> CatalogError:
+    if isinstance(error, CatalogError):
+        return error
+    return CatalogError(name, [(0, "", error.detail)])

@@ -1,0 +1,56 @@
+"""A stand-in for Consul's KV store, after https://developer.hashicorp.com/consul/api-docs/kv: GET ?raw, blocking
+queries, X-Consul-Token. One index for all keys, as a busy store has it: a query may end with nothing new."""
+
+import re
+
+from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.texts import Texts
+
+PREFIX = "/v1/kv/"
+WAIT = re.compile(r"(\d+)(ms|s|m)")
+SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+FIRST = 100  # an index that a store which has been in use might have
+
+
+class Consul(Texts):
+    """`url("KEY")` is what CATALOG says. With a `token`, others are answered 403."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, *, token: str = "") -> None:
+        super().__init__(host, port)
+        self._token = token
+        self._turned_back = 0
+
+    def url(self, key: str, query: str = "") -> str:
+        return f"consul://{self.address}/{key}{query and '?' + query}"
+
+    @property
+    def index(self) -> int:
+        return FIRST + self._changes - self._turned_back
+
+    def turn_back(self, by: int = FIRST) -> None:
+        """The index goes backwards, as after a restore from a snapshot; no query is woken."""
+        self._turned_back += by
+
+    def handle(self, request: Request) -> Reply:
+        if not request.path.startswith(PREFIX):
+            return not_found(request)
+        if request.verb != "GET":
+            return wrong_verb("GET")
+        if self._token and request.headers.get("x-consul-token") != self._token:
+            return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
+        asked = request.first("index")
+        if asked.isdecimal() and int(asked) > 0:
+            self.wait_for_change(int(asked) - FIRST + self._turned_back, _seconds(request.first("wait")))
+        text = self._texts.get(request.path.removeprefix(PREFIX))
+        index = ("X-Consul-Index", str(self.index))
+        if text is None:
+            return Reply(404, b"", (index,))
+        if "raw" not in request.query:
+            return json_reply(400, {"error": "this stand-in knows ?raw only"})
+        return Reply(200, text, (("Content-Type", "text/plain; charset=utf-8"), index))
+
+
+def _seconds(wait: str) -> float:
+    """Five minutes unless given, as Consul has it."""
+    found = WAIT.fullmatch(wait)
+    return int(found[1]) * SECONDS[found[2]] if found else 300.0

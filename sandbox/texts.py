@@ -1,0 +1,101 @@
+"""Texts under names that clients watch: what the fakes of Consul and Nacos have in common."""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from sandbox import misbehave
+from sandbox.faults import FaultBook
+from sandbox.ledger import Ledger
+from sandbox.messages import Reply, Request
+from sandbox.server import Server
+from sandbox.wire import BadRequestError, Connection
+
+
+class Texts:
+    """Serves between `start` and `stop`, or inside a `with`; `put` and `remove` wake whoever waits.
+
+    Port 0 takes a free one and keeps it. Faults are those of `sandbox.faults`, by path.
+    """
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.faults = FaultBook()
+        self._ledger = Ledger()
+        self._texts: dict[str, bytes] = {}
+        self._change = threading.Condition()
+        self._changes = 0
+        self._stopped = False
+        self._server = Server(host, port, self._serve)
+
+    def start(self) -> Self:
+        self._stopped = False
+        self._server.start()
+        return self
+
+    def stop(self) -> None:
+        with self._change:
+            self._stopped = True
+            self._change.notify_all()
+        self._server.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return f"{self._server.host}:{self._server.port}"
+
+    @property
+    def requests(self) -> list[Request]:
+        return self._ledger.requests()
+
+    @property
+    def clients(self) -> int:
+        """Connections that are open now."""
+        return len(self._server._live)
+
+    def put(self, name: str, text: str | bytes) -> None:
+        self._set(name, text.encode() if isinstance(text, str) else text)
+
+    def remove(self, name: str) -> None:
+        self._set(name, None)
+
+    def handle(self, request: Request) -> Reply:
+        """The answer, which may take its time (`wait_for_change`)."""
+        raise NotImplementedError
+
+    def wait_for_change(self, since: int, seconds: float) -> None:
+        """Until there were more than `since` changes, or the time is up."""
+        until = time.monotonic() + seconds
+        with self._change:
+            while self._changes <= since and not self._stopped and (left := until - time.monotonic()) > 0:
+                self._change.wait(left)
+
+    def _set(self, name: str, text: bytes | None) -> None:
+        with self._change:
+            self._texts.pop(name, None)
+            if text is not None:
+                self._texts[name] = text
+            self._changes += 1
+            self._change.notify_all()
+
+    def _serve(self, conn: Connection) -> None:
+        try:
+            while (request := conn.read_request()) is not None:
+                with self._ledger.entry(request):
+                    plan = self.faults.plan_for(request)
+                if plan:
+                    stays = misbehave.answer(conn, plan, request, self.handle)
+                else:
+                    stays = conn.send(self.handle(request), request.verb)
+                if not stays:
+                    return
+        except BadRequestError as error:
+            conn.refuse(error)

@@ -1,0 +1,32 @@
+"""What ``POST /batch`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from schemas.call import CallSchema
+
+MOST_CALLS = 20
+
+
+class BatchCallSchema(CallSchema):
+    id = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    optional = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+class BatchSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+    calls = fields.List(fields.Nested(BatchCallSchema), required=True, validate=validate.Length(min=1, max=MOST_CALLS))
+
+    @validates_schema(skip_on_field_errors=True)
+    def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        seen: set[str] = set()
+        for place, each in enumerate(data["calls"]):
+            if each["id"] in seen:
+                raise ValidationError({"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}})
+            seen.add(each["id"])

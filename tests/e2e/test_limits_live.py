@@ -1,0 +1,120 @@
+"""Limits through gunicorn with 4 workers and a real Redis: exact, whichever worker answers."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from examples.postern_auth import PosternAuth
+from sandbox import Sandbox
+from tests.e2e.live import Live, wait_for
+from tests.redis_server import RedisServer
+
+N = 20
+CATALOG = """
+version: 1
+defaults: {{retry: {{times: 0}}}}
+services:
+  free: {{base_url: "{url}", methods: {{m: {{http: GET /anything}}}}}}
+  quota: {{base_url: "{url}", rate_limit: 20/minute, methods: {{m: {{http: GET /anything}}, n: {{http: GET /items}}}}}}
+  patient: {{base_url: "{url}", rate_limit: 20/second, on_limit: wait, methods: {{m: {{http: GET /anything}}}}}}
+  narrow: {{base_url: "{url}", concurrency: 5, methods: {{m: {{http: GET /anything}}}}}}
+  single: {{base_url: "{url}", concurrency: 1, timeout: {{read: 9}}, deadline: 8, methods: {{m: {{http: GET /v1/health}}}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def live(box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder: Path = tmp_path_factory.mktemp("limits")
+    url = one_redis_server.fresh().url
+    service = Live(folder, CATALOG.format(url=box.url), REDIS_URL=url, WEB_CONCURRENCY="4")
+    try:
+        yield service.start()
+    finally:
+        service.stop()
+
+
+@pytest.fixture(autouse=True)
+def _fresh(box: Sandbox) -> None:
+    box.reset()
+
+
+def at_once(live: Live, paths: list[str], **options: Any) -> list[requests.Response]:
+    """So many calls in parallel, each over a connection of its own."""
+    options.setdefault("headers", {"Authorization": f"Bearer {live.token()}"})
+    with ThreadPoolExecutor(24) as pool:
+        return list(pool.map(lambda path: requests.get(f"{live.url}/api/v1/call/{path}", timeout=30, **options), paths))
+
+
+def codes(answers: list[requests.Response]) -> Counter[int]:
+    return Counter(answer.json()["code"] for answer in answers)
+
+
+def workers(live: Live) -> list[int]:
+    return [
+        int(each) for each in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()
+    ]
+
+
+def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(live: Live, box: Sandbox) -> None:
+    made = live.flask("app", "create", "shop", "--allow", "free", "--rate", f"{N}/minute")
+    auth = PosternAuth("shop", re.search(r"^secret: (\S{43})$", made.stdout, re.M)[1])
+
+    answers = at_once(live, ["free/m"] * (3 * N), headers={}, auth=auth)
+
+    assert codes(answers) == {0: N, -3008: 2 * N}
+    assert len(box.requests) == N
+    told = sorted(int(answer.headers["RateLimit-Remaining"]) for answer in answers if answer.ok)
+    assert told == list(range(N))
+    assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers if not answer.ok)
+
+
+def test_of_three_times_a_vendors_quota_exactly_the_quota_is_sent(live: Live, box: Sandbox) -> None:
+    answers = at_once(live, ["quota/m", "quota/n", "quota/m"] * N)
+
+    assert codes(answers) == {0: N, -1009: 2 * N}
+    assert len(box.requests) == N
+
+
+def test_calls_that_wait_for_their_turn_all_get_one(live: Live, box: Sandbox) -> None:
+    began = time.monotonic()
+    answers = at_once(live, ["patient/m"] * (3 * N))
+
+    assert codes(answers) == {0: 3 * N}
+    assert time.monotonic() - began >= 2
+
+
+def test_never_more_at_once_than_the_cap(live: Live, box: Sandbox) -> None:
+    box.fault("/anything", "delay=0.3")
+
+    answers = at_once(live, ["narrow/m"] * 60)
+
+    assert set(codes(answers)) == {0, -1010}
+    assert box.most_at_once == 5
+
+
+def test_a_killed_workers_place_comes_free_by_itself(live: Live, box: Sandbox) -> None:
+    box.fault("/v1/health", "hang", times=1)
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(at_once, live, ["single/m"])
+        wait_for(lambda: box.requests)
+        for worker in workers(live):
+            os.kill(worker, signal.SIGKILL)
+            with suppress(TimeoutError):
+                assert isinstance(hanging.exception(0.5), requests.ConnectionError)
+                break
+    wait_for(live._answers)
+
+    assert live.call("single.m").json()["code"] == -1010
+    assert wait_for(lambda: live.call("single.m").ok, 15)

@@ -1,0 +1,216 @@
+"""Several workers, each with its own circuit, over one store: what one learns the others hear of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from gateway.errors import GatewayError, StoreAway
+from gateway.stores import MemoryStore
+from sandbox import Sandbox
+from tests.gateway.fakes import FakeClock, Gate, comes_true
+
+Open = Callable[..., Gate]
+BREAKER = {"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5}
+LOOK = 0.5  # seconds, a tenth of open_for
+
+
+class Watched(MemoryStore):
+    """Counts what is asked of it, and can go away."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.asked, self.away = 0, False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("get", "set", "add", "delete", "increment", "ttl", "acquire", "release", "set_fenced"):
+            self.asked += 1
+            if self.away:
+                raise StoreAway
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> Watched:
+    return Watched(clock)
+
+
+@pytest.fixture
+def worker(gate: Open, clock: FakeClock, store: Watched) -> Callable[[], Gate]:
+    def make(**method: Any) -> Gate:
+        return gate("GET /anything", on={"breaker": BREAKER}, clock=clock, store=store, **method)
+
+    return make
+
+
+def code(at: Gate) -> int:
+    try:
+        at.ask()
+    except GatewayError as error:
+        return error.code
+    return 0
+
+
+def states(*workers: Gate) -> list[str]:
+    """What each knows itself: the log's last word."""
+    return [
+        ([line["state"] for line in at.log.events if line["event"] == "breaker"] or ["closed"])[-1] for at in workers
+    ]
+
+
+def opened(at: Gate, box: Sandbox) -> None:
+    box.fault("/anything", "status=500")
+    assert [code(at) for _ in range(5)] == [-1004] * 4 + [-1007]
+
+
+def test_a_healthy_service_costs_no_access_to_the_store(worker: Open, store: Watched) -> None:
+    at = worker()
+    assert [code(at) for _ in range(20)] == [0] * 20
+    assert store.asked == 0
+
+
+def test_refused_calls_cost_no_access_to_the_store(
+    worker: Open, store: Watched, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = worker(), worker()
+    opened(a, box)
+    code(b)
+    before = store.asked
+    assert {code(at) for at in (a, b) for _ in range(20)} == {-1007}
+    assert store.asked == before
+
+
+def test_a_worker_that_counts_a_failure_hears_that_another_has_opened(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = worker(), worker()
+    opened(a, box)
+    clock.advance(2)
+    assert [code(b) for _ in range(3)] == [-1004, -1007, -1007]
+    with pytest.raises(GatewayError) as caught:
+        b.ask()
+    assert caught.value.retry_after == 3
+
+
+def test_all_workers_show_the_state_that_one_of_them_found(worker: Open, box: Sandbox) -> None:
+    a, b = worker(), worker()
+    opened(a, box)
+    assert b.gateway.breaker(b.gateway.catalog.services["s"]) == "open"
+
+
+def test_all_workers_together_send_one_probe_in_open_for(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    workers = [worker(timeout={"read": 3}) for _ in range(4)]
+    opened(workers[0], box)
+    assert [code(at) for at in workers[1:]] == [-1004] * 3
+    for round_ in range(1, 4):
+        box.fault("/anything", "delay=0.1;status=500")
+        clock.advance(5)
+        with ThreadPoolExecutor(16) as pool:
+            codes = list(pool.map(code, workers * 8))
+        assert (codes.count(-1004), codes.count(-1007)) == (1, 31)
+        assert len(box.requests) == 7 + round_
+        for _ in range(9):
+            clock.advance(LOOK)
+            assert {code(at) for at in workers} == {-1007}
+
+
+def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_call(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+) -> None:
+    a, b = worker(timeout={"read": 3}), worker()
+    opened(a, box)
+    code(b)
+    box.fault("/anything", "hang")
+    clock.advance(5)
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(code, a)
+        assert comes_true(lambda: len(box.requests) == 6)
+        assert code(b) == -1007
+        before = store.asked
+        assert {code(b) for _ in range(20)} == {-1007}
+        assert store.asked == before
+        clock.advance(LOOK)
+        assert code(b) == -1007
+        assert store.asked > before
+        box.stop()
+        assert probe.result() == -1003
+    assert states(a, b) == ["open", "open"]
+
+
+def test_the_success_of_one_closes_the_others_when_they_look(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    workers = [worker() for _ in range(4)]
+    opened(workers[0], box)
+    assert [code(at) for at in workers[1:]] == [-1004] * 3
+    box.fault("/anything", "")
+    clock.advance(5)
+    assert [code(at) for at in workers] == [0] * 4
+    assert states(*workers) == ["closed"] * 4
+    halves = [line for at in workers for line in at.log.events if line.get("state") == "half_open"]
+    assert len(halves) == 1
+
+
+def test_a_turn_given_back_is_there_for_another_worker(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    a, b = worker(), worker()
+    opened(a, box)
+    code(b)
+    clock.advance(5)
+    box.fault("/anything", "")
+    with pytest.raises(GatewayError):
+        a.ask(timeout=-1.0)  # over before it is sent
+    assert [code(b), code(a)] == [0, 0]
+
+
+def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+) -> None:
+    a, b = worker(), worker()
+    opened(a, box)
+    code(b)
+    clock.advance(5)
+    assert store.acquire("breaker:s:base_url", 5)
+    box.fault("/anything", "")
+    assert code(b) == -1007
+    clock.advance(5)
+    assert code(b) == 0
+
+
+def test_a_slow_probe_does_not_take_back_what_a_later_one_found(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    a, b, c = worker(timeout={"read": 3}, deadline=60), worker(), worker()
+    opened(a, box)
+    assert [code(b), code(c)] == [-1004, -1004]
+    box.fault("/anything", "hang", times=1)
+    clock.advance(5)
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(code, a)
+        assert comes_true(lambda: len(box.requests) == 7)
+        box.fault("/anything", "")
+        clock.advance(5)
+        assert code(b) == 0
+        box.stop()
+        assert slow.result() == -1003
+        box.start()
+    assert code(c) == 0
+    assert states(b, c) == ["closed", "closed"]
+
+
+def test_while_the_store_is_away_each_worker_goes_by_what_it_knows(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+) -> None:
+    a, b = worker(), worker()
+    store.away = True
+    opened(a, box)
+    assert code(b) == -1004
+    clock.advance(5)
+    assert [code(a), code(a)] == [-1004, -1007]
+    box.fault("/anything", "")
+    clock.advance(5)
+    assert [code(a), code(a), code(b)] == [0, 0, 0]
+    assert a.gateway.breaker(a.gateway.catalog.services["s"]) == "closed"

@@ -1,0 +1,336 @@
+"""Kept answers: how long they serve, whom, and what is never kept."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway import Caller
+from gateway.clock import SystemClock
+from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreAway
+from gateway.middleware.cache import RENEWALS
+from gateway.shelf import LOOK_EVERY, clear
+from gateway.stores import MemoryStore, Store
+from sandbox import Sandbox
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
+
+Open = Callable[..., Gate]
+KEPT = {"ttl": 60}
+STALE = {"ttl": 60, "stale_while_revalidate": 30, "stale_if_error": 600}
+PARAMS = {"a": {"type": "string"}, "n": {"type": "integer", "default": 5}}
+
+
+@pytest.fixture
+def at(gate: Open, clock: FakeClock, store: Store) -> Open:
+    """A gateway whose one method has a cache; several of them are several workers."""
+
+    def make(http: str = "GET /anything", cache: Any = KEPT, **method: Any) -> Gate:
+        return gate(http, clock=clock, store=method.pop("store", store), cache=cache, **method)
+
+    return make
+
+
+def told(gate: Gate) -> tuple[str | None, float | None, int]:
+    return gate.trace.cache, gate.trace.age, len(gate.trace.attempts)
+
+
+def test_an_answer_serves_until_its_time_is_up(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at()
+    first = one.ask()
+    assert told(one) == ("MISS", None, 1)
+    clock.advance(59)
+    assert one.ask() == first
+    assert told(one) == ("HIT", 59, 0)
+    clock.advance(1)
+    one.ask()
+    assert told(one) == ("MISS", None, 1)
+    assert len(box.requests) == 2
+
+
+def test_what_one_worker_got_serves_another(at: Open, box: Sandbox) -> None:
+    one, other = at(), at()
+    assert one.ask() == other.ask()
+    assert told(other) == ("HIT", 0, 0)
+
+
+def test_a_method_without_a_cache_says_nothing_of_one(gate: Open) -> None:
+    plain = gate()
+    plain.ask()
+    assert told(plain) == (None, None, 1)
+
+
+def test_the_same_parameters_in_any_order_and_form_are_the_same_question(at: Open, box: Sandbox) -> None:
+    one = at(params=PARAMS)
+    one.ask(params={"a": "x", "n": 5})
+    one.ask(params={"n": 5, "a": "x"})
+    one.ask(params={"a": "x", "n": 5.0})
+    one.ask(params={"a": "x"})
+    one.ask(params={"n": "5", "a": "x"}, from_text=True)
+    assert len(box.requests) == 1
+
+
+@pytest.mark.parametrize("params", [{"a": "y"}, {"a": "x", "n": 6}, {"n": 5}, {"a": ""}, {"a": "x "}])
+def test_other_parameters_are_another_question(at: Open, box: Sandbox, params: dict[str, Any]) -> None:
+    one = at(params=PARAMS)
+    one.ask(params={"a": "x", "n": 5})
+    one.ask(params=params)
+    assert len(box.requests) == 2
+
+
+def test_callers_share_answers_unless_the_method_says_that_they_differ(at: Open, box: Sandbox) -> None:
+    ann, bob = Caller("user:1"), Caller("user:2")
+    shared, own = at(), at(cache={**KEPT, "vary": "caller"}, headers={"X-Other": "1"})
+    for one, sent in ((shared, 1), (own, 3)):
+        for caller in (ann, bob, ann):
+            one.ask(caller=caller)
+        assert len(box.requests) == sent
+
+
+def test_an_answer_comes_out_of_the_cache_as_it_went_in(open_gate: Open, clock: FakeClock, store: Store) -> None:
+    body = b'{"big": 123456789012345678901234567890, "float": 1.0, "text": "\\u00fc \\ud800", "none": null, "list": []}'
+    with Wire([answer(body)]) as server:
+        one = open_gate(
+            {"s": service(server.url, methods={"m": {"http": "GET /", "cache": KEPT}})}, clock=clock, store=store
+        )
+        first = one.ask()
+        assert repr(one.ask()) == repr(first)
+        assert told(one) == ("HIT", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"), [("status=503", Failed), ("status=404", Rejected), ("html", BadResponse)]
+)  # fmt: skip
+def test_errors_are_never_kept(at: Open, box: Sandbox, fault: str, error: type[Exception]) -> None:
+    one = at(cache=STALE)
+    box.fault("/anything", fault, times=1)
+    with pytest.raises(error):
+        one.ask()
+    assert told(one) == ("MISS", None, 1)
+    assert one.ask()["path"] == "/anything"
+
+
+def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
+    gate: Open, box: Sandbox, store: Store
+) -> None:
+    cached = {"clock": SystemClock(), "store": store, "cache": {"ttl": 0.1, "stale_while_revalidate": 600}}
+    one, other = gate(**cached, timeout={"read": 3}), gate(**cached)
+    one.ask()
+    box.fault("/anything", "delay=1", times=1)
+    assert comes_true(lambda: one.ask() and told(one)[0] == "STALE")
+    for each in (one, other, one, other):
+        each.ask(timeout=0.1)
+        assert (told(each)[0], told(each)[2]) == ("STALE", 0)
+    assert comes_true(lambda: len(box.requests) == 2)
+    assert comes_true(lambda: other.ask() and told(other)[0] == "HIT")
+
+
+def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE)
+    one.ask()
+    clock.advance(60)
+    box.fault("/anything", "status=500")
+    one.ask()
+    assert comes_true(lambda: [line["code"] for line in one.log.events if line["event"] == "renewal failed"])
+    assert one.ask()["path"] == "/anything"
+    assert told(one)[0] == "STALE"
+
+
+def test_a_failed_renewal_lets_a_later_one_try_again(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE)
+    one.ask()
+    clock.advance(60)
+    box.fault("/anything", "status=500", times=1)
+    assert comes_true(lambda: one.ask() and one.trace.cache == "HIT")
+    assert len(box.requests) == 3
+
+
+def test_no_more_than_so_many_renewals_run_at_once(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE, params={"n": {"type": "integer"}}, timeout={"read": 3})
+    for n in range(RENEWALS + 4):
+        one.ask(params={"n": n})
+    clock.advance(60)
+    box.reset()
+    box.fault("/anything", "hang")
+    for n in range(RENEWALS + 4):
+        one.ask(params={"n": n})
+        assert told(one)[0] == "STALE"
+    assert comes_true(lambda: len(box.requests) == RENEWALS)
+
+
+def test_where_no_thread_is_to_be_had_the_call_renews_itself(
+    at: Open, box: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = at(cache=STALE)
+    one.ask()
+    clock.advance(60)
+
+    start = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name == "postern-renewal":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr("threading.Thread.start", refuse)
+    one.ask()
+    assert told(one)[0] == "STALE"
+    one.ask()
+    assert told(one) == ("HIT", 0, 0)
+
+
+@pytest.mark.parametrize("fault", ["status=503", "hang", "reset", "html", "status=429"])
+def test_a_stale_answer_serves_where_the_service_or_we_fail(
+    at: Open, box: Sandbox, clock: FakeClock, fault: str
+) -> None:
+    one = at(cache=STALE)
+    first = one.ask()
+    clock.advance(659)
+    box.fault("/anything", fault)
+    assert one.ask() == first
+    assert told(one) == ("STALE", 659, 1)
+    assert one.trace.fallback == "stale"
+    assert [line["event"] for line in one.log.events] == ["attempt", "attempt", "fallback"]
+    assert one.log.events[-1]["code"] == one.log.events[-2]["code"] < 0
+
+
+def test_a_stale_answer_serves_where_the_time_is_up(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE, timeout={"read": 3})
+    first = one.ask()
+    clock.advance(600)
+    box.fault("/anything", "hang")
+    assert one.ask(timeout=0.1) == first
+    assert told(one)[0] == "STALE"
+
+
+def test_a_stale_answer_does_not_hide_that_the_service_said_no(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE)
+    one.ask()
+    clock.advance(600)
+    box.fault("/anything", "status=404")
+    with pytest.raises(Rejected):
+        one.ask()
+    assert (one.trace.cache, one.trace.fallback) == ("MISS", None)
+
+
+def test_beyond_stale_if_error_the_failure_is_told(at: Open, box: Sandbox, clock: FakeClock) -> None:
+    one = at(cache=STALE)
+    one.ask()
+    clock.advance(660)
+    box.fault("/anything", "status=503")
+    with pytest.raises(Failed):
+        one.ask()
+
+
+def test_an_answer_given_under_another_declaration_is_never_used(at: Open, box: Sandbox) -> None:
+    one = at()
+    one.ask()
+    declared = {"http": "GET /anything", "cache": KEPT}
+    others = [
+        {"http": "GET /anything/else"}, {"headers": {"X-Version": "2"}}, {"response": "text"},
+        {"params": {"n": {"type": "integer"}}}, {"envelope": {"code": "method", "ok": ["GET"], "data": "path"}},
+    ]  # fmt: skip
+    for change in others:
+        one.gateway.swap(make_catalog({"s": service(box.url, methods={"m": {**declared, **change}})}))
+        one.ask()
+        assert told(one)[0] == "MISS", change
+    credential = {"type": "bearer", "token": "another-account"}
+    one.gateway.swap(make_catalog({"s": service(box.url, auth=credential, methods={"m": declared})}))
+    one.ask()
+    assert told(one)[0] == "MISS"
+    one.gateway.swap(make_catalog({"s": service(box.url, methods={"m": {**declared, "deadline": 2}})}))
+    one.ask()
+    assert told(one)[0] == "HIT"
+
+
+def test_who_may_not_call_is_not_answered_from_the_cache(at: Open) -> None:
+    one = at(params=PARAMS)
+    one.ask()
+    with pytest.raises(Forbidden):
+        one.ask(caller=Caller("app:x", allow=()))
+    with pytest.raises(InvalidParams):
+        one.ask(params={"unknown": 1})
+
+
+def test_a_very_large_answer_is_passed_on_but_not_kept(at: Open, box: Sandbox) -> None:
+    one = at("GET /bytes/{n}", params={"n": {"type": "integer"}}, response="text")
+    for size, again in ((1024 * 1024 - 100, "HIT"), (1024 * 1024, "MISS")):
+        assert len(one.ask(params={"n": size})) == size
+        assert len(one.ask(params={"n": size})) == size
+        assert told(one)[0] == again
+
+
+class Away(MemoryStore):
+    """A store that is away from its nth operation on; ``back`` ends that."""
+
+    def __init__(self, clock: FakeClock, after: int = 0) -> None:
+        super().__init__(clock)
+        self.left: float = after
+
+    def back(self) -> None:
+        self.left = float("inf")
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("get", "get_many", "set", "add", "delete"):
+            self.left -= 1
+            if self.left < 0:
+                raise StoreAway
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("after", range(9))
+def test_calls_go_on_while_the_store_is_away(at: Open, box: Sandbox, clock: FakeClock, after: int) -> None:
+    away = Away(clock, after)
+    one = at(store=away, cache=STALE)
+    for _ in range(2):
+        assert one.ask()["path"] == "/anything"
+        assert told(one) in (("MISS", None, 1), ("HIT", 0, 0))
+    away.back()
+    clock.advance(LOOK_EVERY)
+    one.ask()
+    clock.advance(1)
+    one.ask()
+    assert told(one)[0] == "HIT"
+
+
+def test_clearing_a_method_leaves_the_others(open_gate: Open, box: Sandbox, clock: FakeClock, store: Store) -> None:
+    methods = {name: {"http": f"GET /anything/{name}", "cache": STALE} for name in ("m", "n")}
+    one = open_gate({"s": service(box.url, methods=methods)}, clock=clock, store=store)
+
+    def asked() -> tuple[str | None, ...]:
+        return tuple(one.ask(name) and one.trace.cache for name in ("m", "n"))
+
+    assert asked() == ("MISS", "MISS")
+    clear(store, "s.m")
+    clock.advance(LOOK_EVERY)
+    assert asked() == ("MISS", "HIT")
+    clear(store, "s")
+    clock.advance(LOOK_EVERY)
+    assert asked() == ("MISS", "MISS")
+    assert asked() == ("HIT", "HIT")
+
+
+def test_an_answer_asked_for_before_the_clearing_is_not_kept_after_it(
+    at: Open, box: Sandbox, clock: FakeClock, store: Store
+) -> None:
+    one = at()
+    one.ask()
+    clock.advance(60)
+    box.fault("/anything", "status=503", times=1)
+    with pytest.raises(Failed):
+        one.ask()
+    clear(store, "s.m")
+    one.ask()  # takes the old generation as read for a moment
+    clock.advance(LOOK_EVERY)
+    one.ask()
+    assert told(one) == ("MISS", None, 1)
+
+
+def test_a_clock_set_back_makes_no_answer_younger_than_new(at: Open, clock: FakeClock) -> None:
+    one = at()
+    one.ask()
+    clock.advance(-30)
+    one.ask()
+    assert told(one) == ("HIT", 0, 0)

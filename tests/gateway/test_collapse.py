@@ -1,0 +1,232 @@
+"""Identical calls at the same time: one is sent, the others get what it got."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from gateway import Caller
+from gateway.call import Trace
+from gateway.clock import SystemClock
+from gateway.collapse import LAST_LOOK, Flights
+from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreAway
+from gateway.stores import MemoryStore, Store
+from sandbox import Sandbox
+from tests.gateway.fakes import FakeClock, Gate, comes_true
+
+Open = Callable[..., Gate]
+MANY = 10
+
+
+@pytest.fixture
+def at(gate: Open, store: Store) -> Open:
+    """A gateway whose one method has a cache; several of them are several workers."""
+
+    def make(http: str = "GET /anything", **method: Any) -> Gate:
+        return gate(http, **{"store": store, "cache": {"ttl": 60}, "timeout": {"read": 3}, **method})
+
+    return make
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4 * MANY) as running:
+        yield running
+
+
+Asked = tuple[Trace, Future[Any]]
+
+
+def all_at_once(pool: ThreadPoolExecutor, gates: list[Gate], times: int = MANY, **how: Any) -> list[Asked]:
+    def ask(gate: Gate) -> Asked:
+        trace = Trace()
+        return trace, pool.submit(gate.ask, trace=trace, **how)
+
+    return [ask(gate) for _ in range(times) for gate in gates]
+
+
+def outcomes(asked: list[Asked]) -> Counter[Any]:
+    """How often: what the cache said, how many attempts, and how it ended."""
+
+    def ended(each: Future[Any]) -> str:
+        try:
+            each.result(10)
+        except GatewayError as error:
+            return error.type
+        return "answered"
+
+    ends = [ended(future) for _, future in asked]
+    return Counter(
+        (trace.cache, len(trace.attempts), trace.fallback, end) for (trace, _), end in zip(asked, ends, strict=True)
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_of_many_at_once_one_is_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int) -> None:
+    box.fault("/anything", "delay=0.3")
+    asked = all_at_once(pool, [at() for _ in range(workers)])
+    assert outcomes(asked) == {("MISS", 1, None, "answered"): 1, ("HIT", 0, None, "answered"): MANY * workers - 1}
+    assert len({str(future.result()) for _, future in asked}) == 1
+    assert len(box.requests) == 1
+
+
+def test_calls_of_callers_whose_answers_differ_are_each_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+    box.fault("/anything", "delay=0.2")
+    one = at(cache={"ttl": 60, "vary": "caller"})
+    asked = [each for n in range(3) for each in all_at_once(pool, [one], 4, caller=Caller(f"user:{n}"))]
+    assert sum(outcomes(asked).values()) == 12
+    assert len(box.requests) == 3
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(
+    ("fault", "error"), [("status=503", "downstream_error"), ("status=404", "downstream_rejected")]
+)  # fmt: skip
+def test_all_share_the_failure_of_the_one(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int, fault: str, error: str
+) -> None:
+    box.fault("/anything", f"delay=1;{fault}")
+    asked = all_at_once(pool, [at() for _ in range(workers)])
+    assert outcomes(asked) == {("MISS", 1, None, error): 1, ("MISS", 0, None, error): MANY * workers - 1}
+    assert len(box.requests) == 1
+
+
+def test_a_shared_failure_tells_all_the_same(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+    box.fault("/anything", "delay=0.5;status=503;retry-after=7")
+    asked = all_at_once(pool, [at(on={"expose_vendor_code": True}), at()], 2)
+    errors = [future.exception(10) for _, future in asked]
+    assert {type(error) for error in errors} == {Failed}
+    assert {(str(e), e.code, e.retry_after, e.status, e.service, e.method) for e in errors} == {  # type: ignore[union-attr]
+        ("The service failed.", -1004, 7.0, 503, "s", "m")
+    }
+    assert len({id(error) for error in errors}) == len(errors)
+
+
+def test_the_next_call_after_a_shared_failure_is_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+    one, other = at(), at()
+    box.fault("/anything", "delay=0.1;status=503", times=1)
+    assert sum(outcomes(all_at_once(pool, [one, other], 2)).values()) == 4
+    assert other.ask()["path"] == "/anything"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_caller_waits_for_anothers_call_no_longer_than_it_said(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    box.fault("/anything", "delay=0.8")
+    one = at()
+    first = pool.submit(one.ask)
+    assert comes_true(lambda: box.requests)
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        (one if workers == 1 else at()).ask(timeout=0.1)
+    assert 0.1 <= time.monotonic() - began < 0.6
+    assert first.result(5)["path"] == "/anything"
+    assert len(box.requests) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_impatient_caller_fails_nobody_who_waits_for_its_call(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    box.fault("/anything", "hang", times=1)
+    one = at()
+    impatient = pool.submit(one.ask, timeout=0.3)
+    assert comes_true(lambda: box.requests)
+    asked = all_at_once(pool, [one if workers == 1 else at()], 5)
+    assert outcomes(asked) == {("MISS", 1, None, "answered"): 1, ("HIT", 0, None, "answered"): 4}
+    assert isinstance(impatient.exception(5), DeadlineExceeded)
+    assert len(box.requests) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_all_get_the_answer_of_the_one_that_fell_back(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    box.fault("/anything", "delay=0.6;status=503")
+    asked = all_at_once(pool, [at(fallback={"static": {"kept": False}}) for _ in range(workers)], 4)
+    assert outcomes(asked) == {("MISS", 1, "static", "answered"): 1, ("HIT", 0, "static", "answered"): 4 * workers - 1}
+    assert {str(future.result()) for _, future in asked} == {"{'kept': False}"}
+
+
+def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+) -> None:
+    box.fault("/*", "delay=0.3")
+    large = {"http": "GET /bytes/1100000", "response": "text"}
+    asked = all_at_once(pool, [at(**large) for _ in range(3)], 4)
+    assert outcomes(asked) == {("MISS", 1, None, "answered"): 3, ("HIT", 0, None, "answered"): 9}
+    assert len(box.requests) == 3
+
+
+class LeaderGone(MemoryStore):
+    """Another worker was to lead, and died."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        if not hasattr(self, "died"):
+            self.died = super().add(key, b"one that died", ttl)
+        return super().add(key, value, ttl)
+
+
+def test_when_the_one_that_leads_dies_another_does(at: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    one = at(store=LeaderGone(clock), clock=clock, deadline=3)
+    assert one.ask()["path"] == "/anything"
+    assert sum(clock.slept) == pytest.approx(2 * 3 + 1, abs=LAST_LOOK)
+    assert max(clock.slept) <= LAST_LOOK
+
+
+class GoneMeanwhile(LeaderGone):
+    """The store goes away while this worker waits for another's call."""
+
+    def get(self, key: str) -> bytes | None:
+        if hasattr(self, "died"):
+            raise StoreAway
+        return super().get(key)
+
+
+def test_when_the_store_goes_away_nobody_waits_for_another_worker(at: Open) -> None:
+    clock = FakeClock()
+    assert at(store=GoneMeanwhile(clock), clock=clock).ask()["path"] == "/anything"
+    assert clock.slept == []
+
+
+def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None:
+    flights = Flights(SystemClock())
+    flight, new = flights.board("k")
+    assert new
+    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf)
+
+    def stopped() -> Any:
+        raise SystemExit
+
+    with pytest.raises(SystemExit):
+        flights.lead("k", flight, stopped, math.inf)
+    assert waiting.result(5) == "asked itself"
+
+
+def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
+    flights = Flights(SystemClock())
+    flight, _ = flights.board("k")
+    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf)
+    assert comes_true(lambda: flight._condition._waiters)  # type: ignore[attr-defined]
+
+    def fail() -> Any:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        flights.lead("k", flight, fail, math.inf)
+    assert isinstance(waiting.exception(5), ZeroDivisionError)
+
+
+def test_rejected_stays_rejected_across_workers(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+    box.fault("/anything", "delay=0.3;status=422")
+    for _, future in all_at_once(pool, [at(), at()], 1):
+        assert isinstance(future.exception(5), Rejected)
+    assert len(box.requests) == 1

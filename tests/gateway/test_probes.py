@@ -1,0 +1,281 @@
+"""Probes: what makes a service down and up again, who asks, and what a call gets meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from platform import node
+from typing import Any
+
+import pytest
+
+from gateway import probes
+from gateway.catalog import Health
+from gateway.errors import StoreAway, Unhealthy
+from gateway.policies.health import Standing
+from gateway.stores import MemoryStore
+from sandbox import Sandbox
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
+
+Open = Callable[..., Gate]
+HEALTH = {"path": "/v1/health", "interval": 2, "unhealthy_after": 3, "healthy_after": 2}
+LOCK = f"probes:{node()}"
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [("", "unknown"), ("s", "up"), ("f", "unknown"), ("ff", "unknown"), ("fff", "down"), ("sff", "up"), ("sfff", "down"),
+     ("ffsff", "up"), ("ffs", "up"), ("fffs", "down"), ("fffsfs", "down"), ("fffss", "up"), ("fffssff", "up")],
+)  # fmt: skip
+def test_a_verdict_changes_after_so_many_answers_in_a_row(answers: str, verdict: str) -> None:
+    standing = Standing()
+    for each in answers:
+        standing = standing.after(each == "s", Health(**HEALTH))
+    assert standing.verdict == verdict
+
+
+class Leaving(MemoryStore):
+    """A store that can go away."""
+
+    away = False
+
+    def acquire(self, key: str, ttl: float) -> int | None:
+        if self.away:
+            raise StoreAway
+        return super().acquire(key, ttl)
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        if self.away:
+            raise StoreAway
+        return super().set_fenced(key, value, ttl, fence)
+
+
+@pytest.fixture(autouse=True)
+def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "TICK", 0.005)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock: FakeClock) -> Leaving:
+    return Leaving(clock)
+
+
+@pytest.fixture
+def worker(gate: Open, clock: FakeClock, store: Leaving) -> Callable[..., Gate]:
+    """A gateway whose probes run; ``s`` is probed every two seconds of the test's clock."""
+
+    def make(**on: Any) -> Gate:
+        at = gate("GET /anything", on={"health": HEALTH, **on}, clock=clock, store=store, jitter=lambda: 0.5)
+        at.gateway.start()
+        return at
+
+    return make
+
+
+def verdict(at: Gate, name: str = "s") -> str:
+    return at.gateway.health(at.gateway.catalog.services[name])
+
+
+def asked(box: Sandbox) -> int:
+    return sum(request.path == "/v1/health" for request in box.requests)
+
+
+def rounds(box: Sandbox, clock: FakeClock, number: int, probers: int = 1) -> None:
+    """So many intervals, each with its probe."""
+    for _ in range(number):
+        wanted = asked(box) + probers
+        clock.advance(2)
+        assert comes_true(lambda wanted=wanted: asked(box) >= wanted)
+
+
+def becomes(at: Gate, wanted: str, name: str = "s") -> bool:
+    return comes_true(lambda: verdict(at, name) == wanted)
+
+
+def down(at: Gate, box: Sandbox, clock: FakeClock) -> None:
+    assert becomes(at, "up")
+    box.fault("/v1/health", "status=503")
+    rounds(box, clock, 3)
+    assert becomes(at, "down")
+
+
+def test_a_service_that_answers_is_up_and_is_asked_once_in_an_interval(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    at = worker()
+    assert verdict(at) == "unknown"
+    assert becomes(at, "up")
+    rounds(box, clock, 3)
+    assert asked(box) == 4
+
+
+def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    at = worker()
+    down(at, box, clock)
+    with pytest.raises(Unhealthy) as caught:
+        at.ask()
+    assert (caught.value.code, caught.value.retry_after, at.trace.attempts) == (-1008, 2, [])
+    assert asked(box) == len(box.requests)
+    box.fault("/v1/health", "")
+    rounds(box, clock, 1)
+    assert verdict(at) == "down"
+    rounds(box, clock, 1)
+    assert becomes(at, "up")
+    assert at.ask()["method"] == "GET"
+
+
+@pytest.mark.parametrize("fault", ["status=503", "status=404", "status=302", "close", "hang", "garbage"])
+def test_anything_but_a_2xx_in_time_is_unhealthy(worker: Open, box: Sandbox, clock: FakeClock, fault: str) -> None:
+    box.fault("/v1/health", fault)
+    at = worker(health={**HEALTH, "unhealthy_after": 1, "interval": 0.05})
+    assert becomes(at, "down")
+
+
+def test_a_service_that_cannot_be_reached_is_down_and_comes_back(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    at = worker(health={**HEALTH, "unhealthy_after": 1, "healthy_after": 1})
+    assert becomes(at, "up")
+    box.stop()
+    clock.advance(2)
+    assert becomes(at, "down")
+    box.start()
+    clock.advance(2)
+    assert becomes(at, "up")
+
+
+def test_a_probe_carries_neither_credential_nor_the_services_headers(worker: Open, box: Sandbox) -> None:
+    at = worker(auth={"type": "bearer", "token": "sandbox-token"}, headers={"X-Extra-Key": "not for probes"})
+    assert becomes(at, "up")
+    [request] = box.requests
+    assert set(request.headers) == {"host", "user-agent", "accept"}
+    assert (request.verb, request.target) == ("GET", "/v1/health")
+
+
+def test_a_service_is_up_while_one_of_its_base_urls_is(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    with Sandbox() as second:
+        at = worker(base_url=[box.url, second.url], health={**HEALTH, "unhealthy_after": 1})
+        assert becomes(at, "up")
+        box.stop()
+        clock.advance(2)
+        assert comes_true(lambda: asked(second) == 1)
+        clock.advance(2)
+        assert comes_true(lambda: asked(second) == 2)
+        assert verdict(at) == "up"
+    clock.advance(2)
+    assert becomes(at, "down")
+
+
+def test_probes_count_for_no_breaker_and_stand_in_no_attempt_line(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    at = worker(breaker={"min_calls": 1})
+    down(at, box, clock)
+    assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "closed"
+    assert {line["event"] for line in at.log.events} == {"health"}
+
+
+def test_each_change_of_the_verdict_has_one_line_with_its_reason(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    at = worker()
+    down(at, box, clock)
+    rounds(box, clock, 2)
+    lines = [(line["service"], line["verdict"], line["why"]) for line in at.log.events if line["event"] == "health"]
+    assert lines == [("s", "up", "answered"), ("s", "down", "HTTP 503")]
+
+
+def test_of_two_workers_on_a_host_one_asks_and_both_know(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    a, b = worker(), worker()
+    assert becomes(a, "up") and becomes(b, "up")
+    rounds(box, clock, 20)
+    assert asked(box) == 21
+    box.fault("/v1/health", "status=503")
+    rounds(box, clock, 3)
+    assert becomes(a, "down") and becomes(b, "down")
+    changes = [line for at in (a, b) for line in at.log.events if line["event"] == "health"]
+    assert len(changes) == 2
+
+
+def test_a_prober_that_dies_is_followed_when_its_lease_ends(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Leaving
+) -> None:
+    assert store.acquire(LOCK, probes.LEASE)
+    at = worker()
+    clock.advance(probes.LEASE - 0.1)
+    assert not box.requests
+    clock.advance(0.1)
+    assert becomes(at, "up")
+
+
+def test_a_prober_that_ends_is_followed_at_once_by_one_who_goes_on_from_there(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = worker(), worker()
+    assert becomes(a, "up") and becomes(b, "up")
+    box.fault("/v1/health", "status=503")
+    rounds(box, clock, 3)
+    assert becomes(a, "down") and becomes(b, "down")
+    prober, other = (a, b) if len(a.log.events) == 2 else (b, a)
+    prober.gateway.close()
+    box.fault("/v1/health", "")
+    rounds(box, clock, 2)
+    assert becomes(other, "up")
+    assert other.log.events[0]["verdict"] == "up"
+
+
+def test_while_the_store_is_away_each_worker_asks_for_itself(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Leaving
+) -> None:
+    store.away = True
+    a, b = worker(), worker()
+    assert becomes(a, "up") and becomes(b, "up")
+    assert asked(box) == 2
+    box.fault("/v1/health", "status=503")
+    rounds(box, clock, 3, probers=2)
+    assert becomes(a, "down") and becomes(b, "down")
+    store.away = False
+    box.fault("/v1/health", "")
+    rounds(box, clock, 3)
+    assert becomes(a, "up") and becomes(b, "up")
+
+
+def test_probes_follow_a_reload(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    at = worker()
+    down(at, box, clock)
+    methods = {"m": {"http": "GET /anything"}}
+    with Sandbox() as elsewhere:
+        moved = {name: service(elsewhere.url, methods=methods, health=HEALTH) for name in ("s", "t")}
+        at.gateway.swap(make_catalog(moved))
+        assert becomes(at, "up") and becomes(at, "up", "t")
+        at.gateway.swap(make_catalog({"s": service(elsewhere.url, methods=methods)}))
+        assert becomes(at, "unknown")
+        assert at.ask()["method"] == "GET"
+
+
+def test_a_service_that_is_not_probed_costs_no_access_to_the_store(gate: Open, store: Leaving) -> None:
+    store.away = True
+    at = gate("GET /anything", store=store)
+    at.gateway.start()
+    assert at.ask()["method"] == "GET"
+    assert (verdict(at), at.log.events[0]["event"]) == ("unknown", "attempt")
+
+
+def test_one_bad_look_does_not_end_the_looking(worker: Open, box: Sandbox, clock: FakeClock, store: Leaving) -> None:
+    store.set(LOCK, b"not what we wrote", 60)
+    at = worker()
+    assert comes_true(lambda: [line for line in at.log.events if "JSONDecodeError" in line["why"]])
+    store.delete(LOCK)
+    assert becomes(at, "up")
+
+
+def test_what_a_service_says_on_its_health_page_is_not_kept(wire: Any, open_gate: Open) -> None:
+    server = Wire([answer(b"secret talk", "500 Internal Server Error")] * 3)
+    with server:
+        at = open_gate(
+            {"s": service(server.url, health={"path": "/up?deep=1", "interval": 0.02, "unhealthy_after": 1})}
+        )
+        at.gateway.start()
+        assert becomes(at, "down")
+    assert b"GET /up?deep=1 HTTP/1.1\r\n" in server.heard[0]
+    assert "secret" not in str(at.log.events)

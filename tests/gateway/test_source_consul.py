@@ -1,0 +1,150 @@
+"""A catalog in Consul, over real sockets; the server is the sandbox's stand-in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from gateway.clock import SystemClock
+from gateway.masking import Masker
+from gateway.sources import Missing, Source, SourceError, open_source
+from sandbox.consul import FIRST, Consul
+from tests.gateway.fakes import Wire, answer, comes_true
+
+KEY = "config/postern/services.yaml"
+GOING = threading.Event()
+
+
+@pytest.fixture
+def consul() -> Iterator[Consul]:
+    with Consul() as running:
+        running.put(KEY, "one")
+        yield running
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as running:
+        yield running
+
+
+def source_of(consul: Consul, query: str = "", **env: str) -> Source:
+    return open_source(consul.url(KEY, query), env, SystemClock(), Masker())
+
+
+def waits(consul: Consul, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
+    """The answer to a question that the server holds back."""
+    before = len(consul.requests)
+    held = pool.submit(source.following, GOING)
+    assert comes_true(lambda: len(consul.requests) > before)
+    assert not held.done()
+    return held
+
+
+def test_the_text_is_given_at_once_and_a_change_as_it_happens(consul: Consul, pool: ThreadPoolExecutor) -> None:
+    source = source_of(consul)
+    assert (source.read(), source.following(GOING)) == ("one", "one")
+    held = waits(consul, source, pool)
+    began = time.monotonic()
+    consul.put(KEY, "two")
+    assert held.result(5) == "two"
+    assert time.monotonic() - began < 1
+    assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST + 1)]
+
+
+def test_an_index_that_goes_backwards_starts_again(consul: Consul, pool: ThreadPoolExecutor) -> None:
+    source = source_of(consul)
+    source.following(GOING)
+    held = waits(consul, source, pool)
+    consul.turn_back()
+    consul.put("another key", "x")
+    assert held.result(5) == "one"
+    consul.put(KEY, "two")
+    assert source.following(GOING) == "two"
+    assert [request.first("index") for request in consul.requests] == ["", str(FIRST + 1), ""]
+
+
+@pytest.mark.parametrize("index", ["0", "-5", "many", "9" * 30, None])
+def test_an_index_that_is_none_is_not_sent_back(index: str | None) -> None:
+    headers = [] if index is None else [f"X-Consul-Index: {index}"]
+    with Wire([answer(b"one", "200 OK", *headers)] * 2) as server:
+        source = open_source(server.url.replace("http", "consul") + "/k", {}, SystemClock(), Masker())
+        assert [source.following(GOING), source.following(GOING)] == ["one", "one"]
+        source.close()
+    assert [b"index" in heard for heard in server.heard] == [False, False]
+
+
+def test_a_missing_key_is_waited_for(consul: Consul, pool: ThreadPoolExecutor) -> None:
+    consul.remove(KEY)
+    source = source_of(consul)
+    with pytest.raises(Missing, match=r"^consul has nothing under this name$"):
+        source.following(GOING)
+    held = waits(consul, source, pool)
+    consul.put(KEY, "back")
+    assert held.result(5) == "back"
+
+
+def test_an_error_is_said_and_the_next_question_is_not_held_back(consul: Consul) -> None:
+    source = source_of(consul)
+    source.following(GOING)
+    consul.faults.set("*", "status=500", 1)
+    with pytest.raises(SourceError, match=r"^consul answered 500$"):
+        source.following(GOING)
+    assert source.following(GOING) == "one"
+
+
+def test_a_server_that_is_away_is_said_without_its_address_but_for_the_log(consul: Consul) -> None:
+    source = source_of(consul)
+    consul.stop()
+    with pytest.raises(SourceError, match=r"^consul cannot be asked$") as caught:
+        source.read()
+    assert "refused" in caught.value.detail
+
+
+def test_an_empty_answer_is_an_empty_text(consul: Consul) -> None:
+    consul.faults.set("*", "status=200;empty")
+    assert source_of(consul).read() == ""
+
+
+def test_a_server_that_hangs_is_given_up(consul: Consul, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.sources.http.PATIENCE", 0.2)
+    consul.faults.set("*", "hang")
+    with pytest.raises(SourceError, match="cannot be asked"):
+        source_of(consul).following(GOING)
+
+
+def test_closing_ends_a_question_that_is_held_back(consul: Consul, pool: ThreadPoolExecutor) -> None:
+    source = source_of(consul)
+    source.following(GOING)
+    held = waits(consul, source, pool)
+    began = time.monotonic()
+    source.close()
+    with pytest.raises(SourceError):
+        held.result(5)
+    assert time.monotonic() - began < 1
+    with pytest.raises(SourceError):
+        source.following(GOING)
+
+
+@pytest.mark.parametrize(("query", "env"), [("token=t-42-secret", {}), ("", {"CONSUL_HTTP_TOKEN": "t-42-secret"})])
+def test_the_token_goes_as_consul_wants_it_and_is_masked(query: str, env: dict[str, str]) -> None:
+    with Consul(token="t-42-secret") as consul:
+        consul.put(KEY, "one")
+        masker = Masker()
+        source = open_source(consul.url(KEY, query), env, SystemClock(), masker)
+        assert source.read() == "one"
+        assert consul.requests[0].headers["x-consul-token"] == "t-42-secret"
+        assert "t-42-secret" not in consul.requests[0].target + source.name
+        assert masker.line(b"t-42-secret") == b"****"
+        with pytest.raises(SourceError, match=r"^consul answered 403$"):
+            source_of(consul, "token=other").read()
+
+
+def test_data_centre_and_namespace_are_passed_on(consul: Consul) -> None:
+    assert source_of(consul, "dc=fra1&ns=team").read() == "one"
+    request = consul.requests[0]
+    assert (request.first("dc"), request.first("ns")) == ("fra1", "team")

@@ -1,0 +1,146 @@
+"""A catalog in a file: what counts as a change, and when it is whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.sources import SourceError
+from gateway.sources.file import EVERY, SETTLED, File
+
+Step = Callable[[], object]
+
+
+class Script:
+    """Stands for ``stopping``: one step happens during each wait; after the last one it is set."""
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps, self.waits = list(steps), list[float]()
+
+    def is_set(self) -> bool:
+        return not self.steps
+
+    def wait(self, timeout: float) -> bool:
+        self.waits.append(timeout)
+        if self.steps:
+            self.steps.pop(0)()
+        return self.is_set()
+
+
+def nothing() -> None:
+    pass
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "services.yaml"
+    replace(file, "one")
+    return file
+
+
+def replace(file: Path, text: str) -> None:
+    """As careful programs do it: written beside, then renamed."""
+    beside = file.with_suffix(".new")
+    beside.write_text(text)
+    os.utime(beside, (1, 1))  # written a while before it is renamed
+    beside.rename(file)
+
+
+def following(source: File, *steps: Step) -> str:
+    return source.following(Script(*steps, nothing, nothing, nothing, nothing))
+
+
+def test_the_text_is_given_at_once_and_then_when_it_changes(path: Path) -> None:
+    source = File(str(path))
+    assert following(source) == "one"
+    script = Script(nothing, nothing, lambda: replace(path, "two"), nothing)
+    assert source.following(script) == "two"
+    assert script.waits == [EVERY] * 3
+
+
+def test_a_file_renamed_into_place_is_whole(path: Path) -> None:
+    source = File(str(path))
+    script = Script(nothing)
+    assert (source.following(script), script.waits) == ("one", [])
+
+
+def test_what_is_still_being_written_is_not_taken(path: Path) -> None:
+    source = File(str(path))
+    following(source)
+    pieces = iter(["t", "tw", "two"])
+    script = Script(*(lambda: path.write_text(next(pieces)) for _ in range(3)), nothing, nothing)
+    assert source.following(script) == "two"
+    assert script.waits == [EVERY, SETTLED, EVERY, SETTLED]
+
+
+def test_a_file_emptied_to_be_written_again_is_not_taken_for_empty(path: Path) -> None:
+    source = File(str(path))
+    following(source)
+    script = Script(lambda: path.write_text(""), lambda: path.write_text("two"), nothing, nothing)
+    assert source.following(script) == "two"
+
+
+def test_what_changes_while_it_is_read_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = File(str(path))
+    read, times = File.read, list[int]()
+
+    def slow(self: File) -> str:
+        text = read(self)
+        if not times:
+            replace(path, "two")
+        times.append(1)
+        return text
+
+    monkeypatch.setattr(File, "read", slow)
+    assert (following(source), len(times)) == ("two", 2)
+
+
+def test_a_missing_file_is_said_once_and_its_return_is_seen(path: Path) -> None:
+    source = File(str(path))
+    following(source)
+    with pytest.raises(SourceError, match=r"^services.yaml cannot be read: No such file or directory$"):
+        following(source, path.unlink)
+    script = Script(nothing, nothing, lambda: replace(path, "back"), nothing)
+    assert source.following(script) == "back"
+    assert script.waits == [EVERY] * 3
+
+
+def test_a_file_that_is_away_for_a_moment_only_is_not_missed(path: Path) -> None:
+    source = File(str(path))
+    following(source)
+    script = Script(path.unlink, lambda: replace(path, "two"), nothing)
+    assert source.following(script) == "two"
+
+
+def test_a_swapped_symbolic_link_is_a_change(tmp_path: Path) -> None:
+    """As Kubernetes mounts a ConfigMap: services.yaml -> ..data/services.yaml, and ..data is swapped."""
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "services.yaml").write_text(version)
+    data, file = tmp_path / "..data", tmp_path / "services.yaml"
+    data.symlink_to("v1")
+    file.symlink_to("..data/services.yaml")
+    source = File(str(file))
+    assert following(source) == "v1"
+
+    def swap() -> None:
+        (tmp_path / "tmp").symlink_to("v2")
+        (tmp_path / "tmp").replace(data)
+
+    assert following(source, nothing, swap) == "v2"
+
+
+def test_what_is_not_utf8_is_said(path: Path) -> None:
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SourceError, match="it is not UTF-8"):
+        File(str(path)).read()
+
+
+def test_stopping_ends_the_wait(path: Path) -> None:
+    source = File(str(path))
+    following(source)
+    script = Script(nothing)
+    assert (source.following(script), len(script.waits)) == ("one", 1)

@@ -1,0 +1,273 @@
+"""Calls side by side: batches and aggregates, at the gateway."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from gateway import Call, Caller, Gateway, Result
+from gateway.clock import SystemClock
+from gateway.errors import (
+    BadResponse,
+    DeadlineExceeded,
+    Failed,
+    Forbidden,
+    InvalidParams,
+    NotFound,
+    OutcomeUnknown,
+)
+from gateway.loader import CatalogError, load_catalog
+from gateway.masking import Masker
+from gateway.stores import MemoryStore
+from gateway.together import Together, step_of
+from sandbox import Sandbox
+from tests.gateway.conftest import Open
+from tests.gateway.fakes import USER, Lines, a_call, comes_true, service
+
+ECHO = {"http": "GET /anything", "params": {name: {"type": "string"} for name in ("a", "b", "c")}}
+NUMBER = {"http": "GET /anything", "params": {"n": {"type": "integer", "required": True, "maximum": 9}}}
+Aggregates = Callable[..., Gateway]
+
+
+@pytest.fixture
+def aggregates(box: Sandbox) -> Any:
+    """A gateway over service ``s`` (``echo``, ``number``, ``create``, ``fail``) with one aggregate ``page``."""
+    made: list[Gateway] = []
+
+    def make(**parts: Any) -> Gateway:
+        methods = {
+            "echo": ECHO,
+            "number": NUMBER,
+            "create": {"http": "POST /items", "params": {"name": {"type": "string", "required": True}}},
+            "fail": {"http": "GET /fault/status=503/anything"},
+        }
+        whole = {"version": 1, "services": {"s": service(box.url, methods=methods)}, "aggregates": {"page": parts}}
+        clock = SystemClock()
+        catalog = load_catalog(json.dumps(whole), "test.yaml", {})
+        gateway = Gateway(catalog, store=MemoryStore(clock), log=Lines(), masker=Masker(), clock=clock)
+        made.append(gateway)
+        return gateway
+
+    yield make
+    for gateway in made:
+        gateway.close()
+
+
+def ask(
+    gateway: Gateway, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None, **how: Any
+) -> Any:
+    return gateway.aggregate("page", {"query": query or {}, "body": body or {}}, a_call("", service="", **how))
+
+
+def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, box: Sandbox) -> None:
+    box.fault("/anything", "hang")
+    at = gate(on={"timeout": {"connect": 1, "read": 2}}, params=ECHO["params"])
+    calls = {str(n): a_call("m", {"a": str(n)}) for n in range(10)}
+    outcomes: dict[str, Any] = {}
+    batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_together(calls)))
+
+    batch.start()
+
+    assert comes_true(lambda: len(box.requests) == 10)  # and none of them has been answered
+    batch.join()
+    assert list(outcomes) == list(calls)
+    assert all(isinstance(each.error, OutcomeUnknown) and each.elapsed > 1 for each in outcomes.values())
+
+
+def test_no_more_calls_run_at_once_than_there_are_places() -> None:
+    together, running, most = Together(SystemClock(), Lines(), at_once=2), Counter[str](), []
+    gone = threading.Event()
+
+    def run(call: Call) -> Result:
+        running["now"] += 1
+        most.append(running["now"])
+        gone.wait(0.02)  # long enough for others to come in, if they could
+        running["now"] -= 1
+        return Result(None)
+
+    outcomes = together.all({str(n): step_of(a_call(), False) for n in range(8)}, run)
+    together.close()
+
+    assert (len(outcomes), max(most)) == (8, 2)
+
+
+def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> None:
+    gateway = aggregates()
+    outcomes = gateway.call_together(
+        {
+            "good": a_call("echo", {"a": "1"}),
+            "failed": a_call("fail"),
+            "wrong": a_call("number", {"n": "many"}),
+            "lost": a_call("nowhere"),
+            "barred": a_call("echo", caller=Caller("app:x", allow=("other",))),
+        },
+        optional={"failed"},
+    )
+
+    assert outcomes["good"].data["query"] == {"a": ["1"]}
+    kinds = {name: type(each.error) for name, each in outcomes.items() if each.error}
+    assert kinds == {"failed": Failed, "wrong": InvalidParams, "lost": NotFound, "barred": Forbidden}
+    assert {name for name, each in outcomes.items() if each.optional} == {"failed"}
+
+
+def test_what_nobody_foresaw_in_one_call_is_logged_and_leaves_the_others_alone(gate: Open) -> None:
+    at = gate(params=ECHO["params"])
+    broken = a_call("m", params=None)
+    object.__setattr__(broken, "caller", None)
+
+    outcomes = at.gateway.call_together({"broken": broken, "good": a_call("m", {"a": "1"})})
+
+    assert (outcomes["broken"].error.code, outcomes["good"].error) == (-5000, None)  # type: ignore[union-attr]
+    assert "unforeseen" in {event["event"] for event in at.log.events}
+
+
+def test_an_aggregate_takes_its_params_from_the_request_and_from_earlier_parts(aggregates: Aggregates) -> None:
+    gateway = aggregates(
+        made={"call": "s.create", "params": {"name": "$body.item.name"}},
+        shown={"call": "s.echo", "params": {"a": "$made.name", "b": "$query.b", "c": "$$5"}},
+    )
+
+    outcomes = ask(gateway, {"b": "x"}, {"item": {"name": "lamp 灯"}})
+
+    assert outcomes["made"].data["name"] == "lamp 灯"
+    assert outcomes["shown"].data["query"] == {"a": ["lamp 灯"], "b": ["x"], "c": ["$5"]}
+
+
+def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(aggregates: Aggregates, box: Sandbox) -> None:
+    box.fault("/anything", "hang", 2)
+    gateway = aggregates(
+        one={"call": "s.echo", "params": {"a": "1"}},
+        two={"call": "s.echo", "params": {"a": "2"}},
+        after={"call": "s.echo", "params": {"a": "$one.query.a.0"}},
+    )
+    outcomes: dict[str, Any] = {}
+    page = threading.Thread(target=lambda: outcomes.update(ask(gateway)))
+
+    page.start()
+
+    assert comes_true(lambda: len(box.requests) == 2)
+    page.join()
+    assert len(box.requests) == 2, "a part was called although the one it needs had failed"
+    assert outcomes["after"].error is outcomes["one"].error
+
+
+def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(aggregates: Aggregates, box: Sandbox) -> None:
+    gateway = aggregates(
+        one={"call": "s.create", "params": {"name": "x"}}, two={"call": "s.create", "params": {"name": "y"}}
+    )
+    first, again = (ask(gateway, idempotency_key="k") for _ in range(2))
+    assert [each.data["name"] for each in first.values()] == ["x", "y"]
+    assert [each.data for each in again.values()] == [each.data for each in first.values()]
+    assert len(box.requests) == 2
+
+
+def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(aggregates: Aggregates) -> None:
+    gateway = aggregates(
+        one={"call": "s.echo"},
+        two={"call": "s.echo", "params": {"a": "$one.query.nothing"}},
+        three={"call": "s.echo", "params": {"a": "$one.5.x"}},
+    )
+
+    outcomes = ask(gateway)
+
+    assert isinstance(outcomes["two"].error, BadResponse)
+    assert "$one.query.nothing" in outcomes["two"].error.text
+    assert isinstance(outcomes["three"].error, BadResponse)
+
+
+def test_a_place_in_a_list_is_a_number(aggregates: Aggregates, box: Sandbox) -> None:
+    gateway = aggregates(
+        one={"call": "s.create", "params": {"name": "$body.names.1"}},
+    )
+
+    assert ask(gateway, body={"names": ["a", "b"]})["one"].data["name"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("parts", "query", "fields"),
+    [
+        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {}, {"count"}),
+        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "many"}, {"count"}),
+        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "10"}, {"count"}),
+        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "1", "more": "2"}, {"more"}),
+        ({"p": {"call": "s.number", "params": {"n": 10}}}, {}, {"p.n"}),
+    ],
+)
+def test_a_request_that_cannot_be_right_is_refused_before_anything_is_sent(
+    aggregates: Aggregates, box: Sandbox, parts: Any, query: Any, fields: set[str]
+) -> None:
+    gateway = aggregates(first={"call": "s.create", "params": {"name": "x"}}, **parts)
+
+    with pytest.raises(InvalidParams) as caught:
+        ask(gateway, query)
+
+    assert set(caught.value.fields or {}) == fields
+    assert box.requests == []
+
+
+def test_what_is_wrong_with_an_optional_part_fails_that_part_alone(aggregates: Aggregates) -> None:
+    gateway = aggregates(
+        good={"call": "s.echo"}, extra={"call": "s.number", "params": {"n": "$query.count"}, "optional": True}
+    )
+
+    outcomes = ask(gateway, {"count": "many"})
+
+    assert outcomes["good"].error is None
+    assert isinstance(outcomes["extra"].error, InvalidParams)
+    assert outcomes["extra"].optional
+
+
+def test_a_caller_that_may_not_call_a_part_gets_none_of_it(aggregates: Aggregates, box: Sandbox) -> None:
+    gateway = aggregates(one={"call": "s.echo"}, two={"call": "s.create", "params": {"name": "$one.query.a"}})
+
+    with pytest.raises(Forbidden):
+        ask(gateway, caller=Caller("app:x", allow=("s.echo",)))
+
+    assert box.requests == []
+
+
+def test_the_callers_time_counts_over_all_parts(aggregates: Aggregates, box: Sandbox) -> None:
+    gateway = aggregates(
+        slow={"call": "s.echo", "params": {"a": "slow"}}, after={"call": "s.echo", "params": {"a": "$slow.query.a.0"}}
+    )
+    box.fault("/anything", "delay=0.2")
+
+    outcomes = ask(gateway, timeout=0.3, caller=USER)
+
+    assert outcomes["slow"].error is None
+    assert isinstance(outcomes["after"].error, DeadlineExceeded)
+
+
+def test_an_unknown_aggregate_is_not_found(aggregates: Aggregates) -> None:
+    with pytest.raises(NotFound):
+        aggregates().aggregate("nowhere", {"query": {}, "body": {}}, a_call(""))
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"call": "s.nowhere"}, "there is no method 's.nowhere'; write service.method of this catalog"),
+        ({"call": "s"}, "must be service.method"),
+        ({"call": "s.echo", "params": {"a": "$later.x"}}, "$later is not known here; known are $query, $body"),
+        (
+            {"call": "s.echo", "params": {"a": "$query"}},
+            "'$query' refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $",
+        ),
+        ({"call": "s.echo", "params": {"zzz": 1}}, "s.echo has no param 'zzz'"),
+    ],
+)
+def test_an_aggregate_that_cannot_work_is_refused(aggregates: Aggregates, part: Any, says: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        aggregates(p=part)
+
+    assert [say for _, _, say in caught.value.problems] == [says]
+
+
+def test_a_part_may_not_be_called_like_the_request(aggregates: Aggregates) -> None:
+    with pytest.raises(CatalogError, match="stands for the request"):
+        aggregates(query={"call": "s.echo"})

@@ -1,0 +1,279 @@
+"""A catalog is taken whole or not at all; the last good one serves meanwhile, over a restart, too."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway import Gateway, watcher
+from gateway.catalog import Catalog
+from gateway.clock import SystemClock
+from gateway.last_good import LastGood
+from gateway.loader import CatalogError
+from gateway.masking import Masker, Secret
+from gateway.sources import Missing, SourceError, Stopping
+from gateway.sources.file import File
+from gateway.stores import MemoryStore
+from gateway.watcher import CALM, MOST_BACKOFF, Watcher
+from tests.gateway.fakes import FakeClock, Lines, comes_true
+
+Say = str | Exception
+
+
+def catalog(path: str = "/v1", url: str = "http://a.example") -> str:
+    return f"version: 1\nservices:\n  s:\n    base_url: {url}\n    methods: {{m: {{http: GET {path}}}}}\n"
+
+
+WRONG = "version: 1\nservices:\n  s: {base_ulr: x}\n  t: {}\n"
+AWAY = SourceError("consul cannot be asked", "consul cannot be asked: ConnectFailed: 10.0.0.5")
+
+
+class Told:
+    """A source that says one thing after the other; after the last one it stops who asks."""
+
+    label = "consul"
+
+    def __init__(self, *says: Say, away: bool = True, name: str = "consul://a.example:8500/k") -> None:
+        self.says, self.away, self.name, self.stopping = list(says), away, name, Stop()
+
+    def read(self) -> str:
+        said = self.says.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def following(self, stopping: Stopping) -> str:
+        if len(self.says) == 1:
+            self.stopping.event.set()
+            self.stopping.told = True
+        return self.read()
+
+    def close(self) -> None:
+        self.says.clear()
+
+
+class Stop:
+    """Set only after what was said last has been taken: the watcher looks before it asks."""
+
+    def __init__(self) -> None:
+        self.event, self.told, self.waits = threading.Event(), False, list[float]()
+
+    def is_set(self) -> bool:
+        return self.event.is_set() and not self.told
+
+    def wait(self, timeout: float) -> bool:
+        self.waits.append(timeout)
+        self.told = False
+        return self.event.is_set()
+
+
+class Watched:
+    """A watcher, what it swapped in and what it logged."""
+
+    def __init__(self, folder: Path, *says: Say, env: dict[str, str] | None = None, **source: Any) -> None:
+        self.clock, self.log, self.swapped = FakeClock(), Lines(), list[Catalog]()
+        self.source = Told(*says, **source)
+        self.last_good = LastGood(folder / "copy" / "catalog.last.yaml", self.source.name)
+        self.watcher = Watcher(
+            self.source, env or {}, self.last_good, clock=self.clock, log=self.log, jitter=lambda: 1.0
+        )  # fmt: skip
+
+    def load(self) -> Catalog:
+        return self.watcher.load()
+
+    def run(self, swap: Callable[[Catalog], Any] | None = None) -> Watched:
+        self.watcher.run(self.source.stopping, swap or self.swapped.append)
+        return self
+
+    @property
+    def paths(self) -> list[str]:
+        """Of the one method of each catalog that was swapped in."""
+        return [each.services["s"].methods["m"].path for each in self.swapped]
+
+    @property
+    def problems(self) -> list[str]:
+        return [event["problem"] for event in self.log.events if "problem" in event]
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Callable[..., Watched]:
+    def make(*says: Say, **how: Any) -> Watched:
+        made = Watched(tmp_path, *says, **how)
+        made.load()
+        return made
+
+    return make
+
+
+def test_a_change_is_taken_and_what_stays_the_same_is_not(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), catalog(), catalog("/v2"), catalog("/v2"), catalog("/v3"))
+    first = at.watcher.state.version
+    at.run()
+    assert at.paths == ["/v2", "/v3"]
+    state = at.watcher.state
+    assert (state.taken, state.refused, state.error, str(state)) == (2, 0, "", "ok")
+    assert len({first, state.version}) == 2
+
+
+def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), catalog("/v2"), WRONG, WRONG, WRONG).run()
+    assert at.paths == ["/v2"]
+    assert len(at.problems) == 1
+    assert "base_ulr: unknown key; did you mean 'base_url'?" in at.problems[0]
+    assert (at.watcher.state.taken, at.watcher.state.refused) == (1, 1)
+    assert str(at.watcher.state) == (
+        "last good one of 2023-11-14T22:30:00Z; consul: line 3, services.s.base_ulr is wrong and 2 more problems"
+    )
+
+
+def test_what_readyz_says_quotes_nothing_of_the_text_and_no_address(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), catalog("/v2").replace("base_url", "envelope: hunter22\n    base_url")).run()
+    assert "hunter22" in at.problems[0]
+    assert at.watcher.state.error == "consul: line 4, services.s.envelope is wrong"
+    at = watched(catalog(), AWAY).run()
+    assert "10.0.0.5" in at.problems[0]
+    assert at.watcher.state.error == "consul cannot be asked"
+
+
+def test_a_wrong_one_put_right_serves_again(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), WRONG, catalog(), WRONG, catalog("/v2")).run()
+    assert at.paths == ["/v2"]
+    assert len(at.problems) == 2
+    assert (at.watcher.state.refused, at.watcher.state.error) == (2, "")
+
+
+def test_the_same_wrong_text_is_not_checked_again(
+    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = watched(catalog(), WRONG, AWAY, WRONG)
+    checked = list[str]()
+    load = watcher.load_catalog
+
+    def counted(text: str, *rest: Any) -> Catalog:
+        checked.append(text)
+        return load(text, *rest)
+
+    monkeypatch.setattr(watcher, "load_catalog", counted)
+    at.run()
+    assert checked == [WRONG]
+    assert "is wrong" in at.watcher.state.error
+
+
+def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), *[AWAY] * 5, catalog(), AWAY, WRONG, Missing("consul has nothing")).run()
+    assert at.source.stopping.waits == [0.5, 1.0, MOST_BACKOFF, MOST_BACKOFF, MOST_BACKOFF, CALM, 0.5, CALM, CALM]
+    assert len(at.problems) == 4
+
+
+def test_what_nobody_foresaw_does_not_end_the_watch(watched: Callable[..., Watched]) -> None:
+    at = watched(catalog(), catalog("/v2"), catalog("/v3"))
+
+    def swap(made: Catalog) -> None:
+        if not at.problems:
+            raise RuntimeError("cannot fold")
+        at.swapped.append(made)
+
+    at.run(swap)
+    assert at.paths == ["/v3"]
+    assert at.problems == ["RuntimeError: cannot fold"]
+
+
+def test_variables_are_filled_in_anew(watched: Callable[..., Watched]) -> None:
+    env = {"URL": "http://one.example"}
+    at = watched(catalog(url="${URL}"), catalog("/v2", url="${URL}"), env=env)
+    env["URL"] = "http://two.example"
+    at.run()
+    assert at.swapped[0].services["s"].base_urls == ("http://two.example",)
+
+
+def test_a_copy_of_the_last_good_one_serves_a_restart_while_the_source_is_away_or_wrong(
+    watched: Callable[..., Watched], tmp_path: Path
+) -> None:
+    watched(catalog(), catalog("/v2"), WRONG).run()
+    file = tmp_path / "copy" / "catalog.last.yaml"
+    assert file.stat().st_mode & 0o777 == 0o600
+    for said, says in ((AWAY, "consul cannot be asked"), (WRONG, "consul: line 3")):
+        again = Watched(tmp_path, said)
+        assert again.load().services["s"].methods["m"].path == "/v2"
+        assert says in str(again.watcher.state)
+        assert str(again.watcher.state).startswith("last good one of ")
+        assert len(again.problems) == 1
+
+
+def test_a_source_that_is_back_with_what_serves_is_all_right_again(
+    watched: Callable[..., Watched], tmp_path: Path
+) -> None:
+    watched(catalog(), catalog()).run()
+    again = Watched(tmp_path, AWAY, AWAY, catalog())
+    again.load()
+    again.run()
+    assert (again.swapped, str(again.watcher.state), len(again.problems)) == ([], "ok", 1)
+
+
+def test_without_a_source_and_without_a_copy_there_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"^consul://a\.example:8500/k: consul cannot be asked: ConnectFailed"):
+        Watched(tmp_path, AWAY).load()
+    with pytest.raises(CatalogError, match=r"^consul://a\.example:8500/k:3: services\.s\.base_ulr"):
+        Watched(tmp_path, WRONG).load()
+
+
+def test_a_copy_of_another_source_is_not_used(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    watched(catalog(), catalog()).run()
+    with pytest.raises(CatalogError):
+        Watched(tmp_path, AWAY, name="consul://b.example:8500/k").load()
+
+
+def test_a_file_is_its_own_copy(watched: Callable[..., Watched], tmp_path: Path) -> None:
+    watched(catalog(), catalog("/v2"), away=False).run()
+    assert not (tmp_path / "copy").exists()
+    with pytest.raises(CatalogError):
+        Watched(tmp_path, AWAY, away=False).load()
+
+
+def test_a_copy_that_cannot_be_written_is_told_and_the_change_taken(
+    watched: Callable[..., Watched], tmp_path: Path
+) -> None:
+    (tmp_path / "copy").write_text("in the way")
+    at = watched(catalog(), catalog("/v2")).run()
+    assert at.paths == ["/v2"]
+    assert at.problems[0].startswith("no copy can be kept for a restart: ")
+
+
+def test_a_copy_is_there_whole_whoever_writes_and_reads(tmp_path: Path) -> None:
+    copy, texts = LastGood(tmp_path / "c.yaml", "consul://a/k"), [f"{n}\n" * 5000 for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        writing = [pool.submit(copy.write, text) for text in texts * 5]
+        seen = {kept[0] for _ in range(200) if (kept := copy.read())}
+        for each in writing:
+            each.result(10)
+    assert seen <= set(texts)
+    assert [file.name for file in tmp_path.iterdir()] == ["c.yaml"]
+
+
+def test_a_secret_in_a_problem_is_masked_in_the_log(watched: Callable[..., Watched]) -> None:
+    masker = Masker()
+    at = watched(catalog(), SourceError("consul cannot be asked", "x t-42-secret")).run()
+    masker.register(Secret("t-42-secret"))
+    assert b"t-42-secret" not in at.log.rendered(masker)
+
+
+def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> None:
+    file = tmp_path / "services.yaml"
+    file.write_text(catalog())
+    clock, log = SystemClock(), Lines()
+    following = Watcher(File(str(file)), {}, LastGood(tmp_path / "c", "x"), clock=clock, log=log)
+    gateway = Gateway(following.load(), store=MemoryStore(clock), log=log, masker=Masker(), clock=clock)
+    gateway.follow(following)
+    gateway.start()
+    try:
+        file.write_text(catalog("/v2"))
+        assert comes_true(lambda: gateway.method("s", "m").path == "/v2")
+        assert gateway.catalog_state.taken == 1
+    finally:
+        gateway.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "postern-catalog"]
