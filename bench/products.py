@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> str:
 
 
 def arguments() -> argparse.Namespace:
-    made = parser("bench.products", __doc__, rounds=7, requests=500, most=ROWS - PAGE)
+    made = parser("bench.products", __doc__, rounds=5, requests=400, most=ROWS - PAGE)
     made.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS))
     options = made.parse_args()
     options.only = [kind for kind in KINDS if kind in options.only]

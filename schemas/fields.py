@@ -31,8 +31,10 @@ class Text(fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if "\0" in text:
             raise ValidationError("Must not contain a NUL character.")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValidationError("Not a valid string.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # a lone surrogate
+            raise ValidationError("Not a valid string.") from error
         return text
 
 
