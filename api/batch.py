@@ -10,9 +10,9 @@ from flask import Blueprint, Response, g, request
 from api.answers import envelope
 from api.auth import token_required
 from api.body import json_body
-from api.call import request_timeout
 from api.errors import PartialFailure, answer, describe
 from api.idempotency import idempotency_key
+from api.outgoing import request_timeout
 from api.parts import parts
 from gateway import Call
 from gateway.errors import InvalidParams

@@ -96,24 +96,17 @@ class _Builder:
     def __init__(self, document: Document, env: Mapping[str, str], pause: Callable[[], None]) -> None:
         self.document, self.env, self.pause, self.nodes = document, env, pause, 0
         self.anchors: dict[str, list[Any]] = {}  # the events of each; none while it is not yet at its end
-        self.recording: list[list[Any]] = []
 
     def fill(self, text: str) -> None:
         """Build the one document that the text may have."""
-        self.read: Pull = _LOADER(text).get_event
-        self._pull()  # the stream's start
-        if isinstance(self._pull(), yaml.StreamEndEvent):
+        pull: Pull = _LOADER(text).get_event
+        pull()  # the stream's start
+        if isinstance(pull(), yaml.StreamEndEvent):
             return
-        self.document.value = self.build(self._pull(), self._pull, ())
-        self._pull()  # the document's end
-        if not isinstance(more := self._pull(), yaml.StreamEndEvent):
+        self.document.value = self.build(pull(), pull, ())
+        pull()  # the document's end
+        if not isinstance(more := pull(), yaml.StreamEndEvent):
             self._stop(more, "not YAML: a second document; the catalog is one")
-
-    def _pull(self) -> Any:
-        event = self.read()
-        for record in self.recording:
-            record.append(event)
-        return event
 
     def build(self, event: Any, pull: Pull, path: Path_) -> object:
         self.nodes += 1
@@ -128,16 +121,18 @@ class _Builder:
                 self.anchors[event.anchor] = [event]
             return self._scalar(event, path)
         self.pause()
-        first = event.anchor and pull == self._pull  # not in a replay
-        return self._recorded(event, pull, path) if first else self._collection(event, pull, path)
+        return self._recorded(event, pull, path) if event.anchor else self._collection(event, pull, path)
 
     def _recorded(self, event: Any, pull: Pull, path: Path_) -> object:
         """A collection that aliases may stand for: they replay its events."""
-        record, outer = [event], self.recording
+        record = [event]
+
+        def recording() -> Any:
+            record.append(following := pull())
+            return following
+
         self.anchors[event.anchor] = []
-        self.recording = [*outer, record]
-        made = self._collection(event, pull, path)
-        self.recording = outer
+        made = self._collection(event, recording, path)
         self.anchors[event.anchor] = record
         return made
 

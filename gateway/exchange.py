@@ -14,7 +14,7 @@ from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
 from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
-from gateway.signers import SIGNERS, TokenSigner
+from gateway.signers import SIGNERS, TokenSigner, fetches
 from gateway.tokens import token_name
 
 USER_AGENT = "postern"
@@ -39,8 +39,8 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
-    token_of = _token_source(method, parts, signer) if isinstance(signer, TokenSigner) else None
-    name = token_name(service.name, service.base_urls[0], service.auth)
+    token_of = _token_source(method, parts, signer) if fetches(signer) else None
+    name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
     build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
     send, timeout = parts.client.channel(service).send, method.timeout
 

@@ -85,6 +85,7 @@ class Gateway:
         self._parts.masker.renew(catalog.secrets)
         self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
+        self._parts.tokens.retain(catalog.services.values())
         self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:

@@ -9,13 +9,14 @@ it is, the newer one is taken and the call sent once more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gateway.bodies import digest
+from gateway.catalog import Service
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
 from gateway.masking import Masker, Secret
@@ -111,6 +112,13 @@ class Tokens:
             slot = self._slots.get(name)
             if slot and slot.token and slot.token.value == value:
                 slot.token, slot.refused = None, slot.token
+
+    def retain(self, services: Iterable[Service]) -> None:
+        """Forget what services that are gone, or have another credential, fetched."""
+        names = {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        with self._lock:
+            for name in self._slots.keys() - names:
+                del self._slots[name]
 
     def _renew(self, name: str, slot: _Slot, mine: Future[Token], fetch: Fetch, deadline: float) -> Token:
         try:

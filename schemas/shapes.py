@@ -37,17 +37,29 @@ class Strict(Schema):
         "type": "must be a mapping of keys to values",
     }
 
-    def _deserialize(self, data: Any, **options: Any) -> Any:
-        """Marshmallow asks every field that there could be; of those that are absent, only required ones matter."""
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._by_key = {each.data_key or name: (name, each) for name, each in self.load_fields.items()}
+        self._required = {key: each for key, (_, each) in self._by_key.items() if each.required}
+
+    def _deserialize(self, data: Any, *, error_store: Any, **options: Any) -> dict[str, Any]:
+        """Goes by the keys there are. Marshmallow asks each that there could be, three times the work."""
         PAUSE.get()()
         if not isinstance(data, dict):
-            return super()._deserialize(data, **options)
-        narrow = object.__new__(type(self))
-        asked = {
-            name: each for name, each in self.load_fields.items() if (each.data_key or name) in data or each.required
-        }
-        narrow.__dict__ = {**self.__dict__, "load_fields": asked}
-        return super(Strict, narrow)._deserialize(data, **options)
+            error_store.store_error([self.error_messages["type"]])
+            return {}
+        loaded = {}
+        for key, value in data.items():
+            name, known = self._by_key.get(key, (key, None))
+            try:
+                if known is None:
+                    raise ValidationError(self.error_messages["unknown"])
+                loaded[name] = known.deserialize(value, key, data)
+            except ValidationError as error:
+                error_store.store_error(error.messages, key)
+        for key in self._required.keys() - data.keys():
+            error_store.store_error([self._required[key].error_messages["required"]], key)
+        return loaded
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
         if isinstance(error.messages, dict):

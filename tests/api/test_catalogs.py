@@ -1,0 +1,165 @@
+"""``flask catalog check|diff`` and what ``/readyz`` says, with a catalog in a file and one in Consul."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from flask import Flask
+
+from config import Settings
+from gateway.last_good import LastGood
+from gateway.loader import CatalogError
+from sandbox.consul import Consul
+
+Make = Callable[[Settings], Flask]
+OLD = """\
+version: 1
+services:
+  shop:
+    base_url: http://a.example
+    auth: {type: bearer, token: "${TOKEN}"}
+    timeout: {read: 5}
+    methods:
+      find: {http: GET /find, params: {q: {type: string, maxLength: 20}}}
+      buy: {http: POST /buy}
+  maps: {base_url: http://b.example}
+"""
+NEW = """\
+version: 1
+defaults: {deadline: 5}
+services:
+  shop:
+    base_url: http://a.example
+    auth: {type: bearer, token: brand-new-token}
+    headers: {X-Key: abc}
+    methods:
+      find: {http: GET /find, summary: Find with brand-new-token, params: {q: {type: string, maxLength: 40}}}
+      sell: {http: POST /sell}
+  news: {base_url: http://c.example}
+"""
+DIFFERENCE = """\
+~ defaults
+    deadline: (none) -> 5
+~ service shop
+    auth.token: **** -> ****
+    timeout: {"read": 5} -> (none)
+    headers: (none) -> ****
+~ method shop.find
+    params.q.maxLength: 20 -> 40
+    summary: (none) -> "Find with ****"
+- method shop.buy
+- service maps
++ method shop.sell
++ service news
+"""
+WRONG = "version: 1\nservices: {shop: {base_ulr: x}}\n"
+
+
+@pytest.fixture
+def consul() -> Iterator[Consul]:
+    with Consul() as running:
+        running.put("postern", OLD)
+        yield running
+
+
+@pytest.fixture
+def in_file(settings: Settings, tmp_path: Path) -> Settings:
+    (tmp_path / "old.yaml").write_text(OLD)
+    (tmp_path / "new.yaml").write_text(NEW)
+    copy = str(tmp_path / "last.yaml")
+    return replace(
+        settings, catalog=str(tmp_path / "old.yaml"), catalog_copy=copy, environ={"TOKEN": "the-old-token-1"}
+    )
+
+
+@pytest.fixture
+def in_consul(in_file: Settings, consul: Consul) -> Settings:
+    return replace(in_file, catalog=consul.url("postern", "token=t-42-secret"))
+
+
+def run(app: Flask, *words: str) -> Result:
+    return app.test_cli_runner().invoke(args=["catalog", *words])
+
+
+def served(settings: Settings, text: str) -> None:
+    """A worker has served this, and kept its copy."""
+    LastGood(Path(settings.catalog_copy), settings.catalog.partition("?")[0]).write(text)
+
+
+def test_diff_says_what_another_file_would_change(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+    done = run(make_app(in_file), "diff", str(tmp_path / "new.yaml"))
+    assert (done.output, done.exit_code) == (DIFFERENCE, 1)
+
+
+def test_diff_of_the_same_says_nothing(make_app: Make, in_file: Settings) -> None:
+    app = make_app(in_file)
+    for words in (["diff"], ["diff", in_file.catalog]):
+        done = run(app, *words)
+        assert (done.output, done.exit_code) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("wrong.yaml", "wrong.yaml:2: services.shop.base_ulr"), ("none.yaml", "cannot be read")]
+)
+def test_diff_with_what_is_no_catalog_is_trouble(
+    make_app: Make, in_file: Settings, tmp_path: Path, name: str, says: str
+) -> None:
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    done = run(make_app(in_file), "diff", str(tmp_path / name))
+    assert done.exit_code == 2
+    assert says in done.output
+
+
+def test_diff_says_what_the_source_has_and_the_workers_do_not(
+    make_app: Make, in_consul: Settings, consul: Consul
+) -> None:
+    served(in_consul, OLD)
+    consul.put("postern", NEW)
+    done = run(make_app(in_consul), "diff")
+    assert (done.output, done.exit_code) == (DIFFERENCE, 1)
+
+
+def test_check_reads_from_consul_and_says_what_is_wrong_there(
+    make_app: Make, in_consul: Settings, consul: Consul
+) -> None:
+    name = consul.url("postern")
+    assert run(make_app(in_consul), "check").output == f"{name}: ok, 2 services, 2 methods\n"
+    served(in_consul, OLD)
+    consul.put("postern", WRONG)
+    app = make_app(in_consul)
+    done = run(app, "check")
+    assert done.exit_code == 1
+    assert f"{name}:2: services.shop.base_ulr: unknown key" in done.output
+    done = run(app, "diff")
+    assert done.exit_code == 2
+    assert "t-42-secret" not in done.output
+
+
+def test_a_command_leaves_the_workers_copy_alone(make_app: Make, in_consul: Settings) -> None:
+    make_app(in_consul)
+    assert not Path(in_consul.catalog_copy).exists()
+
+
+def test_readyz_is_ready_and_says_that_the_last_good_one_serves(
+    make_app: Make, in_consul: Settings, consul: Consul
+) -> None:
+    ready = make_app(in_consul).test_client().get("/readyz")
+    assert (ready.status_code, ready.json["data"]["catalog"]) == (200, "ok")
+    served(in_consul, OLD)
+    consul.stop()
+    ready = make_app(in_consul).test_client().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json["data"]["catalog"].startswith("last good one of 20")
+    assert ready.json["data"]["catalog"].endswith("Z; consul cannot be asked")
+    assert consul.address not in ready.text
+
+
+def test_without_a_source_or_a_copy_the_start_stops(make_app: Make, in_consul: Settings, consul: Consul) -> None:
+    consul.stop()
+    with pytest.raises(CatalogError, match="consul cannot be asked: ConnectFailed: ConnectionRefusedError") as caught:
+        make_app(in_consul)
+    assert "t-42-secret" not in str(caught.value)
