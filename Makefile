@@ -28,6 +28,7 @@ test: .venv/dev ## The whole suite, over real sockets
 
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.products
 
 bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
 	$(BIN)/python -m bench.lists

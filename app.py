@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ CONFIG = {
 CACHED_READS = 10_000
 
 
+class App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
+        return func
+
+
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
     """Postern as a WSGI application.
 
@@ -46,7 +53,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     masker, clock = Masker(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
-    app = Flask(__name__, static_folder=None)
+    app = App(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
 

@@ -10,11 +10,13 @@ from flask import Blueprint, Response, g, request
 from api.answers import envelope
 from api.auth import token_required
 from api.body import json_body
-from api.call import request_timeout
 from api.errors import PartialFailure, answer, describe
+from api.idempotency import idempotency_key
+from api.outgoing import request_timeout
 from api.parts import parts
 from gateway import Call
 from gateway.errors import InvalidParams
+from gateway.idempotency import part_key
 from gateway.together import Outcome
 from schemas.batch import BatchSchema
 
@@ -55,7 +57,6 @@ def _aggregate(name: str, body: Mapping[str, Any]) -> Response:
 
 def _call(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
     """One of the calls; an ``Idempotency-Key`` of the request counts for each of them apart."""
-    key = request.headers.get("Idempotency-Key")
     return Call(
         service,
         method,
@@ -63,7 +64,7 @@ def _call(service: str, method: str, params: Mapping[str, Any], part: str) -> Ca
         caller=g.caller,
         request_id=g.request_id,
         timeout=request_timeout(),
-        idempotency_key=f"{key}:{part}" if key else None,
+        idempotency_key=part_key(idempotency_key(), part),
     )
 
 

@@ -44,6 +44,10 @@ class Blueprint(SmorestBlueprint):
 
     ARGUMENTS_PARSER = Parser()
 
+    def arguments(self, schema: Schema | type[Schema], **options: Any) -> Any:
+        """One schema for all requests; of a class, webargs would make one, fields and all, for each."""
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+
     @staticmethod
     def _prepare_response_content(data: Any) -> Any:
         return shape(g.request_id, data)

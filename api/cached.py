@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from flask import Response, request
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.conditional import answer
@@ -52,6 +53,18 @@ def writing(*resources: str) -> Iterator[Session]:
     """A transaction that may write; once it is committed, kept reads of these resources are out of reach."""
     with parts().database.session() as session:
         yield session
+    _begin_anew(resources)
+
+
+@contextmanager
+def changing(*resources: str) -> Iterator[Connection]:
+    """The same for statements on columns."""
+    with parts().database.changing() as connection:
+        yield connection
+    _begin_anew(resources)
+
+
+def _begin_anew(resources: Iterable[str]) -> None:
     for resource in resources:
         parts().cache.delete(_key(resource))
 

@@ -20,16 +20,20 @@ def etag_of(row: Any) -> str:
 def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
     """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
     reads = request.method in ("GET", "HEAD")
-    if reads and request.accept_mimetypes and not request.accept_mimetypes.accept_json:
+    if reads and "Accept" in request.headers and not _accepts_json():
         raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
-    if reads and _plain(request.if_none_match).contains_weak(etag):
+    if reads and "If-None-Match" in request.headers and _plain(request.if_none_match).contains_weak(etag):
         response = Response(status=304)
     else:
         response = envelope(data, status)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
+
+
+def _accepts_json() -> bool:
+    return not request.accept_mimetypes or request.accept_mimetypes.quality("application/json") > 0
 
 
 def check_match(row: Any | None) -> None:

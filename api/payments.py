@@ -9,27 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from flask import Response, g
 from marshmallow import ValidationError
+from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required
 from api.blueprint import Blueprint
 from api.conditional import check_match
+from api.idempotency import once
 from api.orders import answer_order, found_order
+from api.outgoing import outgoing, tell_attempts
 from api.parts import parts
 from gateway import Call, GatewayError
-from gateway.call import Trace
 from gateway.catalog import Method
 from gateway.errors import BadResponse, Conflict, Rejected, StoreAway, fields_error
+from gateway.idempotency import NOT_NOW
 from models import Order
 from schemas.orders import OrderOut, PayIn, PaymentOut
 
 blueprint = Blueprint("payments", __name__, description="Charging orders through the gateway.")
+blueprint.after_request(tell_attempts)
 
 READS = ("GET", "HEAD", "OPTIONS")
-NOT_NOW = ("408", "409", "425")  # "not now", such as "still at work on this key", is no "no"
 ABOUT_THE_PAYMENT = ("402", "422")  # other statuses may be about us, or about the address
 CHARGED, REFUSED = ("succeeded",), ("failed", "declined", "canceled")
 MARGIN = 2.0  # seconds beyond the call's deadline, to record its outcome
@@ -50,15 +52,23 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     same service that takes `order_id` and tells the order's payments, `[{"order_id", "amount", "status"}]`: one that
     `succeeded` makes the order paid; only `failed`, `declined` or `canceled` ones make it failed. None at all may also
     mean "not yet": only an admin's `settle` takes that for failed.
+
+    With an `Idempotency-Key`, the first answer is kept for 24 hours and given again (`Idempotency-Replayed: true`).
+
+    As with any call, `X-Request-Timeout` (seconds) lowers the deadline, and the answer's `X-Attempts` and
+    `Server-Timing` tell what it took.
     """
     via = _method("via", given["via"])
+    return once(("pay", order_id, given), _longest(via), lambda: _pay(given, order_id, via))
+
+
+def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
     with parts().database.reading() as session:
         order = found_order(session, order_id)
     asks = order.status == "unknown" and "settle" in given
     _check(order, via, asks)
     call = _asking(order, via, given["settle"]) if asks else _charging(order, via)
     parts().gateway.dry_run(call)  # what is wrong with the call is said before the order is touched
-    g.called, g.trace = (call.service, call.method), call.trace
     with _alone(order, call):
         version = _claim(order, via)
         status = _found_out(order, call) if asks else _charged(order, call, via, version)
@@ -70,6 +80,8 @@ def _method(field: str, name: str) -> Method:
     if (method.verb in READS) is (field == "via"):
         wanted = "must not be" if field == "via" else "must be"
         raise fields_error(field, [f"The method's verb {wanted} GET."])
+    if method.cache or method.fallback:  # what somebody else says, or said before, proves nothing about this order
+        raise fields_error(field, ["Must be a method without cache and fallback: the service itself has to answer."])
     return method
 
 
@@ -90,26 +102,20 @@ def _check(order: Order, via: Method, asks: bool) -> None:
 
 
 def _charging(order: Order, via: Method) -> Call:
-    return _call(via, {"order_id": order.id, "amount": f"{order.total:.2f}"}, order.idempotency_key)
+    params = {"order_id": order.id, "amount": f"{order.total:.2f}"}
+    return outgoing(via.service.name, via.name, params, vendor_key=order.idempotency_key)
 
 
 def _asking(order: Order, via: Method, name: str) -> Call:
     method = _method("settle", name)
     if method.service.name != via.service.name:
         raise fields_error("settle", ["Must be a method of the service that charges."])
-    return _call(method, {"order_id": order.id})
+    return outgoing(method.service.name, method.name, {"order_id": order.id})
 
 
-def _call(method: Method, params: dict[str, Any], key: str | None = None) -> Call:
-    return Call(
-        method.service.name,
-        method.name,
-        params,
-        caller=g.caller,
-        request_id=g.request_id,
-        idempotency_key=key,
-        trace=Trace(),
-    )
+def _longest(method: Method) -> float:
+    """Seconds until a pay has certainly ended: a backup URL has time of its own."""
+    return method.deadline * (2 if method.service.backup_url else 1) + MARGIN
 
 
 @contextmanager
@@ -119,8 +125,8 @@ def _alone(order: Order, call: Call) -> Iterator[None]:
     :raises StoreAway: it cannot be told; nothing is charged.
     """
     store, key = parts().store, f"pay:{order.id}"
-    deadline = parts().gateway.method(call.service, call.method).deadline
-    fence = store.acquire(key, deadline + MARGIN)
+    method = parts().gateway.method(call.service, call.method)
+    fence = store.acquire(key, _longest(method))
     if fence is None:
         raise Conflict("The order is being paid at this moment.")
     try:
@@ -140,6 +146,7 @@ def _claim(seen: Order, via: Method) -> int:
         if order.version != seen.version:
             raise Conflict("The order is being paid at this moment.")
         order.status, order.via = "unknown", via.full_name
+        flag_modified(order, "status")  # a new version though it said so already: this try is another
         session.flush()
         return order.version
 

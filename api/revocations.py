@@ -21,9 +21,8 @@ from models import Database, RevokedToken
 
 COMPLETE = "revocations"  # the mark: when everything was put there, Unix seconds
 KEPT = 30 * 86400  # seconds
-LOOK_AGAIN = (
-    60  # seconds, after which everything is put there again: a worker may have died between its commit and that
-)
+# Seconds, after which everything is put there again: a worker may have died between its commit and the store.
+LOOK_AGAIN = 60
 LOADING = 5  # seconds until another worker tries, should the one that puts it there fail
 AT_ONCE = 500
 

@@ -1,16 +1,11 @@
 """python -m bench.lists: what a page costs among a million products, by key and by offset, on both databases."""
 
 import argparse
-import os
-import platform
-import re
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
 from flask.testing import FlaskClient
@@ -18,8 +13,10 @@ from sqlalchemy import text
 
 from api.passwords import hash_password
 from app import create_app
-from bench.__main__ import processor
-from bench.servers import ROOT, BenchError
+from bench import report
+from bench.fill import FILL
+from bench.rounds import publish, spread
+from bench.servers import BenchError
 from config import Settings
 from gateway.masking import Secret
 from models import Database, User, migrate
@@ -27,17 +24,6 @@ from tests.postgres import PostgresError, Server
 
 LIMIT, FAR = 10, 10_000
 PASSWORD = "only for this benchmark"
-MARKED = re.compile(r"(?<=<!-- bench:lists -->\n).*?(?=<!-- /bench:lists -->)", re.DOTALL)
-COLUMNS = "name, price, description, stock, category, created_at, version"
-FILL = {
-    "sqlite": f"""INSERT INTO products ({COLUMNS})
-        WITH RECURSIVE series(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < :rows)
-        SELECT 'Product ' || n, n * 7919 % 100000, 'The product with number ' || n, n % 50, 'category ' || n % 20,
-               datetime('now'), 1 FROM series""",
-    "postgresql": f"""INSERT INTO products ({COLUMNS})
-        SELECT 'Product ' || n, n * 7919::bigint % 100000 / 100.0, 'The product with number ' || n, n % 50,
-               'category ' || n % 20, now(), 1 FROM generate_series(1, :rows) AS n""",
-}  # fmt: skip
 SETTLE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE products"}
 PAGES = {
     "page 1": f"limit={LIMIT}",
@@ -95,13 +81,8 @@ def measure(url: str, rows: int, times: int) -> dict[str, list[float]]:
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> str:
-    lines = [["", *(f"{name}, ms" for name in results)], ["---", *["---:"] * len(results)]]
-    lines += [[page, *(_cell(each[page]) for each in results.values())] for page in PAGES]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def _cell(took: list[float]) -> str:
-    return f"{statistics.median(took):.1f} ({min(took):.1f}-{max(took):.1f})"
+    rows = [[page, *(spread(each[page], 1) for each in results.values())] for page in PAGES]
+    return report.table(["", *(f"{name}, ms" for name in results)], rows)
 
 
 def run(rows: int, times: int) -> str:
@@ -115,18 +96,10 @@ def run(rows: int, times: int) -> str:
     facts = (
         f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` of {rows:,} products, "
         "one at a time through the whole app (token, query, count, JSON) less the socket; PostgreSQL as in the tests, "
-        f"without fsync; {os.cpu_count()} cores ({processor()}), Python {platform.python_version()}, "
-        f"SQLAlchemy {version('sqlalchemy')}, psycopg {version('psycopg')}. By `after`, `total` is at most 5 s old and "
-        "is not counted for every page; otherwise counting is most of the time."
+        f"without fsync; {report.machine()}, {report.versions('sqlalchemy', 'psycopg')}. By `after`, `total` is at "
+        "most 5 s old and is not counted for every page; by `skip` it is."
     )
     return f"{table(results)}\n\n{facts}"
-
-
-def write_readme(told: str, path: Path) -> None:
-    new, places = MARKED.subn(lambda _: f"{told}\n", path.read_text())
-    if places != 1:
-        raise BenchError(f"{path.name} must have <!-- bench:lists --> and <!-- /bench:lists --> once")
-    path.write_text(new)
 
 
 def main() -> None:
@@ -137,14 +110,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.rows < FAR * LIMIT or options.times < 1:
         parser.error(f"--rows must be at least {FAR * LIMIT}, --times at least 1")
-    told = run(options.rows, options.times)
-    print(told)
-    if options.readme:
-        write_readme(told, ROOT / "README.md")
+    publish(lambda: run(options.rows, options.times), "bench:lists", readme=options.readme, failures=(PostgresError,))
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (BenchError, PostgresError) as failure:
-        sys.exit(f"bench: {failure}")
+    main()

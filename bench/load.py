@@ -6,13 +6,14 @@ import statistics
 import sys
 import time
 from dataclasses import asdict, dataclass
+from secrets import token_hex
 
-PATH = "/api/v1/call/wechat/send_msg"
-KINDS = 64  # different bodies
+from bench.asks import ASKS
 
 
 @dataclass(frozen=True)
 class Job:
+    ask: str
     port: int
     token: str
     calls: int
@@ -32,20 +33,21 @@ class Run:
     """What the connections share. ``done`` ends with the last answer or the first wrong one."""
 
     def __init__(self, job: Job) -> None:
-        self.requests = [_request(job, kind) for kind in range(KINDS)]
-        self.calls, self.sent = job.calls, 0
+        self.ask, mark = ASKS[job.ask], token_hex(4)
+        self.requests = [self.ask.request(number, mark, job.token) for number in range(job.calls)]
+        self.sent = 0
         self.latencies: list[float] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def next_request(self) -> bytes | None:
-        if self.sent == self.calls:
+    def next_number(self) -> int | None:
+        if self.sent == len(self.requests):
             return None
         self.sent += 1
-        return self.requests[self.sent % KINDS]
+        return self.sent - 1
 
     def answered(self, seconds: float) -> None:
         self.latencies.append(seconds)
-        if len(self.latencies) == self.calls and not self.done.done():
+        if len(self.latencies) == len(self.requests) and not self.done.done():
             self.done.set_result(None)
 
     def fail(self, why: str) -> None:
@@ -64,10 +66,10 @@ class Client(asyncio.Protocol):
         self.ask()
 
     def ask(self) -> None:
-        request = self.run.next_request()
-        if request is not None:
-            self.began = time.perf_counter()
-            self.transport.write(request)
+        number = self.run.next_number()
+        if number is not None:
+            self.number, self.began = number, time.perf_counter()
+            self.transport.write(self.run.requests[number])
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -83,7 +85,7 @@ class Client(asyncio.Protocol):
 
     def check(self, head: bytes, body: bytes) -> None:
         taken = time.perf_counter() - self.began
-        if not head.startswith(b"HTTP/1.1 200 ") or json.loads(body).get("code") != 0:
+        if not self.run.ask.answered(head, body, self.number):
             self.run.fail(f"a wrong answer: {head[:200]!r} {body[:500]!r}")
             return
         self.run.answered(taken)
@@ -91,15 +93,6 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.run.fail(f"the connection was closed: {error or 'no reason given'}")
-
-
-def _request(job: Job, kind: int) -> bytes:
-    body = json.dumps({"touser": f"user-{kind}", "text": f"Your parcel {kind} is on its way. " * 3}).encode()
-    head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1:{job.port}\r\nAuthorization: Bearer {job.token}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
 
 
 async def put_under_load(job: Job) -> Outcome:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ class Yard:
     """Starts servers with their files in ``folder``; on leaving, everything it started is ended."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.database = folder, folder / "postern.db"
         self.servers: list[Server] = []
         # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
         self.env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
@@ -117,7 +118,7 @@ class Yard:
         user = {"username": "bench", "password": secrets.token_urlsafe(16)}
         env = {
             "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(path),
-            "DATABASE_URL": f"sqlite:///{self.folder / 'postern.db'}", "ACCESS_TOKEN_TTL": str(LIFETIME),
+            "DATABASE_URL": f"sqlite:///{self.database}", "ACCESS_TOKEN_TTL": str(LIFETIME),
             "DEFAULT_RATE_LIMIT": "1000000/second",
         }  # fmt: skip
         flask = [str(BIN / "flask"), "--app", "wsgi"]
@@ -127,19 +128,29 @@ class Yard:
         server.token = fetch(f"http://127.0.0.1:{port}/api/v1/login", user)["data"]["access_token"]
         return server
 
-    def fastapi(self, name: str, module: str) -> Server:
-        port = free_port()
-        return self.start(
-            name, [str(BIN / "uvicorn"), f"bench.peers.{module}:app", "--port", str(port)], self.peer(), port,
-            self.token(),
-        )  # fmt: skip
+    def uvicorn(self, name: str, target: str) -> Server:
+        """A FastAPI peer, on what uvicorn is quickest with."""
+        options = ["--loop", "uvloop", "--http", "httptools"]
+        return self.peer(name, lambda port: ["uvicorn", f"bench.peers.{target}", "--port", str(port), *options])
 
-    def flask(self, name: str, module: str) -> Server:
-        port = free_port()
-        options = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "16", "--keep-alive", "75"]
-        options += ["--config", "/dev/null", "--no-control-socket", "--access-logfile", "-"]
-        command = [str(BIN / "gunicorn"), f"bench.peers.{module}:app", *options]
-        return self.start(name, command, self.peer(), port, self.token())
+    def gunicorn(self, name: str, target: str, worker: str, *options: str) -> Server:
+        """A WSGI peer, told nothing of Postern's gunicorn.conf.py."""
+        options += ("--worker-class", worker, "--keep-alive", "75", "--access-logfile", "-")
+        options += ("--config", "/dev/null", "--no-control-socket")
+        return self.peer(
+            name, lambda port: ["gunicorn", f"bench.peers.{target}", "--bind", f"127.0.0.1:{port}", *options]
+        )
+
+    def peer(self, name: str, command: Callable[[int], list[str]]) -> Server:
+        """With settings of its own: unlike Postern it is handed the vendor's token and never renews it."""
+        query, port = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret", free_port()
+        env = {
+            "DATABASE": str(self.database),
+            "VENDOR_URL": self.vendor,
+            "VENDOR_TOKEN": fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"],
+        }
+        program, *arguments = command(port)
+        return self.start(name, [str(BIN / program), *arguments], env, port, self.token())
 
     def run(self, command: list[str], env: dict[str, str]) -> None:
         done = subprocess.run(
@@ -147,14 +158,6 @@ class Yard:
         )
         if done.returncode:
             raise BenchError(f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
-
-    def peer(self) -> dict[str, str]:
-        """A peer's settings: unlike Postern it is handed the vendor's token and never renews it."""
-        query = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
-        return {
-            "VENDOR_URL": self.vendor,
-            "VENDOR_TOKEN": fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"],
-        }
 
     def token(self) -> str:
         """A caller's token with the claims that Postern's have."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -9,6 +10,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import orjson
+
+from gateway.masking import Secret
 
 DEEPEST = 64  # levels of nesting a caller's JSON may have
 
@@ -29,6 +32,16 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def digest(value: object) -> str:
+    """SHA-256 in hex of what JSON can say, whatever the order of its keys; a ``Secret`` counts as its text."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_bare)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _bare(value: object) -> object:
+    return value.reveal() if isinstance(value, Secret) else _plain(value)
 
 
 def load_json(body: bytes, *, strict: bool = False) -> Any:

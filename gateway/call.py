@@ -69,6 +69,8 @@ class Call:
 
     :param params: as the caller gave them; ``from_text`` says they came from a query string.
     :param timeout: seconds the caller is willing to wait, if it said so.
+    :param idempotency_key: the caller's own, good within what it asks; ``gateway.idempotency`` says what it does.
+    :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent one.
     :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
         inside the chain's ``deadline`` also the method's.
     :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
@@ -81,6 +83,7 @@ class Call:
     request_id: str
     timeout: float | None = None
     idempotency_key: str | None = None
+    vendor_key: str | None = None
     from_text: bool = False
     deadline: float = math.inf
     backup: bool = False

@@ -18,6 +18,7 @@ from gateway.middleware.concurrency import concurrency
 from gateway.middleware.deadline import deadline
 from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
+from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limit import limit
 from gateway.middleware.log import log
 from gateway.middleware.quota import quota
@@ -27,6 +28,7 @@ from gateway.parts import Handler, Middleware, Parts
 CHAIN: tuple[Middleware, ...] = (
     # once per call
     limit,  # the caller's own
+    idempotency,  # under a caller's key: once, and its first answer again
     cache,  # fresh, stale, or one exchange for all who ask the same at once
     fallback,  # another method, the backup URL, or a declared answer
     deadline,  # the whole budget, handed down

@@ -21,7 +21,7 @@ ELSEWHERE = "another worker's finding"
 class Circuit:
     def __init__(self, service: Service, parts: Parts, at: str) -> None:
         self.breaker = CircuitBreaker(parts.clock, service.breaker)
-        self._store, self._clock, self._log = parts.store, parts.clock, parts.log
+        self._store, self._log = parts.store, parts.log
         self._said = {"service": service.name, "at": at}
         self._key = f"breaker:{service.name}:{at}"
 
@@ -43,13 +43,12 @@ class Circuit:
             raise CircuitOpen(retry_after=self.breaker.left())
         return turn
 
-    def claim(self, turn: Turn, deadline: float) -> None:
-        """Make a probe the only one of all workers, or learn what another's has led to.
+    def claim(self, turn: Turn) -> None:
+        """Make a probe the only one of all workers in ``open_for``, or learn what another's has led to.
 
-        :param deadline: the instant at which it ends at the latest.
         :raises CircuitOpen: another worker probes, or its probe has failed.
         """
-        wait = self._wait(turn, deadline)
+        wait = self._wait(turn)
         if wait:
             self.breaker.open(turn, wait)
             raise CircuitOpen(retry_after=wait)
@@ -65,7 +64,7 @@ class Circuit:
         changed = None if failed is None else self.breaker.record(turn, failed)
         with suppress(StoreAway):
             if changed:
-                self._store.set(self._key, changed.encode(), self.breaker.settings.open_for)
+                self._publish(turn, changed.encode(), self.breaker.settings.open_for)
             elif failed and self.breaker.state == "closed":
                 self._follow(turn)
             if turn.fence is not None:
@@ -77,11 +76,11 @@ class Circuit:
             what = "the one call let through" if turn.probe else f"{failures} of {calls} calls failed, the last"
             self._tell(changed, f"{what}: {why}")
 
-    def _wait(self, turn: Turn, deadline: float) -> float | None:
+    def _wait(self, turn: Turn) -> float | None:
         """Seconds to leave the service alone yet; 0: the probe may go; None: another's has been answered."""
         open_for = self.breaker.settings.open_for
         try:
-            turn.fence = self._store.acquire(self._key, max(open_for, deadline - self._clock.now()))
+            turn.fence = self._store.acquire(self._key, open_for)
             known = self._store.get(self._key)  # after the lock: whoever had it wrote before letting go
             if known == b"closed":
                 return None
@@ -90,6 +89,12 @@ class Circuit:
             return self._store.ttl(self._key) or LOOK * open_for
         except StoreAway:
             return 0.0
+
+    def _publish(self, turn: Turn, state: bytes, seconds: float) -> None:
+        if turn.fence is None:
+            self._store.set(self._key, state, seconds)
+        else:  # a probe that took longer than open_for may not speak against a later one
+            self._store.set_fenced(self._key, state, seconds, turn.fence)
 
     def _follow(self, turn: Turn) -> None:
         """Open as long as another worker does."""

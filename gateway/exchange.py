@@ -116,8 +116,8 @@ def builder(method: Method, urls: tuple[str, ...]) -> Build:
         for name in header_names:
             if name in params:
                 headers[name] = _header_text(name, params[name])
-        if method.idempotency_header and call.idempotency_key:
-            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.idempotency_key)
+        if method.idempotency_header and call.vendor_key:
+            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
         query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
         body = write({name: params[name] for name in body_names if name in params}) if body_names else b""
         return HttpRequest(method.verb, base(), path(params), query, headers, body)

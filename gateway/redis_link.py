@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -21,12 +22,13 @@ from gateway.errors import StoreAway
 PREFIX = "postern:"  # of every key
 TIMEOUT = 0.2  # seconds for one operation, connecting included
 TOTAL = 0.25  # seconds for all operations of one request; once they are gone, each has ...
-LEAST = 0.02  # ... seconds left, as long as a Redis that is well never takes
+LEAST = 0.02  # ... seconds left, and so has every single wait
 FOUND = 0.1  # seconds within which one that was away must answer to be there again
 AGAIN = 1.0  # seconds between two tries while it is away
 CONNECTIONS = 4096  # at most; as many as one worker's requests, so that none ever waits for another's
 CHECK = f"{PREFIX}check"
 
+_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 _mine = threading.local()  # deadline: of this thread's operation; spent: seconds, by its request
 
 
@@ -127,18 +129,22 @@ class RedisLink:
 class _Bounded:
     """A connection of redis-py that ends every wait with the operation's deadline."""
 
-    def _connect(self) -> socket.socket:
-        """In a thread, because neither the look-up of a name nor a second address would keep to the time."""
-        return _within(super()._connect)  # type: ignore[misc]
-
     def read_response(self, *args: Any, **options: Any) -> Any:
         return super().read_response(*args, **{**options, "timeout": _left()})  # type: ignore[misc]
 
 
-class _Plain(_Bounded, Connection): ...
+class _Plain(_Bounded, Connection):
+    def _connect(self) -> socket.socket:
+        """To a name in a thread, because neither its look-up nor a second address would keep to the time."""
+        if not _ADDRESS.fullmatch(self.host):
+            return _within(super()._connect)
+        self.socket_connect_timeout = _left()
+        return cast(socket.socket, super()._connect())  # type: ignore[no-untyped-call]
 
 
-class _Tls(_Bounded, SSLConnection): ...
+class _Tls(_Bounded, SSLConnection):
+    def _connect(self) -> socket.socket:
+        return _within(super()._connect)
 
 
 class _Unix(_Bounded, UnixDomainSocketConnection): ...
@@ -148,8 +154,8 @@ _CLASSES = {"redis": _Plain, "rediss": _Tls, "unix": _Unix}
 
 
 def _left() -> float:
-    """Seconds until the deadline of this thread's operation; above 0, which would mean not to wait at all."""
-    return max(0.001, float(getattr(_mine, "deadline", time.monotonic() + TIMEOUT)) - time.monotonic())
+    """Seconds until the deadline of this thread's operation."""
+    return max(LEAST, float(getattr(_mine, "deadline", time.monotonic() + TIMEOUT)) - time.monotonic())
 
 
 def _within(connect: Callable[[], socket.socket]) -> socket.socket:

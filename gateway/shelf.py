@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
 
-from gateway.bodies import dump_json, load_json
+from gateway.bodies import digest, dump_json, load_json
 from gateway.call import Call
 from gateway.catalog import Method
 from gateway.clock import Clock
 from gateway.errors import StoreAway
-from gateway.masking import Secret
 from gateway.stores import Store
 
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
@@ -115,21 +111,9 @@ def declaration(method: Method) -> str:
     service = method.service
     params = [(param.name, param.place, param.keywords) for param in method.params]
     sent = (method.verb, service.base_urls, method.path, method.headers, params, method.body, service.auth)
-    return _digest((*sent, method.response, method.envelope))[:16]
+    return digest((*sent, method.response, method.envelope))[:16]
 
 
 def question(call: Call, *, by_caller: bool) -> str:
     """A digest of the parameters, in whatever order and form they came; and of who asks, where that matters."""
-    return _digest((call.params, call.caller.id if by_caller else None))
-
-
-def _digest(value: object) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Secret):
-        return value.reveal()
-    assert isinstance(value, Mapping)
-    return dict(value)
+    return digest((call.params, call.caller.id if by_caller else None))

@@ -199,7 +199,7 @@ class MemoryStore:
             now = self._clock.now()
             self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
             self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
-        if len(self._entries) >= self._most:
+        if len(self._entries) >= self._most and key not in self._entries:
             self._entries.pop(next(iter(self._entries)))
         self._entries[key] = (value, expires)
 

@@ -10,6 +10,7 @@ from gateway.aggregates import Aggregate, AggregatePart, Given
 from gateway.call import Call, Result, Trace
 from gateway.clock import Clock
 from gateway.errors import GatewayError
+from gateway.idempotency import part_key
 from gateway.parts import Log
 
 MOST_AT_ONCE = 100  # calls of batches and aggregates that run at the same time in one process; more wait their turn
@@ -105,6 +106,7 @@ def part_call(part: AggregatePart, sources: Mapping[str, object], like: Call) ->
         service=part.service,
         method=part.method,
         params=part.resolved(sources),
+        idempotency_key=part_key(like.idempotency_key, part.name),
         from_text=from_text,
         trace=Trace(),
     )

@@ -8,7 +8,6 @@ it is, the newer one is taken and the call sent once more.
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -16,7 +15,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from gateway.bodies import dump_json
+from gateway.bodies import digest
 from gateway.catalog import Service
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
@@ -35,8 +34,7 @@ Fetch = Callable[[], tuple[Secret, float]]
 
 def token_name(service: str, base_url: str, auth: Mapping[str, str | Secret]) -> str:
     """What the token of a service is kept under: another secret is another name, and none can be read from it."""
-    settings = sorted((key, value.reveal() if isinstance(value, Secret) else value) for key, value in auth.items())
-    return f"token:{hashlib.sha256(dump_json([service, base_url, settings])).hexdigest()}"
+    return f"token:{digest((service, base_url, auth))}"
 
 
 @dataclass(slots=True)

@@ -2,11 +2,12 @@
 
 from models.callers import App, User
 from models.database import Base, Database, UtcDateTime
-from models.goods import Order, OrderLine, Product
+from models.goods import PRODUCTS, Order, OrderLine, Product
 from models.logins import RefreshToken, RevokedToken, forget_expired
 from models.things import Document, File
 
 __all__ = [
+    "PRODUCTS",
     "App",
     "Base",
     "Database",

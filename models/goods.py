@@ -6,8 +6,7 @@ import hashlib
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, ForeignKey, String, Text, update
-from sqlalchemy.ext.hybrid import hybrid_property
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, String, Text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from models.callers import now
@@ -37,14 +36,9 @@ class Product(Base):
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - how SQLAlchemy spells it
 
-    @hybrid_property
+    @property
     def in_stock(self) -> bool:
         return self.stock > 0
-
-    @in_stock.inplace.expression
-    @classmethod
-    def _in_stock(cls) -> ColumnElement[bool]:
-        return cls.stock > 0
 
     @classmethod
     def take(cls, session: Session, product_id: int, quantity: int) -> bool:
@@ -52,6 +46,9 @@ class Product(Base):
         enough = (cls.id == product_id, cls.stock >= quantity)
         taken = {"stock": cls.stock - quantity, "version": cls.version + 1}
         return session.execute(update(cls).where(*enough).values(taken).returning(cls.id)).first() is not None
+
+
+PRODUCTS = Base.metadata.tables["products"]
 
 
 class Order(Base):

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Connection, Select, func
 from sqlalchemy.orm import Session
 
 KEPT = 5  # seconds; what another worker wrote since may be missing from it
@@ -23,10 +24,10 @@ class Totals:
         self._lock = threading.Lock()
         self._writes = 0
 
-    def count(self, session: Session, query: Select[Any]) -> int:
+    def count(self, session: Session | Connection, query: Select[Any]) -> int:
         """Count now."""
         began, writes = time.monotonic(), self._writes
-        total = session.scalar(select(func.count()).select_from(query.order_by(None).subquery())) or 0
+        total = session.scalar(_counting(query)) or 0
         with self._lock:
             if writes == self._writes:
                 self._kept[_key(query)] = total, began
@@ -34,7 +35,7 @@ class Totals:
                 self._kept.popitem(last=False)
         return total
 
-    def recent(self, session: Session, query: Select[Any]) -> int:
+    def recent(self, session: Session | Connection, query: Select[Any]) -> int:
         """The last count if it is still good."""
         kept = self._kept.get(_key(query))
         if kept and time.monotonic() - kept[1] < KEPT:
@@ -48,6 +49,17 @@ class Totals:
             self._kept.clear()
 
 
+# For a query that a view keeps, both are made once; other queries pass through.
+@lru_cache(maxsize=64)
+def _counting(query: Select[Any]) -> Select[Any]:
+    return query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
+
+
+@lru_cache(maxsize=64)
 def _key(query: Select[Any]) -> Hashable:
-    compiled = query.order_by(None).compile()
-    return compiled.string, repr(sorted(compiled.params.items()))
+    """The tables and the conditions: to compile the whole statement for it would cost more than most counts."""
+    tables, where = tuple(map(str, query.columns_clause_froms)), query.whereclause
+    if where is None:
+        return tables
+    compiled = where.compile()
+    return tables, compiled.string, repr(sorted(compiled.params.items()))

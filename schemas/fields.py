@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,11 @@ from marshmallow import ValidationError, fields, validate
 MOST_INTEGER = 2**63 - 1  # what both databases can hold
 MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MOST_MONEY = Decimal("9999999999.99")
+
+
+# Python's own int() and Decimal() also take other scripts' digits, spaces and 1_0.
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 class Text(fields.String):
@@ -25,8 +31,10 @@ class Text(fields.String):
         text = super()._deserialize(value, attr, data, **kwargs)
         if "\0" in text:
             raise ValidationError("Must not contain a NUL character.")
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ValidationError("Not a valid string.")
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:  # a lone surrogate
+            raise ValidationError("Not a valid string.") from error
         return text
 
 
@@ -42,6 +50,18 @@ class Whole(fields.Integer):
         return super()._deserialize(value, attr, data, **kwargs)
 
 
+class Number(fields.Integer):
+    """A whole number as a query writes it: digits."""
+
+    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(least, most), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not _WHOLE.fullmatch(value):
+            raise self.make_error("invalid")
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Money(fields.Decimal):
     """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float."""
 
@@ -52,7 +72,9 @@ class Money(fields.Decimal):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 40:
             raise self.make_error("invalid")
+        if isinstance(value, str) and not _DECIMAL.fullmatch(value):
+            raise self.make_error("invalid")
         amount = super()._deserialize(value, attr, data, **kwargs)
         if amount.adjusted() > 20 or amount != round(amount, 2):
             raise ValidationError("At most two decimals, up to 9999999999.99.")
-        return round(amount, 2)
+        return round(amount, 2) + 0  # -0.00 is 0.00

@@ -11,6 +11,7 @@ from schemas.lists import ListArgs, list_of, search_field, sort_field
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
 PASSWORD = validate.Length(SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long.")
+NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
 
 class UserIn(Schema):
@@ -18,7 +19,7 @@ class UserIn(Schema):
         unknown = RAISE
 
     username = Text(150, 1, required=True)
-    password = fields.String(required=True, validate=PASSWORD)
+    password = fields.String(required=True, validate=[PASSWORD, NO_NUL])
     name = Text(150, 1, load_default=None, allow_none=True)
     age = Whole(0, 150, load_default=None, allow_none=True)
     email = fields.Email(load_default=None, allow_none=True, validate=validate.Length(max=254))

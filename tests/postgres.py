@@ -77,18 +77,24 @@ class Server:
             made = subprocess.run([self._bin / "initdb", *words, "--locale=C.UTF-8"], check=False, **options)
             if made.returncode:
                 raise PostgresError(f"initdb failed:\n{self._log.read_text()}")
-            settings = [word for name, value in CONFIG.items() for word in ("-c", f"{name}={value}")]
-            where = ["-D", str(self._home / "data"), "-k", str(self._home)]
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Begin to serve what is there: after ``stop``, again."""
+        settings = [word for name, value in CONFIG.items() for word in ("-c", f"{name}={value}")]
+        where = ["-D", str(self._home / "data"), "-k", str(self._home)]
+        with self._log.open("ab") as log:
+            options = {"cwd": "/", "stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, **self._as}
             self.process = subprocess.Popen([self._bin / "postgres", *where, *settings], **options)
         try:
             self._wait()
         except BaseException:
             self.stop()
             raise
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.stop()
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown

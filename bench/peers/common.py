@@ -1,4 +1,4 @@
-"""What all peers do alike: settings, the check of the caller's token, the envelope."""
+"""What all peers do alike: the check of the caller's token, the envelope."""
 
 import os
 import uuid
@@ -7,12 +7,8 @@ from typing import Any
 
 import jwt
 
-SEND = os.environ["VENDOR_URL"] + "/cgi-bin/message/send"
-QUERY = {"access_token": os.environ["VENDOR_TOKEN"]}
 SECRET = os.environ["JWT_SECRET"]
 CLAIMS = ["sub", "role", "iat", "nbf", "exp", "jti", "iss", "aud"]
-CONNECT, READ = 3.05, 5.0  # seconds
-LONGEST_TEXT = 2048
 
 
 def verified(token: str) -> dict[str, Any]:

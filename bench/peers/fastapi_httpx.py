@@ -7,8 +7,9 @@ import httpx
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from bench.peers.common import CONNECT, QUERY, READ, SEND
-from bench.peers.fastapi_common import Claims, Message, RequestId, answered
+from bench.peers.fastapi_call import Message, answered
+from bench.peers.fastapi_common import Claims, RequestId
+from bench.peers.vendor import CONNECT, QUERY, READ, SEND
 
 
 @asynccontextmanager

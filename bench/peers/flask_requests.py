@@ -7,7 +7,8 @@ import requests
 from flask import Flask, abort, request
 from marshmallow import Schema, ValidationError, fields, validate
 
-from bench.peers.common import CONNECT, LONGEST_TEXT, QUERY, READ, SEND, envelope, verified
+from bench.peers.common import envelope, verified
+from bench.peers.vendor import CONNECT, LONGEST_TEXT, QUERY, READ, SEND
 
 
 class MessageSchema(Schema):

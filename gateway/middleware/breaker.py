@@ -35,7 +35,7 @@ def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
         before, failed, why = len(call.trace.attempts), None, ""
         try:
             if turn.probe:
-                circuit.claim(turn, call.deadline)
+                circuit.claim(turn)
             result = following(call)
             failed, why = False, "answered"
             return result

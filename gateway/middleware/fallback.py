@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 from gateway.call import Call, Result, Trace
 from gateway.catalog import Method
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
+from gateway.idempotency import vendor_key
 from gateway.parts import Handler, Parts
 
 #: Answers a call that its method failed, or raises a ``GatewayError``: then the next one is asked.
@@ -84,7 +85,8 @@ def _another(method: Method, parts: Parts) -> StandIn:
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
         trace = Trace(attempts=call.trace.attempts)
-        mine = replace(call, service=other.service.name, method=other.name, params=params, trace=trace)
+        key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
+        mine = replace(call, service=other.service.name, method=other.name, params=params, vendor_key=key, trace=trace)
         result = handler(mine)
         call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
         return result
@@ -97,7 +99,7 @@ def _backup(method: Method, parts: Parts, following: Handler) -> StandIn:
 
     def answer(call: Call, unsent: bool) -> Result:
         _in_time(parts, call)
-        if not (unsent or method.idempotent or (method.idempotency_header and call.idempotency_key)):
+        if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
             raise OutcomeUnknown
         return following(replace(call, backup=True))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.call import Call, Result
 from gateway.catalog import Method, Retry
+from gateway.circuit import circuit_of
 from gateway.errors import (
     CallRefused,
     ConnectFailed,
@@ -24,12 +25,14 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
     was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
+    Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
+    breaker = circuit_of(method.service, parts).breaker
 
     def handle(call: Call) -> Result:
         budget.record_call()
-        safe = method.idempotent or bool(method.idempotency_header and call.idempotency_key)
+        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
         failures, renewed = 0, False
         last: DownstreamError | None = None
         while True:
@@ -47,7 +50,9 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
-                if failures > policy.times or clock.now() + wait >= call.deadline or not budget.allow_retry():
+                if failures > policy.times or clock.now() + wait >= call.deadline or breaker.hopeless:
+                    raise
+                if not budget.allow_retry():
                     raise
                 clock.sleep(wait)
 

@@ -39,6 +39,7 @@ class CircuitBreaker:
         self.settings = settings
         self._clock = clock
         self._window = _Window()
+        self._in_a_row = 0  # failures
         self._turn = Turn()
         self._until: float | None = None  # the instant from which a probe may go; None while closed
         self._lock = threading.Lock()
@@ -48,6 +49,11 @@ class CircuitBreaker:
         if self._until is None:
             return "closed"
         return "half_open" if self._turn.probe or not self.left() else "open"
+
+    @property
+    def hopeless(self) -> bool:
+        """So many calls failed in a row that sending one again would only add to them."""
+        return self._in_a_row >= self.settings.min_calls
 
     @property
     def seen(self) -> tuple[int, int]:
@@ -79,6 +85,7 @@ class CircuitBreaker:
                 return self._open(self.settings.open_for) if failed else self._close()
             if self._until is not None:
                 return None
+            self._in_a_row = self._in_a_row + 1 if failed else 0
             self._window.count(self._clock.now(), self.settings.window, failed)
             calls, failures = self.seen
             if calls >= self.settings.min_calls and failures >= self.settings.failure_rate * calls:
@@ -104,7 +111,7 @@ class CircuitBreaker:
         return "open"
 
     def _close(self) -> State:
-        self._until, self._turn, self._window = None, Turn(), _Window()
+        self._until, self._turn, self._window, self._in_a_row = None, Turn(), _Window(), 0
         return "closed"
 
 

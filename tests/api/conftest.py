@@ -57,6 +57,7 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
     for app in made:
         app.extensions["postern"].database.close()
         app.extensions["postern"].gateway.close()
+        app.extensions["postern"].store.close()
 
 
 def _me() -> Any:

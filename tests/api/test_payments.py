@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import requests
 
 from config import Settings
 from gateway.call import Attempt
-from gateway.errors import ConnectFailed, DeadlineExceeded, Forbidden
+from gateway.errors import ConnectFailed, DeadlineExceeded, Forbidden, Rejected
 from models import Order, Product
 from sandbox import Sandbox
 from tests.e2e.live import catalog_for
@@ -28,6 +31,9 @@ MORE = """
       repeat: {{http: POST /payments, idempotent: true, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}}}
       find: {{http: GET /payments, params: {{order_id: {{type: integer}}}}}}
       count: {{http: GET /items, params: {{order_id: {{type: integer}}}}}}
+      stood_in: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}, fallback: {{static: {{}}}}}}
+      kept: {{http: GET /payments, params: {{order_id: {{type: integer}}}}, cache: {{ttl: 60}}}}
+      seldom: {{http: POST /payments, params: {{order_id: {{type: integer}}, amount: {{type: string}}}}, rate_limit: 1/day}}
   strict: {{base_url: {url}, allow_private: true, roles: [admin], methods: *methods}}
 """
 
@@ -41,7 +47,8 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
     catalog = tmp_path / "services.yaml"
-    catalog.write_text(catalog_for(box).replace("read: 5", "read: 0.4") + MORE.format(url=box.url), encoding="utf-8")
+    told = catalog_for(box, MORE.format(url=box.url)).replace("read: 5", "read: 0.4")
+    catalog.write_text(told, encoding="utf-8")
     return replace(settings, catalog=str(catalog))
 
 
@@ -49,7 +56,7 @@ class Shop:
     """One user with one product."""
 
     def __init__(self, app: Any, login: Any, users: dict[str, int], box: Sandbox) -> None:
-        self.app, self.box, self.users = app, box, users
+        self.app, self.box, self.users, self.log_in = app, box, users, login
         self.headers = {
             role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")
         }
@@ -102,10 +109,34 @@ def test_an_order_is_charged_its_total_and_is_paid(shop: Shop, box: Sandbox) -> 
     assert paid.json["data"] == shop.read(order)
     assert (paid.json["data"]["status"], paid.json["data"]["via"]) == ("paid", "pay.charge")
     assert paid.headers["ETag"]
+    assert (paid.headers["X-Attempts"], "downstream;dur=" in paid.headers["Server-Timing"]) == ("1", True)
     assert shop.sent()[0].text() == f'{{"order_id":{order},"amount":"4.50"}}'
     assert shop.sent()[0].headers["idempotency-key"].startswith(f"order-{order}-")
-    assert (again.status_code, again.json["code"]) == (409, -3006)
+    assert (again.status_code, again.json["code"], "X-Attempts" in again.headers) == (409, -3006, False)
     assert shop.charged() == ["4.50"]
+
+
+def test_a_caller_waits_no_longer_than_it_said_and_the_order_is_unknown(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "delay=0.3")
+
+    hurried = shop.pay(order, headers={"X-Request-Timeout": "0.1"})
+
+    assert hurried.json["code"] in (-1001, -1011), hurried.text
+    assert (hurried.status_code, shop.status(order)) == (504, "unknown")
+    assert int(hurried.headers["X-Attempts"]) >= 1
+    assert shop.pay(order).json["data"]["status"] == "paid"
+    assert shop.charged() == ["4.50"]
+
+
+@pytest.mark.parametrize("asked", ["0", "-1", "inf", "nan", "soon", ""])
+def test_a_time_that_is_none_leaves_the_order_as_it_was(shop: Shop, asked: str) -> None:
+    order = shop.order()
+
+    answer = shop.pay(order, headers={"X-Request-Timeout": asked})
+
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, ["X-Request-Timeout"])
+    assert (shop.status(order), shop.sent()) == ("pending", [])
 
 
 @pytest.mark.parametrize(
@@ -172,6 +203,17 @@ def test_a_declined_order_keeps_its_stock_and_may_be_paid_again_another_way(shop
         assert session.get_one(Product, 2).stock == 99
 
 
+def test_what_our_own_limits_do_not_send_charged_nothing(shop: Shop) -> None:
+    first, second = shop.order(), shop.order()
+    assert shop.pay(first, "once.seldom").status_code == 200
+
+    refused = shop.pay(second, "once.seldom")
+
+    assert (refused.status_code, refused.headers["X-Attempts"]) == (429, "0")
+    assert shop.status(second) == "failed"
+    assert shop.pay(second).status_code == 200
+
+
 def test_a_vendor_that_is_not_there_charged_nothing(shop: Shop, box: Sandbox) -> None:
     order = shop.order()
     box.stop()
@@ -192,6 +234,19 @@ def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(shop: Shop
     box.fault("/payments", "")
 
     paid = shop.pay(order)
+
+    assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
+    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert shop.charged() == ["4.50"]
+
+
+def test_whoever_tries_again_does_so_under_the_same_key(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    shop.pay(order, headers={"Idempotency-Key": "the-users-own"})
+    box.fault("/payments", "")
+
+    paid = shop.pay(order, who="admin", headers={"Idempotency-Key": "the-admins-own"})
 
     assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
     assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
@@ -289,12 +344,120 @@ def test_a_settling_that_fails_settles_nothing(shop: Shop, box: Sandbox) -> None
         ("html", "once.find", -1005),
         ("", "once.count", -1005),  # no list of payments
         ("", "once.charge", -3003),  # no GET
+        ("", "once.kept", -3003),  # may be what was true before
         ("", "pay.find", -3003),  # another service
         ("", "once.nothing", -3004),
     ):
         box.fault("/payments", fault)
         assert shop.pay(order, "once.charge", settle=settle).json["code"] == code
         assert shop.status(order) == "unknown"
+
+
+class Books(BaseHTTPRequestHandler):
+    """A vendor that loses every charge's answer, and tells of its payments what the test says."""
+
+    told: ClassVar[list[dict[str, Any]]] = []
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        body = json.dumps(self.told).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None: ...
+
+
+@pytest.fixture
+def books(shop: Shop, make_app, settings: Settings) -> Iterator[type[Books]]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Books) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        catalog = Path(settings.catalog).with_name("books.yaml")
+        url = f"http://127.0.0.1:{server.server_port}"
+        catalog.write_text(f"version: 1\nservices:{MORE.format(url=url)}", encoding="utf-8")
+        shop.app = make_app(replace(settings, catalog=str(catalog)))
+        yield Books
+        server.shutdown()
+
+
+def payment(status: str, amount: Any = "4.50", order: int = 1) -> dict[str, Any]:
+    return {"order_id": order, "amount": amount, "status": status, "more": "that we do not know"}
+
+
+@pytest.mark.parametrize(
+    ("told", "user", "admin"),
+    [
+        ([payment("succeeded")], "paid", "paid"),
+        ([payment("succeeded", 4.5)], "paid", "paid"),
+        ([payment("failed"), payment("succeeded"), payment("canceled")], "paid", "paid"),
+        ([payment("failed")], "failed", "failed"),
+        ([payment("declined"), payment("canceled")], "failed", "failed"),
+        ([payment("failed"), payment("processing")], "unknown", "unknown"),
+        ([payment("refunded")], "unknown", "unknown"),
+        ([payment("succeeded", "4.51")], "unknown", "unknown"),  # not what we asked for: for a human to look at
+        ([payment("succeeded", order=2)], "unknown", "failed"),  # a vendor that tells of all orders
+        ([payment("failed", order=2)], "unknown", "failed"),
+        ([], "unknown", "failed"),
+    ],
+)
+def test_an_unknown_order_becomes_what_the_vendor_tells_and_only_if_that_is_certain(
+    shop: Shop, books: type[Books], told: list[Any], user: str, admin: str
+) -> None:
+    order = shop.order()
+    assert order == 1
+    assert (shop.pay(order, "once.charge").json["code"], shop.status(order)) == (-1003, "unknown")
+    books.told = told
+
+    for who, state in (("user", user), ("admin", admin)):
+        if shop.status(order) != "unknown":
+            break
+        answer = shop.pay(order, "once.charge", who=who, settle="once.find")
+        assert (answer.status_code, shop.status(order)) == (409 if state == "unknown" else 200, state)
+        assert answer.headers["X-Attempts"] == "1"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [payment("succeeded", "NaN"), payment("succeeded", None), payment(7), {"order_id": 1, "amount": "4.50"}, "paid"],  # type: ignore[arg-type]
+)
+def test_what_is_no_list_of_payments_settles_nothing(shop: Shop, books: type[Books], told: Any) -> None:
+    order = shop.order()
+    shop.pay(order, "once.charge")
+    books.told = [told]
+
+    assert shop.pay(order, "once.charge", who="admin", settle="once.find").json["code"] == -1005
+    assert shop.status(order) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("late", "later", "state"), [("no", "yes", "paid"), ("yes", "no", "paid"), ("no", "?", "unknown")]
+)
+def test_an_answer_that_comes_after_a_later_trys_undoes_nothing(
+    shop: Shop, clock, monkeypatch, late: str, later: str, state: str
+) -> None:
+    """The first try's process was so slow that its mark has faded and somebody paid again meanwhile."""
+    gateway, order = shop.app.extensions["postern"].gateway, shop.order()
+
+    def say(call: Any, word: str) -> None:
+        if word != "yes":
+            call.trace.attempts.append(Attempt(nothing_done=word == "no"))
+            raise Rejected(vendor_code="402") if word == "no" else ConnectFailed()
+
+    def first(call: Any) -> None:
+        monkeypatch.setattr(gateway, "call", lambda second: say(second, later))
+        clock.advance(60)
+        shop.pay(order)
+        say(call, late)
+
+    monkeypatch.setattr(gateway, "call", first)
+    shop.pay(order)
+
+    assert shop.status(order) == state
 
 
 @pytest.mark.parametrize(
@@ -304,6 +467,7 @@ def test_a_settling_that_fails_settles_nothing(shop: Shop, box: Sandbox) -> None
         ("nobody.charge", 404, -3004),
         ("pay.nothing", 404, -3004),
         ("pay.find", 400, -3003),
+        ("once.stood_in", 400, -3003),
         ("wechat.send_msg", 400, -3003),
         ("pay", 400, -3003),
         ("pay.charge.x", 400, -3003),

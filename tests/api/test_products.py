@@ -197,7 +197,7 @@ def test_a_list_is_csv_for_who_accepts_it(client, tokens, make) -> None:
 
     assert lines[0] == "id,name,price,description,stock,in_stock,category,created_at"
     assert len(lines) == 13
-    assert lines[1].startswith('1,\'=cmd|0,4.50,"say ""hi"", 茶",0,False,,20')
+    assert lines[1].startswith('1,\'=cmd|0,4.50,"say ""hi"", 茶",0,false,,20')
     assert [line.split(",")[0] for line in three[1:]] == ["2", "3", "4"]
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
 from tests.postgres import Databases
 
+DEFAULT = os.environ.get("POSTERN_TEST_LIVE", "sqlite")
+
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
@@ -19,14 +21,28 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def live(request: pytest.FixtureRequest, box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """On SQLite, unless POSTERN_TEST_LIVE or ``parametrize("live", [...], indirect=True)`` says ``postgresql``."""
-    folder: Path = tmp_path_factory.mktemp("live")
+def database(request: pytest.FixtureRequest) -> Iterator[Callable[..., dict[str, str]]]:
+    """Settings for one ``Live``: an empty database of its own, of the kind named or the one POSTERN_TEST_LIVE says."""
     with ExitStack() as stack:
-        settings = {}
-        if getattr(request, "param", os.environ.get("POSTERN_TEST_LIVE", "sqlite")) == "postgresql":
+
+        def settings(kind: str = DEFAULT) -> dict[str, str]:
+            if kind == "sqlite":
+                return {}  # a file in its own folder
             databases: Databases = request.getfixturevalue("postgres_databases")
-            settings["DATABASE_URL"] = stack.enter_context(databases.one())
-        service = Live(folder, catalog_for(box), **settings)
-        stack.callback(service.stop)
+            return {"DATABASE_URL": stack.enter_context(databases.one())}
+
+        yield settings
+
+
+@pytest.fixture(scope="module")
+def live(
+    request: pytest.FixtureRequest, box: Sandbox, database: Callable[..., dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Live]:  # fmt: skip
+    """``parametrize("live", [...], indirect=True)`` names a kind of database."""
+    folder: Path = tmp_path_factory.mktemp("live")
+    service = Live(folder, catalog_for(box), **database(getattr(request, "param", DEFAULT)))
+    try:
         yield service.start()
+    finally:
+        service.stop()

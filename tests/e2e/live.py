@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -18,6 +19,13 @@ from sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
+GTHREAD = ("-c", str(ROOT / "tests" / "e2e" / "gthread.conf.py"))
+#: What gunicorn is told, and the kind of database.
+SERVERS = {
+    "gevent-sqlite": ((), "sqlite"),
+    "gthread-sqlite": (GTHREAD, "sqlite"),
+    "gevent-postgresql": ((), "postgresql"),
+}
 PASSWORD = "correct-horse-battery"
 
 
@@ -134,6 +142,10 @@ class Live:
         return self.post(f"/api/v1/call/{name.replace('.', '/')}", json=params or {}, **options)
 
 
-def catalog_for(box: Sandbox) -> str:
-    """The catalog that ships, against this sandbox."""
-    return (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+def catalog_for(box: Sandbox, more: str = "") -> str:
+    """The catalog that ships, against this sandbox; without probes, which would stand among the requests it had.
+
+    :param more: services beside its own, indented.
+    """
+    shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+    return re.sub(r"\n +health: .*", "", shipped).replace("\nservices:\n", f"\nservices:\n{more}")

@@ -17,8 +17,7 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.e2e.live import Live, catalog_for, wait_for
-from tests.e2e.test_servers import GTHREAD
+from tests.e2e.live import SERVERS, Live, catalog_for, wait_for
 
 PATH = "/api/v1/files"
 LIMIT = 4 * 1024 * 1024
@@ -26,12 +25,17 @@ START = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n
 END = b"\r\n--XyZ--\r\n"
 
 
-@pytest.fixture(scope="module", params=[(), GTHREAD], ids=["gevent", "gthread"])
-def live(request, box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    folder = tmp_path_factory.mktemp("live")
-    service = Live(folder, catalog_for(box), gunicorn=request.param, MAX_UPLOAD=str(LIMIT)).start()
-    yield service
-    service.stop()
+DATABASES = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def live(request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder, (gunicorn, kind) = tmp_path_factory.mktemp("live"), SERVERS[request.param]
+    service = Live(folder, catalog_for(box), gunicorn=gunicorn, MAX_UPLOAD=str(LIMIT), **database(kind))
+    try:
+        yield service.start()
+    finally:
+        service.stop()
 
 
 @pytest.fixture
@@ -145,8 +149,9 @@ def test_ranges_of_a_download_make_the_whole(live: Live) -> None:
         assert whole.content == data
 
 
-def test_the_quota_holds_for_uploads_at_once(box: Sandbox, tmp_path: Path) -> None:
-    live = Live(tmp_path, catalog_for(box), FILES_QUOTA="1000000").start()
+@DATABASES
+def test_the_quota_holds_for_uploads_at_once(box: Sandbox, database, tmp_path: Path, kind: str) -> None:
+    live = Live(tmp_path, catalog_for(box), FILES_QUOTA="1000000", **database(kind)).start()
     try:
         live.token()
         with ThreadPoolExecutor(8) as pool:
@@ -158,8 +163,9 @@ def test_the_quota_holds_for_uploads_at_once(box: Sandbox, tmp_path: Path) -> No
         live.stop()
 
 
-def test_a_killed_worker_leaves_what_the_next_one_clears(box: Sandbox, tmp_path: Path) -> None:
-    live = Live(tmp_path, catalog_for(box)).start()
+@DATABASES
+def test_a_killed_worker_leaves_what_the_next_one_clears(box: Sandbox, database, tmp_path: Path, kind: str) -> None:
+    live = Live(tmp_path, catalog_for(box), **database(kind)).start()
     try:
         live.post(PATH, files={"file": ("kept", b"x")})
         with socket.create_connection(("127.0.0.1", live.port)) as client:
@@ -178,8 +184,8 @@ def workers_of(master: int) -> list[int]:
     return [int(each) for each in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
 
 
-def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, tmp_path: Path) -> None:
-    live = Live(tmp_path, catalog_for(box), MAX_UPLOAD=str(2**30)).start()
+def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, database, tmp_path: Path) -> None:
+    live = Live(tmp_path, catalog_for(box), **database(), MAX_UPLOAD=str(2**30)).start()
     try:
         headers = {"Authorization": f"Bearer {live.token()}", "Content-Type": "multipart/form-data; boundary=XyZ"}
         pieces = (each for each in [START, *[bytes(1_000_000)] * 300, END])

@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -45,16 +45,34 @@ def live(box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.T
         service.stop()
 
 
-@pytest.fixture(autouse=True)
-def _fresh(box: Sandbox) -> None:
-    box.reset()
-
-
 def at_once(live: Live, paths: list[str], **options: Any) -> list[requests.Response]:
     """So many calls in parallel, each over a connection of its own."""
     options.setdefault("headers", {"Authorization": f"Bearer {live.token()}"})
     with ThreadPoolExecutor(24) as pool:
         return list(pool.map(lambda path: requests.get(f"{live.url}/api/v1/call/{path}", timeout=30, **options), paths))
+
+
+AtOnce = Callable[..., list[requests.Response]]
+
+
+@pytest.fixture
+def undisturbed(live: Live, box: Sandbox, one_redis_server: RedisServer) -> AtOnce:
+    """``at_once``, until no worker lost sight of Redis meanwhile: it then counts for itself, and on a machine that is
+    out of breath an answer may well take longer than the service waits for it."""
+
+    def run(paths: list[str], fault: str = "", **options: Any) -> list[requests.Response]:
+        for _ in range(20):
+            wait_for(lambda: live.log.count('"store_away"') == live.log.count('"store_back"'))
+            lost = live.log.count('"store_away"')
+            one_redis_server.client.flushall()
+            box.reset()
+            box.fault("/anything", fault)
+            answers = at_once(live, paths, **options)
+            if live.log.count('"store_away"') == lost:
+                return answers
+        raise AssertionError("Redis was never there for a whole run")
+
+    return run
 
 
 def codes(answers: list[requests.Response]) -> Counter[int]:
@@ -67,11 +85,13 @@ def workers(live: Live) -> list[int]:
     ]
 
 
-def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(live: Live, box: Sandbox) -> None:
+def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(
+    live: Live, box: Sandbox, undisturbed: AtOnce
+) -> None:
     made = live.flask("app", "create", "shop", "--allow", "free", "--rate", f"{N}/minute")
     auth = PosternAuth("shop", re.search(r"^secret: (\S{43})$", made.stdout, re.M)[1])
 
-    answers = at_once(live, ["free/m"] * (3 * N), headers={}, auth=auth)
+    answers = undisturbed(["free/m"] * (3 * N), headers={}, auth=auth)
 
     assert codes(answers) == {0: N, -3008: 2 * N}
     assert len(box.requests) == N
@@ -80,31 +100,30 @@ def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(live: Live, bo
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers if not answer.ok)
 
 
-def test_of_three_times_a_vendors_quota_exactly_the_quota_is_sent(live: Live, box: Sandbox) -> None:
-    answers = at_once(live, ["quota/m", "quota/n", "quota/m"] * N)
+def test_of_three_times_a_vendors_quota_exactly_the_quota_is_sent(box: Sandbox, undisturbed: AtOnce) -> None:
+    answers = undisturbed(["quota/m", "quota/n", "quota/m"] * N)
 
     assert codes(answers) == {0: N, -1009: 2 * N}
     assert len(box.requests) == N
 
 
-def test_calls_that_wait_for_their_turn_all_get_one(live: Live, box: Sandbox) -> None:
+def test_calls_that_wait_for_their_turn_all_get_one(undisturbed: AtOnce) -> None:
     began = time.monotonic()
-    answers = at_once(live, ["patient/m"] * (3 * N))
+    answers = undisturbed(["patient/m"] * (3 * N))
 
     assert codes(answers) == {0: 3 * N}
     assert time.monotonic() - began >= 2
 
 
-def test_never_more_at_once_than_the_cap(live: Live, box: Sandbox) -> None:
-    box.fault("/anything", "delay=0.3")
-
-    answers = at_once(live, ["narrow/m"] * 60)
+def test_never_more_at_once_than_the_cap(box: Sandbox, undisturbed: AtOnce) -> None:
+    answers = undisturbed(["narrow/m"] * 60, fault="delay=1")
 
     assert set(codes(answers)) == {0, -1010}
     assert box.most_at_once == 5
 
 
 def test_a_killed_workers_place_comes_free_by_itself(live: Live, box: Sandbox) -> None:
+    box.reset()
     box.fault("/v1/health", "hang", times=1)
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(at_once, live, ["single/m"])

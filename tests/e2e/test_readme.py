@@ -13,9 +13,9 @@ from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
 MARK = "=== next ==="
 
 
-def test_readmes_commands_give_readmes_answers(tmp_path) -> None:
+def test_readmes_commands_give_readmes_answers(tmp_path, database) -> None:
     with Sandbox() as box:
-        live = Live(tmp_path, catalog_for(box)).start()
+        live = Live(tmp_path, catalog_for(box), **database()).start()
         try:
             live.flask("user", "create", "admin", "--role", "admin", "--password", PASSWORD)
             secret = re.search(r"[\w-]{43}", live.flask("app", "create", "shop", "--allow", "wechat.*").stdout)[0]

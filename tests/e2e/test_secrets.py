@@ -23,8 +23,9 @@ FAULTS = [
 TEXT = "the text nobody may read"
 
 
-def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, tmp_path) -> None:
-    live = Live(tmp_path, catalog_for(box) + BROKEN_CREDENTIALS.format(url=box.url), LOG_LEVEL="debug").start()
+def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, database, tmp_path) -> None:
+    catalog = catalog_for(box, BROKEN_CREDENTIALS.format(url=box.url))
+    live = Live(tmp_path, catalog, LOG_LEVEL="debug", **database()).start()
     try:
         made = live.flask("app", "create", "shop", "--allow", "*").stdout
         app_secret = re.search(r"[\w-]{43}", made)[0]

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from sandbox import Sandbox
-from tests.e2e.live import Live, catalog_for
-
-GTHREAD = ("-c", str(Path(__file__).parent / "gthread.conf.py"))
+from tests.e2e.live import GTHREAD, Live, catalog_for
 
 
 @pytest.mark.parametrize("gunicorn", [(), GTHREAD], ids=["gevent", "gthread"])
-def test_callers_at_once_get_their_own_answers_and_share_one_token(tmp_path, gunicorn: tuple[str, ...]) -> None:
+def test_callers_at_once_get_their_own_answers_and_share_one_token(
+    tmp_path, database, gunicorn: tuple[str, ...]
+) -> None:
     with Sandbox() as box:
-        live = Live(tmp_path, catalog_for(box), gunicorn=gunicorn).start()
+        live = Live(tmp_path, catalog_for(box), gunicorn=gunicorn, **database()).start()
         try:
             token = live.token()
 

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,8 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.e2e.live import Live, catalog_for
-from tests.postgres import Databases
+from tests.e2e.live import SERVERS, Live, catalog_for
 
-GTHREAD = ("-c", str(Path(__file__).parent / "gthread.conf.py"))
 AT_ONCE = 50
 
 
@@ -57,21 +55,14 @@ class Till:
         return found
 
 
-SERVERS = [((), "sqlite"), (GTHREAD, "sqlite"), ((), "postgresql")]
-
-
-@pytest.fixture(scope="module", params=SERVERS, ids=["gevent-sqlite", "gthread-sqlite", "gevent-postgresql"])
-def till(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
-    gunicorn, database = request.param
-    with ExitStack() as stack:
-        box = stack.enter_context(Sandbox())
-        settings = {}
-        if database == "postgresql":
-            databases: Databases = request.getfixturevalue("postgres_databases")
-            settings["DATABASE_URL"] = stack.enter_context(databases.one())
-        live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=gunicorn, **settings)
-        stack.callback(live.stop)
+@pytest.fixture(scope="module", params=SERVERS)
+def till(request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    gunicorn, kind = SERVERS[request.param]
+    live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=gunicorn, **database(kind))
+    try:
         yield Till(live.start())
+    finally:
+        live.stop()
 
 
 def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:

@@ -168,7 +168,7 @@ def test_a_turn_given_back_is_there_for_another_worker(worker: Open, box: Sandbo
     assert [code(b), code(a)] == [0, 0]
 
 
-def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_its_call_could_last(
+def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
     worker: Open, box: Sandbox, clock: FakeClock, store: Watched
 ) -> None:
     a, b = worker(), worker()
@@ -182,21 +182,23 @@ def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_its_call_could
     assert code(b) == 0
 
 
-def test_a_call_that_may_last_longer_than_open_for_keeps_the_turn_to_its_end(
-    worker: Open, box: Sandbox, clock: FakeClock
-) -> None:
-    a, b = worker(timeout={"read": 3}, deadline=60), worker()
+def test_a_slow_probe_does_not_take_back_what_a_later_one_found(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+    a, b, c = worker(timeout={"read": 3}, deadline=60), worker(), worker()
     opened(a, box)
-    code(b)
-    box.fault("/anything", "hang")
+    assert [code(b), code(c)] == [-1004, -1004]
+    box.fault("/anything", "hang", times=1)
     clock.advance(5)
     with ThreadPoolExecutor(1) as pool:
-        probe = pool.submit(code, a)
-        assert comes_true(lambda: len(box.requests) == 6)
-        clock.advance(30)
-        assert code(b) == -1007
+        slow = pool.submit(code, a)
+        assert comes_true(lambda: len(box.requests) == 7)
+        box.fault("/anything", "")
+        clock.advance(5)
+        assert code(b) == 0
         box.stop()
-        probe.result()
+        assert slow.result() == -1003
+        box.start()
+    assert code(c) == 0
+    assert states(b, c) == ["closed", "closed"]
 
 
 def test_while_the_store_is_away_each_worker_goes_by_what_it_knows(

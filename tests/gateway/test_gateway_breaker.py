@@ -204,6 +204,23 @@ def test_a_retry_that_meets_the_open_circuit_says_what_the_service_did(broken: O
     assert type(fails(at)) is CircuitOpen
 
 
+def test_what_has_failed_many_times_in_a_row_is_not_sent_again(broken: Open, box: Sandbox) -> None:
+    at = broken(retry={"times": 2, "backoff": 0.001})
+    for _ in range(20):  # so that it takes twenty failures to open
+        at.ask()
+    box.fault("/anything", "status=503")
+    sent = []
+    for _ in range(4):
+        fails(at)
+        sent.append(len(at.trace.attempts))
+    assert sent == [3, 1, 1, 1]
+    box.fault("/anything", "")
+    at.ask()
+    box.fault("/anything", "status=503", times=2)
+    assert at.ask()
+    assert len(at.trace.attempts) == 3
+
+
 def test_all_methods_of_a_service_share_its_circuit_and_no_other_service_does(
     open_gate: Open, box: Sandbox, clock: FakeClock
 ) -> None:

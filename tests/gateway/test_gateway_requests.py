@@ -57,7 +57,7 @@ def test_a_header_parameter_cannot_end_its_line(gate: Open, box: Sandbox, value:
 @pytest.mark.parametrize("value", ["k\r\nX-Evil: 1", "k\n", "中"])
 def test_an_idempotency_key_cannot_end_its_line(gate: Open, box: Sandbox, value: str) -> None:
     with pytest.raises(InvalidParams):
-        gate("POST /anything", idempotency_header="Idem-Key").ask(idempotency_key=value)
+        gate("POST /anything", idempotency_header="Idem-Key").ask(vendor_key=value)
     assert box.requests == []
 
 

@@ -38,6 +38,20 @@ def test_add_writes_only_where_nothing_live_is(store: Store, pass_time: PassTime
     assert store.add("k", b"third", ttl=10)
 
 
+def test_many_are_written_and_read_in_one_go(store: Store, pass_time: PassTime) -> None:
+    values = {f"k{number}": b"%d" % number for number in range(500)}
+    store.set_many(values, ttl=10)
+    assert store.get_many(*values) == list(values.values())
+    pass_time(10)
+    assert set(store.get_many(*values)) == {None}
+
+
+def test_a_forgotten_key_is_gone(store: Store) -> None:
+    store.set("k", b"v", ttl=10)
+    store.forget("k")
+    assert store.get("k") is None
+
+
 def test_a_deleted_key_is_gone_and_may_be_deleted_again(store: Store) -> None:
     store.set("k", b"v", ttl=10)
     store.delete("k")
@@ -119,3 +133,10 @@ def test_expired_entries_do_not_pile_up_in_memory() -> None:
         store.set(f"k{number}", b"v", ttl=1)
         clock.advance(0.01)
     assert len(store) <= SMALLEST_SWEEP
+
+
+def test_in_a_store_of_bounded_size_the_oldest_make_room() -> None:
+    store = MemoryStore(FakeClock(), most=3)
+    for key in ("a", "b", "c", "a", "d"):
+        store.set(key, b"v", ttl=10)
+    assert [key for key in "abcd" if store.get(key)] == ["b", "c", "d"]

@@ -156,6 +156,16 @@ def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(aggregates: 
     assert outcomes["after"].error is outcomes["one"].error
 
 
+def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(aggregates: Aggregates, box: Sandbox) -> None:
+    gateway = aggregates(
+        one={"call": "s.create", "params": {"name": "x"}}, two={"call": "s.create", "params": {"name": "y"}}
+    )
+    first, again = (ask(gateway, idempotency_key="k") for _ in range(2))
+    assert [each.data["name"] for each in first.values()] == ["x", "y"]
+    assert [each.data for each in again.values()] == [each.data for each in first.values()]
+    assert len(box.requests) == 2
+
+
 def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(aggregates: Aggregates) -> None:
     gateway = aggregates(
         one={"call": "s.echo"},

@@ -1,0 +1,73 @@
+"""A request that makes a call: what the caller says of it, and what it is told of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Response, g, request
+
+from gateway import Call
+from gateway.call import Trace
+from gateway.errors import fields_error
+
+
+def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+    """The caller's call, in as much time as the caller has for it; the answer and the log will tell of it.
+
+    :param more: other fields of ``Call``.
+    """
+    g.called, g.trace = (service, method), Trace()
+    return Call(
+        service,
+        method,
+        params,
+        caller=g.caller,
+        request_id=g.request_id,
+        timeout=request_timeout(),
+        trace=g.trace,
+        **more,
+    )
+
+
+def request_timeout() -> float | None:
+    """``X-Request-Timeout``, in seconds."""
+    text = request.headers.get("X-Request-Timeout")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise fields_error("X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."])
+    return seconds
+
+
+def tell_attempts(response: Response) -> Response:
+    """``X-Attempts`` and ``Server-Timing``, on failures too."""
+    trace: Trace | None = g.get("trace")
+    if trace is not None:
+        response.headers["X-Attempts"] = str(len(trace.attempts))
+        if trace.cache:
+            response.headers["X-Cache"] = trace.cache
+        if trace.age is not None:
+            response.headers["Age"] = str(int(trace.age))
+        if trace.fallback:
+            response.headers["X-Fallback"] = trace.fallback
+        if trace.replayed:
+            response.headers["Idempotency-Replayed"] = "true"
+        downstream = trace.downstream_elapsed * 1000
+        response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+    return response
+
+
+def tell_limit(response: Response) -> Response:
+    """``RateLimit-*`` wherever a call was made, on failures too."""
+    trace: Trace | None = g.get("trace")
+    if trace is not None and trace.turn:
+        response.headers["RateLimit-Limit"] = str(trace.turn.limit)
+        response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)
+        response.headers["RateLimit-Reset"] = str(math.ceil(trace.turn.reset))
+    return response

@@ -1,0 +1,96 @@
+"""python -m bench.products: the CPU of reading and making products on Postern and on its peers, in turns."""
+
+import argparse
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from bench import report
+from bench.asks import PAGE, ROWS
+from bench.fill import FILL
+from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
+from bench.servers import Server, Yard
+
+POSTERN, FASTAPI, DJANGO = "Postern", "FastAPI + SQLAlchemy", "Django REST framework"
+WARM_UP = 200  # requests of each kind
+# In this order: a write ends what Postern keeps, so that the reads after it are never of what is kept.
+KINDS = {
+    "create": "create one",
+    "pages": f"list {PAGE}, each time another page",
+    "items": "get one, each time another",
+    "page": f"list {PAGE}, the same again",
+    "item": "get one, the same again",
+}
+PACKAGES = ("flask", "gunicorn", "gevent", "sqlalchemy", "fastapi", "uvicorn", "uvloop", "httptools", "pydantic",
+            "django", "djangorestframework")  # fmt: skip
+
+
+def start(yard: Yard) -> list[Server]:
+    """All on one file: made by Postern's migrations, then filled."""
+    servers = [
+        yard.postern(),
+        yard.uvicorn(FASTAPI, "fastapi_products:app"),
+        yard.gunicorn(DJANGO, "django_products:application", "gevent"),
+    ]
+    with closing(sqlite3.connect(yard.database)) as connection, connection:
+        connection.execute(FILL["sqlite"], {"rows": ROWS})
+    return servers
+
+
+def clear(database: Path) -> None:
+    """Take out what was created, so that every list is as long as every other."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("DELETE FROM products WHERE id > ?", (ROWS,))
+
+
+def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
+    head = ["CPU µs/request, median (min-max)", POSTERN, FASTAPI, DJANGO, f"to {FASTAPI}", f"to {DJANGO}"]
+    rows = []
+    for kind, each in rounds.items():
+        cpu = [spread([one.cpu for one in each[name]]) for name in (POSTERN, FASTAPI, DJANGO)]
+        rows.append([KINDS[kind], *cpu, *(ratio(each[POSTERN], each[peer]) for peer in (FASTAPI, DJANGO))])
+    return report.table(head, rows)
+
+
+def facts(options: argparse.Namespace) -> str:
+    return (
+        f"{options.rounds} rounds of {options.requests} requests, {options.concurrency} at a time, one worker process "
+        f"each on the same SQLite file (WAL) of {ROWS:,} products, load on the same {report.machine()}; "
+        f"{report.versions(*PACKAGES)}. All answer the same fields in the same envelope and count the list for "
+        "every page. Postern keeps reads until the next write: *another* are products and pages not asked for since "
+        "then. Postern logs a JSON line a request, the others an access line. A caller's token stays the same, "
+        "so Postern has it verified already; the others verify it each time."
+    )
+
+
+def run(options: argparse.Namespace) -> str:
+    with yard() as made:
+        servers = start(made)
+        rounds = {kind: {server.name: [] for server in servers} for kind in options.only}
+        for kind in options.only:
+            for server in servers:
+                measure(server, kind, WARM_UP, options.concurrency)
+        for number, turn in enumerate(turns(servers, options.rounds), 1):
+            for kind, each in rounds.items():
+                for server in turn:
+                    each[server.name].append(measure(server, kind, options.requests, options.concurrency))
+                    clear(made.database)
+                told = ", ".join(f"{name} {done[-1].cpu:.0f}" for name, done in each.items())
+                print(f"round {number}/{options.rounds}, {KINDS[kind]}: {told}", file=sys.stderr)
+    return f"{table(rounds)}\n\n{facts(options)}"
+
+
+def arguments() -> argparse.Namespace:
+    made = parser("bench.products", __doc__, rounds=5, requests=400, most=ROWS - PAGE)
+    made.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS))
+    options = made.parse_args()
+    options.only = [kind for kind in KINDS if kind in options.only]
+    if options.readme and len(options.only) < len(KINDS):
+        made.error("--readme takes the whole table: leave out --only")
+    return options
+
+
+if __name__ == "__main__":
+    options = arguments()
+    publish(lambda: run(options), "bench:products", readme=options.readme)

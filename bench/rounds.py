@@ -1,0 +1,102 @@
+"""Rounds that take turns: what a request costs each server, measured while the others rest."""
+
+import argparse
+import json
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench import report
+from bench.load import Job, Outcome
+from bench.servers import ROOT, BenchError, Server, Yard
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one server showed in one round; ``cpu`` in microseconds per request."""
+
+    cpu: float
+    load: Outcome
+
+
+def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
+    """Put one server under load while the others rest.
+
+    :raises BenchError: a wrong answer, a worker that died.
+    """
+    job = Job(ask, server.port, server.token, requests, concurrency)
+    pids_before, cpu_before = server.cpu()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)), text=True,
+            capture_output=True, timeout=30 + requests / 20,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(f"{server.name} took over {error.timeout:.0f} s for {requests}\n{server.tail()}") from error
+    if done.returncode:
+        raise BenchError(f"{server.name}: {done.stderr.strip()}\n{server.tail()}")
+    pids, cpu = server.cpu()
+    if pids != pids_before:
+        raise BenchError(f"{server.name}: its processes changed during a round\n{server.tail()}")
+    return Round((cpu - cpu_before) / requests * 1e6, Outcome(**json.loads(done.stdout)))
+
+
+def turns(servers: Sequence[Server], rounds: int) -> Iterator[Sequence[Server]]:
+    """The servers for each round, each time another one first."""
+    for number in range(rounds):
+        turn = number % len(servers)
+        yield [*servers[turn:], *servers[:turn]]
+
+
+def spread(each: Sequence[float], digits: int = 0) -> str:
+    """Median (least-most)."""
+    return f"{statistics.median(each):.{digits}f} ({min(each):.{digits}f}-{max(each):.{digits}f})"
+
+
+def ratio(ours: Sequence[Round], theirs: Sequence[Round]) -> str:
+    """Our CPU in theirs, round by round."""
+    return spread([a.cpu / b.cpu for a, b in zip(ours, theirs, strict=True)], 2)
+
+
+def within(low: int, high: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def parser(name: str, about: str | None, rounds: int, requests: int, most: int) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
+    made.add_argument("--rounds", type=within(1, 50), default=rounds)
+    made.add_argument("--requests", type=within(100, most), default=requests, help="a round and server")
+    made.add_argument("--concurrency", type=within(1, 64), default=16)
+    made.add_argument("--readme", action="store_true", help="write the table into README.md")
+    return made
+
+
+@contextmanager
+def yard() -> Iterator[Yard]:
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Yard(Path(folder)) as made:
+        yield made
+
+
+def publish(made: Callable[[], str], mark: str, *, readme: bool, failures: tuple[type[Exception], ...] = ()) -> None:
+    """Print what ``made`` gives, and write it into README.md if asked to; on a failure say so and exit."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        text = made()
+        print(text)
+        if readme:
+            report.write(mark, text)
+    except (BenchError, *failures) as failure:
+        sys.exit(f"bench: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)

@@ -1,0 +1,173 @@
+"""Idempotency-Key: what was done under a key is not done again; its first answer is kept for a day and given again.
+
+The record under a caller's key says "started" before anything is sent and then holds the answer. Who works on it holds
+a lock with a lease; a record that says "started" and has no lease is one whose outcome nobody knows.
+
+Source: the idea is that of draft-ietf-httpapi-idempotency-key-header; here every clash is a 409.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from gateway import errors
+from gateway.bodies import digest, dump_json, load_json
+from gateway.call import Trace
+from gateway.errors import Conflict, GatewayError, Rejected, StoreAway, fields_error
+from gateway.stores import Store
+
+KEPT = 86400.0  # seconds
+LARGEST = 256 * 1024  # bytes of JSON; a larger answer is not kept
+MARGIN = 2.0  # seconds that a lease goes on beyond the call's time, to record the outcome
+NOT_NOW = ("408", "409", "425")  # vendor codes: "not now", such as "still at work on this key", is no "no"
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+_TOLD = ("fields", "retry_after", "vendor_code", "service", "method", "expose_vendor_code")
+
+Record = dict[str, Any]
+
+
+def checked_key(text: str) -> str:
+    """:raises InvalidParams: it is not 1 to 255 visible ASCII characters."""
+    if not _KEY.fullmatch(text):
+        raise fields_error("Idempotency-Key", ["Must be 1 to 255 visible ASCII characters."])
+    return text
+
+
+def part_key(key: str | None, part: str) -> str | None:
+    """The key of one of several calls that were asked for under one key."""
+    return None if key is None else f"{key}:{part}"
+
+
+def vendor_key(*names: str) -> str:
+    """What a vendor gets for a key, the same every time: two callers' keys must not meet there, nor two methods'.
+
+    36 characters, which every vendor takes.
+    """
+    return str(uuid.uuid5(uuid.NAMESPACE_OID, "\0".join(names)))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A request under a key.
+
+    :param asked: a digest of what is asked, to tell another request under the same key.
+    :param lease: seconds after which the process that works on it is taken for dead.
+    :param repeatable: where the outcome is unknown, sending it again does no harm.
+    :param trace: is told of a replay, and tells what the attempts did.
+    """
+
+    caller: str
+    key: str
+    asked: str
+    lease: float
+    repeatable: bool
+    trace: Trace
+
+
+class Idempotency:
+    """Safe under threads, over all workers that share the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def run(self, use: Use, do: Callable[[], Any]) -> Any:
+        """What ``do`` gives or raises the first time; under the same key, the same again.
+
+        :param do: gives what JSON can say.
+        :raises Conflict: it is being done, its outcome is unknown, or the key was used for something else.
+        :raises StoreAway: whether it was done cannot be known; nothing is done.
+        :raises GatewayError: as ``do`` did.
+        """
+        name = f"idempotency:{digest((use.caller, use.key))}"
+        fence = self._store.acquire(name, use.lease)
+        try:
+            record = self._read(name)
+            _check(record, use, in_flight=fence is None)
+            if record and len(record) > 1:
+                use.trace.replayed = True
+                return _answer(record)
+            assert fence is not None
+            self._store.set_fenced(name, dump_json({"asked": use.asked}), KEPT, fence)
+            return self._first(name, fence, use, do)
+        finally:
+            if fence is not None:
+                with suppress(StoreAway):
+                    self._store.release(name, fence)
+
+    def _first(self, name: str, fence: int, use: Use, do: Callable[[], Any]) -> Any:
+        try:
+            data = do()
+        except GatewayError as error:
+            if _nothing_done(error, use.trace):
+                with suppress(StoreAway):
+                    self._store.delete(name)
+            elif not (use.repeatable and _open(error)):
+                self._keep(name, fence, use, {"error": _told(error)})
+            raise
+        self._keep(name, fence, use, {"data": data})
+        return data
+
+    def _keep(self, name: str, fence: int, use: Use, outcome: Record) -> None:
+        """The call is done whatever happens here: while the store is away, its record goes on saying "started"."""
+        record = dump_json({"asked": use.asked, **outcome})
+        if len(record) > LARGEST:
+            if use.repeatable:
+                return
+            record = dump_json({"asked": use.asked, "lost": True})
+        with suppress(StoreAway):
+            self._store.set_fenced(name, record, KEPT, fence)
+
+    def _read(self, name: str) -> Record | None:
+        record = self._store.get(name)
+        return load_json(record) if record else None
+
+
+def _check(record: Record | None, use: Use, *, in_flight: bool) -> None:
+    """:raises Conflict: there is no answer, and no call to be made."""
+    if record and record["asked"] != use.asked:
+        raise Conflict("This Idempotency-Key was used for another request; use a new one.")
+    if record and len(record) > 1:
+        return
+    if in_flight:
+        raise Conflict("A request with this Idempotency-Key is being worked on; ask again in a moment.", retry_after=1)
+    if record and not use.repeatable:
+        raise Conflict(
+            "A request with this Idempotency-Key was begun and its outcome is unknown:"
+            " ask the service what it did, or use a new key to send it again."
+        )
+
+
+def _nothing_done(error: GatewayError, trace: Trace) -> bool:
+    """Whether the key may be used as if for the first time. A vendor's "no" is an answer, and stands."""
+    if isinstance(error, Rejected):
+        return False
+    return not trace.attempts or (error.nothing_done and all(attempt.nothing_done for attempt in trace.attempts))
+
+
+def _open(error: GatewayError) -> bool:
+    """Whether the service's answer is still to be had."""
+    return not isinstance(error, Rejected) or error.vendor_code in NOT_NOW
+
+
+def _told(error: GatewayError) -> Record:
+    return {"kind": type(error).__name__, "message": error.text, **{name: getattr(error, name) for name in _TOLD}}
+
+
+def _answer(record: Mapping[str, Any]) -> Any:
+    """:raises GatewayError: the answer was that."""
+    if "lost" in record:
+        raise Conflict("The request under this Idempotency-Key was done; its answer was too large to be kept.")
+    if "data" in record:
+        return record["data"]
+    told = dict(record["error"])
+    error: GatewayError = _KINDS.get(told.pop("kind"), GatewayError)(told.pop("message"))
+    for name, value in told.items():
+        setattr(error, name, value)
+    raise error

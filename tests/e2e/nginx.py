@@ -1,0 +1,89 @@
+"""A real nginx with ``deploy/nginx.conf``, on a loopback port of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.e2e.live import ROOT, free_port, wait_for
+
+MISSING = (
+    "These tests need nginx: apt-get install nginx (or brew install nginx). POSTERN_TEST_NGINX=no leaves them out."
+)
+WRAPPER = """
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log stderr notice;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    include {folder}/postern.conf;
+}}
+"""
+
+
+class NginxError(Exception):
+    """It cannot be started; says what to do."""
+
+
+def program() -> str:
+    """:raises NginxError: there is none."""
+    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise NginxError(MISSING)
+    return found
+
+
+class Nginx:
+    """What ships, with only the names changed that everybody has to change."""
+
+    def __init__(self, folder: Path, postern: int, files: str) -> None:
+        self._program, self._folder = program(), folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log_file = folder / "nginx.log"
+        text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+        for shipped, ours in (
+            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+            ("server 127.0.0.1:5000;", f"server 127.0.0.1:{postern};"),
+            ("alias /var/lib/postern/files/;", f"alias {files}/;"),
+        ):
+            assert text.count(shipped) == 1, shipped
+            text = text.replace(shipped, ours)
+        (folder / "postern.conf").write_text(text, encoding="utf-8")
+        user = "user root root;" if os.geteuid() == 0 else ""  # the tests' folders are the tests' user's alone
+        (folder / "nginx.conf").write_text(WRAPPER.format(folder=folder, user=user), encoding="utf-8")
+
+    def start(self) -> Nginx:
+        command = [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"), "-e", "stderr"]
+        with self.log_file.open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        try:
+            wait_for(self._listens)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def _listens(self) -> bool:
+        assert self.process.poll() is None, self.log_file.read_text()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0

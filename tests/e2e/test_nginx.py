@@ -1,0 +1,238 @@
+"""Postern behind a real nginx, set up by the file that ships: uploads go through, downloads are sent by nginx."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from sandbox import Sandbox
+from tests.e2e.live import Live, catalog_for, wait_for
+from tests.e2e.nginx import Nginx, NginxError
+
+PATH = "/api/v1/files"
+ORIGIN = "https://tools.example.com"
+LIMIT = 3 * 1024 * 1024
+
+pytestmark = pytest.mark.skipif(os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no")
+
+
+class Front:
+    """A Postern, and the nginx before it: ``get`` and ``post`` go through nginx."""
+
+    def __init__(self, live: Live, nginx: Nginx) -> None:
+        self.live, self.nginx = live, nginx
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def send(self, verb: str, path: str, **options: Any) -> requests.Response:
+        headers = {"Authorization": f"Bearer {self.live.token()}", **options.pop("headers", {})}
+        return self.session.request(verb, self.nginx.url + path, headers=headers, timeout=30, **options)
+
+    def get(self, path: str, **headers: str) -> requests.Response:
+        return self.send("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+
+    def upload(self, data: bytes, name: str = "report.bin") -> dict[str, Any]:
+        answer = self.send("POST", PATH, files={"file": (name, data, "application/octet-stream")})
+        assert answer.status_code == 201, answer.text
+        return answer.json()["data"]
+
+
+@pytest.fixture(scope="module")
+def front(box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder: Path = tmp_path_factory.mktemp("nginx")
+    settings = {"TRUSTED_PROXIES": "1", "FILES_ACCEL": "/_files/", "CORS_ORIGINS": ORIGIN, "MAX_UPLOAD": str(LIMIT)}
+    live = Live(folder, catalog_for(box), **database(), **settings)
+    try:
+        nginx = Nginx(folder, live.port, live.env["FILES_DIR"])
+    except NginxError as error:
+        pytest.fail(str(error), pytrace=False)
+    with ExitStack() as stack:
+        stack.callback(live.stop)
+        live.start()
+        stack.callback(nginx.stop)
+        yield Front(live, nginx.start())
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    return os.urandom(1_000_003)
+
+
+@pytest.fixture(scope="module")
+def file(front: Front, data: bytes) -> dict[str, Any]:
+    return front.upload(data, "报告.bin")
+
+
+@pytest.fixture(scope="module")
+def path(file: dict[str, Any]) -> str:
+    return f"{PATH}/{file['id']}"
+
+
+def check(answer: requests.Response, status: int, code: int) -> None:
+    """The one shape, whoever made it."""
+    assert answer.headers["Content-Type"] == "application/json", answer.text[:200]
+    body = answer.json()
+    assert (answer.status_code, body["code"]) == (status, code), answer.text[:300]
+    assert set(body) == {"code", "message", "data", "request_id", "timestamp", "error"}
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+    assert set(body["error"]) >= {"type", "source", "retryable"}
+
+
+def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(front: Front, file, path: str, data) -> None:
+    handed = front.live.get(path)
+    answer = front.get(path, Origin=ORIGIN, X_Request_ID="mine-1")
+    head = front.send("HEAD", path)
+
+    assert (handed.content, "X-Accel-Redirect" in handed.headers) == (b"", True)
+    assert (answer.status_code, hashlib.sha256(answer.content).hexdigest()) == (200, file["sha256"])
+    assert "X-Accel-Redirect" not in answer.headers
+    assert answer.headers["ETag"] == f'"{file["sha256"]}"'
+    for name in ("Content-Type", "Content-Disposition", "Last-Modified", "Cache-Control", "X-Content-Type-Options"):
+        assert answer.headers[name] == handed.headers[name]
+    assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
+    assert answer.headers["X-Request-ID"] == "mine-1"
+    assert (head.headers["Content-Length"], head.content) == (str(len(data)), b"")
+
+
+def test_ranges_sent_by_nginx_make_the_whole(front: Front, path: str, data: bytes) -> None:
+    etag = front.get(path).headers["ETag"]
+    pieces = [front.get(path, Range=f"bytes={at}-{at + 99_999}", If_Range=etag) for at in range(0, len(data), 100_000)]
+
+    assert {each.status_code for each in pieces} == {206}
+    assert b"".join(each.content for each in pieces) == data
+    assert pieces[1].headers["Content-Range"] == f"bytes 100000-199999/{len(data)}"
+    assert front.get(path, Range="bytes=-3").content == data[-3:]
+    assert front.get(path, Range="bytes=1000000-").content == data[1_000_000:]
+
+
+def test_every_condition_holds_through_nginx_as_without_it(front: Front, path: str, data: bytes) -> None:
+    whole = front.get(path)
+    etag, date, old = whole.headers["ETag"], whole.headers["Last-Modified"], "Thu, 01 Jan 1970 00:00:00 GMT"
+    asked: list[tuple[dict[str, str], int]] = [
+        ({"If_None_Match": etag}, 304),
+        ({"If_None_Match": f"W/{etag}"}, 304),
+        ({"If_None_Match": '"other"'}, 200),
+        ({"If_None_Match": '"other"', "If_Modified_Since": date}, 200),
+        ({"If_Modified_Since": date}, 304),
+        ({"If_Modified_Since": old}, 200),
+        ({"If_Match": etag}, 200),
+        ({"If_Match": "*"}, 200),
+        ({"If_Match": etag, "Range": "bytes=0-1"}, 206),
+        ({"If_Unmodified_Since": old}, 200),  # not heeded
+        ({"Range": "bytes=0-1", "If_Range": etag}, 206),
+        ({"Range": "bytes=0-1", "If_Range": date}, 206),
+        ({"Range": "bytes=0-1", "If_Range": '"other"'}, 200),
+        ({"Range": "bytes=0-1", "If_Range": f"W/{etag}"}, 200),
+        ({"Range": "bytes=0-1", "If_Range": old}, 200),
+        ({"Range": "bytes=0-1,5-6"}, 200),
+        ({"Range": "bytes=9-1"}, 200),
+        ({"Range": "lines=0-1"}, 200),
+    ]
+
+    for headers, status in asked:
+        answer = front.get(path, **headers)
+        assert (answer.status_code, answer.headers["ETag"]) == (status, etag), headers
+        assert answer.content == {200: data, 206: data[:2], 304: b""}[status], headers
+
+
+def test_what_is_refused_is_refused_in_the_one_shape(front: Front, path: str, data: bytes) -> None:
+    beyond = front.get(path, Range=f"bytes={len(data)}-")
+    check(beyond, 416, -3003)
+    assert beyond.headers["Content-Range"] == f"bytes */{len(data)}"
+    check(front.get(path, If_Match='"other"'), 412, -3009)
+    check(front.get(f"{PATH}/999999"), 404, -3004)
+    check(front.session.get(front.nginx.url + path, timeout=30), 401, -2001)
+
+
+def test_nobody_gets_at_the_files_past_postern(front: Front, path: str, file) -> None:
+    inside = front.live.get(path).headers["X-Accel-Redirect"]
+    assert inside.startswith("/_files/")
+    for asked in (inside, "/_files/", "/_files/pending/", "/_files/../_files" + inside.removeprefix("/_files")):
+        check(front.get(asked), 404, -3004)
+    stolen = front.get(f"{PATH}?q=x", X_Accel_Redirect=inside)
+    assert stolen.json()["data"]["items"] == []
+
+
+def test_a_file_whose_bytes_are_gone_is_not_found(front: Front) -> None:
+    kept = front.upload(b"soon gone")
+    inside = front.live.get(f"{PATH}/{kept['id']}").headers["X-Accel-Redirect"]
+    (Path(front.live.env["FILES_DIR"]) / inside.removeprefix("/_files/")).unlink()
+
+    check(front.get(f"{PATH}/{kept['id']}"), 404, -3004)
+
+
+def test_an_upload_is_streamed_through_and_one_that_is_cut_off_leaves_nothing(front: Front) -> None:
+    files = Path(front.live.env["FILES_DIR"])
+
+    def kept() -> int:
+        return sum(each.is_file() for each in files.rglob("*"))
+
+    before = kept()
+    start = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+    lines = (
+        f"POST {PATH} HTTP/1.1", "Host: x", f"Authorization: Bearer {front.live.token()}",
+        "Content-Type: multipart/form-data; boundary=XyZ", "Content-Length: 900000",
+    )  # fmt: skip
+    with socket.create_connection(("127.0.0.1", front.nginx.port)) as client:
+        client.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + start + b"x" * 300_000)
+        wait_for(lambda: kept() == before + 2)  # nginx did not wait for the rest: the bytes and their marker are there
+    wait_for(lambda: kept() == before)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_upload_over_the_limit_is_refused_by_postern_through_nginx(front: Front, chunked: bool) -> None:
+    head = {"Content-Type": "multipart/form-data; boundary=XyZ"}
+    body = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(LIMIT) + b"\r\n--XyZ--"
+    answer = front.send("POST", PATH, data=iter([body]) if chunked else body, headers=head)
+
+    check(answer, 413, -3007)
+
+
+def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front) -> None:
+    with socket.create_connection(("127.0.0.1", front.nginx.port), timeout=10) as client:
+        client.sendall(
+            b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\nConnection: close\r\n\r\n"
+        )
+        head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
+
+    assert head.startswith(b"HTTP/1.1 413 ") and b"Content-Type: application/json" in head
+    assert json.loads(body)["code"] == -3007
+
+
+def test_the_caller_is_who_nginx_sees_and_not_who_it_says_it_is(front: Front) -> None:
+    another = http.client.HTTPConnection("127.0.0.1", front.nginx.port, timeout=30, source_address=("127.0.0.2", 0))
+    another.request("GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "forged-1"})
+    another.getresponse().read()
+    another.close()
+
+    lines = [json.loads(line) for line in front.live.log.splitlines() if '"forged-1"' in line]
+    assert [line["address"] for line in lines] == ["127.0.0.2"]
+
+
+def test_a_call_goes_through_and_its_id_reaches_the_vendor(front: Front, box: Sandbox) -> None:
+    answer = front.send("POST", "/api/v1/call/demo/create_item", json={"name": "tea"})
+
+    assert (answer.status_code, answer.headers["X-Attempts"]) == (200, "1")
+    assert box.requests[-1].headers["x-request-id"] == answer.json()["request_id"] == answer.headers["X-Request-ID"]
+
+
+def test_while_postern_is_away_nginx_says_so_in_the_one_shape(box: Sandbox, tmp_path: Path, front: Front) -> None:
+    nginx = Nginx(tmp_path, postern=1, files=str(tmp_path)).start()  # nobody listens on port 1
+    try:
+        answer = requests.get(f"{nginx.url}/healthz", timeout=30)
+    finally:
+        nginx.stop()
+
+    check(answer, 503, -5000)
+    assert answer.headers["Retry-After"] == "1"
+    assert answer.json()["error"]["retryable"] is True

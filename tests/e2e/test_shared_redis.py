@@ -1,0 +1,220 @@
+"""Four workers and a real Redis: what one worker learns all know, and what callers see when Redis stops, hangs, returns."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from examples.postern_auth import PosternAuth
+from sandbox import Sandbox
+from tests.e2e.live import Live, catalog_for, wait_for
+from tests.e2e.test_stock import workers_of
+from tests.redis_server import RedisServer
+
+WORKERS = 4
+LONGEST = 0.3  # seconds that Redis may add to a request
+NOISE = 0.7  # seconds that this machine may add: the load, the service, the vendor and Redis share its few cores
+ODD = 0.1  # the share of requests in whose time Redis gets no turn of a machine that busy
+PHASE = 2.0  # seconds of load
+
+Start = Callable[..., "Shared"]
+
+
+class Shared(Live):
+    """A live server of four workers, a Redis behind them and an app named shop."""
+
+    def __init__(self, folder: Path, catalog: str, redis: RedisServer, **settings: str) -> None:
+        self.redis = redis
+        more = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": str(WORKERS), "DEFAULT_RATE_LIMIT": "1000000/minute"}
+        super().__init__(folder, catalog, **{**more, **settings})
+
+    def start(self) -> Shared:
+        super().start()
+        made = self.flask("app", "create", "shop", "--allow", "demo.*", "--rate", "1000000/minute")
+        self.proof = PosternAuth("shop", re.search(r"[\w-]{43}", made.stdout)[0])
+        wait_for(lambda: len(workers_of(self.process.pid)) == WORKERS)
+        return self
+
+    def connections(self) -> list[requests.Session]:
+        """One for each worker, kept open."""
+        found: dict[int, requests.Session] = {}
+        extra = []
+        until = time.monotonic() + 60
+        while len(found) < WORKERS:
+            assert time.monotonic() < until, f"only {len(found)} workers take connections"
+            session = requests.Session()
+            session.trust_env = False
+            session.headers["Authorization"] = f"Bearer {self.token()}"
+            with session.get(f"{self.url}/healthz", stream=True) as answer:
+                port = answer.raw.connection.sock.getsockname()[1]
+                worker = self._worker(port)
+                assert answer.content
+            if found.setdefault(worker, session) is not session:
+                extra.append(session)  # kept open, so that the next one is taken by another worker
+        for session in extra:
+            session.close()
+        return list(found.values())
+
+    def _worker(self, port: int) -> int:
+        """The process that holds the other end of a connection of ours."""
+        ends = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+        local, remote = f"{self.port:04X}", f"{port:04X}"
+        inode = next(each[9] for each in ends if each[1][-4:] == local and each[2][-4:] == remote)
+        for pid in workers_of(self.process.pid):
+            for each in Path(f"/proc/{pid}/fd").iterdir():
+                try:
+                    if str(each.readlink()) == f"socket:[{inode}]":
+                        return pid
+                except FileNotFoundError:
+                    continue
+        raise AssertionError("no worker has it")
+
+
+@pytest.fixture
+def start_shared(box: Sandbox, tmp_path: Path) -> Iterator[Start]:
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> Shared:
+            redis = RedisServer(tmp_path).start()
+            stack.callback(redis.stop)
+            shared = Shared(tmp_path, catalog_for(box), redis, **settings)
+            stack.callback(shared.stop)
+            return shared.start()
+
+        yield start
+
+
+def test_what_one_worker_learns_all_know(start_shared: Start) -> None:
+    shared = start_shared()
+    workers = shared.connections()
+    path = f"{shared.url}/api/v1/call/demo/list_items"
+
+    # A nonce
+    signed = shared.proof(requests.Request("GET", path).prepare())
+    for first in range(WORKERS):
+        signed = shared.proof(requests.Request("GET", path).prepare())
+        order = workers[first:] + workers[:first]
+        assert [each.send(signed).status_code for each in order] == [200, 401, 401, 401]
+
+    # A write
+    products = f"{shared.url}/api/v1/products"
+    for number, writer in enumerate(workers):
+        name = f"Tea {number}"
+        for reader in workers:
+            reader.get(products)
+        assert writer.post(products, json={"name": name, "price": 1}).status_code == 201
+        for reader in workers:
+            assert name in [each["name"] for each in reader.get(products).json()["data"]["items"]]
+
+    # A logout
+    assert workers[0].post(f"{shared.url}/api/v1/logout", json={}).status_code == 200
+    assert [each.get(products).status_code for each in workers] == [401] * WORKERS
+
+
+class Load:
+    """Callers at work until the ``with`` ends: app-signed calls, bearer calls, reads of a list. What they see, by phase."""
+
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self._bearer = {"Authorization": f"Bearer {shared.token()}"}
+        self._stop = threading.Event()
+        self.phase = "warm"
+        self.seen: dict[str, dict[str, Counter[int]]] = {}
+        self.longest: Counter[str] = Counter()
+
+    def __enter__(self) -> Load:
+        self._pool = ThreadPoolExecutor(2 * WORKERS)
+        self._work = [self._pool.submit(self._call) for _ in range(2 * WORKERS)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for each in self._work:
+            each.result()
+        self._pool.shutdown()
+
+    def during(self, phase: str, act: Callable[[], object] = lambda: None, seconds: float = PHASE) -> None:
+        """Let them work on, from just before ``act``."""
+        self.phase = phase
+        act()
+        self._stop.wait(seconds)
+        self.phase = "between"
+
+    def statuses(self, *phases: str, kind: str = "") -> set[int]:
+        return {each for phase in phases for name, seen in self.seen[phase].items() if kind in name for each in seen}
+
+    def refused(self, phase: str) -> float:
+        """The share of it."""
+        together = sum(self.seen[phase].values(), Counter())
+        return 1 - together[200] / together.total()
+
+    def told(self) -> str:
+        lines = []
+        for phase, kinds in self.seen.items():
+            counts = ", ".join(f"{kind} {dict(sorted(seen.items()))}" for kind, seen in sorted(kinds.items()))
+            lines.append(f"{phase:10} longest {self.longest[phase]:.3f} s  {counts}")
+        return "\n".join(lines)
+
+    def _call(self) -> None:
+        kinds: list[tuple[str, str, dict[str, Any]]] = [
+            ("signed", "/call/demo/list_items", {"auth": self._shared.proof}),
+            ("bearer", "/call/demo/list_items", {"headers": self._bearer}),
+            ("read", "/products", {"headers": self._bearer}),
+        ]
+        with requests.Session() as session:
+            session.trust_env = False
+            while not self._stop.is_set():
+                for kind, path, proof in kinds:
+                    phase, began = self.phase, time.monotonic()
+                    status = session.get(f"{self._shared.url}/api/v1{path}", timeout=30, **proof).status_code
+                    if phase != self.phase:
+                        phase = "between"  # it began in one phase and ended in another
+                    self.seen.setdefault(phase, {}).setdefault(kind, Counter())[status] += 1
+                    self.longest[phase] = max(self.longest[phase], time.monotonic() - began)
+
+
+@pytest.mark.parametrize("redis_down", ["closed", "open"])
+def test_redis_stopped_hung_and_restarted_during_load(start_shared: Start, redis_down: str) -> None:
+    shared = start_shared(REDIS_DOWN=redis_down)
+    redis, workers = shared.redis, shared.connections()
+
+    def recovered() -> bool:
+        answers = [each.get(f"{shared.url}/readyz").json() for each in workers]
+        return all(each["code"] == 0 and each["data"]["cache"] == "ok" for each in answers)
+
+    with Load(shared) as load:
+        load.during("warm", seconds=1)
+        load.during("well")
+        load.during("hung", redis.pause)
+        redis.resume()
+        wait_for(recovered)
+        load.during("resumed")
+        load.during("stopped", redis.kill)
+        redis.start()
+        wait_for(recovered)
+        load.during("restarted")
+    print(f"\nREDIS_DOWN={redis_down}\n{load.told()}")  # noqa: T201 # pytest -s, or -rP
+
+    assert load.statuses(*load.seen) <= {200, 503}, load.told()
+    for phase in ("well", "resumed", "restarted"):
+        assert load.refused(phase) <= ODD, load.told()
+    if redis_down == "open":
+        assert load.statuses("hung", "stopped") == {200}
+    else:
+        for phase in ("hung", "stopped"):
+            assert 503 in load.statuses(phase, kind="signed") & load.statuses(phase, kind="bearer")
+    for phase in ("hung", "stopped", "resumed", "restarted", "between"):
+        assert load.longest[phase] <= load.longest["well"] + LONGEST + NOISE, load.told()
+    for event in ("store_away", "store_back"):
+        assert shared.log.count(event) >= 2 * WORKERS
+    assert '"event":"unforeseen"' not in shared.log.replace(" ", "")

@@ -1,0 +1,370 @@
+"""Idempotency-Key: under one key a call is made once, by whichever worker, and its first answer is given again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from gateway import Caller, GatewayError
+from gateway.call import Trace
+from gateway.clock import SystemClock
+from gateway.errors import (
+    BadResponse,
+    CircuitOpen,
+    Conflict,
+    ConnectFailed,
+    ConnectionLost,
+    CredentialError,
+    Failed,
+    InvalidParams,
+    QuotaExceeded,
+    ReadTimeout,
+    Rejected,
+    StoreAway,
+)
+from gateway.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key
+from gateway.redis_store import RedisStore
+from gateway.stores import Store
+from sandbox import Sandbox
+from tests.gateway.fakes import Gate, Lines, Wire, comes_true, service
+from tests.redis_server import RedisServer
+
+Open = Callable[..., Gate]
+Make = Callable[..., Gate]
+PassTime = Callable[[float], None]
+NAME = {"name": {"type": "string"}, "size": {"type": "integer"}}
+POST = {"http": "POST /anything", "params": NAME}
+HONOURED = {**POST, "idempotency_header": "Idem-Key"}
+LEASE = 3 + MARGIN  # a test service's deadline, and the margin
+
+
+@pytest.fixture
+def make(box: Sandbox, open_gate: Open, store: Store) -> Make:
+    """One more worker over the same store: ``make(http=...)`` has the one method ``m``."""
+
+    def worker(on: Any = None, others: Any = None, **method: Any) -> Gate:
+        methods = {"m": {**POST, **method}, **(others or {})}
+        return open_gate({"s": service(box.url, methods=methods, **(on or {}))}, store=store, clock=SystemClock())
+
+    return worker
+
+
+def sent(box: Sandbox) -> int:
+    return len(box.requests)
+
+
+def held(box: Sandbox, at: Gate, **how: Any) -> Any:
+    """A call that the service has and does not answer soon; as that of a worker which hangs."""
+    box.fault("/anything", "delay=1", times=1)
+    before, pool = sent(box), ThreadPoolExecutor(1)
+    call = pool.submit(at.ask, "m", {"name": "a"}, idempotency_key="k", request_id="hung", **how)
+    assert comes_true(lambda: sent(box) > before)
+    pool.shutdown(wait=False)
+    return call
+
+
+SLOW = {"timeout": {"read": 3}}
+
+
+@pytest.mark.parametrize("http", ["POST /anything", "GET /anything", "DELETE /anything"])
+def test_the_first_answer_is_given_again_by_every_worker(make: Make, box: Sandbox, http: str) -> None:
+    one, other = make(http=http), make(http=http)
+    first = one.ask("m", {"name": "a"}, idempotency_key="k", request_id="r-1")
+    assert not one.trace.replayed
+    for at in (one, other):
+        assert at.ask("m", {"name": "a"}, idempotency_key="k", request_id="r-2") == first
+        assert at.trace.replayed
+        assert at.trace.attempts == []
+    assert sent(box) == 1
+
+
+def test_without_a_key_every_call_is_made_and_the_store_is_not_asked(box: Sandbox, open_gate: Open) -> None:
+    class Untouchable:
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    at = open_gate({"s": service(box.url, methods={"m": POST})}, store=Untouchable())
+    assert at.ask("m", {"name": "a"})
+    assert at.ask("m", {"name": "a"})
+    assert sent(box) == 2
+
+
+def test_a_key_counts_for_its_own_caller_and_for_a_day(make: Make, box: Sandbox, pass_time: PassTime) -> None:
+    at = make()
+    for caller in ("user:7", "app:shop", "app:shop"):
+        at.ask("m", {"name": caller}, idempotency_key="k", caller=Caller(caller))
+    assert sent(box) == 2
+    pass_time(KEPT - 60)
+    at.ask("m", {"name": "user:7"}, idempotency_key="k")
+    assert sent(box) == 2
+    pass_time(60)
+    at.ask("m", {"name": "now something else"}, idempotency_key="k")
+    assert sent(box) == 3
+
+
+def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(make: Make, box: Sandbox) -> None:
+    at = make(**HONOURED, others={"n": HONOURED})
+    box.fault("/anything", "status=503", times=1)
+    with pytest.raises(Failed):
+        at.ask(idempotency_key="k")
+    at.ask(idempotency_key="k")
+    at.ask(idempotency_key="k", caller=Caller("app:shop"))
+    at.ask(idempotency_key="other")
+    at.ask("n", idempotency_key="for n")
+    keys = [request.headers["idem-key"] for request in box.requests]
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 4
+    assert all(len(key) == 36 for key in keys)
+
+
+@pytest.mark.parametrize(("method", "params"), [("m", {"name": "b"}), ("m", {}), ("n", {"name": "a"})])
+def test_another_call_under_the_same_key_is_refused(
+    make: Make, box: Sandbox, method: str, params: dict[str, object]
+) -> None:
+    at = make(others={"n": POST})
+    at.ask("m", {"name": "a"}, idempotency_key="k")
+    with pytest.raises(Conflict, match="another request") as caught:
+        at.ask(method, params, idempotency_key="k")
+    assert (caught.value.code, caught.value.source, sent(box)) == (-3006, "caller", 1)
+
+
+def test_the_order_of_parameters_makes_no_other_call(make: Make, box: Sandbox) -> None:
+    at = make()
+    at.ask("m", {"name": "a", "size": 1}, idempotency_key="k")
+    at.ask("m", {"size": 1, "name": "a"}, idempotency_key="k")
+    assert sent(box) == 1
+
+
+def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(make: Make, box: Sandbox) -> None:
+    one, other = make(**SLOW), make(**SLOW)
+    call = held(box, one)
+    for at in (one, other):
+        with pytest.raises(Conflict, match="being worked on") as caught:
+            at.ask("m", {"name": "a"}, idempotency_key="k")
+        assert caught.value.retry_after == 1
+    with pytest.raises(Conflict, match="another request"):
+        other.ask("m", {"name": "b"}, idempotency_key="k")
+    assert other.ask("m", {"name": "a"}, idempotency_key="k", caller=Caller("app:shop"))
+    first = call.result(5)
+    assert other.ask("m", {"name": "a"}, idempotency_key="k") == first
+    assert sent(box) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("status=422", Rejected),
+        ("status=409", Rejected),
+        ("html", BadResponse),
+        ("status=503", Failed),
+        ("reset", ConnectionLost),
+        ("hang", ReadTimeout),
+    ],
+)
+def test_a_failure_that_stands_is_given_again(make: Make, box: Sandbox, fault: str, kind: type[GatewayError]) -> None:
+    at = make(on={"expose_vendor_code": True})
+    box.fault("/anything", fault, times=1)
+    told = []
+    for _ in range(2):
+        with pytest.raises(kind) as caught:
+            at.ask(idempotency_key="k")
+        error = caught.value
+        told.append((type(error), error.text, error.vendor_code, error.service, error.method, error.expose_vendor_code))
+    assert told[0] == told[1]
+    assert (sent(box), at.trace.replayed) == (1, True)
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("status=429", QuotaExceeded), ("status=401", CredentialError)])
+def test_a_failure_that_did_nothing_frees_the_key(
+    make: Make, box: Sandbox, fault: str, kind: type[GatewayError]
+) -> None:
+    at = make()
+    box.fault("/anything", fault, times=1)
+    with pytest.raises(kind):
+        at.ask("m", {"name": "a"}, idempotency_key="k")
+    assert at.ask("m", {"name": "for another call, too"}, idempotency_key="k")
+    assert not at.trace.replayed
+
+
+def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: Sandbox) -> None:
+    with Wire([]) as gone:
+        url = gone.url
+    breaker = {"window": 10, "min_calls": 1, "failure_rate": 0.5, "open_for": 60}
+    params = {"p": {"type": "string", "in": "header"}}
+    methods = {"m": {"http": "POST /", "params": params}}
+    at = open_gate({"s": service(url, methods=methods, breaker=breaker)}, store=store)
+    with pytest.raises(InvalidParams):
+        at.ask("m", {"p": "\n"}, idempotency_key="k")
+    for kind in (ConnectFailed, CircuitOpen, CircuitOpen):
+        with pytest.raises(kind):
+            at.ask(idempotency_key="k")
+    well = open_gate({"s": service(box.url, methods={"m": {"http": "POST /anything"}})}, store=store)
+    assert well.ask(idempotency_key="k")
+
+
+def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(open_gate: Open, store: Store, box: Sandbox) -> None:
+    with Wire([]) as gone:
+        url = gone.url
+    methods = {"m": {"http": "POST /", "fallback": {"call": "t.m"}}}
+    services = {"s": service(url, methods=methods), "t": service(box.url, methods={"m": {"http": "POST /anything"}})}
+    at = open_gate(services, store=store)
+    box.fault("/anything", "reset")
+    for _ in range(2):
+        with pytest.raises(ConnectFailed):
+            at.ask(idempotency_key="k")
+    assert sent(box) == 1
+
+
+def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unknown_and_nothing_is_sent_again(
+    make: Make, box: Sandbox, pass_time: PassTime
+) -> None:
+    one, other = make(**SLOW), make(**SLOW)
+    call = held(box, one)
+    pass_time(LEASE)
+    for _ in range(2):
+        with pytest.raises(Conflict, match="outcome is unknown"):
+            other.ask("m", {"name": "a"}, idempotency_key="k")
+    call.result(5)
+    assert other.ask("m", {"name": "a"}, idempotency_key="k"), "it was not dead: now its answer is known"
+    assert sent(box) == 1
+
+
+@pytest.mark.parametrize(
+    "method", [{"idempotency_header": "Idem-Key"}, {"idempotent": True}, {"http": "PUT /anything"}]
+)
+def test_when_a_worker_hangs_what_is_safe_is_sent_again_and_the_late_answer_changes_nothing(
+    make: Make, box: Sandbox, pass_time: PassTime, method: dict[str, Any]
+) -> None:
+    one, other = make(**SLOW, **method), make(**SLOW, **method)
+    call = held(box, one)
+    pass_time(LEASE)
+    second = other.ask("m", {"name": "a"}, idempotency_key="k", request_id="second")
+    assert second["headers"]["x-request-id"] == "second"
+    assert call.result(5)["headers"]["x-request-id"] == "hung"
+    assert other.ask("m", {"name": "a"}, idempotency_key="k") == second
+    first, again = box.requests
+    assert first.headers.get("idem-key") == again.headers.get("idem-key")
+
+
+def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
+    make: Make, box: Sandbox, pass_time: PassTime
+) -> None:
+    safe: dict[str, Any] = {**SLOW, "idempotent": True, "fallback": {"call": "s.n"}, "others": {"n": POST}}
+    one, other = make(**safe), make(**safe)
+    call = held(box, one)
+    pass_time(2 * 3 + MARGIN)
+    with pytest.raises(Conflict, match="outcome is unknown"):
+        other.ask("m", {"name": "a"}, idempotency_key="k")
+    call.result(5)
+
+
+@pytest.mark.parametrize("fault", ["hang", "reset", "status=503", "short", "status=409", "status=425"])
+def test_where_sending_again_is_safe_only_an_answer_that_was_understood_stands(
+    make: Make, box: Sandbox, fault: str
+) -> None:
+    at = make(**HONOURED)
+    box.fault("/anything", fault, times=1)
+    with pytest.raises(GatewayError):
+        at.ask("m", {"name": "a"}, idempotency_key="k")
+    with pytest.raises(Conflict, match="another request"):
+        at.ask("m", {"name": "b"}, idempotency_key="k")
+    assert at.ask("m", {"name": "a"}, idempotency_key="k")
+    first, again = box.requests
+    assert first.headers["idem-key"] == again.headers["idem-key"]
+    box.fault("/anything", "status=422", times=1)
+    for _ in range(2):
+        with pytest.raises(Rejected):
+            at.ask(idempotency_key="no")
+    assert sent(box) == 3
+
+
+def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_that_is_safe(
+    make: Make, box: Sandbox
+) -> None:
+    for method, times in (({}, 1), ({"idempotent": True}, 2)):
+        box.reset()
+        box.fault("/anything", f"huge={LARGEST}")
+        at, key = make(response="text", **method), str(times)
+        assert len(at.ask(idempotency_key=key)) == LARGEST
+        if method:
+            assert len(at.ask(idempotency_key=key)) == LARGEST
+        else:
+            with pytest.raises(Conflict, match="too large"):
+                at.ask(idempotency_key=key)
+        assert sent(box) == times
+
+
+def a_use(**how: Any) -> Use:
+    facts = {"caller": "user:7", "key": "k", "asked": "this", "lease": 10, "repeatable": False, "trace": Trace()}
+    return Use(**{**facts, **how})
+
+
+def test_after_something_unforeseen_the_outcome_is_unknown(store: Store) -> None:
+    once = Idempotency(store)
+    with pytest.raises(ZeroDivisionError):
+        once.run(a_use(), lambda: 1 // 0)
+    with pytest.raises(Conflict, match="outcome is unknown"):
+        once.run(a_use(), lambda: "done")
+    assert once.run(a_use(repeatable=True), lambda: "done") == "done"
+
+
+def test_what_is_kept_tells_neither_who_asked_nor_under_which_key_nor_what(redis_server: RedisServer) -> None:
+    store = RedisStore(redis_server.url, Lines().warning)
+    Idempotency(store).run(a_use(caller="user:secretive", key="my-private-key"), lambda: "done")
+    kept = {key: redis_server.client.get(key) for key in redis_server.client.keys("*")}
+    assert any(b"idempotency:" in key for key in kept)
+    assert not any(word in b"%r" % [*kept.items()] for word in (b"secretive", b"private"))
+    store.close()
+
+
+@pytest.fixture
+def mortal(redis_server: RedisServer) -> Iterator[tuple[RedisServer, RedisStore]]:
+    """A real Redis that a test may kill, and the store on it."""
+    made = RedisStore(redis_server.url, Lines().warning)
+    yield redis_server, made
+    made.close()
+
+
+def test_while_the_store_is_away_a_call_with_a_key_is_not_sent(
+    mortal: tuple[RedisServer, RedisStore], open_gate: Open, box: Sandbox
+) -> None:
+    server, store = mortal
+    at = open_gate({"s": service(box.url, methods={"m": POST})}, store=store)
+    server.kill()
+    with pytest.raises(StoreAway):
+        at.ask(idempotency_key="k")
+    assert sent(box) == 0
+    assert at.ask()
+
+
+def test_a_call_whose_answer_the_store_cannot_take_is_answered_and_then_unknown(
+    mortal: tuple[RedisServer, RedisStore],
+) -> None:
+    server, store = mortal
+    once = Idempotency(store)
+
+    def do() -> str:
+        server.client.config_set("maxmemory", 1)  # it refuses to write
+        return "done"
+
+    assert once.run(a_use(), do) == "done"
+    server.client.config_set("maxmemory", 0)
+    assert comes_true(lambda: store.up)
+    server.pass_time(10)
+    with pytest.raises(Conflict, match="outcome is unknown"):
+        once.run(a_use(), do)
+
+
+@pytest.mark.parametrize("text", ["", "a b", "k\n", "ключ", "\x7f", "x" * 256])
+def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
+    with pytest.raises(InvalidParams) as caught:
+        checked_key(text)
+    assert set(caught.value.fields or {}) == {"Idempotency-Key"}
+
+
+@pytest.mark.parametrize("text", ["!", "~", "8e03978e-40d5-43e8-bc93-6894a57f9324", '"quoted"', "x" * 255])
+def test_any_such_key_is_taken_as_it_is(text: str) -> None:
+    assert checked_key(text) == text
