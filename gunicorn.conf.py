@@ -25,10 +25,12 @@ gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a 
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
     _masker = Masker()
-    Watcher.of(
+    _watcher = Watcher.of(
         _settings.catalog, _settings.environ, _settings.catalog_copy,
         clock=SystemClock(), log=logs.configure(_settings.log_level, _masker), masker=_masker,
-    ).load()  # fmt: skip
+    )  # fmt: skip
+    _watcher.load()
+    _watcher.source.close()
 except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 

@@ -59,7 +59,7 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     `Server-Timing` tell what it took.
     """
     via = _method("via", given["via"])
-    return once(("pay", order_id, given), via.deadline + MARGIN, lambda: _pay(given, order_id, via))
+    return once(("pay", order_id, given), _longest(via), lambda: _pay(given, order_id, via))
 
 
 def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
@@ -113,6 +113,11 @@ def _asking(order: Order, via: Method, name: str) -> Call:
     return outgoing(method.service.name, method.name, {"order_id": order.id})
 
 
+def _longest(method: Method) -> float:
+    """Seconds until a pay has certainly ended: a backup URL has time of its own."""
+    return method.deadline * (2 if method.service.backup_url else 1) + MARGIN
+
+
 @contextmanager
 def _alone(order: Order, call: Call) -> Iterator[None]:
     """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies.
@@ -121,8 +126,7 @@ def _alone(order: Order, call: Call) -> Iterator[None]:
     """
     store, key = parts().store, f"pay:{order.id}"
     method = parts().gateway.method(call.service, call.method)
-    longest = method.deadline * (2 if method.service.backup_url else 1)
-    fence = store.acquire(key, longest + MARGIN)
+    fence = store.acquire(key, _longest(method))
     if fence is None:
         raise Conflict("The order is being paid at this moment.")
     try:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from gateway.sources.source import SourceError, Stopping
 
 EVERY = 1.0  # seconds between looks
-SETTLED = 0.3  # seconds after which a file that nobody wrote to in between counts as written to its end
+WRITTEN = 0.3  # seconds for which nobody may have written to a file for it to count as written to its end
+REPLACED = 0.05  # the same for one that took another's place: most are renamed, and whole from the first
 
 
 class _Stamp(NamedTuple):
@@ -20,11 +21,6 @@ class _Stamp(NamedTuple):
     written: int
     changed: int
 
-    @property
-    def moved_here(self) -> bool:
-        """A rename changes an inode's ctime but not its mtime; what writes to it changes both."""
-        return self.changed > self.written
-
 
 _NOTHING = object()
 
@@ -32,8 +28,8 @@ _NOTHING = object()
 class File:
     """A file that is replaced or rewritten at any time.
 
-    A change is taken once it is whole: at once where the file was renamed into place, else when it stays as it is for
-    a moment. What is cut short while it is copied over would often be a catalog, too.
+    A change is taken once the file stays as it is for a moment: what is cut short while it is copied over would often
+    be a catalog, too.
     """
 
     away = False
@@ -43,6 +39,7 @@ class File:
         self.label = Path(path).name
         self._path = Path(path)
         self._given: object = _NOTHING
+        self._seen: _Stamp | None = None
 
     def read(self) -> str:
         try:
@@ -54,23 +51,19 @@ class File:
     def following(self, stopping: Stopping) -> str:
         while True:
             stamp = self._stamp()
-            if stamp != self._given and self._whole(stamp, stopping):
+            pause = EVERY if stamp == self._given else WRITTEN if _same_file(stamp, self._seen) else REPLACED
+            self._seen = stamp
+            if stopping.wait(pause):
+                return self.read()
+            if stamp != self._given and stamp == self._stamp():
                 self._given = stamp
                 text = self.read()
                 if self._stamp() == stamp:
                     return text
                 self._given = _NOTHING
-            elif stopping.wait(EVERY):
-                return self.read()
 
     def close(self) -> None:
         """Nothing to do: ``following`` waits for the event only."""
-
-    def _whole(self, stamp: _Stamp | None, stopping: Stopping) -> bool:
-        if stamp and stamp.moved_here:
-            return True
-        stopping.wait(SETTLED)
-        return self._stamp() == stamp
 
     def _stamp(self) -> _Stamp | None:
         """None where there is no file that can be looked at."""
@@ -79,3 +72,7 @@ class File:
         except OSError:
             return None
         return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def _same_file(one: _Stamp | None, other: _Stamp | None) -> bool:
+    return one is not None and other is not None and (one.device, one.inode) == (other.device, other.inode)

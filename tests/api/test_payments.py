@@ -240,6 +240,19 @@ def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(shop: Shop
     assert shop.charged() == ["4.50"]
 
 
+def test_whoever_tries_again_does_so_under_the_same_key(shop: Shop, box: Sandbox) -> None:
+    order = shop.order()
+    box.fault("/payments", "short")
+    shop.pay(order, headers={"Idempotency-Key": "the-users-own"})
+    box.fault("/payments", "")
+
+    paid = shop.pay(order, who="admin", headers={"Idempotency-Key": "the-admins-own"})
+
+    assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
+    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert shop.charged() == ["4.50"]
+
+
 def test_what_says_nothing_about_the_first_try_leaves_an_unknown_order_unknown(shop: Shop, box: Sandbox) -> None:
     order = shop.order()
     box.fault("/payments", "short")

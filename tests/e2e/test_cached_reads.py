@@ -18,6 +18,7 @@ from tests.redis_server import RedisServer
 READS = 1000
 CATALOG = """
 version: 1
+defaults: {{timeout: {{connect: 40, read: 40}}, deadline: 50}}
 services:
   demo:
     base_url: {url}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway.sources import SourceError
-from gateway.sources.file import EVERY, SETTLED, File
+from gateway.sources.file import EVERY, REPLACED, WRITTEN, File
 
 Step = Callable[[], object]
 
@@ -45,7 +44,6 @@ def replace(file: Path, text: str) -> None:
     """As careful programs do it: written beside, then renamed."""
     beside = file.with_suffix(".new")
     beside.write_text(text)
-    os.utime(beside, (1, 1))  # written a while before it is renamed
     beside.rename(file)
 
 
@@ -56,15 +54,9 @@ def following(source: File, *steps: Step) -> str:
 def test_the_text_is_given_at_once_and_then_when_it_changes(path: Path) -> None:
     source = File(str(path))
     assert following(source) == "one"
-    script = Script(nothing, nothing, lambda: replace(path, "two"), nothing)
+    script = Script(nothing, nothing, lambda: replace(path, "two"), nothing, nothing)
     assert source.following(script) == "two"
-    assert script.waits == [EVERY] * 3
-
-
-def test_a_file_renamed_into_place_is_whole(path: Path) -> None:
-    source = File(str(path))
-    script = Script(nothing)
-    assert (source.following(script), script.waits) == ("one", [])
+    assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
 
 
 def test_what_is_still_being_written_is_not_taken(path: Path) -> None:
@@ -73,7 +65,7 @@ def test_what_is_still_being_written_is_not_taken(path: Path) -> None:
     pieces = iter(["t", "tw", "two"])
     script = Script(*(lambda: path.write_text(next(pieces)) for _ in range(3)), nothing, nothing)
     assert source.following(script) == "two"
-    assert script.waits == [EVERY, SETTLED, EVERY, SETTLED]
+    assert script.waits == [EVERY, WRITTEN, WRITTEN, WRITTEN]
 
 
 def test_a_file_emptied_to_be_written_again_is_not_taken_for_empty(path: Path) -> None:
@@ -103,9 +95,9 @@ def test_a_missing_file_is_said_once_and_its_return_is_seen(path: Path) -> None:
     following(source)
     with pytest.raises(SourceError, match=r"^services.yaml cannot be read: No such file or directory$"):
         following(source, path.unlink)
-    script = Script(nothing, nothing, lambda: replace(path, "back"), nothing)
+    script = Script(nothing, nothing, lambda: replace(path, "back"), nothing, nothing)
     assert source.following(script) == "back"
-    assert script.waits == [EVERY] * 3
+    assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
 
 
 def test_a_file_that_is_away_for_a_moment_only_is_not_missed(path: Path) -> None:

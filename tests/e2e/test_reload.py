@@ -1,0 +1,190 @@
+"""A running service takes another catalog, whole or not at all, while it serves."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import Sandbox
+from sandbox.consul import Consul
+from sandbox.nacos import Nacos
+from tests.e2e.live import Live, wait_for
+
+TAKEN_WITHIN = 2.0  # seconds, promised
+MARGIN = 1.0  # for a machine that is busy with other tests
+SECONDS, STEP = 12.0, 0.1
+CATALOG = """\
+version: 1
+services:
+  s:
+    base_url: {url}
+    allow_private: true
+    headers: {{X-Version: "{number}"}}
+    methods:
+      m: {{http: GET /anything, params: {{v: {{type: integer, default: {number}}}}}}}
+"""
+BROKEN = CATALOG + "      n: {{htpp: GET /anything}}\n"
+
+
+class Caller:
+    """One kept connection: each answer's two versions, which must be one."""
+
+    def __init__(self, live: Live) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
+        self._headers = {"Authorization": f"Bearer {live.token()}"}
+
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def ask(self) -> tuple[str, str]:
+        self._connection.request("GET", "/api/v1/call/s/m", headers=self._headers)
+        answer = self._connection.getresponse()
+        said = json.loads(answer.read())
+        assert said["code"] == 0, said
+        return said["data"]["headers"]["x-version"], said["data"]["query"]["v"][0]
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def start(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Live]]:
+    made: list[Live] = []
+
+    def make(workers: int = 1, **settings: str) -> Live:
+        if workers > 1:
+            settings |= {"WEB_CONCURRENCY": str(workers), "REDIS_URL": request.getfixturevalue("redis_url")}
+        settings = {"DEFAULT_RATE_LIMIT": "1000000/minute", "CATALOG_COPY": str(tmp_path / "last.yaml"), **settings}
+        live = Live(tmp_path, CATALOG.format(url=box.url, number=0), **settings)
+        live.session.headers["Connection"] = "close"  # an idle connection would hold up the end of a worker
+        made.append(live)
+        return live.start()
+
+    yield make
+    for live in made:
+        live.stop()
+
+
+def put(live: Live, text: str) -> None:
+    beside = live.catalog_file.with_suffix(".new")
+    beside.write_text(text)
+    beside.rename(live.catalog_file)
+
+
+def taken(live: Live, workers: int, number: int) -> bool:
+    """Whether many new connections, which all workers take their share of, see this version only."""
+    seen = set()
+    for _ in range(4 * workers):
+        with Caller(live) as caller:
+            seen.add(caller.ask())
+    return seen == {(str(number), str(number))}
+
+
+def problems(live: Live) -> list[str]:
+    lines = [json.loads(line) for line in live.log.splitlines() if '"event":"catalog"' in line]
+    return [line["problem"] for line in lines if "problem" in line]
+
+
+def catalog_state(live: Live) -> str:
+    ready = live.get("/readyz")
+    assert ready.status_code == 200, ready.text
+    return str(ready.json()["data"]["catalog"])
+
+
+def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the_time(
+    start: Callable[..., Live], box: Sandbox
+) -> None:
+    """Of what is written ten times a second the watcher takes about one a second; one in ten is broken."""
+    live, over, seen, failures = start(), threading.Event(), list[tuple[str, str]](), list[BaseException]()
+
+    def call() -> None:
+        try:
+            with Caller(live) as caller:
+                while not over.is_set():
+                    seen.append(caller.ask())
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    steps = int(SECONDS / STEP)
+    for number in range(1, steps + 1):
+        put(live, (BROKEN if number % 10 == 0 else CATALOG).format(url=box.url, number=number))
+        over.wait(STEP)
+    put(live, CATALOG.format(url=box.url, number=steps + 1))
+    wait_for(lambda: seen[-1] == (str(steps + 1), str(steps + 1)), 10)
+    over.set()
+    for thread in threads:
+        thread.join(30)
+    versions = {number for number, _ in seen}
+    assert not failures
+    assert not [each for each in seen if each[0] != each[1]]
+    assert not [number for number in versions if number != "0" and int(number) % 10 == 0]
+    told = f"{len(seen)} calls, {steps} catalogs written, {len(versions)} served, {len(problems(live))} refused"
+    print(told)  # noqa: T201
+    assert len(versions) >= SECONDS / 3
+
+
+def test_four_workers_take_a_change_within_two_seconds(start: Callable[..., Live], box: Sandbox) -> None:
+    live = start(workers=4)
+    for number in (1, 2):
+        put(live, CATALOG.format(url=box.url, number=number))
+        began = time.monotonic()
+        wait_for(lambda number=number: taken(live, 4, number), TAKEN_WITHIN + MARGIN)
+        print(f"all four served version {number} after {time.monotonic() - began:.2f} s")  # noqa: T201
+
+
+@pytest.mark.parametrize("kind", ["consul", "nacos"])
+def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_a_restart(
+    start: Callable[..., Live], box: Sandbox, kind: str
+) -> None:
+    source = Consul() if kind == "consul" else Nacos()
+    name = "postern.yaml" if kind == "consul" else Nacos.name("postern.yaml")
+
+    def change(text: str, number: int = 0) -> None:
+        source.put(name, text.format(url=box.url, number=number))
+
+    with source:
+        change(CATALOG)
+        live = start(workers=4, CATALOG=source.url("postern.yaml"))
+        change(CATALOG, 1)
+        wait_for(lambda: taken(live, 4, 1), TAKEN_WITHIN + MARGIN)
+        change(BROKEN, 2)
+        wait_for(lambda: "n.htpp is wrong" in catalog_state(live), TAKEN_WITHIN + MARGIN)
+        assert taken(live, 4, 1)
+        source.stop()
+        wait_for(lambda: catalog_state(live).endswith(f"{kind} cannot be asked"), 10)
+        live.stop()
+        live.restart()
+        assert taken(live, 4, 1)
+        assert catalog_state(live).startswith("last good one of 20")
+        source.start()
+        change(CATALOG, 3)
+        wait_for(lambda: taken(live, 4, 3), 4 + TAKEN_WITHIN + MARGIN)
+        assert catalog_state(live) == "ok"
+        began = time.monotonic()
+        live.stop()
+        assert time.monotonic() - began < 3, "a question that the source holds back must not hold up the end"
+
+
+def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> None:
+    live = Live(tmp_path, "", CATALOG="consul://127.0.0.1:9/k?token=t-42-secret", CATALOG_COPY=str(tmp_path / "none"))
+    with pytest.raises(AssertionError):
+        live.restart()
+    assert re.search(r"Postern does not start:\nconsul://127\.0\.0\.1:9/k: consul cannot be asked", live.log)
+    assert "Traceback" not in live.log
+    assert "t-42-secret" not in live.log
