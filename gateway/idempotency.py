@@ -144,7 +144,7 @@ def _nothing_done(error: GatewayError, trace: Trace) -> bool:
     """Whether the key may be used as if for the first time. A vendor's "no" is an answer, and stands."""
     if isinstance(error, Rejected):
         return False
-    return not trace.attempts or (error.nothing_done and all(attempt.nothing_done for attempt in trace.attempts))
+    return error.nothing_done and all(attempt.nothing_done for attempt in trace.attempts)
 
 
 def _open(error: GatewayError) -> bool:

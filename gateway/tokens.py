@@ -144,7 +144,7 @@ class Tokens:
                 found = slot.good(self._shared.read(name), self._clock.now())
                 if found and self._clock.now() < found.renew_at:
                     return found
-                usable = max(filter(None, (found, usable)), key=lambda token: token.expires_at, default=None)
+                usable = usable or found
                 fence = self._shared.acquire(name)
             except StoreAway:
                 return self._resting(usable) if usable else self._fetched(slot, fetch)

@@ -120,6 +120,17 @@ def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(make: 
     assert all(len(key) == 36 for key in keys)
 
 
+def test_who_stands_in_gets_a_key_of_its_own_and_always_the_same(make: Make, box: Sandbox) -> None:
+    at = make(**HONOURED, fallback={"call": "s.n"}, others={"n": {**HONOURED, "http": "PATCH /anything"}})
+    box.fault("/anything", "status=503")
+    for _ in range(2):
+        with pytest.raises(Failed):
+            at.ask(idempotency_key="k")
+    keys = [(request.verb, request.headers["idem-key"]) for request in box.requests]
+    assert keys[:2] == keys[2:]
+    assert len({key for _, key in keys}) == 2
+
+
 @pytest.mark.parametrize(("method", "params"), [("m", {"name": "b"}), ("m", {}), ("n", {"name": "a"})])
 def test_another_call_under_the_same_key_is_refused(
     make: Make, box: Sandbox, method: str, params: dict[str, object]
@@ -255,7 +266,10 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     safe: dict[str, Any] = {**SLOW, "idempotent": True, "fallback": {"call": "s.n"}, "others": {"n": POST}}
     one, other = make(**safe), make(**safe)
     call = held(box, one)
-    pass_time(2 * 3 + MARGIN)
+    pass_time(LEASE)
+    with pytest.raises(Conflict, match="being worked on"):
+        other.ask("m", {"name": "a"}, idempotency_key="k")
+    pass_time(3)  # the time of who stands in
     with pytest.raises(Conflict, match="outcome is unknown"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
     call.result(5)

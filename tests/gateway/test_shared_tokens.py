@@ -197,8 +197,9 @@ def test_what_the_vendor_refused_is_taken_out_of_the_store_even_if_no_other_can_
 
 
 def test_a_token_that_is_refused_while_its_renewal_fails_does_not_come_back(
-    worker: Workers, vendor: Vendor, pass_time: PassTime
+    worker: Workers, vendor: Vendor, clock: FakeClock, pass_time: PassTime, monkeypatch: Any
 ) -> None:
+    monkeypatch.setattr(clock, "sleep", pass_time)
     one = worker()
     get(one, vendor)
     pass_time(950)
@@ -208,8 +209,7 @@ def test_a_token_that_is_refused_while_its_renewal_fails_does_not_come_back(
         raise CredentialError
 
     one.get("k", fetch, LONG)
-    pass_time(LEASE)
-    assert get(one, vendor) == "t2"
+    assert get(one, vendor) == "t2", "once the others' pause is over, too"
 
 
 def test_a_worker_that_went_on_alone_does_not_take_an_older_token_from_the_store_for_its_refused_one(
