@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Response, after_this_request, g, request
+from flask import Response, g, request
 
 from api.conditional import answer
 from api.parts import parts
@@ -33,19 +33,13 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
     key = idempotency_key()
     if key is None:
         return do()
-    trace = Trace()
-
-    @after_this_request
-    def tell(response: Response) -> Response:
-        if trace.replayed:
-            response.headers["Idempotency-Replayed"] = "true"
-        return response
+    trace = g.trace = Trace()  # ``tell_attempts`` tells of the one there is in the end
 
     def run() -> dict[str, object]:
         try:
             response = do()
         finally:
-            trace.attempts = g.trace.attempts if "trace" in g else []
+            trace.attempts = g.trace.attempts
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
     kept = Idempotency(parts().store).run(Use(g.caller.id, key, digest(asked), lease, True, trace), run)

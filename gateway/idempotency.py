@@ -26,6 +26,14 @@ LARGEST = 256 * 1024  # bytes of JSON; a larger answer is not kept
 MARGIN = 2.0  # seconds that a lease goes on beyond the call's time, to record the outcome
 NOT_NOW = ("408", "409", "425")  # vendor codes: "not now", such as "still at work on this key", is no "no"
 
+OTHER = "This Idempotency-Key was used for another request; use a new one."
+UNDER_WAY = "A request with this Idempotency-Key is being worked on; ask again in a moment."
+UNKNOWN = (
+    "A request with this Idempotency-Key was begun and its outcome is unknown:"
+    " ask the service what it did, or use a new key to send it again."
+)
+LOST = "The request under this Idempotency-Key was done; its answer was too large to be kept."
+
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
 _TOLD = ("fields", "retry_after", "vendor_code", "service", "method", "expose_vendor_code")
@@ -89,12 +97,15 @@ class Idempotency:
         fence = self._store.acquire(name, use.lease)
         try:
             record = self._read(name)
-            _check(record, use, in_flight=fence is None)
+            if record and record["asked"] != use.asked:
+                raise Conflict(OTHER)
             if record and len(record) > 1:
                 use.trace.replayed = True
                 return _answer(record)
-            assert fence is not None
-            self._store.set_fenced(name, dump_json({"asked": use.asked}), KEPT, fence)
+            if record and fence is not None and not use.repeatable:
+                raise Conflict(UNKNOWN)
+            if fence is None or not self._store.set_fenced(name, dump_json({"asked": use.asked}), KEPT, fence):
+                raise Conflict(UNDER_WAY, retry_after=1)
             return self._first(name, fence, use, do)
         finally:
             if fence is not None:
@@ -107,7 +118,7 @@ class Idempotency:
         except GatewayError as error:
             if _nothing_done(error, use.trace):
                 with suppress(StoreAway):
-                    self._store.delete(name)
+                    self._store.set_fenced(name, b"", use.lease, fence)  # a delete might take a newer one's record
             elif not (use.repeatable and _open(error)):
                 self._keep(name, fence, use, {"error": _told(error)})
             raise
@@ -129,21 +140,6 @@ class Idempotency:
         return load_json(record) if record else None
 
 
-def _check(record: Record | None, use: Use, *, in_flight: bool) -> None:
-    """:raises Conflict: there is no answer, and no call to be made."""
-    if record and record["asked"] != use.asked:
-        raise Conflict("This Idempotency-Key was used for another request; use a new one.")
-    if record and len(record) > 1:
-        return
-    if in_flight:
-        raise Conflict("A request with this Idempotency-Key is being worked on; ask again in a moment.", retry_after=1)
-    if record and not use.repeatable:
-        raise Conflict(
-            "A request with this Idempotency-Key was begun and its outcome is unknown:"
-            " ask the service what it did, or use a new key to send it again."
-        )
-
-
 def _nothing_done(error: GatewayError, trace: Trace) -> bool:
     """Whether the key may be used as if for the first time. A vendor's "no" is an answer, and stands."""
     if isinstance(error, Rejected):
@@ -163,7 +159,7 @@ def _told(error: GatewayError) -> Record:
 def _answer(record: Mapping[str, Any]) -> Any:
     """:raises GatewayError: the answer was that."""
     if "lost" in record:
-        raise Conflict("The request under this Idempotency-Key was done; its answer was too large to be kept.")
+        raise Conflict(LOST)
     if "data" in record:
         return record["data"]
     told = dict(record["error"])

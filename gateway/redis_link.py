@@ -8,8 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
-from typing import Any, cast
+from contextlib import contextmanager, suppress
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -23,9 +23,10 @@ PREFIX = "postern:"  # of every key
 TIMEOUT = 0.2  # seconds for one operation, connecting included
 TOTAL = 0.25  # seconds for all operations of one request; once they are gone, each has ...
 LEAST = 0.02  # ... seconds left, and so has every single wait
+LATE = 0.05  # seconds after its time from which a timeout speaks of this process and not of Redis
 FOUND = 0.1  # seconds within which one that was away must answer to be there again
 AGAIN = 1.0  # seconds between two tries while it is away
-CONNECTIONS = 4096  # at most; as many as one worker's requests, so that none ever waits for another's
+CONNECTIONS = 32  # in one process; who finds none free waits for us, which counts for nothing, and not for Redis
 CHECK = f"{PREFIX}check"
 
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
@@ -50,9 +51,9 @@ class RedisLink:
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # with its version 3 every connection begins with a round trip more
             driver_info=None,
-            max_connections=CONNECTIONS,
         )
         self.client: Any = redis.Redis(connection_pool=pool)
+        self._places = threading.Semaphore(CONNECTIONS)
         self.up = True
         self._warn = warn
         self._returned: list[Callable[[], None]] = []
@@ -74,8 +75,18 @@ class RedisLink:
 
         :raises StoreAway: it does not answer, now or a moment ago, or it answers an error.
         """
-        if not self.up and threading.current_thread() is not self._finder:
-            raise StoreAway(retry_after=AGAIN)
+        if threading.current_thread() is self._finder:
+            with self._asked() as client:
+                yield client
+            return
+        with self._places:  # were Redis lost meanwhile, all who wait here are let go at once
+            if not self.up:
+                raise StoreAway(retry_after=AGAIN)
+            with self._asked() as client:
+                yield client
+
+    @contextmanager
+    def _asked(self) -> Iterator[Any]:
         spent = getattr(_mine, "spent", None)
         began = time.monotonic()
         _mine.deadline = began + max(LEAST, min(TIMEOUT, TOTAL - (spent or 0.0)))
@@ -127,10 +138,27 @@ class RedisLink:
 
 
 class _Bounded:
-    """A connection of redis-py that ends every wait with the operation's deadline."""
+    """A connection of redis-py that ends every wait with the operation's deadline.
+
+    In a busy process time may be up before anybody has looked whether the answer is there: then it is looked for. And
+    where this process got no turn for that long, Redis, beside it, may have had none either: then it is waited again.
+    """
 
     def read_response(self, *args: Any, **options: Any) -> Any:
-        return super().read_response(*args, **{**options, "timeout": _left()})  # type: ignore[misc]
+        try:
+            try:
+                return self._read(args, options, _left())
+            except redis.TimeoutError:
+                if not (_late() or self.can_read(0)):  # type: ignore[attr-defined]
+                    raise
+                return self._read(args, options, TIMEOUT)
+        except (RedisError, OSError):
+            self.disconnect()  # type: ignore[attr-defined]
+            raise
+
+    def _read(self, args: Any, options: Any, seconds: float) -> Any:
+        kept = {**options, "timeout": seconds, "disconnect_on_error": False}
+        return super().read_response(*args, **kept)  # type: ignore[misc]
 
 
 class _Plain(_Bounded, Connection):
@@ -138,8 +166,18 @@ class _Plain(_Bounded, Connection):
         """To a name in a thread, because neither its look-up nor a second address would keep to the time."""
         if not _ADDRESS.fullmatch(self.host):
             return _within(super()._connect)
-        self.socket_connect_timeout = _left()
-        return cast(socket.socket, super()._connect())  # type: ignore[no-untyped-call]
+        sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(_left())
+            with suppress(TimeoutError):
+                sock.connect((self.host, int(self.port)))
+            sock.getpeername()  # the last word on whether it is connected
+            sock.settimeout(self.socket_timeout)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
 
 class _Tls(_Bounded, SSLConnection):
@@ -151,6 +189,11 @@ class _Unix(_Bounded, UnixDomainSocketConnection): ...
 
 
 _CLASSES = {"redis": _Plain, "rediss": _Tls, "unix": _Unix}
+
+
+def _late() -> bool:
+    """Whether this thread's operation ended its wait long after its deadline."""
+    return time.monotonic() > float(_mine.deadline) + LATE
 
 
 def _left() -> float:

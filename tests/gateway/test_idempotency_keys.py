@@ -302,6 +302,40 @@ def a_use(**how: Any) -> Use:
     return Use(**{**facts, **how})
 
 
+def test_a_worker_that_stopped_before_it_began_begins_nothing_once_another_has(
+    store: Store, pass_time: PassTime
+) -> None:
+    done: list[str] = []
+
+    class StopsAfterReading:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def get(self, key: str) -> bytes | None:
+            found = store.get(key)
+            pass_time(10)
+            Idempotency(store).run(a_use(), lambda: done.append("other"))
+            return found
+
+    late: Any = StopsAfterReading()
+    with pytest.raises(Conflict, match="being worked on"):
+        Idempotency(late).run(a_use(), lambda: done.append("late"))
+    assert done == ["other"]
+
+
+def test_a_late_failure_that_did_nothing_takes_nobody_elses_answer(store: Store, pass_time: PassTime) -> None:
+    once, use = Idempotency(store), a_use(repeatable=True)
+
+    def hang_and_fail() -> None:
+        pass_time(10)
+        assert once.run(use, lambda: "done") == "done"
+        raise ConnectFailed
+
+    with pytest.raises(ConnectFailed):
+        once.run(use, hang_and_fail)
+    assert once.run(use, lambda: "again") == "done"
+
+
 def test_after_something_unforeseen_the_outcome_is_unknown(store: Store) -> None:
     once = Idempotency(store)
     with pytest.raises(ZeroDivisionError):
