@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-lists lock clean
+.PHONY: help run seed check test bench bench-lists bench-catalog lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,6 +32,9 @@ bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 
 bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
 	$(BIN)/python -m bench.lists
+
+bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
+	$(BIN)/python -m bench.catalog_size
 
 lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt

@@ -108,14 +108,17 @@ class Yard:
     def vendor(self) -> str:
         return f"http://127.0.0.1:{self.sandbox.port}"
 
-    def postern(self) -> Server:
-        """As in use: gunicorn with gunicorn.conf.py, a database and a user of its own, that user's login."""
-        path, port = self.folder / "services.yaml", free_port()
+    def postern(self, name: str = "Postern", more: str = "") -> Server:
+        """As in use: gunicorn with gunicorn.conf.py, a database, a user of its own, that user's login.
+
+        :param more: services beside those of the catalog that ships, as they stand in a catalog.
+        """
+        path, port = self.folder / f"{name}.yaml", free_port()
         text, count = re.subn(r"(base_url: )\S+", rf"\g<1>{self.vendor}", (ROOT / "services.yaml").read_text())
         if not count:
             raise BenchError("services.yaml has no base_url to point at the sandbox")
-        path.write_text(text)
-        user = {"username": "bench", "password": secrets.token_urlsafe(16)}
+        path.write_text(text.replace("\nservices:\n", f"\nservices:\n{more}", 1))
+        user = {"username": f"bench-{port}", "password": secrets.token_urlsafe(16)}
         env = {
             "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(path),
             "DATABASE_URL": f"sqlite:///{self.database}", "ACCESS_TOKEN_TTL": str(LIFETIME),
@@ -124,7 +127,7 @@ class Yard:
         flask = [str(BIN / "flask"), "--app", "wsgi"]
         self.run([*flask, "db", "upgrade"], env)
         self.run([*flask, "user", "create", user["username"], "--password", user["password"]], env)
-        server = self.start("Postern", [str(BIN / "gunicorn")], env, port)
+        server = self.start(name, [str(BIN / "gunicorn")], env, port)
         server.token = fetch(f"http://127.0.0.1:{port}/api/v1/login", user)["data"]["access_token"]
         return server
 

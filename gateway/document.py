@@ -21,7 +21,9 @@ DEEPEST = 64
 _TOO_MUCH = "too large or nested too deeply; aliases may not refer to themselves"
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_CONSTANTS = {"true": True, "false": False, "null": None, "~": None, "": None}
+_WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
+_CONSTANTS = {form: value for word, value in _WORDS.items() for form in (word, word.capitalize(), word.upper())}
+_NUMERIC = frozenset("+-0123456789")  # what a number may begin with
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,300})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -190,12 +192,13 @@ class _Builder:
     def _scalar(self, event: Any, path: Path_) -> object:
         raw = str(event.value)
         if not event.style:  # plain; None from the Python loader, "" from the C one
-            if raw.lower() in _CONSTANTS and raw in (raw.lower(), raw.capitalize(), raw.upper()):
-                return _CONSTANTS[raw.lower()]
-            if _INTEGER.fullmatch(raw):
-                return int(raw)
-            if _FLOAT.fullmatch(raw):
-                return float(raw)
+            if raw in _CONSTANTS:
+                return _CONSTANTS[raw]
+            if raw[0] in _NUMERIC:
+                if _INTEGER.fullmatch(raw):
+                    return int(raw)
+                if _FLOAT.fullmatch(raw):
+                    return float(raw)
         return self._filled(raw, path) if "${" in raw else raw
 
     def _filled(self, raw: str, path: Path_) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, open_source
 from sandbox.consul import FIRST, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
+from tests.gateway.test_gateway_tls import TlsWire, make_pem
 
 KEY = "config/postern/services.yaml"
 GOING = threading.Event()
@@ -148,3 +152,12 @@ def test_data_centre_and_namespace_are_passed_on(consul: Consul) -> None:
     assert source_of(consul, "dc=fra1&ns=team").read() == "one"
     request = consul.requests[0]
     assert (request.first("dc"), request.first("ns")) == ("fra1", "team")
+
+
+def test_over_tls_its_authority_may_be_ones_own(tmp_path: Path) -> None:
+    pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    with TlsWire(pem) as server:
+        address = server.url.replace("https", "consul") + "/k"
+        assert open_source(f"{address}?ca={pem}", {}, SystemClock(), Masker()).read() == '{"tls":true}'
+        with pytest.raises(SourceError, match=r"^consul cannot be asked$"):
+            open_source(f"{address}?tls=true", {}, SystemClock(), Masker()).read()
