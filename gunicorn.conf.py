@@ -9,9 +9,12 @@ import contextlib
 import gc
 import signal
 import socket
+import time
 
+import gevent
 from gunicorn import util
 from gunicorn.http.wsgi import Response
+from gunicorn.workers.ggevent import GeventWorker
 
 from api import logs
 from api.errors import raw_answer
@@ -34,10 +37,49 @@ try:  # here and not only in each worker, or gunicorn would start failing worker
 except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 
+
+class _Silence(gevent.Timeout):
+    """A connection's wait for its next request, for ``keepalive`` seconds or until the worker ends."""
+
+    def __init__(self, seconds, silent):
+        super().__init__(seconds, False)
+        self._silent = silent
+
+    def __enter__(self):
+        self._since, self._greenlet = time.monotonic(), gevent.getcurrent()
+        self._silent.add(self)
+        return super().__enter__()
+
+    def __exit__(self, *caught):
+        self._silent.discard(self)
+        return super().__exit__(*caught)
+
+    def end(self):
+        if time.monotonic() - self._since > 1:  # not what has just begun to come in
+            gevent.get_hub().loop.run_callback(self._greenlet.throw, self)
+
+
+class Worker(GeventWorker):
+    """Ends once its requests have; gunicorn's own waits ``graceful_timeout`` for connections that are only open."""
+
+    def init_process(self):
+        self.silent = set()
+        super().init_process()
+
+    def timeout_ctx(self):
+        return _Silence(self.cfg.keepalive, self.silent)
+
+    def notify(self):
+        super().notify()
+        if not self.alive:
+            for each in list(self.silent):
+                each.end()
+
+
 wsgi_app = "wsgi:app"
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.web_concurrency
-worker_class = "gevent"  # one worker holds thousands of slow calls, at half the CPU of a thread each
+worker_class = Worker  # gevent: one worker holds thousands of slow calls, at half the CPU of a thread each
 worker_connections = 4096
 keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an idle connection
 graceful_timeout = 30

@@ -6,9 +6,10 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import requests
 
 from sandbox import Sandbox
-from tests.e2e.live import GTHREAD, Live, catalog_for
+from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
 
 
 @pytest.mark.parametrize("gunicorn", [(), GTHREAD], ids=["gevent", "gthread"])
@@ -36,3 +37,20 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
         sent = [json.loads(each.body)["touser"] for each in box.requests if each.path == "/cgi-bin/message/send"]
         assert sorted(sent) == sorted(f"o{number}" for number in range(96))
         assert box.connections < 96, "connections are kept and used again"
+
+
+def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent_connection(tmp_path) -> None:
+    with Sandbox() as box:
+        live = Live(tmp_path, catalog_for(box)).start()
+        try:
+            live.get("/healthz")  # this connection stays open
+            proof = {"Authorization": f"Bearer {live.token()}"}
+            box.fault("/items", "delay=2")
+            with ThreadPoolExecutor(1) as pool:
+                slow = pool.submit(requests.get, f"{live.url}/api/v1/call/demo/list_items", headers=proof, timeout=20)
+                wait_for(lambda: any(each.path == "/items" for each in box.requests))
+                live.process.terminate()
+                assert slow.result().status_code == 200
+            assert live.process.wait(8) == 0
+        finally:
+            live.stop()
