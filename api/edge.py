@@ -19,7 +19,9 @@ class Compression(Compress):
     """Leaves alone what says ``no-transform``."""
 
     def after_request(self, response: Response | None) -> Response:
-        return response if response and response.cache_control.no_transform else super().after_request(response)
+        if response and "no-transform" in response.headers.get("Cache-Control", ""):
+            return response
+        return super().after_request(response)
 
 
 def register(app: Flask, settings: Settings) -> None:

@@ -57,20 +57,26 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-ID"] = g.request_id
-    caller, called = g.get("caller"), g.get("called", (None, None))
+    here, asked = _behind(g), _behind(request)
+    response.headers["X-Request-ID"] = here.request_id
+    caller, called = here.get("caller"), here.get("called", (None, None))
     parts().log.info(
         "request",
-        request_id=g.request_id,
+        request_id=here.request_id,
         caller=caller.id if caller else None,
-        address=request.remote_addr,
-        verb=request.method,
-        path=request.path,
+        address=asked.remote_addr,
+        verb=asked.method,
+        path=asked.path,
         service=called[0],
         method=called[1],
         status=response.status_code,
-        code=g.get("code", 0),
-        attempts=len(g.trace.attempts) if "trace" in g else None,
-        elapsed_ms=round(g.elapsed_ms(), 1),
+        code=here.get("code", 0),
+        attempts=len(here.trace.attempts) if "trace" in here else None,
+        elapsed_ms=round(here.elapsed_ms(), 1),
     )
     return response
+
+
+def _behind(proxy: Any) -> Any:
+    """What a proxy stands for; the proxy would look for it at every use."""
+    return proxy._get_current_object()
