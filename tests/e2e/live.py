@@ -48,6 +48,8 @@ def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
 class Live:
     """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
 
+    _fresh = b""  # a SQLite file with its tables and ann, as the first server of this process had it
+
     def __init__(self, folder: Path, catalog: str, *, gunicorn: tuple[str, ...] = (), **settings: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -71,8 +73,14 @@ class Live:
         self.session.trust_env = False
 
     def start(self) -> Live:
-        self.flask("db", "upgrade")
-        self.flask("user", "create", "ann", "--role", "admin", "--password", PASSWORD)
+        kind, _, file = self.env["DATABASE_URL"].partition(":///")
+        if kind == "sqlite" and Live._fresh:
+            Path(file).write_bytes(Live._fresh)
+        else:
+            self.flask("db", "upgrade")
+            self.flask("user", "create", "ann", "--role", "admin", "--password", PASSWORD)
+        if kind == "sqlite":
+            Live._fresh = Live._fresh or Path(file).read_bytes()
         return self.restart()
 
     def restart(self) -> Live:

@@ -63,7 +63,7 @@ def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = No
     return load_catalog(json.dumps({"version": 1, "services": services}), "test.yaml", env or {})
 
 
-QUICK: Mapping[str, Any] = {"timeout": {"connect": 1, "read": 0.3}, "deadline": 3, "retry": {"times": 0}}
+QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}
 
 
 def service(url: str, **settings: Any) -> dict[str, Any]:

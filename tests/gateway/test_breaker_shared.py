@@ -195,7 +195,7 @@ def test_a_slow_probe_does_not_take_back_what_a_later_one_found(worker: Open, bo
         clock.advance(5)
         assert code(b) == 0
         box.stop()
-        assert slow.result() == -1003
+        assert slow.result() in (-1001, -1003)
         box.start()
     assert code(c) == 0
     assert states(b, c) == ["closed", "closed"]
