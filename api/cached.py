@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from flask import Response, request
+from flask import Response, g, request
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,7 @@ from gateway.bodies import dump_json
 
 LIFE = 60  # seconds; a bound for writes that do not end the generation, such as a command's
 FOREVER = 0
+LARGEST = 256 * 1024  # bytes; a larger answer is made anew each time
 
 
 def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all") -> Response:
@@ -34,7 +35,7 @@ def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by
 
     :param resource: what a write must name to end it.
     :param make: gives the data and its ETag; without one it is the data's hash.
-    :param seen_by: who may see this very answer: ``all`` with a token, or one caller's id.
+    :param seen_by: who may see this very answer: ``all`` with a token, or the caller alone: ``only_me()``.
     """
     cache = parts().cache
     key = f"{resource}:{_generation(resource)}:{seen_by}:{request.full_path}"
@@ -43,9 +44,15 @@ def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by
         data, etag = make()
         body = dump_json(data)
         kept = (body.decode(), etag or hashlib.sha256(body).hexdigest()[:32])
-        cache.set(key, kept, LIFE)
+        if len(body) <= LARGEST:
+            cache.set(key, kept, LIFE)
     body, etag = kept
     return answer(orjson.Fragment(body), etag)
+
+
+def only_me() -> str:
+    """The caller, as what it is now: an admin who is one no longer sees less."""
+    return f"{g.caller.id}:{g.caller.role}"
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
+from api.cached import cached, writing
 from api.conditional import answer, check_match, etag_of
 from api.lists import as_csv, page, wants_csv
 from api.parts import parts
@@ -29,10 +30,15 @@ _one, _row, _list = DocumentOut(), DocumentRow(), DocumentListOut()
 @blueprint.response(200, DocumentListOut)
 def list_documents(args: dict[str, Any]) -> Response:
     """Documents, sorted; a page comes ``after`` a key."""
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            return _list.dump(page(session, select(Document), Document, _placed(session, args))), None
+
+    if not wants_csv():
+        return cached("data", read)
     with parts().database.reading() as session:
         place = _placed(session, args)
-        if not wants_csv():
-            return answer(_list.dump(page(session, select(Document), Document, place)))
     return as_csv(select(Document), Document, _row, place)
 
 
@@ -54,9 +60,13 @@ def keep_document(given: dict[str, Any]) -> Response:
 @blueprint.response(200, DocumentOut)
 def get_document(key: str) -> Response:
     """One document."""
-    with parts().database.reading() as session:
-        document = _found(session, key)
-    return answer(_one.dump(document), etag_of(document))
+
+    def read() -> tuple[Any, str]:
+        with parts().database.reading() as session:
+            document = _found(session, key)
+            return _one.dump(document), etag_of(document)
+
+    return cached("data", read)
 
 
 @blueprint.delete("/data/<key:key>")
@@ -64,7 +74,7 @@ def get_document(key: str) -> Response:
 @blueprint.response(200)
 def delete_document(key: str) -> None:
     """A document of one's own; an admin's is any."""
-    with parts().database.session() as session:
+    with writing("data") as session:
         document = _found(session, key, lock=True)
         _check_owner(document)
         check_match(document)
@@ -73,7 +83,7 @@ def delete_document(key: str) -> None:
 
 
 def _keep(key: str, value: Any) -> Response:
-    with parts().database.session() as session:
+    with writing("data") as session:
         document = Document.named(session, key, lock=True)
         status = 200 if document else 201
         if document:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.body import body_chunks
+from api.cached import cached, only_me, writing
 from api.conditional import answer
 from api.downloads import check_file_match, download
 from api.errors import TooLarge
@@ -45,7 +46,7 @@ def upload_file() -> Response:
     boundary, stored_as = form_boundary(), uuid.uuid4().hex
     with parts().files.pending(stored_as):
         file = File(**_received(stored_as, boundary), stored_as=stored_as, owner=g.caller.id)
-        with parts().database.session() as session:
+        with writing("files") as session:
             if file.size > _room(session):
                 raise _over_quota()
             session.add(file)
@@ -65,8 +66,12 @@ def list_files(args: dict[str, Any]) -> Response:
         query = query.where(File.owner == args["owner"])
     if wants_csv():
         return as_csv(query, File, _one, args)
-    with parts().database.reading() as session:
-        return answer(_list.dump(page(session, query, File, args)))
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            return _list.dump(page(session, query, File, args)), None
+
+    return cached("files", read, seen_by=only_me())
 
 
 @blueprint.get("/files/<id:file_id>")
@@ -87,7 +92,7 @@ def delete_file(file_id: int) -> None:
     with parts().database.reading() as session:
         stored_as = _found(session, file_id).stored_as
     with parts().files.pending(stored_as):
-        with parts().database.session() as session:
+        with writing("files") as session:
             file = _found(session, file_id)
             check_file_match(file)
             session.delete(file)

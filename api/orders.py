@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
-from api.cached import writing
+from api.cached import cached, only_me, writing
 from api.conditional import answer, etag_of
 from api.lists import as_csv, page, wants_csv
 from api.parts import parts
@@ -30,19 +30,18 @@ _one, _list, _row = OrderOut(), OrderListOut(), OrderOut(exclude=["items"])
 @blueprint.response(200, OrderListOut)
 def list_orders(args: dict[str, Any], user_id: int) -> Response:
     """A user's orders; as CSV one line each, without their items."""
-    with parts().database.reading() as session:
-        _check_user(session, user_id)
-        if (
-            "after" in args
-            and args.get("sort", "id") not in ("id", "-id")
-            and not _owns(session, user_id, args["after"])
-        ):
-            raise fields_error("after", ["There is no such item."])
     query = _filtered(user_id, args)
-    if wants_csv():
-        return as_csv(query, Order, _row, args)
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            _check_list(session, user_id, args)
+            return _list.dump(page(session, query.options(selectinload(Order.items)), Order, args)), None
+
+    if not wants_csv():
+        return cached("orders", read, seen_by=only_me())
     with parts().database.reading() as session:
-        return answer(_list.dump(page(session, query.options(selectinload(Order.items)), Order, args)))
+        _check_list(session, user_id, args)
+    return as_csv(query, Order, _row, args)
 
 
 @blueprint.post("/users/<id:user_id>/orders")
@@ -51,7 +50,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 @blueprint.response(201, OrderOut)
 def create_order(given: dict[str, Any], user_id: int) -> Response:
     """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
-    with writing("products") as session:  # their stock changes
+    with writing("orders", "products") as session:  # whose stock changes
         _check_user(session, user_id)
         lines = _take(session, given["items"])
         total = sum((line.price * line.quantity for line in lines), Decimal(0))
@@ -68,8 +67,13 @@ def create_order(given: dict[str, Any], user_id: int) -> Response:
 @blueprint.response(200, OrderOut)
 def get_order(order_id: int) -> Response:
     """One order."""
-    with parts().database.reading() as session:
-        return answer_order(found_order(session, order_id))
+
+    def read() -> tuple[Any, str]:
+        with parts().database.reading() as session:
+            order = found_order(session, order_id)
+            return _one.dump(order), etag_of(order)
+
+    return cached("orders", read, seen_by=only_me())
 
 
 def found_order(session: Session, order_id: int) -> Order:
@@ -91,6 +95,13 @@ def _is_theirs(user_id: int) -> bool:
 def _check_user(session: Session, user_id: int) -> None:
     if not _is_theirs(user_id) or session.get(User, user_id) is None:
         raise NotFound(f"There is no user {user_id}.")
+
+
+def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
+    _check_user(session, user_id)
+    by_value = "after" in args and args.get("sort", "id") not in ("id", "-id")
+    if by_value and not _owns(session, user_id, args["after"]):
+        raise fields_error("after", ["There is no such item."])
 
 
 def _owns(session: Session, user_id: int, order_id: int) -> bool:

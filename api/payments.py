@@ -16,6 +16,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required
 from api.blueprint import Blueprint
+from api.cached import writing
 from api.conditional import check_match
 from api.idempotency import once
 from api.orders import answer_order, found_order
@@ -141,7 +142,7 @@ def _claim(seen: Order, via: Method) -> int:
 
     :raises Conflict: it is not as it was seen: somebody else was faster.
     """
-    with parts().database.session() as session:
+    with writing("orders") as session:
         order = session.get_one(Order, seen.id, with_for_update=True)
         if order.version != seen.version:
             raise Conflict("The order is being paid at this moment.")
@@ -153,7 +154,7 @@ def _claim(seen: Order, via: Method) -> int:
 
 def _record(seen: Order, status: str, via: Method, version: int) -> Response:
     """The outcome. What is paid is paid; anything else says nothing about a try that came later."""
-    with parts().database.session() as session:
+    with writing("orders") as session:
         order = session.get_one(Order, seen.id, with_for_update=True)
         if status == "paid" or order.version == version:
             order.status, order.via = status, via.full_name
