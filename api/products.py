@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from flask import Response
-from sqlalchemy import ColumnElement, Select, bindparam, insert, select
+from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
@@ -28,7 +28,6 @@ _stocked = _columns.stock > 0
 _named = {**_columns, "in_stock": _stocked.label("in_stock")}
 _rows = select(*(_named[name] for name in _one.fields), _columns.version)
 _row = _rows.where(_columns.id == bindparam("id"))
-_new = insert(PRODUCTS).returning(*_rows.selected_columns)
 
 
 @blueprint.get("/products")
@@ -56,8 +55,8 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 def create_product(given: dict[str, Any]) -> Response:
     """A new product."""
     with changing("products") as connection:
-        made = connection.execute(_new, given).one()
-        return answer(_told(made), etag_of(made), 201)
+        made = Product.added(connection, given)
+        return answer({name: getattr(made, name) for name in _one.fields}, etag_of(made), 201)
 
 
 @blueprint.get("/products/<id:product_id>")

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
+from schemas.products import ProductOut
+
 
 @pytest.fixture
 def make(client, tokens):
@@ -42,6 +44,19 @@ def test_a_product_is_made_read_changed_and_deleted(client, tokens) -> None:
     assert (refused.status_code, refused.json["code"]) == (403, -2004)
     assert (deleted.status_code, deleted.json["data"]) == (200, None)
     assert client.get(path, headers=tokens["guest"]).status_code == 404
+
+
+def test_a_product_is_the_same_made_read_listed_and_changed(client, tokens, make) -> None:
+    made = make(price=0, category="drinks")
+    path = f"/api/v1/products/{made['id']}"
+
+    read = client.get(path, headers=tokens["guest"])
+    [listed] = client.get("/api/v1/products", headers=tokens["guest"]).json["data"]["items"]
+    unchanged = client.patch(path, json={}, headers=tokens["user"])
+
+    assert made == read.json["data"] == listed == unchanged.json["data"]
+    assert list(made) == list(ProductOut().fields)
+    assert read.headers["ETag"] == unchanged.headers["ETag"]
 
 
 @pytest.mark.parametrize(
