@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-lists bench-catalog lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -29,6 +29,9 @@ test: .venv/dev ## The whole suite, over real sockets
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.products
+
+bench-batch: .venv/dev ## How long ten slow calls take in one batch
+	$(BIN)/python -m bench.batch
 
 bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
 	$(BIN)/python -m bench.lists
