@@ -39,11 +39,15 @@ def pair(tmp_path: Path) -> Iterator[tuple[Live, Sandbox]]:
 
 
 def shown(live: Live, name: str) -> tuple[str, str]:
-    """Its health and its breaker's state."""
-    one: dict[str, Any] = live.get(f"/api/v1/services/{name}").json()["data"]
-    many = live.get("/api/v1/services").json()["data"]["items"]
-    assert one in many
-    return one["health"], one["breaker"]
+    """Its health and its breaker's state, once it and the list say the same: they may change in between."""
+
+    def told() -> tuple[str, str] | None:
+        one: dict[str, Any] = live.get(f"/api/v1/services/{name}").json()["data"]
+        many = live.get("/api/v1/services").json()["data"]["items"]
+        return (one["health"], one["breaker"]) if one in many else None
+
+    both: tuple[str, str] = wait_for(told)
+    return both
 
 
 def test_a_service_that_its_probes_find_down_is_refused_until_it_is_back(pair: tuple[Live, Sandbox]) -> None:
