@@ -2,6 +2,7 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +14,7 @@ from sandbox.server import Server
 from sandbox.wire import BadRequestError, Connection
 
 
-class Texts:
+class Texts(ABC):
     """Serves between `start` and `stop`, or inside a `with`; `put` and `remove` wake whoever waits.
 
     Port 0 takes a free one and keeps it. Faults are those of `sandbox.faults`, by path.
@@ -67,9 +68,9 @@ class Texts:
     def remove(self, name: str) -> None:
         self._set(name, None)
 
+    @abstractmethod
     def handle(self, request: Request) -> Reply:
         """The answer, which may take its time (`wait_for_change`)."""
-        raise NotImplementedError
 
     def wait_for_change(self, since: int, seconds: float) -> None:
         """Until there were more than `since` changes, or the time is up."""
