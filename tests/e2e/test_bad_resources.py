@@ -35,7 +35,7 @@ def product(live: Live, **given: Any) -> int:
     return int(answer.json()["data"]["id"])
 
 
-def refused(answer: requests.Response, status: int, code: int, field: str | None = None) -> None:
+def assert_refused(answer: requests.Response, status: int, code: int, field: str | None = None) -> None:
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text[:300]
     assert answer.json()["error"]["source"] == "caller"
     assert field is None or list(answer.json()["error"]["fields"]) == [field]
@@ -43,7 +43,7 @@ def refused(answer: requests.Response, status: int, code: int, field: str | None
 
 @pytest.mark.parametrize("price", ["1e400", "-1e400", "NaN", "Infinity", "9" * 4301])
 def test_a_price_that_is_no_number_of_json_is_malformed(live: Live, price: str) -> None:
-    refused(send(live, "POST", "/products", f'{{"name": "x", "price": {price}}}'), 400, -3001)
+    assert_refused(send(live, "POST", "/products", f'{{"name": "x", "price": {price}}}'), 400, -3001)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_price_that_is_no_number_of_json_is_malformed(live: Live, price: str) 
 )  # fmt: skip
 def test_a_price_that_is_none_is_a_validation_error(live: Live, price: str) -> None:
     for verb, path in (("POST", "/products"), ("PUT", f"/products/{product(live)}")):
-        refused(send(live, verb, path, f'{{"name": "x", "price": {price}}}'), 400, -3003, "price")
+        assert_refused(send(live, verb, path, f'{{"name": "x", "price": {price}}}'), 400, -3003, "price")
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_whole_number_that_is_none_or_too_long_is_a_validation_error(live: Liv
         ("/users/1/orders", {"items": [{"product_id": known, "quantity": number}]}, "items.0.quantity"),
         ("/users/1/orders", {"items": [{"product_id": number, "quantity": 1}]}, "items.0.product_id"),
     ):
-        refused(send(live, "POST", path, json.dumps(body)), 400, -3003, field)
+        assert_refused(send(live, "POST", path, json.dumps(body)), 400, -3003, field)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_whole_number_that_is_none_or_too_long_is_a_validation_error(live: Liv
 )
 def test_an_id_that_is_no_number_or_too_long_is_not_found(live: Live, number: str) -> None:
     for path in ("/products/{}", "/users/{}", "/orders/{}", "/files/{}", "/users/{}/orders"):
-        refused(live.get(V1 + path.format(number)), 404, -3004)
+        assert_refused(live.get(V1 + path.format(number)), 404, -3004)
     line = '{"items": [{"product_id": 1, "quantity": 1}]}'
     bodies = {
         "/products/{}/reduce_stock": '{"quantity": 1}',
@@ -92,7 +92,7 @@ def test_an_id_that_is_no_number_or_too_long_is_not_found(live: Live, number: st
         "/orders/{}/pay": '{"via": "a.b"}',
     }
     for path, body in bodies.items():
-        refused(send(live, "POST", path.format(number), body), 404, -3004)
+        assert_refused(send(live, "POST", path.format(number), body), 404, -3004)
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -107,7 +107,7 @@ def test_an_id_that_is_no_number_or_too_long_is_not_found(live: Live, number: st
     ],
 )
 def test_what_may_not_be_asked_of_a_list_is_a_validation_error(live: Live, path: str, field: str, value: str) -> None:
-    refused(live.get(f"{V1}{path}?{field}={value}"), 400, -3003, field)
+    assert_refused(live.get(f"{V1}{path}?{field}={value}"), 400, -3003, field)
 
 
 @pytest.mark.parametrize(
@@ -126,11 +126,11 @@ def test_what_may_not_be_asked_of_a_list_is_a_validation_error(live: Live, path:
 def test_a_filter_that_can_match_nothing_by_its_kind_is_a_validation_error(
     live: Live, path: str, field: str, value: str
 ) -> None:
-    refused(live.get(f"{V1}{path}?{field}={value}"), 400, -3003, field)
+    assert_refused(live.get(f"{V1}{path}?{field}={value}"), 400, -3003, field)
 
 
 def test_an_argument_said_twice_is_a_validation_error(live: Live) -> None:
-    refused(live.get(f"{V1}/products?limit=1&limit=2"), 400, -3003, "limit")
+    assert_refused(live.get(f"{V1}/products?limit=1&limit=2"), 400, -3003, "limit")
 
 
 @pytest.mark.parametrize(
@@ -152,12 +152,12 @@ def test_an_argument_said_twice_is_a_validation_error(live: Live) -> None:
     ],
 )
 def test_a_text_with_nul_is_a_validation_error(live: Live, path: str, body: str, field: str) -> None:
-    refused(send(live, "POST", path, body.replace("NUL", NUL)), 400, -3003, field)
+    assert_refused(send(live, "POST", path, body.replace("NUL", NUL)), 400, -3003, field)
 
 
 @pytest.mark.parametrize("path", ["/data/a%00b", "/services/%00", "/services/a%00b"])
 def test_a_path_with_nul_is_not_found(live: Live, path: str) -> None:
-    refused(live.get(V1 + path), 404, -3004)
+    assert_refused(live.get(V1 + path), 404, -3004)
 
 
 @pytest.mark.parametrize("text", EXACT)
@@ -178,13 +178,13 @@ def test_duplicates_short_stock_and_stale_writes_say_so_and_change_nothing(live:
     path = f"{V1}/products/{number}"
     before = live.get(path)
 
-    refused(live.post(f"{V1}/products", json={"name": before.json()["data"]["name"], "price": 1}), 409, -3006)
-    refused(live.post(f"{V1}/users", json={"username": "ann", "password": PASSWORD}), 409, -3006)
-    refused(live.post(f"{path}/reduce_stock", json={"quantity": 6}), 409, -3006)
+    assert_refused(live.post(f"{V1}/products", json={"name": before.json()["data"]["name"], "price": 1}), 409, -3006)
+    assert_refused(live.post(f"{V1}/users", json={"username": "ann", "password": PASSWORD}), 409, -3006)
+    assert_refused(live.post(f"{path}/reduce_stock", json={"quantity": 6}), 409, -3006)
     lines = [{"product_id": other, "quantity": 5}, {"product_id": number, "quantity": 6}]
-    refused(live.post(f"{V1}/users/1/orders", json={"items": lines}), 409, -3006, "items.1.product_id")
-    refused(live.send("PATCH", path, json={"stock": 9}, headers={"If-Match": '"stale"'}), 412, -3009)
-    refused(live.send("PATCH", path, json={"stok": 9}), 400, -3003, "stok")
+    assert_refused(live.post(f"{V1}/users/1/orders", json={"items": lines}), 409, -3006, "items.1.product_id")
+    assert_refused(live.send("PATCH", path, json={"stock": 9}, headers={"If-Match": '"stale"'}), 412, -3009)
+    assert_refused(live.send("PATCH", path, json={"stok": 9}), 400, -3003, "stok")
 
     assert live.get(path).json()["data"] == before.json()["data"]
     assert live.get(f"{V1}/products/{other}").json()["data"]["stock"] == 5
@@ -197,9 +197,9 @@ def test_somebody_elses_order_is_not_found(live: Live) -> None:
     mine = {"Authorization": f"Bearer {live.login(username)['access_token']}"}
 
     number = order.json()["data"]["id"]
-    refused(live.get(f"{V1}/orders/{number}", headers=mine), 404, -3004)
-    refused(live.get(f"{V1}/users/1/orders", headers=mine), 404, -3004)
-    refused(live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=mine), 404, -3004)
+    assert_refused(live.get(f"{V1}/orders/{number}", headers=mine), 404, -3004)
+    assert_refused(live.get(f"{V1}/users/1/orders", headers=mine), 404, -3004)
+    assert_refused(live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=mine), 404, -3004)
     missing = live.get(f"{V1}/orders/999999", headers=mine).json()
     assert missing["message"].replace("999999", "N") == live.get(f"{V1}/orders/{number}", headers=mine).json()[
         "message"
@@ -212,7 +212,7 @@ def test_somebody_elses_order_is_not_found(live: Live) -> None:
 def test_an_accept_that_allows_neither_format_is_not_acceptable(live: Live, accept: str) -> None:
     number = product(live)
     for path in (*LISTS, "/services", f"/products/{number}", "/users/1", "/user/profile"):
-        refused(live.get(V1 + path, headers={"Accept": accept}), 406, -3010)
+        assert_refused(live.get(V1 + path, headers={"Accept": accept}), 406, -3010)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def test_path_tricks_in_a_files_name_are_harmless(live: Live, name: str, kept: s
     answer = live.post(f"{V1}/files", data=form.encode(), headers=headers)
 
     if kept is None:
-        refused(answer, 400, -3003, "file")
+        assert_refused(answer, 400, -3003, "file")
     else:
         assert (answer.status_code, answer.json()["data"]["name"]) == (201, kept)
         path = f"{V1}/files/{answer.json()['data']['id']}"
