@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, request
 
 from api.answers import envelope
 from api.auth import token_required
 from api.body import json_body
 from api.errors import PartialFailure, answer, describe
 from api.idempotency import idempotency_key
-from api.outgoing import request_timeout
+from api.outgoing import callers_call
 from api.parts import parts
 from gateway import Call
 from gateway.errors import InvalidParams
@@ -57,15 +57,7 @@ def _aggregate(name: str, body: Mapping[str, Any]) -> Response:
 
 def _call(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
     """One of the calls; an ``Idempotency-Key`` of the request counts for each of them apart."""
-    return Call(
-        service,
-        method,
-        params,
-        caller=g.caller,
-        request_id=g.request_id,
-        timeout=request_timeout(),
-        idempotency_key=part_key(idempotency_key(), part),
-    )
+    return callers_call(service, method, params, idempotency_key=part_key(idempotency_key(), part))
 
 
 def _answer(outcomes: Mapping[str, Outcome]) -> Response:

@@ -13,22 +13,18 @@ from gateway.call import Trace
 from gateway.errors import fields_error
 
 
-def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
-    """The caller's call, in as much time as the caller has for it; the answer and the log will tell of it.
+def callers_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+    """A call of the one who asks, in as much time as it has for it.
 
     :param more: other fields of ``Call``.
     """
+    return Call(service, method, params, caller=g.caller, request_id=g.request_id, timeout=request_timeout(), **more)
+
+
+def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+    """The one call of this request: the answer's headers and the log will tell of it."""
     g.called, g.trace = (service, method), Trace()
-    return Call(
-        service,
-        method,
-        params,
-        caller=g.caller,
-        request_id=g.request_id,
-        timeout=request_timeout(),
-        trace=g.trace,
-        **more,
-    )
+    return callers_call(service, method, params, trace=g.trace, **more)
 
 
 def request_timeout() -> float | None:
