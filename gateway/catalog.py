@@ -139,6 +139,7 @@ class Service:
     health: Health | None = None
     rate_limit: Rate | None = None
     concurrency: int | None = None
+    allow_private: bool = False
 
     @property
     def urls(self) -> tuple[str, ...]:

@@ -92,6 +92,13 @@ class Conflict(CallerError):
     message = "This clashes with what is already there."
 
 
+class CallerGone(CallerError):
+    """Nobody is left to hear of it; whether the service did anything is unknown."""
+
+    code, type, nothing_done = -3001, "malformed_body", False
+    message = "The caller hung up."
+
+
 class RateLimited(CallerError):
     code, type, retryable = -3008, "rate_limited", True
     message = "Too many requests; see the Retry-After header."
@@ -152,6 +159,12 @@ class ConnectFailed(DownstreamError):
 
     code, type, retryable, nothing_done = -1003, "downstream_unreachable", True, True
     message = "The service could not be reached."
+
+
+class AddressRefused(ConnectFailed):
+    """The service's name leads to an address that is not on the internet, and the catalog does not allow that."""
+
+    retryable = False
 
 
 class ConnectTimeout(ConnectFailed):

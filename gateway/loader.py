@@ -31,7 +31,7 @@ MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
-_UNBUILT_SERVICE = ("allow_private", "proxy")
+_UNBUILT_SERVICE = ("proxy",)
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
@@ -119,6 +119,7 @@ class _Loader:
             health=Health(**raw["health"]) if "health" in raw else None,
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
+            allow_private=raw.get("allow_private", False),
         )
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():

@@ -65,7 +65,9 @@ def _budget(method: Method, parts: Parts) -> RetryBudget:
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:
-    """Whether ``retry.on`` names this kind of failure."""
+    """Whether ``retry.on`` names this kind of failure, and it may pass."""
+    if not error.retryable:
+        return False
     if isinstance(error, Failed | QuotaExceeded):
         return error.status in policy.on
     return {-1001: "timeout", -1003: "connect"}.get(error.code) in policy.on
