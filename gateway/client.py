@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from certifi import where
@@ -22,6 +22,7 @@ from gateway.catalog import Service, Timeout, Tls
 from gateway.clock import Clock
 from gateway.connection import Connection, Connector
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.incoming import Incoming, Pace
 from gateway.transport import PooledAdapter
 
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
@@ -56,12 +57,9 @@ class Channel:
         left = deadline - self._clock.now()
         if left <= 0:
             raise DeadlineExceeded
-        prepared = PreparedRequest()
-        prepared.method, prepared.url, prepared.body = request.verb, request.url, request.body
-        prepared.headers = CaseInsensitiveDict(request.headers)
         try:
             response = self._session.send(
-                prepared,
+                _prepared(request),
                 timeout=(timeout.connect, timeout.read, left),  # type: ignore[arg-type]  # our adapter takes three
                 allow_redirects=False,
                 stream=True,  # the adapter has read the body already
@@ -73,8 +71,30 @@ class Channel:
             raise
         return HttpResponse(response.status_code, response.headers, response.content)
 
+    def open(self, request: HttpRequest, pace: Pace) -> Incoming:
+        """One attempt whose answer is read as it comes.
+
+        :raises GatewayError: as ``send`` and ``PooledAdapter.open``.
+        """
+        if pace.deadline <= self._clock.now():
+            raise DeadlineExceeded
+        adapter = cast(PooledAdapter, self._session.get_adapter(request.url))
+        try:
+            return adapter.open(_prepared(request), request.upload, pace)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._clock.now() >= pace.deadline:
+                raise DeadlineExceeded from error
+            raise
+
     def close(self) -> None:
         self._session.close()
+
+
+def _prepared(request: HttpRequest) -> PreparedRequest:
+    prepared = PreparedRequest()
+    prepared.method, prepared.url, prepared.body = request.verb, request.url, request.body
+    prepared.headers = CaseInsensitiveDict(request.headers)
+    return prepared
 
 
 class _Interruptible(PooledAdapter):

@@ -11,24 +11,16 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from typing import Any, Protocol, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from gateway.clock import Clock
 from gateway.egress import inside
 from gateway.errors import AddressRefused, CallerGone, ConnectFailed, ConnectTimeout
+from gateway.stream import Watch
 
 CHUNK = 65536  # bytes a single recv may bring
 _RESOLVER = ThreadPoolExecutor(8, "dns")  # getaddrinfo knows no timeout; its threads start with the first look-up
-
-
-class Watch(Protocol):
-    """The caller's connection, which may end while a service is waited for."""
-
-    def fileno(self) -> int: ...
-    def gone(self) -> bool:
-        """Whether the caller has hung up; asked when there is something to read."""
-        ...
 
 
 class Connection:
@@ -39,7 +31,7 @@ class Connection:
         self._clock = clock
         self._tls = isinstance(sock, ssl.SSLSocket)
 
-    def send(self, data: bytes, until: float) -> int:
+    def send(self, data: bytes | memoryview, until: float) -> int:
         """How many bytes were taken."""
         if self._tls:
             return cast(int, self.patiently(until, self.sock.send, data))
@@ -79,16 +71,20 @@ class Connection:
             raise CallerGone
         return None  # it has sent its next request already: that it ends can no longer be seen
 
+    def at_hand(self) -> bytes | None:
+        """What has come and was not read yet, nothing if the other side has hung up; None if nothing has."""
+        self.sock.settimeout(0)
+        try:
+            return self.sock.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+
     def quiet(self) -> bool:
         """Whether it is still open and silent while nobody uses it; a hang-up or a late byte makes it useless."""
         try:
-            self.sock.settimeout(0)
-            self.sock.recv(1)
-        except (BlockingIOError, ssl.SSLWantReadError):
-            return True
+            return self.at_hand() is None
         except OSError:
             return False
-        return False
 
     def close(self) -> None:
         self.sock.close()

@@ -66,6 +66,7 @@ class GatewayError(Exception):
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
+        self.passed: object = None  # the service's own answer, where that is what a proxied request gets
 
 
 class CallerError(GatewayError):

@@ -39,7 +39,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
-    token_of = _token_source(method, parts, signer) if fetches(signer) else None
+    token_of = token_source(method, parts, signer) if fetches(signer) else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
     build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
     send, timeout = parts.client.channel(service).send, method.timeout
@@ -62,7 +62,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
 def dry_run(method: Method, call: Call) -> HttpRequest:
     """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
     if method.missing:
-        raise _lacking(method)
+        raise lacking(method)
     service = method.service
     masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
     signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
@@ -71,16 +71,16 @@ def dry_run(method: Method, call: Call) -> HttpRequest:
 
 def _not_built(method: Method) -> Handler:
     def handle(call: Call) -> Result:
-        raise _lacking(method)
+        raise lacking(method)
 
     return handle
 
 
-def _lacking(method: Method) -> CredentialError:
+def lacking(method: Method) -> CredentialError:
     return CredentialError(f"{method.full_name} needs {method.missing}, which this version does not have.")
 
 
-def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
+def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, channel = method.service, parts.client.channel(method.service)
     name = token_name(service.name, service.base_urls[0], service.auth)
 
@@ -99,12 +99,12 @@ def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable
 
 def builder(method: Method, urls: tuple[str, ...]) -> Build:
     """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
-    base = _rotation(urls)
+    base = rotation(urls)
     path = _path_writer(method)
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
     }
-    content_type, write = WRITERS[method.body]
+    content_type, write = WRITERS["json" if method.streams_body else method.body]
     fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
@@ -125,7 +125,7 @@ def builder(method: Method, urls: tuple[str, ...]) -> Build:
     return build
 
 
-def _rotation(urls: tuple[str, ...]) -> Callable[[], str]:
+def rotation(urls: tuple[str, ...]) -> Callable[[], str]:
     """The next base URL in turn; one URL costs nothing."""
     if len(urls) == 1:
         return lambda: urls[0]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from marshmallow import ValidationError
 
@@ -18,12 +18,15 @@ from gateway.chain import fold_all
 from gateway.circuit import circuit_of
 from gateway.client import Client
 from gateway.clock import Clock
-from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound
+from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
+from gateway.loader import PROXY, SAFE_VERBS
 from gateway.masking import Masker
 from gateway.parts import Handler, Log, Parts
+from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
 from gateway.stores import Store
+from gateway.stream import Stream
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.tokens import Tokens
 from gateway.watcher import CatalogState, Watcher
@@ -99,6 +102,33 @@ class Gateway:
         """
         return self._run(self._loaded, self._begun(call))
 
+    def proxy(self, call: Call) -> Stream:
+        """Send a request on as it is; ``call.inbound`` has it.
+
+        :raises NotFound: there is no such service, or it does not let this path be proxied.
+        :raises GatewayError: every failure but those that the service itself has put into words.
+        """
+        loaded, inbound = self._loaded, call.inbound
+        assert inbound
+        service = loaded.catalog.services.get(call.service)
+        if climbs(inbound.path):
+            raise fields_error("path", ["Must not climb."])
+        if service is None or not open_to(inbound.path, service.proxy):
+            raise NotFound(f"There is no {call.service[:64]}{inbound.path[:200]} to be proxied.")
+        kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
+        method, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
+
+        def run() -> Stream:
+            _allow(method, call.caller)
+            return cast(Stream, handler(self._begun(call)).data)
+
+        try:
+            return self._explained(method, run)
+        except GatewayError as error:
+            if isinstance(error.passed, Stream):
+                return error.passed
+            raise
+
     def call_together(self, calls: Mapping[str, Call], optional: Collection[str] = ()) -> dict[str, Outcome]:
         """Run calls side by side, all on the same catalog; nothing is raised for one that fails.
 
@@ -162,7 +192,13 @@ class Gateway:
 
     def _run(self, loaded: _Loaded, call: Call) -> Result:
         method, handler = self._find(loaded, call.service, call.method)
-        return self._explained(method, lambda: handler(self._checked(method, call)))
+        return self._explained(method, lambda: handler(self._single(method, self._checked(method, call))))
+
+    @staticmethod
+    def _single(method: Method, call: Call) -> Call:
+        if method.stream and call.inbound is None:
+            raise InvalidParams(f"{method.full_name} streams; call it by itself.")
+        return call
 
     def _check_part(self, loaded: _Loaded, part: AggregatePart, given: Given, like: Call) -> None:
         """What can be known of a part before anything is sent: whether it is allowed, and its params if it has all."""

@@ -10,8 +10,29 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
+from gateway.catalog import (
+    STREAMED_BODIES,
+    Breaker,
+    CachePolicy,
+    Catalog,
+    Fallback,
+    Health,
+    Method,
+    Param,
+    Retry,
+    Service,
+    Timeout,
+)  # fmt: skip
+from gateway.checks import (
+    aggregates_of,
+    check_cache,
+    check_fallbacks,
+    check_params,
+    check_stand_ins,
+    check_stream,
+    flat,
+    tls_files,
+)  # fmt: skip
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
@@ -31,10 +52,10 @@ MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
-_UNBUILT_SERVICE = ("proxy",)
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
+PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -93,7 +114,6 @@ class _Loader:
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         where = f"services.{name}"
         auth = raw.get("auth", {"type": "none"})
-        self.unbuilt += [f"{where}.{key}" for key in _UNBUILT_SERVICE if key in raw]
         if auth["type"] not in _BUILT_AUTH:
             self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
@@ -120,12 +140,13 @@ class _Loader:
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
             allow_private=raw.get("allow_private", False),
+            proxy=_proxy(raw.get("proxy", False)),
         )
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
             self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return replace(service, methods=MappingProxyType(methods))
+        return replace(service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw))
 
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
@@ -133,6 +154,7 @@ class _Loader:
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
         check_cache(self.document, path, verb, raw)
+        check_stream(self.document, path, params, raw)
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
@@ -151,7 +173,7 @@ class _Loader:
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
             fallback=Fallback(**raw["fallback"]) if "fallback" in raw else None,
-            missing=missing,
+            missing=missing, stream=raw.get("stream", False),
         )  # fmt: skip
 
     def _merged(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
@@ -160,21 +182,37 @@ class _Loader:
             merged.update(layer.get(key, {}))
         return merged
 
+    def _proxied(self, service: Service, raw: dict[str, Any]) -> dict[str, Method]:
+        """What stands for the requests that are passed on as they are: they have no name, so they have one together."""
+        if not service.proxy:
+            return {}
+        if PROXY in raw.get("methods", {}):
+            where: Path_ = ("services", service.name, "methods", PROXY)
+            self.document.complain(where, f"of a service with proxy, {PROXY!r} stands for proxied requests; rename it")
+        shape = {"http": "POST /", "summary": "Any request, passed on as it is"}
+        once = self._method(service, PROXY, {**raw, "fallback": {}}, {**shape, "stream": True})
+        return {"once": once, "repeatable": replace(once, idempotent=True)}
+
     def _missing(self, path: Path_, service: Service, above: dict[str, Any], raw: dict[str, Any]) -> str | None:
         """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
         kind = service.auth["type"]
         lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
         if raw.get("envelope", above.get("envelope")) == "alipay":
             lacks.append("envelope: alipay")
-        if raw.get("body", "json") not in _BUILT_BODIES:
+        streams = raw.get("stream", False)
+        if raw.get("body", "json") not in _BUILT_BODIES and not (streams and raw["body"] in STREAMED_BODIES):
             lacks.append(f"body: {raw['body']}")
-        if raw.get("response", "json") not in _BUILT_RESPONSES:
+        if raw.get("response", "json") not in _BUILT_RESPONSES and not (streams and raw["response"] == "bytes"):
             lacks.append(f"response: {raw['response']}")
-        if raw.get("stream"):
-            lacks.append("stream: true")
         where = ".".join(map(str, path))
         self.unbuilt += [f"{where}.{each}" for each in lacks if not each.startswith("auth")]
         return ", ".join(lacks) or None
+
+
+def _proxy(declared: bool | list[str]) -> tuple[str, ...]:
+    if isinstance(declared, list):
+        return tuple(declared)
+    return ("/*",) if declared else ()
 
 
 def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:

@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from gateway.answer import Answer
+from gateway.answer import Answer, StreamedAnswer
 from gateway.clock import Clock
 from gateway.connection import CHUNK, Connection, Connector
 from gateway.errors import ConnectFailed, ReadTimeout
+from gateway.incoming import Incoming, Pace
+from gateway.stream import Upload
 
+T = TypeVar("T")
 RECORD = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
 IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
 
@@ -50,16 +54,45 @@ class PooledAdapter(BaseAdapter):
         :raises BadResponse: what came back is not HTTP, is cut short, or is larger than ``max_response``.
         """
         connect, read, total = timeout
-        until = self._clock.now() + total
+        until, now = self._clock.now() + total, self._clock.now
         wire = self._wire(request)
+        return self._connected(
+            min(connect, total), lambda line: self._exchange(line, request, wire, min(until, now() + read))
+        )
+
+    def open(self, request: PreparedRequest, upload: Upload | None, pace: Pace) -> Incoming:
+        """One exchange up to the first byte of the answer's body; the rest comes as it is read.
+
+        :param upload: the body, in place of the request's own.
+        :raises DownstreamError: as ``send``.
+        :raises CallerError: ``upload`` does, or the caller has gone.
+        """
+        wire = self._wire(request, upload)
+        wait = min(pace.connect, pace.deadline - self._clock.now())
+        return self._connected(wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace))
+
+    def _begin(self, line: Connection, wire: bytes, no_body: bool, upload: Upload | None, pace: Pace) -> Incoming:
+        incoming = Incoming(line, StreamedAnswer(no_body), pace, self._clock, self._give_back)
+        with incoming.translated():
+            self._write(line, wire, incoming.until())
+        if upload:
+            incoming.pour(upload)
+        incoming.begin()
+        return incoming
+
+    def _connected(self, wait: float, exchange: Callable[[Connection], T]) -> T:
+        """An exchange on an idle connection, or on a new one.
+
+        :param wait: seconds to connect.
+        """
         while (reused := self._take()) is not None:
             try:
-                return self._exchange(reused, request, wire, min(until, self._clock.now() + read))
+                return exchange(reused)
             except _NothingSent:
                 continue  # it went stale in the pool; nothing was lost but this connection
-        fresh = self._connector.connect(min(connect, total))
+        fresh = self._connector.connect(wait)
         try:
-            return self._exchange(fresh, request, wire, min(until, self._clock.now() + read))
+            return exchange(fresh)
         except _NothingSent as error:
             raise ConnectFailed(detail=str(error)) from error
 
@@ -69,12 +102,15 @@ class PooledAdapter(BaseAdapter):
         while self._idle:
             self._idle.pop()[0].close()
 
-    def _wire(self, request: PreparedRequest) -> bytes:
+    def _wire(self, request: PreparedRequest, upload: Upload | None = None) -> bytes:
         target = (request.url or "")[self._origin_length :] or "/"
         lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
         lines += [f"{name}: {value}\r\n" for name, value in request.headers.items()]
         body = request.body
-        if body or request.method in ("POST", "PUT", "PATCH"):
+        if upload:
+            length = upload.length
+            lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")
+        elif body or request.method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body or b'')}\r\n")
         lines.append("\r\n")
         return "".join(lines).encode("latin-1") + (body or b"")  # type: ignore[operator]

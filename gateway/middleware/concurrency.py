@@ -7,24 +7,35 @@ from gateway.catalog import Method
 from gateway.counts import Counts
 from gateway.errors import TooManyCalls
 from gateway.parts import Handler, Parts
+from gateway.stream import LONGEST, Stream
 
 GRACE = 1.0  # seconds a place is held beyond the deadline: hanging up takes a moment
 
 
 def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
-    """:raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait."""
+    """A stream keeps its place until its end.
+
+    :raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait.
+    """
     most = method.service.concurrency
     if most is None:
         return following
     counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
-        held = counts.enter(key, most, call.deadline - now() + GRACE)
+        longest = LONGEST if method.stream else call.deadline - now()
+        held = counts.enter(key, most, longest + GRACE)
         if held is None:
             raise TooManyCalls
         try:
-            return following(call)
-        finally:
+            result = following(call)
+        except BaseException:
             counts.leave(key, held)
+            raise
+        if isinstance(result.data, Stream):
+            result.data.at_end(lambda _: counts.leave(key, held))
+        else:
+            counts.leave(key, held)
+        return result
 
     return handle

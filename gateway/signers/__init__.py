@@ -44,6 +44,13 @@ class TokenSigner(Signer, Protocol):
         ...
 
 
+def reads_body(signer: Signer) -> bool:
+    """Whether the proof depends on the request's body or query. ``reads_body = False`` on a signer says that it does
+    not, so that a body can be streamed past it; else it is read whole first.
+    """
+    return bool(getattr(signer, "reads_body", True))
+
+
 def fetches(signer: Signer) -> TypeGuard[TokenSigner]:
     """Whether it is a ``TokenSigner``; asking a protocol would be half of what it costs to fold a method."""
     return hasattr(signer, "token_request")

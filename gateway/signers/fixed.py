@@ -16,6 +16,7 @@ def plain(value: str | Secret) -> str:
 
 class NoAuth:
     secrets: tuple[Secret, ...] = ()
+    reads_body = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pass
@@ -28,6 +29,7 @@ class ApiKey:
     """``in: query|header``, ``name``, ``value``."""
 
     secrets: tuple[Secret, ...] = ()
+    reads_body = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._in_query = auth["in"] == "query"
@@ -39,6 +41,8 @@ class ApiKey:
 
 class Basic:
     """``username``, ``password``."""
+
+    reads_body = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
@@ -54,6 +58,7 @@ class Bearer:
     """``token``."""
 
     secrets: tuple[Secret, ...] = ()
+    reads_body = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._value = "Bearer " + plain(auth["token"])
