@@ -10,17 +10,24 @@ from typing import Any
 
 import orjson
 
+from gateway.errors import BadResponse
 from gateway.masking import Secret
 
 DEEPEST = 64  # levels of nesting a caller's JSON may have
 
 
 def dump_json(value: object) -> bytes:
-    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value."""
+    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value.
+
+    :raises BadResponse: it is nested some hundreds of levels deep.
+    """
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError:
-        return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
+        try:
+            return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
+        except RecursionError as error:  # only a service's reply can be so deep; callers' are bounded
+            raise BadResponse(detail="nested too deeply to be passed on") from error
 
 
 def _plain(value: object) -> object:
