@@ -184,3 +184,8 @@ def test_each_attempt_sends_the_same_parts(box: Sandbox, gate: Open) -> None:
     at = gate("PUT /anything", body="multipart", params={"f": FILE}, retry=retry)
     at.ask(params={"f": {"filename": "a", "base64": "aGk="}})
     assert [parts(each) for each in box.requests] == [[("f", "a", "application/octet-stream", b"hi")]] * 3
+
+
+def test_a_declared_content_type_takes_the_place_of_the_usual_one(box: Sandbox, gate: Open) -> None:
+    request = sent(box, gate, "xml", {"a": TEXT}, {"a": "x"}, headers={"content-type": "text/xml"})
+    assert request.headers["content-type"] == "text/xml"

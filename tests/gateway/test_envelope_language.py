@@ -230,3 +230,10 @@ def test_s3_objects_come_as_they_are(gate: Open) -> None:
     assert gate("GET /bucket/code.json", envelope="aws").ask() == {"code": "AccessDenied", "message": "a stored text"}
     listed = gate("GET /bucket", envelope="aws", response={"type": "xml", "lists": ["Contents"]}).ask()
     assert listed == {"Name": "bucket", "Contents": [{"Key": "cat.png", "Size": "12"}]}
+
+
+def test_s3_failures_inside_a_200_are_seen_where_the_catalog_says_so(wire: OnWire) -> None:
+    envelope = {"preset": "aws", "ok": [None]}
+    assert read(wire, envelope, b"<CopyObjectResult><ETag>1</ETag></CopyObjectResult>", response="xml") == {"ETag": "1"}
+    error = failure(wire, envelope, b"<Error><Code>SlowDown</Code></Error>", response="xml")
+    assert type(error) is QuotaExceeded
