@@ -83,6 +83,10 @@ def test_an_entity_bomb_is_refused_before_it_grows(wire: OnWire) -> None:
     assert "XML with a DTD" in unreadable(wire, body, "xml")
 
 
+def test_more_elements_than_a_worker_has_time_for_are_a_bad_response(wire: OnWire) -> None:
+    assert "more than 500000 elements" in unreadable(wire, b"<a>" + b"<b/>" * 500_000 + b"</a>", "xml")
+
+
 def test_xml_of_64_levels_is_read(wire: OnWire) -> None:
     value = read(wire, b"<a>" * 64 + b"x" + b"</a>" * 64, "xml")
     for _ in range(63):
