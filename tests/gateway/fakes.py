@@ -70,7 +70,7 @@ def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = No
 def gateway_parts(*, clock: Clock, store: Store | None = None, **options: Any) -> Parts:
     """What a gateway is made of, in memory unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
-    return Parts.over(store or MemoryStore(clock), clock=clock, **options)
+    return Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
 
 
 QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}
