@@ -10,7 +10,6 @@ from typing import Any
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog import Param, Service, Tls
 from gateway.document import Document, Path_
-from gateway.keys import ALGORITHMS, signing
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
@@ -52,15 +51,6 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
     for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
-
-
-def check_key(document: Document, path: Path_, auth: Mapping[str, Any]) -> None:
-    """A private key is one, of the kind that its algorithm needs."""
-    if "private_key" in auth and auth.get("algorithm") in ALGORITHMS:
-        try:
-            signing(auth["algorithm"], auth["private_key"])
-        except ValueError as error:
-            document.complain(path, str(error))
 
 
 def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, Any]) -> None:

@@ -39,7 +39,6 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-TEMPLATES = frozenset({"sign", "add", "derive", "values", "headers", "query"})
 SIGNED_PUBLIC = frozenset(
     {"algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
      "service", "payload", "secret_encoding", "label", "tag", "digest"}
@@ -102,7 +101,7 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
+            if "headers" in path or (path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)):
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -151,7 +150,8 @@ class _Loader:
                 return {key: hide(each, (*path, key)) for key, each in value.items()}
             if isinstance(value, list):
                 return [hide(each, (*path, at)) for at, each in enumerate(value)]
-            public = path[-1] in PUBLIC_AUTH_KEYS or (path[3] in TEMPLATES and path not in filled)
+            template = len(path) > 4 or path[3] == "sign"
+            public = path not in filled if template else path[3] in PUBLIC_AUTH_KEYS
             return value if public or not isinstance(value, str) else Secret(value)
 
         return {key.rstrip("_"): hide(each, ("services", service, "auth", key)) for key, each in auth.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -44,6 +45,7 @@ ALGORITHMS: Mapping[str, tuple[type[Any], str, Callable[[Any], Sign]]] = {
 }
 
 
+@lru_cache(256)  # texts; a catalog is read anew with every change, and reading an RSA key costs tens of ms
 def signing(algorithm: str, pem: str) -> Sign:
     """What signs with this key (PEM, unencrypted); ECDSA gives r and s, 32 bytes each.
 
