@@ -15,7 +15,6 @@ from gateway.checks import (
     aggregates_of,
     check_cache,
     check_fallbacks,
-    check_key,
     check_params,
     check_stand_ins,
     flat,

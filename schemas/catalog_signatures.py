@@ -10,6 +10,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from schemas.hmac_presets import PRESETS, filled
 from schemas.shapes import HEADER_NAME, SETTABLE_HEADER, NamedMap, Strict, flag, one_of, text, whole
+from schemas.signing_keys import signing
 from schemas.templates import REQUEST_FACTS, problems, reach
 
 HASHES = ("md5", "sha1", "sha256", "sha512")
@@ -164,3 +165,8 @@ class HttpSignatureAuth(Strict):
         if needed not in data:
             raise ValidationError(f"missing; {data['algorithm']} needs it", needed)
         _check_base64(data)
+        if needed == "private_key":
+            try:
+                signing(data["algorithm"], data["private_key"])
+            except ValueError as error:
+                raise ValidationError(str(error), needed) from None

@@ -11,9 +11,9 @@ from urllib.parse import quote, urlsplit
 
 from gateway.call import HttpRequest
 from gateway.errors import CredentialError
-from gateway.keys import signing
 from gateway.masking import STARS, Secret
 from gateway.signers.fixed import key_of, plain
+from schemas.signing_keys import signing
 
 COMPONENTS = ("@method", "@target-uri", "content-digest")
 PARAMETERS = ("created", "nonce", "keyid", "alg")
