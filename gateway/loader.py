@@ -141,7 +141,6 @@ class _Loader:
 
     def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
         """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
-        check_key(self.document, ("services", service, "auth", "private_key"), auth)
         filled = {path for path, _ in self.document.injected}
 
         def hide(value: Any, path: Path_) -> Any:
