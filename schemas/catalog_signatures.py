@@ -59,8 +59,8 @@ class DigestAuth(Strict):
         _complain_of(data["sign"], known, "sign")
         for name, template in data.get("add", {}).items():
             _complain_of(template, known - {"params"}, "add", name)
-        if data.get("in_") == "header":
-            HEADER_NAME(data["name"])
+        if data.get("in_") == "header" and not HEADER_NAME.regex.match(data["name"]):
+            raise ValidationError(str(HEADER_NAME.error), "name")
         if data.get("encoding") == "base64" and "case" in data:
             raise ValidationError("base64 has a case of its own; drop case", "case")
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from gateway.call import HttpRequest
+from gateway.errors import CredentialError
 from gateway.masking import STARS, Secret
 from gateway.signers.facts import Template, fact, template
 from gateway.signers.fixed import key_of, plain
@@ -62,6 +63,8 @@ class Hmac:
     def _put(self, outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpRequest:
         for place, name, fill in outputs:
             text = fill(facts).decode("latin-1" if place == "headers" else "utf-8")
+            if place == "headers" and not text.isprintable():
+                raise CredentialError(detail=f"auth.headers.{name} would be more than one line of text")
             request = request.with_header(name, text) if place == "headers" else request.with_query((name, text))
         return request
 
