@@ -19,7 +19,7 @@ from gateway.errors import CredentialError
 from gateway.loader import CatalogError, load_catalog
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate
-from tests.gateway.test_signer_sdks import KEYS
+from tests.gateway.signing import KEYS
 
 Open = Callable[..., Gate]
 DIGEST = {"type": "digest", "secret": "k3y", "sign": "{params}{secret}", "name": "sig"}
