@@ -39,9 +39,17 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+SIGNED_PUBLIC = frozenset(
+    {"algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
+     "service", "payload", "secret_encoding", "label", "tag", "digest"}
+)  # fmt: skip
+PUBLIC_AUTH_KEYS = (
+    frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"}) | SIGNED_PUBLIC
+)
 _UNBUILT_SERVICE = ("allow_private", "proxy")
-_BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
+_BUILT_AUTH = frozenset(
+    {"none", "api_key", "basic", "bearer", "app_secret", "digest", "hmac", "aws_sigv4", "http_signature"}
+)
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -91,7 +99,7 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
+            if "headers" in path or (path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)):
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -112,10 +120,7 @@ class _Loader:
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
-            auth={
-                key.rstrip("_"): value if key in PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
-                for key, value in auth.items()
-            },
+            auth=self._auth(name, auth),
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
@@ -132,6 +137,21 @@ class _Loader:
             self.pause()
             methods[each] = self._method(service, each, raw, settings)
         return replace(service, methods=MappingProxyType(methods))
+
+    def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
+        """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
+        filled = {path for path, _ in self.document.injected}
+
+        def hide(value: Any, path: Path_) -> Any:
+            if isinstance(value, dict):
+                return {key: hide(each, (*path, key)) for key, each in value.items()}
+            if isinstance(value, list):
+                return [hide(each, (*path, at)) for at, each in enumerate(value)]
+            template = len(path) > 4 or path[3] == "sign"
+            public = path not in filled if template else path[3] in PUBLIC_AUTH_KEYS
+            return value if public or not isinstance(value, str) else Secret(value)
+
+        return {key.rstrip("_"): hide(each, ("services", service, "auth", key)) for key, each in auth.items()}
 
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
+from schemas.catalog_signatures import AwsAuth, DigestAuth, HmacAuth, HttpSignatureAuth
 from schemas.shapes import HEADER_NAME, HEADER_TEXT, Strict, nested, one_of, text
 
 TOKEN_URL = validate.Regexp(
@@ -69,11 +70,12 @@ AUTH_TYPES: dict[str, type[Schema]] = {
     "bearer": BearerAuth,
     "app_secret": AppSecretAuth,
     "oauth2_client_credentials": LaterAuth,
-    "digest": LaterAuth,
-    "hmac": LaterAuth,
+    "digest": DigestAuth,
+    "hmac": HmacAuth,
     "alipay": LaterAuth,
     "wechatpay_v3": LaterAuth,
-    "aws_sigv4": LaterAuth,
+    "aws_sigv4": AwsAuth,
+    "http_signature": HttpSignatureAuth,
 }
 
 

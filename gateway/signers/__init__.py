@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from gateway.call import HttpRequest, HttpResponse
 from gateway.masking import Secret
 from gateway.signers.app_secret import AppSecret
+from gateway.signers.aws_sigv4 import AwsSigV4
+from gateway.signers.digest import Digest
 from gateway.signers.fixed import ApiKey, Basic, Bearer, NoAuth
+from gateway.signers.hmac import Hmac
+from gateway.signers.http_signature import HttpSignature
 
-Auth = Mapping[str, str | Secret]
+Auth = Mapping[str, Any]
 
 
 class Signer(Protocol):
@@ -56,4 +60,8 @@ SIGNERS: Mapping[str, Callable[[Auth, str], Signer]] = {
     "basic": Basic,
     "bearer": Bearer,
     "app_secret": AppSecret,
+    "digest": Digest,
+    "hmac": Hmac,
+    "aws_sigv4": AwsSigV4,
+    "http_signature": HttpSignature,
 }
