@@ -133,7 +133,7 @@ class Gateway:
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
+        return self._explained(method, lambda: dry_run(method, self._checked(method, call), self._parts.clock))
 
     def breaker(self, service: Service) -> str:
         """``closed``, ``open`` or ``half_open``."""

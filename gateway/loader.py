@@ -30,9 +30,15 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+PUBLIC_AUTH_KEYS = frozenset({
+    "type", "in", "in_", "name", "app_id", "username", "token_url", "client_id", "client_auth", "scope", "audience",
+    "alipay_public_key", "app_cert", "alipay_cert", "alipay_root_cert",
+    "mch_id", "serial_no", "public_key", "public_key_id", "platform_certs",
+})  # fmt: skip
 _UNBUILT_SERVICE = ("allow_private", "proxy")
-_BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
+_BUILT_AUTH = frozenset(
+    {"none", "api_key", "basic", "bearer", "app_secret", "oauth2_client_credentials", "alipay", "wechatpay_v3"}
+)
 _BUILT_BODIES = frozenset({"json", "form"})
 _BUILT_RESPONSES = frozenset({"json", "text"})
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
@@ -84,7 +90,7 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
+            if "headers" in path or "query" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -145,6 +151,7 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
+            query=MappingProxyType({**above.get("query", {}), **raw.get("query", {})}),
             json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
@@ -163,8 +170,6 @@ class _Loader:
         """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
         kind = service.auth["type"]
         lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
-        if raw.get("envelope", above.get("envelope")) == "alipay":
-            lacks.append("envelope: alipay")
         if raw.get("body", "json") not in _BUILT_BODIES:
             lacks.append(f"body: {raw['body']}")
         if raw.get("response", "json") not in _BUILT_RESPONSES:

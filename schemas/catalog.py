@@ -29,7 +29,7 @@ from schemas.shapes import (
 
 ROLES = ("guest", "user", "admin")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-ENVELOPES = ("plain", "wechat", "alipay")
+ENVELOPES = ("plain", "wechat", "alipay", "wechatpay_v3")
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 VENDOR_ERROR_TYPES = (
     "downstream_error",
@@ -166,6 +166,7 @@ class Shared(Strict):
     retry = nested(Retry)
     envelope = OneOfShapes(envelope_field)
     headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
+    query = NamedMap(text())
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
 
