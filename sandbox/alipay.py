@@ -7,6 +7,7 @@ An `out_trade_no` can ask for trouble: "unsigned", "wrong-signature", "tampered"
 import json
 import threading
 from base64 import b64decode, b64encode
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -107,9 +108,7 @@ def _reply(name: str, answer: dict[str, Any], trouble: str = "", sign: bool = Tr
 
 def signed(private_key: str, message: bytes) -> str:
     """SHA256withRSA in base64."""
-    key = load_pem_private_key(private_key.encode(), None)
-    assert isinstance(key, RSAPrivateKey)
-    return b64encode(key.sign(message, PKCS1v15(), SHA256())).decode()
+    return b64encode(_private(private_key).sign(message, PKCS1v15(), SHA256())).decode()
 
 
 def verified(public_key: str, signature: str, message: bytes) -> bool:
@@ -120,3 +119,10 @@ def verified(public_key: str, signature: str, message: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+@cache
+def _private(pem: str) -> RSAPrivateKey:
+    key = load_pem_private_key(pem.encode(), None)
+    assert isinstance(key, RSAPrivateKey)
+    return key

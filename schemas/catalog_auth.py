@@ -7,7 +7,7 @@ from typing import Any
 
 from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
-from schemas.keys import CERTIFICATES, RSA_CERTIFICATES, RSA_PRIVATE_KEY, RSA_PUBLIC_KEY
+from schemas.keys import ROOT_CERTIFICATES, RSA_CERTIFICATES, RSA_PRIVATE_KEY, RSA_PUBLIC_KEY
 from schemas.shapes import HEADER_NAME, HEADER_TEXT, NamedMap, Strict, nested, one_of, text
 
 TOKEN_URL = validate.Regexp(
@@ -93,7 +93,7 @@ class AlipayAuth(_Keys):
     alipay_public_key = text(validate=RSA_PUBLIC_KEY)
     app_cert = text(validate=RSA_CERTIFICATES)
     alipay_cert = text(validate=RSA_CERTIFICATES)
-    alipay_root_cert = text(validate=CERTIFICATES)
+    alipay_root_cert = text(validate=ROOT_CERTIFICATES)
     ways = (("alipay_public_key",), ("app_cert", "alipay_cert", "alipay_root_cert"))
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +20,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from marshmallow import ValidationError
 
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
+_RSA_SIGNATURES = "1.2.840.113549.1.1."  # the object identifiers under which RSA's signature algorithms stand
 KEPT = 256  # texts; a catalog is read anew with every change, and reading a private key costs tens of ms
 
 
@@ -54,6 +58,27 @@ def certificates(text: str) -> tuple[x509.Certificate, ...]:
     :raises ValueError: there is none.
     """
     return tuple(x509.load_pem_x509_certificates(text.encode()))
+
+
+@lru_cache(KEPT)
+def rsa_signed(text: str) -> tuple[x509.Certificate, ...]:
+    """The certificates that RSA signed, of a list in PEM.
+
+    Others need not even be readable: Alipay's own list of roots has one whose encoding the library refuses.
+
+    :raises ValueError: there is none.
+    """
+    found = []
+    for pem in _CERTIFICATE.findall(text):
+        with suppress(ValueError):
+            found += [each for each in certificates(pem) if _by_rsa(each)]
+    if not found:
+        raise ValueError("none is signed by RSA")
+    return tuple(found)
+
+
+def _by_rsa(certificate: x509.Certificate) -> bool:
+    return certificate.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURES)
 
 
 @lru_cache(KEPT)
@@ -94,5 +119,5 @@ RSA_PRIVATE_KEY = readable(
     rsa_private_key, "must be an unencrypted RSA private key, PEM or bare base64, such as ${file:/run/secrets/key.pem}"
 )
 RSA_PUBLIC_KEY = readable(rsa_public_key, "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64")
-CERTIFICATES = readable(certificates, "must be certificates in PEM, such as ${file:/etc/postern/root.crt}")
+ROOT_CERTIFICATES = readable(rsa_signed, "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt")
 RSA_CERTIFICATES = readable(certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}")

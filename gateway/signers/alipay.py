@@ -21,12 +21,11 @@ from gateway.errors import BadResponse, SignatureRejected
 from gateway.masking import Secret
 from gateway.signers.fixed import plain
 from gateway.signers.rsa import signing, verifies
-from schemas.keys import certificates, certified_keys, rsa_public_key
+from schemas.keys import certificates, certified_keys, rsa_public_key, rsa_signed
 
 FORM = "application/x-www-form-urlencoded"
 ERROR = "error_response"
 _BEIJING = timezone(timedelta(hours=8))
-_RSA_SIGNATURES = "1.2.840.113549.1.1."  # the object identifiers under which RSA's signature algorithms stand
 _DECODER = JSONDecoder()
 
 
@@ -51,7 +50,8 @@ class Alipay:
         certificate, self._key = certified_keys(plain(auth["alipay_cert"]))[0]
         self._cert_sn = certificate_sn(certificate)
         self._fixed["app_cert_sn"] = certificate_sn(certificates(plain(auth["app_cert"]))[0])
-        self._fixed["alipay_root_cert_sn"] = root_sn(certificates(plain(auth["alipay_root_cert"])))
+        roots = rsa_signed(plain(auth["alipay_root_cert"]))
+        self._fixed["alipay_root_cert_sn"] = "_".join(certificate_sn(each) for each in roots)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         """Empty values are neither signed nor sent."""
@@ -91,12 +91,6 @@ def certificate_sn(certificate: x509.Certificate) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def root_sn(chain: tuple[x509.Certificate, ...]) -> str:
-    """Those of the root certificates that RSA signed."""
-    rsa = [each for each in chain if each.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURES)]
-    return "_".join(certificate_sn(each) for each in rsa)
-
-
 def _fields(request: HttpRequest) -> dict[str, str]:
     """What goes into the body: the form as it is, or JSON as ``biz_content``."""
     if not request.body:
@@ -120,9 +114,11 @@ def _members(body: bytes) -> tuple[str, dict[str, tuple[Any, int, int]]]:
             name, after = _DECODER.raw_decode(text, _at(text, at))
             start = _at(text, _at(text, after, ":"))
             value, end = _DECODER.raw_decode(text, start)
+            if not isinstance(name, str):
+                raise ValueError("a name must be a text")
             if name in members:
                 raise SignatureRejected(detail="the reply has a member twice")
-            members[str(name)] = (value, start, end)
+            members[name] = (value, start, end)
             at = _at(text, end) + 1
             if text[at - 1] == "}":
                 return text, members
