@@ -129,7 +129,7 @@ class Service:
 
     name: str
     base_urls: tuple[str, ...]
-    auth: Mapping[str, str | Secret]
+    auth: Mapping[str, Any]
     expose_vendor_code: bool
     max_response: int
     tls: Tls

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any
 from urllib.parse import quote
 
 from gateway.bodies import READERS, WRITERS, pairs_of, text_of
@@ -39,7 +39,7 @@ def exchange(method: Method, parts: Parts) -> Handler:
 def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
-    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
+    signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if fetches(signer) else None
@@ -71,9 +71,16 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     if method.missing:
         raise _lacking(method)
     service = method.service
-    masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
-    signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
+    signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
     return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
+
+
+def _starred(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _starred(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_starred(each) for each in value]
+    return Secret(STARS) if isinstance(value, Secret) else value
 
 
 def _not_built(method: Method) -> Handler:

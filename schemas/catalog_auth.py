@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from schemas.catalog_signatures import AwsAuth, DigestAuth, HmacAuth, HttpSignatureAuth
 from schemas.keys import ROOT_CERTIFICATES, RSA_CERTIFICATES, RSA_PRIVATE_KEY, RSA_PUBLIC_KEY
 from schemas.shapes import HEADER_NAME, HEADER_TEXT, NamedMap, Strict, nested, one_of, text
 
@@ -108,15 +109,6 @@ class WeChatPayV3Auth(_Keys):
     ways = (("public_key", "public_key_id"), ("platform_certs",))
 
 
-class LaterAuth(Schema):
-    """An auth type that is known but not built yet: its keys are taken as they are."""
-
-    class Meta:
-        unknown = INCLUDE
-
-    type = text()
-
-
 AUTH_TYPES: dict[str, type[Schema]] = {
     "none": NoAuth,
     "api_key": ApiKeyAuth,
@@ -124,11 +116,12 @@ AUTH_TYPES: dict[str, type[Schema]] = {
     "bearer": BearerAuth,
     "app_secret": AppSecretAuth,
     "oauth2_client_credentials": OAuth2ClientCredentialsAuth,
-    "digest": LaterAuth,
-    "hmac": LaterAuth,
+    "digest": DigestAuth,
+    "hmac": HmacAuth,
     "alipay": AlipayAuth,
     "wechatpay_v3": WeChatPayV3Auth,
-    "aws_sigv4": LaterAuth,
+    "aws_sigv4": AwsAuth,
+    "http_signature": HttpSignatureAuth,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import cast
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.call import HttpRequest, HttpResponse
@@ -19,10 +19,11 @@ class OAuth2ClientCredentials:
     """``client_id``, ``client_secret``, ``token_url`` (a path of the service, or a URL on any host), ``client_auth``
     (``basic`` unless ``body``), ``scope``, ``audience``, ``extra`` (more pairs for the token request)."""
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
         client = {"client_id": plain(auth["client_id"]), "client_secret": plain(auth["client_secret"])}
         asked = {name: plain(auth[name]) for name in ("scope", "audience") if name in auth}
-        form = {"grant_type": "client_credentials", **asked, **cast(Mapping[str, str], auth.get("extra", {}))}
+        extra = {name: plain(value) for name, value in auth.get("extra", {}).items()}
+        form = {"grant_type": "client_credentials", **asked, **extra}
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",

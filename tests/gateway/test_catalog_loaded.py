@@ -94,13 +94,6 @@ def test_a_method_setting_that_is_not_built_is_said(settings: str, says: str) ->
     assert load_catalog(text, "x", {}).unbuilt == (says,)
 
 
-def test_an_auth_type_that_is_not_built_is_said_once() -> None:
-    text = (
-        "version: 1\nservices: {s: {base_url: http://a, auth: {type: hmac, secret: x}, methods: {m: {http: GET /a}}}}"
-    )
-    assert load_catalog(text, "x", {}).unbuilt == ("services.s.auth.type: hmac",)
-
-
 def test_what_nobody_sets_is_built_in() -> None:
     method = one()
     assert method.timeout == Timeout(3.05, 5)

@@ -32,7 +32,7 @@ def problems(text: str, env: dict[str, str] | None = None) -> list[tuple[int, st
 S, M = "services.s", "services.s.methods.m"
 AUTH_TYPES = (
     "must be one of: none, api_key, basic, bearer, app_secret, oauth2_client_credentials, digest, hmac, alipay, "
-    "wechatpay_v3, aws_sigv4"
+    "wechatpay_v3, aws_sigv4, http_signature"
 )
 BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
