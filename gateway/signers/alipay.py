@@ -56,12 +56,13 @@ class Alipay:
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         """Empty values are neither signed nor sent."""
         now = datetime.fromtimestamp(request.at, _BEIJING)
+        added = {**self._fixed, "timestamp": f"{now:%Y-%m-%d %H:%M:%S}"}
+        query = [pair for pair in request.query if pair[1] and pair[0] not in added]
+        query += added.items()
         fields = _fields(request)
-        query = {**dict(request.query), **self._fixed, "timestamp": f"{now:%Y-%m-%d %H:%M:%S}"}
-        query = {name: value for name, value in query.items() if value}
-        content = "&".join(f"{name}={value}" for name, value in sorted({**query, **fields}.items()))
-        query["sign"] = self._sign(content.encode())
-        signed = replace(request, query=tuple(query.items()), body=urlencode(fields, quote_via=quote).encode())
+        content = "&".join("=".join(pair) for pair in sorted(query + fields))
+        query.append(("sign", self._sign(content.encode())))
+        signed = replace(request, query=tuple(query), body=urlencode(fields, quote_via=quote).encode())
         return signed.with_header("Content-Type", f"{FORM};charset=utf-8") if fields else signed
 
     def verify(self, request: HttpRequest, response: HttpResponse) -> None:
@@ -91,13 +92,13 @@ def certificate_sn(certificate: x509.Certificate) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def _fields(request: HttpRequest) -> dict[str, str]:
+def _fields(request: HttpRequest) -> list[tuple[str, str]]:
     """What goes into the body: the form as it is, or JSON as ``biz_content``."""
     if not request.body:
-        return {}
-    if request.headers.get("Content-Type", "").startswith(FORM):
-        return dict(parse_qsl(request.body.decode()))
-    return {"biz_content": request.body.decode()}
+        return []
+    if (request.header("Content-Type") or "").startswith(FORM):
+        return parse_qsl(request.body.decode())
+    return [("biz_content", request.body.decode())]
 
 
 def _members(body: bytes) -> tuple[str, dict[str, tuple[Any, int, int]]]:
