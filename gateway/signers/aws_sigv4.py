@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from gateway.call import HttpRequest
 from gateway.masking import STARS, Secret
@@ -26,7 +26,7 @@ NOT_SIGNED = frozenset(
     {"accept", "accept-encoding", "authorization", "connection", "expect", "transfer-encoding", "user-agent",
      "x-amzn-trace-id", "x-request-id"}
 )  # fmt: skip
-#: Services that are given their path quoted once and as it is; all others twice, and without ``..`` and ``//``.
+#: Services that quote the path they have read, once; all others quote it as it came, without ``..`` and ``//``.
 SINGLE = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 
 
@@ -77,10 +77,11 @@ class AwsSigV4:
     def _signature(self, request: HttpRequest, headers: Mapping[str, str], payload: str, scope: str, at: str) -> str:
         if self._secret == STARS:
             return STARS
+        path = request.full_path
         canonical = "\n".join(
             [
                 request.verb,
-                request.full_path if self._single else quote(_without_dots(request.full_path), safe="/~"),
+                quote(unquote(path) if self._single else _without_dots(path), safe="/~"),
                 sorted_query(request.query),
                 *(f"{name}:{text}" for name, text in headers.items()),
                 "",

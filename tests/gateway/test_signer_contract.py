@@ -16,7 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 from urllib.parse import parse_qsl, quote, unquote
 
 import pytest
@@ -31,7 +30,7 @@ from gateway.signers import SIGNERS
 from sandbox.alipay import verified
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
-from tests.gateway.test_signer_sdks import KEYS, Frozen, Resolver
+from tests.gateway.signing import KEYS, Resolver, clock_at
 
 Open = Callable[..., Gate]
 SECRET, OTHER, THIRD = "s3cret/key+of=us ü", "oth€r/secret 2", "third-secret"
@@ -128,7 +127,7 @@ def http_proof(got: Heard) -> str | None:
     )
     created = int(got.headers["signature-input"].partition("created=")[2].split(";")[0])
     digest = f"sha-256=:{b64encode(hashlib.sha256(got.body).digest()).decode()}:"
-    with patch("http_message_signatures.signatures.datetime.datetime", Frozen(datetime.fromtimestamp(created, UTC))):
+    with clock_at(datetime.fromtimestamp(created, UTC)):
         try:
             verifier.verify(message)
         except Exception:  # noqa: BLE001

@@ -14,22 +14,12 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gateway.bodies import WRITERS
 from gateway.call import HttpRequest
-from gateway.masking import Secret
-from gateway.signers import SIGNERS
 from gateway.signers.http_signature import HttpSignature
-from tests.gateway.fakes import make_catalog
-
-NO_TOKEN = Secret("")
+from tests.gateway.signing import NO_TOKEN, signer
 
 
 def vectors(name: str) -> Any:
     return json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def signer(kind: str, auth: dict[str, Any], url: str = "https://example.com") -> Any:
-    """As a catalog that says so makes it."""
-    loaded = make_catalog({"s": {"base_url": url, "auth": {"type": kind, **auth}}}).services["s"].auth
-    return SIGNERS[kind](loaded, url)
 
 
 AWS, DIGEST, HMAC, HTTP = (vectors(name) for name in ("aws_sigv4", "digest", "hmac", "http_signature"))

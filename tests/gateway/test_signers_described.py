@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 from base64 import b64encode
 from collections.abc import Callable
+from pathlib import Path
+from textwrap import indent
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +19,7 @@ from gateway.errors import CredentialError
 from gateway.loader import CatalogError, load_catalog
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate
-from tests.gateway.test_signer_sdks import KEYS
+from tests.gateway.signing import KEYS
 
 Open = Callable[..., Gate]
 DIGEST = {"type": "digest", "secret": "k3y", "sign": "{params}{secret}", "name": "sig"}
@@ -262,3 +265,19 @@ def test_a_secret_among_the_values_is_starred_in_a_dry_run(gate: Open, box: Sand
     }
     shown = gate("GET /anything", on={"auth": auth}, env={"TOKEN": "a-token"}).dry()
     assert (shown.headers["X-S"], shown.headers["X-T"]) == ("cvm****", "****")
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```yaml\n(auth:.*?)```", DOCS.partition("### Signed requests")[2].partition("\n## ")[0], re.S)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: re.search(r"type: (\w+)", example)[1])  # type: ignore[index]
+def test_the_examples_in_the_documentation_load(example: str) -> None:
+    env = {name: b64encode(name.encode()).decode() for name in re.findall(r"\$\{(\w+)\}", example)}
+    text = "version: 1\nservices:\n  s:\n    base_url: http://a\n    methods: {}\n" + indent(example, "    ")
+    assert load_catalog(text, "docs/catalog.md", env).unbuilt == ()
+
+
+def test_the_documentation_has_an_example_of_every_signing_type() -> None:
+    said = set(re.findall(r"type: (\w+)", " ".join(EXAMPLES)))
+    assert {"digest", "hmac", "aws_sigv4", "http_signature"} <= said
