@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
+from xml.etree import ElementTree
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -53,6 +54,8 @@ class Heard:
 
     @property
     def values(self) -> list[tuple[str, str]]:
+        if self.headers.get("content-type", "").startswith("application/xml"):
+            return self.query + [(each.tag, each.text or "") for each in ElementTree.fromstring(self.body)]
         if self.headers.get("content-type") == "application/json":
             return self.query + [(n, v if isinstance(v, str) else dumped(v)) for n, v in json.loads(self.body).items()]
         return self.query + parse_qsl(self.body.decode(), keep_blank_values=True)
@@ -167,7 +170,7 @@ PARAMS = {
 METHOD = {"http": "POST /v1/{id}/items", "params": PARAMS, "idempotent": True}
 READ = {"http": "GET /v1/{id}/items", "params": {name: {**each, "in": "query"} for name, each in PARAMS.items()}}
 READ["params"]["id"] = PARAMS["id"]
-METHODS = {"json": METHOD, "form": {**METHOD, "body": "form"}, "get": READ}
+METHODS = {"json": METHOD, "form": {**METHOD, "body": "form"}, "xml": {**METHOD, "body": "xml"}, "get": READ}
 
 
 def at_wire(open_gate: Open, server: Wire, kind: str, **options: Any) -> Gate:
