@@ -17,7 +17,7 @@ from gateway.errors import BadResponse, CredentialError, CredentialExpired, Fail
 from gateway.loader import IN_QUERY
 from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
-from gateway.signers import SIGNERS, TokenSigner, fetches
+from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
 from gateway.tokens import token_name
 
 USER_AGENT = "postern"
@@ -44,17 +44,18 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
         parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if fetches(signer) else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
-    build, envelope, read = (
-        builder(method, urls, parts.clock),
-        make_envelope(method.envelope),
-        make_reader(method.response),
-    )
+    verify = signer.verify if verifies(signer) else None
+    build = builder(method, urls, parts.clock)
+    envelope, read = make_envelope(method.envelope), make_reader(method.response)
     send, timeout = parts.client.channel(service).send, method.timeout
 
     def handle(call: Call) -> Result:
         token = token_of(call) if token_of else NO_TOKEN
-        response = send(signer.sign(build(call), token), timeout, call.deadline)
+        request = signer.sign(build(call), token)
+        response = send(request, timeout, call.deadline)
         call.trace.attempts[-1].status = response.status
+        if verify:
+            verify(request, response)
         try:
             return Result(envelope(response, read))
         except CredentialExpired as error:
@@ -128,6 +129,7 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
     fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
+    fixed_query = tuple(method.query.items())
     query_names, header_names, body_names = by_place["query"], by_place["header"], by_place["body"]
 
     writer = (content_type, write) if body_names or method.verb not in IN_QUERY else None
@@ -141,6 +143,7 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
         if method.idempotency_header and call.vendor_key:
             headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
         query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
+        query = fixed_query + query
         given = {name: params[name] for name in body_names if name in params}
         body = write(given) if body_names else b""
         at, nonce = clock.wall(), secrets.token_hex(16)

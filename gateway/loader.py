@@ -39,17 +39,15 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-SIGNED_PUBLIC = frozenset(
-    {"algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
-     "service", "payload", "secret_encoding", "label", "tag", "digest"}
+#: Settings of ``auth`` that may be shown.
+PUBLIC_AUTH_KEYS = frozenset(
+    {"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id", "client_auth", "scope", "audience",
+     "algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
+     "service", "payload", "secret_encoding", "label", "tag", "digest",
+     "alipay_public_key", "app_cert", "alipay_cert", "alipay_root_cert",
+     "mch_id", "serial_no", "public_key", "public_key_id", "platform_certs"}
 )  # fmt: skip
-PUBLIC_AUTH_KEYS = (
-    frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"}) | SIGNED_PUBLIC
-)
 _UNBUILT_SERVICE = ("allow_private", "proxy")
-_BUILT_AUTH = frozenset(
-    {"none", "api_key", "basic", "bearer", "app_secret", "digest", "hmac", "aws_sigv4", "http_signature"}
-)
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -99,7 +97,8 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or (path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)):
+            hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
+            if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -109,8 +108,6 @@ class _Loader:
         where = f"services.{name}"
         auth = raw.get("auth", {"type": "none"})
         self.unbuilt += [f"{where}.{key}" for key in _UNBUILT_SERVICE if key in raw]
-        if auth["type"] not in _BUILT_AUTH:
-            self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
         if auth["type"] == "app_secret":
             auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
@@ -160,7 +157,7 @@ class _Loader:
         check_params(self.document, path, template, params, raw)
         check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
-        missing = self._missing(path, service, above, raw)
+        missing = self._missing(path, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
             service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,
@@ -173,6 +170,7 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
+            query=MappingProxyType({**above.get("query", {}), **raw.get("query", {})}),
             json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
@@ -187,16 +185,13 @@ class _Loader:
             merged.update(layer.get(key, {}))
         return merged
 
-    def _missing(self, path: Path_, service: Service, above: dict[str, Any], raw: dict[str, Any]) -> str | None:
+    def _missing(self, path: Path_, raw: dict[str, Any]) -> str | None:
         """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
-        kind = service.auth["type"]
-        lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
-        if raw.get("envelope", above.get("envelope")) == "alipay":
-            lacks.append("envelope: alipay")
+        lacks = []
         if raw.get("stream"):
             lacks.append("stream: true")
         where = ".".join(map(str, path))
-        self.unbuilt += [f"{where}.{each}" for each in lacks if not each.startswith("auth")]
+        self.unbuilt += [f"{where}.{each}" for each in lacks]
         return ", ".join(lacks) or None
 
 

@@ -104,4 +104,4 @@ def test_http_signature_has_the_authority_as_rfc_9421_writes_it(url: str, author
 def test_every_vector_file_names_its_source() -> None:
     for file in (Path(__file__).parent / "vectors").iterdir():
         text = file.read_text(encoding="utf-8")
-        assert re.search(r'"sources?": ', text), file.name
+        assert re.search(r'"sources?": |^# Source', text, re.M), file.name
