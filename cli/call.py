@@ -21,6 +21,7 @@ from gateway.bodies import load_json
 from gateway.call import HttpRequest
 from gateway.clock import SystemClock
 from gateway.masking import STARS
+from gateway.parts import Parts as GatewayParts
 
 
 @click.command("call")
@@ -33,7 +34,10 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
     made = parts()
     log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
-    gateway = Gateway(made.gateway.catalog, store=made.store, log=log, masker=made.masker, clock=SystemClock())
+    shared = GatewayParts.over(
+        made.store, metrics=made.gateway.metrics, clock=SystemClock(), log=log, masker=made.masker
+    )
+    gateway = Gateway(made.gateway.catalog, shared)
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(service, method, _params(params), caller, g.request_id, from_text=True)

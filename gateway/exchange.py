@@ -82,12 +82,18 @@ def _lacking(method: Method) -> CredentialError:
 
 def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, channel = method.service, parts.client.channel(method.service)
-    name = token_name(service.name, service.base_urls[0], service.auth)
+    name, renewals = token_name(service.name, service.base_urls[0], service.auth), parts.metrics.token_renewals
 
     def token_of(call: Call) -> Secret:
         def fetch() -> tuple[Secret, float]:
-            response = channel.send(signer.token_request(), method.timeout, call.deadline)
-            return signer.read_token(response)
+            outcome = "failed"
+            try:
+                response = channel.send(signer.token_request(), method.timeout, call.deadline)
+                token = signer.read_token(response)
+                outcome = "ok"
+                return token
+            finally:
+                renewals.labels(service.name, outcome).inc()
 
         try:
             return parts.tokens.get(name, fetch, call.deadline)

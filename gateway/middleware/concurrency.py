@@ -16,15 +16,20 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
     most = method.service.concurrency
     if most is None:
         return following
+    hits, service, in_use = parts.metrics.limit_hits, method.service.name, parts.metrics.concurrency
     counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
         held = counts.enter(key, most, call.deadline - now() + GRACE)
         if held is None:
+            hits.labels(service, "concurrency").inc()
             raise TooManyCalls
+        under_way = in_use.labels(service)
+        under_way.inc()
         try:
             return following(call)
         finally:
+            under_way.dec()
             counts.leave(key, held)
 
     return handle

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from gateway.call import Attempt, Call, Result
 from gateway.catalog import Method
 from gateway.errors import GatewayError
@@ -11,6 +13,7 @@ from gateway.parts import Handler, Parts
 def log(method: Method, parts: Parts, following: Handler) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters."""
     service, name, hidden = method.service.name, method.name, method.mask
+    count = cache(lambda code: parts.metrics.attempts.labels(service, name, str(code)).inc)
     now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.said
 
     def handle(call: Call) -> Result:
@@ -26,6 +29,7 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
             raise
         finally:
             attempt.elapsed = now() - began
+            count(attempt.code)()
             write(
                 "attempt",
                 request_id=call.request_id,

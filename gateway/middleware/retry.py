@@ -28,7 +28,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
-    breaker = circuit_of(method.service, parts).breaker
+    breaker, service, retries = circuit_of(method.service, parts).breaker, method.service.name, parts.metrics.retries
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -42,6 +42,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed:
                     raise
                 renewed = True
+                retries.labels(service, "credential").inc()
             except (DeadlineExceeded, CallRefused) as error:
                 raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
@@ -54,6 +55,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 if not budget.allow_retry():
                     raise
+                retries.labels(service, _reason(error)).inc()
                 clock.sleep(wait)
 
     return handle
@@ -66,6 +68,11 @@ def _budget(method: Method, parts: Parts) -> RetryBudget:
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:
     """Whether ``retry.on`` names this kind of failure."""
+    return (error.status if isinstance(error, Failed | QuotaExceeded) else _reason(error)) in policy.on
+
+
+def _reason(error: GatewayError) -> str:
+    """As ``retry.on`` names it."""
     if isinstance(error, Failed | QuotaExceeded):
-        return error.status in policy.on
-    return {-1001: "timeout", -1003: "connect"}.get(error.code) in policy.on
+        return str(error.status)
+    return {-1001: "timeout", -1003: "connect"}.get(error.code, error.type)
