@@ -196,13 +196,15 @@ class Arguments:
         if kind == "raw" or (kind == "json" and bare(media) not in ("application/json", "*/*")):
             self.settings["headers"] = {"Content-Type": media}
         if kind == "raw":
-            self._take(
-                "body", "body", {"type": "string", "x-note": f"text, or bytes as base64: {media}"}, required=required
-            )
+            text = {"type": "string"} if bare(media).startswith("text/") else {"type": "string", "format": "binary"}
+            self._take("body", "body", {**text, "x-note": f"the whole body, {media}"}, required=required)
             return
         plain, _ = self.keywords.merger.plain(schema)
         if kind_of(plain) != "object":
             raise UnsayableError(f"its body is of type {kind_of(plain)}, and params are an object's properties")
+        root = plain.get("xml", {}).get("name") if isinstance(plain.get("xml"), dict) else None
+        if kind == "xml" and root:
+            self.notes.append(f"the body's root element: {root}")
         properties = writable(plain)
         if not properties or plain.get("additionalProperties"):
             self.notes.append("the body takes any other properties, too; declare those you send")
