@@ -95,8 +95,8 @@ class Method:
     path: str
     summary: str
     params: tuple[Param, ...]
-    body: str
-    response: str
+    body: str | Mapping[str, Any]
+    response: str | Mapping[str, Any]
     mask: frozenset[str]
     idempotent: bool
     idempotency_header: str | None

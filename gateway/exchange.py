@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 from urllib.parse import quote
 
-from gateway.bodies import READERS, WRITERS, pairs_of, text_of
+from gateway.bodies import make_reader, make_writer, pairs_of, text_of
 from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Method
 from gateway.envelopes import make_envelope
@@ -41,7 +41,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
         parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if fetches(signer) else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
-    build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
+    build, envelope, read = builder(method, urls), make_envelope(method.envelope), make_reader(method.response)
     send, timeout = parts.client.channel(service).send, method.timeout
 
     def handle(call: Call) -> Result:
@@ -110,7 +110,7 @@ def builder(method: Method, urls: tuple[str, ...]) -> Build:
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
     }
-    content_type, write = WRITERS[method.body]
+    content_type, write = make_writer(method.body, _binary(method))
     fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
@@ -129,6 +129,12 @@ def builder(method: Method, urls: tuple[str, ...]) -> Build:
         return HttpRequest(method.verb, base(), path(params), query, headers, body)
 
     return build
+
+
+def _binary(method: Method) -> frozenset[str]:
+    """The parameters whose value is base64, or a list of such."""
+    keywords = {param.name: param.keywords.get("items", param.keywords) for param in method.params}
+    return frozenset(name for name, each in keywords.items() if each.get("format") in ("byte", "binary"))
 
 
 def _rotation(urls: tuple[str, ...]) -> Callable[[], str]:

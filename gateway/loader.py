@@ -11,7 +11,16 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
+from gateway.checks import (
+    aggregates_of,
+    check_body,
+    check_cache,
+    check_fallbacks,
+    check_params,
+    check_stand_ins,
+    flat,
+    tls_files,
+)
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
@@ -33,8 +42,6 @@ IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
 _UNBUILT_SERVICE = ("allow_private", "proxy")
 _BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
-_BUILT_BODIES = frozenset({"json", "form"})
-_BUILT_RESPONSES = frozenset({"json", "text"})
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -131,6 +138,7 @@ class _Loader:
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
+        check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
         missing = self._missing(path, service, above, raw)
         declared = {param.name: param.keywords for param in params}
@@ -165,10 +173,6 @@ class _Loader:
         lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
         if raw.get("envelope", above.get("envelope")) == "alipay":
             lacks.append("envelope: alipay")
-        if raw.get("body", "json") not in _BUILT_BODIES:
-            lacks.append(f"body: {raw['body']}")
-        if raw.get("response", "json") not in _BUILT_RESPONSES:
-            lacks.append(f"response: {raw['response']}")
         if raw.get("stream"):
             lacks.append("stream: true")
         where = ".".join(map(str, path))

@@ -202,6 +202,8 @@ class PooledAdapter(BaseAdapter):
     def _write(self, sock: socket.socket, wire: bytes, until: float) -> None:
         try:
             sent = self._send(sock, wire[:RECORD], until)
+        except TimeoutError as error:
+            raise ConnectTimeout(detail=str(error)) from error  # connected, but there was no time left to send
         except OSError as error:
             raise _NothingSent(f"{type(error).__name__}: {error}") from error
         while sent < len(wire):

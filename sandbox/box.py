@@ -9,11 +9,13 @@ from sandbox import misbehave
 from sandbox.amap import Amap
 from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook
+from sandbox.formats import formats
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request, json_reply
 from sandbox.rest import Rest
 from sandbox.server import Server
 from sandbox.wechat import WeChat
+from sandbox.wechatpay_v2 import WeChatPayV2
 from sandbox.wire import BadRequestError, Connection, make_request
 
 _FAULT_PREFIX = "/fault/"
@@ -34,6 +36,7 @@ class Sandbox:
     ) -> None:
         self._wechat = WeChat(app_id, secret, expires_in, token_overlap)
         self._amap = Amap()
+        self._pay_v2 = WeChatPayV2()
         self._rest = Rest()
         self._faults = FaultBook()
         self._ledger = Ledger()
@@ -97,6 +100,7 @@ class Sandbox:
         self._ledger.clear()
         self._faults.clear()
         self._wechat.reset()
+        self._pay_v2.reset()
         self._rest.reset()
         self._server.accepted = 0
 
@@ -140,7 +144,9 @@ class Sandbox:
             return self._wechat.handle(request)
         if request.path.startswith("/v3/"):
             return self._amap.handle(request)
-        return self._rest.handle(request)
+        if request.path.startswith("/pay/"):
+            return self._pay_v2.handle(request)
+        return formats(request) or self._rest.handle(request)
 
 
 def _split_fault(request: Request) -> tuple[Request, str]:

@@ -84,8 +84,6 @@ def test_the_catalog_that_ships_uses_nothing_that_is_not_built() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ("body: xml", "services.s.methods.m.body: xml"),
-        ("response: bytes", "services.s.methods.m.response: bytes"),
         ("stream: true", "services.s.methods.m.stream: true"),
         ("envelope: alipay", "services.s.methods.m.envelope: alipay"),
     ],
