@@ -12,6 +12,7 @@ from cli.openapi.merging import kind_of, listed, writable
 from cli.openapi.source import Spec, UnsayableError
 from cli.openapi.written import Noted, one_line
 from gateway.loader import IN_QUERY
+from schemas.catalog_formats import XML_NAME
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
@@ -203,8 +204,8 @@ class Arguments:
         if kind_of(plain) != "object":
             raise UnsayableError(f"its body is of type {kind_of(plain)}, and params are an object's properties")
         root = plain.get("xml", {}).get("name") if isinstance(plain.get("xml"), dict) else None
-        if kind == "xml" and root:
-            self.notes.append(f"the body's root element: {root}")
+        if kind == "xml" and re.fullmatch(XML_NAME, str(root or "")):
+            self.settings["body"] = {"type": "xml", "root": root}
         properties = writable(plain)
         if not properties or plain.get("additionalProperties"):
             self.notes.append("the body takes any other properties, too; declare those you send")

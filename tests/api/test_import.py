@@ -317,6 +317,12 @@ def test_the_body_is_written_as_the_vendor_reads_it(media: str, settings: Values
     assert {key: made[key] for key in ("body", "headers") if key in made} == settings
 
 
+@pytest.mark.parametrize(("name", "body"), [("Order", {"type": "xml", "root": "Order"}), ("${HOME}", "xml")])
+def test_an_xml_body_has_the_root_that_the_file_names(name: str, body: Any) -> None:
+    schema = {"type": "object", "xml": {"name": name}, "properties": {"a": {"type": "string"}}}
+    assert one_method({"requestBody": {"content": {"application/xml": {"schema": schema}}}}, "post")["body"] == body
+
+
 @pytest.mark.parametrize(
     ("medias", "settings"),
     [
