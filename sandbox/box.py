@@ -6,15 +6,18 @@ from typing import Self
 from urllib.parse import unquote
 
 from sandbox import misbehave
+from sandbox.alipay import Alipay
 from sandbox.amap import Amap
 from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook
 from sandbox.formats import formats
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request, json_reply
+from sandbox.oauth import OAuth
 from sandbox.rest import Rest
 from sandbox.server import Server
 from sandbox.wechat import WeChat
+from sandbox.wechatpay import WeChatPay
 from sandbox.wechatpay_v2 import WeChatPayV2
 from sandbox.wire import BadRequestError, Connection, make_request
 
@@ -38,6 +41,7 @@ class Sandbox:
         self._amap = Amap()
         self._pay_v2 = WeChatPayV2()
         self._rest = Rest()
+        self._alipay, self.wechatpay, self.oauth = Alipay(), WeChatPay(), OAuth()
         self._faults = FaultBook()
         self._ledger = Ledger()
         self._server = Server(host, port, self._serve)
@@ -92,8 +96,9 @@ class Sandbox:
         self._faults.set(path, spec, times)
 
     def revoke_tokens(self) -> None:
-        """Makes all WeChat tokens unknown (errcode 40001)."""
+        """Makes all tokens unknown: WeChat's (errcode 40001) and OAuth's (HTTP 401)."""
         self._wechat.revoke()
+        self.oauth.reset()
 
     def reset(self) -> None:
         """Forgets requests, counts, faults, tokens, items and payments; connections stay open."""
@@ -102,6 +107,8 @@ class Sandbox:
         self._wechat.reset()
         self._pay_v2.reset()
         self._rest.reset()
+        for each in (self._alipay, self.wechatpay, self.oauth):
+            each.reset()
         self._server.accepted = 0
 
     def stats(self) -> dict[str, int]:
@@ -142,6 +149,12 @@ class Sandbox:
             request = replace(request, verb="GET")
         if request.path.startswith("/cgi-bin/"):
             return self._wechat.handle(request)
+        if request.path == "/gateway.do":
+            return self._alipay.handle(request)
+        if request.path.startswith("/v3/pay/"):
+            return self.wechatpay.handle(request)
+        if request.path.startswith("/oauth2/"):
+            return self.oauth.handle(request)
         if request.path.startswith("/v3/"):
             return self._amap.handle(request)
         if request.path.startswith("/pay/"):

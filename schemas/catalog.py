@@ -139,6 +139,7 @@ class Shared(Strict):
     retry = nested(Retry)
     envelope = OneOfShapes(envelope_field)
     headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
+    query = NamedMap(text())
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
 

@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from schemas.shapes import HEADER_NAME, HEADER_TEXT, MESSAGES, NamedMap, OneOfShapes, Strict, nested, one_of, text
 
 #: Envelopes that are described; ``{preset: NAME}`` may begin with one.
-PRESETS = ("wechat", "wechatpay_v2", "amap", "aws", "stripe", "github", "openai")
+PRESETS = ("wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "github", "openai")
 ENVELOPES = ("plain", *PRESETS, "alipay")
 VENDOR_ERROR_TYPES = (
     "downstream_error",

@@ -1,4 +1,7 @@
-"""Reply formats: how a vendor wraps its answers. A format that data can describe is an entry in ``PRESETS``."""
+"""Reply formats: how a vendor wraps its answers.
+
+A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``WRITTEN``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 
 from gateway.bodies import Reader
 from gateway.call import HttpResponse
+from gateway.envelopes.alipay import Alipay
 from gateway.envelopes.described import Described
 from gateway.envelopes.plain import Plain
 from gateway.envelopes.presets import PRESETS
@@ -14,12 +18,15 @@ from gateway.envelopes.presets import PRESETS
 #: Reads one answer: its data, or the ``GatewayError`` that it stands for.
 Envelope = Callable[[HttpResponse, Reader], Any]
 
+#: Formats that a description cannot say.
+WRITTEN: Mapping[str, Callable[[], Envelope]] = {"plain": Plain, "alipay": Alipay}
+
 
 def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
-    """The envelope a method declares: ``plain``, a named one, or a description, which may begin with a named one."""
-    if declared == "plain":
-        return Plain()
-    return Described(PRESETS[declared] if isinstance(declared, str) else _described(declared))
+    """The envelope a method declares: a named one, or a description, which may begin with a named one."""
+    if isinstance(declared, str):
+        return WRITTEN[declared]() if declared in WRITTEN else Described(PRESETS[declared])
+    return Described(_described(declared))
 
 
 def _described(declared: Mapping[str, Any]) -> Mapping[str, Any]:

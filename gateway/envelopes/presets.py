@@ -45,6 +45,20 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
         "messages": {"*签名*": "invalid_signature"},  # with return_code FAIL there is no err_code
     },
+    # pay.weixin.qq.com/doc/v3/merchant/4012081670 (status and error codes); 204 has no body and is null
+    "wechatpay_v3": {
+        "code": "code",
+        "ok": "http",
+        "message": "message",
+        "errors": {
+            "SIGN_ERROR": "invalid_signature",
+            "NO_AUTH": "credential_error",
+            "MCH_NOT_EXISTS": "credential_error",
+            "FREQUENCY_LIMITED": "downstream_quota",
+            "RATELIMIT_EXCEEDED": "downstream_quota",
+            "RATE_LIMITED": "downstream_quota",
+        },
+    },
     # lbs.amap.com/api/webservice/guide/tools/info
     "amap": {
         "code": ["infocode", "status"],

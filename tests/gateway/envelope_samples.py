@@ -61,6 +61,15 @@ def pay_failed(code: str) -> bytes:
     return pay(return_code="SUCCESS", return_msg="OK", result_code="FAIL", err_code=code, err_code_des=WORDS)
 
 
+def pay_v3(code: str) -> bytes:
+    return dump({"code": code, "message": WORDS})
+
+
+def alipay(code: str, sub_code: str, name: str = "alipay_trade_query_response") -> bytes:
+    said = {"code": code, "msg": "Business Failed", "sub_code": sub_code, "sub_msg": WORDS}
+    return dump({name: said, "sign": "not looked at here"})
+
+
 def amap(code: str) -> bytes:
     return dump({"status": "0", "info": WORDS, "infocode": code})
 
@@ -233,5 +242,32 @@ SAMPLES: Mapping[str, Samples] = {
             Failure(Failed, nested(type="server_error", code=None), "500 Oops"),
         ),
         Failure(Rejected, nested(type="never_seen", code=None), "400 Bad Request", "never_seen"),
+    ),
+    "wechatpay_v3": Samples(
+        dump({"prepay_id": "wx1"}), {"prepay_id": "wx1"},
+        (
+            Failure(SignatureRejected, pay_v3("SIGN_ERROR"), "401 Unauthorized", "SIGN_ERROR"),
+            Failure(CredentialError, pay_v3("NO_AUTH"), "403 Forbidden", "NO_AUTH"),
+            Failure(CredentialError, pay_v3("MCH_NOT_EXISTS"), "404 Not Found", "MCH_NOT_EXISTS"),
+            *(Failure(QuotaExceeded, pay_v3(code), "429 Slow", code, ("Retry-After: 7",), 7)
+              for code in ("FREQUENCY_LIMITED", "RATELIMIT_EXCEEDED", "RATE_LIMITED")),
+            Failure(Failed, pay_v3("SYSTEM_ERROR"), "500 Oops"),
+        ),
+        Failure(Rejected, pay_v3("ORDER_CLOSED"), "400 Bad Request", "ORDER_CLOSED"),
+    ),
+    "alipay": Samples(
+        dump({"alipay_trade_query_response": {"code": "10000", "msg": "Success", "trade_no": "2"}}), {"trade_no": "2"},
+        (
+            Failure(Failed, alipay("20000", "isp.unknow-error"), code="isp.unknow-error"),
+            Failure(Failed, alipay("40004", "ACQ.SYSTEM_ERROR"), code="ACQ.SYSTEM_ERROR"),
+            Failure(CredentialError, alipay("20001", "aop.invalid-auth-token"), code="aop.invalid-auth-token"),
+            Failure(CredentialError, alipay("40006", "isv.insufficient-isv-permissions"),
+                    code="isv.insufficient-isv-permissions"),
+            Failure(QuotaExceeded, alipay("40005", "isv.call-limited"), code="isv.call-limited"),
+            Failure(SignatureRejected, alipay("40002", "isv.invalid-signature", "error_response"),
+                    code="isv.invalid-signature"),
+            Failure(Failed, b"{}", "502 Bad Gateway"),
+        ),
+        Failure(Rejected, alipay("40004", "ACQ.TRADE_NOT_EXIST"), code="ACQ.TRADE_NOT_EXIST"),
     ),
 }  # fmt: skip
