@@ -18,6 +18,8 @@ from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
 from gateway.masking import Masker
+from gateway.metrics import Metrics
+from gateway.parts import Parts as GatewayParts
 from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
 from gateway.watcher import Watcher
@@ -50,7 +52,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     :raises CatalogError: the catalog is wrong.
     """
     settings = settings or Settings.from_env()
-    masker, clock = Masker(), clock or SystemClock()
+    masker, metrics, clock = Masker(), Metrics(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
     app = App(__name__, static_folder=None)
@@ -63,7 +65,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     store, cached = _stores(app, settings, clock, log)
     catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
     watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
-    gateway = Gateway(watcher.load(), store=store, log=log, masker=masker, clock=clock)
+    shared = GatewayParts.over(store, metrics=metrics, clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), shared)
     gateway.follow(watcher)
     app.extensions["postern"] = Parts(
         settings=settings,

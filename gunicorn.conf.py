@@ -7,8 +7,11 @@ monkey.patch_all()  # before anything else imports ssl, opens a socket or starts
 
 import contextlib
 import gc
+import itertools
+import shutil
 import signal
 import socket
+import tempfile
 import time
 
 import gevent
@@ -22,6 +25,7 @@ from config import Settings, SettingsError
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
 from gateway.masking import Masker
+from gateway.metrics import bury, share
 from gateway.watcher import Watcher
 
 gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
@@ -143,6 +147,24 @@ def _default_headers(response, made=Response.default_headers):
 
 
 Response.process_headers, Response.default_headers = _process_headers, _default_headers
+_metrics = tempfile.mkdtemp(prefix="postern-metrics-")  # what the workers count; gone with the master
+
+
+def pre_fork(server, worker):
+    taken = {each.slot for each in server.WORKERS.values()}
+    worker.slot = next(slot for slot in itertools.count() if slot not in taken)  # a successor counts on in its place
+
+
+def post_fork(server, worker):
+    share(_metrics, worker.slot)
+
+
+def child_exit(server, worker):
+    bury(_metrics, worker.slot)
+
+
+def on_exit(server):
+    shutil.rmtree(_metrics, ignore_errors=True)
 
 
 def worker_exit(server, worker):

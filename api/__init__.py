@@ -18,6 +18,7 @@ from api import (
     health,
     login,
     logs,
+    metrics,
     orders,
     payments,
     products,
@@ -45,6 +46,7 @@ def register(app: Flask) -> None:
     app.register_blueprint(batch.blueprint, url_prefix=PREFIX)
     app.register_blueprint(proxy.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(metrics.blueprint)
     errors.register(app)
     versions.register(app)
     logs.register(app)

@@ -27,19 +27,25 @@ def readyz() -> Response:
 
     A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves.
     """
-    try:
-        revision = migrate.revision_of(parts().database)
-    except SQLAlchemyError as error:
-        raise NotReady(fields={"database": [type(error).__name__]}) from error
-    if revision != migrate.newest():
-        raise NotReady(fields={"database": ["It is not at this version's tables; run: flask db upgrade"]})
-    cache = "ok" if _is_there(parts().store) else "away"
+    if problem := database_problem():
+        raise NotReady(fields={"database": [problem]})
+    cache = "ok" if is_there(parts().store) else "away"
     if cache == "away" and parts().settings.redis_down == "closed":
         raise NotReady(fields={"cache": ["Redis does not answer."]})
     return envelope({"database": "ok", "cache": cache, "catalog": str(parts().gateway.catalog_state)})
 
 
-def _is_there(store: Store) -> bool:
+def database_problem() -> str:
+    """Why the database cannot be used; empty when it can."""
+    try:
+        revision = migrate.revision_of(parts().database)
+    except SQLAlchemyError as error:
+        return type(error).__name__
+    return "" if revision == migrate.newest() else "It is not at this version's tables; run: flask db upgrade"
+
+
+def is_there(store: Store) -> bool:
+    """Whether the store answers."""
     try:
         store.get("readyz")
     except StoreAway:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import structlog
 from flask import Flask, Response, g, request
 
+from api.metrics import count_request
 from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.masking import Masker
@@ -60,6 +61,8 @@ def _finish(response: Response) -> Response:
     here, asked = _behind(g), _behind(request)
     response.headers.setdefault("X-Request-ID", here.request_id)  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
+    elapsed_ms = here.elapsed_ms()
+    count_request(response, elapsed_ms / 1000)
     parts().log.info(
         "request",
         request_id=here.request_id,
@@ -72,7 +75,7 @@ def _finish(response: Response) -> Response:
         status=response.status_code,
         code=here.get("code", 0),
         attempts=len(here.trace.attempts) if "trace" in here else None,
-        elapsed_ms=round(here.elapsed_ms(), 1),
+        elapsed_ms=round(elapsed_ms, 1),
     )
     return response
 

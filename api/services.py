@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Response, g
@@ -23,7 +24,7 @@ _one, _list = ServiceOut(), ServiceListOut()
 @blueprint.response(200, ServiceListOut)
 def list_services() -> Response:
     """Services the caller may call."""
-    shown = [each for service in parts().gateway.catalog.services.values() if (each := _shown(service))["methods"]]
+    shown = _shown(parts().gateway.catalog.services.values())
     return answer(_list.dump({"items": shown, "total": len(shown)}))
 
 
@@ -33,19 +34,28 @@ def list_services() -> Response:
 def get_service(name: str) -> Response:
     """One service."""
     service = parts().gateway.catalog.services.get(name)
-    if service is None or not (shown := _shown(service))["methods"]:
+    shown = _shown([service] if service else [])
+    if not shown:
         raise NotFound(f"There is no service {name[:64]}.")
-    return answer(_one.dump(shown))
+    return answer(_one.dump(shown[0]))
 
 
-def _shown(service: Service) -> dict[str, Any]:
-    methods = [method for method in service.methods.values() if _may_call(method)]
-    return {
-        "name": service.name,
-        "health": parts().gateway.health(service),
-        "breaker": parts().gateway.breaker(service),
-        "methods": [_method(m) for m in methods],
-    }
+def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
+    """Those of which the caller may call something."""
+    allowed = [
+        (service, methods) for service in services if (methods := list(filter(_may_call, service.methods.values())))
+    ]
+    gateway = parts().gateway
+    breakers = gateway.breakers(service for service, _ in allowed)
+    return [
+        {
+            "name": service.name,
+            "health": gateway.health(service),
+            "breaker": breakers[service.name],
+            "methods": [_method(method) for method in methods],
+        }
+        for service, methods in allowed
+    ]
 
 
 def _may_call(method: Method) -> bool:

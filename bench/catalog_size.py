@@ -20,6 +20,8 @@ from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.loader import load_catalog
 from gateway.masking import Masker
+from gateway.metrics import Metrics
+from gateway.parts import Parts
 from gateway.stores import MemoryStore
 
 SMALL, LARGE = "as it ships", "10,000 methods more"
@@ -87,7 +89,7 @@ def load(text: str) -> Load:
     gc.set_threshold(50_000, 20, 50)
     clock, wall, cpu = SystemClock(), time.perf_counter(), time.process_time()
     catalog = load_catalog(text, "services.yaml", {})
-    Gateway(catalog, store=MemoryStore(clock), log=Quiet(), masker=Masker(), clock=clock)
+    Gateway(catalog, Parts.over(MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()))
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Load(wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import uuid
 from typing import Any
@@ -21,6 +22,9 @@ from gateway.bodies import load_json
 from gateway.call import HttpRequest
 from gateway.clock import SystemClock
 from gateway.masking import STARS
+from gateway.parts import Parts as GatewayParts
+
+_CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @click.command("call")
@@ -33,7 +37,10 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
     made = parts()
     log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
-    gateway = Gateway(made.gateway.catalog, store=made.store, log=log, masker=made.masker, clock=SystemClock())
+    shared = GatewayParts.over(
+        made.store, metrics=made.gateway.metrics, clock=SystemClock(), log=log, masker=made.masker
+    )
+    gateway = Gateway(made.gateway.catalog, shared)
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(service, method, _params(params), caller, g.request_id, from_text=True)
@@ -69,9 +76,17 @@ def _wire(request: HttpRequest) -> str:
     target = base.path + request.target.replace(quote(STARS), STARS)
     head = [f"# to {base.scheme}://{base.netloc}", f"{request.verb} {target} HTTP/1.1", f"Host: {base.netloc}"]
     head += [f"{name}: {value}" for name, value in request.headers.items()]
+    if request.body or request.verb in ("POST", "PUT", "PATCH"):
+        head.append(f"Content-Length: {len(request.body)}")
     if request.body:
-        head += [f"Content-Length: {len(request.body)}", "", request.body.decode("utf-8", "replace")]
+        head += ["", _shown(request.body)]
     return "\n".join(head)
+
+
+def _shown(body: bytes) -> str:
+    """Text as it is; as ``\\x00`` what is none, and what a terminal would act on."""
+    text = body.decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 def _print(envelope: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from urllib.parse import quote, unquote_plus, urlencode
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Turn
 from gateway.stream import Inbound, Upload
@@ -114,6 +114,10 @@ class HttpRequest:
     :param body: nothing, where an ``upload`` is sent.
     :param raw_query: a caller's own, quoted as it came; stands before ``query``, which takes
         the place of what has the same name.
+    :param fields: the values that ``body`` was written from, by name.
+    :param writer: the body's content type and what writes it; None where the verb has no body.
+    :param at: Unix seconds at which this attempt was built.
+    :param nonce: 32 hex digits, others for every attempt.
     """
 
     verb: str
@@ -122,8 +126,22 @@ class HttpRequest:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(default=None, repr=False)
+    at: float = 0.0
+    nonce: str = ""
     upload: Upload | None = None
     raw_query: str = ""
+
+    @property
+    def host(self) -> str:
+        """As the ``Host`` header says it: with the port, if the base URL has one."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def full_path(self) -> str:
+        """The path as sent, the base URL's own before it."""
+        return (urlsplit(self.base_url).path + self.path) or "/"
 
     @property
     def target(self) -> str:
@@ -145,6 +163,19 @@ class HttpRequest:
         """In place of a header of that name, in whatever case it is written."""
         others = {each: text for each, text in self.headers.items() if each.lower() != name.lower()}
         return replace(self, headers={**others, name: value})
+
+    def header(self, name: str) -> str | None:
+        """The header of that name, in whatever case it is written."""
+        return next((text for each, text in self.headers.items() if each.lower() == name.lower()), None)
+
+    def with_fields(self, fields: Mapping[str, object]) -> HttpRequest:
+        """With more values in the body, which is written anew, or in the query where the verb has no body."""
+        if self.writer is None:
+            return self.with_query(*((name, str(value)) for name, value in fields.items()))
+        content_type, write = self.writer
+        merged = {**self.fields, **fields}
+        headers = {"Content-Type": content_type, **self.headers}
+        return replace(self, headers=headers, fields=merged, body=write(merged))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers.
 
-Once per call: limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once per attempt: probe,
-breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
+Once per call: measure, admit, limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once per
+attempt: probe, breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from gateway.catalog import Catalog, Method
 from gateway.clock import Pause
 from gateway.exchange import exchange
+from gateway.middleware.admit import admit
 from gateway.middleware.breaker import breaker
 from gateway.middleware.cache import cache
 from gateway.middleware.concurrency import concurrency
@@ -22,6 +23,7 @@ from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limit import limit
 from gateway.middleware.log import log
+from gateway.middleware.measure import measure
 from gateway.middleware.quota import quota
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
@@ -29,6 +31,8 @@ from gateway.streamed import proxied, streamed
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call
+    measure,  # counted once, whatever becomes of it
+    admit,  # may this caller, and are the parameters right
     limit,  # the caller's own
     idempotency,  # under a caller's key: once, and its first answer again
     cache,  # fresh, stale, or one exchange for all who ask the same at once

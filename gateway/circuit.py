@@ -7,6 +7,7 @@ While it is away each worker goes by what it knows itself.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 
 from gateway.catalog import Service
@@ -21,17 +22,9 @@ ELSEWHERE = "another worker's finding"
 class Circuit:
     def __init__(self, service: Service, parts: Parts, at: str) -> None:
         self.breaker = CircuitBreaker(parts.clock, service.breaker)
-        self._store, self._log = parts.store, parts.log
+        self._store, self._log, self._transitions = parts.store, parts.log, parts.metrics.breaker_transitions
         self._said = {"service": service.name, "at": at}
-        self._key = f"breaker:{service.name}:{at}"
-
-    @property
-    def state(self) -> str:
-        """``closed``, ``open`` or ``half_open``, as far as any worker knows."""
-        with suppress(StoreAway):
-            if known := self._store.get(self._key):
-                return known.decode()
-        return self.breaker.state
+        self.key = f"breaker:{service.name}:{at}"
 
     def enter(self) -> Turn:
         """Leave to send, to be handed to ``settle`` whatever happens.
@@ -68,7 +61,7 @@ class Circuit:
             elif failed and self.breaker.state == "closed":
                 self._follow(turn)
             if turn.fence is not None:
-                self._store.release(self._key, turn.fence)
+                self._store.release(self.key, turn.fence)
         if failed is None:
             self.breaker.give_back(turn)
         if changed:
@@ -80,31 +73,44 @@ class Circuit:
         """Seconds to leave the service alone yet; 0: the probe may go; None: another's has been answered."""
         open_for = self.breaker.settings.open_for
         try:
-            turn.fence = self._store.acquire(self._key, open_for)
-            known = self._store.get(self._key)  # after the lock: whoever had it wrote before letting go
+            turn.fence = self._store.acquire(self.key, open_for)
+            known = self._store.get(self.key)  # after the lock: whoever had it wrote before letting go
             if known == b"closed":
                 return None
             if known is None and turn.fence is not None:
                 return 0.0
-            return self._store.ttl(self._key) or LOOK * open_for
+            return self._store.ttl(self.key) or LOOK * open_for
         except StoreAway:
             return 0.0
 
     def _publish(self, turn: Turn, state: bytes, seconds: float) -> None:
         if turn.fence is None:
-            self._store.set(self._key, state, seconds)
+            self._store.set(self.key, state, seconds)
         else:  # a probe that took longer than open_for may not speak against a later one
-            self._store.set_fenced(self._key, state, seconds, turn.fence)
+            self._store.set_fenced(self.key, state, seconds, turn.fence)
 
     def _follow(self, turn: Turn) -> None:
         """Open as long as another worker does."""
-        if self._store.get(self._key) == b"open":
-            left = self._store.ttl(self._key)
+        if self._store.get(self.key) == b"open":
+            left = self._store.ttl(self.key)
             if left and self.breaker.open(turn, left):
                 self._tell("open", ELSEWHERE)
 
     def _tell(self, state: str, why: str) -> None:
+        self._transitions.labels(*self._said.values(), state).inc()
         self._log.warning("breaker", **self._said, state=state, why=why)
+
+
+def states_of(services: Iterable[Service], parts: Parts) -> dict[str, str]:
+    """``closed``, ``open`` or ``half_open`` by service, as far as any worker knows; asked in the time of one."""
+    circuits = {service.name: circuit_of(service, parts) for service in services}
+    known: Iterable[bytes | None] = [None] * len(circuits)
+    with suppress(StoreAway):
+        known = parts.store.get_many(*(each.key for each in circuits.values()))
+    return {
+        name: said.decode() if said else circuit.breaker.state
+        for (name, circuit), said in zip(circuits.items(), known, strict=True)
+    }
 
 
 def circuit_of(service: Service, parts: Parts, at: str = "base_url") -> Circuit:

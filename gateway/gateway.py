@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar, cast
+from typing import TypeVar, cast, get_args
 
-from marshmallow import ValidationError
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.aggregates import AggregatePart, Given
 from gateway.background import Background
-from gateway.call import Call, Caller, HttpRequest, Result
+from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Catalog, Method, Service
 from gateway.chain import fold_all
-from gateway.circuit import circuit_of
-from gateway.client import Client
-from gateway.clock import Clock
-from gateway.errors import Forbidden, GatewayError, InvalidParams, NotFound, fields_error
+from gateway.circuit import states_of
+from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
 from gateway.loader import PROXY, SAFE_VERBS
-from gateway.masking import Masker
-from gateway.parts import Handler, Log, Parts
+from gateway.metrics import Metrics
+from gateway.middleware.admit import admitted, allow
+from gateway.parts import Handler, Parts
+from gateway.policies.breaker import State
 from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
-from gateway.stores import Store
 from gateway.stream import Stream
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
-from gateway.tokens import Tokens
 from gateway.watcher import CatalogState, Watcher
 
 T = TypeVar("T")
@@ -47,32 +44,23 @@ class Gateway:
 
     Safe under threads and greenlets; one per process.
 
-    :param store: what all workers share.
-    :param log: gets one line per attempt.
-    :param masker: learns the catalog's secrets and every token that is fetched.
-    :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
+    :param parts: what its chains share, now and over reloads.
     """
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        *,
-        store: Store,
-        log: Log,
-        masker: Masker,
-        clock: Clock,
-        jitter: Callable[[], float] = random.random,
-    ) -> None:
-        tokens = Tokens(clock, store, masker, jitter)
-        self._parts = Parts(Client(clock), tokens, store, clock, log, masker, jitter)
+    def __init__(self, catalog: Catalog, parts: Parts) -> None:
+        self._parts = parts
         self._background = Background()
-        self._together = Together(clock, log)
+        self._together = Together(parts.clock, parts.log)
         self._watcher: Watcher | None = None
         self.swap(catalog)
 
     @property
     def catalog(self) -> Catalog:
         return self._loaded.catalog
+
+    @property
+    def metrics(self) -> Metrics:
+        return self._parts.metrics
 
     @property
     def catalog_state(self) -> CatalogState:
@@ -118,12 +106,8 @@ class Gateway:
         kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
         method, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
 
-        def run() -> Stream:
-            _allow(method, call.caller)
-            return cast(Stream, handler(self._begun(call)).data)
-
         try:
-            return self._explained(method, run)
+            return cast(Stream, self._explained(method, lambda: handler(self._begun(call))).data)
         except GatewayError as error:
             if isinstance(error.passed, Stream):
                 return error.passed
@@ -163,21 +147,40 @@ class Gateway:
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: dry_run(method, self._checked(method, call)))
+        return self._explained(method, lambda: dry_run(method, admitted(method, call), self._parts.clock))
 
-    def breaker(self, service: Service) -> str:
-        """``closed``, ``open`` or ``half_open``."""
-        return circuit_of(service, self._parts).state
+    def breakers(self, services: Iterable[Service]) -> dict[str, str]:
+        """``closed``, ``open`` or ``half_open``, by service."""
+        return states_of(services, self._parts)
 
     def health(self, service: Service) -> str:
         """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
         return verdicts_of(self._parts).of(service.name)
 
+    def states(self) -> Iterator[Metric]:
+        """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
+        services, state = self.catalog.services.values(), self.catalog_state
+        breakers = GaugeMetricFamily("postern_breaker_state", "1 for the state it is in.", labels=("service", "state"))
+        for name, now in self.breakers(services).items():
+            for each in get_args(State):
+                breakers.add_metric((name, each), float(each == now))
+        up = GaugeMetricFamily(
+            "postern_service_up", "1 while probes say up, 0 while they say down.", labels=("service",)
+        )
+        for service in services:
+            if (verdict := self.health(service)) != "unknown":
+                up.add_metric((service.name,), float(verdict == "up"))
+        catalog = GaugeMetricFamily("postern_catalog_info", "The catalog that serves.", labels=("version",))
+        catalog.add_metric((state.version,), 1)
+        yield from (breakers, up, catalog)
+        yield GaugeMetricFamily("postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error))
+        yield GaugeMetricFamily("postern_catalog_taken_timestamp_seconds", "When it was taken.", state.taken_at)
+
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
         if self._watcher:
-            watcher = self._watcher
-            self._background.start("catalog", lambda stopping: watcher.run(stopping, self.swap), watcher.source.close)
+            follow = partial(self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload)
+            self._background.start("catalog", follow, self._watcher.source.close)
         self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
 
     def close(self) -> None:
@@ -192,13 +195,7 @@ class Gateway:
 
     def _run(self, loaded: _Loaded, call: Call) -> Result:
         method, handler = self._find(loaded, call.service, call.method)
-        return self._explained(method, lambda: handler(self._single(method, self._checked(method, call))))
-
-    @staticmethod
-    def _single(method: Method, call: Call) -> Call:
-        if method.stream and call.inbound is None:
-            raise InvalidParams(f"{method.full_name} streams; call it by itself.")
-        return call
+        return self._explained(method, lambda: handler(call))
 
     def _check_part(self, loaded: _Loaded, part: AggregatePart, given: Given, like: Call) -> None:
         """What can be known of a part before anything is sent: whether it is allowed, and its params if it has all."""
@@ -210,9 +207,9 @@ class Gateway:
 
     def _precheck(self, method: Method, part: AggregatePart, given: Given, like: Call) -> None:
         if part.needs:
-            _allow(method, like.caller)
+            allow(method, like.caller)
         else:
-            self._checked(method, part_call(part, given, like))
+            admitted(method, part_call(part, given, like))
 
     @staticmethod
     def _find(loaded: _Loaded, service: str, method: str) -> tuple[Method, Handler]:
@@ -223,15 +220,6 @@ class Gateway:
         raise NotFound(f"There is no {what[:200]}.")
 
     @staticmethod
-    def _checked(method: Method, call: Call) -> Call:
-        _allow(method, call.caller)
-        schema = method.text_schema if call.from_text else method.json_schema
-        try:
-            return replace(call, params=schema.load(call.params))
-        except ValidationError as error:
-            raise InvalidParams(fields=error.messages_dict) from error
-
-    @staticmethod
     def _explained(method: Method, run: Callable[[], T]) -> T:
         try:
             return run()
@@ -239,8 +227,3 @@ class Gateway:
             error.service, error.method = method.service.name, method.name
             error.expose_vendor_code = method.service.expose_vendor_code
             raise
-
-
-def _allow(method: Method, caller: Caller) -> None:
-    if not caller.may_call(method.service.name, method.name, method.service.roles):
-        raise Forbidden(f"You may not call {method.full_name}.")

@@ -12,6 +12,7 @@ from gateway.catalog import Method
 from gateway.client import Client
 from gateway.clock import Clock
 from gateway.masking import Masker
+from gateway.metrics import Metrics
 from gateway.stores import Store
 from gateway.tokens import Tokens
 
@@ -45,12 +46,33 @@ class Parts:
     client: Client
     tokens: Tokens
     store: Store
+    metrics: Metrics
     clock: Clock
     log: Log
     masker: Masker
-    jitter: Callable[[], float] = random.random
+    jitter: Callable[[], float]
     stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
     _kept: dict[Hashable, Any] = field(default_factory=dict)
+
+    @classmethod
+    def over(
+        cls,
+        store: Store,
+        *,
+        metrics: Metrics,
+        clock: Clock,
+        log: Log,
+        masker: Masker,
+        jitter: Callable[[], float] = random.random,
+    ) -> Parts:
+        """With a client and tokens of their own.
+
+        :param log: gets one line per attempt.
+        :param masker: learns the catalog's secrets and every token that is fetched.
+        :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
+        """
+        tokens = Tokens(clock, store, masker, jitter)
+        return cls(Client(clock), tokens, store, metrics, clock, log, masker, jitter)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.

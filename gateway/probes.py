@@ -143,6 +143,7 @@ class Probes:
                 self._fence = None
 
     def _judged(self, service: Service, standing: Standing, why: str | None) -> Standing:
+        self._parts.metrics.probes.labels(service.name, "ok" if why is None else "failed").inc()
         after = standing.after(why is None, _health(service))
         if after.verdict != standing.verdict:
             said = self._parts.masker.text(why or "answered")

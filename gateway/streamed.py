@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import cast
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.bodies import READERS
+from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
-from gateway.envelopes import make_envelope
+from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
 from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown
-from gateway.exchange import NO_TOKEN, builder, lacking, rotation, token_source
+from gateway.exchange import NO_TOKEN, builder, rotation, token_source
 from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
@@ -41,8 +40,6 @@ def proxied(method: Method, parts: Parts) -> Handler:
 
 
 def _by_url(method: Method, parts: Parts, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]) -> Handler:
-    if method.missing:
-        return _not_built(method)
     service = method.service
     main = through(method, _Sender(method, parts, service.base_urls), service.base_urls)
     if not service.backup_url:
@@ -52,24 +49,17 @@ def _by_url(method: Method, parts: Parts, through: Callable[[Method, _Sender, tu
     return lambda call: (backup if call.backup else main)(call)
 
 
-def _not_built(method: Method) -> Handler:
-    def handle(call: Call) -> Result:
-        raise lacking(method)
-
-    return handle
-
-
 class _Sender:
     """Signs requests and opens the exchange; knows the token that was used."""
 
     def __init__(self, method: Method, parts: Parts, urls: tuple[str, ...]) -> None:
         service = method.service
-        self._signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
+        self._signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
         for secret in self._signer.secrets:
             parts.masker.register(secret, of_catalog=True)
         self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
         self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
-        self._parts, self._method = parts, method
+        self._parts, self._method, self.clock = parts, method, parts.clock
         self.reads_body, self.fetches = reads_body(self._signer), self._token_of is not None
 
     def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
@@ -101,8 +91,8 @@ class _Sender:
 
 
 def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    build, envelope = builder(method, urls), make_envelope(method.envelope)
-    read = READERS["json" if method.streams_answer else method.response]
+    build, envelope = builder(method, urls, sender.clock), make_envelope(method.envelope)
+    read = make_reader("json" if method.streams_answer else method.response)
     coded = method.envelope != "plain"
 
     def handle(call: Call) -> Result:
@@ -171,15 +161,13 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     return replace(request, raw_query=inbound.query)
 
 
-def _failure(
-    response: HttpResponse, envelope: Callable[[HttpResponse, Callable[[bytes], object]], object] | None
-) -> GatewayError | None:
+def _failure(response: HttpResponse, envelope: Envelope | None) -> GatewayError | None:
     """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
     if response.status >= 500 or response.status in (401, 429):
         return status_error(response)
     try:
         if envelope:
-            envelope(response, READERS["json"])
+            envelope(response, make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:

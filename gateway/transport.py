@@ -19,7 +19,7 @@ from requests.adapters import BaseAdapter
 from gateway.answer import Answer, StreamedAnswer
 from gateway.clock import Clock
 from gateway.connection import CHUNK, Connection, Connector
-from gateway.errors import ConnectFailed, ReadTimeout
+from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
 from gateway.incoming import Incoming, Pace
 from gateway.stream import Upload
 
@@ -158,6 +158,8 @@ class PooledAdapter(BaseAdapter):
     def _write(self, connection: Connection, wire: bytes, until: float) -> None:
         try:
             sent = connection.send(wire[:RECORD], until)
+        except TimeoutError as error:
+            raise ConnectTimeout(detail=str(error)) from error  # connected, but there was no time left to send
         except OSError as error:
             raise _NothingSent(f"{type(error).__name__}: {error}") from error
         while sent < len(wire):

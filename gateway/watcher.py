@@ -20,7 +20,6 @@ from gateway.sources import Missing, Source, SourceError, Stopping, open_source
 
 CALM = 0.2  # seconds at least between two questions, whatever a source answers
 MOST_TOLD = 4000  # characters of one problem in the log
-MOST_TOLD = 4000  # characters of one problem in the log
 BACKOFF, MOST_BACKOFF = 0.5, 2.0  # seconds, before the jitter: once it is back, a change is not late for long
 
 
@@ -101,18 +100,24 @@ class Watcher:
         self.state = replace(self.state, version=_version(text), taken_at=taken_at)
         return catalog
 
-    def run(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> None:
+    def run(self, stopping: Stopping, swap: Callable[[Catalog], None], count: Callable[[str], None]) -> None:
         """Give every new catalog to ``swap``, until ``stopping``.
 
         :param swap: as ``Gateway.swap``; when it raises, the old catalog serves on.
+        :param count: told ``taken`` or ``refused``, each time the state has one more.
         """
         failures = 0
         while not stopping.is_set():
+            before = self.state
             error = self._problem(stopping, swap)
             away = error is not None and not isinstance(error, CatalogError | Missing)
             failures = failures + 1 if away else 0
             if error and not stopping.is_set():
                 self._tell(error)
+            if self.state.taken != before.taken:
+                count("taken")
+            if self.state.refused != before.refused:
+                count("refused")
             stopping.wait(max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0))
 
     def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from gateway.call import Call, Result, Trace
 from gateway.catalog import CachePolicy, Method
@@ -36,6 +38,7 @@ class _Cache:
         self._shelf: Shelf = parts.keep("shelf", lambda: Shelf(parts.store, parts.clock))
         self._flights: Flights = parts.keep("flights", lambda: Flights(parts.clock))
         self._workers = Workers(self._shelf, parts.clock)
+        self._outcome = functools.cache(partial(parts.metrics.cache.labels, method.service.name, method.name))
         self._slots: threading.Semaphore = parts.keep("renewals", lambda: threading.Semaphore(RENEWALS))
         self._keys = f"cache:{method.full_name}:{declaration(method)}"
 
@@ -56,8 +59,12 @@ class _Cache:
                 stood_in(self._parts, self._method, call, error, "stale")
                 return result
             call.trace.cache = "MISS"
+            self._outcome("miss").inc()
             raise
-        return Result(answer.data) if call.trace.cache == "MISS" else self._told(call, answer, "HIT")
+        if call.trace.cache != "MISS":
+            return self._told(call, answer, "HIT", "collapsed")
+        self._outcome("miss").inc()
+        return Result(answer.data)
 
     def _key(self, call: Call) -> str:
         generation = self._shelf.generation(self._method.full_name)
@@ -67,7 +74,8 @@ class _Cache:
         """Seconds; by the wall clock, which workers on several machines share, and which may be set back."""
         return max(0.0, self._clock.wall() - kept.at) if kept else NEVER
 
-    def _told(self, call: Call, answer: Answer, how: str) -> Result:
+    def _told(self, call: Call, answer: Answer, how: str, outcome: str = "") -> Result:
+        self._outcome(outcome or how.lower()).inc()
         call.trace.cache, call.trace.age, call.trace.fallback = how, self._age(answer), answer.fallback
         return Result(answer.data)
 

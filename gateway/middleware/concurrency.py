@@ -20,22 +20,31 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
     most = method.service.concurrency
     if most is None:
         return following
+    hits, service, in_use = parts.metrics.limit_hits, method.service.name, parts.metrics.concurrency
     counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
         longest = LONGEST if method.stream else call.deadline - now()
         held = counts.enter(key, most, longest + GRACE)
         if held is None:
+            hits.labels(service, "concurrency").inc()
             raise TooManyCalls
+        under_way = in_use.labels(service)
+        under_way.inc()
+
+        def leave(_: BaseException | None = None) -> None:
+            under_way.dec()
+            counts.leave(key, held)
+
         try:
             result = following(call)
         except BaseException:
-            counts.leave(key, held)
+            leave()
             raise
         if isinstance(result.data, Stream):
-            result.data.at_end(lambda _: counts.leave(key, held))
+            result.data.at_end(leave)
         else:
-            counts.leave(key, held)
+            leave()
         return result
 
     return handle

@@ -51,6 +51,7 @@ def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
 def stood_in(parts: Parts, method: Method, call: Call, error: GatewayError, name: str) -> None:
     """The trace says who answered instead, the log also why."""
     call.trace.fallback = name
+    parts.metrics.fallbacks.labels(method.service.name, method.name, name).inc()
     parts.log.warning(
         "fallback",
         request_id=call.request_id,

@@ -12,7 +12,7 @@ from gateway.rates import Bucket, rate_of
 
 def limit(method: Method, parts: Parts, following: Handler) -> Handler:
     """:raises RateLimited: it is used up."""
-    counts = Counts.of(parts)
+    counts, hits, service = Counts.of(parts), parts.metrics.limit_hits, method.service.name
 
     def handle(call: Call) -> Result:
         caller = call.caller
@@ -20,6 +20,7 @@ def limit(method: Method, parts: Parts, following: Handler) -> Handler:
             rate = rate_of(caller.rate)
             turn = call.trace.turn = counts.take((Bucket(f"limit:{caller.id}", rate),))
             if not turn.taken:
+                hits.labels(service, "caller").inc()
                 raise RateLimited(retry_after=turn.wait)
         return following(call)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from gateway.call import Attempt, Call, Result
 from gateway.catalog import Method
 from gateway.errors import GatewayError
@@ -12,6 +14,7 @@ from gateway.stream import Stream
 def log(method: Method, parts: Parts, following: Handler) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters; of a stream at its end."""
     service, name, hidden = method.service.name, method.name, method.mask
+    count = cache(lambda code: parts.metrics.attempts.labels(service, name, str(code)).inc)
     now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.said
 
     def over(call: Call, attempt: Attempt, began: float, error: BaseException | None) -> None:
@@ -21,6 +24,7 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
         elif isinstance(error, GatewayError):
             attempt.code, attempt.nothing_done, why = error.code, error.nothing_done, error.detail
         attempt.elapsed = now() - began
+        count(attempt.code)()
         first = attempt.first_byte
         write(
             "attempt",

@@ -19,11 +19,13 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
     buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in declared if rate)
     if not buckets:
         return following
+    hits, service = parts.metrics.limit_hits, method.service.name
     counts, clock, waits = Counts.of(parts), parts.clock, method.on_limit == "wait"
 
     def handle(call: Call) -> Result:
         turn = counts.take(buckets, call.deadline - clock.now() if waits else 0.0)
         if not turn.taken:
+            hits.labels(service, "quota").inc()
             raise QuotaSpent(retry_after=turn.wait)
         if turn.wait:
             clock.sleep(turn.wait)

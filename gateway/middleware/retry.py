@@ -29,7 +29,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
-    breaker = circuit_of(method.service, parts).breaker
+    breaker, service, retries = circuit_of(method.service, parts).breaker, method.service.name, parts.metrics.retries
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -43,6 +43,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed or call.spent:
                     raise
                 renewed = True
+                retries.labels(service, "credential").inc()
             except (DeadlineExceeded, CallRefused) as error:
                 raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
@@ -55,6 +56,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 if not budget.allow_retry():
                     raise
+                retries.labels(service, _reason(error)).inc()
                 clock.sleep(wait)
 
     return handle
@@ -67,8 +69,12 @@ def _budget(method: Method, parts: Parts) -> RetryBudget:
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:
     """Whether ``retry.on`` names this kind of failure, and it may pass."""
-    if not error.retryable:
-        return False
+    reason = error.status if isinstance(error, Failed | QuotaExceeded) else _reason(error)
+    return error.retryable and reason in policy.on
+
+
+def _reason(error: GatewayError) -> str:
+    """As ``retry.on`` names it."""
     if isinstance(error, Failed | QuotaExceeded):
-        return error.status in policy.on
-    return {-1001: "timeout", -1003: "connect"}.get(error.code) in policy.on
+        return str(error.status)
+    return {-1001: "timeout", -1003: "connect"}.get(error.code, error.type)

@@ -14,7 +14,7 @@ from gateway.masking import Masker
 from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, gateway_parts, make_catalog, service
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -65,8 +65,8 @@ def open_gate() -> Iterator[Open]:
         def make(services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any) -> Gate:
             log, masker = Lines(), Masker()
             clock = options.setdefault("clock", SystemClock())
-            options.setdefault("store", MemoryStore(clock))
-            gateway = Gateway(make_catalog(services, env), log=log, masker=masker, **options)
+            parts = gateway_parts(log=log, masker=masker, **options)
+            gateway = Gateway(make_catalog(services, env), parts)
             stack.callback(gateway.close)
             return Gate(gateway, log, masker, clock)
 

@@ -14,8 +14,12 @@ from gateway import Call, Caller, Gateway
 from gateway.bodies import dump_json
 from gateway.call import HttpRequest, Trace
 from gateway.catalog import Catalog
+from gateway.clock import Clock
 from gateway.loader import load_catalog
 from gateway.masking import Masker
+from gateway.metrics import Metrics
+from gateway.parts import Parts
+from gateway.stores import MemoryStore, Store
 
 USER = Caller("user:7")
 SECONDS = 5.0  # how long a test waits for what must come
@@ -63,6 +67,12 @@ def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = No
     return load_catalog(json.dumps({"version": 1, "services": services}), "test.yaml", env or {})
 
 
+def gateway_parts(*, clock: Clock, store: Store | None = None, **options: Any) -> Parts:
+    """What a gateway is made of, in memory unless the test says otherwise."""
+    options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
+    return Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
+
+
 QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}
 
 
@@ -80,6 +90,11 @@ class Gate:
     masker: Masker
     clock: Any
     trace: Trace = field(default_factory=Trace)
+
+    @property
+    def breaker(self) -> str:
+        """The state of service ``s``'s."""
+        return self.gateway.breakers([self.gateway.catalog.services["s"]])["s"]
 
     def ask(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Any:
         """The data of one call of service ``s``, or its error."""

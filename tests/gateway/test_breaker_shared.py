@@ -103,7 +103,7 @@ def test_a_worker_that_counts_a_failure_hears_that_another_has_opened(
 def test_all_workers_show_the_state_that_one_of_them_found(worker: Open, box: Sandbox) -> None:
     a, b = worker(), worker()
     opened(a, box)
-    assert b.gateway.breaker(b.gateway.catalog.services["s"]) == "open"
+    assert b.breaker == "open"
 
 
 def test_all_workers_together_send_one_probe_in_open_for(worker: Open, box: Sandbox, clock: FakeClock) -> None:
@@ -213,4 +213,4 @@ def test_while_the_store_is_away_each_worker_goes_by_what_it_knows(
     box.fault("/anything", "")
     clock.advance(5)
     assert [code(a), code(a), code(b)] == [0, 0, 0]
-    assert a.gateway.breaker(a.gateway.catalog.services["s"]) == "closed"
+    assert a.breaker == "closed"

@@ -209,7 +209,7 @@ def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(two: Open,
     for _ in range(4):
         with pytest.raises(GatewayError):
             at.ask()
-    assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "open"
+    assert at.breaker == "open"
     assert (len(box.requests), len(spare.requests)) == (2, 8)  # the backup's circuit has its own count: half of 8
     with pytest.raises(CircuitOpen):
         at.ask()

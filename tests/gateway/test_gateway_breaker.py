@@ -52,7 +52,7 @@ def opened(at: Gate, box: Sandbox, spec: str = "status=500") -> None:
 
 
 def state(at: Gate) -> str:
-    return at.gateway.breaker(at.gateway.catalog.services["s"])
+    return at.breaker
 
 
 def test_an_open_circuit_refuses_at_once_and_says_how_long(broken: Open, box: Sandbox, clock: FakeClock) -> None:

@@ -130,3 +130,24 @@ def test_a_deadline_that_is_over_sends_nothing(gate: Open, box: Sandbox) -> None
 def test_an_answer_in_time_is_an_answer(gate: Open, box: Sandbox) -> None:
     box.fault("/v1/health", "delay=0.05")
     assert gate("GET /v1/health", timeout={"read": 3}, deadline=3).ask(timeout=2.5) == HEALTH
+
+
+def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(open_gate: Open, box: Sandbox) -> None:
+    """Each look at the clock takes a tenth of a second: the time ends before connecting, before sending, and so on."""
+
+    class Hasty(FakeClock):
+        def now(self) -> float:
+            self.advance(0.1)
+            return super().now()
+
+    seen = set()
+    for tenths in range(1, 60):
+        methods = {"m": {"http": "GET /anything"}}
+        limits = {"timeout": {"connect": 60, "read": 60}, "deadline": 60, "retry": {"times": 0}}
+        at = open_gate({"s": {"base_url": box.url, **limits, "methods": methods}}, clock=Hasty())
+        try:
+            at.ask(timeout=tenths / 10)
+            seen.add("answered")
+        except GatewayError as error:
+            seen.add(error.type)
+    assert seen == {"deadline_exceeded", "answered"}

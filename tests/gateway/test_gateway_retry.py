@@ -19,9 +19,8 @@ from gateway.errors import (
     ReadTimeout,
     Rejected,
 )
-from gateway.parts import Parts
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, gateway_parts, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -175,7 +174,8 @@ def test_waits_grow_exponentially_up_to_max_backoff_with_full_jitter(gate: Open,
 
 
 def test_without_a_word_jitter_is_random() -> None:
-    drawn = {Parts.jitter() for _ in range(20)}
+    parts = gateway_parts(clock=FakeClock())
+    drawn = {parts.jitter() for _ in range(20)}
     assert len(drawn) > 10
     assert all(0 <= each < 1 for each in drawn)
 

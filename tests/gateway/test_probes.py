@@ -178,7 +178,7 @@ def test_a_service_is_up_while_one_of_its_base_urls_is(worker: Open, box: Sandbo
 def test_probes_count_for_no_breaker_and_stand_in_no_attempt_line(worker: Open, box: Sandbox, rounds: Rounds) -> None:
     at = worker(breaker={"min_calls": 1})
     down(at, box, rounds)
-    assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "closed"
+    assert at.breaker == "closed"
     assert {line["event"] for line in at.log.events} == {"health"}
 
 

@@ -66,7 +66,7 @@ def test_streams_that_break_off_open_the_breaker(open_gate: Open) -> None:
         stream = opened(at)
         with pytest.raises(BadResponse):
             list(stream)
-        assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "open"
+        assert at.breaker == "open"
 
 
 def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(open_gate: Open, clock: Any) -> None:
@@ -77,7 +77,7 @@ def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(open_gate: O
             opened(at)
         clock.advance(6)
         stream = opened(at)
-        assert at.gateway.breaker(at.gateway.catalog.services["s"]) == "closed"
+        assert at.breaker == "closed"
         stream.close()
 
 

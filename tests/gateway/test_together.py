@@ -22,12 +22,10 @@ from gateway.errors import (
     OutcomeUnknown,
 )
 from gateway.loader import CatalogError, load_catalog
-from gateway.masking import Masker
-from gateway.stores import MemoryStore
 from gateway.together import Together, step_of
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
-from tests.gateway.fakes import USER, Lines, a_call, comes_true, service
+from tests.gateway.fakes import USER, Lines, a_call, comes_true, gateway_parts, service
 
 ECHO = {"http": "GET /anything", "params": {name: {"type": "string"} for name in ("a", "b", "c")}}
 NUMBER = {"http": "GET /anything", "params": {"n": {"type": "integer", "required": True, "maximum": 9}}}
@@ -49,7 +47,7 @@ def aggregates(box: Sandbox) -> Any:
         whole = {"version": 1, "services": {"s": service(box.url, methods=methods)}, "aggregates": {"page": parts}}
         clock = SystemClock()
         catalog = load_catalog(json.dumps(whole), "test.yaml", {})
-        gateway = Gateway(catalog, store=MemoryStore(clock), log=Lines(), masker=Masker(), clock=clock)
+        gateway = Gateway(catalog, gateway_parts(clock=clock))
         made.append(gateway)
         return gateway
 

@@ -18,9 +18,8 @@ from gateway.loader import CatalogError
 from gateway.masking import Masker, Secret
 from gateway.sources import Missing, SourceError, Stopping
 from gateway.sources.file import File
-from gateway.stores import MemoryStore
 from gateway.watcher import CALM, MOST_BACKOFF, Watcher
-from tests.gateway.fakes import FakeClock, Lines, comes_true
+from tests.gateway.fakes import FakeClock, Lines, comes_true, gateway_parts
 
 Say = str | Exception
 
@@ -77,6 +76,7 @@ class Watched:
 
     def __init__(self, folder: Path, *says: Say, env: dict[str, str] | None = None, **source: Any) -> None:
         self.clock, self.log, self.swapped = FakeClock(), Lines(), list[Catalog]()
+        self.counted: list[str] = []
         self.source = Told(*says, **source)
         self.last_good = LastGood(folder / "copy" / "catalog.last.yaml", self.source.name)
         self.watcher = Watcher(
@@ -87,7 +87,7 @@ class Watched:
         return self.watcher.load()
 
     def run(self, swap: Callable[[Catalog], Any] | None = None) -> Watched:
-        self.watcher.run(self.source.stopping, swap or self.swapped.append)
+        self.watcher.run(self.source.stopping, swap or self.swapped.append, self.counted.append)
         return self
 
     @property
@@ -267,7 +267,7 @@ def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> Non
     file.write_text(catalog())
     clock, log = SystemClock(), Lines()
     following = Watcher(File(str(file)), {}, LastGood(tmp_path / "c", "x"), clock=clock, log=log)
-    gateway = Gateway(following.load(), store=MemoryStore(clock), log=log, masker=Masker(), clock=clock)
+    gateway = Gateway(following.load(), gateway_parts(clock=clock))
     gateway.follow(following)
     gateway.start()
     try:

@@ -1,0 +1,49 @@
+"""``/metrics``, for Prometheus; and the count of every request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
+
+from flask import Blueprint, Response, request
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+from api.health import database_problem, is_there
+from api.parts import parts
+from gateway.errors import Forbidden
+from gateway.metrics import CONTENT_TYPE
+
+blueprint = Blueprint("metrics", __name__)
+VERBS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """What all workers counted, as text; for loopback and METRICS_ALLOW."""
+    if not _may_look():
+        raise Forbidden("Only loopback and METRICS_ALLOW see the metrics.")
+    return Response(parts().gateway.metrics.text(_states()), content_type=CONTENT_TYPE)
+
+
+def count_request(response: Response, seconds: float) -> None:
+    """One more. A path that is no route and a verb that is none have one name each."""
+    rule = request.url_rule.rule if request.url_rule else "none"
+    verb = request.method if request.method in VERBS else "other"
+    parts().gateway.metrics.count_request(rule, verb, response.status_code)(seconds)
+
+
+def _may_look() -> bool:
+    """What comes through a proxy that is not in TRUSTED_PROXIES comes from who knows where, not from loopback."""
+    settings = parts().settings
+    if not settings.trusted_proxies and ("X-Forwarded-For" in request.headers or "Forwarded" in request.headers):
+        return False
+    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104  # nobody's
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or any(address in ip_network(each, strict=False) for each in settings.metrics_allow)
+
+
+def _states() -> Iterator[Metric]:
+    yield from parts().gateway.states()
+    yield GaugeMetricFamily("postern_database_up", "Whether it answers.", float(not database_problem()))
+    if parts().settings.redis_url:
+        yield GaugeMetricFamily("postern_redis_up", "Whether it answers.", float(is_there(parts().store)))
