@@ -16,7 +16,7 @@ import requests
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
-from tests.gateway.fakes import Wire
+from tests.gateway.fakes import Wire, answer
 
 WORKERS = {"gevent": (), "gthread": GTHREAD}
 SERVICES = """
@@ -108,6 +108,13 @@ def test_the_token_that_was_the_proof_does_not_go_on(live: Live) -> None:
     assert "authorization" not in said.json()["headers"]
 
 
+def test_the_proof_does_not_go_on_as_the_sdks_key_either(live: Live) -> None:
+    assert (
+        "authorization"
+        not in echo(ask(live, "GET", "/rest/anything", Authorization=f"Bearer {live.token()}"))["headers"]
+    )
+
+
 def test_the_services_credential_takes_the_place_of_the_sdks_own(live: Live) -> None:
     assert echo(ask(live, "GET", "/basic/basic", Authorization="Bearer of-the-sdk"))["authenticated"] is True
 
@@ -129,6 +136,21 @@ def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> 
     ]  # fmt: skip
     if live.gunicorn != GTHREAD:  # gunicorn says its own there; our settings for it are for gevent
         assert {("Server", "vendor"), ("Date", "Wed, 01 Jan 2020 00:00:00 GMT")} < set(headers)
+
+
+def test_a_vendor_cannot_speak_for_us(live: Live, wire: Wire) -> None:
+    wire.answers.append(answer(b"hi", "403 No", "X-Postern-Error: forbidden", "X-Accel-Redirect: /_files/x"))
+    status, headers, body = ask(live, "GET", "/wire/x")
+    assert (status, body, "X-Postern-Error" in dict(headers)) == (403, b"hi", False)
+    assert dict(headers)["X-Accel-Redirect"] == "/_files/x"  # nobody is in front of us who would obey
+
+
+def test_an_answer_that_has_no_body_is_no_hang_up(live: Live) -> None:
+    for verb, how in (("HEAD", {}), ("GET", {"If_None_Match": '"abc"'})):
+        ask(live, verb, "/rest/ranged", X_Request_ID=f"bodyless-{verb}", **how)
+        wait_for(lambda verb=verb: f'"bodyless-{verb}"' in live.log)
+    lines = [json.loads(line) for line in live.log.splitlines() if '"bodyless-' in line]
+    assert [each["code"] for each in lines if each["event"] == "attempt"] == [0, 0]
 
 
 def test_redirects_conditions_ranges_and_head_are_the_vendors(live: Live) -> None:
