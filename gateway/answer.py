@@ -39,6 +39,8 @@ class Answer:
         if self.done:
             return
         self.status = self._parser.get_status_code()
+        if self.status < 100:
+            raise ValueError("no status")  # the parser has it come out of ``feed`` as its own
         if self.status >= 200:
             self._headers_done = True
             if self._no_body or self.status in (204, 304):
@@ -116,6 +118,11 @@ class StreamedAnswer(Answer):
     def headed(self) -> bool:
         """The head is here."""
         return self._headers_done
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return self._size
 
     @property
     def begun(self) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.answer import inflated
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
@@ -143,9 +144,8 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         held, more = incoming.held(HELD)
         if more:
             return Result(Stream(answer.status, answer.headers, _then(held, incoming.read), incoming.close))
-        whole = HttpResponse(answer.status, dict(_lower(answer.headers)), held)
         answer = Stream.of(answer.status, answer.headers, [held] if held else [])
-        failure = _failure(whole, envelope if json else None)
+        failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
@@ -165,13 +165,15 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     return replace(request, raw_query=inbound.query)
 
 
-def _failure(response: HttpResponse, envelope: Envelope | None) -> GatewayError | None:
+def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> GatewayError | None:
     """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    headers = dict(_lower(incoming.headers))
+    response = HttpResponse(incoming.status, headers, body)
     if response.status >= 500 or response.status in (401, 429):
         return status_error(response)
     try:
         if envelope:
-            envelope(response, make_reader("json"))
+            envelope(replace(response, body=inflated(body, headers, HELD)), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:
