@@ -15,6 +15,7 @@ from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
 from api.body import body_bytes, body_chunks, check_declared_hash
+from api.errors import MalformedBody
 from api.parts import parts
 from gateway.errors import GatewayError
 from gateway.stream import SMALL, Inbound, Stream, Upload
@@ -48,7 +49,10 @@ def callers_upload() -> Upload | None:
     """The body, if there is one: it is bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
 
     :raises TooLarge: it says that it is larger.
+    :raises MalformedBody: it is compressed for this hop only.
     """
+    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise MalformedBody("Of transfer codings only chunked is taken.")  # another would be lost on the way
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
     if not length and not (chunked and "Transfer-Encoding" in request.headers):
         check_declared_hash()

@@ -13,7 +13,7 @@ from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
-from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown
+from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
 from gateway.exchange import NO_TOKEN, builder, rotation, token_source
 from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
@@ -161,7 +161,10 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     path = inbound.path or ("" if urlsplit(base).path else "/")
     request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
     if parsed:
-        return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True)))
+        try:
+            return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True, errors="strict")))
+        except UnicodeDecodeError as error:
+            raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
     return replace(request, raw_query=inbound.query)
 
 

@@ -255,6 +255,16 @@ def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sa
     assert "expect" not in box.requests[-1].headers
 
 
+def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(live: Live, box: Sandbox) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
+        sock.sendall(
+            f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
+            "Transfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\n\r\n".encode()
+        )
+        said = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b" 400 " in said and box.requests == []
+
+
 def test_the_attempt_is_logged_without_query_and_secrets(live: Live) -> None:
     ask(live, "GET", "/rest/anything/logged?token=hunter22")
     wait_for(lambda: '"/anything/logged"' in live.log)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway import checks
 from gateway.call import Caller
-from gateway.errors import BadResponse, NotFound, OutcomeUnknown, RateLimited, ReadTimeout
+from gateway.errors import BadResponse, InvalidParams, NotFound, OutcomeUnknown, RateLimited, ReadTimeout
 from gateway.loader import CatalogError
 from gateway.policies.hygiene import climbs, end_to_end, open_to
 from gateway.signers import SIGNERS
@@ -220,6 +220,23 @@ def test_a_status_below_100_is_a_bad_response(open_gate: Open) -> None:
             opened(at)
         with pytest.raises(BadResponse):
             proxied(at, "/x")
+
+
+def test_a_transfer_coding_nobody_asked_for_is_a_bad_response(open_gate: Open) -> None:
+    coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    with Wire([coded]) as server:
+        at = open_gate({"s": service(server.url, proxy=True)})
+        with pytest.raises(BadResponse):
+            proxied(at, "/x")
+
+
+def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(open_gate: Open, box: Sandbox) -> None:
+    auth = {"type": "hmac", "secret": "s", "sign": "{query}", "headers": {"X-Sign": "{signature}"}}
+    at = open_gate({"s": service(box.url, proxy=True, auth=auth)})
+    with pytest.raises(InvalidParams):
+        proxied(at, "/anything", query="q=%D6%D0")
+    b"".join(proxied(at, "/anything", query="q=%E4%B8%AD"))
+    assert [each.target for each in box.requests] == ["/anything?q=%E4%B8%AD"]
 
 
 def test_an_expired_token_is_seen_in_a_compressed_answer_too(open_gate: Open) -> None:
