@@ -16,6 +16,7 @@ from api.idempotency import idempotency_key
 from api.outgoing import outgoing, tell_attempts, tell_limit
 from api.parts import parts
 from api.streams import callers_inbound, respond
+from gateway.errors import NotFound
 from gateway.stream import Stream
 from schemas.call import CallSchema
 from schemas.catalog import ROLES
@@ -38,7 +39,12 @@ def call() -> Response:
 @role_required(*ROLES, streamed=True)
 def call_by_path(service: str, method: str) -> Response:
     """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
-    if parts().gateway.method(service, method).streams_body:
+    try:
+        streams_body = parts().gateway.method(service, method).streams_body
+    except NotFound:
+        check_declared_hash()  # whose body is not what it signed hears of that first, here as everywhere
+        raise
+    if streams_body:
         return _answer(service, method, _query(), from_text=True)
     check_declared_hash()
     nothing = not request.content_type and not body_bytes()

@@ -220,9 +220,9 @@ def test_guessing_the_current_password_locks_out(client, tokens, users) -> None:
 
 
 def test_an_admin_gives_somebody_a_new_password_without_the_current_one(client, tokens, users, log_in) -> None:
-    path = f"/api/v1/users/{users['user']}"
+    path, before = f"/api/v1/users/{users['user']}", tokens["user"]
     assert client.patch(path, json={"password": NEW}, headers=tokens["admin"]).status_code == 200
-    assert outcome(client.get(path, headers=tokens["user"])) == (401, -2003)
+    assert outcome(client.get(path, headers=before)) == (401, -2003)
     assert log_in("user", NEW).status_code == 200
 
 
