@@ -1,4 +1,4 @@
-"""What stands between the views and the wire: compression, other origins, proxies in front."""
+"""What stands between the views and the wire: compression, other origins, what browsers may, proxies in front."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.security import SecurityHeaders
 from config import Settings
 
 EXPOSED_HEADERS = [
@@ -28,6 +29,7 @@ def register(app: Flask, settings: Settings) -> None:
     Compression(app)
     if settings.cors_origins:
         CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

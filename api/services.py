@@ -40,12 +40,15 @@ def get_service(name: str) -> Response:
     return answer(_one.dump(shown[0]))
 
 
-def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
-    """Those of which the caller may call something."""
-    allowed = [
+def allowed_services(services: Iterable[Service]) -> list[tuple[Service, list[Method]]]:
+    """Those of which the caller may call something, with the methods that it may."""
+    return [
         (service, methods) for service in services if (methods := list(filter(_may_call, service.methods.values())))
     ]
-    gateway = parts().gateway
+
+
+def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
+    allowed, gateway = allowed_services(services), parts().gateway
     breakers = gateway.breakers(service for service, _ in allowed)
     return [
         {
