@@ -52,6 +52,8 @@ def _changes(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
 def _shown(value: Any, path: tuple[str, ...]) -> str:
     if value is ABSENT:
         return "(none)"
-    secret = path[0] == "headers" or (path[0] == "auth" and path[-1] not in PUBLIC_AUTH_KEYS)
+    secret = path[0] in ("headers", "query") or (
+        path[0] == "auth" and (len(path) > 2 or path[1] not in PUBLIC_AUTH_KEYS)
+    )
     text = STARS if secret else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"

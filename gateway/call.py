@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from gateway.rates import Turn
 
@@ -99,7 +99,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are."""
+    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are.
+
+    :param fields: the values that ``body`` was written from, by name.
+    :param writer: the body's content type and what writes it; None where the verb has no body.
+    :param at: Unix seconds at which this attempt was built.
+    :param nonce: 32 hex digits, others for every attempt.
+    """
 
     verb: str
     base_url: str
@@ -107,6 +113,20 @@ class HttpRequest:
     query: tuple[tuple[str, str], ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(default=None, repr=False)
+    at: float = 0.0
+    nonce: str = ""
+
+    @property
+    def host(self) -> str:
+        """As the ``Host`` header says it: with the port, if the base URL has one."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def full_path(self) -> str:
+        """The path as sent, the base URL's own before it."""
+        return (urlsplit(self.base_url).path + self.path) or "/"
 
     @property
     def target(self) -> str:
@@ -124,6 +144,19 @@ class HttpRequest:
         """In place of a header of that name, in whatever case it is written."""
         others = {each: text for each, text in self.headers.items() if each.lower() != name.lower()}
         return replace(self, headers={**others, name: value})
+
+    def header(self, name: str) -> str | None:
+        """The header of that name, in whatever case it is written."""
+        return next((text for each, text in self.headers.items() if each.lower() == name.lower()), None)
+
+    def with_fields(self, fields: Mapping[str, object]) -> HttpRequest:
+        """With more values in the body, which is written anew, or in the query where the verb has no body."""
+        if self.writer is None:
+            return self.with_query(*((name, str(value)) for name, value in fields.items()))
+        content_type, write = self.writer
+        merged = {**self.fields, **fields}
+        headers = {"Content-Type": content_type, **self.headers}
+        return replace(self, headers=headers, fields=merged, body=write(merged))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,8 @@ class Method:
     path: str
     summary: str
     params: tuple[Param, ...]
-    body: str
-    response: str
+    body: str | Mapping[str, Any]
+    response: str | Mapping[str, Any]
     mask: frozenset[str]
     idempotent: bool
     idempotency_header: str | None
@@ -105,6 +105,7 @@ class Method:
     retry: Retry
     envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
     json_schema: LazyParams = field(repr=False)
     text_schema: LazyParams = field(repr=False)
     rate_limit: Rate | None = None
@@ -128,7 +129,7 @@ class Service:
 
     name: str
     base_urls: tuple[str, ...]
-    auth: Mapping[str, str | Secret]
+    auth: Mapping[str, Any]
     expose_vendor_code: bool
     max_response: int
     tls: Tls
@@ -142,8 +143,10 @@ class Service:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """All that it may be reached at."""
-        return (*self.base_urls, self.backup_url) if self.backup_url else self.base_urls
+        """All that it may be reached at, the place its token comes from included."""
+        token_url = self.auth.get("token_url")
+        elsewhere = (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
+        return (*self.base_urls, *((self.backup_url,) if self.backup_url else ()), *elsewhere)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

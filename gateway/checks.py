@@ -10,6 +10,7 @@ from typing import Any
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog import Param, Service, Tls
 from gateway.document import Document, Path_
+from schemas.catalog_formats import XML_MEMBER
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
@@ -51,6 +52,18 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
     keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
     for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
+
+
+def check_body(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
+    """The parameters are ones that the body's format can hold."""
+    body = raw.get("body", "json")
+    kind = body if isinstance(body, str) else body["type"]
+    inside = [param.name for param in params if param.place == "body"]
+    if kind == "raw" and len(inside) > 1:
+        document.complain((*path, "body"), f"raw is one param and nothing else, but here are {', '.join(inside)}")
+    for name in inside:
+        if kind == "xml" and name != "#text" and not re.fullmatch(XML_MEMBER, name):
+            document.complain((*path, "params", name), "not an XML name; body: xml makes an element of each param")
 
 
 def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, Any]) -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any
 from urllib.parse import quote
 
-from gateway.bodies import READERS, WRITERS, pairs_of, text_of
+from gateway.bodies import make_reader, make_writer, pairs_of, text_of
 from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Method
+from gateway.clock import Clock
 from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
+from gateway.loader import IN_QUERY
 from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
-from gateway.signers import SIGNERS, TokenSigner, fetches
+from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
 from gateway.tokens import token_name
 
 USER_AGENT = "postern"
@@ -36,18 +39,23 @@ def exchange(method: Method, parts: Parts) -> Handler:
 def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
-    signer = SIGNERS[cast(str, service.auth["type"])](service.auth, urls[0])
+    signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
     token_of = _token_source(method, parts, signer) if fetches(signer) else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
-    build, envelope, read = builder(method, urls), make_envelope(method.envelope), READERS[method.response]
+    verify = signer.verify if verifies(signer) else None
+    build = builder(method, urls, parts.clock)
+    envelope, read = make_envelope(method.envelope), make_reader(method.response)
     send, timeout = parts.client.channel(service).send, method.timeout
 
     def handle(call: Call) -> Result:
         token = token_of(call) if token_of else NO_TOKEN
-        response = send(signer.sign(build(call), token), timeout, call.deadline)
+        request = signer.sign(build(call), token)
+        response = send(request, timeout, call.deadline)
         call.trace.attempts[-1].status = response.status
+        if verify:
+            verify(request, response)
         try:
             return Result(envelope(response, read))
         except CredentialExpired as error:
@@ -59,14 +67,21 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     return handle
 
 
-def dry_run(method: Method, call: Call) -> HttpRequest:
+def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
     if method.missing:
         raise _lacking(method)
     service = method.service
-    masked = {key: Secret(STARS) if isinstance(value, Secret) else value for key, value in service.auth.items()}
-    signer = SIGNERS[cast(str, service.auth["type"])](masked, service.base_urls[0])
-    return signer.sign(builder(method, service.base_urls)(call), Secret(STARS))
+    signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
+    return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
+
+
+def _starred(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _starred(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_starred(each) for each in value]
+    return Secret(STARS) if isinstance(value, Secret) else value
 
 
 def _not_built(method: Method) -> Handler:
@@ -103,18 +118,21 @@ def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable
     return token_of
 
 
-def builder(method: Method, urls: tuple[str, ...]) -> Build:
+def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
     """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
     base = _rotation(urls)
     path = _path_writer(method)
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
     }
-    content_type, write = WRITERS[method.body]
+    content_type, write = make_writer(method.body, _binary(method))
     fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
+    fixed_query = tuple(method.query.items())
     query_names, header_names, body_names = by_place["query"], by_place["header"], by_place["body"]
+
+    writer = (content_type, write) if body_names or method.verb not in IN_QUERY else None
 
     def build(call: Call) -> HttpRequest:
         params = call.params
@@ -125,10 +143,19 @@ def builder(method: Method, urls: tuple[str, ...]) -> Build:
         if method.idempotency_header and call.vendor_key:
             headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
         query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
-        body = write({name: params[name] for name in body_names if name in params}) if body_names else b""
-        return HttpRequest(method.verb, base(), path(params), query, headers, body)
+        query = fixed_query + query
+        given = {name: params[name] for name in body_names if name in params}
+        body = write(given) if body_names else b""
+        at, nonce = clock.wall(), secrets.token_hex(16)
+        return HttpRequest(method.verb, base(), path(params), query, headers, body, given, writer, at, nonce)
 
     return build
+
+
+def _binary(method: Method) -> frozenset[str]:
+    """The parameters whose value is base64, or a list of such."""
+    keywords = {param.name: param.keywords.get("items", param.keywords) for param in method.params}
+    return frozenset(name for name, each in keywords.items() if each.get("format") in ("byte", "binary"))
 
 
 def _rotation(urls: tuple[str, ...]) -> Callable[[], str]:

@@ -122,7 +122,7 @@ class Gateway:
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: dry_run(method, admitted(method, call)))
+        return self._explained(method, lambda: dry_run(method, admitted(method, call), self._parts.clock))
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """``closed``, ``open`` or ``half_open``, by service."""

@@ -11,7 +11,16 @@ from typing import Any
 from marshmallow import ValidationError
 
 from gateway.catalog import Breaker, CachePolicy, Catalog, Fallback, Health, Method, Param, Retry, Service, Timeout
-from gateway.checks import aggregates_of, check_cache, check_fallbacks, check_params, check_stand_ins, flat, tls_files
+from gateway.checks import (
+    aggregates_of,
+    check_body,
+    check_cache,
+    check_fallbacks,
+    check_params,
+    check_stand_ins,
+    flat,
+    tls_files,
+)
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
@@ -30,11 +39,15 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-PUBLIC_AUTH_KEYS = frozenset({"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id"})
+#: Settings of ``auth`` that may be shown.
+PUBLIC_AUTH_KEYS = frozenset(
+    {"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id", "client_auth", "scope", "audience",
+     "algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
+     "service", "payload", "secret_encoding", "label", "tag", "digest",
+     "alipay_public_key", "app_cert", "alipay_cert", "alipay_root_cert",
+     "mch_id", "serial_no", "public_key", "public_key_id", "platform_certs"}
+)  # fmt: skip
 _UNBUILT_SERVICE = ("allow_private", "proxy")
-_BUILT_AUTH = frozenset({"none", "api_key", "basic", "bearer", "app_secret"})
-_BUILT_BODIES = frozenset({"json", "form"})
-_BUILT_RESPONSES = frozenset({"json", "text"})
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -84,7 +97,8 @@ class _Loader:
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
         for path, filled in self.document.injected:
-            if "headers" in path or ("auth" in path and path[-1] not in PUBLIC_AUTH_KEYS):
+            hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
+            if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
         return Catalog(
             MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
@@ -94,8 +108,6 @@ class _Loader:
         where = f"services.{name}"
         auth = raw.get("auth", {"type": "none"})
         self.unbuilt += [f"{where}.{key}" for key in _UNBUILT_SERVICE if key in raw]
-        if auth["type"] not in _BUILT_AUTH:
-            self.unbuilt.append(f"{where}.auth.type: {auth['type']}")
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
         if auth["type"] == "app_secret":
             auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
@@ -105,10 +117,7 @@ class _Loader:
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
-            auth={
-                key.rstrip("_"): value if key in PUBLIC_AUTH_KEYS or not isinstance(value, str) else Secret(value)
-                for key, value in auth.items()
-            },
+            auth=self._auth(name, auth),
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
@@ -126,13 +135,29 @@ class _Loader:
             methods[each] = self._method(service, each, raw, settings)
         return replace(service, methods=MappingProxyType(methods))
 
+    def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
+        """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
+        filled = {path for path, _ in self.document.injected}
+
+        def hide(value: Any, path: Path_) -> Any:
+            if isinstance(value, dict):
+                return {key: hide(each, (*path, key)) for key, each in value.items()}
+            if isinstance(value, list):
+                return [hide(each, (*path, at)) for at, each in enumerate(value)]
+            template = len(path) > 4 or path[3] == "sign"
+            public = path not in filled if template else path[3] in PUBLIC_AUTH_KEYS
+            return value if public or not isinstance(value, str) else Secret(value)
+
+        return {key.rstrip("_"): hide(each, ("services", service, "auth", key)) for key, each in auth.items()}
+
     def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
         verb, template = raw["http"].split(" ", 1)
         params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
         check_params(self.document, path, template, params, raw)
+        check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
-        missing = self._missing(path, service, above, raw)
+        missing = self._missing(path, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
             service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,
@@ -145,6 +170,7 @@ class _Loader:
             retry=_retry(self._merged("retry", above, raw)),
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
+            query=MappingProxyType({**above.get("query", {}), **raw.get("query", {})}),
             json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
@@ -159,20 +185,13 @@ class _Loader:
             merged.update(layer.get(key, {}))
         return merged
 
-    def _missing(self, path: Path_, service: Service, above: dict[str, Any], raw: dict[str, Any]) -> str | None:
+    def _missing(self, path: Path_, raw: dict[str, Any]) -> str | None:
         """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
-        kind = service.auth["type"]
-        lacks = [f"auth: {kind}"] if kind not in _BUILT_AUTH else []
-        if raw.get("envelope", above.get("envelope")) == "alipay":
-            lacks.append("envelope: alipay")
-        if raw.get("body", "json") not in _BUILT_BODIES:
-            lacks.append(f"body: {raw['body']}")
-        if raw.get("response", "json") not in _BUILT_RESPONSES:
-            lacks.append(f"response: {raw['response']}")
+        lacks = []
         if raw.get("stream"):
             lacks.append("stream: true")
         where = ".".join(map(str, path))
-        self.unbuilt += [f"{where}.{each}" for each in lacks if not each.startswith("auth")]
+        self.unbuilt += [f"{where}.{each}" for each in lacks]
         return ", ".join(lacks) or None
 
 

@@ -110,7 +110,16 @@ def declaration(method: Method) -> str:
     """A digest of all that shapes an answer, so that one given under another declaration is never used."""
     service = method.service
     params = [(param.name, param.place, param.keywords) for param in method.params]
-    sent = (method.verb, service.base_urls, method.path, method.headers, params, method.body, service.auth)
+    sent = (
+        method.verb,
+        service.base_urls,
+        method.path,
+        method.query,
+        method.headers,
+        params,
+        method.body,
+        service.auth,
+    )
     return digest((*sent, method.response, method.envelope))[:16]
 
 

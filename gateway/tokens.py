@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from gateway.bodies import digest
 from gateway.catalog import Service
@@ -32,7 +33,7 @@ REST = LEASE  # seconds for which the old token serves after an early renewal th
 Fetch = Callable[[], tuple[Secret, float]]
 
 
-def token_name(service: str, base_url: str, auth: Mapping[str, str | Secret]) -> str:
+def token_name(service: str, base_url: str, auth: Mapping[str, Any]) -> str:
     """What the token of a service is kept under: another secret is another name, and none can be read from it."""
     return f"token:{digest((service, base_url, auth))}"
 

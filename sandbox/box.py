@@ -6,14 +6,19 @@ from typing import Self
 from urllib.parse import unquote
 
 from sandbox import misbehave
+from sandbox.alipay import Alipay
 from sandbox.amap import Amap
 from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook
+from sandbox.formats import formats
 from sandbox.ledger import Ledger
 from sandbox.messages import Reply, Request, json_reply
+from sandbox.oauth import OAuth
 from sandbox.rest import Rest
 from sandbox.server import Server
 from sandbox.wechat import WeChat
+from sandbox.wechatpay import WeChatPay
+from sandbox.wechatpay_v2 import WeChatPayV2
 from sandbox.wire import BadRequestError, Connection, make_request
 
 _FAULT_PREFIX = "/fault/"
@@ -34,7 +39,9 @@ class Sandbox:
     ) -> None:
         self._wechat = WeChat(app_id, secret, expires_in, token_overlap)
         self._amap = Amap()
+        self._pay_v2 = WeChatPayV2()
         self._rest = Rest()
+        self._alipay, self.wechatpay, self.oauth = Alipay(), WeChatPay(), OAuth()
         self._faults = FaultBook()
         self._ledger = Ledger()
         self._server = Server(host, port, self._serve)
@@ -89,15 +96,19 @@ class Sandbox:
         self._faults.set(path, spec, times)
 
     def revoke_tokens(self) -> None:
-        """Makes all WeChat tokens unknown (errcode 40001)."""
+        """Makes all tokens unknown: WeChat's (errcode 40001) and OAuth's (HTTP 401)."""
         self._wechat.revoke()
+        self.oauth.reset()
 
     def reset(self) -> None:
         """Forgets requests, counts, faults, tokens, items and payments; connections stay open."""
         self._ledger.clear()
         self._faults.clear()
         self._wechat.reset()
+        self._pay_v2.reset()
         self._rest.reset()
+        for each in (self._alipay, self.wechatpay, self.oauth):
+            each.reset()
         self._server.accepted = 0
 
     def stats(self) -> dict[str, int]:
@@ -138,9 +149,17 @@ class Sandbox:
             request = replace(request, verb="GET")
         if request.path.startswith("/cgi-bin/"):
             return self._wechat.handle(request)
+        if request.path == "/gateway.do":
+            return self._alipay.handle(request)
+        if request.path.startswith("/v3/pay/"):
+            return self.wechatpay.handle(request)
+        if request.path.startswith("/oauth2/"):
+            return self.oauth.handle(request)
         if request.path.startswith("/v3/"):
             return self._amap.handle(request)
-        return self._rest.handle(request)
+        if request.path.startswith("/pay/"):
+            return self._pay_v2.handle(request)
+        return formats(request) or self._rest.handle(request)
 
 
 def _split_fault(request: Request) -> tuple[Request, str]:

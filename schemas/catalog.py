@@ -9,6 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from schemas.catalog_auth import auth_field
+from schemas.catalog_formats import body_field, envelope_field, response_field
 from schemas.params import FORMATS, JsonType
 from schemas.shapes import (
     HEADER_TEXT,
@@ -29,17 +30,7 @@ from schemas.shapes import (
 
 ROLES = ("guest", "user", "admin")
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-ENVELOPES = ("plain", "wechat", "alipay")
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
-VENDOR_ERROR_TYPES = (
-    "downstream_error",
-    "downstream_rejected",
-    "downstream_quota",
-    "downstream_bad_response",
-    "credential_error",
-    "credential_expired",
-    "invalid_signature",
-)
 
 
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
@@ -103,24 +94,6 @@ class Fallback(Strict):
             raise ValidationError("must have exactly one of: call, static")
 
 
-class DescribedEnvelope(Strict):
-    code = text(required=True)
-    ok = fields.List(
-        fields.Raw(allow_none=True), required=True, validate=validate.Length(min=1), error_messages=MESSAGES
-    )
-    message = text()
-    data = text()
-    errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)))
-
-
-def envelope_field(value: Any) -> fields.Field[Any]:
-    if isinstance(value, dict):
-        return nested(DescribedEnvelope)
-    names = ", ".join(ENVELOPES)
-    known = validate.OneOf(ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it")
-    return text(validate=known)
-
-
 class ParamSchema(Strict):
     """OpenAPI's keywords for one parameter, plus ``in``."""
 
@@ -166,6 +139,7 @@ class Shared(Strict):
     retry = nested(Retry)
     envelope = OneOfShapes(envelope_field)
     headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
+    query = NamedMap(text())
     rate_limit = text(validate=RATE)
     on_limit = text(validate=one_of("reject", "wait"))
 
@@ -180,8 +154,8 @@ class MethodSchema(Shared):
     )
     summary = text()
     params = NamedMap(ParamSchema())
-    body = text(validate=one_of("json", "form", "multipart", "xml", "raw"))
-    response = text(validate=one_of("json", "xml", "text", "bytes"))
+    body = OneOfShapes(body_field)
+    response = OneOfShapes(response_field)
     stream = flag()
     mask = fields.List(text())
     idempotent = flag()

@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
-from schemas.shapes import HEADER_NAME, HEADER_TEXT, Strict, nested, one_of, text
+from schemas.catalog_signatures import AwsAuth, DigestAuth, HmacAuth, HttpSignatureAuth
+from schemas.keys import ROOT_CERTIFICATES, RSA_CERTIFICATES, RSA_PRIVATE_KEY, RSA_PUBLIC_KEY
+from schemas.shapes import HEADER_NAME, HEADER_TEXT, NamedMap, Strict, nested, one_of, text
 
 TOKEN_URL = validate.Regexp(
     r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z",
     error="must be a path such as /cgi-bin/token, or a URL under base_url",
 )
+
+
+QUOTABLE = validate.Regexp(r"[A-Za-z0-9_-]+\Z", error="must be letters, digits, - and _")
 
 
 class NoAuth(Strict):
@@ -53,13 +58,55 @@ class AppSecretAuth(Strict):
     token_url = text(required=True, validate=TOKEN_URL)
 
 
-class LaterAuth(Schema):
-    """An auth type that is known but not built yet: its keys are taken as they are."""
-
-    class Meta:
-        unknown = INCLUDE
-
+class OAuth2ClientCredentialsAuth(Strict):
     type = text()
+    client_id = text(required=True)
+    client_secret = text(required=True)
+    token_url = text(
+        required=True,
+        validate=validate.Regexp(TOKEN_URL.regex.pattern, error="must be a path, or a URL without query"),
+    )
+    client_auth = text(validate=one_of("basic", "body"))
+    scope = text()
+    audience = text()
+    extra = NamedMap(text())
+
+
+class _Keys(Strict):
+    """All keys of at least one of the ``ways`` to verify replies."""
+
+    ways: tuple[tuple[str, ...], ...] = ()
+
+    @validates_schema(skip_on_field_errors=False)
+    def complete(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        begun = [way for way in self.ways if any(key in data for key in way)]
+        for way in begun or self.ways[:1]:
+            for key in way:
+                if key not in data:
+                    others = " or ".join(", ".join(each) for each in self.ways)
+                    raise ValidationError(f"missing; replies are verified with {others}", key)
+
+
+class AlipayAuth(_Keys):
+    type = text()
+    app_id = text(required=True)
+    private_key = text(required=True, validate=RSA_PRIVATE_KEY)
+    alipay_public_key = text(validate=RSA_PUBLIC_KEY)
+    app_cert = text(validate=RSA_CERTIFICATES)
+    alipay_cert = text(validate=RSA_CERTIFICATES)
+    alipay_root_cert = text(validate=ROOT_CERTIFICATES)
+    ways = (("alipay_public_key",), ("app_cert", "alipay_cert", "alipay_root_cert"))
+
+
+class WeChatPayV3Auth(_Keys):
+    type = text()
+    mch_id = text(required=True, validate=QUOTABLE)
+    serial_no = text(required=True, validate=QUOTABLE)
+    private_key = text(required=True, validate=RSA_PRIVATE_KEY)
+    public_key = text(validate=RSA_PUBLIC_KEY)
+    public_key_id = text(validate=QUOTABLE)
+    platform_certs = text(validate=RSA_CERTIFICATES)
+    ways = (("public_key", "public_key_id"), ("platform_certs",))
 
 
 AUTH_TYPES: dict[str, type[Schema]] = {
@@ -68,12 +115,13 @@ AUTH_TYPES: dict[str, type[Schema]] = {
     "basic": BasicAuth,
     "bearer": BearerAuth,
     "app_secret": AppSecretAuth,
-    "oauth2_client_credentials": LaterAuth,
-    "digest": LaterAuth,
-    "hmac": LaterAuth,
-    "alipay": LaterAuth,
-    "wechatpay_v3": LaterAuth,
-    "aws_sigv4": LaterAuth,
+    "oauth2_client_credentials": OAuth2ClientCredentialsAuth,
+    "digest": DigestAuth,
+    "hmac": HmacAuth,
+    "alipay": AlipayAuth,
+    "wechatpay_v3": WeChatPayV3Auth,
+    "aws_sigv4": AwsAuth,
+    "http_signature": HttpSignatureAuth,
 }
 
 

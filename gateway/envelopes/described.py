@@ -1,74 +1,143 @@
-"""An envelope described by data: where the code stands, which codes are good, where the data is."""
+"""An envelope described by data: where the code stands, which codes are good, what others mean, where the data is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any
 
+from gateway.bodies import Reader
 from gateway.call import HttpResponse
 from gateway.envelopes.plain import read_body, retry_after, status_error
-from gateway.errors import VENDOR_ERRORS, BadResponse, Rejected
+from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, QuotaExceeded, Rejected
 
 MOST_SAID = 2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
+MOST_CODE = 80  # characters of a vendor's code
 _ABSENT = object()
+_HEADER = "header:"
 
 
 class Described:
-    """``{code, ok, message, data, errors}``; ``code``, ``message`` and ``data`` are dotted paths into the reply.
+    """``{code, ok, message, data, errors, messages, retry_after}``, as docs/catalog.md explains them.
 
-    ``ok`` lists the good codes; null among them means that the code may be absent. ``errors`` maps other codes to
-    our error types; a code it does not name is ``downstream_rejected``.
+    ``code`` and ``message`` are one place or several, a place being a dotted path into the reply or
+    ``header:NAME``. All codes that are there must be among ``ok``; the first that is not says what is wrong.
     """
 
     def __init__(self, description: Mapping[str, Any]) -> None:
-        self._code = description["code"].split(".")
-        self._ok = frozenset(_text(code) for code in description["ok"])
-        self._message = description.get("message", "").split(".")
+        self._codes = _places(description.get("code", ()))
+        ok = description["ok"]
+        self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
+        self._said = _places(description.get("message", ()))
         self._data = description["data"].split(".") if "data" in description else None
-        self._errors = {code: VENDOR_ERRORS[kind] for code, kind in description.get("errors", {}).items()}
-        self._wrapping = {self._code[0], self._message[0]}
+        self._errors = _Kinds(description.get("errors", {}))
+        self._messages = _Kinds(description.get("messages", {}), re.I)
+        self._retry_after = description.get("retry_after", "retry-after")
+        self._wrapping = {path[0] for path in (*self._codes, *self._said) if self._ok is not None}
 
-    def __call__(self, response: HttpResponse, read: Callable[[bytes], Any]) -> Any:
+    def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what the vendor's code or, where there is none, the HTTP status stands for."""
-        good = 200 <= response.status < 300
-        if response.status >= 500:
-            raise status_error(response)
-        try:
-            reply = read_body(response, read)
-        except BadResponse as error:
-            raise error if good else status_error(response) from error
-        code = _text(_at(reply, self._code))
-        if code in self._ok and good:
-            return self._data_of(reply)
-        if code is None or code in self._ok:
-            raise BadResponse(detail=f"no {'.'.join(self._code)} in the reply") if good else status_error(response)
-        if code not in self._errors and response.status in (401, 429):
-            raise status_error(response)
-        kind = self._errors.get(code, Rejected)
-        said = (_text(_at(reply, self._message)) or "no message")[:MOST_SAID]
-        raise kind(vendor_code=code, retry_after=retry_after(response), detail=f"vendor code {code[:80]}: {said}")
+        if not 200 <= response.status < 300:
+            told = read.told(response.body, _content_type(response))
+            code = self._code(response, told)
+            raise self._failure(response, told, None if code in (self._ok or ()) else code)
+        reply = read_body(response, read)
+        if self._ok is None:
+            return self._data_of(reply) if read.structured else reply
+        told = reply if read.structured else read.told(response.body, _content_type(response))
+        code = self._code(response, told)
+        if code in self._ok or (code is None and not read.structured):
+            return self._data_of(reply) if read.structured else reply
+        if code is None:
+            raise BadResponse(detail=f"no {' or '.join(map('.'.join, self._codes))} in the reply")
+        raise self._failure(response, told, code)
+
+    def _code(self, response: HttpResponse, told: Any) -> str | None:
+        """The first that is not good, else one that is, else None."""
+        found = None
+        for place in self._codes:
+            code = _code_text(_at(response, told, place))
+            if code is not None and code not in (self._ok or ()):
+                return code
+            found = found or code
+        return found
+
+    def _failure(self, response: HttpResponse, told: Any, code: str | None) -> GatewayError:
+        """What the code means, else the message, else the status."""
+        status = response.status
+        texts = (_at(response, told, place) for place in self._said)
+        said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[:MOST_SAID]
+        kind = self._errors.of(code or "") or self._messages.of(said) or self._errors.of(f"HTTP {status}")
+        if status >= 500 and kind is not QuotaExceeded:
+            kind = None  # a service that failed may be asked again, whatever code it gives
+        wait = retry_after(response) if "retry-after" in response.headers else retry_after(response, self._retry_after)
+        detail = f"HTTP {status}, vendor code {code}: {said}"
+        if kind is None and not 200 <= status < 300 and (code is None or status in (401, 429) or status >= 500):
+            return status_error(response, wait, detail)
+        return (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
 
     def _data_of(self, reply: Any) -> Any:
         if self._data is not None:
-            data = _at(reply, self._data)
+            data = _follow(reply, self._data)
             if data is _ABSENT:
                 raise BadResponse(detail=f"no {'.'.join(self._data)} in the reply")
             return data
+        if self._ok is None:
+            return reply
         if not isinstance(reply, dict):
             raise BadResponse(detail="the reply is not an object")
         return {key: value for key, value in reply.items() if key not in self._wrapping}
 
 
-def _at(value: Any, path: list[str]) -> Any:
+class _Kinds:
+    """Codes or messages -> what they mean; ``*`` in a key stands for anything."""
+
+    def __init__(self, declared: Mapping[str, str], flags: int = 0) -> None:
+        self._exact = {key: VENDOR_ERRORS[kind] for key, kind in declared.items() if "*" not in key}
+        self._patterns = [
+            (re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL), VENDOR_ERRORS[kind])
+            for key, kind in declared.items()
+            if "*" in key
+        ]
+
+    def of(self, text: str) -> type[GatewayError] | None:
+        if text in self._exact:
+            return self._exact[text]
+        return next((kind for pattern, kind in self._patterns if pattern.fullmatch(text)), None)
+
+
+def _places(declared: str | list[str]) -> tuple[list[str], ...]:
+    """Each as a path; ``header:NAME`` is one step."""
+    each = [declared] if isinstance(declared, str) else declared
+    return tuple([place.lower()] if place.startswith(_HEADER) else place.split(".") for place in each)
+
+
+def _at(response: HttpResponse, told: Any, place: list[str]) -> Any:
+    if place[0].startswith(_HEADER):
+        return response.headers.get(place[0].removeprefix(_HEADER))
+    return _follow(told, place)
+
+
+def _follow(value: Any, path: list[str]) -> Any:
+    """What stands there; a number is a place in a list."""
     for key in path:
-        if not isinstance(value, dict) or key not in value:
+        if isinstance(value, dict) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
             return _ABSENT
-        value = value[key]
     return value
 
 
-def _text(code: object) -> str | None:
-    """Codes compare as text: ``0`` and ``"0"`` are the same; absent and null are None."""
-    if code is _ABSENT or code is None:
+def _code_text(code: object) -> str | None:
+    """Codes compare as text: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
+    if code is _ABSENT or code is None or code == "":
         return None
-    return str(code).lower() if isinstance(code, bool) else str(code)
+    if isinstance(code, dict | list):
+        return "object"  # something is there; what, might be the vendor's words
+    return str(code).lower() if isinstance(code, bool) else str(code)[:MOST_CODE]
+
+
+def _content_type(response: HttpResponse) -> str:
+    return response.headers.get("content-type", "")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from gateway.bodies import Reader
 from gateway.call import HttpResponse
 from gateway.errors import BadResponse, CredentialExpired, Failed, GatewayError, QuotaExceeded, Rejected
 
@@ -14,35 +14,40 @@ LONGEST_WAIT = 86400.0  # seconds
 
 
 class Plain:
-    def __call__(self, response: HttpResponse, read: Callable[[bytes], Any]) -> Any:
+    def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
         if not 200 <= response.status < 300:
             raise status_error(response)
         return read_body(response, read)
 
 
-def read_body(response: HttpResponse, read: Callable[[bytes], Any]) -> Any:
+def read_body(response: HttpResponse, read: Reader) -> Any:
     """The body as declared.
 
     :raises BadResponse: it is something else.
     """
+    kind = response.headers.get("content-type", "")
     try:
-        return read(response.body)
+        return read(response.body, kind)
     except ValueError as error:
-        kind = response.headers.get("content-type", "no content type")[:80]
-        raise BadResponse(detail=f"HTTP {response.status}, {kind}: {error}") from error
+        said = f"HTTP {response.status}, {kind[:80] or 'no content type'}: {error}"
+        raise BadResponse(detail=said) from error
 
 
-def status_error(response: HttpResponse) -> GatewayError:
+def status_error(response: HttpResponse, wait: float | None = None, detail: str | None = None) -> GatewayError:
     """What an HTTP status other than 2xx means.
 
     401 is about our credential; one that was fetched is renewed and the call sent once more.
+
+    :param wait: seconds after which to ask again; those of ``Retry-After`` unless given.
+    :param detail: for the log; the status unless given.
     """
-    status, detail = response.status, f"HTTP {response.status}"
+    status, detail = response.status, detail or f"HTTP {response.status}"
+    wait = retry_after(response) if wait is None else wait
     if status >= 500:
-        return Failed(status=status, retry_after=retry_after(response), detail=detail)
+        return Failed(status=status, retry_after=wait, detail=detail)
     if status == 429:
-        return QuotaExceeded(retry_after=retry_after(response), detail=detail)
+        return QuotaExceeded(retry_after=wait, detail=detail)
     if status == 401:
         return CredentialExpired(detail=detail)
     if status >= 400:
@@ -50,11 +55,15 @@ def status_error(response: HttpResponse) -> GatewayError:
     return BadResponse(detail=f"{detail}; redirects are not followed")
 
 
-def retry_after(response: HttpResponse) -> float | None:
-    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3); a day at most."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isdecimal() and len(value) < 10:
-        return min(float(value), LONGEST_WAIT)
+def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
+    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3); a day at most.
+
+    :param header: one of the vendor's own that says so; a large number is Unix time.
+    """
+    value = response.headers.get(header, "").strip()
+    if value.isdecimal() and len(value) < 11:
+        left = float(value) if len(value) < 10 else float(value) - datetime.now(UTC).timestamp()
+        return min(max(0.0, left), LONGEST_WAIT)
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

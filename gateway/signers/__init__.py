@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from gateway.call import HttpRequest, HttpResponse
 from gateway.masking import Secret
+from gateway.signers.alipay import Alipay
 from gateway.signers.app_secret import AppSecret
+from gateway.signers.aws_sigv4 import AwsSigV4
+from gateway.signers.digest import Digest
 from gateway.signers.fixed import ApiKey, Basic, Bearer, NoAuth
+from gateway.signers.hmac import Hmac
+from gateway.signers.http_signature import HttpSignature
+from gateway.signers.oauth2 import OAuth2ClientCredentials
+from gateway.signers.wechatpay_v3 import WeChatPayV3
 
-Auth = Mapping[str, str | Secret]
+Auth = Mapping[str, Any]
 
 
 class Signer(Protocol):
@@ -44,6 +51,23 @@ class TokenSigner(Signer, Protocol):
         ...
 
 
+class VerifyingSigner(Signer, Protocol):
+    """A signer whose service signs its answers."""
+
+    def verify(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Runs once per attempt, on the bytes that came, before anything is read from them.
+
+        :param request: as it was sent, signed.
+        :raises SignatureRejected: the answer is not the service's own.
+        """
+        ...
+
+
+def verifies(signer: Signer) -> TypeGuard[VerifyingSigner]:
+    """Whether it is a ``VerifyingSigner``."""
+    return hasattr(signer, "verify")
+
+
 def fetches(signer: Signer) -> TypeGuard[TokenSigner]:
     """Whether it is a ``TokenSigner``; asking a protocol would be half of what it costs to fold a method."""
     return hasattr(signer, "token_request")
@@ -56,4 +80,11 @@ SIGNERS: Mapping[str, Callable[[Auth, str], Signer]] = {
     "basic": Basic,
     "bearer": Bearer,
     "app_secret": AppSecret,
+    "oauth2_client_credentials": OAuth2ClientCredentials,
+    "alipay": Alipay,
+    "wechatpay_v3": WeChatPayV3,
+    "digest": Digest,
+    "hmac": Hmac,
+    "aws_sigv4": AwsSigV4,
+    "http_signature": HttpSignature,
 }

@@ -6,19 +6,14 @@ Source: WeChat Official Accounts, "Get access token"
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
-from gateway.bodies import load_json
 from gateway.call import HttpRequest, HttpResponse
-from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.signers.fixed import plain
+from gateway.signers.granted import granted
 
 DEFAULT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
-
-_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
-LONGEST_LIFE = 365 * 86400  # seconds; a vendor's "forever" must still be a float
 
 
 class AppSecret:
@@ -39,14 +34,4 @@ class AppSecret:
         return HttpRequest("GET", self._base_url, self._path, query)
 
     def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
-        try:
-            answer = load_json(response.body)
-        except ValueError as error:
-            raise CredentialError(detail=f"token answer: HTTP {response.status}, {error}") from error
-        token = answer.get("access_token") if isinstance(answer, dict) else None
-        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            code = answer.get("errcode") if isinstance(answer, dict) else None
-            raise CredentialError(detail=f"token answer: HTTP {response.status}, errcode {str(code)[:80]}")
-        seconds = answer.get("expires_in")
-        known = isinstance(seconds, int | float)
-        return Secret(token), float(max(0, min(seconds, LONGEST_LIFE))) if known else DEFAULT_LIFE
+        return granted(response, DEFAULT_LIFE, "errcode")

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
+from typing import Any
 
 from gateway.call import HttpRequest
-from gateway.masking import Secret
+from gateway.masking import STARS, Secret
 
 
 def plain(value: str | Secret) -> str:
     """The text of a setting, secret or not."""
     return value.reveal() if isinstance(value, Secret) else value
+
+
+def key_of(auth: Mapping[str, Any]) -> bytes:
+    """``secret``, which ``secret_encoding`` may say is base64 of the key; in a dry run stars."""
+    secret = plain(auth["secret"])
+    coded = auth.get("secret_encoding") == "base64" and secret != STARS
+    return b64decode(secret) if coded else secret.encode()
 
 
 class NoAuth:

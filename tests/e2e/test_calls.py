@@ -195,7 +195,7 @@ def test_services_lists_what_the_caller_may_call(live: Live) -> None:
     everything = live.get("/api/v1/services").json()["data"]
     little = live.get("/api/v1/services", auth=auth).json()["data"]
 
-    assert [service["name"] for service in everything["items"]] == ["wechat", "maps", "demo", "pay"]
+    assert [service["name"] for service in everything["items"]] == ["wechat", "maps", "demo", "formats", "pay"]
     assert [service["name"] for service in little["items"]] == ["maps"]
     assert [method["name"] for method in little["items"][0]["methods"]] == ["geocode"]
     assert little["items"][0]["methods"][0]["params"]["address"]["type"] == "string"

@@ -84,22 +84,12 @@ def test_the_catalog_that_ships_uses_nothing_that_is_not_built() -> None:
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ("body: xml", "services.s.methods.m.body: xml"),
-        ("response: bytes", "services.s.methods.m.response: bytes"),
         ("stream: true", "services.s.methods.m.stream: true"),
-        ("envelope: alipay", "services.s.methods.m.envelope: alipay"),
     ],
 )
 def test_a_method_setting_that_is_not_built_is_said(settings: str, says: str) -> None:
     text = f"version: 1\nservices: {{s: {{base_url: http://a, methods: {{m: {{http: GET /a, {settings}}}}}}}}}"
     assert load_catalog(text, "x", {}).unbuilt == (says,)
-
-
-def test_an_auth_type_that_is_not_built_is_said_once() -> None:
-    text = (
-        "version: 1\nservices: {s: {base_url: http://a, auth: {type: hmac, secret: x}, methods: {m: {http: GET /a}}}}"
-    )
-    assert load_catalog(text, "x", {}).unbuilt == ("services.s.auth.type: hmac",)
 
 
 def test_what_nobody_sets_is_built_in() -> None:

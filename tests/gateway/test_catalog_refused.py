@@ -5,8 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 
 from gateway.loader import CatalogError, load_catalog
+from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
+from tests.gateway.certificates import certificate
 
 TOP = "version: 1\nservices:\n  s:\n    base_url: http://a.example\n"
 METHOD = TOP + "    methods:\n      m:\n        http: GET /a\n"
@@ -21,7 +32,7 @@ def problems(text: str, env: dict[str, str] | None = None) -> list[tuple[int, st
 S, M = "services.s", "services.s.methods.m"
 AUTH_TYPES = (
     "must be one of: none, api_key, basic, bearer, app_secret, oauth2_client_credentials, digest, hmac, alipay, "
-    "wechatpay_v3, aws_sigv4"
+    "wechatpay_v3, aws_sigv4, http_signature"
 )
 BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
@@ -52,8 +63,15 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("rate_limit: 10/fortnight", 5, f"{S}.rate_limit", RATE),
         ('rate_limit: "10/minute\\n"', 5, f"{S}.rate_limit", RATE),
         ("envelope: wehcat", 5, f"{S}.envelope",
-         "unknown envelope 'wehcat'; use one of plain, wechat, alipay, or describe it"),
+         "unknown envelope 'wehcat'; use one of plain, wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai, alipay, or describe it"),
         ("envelope: {code: a}", 5, f"{S}.envelope.ok", "missing; this key is required"),
+        ("envelope: {ok: [1]}", 5, f"{S}.envelope.code", "missing; this key is required"),
+        ("envelope: {code: a, ok: yes}", 5, f"{S}.envelope.ok",
+         "must be a list of good codes, or http: its status decides"),
+        ("envelope: {ok: http, messages: {'*slow*': downstream_quota}}", 5, f"{S}.envelope.message",
+         "missing; this key is required"),
+        ("envelope: {preset: plain}", 5, f"{S}.envelope.preset",
+         "must be one of: wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai"),
         ("envelope: {code: a, ok: [1], errors: {'5': oops}}", 5, f"{S}.envelope.errors.5",
          "must be one of: downstream_error, downstream_rejected, downstream_quota, downstream_bad_response, "
          "credential_error, credential_expired, invalid_signature"),
@@ -69,6 +87,13 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
          "must be a path such as /cgi-bin/token, or a URL under base_url"),
         ("auth: {type: app_secret, app_id: a, secret: s, token_url: 'http://b.example/t'}", 5, f"{S}.auth.token_url",
          "must be a path, or a URL under http://a.example"),
+        ("auth: {type: oauth2_client_credentials, client_id: i, client_secret: s, token_url: 'http://b/t?x=1'}", 5,
+         f"{S}.auth.token_url", "must be a path, or a URL without query"),
+        ("auth: {type: oauth2_client_credentials, client_id: i, client_secret: s, token_url: /t, client_auth: jwt}", 5,
+         f"{S}.auth.client_auth", "must be one of: basic, body"),
+        ("auth: {type: oauth2_client_credentials, client_id: i, client_secret: s, token_url: /t, extra: {a: 1}}", 5,
+         f"{S}.auth.extra.a", "Not a valid string."),
+        ("query: {method: 1}", 5, f"{S}.query.method", "Not a valid string."),
         ("headers: {X-A: 中}", 5, f"{S}.headers.X-A", HEADER),
         ('headers: {X-A: "a\\n"}', 5, f"{S}.headers.X-A", HEADER),
         ("max_response: 1.5", 5, f"{S}.max_response", "Not a valid integer."),
@@ -123,6 +148,19 @@ def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, k
         ("mask: [text]", 8, f"{M}.mask", "'text' is not one of the method's params"),
         ("body: soap", 8, f"{M}.body", "must be one of: json, form, multipart, xml, raw"),
         ("response: csv", 8, f"{M}.response", "must be one of: json, xml, text, bytes"),
+        ("body: {root: a}", 8, f"{M}.body.type", "missing; this key is required"),
+        ("body: {type: json, root: a}", 8, f"{M}.body.root", "belongs to type: xml"),
+        ("body: {type: xml, root: 'a b'}", 8, f"{M}.body.root", "must be an XML name"),
+        ("body: {type: xml, content_type: text/xml}", 8, f"{M}.body.content_type", "belongs to type: raw"),
+        ("body: xml\n        params: {a b: {type: string, in: body}}", 9, f"{M}.params.a b",
+         "not a usable name; it must match \\S+"),
+        ("body: xml\n        params: {a$: {type: string, in: body}}", 9, f"{M}.params.a$",
+         "not an XML name; body: xml makes an element of each param"),
+        ("body: raw\n        params: {a: {type: string, in: body}, b: {type: string, in: body}}", 8, f"{M}.body",
+         "raw is one param and nothing else, but here are a, b"),
+        ("response: {type: text, charset: rot13}", 8, f"{M}.response.charset",
+         "must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252"),
+        ("response: {type: json, lists: [a]}", 8, f"{M}.response.lists", "belongs to type: xml"),
         ("idempotency_header: 'X Key'", 8, f"{M}.idempotency_header", "must be a header's name"),
         ("fallback: {call: s}", 8, f"{M}.fallback.call", "must be service.method"),
         ("fallback: {call: s.n}", 8, f"{M}.fallback.call",
@@ -295,3 +333,69 @@ def test_a_long_line_of_fallbacks_is_refused() -> None:
     found = problems(text)
     assert found[0] == (8, f"{S}.methods.m0.fallback", "leads on through more than 8 methods")
     assert len(found) == 1992
+
+
+ALIPAY = f"{TOP}    auth:\n      type: alipay\n      app_id: a\n"
+PRIVATE_KEY = "must be an unencrypted RSA private key, PEM or bare base64, such as ${file:/run/secrets/key.pem}"
+PUBLIC_KEY = "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64"
+RSA_CERTIFICATES = "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}"
+VERIFIED_WITH = "missing; replies are verified with "
+ALIPAYS = VERIFIED_WITH + "alipay_public_key or app_cert, alipay_cert, alipay_root_cert"
+WECHATS = VERIFIED_WITH + "public_key, public_key_id or platform_certs"
+
+
+@pytest.fixture
+def keys() -> dict[str, str]:
+    curve = ec.generate_private_key(ec.SECP256R1())
+    forms = Encoding.PEM, PrivateFormat.PKCS8
+    locked = load_pem_private_key(MERCHANT_PRIVATE_KEY.encode(), None).private_bytes(
+        *forms, BestAvailableEncryption(b"x")
+    )
+    return {
+        "GOOD": MERCHANT_PRIVATE_KEY,
+        "PUBLIC": MERCHANT_PUBLIC_KEY,
+        "CUT": MERCHANT_PRIVATE_KEY[:600],
+        "LOCKED": locked.decode(),
+        "CURVE": curve.private_bytes(*forms, NoEncryption()).decode(),
+        "CURVE_PUBLIC": curve.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+    }
+
+
+@pytest.mark.parametrize("key", ["CUT", "LOCKED", "CURVE", "PUBLIC", "NOTHING"])
+def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(keys: dict[str, str], key: str) -> None:
+    text = f"{ALIPAY}      alipay_public_key: ${{PUBLIC}}\n      private_key: ${{{key}}}\n"
+    assert problems(text, keys | {"NOTHING": "bm90aGluZw=="}) == [(9, f"{S}.auth.private_key", PRIVATE_KEY)]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "say"),
+    [
+        ("alipay_public_key", "CURVE_PUBLIC", PUBLIC_KEY),
+        ("alipay_public_key", "GOOD", PUBLIC_KEY),
+        ("alipay_cert", "PUBLIC", RSA_CERTIFICATES),
+        ("alipay_root_cert", "PUBLIC", "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt"),
+    ],
+)
+def test_a_key_that_cannot_verify_is_named_with_its_line(keys: dict[str, str], key: str, value: str, say: str) -> None:
+    found = problems(f"{ALIPAY}      private_key: ${{GOOD}}\n      {key}: ${{{value}}}\n", keys)
+    assert (9, f"{S}.auth.{key}", say) in found
+
+
+@pytest.mark.parametrize(
+    ("auth", "key", "say"),
+    [
+        ("alipay, app_id: a", "alipay_public_key", ALIPAYS),
+        ("alipay, app_id: a, alipay_public_key: '${PUBLIC}', app_cert: '${CERT}', alipay_cert: '${CERT}'",
+         "alipay_root_cert", ALIPAYS),
+        ("wechatpay_v3, mch_id: a, serial_no: b", "public_key", WECHATS),
+        ("wechatpay_v3, mch_id: a, serial_no: b, public_key: '${PUBLIC}'", "public_key_id", WECHATS),
+        ("wechatpay_v3, mch_id: 'a\"b', serial_no: b, platform_certs: '${CERT}'", "mch_id",
+         "must be letters, digits, - and _"),
+    ],
+)  # fmt: skip
+def test_a_signer_without_what_replies_are_verified_with_is_refused(
+    keys: dict[str, str], auth: str, key: str, say: str
+) -> None:
+    env = keys | {"CERT": certificate(MERCHANT_PUBLIC_KEY, 7)}
+    found = problems(f"{TOP}    auth: {{type: {auth}, private_key: '${{GOOD}}'}}\n", env)
+    assert [(line, where, said) for line, where, said in found if where.endswith(key)] == [(5, f"{S}.auth.{key}", say)]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.bodies import dump_json, load_json
+from gateway.errors import BadResponse
 
 
 @pytest.mark.parametrize(
@@ -90,3 +91,11 @@ def test_values_are_written_exactly(value: object, body: str) -> None:
 def test_what_has_no_json_form_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no JSON form"):
         dump_json({"a": object()})
+
+
+def test_a_reply_too_deep_to_be_passed_on_is_a_bad_response() -> None:
+    value: list[Any] = []
+    for _ in range(100_000):
+        value = [value]
+    with pytest.raises(BadResponse):
+        dump_json(value)

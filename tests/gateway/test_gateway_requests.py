@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import InvalidParams
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate
+from tests.gateway.fakes import Gate, service
 
 Open = Callable[..., Gate]
 STRING: dict[str, Any] = {"type": "string"}
@@ -184,3 +184,13 @@ def test_unknown_and_missing_parameters_are_named_and_nothing_is_sent(gate: Open
 def test_defaults_are_sent(gate: Open, box: Sandbox) -> None:
     gate("GET /anything", params={"limit": {"type": "integer", "default": 10}}).ask()
     assert box.requests[-1].target == "/anything?limit=10"
+
+
+def test_fixed_query_parameters_stand_before_the_callers_and_the_methods_own_win(open_gate: Open, box: Sandbox) -> None:
+    method = {"http": "GET /anything", "query": {"v": "2", "b": "c d"}, "params": {"q": {"type": "string"}}}
+    at = open_gate(
+        {"s": service(box.url, query={"v": "1", "a": "${A}"}, methods={"m": method})}, env={"A": "hush-hush"}
+    )
+    at.ask("m", {"q": "x"})
+    assert box.requests[-1].target == "/anything?v=2&a=hush-hush&b=c%20d&q=x"
+    assert b"hush-hush" not in at.masker.line(b"http://x/anything?v=2&a=hush-hush")

@@ -1,27 +1,33 @@
-"""Values <-> bytes: what callers and services send, and what we send them."""
+"""Values <-> JSON, and a value as text."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote, urlencode
 
 import orjson
 
+from gateway.errors import BadResponse
 from gateway.masking import Secret
 
 DEEPEST = 64  # levels of nesting a caller's JSON may have
 
 
 def dump_json(value: object) -> bytes:
-    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value."""
+    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value.
+
+    :raises BadResponse: it is nested some hundreds of levels deep.
+    """
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError:
-        return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
+        try:
+            return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
+        except RecursionError as error:  # only a service's reply can be so deep; callers' are bounded
+            raise BadResponse(detail="nested too deeply to be passed on") from error
 
 
 def _plain(value: object) -> object:
@@ -124,26 +130,3 @@ def pairs_of(name: str, value: object) -> list[tuple[str, str]]:
     if isinstance(value, list):
         return [(name, text_of(each)) for each in value]
     return [(name, text_of(value))]
-
-
-def _form(params: Mapping[str, object]) -> bytes:
-    pairs = [pair for name, value in params.items() for pair in pairs_of(name, value)]
-    return urlencode(pairs, quote_via=quote).encode()
-
-
-#: ``body:`` -> content type and writer.
-WRITERS: Mapping[str, tuple[str, Callable[[Mapping[str, object]], bytes]]] = {
-    "json": ("application/json", dump_json),
-    "form": ("application/x-www-form-urlencoded", _form),
-}
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8")
-
-
-#: ``response:`` -> reader, raising ValueError for what it cannot read. An empty body is no data.
-READERS: Mapping[str, Callable[[bytes], Any]] = {
-    "json": lambda body: load_json(body) if body else None,
-    "text": _text,
-}

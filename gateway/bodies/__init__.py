@@ -1,0 +1,139 @@
+"""Bodies both ways: what callers say in JSON as the service wants it, and what it answers as JSON values.
+
+A new format is a function here and a line in ``WRITERS`` or ``READERS``.
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from gateway.bodies.binary import from_base64
+from gateway.bodies.charsets import in_utf8, text_in
+from gateway.bodies.multipart import multipart
+from gateway.bodies.values import DEEPEST, digest, dump_json, load_json, pairs_of, text_of
+from gateway.bodies.xml import read_xml, write_xml
+
+__all__ = ["DEEPEST", "digest", "dump_json", "load_json", "make_reader", "make_writer", "pairs_of", "text_of"]
+
+Options = Mapping[str, Any]
+Write = Callable[[Mapping[str, object]], bytes]
+#: Content type, and what writes the body parameters. :raises InvalidParams: one of them cannot be written so.
+Writer = tuple[str, Write]
+
+
+def _json(options: Options, binary: frozenset[str]) -> Writer:
+    return "application/json", dump_json
+
+
+def _form(options: Options, binary: frozenset[str]) -> Writer:
+    def write(params: Mapping[str, object]) -> bytes:
+        pairs = [pair for name, value in params.items() for pair in pairs_of(name, value)]
+        return urlencode(pairs, quote_via=quote).encode()
+
+    return "application/x-www-form-urlencoded", write
+
+
+def _multipart(options: Options, binary: frozenset[str]) -> Writer:
+    return multipart(binary)
+
+
+def _xml(options: Options, binary: frozenset[str]) -> Writer:
+    root = options.get("root", "xml")
+    return "application/xml; charset=utf-8", lambda params: write_xml(params, root)
+
+
+def _raw(options: Options, binary: frozenset[str]) -> Writer:
+    def write(params: Mapping[str, object]) -> bytes:
+        """The one parameter as it is."""
+        for name, value in params.items():
+            return from_base64(name, value) if name in binary else text_of(value).encode()
+        return b""
+
+    usual = "application/octet-stream" if binary else "text/plain; charset=utf-8"
+    return options.get("content_type", usual), write
+
+
+#: ``body:`` -> made from its options and the names of the parameters that are base64.
+WRITERS: Mapping[str, Callable[[Options, frozenset[str]], Writer]] = {
+    "json": _json,
+    "form": _form,
+    "multipart": _multipart,
+    "xml": _xml,
+    "raw": _raw,
+}
+
+
+def make_writer(declared: str | Options, binary: frozenset[str] = frozenset()) -> Writer:
+    """The writer of a method's ``body``.
+
+    :param declared: a name in ``WRITERS``, or ``{type, ...}`` with its options.
+    :param binary: the parameters whose declared format is ``byte`` or ``binary``: base64 in the caller's JSON.
+    """
+    options = {"type": declared} if isinstance(declared, str) else declared
+    return WRITERS[options["type"]](options, binary)
+
+
+Read = Callable[[bytes, str, Options], Any]
+
+
+def _read_json(body: bytes, content_type: str, options: Options) -> Any:
+    return load_json(in_utf8(body, content_type, options.get("charset"))) if body else None
+
+
+def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
+    return read_xml(body, content_type, options.get("charset"), options.get("lists", ())) if body else None
+
+
+def _read_text(body: bytes, content_type: str, options: Options) -> str:
+    return text_in(body, content_type, options.get("charset"))
+
+
+def _read_bytes(body: bytes, content_type: str, options: Options) -> dict[str, str]:
+    return {"content_type": content_type or "application/octet-stream", "base64": b64encode(body).decode()}
+
+
+#: ``response:`` -> reader of body, content type and options, raising ValueError for what it cannot read.
+READERS: Mapping[str, Read] = {
+    "json": _read_json,
+    "xml": _read_xml,
+    "text": _read_text,
+    "bytes": _read_bytes,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a reply's body. An empty one of JSON or XML is None.
+
+    :param structured: the body has parts that have names, as JSON and XML have.
+    """
+
+    structured: bool
+    read: Read
+    options: Options
+
+    def __call__(self, body: bytes, content_type: str = "") -> Any:
+        """:raises ValueError: with a short reason, never a part of the body."""
+        return self.read(body, content_type, self.options)
+
+    def told(self, body: bytes, content_type: str) -> Any:
+        """JSON or XML, whichever it begins like and whatever was declared; None if it is neither.
+
+        What is wrong is told in JSON or XML where a good answer is a file, and the other way about.
+        """
+        read = _read_xml if body.lstrip().startswith(b"<") else _read_json
+        try:
+            return read(body, content_type, self.options)
+        except ValueError:
+            return None
+
+
+def make_reader(declared: str | Options) -> Reader:
+    """The reader of a method's ``response``: a name in ``READERS``, or ``{type, ...}`` with its options."""
+    options = {"type": declared} if isinstance(declared, str) else declared
+    kind = options["type"]
+    return Reader(kind in ("json", "xml"), READERS[kind], options)

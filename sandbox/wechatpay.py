@@ -1,0 +1,96 @@
+"""WeChat Pay API v3 with native payments: requests verified, answers signed (WECHATPAY2-SHA256-RSA2048).
+
+Follows https://pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing) and 4013053249 (what answers are signed over).
+An `out_trade_no` can ask for trouble: "unsigned", "wrong-signature", "tampered", "stale", "other-serial", "busy".
+"""
+
+import re
+import secrets
+import threading
+import time
+from typing import Any
+
+from sandbox.alipay import signed, verified
+from sandbox.keys import MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY
+from sandbox.messages import JSON_TYPE, Reply, Request, dump_json, json_reply, parse_json
+
+MCH_ID, SERIAL_NO = "1900000001", "5157F09EFDC096DE15EBE81A47057A7200000001"
+PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012025010100000000000001"
+MAX_TRADES = 10_000
+SCHEME = "WECHATPAY2-SHA256-RSA2048"
+
+_PREFIX = "/v3/pay/transactions/"
+_PROOF = re.compile(r'([a-z_]+)="([^"]*)"')
+
+
+class WeChatPay:
+    """`serial` is what answers say they are signed with."""
+
+    def __init__(self) -> None:
+        self.serial = PUBLIC_KEY_ID
+        self._lock = threading.Lock()
+        self._trades: dict[str, dict[str, Any]] = {}
+
+    def reset(self) -> None:
+        with self._lock:
+            self._trades.clear()
+
+    def handle(self, request: Request) -> Reply:
+        if not _authorized(request):
+            return _failure(401, "SIGN_ERROR")
+        try:
+            asked = parse_json(request.body) if request.body else {}
+        except ValueError:
+            return _failure(400, "PARAM_ERROR")
+        parts = request.path.removeprefix(_PREFIX).split("/")
+        number = str(asked.get("out_trade_no", "")) if parts == ["native"] else parts[1] if len(parts) > 1 else ""
+        if number == "busy":
+            return _failure(500, "SYSTEM_ERROR")
+        status, data = self._answer(request.verb, parts, number, asked)
+        return _failure(status, data) if isinstance(data, str) else self._reply(status, data, number)
+
+    def _answer(self, verb: str, parts: list[str], number: str, asked: dict[str, Any]) -> tuple[int, Any]:
+        with self._lock:
+            match verb, parts:
+                case "POST", ["native"]:
+                    if len(self._trades) == MAX_TRADES:
+                        self._trades.clear()
+                    self._trades[number] = {"trade_state": "NOTPAY", "description": asked.get("description")}
+                    return 200, {"code_url": f"weixin://wxpay/bizpayurl?pr={number}"}
+                case "GET", ["out-trade-no", _] if number in self._trades:
+                    return 200, {"out_trade_no": number, **self._trades[number]}
+                case "POST", ["out-trade-no", _, "close"] if number in self._trades:
+                    self._trades[number]["trade_state"] = "CLOSED"
+                    return 204, None
+        return 404, "ORDER_NOT_EXIST"
+
+    def _reply(self, status: int, data: Any, trouble: str) -> Reply:
+        body = b"" if data is None else dump_json(data)
+        at, nonce = str(int(time.time()) - (301 if trouble == "stale" else 0)), secrets.token_hex(16)
+        over = b"no" if trouble == "wrong-signature" else f"{at}\n{nonce}\n".encode() + body + b"\n"
+        proof = (
+            ("Wechatpay-Timestamp", at),
+            ("Wechatpay-Nonce", nonce),
+            ("Wechatpay-Signature", signed(VENDOR_PRIVATE_KEY, over)),
+            ("Wechatpay-Serial", "4D3C2B1A" if trouble == "other-serial" else self.serial),
+            ("Wechatpay-Signature-Type", SCHEME),
+        )
+        if trouble == "tampered":
+            body = body.replace(b"NOTPAY", b"SUCCESS")
+        return Reply(status, body, (("Content-Type", JSON_TYPE), *(() if trouble == "unsigned" else proof)))
+
+
+def _authorized(request: Request) -> bool:
+    """Whether the merchant signed this request, in the last five minutes."""
+    scheme, _, rest = request.headers.get("authorization", "").partition(" ")
+    proof = dict(_PROOF.findall(rest))
+    at, nonce = proof.get("timestamp", ""), proof.get("nonce_str", "")
+    known = (scheme, proof.get("mchid"), proof.get("serial_no")) == (SCHEME, MCH_ID, SERIAL_NO)
+    if not (known and at.isdecimal() and abs(time.time() - int(at)) <= 300):
+        return False
+    message = f"{request.verb}\n{request.target}\n{at}\n{nonce}\n".encode() + request.body + b"\n"
+    return verified(MERCHANT_PUBLIC_KEY, proof.get("signature", ""), message)
+
+
+def _failure(status: int, code: str) -> Reply:
+    return json_reply(status, {"code": code, "message": "沙箱说不"})

@@ -1,0 +1,101 @@
+"""WeChat Pay's older API (api.mch.weixin.qq.com): XML both ways, HTTP 200 always, success told twice in the body.
+
+Follows https://pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3 (the signature), chapter=9_1 (unifiedorder),
+chapter=9_2 (orderquery) and chapter=9_6 (downloadbill, which answers a text unless it failed).
+"""
+
+import hashlib
+import hmac
+import threading
+from collections.abc import Mapping
+from xml.etree import ElementTree
+from xml.sax.saxutils import escape
+
+from sandbox.messages import Reply, Request, not_found, wrong_verb
+
+APP_ID, MCH_ID, KEY = "sandbox-app", "1900000109", "sandbox-pay-key-of-32-characters"
+MAX_ORDERS = 10_000
+
+_NEEDED = {
+    "/pay/unifiedorder": ("body", "out_trade_no", "total_fee"),
+    "/pay/orderquery": ("out_trade_no",),
+    "/pay/downloadbill": ("bill_date",),
+}
+_BILL = "交易时间,商户号,金额\r\n`2026-11-21 10:00:00,`1900000109,`1.00\r\n"
+
+
+class WeChatPayV2:
+    """Orders in memory. `total_fee` 13 answers SYSTEMERROR, 14 FREQUENCY_LIMITED."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._orders: dict[str, dict[str, str]] = {}
+
+    def reset(self) -> None:
+        with self._lock:
+            self._orders.clear()
+
+    def handle(self, request: Request) -> Reply:
+        if request.path not in _NEEDED:
+            return not_found(request)
+        if request.verb != "POST":
+            return wrong_verb("POST")
+        try:
+            asked = {each.tag: each.text or "" for each in ElementTree.fromstring(request.body)}
+        except ElementTree.ParseError:
+            return _xml({"return_code": "FAIL", "return_msg": "XML格式错误"})
+        if asked.get("sign") != sign(asked):
+            return _xml({"return_code": "FAIL", "return_msg": "签名错误"})
+        if (asked.get("appid"), asked.get("mch_id")) != (APP_ID, MCH_ID):
+            return _failed("APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
+        if not all(asked.get(name) for name in _NEEDED[request.path]):
+            return _failed("LACK_PARAMS", "缺少必要的请求参数")
+        with self._lock:
+            return self._answer(request.path, asked)
+
+    def _answer(self, path: str, asked: dict[str, str]) -> Reply:
+        number = asked.get("out_trade_no", "")
+        if path == "/pay/downloadbill":
+            return Reply(200, _BILL.encode(), (("Content-Type", "text/plain"),))
+        if path == "/pay/orderquery":
+            if order := self._orders.get(number):
+                return _signed({**order, "trade_state": "NOTPAY"})
+            return _failed("ORDERNOTEXIST", "订单不存在")
+        if asked["total_fee"] == "13":
+            return _failed("SYSTEMERROR", "系统错误")
+        if asked["total_fee"] == "14" or len(self._orders) == MAX_ORDERS:
+            return _failed("FREQUENCY_LIMITED", "频率限制")
+        if self._orders.get(number, asked)["total_fee"] != asked["total_fee"]:
+            return _failed("OUT_TRADE_NO_USED", "商户订单号重复")
+        self._orders[number] = {name: asked[name] for name in ("out_trade_no", "total_fee", "body")}
+        return _signed({"prepay_id": f"wx{len(self._orders):030d}", "trade_type": "JSAPI"})
+
+
+def sign(fields: Mapping[str, str]) -> str:
+    """MD5, or HMAC-SHA256 where `sign_type` says so, over the sorted fields that are not empty."""
+    pairs = [f"{name}={value}" for name, value in sorted(fields.items()) if value and name != "sign"]
+    text = "&".join([*pairs, f"key={KEY}"]).encode()
+    if fields.get("sign_type") == "HMAC-SHA256":
+        return hmac.new(KEY.encode(), text, "sha256").hexdigest().upper()
+    return hashlib.md5(text).hexdigest().upper()
+
+
+def _signed(fields: dict[str, str]) -> Reply:
+    fields = {"return_code": "SUCCESS", "return_msg": "OK", "appid": APP_ID, "mch_id": MCH_ID, **fields}
+    fields = {**fields, "nonce_str": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS", "result_code": "SUCCESS"}
+    return _xml({**fields, "sign": sign(fields)})
+
+
+def _failed(code: str, said: str) -> Reply:
+    return _xml(
+        {"return_code": "SUCCESS", "return_msg": "OK", "result_code": "FAIL", "err_code": code, "err_code_des": said}
+    )
+
+
+def _xml(fields: dict[str, str]) -> Reply:
+    """As WeChat sends it: CDATA, and called a text."""
+    inside = "\n".join(
+        f"<{name}><![CDATA[{value}]]></{name}>" if "]]>" not in value else f"<{name}>{escape(value)}</{name}>"
+        for name, value in fields.items()
+    )
+    return Reply(200, f"<xml>{inside}</xml>".encode(), (("Content-Type", "text/plain"),))

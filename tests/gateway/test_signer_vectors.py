@@ -1,0 +1,86 @@
+"""Every signer against what its vendor or its RFC publishes; ``vectors/`` names the sources."""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from gateway.bodies import WRITERS
+from gateway.call import HttpRequest
+from gateway.signers.http_signature import HttpSignature
+from tests.gateway.signing import NO_TOKEN, signer
+
+
+def vectors(name: str) -> Any:
+    return json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+AWS, DIGEST, HMAC, HTTP = (vectors(name) for name in ("aws_sigv4", "digest", "hmac", "http_signature"))
+
+
+@pytest.mark.parametrize("vector", AWS["vectors"], ids=lambda vector: vector["name"])
+def test_aws_sigv4_gives_the_signatures_that_aws_publishes(vector: Any) -> None:
+    request = HttpRequest(
+        vector["verb"], vector["url"], vector["path"], tuple(map(tuple, vector["query"])), vector["headers"],
+        vector["body"].encode(), at=vector["at"],
+    )  # fmt: skip
+    signed = signer("aws_sigv4", vector["auth"]).sign(request, NO_TOKEN)
+    said = signed.headers.get("Authorization") or dict(signed.query)["X-Amz-Signature"]
+    assert said.endswith(vector["signature"])
+
+
+@pytest.mark.parametrize("vector", DIGEST["vectors"], ids=lambda vector: vector["auth"].get("algorithm", "md5"))
+@pytest.mark.parametrize("body", ["json", "form"])
+def test_digest_gives_the_signatures_that_wechat_pay_publishes(vector: Any, body: str) -> None:
+    request = HttpRequest(
+        "POST", "https://e", "/", fields=DIGEST["fields"], writer=WRITERS[body], nonce=DIGEST["nonce"]
+    )
+    signed = signer("digest", vector["auth"]).sign(request, NO_TOKEN)
+    assert signed.fields["sign"] == vector["signature"]
+    assert signed.body == WRITERS[body][1](signed.fields)
+
+
+@pytest.mark.parametrize("vector", HMAC["vectors"], ids=lambda vector: vector["source"].split(",")[0])
+def test_hmac_gives_the_signatures_that_vendors_publish(vector: Any) -> None:
+    request = HttpRequest(
+        "POST", vector["url"], "/", tuple(map(tuple, vector["query"])), vector["headers"], vector["body"].encode(),
+        at=vector["at"], nonce=vector["nonce"],
+    )  # fmt: skip
+    signed = signer("hmac", vector["auth"]).sign(request, NO_TOKEN)
+    assert vector["adds"].items() <= signed.headers.items()
+
+
+@pytest.mark.parametrize("vector", HTTP["vectors"], ids=lambda vector: vector["name"])
+def test_http_signature_signs_what_rfc_9421_signs(vector: Any) -> None:
+    request = HttpRequest(
+        HTTP["verb"], HTTP["url"], HTTP["path"], tuple(map(tuple, HTTP["query"])), HTTP["headers"],
+        HTTP["body"].encode(), at=HTTP["at"], nonce=vector["nonce"],
+    )  # fmt: skip
+    made = signer("http_signature", {**vector["auth"], "label": vector["name"]})
+    signed = made.sign(request, NO_TOKEN)
+    if "private_key" in vector["auth"] and "rsa" in vector["auth"]["algorithm"]:
+        check_pss(vector, made, signed, vector["signature"])
+        check_pss(vector, made, signed, signed.headers["Signature"].split(":")[1])
+    else:
+        assert signed.headers["Signature"] == f"{vector['name']}=:{vector['signature']}:"
+
+
+def check_pss(vector: Any, made: HttpSignature, signed: HttpRequest, signature: str) -> None:
+    """RSA-PSS is salted: what is compared is what was signed."""
+    key = serialization.load_pem_private_key(vector["auth"]["private_key"].encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    pad = padding.PSS(padding.MGF1(hashes.SHA512()), 64)
+    key.public_key().verify(b64decode(signature), made.base(signed)[1].encode(), pad, hashes.SHA512())
+
+
+def test_every_vector_file_names_its_source() -> None:
+    for file in (Path(__file__).parent / "vectors").iterdir():
+        text = file.read_text(encoding="utf-8")
+        assert re.search(r'"sources?": |^# Source', text, re.M), file.name
