@@ -12,7 +12,7 @@ from config import Settings
 
 EXPOSED_HEADERS = [
     "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
-    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback", "Idempotency-Replayed",
 ]  # fmt: skip
 
 
