@@ -31,26 +31,29 @@ async function show() {
   if (!loggedIn()) return drawLogin();
   const place = h("div", {});
   let first = true;
-  while (number === drawn && loggedIn()) {
-    if (first || document.visibilityState === "visible") await once(place, draw, number);
+  let again = true;
+  while (again && number === drawn && loggedIn()) {
+    if (first || document.visibilityState === "visible") again = (await once(place, draw, number)) || live;
     if (first && number === drawn) {
       fill(main, place);
       first = false;
     }
-    if (!live) return undefined;
-    await new Promise((resolve) => { setTimeout(resolve, EVERY); });
+    if (again) await new Promise((resolve) => { setTimeout(resolve, EVERY); });
   }
   return undefined;
 }
 
+/** Whether to try again, whatever the page is. */
 async function once(place, draw, number) {
   try {
-    await draw(place);
+    const again = await draw(place);
     place.querySelector(":scope > .away")?.remove();
+    return again === true;
   } catch (error) {
-    if (number !== drawn || !loggedIn()) return;
+    if (number !== drawn || !loggedIn()) return false;
     place.querySelector(":scope > .away")?.remove();
     place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? error.message : "Postern does not answer; trying again."));
+    return true;
   }
 }
 

@@ -18,28 +18,36 @@ export async function drawList(main) {
       : h("p", {}, "None: nothing has failed."));
 }
 
+/** True when it is not there, which it may be in a moment: it is written beside the calls. */
 export async function drawOne(main, id) {
-  let call;
+  let calls;
   try {
-    call = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
+    const found = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
+    calls = found.items || [found]; // a batch made several under one request id
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
-    fill(main, h("h1", {}, "No such call"), h("p", {}, "It was over an hour ago, or it is somebody else’s. ", h("a", { href: "#/calls" }, "Failed calls")));
-    return;
+    fill(main, back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."));
+    return true;
   }
-  fill(main, h("p", {}, h("a", { href: "#/calls" }, "← Failed calls")), h("h1", {}, `${call.service}.${call.method}`), ...details(call));
+  fill(main, back(), ...calls.flatMap(details));
+  return false;
+}
+
+function back() {
+  return h("p", {}, h("a", { href: "#/calls" }, "← Failed calls"));
 }
 
 function details(call) {
-  const ended = call.code === 0 ? "succeeded" : `${call.type} (${call.code}), ${call.source}’s fault`;
+  const ended = call.code === 0 ? "succeeded" : `${call.type} (${call.code}), ${call.source}’s fault,`;
   return [
-    h("p", { class: call.code === 0 ? "" : "alarm" }, ended, ` after ${ms(call.elapsed_ms)}`),
+    h("h1", {}, `${call.service}.${call.method}`),
+    h("p", { class: call.code === 0 ? "good" : "alarm" }, ended, ` after ${ms(call.elapsed_ms)}`),
     h("p", { class: "quiet" }, `${new Date(call.started_at).toLocaleString()} · ${call.caller} · `, h("code", {}, call.request_id)),
     h("h2", {}, "Attempts"),
-    call.attempts.length ? attempts(call) : h("p", {}, "None: nothing was sent."),
-    ...(call.events?.length ? [h("h2", {}, "What happened"), table(["At", "What", ""], call.events.map((each) => [ms(each.at_ms), each.what, detail(each.detail)]))] : []),
+    ...(call.attempts.length ? attempts(call) : [h("p", {}, "None: nothing was sent.")]),
+    ...(call.events.length ? [h("h2", {}, "What happened"), table(["At", "What", "More"], call.events.map((each) => [ms(each.at_ms), each.what, detail(each.detail)]))] : []),
     h("h2", {}, "Parameters"),
-    h("pre", { tabindex: 0 }, JSON.stringify(call.params, null, 2)),
+    h("pre", { tabindex: 0, "aria-label": "Parameters" }, JSON.stringify(call.params, null, 2)),
   ];
 }
 

@@ -45,7 +45,7 @@ export function timeline(label, pieces, total) {
   const height = 14;
   const end = Math.max(total, 0.1, ...pieces.map((each) => each.to));
   return svg("svg", {
-    class: "timeline", viewBox: `0 0 100 ${pieces.length * height}`, preserveAspectRatio: "none", role: "img", "aria-label": label,
+    class: "timeline", viewBox: `0 0 100 ${pieces.length * height}`, height: pieces.length * height, preserveAspectRatio: "none", role: "img", "aria-label": label,
   },
     pieces.map((each, i) => svg("rect", {
       class: each.kind, x: (each.from / end) * 100, y: i * height + 2,

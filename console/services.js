@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { hour, shares } from "./charts.js";
 import { clock, fill, h, ms, percent, say } from "./dom.js";
 
-const FAULTS = [["none", "fine"], ["caller", "the caller’s fault"], ["gateway", "our fault"], ["downstream", "the service’s fault"]];
+const FAULTS = [["none", "fine"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
 
 let before = {};
 
@@ -13,7 +13,9 @@ export async function draw(main) {
   const status = await get("/api/v1/status");
   tellChanges(status.services);
   if (!main.querySelector("#services")) {
-    fill(main, h("h1", {}, "Services"), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": "Faults" }), h("ul", { id: "services" }));
+    fill(main, h("h1", {}, "Services"), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": "Faults" }),
+      h("h2", {}, "Each service"), h("p", { class: "quiet" }, "Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes."),
+      h("ul", { id: "services" }));
   }
   fill(main.querySelector("#catalog"), catalog(status.catalog));
   fill(main.querySelector("#faults"), faults(status.faults));
@@ -46,7 +48,7 @@ function faults(counts) {
 function card(service) {
   const trouble = service.health === "down" || service.breaker !== "closed";
   return h("li", { class: trouble ? "card trouble" : "card", "data-service": service.name },
-    h("h2", {}, h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, service.name)),
+    h("h3", {}, h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, service.name)),
     h("p", { class: "states" },
       state("health", service.health, { up: "good", down: "bad" }),
       state("breaker", service.breaker.replace("_", "-"), { closed: "good", open: "bad" })),

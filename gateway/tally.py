@@ -16,15 +16,16 @@ from dataclasses import dataclass, field
 import orjson
 
 from gateway.bodies import dump_json
-from gateway.clock import Clock
+from gateway.clock import Clock, Pause
 from gateway.errors import StoreAway
 from gateway.parts import Parts
-from gateway.policies.latency import bucket_of
+from gateway.policies.latency import bucket_of, percentile
 from gateway.stores import Store
 
 MINUTES = 60
 TTL = (MINUTES + 2) * 60.0
 EVERY = 1.0  # seconds
+LATEST = 2  # minutes; a part of an older one that comes only now is missed by who has read that minute
 MOST = 100_000  # calls that wait to be added up; a second never sees so many
 
 
@@ -38,10 +39,20 @@ class Minute:
 
     sources: Counter[str] = field(default_factory=Counter)
     latencies: Counter[int] = field(default_factory=Counter)
+    _told: tuple[int, int, float | None, float | None] | None = None
 
     def add(self, other: Minute) -> None:
         self.sources.update(other.sources)
         self.latencies.update(other.latencies)
+        self._told = None
+
+    def told(self) -> tuple[int, int, float | None, float | None]:
+        """Calls, those that failed by the gateway's or the service's fault, and the 50th and 99th percentile (s)."""
+        if self._told is None:
+            failed = self.sources["gateway"] + self.sources["downstream"]
+            half, most = (percentile(self.latencies, share) for share in (0.5, 0.99))
+            self._told = self.sources.total(), failed, half, most
+        return self._told
 
 
 Services = dict[str, Minute]
@@ -56,6 +67,7 @@ class Tally:
         self._minutes: dict[int, Services] = {}
         self._unwritten: set[int] = set()
         self._numbers: dict[int, int] = {}  # this worker's, by minute
+        self._closed: dict[int, Services] = {}  # minutes of all workers that are over
         self._lock = threading.Lock()  # around this worker's own numbers, never while the store is asked
         self._writing = threading.Lock()  # tried, never waited for
         self.note = self._came.append  # (service, whose fault, seconds) of a call that ended
@@ -84,13 +96,14 @@ class Tally:
         """What all workers' calls came to, by how many minutes ago (0: the one that runs) and by service."""
         self.write()
         this = self._this_minute()
-        minutes = range(this - MINUTES + 1, this + 1)
+        minutes, closed = range(this - MINUTES + 1, this + 1), self._closed
         try:
-            known = self._read(minutes)
+            known = closed | self._read(minute for minute in minutes if minute not in closed)
+            self._closed = {minute: known.get(minute, {}) for minute in minutes if minute < this - LATEST}
         except StoreAway:
             with self._lock:
                 known = {minute: _load(_dump(self._minutes.get(minute, {}))) for minute in minutes}
-        return {this - minute: services for minute, services in known.items() if services}
+        return {this - minute: known[minute] for minute in minutes if known.get(minute)}
 
     def _this_minute(self) -> int:
         return int(self._clock.wall() // 60)
@@ -102,12 +115,16 @@ class Tally:
             for kept in (self._minutes, self._numbers):
                 for minute in [minute for minute in kept if minute <= this - MINUTES]:
                     del kept[minute]
+            if self._came:
+                services = self._minutes.setdefault(this, {})
+                self._unwritten.add(this)
             while self._came:
                 service, source, seconds = self._came.popleft()
-                counts = self._minutes.setdefault(this, {}).setdefault(service, Minute())
+                counts = services.get(service)
+                if counts is None:
+                    counts = services[service] = Minute()
                 counts.sources[source] += 1
                 counts.latencies[bucket_of(seconds)] += 1
-                self._unwritten.add(this)
             changed, self._unwritten = self._unwritten, set()
             return {minute: _dump(self._minutes[minute]) for minute in changed if minute in self._minutes}
 
@@ -116,7 +133,8 @@ class Tally:
             self._numbers[minute] = self._store.increment(f"tally:{minute}", TTL)
         return self._numbers[minute]
 
-    def _read(self, minutes: Iterable[int]) -> dict[int, Services]:
+    def _read(self, which: Iterable[int]) -> dict[int, Services]:
+        minutes = list(which)
         taken = self._store.get_many(*(f"tally:{minute}" for minute in minutes))
         asked = [
             (minute, number)
@@ -125,7 +143,9 @@ class Tally:
         ]
         known: dict[int, Services] = {}
         parts = self._store.get_many(*(f"tally:{minute}:{number}" for minute, number in asked)) if asked else []
+        pause = Pause(self._clock)
         for (minute, _), part in zip(asked, parts, strict=True):
+            pause()
             services = known.setdefault(minute, {})
             for service, counts in _load(part or b"{}").items():
                 services.setdefault(service, Minute()).add(counts)

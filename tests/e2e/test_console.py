@@ -144,7 +144,7 @@ def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_fail
     )
     for fact in ("rate", "p50", "p99", "errors"):
         expect(card(page, "demo").locator("dl")).to_contain_text(fact)
-    expect(page.get_by_label("Faults")).to_contain_text(re.compile("the service.s fault"))
+    expect(page.get_by_label("Faults")).to_contain_text(re.compile("downstream.s fault"))
     expect(page.get_by_label("Faults").locator(".downstream b")).not_to_have_text("0")
     expect(page.get_by_label("Faults").locator(".caller b")).not_to_have_text("0")
 
@@ -209,6 +209,31 @@ def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
     page.get_by_label("where").fill("{nonsense")
     page.get_by_role("button", name="Send").click()
     assert page.evaluate("document.querySelector('[name=where]').validationMessage") == "This is not JSON."
+
+
+def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, live: Live) -> None:
+    request_id = live.call("demo.fail").headers["X-Request-ID"]
+    seen = visit()
+    seen.expected.append("404 (NOT FOUND)")  # until it is written, which is done beside the calls
+    page = log_in(seen)
+    page.get_by_role("link", name="Failed calls").click()
+    page.locator(f"a[href='#/calls/{request_id}']").click()
+    expect(page.get_by_role("heading", name="demo.fail", level=1)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"downstream_error \(-1004\), downstream.s fault"))).to_be_visible()
+    expect(page.get_by_role("row", name="1 ").first).to_contain_text("500")
+    expect(page.get_by_text(request_id)).to_be_visible()
+
+
+def test_the_answer_of_a_try_leads_to_what_happened_to_it(visit, live: Live) -> None:
+    seen = visit()
+    seen.expected.append("404 (NOT FOUND)")
+    page = log_in(seen)
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill("Ann")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="What happened to this call").click()
+    expect(page.get_by_role("heading", name="demo.echo", level=1)).to_be_visible()
+    expect(page.get_by_text('"name": "Ann"')).to_be_visible()
 
 
 def test_the_theme_follows_the_system_until_it_is_chosen_and_is_remembered(visit) -> None:
