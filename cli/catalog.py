@@ -1,4 +1,4 @@
-"""``flask catalog check|show|diff``: is the catalog right, what is in it, what would another one change."""
+"""``flask catalog check|show|diff|import``: is the catalog right, what is in it, what would another one change."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from flask.cli import AppGroup
 
 from api.parts import parts
 from cli.differences import differences
+from cli.importing import import_catalog
 from gateway.catalog import Catalog, Method
 from gateway.clock import SystemClock
 from gateway.document import read
@@ -16,6 +17,7 @@ from gateway.loader import CatalogError, load_catalog
 from gateway.sources import AddressError, SourceError, open_source
 
 catalog_cli = AppGroup("catalog", help="The services that Postern can call.")
+catalog_cli.add_command(import_catalog)
 
 
 class Trouble(click.ClickException):

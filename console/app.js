@@ -21,6 +21,7 @@ function route() {
 
 async function show() {
   const number = ++drawn;
+  const focused = document.activeElement.id; // a choice on the page may have led here
   const { title, nav, draw, live } = route();
   document.title = `${title} · Postern`;
   document.getElementById("nav").hidden = document.getElementById("logout").hidden = !loggedIn();
@@ -36,6 +37,7 @@ async function show() {
     if (first || document.visibilityState === "visible") again = (await once(place, draw, number)) || live;
     if (first && number === drawn) {
       fill(main, place);
+      if (number > 1) (document.getElementById(focused) || main).focus({ preventScroll: true });
       first = false;
     }
     if (again) await new Promise((resolve) => { setTimeout(resolve, EVERY); });

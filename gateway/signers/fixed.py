@@ -52,7 +52,7 @@ class Basic:
         pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
         coded = b64encode(pair.encode()).decode()
         self.secrets: tuple[Secret, ...] = (Secret(coded),)
-        self._value = "Basic " + coded
+        self._value = "Basic " + (STARS if plain(auth["password"]) == STARS else coded)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", self._value)

@@ -277,6 +277,11 @@ def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_chan
     assert page.evaluate("document.activeElement.textContent") == "demo"
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Try a method")).to_be_visible()
+    expect(page.locator("main")).to_be_focused()
+    page.get_by_label("Method").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("#/try/demo/fail$"))
+    expect(page.get_by_label("Method")).to_be_focused()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

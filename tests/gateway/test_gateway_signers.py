@@ -10,6 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from gateway.errors import CredentialError, GatewayError
+from gateway.masking import STARS
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, service
 
@@ -95,7 +96,7 @@ def starred(text: str, auth: str, token: str) -> str:
     settings = AUTHS[auth]
     secret = settings.get("value") or settings.get("token") or token
     if auth == "basic":
-        return text.replace(b64encode("ann:p:w ü".encode()).decode(), b64encode(b"ann:****").decode())
+        return text.replace(b64encode("ann:p:w ü".encode()).decode(), STARS)
     if not secret:
         return text
     in_url = text.startswith("/")
@@ -129,9 +130,8 @@ def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(gate: Open, b
 
 @pytest.mark.parametrize(
     ("on", "method"),
-    [({}, {"body": "xml"}), ({}, {"response": "xml"}),
-     ({}, {"stream": True})],
-)  # fmt: skip
+    [({}, {"stream": True})],
+)
 def test_a_method_that_needs_what_is_not_built_says_so_and_sends_nothing(
     gate: Open, box: Sandbox, on: dict[str, Any], method: dict[str, Any]
 ) -> None:

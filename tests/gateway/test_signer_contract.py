@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
+from xml.etree import ElementTree
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -63,6 +64,8 @@ class Heard:
 
     @property
     def values(self) -> list[tuple[str, str]]:
+        if self.headers.get("content-type", "").startswith("application/xml"):
+            return self.query + [(each.tag, each.text or "") for each in ElementTree.fromstring(self.body)]
         if self.headers.get("content-type") == "application/json":
             return self.query + [(n, v if isinstance(v, str) else dumped(v)) for n, v in json.loads(self.body).items()]
         return self.query + parse_qsl(self.body.decode(), keep_blank_values=True)
@@ -85,12 +88,14 @@ class Case:
     :param auth: as a catalog says it, secrets as ``${...}``.
     :param proof: what of a request proves us; none if it is not right for these very bytes.
     :param signs: whether the proof is about the request, and good for one use only.
+    :param nonce: whether two attempts within one second have different proofs.
     :param first: what the service answers to requests that come before ours, such as for a token.
     """
 
     auth: Mapping[str, Any]
     proof: Callable[[Heard], str | None]
     signs: bool = True
+    nonce: bool = True
     first: list[bytes] = field(default_factory=list)
 
 
@@ -172,11 +177,12 @@ CASES: dict[str, Case] = {
                   "headers": {"X-Time": "{unix}", "X-Nonce": "{nonce}", "X-Signature": "{signature}", "X-B": "${THIRD}"}},
                  hmac_proof),
     "aws_sigv4": Case({"access_key_id": "AKID", "secret_access_key": "${SECRET}", "region": "eu-west-1",
-                       "service": "sqs"}, aws_proof),
+                       "service": "sqs"}, aws_proof, nonce=False),
     "oauth2_client_credentials": Case({"client_id": "app", "client_secret": "${SECRET}", "token_url": "/t",
                                        "extra": {"more": "${OTHER}"}}, header("authorization", "Bearer a-token"),
                                       signs=False, first=[GRANT]),
-    "alipay": Case({"app_id": "2021", "private_key": "${RSA}", "alipay_public_key": VENDOR_PUBLIC_KEY}, alipay_proof),
+    "alipay": Case({"app_id": "2021", "private_key": "${RSA}", "alipay_public_key": VENDOR_PUBLIC_KEY}, alipay_proof,
+                    nonce=False),
     "wechatpay_v3": Case({"mch_id": "1900", "serial_no": "5157F0", "private_key": "${RSA}",
                           "public_key": VENDOR_PUBLIC_KEY, "public_key_id": "PUB_KEY_ID_1"}, wechat_pay_proof),
     "http_signature": Case({"key_id": "k", "algorithm": "ed25519", "private_key": "${KEY}"}, http_proof),
@@ -194,7 +200,7 @@ PARAMS = {
 METHOD = {"http": "POST /v1/{id}/items", "params": PARAMS, "idempotent": True}
 READ = {"http": "GET /v1/{id}/items", "params": {name: {**each, "in": "query"} for name, each in PARAMS.items()}}
 READ["params"]["id"] = PARAMS["id"]
-METHODS = {"json": METHOD, "form": {**METHOD, "body": "form"}, "get": READ}
+METHODS = {"json": METHOD, "form": {**METHOD, "body": "form"}, "xml": {**METHOD, "body": "xml"}, "get": READ}
 
 
 def at_wire(open_gate: Open, server: Wire, kind: str, **options: Any) -> Gate:
@@ -239,13 +245,14 @@ def test_a_signature_is_good_for_no_other_request(open_gate: Open, kind: str) ->
         assert CASES[kind].proof(other) is None
 
 
+@pytest.mark.parametrize("jitter", [0.0, 1.0])
 @pytest.mark.parametrize("kind", SIGNING)
-def test_a_second_attempt_carries_a_proof_of_its_own(open_gate: Open, kind: str) -> None:
+def test_a_second_attempt_carries_a_proof_of_its_own(open_gate: Open, kind: str, jitter: float) -> None:
     with Wire([*CASES[kind].first, answer(b"{}", "503 Busy"), answer()]) as server:
-        ask(at_wire(open_gate, server, kind, clock=FakeClock(), jitter=lambda: 1.0), "json")
+        ask(at_wire(open_gate, server, kind, clock=FakeClock(), jitter=lambda: jitter), "json")
     first, second = (CASES[kind].proof(heard(raw)) for raw in server.heard[-2:])
     assert first and second
-    assert first != second
+    assert (first != second) == (CASES[kind].nonce or jitter > 0)
 
 
 @pytest.mark.parametrize("kind", CASES)

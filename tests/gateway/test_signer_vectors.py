@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from gateway.bodies import WRITERS
+from gateway.bodies import make_writer
 from gateway.call import HttpRequest
 from gateway.signers.http_signature import HttpSignature
 from tests.gateway.signing import NO_TOKEN, signer
@@ -37,14 +38,14 @@ def test_aws_sigv4_gives_the_signatures_that_aws_publishes(vector: Any) -> None:
 
 
 @pytest.mark.parametrize("vector", DIGEST["vectors"], ids=lambda vector: vector["auth"].get("algorithm", "md5"))
-@pytest.mark.parametrize("body", ["json", "form"])
+@pytest.mark.parametrize("body", ["json", "form", "xml"])
 def test_digest_gives_the_signatures_that_wechat_pay_publishes(vector: Any, body: str) -> None:
     request = HttpRequest(
-        "POST", "https://e", "/", fields=DIGEST["fields"], writer=WRITERS[body], nonce=DIGEST["nonce"]
+        "POST", "https://e", "/", fields=DIGEST["fields"], writer=make_writer(body), nonce=DIGEST["nonce"]
     )
     signed = signer("digest", vector["auth"]).sign(request, NO_TOKEN)
     assert signed.fields["sign"] == vector["signature"]
-    assert signed.body == WRITERS[body][1](signed.fields)
+    assert signed.body == make_writer(body)[1](signed.fields)
 
 
 @pytest.mark.parametrize("vector", HMAC["vectors"], ids=lambda vector: vector["source"].split(",")[0])
@@ -78,6 +79,26 @@ def check_pss(vector: Any, made: HttpSignature, signed: HttpRequest, signature: 
     assert isinstance(key, rsa.RSAPrivateKey)
     pad = padding.PSS(padding.MGF1(hashes.SHA512()), 64)
     key.public_key().verify(b64decode(signature), made.base(signed)[1].encode(), pad, hashes.SHA512())
+
+
+def test_aws_sigv4_signs_each_day_with_that_days_key() -> None:
+    one, request = signer("aws_sigv4", AWS["vectors"][0]["auth"]), HttpRequest("GET", "https://example.com", "/")
+    for at in (0, 86399, 86400, 1_700_000_000):
+        other = signer("aws_sigv4", AWS["vectors"][0]["auth"])
+        dated = replace(request, at=at)
+        assert one.sign(dated, NO_TOKEN) == other.sign(dated, NO_TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [("https://WWW.example.com:443/v1", "www.example.com"), ("http://example.com:80", "example.com"),
+     ("https://example.com:80", "example.com:80")],
+)  # fmt: skip
+def test_http_signature_has_the_authority_as_rfc_9421_writes_it(url: str, authority: str) -> None:
+    made = signer(
+        "http_signature", {"key_id": "k", "algorithm": "hmac-sha256", "secret": "s", "components": ["@authority"]}
+    )
+    assert made.base(HttpRequest("GET", url, "/"))[1].startswith(f'"@authority": {authority}\n')
 
 
 def test_every_vector_file_names_its_source() -> None:
