@@ -46,7 +46,7 @@ function parts(service, method) {
     try {
       const told = await ask("POST", path, given);
       fill(answer, ...shown(told, showErrors(form, told.answer.error?.fields)));
-      say(told.answer.code === 0 ? "It succeeded" : `It failed: ${told.answer.message}`);
+      say(succeeded(told) ? "It succeeded" : `It failed: ${told.answer.message}`);
     } finally {
       button.disabled = false;
     }
@@ -56,8 +56,13 @@ function parts(service, method) {
   return [h("div", { class: "sides" }, form, h("div", {}, h("h2", {}, "The same with curl"), line, answer))];
 }
 
+/** What is streamed is in no envelope. */
+function succeeded({ status, answer }) {
+  return status < 400 && (typeof answer === "string" || !answer.error);
+}
+
 function shown({ status, headers, answer, ms: took }, rest) {
-  const good = status < 400 && answer.code === 0;
+  const good = succeeded({ status, answer });
   const id = headers.get("X-Request-ID");
   const more = TOLD.filter((name) => headers.has(name)).map((name) => `${name}: ${headers.get(name)}`);
   return [

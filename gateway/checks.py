@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog import Param, Service, Tls
+from gateway.catalog import STREAMED_BODIES, Param, Service, Tls
 from gateway.document import Document, Path_
 from schemas.catalog_formats import XML_MEMBER
 from schemas.params import value_problems
@@ -75,6 +75,15 @@ def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, An
         document.complain((*path, "cache"), "what is streamed cannot be kept; drop cache or stream")
 
 
+def check_stream(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
+    """A body that goes on as it comes has no params that could be checked."""
+    if raw.get("stream") and raw.get("body") in STREAMED_BODIES:
+        for param in params:
+            if param.place == "body":
+                say = "the body is streamed as it comes; say in: query or in: header, or drop it"
+                document.complain((*path, "params", param.name), say)
+
+
 def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
     """A fallback names a method that exists and never leads back to itself."""
     known = {f"{service}.{method}" for service in services for method in services[service].get("methods", {})}
@@ -105,6 +114,9 @@ def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None
     for method in methods.values():
         target = methods.get(method.fallback.call or "") if method.fallback else None
         if target:
+            if target.stream and not method.stream:
+                here = ("services", method.service.name, "methods", method.name, "fallback", "call")
+                document.complain(here, f"{target.full_name} streams, and this method does not")
             needed = {param.name for param in target.params if param.keywords["required"] is True}
             for lacking in sorted(needed - {param.name for param in method.params}):
                 where: Path_ = ("services", method.service.name, "methods", method.name, "fallback", "call")

@@ -51,6 +51,13 @@ class TokenSigner(Signer, Protocol):
         ...
 
 
+def reads_body(signer: Signer) -> bool:
+    """Whether the proof depends on the request's body or query. ``reads_body = False`` on a signer says that it does
+    not, so that a body can be streamed past it; else it is read whole first.
+    """
+    return bool(getattr(signer, "reads_body", True))
+
+
 class VerifyingSigner(Signer, Protocol):
     """A signer whose service signs its answers."""
 

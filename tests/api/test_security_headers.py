@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from flask import Flask, Response, request
+from flask import Flask
 
-from api.security import PROXIED
 from config import Settings
 
 EVERYWHERE = {
@@ -46,17 +45,6 @@ def test_https_is_asked_for_only_of_who_came_by_it(
     client = make_app(replace(settings, trusted_proxies=1)).test_client()
     answer = client.get("/healthz", headers={"X-Forwarded-Proto": scheme})
     assert ("Strict-Transport-Security" in answer.headers) is told
-
-
-def test_what_another_has_answered_is_left_as_it_is(app, client) -> None:
-    def proxied() -> Response:
-        request.environ[PROXIED] = True
-        return Response("theirs", headers={"X-Frame-Options": "SAMEORIGIN"})
-
-    app.add_url_rule("/proxied", view_func=proxied)
-    headers = client.get("/proxied").headers
-    assert headers.getlist("X-Frame-Options") == ["SAMEORIGIN"]
-    assert "Content-Security-Policy" not in headers
 
 
 def test_an_answer_with_a_secret_is_stored_nowhere(client, tokens) -> None:
