@@ -52,3 +52,10 @@ def test_no_file_names_another_host() -> None:
     for file in FOLDER.iterdir():
         hosts = set(re.findall(r"(?:https?:)?//([\w.-]+\.\w+)", file.read_text(encoding="utf-8")))
         assert hosts <= {"www.w3.org"}, file  # the name of SVG, which nobody fetches
+
+
+def test_every_picture_that_the_docs_show_is_there_and_small() -> None:
+    root = FOLDER.parent
+    for page in [root / "README.md", *(root / "docs").glob("*.md")]:
+        for name in re.findall(r"(?:\]\(|src=\")([^\s)\"]+\.png)", page.read_text(encoding="utf-8")):
+            assert (page.parent / name).stat().st_size < 150_000, name
