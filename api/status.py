@@ -32,7 +32,7 @@ Hour = Mapping[int, Minute]
 def status() -> Response:
     """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""
     gateway = parts().gateway
-    services, hour = [service for service, _ in allowed_services(gateway.catalog.services.values())], gateway.hour()
+    services, hour = [service for service, *_ in allowed_services(gateway.catalog.services.values())], gateway.hour()
     breakers = gateway.breakers(services)
     by_service = {each.name: _hour_of(each.name, hour) for each in services}
     told = {

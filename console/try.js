@@ -7,8 +7,9 @@ import { curl, field, showErrors, values } from "./form.js";
 const TOLD = ["X-Attempts", "X-Cache", "X-Fallback", "Idempotency-Replayed", "Server-Timing", "Retry-After", "RateLimit-Remaining"];
 
 export async function draw(main, service, method) {
-  const { items } = await get("/api/v1/services");
-  if (!items.length) return fill(main, h("h1", {}, "Try a method"), h("p", {}, "There is no service that you may call."));
+  const known = await get("/api/v1/services");
+  const items = known.items.filter((each) => each.methods.length); // one may only pass requests on
+  if (!items.length) return fill(main, h("h1", {}, "Try a method"), h("p", {}, "There is no method that you may call."));
   const chosen = items.find((each) => each.name === service) || items[0];
   const one = chosen.methods.find((each) => each.name === method) || chosen.methods[0];
   fill(main,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +18,7 @@ from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import Headers, end_to_end
-from gateway.signers import SIGNERS, fetches, reads_body
+from gateway.signers import SIGNERS, fetches, reads_body, reads_query
 from gateway.stream import LONGEST, SMALL, Inbound, Stream
 from gateway.tokens import token_name
 
@@ -60,7 +61,8 @@ class _Sender:
         self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
         self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
         self._parts, self._method, self.clock = parts, method, parts.clock
-        self.reads_body, self.fetches = reads_body(self._signer), self._token_of is not None
+        self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
+        self.fetches = self._token_of is not None
 
     def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
         """The answer, begun, and the token it was asked with."""
@@ -122,7 +124,7 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
 
 
 def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    base, fixed = rotation(urls), method.headers
+    base, fixed, ours = rotation(urls), method.headers, tuple(method.query.items())
     envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
 
     def handle(call: Call) -> Result:
@@ -130,7 +132,9 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         given = {name.lower() for name, _ in inbound.headers}
         headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
         headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
-        incoming, token = sender.open(_as_it_came(inbound, base(), headers, sender.reads_body), call)
+        request = _as_it_came(inbound, base(), headers, sender.reads_query)
+        request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
+        incoming, token = sender.open(request.with_query(*ours), call)
         answer = Stream(incoming.status, end_to_end(incoming.headers), incoming.read, incoming.close)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
         expired = sender.fetches and (incoming.status == 401 or json)
