@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams screenshots lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -41,6 +41,9 @@ bench-streams: .venv/dev ## How much a worker grows while 1 GB passes through it
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
 	$(BIN)/python -m bench.catalog_size
+
+screenshots: .venv/dev ## The console's pictures in docs/, taken anew with Chromium
+	$(BIN)/python -m tests.e2e.screenshots
 
 lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 
 from api.answers import envelope
 from api.auth import role_required, token_required
-from api.body import body_bytes, check_declared_hash, json_body
+from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
 from api.idempotency import idempotency_key
 from api.outgoing import outgoing, tell_attempts, tell_limit
@@ -27,6 +27,13 @@ blueprint.after_app_request(tell_limit)
 _schema = CallSchema()
 
 
+def _streams_body(service: str, method: str) -> bool:
+    try:
+        return parts().gateway.method(service, method).streams_body
+    except NotFound:
+        return False
+
+
 @blueprint.post("/call")
 @token_required
 def call() -> Response:
@@ -36,17 +43,11 @@ def call() -> Response:
 
 
 @blueprint.post("/call/<service>/<method>")
-@role_required(*ROLES, streamed=True)
+@role_required(*ROLES, streamed=_streams_body)
 def call_by_path(service: str, method: str) -> Response:
     """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
-    try:
-        streams_body = parts().gateway.method(service, method).streams_body
-    except NotFound:
-        check_declared_hash()  # whose body is not what it signed hears of that first, here as everywhere
-        raise
-    if streams_body:
+    if _streams_body(service, method):
         return _answer(service, method, _query(), from_text=True)
-    check_declared_hash()
     nothing = not request.content_type and not body_bytes()
     return _answer(service, method, {} if nothing else json_body())
 
