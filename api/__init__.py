@@ -13,6 +13,7 @@ from api import (
     batch,
     call,
     data,
+    docs,
     errors,
     files,
     health,
@@ -27,6 +28,7 @@ from api import (
     versions,
 )  # fmt: skip
 from api.answers import JsonProvider
+from api.openapi import OpenApi
 from api.paths import IdConverter, KeyConverter
 from api.versions import PREFIX
 
@@ -45,6 +47,8 @@ def register(app: Flask) -> None:
     app.register_blueprint(batch.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(docs.blueprint)
+    app.extensions["postern.openapi"] = OpenApi(app, api.spec)
     errors.register(app)
     versions.register(app)
     logs.register(app)

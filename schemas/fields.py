@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,16 @@ MOST_INTEGER = 2**63 - 1  # what both databases can hold
 MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MOST_MONEY = Decimal("9999999999.99")
 
+
+_MONEY_OUT = {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{2}$", "example": "12.50"}
+_MONEY_IN = {
+    "type": ["string", "number"],
+    "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$",
+    "multipleOf": 0.01,
+    "minimum": 0,
+    "maximum": float(MOST_MONEY),
+    "example": "12.50",
+}
 
 # Python's own int() and Decimal() also take other scripts' digits, spaces and 1_0.
 _WHOLE = re.compile(r"[+-]?[0-9]+")
@@ -63,11 +74,15 @@ class Number(fields.Integer):
 
 
 class Money(fields.Decimal):
-    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float."""
+    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float.
 
-    def __init__(self, **kwargs: Any) -> None:
+    :param given: it comes in; what is said of it in the OpenAPI file differs.
+    """
+
+    def __init__(self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         checks = validate.Range(Decimal(0), MOST_MONEY)
-        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, **kwargs)
+        told = {**(_MONEY_IN if given else _MONEY_OUT), **(metadata or {})}
+        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 40:
