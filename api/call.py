@@ -48,6 +48,17 @@ def call_by_query(service: str, method: str) -> Response:
     return _answer(service, method, params, from_text=True)
 
 
+@blueprint.after_request
+def tell_allowed(response: Response) -> Response:
+    """What OPTIONS says of a method that cannot be called by GET."""
+    named = request.view_args
+    if request.method == "OPTIONS" and named:
+        method = parts().gateway.catalog.find(**named)
+        if method and method.verb != "GET":
+            response.headers["Allow"] = "OPTIONS, POST"
+    return response
+
+
 def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
     call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
     result = parts().gateway.call(call)

@@ -1,4 +1,4 @@
-"""The OpenAPI file, and two pages that show it: ``/docs`` (Swagger UI) and ``/redoc``. Nothing is loaded from elsewhere."""
+"""The OpenAPI file, and two pages that show it: ``/docs`` (Swagger UI) and ``/redoc``; all of it from here."""
 
 from __future__ import annotations
 

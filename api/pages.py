@@ -1,4 +1,4 @@
-"""Something that changes seldom and is asked for by everybody, kept packed: given out as it is, or by its ETag not at all."""
+"""What changes seldom and is asked for by everybody: kept packed, and not sent again to who has it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,9 @@ class Page:
     def of(cls, body: bytes, kind: str) -> Page:
         return cls(gzip.compress(body, mtime=0), kind, sha256(body).hexdigest()[:32], len(body))
 
+    def body(self) -> bytes:
+        return gzip.decompress(self.packed)
+
     def answer(self) -> Response:
         if is_unchanged(self.etag):
             response = Response(status=304)
@@ -36,7 +39,7 @@ class Page:
             response = Response(self.packed, content_type=self.kind)
             response.headers["Content-Encoding"] = "gzip"
         else:
-            response = Response(gzip.decompress(self.packed), content_type=self.kind)
+            response = Response(self.body(), content_type=self.kind)
         response.set_etag(self.etag, weak=True)  # the same for all codings
         response.headers["Cache-Control"] = "no-cache, no-transform" if self.size > LARGE else "no-cache"
         response.headers["Vary"] = "Accept-Encoding"

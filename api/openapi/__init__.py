@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 file: the resources, the generic operations, and one typed operation for each of the catalog's methods."""
+"""The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's methods."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from api.openapi.failures import Failures
-from api.openapi.methods import ANSWER, CALL, HEADERS
+from api.openapi.failures import BODY, Failures
+from api.openapi.methods import ANSWER, CALL, HEADERS, TOGETHER
 from api.versions import PREFIX
 
+_SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
 INFO = {
     "title": "Postern",
     "version": "v1",
@@ -153,7 +154,7 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     return {
         "/healthz": get("healthz", "The process answers", {(400, -3001)}, state),
         "/readyz": get("readyz", "It has database, cache and catalog", {(400, -3001), (503, -5000)}, state),
-        "/metrics": get("metrics", "What all workers counted, for Prometheus", {(403, -2004)}, text),
+        "/metrics": get("metrics", "What all workers counted, for Prometheus", {(400, -3001), (403, -2004)}, text),
     }
 
 
@@ -167,14 +168,13 @@ def call_operation(call: dict[str, Any], failures: Failures) -> dict[str, Any]:
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": {"required": True, "content": {"application/json": call}},
-            "responses": {"200": ANSWER, **failures.answers(CALL | {(404, -3004), *_BODY, *_SOME})},
+            "responses": {"200": ANSWER, **failures.answers(CALL | BODY | {(404, -3004), *_SOME})},
         }
     }
 
 
 def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]:
     """``POST /batch``."""
-    kinds = {kind for kind in CALL if kind[0] in (400, 401, 409, 500)} | {(503, -5000), *_BODY}
     answers = {"200": {"$ref": "#/components/responses/Together"}, "207": {"$ref": "#/components/responses/Partial"}}
     return {
         "post": {
@@ -183,10 +183,6 @@ def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": {"required": True, "content": {"application/json": batch}},
-            "responses": {**answers, **failures.answers(kinds)},
+            "responses": {**answers, **failures.answers(TOGETHER | BODY)},
         }
     }
-
-
-_BODY = ((400, -3001), (400, -3002), (413, -3007))
-_SOME = ((502, -1002), (503, -1008), (503, -1010))

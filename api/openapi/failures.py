@@ -13,7 +13,6 @@ Kind = tuple[int, int]  # HTTP status and code: some codes go with two
 Found = dict[Kind, GatewayError]
 AWAY: Kind = (503, -5000)
 UNFORESEEN: Kind = (500, -5000)
-PARTIAL: Kind = (207, -1013)
 WHO: frozenset[Kind] = frozenset({(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)})
 BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
 _MOMENT = {"request_id": "0f8fad5bd9cb469fa16570867728950e", "timestamp": "2026-11-21T03:40:00.123Z"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.openapi.failures import AWAY, BODY, PARTIAL, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
 from api.openapi.shapes import object_of, sample, schema_of
 from api.versions import PREFIX
 from gateway.aggregates import Aggregate, Reference
@@ -14,9 +14,19 @@ from gateway.catalog import Catalog, Method, Param
 Item = tuple[str, dict[str, Any]]
 #: What any call may end in, whatever the method.
 CALL: frozenset[Kind] = WHO | {
-    UNFORESEEN, AWAY, (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006), (429, -3008), (429, -1009),
-    (502, -1003), (502, -1004), (502, -1005), (502, -1012), (503, -1007), (504, -1001), (504, -1011),
+    UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
+    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012), (503, -1007), (504, -1001), (504, -1011),
 }  # fmt: skip
+#: What several calls in one request may end in; each of them says its own.
+TOGETHER: frozenset[Kind] = WHO | {
+    UNFORESEEN,
+    AWAY,
+    (400, -3001),
+    (400, -3003),
+    (403, -2004),
+    (409, -3006),
+    (413, -3007),
+}
 ANSWER = {"$ref": "#/components/responses/Answer"}
 HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
 _STREAM = {
@@ -67,7 +77,7 @@ def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Fa
 
 def _post(method: Method, failures: Failures) -> dict[str, Any]:
     made = _operation(method, "", method_codes(method) | BODY, failures)
-    declared = {param.name: param.keywords for param in method.params}
+    declared = {param.name: _keywords(param) for param in method.params}
     example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
     content = {"application/json": {"schema": object_of(declared), "example": example}}
     needed = any(map(_is_needed, method.params))
@@ -75,7 +85,7 @@ def _post(method: Method, failures: Failures) -> dict[str, Any]:
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:
-    params = [_query(param.name, param.keywords) for param in method.params if not _is_object(param)]
+    params = [_query(param.name, _keywords(param)) for param in method.params if not _is_object(param)]
     made = _operation(method, ".get", method_codes(method), failures)
     return {**made, "parameters": [*params, *HEADERS]}
 
@@ -91,25 +101,26 @@ def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
-    """By GET or, where it takes something from a body, by POST."""
+    """By POST and, unless it takes something from a body, by GET."""
     query, body = _taken(catalog, aggregate, "query"), _taken(catalog, aggregate, "body")
-    codes = CALL - {(422, -1006), (429, -1009)} | {PARTIAL}
-    codes = frozenset(kind for kind in codes if kind[0] < 500 or kind[1] == -5000)
-    verb, more = ("post", {"requestBody": _body(body)}) if body else ("get", {})
-    return {
-        verb: {
-            "operationId": f"aggregate.{aggregate.name}",
-            "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
-            "tags": ["calls"],
-            "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
-            "responses": {
-                "200": {"$ref": "#/components/responses/Together"},
-                **failures.answers((codes | BODY if body else codes) - {PARTIAL}),
-                "207": {"$ref": "#/components/responses/Partial"},
-            },
-            **more,
-        }
+    shared = {
+        "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
+        "tags": ["calls"],
+        "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
     }
+    answers = {
+        name: {"$ref": f"#/components/responses/{each}"} for name, each in (("200", "Together"), ("207", "Partial"))
+    }
+    name = f"aggregate.{aggregate.name}"
+    post = {
+        "operationId": name,
+        "requestBody": _body(body),
+        "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+    }
+    if body:
+        return {"post": {**shared, **post}}
+    get = {"operationId": f"{name}.get", "responses": {**answers, **failures.answers(TOGETHER)}}
+    return {"get": {**shared, **get}, "post": {**shared, **post}}
 
 
 def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -130,6 +141,13 @@ def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Map
                 kind = "object" if len(reference.way) > 1 else "string"
                 found.setdefault(reference.way[0], {"type": kind})
     return found
+
+
+def _keywords(param: Param) -> Mapping[str, Any]:
+    """As declared; what stands in a path cannot be empty."""
+    if param.place == "path" and param.keywords["type"] == "string":
+        return {**param.keywords, "minLength": max(1, param.keywords.get("minLength", 1))}
+    return param.keywords
 
 
 def _is_needed(param: Param) -> bool:

@@ -109,7 +109,7 @@ def _successes(given: dict[str, Any], operation: dict[str, Any], name: str, verb
 
 
 def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> set[Kind]:
-    kinds = {UNFORESEEN, AWAY} | _MORE.get(name, set())
+    kinds = {UNFORESEEN, AWAY, (400, -3001)} | _MORE.get(name, set())
     if operation["security"]:
         kinds |= {*WHO, (403, -2004)}
     if "requestBody" in operation:
@@ -124,6 +124,4 @@ def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str
         kinds.add((409, -3006))
     if _is_guarded(item, verb, name):
         kinds.add((412, -3009))
-    if not any(kind[0] < 500 for kind in kinds):
-        kinds.add((400, -3001))
     return kinds
