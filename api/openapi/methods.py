@@ -15,7 +15,8 @@ Item = tuple[str, dict[str, Any]]
 #: What any call may end in, whatever the method.
 CALL: frozenset[Kind] = WHO | {
     UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
-    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012), (503, -1007), (504, -1001), (504, -1011),
+    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
+    (503, -1007), (504, -1001), (504, -1011),
 }  # fmt: skip
 #: What several calls in one request may end in; each of them says its own.
 TOGETHER: frozenset[Kind] = WHO | {

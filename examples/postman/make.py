@@ -1,4 +1,4 @@
-"""A Postman collection and its environment, made of an OpenAPI file: ``flask openapi | python examples/postman/make.py``.
+"""A Postman collection and its environment, made of an OpenAPI file: ``flask openapi | python postman/make.py``.
 
 Postman runs requests from top to bottom, so they stand in an order that works: what is made comes before what uses it,
 what ends something comes last. Each keeps what later ones need: the token, the ids of what it made.
@@ -145,7 +145,9 @@ def _body(operation: Json) -> Json | None:
 
 def _script(name: str) -> list[str]:
     lines = ["pm.test('success', () => pm.expect(pm.response.code).to.be.within(200, 299));"]
-    return lines + [f"pm.environment.set('{key}', pm.response.json().data.{at});" for key, at in KEPT.get(name, {}).items()]
+    return lines + [
+        f"pm.environment.set('{key}', pm.response.json().data.{at});" for key, at in KEPT.get(name, {}).items()
+    ]
 
 
 def main() -> None:
