@@ -135,7 +135,7 @@ def _value(parameter: Json) -> Any:
 def _body(operation: Json) -> Json | None:
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
-        return {"mode": "formdata", "formdata": [{"key": "file", "type": "file", "src": "examples/postman/hello.txt"}]}
+        return {"mode": "formdata", "formdata": [{"key": "file", "type": "file", "src": "hello.txt"}]}
     if "application/json" not in content:
         return None
     example = BODIES.get(operation["operationId"], content["application/json"].get("example", {}))

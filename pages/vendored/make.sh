@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this folder anew of what tests/npm/package.json names (npm ci --prefix tests/npm).
+# Makes this folder anew; first: npm ci --prefix tests/npm
 set -euo pipefail
 cd "$(dirname "$0")"
 npm=../../tests/npm/node_modules
