@@ -50,7 +50,7 @@ def test_redoc_shows_a_method_and_finds_it(visit: Visit, live: Live) -> None:
 
     expect(page.get_by_role("heading", name="Send a message to a follower").first).to_be_attached(timeout=30_000)
     page.get_by_placeholder("Search").fill("geocode")
-    expect(page.get_by_role("search").get_by_text("Coordinates of an address").first).to_be_visible()
+    expect(page.get_by_role("search").get_by_text("Coordinates of an address").first).to_be_visible(timeout=30_000)
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
