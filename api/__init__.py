@@ -14,6 +14,7 @@ from api import (
     call,
     console,
     data,
+    docs,
     errors,
     files,
     health,
@@ -30,6 +31,7 @@ from api import (
     versions,
 )  # fmt: skip
 from api.answers import JsonProvider
+from api.openapi import OpenApi
 from api.paths import IdConverter, KeyConverter, RestConverter
 from api.versions import PREFIX
 
@@ -50,6 +52,8 @@ def register(app: Flask) -> None:
     app.register_blueprint(health.blueprint)
     app.register_blueprint(console.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(docs.blueprint)
+    app.extensions["postern.openapi"] = OpenApi(app, api.spec)
     errors.register(app)
     versions.register(app)
     logs.register(app)

@@ -65,6 +65,17 @@ def _query() -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
 
 
+@blueprint.after_request
+def tell_allowed(response: Response) -> Response:
+    """What OPTIONS says of a method that cannot be called by GET."""
+    named = request.view_args
+    if request.method == "OPTIONS" and named:
+        method = parts().gateway.catalog.find(**named)
+        if method and method.verb != "GET":
+            response.headers["Allow"] = "OPTIONS, POST"
+    return response
+
+
 def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
     call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
     declared = parts().gateway.method(service, method)

@@ -17,6 +17,9 @@ PUBLIC = {
     "/metrics",
     "/",
     "/console/<name>",
+    "/docs",
+    "/redoc",
+    "/docs/<name>",
 }
 
 

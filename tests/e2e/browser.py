@@ -15,11 +15,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.e2e.live import ROOT
 
-AXE_VERSION = "4.14.1"
-AXE = ROOT / ".venv" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+AXE = ROOT / "tests" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
 OUT = "POSTERN_TEST_BROWSER=no leaves them out."
 MISSING = f"These tests need Chromium: apt-get install chromium. {OUT}"
-MISSING_AXE = f"These tests need axe-core: npm install --prefix .venv/npm axe-core@{AXE_VERSION}. {OUT}"
+MISSING_AXE = f"These tests need axe-core: npm ci --prefix tests/npm. {OUT}"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
