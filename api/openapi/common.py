@@ -16,8 +16,8 @@ INFO = {
     "description": (
         "Every JSON answer is `{code, message, data, request_id, timestamp}`; `code` is 0, or negative for a failure, "
         "which also has `error`: its type, whose fault it is (`caller`, `gateway` or `downstream`) and whether another "
-        "try makes sense.\n\nLog in with `POST /api/v1/login`, then press Authorize and paste the `access_token`.\n\nNot in "
-        "this file, which cannot say it: `ANY /api/v1/proxy/<service>/<path>` passes a vendor's own requests on as they are."
+        "try makes sense.\n\nLog in with `POST /api/v1/login`, then press Authorize and paste the `access_token`.\n\n"
+        "What this file cannot say: `ANY /api/v1/proxy/<service>/<path>` passes a vendor's own requests on as they are."
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }
