@@ -40,8 +40,8 @@ def panels() -> Iterator[tuple[str, str]]:
 
 def documented() -> dict[str, set[str]]:
     """Labels by metric, as docs/metrics.md has them."""
-    rows = re.findall(r"^\| (`postern_.*?) \| (.*?) \|", (ROOT / "docs" / "metrics.md").read_text("utf-8"), re.M)
-    return {name: set(filter(None, labels.split(", "))) for names, labels in rows for name in re.findall(r"\w+", names)}
+    rows = re.findall(r"^\| (`postern_.*?) \|(.*?)\|", (ROOT / "docs" / "metrics.md").read_text("utf-8"), re.M)
+    return {name: set(re.findall(r"\w+", labels)) for names, labels in rows for name in re.findall(r"\w+", names)}
 
 
 class Prometheus:
