@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import uuid
 from typing import Any
@@ -16,6 +15,8 @@ from api import logs
 from api.answers import shape
 from api.errors import describe
 from api.parts import parts
+from cli import complete
+from cli.tables import print_json
 from gateway import Call, Caller, Gateway, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
@@ -25,13 +26,16 @@ from gateway.parts import Parts as GatewayParts
 
 
 @click.command("call")
-@click.argument("service")
-@click.argument("method")
+@click.argument("service", shell_complete=complete.services)
+@click.argument("method", shell_complete=complete.methods)
 @click.argument("params", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Print the exact request instead of sending it; secrets are masked.")
 @with_appcontext
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
-    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
+    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
+
+    Prints the answer as callers get it, JSON, and logs to stderr. Exit code: 0 success, 1 the call failed, 2 usage.
+    """
     made = parts()
     log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
     shared = GatewayParts.over(
@@ -45,9 +49,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
         if dry_run:
             click.echo(made.masker.line(_wire(gateway.dry_run(call)).encode()))
         else:
-            _print(shape(g.request_id, gateway.call(call).data))
+            print_json(shape(g.request_id, gateway.call(call).data))
     except GatewayError as error:
-        _print(shape(g.request_id, None, error.code, error.text, describe(error)))
+        print_json(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error
 
 
@@ -76,7 +80,3 @@ def _wire(request: HttpRequest) -> str:
     if request.body:
         head += [f"Content-Length: {len(request.body)}", "", request.body.decode("utf-8", "replace")]
     return "\n".join(head)
-
-
-def _print(envelope: dict[str, Any]) -> None:
-    click.echo(json.dumps(envelope, ensure_ascii=False, indent=2))

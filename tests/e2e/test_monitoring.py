@@ -43,7 +43,7 @@ services:
 @pytest.mark.parametrize(
     "words",
     [("check", "config", "prometheus.yml"), *(("test", "rules", each) for each in TESTS)],
-    ids=lambda words: " ".join(words),
+    ids=" ".join,
 )
 def test_promtool_accepts_what_ships(words: tuple[str, ...]) -> None:
     *command, file = words
