@@ -11,7 +11,7 @@ import termios
 import tty
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 
 import click
@@ -29,9 +29,9 @@ from gateway.errors import GatewayError
 PATIENCE = 5.0  # seconds for an answer
 LARGEST = 64 * 1024 * 1024  # bytes of one
 LOOKS = 11  # shown is what happened over the last ten intervals
-HEADER = ("SERVICE", "CALLS/S", "    P50", "    P99", " FAILED", "BREAKER", "HEALTH")
+HEADER = ("SERVICE", "CALLS/S", "    P50", "    P99", " FAILED", "BREAKER  ", "HEALTH ")  # as wide as what is below
 #: Columns that are left out where a terminal is too narrow, the first one first.
-EXPENDABLE = ("    P50", "HEALTH", "BREAKER", "    P99")
+EXPENDABLE = ("    P50", "HEALTH ", "BREAKER  ", "    P99")
 NAME = 12  # cells that a service's name keeps while there is something to leave out
 ENTER, LEAVE, HOME, CLEAR = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
 
@@ -51,7 +51,11 @@ def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
 
     Failed calls are those of which the gateway or the service is at fault. Shown are the last ten intervals.
     """
-    watch = _Watch(url or f"http://127.0.0.1:{parts().settings.port}")
+    with closing(_Watch(url or f"http://127.0.0.1:{parts().settings.port}")) as watch:
+        _show(watch, every, once, as_json)
+
+
+def _show(watch: _Watch, every: float, once: bool, as_json: bool) -> None:
     if once:
         watch.look()
         watch.clock.sleep(every)
@@ -97,6 +101,9 @@ class _Watch:
     def _trouble(self, why: str) -> Trouble:
         self._looks.clear()  # what comes after is measured anew
         return Trouble(why)
+
+    def close(self) -> None:
+        self._channel.close()
 
     def lines(self, as_json: bool) -> list[str]:
         (began, before), (ended, after) = self._looks[0], self._looks[-1]
