@@ -10,6 +10,7 @@ from urllib.parse import quote
 from flask import request
 
 from api.app_secrets import AppSecrets
+from api.app_signature import signature_of, signed_text
 from api.body import body_bytes, check_declared_hash, declared_hash
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.identity import identity
@@ -20,7 +21,7 @@ from models import App
 
 CLOCK_SKEW = 300  # seconds a timestamp may be off, either way
 NONCE_KEPT = 2 * CLOCK_SKEW + 1  # the last second a timestamp counts in, included
-_NONCE_LENGTHS = range(8, 65)
+NONCE_LENGTHS = range(8, 65)
 _HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
 _NO_SECRET = AppSecrets.make()  # stands where there is none, and nobody knows it
 
@@ -59,13 +60,12 @@ def _secrets(app: App | None) -> list[Secret]:
 
 
 def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
-    right = hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(right.encode(), signature.encode())
+    return hmac.compare_digest(signature_of(secret, signed).encode(), signature.encode())
 
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
     body = declared_hash() or hashlib.sha256(body_bytes()).hexdigest()
-    return "\n".join((request.method, wire_target(), timestamp, nonce, body)).encode("latin-1")
+    return signed_text(request.method, wire_target(), timestamp, nonce, body)
 
 
 def wire_target() -> str:
@@ -84,7 +84,7 @@ def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
     sent = int(timestamp) if re.fullmatch(r"[0-9]{1,12}", timestamp) else None
     if sent is None or abs(int(identity().clock.wall()) - sent) > CLOCK_SKEW:
         raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
-    if len(nonce) not in _NONCE_LENGTHS:
+    if len(nonce) not in NONCE_LENGTHS:
         raise Replayed("The nonce is not 8 to 64 characters long.")
     if not identity().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
         raise Replayed("The nonce was seen before.")

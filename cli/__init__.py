@@ -10,9 +10,13 @@ from cli.call import call_cli
 from cli.catalog import catalog_cli
 from cli.database import database_cli, init
 from cli.seed import seed
+from cli.signing import sign
 from cli.top import top
 
 COMMANDS = (catalog_cli, cache_cli, call_cli, user_cli, app_cli, database_cli, init, seed, top)
+
+
+app_cli.add_command(sign)
 
 
 def register(app: Flask) -> None:

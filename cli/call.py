@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import uuid
 from typing import Any
@@ -23,6 +24,8 @@ from gateway.call import HttpRequest
 from gateway.clock import SystemClock
 from gateway.masking import STARS
 from gateway.parts import Parts as GatewayParts
+
+_CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @click.command("call")
@@ -77,6 +80,14 @@ def _wire(request: HttpRequest) -> str:
     target = base.path + request.target.replace(quote(STARS), STARS)
     head = [f"# to {base.scheme}://{base.netloc}", f"{request.verb} {target} HTTP/1.1", f"Host: {base.netloc}"]
     head += [f"{name}: {value}" for name, value in request.headers.items()]
+    if request.body or request.verb in ("POST", "PUT", "PATCH"):
+        head.append(f"Content-Length: {len(request.body)}")
     if request.body:
-        head += [f"Content-Length: {len(request.body)}", "", request.body.decode("utf-8", "replace")]
+        head += ["", _shown(request.body)]
     return "\n".join(head)
+
+
+def _shown(body: bytes) -> str:
+    """Text as it is; as ``\\x00`` what is none, and what a terminal would act on."""
+    text = body.decode("utf-8", "backslashreplace")
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

@@ -1,4 +1,4 @@
-"""``flask catalog check|show|diff``: is the catalog right, what is in it, what would another one change."""
+"""``flask catalog check|show|diff|import``: is the catalog right, what is in it, what would another one change."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from api.parts import parts
 from cli import complete
 from cli.differences import differences
+from cli.importing import import_catalog
 from cli.tables import AS_JSON, print_json, table
 from gateway.catalog import Catalog, Method
 from gateway.clock import SystemClock
@@ -18,6 +19,7 @@ from gateway.loader import CatalogError, load_catalog
 from gateway.sources import AddressError, SourceError, open_source
 
 catalog_cli = AppGroup("catalog", help="The services that Postern can call.")
+catalog_cli.add_command(import_catalog)
 
 
 class Trouble(click.ClickException):
@@ -36,8 +38,6 @@ def check(file: str | None, as_json: bool) -> None:
         _check_json(text, name)
         return
     catalog = _loaded(text, name)
-    if catalog.unbuilt:
-        click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
     for note in catalog.notes:
         click.echo(f"{name}: note: {note}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
@@ -50,9 +50,8 @@ def _check_json(text: str, name: str) -> None:
         problems = [{"line": line or None, "key": key, "problem": say} for line, key, say in error.problems]
         print_json({"ok": False, "name": name, "problems": problems})
         raise SystemExit(1) from error
-    notes = [*(f"accepted, but not built yet: {part}" for part in catalog.unbuilt), *catalog.notes]
     counts = {"services": len(catalog.services), "methods": len(list(catalog.methods()))}
-    print_json({"ok": True, "name": name, **counts, "notes": notes})
+    print_json({"ok": True, "name": name, **counts, "notes": list(catalog.notes)})
 
 
 @catalog_cli.command("diff")

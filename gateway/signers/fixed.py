@@ -24,6 +24,7 @@ def key_of(auth: Mapping[str, Any]) -> bytes:
 
 class NoAuth:
     secrets: tuple[Secret, ...] = ()
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pass
@@ -36,6 +37,7 @@ class ApiKey:
     """``in: query|header``, ``name``, ``value``."""
 
     secrets: tuple[Secret, ...] = ()
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._in_query = auth["in"] == "query"
@@ -48,11 +50,13 @@ class ApiKey:
 class Basic:
     """``username``, ``password``."""
 
+    reads_body = reads_query = False
+
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
         coded = b64encode(pair.encode()).decode()
         self.secrets: tuple[Secret, ...] = (Secret(coded),)
-        self._value = "Basic " + coded
+        self._value = "Basic " + (STARS if plain(auth["password"]) == STARS else coded)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", self._value)
@@ -62,6 +66,7 @@ class Bearer:
     """``token``."""
 
     secrets: tuple[Secret, ...] = ()
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._value = "Bearer " + plain(auth["token"])

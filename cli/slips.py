@@ -1,0 +1,162 @@
+"""What people get wrong when they sign a request: each slip makes of the right recipe the one that was followed."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import permutations
+from urllib.parse import quote, unquote
+
+EMPTY = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is signed and how; as it stands, the right way."""
+
+    secret: bytes = field(repr=False)
+    lines: tuple[str, ...]  # verb, target, timestamp, nonce, hash of the body
+    body: bytes
+    url: str = ""
+    between: str = "\n"
+    end: str = ""
+    mac: Callable[[bytes, bytes], bytes] = lambda secret, text: hmac.digest(secret, text, "sha256")
+    written: Callable[[bytes], str] = bytes.hex
+
+    @property
+    def signature(self) -> str:
+        text = self.between.join(line for line in self.lines if line) + self.end
+        return self.written(self.mac(self.secret, text.encode("utf-8", "replace")))
+
+
+Slip = Callable[[Recipe], Iterable[Recipe]]
+
+
+def explanation(recipe: Recipe, signature: str) -> str | None:
+    """In which way, of those known here, this signature was made: one slip, or two at once. None: in no such way."""
+    for name, slip in SLIPS.items():
+        if any(each.signature == signature for each in slip(recipe)):
+            return name
+    for (one, first), (other, second) in permutations(SLIPS.items(), 2):
+        if any(each.signature == signature for made in first(recipe) for each in second(made)):
+            return f"{one}, and {other}"
+    return None
+
+
+def _line(index: int, change: Callable[[str], str]) -> Slip:
+    def slip(recipe: Recipe) -> Iterator[Recipe]:
+        lines = list(recipe.lines)
+        lines[index] = change(lines[index])
+        if tuple(lines) != recipe.lines:
+            yield replace(recipe, lines=tuple(lines))
+
+    return slip
+
+
+def _body(change: Callable[[bytes], bytes]) -> Slip:
+    def slip(recipe: Recipe) -> Iterator[Recipe]:
+        body = change(recipe.body)
+        if body != recipe.body:
+            yield replace(recipe, body=body, lines=(*recipe.lines[:4], hashlib.sha256(body).hexdigest()))
+
+    return slip
+
+
+def _way(**changes: object) -> Slip:
+    return lambda recipe: [replace(recipe, **changes)]  # type: ignore[arg-type]
+
+
+def _mac(algorithm: str) -> Slip:
+    return _way(mac=lambda secret, text: hmac.digest(secret, text, algorithm))
+
+
+def _milliseconds(recipe: Recipe) -> Iterator[Recipe]:
+    verb, target, timestamp, *rest = recipe.lines
+    known = [timestamp[:-3]] if len(timestamp) > 11 else [f"{timestamp}{part:03}" for part in range(1000)]
+    for each in known:
+        yield replace(recipe, lines=(verb, target, each, *rest))
+
+
+def _swapped(recipe: Recipe) -> Iterator[Recipe]:
+    verb, target, timestamp, nonce, body = recipe.lines
+    yield replace(recipe, lines=(verb, target, nonce, timestamp, body))
+
+
+def _sorted_query(target: str) -> str:
+    path, mark, query = target.partition("?")
+    return path + mark + "&".join(sorted(query.split("&")))
+
+
+def _plain_slash(target: str) -> str:
+    path, mark, query = target.partition("?")
+    return (path.removesuffix("/") if path.endswith("/") else f"{path}/") + mark + query
+
+
+def _decoded_secret(recipe: Recipe) -> Iterator[Recipe]:
+    padded = recipe.secret + b"=" * (-len(recipe.secret) % 4)
+    for altchars in (b"-_", b"+/"):
+        try:
+            yield replace(recipe, secret=base64.b64decode(padded, altchars, validate=True))
+        except ValueError:
+            continue
+
+
+def _json(ascii_only: bool, *separators: str) -> Slip:
+    def change(body: bytes) -> bytes:
+        try:
+            value = json.loads(body)
+        except (ValueError, RecursionError):
+            return body
+        return json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "replace")  # type: ignore[arg-type]
+
+    return _body(change)
+
+
+SLIPS: dict[str, Slip] = {
+    "the path without its query": _line(1, lambda target: target.partition("?")[0]),
+    "the hash of an empty body": _line(4, lambda _: EMPTY),
+    "the timestamp in milliseconds in one place and in seconds in the other": _milliseconds,
+    "the signature in upper-case hex": _way(written=lambda mac: mac.hex().upper()),
+    "the signature in base64": _way(written=lambda mac: base64.b64encode(mac).decode()),
+    "the body's hash in upper-case hex": _line(4, str.upper),
+    "the body's hash in base64": _line(4, lambda text: base64.b64encode(bytes.fromhex(text)).decode() if text else ""),
+    "no line for the body's hash": _line(4, lambda _: ""),
+    "the body itself in place of its hash": lambda recipe: [
+        replace(recipe, lines=(*recipe.lines[:4], recipe.body.decode("utf-8", "replace")))
+    ],
+    "the body with a line break at its end": _body(lambda body: body + b"\n"),
+    "the body without the line break at its end": _body(lambda body: body.rstrip(b"\r\n")),
+    "the body without any line breaks, as curl -d sends a file": _body(
+        lambda body: body.replace(b"\r", b"").replace(b"\n", b"")
+    ),
+    "the JSON written anew, without spaces": _json(False, ",", ":"),
+    "the JSON written anew, without spaces and with \\u escapes": _json(True, ",", ":"),
+    "the JSON written anew, with spaces": _json(False, ", ", ": "),
+    "the JSON written anew, with spaces and \\u escapes": _json(True, ", ", ": "),
+    "a line break at the end": _way(end="\n"),
+    "nothing between the lines": _way(between=""),
+    "\\r\\n between the lines": _way(between="\r\n"),
+    "a backslash and an n between the lines, not a line break": _way(between="\\n"),
+    "the verb in lower case": _line(0, str.lower),
+    "no line for the nonce": _line(3, lambda _: ""),
+    "no line for the timestamp": _line(2, lambda _: ""),
+    "nonce and timestamp the other way round": _swapped,
+    "the whole URL and not the path": lambda recipe: [
+        replace(recipe, lines=(recipe.lines[0], recipe.url or recipe.lines[1], *recipe.lines[2:]))
+    ],
+    "the path without its percent escapes": _line(1, unquote),
+    "the path escaped once more": _line(1, lambda target: quote(target, safe="/?&=")),
+    "the query sorted": _line(1, _sorted_query),
+    "a slash more or less at the path's end": _line(1, _plain_slash),
+    "a line break at the secret's end": lambda recipe: [replace(recipe, secret=recipe.secret + b"\n")],
+    "the secret decoded from base64": _decoded_secret,
+    "SHA-256 over secret and text, and no HMAC": _way(mac=lambda key, text: hashlib.sha256(key + text).digest()),
+    "secret and text the other way round": _way(mac=lambda key, text: hmac.digest(text, key, "sha256")),
+    "HMAC-SHA1": _mac("sha1"),
+    "HMAC-SHA512": _mac("sha512"),
+    "HMAC-MD5": _mac("md5"),
+}

@@ -1,0 +1,95 @@
+"""``flask call ... --dry-run``: the request that is then sent, byte for byte, with stars for secrets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from config import Settings
+from gateway.bodies import WRITERS
+from sandbox import Sandbox
+
+AUTHS: dict[str, dict[str, str]] = {
+    "none": {"type": "none"},
+    "key in the query": {"type": "api_key", "in": "query", "name": "key", "value": "secret-key-1"},
+    "key in a header": {"type": "api_key", "in": "header", "name": "X-Key", "value": "secret-key-1"},
+    "basic": {"type": "basic", "username": "ann", "password": "secret-key-1"},
+    "bearer": {"type": "bearer", "token": "secret-key-1"},
+    "app_secret": {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"},
+}  # fmt: skip
+TEXT = {"type": "string"}
+METHODS: dict[str, dict[str, Any]] = {
+    "read": {"http": "GET /anything/{id}", "params": {"id": TEXT, "q": TEXT, "X-Tenant": {**TEXT, "in": "header"}}},
+    "gone": {"http": "DELETE /anything/{id}", "params": {"id": TEXT}},
+    "bare": {"http": "POST /anything", "headers": {"X-Fixed": "yes"}},
+    **{kind: {"http": "POST /anything", "body": kind, "params": {"text": TEXT}} for kind in WRITERS},
+}
+GIVEN = {"read": ["id=a b/c", "q=北京 &=", "X-Tenant=t"], "gone": ["id=1"], "bare": []}
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def make(make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, box: Sandbox) -> Callable[..., Any]:
+    """The command's output, for a service with this auth and these methods on the sandbox."""
+
+    def made(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
+        file = tmp_path / "catalog.yaml"
+        service = {"base_url": box.url, "auth": auth, "methods": methods}
+        file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+        runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
+
+        def run(*words: str) -> str:
+            done = runner.invoke(args=["call", "s", *words])
+            assert done.exit_code == 0, done.output
+            return str(done.stdout)
+
+        return run
+
+    return made
+
+
+def same(shown: str, sent: str) -> bool:
+    """Stars stand for anything."""
+    return bool(re.fullmatch(".*".join(map(re.escape, shown.split("****"))), sent))
+
+
+@pytest.mark.parametrize("auth", AUTHS)
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_dry_run_shows_is_what_is_sent(make: Callable[..., Any], box: Sandbox, auth: str, method: str) -> None:
+    run = make(AUTHS[auth], {"m": METHODS[method]})
+    given = GIVEN.get(method, ["text=你好 & <more>"])
+    shown = run("m", *given, "--dry-run")
+    assert box.requests == []
+    run("m", *given)
+    sent = box.requests[-1]
+    head, _, body = shown.removesuffix("\n").partition("\n\n")
+    where, first, *headers = head.split("\n")
+    assert where == f"# to {box.url}"
+    assert same(first, f"{sent.verb} {sent.target} HTTP/1.1")
+    pairs = {name.lower(): value for name, value in (line.split(": ", 1) for line in headers)}
+    assert pairs.keys() == sent.headers.keys()
+    boundary = pairs["content-type"].partition("boundary=")[2] if method == "multipart" else ""
+    boundaries = (boundary, sent.headers["content-type"].partition("boundary=")[2]) if boundary else ("", "")
+    for name, value in pairs.items():
+        assert name == "x-request-id" or same(value.replace(*boundaries) if boundary else value, sent.headers[name])
+    assert (body.replace(*boundaries) if boundary else body) == sent.text().replace(
+        "\r\n", "\n" if boundary else "\r\n"
+    )
+    assert not any(secret in shown for secret in ("secret-key-1", "sandbox-secret"))
+
+
+def test_bytes_that_are_no_text_are_shown_escaped(make: Callable[..., Any]) -> None:
+    run = make(AUTHS["none"], {"m": {"http": "POST /anything", "params": {"text": TEXT}}})
+    assert '{"text":"\\x9b2J"}' in run("m", "text=\x9b2J", "--dry-run")
