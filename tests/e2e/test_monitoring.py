@@ -125,16 +125,27 @@ def watched(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_a_real_prometheus_answers_every_query_of_the_dashboard(watched: tuple[Live, Prometheus]) -> None:
     live, prometheus = watched
 
-    def silent() -> list[tuple[str, str]]:
+    silent = [("", "")]
+
+    def asked(query: str) -> bool:
+        """Whether it gives something, after some more calls."""
         for method in ("good", "bad", "kept"):
             live.call(f"s.{method}")
-        return [(title, expression) for title, expression in panels() if not prometheus.ask(expression)]
+        return bool(prometheus.ask(query))
+
+    def all_speak() -> bool:
+        asked("up")
+        silent[:] = [(title, query) for title, query in panels() if not prometheus.ask(query)]
+        return {re.search(r"postern_\w+", query)[0] for _, query in silent} <= unused
 
     unused = {"postern_redis_up", "postern_breaker_transitions_total"}  # there is none; nothing broke
     live.catalog_file.write_text(live.catalog_file.read_text() + "# changed\n")
-    wait_for(lambda: {re.search(r"postern_\w+", query)[0] for _, query in silent()} <= unused)
-    wait_for(lambda: prometheus.ask('service:postern_call_failures:ratio_rate5m{service="s"} > 0.2'))
-    wait_for(lambda: prometheus.ask('ALERTS{alertname="PosternErrors", service="s"}'))
+    try:
+        wait_for(all_speak)
+    except AssertionError as error:
+        raise AssertionError(f"nothing comes of {silent}") from error
+    wait_for(lambda: asked('service:postern_call_failures:ratio_rate5m{service="s"} > 0.2'))
+    wait_for(lambda: asked('ALERTS{alertname="PosternErrors", service="s"}'))
 
 
 @NEEDS_IT
