@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -35,6 +35,9 @@ bench-batch: .venv/dev ## How long ten slow calls take in one batch
 
 bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
 	$(BIN)/python -m bench.lists
+
+bench-streams: .venv/dev ## How much a worker grows while 1 GB passes through it, each way
+	$(BIN)/python -m bench.streams
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
 	$(BIN)/python -m bench.catalog_size

@@ -133,6 +133,20 @@ def _write_together(response, piece, write=Response.write):
 Response.write = _write_together
 
 
+OWN = {"server", "date"}  # gunicorn says them itself and drops any other; of a proxied answer the vendor's are meant
+
+
+def _process_headers(response, headers, process=Response.process_headers):
+    process(response, headers)
+    response.headers += [(name, value) for name, value in headers if name.lower() in OWN]
+
+
+def _default_headers(response, made=Response.default_headers):
+    given = {name.lower() for name, _ in response.headers} & OWN
+    return [line for line in made(response) if not given or line.partition(":")[0].lower() not in given]
+
+
+Response.process_headers, Response.default_headers = _process_headers, _default_headers
 _metrics = tempfile.mkdtemp(prefix="postern-metrics-")  # what the workers count; gone with the master
 
 

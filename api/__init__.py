@@ -22,19 +22,20 @@ from api import (
     orders,
     payments,
     products,
+    proxy,
     services,
     users,
     versions,
 )  # fmt: skip
 from api.answers import JsonProvider
-from api.paths import IdConverter, KeyConverter
+from api.paths import IdConverter, KeyConverter, RestConverter
 from api.versions import PREFIX
 
 
 def register(app: Flask) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""
     app.json = JsonProvider(app)
-    app.url_map.converters.update(id=IdConverter, key=KeyConverter)
+    app.url_map.converters.update(id=IdConverter, key=KeyConverter, rest=RestConverter)
     # It collects the OpenAPI file; its own error handler gives way to ours.
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
@@ -43,6 +44,7 @@ def register(app: Flask) -> None:
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(batch.blueprint, url_prefix=PREFIX)
+    app.register_blueprint(proxy.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
     app.register_blueprint(metrics.blueprint)
     errors.register(app)

@@ -52,10 +52,12 @@ def _caller(streamed: bool) -> Caller:
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
+    g.by_authorization = False
     if token := request.headers.get("X-Postern-Token"):
         return _bearer(token, streamed)
     if request.headers.get("X-App-Id"):
         return signing_app(streamed=streamed)
+    g.by_authorization = True
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, request
 
 from api.answers import envelope
-from api.auth import token_required
-from api.body import body_bytes, json_body
+from api.auth import role_required, token_required
+from api.body import body_bytes, check_declared_hash, json_body
 from api.errors import MethodNotAllowed
 from api.idempotency import idempotency_key
 from api.outgoing import outgoing, tell_attempts, tell_limit
 from api.parts import parts
+from api.streams import callers_inbound, respond
+from gateway.stream import Stream
 from schemas.call import CallSchema
+from schemas.catalog import ROLES
 
 blueprint = Blueprint("call", __name__)
 blueprint.after_request(tell_attempts)
@@ -31,9 +35,12 @@ def call() -> Response:
 
 
 @blueprint.post("/call/<service>/<method>")
-@token_required
+@role_required(*ROLES, streamed=True)
 def call_by_path(service: str, method: str) -> Response:
-    """The parameters are the whole body; no body means none."""
+    """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
+    if parts().gateway.method(service, method).streams_body:
+        return _answer(service, method, _query(), from_text=True)
+    check_declared_hash()
     nothing = not request.content_type and not body_bytes()
     return _answer(service, method, {} if nothing else json_body())
 
@@ -44,11 +51,19 @@ def call_by_query(service: str, method: str) -> Response:
     """The parameters are the query; only for methods whose own verb is GET."""
     if parts().gateway.method(service, method).verb != "GET":
         raise MethodNotAllowed("POST")
-    params = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
-    return _answer(service, method, params, from_text=True)
+    return _answer(service, method, _query(), from_text=True)
+
+
+def _query() -> dict[str, Any]:
+    return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
 
 
 def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
     call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
-    result = parts().gateway.call(call)
-    return envelope(result.data)
+    declared = parts().gateway.method(service, method)
+    if declared.stream:
+        call = replace(call, inbound=callers_inbound(with_body=declared.streams_body))
+    data = parts().gateway.call(call).data
+    if isinstance(data, Stream):
+        return respond(data, (*data.headers, ("X-Accel-Buffering", "no")))  # nginx would hold events back
+    return envelope(data)

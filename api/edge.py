@@ -7,6 +7,7 @@ from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.streams import StreamResponse
 from config import Settings
 
 EXPOSED_HEADERS = [
@@ -15,10 +16,15 @@ EXPOSED_HEADERS = [
 ]  # fmt: skip
 
 
+NOT_PROXIED = r"(?!/api/v1/proxy/).*"  # whose answers are the vendor's
+
+
 class Compression(Compress):
-    """Leaves alone what says ``no-transform``."""
+    """Leaves alone what says ``no-transform``, and what is streamed."""
 
     def after_request(self, response: Response | None) -> Response:
+        if isinstance(response, StreamResponse):
+            return response
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
         return super().after_request(response)
@@ -27,7 +33,8 @@ class Compression(Compress):
 def register(app: Flask, settings: Settings) -> None:
     Compression(app)
     if settings.cors_origins:
-        CORS(app, origins=list(settings.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
+        origins = list(settings.cors_origins)
+        CORS(app, resources=NOT_PROXIED, origins=origins, expose_headers=EXPOSED_HEADERS, max_age=600)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

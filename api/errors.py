@@ -20,6 +20,7 @@ from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.errors import CallerError, Conflict, CredentialError, GatewayError, InvalidParams, NotFound, StoreAway
 
+PROXIED = "/api/v1/proxy/"
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
     -1010: 503, -1011: 504, -1012: 502, -1013: 207,
@@ -189,6 +190,8 @@ def answer(error: GatewayError, data: Any = None) -> Response:
         response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
+    if request.path.startswith(PROXIED):
+        response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
     if isinstance(error, BrokenBody):
         response.headers["Connection"] = "close"
     if isinstance(error, RangeNotSatisfiable):

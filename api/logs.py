@@ -59,7 +59,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     here, asked = _behind(g), _behind(request)
-    response.headers["X-Request-ID"] = here.request_id
+    response.headers.setdefault("X-Request-ID", here.request_id)  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
     elapsed_ms = here.elapsed_ms()
     count_request(response, elapsed_ms / 1000)

@@ -62,7 +62,7 @@ def tell_attempts(response: Response) -> Response:
 def tell_limit(response: Response) -> Response:
     """``RateLimit-*`` wherever a call was made, on failures too."""
     trace: Trace | None = g.get("trace")
-    if trace is not None and trace.turn:
+    if trace is not None and trace.turn and not getattr(response, "untouched", False):
         response.headers["RateLimit-Limit"] = str(trace.turn.limit)
         response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)
         response.headers["RateLimit-Reset"] = str(math.ceil(trace.turn.reset))

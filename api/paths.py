@@ -17,3 +17,10 @@ class KeyConverter(BaseConverter):
 
     part_isolating = False
     regex = r"[\s\S]+"
+
+
+class RestConverter(BaseConverter):
+    """All that is left of a path, slashes and nothing included."""
+
+    part_isolating = False
+    regex = r"[\s\S]*"

@@ -43,19 +43,26 @@ def get_service(name: str) -> Response:
 def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
     """Those of which the caller may call something."""
     allowed = [
-        (service, methods) for service in services if (methods := list(filter(_may_call, service.methods.values())))
+        (service, list(filter(_may_call, service.methods.values())), service.proxy if _may_proxy(service) else ())
+        for service in services
     ]
+    allowed = [each for each in allowed if each[1] or each[2]]
     gateway = parts().gateway
-    breakers = gateway.breakers(service for service, _ in allowed)
+    breakers = gateway.breakers(service for service, _, _ in allowed)
     return [
         {
             "name": service.name,
             "health": gateway.health(service),
             "breaker": breakers[service.name],
             "methods": [_method(method) for method in methods],
+            "proxy": list(paths),
         }
-        for service, methods in allowed
+        for service, methods, paths in allowed
     ]
+
+
+def _may_proxy(service: Service) -> bool:
+    return any(map(_may_call, service.proxied.values()))
 
 
 def _may_call(method: Method) -> bool:

@@ -32,8 +32,6 @@ def check(file: str | None) -> None:
     """Say everything that is wrong with FILE (the configured catalog unless given), with line and key."""
     text, name = _text(file)
     catalog = _loaded(text, name)
-    if catalog.unbuilt:
-        click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
     for note in catalog.notes:
         click.echo(f"{name}: note: {note}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
+from collections.abc import Mapping
 
 import httptools
 from requests import PreparedRequest, Response
@@ -20,7 +22,8 @@ class Answer:
     def __init__(self, no_body: bool, limit: int) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self._no_body, self._limit = no_body, limit
-        self._headers: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
+        self.status = 0
         self._chunks: list[bytes] = []
         self._size = self._seen = 0
         self._headers_done = self.done = False
@@ -30,15 +33,15 @@ class Answer:
         if self._headers_done:
             return  # a trailer: nothing it says may change how the body is read (RFC 9110, 6.5.1)
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-        self._headers[key] = f"{self._headers[key]}, {text}" if key in self._headers else text
+        self.headers[key] = f"{self.headers[key]}, {text}" if key in self.headers else text
 
     def on_headers_complete(self) -> None:
         if self.done:
             return
-        self._status = self._parser.get_status_code()
-        if self._status >= 200:
+        self.status = self._parser.get_status_code()
+        if self.status >= 200:
             self._headers_done = True
-            if self._no_body or self._status in (204, 304):
+            if self._no_body or self.status in (204, 304):
                 self._finish()
 
     def on_body(self, body: bytes) -> None:
@@ -50,7 +53,7 @@ class Answer:
         if self._headers_done:
             self._finish()
         else:  # an informational answer (RFC 9110, 15.2); the real one follows
-            self._headers.clear()
+            self.headers.clear()
 
     def on_message_begin(self) -> None:
         if self.done:
@@ -81,7 +84,7 @@ class Answer:
         """The other side hung up: the end of a body without a length, or a loss."""
         if not self._seen:
             raise ConnectionLost(detail="hung up without an answer")
-        until_close = "content-length" not in self._headers and "transfer-encoding" not in self._headers
+        until_close = "content-length" not in self.headers and "transfer-encoding" not in self.headers
         if not (self._headers_done and until_close):
             raise BadResponse(detail="cut short")
         self.done = True
@@ -93,15 +96,61 @@ class Answer:
 
     def response(self, request: PreparedRequest) -> Response:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        encoding = self._headers.get("content-encoding", "").strip().lower()
-        if encoding and encoding != "identity" and body:
-            body = _inflate(body, encoding, self._limit)
         response = Response()
-        response.status_code = self._status
-        response.headers = CaseInsensitiveDict(self._headers)
+        response.status_code = self.status
+        response.headers = CaseInsensitiveDict(self.headers)
         response.request, response.url = request, request.url or ""
-        response._content = body
+        response._content = inflated(body, self.headers, self._limit)
         return response
+
+
+class StreamedAnswer(Answer):
+    """One whose body is taken while it comes, however long it is, and whose headers stay as they came."""
+
+    def __init__(self, no_body: bool) -> None:
+        super().__init__(no_body, sys.maxsize)
+        self.pairs: list[tuple[str, str]] = []
+        self.distrusted = False  # not all of the request was sent: nothing more may be asked on this connection
+
+    @property
+    def headed(self) -> bool:
+        """The head is here."""
+        return self._headers_done
+
+    @property
+    def begun(self) -> bool:
+        """The head is here, and a part of the body or its end."""
+        return self.done or bool(self._chunks)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._headers_done:
+            self.pairs.append((name.decode("latin-1"), value.decode("latin-1")))
+        super().on_header(name, value)
+
+    def on_message_complete(self) -> None:
+        if not self._headers_done:
+            self.pairs.clear()
+        super().on_message_complete()
+
+    def _finish(self) -> None:
+        super()._finish()
+        self.reusable = self.reusable and not self.distrusted
+
+    def take(self) -> bytes:
+        """What has come of the body since the last time."""
+        piece = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        return piece
+
+
+def inflated(body: bytes, headers: Mapping[str, str], limit: int) -> bytes:
+    """A body without its ``Content-Encoding``.
+
+    :param headers: names in lower case.
+    :raises BadResponse: larger than ``limit`` bytes, or in no encoding that we know.
+    """
+    encoding = headers.get("content-encoding", "").strip().lower()
+    return _inflate(body, encoding, limit) if encoding and encoding != "identity" and body else body
 
 
 def _members(body: bytes, window: int, limit: int) -> bytes:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Turn
+from gateway.stream import Inbound, Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Caller:
 class Attempt:
     """One send: how long it took (seconds), how it ended (``code`` 0, or the error's).
 
+    :param first_byte: seconds until the answer began, where it is streamed.
     :param nothing_done: it is certain that the service did not do what was asked.
     """
 
@@ -44,6 +46,7 @@ class Attempt:
     code: int = 0
     status: int | None = None
     nothing_done: bool = False
+    first_byte: float | None = None
 
 
 @dataclass(slots=True)
@@ -73,6 +76,7 @@ class Call:
     :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent one.
     :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
         inside the chain's ``deadline`` also the method's.
+    :param inbound: what goes on to the service as it came, where bodies are streamed.
     :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
     """
 
@@ -87,12 +91,18 @@ class Call:
     from_text: bool = False
     deadline: float = math.inf
     backup: bool = False
+    inbound: Inbound | None = None
     trace: Trace = field(default_factory=Trace)
+
+    @property
+    def spent(self) -> bool:
+        """It has a body that can be sent only once, and some of it was."""
+        return bool(self.inbound and self.inbound.body and self.inbound.body.begun)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A call that succeeded: the vendor's data, out of its envelope."""
+    """A call that succeeded: the vendor's data, out of its envelope; a ``Stream`` where it is streamed."""
 
     data: object
 
@@ -101,6 +111,9 @@ class Result:
 class HttpRequest:
     """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are.
 
+    :param body: nothing, where an ``upload`` is sent.
+    :param raw_query: a caller's own, quoted as it came; stands before ``query``, which takes
+        the place of what has the same name.
     :param fields: the values that ``body`` was written from, by name.
     :param writer: the body's content type and what writes it; None where the verb has no body.
     :param at: Unix seconds at which this attempt was built.
@@ -117,6 +130,8 @@ class HttpRequest:
     writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(default=None, repr=False)
     at: float = 0.0
     nonce: str = ""
+    upload: Upload | None = None
+    raw_query: str = ""
 
     @property
     def host(self) -> str:
@@ -131,6 +146,10 @@ class HttpRequest:
     @property
     def target(self) -> str:
         """Path and query, quoted as sent (RFC 3986)."""
+        if self.raw_query:
+            ours = {name for name, _ in self.query}
+            theirs = [part for part in self.raw_query.split("&") if unquote_plus(part.partition("=")[0]) not in ours]
+            return f"{self.path}?{'&'.join([*theirs, *([urlencode(self.query, quote_via=quote)] if ours else [])])}"
         return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
 
     @property

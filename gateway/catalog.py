@@ -11,6 +11,13 @@ from gateway.masking import Secret
 from gateway.rates import Rate
 from schemas.params import LazyParams
 
+STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
+
+
+def kind_of(declared: str | Mapping[str, Any]) -> str:
+    """Of a ``body`` or ``response``, with options or without."""
+    return declared if isinstance(declared, str) else str(declared["type"])
+
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
@@ -112,19 +119,32 @@ class Method:
     on_limit: str = "reject"
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
-    missing: str | None = None
+    stream: bool = False
 
     @property
     def full_name(self) -> str:
         return f"{self.service.name}.{self.name}"
+
+    @property
+    def streams_body(self) -> bool:
+        """The caller's body goes on as it comes."""
+        return self.stream and kind_of(self.body) in STREAMED_BODIES
+
+    @property
+    def streams_answer(self) -> bool:
+        """The answer goes back as it comes; one to an upload only if it is declared as ``bytes``."""
+        return self.stream and (not self.streams_body or self.response == "bytes")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Service:
     """One outside API.
 
-    Of the service that a method knows, ``methods`` is empty: without a circle a catalog is freed as soon as the last
-    call on it ends, and the collector need not look for it.
+    :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
+    :param proxied: what stands for such calls in the chain: ``repeatable`` those that may be sent twice, and ``once``.
+
+    Of the service that a method knows, ``methods`` and ``proxied`` are empty: without a circle a catalog is freed as
+    soon as the last call on it ends, and the collector need not look for it.
     """
 
     name: str
@@ -140,6 +160,9 @@ class Service:
     health: Health | None = None
     rate_limit: Rate | None = None
     concurrency: int | None = None
+    allow_private: bool = False
+    proxy: tuple[str, ...] = ()
+    proxied: Mapping[str, Method] = field(default_factory=dict)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -153,14 +176,12 @@ class Service:
 class Catalog:
     """All services and aggregates.
 
-    :param unbuilt: what the text asks for that this version does not do yet.
     :param notes: what is accepted but looks like a slip.
     """
 
     services: Mapping[str, Service]
     aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
-    unbuilt: tuple[str, ...]
     notes: tuple[str, ...]
 
     def methods(self) -> Iterator[Method]:

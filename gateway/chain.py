@@ -6,6 +6,7 @@ attempt: probe, breaker, quota (the vendor's: a cached answer uses none of it, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +27,7 @@ from gateway.middleware.measure import measure
 from gateway.middleware.quota import quota
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
+from gateway.streamed import proxied, streamed
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call
@@ -50,9 +52,16 @@ CHAIN: tuple[Middleware, ...] = (
 STAND_IN = CHAIN[CHAIN.index(cache) :]
 
 
+Innermost = Callable[[Method, Parts], Handler]
+
+
 def fold(method: Method, parts: Parts, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
     """A method's whole chain as one function, made once per catalog."""
-    handler = exchange(method, parts)
+    return _fold(method, parts, chain, streamed if method.stream else exchange)
+
+
+def _fold(method: Method, parts: Parts, chain: tuple[Middleware, ...], innermost: Innermost) -> Handler:
+    handler = innermost(method, parts)
     for middleware in reversed(chain):
         handler = middleware(method, parts, handler)
     return handler
@@ -65,6 +74,9 @@ def fold_all(catalog: Catalog, parts: Parts) -> dict[tuple[str, str], tuple[Meth
     for method in catalog.methods():
         pause()
         handlers[method.service.name, method.name] = method, fold(method, parts)
+    for service in catalog.services.values():
+        for kind, method in service.proxied.items():  # no method's name has a space
+            handlers[service.name, f"{method.name} {kind}"] = method, _fold(method, parts, CHAIN, proxied)
     return handlers
 
 

@@ -10,7 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from certifi import where
@@ -20,7 +20,9 @@ from requests.structures import CaseInsensitiveDict
 from gateway.call import HttpRequest, HttpResponse
 from gateway.catalog import Service, Timeout, Tls
 from gateway.clock import Clock
+from gateway.connection import Connection, Connector
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.incoming import Incoming, Pace
 from gateway.transport import PooledAdapter
 
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
@@ -55,12 +57,9 @@ class Channel:
         left = deadline - self._clock.now()
         if left <= 0:
             raise DeadlineExceeded
-        prepared = PreparedRequest()
-        prepared.method, prepared.url, prepared.body = request.verb, request.url, request.body
-        prepared.headers = CaseInsensitiveDict(request.headers)
         try:
             response = self._session.send(
-                prepared,
+                _prepared(request),
                 timeout=(timeout.connect, timeout.read, left),  # type: ignore[arg-type]  # our adapter takes three
                 allow_redirects=False,
                 stream=True,  # the adapter has read the body already
@@ -72,8 +71,30 @@ class Channel:
             raise
         return HttpResponse(response.status_code, response.headers, response.content)
 
+    def open(self, request: HttpRequest, pace: Pace) -> Incoming:
+        """One attempt whose answer is read as it comes.
+
+        :raises GatewayError: as ``send`` and ``PooledAdapter.open``.
+        """
+        if pace.deadline <= self._clock.now():
+            raise DeadlineExceeded
+        adapter = cast(PooledAdapter, self._session.get_adapter(request.url))
+        try:
+            return adapter.open(_prepared(request), request.upload, pace)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._clock.now() >= pace.deadline:
+                raise DeadlineExceeded from error
+            raise
+
     def close(self) -> None:
         self._session.close()
+
+
+def _prepared(request: HttpRequest) -> PreparedRequest:
+    prepared = PreparedRequest()
+    prepared.method, prepared.url, prepared.body = request.verb, request.url, request.body
+    prepared.headers = CaseInsensitiveDict(request.headers)
+    return prepared
 
 
 class _Interruptible(PooledAdapter):
@@ -81,31 +102,34 @@ class _Interruptible(PooledAdapter):
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
-        self._busy: set[socket.socket] = set()
+        self._busy: set[Connection] = set()
 
-    def _exchange(self, sock: socket.socket, *of: Any) -> Response:
-        self._busy.add(sock)
+    def _exchange(self, connection: Connection, *of: Any) -> Response:
+        self._busy.add(connection)
         try:
             if self._closed:
                 raise ConnectionLost(detail="closed")
-            return super()._exchange(sock, *of)
+            return super()._exchange(connection, *of)
         finally:
-            self._busy.discard(sock)
+            self._busy.discard(connection)
 
     def close(self) -> None:
         super().close()
-        for sock in list(self._busy):
+        for connection in list(self._busy):
             with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+                connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls | None = None) -> Channel:
     """A channel beside all services, for answers that take their time: ``close`` does not wait for them.
 
+    Its place is the operator's own setting and may be in a private network.
+
     :param max_response: bytes of one answer.
     """
     origin = _origin(url)
-    return Channel({origin: _Interruptible(origin, tls and _context(tls), max_response, 1, clock)}, clock)
+    connector = Connector(origin, _context(tls) if tls else None, clock, allow_private=True)
+    return Channel({origin: _Interruptible(origin, connector, max_response, 1, clock)}, clock)
 
 
 class Client:
@@ -120,8 +144,10 @@ class Client:
         key = _key(service)
         if key not in self._channels:
             size, tls = service.concurrency or IDLE, self._context(service)
-            origins = {_origin(url) for url in service.urls}
-            made = {each: PooledAdapter(each, tls, service.max_response, size, self._clock) for each in origins}
+            made = {}
+            for origin in {_origin(url) for url in service.urls}:
+                connector = Connector(origin, tls, self._clock, allow_private=service.allow_private)
+                made[origin] = PooledAdapter(origin, connector, service.max_response, size, self._clock)
             self._channels[key] = Channel(made, self._clock)
         return self._channels[key]
 
@@ -150,7 +176,7 @@ def _context(tls: Tls) -> ssl.SSLContext:
 
 
 def _key(service: Service) -> tuple[object, ...]:
-    return service.name, service.urls, service.tls, service.max_response, service.concurrency
+    return service.name, service.urls, service.tls, service.max_response, service.concurrency, service.allow_private
 
 
 def _origin(url: str) -> str:

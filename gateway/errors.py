@@ -66,6 +66,7 @@ class GatewayError(Exception):
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
+        self.passed: object = None  # the service's own answer, where that is what a proxied request gets
 
 
 class CallerError(GatewayError):
@@ -90,6 +91,13 @@ class InvalidParams(CallerError):
 class Conflict(CallerError):
     code, type = -3006, "conflict"
     message = "This clashes with what is already there."
+
+
+class CallerGone(CallerError):
+    """Nobody is left to hear of it; whether the service did anything is unknown."""
+
+    code, type, nothing_done = -3001, "malformed_body", False
+    message = "The caller hung up."
 
 
 class RateLimited(CallerError):
@@ -152,6 +160,12 @@ class ConnectFailed(DownstreamError):
 
     code, type, retryable, nothing_done = -1003, "downstream_unreachable", True, True
     message = "The service could not be reached."
+
+
+class AddressRefused(ConnectFailed):
+    """The service's name leads to an address that is not on the internet, and the catalog does not allow that."""
+
+    retryable = False
 
 
 class ConnectTimeout(ConnectFailed):

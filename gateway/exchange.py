@@ -27,8 +27,6 @@ Build = Callable[[Call], HttpRequest]
 
 def exchange(method: Method, parts: Parts) -> Handler:
     """The innermost handler of a method's chain."""
-    if method.missing:
-        return _not_built(method)
     main = _through(method, parts, method.service.base_urls)
     if not method.service.backup_url:
         return main
@@ -42,7 +40,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
-    token_of = _token_source(method, parts, signer) if fetches(signer) else None
+    token_of = token_source(method, parts, signer) if fetches(signer) else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
     verify = signer.verify if verifies(signer) else None
     build = builder(method, urls, parts.clock)
@@ -69,8 +67,6 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
 
 def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
-    if method.missing:
-        raise _lacking(method)
     service = method.service
     signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
     return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
@@ -84,18 +80,7 @@ def _starred(value: Any) -> Any:
     return Secret(STARS) if isinstance(value, Secret) else value
 
 
-def _not_built(method: Method) -> Handler:
-    def handle(call: Call) -> Result:
-        raise _lacking(method)
-
-    return handle
-
-
-def _lacking(method: Method) -> CredentialError:
-    return CredentialError(f"{method.full_name} needs {method.missing}, which this version does not have.")
-
-
-def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
+def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, channel = method.service, parts.client.channel(method.service)
     name, renewals = token_name(service.name, service.base_urls[0], service.auth), parts.metrics.token_renewals
 
@@ -120,12 +105,12 @@ def _token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable
 
 def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
     """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
-    base = _rotation(urls)
+    base = rotation(urls)
     path = _path_writer(method)
     by_place = {
         place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
     }
-    content_type, write = make_writer(method.body, _binary(method))
+    content_type, write = make_writer("json" if method.streams_body else method.body, _binary(method))
     fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
@@ -158,7 +143,7 @@ def _binary(method: Method) -> frozenset[str]:
     return frozenset(name for name, each in keywords.items() if each.get("format") in ("byte", "binary"))
 
 
-def _rotation(urls: tuple[str, ...]) -> Callable[[], str]:
+def rotation(urls: tuple[str, ...]) -> Callable[[], str]:
     """The next base URL in turn; one URL costs nothing."""
     if len(urls) == 1:
         return lambda: urls[0]

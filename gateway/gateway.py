@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar, get_args
+from typing import TypeVar, cast, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -15,13 +15,16 @@ from gateway.call import Call, HttpRequest, Result
 from gateway.catalog import Catalog, Method, Service
 from gateway.chain import fold_all
 from gateway.circuit import states_of
-from gateway.errors import GatewayError, InvalidParams, NotFound
+from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
+from gateway.loader import PROXY, SAFE_VERBS
 from gateway.metrics import Metrics
 from gateway.middleware.admit import admitted, allow
 from gateway.parts import Handler, Parts
 from gateway.policies.breaker import State
+from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
+from gateway.stream import Stream
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.watcher import CatalogState, Watcher
 
@@ -86,6 +89,29 @@ class Gateway:
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
         return self._run(self._loaded, self._begun(call))
+
+    def proxy(self, call: Call) -> Stream:
+        """Send a request on as it is; ``call.inbound`` has it.
+
+        :raises NotFound: there is no such service, or it does not let this path be proxied.
+        :raises GatewayError: every failure but those that the service itself has put into words.
+        """
+        loaded, inbound = self._loaded, call.inbound
+        assert inbound
+        service = loaded.catalog.services.get(call.service)
+        if climbs(inbound.path):
+            raise fields_error("path", ["Must not climb."])
+        if service is None or not open_to(inbound.path, service.proxy):
+            raise NotFound(f"There is no {call.service[:64]}{inbound.path[:200]} to be proxied.")
+        kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
+        method, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
+
+        try:
+            return cast(Stream, self._explained(method, lambda: handler(self._begun(call))).data)
+        except GatewayError as error:
+            if isinstance(error.passed, Stream):
+                return error.passed
+            raise
 
     def call_together(self, calls: Mapping[str, Call], optional: Collection[str] = ()) -> dict[str, Outcome]:
         """Run calls side by side, all on the same catalog; nothing is raised for one that fails.

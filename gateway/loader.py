@@ -17,7 +17,9 @@ from gateway.checks import (
     check_cache,
     check_fallbacks,
     check_params,
+    check_signed,
     check_stand_ins,
+    check_stream,
     flat,
     tls_files,
 )
@@ -47,7 +49,7 @@ PUBLIC_AUTH_KEYS = frozenset(
      "alipay_public_key", "app_cert", "alipay_cert", "alipay_root_cert",
      "mch_id", "serial_no", "public_key", "public_key_id", "platform_certs"}
 )  # fmt: skip
-_UNBUILT_SERVICE = ("allow_private", "proxy")
+PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -85,7 +87,6 @@ class _Loader:
             if isinstance(given, Mapping)
         }
         self.deadline = loaded.get("defaults", {}).get("deadline", BUILTIN["deadline"])
-        self.unbuilt: list[str] = []
 
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
@@ -100,20 +101,17 @@ class _Loader:
             hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
             if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
-        return Catalog(
-            MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
-        )
+        return Catalog(MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(notes))
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
-        where = f"services.{name}"
         auth = raw.get("auth", {"type": "none"})
-        self.unbuilt += [f"{where}.{key}" for key in _UNBUILT_SERVICE if key in raw]
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
         if auth["type"] == "app_secret":
             auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
             if not auth["token_url"].startswith("/"):
                 key: Path_ = ("services", name, "auth", "token_url")
                 self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
+        check_signed(self.document, name, raw)
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
@@ -128,12 +126,14 @@ class _Loader:
             health=Health(**raw["health"]) if "health" in raw else None,
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
+            allow_private=raw.get("allow_private", False),
+            proxy=_proxy(raw.get("proxy", False)),
         )
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
             self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return replace(service, methods=MappingProxyType(methods))
+        return replace(service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw))
 
     def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
         """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
@@ -157,7 +157,7 @@ class _Loader:
         check_params(self.document, path, template, params, raw)
         check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
-        missing = self._missing(path, raw)
+        check_stream(self.document, path, params, raw)
         declared = {param.name: param.keywords for param in params}
         return Method(
             service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,
@@ -176,7 +176,7 @@ class _Loader:
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,
             fallback=Fallback(**raw["fallback"]) if "fallback" in raw else None,
-            missing=missing,
+            stream=raw.get("stream", False),
         )  # fmt: skip
 
     def _merged(self, key: str, *layers: dict[str, Any]) -> dict[str, Any]:
@@ -185,14 +185,23 @@ class _Loader:
             merged.update(layer.get(key, {}))
         return merged
 
-    def _missing(self, path: Path_, raw: dict[str, Any]) -> str | None:
-        """What the method needs that this version does not have; such a method answers with that, and sends nothing."""
-        lacks = []
-        if raw.get("stream"):
-            lacks.append("stream: true")
-        where = ".".join(map(str, path))
-        self.unbuilt += [f"{where}.{each}" for each in lacks]
-        return ", ".join(lacks) or None
+    def _proxied(self, service: Service, raw: dict[str, Any]) -> dict[str, Method]:
+        """What stands for the requests that are passed on as they are: they have no name, so they have one together."""
+        if not service.proxy:
+            return {}
+        if PROXY in raw.get("methods", {}):
+            where: Path_ = ("services", service.name, "methods", PROXY)
+            self.document.complain(where, f"of a service with proxy, {PROXY!r} stands for proxied requests; rename it")
+        told = {"type": "string", "in_": "query"}  # for the log
+        shape = {"http": "POST /", "summary": "Any request, passed on as it is", "params": {"verb": told, "path": told}}
+        once = self._method(service, PROXY, raw, {**shape, "stream": True})
+        return {"once": once, "repeatable": replace(once, idempotent=True)}
+
+
+def _proxy(declared: bool | list[str]) -> tuple[str, ...]:
+    if isinstance(declared, list):
+        return tuple(declared)
+    return ("/*",) if declared else ()
 
 
 def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:

@@ -12,6 +12,7 @@ from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook
 from sandbox.formats import formats
 from sandbox.ledger import Ledger
+from sandbox.llm import CHAT, GO, Llm
 from sandbox.messages import Reply, Request, json_reply
 from sandbox.oauth import OAuth
 from sandbox.rest import Rest
@@ -41,6 +42,7 @@ class Sandbox:
         self._amap = Amap()
         self._pay_v2 = WeChatPayV2()
         self._rest = Rest()
+        self._llm = Llm()
         self._alipay, self.wechatpay, self.oauth = Alipay(), WeChatPay(), OAuth()
         self._faults = FaultBook()
         self._ledger = Ledger()
@@ -80,6 +82,11 @@ class Sandbox:
     def connections(self) -> int:
         """How many were accepted since the start or `reset`, those to control included."""
         return self._server.accepted
+
+    @property
+    def open_connections(self) -> int:
+        """How many there are now, idle ones included."""
+        return self._server.open
 
     @property
     def most_at_once(self) -> int:
@@ -141,12 +148,16 @@ class Sandbox:
             if plan and plan.delay and conn.wait(plan.delay):
                 return False
         if plan is None:
+            if request.path == CHAT:
+                return self._llm.answer(conn, request)
             return conn.send(self._handle(request), request.verb)
         return misbehave.answer(conn, plan, request, self._handle)
 
     def _handle(self, request: Request) -> Reply:
         if request.verb == "HEAD":
             request = replace(request, verb="GET")
+        if request.path == GO:
+            return self._llm.go()
         if request.path.startswith("/cgi-bin/"):
             return self._wechat.handle(request)
         if request.path == "/gateway.do":

@@ -1,6 +1,7 @@
 """A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects, sizes, payments."""
 
 import base64
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -40,6 +41,8 @@ class Rest:
                 return _status(code)
             case "bytes", [size]:
                 return _bytes(size)
+            case "ranged", []:
+                return _ranged(request)
         return not_found(request)
 
 
@@ -76,6 +79,22 @@ def _bytes(text: str) -> Reply:
     if size is None:
         return json_reply(422, {"error": f"size is a number from 0 to {MAX_BYTES}"})
     return Reply(200, b"x" * size, (("Content-Type", "application/octet-stream"),))
+
+
+def _ranged(request: Request) -> Reply:
+    """The alphabet, whole or a range of it (RFC 9110, 14), under an ETag."""
+    text, tag = b"abcdefghijklmnopqrstuvwxyz", ("ETag", '"abc"')
+    if request.headers.get("if-none-match") == '"abc"':
+        return Reply(304, b"", (tag,))
+    found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
+    kind = ("Content-Type", "text/plain")
+    if not found:
+        return Reply(200, text, (kind, tag, ("Accept-Ranges", "bytes")))
+    first, last = int(found[1]), min(int(found[2]), len(text) - 1)
+    if first > last:
+        return Reply(416, b"", (kind, ("Content-Range", f"bytes */{len(text)}")))
+    said = ("Content-Range", f"bytes {first}-{last}/{len(text)}")
+    return Reply(206, text[first : last + 1], (kind, tag, said))
 
 
 def _health(request: Request) -> Reply:

@@ -40,6 +40,12 @@ class Server:
         )
         self._acceptor.start()
 
+    @property
+    def open(self) -> int:
+        """Connections that are open now."""
+        with self._lock:
+            return len(self._live)
+
     def stop(self) -> None:
         """Closes the listener and every connection; waits at most STOP_SECONDS for their threads."""
         listener, self._listener = self._listener, None

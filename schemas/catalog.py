@@ -176,7 +176,8 @@ def base_url_field(value: Any) -> fields.Field[Any]:
 
 
 def proxy_field(value: Any) -> fields.Field[Any]:
-    return fields.List(text()) if isinstance(value, list) else flag()
+    path = validate.Regexp(r"/[!\x22$->@-~]*\Z", error="must be a path's pattern, such as /v3/*")
+    return fields.List(text(validate=path)) if isinstance(value, list) else flag()
 
 
 class ServiceSchema(Shared):

@@ -14,7 +14,15 @@ from gateway.parts import Handler, Parts
 
 def admit(method: Method, parts: Parts, following: Handler) -> Handler:
     """Calls go on with their parameters loaded; see ``admitted`` for what they are refused with."""
+    if method.stream:
+        return lambda call: following(_single(method, admitted(method, call)))
     return lambda call: following(admitted(method, call))
+
+
+def _single(method: Method, call: Call) -> Call:
+    if call.inbound is None:  # a part of something that has one answer
+        raise InvalidParams(f"{method.full_name} streams; call it by itself.")
+    return call
 
 
 def admitted(method: Method, call: Call) -> Call:

@@ -9,6 +9,7 @@ from gateway.catalog import Method
 from gateway.circuit import Circuit, circuit_of
 from gateway.errors import BadResponse, ConnectFailed, DeadlineExceeded, Failed, GatewayError, OutcomeUnknown
 from gateway.parts import Handler, Parts
+from gateway.stream import Stream
 
 ENOUGH = 0.9  # the share of its own time that a service must have had, for silence at the deadline to be its failure
 
@@ -18,7 +19,8 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
 
     A failure is: not to be reached, no answer in the method's own time, a 5xx or a vendor's code that means it, an
     answer that cannot be understood. What the service says no to is neither success nor failure; for a probe it is an
-    answer. What we refuse, our credentials and a caller in a hurry say nothing.
+    answer. What we refuse, our credentials and a caller in a hurry say nothing. A stream counts at its end, a probe's
+    at its first byte.
     """
     main = _guarded(circuit_of(method.service, parts), method, following)
     if not method.service.backup_url:
@@ -31,23 +33,30 @@ def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
     circuit.breaker.settings = method.service.breaker
 
     def handle(call: Call) -> Result:
-        turn = circuit.enter()
-        before, failed, why = len(call.trace.attempts), None, ""
+        turn, before = circuit.enter(), len(call.trace.attempts)
+
+        def settle(error: BaseException | None) -> None:
+            failed, why = (False, "answered") if error is None else (None, "")
+            if isinstance(error, GatewayError):
+                sent = call.trace.attempts[before:]
+                if _is_failure(error, call, sent, method):
+                    failed, why = True, error.type
+                elif turn.probe and sent and sent[-1].status is not None:
+                    failed, why = False, error.type
+            circuit.settle(turn, failed, why)
+
         try:
             if turn.probe:
                 circuit.claim(turn)
             result = following(call)
-            failed, why = False, "answered"
-            return result
-        except GatewayError as error:
-            sent = call.trace.attempts[before:]
-            if _is_failure(error, call, sent, method):
-                failed, why = True, error.type
-            elif turn.probe and sent and sent[-1].status is not None:
-                failed, why = False, error.type
+        except BaseException as error:
+            settle(error)
             raise
-        finally:
-            circuit.settle(turn, failed, why)
+        if isinstance(result.data, Stream) and not turn.probe:  # others wait for what the probe says
+            result.data.at_end(settle)
+        else:
+            settle(None)
+        return result
 
     return handle
 

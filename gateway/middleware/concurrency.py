@@ -7,12 +7,16 @@ from gateway.catalog import Method
 from gateway.counts import Counts
 from gateway.errors import TooManyCalls
 from gateway.parts import Handler, Parts
+from gateway.stream import LONGEST, Stream
 
 GRACE = 1.0  # seconds a place is held beyond the deadline: hanging up takes a moment
 
 
 def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
-    """:raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait."""
+    """A stream keeps its place until its end.
+
+    :raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait.
+    """
     most = method.service.concurrency
     if most is None:
         return following
@@ -20,16 +24,27 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
     counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
-        held = counts.enter(key, most, call.deadline - now() + GRACE)
+        longest = LONGEST if method.stream else call.deadline - now()
+        held = counts.enter(key, most, longest + GRACE)
         if held is None:
             hits.labels(service, "concurrency").inc()
             raise TooManyCalls
         under_way = in_use.labels(service)
         under_way.inc()
-        try:
-            return following(call)
-        finally:
+
+        def leave(_: BaseException | None = None) -> None:
             under_way.dec()
             counts.leave(key, held)
+
+        try:
+            result = following(call)
+        except BaseException:
+            leave()
+            raise
+        if isinstance(result.data, Stream):
+            result.data.at_end(leave)
+        else:
+            leave()
+        return result
 
     return handle

@@ -80,7 +80,7 @@ def _another(method: Method, parts: Parts) -> StandIn:
     schema, names = other.json_schema, [param.name for param in other.params]
 
     def answer(call: Call, unsent: bool) -> Result:
-        _in_time(parts, call)
+        _possible(parts, call)
         try:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
@@ -99,7 +99,7 @@ def _backup(method: Method, parts: Parts, following: Handler) -> StandIn:
     """The same request at the backup URL, where that is safe: it is a retry."""
 
     def answer(call: Call, unsent: bool) -> Result:
-        _in_time(parts, call)
+        _possible(parts, call)
         if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
             raise OutcomeUnknown
         return following(replace(call, backup=True))
@@ -107,6 +107,8 @@ def _backup(method: Method, parts: Parts, following: Handler) -> StandIn:
     return answer
 
 
-def _in_time(parts: Parts, call: Call) -> None:
+def _possible(parts: Parts, call: Call) -> None:
+    if call.spent:
+        raise OutcomeUnknown
     if parts.clock.now() >= call.deadline:
         raise DeadlineExceeded

@@ -7,6 +7,7 @@ from dataclasses import replace
 from gateway.bodies import digest
 from gateway.call import Call, Result
 from gateway.catalog import Method
+from gateway.errors import fields_error
 from gateway.idempotency import MARGIN, Idempotency, Use, vendor_key
 from gateway.parts import Handler, Parts
 
@@ -15,6 +16,7 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
     """A failure of which it is certain that nothing was done frees the key; any other stands, unless sending again is
     safe.
 
+    :raises InvalidParams: the method streams.
     :raises Conflict: see ``gateway.idempotency``.
     :raises StoreAway: a call with a key is not sent without the store.
     """
@@ -26,6 +28,8 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
         caller, key = call.caller.id, call.idempotency_key
         if key is None:
             return following(call)
+        if method.stream:
+            raise fields_error("Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."])
         use = Use(caller, key, digest((name, call.params)), lease, repeatable, call.trace)
         mine = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
         return Result(once.run(use, lambda: following(mine).data))

@@ -24,7 +24,8 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     """Repeat a failed attempt.
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
-    was sent. A stale credential is renewed and the call sent once more, whatever the method: the vendor did nothing.
+    was sent; never one whose body was streamed and has begun. A stale credential is renewed and the call sent once
+    more, whatever the method: the vendor did nothing.
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
@@ -40,7 +41,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
             try:
                 return following(call)
             except CredentialExpired:
-                if renewed:
+                if renewed or call.spent:
                     raise
                 renewed = True
                 retries.labels(service, "credential").inc()
@@ -48,7 +49,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
-                if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed))):
+                if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed)) and not call.spent):
                     raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
@@ -68,8 +69,9 @@ def _budget(method: Method, parts: Parts) -> RetryBudget:
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:
-    """Whether ``retry.on`` names this kind of failure."""
-    return (error.status if isinstance(error, Failed | QuotaExceeded) else _reason(error)) in policy.on
+    """Whether ``retry.on`` names this kind of failure, and it may pass."""
+    reason = error.status if isinstance(error, Failed | QuotaExceeded) else _reason(error)
+    return error.retryable and reason in policy.on
 
 
 def _reason(error: GatewayError) -> str:

@@ -176,9 +176,8 @@ def test_a_useless_timeout_is_refused(live: Live, asked: str) -> None:
 def test_a_vendor_that_is_not_running_is_unreachable(tmp_path) -> None:
     with Sandbox() as gone:
         pass
-    live = Live(
-        tmp_path, f"version: 1\nservices: {{x: {{base_url: {gone.url}, methods: {{m: {{http: POST /}}}}}}}}"
-    ).start()
+    service = f"{{base_url: {gone.url}, allow_private: true, methods: {{m: {{http: POST /}}}}}}"
+    live = Live(tmp_path, f"version: 1\nservices: {{x: {service}}}").start()
     try:
         answer = live.call("x.m")
         assert (answer.status_code, answer.json()["code"], answer.headers["X-Attempts"]) == (502, -1003, "3")
@@ -195,7 +194,7 @@ def test_services_lists_what_the_caller_may_call(live: Live) -> None:
     everything = live.get("/api/v1/services").json()["data"]
     little = live.get("/api/v1/services", auth=auth).json()["data"]
 
-    assert [service["name"] for service in everything["items"]] == ["wechat", "maps", "demo", "formats", "pay"]
+    assert [service["name"] for service in everything["items"]] == ["wechat", "maps", "demo", "llm", "formats", "pay"]
     assert [service["name"] for service in little["items"]] == ["maps"]
     assert [method["name"] for method in little["items"][0]["methods"]] == ["geocode"]
     assert little["items"][0]["methods"][0]["params"]["address"]["type"] == "string"

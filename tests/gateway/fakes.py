@@ -77,8 +77,8 @@ QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 
 
 
 def service(url: str, **settings: Any) -> dict[str, Any]:
-    """A service with short timeouts and no retry, unless the test says otherwise."""
-    return {"base_url": url, **QUICK, **settings}
+    """A service on this machine with short timeouts and no retry, unless the test says otherwise."""
+    return {"base_url": url, "allow_private": True, **QUICK, **settings}
 
 
 @dataclass

@@ -266,7 +266,7 @@ def test_one_who_waits_tries_itself_when_the_fetcher_ran_out_of_its_own_time() -
 
 def test_methods_of_one_service_share_a_token_and_services_do_not(open_gate: Open, box: Sandbox) -> None:
     methods = {"m": {"http": "GET /anything", "envelope": "plain"}, "n": {"http": "PUT /anything", "envelope": "plain"}}
-    both = {"base_url": box.url, **WECHAT, "methods": methods}
+    both = {"base_url": box.url, "allow_private": True, **WECHAT, "methods": methods}
     at = open_gate({"s": both, "t": both})
     for name, method in (("s", "m"), ("s", "n"), ("t", "m")):
         at.ask(method, service=name)

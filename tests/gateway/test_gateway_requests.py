@@ -159,7 +159,15 @@ def test_only_our_own_headers_are_sent(gate: Open, box: Sandbox) -> None:
 
 def test_a_base_url_with_a_path_comes_first(open_gate: Open, box: Sandbox) -> None:
     url = f"{box.url}/anything/"
-    at = open_gate({"s": {"base_url": url, "methods": {"m": {"http": "GET /x/{a}", "params": {"a": STRING}}}}})
+    at = open_gate(
+        {
+            "s": {
+                "base_url": url,
+                "allow_private": True,
+                "methods": {"m": {"http": "GET /x/{a}", "params": {"a": STRING}}},
+            }
+        }
+    )
     at.ask("m", {"a": ".x"})
     assert box.requests[-1].target == "/anything/x/.x"
 

@@ -128,20 +128,6 @@ def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(gate: Open, b
     assert (caught.value.code, caught.value.service) == (-3003, "s")
 
 
-@pytest.mark.parametrize(
-    ("on", "method"),
-    [({}, {"stream": True})],
-)
-def test_a_method_that_needs_what_is_not_built_says_so_and_sends_nothing(
-    gate: Open, box: Sandbox, on: dict[str, Any], method: dict[str, Any]
-) -> None:
-    at = gate("POST /anything", on=on, **method)
-    for attempt in (at.ask, at.dry):
-        with pytest.raises(CredentialError, match=r"s\.m needs .*, which this version does not have"):
-            attempt()
-    assert box.requests == []
-
-
 def test_a_caller_cannot_replace_our_credential_with_a_parameter(gate: Open, box: Sandbox) -> None:
     params = {name: {"type": "string", "in": "header"} for name in ("Authorization", "authorization")}
     at = gate("GET /anything", on={"auth": AUTHS["bearer"]}, params=params)

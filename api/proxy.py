@@ -1,0 +1,65 @@
+"""``/proxy/<service>/<path>``: a vendor's own SDK works through Postern by changing its base URL."""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from flask import Blueprint, g, request
+
+from api.auth import role_required, token_required
+from api.outgoing import outgoing
+from api.parts import parts
+from api.signatures import wire_target
+from api.streams import StreamResponse, callers_upload, callers_watch, respond
+from gateway.errors import NotFound, fields_error
+from gateway.loader import PROXY
+from gateway.policies.hygiene import Pairs, end_to_end
+from gateway.stream import Inbound
+from schemas.catalog import ROLES, VERBS
+
+blueprint = Blueprint("proxy", __name__)
+PROOF = frozenset({"x-postern-token", "x-app-id", "x-timestamp", "x-nonce", "x-signature"})
+FRAMING = frozenset({"host", "content-length", "expect"})  # what this connection's own exchange says for itself
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
+_TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
+_WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
+
+
+@blueprint.route("/proxy/<service>", methods=VERBS, provide_automatic_options=False)
+@blueprint.route("/proxy/<service>/<rest:path>", methods=VERBS, provide_automatic_options=False)
+@role_required(*ROLES, streamed=True)
+def proxy(service: str, path: str = "") -> StreamResponse:
+    """Verb, path, query, headers and body as they came; the answer as it comes."""
+    found, target = _TARGET.fullmatch(wire_target()), wire_target()
+    if not found:
+        raise NotFound
+    if not _WIRE_TEXT.fullmatch(target):
+        raise fields_error("path", ["Must be quoted as in a URL."])
+    inbound = Inbound(
+        _passing(), callers_upload(), callers_watch(), request.method, found["path"] or "", found["query"] or ""
+    )
+    call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
+    answer = parts().gateway.proxy(call)
+    response = respond(answer, answer.headers)
+    response.untouched = True
+    return response
+
+
+@blueprint.route("/proxy/<service>/<rest:path>", websocket=True)
+@token_required
+def upgrade(service: str, path: str) -> NoReturn:
+    """What werkzeug takes for the beginning of a WebSocket."""
+    raise fields_error("Upgrade", ["Other protocols, such as WebSocket, are not passed through."])
+
+
+def _passing() -> Pairs:
+    """The caller's headers less what was meant for us."""
+    dropped = PROOF | FRAMING
+    if "X-App-Id" in request.headers:
+        dropped |= {"x-content-sha256"}
+    if parts().settings.trusted_proxies:
+        dropped |= FORWARDED
+    if g.by_authorization:
+        dropped |= {"authorization"}
+    return tuple((name, value) for name, value in end_to_end(request.headers) if name.lower() not in dropped)

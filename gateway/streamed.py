@@ -1,0 +1,188 @@
+"""One attempt whose bodies pass while they come: of a method that says ``stream``, or of a proxied request."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+from gateway.bodies import make_reader
+from gateway.call import Call, HttpRequest, HttpResponse, Result
+from gateway.catalog import Method
+from gateway.envelopes import Envelope, make_envelope
+from gateway.envelopes.plain import status_error
+from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown
+from gateway.exchange import NO_TOKEN, builder, rotation, token_source
+from gateway.incoming import Incoming, Pace
+from gateway.masking import Secret
+from gateway.parts import Handler, Parts
+from gateway.policies.hygiene import Headers, end_to_end
+from gateway.signers import SIGNERS, fetches, reads_body, reads_query
+from gateway.stream import LONGEST, SMALL, Inbound, Stream
+from gateway.tokens import token_name
+
+PASSING = frozenset({
+    "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
+    "etag", "last-modified", "cache-control",
+})  # fmt: skip
+HELD = 1024 * 1024  # bytes of a proxied failure that is held while the request may still be sent again
+_NOTHING = Inbound()
+
+
+def streamed(method: Method, parts: Parts) -> Handler:
+    """The innermost handler of a method that says ``stream``."""
+    return _by_url(method, parts, _of_method)
+
+
+def proxied(method: Method, parts: Parts) -> Handler:
+    """The innermost handler of a service's proxied requests."""
+    return _by_url(method, parts, _of_proxy)
+
+
+def _by_url(method: Method, parts: Parts, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]) -> Handler:
+    service = method.service
+    main = through(method, _Sender(method, parts, service.base_urls), service.base_urls)
+    if not service.backup_url:
+        return main
+    urls = (service.backup_url,)
+    backup = through(method, _Sender(method, parts, urls), urls)
+    return lambda call: (backup if call.backup else main)(call)
+
+
+class _Sender:
+    """Signs requests and opens the exchange; knows the token that was used."""
+
+    def __init__(self, method: Method, parts: Parts, urls: tuple[str, ...]) -> None:
+        service = method.service
+        self._signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
+        for secret in self._signer.secrets:
+            parts.masker.register(secret, of_catalog=True)
+        self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
+        self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
+        self._parts, self._method, self.clock = parts, method, parts.clock
+        self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
+        self.fetches = self._token_of is not None
+
+    def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
+        """The answer, begun, and the token it was asked with."""
+        inbound, timeout = call.inbound or _NOTHING, self._method.timeout
+        token = self._token_of(call) if self._token_of else NO_TOKEN
+        request = self._signer.sign(self._whole(request), token)
+        deadline = call.deadline
+        if request.upload and call.timeout is None:  # it may take its time as long as it flows
+            deadline = self._parts.clock.now() + LONGEST
+        pace = Pace(timeout.connect, timeout.read, deadline, inbound.watch)
+        incoming = self._parts.client.channel(self._method.service).open(request, pace)
+        call.trace.attempts[-1].status = incoming.status
+        return incoming, token
+
+    def discard(self, token: Secret) -> None:
+        self._parts.tokens.discard(self._name, token)
+
+    def _whole(self, request: HttpRequest) -> HttpRequest:
+        """With its body in one piece where the signer reads it, or where it is small enough to be sent again."""
+        upload = request.upload
+        if upload is None:
+            return request
+        if upload.begun:
+            raise OutcomeUnknown(detail="its body has passed already")
+        if self.reads_body or (upload.length is not None and upload.length <= SMALL):
+            return replace(request, upload=None, body=upload.whole())
+        return request
+
+
+def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
+    build, envelope = builder(method, urls, sender.clock), make_envelope(method.envelope)
+    read = make_reader("json" if method.streams_answer else method.response)
+    coded = method.envelope != "plain"
+
+    def handle(call: Call) -> Result:
+        inbound = call.inbound or _NOTHING
+        request = build(call)
+        headers = {**request.headers, **dict(inbound.headers)}
+        if method.streams_answer:
+            headers["Accept-Encoding"] = "identity"
+        incoming, token = sender.open(replace(request, headers=headers, upload=inbound.body), call)
+        status, pairs = incoming.status, incoming.headers
+        json = "json" in dict(_lower(pairs)).get("content-type", "")
+        passes = method.streams_answer and (200 <= status < 300 or status in (304, 416))
+        passing = tuple((name, value) for name, value in pairs if name.lower() in PASSING)
+        if passes and not (coded and json):
+            return Result(Stream(status, passing, incoming.read, incoming.close))
+        whole = incoming.whole(method.service.max_response)
+        try:
+            data = envelope(whole, read)
+        except CredentialExpired as error:
+            if not sender.fetches:
+                raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
+            sender.discard(token)
+            raise
+        return Result(Stream.of(status, passing, [whole.body]) if passes else data)
+
+    return handle
+
+
+def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
+    base, fixed, ours = rotation(urls), method.headers, tuple(method.query.items())
+    envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
+
+    def handle(call: Call) -> Result:
+        inbound = call.inbound or _NOTHING
+        given = {name.lower() for name, _ in inbound.headers}
+        headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
+        headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
+        request = _as_it_came(inbound, base(), headers, sender.reads_query)
+        request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
+        incoming, token = sender.open(request.with_query(*ours), call)
+        answer = Stream(incoming.status, end_to_end(incoming.headers), incoming.read, incoming.close)
+        json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
+        expired = sender.fetches and (incoming.status == 401 or json)
+        if not (incoming.status >= 500 or incoming.status == 429 or expired):
+            return Result(answer)
+        held, more = incoming.held(HELD)
+        if more:
+            return Result(Stream(answer.status, answer.headers, _then(held, incoming.read), incoming.close))
+        whole = HttpResponse(answer.status, dict(_lower(answer.headers)), held)
+        answer = Stream.of(answer.status, answer.headers, [held] if held else [])
+        failure = _failure(whole, envelope if json else None)
+        if failure is None:
+            return Result(answer)
+        if isinstance(failure, CredentialExpired):
+            sender.discard(token)
+        failure.passed = answer
+        raise failure
+
+    return handle
+
+
+def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> HttpRequest:
+    """The caller's request, elsewhere; ``parsed`` for a signer that must know the query."""
+    path = inbound.path or ("" if urlsplit(base).path else "/")
+    request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
+    if parsed:
+        return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True)))
+    return replace(request, raw_query=inbound.query)
+
+
+def _failure(response: HttpResponse, envelope: Envelope | None) -> GatewayError | None:
+    """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    if response.status >= 500 or response.status in (401, 429):
+        return status_error(response)
+    try:
+        if envelope:
+            envelope(response, make_reader("json"))
+    except CredentialExpired as error:
+        return error
+    except GatewayError:
+        pass
+    return None
+
+
+def _then(first: bytes, read: Callable[[], bytes]) -> Callable[[], bytes]:
+    held = [first]
+    return lambda: held.pop() if held else read()
+
+
+def _lower(pairs: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    return [(name.lower(), value) for name, value in pairs]

@@ -1,0 +1,142 @@
+"""Where a call may go: to declared services, on the internet unless the catalog says otherwise, and nowhere else."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.egress import inside
+from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
+from sandbox import Sandbox
+from tests.gateway.fakes import Gate, service
+
+Open = Callable[..., Gate]
+M = {"m": {"http": "GET /anything"}}
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.255.0.9", "::1",
+        "0.0.0.0", "0.1.2.3", "::",
+        "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd00:ec2::254", "fec0::1",
+        "169.254.169.254", "fe80::1", "fe80::1%eth0",
+        "100.64.0.1", "100.100.100.200", "192.0.0.192", "168.63.129.16",
+        "224.0.0.1", "239.255.255.250", "ff02::1", "240.0.0.1", "255.255.255.255", "198.18.0.1", "192.0.2.1",
+        "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::127.0.0.1",
+        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a00:1::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2", "2001:db8::1",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_the_internets_is_inside(address: str) -> None:
+    assert inside(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["8.8.8.8", "172.15.0.1", "172.32.0.1", "100.128.0.1", "169.253.1.1", "2606:4700::1111", "2a00:1450:4001::1",
+     "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
+)  # fmt: skip
+def test_a_public_address_is_not_inside(address: str) -> None:
+    assert not inside(address)
+
+
+def refused(at: Gate) -> GatewayError:
+    with pytest.raises(GatewayError) as caught:
+        at.ask()
+    return caught.value
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"])
+def test_an_address_inside_is_refused_and_nothing_is_sent(open_gate: Open, box: Sandbox, host: str) -> None:
+    url = f"http://{host}:{box.port}"
+    at = open_gate({"s": service(url, allow_private=False, retry={"times": 2, "backoff": 0.001}, methods=M)})
+    error = refused(at)
+    assert (type(error), error.code, error.type) == (AddressRefused, -1003, "downstream_unreachable")
+    assert (box.connections, len(at.trace.attempts)) == (0, 1)
+
+
+def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox) -> None:
+    at = open_gate({"s": service(box.url, allow_private=False, methods=M)})
+    error = refused(at)
+    assert "127.0.0.1" not in error.text
+    [line] = at.log.events
+    assert line["why"] == "127.0.0.1 is no public address, and the service does not say allow_private"
+
+
+def test_a_service_that_says_so_may_be_private(open_gate: Open, box: Sandbox) -> None:
+    assert open_gate({"s": service(box.url, allow_private=True, methods=M)}).ask()["path"] == "/anything"
+
+
+def test_a_reload_that_forbids_it_ends_the_use_of_connections_that_are_open(open_gate: Open, box: Sandbox) -> None:
+    at = open_gate({"s": service(box.url, methods=M)})
+    at.ask()
+    other = open_gate({"s": service(box.url, allow_private=False, methods=M)})
+    at.gateway.swap(other.gateway.catalog)
+    assert type(refused(at)) is AddressRefused
+    assert len(box.requests) == 1
+
+
+@pytest.fixture
+def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[list[str]]], list[str]]:
+    """Look-ups of ``api.example`` answer the first list of addresses, the next one the second, ..."""
+    real = socket.getaddrinfo
+
+    def answer_with(answers: list[list[str]]) -> list[str]:
+        asked: list[str] = []
+
+        def look_up(host: str, port: int, *how: Any) -> Any:
+            if host != "api.example" or how[-1] == socket.AI_NUMERICHOST:
+                return real(host, port, *how)
+            asked.append(host)
+            return [found for address in answers.pop(0) for found in real(address, port, *how)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        return asked
+
+    return answer_with
+
+
+def test_a_name_is_looked_up_once_for_check_and_connection(open_gate: Open, box: Sandbox, resolver: Any) -> None:
+    asked = resolver([["127.0.0.1"]])
+    at = open_gate({"s": service(f"http://api.example:{box.port}", methods=M)})
+    assert at.ask()["headers"]["host"] == f"api.example:{box.port}"
+    assert asked == ["api.example"]
+
+
+def test_of_several_addresses_only_the_public_ones_are_tried(open_gate: Open, box: Sandbox, resolver: Any) -> None:
+    resolver([["127.0.0.1", "::ffff:0:0", "192.0.0.1"]])
+    at = open_gate({"s": service(f"http://api.example:{box.port}", allow_private=False, methods=M)})
+    assert type(refused(at)) is AddressRefused
+    resolver([["127.0.0.1", "2606:4700::1"]])
+    error = refused(at)
+    assert type(error) is not AddressRefused and isinstance(error, ConnectFailed)
+    assert box.connections == 0
+
+
+def test_a_redirect_is_not_followed(gate: Open, box: Sandbox) -> None:
+    at = gate("GET /redirect", params={"to": {"type": "string"}})
+    with pytest.raises(GatewayError) as caught:
+        at.ask("m", {"to": f"{box.url}/anything"})
+    assert caught.value.code == -1005
+    assert [request.path for request in box.requests] == ["/redirect"]
+
+
+@pytest.mark.parametrize(
+    "segment", ["../admin", "..%2fadmin", "a/b", "..\\admin", "a?x=1", "a#b", "%2e%2e", "a;b", "\x00"]
+)
+def test_a_path_parameter_stays_one_segment(gate: Open, box: Sandbox, segment: str) -> None:
+    at = gate("GET /anything/{id}/end", params={"id": {"type": "string"}})
+    target = at.dry("m", {"id": segment}).target
+    assert target.count("/") == 3 and target.startswith("/anything/") and target.endswith("/end")
+    assert at.ask("m", {"id": segment})["path"] == f"/anything/{segment}/end"
+
+
+@pytest.mark.parametrize("segment", ["", ".", ".."])
+def test_a_path_parameter_cannot_climb(gate: Open, box: Sandbox, segment: str) -> None:
+    with pytest.raises(InvalidParams):
+        gate("GET /anything/{id}/end", params={"id": {"type": "string"}}).ask("m", {"id": segment})
+    assert box.requests == []

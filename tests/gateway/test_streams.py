@@ -1,0 +1,196 @@
+"""What a catalog may say of streams and proxied requests, and what the gateway itself keeps of its promises there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway import checks
+from gateway.call import Caller
+from gateway.errors import BadResponse, NotFound, OutcomeUnknown, RateLimited
+from gateway.loader import CatalogError
+from gateway.policies.hygiene import climbs, end_to_end, open_to
+from gateway.signers import SIGNERS
+from gateway.stream import Inbound, Stream, Upload
+from sandbox import Sandbox
+from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
+from tests.gateway.fakes import Gate, Wire, a_call, answer, comes_true, make_catalog, service
+
+Open = Callable[..., Gate]
+STREAM = {"http": "GET /", "stream": True}
+
+
+def opened(at: Gate, **how: Any) -> Stream:
+    return at.gateway.call(a_call(inbound=Inbound(**how))).data
+
+
+def upload(*chunks: bytes, length: int | None = None) -> Upload:
+    return Upload(chunks, lambda: b"".join(chunks), length)
+
+
+@pytest.mark.parametrize(
+    ("method", "says"),
+    [
+        ({"http": "POST /", "stream": True, "body": "raw", "params": {"a": {"type": "string"}}}, "the body is streamed as"),
+        ({"http": "GET /", "stream": True, "cache": {"ttl": 1}}, "what is streamed cannot be kept"),
+        ({"http": "GET /", "fallback": {"call": "s.other"}}, "s.other streams, and this method does not"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_streamed_is_refused_when_the_catalog_loads(method: Any, says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        make_catalog({"s": service("http://a.example", methods={"m": method, "other": STREAM})})
+
+
+ALIPAY = {"type": "alipay", "app_id": "1", "private_key": MERCHANT_PRIVATE_KEY, "alipay_public_key": VENDOR_PUBLIC_KEY}
+DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "sign"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"auth": ALIPAY, "proxy": True}, "services.s.proxy: requests with auth: alipay cannot be proxied"),
+        ({"auth": DIGEST, "proxy": ["/a/*"]}, "services.s.proxy: requests with auth: digest cannot be proxied"),
+        ({"auth": ALIPAY, "methods": {"m": STREAM}}, "services.s.methods.m.stream: auth: alipay needs the whole of it"),
+        ({"auth": DIGEST, "methods": {"m": {"http": "POST /", "stream": True, "body": {"type": "raw"}}}},
+         "services.s.methods.m.stream: auth: digest needs the whole of it"),
+    ],
+)  # fmt: skip
+def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(settings: Any, says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        make_catalog({"s": service("http://a.example", **settings)})
+
+
+def test_every_auth_type_that_verifies_answers_is_known_to_the_checks() -> None:
+    assert {kind for kind, signer in SIGNERS.items() if hasattr(signer, "verify")} == checks.VERIFIED
+
+
+def test_a_method_may_not_have_the_name_of_proxied_requests() -> None:
+    with pytest.raises(CatalogError, match="stands for proxied requests"):
+        make_catalog({"s": service("http://a.example", proxy=True, methods={"proxy": {"http": "GET /"}})})
+
+
+def test_a_stream_read_to_its_end_keeps_the_connection(open_gate: Open) -> None:
+    with Wire([answer(b"one"), answer(b"two")]) as server:
+        at = open_gate({"s": service(server.url, methods={"m": STREAM})})
+        assert [b"".join(opened(at)), b"".join(opened(at))] == [b"one", b"two"]
+        assert server.connections == 1
+
+
+def test_a_stream_that_is_closed_hangs_up_and_says_nothing_against_the_service(open_gate: Open) -> None:
+    with Wire([answer(b"x" * 100)[:-50], answer(b"two")]) as server:
+        at = open_gate({"s": service(server.url, breaker={"min_calls": 1}, methods={"m": STREAM})})
+        opened(at).close()
+        assert b"".join(opened(at)) == b"two"
+        assert server.connections == 2
+
+
+def test_streams_that_break_off_open_the_breaker(open_gate: Open) -> None:
+    with Wire([answer(b"x" * 100)[:-50]], "close") as server:
+        at = open_gate({"s": service(server.url, breaker={"min_calls": 1}, methods={"m": STREAM})})
+        stream = opened(at)
+        with pytest.raises(BadResponse):
+            list(stream)
+        assert at.breaker == "open"
+
+
+def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(open_gate: Open, clock: Any) -> None:
+    with Wire([answer(b"{}", "500 Oh"), answer(b"x" * 10)[:-5]]) as server:
+        settings = {"min_calls": 1, "open_for": 5}
+        at = open_gate({"s": service(server.url, breaker=settings, methods={"m": STREAM})}, clock=clock)
+        with pytest.raises(Exception, match="failed"):
+            opened(at)
+        clock.advance(6)
+        stream = opened(at)
+        assert at.breaker == "closed"
+        stream.close()
+
+
+def test_an_upload_that_has_begun_is_not_sent_again(open_gate: Open) -> None:
+    method = {"http": "PUT /", "stream": True, "body": "raw", "retry": {"times": 2, "backoff": 0.001}}
+    with Wire([b""], "close") as server:
+        at = open_gate({"s": service(server.url, methods={"m": method})})
+        with pytest.raises((OutcomeUnknown, BadResponse)):
+            opened(at, body=upload(b"a" * 70000, b"b", length=70001))
+        assert server.connections == 1
+
+
+def test_a_service_that_answers_before_the_end_of_an_upload_is_heard(open_gate: Open) -> None:
+    method = {"http": "POST /", "stream": True, "body": "raw", "response": "bytes"}
+
+    def chunks() -> Any:
+        yield b"a" * 70000
+        assert comes_true(lambda: server.answers_sent)
+        yield from [b"b" * 70000] * 100
+
+    with Early() as server:
+        at = open_gate({"s": service(server.url, methods={"m": method})})
+        body = Upload(chunks(), bytes, None)
+        with pytest.raises(Exception, match="said no"):
+            opened(at, body=body)
+
+
+class Early(Wire):
+    """Answers as soon as the head is there."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.answers_sent = 0
+
+    def _serve(self, sock: Any) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += sock.recv(65536)
+        sock.sendall(answer(b"", "413 Too Large"))
+        self.answers_sent += 1
+        while sock.recv(65536):
+            pass
+
+
+def proxied(at: Gate, path: str, *, caller: Caller | None = None, **how: Any) -> Stream:
+    inbound = Inbound(verb=how.pop("verb", "GET"), path=path, **how)
+    return at.gateway.proxy(a_call("proxy", inbound=inbound, **({"caller": caller} if caller else {})))
+
+
+def test_the_services_credential_takes_the_place_of_a_parameter_of_its_name(open_gate: Open, box: Sandbox) -> None:
+    auth = {"type": "api_key", "in": "query", "name": "key", "value": "ours-1234"}
+    at = open_gate({"s": service(box.url, proxy=True, auth=auth)})
+    b"".join(proxied(at, "/anything", query="a=%7e&k%65y=theirs&b"))
+    assert box.requests[-1].target == "/anything?a=%7e&b&key=ours-1234"
+
+
+def test_the_callers_limit_counts_proxied_requests(open_gate: Open, box: Sandbox) -> None:
+    at, caller = open_gate({"s": service(box.url, proxy=True)}), Caller("app:x", allow=("s.proxy",), rate="1/hour")
+    b"".join(proxied(at, "/items", caller=caller))
+    with pytest.raises(RateLimited):
+        proxied(at, "/items", caller=caller)
+
+
+def test_what_is_not_declared_is_not_proxied(open_gate: Open, box: Sandbox) -> None:
+    at = open_gate({"s": service(box.url, proxy=["/v1/*"])})
+    with pytest.raises(NotFound):
+        proxied(at, "/v2/x")
+    assert box.requests == []
+
+
+def test_hop_by_hop_headers_and_those_named_by_connection_are_dropped() -> None:
+    pairs = [("Connection", "X-A, keep-alive"), ("X-a", "1"), ("Set-Cookie", "1"), ("TE", "x"), ("Set-Cookie", "2")]
+    assert end_to_end(pairs) == (("Set-Cookie", "1"), ("Set-Cookie", "2"))
+
+
+@pytest.mark.parametrize(
+    "path", ["/..", "/a/../b", "/%2e%2E/", "/a%2f..%2fb", "/a%5c..", "/%252e%252e", "/..;x/", "/./a"]
+)
+def test_a_path_that_climbs_is_seen(path: str) -> None:
+    assert climbs(path)
+
+
+@pytest.mark.parametrize("path", ["/a..b", "/...", "/a%2Fb", "/.well-known/x", "/a/b.", ""])
+def test_a_path_that_does_not_climb_passes(path: str) -> None:
+    assert not climbs(path)
+
+
+def test_a_pattern_covers_what_is_below_it_only() -> None:
+    assert open_to("/v3/a/b", ["/v3/*"]) and open_to("", ["/*"])
+    assert not open_to("/v3", ["/v3/*"]) and not open_to("/v33/a", ["/v3/*"]) and not open_to("/%763/a", ["/v3/*"])
