@@ -157,6 +157,20 @@ def test_the_success_of_one_closes_the_others_when_they_look(worker: Open, box: 
     assert len(halves) == 1
 
 
+def test_a_worker_that_heard_nothing_of_it_opens_on_no_success_after_the_service_is_back(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = worker(), worker()
+    box.fault("/anything", "status=500")
+    assert [code(b) for _ in range(3)] == [-1004] * 3
+    opened(a, box)
+    box.fault("/anything", "")
+    clock.advance(5)
+    assert [code(a), code(b), code(b), code(a)] == [0] * 4
+    assert states(a, b) == ["closed"] * 2
+    assert a.breaker == "closed"
+
+
 def test_a_turn_given_back_is_there_for_another_worker(worker: Open, box: Sandbox, clock: FakeClock) -> None:
     a, b = worker(), worker()
     opened(a, box)
