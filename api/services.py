@@ -40,14 +40,17 @@ def get_service(name: str) -> Response:
     return answer(_one.dump(shown[0]))
 
 
-def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
-    """Those of which the caller may call something."""
+def allowed_services(services: Iterable[Service]) -> list[tuple[Service, list[Method], tuple[str, ...]]]:
+    """Those of which the caller may call something, with the methods and the paths of proxied requests it may."""
     allowed = [
         (service, list(filter(_may_call, service.methods.values())), service.proxy if _may_proxy(service) else ())
         for service in services
     ]
-    allowed = [each for each in allowed if each[1] or each[2]]
-    gateway = parts().gateway
+    return [each for each in allowed if each[1] or each[2]]
+
+
+def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
+    allowed, gateway = allowed_services(services), parts().gateway
     breakers = gateway.breakers(service for service, _, _ in allowed)
     return [
         {

@@ -184,6 +184,10 @@ class Catalog:
     secrets: tuple[Secret, ...] = field(repr=False)
     notes: tuple[str, ...]
 
+    def find(self, service: str, method: str) -> Method | None:
+        known = self.services.get(service)
+        return known.methods.get(method) if known else None
+
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():
             yield from service.methods.values()

@@ -47,7 +47,7 @@ def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
 
         try:
             if turn.probe:
-                circuit.claim(turn)
+                circuit.claim(turn, method.deadline)
             result = following(call)
         except BaseException as error:
             settle(error)

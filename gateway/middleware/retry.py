@@ -29,7 +29,8 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
-    breaker, service, retries = circuit_of(method.service, parts).breaker, method.service.name, parts.metrics.retries
+    service, retries, at = method.service.name, parts.metrics.retries, ("base_url", "backup_url")
+    breakers = [circuit_of(method.service, parts, each).breaker for each in at]
 
     def handle(call: Call) -> Result:
         budget.record_call()
@@ -52,7 +53,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                     raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
-                if failures > policy.times or clock.now() + wait >= call.deadline or breaker.hopeless:
+                if failures > policy.times or clock.now() + wait >= call.deadline or breakers[call.backup].hopeless:
                     raise
                 if not budget.allow_retry():
                     raise
