@@ -20,9 +20,12 @@ from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
-PROOF = frozenset({"x-postern-token", "x-app-id", "x-timestamp", "x-nonce", "x-signature"})
-FRAMING = frozenset({"host", "content-length", "expect"})  # what this connection's own exchange says for itself
+APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
+FRAMING = frozenset(
+    {"host", "content-length", "expect", "x-postern-token"}
+)  # of this exchange, and ours
 FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
+ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
 _TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
@@ -56,9 +59,7 @@ def upgrade(service: str, path: str) -> NoReturn:
 
 def _passing() -> Pairs:
     """The caller's headers less what was meant for us."""
-    dropped = PROOF | FRAMING
-    if "X-App-Id" in request.headers:
-        dropped |= {"x-content-sha256"}
+    dropped = FRAMING | (APPS_PROOF if "X-App-Id" in request.headers else set())  # an SDK may sign by those names, too
     if parts().settings.trusted_proxies:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():
@@ -73,10 +74,13 @@ def _same_token() -> bool:
 
 
 def _returning(headers: Pairs) -> Pairs:
-    """The service's headers less what only we may say: to the caller, or to the proxy in front of us."""
-    orders = parts().settings.trusted_proxies > 0
+    """The service's headers less what only we may say: to the caller, or to the proxy in front of us.
+
+    One that sends callers to its own address may have our key in it.
+    """
+    orders, masked = parts().settings.trusted_proxies > 0, parts().masker.without_secrets
     return tuple(
-        (name, value)
+        (name, masked(value) if name.lower() in ADDRESSES else value)
         for name, value in headers
         if name.lower() != "x-postern-error" and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
     )

@@ -118,7 +118,10 @@ class Masker:
 
     def text(self, text: str) -> str:
         """A text without secrets and whole phone numbers."""
-        return phones(self.line(text.encode(errors="replace")).decode())
+        return phones(self.without_secrets(text))
+
+    def without_secrets(self, text: str) -> str:
+        return self.line(text.encode(errors="replace")).decode()
 
     def params(self, params: Mapping[str, object], hidden: frozenset[str]) -> dict[str, object]:
         """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""

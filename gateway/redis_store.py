@@ -124,6 +124,9 @@ class RedisStore:
     def leave(self, key: str, lease: str) -> None:
         self._counts.leave(key, lease)
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        self._counts.extend(key, lease, ttl)
+
     def close(self) -> None:
         self.link.close()
 

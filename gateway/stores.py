@@ -77,6 +77,9 @@ class Store(Protocol):
         :returns: the lease to leave with; None while all places are taken.
         """
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        """Hold the place, if it is still held, for ``ttl`` seconds from now."""
+
     def leave(self, key: str, lease: str) -> None:
         """Give the place back, if it is still held."""
 
@@ -183,6 +186,9 @@ class MemoryStore:
 
     def enter(self, key: str, most: int, ttl: float) -> str | None:
         return self._leases.enter(key, most, ttl)
+
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        self._leases.extend(key, lease, ttl)
 
     def leave(self, key: str, lease: str) -> None:
         self._leases.leave(key, lease)

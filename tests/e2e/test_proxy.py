@@ -100,7 +100,13 @@ def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbo
     assert heard == {
         "authorization": "Vendor abc", "cookie": "a=1; b=2", "x-custom": "c", "user-agent": "sdk/1",
         "x-request-id": "r-77", "x-team": "tools",
+        "x-timestamp": "1", "x-nonce": "2", "x-signature": "3",  # the SDK's own: the proof was a token
     }  # fmt: skip
+
+
+def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key(live: Live) -> None:
+    status, headers, _ = ask(live, "GET", "/rest/redirect?to=/next%3Fkey=the-vendors-key")
+    assert (status, dict(headers)["Location"]) == (302, "/next?key=****")
 
 
 def test_the_token_that_was_the_proof_does_not_go_on(live: Live) -> None:

@@ -11,14 +11,14 @@ import pytest
 
 from gateway import checks
 from gateway.call import Caller
-from gateway.errors import BadResponse, InvalidParams, NotFound, OutcomeUnknown, RateLimited, ReadTimeout
+from gateway.errors import BadResponse, InvalidParams, NotFound, OutcomeUnknown, RateLimited, ReadTimeout, TooManyCalls
 from gateway.loader import CatalogError
 from gateway.policies.hygiene import climbs, end_to_end, open_to
 from gateway.signers import SIGNERS
 from gateway.stream import Inbound, Stream, Upload
 from sandbox import Sandbox
 from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
-from tests.gateway.fakes import Gate, Wire, a_call, answer, comes_true, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
 STREAM = {"http": "GET /", "stream": True}
@@ -78,6 +78,22 @@ def test_a_stream_read_to_its_end_keeps_the_connection(open_gate: Open) -> None:
         at = open_gate({"s": service(server.url, methods={"m": STREAM})})
         assert [b"".join(opened(at)), b"".join(opened(at))] == [b"one", b"two"]
         assert server.connections == 1
+
+
+def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_gate: Open) -> None:
+    """Of a worker that dies nobody gives the place back."""
+    clock = FakeClock()
+    with Wire([answer(b"x" * 100)[:-50], answer(b"y")]) as server:
+        settings = service(server.url, concurrency=1, timeout={"connect": 2, "read": 10}, methods={"m": STREAM})
+        at = open_gate({"s": settings}, clock=clock)
+        flowing = opened(at)
+        for _ in range(4):
+            clock.advance(9)
+            with pytest.raises(TooManyCalls):
+                opened(at)
+            flowing.pulse()
+        clock.advance(22)
+        assert b"".join(opened(at)) == b"y"
 
 
 def test_a_stream_that_is_closed_hangs_up_and_says_nothing_against_the_service(open_gate: Open) -> None:
