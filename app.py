@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
     watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
     shared = GatewayParts.over(store, metrics=metrics, clock=clock, log=log, masker=masker)
+    shared = replace(shared, dumps=settings.log_level == "debug")
     gateway = Gateway(watcher.load(), shared)
     gateway.follow(watcher)
     app.extensions["postern"] = Parts(

@@ -19,6 +19,7 @@ from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
+TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
 PROOF = frozenset({"x-postern-token", "x-app-id", "x-timestamp", "x-nonce", "x-signature"})
 FRAMING = frozenset({"host", "content-length", "expect"})  # what this connection's own exchange says for itself
 FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
@@ -55,7 +56,7 @@ def upgrade(service: str, path: str) -> NoReturn:
 
 def _passing() -> Pairs:
     """The caller's headers less what was meant for us."""
-    dropped = PROOF | FRAMING
+    dropped = PROOF | FRAMING | TRACE
     if "X-App-Id" in request.headers:
         dropped |= {"x-content-sha256"}
     if parts().settings.trusted_proxies:

@@ -24,6 +24,7 @@ from gateway.parts import Handler, Parts
 from gateway.policies.breaker import State
 from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
+from gateway.records import Records, records_of
 from gateway.stream import Stream
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.watcher import CatalogState, Watcher
@@ -61,6 +62,11 @@ class Gateway:
     @property
     def metrics(self) -> Metrics:
         return self._parts.metrics
+
+    @property
+    def records(self) -> Records:
+        """What happened to recent calls."""
+        return records_of(self._parts)
 
     @property
     def catalog_state(self) -> CatalogState:
@@ -182,6 +188,7 @@ class Gateway:
             follow = partial(self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload)
             self._background.start("catalog", follow, self._watcher.source.close)
         self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
+        self._background.start("records", self.records.run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""
