@@ -194,6 +194,7 @@ class Gateway:
         """End what runs beside the calls, and close every connection."""
         self._background.stop()
         self._together.close()
+        self.records.close()
         self._parts.client.retain(())
 
     def _begun(self, call: Call) -> Call:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from gateway.bodies import dump_json, load_json
 from gateway.call import Attempt, Call, Caller
@@ -49,7 +49,11 @@ class Ended:
     source: str | None
 
 
-Export = Callable[[Iterable[Ended], float], None]
+class Exporter(Protocol):
+    """Gets what has ended, too, beside the store."""
+
+    def export(self, calls: Iterable[Ended], offset: float) -> None: ...
+    def close(self) -> None: ...
 
 
 class Records:
@@ -59,7 +63,7 @@ class Records:
         self._store, self._clock, self._masker, self._log = parts.store, parts.clock, parts.masker, parts.log
         self._pending: deque[Ended] = deque(maxlen=PENDING)
         self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=PENDING)
-        self.export: Export | None = None
+        self.exporter: Exporter | None = None
 
     def add(self, method: Method, call: Call, began: float, error: BaseException | None) -> None:
         if call.trace.params is None and isinstance(call.params, Mapping):
@@ -94,6 +98,10 @@ class Records:
             self._flush_safely()
         self._flush_safely()
 
+    def close(self) -> None:
+        if self.exporter:
+            self.exporter.close()
+
     def flush(self) -> None:
         """Write what this worker has noted.
 
@@ -104,8 +112,8 @@ class Records:
             for each in ended:
                 told = _told(each, offset)
                 self._unwritten.append((told, self._line(told)))
-            if self.export:
-                self.export(ended, offset)
+            if self.exporter:
+                self.exporter.export(ended, offset)
             self._clock.sleep(0)
         while batch := [self._unwritten.popleft() for _ in range(min(AT_ONCE, len(self._unwritten)))]:
             try:
