@@ -19,9 +19,9 @@ READ = 65536  # bytes of a body that is looked into; a longer one is told by its
 Send = Callable[[HttpRequest, Call], HttpResponse]
 
 _COOKIES = frozenset({"cookie", "set-cookie"})
-_ELEMENT = re.compile(r"<([\w:.-]+)([^<>]*)>(<!\[CDATA\[.*?\]\]>|[^<]*)</\1>", re.DOTALL)
+_OPENING = re.compile(r"<([\w:.-]+)(?:[\s/][^<>]*)?>")
 #: A secret's name and value in text that has no structure we know, or in a text inside of JSON.
-_SAID = re.compile(rf"([\w-]*(?:{SECRET_NAMES})[\w-]*\\*[\"']?\s*[:=]\s*\\*[\"']?)([^\s\"'&,;<>\\]+)", re.IGNORECASE)
+_SAID = re.compile(rf"((?:{SECRET_NAMES})[\w-]{{0,40}}\\*[\"']?\s*[:=]\s*\\*[\"']?)([^\s\"'&,;<>\\]+)", re.IGNORECASE)
 
 
 class Dump:
@@ -103,12 +103,19 @@ class Dump:
         if "form-urlencoded" in kind:
             return self._pairs(text, call)
         if "xml" in kind:
-            return self._said(_ELEMENT.sub(lambda found: self._element(found, call), text), call)
+            return self._said(self._elements(text), call)
         return self._said(text, call) if kind.startswith("text/") else length
 
-    def _element(self, found: re.Match[str], call: Call) -> str:
-        name, attributes, text = found.groups()
-        return f"<{name}{attributes}>{self._named(name, text, call)}</{name}>"
+    def _elements(self, text: str) -> str:
+        """XML with stars in the elements that are hidden or named like secrets."""
+        shown, at = "", 0
+        for opening in _OPENING.finditer(text):
+            name = opening[1].rpartition(":")[2]
+            if opening.start() >= at and self._masker.params({name: ""}, self._hidden)[name]:
+                shown += text[at : opening.end()] + STARS
+                end = text.find(f"</{opening[1]}", opening.end())
+                at = end if end >= 0 else len(text)
+        return shown + text[at:]
 
     def _pairs(self, text: str, call: Call) -> str:
         return "&".join(
