@@ -111,7 +111,7 @@ class Records:
             offset = self._clock.wall() - self._clock.now()
             for each in ended:
                 told = _told(each, offset)
-                self._unwritten.append((told, self._line(told)))
+                self._unwritten.append((told, self._line(told, each.call.trace.params)))
             if self.exporter:
                 self.exporter.export(ended, offset)
             self._clock.sleep(0)
@@ -146,18 +146,19 @@ class Records:
 
     def _read(self, key: str, count: int) -> list[Record]:
         self.flush()
-        oldest = _moment(self._clock.wall() - KEPT)
+        oldest = self._clock.wall() - KEPT
         found = [load_json(each) for each in self._store.latest(key, count)]
-        return sorted((each for each in found if each["started_at"] > oldest), key=_started, reverse=True)
+        found = sorted((each for each in found if each["started_at"] > oldest), key=_started, reverse=True)
+        return [{**each, "started_at": _moment(each["started_at"])} for each in found]
 
-    def _line(self, record: Record) -> bytes:
-        """As short as it must be. Texts in it are short, lists and depth of parameters need not be."""
-        line = self._masker.line(dump_json(record))
-        for left_out in ("params", "events", "attempts"):
-            if len(line) > LARGEST:
-                record[left_out] = None if left_out == "params" else record[left_out][:10]
-                line = self._masker.line(dump_json(record))
-        return line
+    def _line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
+        """As short as it must be. All but the parameters is in our own words, so that only they may hold a secret."""
+        line, shown = dump_json(record), self._masker.line(dump_json(params))
+        if len(line) > LARGEST:
+            line = dump_json({**record, "attempts": record["attempts"][:10], "events": record["events"][:10]})
+        if len(line) + len(shown) > LARGEST:
+            shown = b"null"
+        return line[:-1] + b',"params":' + shown + b"}"
 
 
 def records_of(parts: Parts) -> Records:
@@ -178,8 +179,8 @@ def _bucket(request_id: str) -> str:
     return f"calls:{zlib.crc32(request_id.encode()) % BUCKETS}"
 
 
-def _started(record: Record) -> str:
-    return str(record["started_at"])
+def _started(record: Record) -> float:
+    return float(record["started_at"])
 
 
 def _moment(wall: float) -> str:
@@ -187,7 +188,10 @@ def _moment(wall: float) -> str:
 
 
 def _told(ended: Ended, offset: float) -> Record:
-    """:param offset: what ``Clock.wall`` is ahead of ``Clock.now``."""
+    """All but the parameters.
+
+    :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
+    """
     call, trace, began = ended.call, ended.call.trace, ended.began
     return {
         "request_id": call.request_id,
@@ -198,14 +202,13 @@ def _told(ended: Ended, offset: float) -> Record:
         "code": ended.code,
         "type": ended.type,
         "source": ended.source,
-        "started_at": _moment(began + offset),
+        "started_at": began + offset,
         "elapsed_ms": _ms(ended.elapsed),
         "cache": trace.cache,
         "fallback": trace.fallback,
         "replayed": trace.replayed,
         "attempts": [_attempt(each, number, began) for number, each in enumerate(trace.attempts, 1)],
         "events": [{"at_ms": _ms(at - began), "what": what, "detail": said} for at, what, said in trace.events],
-        "params": trace.params,
     }
 
 
