@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from gateway.bodies import dump_json, load_json
-from gateway.call import Attempt, Call, Caller
+from gateway.call import Call, Caller
 from gateway.catalog import Method
 from gateway.errors import GatewayError, StoreAway
 from gateway.parts import Parts
@@ -149,7 +149,7 @@ class Records:
         oldest = self._clock.wall() - KEPT
         found = [load_json(each) for each in self._store.latest(key, count)]
         found = sorted((each for each in found if each["started_at"] > oldest), key=_started, reverse=True)
-        return [{**each, "started_at": _moment(each["started_at"])} for each in found]
+        return [_shown(each) for each in found]
 
     def _line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
         """As short as it must be. All but the parameters is in our own words, so that only they may hold a secret."""
@@ -188,11 +188,11 @@ def _moment(wall: float) -> str:
 
 
 def _told(ended: Ended, offset: float) -> Record:
-    """All but the parameters.
+    """All but the parameters, in few steps; ``_shown`` does the rest for who asks.
 
     :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
     """
-    call, trace, began = ended.call, ended.call.trace, ended.began
+    call, trace = ended.call, ended.call.trace
     return {
         "request_id": call.request_id,
         "trace_id": call.context.trace_id,
@@ -202,27 +202,41 @@ def _told(ended: Ended, offset: float) -> Record:
         "code": ended.code,
         "type": ended.type,
         "source": ended.source,
-        "started_at": began + offset,
-        "elapsed_ms": _ms(ended.elapsed),
+        "started_at": ended.began + offset,
+        "elapsed": ended.elapsed,
         "cache": trace.cache,
         "fallback": trace.fallback,
         "replayed": trace.replayed,
-        "attempts": [_attempt(each, number, began) for number, each in enumerate(trace.attempts, 1)],
-        "events": [{"at_ms": _ms(at - began), "what": what, "detail": said} for at, what, said in trace.events],
+        "began": ended.began,
+        "attempts": [
+            (each.called, each.host, each.status, each.code, each.type, each.began, each.elapsed, each.first_byte)
+            for each in trace.attempts
+        ],
+        "events": trace.events,
     }
 
 
-def _attempt(attempt: Attempt, number: int, began: float) -> Record:
+def _shown(told: Record) -> Record:
+    """As an answer has it."""
+    began, elapsed = told.pop("began"), told.pop("elapsed")
+    shown = {**told, "started_at": _moment(told["started_at"]), "elapsed_ms": _ms(elapsed)}
+    shown["attempts"] = [_attempt(number, began, *each) for number, each in enumerate(told["attempts"], 1)]
+    shown["events"] = [{"at_ms": _ms(at - began), "what": what, "detail": said} for at, what, said in told["events"]]
+    return shown
+
+
+def _attempt(number: int, began: float, *told: Any) -> Record:
+    called, host, status, code, kind, at, elapsed, first = told
     return {
         "number": number,
-        "called": attempt.called,
-        "host": attempt.host,
-        "status": attempt.status,
-        "code": attempt.code,
-        "type": attempt.type,
-        "started_ms": _ms(attempt.began - began),
-        "elapsed_ms": _ms(attempt.elapsed),
-        "first_byte_ms": None if attempt.first_byte is None else _ms(attempt.first_byte),
+        "called": called,
+        "host": host,
+        "status": status,
+        "code": code,
+        "type": kind,
+        "started_ms": _ms(at - began),
+        "elapsed_ms": _ms(elapsed),
+        "first_byte_ms": None if first is None else _ms(first),
     }
 
 
