@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams screenshots openapi postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -41,6 +41,18 @@ bench-streams: .venv/dev ## How much a worker grows while 1 GB passes through it
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
 	$(BIN)/python -m bench.catalog_size
+
+screenshots: .venv/dev ## The console's pictures in docs/, taken anew with Chromium
+	$(BIN)/python -m tests.e2e.screenshots
+
+openapi: .venv/run ## Write tests/openapi-v1.json anew: what /openapi.json promises, which a test holds
+	$(FLASK) openapi > tests/openapi-v1.json.new && mv tests/openapi-v1.json.new tests/openapi-v1.json
+
+postman: .venv/run ## Write examples/postman/ anew, from the OpenAPI file
+	$(FLASK) openapi | $(BIN)/python examples/postman/make.py
+
+fuzz: .venv/dev ## Ask a running Postern whatever its OpenAPI file allows, and does not (schemathesis, some minutes)
+	$(BIN)/python -m tests.fuzz
 
 lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt

@@ -31,8 +31,6 @@ CONFIG = {
     "API_TITLE": "Postern",
     "API_VERSION": "v1",
     "OPENAPI_VERSION": "3.1.0",
-    "OPENAPI_URL_PREFIX": "/",
-    "OPENAPI_JSON_PATH": "openapi.json",
     "CACHE_TYPE": "api.store_cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }

@@ -13,7 +13,9 @@ from api import (
     batch,
     call,
     calls,
+    console,
     data,
+    docs,
     errors,
     files,
     health,
@@ -25,10 +27,12 @@ from api import (
     products,
     proxy,
     services,
+    status,
     users,
     versions,
 )  # fmt: skip
 from api.answers import JsonProvider
+from api.openapi import OpenApi
 from api.paths import IdConverter, KeyConverter, RestConverter
 from api.versions import PREFIX
 
@@ -41,13 +45,16 @@ def register(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
     api.register_converter(KeyConverter, lambda _: {"type": "string"})
-    for module in (login, users, apps, services, calls, products, orders, payments, data, files):
+    for module in (login, users, apps, services, status, calls, products, orders, payments, data, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(batch.blueprint, url_prefix=PREFIX)
     app.register_blueprint(proxy.blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.blueprint)
+    app.register_blueprint(console.blueprint)
     app.register_blueprint(metrics.blueprint)
+    app.register_blueprint(docs.blueprint)
+    app.extensions["postern.openapi"] = OpenApi(app, api.spec)
     errors.register(app)
     versions.register(app)
     logs.register(app)

@@ -20,11 +20,20 @@ from schemas.catalog import ROLES
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def role_required(*roles: str, streamed: bool = False) -> Callable[[View], View]:
+def _never(*_: Any, **__: Any) -> bool:
+    return False
+
+
+def always(*_: Any, **__: Any) -> bool:
+    """Of a view that streams whatever body it gets."""
+    return True
+
+
+def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
     """Let in callers with one of these roles only; ``g.caller`` says who it is. Stands above ``@blueprint.arguments``.
 
-    :param streamed: the view takes the body by ``body_chunks``; otherwise one that is not what ``X-Content-SHA256``
-        declares is refused here, whether the view reads it or not.
+    :param streamed: given what the view is given, whether it takes the body by ``body_chunks``; otherwise one that is
+        not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
     :raises Unauthenticated: no proof; other 401 errors for a proof that is not good.
     :raises Forbidden: the caller has another role. An app's is ``user``.
     """
@@ -32,7 +41,7 @@ def role_required(*roles: str, streamed: bool = False) -> Callable[[View], View]
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            g.caller = _caller(streamed)
+            g.caller = _caller(streamed(*args, **kwargs))
             if g.caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)

@@ -10,12 +10,13 @@ from flask import Blueprint, Response, request
 
 from api.answers import envelope
 from api.auth import role_required, token_required
-from api.body import body_bytes, check_declared_hash, json_body
+from api.body import body_bytes, json_body
 from api.errors import MethodNotAllowed
 from api.idempotency import idempotency_key
 from api.outgoing import outgoing, tell_attempts, tell_limit
 from api.parts import parts
 from api.streams import callers_inbound, respond
+from gateway.errors import NotFound
 from gateway.stream import Stream
 from schemas.call import CallSchema
 from schemas.catalog import ROLES
@@ -24,6 +25,13 @@ blueprint = Blueprint("call", __name__)
 blueprint.after_request(tell_attempts)
 blueprint.after_app_request(tell_limit)
 _schema = CallSchema()
+
+
+def _streams_body(service: str, method: str) -> bool:
+    try:
+        return parts().gateway.method(service, method).streams_body
+    except NotFound:
+        return False
 
 
 @blueprint.post("/call")
@@ -35,12 +43,11 @@ def call() -> Response:
 
 
 @blueprint.post("/call/<service>/<method>")
-@role_required(*ROLES, streamed=True)
+@role_required(*ROLES, streamed=_streams_body)
 def call_by_path(service: str, method: str) -> Response:
     """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
-    if parts().gateway.method(service, method).streams_body:
+    if _streams_body(service, method):
         return _answer(service, method, _query(), from_text=True)
-    check_declared_hash()
     nothing = not request.content_type and not body_bytes()
     return _answer(service, method, {} if nothing else json_body())
 
@@ -56,6 +63,17 @@ def call_by_query(service: str, method: str) -> Response:
 
 def _query() -> dict[str, Any]:
     return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+
+
+@blueprint.after_request
+def tell_allowed(response: Response) -> Response:
+    """What OPTIONS says of a method that cannot be called by GET."""
+    named = request.view_args
+    if request.method == "OPTIONS" and named:
+        method = parts().gateway.catalog.find(**named)
+        if method and method.verb != "GET":
+            response.headers["Allow"] = "OPTIONS, POST"
+    return response
 
 
 def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:

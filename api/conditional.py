@@ -23,13 +23,15 @@ def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
     if reads and "Accept" in request.headers and not _accepts_json():
         raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
-    if reads and "If-None-Match" in request.headers and _plain(request.if_none_match).contains_weak(etag):
-        response = Response(status=304)
-    else:
-        response = envelope(data, status)
+    response = Response(status=304) if reads and is_unchanged(etag) else envelope(data, status)
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
+
+
+def is_unchanged(etag: str) -> bool:
+    """Whether ``If-None-Match`` names it."""
+    return "If-None-Match" in request.headers and _plain(request.if_none_match).contains_weak(etag)
 
 
 def _accepts_json() -> bool:
@@ -43,7 +45,7 @@ def check_match(row: Any | None) -> None:
 
 
 def _plain(etags: Any) -> Any:
-    """Without what Flask-Compress appends to the ETag of a compressed answer."""
-    strip = [etag.partition(":")[0] for etag in etags.as_set(include_weak=False)]
-    weak = [etag.partition(":")[0] for etag in etags.as_set(include_weak=True)]
+    """Without what Flask-Compress appends to the ETag of a compressed answer; werkzeug reads ``""`` as None."""
+    strip = [(etag or "").partition(":")[0] for etag in etags.as_set(include_weak=False)]
+    weak = [(etag or "").partition(":")[0] for etag in etags.as_set(include_weak=True)]
     return type(etags)(strip, weak, etags.star_tag)

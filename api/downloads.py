@@ -26,7 +26,6 @@ def download(file: File) -> Response:
     if parts().settings.files_accel and _is_plain(response):
         response = _accelerated(file, response)
     response.headers["Content-Type"] = file.content_type
-    response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-cache, no-transform"  # compressed, it would have no ranges
     return response
 

@@ -1,4 +1,4 @@
-"""What stands between the views and the wire: compression, other origins, proxies in front."""
+"""What stands between the views and the wire: compression, other origins, what browsers may, proxies in front."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.security import SecurityHeaders
 from api.streams import StreamResponse
 from config import Settings
 
 EXPOSED_HEADERS = [
     "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
-    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback", "Idempotency-Replayed",
 ]  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def register(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
         origins = list(settings.cors_origins)
         CORS(app, resources=NOT_PROXIED, origins=origins, expose_headers=EXPOSED_HEADERS, max_age=600)
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]

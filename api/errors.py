@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 
 from api.answers import shape
 from api.parts import parts
+from api.security import HEADERS
 from gateway.bodies import dump_json
 from gateway.errors import CallerError, Conflict, CredentialError, GatewayError, InvalidParams, NotFound, StoreAway
 
@@ -206,10 +207,9 @@ def raw_answer(status: int) -> bytes:
     error = GatewayError() if status == 500 else MalformedBody("This is not an HTTP request that can be understood.")
     body = dump_json(shape(uuid.uuid4().hex, None, error.code, error.text, describe(error)))
     line = "500 Internal Server Error" if status == 500 else "400 Bad Request"
-    head = (
-        f"HTTP/1.1 {line}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    lines = [f"HTTP/1.1 {line}", *(f"{name}: {value}" for name, value in headers + HEADERS), "", ""]
+    return "\r\n".join(lines).encode() + body
 
 
 def status_of(error: GatewayError) -> int:

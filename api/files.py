@@ -11,7 +11,7 @@ from flask import Response, g
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from api.auth import role_required, token_required
+from api.auth import always, role_required, token_required
 from api.blueprint import Blueprint
 from api.body import body_chunks
 from api.cached import cached, only_me, writing
@@ -38,7 +38,7 @@ _FORM = {
 
 
 @blueprint.post("/files")
-@role_required("user", "admin", streamed=True)
+@role_required("user", "admin", streamed=always)
 @blueprint.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}})
 @blueprint.response(201, FileOut)
 def upload_file() -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,15 +31,15 @@ def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) 
     return callers_call(service, method, params, trace=g.trace, **more)
 
 
+_NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
+
+
 def request_timeout() -> float | None:
     """``X-Request-Timeout``, in seconds."""
     text = request.headers.get("X-Request-Timeout")
     if text is None:
         return None
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
+    seconds = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
         raise fields_error("X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."])
     return seconds

@@ -7,9 +7,10 @@ from typing import NoReturn
 
 from flask import Blueprint, g, request
 
-from api.auth import role_required, token_required
+from api.auth import always, role_required, token_required
 from api.outgoing import outgoing
 from api.parts import parts
+from api.security import PROXIED
 from api.signatures import wire_target
 from api.streams import StreamResponse, callers_upload, callers_watch, respond
 from gateway.errors import NotFound, fields_error
@@ -29,7 +30,7 @@ _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no f
 
 @blueprint.route("/proxy/<service>", methods=VERBS, provide_automatic_options=False)
 @blueprint.route("/proxy/<service>/<rest:path>", methods=VERBS, provide_automatic_options=False)
-@role_required(*ROLES, streamed=True)
+@role_required(*ROLES, streamed=always)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Verb, path, query, headers and body as they came; the answer as it comes."""
     found, target = _TARGET.fullmatch(wire_target()), wire_target()
@@ -43,7 +44,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
     answer = parts().gateway.proxy(call)
     response = respond(answer, answer.headers)
-    response.untouched = True
+    response.untouched = request.environ[PROXIED] = True
     return response
 
 

@@ -40,22 +40,32 @@ def get_service(name: str) -> Response:
     return answer(_one.dump(shown[0]))
 
 
-def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
-    """Those of which the caller may call something."""
+def allowed_services(services: Iterable[Service]) -> list[tuple[Service, list[Method], tuple[str, ...]]]:
+    """Those of which the caller may call something, with the methods and the paths of proxied requests it may."""
     allowed = [
-        (service, methods) for service in services if (methods := list(filter(_may_call, service.methods.values())))
+        (service, list(filter(_may_call, service.methods.values())), service.proxy if _may_proxy(service) else ())
+        for service in services
     ]
-    gateway = parts().gateway
-    breakers = gateway.breakers(service for service, _ in allowed)
+    return [each for each in allowed if each[1] or each[2]]
+
+
+def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
+    allowed, gateway = allowed_services(services), parts().gateway
+    breakers = gateway.breakers(service for service, _, _ in allowed)
     return [
         {
             "name": service.name,
             "health": gateway.health(service),
             "breaker": breakers[service.name],
             "methods": [_method(method) for method in methods],
+            "proxy": list(paths),
         }
-        for service, methods in allowed
+        for service, methods, paths in allowed
     ]
+
+
+def _may_proxy(service: Service) -> bool:
+    return any(map(_may_call, service.proxied.values()))
 
 
 def _may_call(method: Method) -> bool:

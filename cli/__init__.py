@@ -9,10 +9,12 @@ from cli.cache import cache_cli
 from cli.call import call_cli
 from cli.catalog import catalog_cli
 from cli.database import database_cli, init
+from cli.openapi_file import openapi
 from cli.seed import seed
 from cli.signing import sign
+from cli.top import top
 
-COMMANDS = (catalog_cli, cache_cli, call_cli, user_cli, app_cli, database_cli, init, seed)
+COMMANDS = (catalog_cli, cache_cli, call_cli, user_cli, app_cli, database_cli, init, seed, top, openapi)
 
 
 app_cli.add_command(sign)

@@ -1,4 +1,4 @@
-"""``flask user create`` and ``flask app create``: who may call."""
+"""``flask user create|list`` and ``flask app create|list``: who may call."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 import click
 import marshmallow
 from flask.cli import AppGroup
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from api.identity import identity
 from api.parts import parts
 from api.passwords import hash_password
+from cli.tables import AS_JSON, print_json, table
 from models import App, User
 from schemas.apps import ALLOWED, APP_ID, RATE
 from schemas.catalog import ROLES
@@ -40,8 +42,15 @@ def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
 
 @user_cli.command("create")
 @click.argument("name", callback=checked(USERNAME))
-@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True)
-@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, callback=checked(PASSWORD))
+@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
+@click.option(
+    "--password",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    callback=checked(PASSWORD),
+    help="8 to 1024 characters; asked for unless given.",
+)
 def create_user(name: str, role: str, password: str) -> None:
     """Make a user; asks for the password unless it is given."""
     add_user(name, role, password)
@@ -61,6 +70,39 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
     click.echo(f"secret: {secret.reveal()}")
     click.echo("It is shown this once; keep it where the tool finds it.")
+
+
+@user_cli.command("list")
+@AS_JSON
+def list_users(as_json: bool) -> None:
+    """Everybody who may log in."""
+    columns = ("id", "username", "role", "name", "email")
+    _list(select(User).order_by(User.id), columns, as_json)
+
+
+@app_cli.command("list")
+@AS_JSON
+def list_apps(as_json: bool) -> None:
+    """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
+    _list(select(App).order_by(App.app_id), ("app_id", "allow", "rate", "disabled"), as_json)
+
+
+def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
+    with told(""), parts().database.reading() as session:
+        found = [{column: getattr(each, column) for column in columns} for each in session.scalars(query)]
+    if as_json:
+        print_json(found)
+        return
+    rows = [[_word(value) for value in each.values()] for each in found]
+    click.echo("\n".join(table([column.upper() for column in columns], rows)))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def add_user(name: str, role: str, password: str) -> None:

@@ -6,6 +6,7 @@ import click
 from flask.cli import AppGroup
 
 from api.parts import parts
+from cli import complete
 from gateway.errors import NotFound, StoreAway
 from gateway.shelf import clear
 from gateway.stores import MemoryStore
@@ -14,7 +15,7 @@ cache_cli = AppGroup("cache", help="Answers kept by methods that declare a cache
 
 
 @cache_cli.command("clear")
-@click.argument("name", metavar="SERVICE[.METHOD]")
+@click.argument("name", metavar="SERVICE[.METHOD]", shell_complete=complete.names)
 def clear_cache(name: str) -> None:
     """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows within a second."""
     made = parts()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import uuid
@@ -17,6 +16,8 @@ from api import logs
 from api.answers import shape
 from api.errors import describe
 from api.parts import parts
+from cli import complete
+from cli.tables import print_json
 from gateway import Call, Caller, Gateway, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
@@ -28,13 +29,16 @@ _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @click.command("call")
-@click.argument("service")
-@click.argument("method")
+@click.argument("service", shell_complete=complete.services)
+@click.argument("method", shell_complete=complete.methods)
 @click.argument("params", nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Print the exact request instead of sending it; secrets are masked.")
 @with_appcontext
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
-    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
+    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
+
+    Prints the answer as callers get it, JSON, and logs to stderr. Exit code: 0 success, 1 the call failed, 2 usage.
+    """
     made = parts()
     log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
     shared = GatewayParts.over(
@@ -48,9 +52,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
         if dry_run:
             click.echo(made.masker.line(_wire(gateway.dry_run(call)).encode()))
         else:
-            _print(shape(g.request_id, gateway.call(call).data))
+            print_json(shape(g.request_id, gateway.call(call).data))
     except GatewayError as error:
-        _print(shape(g.request_id, None, error.code, error.text, describe(error)))
+        print_json(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error
 
 
@@ -87,7 +91,3 @@ def _shown(body: bytes) -> str:
     """Text as it is; as ``\\x00`` what is none, and what a terminal would act on."""
     text = body.decode("utf-8", "backslashreplace")
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
-
-
-def _print(envelope: dict[str, Any]) -> None:
-    click.echo(json.dumps(envelope, ensure_ascii=False, indent=2))

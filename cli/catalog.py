@@ -8,8 +8,10 @@ import click
 from flask.cli import AppGroup
 
 from api.parts import parts
+from cli import complete
 from cli.differences import differences
 from cli.importing import import_catalog
+from cli.tables import AS_JSON, print_json, table
 from gateway.catalog import Catalog, Method
 from gateway.clock import SystemClock
 from gateway.document import read
@@ -27,21 +29,35 @@ class Trouble(click.ClickException):
 
 
 @catalog_cli.command("check")
-@click.argument("file", required=False)
-def check(file: str | None) -> None:
+@click.argument("file", required=False, type=click.Path())
+@AS_JSON
+def check(file: str | None, as_json: bool) -> None:
     """Say everything that is wrong with FILE (the configured catalog unless given), with line and key."""
     text, name = _text(file)
+    if as_json:
+        _check_json(text, name)
+        return
     catalog = _loaded(text, name)
-    if catalog.unbuilt:
-        click.echo(f"{name}: note: accepted, but not built yet in this version: {', '.join(catalog.unbuilt)}")
     for note in catalog.notes:
         click.echo(f"{name}: note: {note}")
     click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
 
 
+def _check_json(text: str, name: str) -> None:
+    try:
+        catalog = load_catalog(text, name, parts().settings.environ)
+    except CatalogError as error:
+        problems = [{"line": line or None, "key": key, "problem": say} for line, key, say in error.problems]
+        print_json({"ok": False, "name": name, "problems": problems})
+        raise SystemExit(1) from error
+    counts = {"services": len(catalog.services), "methods": len(list(catalog.methods()))}
+    print_json({"ok": True, "name": name, **counts, "notes": list(catalog.notes)})
+
+
 @catalog_cli.command("diff")
-@click.argument("file", required=False)
-def diff(file: str | None) -> None:
+@click.argument("file", required=False, type=click.Path())
+@AS_JSON
+def diff(file: str | None, as_json: bool) -> None:
     """Say what would change if FILE took the present catalog's place: + added, - removed, ~ changed.
 
     The present catalog is the last good one. Without FILE it is compared with what its source has now, which is
@@ -53,26 +69,37 @@ def diff(file: str | None) -> None:
         new, old = _values(text, name), _values(_serving(), "the last good one")
     except click.ClickException as error:
         raise Trouble(error.message) from error
-    lines = list(differences(old, new))
-    for line in lines:
-        click.echo(made.masker.line(line.encode()))
+    lines = [made.masker.line(line.encode()).decode() for line in differences(old, new)]
+    if as_json:
+        print_json({"same": not lines, "changes": lines})
+    else:
+        click.echo("".join(f"{line}\n" for line in lines), nl=False)
     raise SystemExit(int(bool(lines)))
 
 
 @catalog_cli.command("show")
-@click.argument("service", required=False)
-def show(service: str | None) -> None:
-    """List every method, or those of one SERVICE."""
+@click.argument("service", required=False, shell_complete=complete.services)
+@AS_JSON
+def show(service: str | None, as_json: bool) -> None:
+    """List every method, or those of one SERVICE; ! marks the parameters that must be given."""
     catalog: Catalog = parts().gateway.catalog
     if service and service not in catalog.services:
         raise click.ClickException(f"there is no service {service}; there are: {', '.join(catalog.services)}")
     methods = [method for method in catalog.methods() if service in (None, method.service.name)]
+    if as_json:
+        print_json([_values_of(method) for method in methods])
+        return
     rows = [(method.full_name, f"{method.verb} {method.path}", _params(method), method.summary) for method in methods]
-    rows.insert(0, ("METHOD", "HTTP", "PARAMS", "SUMMARY"))
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
-        click.echo("  ".join([*cells, row[3]]).rstrip())
+    click.echo("\n".join(table(("METHOD", "HTTP", "PARAMS", "SUMMARY"), rows)))
+
+
+def _values_of(method: Method) -> dict[str, Any]:
+    params = [
+        {"name": param.name, "in": param.place, "type": param.keywords["type"], "required": param.keywords["required"]}
+        for param in method.params
+    ]
+    http = {"http": f"{method.verb} {method.path}", "summary": method.summary}
+    return {"service": method.service.name, "method": method.name, **http, "params": params}
 
 
 def _params(method: Method) -> str:

@@ -14,6 +14,11 @@ from schemas.params import LazyParams
 STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
 
 
+def kind_of(declared: str | Mapping[str, Any]) -> str:
+    """Of a ``body`` or ``response``, with options or without."""
+    return declared if isinstance(declared, str) else str(declared["type"])
+
+
 @dataclass(frozen=True, slots=True)
 class Timeout:
     """Seconds for one attempt: to connect, and from then to the last byte of the answer."""
@@ -123,7 +128,7 @@ class Method:
     @property
     def streams_body(self) -> bool:
         """The caller's body goes on as it comes."""
-        return self.stream and self.body in STREAMED_BODIES
+        return self.stream and kind_of(self.body) in STREAMED_BODIES
 
     @property
     def streams_answer(self) -> bool:
@@ -171,15 +176,17 @@ class Service:
 class Catalog:
     """All services and aggregates.
 
-    :param unbuilt: what the text asks for that this version does not do yet.
     :param notes: what is accepted but looks like a slip.
     """
 
     services: Mapping[str, Service]
     aggregates: Mapping[str, Aggregate]
     secrets: tuple[Secret, ...] = field(repr=False)
-    unbuilt: tuple[str, ...]
     notes: tuple[str, ...]
+
+    def find(self, service: str, method: str) -> Method | None:
+        known = self.services.get(service)
+        return known.methods.get(method) if known else None
 
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():

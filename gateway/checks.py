@@ -8,12 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog import STREAMED_BODIES, Param, Service, Tls
+from gateway.catalog import STREAMED_BODIES, Param, Service, Tls, kind_of
 from gateway.document import Document, Path_
 from schemas.catalog_formats import XML_MEMBER
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
 
+VERIFIED = frozenset({"alipay", "wechatpay_v3"})  # whose answers are signed
+BY_PARAMS = frozenset({"alipay", "digest"})  # that sign the parameters by their names
 MOST_STEPS = 8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -56,8 +58,7 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
 
 def check_body(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
     """The parameters are ones that the body's format can hold."""
-    body = raw.get("body", "json")
-    kind = body if isinstance(body, str) else body["type"]
+    kind = kind_of(raw.get("body", "json"))
     inside = [param.name for param in params if param.place == "body"]
     if kind == "raw" and len(inside) > 1:
         document.complain((*path, "body"), f"raw is one param and nothing else, but here are {', '.join(inside)}")
@@ -75,9 +76,22 @@ def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, An
         document.complain((*path, "cache"), "what is streamed cannot be kept; drop cache or stream")
 
 
+def check_signed(document: Document, name: str, raw: Mapping[str, Any]) -> None:
+    """A caller's own request has no parameters to sign; an answer that is verified whole cannot pass as it comes."""
+    kind = raw.get("auth", {}).get("type")
+    if raw.get("proxy") and kind in VERIFIED | BY_PARAMS:
+        say = f"requests with auth: {kind} cannot be proxied: it signs a method's parameters, or verifies the answer"
+        document.complain(("services", name, "proxy"), say)
+    for method, settings in raw.get("methods", {}).items():
+        body_too = kind_of(settings.get("body", "json")) in STREAMED_BODIES
+        if settings.get("stream") and (kind in VERIFIED or (kind in BY_PARAMS and body_too)):
+            say = f"auth: {kind} needs the whole of it; drop stream"
+            document.complain(("services", name, "methods", method, "stream"), say)
+
+
 def check_stream(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
     """A body that goes on as it comes has no params that could be checked."""
-    if raw.get("stream") and raw.get("body") in STREAMED_BODIES:
+    if raw.get("stream") and kind_of(raw.get("body", "json")) in STREAMED_BODIES:
         for param in params:
             if param.place == "body":
                 say = "the body is streamed as it comes; say in: query or in: header, or drop it"

@@ -36,12 +36,13 @@ class Circuit:
             raise CircuitOpen(retry_after=self.breaker.left())
         return turn
 
-    def claim(self, turn: Turn) -> None:
-        """Make a probe the only one of all workers in ``open_for``, or learn what another's has led to.
+    def claim(self, turn: Turn, longest: float) -> None:
+        """Make a probe the only one of all workers until it is settled, or learn what another's has led to.
 
+        :param longest: seconds it may take; should its worker die, the next one goes after these, or ``open_for``.
         :raises CircuitOpen: another worker probes, or its probe has failed.
         """
-        wait = self._wait(turn)
+        wait = self._wait(turn, longest)
         if wait:
             self.breaker.open(turn, wait)
             raise CircuitOpen(retry_after=wait)
@@ -69,11 +70,11 @@ class Circuit:
             what = "the one call let through" if turn.probe else f"{failures} of {calls} calls failed, the last"
             self._tell(changed, f"{what}: {why}")
 
-    def _wait(self, turn: Turn) -> float | None:
+    def _wait(self, turn: Turn, longest: float) -> float | None:
         """Seconds to leave the service alone yet; 0: the probe may go; None: another's has been answered."""
         open_for = self.breaker.settings.open_for
         try:
-            turn.fence = self._store.acquire(self.key, open_for)
+            turn.fence = self._store.acquire(self.key, max(open_for, longest))
             known = self._store.get(self.key)  # after the lock: whoever had it wrote before letting go
             if known == b"closed":
                 return None

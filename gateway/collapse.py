@@ -5,7 +5,6 @@ Within a process by a dictionary of futures; across workers by a key in the stor
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -58,10 +57,11 @@ class Flights:
         flight.set_result(answer)
         return answer
 
-    def join(self, key: str, ask: Ask, deadline: float) -> Answer:
+    def join(self, key: str, ask: Ask, deadline: float, until: float) -> Answer:
         """What ``ask`` gives, asked by the first of all who want it at once.
 
         :param deadline: the instant at which this caller's own time ends; infinite if it named none.
+        :param until: the instant until which it waits for another's call.
         :raises DeadlineExceeded: another's call did not end in time.
         :raises GatewayError: as the first one's ``ask`` did.
         """
@@ -70,7 +70,7 @@ class Flights:
             if new:
                 return self.lead(key, flight, ask, deadline)
             try:
-                return flight.result(None if deadline == math.inf else max(0.0, deadline - self._clock.now()))
+                return flight.result(max(0.0, until - self._clock.now()))
             except FutureTimeout as error:
                 raise DeadlineExceeded from error
             except LedBriefly:
@@ -89,20 +89,23 @@ class Workers:
     def __init__(self, shelf: Shelf, clock: Clock) -> None:
         self._shelf, self._clock = shelf, clock
 
-    def join(self, key: str, ask: Ask, kept: Callable[[], Answer | None], ttl: float, deadline: float) -> Answer:
+    def join(
+        self, key: str, ask: Ask, kept: Callable[[], Answer | None], ttl: float, times: tuple[float, float]
+    ) -> Answer:
         """What ``ask`` gives, asked by the first of all workers that want it at once.
 
         :param kept: the answer that is fresh by now, if there is one; what ``ask`` keeps is told to others by this.
         :param ttl: seconds for which one may lead.
+        :param times: ``deadline`` and ``until``, as of ``Flights.join``.
         :raises DeadlineExceeded: another's call did not end in time.
         :raises GatewayError: as the first one's ``ask`` did.
         """
-        leads, me = f"lead:{key}", token_hex(8).encode()
+        (deadline, until), leads, me = times, f"lead:{key}", token_hex(8).encode()
         while not self._shelf.add(leads, me, ttl):
             leader = self._shelf.get(leads)
             if leader is None:  # it was done this moment, or the store went away
                 return kept() or ask()
-            self._wait_while(leads, leader, deadline)
+            self._wait_while(leads, leader, until)
             answer = kept() or self._heard(leader, ask)
             if answer:
                 return answer

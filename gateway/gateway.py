@@ -26,6 +26,7 @@ from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
 from gateway.records import Records, records_of
 from gateway.stream import Stream
+from gateway.tally import Services, tally_of
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
 from gateway.watcher import CatalogState, Watcher
 
@@ -163,6 +164,10 @@ class Gateway:
         """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
         return verdicts_of(self._parts).of(service.name)
 
+    def hour(self) -> dict[int, Services]:
+        """How calls have ended, by how many minutes ago and by service, over all workers."""
+        return tally_of(self._parts).hour()
+
     def states(self) -> Iterator[Metric]:
         """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
         services, state = self.catalog.services.values(), self.catalog_state
@@ -189,6 +194,7 @@ class Gateway:
             self._background.start("catalog", follow, self._watcher.source.close)
         self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
         self._background.start("records", self.records.run)
+        self._background.start("tally", tally_of(self._parts).run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""

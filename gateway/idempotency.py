@@ -49,8 +49,8 @@ def checked_key(text: str) -> str:
 
 
 def part_key(key: str | None, part: str) -> str | None:
-    """The key of one of several calls that were asked for under one key."""
-    return None if key is None else f"{key}:{part}"
+    """The key of one of several calls that were asked for under one key: no key of a caller's, for none has a NUL."""
+    return None if key is None else f"{key}\0{part}"
 
 
 def vendor_key(*names: str) -> str:
@@ -100,7 +100,7 @@ class Idempotency:
             if record and record["asked"] != use.asked:
                 raise Conflict(OTHER)
             if record and len(record) > 1:
-                use.trace.replayed = True
+                use.trace.replayed, use.trace.fallback = True, record.get("fallback")
                 return _answer(record)
             if record and fence is not None and not use.repeatable:
                 raise Conflict(UNKNOWN)
@@ -122,7 +122,8 @@ class Idempotency:
             elif not (use.repeatable and _open(error)):
                 self._keep(name, fence, use, {"error": _told(error)})
             raise
-        self._keep(name, fence, use, {"data": data})
+        fallback = {"fallback": use.trace.fallback} if use.trace.fallback else {}
+        self._keep(name, fence, use, {"data": data, **fallback})
         return data
 
     def _keep(self, name: str, fence: int, use: Use, outcome: Record) -> None:

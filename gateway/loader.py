@@ -17,6 +17,7 @@ from gateway.checks import (
     check_cache,
     check_fallbacks,
     check_params,
+    check_signed,
     check_stand_ins,
     check_stream,
     flat,
@@ -86,7 +87,6 @@ class _Loader:
             if isinstance(given, Mapping)
         }
         self.deadline = loaded.get("defaults", {}).get("deadline", BUILTIN["deadline"])
-        self.unbuilt: list[str] = []
 
     def catalog(self) -> Catalog:
         services = {name: self._service(name, raw) for name, raw in self.loaded["services"].items()}
@@ -101,9 +101,7 @@ class _Loader:
             hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
             if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
-        return Catalog(
-            MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(self.unbuilt), tuple(notes)
-        )
+        return Catalog(MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(notes))
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         auth = raw.get("auth", {"type": "none"})
@@ -113,6 +111,7 @@ class _Loader:
             if not auth["token_url"].startswith("/"):
                 key: Path_ = ("services", name, "auth", "token_url")
                 self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
+        check_signed(self.document, name, raw)
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),

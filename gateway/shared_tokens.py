@@ -11,6 +11,7 @@ from gateway.masking import Secret
 from gateway.stores import Store
 
 LEASE = 5.0  # seconds after which a renewal that has not ended is taken over by another worker
+MARGIN = 10.0  # seconds before its expiry from which a token is not sent: it has to arrive, and clocks differ
 SPREAD = 0.25  # the share of the time for early renewal over which workers begin it, so that one of them is first
 
 
@@ -42,8 +43,9 @@ class SharedTokens:
         except (ValueError, TypeError, KeyError):
             return None  # another version's
         renew_at += self._jitter() * SPREAD * (expires_at - renew_at)
-        ours = self._clock.now() - self._clock.wall()
-        return Token(value, renew_at + ours, expires_at + ours)
+        now, ours = self._clock.now(), self._clock.now() - self._clock.wall()
+        lives = now + self._store.ttl(name) + MARGIN  # whatever a clock says that was set wrong
+        return Token(value, min(renew_at + ours, lives), min(expires_at + ours, lives))
 
     def acquire(self, name: str) -> int | None:
         """The fencing number of who may renew it now; None while another does."""

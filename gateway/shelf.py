@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any
@@ -13,6 +14,8 @@ from gateway.clock import Clock
 from gateway.errors import StoreAway
 from gateway.stores import Store
 
+MOST = 64 * 1024 * 1024  # bytes that one process keeps of what it was answered; beyond them its oldest make room
+OVERHEAD = 512  # bytes that an answer takes beside its JSON, about
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
 LOOK_EVERY = 1.0  # seconds that a generation is taken as read, so that a hit costs one look into the store, not three
 FOR_EVER = 10 * 365 * 86400.0  # seconds; far longer than any answer is kept
@@ -40,6 +43,9 @@ class Shelf:
         self._store, self._clock = store, clock
         self._generations: dict[str, tuple[str, float]] = {}
         self._own = token_hex(8)
+        self._sizes: dict[str, int] = {}  # of what this process keeps, the oldest first
+        self._size = 0
+        self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
         try:
@@ -76,7 +82,20 @@ class Shelf:
         if len(kept) > LARGEST:
             return False
         self.set(key, kept, ttl)
+        for oldest in self._beyond(key, len(kept) + OVERHEAD):
+            self.delete(oldest)
         return True
+
+    def _beyond(self, key: str, size: int) -> list[str]:
+        """What must go now that this is kept, too."""
+        gone = []
+        with self._lock:
+            self._size += size - self._sizes.pop(key, 0)
+            self._sizes[key] = size
+            while self._size > MOST:
+                gone.append(next(iter(self._sizes)))
+                self._size -= self._sizes.pop(gone[-1])
+        return gone
 
     def generation(self, name: str) -> str:
         """What ``clear`` changes for ``service.method``; up to LOOK_EVERY seconds old."""

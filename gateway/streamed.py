@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
@@ -18,7 +19,7 @@ from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import Headers, end_to_end
-from gateway.signers import SIGNERS, fetches, reads_body
+from gateway.signers import SIGNERS, fetches, reads_body, reads_query
 from gateway.stream import LONGEST, SMALL, Inbound, Stream
 from gateway.tokens import token_name
 
@@ -63,7 +64,8 @@ class _Sender:
         self._parts, self._method, self.clock = parts, method, parts.clock
         self._hosts = {url: host_of(url) for url in urls}
         self._dump = Dump(method, parts) if parts.dumps else None
-        self.reads_body, self.fetches = reads_body(self._signer), self._token_of is not None
+        self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
+        self.fetches = self._token_of is not None
 
     def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
         """The answer, begun, and the token it was asked with."""
@@ -133,7 +135,7 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
 
 
 def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    base, fixed = rotation(urls), method.headers
+    base, fixed, ours = rotation(urls), method.headers, tuple(method.query.items())
     envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
 
     def handle(call: Call) -> Result:
@@ -142,7 +144,9 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
         headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
         headers |= call.context.headers(call.trace.attempts[-1].span_id)
-        incoming, token = sender.open(_as_it_came(inbound, base(), headers, sender.reads_body), call)
+        request = _as_it_came(inbound, base(), headers, sender.reads_query)
+        request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
+        incoming, token = sender.open(request.with_query(*ours), call)
         answer = Stream(incoming.status, end_to_end(incoming.headers), incoming.read, incoming.close)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
         expired = sender.fetches and (incoming.status == 401 or json)

@@ -21,11 +21,10 @@ from gateway.catalog import Service
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
 from gateway.masking import Masker, Secret
-from gateway.shared_tokens import LEASE, SharedTokens, Token
+from gateway.shared_tokens import LEASE, MARGIN, SharedTokens, Token
 from gateway.stores import Store
 
 EARLY = 0.1  # the share of its life, at its end, in which a token is renewed while the old one still serves
-MARGIN = 10.0  # seconds before its expiry from which a token is not sent: it has to arrive, and clocks differ
 LOOK = 0.05  # seconds between two looks for the token that another worker fetches
 SAME = 1.0  # seconds by which one token's expiry may seem to move, because clocks are set right now and then
 REST = LEASE  # seconds for which the old token serves after an early renewal that brought none

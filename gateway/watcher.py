@@ -20,6 +20,7 @@ from gateway.sources import Missing, Source, SourceError, Stopping, open_source
 
 CALM = 0.2  # seconds at least between two questions, whatever a source answers
 MOST_TOLD = 4000  # characters of one problem in the log
+RECHECK = 30.0  # seconds after which a text that was refused is checked again: a file that it names may be there now
 BACKOFF, MOST_BACKOFF = 0.5, 2.0  # seconds, before the jitter: once it is back, a change is not late for long
 
 
@@ -70,7 +71,7 @@ class Watcher:
         self.text = ""  # of the catalog that serves
         self._env, self._clock, self._log, self._jitter = env, clock, log, jitter
         self._told = self._kept = ""
-        self._refused: tuple[str, Exception | None] = "", None
+        self._refused: tuple[str, Exception | None, float] = "", None, 0.0  # version, why, when
 
     @classmethod
     def of(cls, address: str, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log, masker: Masker) -> Watcher:
@@ -138,13 +139,14 @@ class Watcher:
             self._keep(text)
 
     def _use(self, text: str, version: str, swap: Callable[[Catalog], None]) -> None:
-        refused, why = self._refused
-        if version == refused and why:
+        refused, why, at = self._refused
+        lately = self.source.away and self._clock.now() < at + RECHECK  # a file is given only when it has changed
+        if version == refused and why and lately:
             raise why.with_traceback(None)  # checking a large text again would find the same
         try:
             swap(load_catalog(text, self.source.name, self._env, Pause(self._clock)))
         except Exception as error:
-            self._refused = version, error
+            self._refused = version, error, self._clock.now()
             raise
         self.text, state = text, self.state
         self.state = replace(state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1)

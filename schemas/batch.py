@@ -8,13 +8,14 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from schemas.call import CallSchema
+from schemas.params import JsonType
 
 MOST_CALLS = 20
 
 
 class BatchCallSchema(CallSchema):
     id = fields.String(required=True, validate=validate.Length(min=1, max=64))
-    optional = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+    optional = JsonType("boolean", load_default=False, metadata={"type": "boolean"})
 
 
 class BatchSchema(Schema):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +14,18 @@ MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MOST_MONEY = Decimal("9999999999.99")
 
 
+_MONEY: Mapping[str, Any] = {"minimum": 0, "maximum": float(MOST_MONEY)}  # JSON has no Decimal, as the check has
+_MONEY_OUT = {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{2}$", **_MONEY, "example": "12.50"}
+_MONEY_IN = {
+    "type": ["string", "number"],
+    "pattern": r"^[0-9]{1,10}(\.[0-9]{1,2})?$",
+    "multipleOf": 0.01,
+    **_MONEY,
+    "example": "12.50",
+}
+
 # Python's own int() and Decimal() also take other scripts' digits, spaces and 1_0.
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"([+-]?[0-9]+)(\.0+)?")
 _DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
@@ -24,8 +35,9 @@ class Text(fields.String):
     :param most: characters.
     """
 
-    def __init__(self, most: int, least: int = 0, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Length(least, most), **kwargs)
+    def __init__(self, most: int, least: int = 0, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+        told = {"pattern": "^[^\\x00]*$", **(metadata or {})}
+        super().__init__(validate=validate.Length(least, most), metadata=told, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -39,35 +51,42 @@ class Text(fields.String):
 
 
 class Whole(fields.Integer):
-    """A JSON integer of at most 64 bits; 1.0, true and "1" are not."""
+    """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), true and "1" are not."""
 
     def __init__(self, least: int = 0, most: int = MOST_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if type(value) is float and value.is_integer():
+            value = int(value)
         if type(value) is not int:
             raise self.make_error("invalid")
         return super()._deserialize(value, attr, data, **kwargs)
 
 
 class Number(fields.Integer):
-    """A whole number as a query writes it: digits."""
+    """A whole number as a query writes it: digits, and perhaps a ``.0``."""
 
     def __init__(self, least: int, most: int, **kwargs: Any) -> None:
         super().__init__(validate=validate.Range(least, most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
-        if not _WHOLE.fullmatch(value):
+        whole = _WHOLE.fullmatch(value)
+        if not whole:
             raise self.make_error("invalid")
-        return super()._deserialize(value, attr, data, **kwargs)
+        return super()._deserialize(whole[1], attr, data, **kwargs)
 
 
 class Money(fields.Decimal):
-    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float."""
+    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float.
 
-    def __init__(self, **kwargs: Any) -> None:
+    :param given: it comes in; what is said of it in the OpenAPI file differs.
+    """
+
+    def __init__(self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         checks = validate.Range(Decimal(0), MOST_MONEY)
-        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, **kwargs)
+        told = {**(_MONEY_IN if given else _MONEY_OUT), **(metadata or {})}
+        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 40:

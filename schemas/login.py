@@ -7,11 +7,14 @@ from marshmallow import Schema, fields, validate
 USERNAME = validate.And(
     validate.Length(1, 150), validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 )
+NO_NUL = {"pattern": "^[^\\x00]*$"}
 PASSWORD = validate.Length(1, 1024)
 
 
 class LoginIn(Schema):
-    username = fields.String(required=True, validate=USERNAME.validators)  # one by one, so that OpenAPI sees the length
+    username = fields.String(
+        required=True, validate=USERNAME.validators, metadata=NO_NUL
+    )  # one by one, so that OpenAPI sees the length
     password = fields.String(required=True, validate=PASSWORD)
 
 

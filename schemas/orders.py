@@ -14,7 +14,7 @@ ORDER_STATES = ("pending", "paid", "failed", "unknown")
 MOST_LINES = 100
 MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 
-_METHOD_NAME = validate.Regexp(r"[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}\Z", error="Must be service.method.")
+_METHOD_NAME = validate.Regexp(r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$(?!\n)", error="Must be service.method.")
 
 
 class OrderLineIn(Schema):

@@ -72,8 +72,8 @@ class FromText(JsonType):
         if self.json_type == "boolean":
             return {"true": True, "false": False}.get(text.lower(), text)
         if self.json_type in ("integer", "number"):
-            if re.fullmatch(r"-?[0-9]{1,400}", text):
-                return int(text)
+            if whole := re.fullmatch(r"(-?[0-9]{1,400})(\.0{1,300})?", text):
+                return int(whole[1])
             number = self.json_type == "number" and re.fullmatch(
                 r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?", text
             )

@@ -17,6 +17,9 @@ class ServiceOut(Schema):
     health = fields.String(metadata={"description": "up, down, or unknown where nothing probes it."})
     breaker = fields.String(metadata={"description": "closed, open or half_open."})
     methods = fields.List(fields.Nested(MethodOut))
+    proxy = fields.List(
+        fields.String(), metadata={"description": "Paths that may be called as they are; * stands for anything."}
+    )
 
 
 class ServiceListOut(Schema):

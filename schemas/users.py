@@ -19,7 +19,7 @@ class UserIn(Schema):
         unknown = RAISE
 
     username = Text(150, 1, required=True)
-    password = fields.String(required=True, validate=[PASSWORD, NO_NUL])
+    password = fields.String(required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"})
     name = Text(150, 1, load_default=None, allow_none=True)
     age = Whole(0, 150, load_default=None, allow_none=True)
     email = fields.Email(load_default=None, allow_none=True, validate=validate.Length(max=254))

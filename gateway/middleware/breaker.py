@@ -61,7 +61,7 @@ def _guarded(circuit: Circuit, method: Method, now: Callable[[], float], followi
         try:
             if turn.probe:
                 call.trace.note(now(), "breaker", "half open: this attempt is the probe")
-                circuit.claim(turn)
+                circuit.claim(turn, method.deadline)
             result = following(call)
         except BaseException as error:
             settle(error)

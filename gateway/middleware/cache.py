@@ -41,6 +41,8 @@ class _Cache:
         self._outcome = functools.cache(partial(parts.metrics.cache.labels, method.service.name, method.name))
         self._slots: threading.Semaphore = parts.keep("renewals", lambda: threading.Semaphore(RENEWALS))
         self._keys = f"cache:{method.full_name}:{declaration(method)}"
+        self._alone = not (method.fallback or method.service.backup_url)
+        self._longest = method.deadline if self._alone else 2 * method.deadline + 1  # seconds; each has its own time
 
     def handle(self, call: Call) -> Result:
         policy, key = self._policy, self._key(call)
@@ -51,8 +53,9 @@ class _Cache:
         if kept and age < policy.ttl + policy.stale_while_revalidate:
             self._renew(key, call)
             return self._told(call, kept, "STALE")
+        until = min(call.deadline, self._clock.now() + self._longest)
         try:
-            answer = self._flights.join(key, self._asking(key, call), call.deadline)
+            answer = self._flights.join(key, self._asking(key, call, until), call.deadline, until)
         except GatewayError as error:
             if kept and age < policy.ttl + policy.stale_if_error and is_failure(error):
                 result = self._told(call, kept, "STALE")
@@ -80,15 +83,16 @@ class _Cache:
         call.trace.cache, call.trace.age, call.trace.fallback = how, self._age(answer), answer.fallback
         return Result(answer.data)
 
-    def _asking(self, key: str, call: Call) -> Callable[[], Answer]:
-        """What the first of several identical calls in this process does."""
-        longest = 2 * self._method.deadline + 1  # seconds; the method's time, and that of who stands in for it
+    def _asking(self, key: str, call: Call, until: float) -> Callable[[], Answer]:
+        """What the first of several identical calls in this process does; waiting is part of its time."""
+        mine = replace(call, deadline=until) if self._alone else call
 
         def fresh() -> Answer | None:
             kept = self._shelf.read(key)
             return kept if self._age(kept) < self._policy.ttl else None
 
-        return lambda: self._workers.join(key, lambda: self._ask(key, call), fresh, longest, call.deadline)
+        longest, times = self._longest, (call.deadline, until)
+        return lambda: self._workers.join(key, lambda: self._ask(key, mine), fresh, longest, times)
 
     def _ask(self, key: str, call: Call) -> Answer:
         policy, call.trace.cache = self._policy, "MISS"
@@ -117,7 +121,8 @@ class _Cache:
 
     def _renewal(self, key: str, flight: Future[Answer], call: Call) -> None:
         try:
-            self._flights.lead(key, flight, self._asking(key, call), call.deadline)
+            until = self._clock.now() + self._longest
+            self._flights.lead(key, flight, self._asking(key, call, until), call.deadline)
         except GatewayError as error:
             self._parts.log.warning(
                 "renewal failed",

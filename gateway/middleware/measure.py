@@ -6,10 +6,12 @@ from gateway.call import Call, Result
 from gateway.catalog import Method
 from gateway.errors import GatewayError
 from gateway.parts import Handler, Parts
+from gateway.tally import tally_of
 
 
 def measure(method: Method, parts: Parts, following: Handler) -> Handler:
     count, now = parts.metrics.call(method.service.name, method.name), parts.clock.now
+    service, note = method.service.name, tally_of(parts).note
 
     def handle(call: Call) -> Result:
         began, code, source = now(), GatewayError.code, GatewayError.source  # the unforeseen is no success
@@ -21,6 +23,8 @@ def measure(method: Method, parts: Parts, following: Handler) -> Handler:
             code, source = error.code, error.source
             raise
         finally:
-            count(code, source, now() - began, call.trace.downstream_elapsed)
+            elapsed = now() - began
+            count(code, source, elapsed, call.trace.downstream_elapsed)
+            note((service, source, elapsed))
 
     return handle

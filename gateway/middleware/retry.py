@@ -29,7 +29,8 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
     policy, budget, clock = method.retry, _budget(method, parts), parts.clock
-    breaker, service, retries = circuit_of(method.service, parts).breaker, method.service.name, parts.metrics.retries
+    service, retries, at = method.service.name, parts.metrics.retries, ("base_url", "backup_url")
+    breakers = [circuit_of(method.service, parts, each).breaker for each in at]
 
     def objection(call: Call, error: DownstreamError, failures: int, wait: float) -> str | None:
         """Why it is not sent again."""
@@ -42,7 +43,7 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
             return f"no more than {policy.times} retries"
         if clock.now() + wait >= call.deadline:
             return "the deadline comes first"
-        if breaker.hopeless:
+        if breakers[call.backup].hopeless:
             return "nothing has succeeded for a while"
         return None if budget.allow_retry() else "the retry budget is spent"
 

@@ -87,8 +87,8 @@ class CircuitBreaker:
                 return None
             self._in_a_row = self._in_a_row + 1 if failed else 0
             self._window.count(self._clock.now(), self.settings.window, failed)
-            calls, failures = self.seen
-            if calls >= self.settings.min_calls and failures >= self.settings.failure_rate * calls:
+            calls, failures = self.seen  # a success opens nothing: the failures before it may be over
+            if failed and calls >= self.settings.min_calls and failures >= self.settings.failure_rate * calls:
                 return self._open(self.settings.open_for)
             return None
 

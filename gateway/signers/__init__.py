@@ -52,10 +52,17 @@ class TokenSigner(Signer, Protocol):
 
 
 def reads_body(signer: Signer) -> bool:
-    """Whether the proof depends on the request's body or query. ``reads_body = False`` on a signer says that it does
-    not, so that a body can be streamed past it; else it is read whole first.
+    """Whether the proof depends on the request's body. ``reads_body = False`` on a signer says that it does not, so
+    that a body can be streamed past it; else it is read whole first.
     """
     return bool(getattr(signer, "reads_body", True))
+
+
+def reads_query(signer: Signer) -> bool:
+    """Whether the proof depends on the query. ``reads_query = False`` on a signer says that it does not, so that a
+    proxied one goes on byte for byte; else it is read and quoted anew.
+    """
+    return bool(getattr(signer, "reads_query", True))
 
 
 class VerifyingSigner(Signer, Protocol):

@@ -20,7 +20,7 @@ class AppSecret:
     """``app_id``, ``secret``, ``token_url`` (a path of the service, or a URL on its host)."""
 
     secrets: tuple[Secret, ...] = ()
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._app_id, self._secret = plain(auth["app_id"]), plain(auth["secret"])

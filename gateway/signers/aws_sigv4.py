@@ -42,6 +42,7 @@ class AwsSigV4:
         self._in_query, self._expires = auth.get("in") == "query", auth.get("expires", EXPIRES)
         self._unsigned = auth.get("payload") == "unsigned"
         self._single = self._service in SINGLE
+        self.reads_body = not (self._unsigned or (self._in_query and self._single))
         self._key: tuple[str, bytes] = ("", b"")  # of one day; a race makes it twice
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
@@ -62,7 +63,7 @@ class AwsSigV4:
         return request.with_header("Authorization", said)
 
     def _presigned(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        payload = UNSIGNED if self._unsigned or self._single else hashlib.sha256(request.body).hexdigest()
+        payload = hashlib.sha256(request.body).hexdigest() if self.reads_body else UNSIGNED
         headers = _covered(request)
         request = request.with_query(
             ("X-Amz-Algorithm", ALGORITHM),

@@ -24,7 +24,7 @@ def key_of(auth: Mapping[str, Any]) -> bytes:
 
 class NoAuth:
     secrets: tuple[Secret, ...] = ()
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pass
@@ -37,7 +37,7 @@ class ApiKey:
     """``in: query|header``, ``name``, ``value``."""
 
     secrets: tuple[Secret, ...] = ()
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._in_query = auth["in"] == "query"
@@ -50,7 +50,7 @@ class ApiKey:
 class Basic:
     """``username``, ``password``."""
 
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
@@ -66,7 +66,7 @@ class Bearer:
     """``token``."""
 
     secrets: tuple[Secret, ...] = ()
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._value = "Bearer " + plain(auth["token"])

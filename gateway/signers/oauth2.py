@@ -19,7 +19,7 @@ class OAuth2ClientCredentials:
     """``client_id``, ``client_secret``, ``token_url`` (a path of the service, or a URL on any host), ``client_auth``
     (``basic`` unless ``body``), ``scope``, ``audience``, ``extra`` (more pairs for the token request)."""
 
-    reads_body = False
+    reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
         client = {"client_id": plain(auth["client_id"]), "client_secret": plain(auth["client_secret"])}

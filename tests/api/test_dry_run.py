@@ -46,7 +46,7 @@ def make(make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Pa
 
     def made(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
         file = tmp_path / "catalog.yaml"
-        service = {"base_url": box.url, "auth": auth, "methods": methods}
+        service = {"base_url": box.url, "allow_private": True, "auth": auth, "methods": methods}
         file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
         runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
 

@@ -114,7 +114,7 @@ LINE = {"product_id": 1, "quantity": 1}
         ({"items": [LINE] * 101}, "items"), ({"items": [LINE], "status": "paid"}, "status"), ({"items": [5]}, "items.0._schema"),
         ({"items": [LINE, LINE]}, "items.1.product_id"), ({"items": [{"product_id": 1}]}, "items.0.quantity"),
         ({"items": [LINE, {"product_id": 2, "quantity": 0}]}, "items.1.quantity"), ({"items": [{**LINE, "price": 0}]}, "items.0.price"),
-        ({"items": [{**LINE, "quantity": -1}]}, "items.0.quantity"), ({"items": [{**LINE, "quantity": 1.0}]}, "items.0.quantity"),
+        ({"items": [{**LINE, "quantity": -1}]}, "items.0.quantity"), ({"items": [{**LINE, "quantity": 1.5}]}, "items.0.quantity"),
         ({"items": [{**LINE, "quantity": 2**31}]}, "items.0.quantity"), ({"items": [{**LINE, "quantity": True}]}, "items.0.quantity"),
         ({"items": [{**LINE, "product_id": "1"}]}, "items.0.product_id"), ({"items": [{**LINE, "product_id": 2**31}]}, "items.0.product_id"),
         ({"items": [{**LINE, "product_id": 0}]}, "items.0.product_id"),

@@ -6,8 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
 from sandbox import Sandbox
+from tests.e2e.browser import BrowserError, axe, chromium, program
 from tests.e2e.live import Live, catalog_for
 from tests.postgres import Databases
 
@@ -17,6 +19,16 @@ DEFAULT = os.environ.get("POSTERN_TEST_LIVE", "sqlite")
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
     with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    try:
+        program(), axe()
+    except BrowserError as error:
+        pytest.fail(str(error), pytrace=False)
+    with chromium() as running:
         yield running
 
 

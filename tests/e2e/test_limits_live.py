@@ -26,11 +26,11 @@ CATALOG = """
 version: 1
 defaults: {{retry: {{times: 0}}}}
 services:
-  free: {{base_url: "{url}", methods: {{m: {{http: GET /anything}}}}}}
-  quota: {{base_url: "{url}", rate_limit: 20/minute, methods: {{m: {{http: GET /anything}}, n: {{http: GET /items}}}}}}
-  patient: {{base_url: "{url}", rate_limit: 20/second, on_limit: wait, methods: {{m: {{http: GET /anything}}}}}}
-  narrow: {{base_url: "{url}", concurrency: 5, methods: {{m: {{http: GET /anything}}}}}}
-  single: {{base_url: "{url}", concurrency: 1, timeout: {{read: 9}}, deadline: 8, methods: {{m: {{http: GET /v1/health}}}}}}
+  free: {{base_url: "{url}", allow_private: true, methods: {{m: {{http: GET /anything}}}}}}
+  quota: {{base_url: "{url}", allow_private: true, rate_limit: 20/minute, methods: {{m: {{http: GET /anything}}, n: {{http: GET /items}}}}}}
+  patient: {{base_url: "{url}", allow_private: true, rate_limit: 20/second, on_limit: wait, methods: {{m: {{http: GET /anything}}}}}}
+  narrow: {{base_url: "{url}", allow_private: true, concurrency: 5, methods: {{m: {{http: GET /anything}}}}}}
+  single: {{base_url: "{url}", allow_private: true, concurrency: 1, timeout: {{read: 9}}, deadline: 8, methods: {{m: {{http: GET /v1/health}}}}}}
 """
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from api.security import HEADERS, NOTHING, POLICY
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError
@@ -97,8 +98,10 @@ def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(front: Fro
     assert (answer.status_code, hashlib.sha256(answer.content).hexdigest()) == (200, file["sha256"])
     assert "X-Accel-Redirect" not in answer.headers
     assert answer.headers["ETag"] == f'"{file["sha256"]}"'
-    for name in ("Content-Type", "Content-Disposition", "Last-Modified", "Cache-Control", "X-Content-Type-Options"):
+    for name in ("Content-Type", "Content-Disposition", "Last-Modified", "Cache-Control"):
         assert answer.headers[name] == handed.headers[name]
+    for name, text in (*HEADERS, (POLICY, NOTHING)):
+        assert answer.headers[name] == handed.headers[name] == text
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert answer.headers["X-Request-ID"] == "mine-1"
     assert (head.headers["Content-Length"], head.content) == (str(len(data)), b"")
@@ -205,6 +208,7 @@ def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front) -> Non
         )
         head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
 
+    assert b"\r\nServer: nginx\r\n" in head, "its version is nobody's business"
     assert head.startswith(b"HTTP/1.1 413 ") and b"Content-Type: application/json" in head
     assert json.loads(body)["code"] == -3007
 

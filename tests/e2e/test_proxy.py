@@ -197,6 +197,11 @@ def test_a_listed_path_is_open(live: Live) -> None:
     assert ask(live, "GET", "/some/items?x=1")[0] == 200
 
 
+def test_services_tell_which_paths_may_be_proxied(live: Live) -> None:
+    told = {each["name"]: each["proxy"] for each in live.get("/api/v1/services").json()["data"]["items"]}
+    assert (told["rest"], told["some"]) == (["/*"], ["/v1/*", "/items"])
+
+
 def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live: Live) -> None:
     secret = re.search(r"[\w-]{43}", live.flask("app", "create", "sdk", "--allow", "rest").stdout)[0]
     url = f"{live.url}/api/v1/proxy"

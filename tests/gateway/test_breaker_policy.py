@@ -34,7 +34,7 @@ def run(breaker: CircuitBreaker, outcomes: str) -> str:
 
 @pytest.mark.parametrize(
     ("outcomes", "state"),
-    [("fff", "closed"), ("ffff", "open"), ("sssf", "closed"), ("ssff", "open"), ("ffss", "open"), ("sssff", "closed"),
+    [("fff", "closed"), ("ffff", "open"), ("sssf", "closed"), ("ssff", "open"), ("ffss", "closed"), ("ffssf", "open"), ("sssff", "closed"),
      ("ssssssssff", "closed")],
 )  # fmt: skip
 def test_it_opens_at_the_failure_rate_once_there_are_enough_calls(clock: FakeClock, outcomes: str, state: str) -> None:

@@ -122,6 +122,25 @@ def test_all_workers_together_send_one_probe_in_open_for(worker: Open, box: Sand
             assert {code(at) for at in workers} == {-1007}
 
 
+def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    slow, other = worker(timeout={"read": 3}, deadline=60), worker(deadline=60)
+    opened(slow, box)
+    code(other)
+    before = len(box.requests)
+    box.fault("/anything", "delay=0.5;status=500")
+    clock.advance(5)
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(code, slow)
+        assert comes_true(lambda: len(box.requests) == before + 1)
+        for _ in range(6):
+            clock.advance(5)
+            assert code(other) == -1007
+        assert probe.result(5) in (-1004, -1011)
+    assert len(box.requests) == before + 1
+
+
 def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_call(
     worker: Open, box: Sandbox, clock: FakeClock, store: Watched
 ) -> None:
@@ -155,6 +174,20 @@ def test_the_success_of_one_closes_the_others_when_they_look(worker: Open, box: 
     assert states(*workers) == ["closed"] * 4
     halves = [line for at in workers for line in at.log.events if line.get("state") == "half_open"]
     assert len(halves) == 1
+
+
+def test_a_worker_that_heard_nothing_of_it_opens_on_no_success_after_the_service_is_back(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = worker(), worker()
+    box.fault("/anything", "status=500")
+    assert [code(b) for _ in range(3)] == [-1004] * 3
+    opened(a, box)
+    box.fault("/anything", "")
+    clock.advance(5)
+    assert [code(a), code(b), code(b), code(a)] == [0] * 4
+    assert states(a, b) == ["closed"] * 2
+    assert a.breaker == "closed"
 
 
 def test_a_turn_given_back_is_there_for_another_worker(worker: Open, box: Sandbox, clock: FakeClock) -> None:
@@ -192,10 +225,10 @@ def test_a_slow_probe_does_not_take_back_what_a_later_one_found(worker: Open, bo
         slow = pool.submit(code, a)
         assert comes_true(lambda: len(box.requests) == 7)
         box.fault("/anything", "")
-        clock.advance(5)
+        clock.advance(60)  # its time is over, and its worker may be dead
         assert code(b) == 0
         box.stop()
-        assert slow.result() in (-1001, -1003)
+        assert slow.result() in (-1001, -1003, -1011)
         box.start()
     assert code(c) == 0
     assert states(b, c) == ["closed", "closed"]

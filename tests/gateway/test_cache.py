@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway import Caller
+from gateway import Caller, shelf
 from gateway.clock import SystemClock
 from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreAway
 from gateway.middleware.cache import RENEWALS
@@ -54,6 +54,22 @@ def test_what_one_worker_got_serves_another(at: Open, box: Sandbox) -> None:
     one, other = at(), at()
     assert one.ask() == other.ask()
     assert told(other) == ("HIT", 0, 0)
+
+
+def test_no_caller_fills_the_memory_with_answers(
+    at: Open, box: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "MOST", 10_000)
+    one = at(params=PARAMS)
+    for n in range(100):
+        one.ask(params={"n": n})
+    assert len(box.requests) == 100
+    for n in range(99, 94, -1):
+        one.ask(params={"n": n})
+        assert told(one) == ("HIT", 0, 0)
+    for n in range(85):
+        one.ask(params={"n": n})
+        assert told(one) == ("MISS", None, 1), "the oldest make room"
 
 
 def test_a_method_without_a_cache_says_nothing_of_one(gate: Open) -> None:

@@ -132,6 +132,34 @@ def test_a_caller_waits_for_anothers_call_no_longer_than_it_said(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+def test_a_caller_with_more_time_than_can_be_waited_waits_for_anothers_call(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    box.fault("/anything", "delay=0.3")
+    one = at(fallback={"static": None})
+    first = pool.submit(one.ask)
+    assert comes_true(lambda: box.requests)
+    other = one if workers == 1 else at(fallback={"static": None})
+    assert other.ask(timeout=1e15) == first.result(5)
+    assert len(box.requests) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_waiting_for_anothers_call_is_part_of_the_deadline(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
+    box.fault("/anything", "hang")
+    one = at(deadline=1)
+    impatient = pool.submit(one.ask, timeout=0.8)
+    assert comes_true(lambda: box.requests)
+    other, began = one if workers == 1 else at(deadline=1), time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        other.ask()
+    assert time.monotonic() - began == pytest.approx(1, abs=0.4)
+    assert isinstance(impatient.exception(5), DeadlineExceeded)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 def test_an_impatient_caller_fails_nobody_who_waits_for_its_call(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
 ) -> None:
@@ -166,19 +194,20 @@ def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
 
 
 class LeaderGone(MemoryStore):
-    """Another worker was to lead, and died."""
+    """Another worker was to lead, and died; it began a second ago."""
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         if not hasattr(self, "died"):
-            self.died = super().add(key, b"one that died", ttl)
+            self.died = super().add(key, b"one that died", ttl - 1)
         return super().add(key, value, ttl)
 
 
-def test_when_the_one_that_leads_dies_another_does(at: Open, box: Sandbox) -> None:
+@pytest.mark.parametrize(("method", "longest"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)])
+def test_when_the_one_that_leads_dies_another_does(at: Open, box: Sandbox, method: Any, longest: float) -> None:
     clock = FakeClock()
-    one = at(store=LeaderGone(clock), clock=clock, deadline=3)
+    one = at(store=LeaderGone(clock), clock=clock, deadline=3, **method)
     assert one.ask()["path"] == "/anything"
-    assert sum(clock.slept) == pytest.approx(2 * 3 + 1, abs=LAST_LOOK)
+    assert sum(clock.slept) == pytest.approx(longest - 1, abs=LAST_LOOK)
     assert max(clock.slept) <= LAST_LOOK
 
 
@@ -201,7 +230,7 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
     flights = Flights(SystemClock())
     flight, new = flights.board("k")
     assert new
-    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf)
+    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60)
 
     def stopped() -> Any:
         raise SystemExit
@@ -214,7 +243,7 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
 def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
     flights = Flights(SystemClock())
     flight, _ = flights.board("k")
-    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf)
+    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60)
     assert comes_true(lambda: flight._condition._waiters)  # type: ignore[attr-defined]
 
     def fail() -> Any:

@@ -216,6 +216,19 @@ def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(two: Open,
     assert len(spare.requests) == 8
 
 
+def test_calls_to_the_backup_url_are_retried_however_long_the_main_one_has_failed(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
+    box.fault("/anything/m", "status=503")
+    breaker = {"window": 10, "min_calls": 3, "failure_rate": 1, "open_for": 10}
+    at = two(on={"backup_url": spare.url, "breaker": breaker, "retry": {"times": 1, "backoff": 0.001}})
+    for _ in range(2):
+        at.ask()
+    spare.fault("/anything/m", "status=503", times=1)
+    assert at.ask()["path"] == "/anything/m"
+    assert len(spare.requests) == 4
+
+
 def test_while_the_probes_say_down_calls_go_to_the_backup_url_at_once(
     two: Open, box: Sandbox, spare: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,7 +25,7 @@ from gateway.errors import (
     Rejected,
     StoreAway,
 )
-from gateway.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key
+from gateway.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key, part_key
 from gateway.redis_store import RedisStore
 from gateway.stores import Store
 from sandbox import Sandbox
@@ -186,6 +186,15 @@ def test_a_failure_that_stands_is_given_again(make: Make, box: Sandbox, fault: s
         told.append((type(error), error.text, error.vendor_code, error.service, error.method, error.expose_vendor_code))
     assert told[0] == told[1]
     assert (sent(box), at.trace.replayed) == (1, True)
+
+
+def test_an_answer_that_is_given_again_says_who_gave_it(make: Make, box: Sandbox) -> None:
+    box.fault("/anything", "status=503", times=1)
+    told = []
+    for _ in range(2):
+        at = make(fallback={"static": {"done": False}})
+        told.append((at.ask(idempotency_key="k"), at.trace.fallback, at.trace.replayed))
+    assert told == [({"done": False}, "static", False), ({"done": False}, "static", True)]
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("status=429", QuotaExceeded), ("status=401", CredentialError)])
@@ -416,3 +425,9 @@ def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
 @pytest.mark.parametrize("text", ["!", "~", "8e03978e-40d5-43e8-bc93-6894a57f9324", '"quoted"', "x" * 255])
 def test_any_such_key_is_taken_as_it_is(text: str) -> None:
     assert checked_key(text) == text
+
+
+def test_keys_of_parts_are_never_those_of_other_requests() -> None:
+    """A key may hold any visible character, a part's name any at all."""
+    keys = {part_key("a", "b:c"), part_key("a:b", "c"), part_key("a", "b c"), checked_key("a:b:c")}
+    assert len(keys) == 4

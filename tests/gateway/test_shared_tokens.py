@@ -13,9 +13,9 @@ from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
 from gateway.redis_store import RedisStore
-from gateway.shared_tokens import LEASE
+from gateway.shared_tokens import LEASE, MARGIN
 from gateway.stores import Store
-from gateway.tokens import MARGIN, REST, Tokens, token_name
+from gateway.tokens import REST, Tokens, token_name
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Lines, a_call, service
 from tests.gateway.test_fetched_tokens import Vendor, a_worker
@@ -168,6 +168,23 @@ def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
     assert get(late, vendor) == "t1", "another renews it, and it is good for a second more"
     store.release("k", fence)
     pass_time(1)
+    assert get(late, vendor) == "t2"
+
+
+def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_an_hour_late(
+    store: Store, clock: FakeClock, vendor: Vendor, pass_time: PassTime
+) -> None:
+    class HourLate(FakeClock):
+        def now(self) -> float:
+            return clock.now()
+
+        def wall(self) -> float:
+            return clock.wall() - 3600
+
+    late = a_worker(store, HourLate())
+    get(a_worker(store, clock), vendor)
+    assert get(late, vendor) == "t1"
+    pass_time(vendor.life)
     assert get(late, vendor) == "t2"
 
 

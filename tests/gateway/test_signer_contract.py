@@ -25,12 +25,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from http_message_signatures import HTTPMessageVerifier, algorithms
 
+from gateway.checks import BY_PARAMS, VERIFIED
 from gateway.errors import BadResponse, GatewayError, SignatureRejected
 from gateway.masking import STARS
 from gateway.signers import SIGNERS
+from gateway.stream import SMALL, Inbound, Upload
 from sandbox.alipay import verified
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PUBLIC_KEY
-from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, service
 from tests.gateway.signing import KEYS, Resolver, clock_at
 
 Open = Callable[..., Gate]
@@ -227,6 +229,36 @@ def test_the_bytes_that_arrive_are_the_bytes_that_were_signed(open_gate: Open, k
     with Wire([*CASES[kind].first, answer()]) as server:
         ask(at_wire(open_gate, server, kind), method)
         assert CASES[kind].proof(heard(server.heard[-1])) is not None
+
+
+PROXIED = [kind for kind in CASES if kind not in BY_PARAMS | VERIFIED]
+
+
+@pytest.mark.parametrize("size", [0, 5, 2 * SMALL])
+@pytest.mark.parametrize("kind", PROXIED)
+def test_a_proxied_request_is_signed_as_it_arrives(open_gate: Open, kind: str, size: int) -> None:
+    body = "谢".encode() * size
+    upload = Upload([body[:9], body[9:]], lambda: body, len(body)) if size else None
+    inbound = Inbound((("Content-Type", "application/json"),), upload, None, "POST", "/a%20b", "q=%E4%B8%AD+x&q=&b=1")
+    with Wire([*CASES[kind].first, answer()]) as server:
+        settings = service(server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, query={"ours": "7"})
+        at = open_gate({"s": settings}, env=ENV)
+        b"".join(at.gateway.proxy(a_call("proxy", {"verb": "POST", "path": "/a%20b"}, inbound=inbound)))
+        got = heard(server.heard[-1])
+    assert CASES[kind].proof(got) is not None
+    assert got.body == body
+    wanted = [("q", "中 x"), ("q", ""), ("b", "1"), ("ours", "7")]
+    assert sorted(pair for pair in got.query if pair[0] in ("q", "b", "ours")) == sorted(wanted)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in PROXIED if CASES[kind].nonce and CASES[kind].signs])
+def test_a_proxied_request_that_is_sent_again_carries_a_proof_of_its_own(open_gate: Open, kind: str) -> None:
+    with Wire([answer(b"{}", "503 Busy"), answer()]) as server:
+        settings = service(server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, retry={"times": 1})
+        at = open_gate({"s": settings}, env=ENV, clock=FakeClock())
+        at.gateway.proxy(a_call("proxy", {"verb": "GET", "path": "/"}, inbound=Inbound(verb="GET", path="/"))).close()
+    first, second = (CASES[kind].proof(heard(raw)) for raw in server.heard)
+    assert first and second and first != second
 
 
 @pytest.mark.parametrize("kind", SIGNING)

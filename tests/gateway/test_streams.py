@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from gateway import checks
 from gateway.call import Caller
 from gateway.errors import BadResponse, NotFound, OutcomeUnknown, RateLimited
 from gateway.loader import CatalogError
 from gateway.policies.hygiene import climbs, end_to_end, open_to
+from gateway.signers import SIGNERS
 from gateway.stream import Inbound, Stream, Upload
 from sandbox import Sandbox
+from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import Gate, Wire, a_call, answer, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
@@ -38,6 +41,29 @@ def upload(*chunks: bytes, length: int | None = None) -> Upload:
 def test_what_cannot_be_streamed_is_refused_when_the_catalog_loads(method: Any, says: str) -> None:
     with pytest.raises(CatalogError, match=says):
         make_catalog({"s": service("http://a.example", methods={"m": method, "other": STREAM})})
+
+
+ALIPAY = {"type": "alipay", "app_id": "1", "private_key": MERCHANT_PRIVATE_KEY, "alipay_public_key": VENDOR_PUBLIC_KEY}
+DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "sign"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"auth": ALIPAY, "proxy": True}, "services.s.proxy: requests with auth: alipay cannot be proxied"),
+        ({"auth": DIGEST, "proxy": ["/a/*"]}, "services.s.proxy: requests with auth: digest cannot be proxied"),
+        ({"auth": ALIPAY, "methods": {"m": STREAM}}, "services.s.methods.m.stream: auth: alipay needs the whole of it"),
+        ({"auth": DIGEST, "methods": {"m": {"http": "POST /", "stream": True, "body": {"type": "raw"}}}},
+         "services.s.methods.m.stream: auth: digest needs the whole of it"),
+    ],
+)  # fmt: skip
+def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(settings: Any, says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        make_catalog({"s": service("http://a.example", **settings)})
+
+
+def test_every_auth_type_that_verifies_answers_is_known_to_the_checks() -> None:
+    assert {kind for kind, signer in SIGNERS.items() if hasattr(signer, "verify")} == checks.VERIFIED
 
 
 def test_a_method_may_not_have_the_name_of_proxied_requests() -> None:

@@ -18,7 +18,7 @@ from gateway.loader import CatalogError
 from gateway.masking import Masker, Secret
 from gateway.sources import Missing, SourceError, Stopping
 from gateway.sources.file import File
-from gateway.watcher import CALM, MOST_BACKOFF, Watcher
+from gateway.watcher import CALM, MOST_BACKOFF, RECHECK, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, gateway_parts
 
 Say = str | Exception
@@ -162,6 +162,38 @@ def test_the_same_wrong_text_is_not_checked_again(
     at.run()
     assert checked == [WRONG]
     assert "is wrong" in at.watcher.state.error
+
+
+def test_a_file_that_is_touched_is_checked_again(tmp_path: Path, watched: Callable[..., Watched]) -> None:
+    secret = tmp_path / "url"
+    late = catalog("/v2", url=f"${{file:{secret}}}")
+    at = watched(catalog(), late, late, away=False)
+
+    def written() -> str:
+        if at.problems:
+            secret.write_text("http://two.example")
+        return at.source.says.pop(0)  # type: ignore[return-value]
+
+    at.source.read = written  # type: ignore[method-assign]
+    assert at.run().paths == ["/v2"]
+    assert len(at.problems) == 1
+    assert at.watcher.state.error == ""
+
+
+def test_a_wrong_text_is_checked_again_after_a_while(tmp_path: Path, watched: Callable[..., Watched]) -> None:
+    secret = tmp_path / "url"
+    late = catalog("/v2", url=f"${{file:{secret}}}")
+    at = watched(catalog(), late, late, late)
+
+    def written() -> str:
+        if at.problems:
+            secret.write_text("http://two.example")
+            at.clock.advance(RECHECK / 2)
+        return at.source.says.pop(0)  # type: ignore[return-value]
+
+    at.source.read = written  # type: ignore[method-assign]
+    assert at.run().paths == ["/v2"]
+    assert at.clock.now() == 1000 + RECHECK
 
 
 def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(watched: Callable[..., Watched]) -> None:

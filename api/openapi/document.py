@@ -1,0 +1,141 @@
+"""The whole file, made once for each catalog and kept as bytes."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from typing import Any
+
+import orjson
+from apispec import APISpec
+from flask import Flask
+
+from api.openapi.common import (
+    INFO,
+    PARAMETERS,
+    RESPONSE_HEADERS,
+    RESPONSES,
+    SCHEMAS,
+    SCHEMES,
+    SECURITY,
+    batch_operation,
+    call_operation,
+    plain_paths,
+    success,
+)
+from api.openapi.examples import BATCH, CALL
+from api.openapi.failures import Failures
+from api.openapi.methods import Item, aggregate_paths, method_paths
+from api.openapi.resources import resource_paths
+from api.pages import Page
+from api.versions import PREFIX
+from gateway.catalog import Catalog
+from schemas.batch import BatchSchema
+from schemas.call import CallSchema
+
+TAGS = [
+    {"name": "calls", "description": "Calling through the gateway; each of the catalog's services has its own tag."},
+    {"name": "state", "description": "Is it up, and what it counted."},
+]
+_UNUSED = {"ErrorSchema", "PaginationMetadataSchema"}
+AT_ONCE = 50  # methods between two pauses
+
+
+class OpenApi:
+    """Safe under threads and greenlets."""
+
+    def __init__(self, app: Flask, spec: APISpec) -> None:
+        self._app, self._spec = app, spec
+        self._lock = threading.Lock()
+        self._kept: tuple[Catalog | None, Page | None] = None, None
+        self._base: tuple[dict[str, Any], Failures] | None = None
+
+    def page(self, catalog: Catalog, pause: Callable[[], None]) -> Page:
+        """The file for this catalog.
+
+        :param pause: called now and then, or a large catalog's file would hold up every other greenlet.
+        """
+        kept, page = self._kept
+        if kept is not catalog or page is None:
+            with self._lock:
+                kept, page = self._kept
+                if kept is not catalog or page is None:
+                    page = self._made(catalog, pause)
+                    self._kept = catalog, page
+        return page
+
+    def _made(self, catalog: Catalog, pause: Callable[[], None]) -> Page:
+        """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
+        self._base = self._base or self._fixed()
+        base, failures = self._base[0], self._base[1].copy()
+        packer, digest = zlib.compressobj(1, zlib.DEFLATED, 31), sha256()
+        packed = bytearray()
+        size = 0
+        for piece in _pieces(base, catalog, failures, pause):
+            packed += packer.compress(piece)
+            digest.update(piece)
+            size += len(piece)
+        packed += packer.flush()
+        return Page(bytes(packed), "application/json", digest.hexdigest()[:32], size)
+
+    def _fixed(self) -> tuple[dict[str, Any], Failures]:
+        """What no catalog changes."""
+        spec, failures = self._spec, Failures()
+        for name, schema in (("Call", CallSchema), ("Batch", BatchSchema)):
+            spec.components.schema(name, schema=schema)
+        told = spec.to_dict()
+        paths = {
+            f"{PREFIX}/call": call_operation(_body("Call", CALL), failures),
+            f"{PREFIX}/batch": batch_operation(_body("Batch", BATCH), failures),
+            **resource_paths(self._app, told, failures),
+            **plain_paths(failures),
+        }
+        schemas = {name: _finished(name, each) for name, each in told["components"]["schemas"].items()}
+        made = {name: each for name, each in schemas.items() if name not in _UNUSED}
+        return {
+            "paths": paths,
+            "tags": [*TAGS, *told["tags"]],
+            "schemas": {**SCHEMAS, "Nothing": success({"type": "null"}), **made},
+        }, failures
+
+
+def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]) -> Iterator[bytes]:
+    services = [{"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)]
+    tags = [*base["tags"], *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]})]
+    head = {"openapi": "3.1.0", "info": INFO, "servers": [{"url": "/"}], "tags": tags, "security": SECURITY}
+    yield orjson.dumps(head)[:-1] + b',"paths":{'
+    yield orjson.dumps(base["paths"])[1:-1]
+    for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):
+        yield b"," + orjson.dumps(path) + b":" + orjson.dumps(item)
+        if number % AT_ONCE == 0:
+            pause()
+    components = {
+        "schemas": {**base["schemas"], "Failure": failures.schema},
+        "responses": {**RESPONSES, **failures.components},
+        "parameters": PARAMETERS,
+        "headers": RESPONSE_HEADERS,
+        "securitySchemes": SCHEMES,
+    }
+    yield b'},"components":' + orjson.dumps(components) + b"}"
+
+
+def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    yield from method_paths(catalog, failures)
+    yield from aggregate_paths(catalog, failures)
+
+
+def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+
+
+def _finished(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What goes out always has all of its fields, and may have more of them one day."""
+    if not name.endswith(("Out", "Envelope")):
+        return schema
+    made = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    made["required"] = sorted(made["properties"])
+    if name.endswith("Envelope"):
+        made["properties"] = {**made["properties"], "code": {"const": 0}}
+    return made

@@ -1,0 +1,110 @@
+"""Failures in the OpenAPI file: for each status the codes it may carry, each with an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from api.answers import shape
+from api.errors import describe, status_of
+from gateway.errors import GatewayError
+
+Kind = tuple[int, int]  # HTTP status and code: some codes go with two
+Found = dict[Kind, GatewayError]
+AWAY: Kind = (503, -5000)
+UNFORESEEN: Kind = (500, -5000)
+WHO: frozenset[Kind] = frozenset({(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)})
+BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
+_MOMENT = {"request_id": "0f8fad5bd9cb469fa16570867728950e", "timestamp": "2026-11-21T03:40:00.123Z"}
+
+
+def _made(of: type[GatewayError]) -> Iterator[GatewayError]:
+    for each in of.__subclasses__():
+        yield from _made(each)
+    error = of.__new__(of)
+    GatewayError.__init__(error, fields={"name": ["Missing data for required field."]} if of.code == -3003 else None)
+    yield error
+
+
+def kinds() -> Found:
+    """Every failure there is, by status and code."""
+    return {(status_of(error), error.code): error for error in _made(GatewayError)}
+
+
+class Failures:
+    """Makes an answer once, however many operations may give it; ``components`` has them."""
+
+    def __init__(self) -> None:
+        self.known = kinds()
+        self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", list(self.known.values()))}
+        self.schema = _schema(self.known)
+
+    def copy(self) -> Failures:
+        """Another one, to which more can be added apart."""
+        made = Failures()
+        made.components = dict(self.components)
+        return made
+
+    def answers(self, wanted: Iterable[Kind]) -> dict[str, Any]:
+        """An operation's failures, by status; others are as ``Failure`` says."""
+        by_status: dict[int, list[int]] = {}
+        for status, code in sorted(set(wanted), reverse=True):
+            by_status.setdefault(status, []).append(code)
+        found = {str(status): self._ref(status, codes) for status, codes in sorted(by_status.items())}
+        return {**found, "default": {"$ref": "#/components/responses/Failure"}}
+
+    def _ref(self, status: int, codes: list[int]) -> dict[str, str]:
+        name = "_".join(["Failure", str(status), *(str(-code) for code in codes)])
+        if name not in self.components:
+            errors = [self.known[status, code] for code in codes]
+            told = "; ".join(f"{error.type} ({error.code}): {error.message}" for error in errors)
+            self.components[name] = _answer(told, errors, codes)
+            if status in (429, 503):
+                self.components[name]["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+        return {"$ref": f"#/components/responses/{name}"}
+
+
+def _answer(told: str, errors: list[GatewayError], codes: list[int] | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": "#/components/schemas/Failure"}
+    if codes:
+        schema = {"allOf": [schema, {"type": "object", "properties": {"code": {"enum": codes}}}]}
+    content: dict[str, Any] = {"schema": schema}
+    if codes:
+        content["examples"] = {error.type: {"value": _example(error)} for error in errors}
+    return {"description": told, "content": {"application/json": content}}
+
+
+def _example(error: GatewayError) -> dict[str, Any]:
+    return {**shape("", None, error.code, error.message, describe(error)), **_MOMENT}
+
+
+def _schema(known: Found) -> dict[str, Any]:
+    """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial`` tells."""
+    codes = sorted({code for _, code in known}, reverse=True)
+    types = sorted({error.type for error in known.values()})
+    told = {
+        "type": "object",
+        "description": "What kind of failure, whose fault it is, and whether another try makes sense.",
+        "required": ["type", "source", "retryable"],
+        "properties": {
+            "type": {"type": "string", "enum": types},
+            "source": {"type": "string", "enum": ["caller", "gateway", "downstream"]},
+            "retryable": {"type": "boolean"},
+            "service": {"type": "string"},
+            "method": {"type": "string"},
+            "fields": {"type": "object", "description": "What is wrong with which field."},
+            "vendor_code": {"type": "string", "description": "The vendor's own, of a service that shows it."},
+        },
+    }
+    return {
+        "type": "object",
+        "required": ["code", "message", "data", "request_id", "timestamp", "error"],
+        "properties": {
+            "code": {"type": "integer", "enum": codes},
+            "message": {"type": "string"},
+            "data": {"type": "null"},
+            "request_id": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "error": told,
+        },
+    }

@@ -1,0 +1,163 @@
+"""The catalog in the OpenAPI file: one typed operation for each way to call each method, and the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.shapes import object_of, sample, schema_of
+from api.versions import PREFIX
+from gateway.aggregates import Aggregate, Reference
+from gateway.catalog import Catalog, Method, Param
+
+Item = tuple[str, dict[str, Any]]
+#: What any call may end in, whatever the method.
+CALL: frozenset[Kind] = WHO | {
+    UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
+    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
+    (503, -1007), (504, -1001), (504, -1011),
+}  # fmt: skip
+#: What several calls in one request may end in; each of them says its own.
+TOGETHER: frozenset[Kind] = WHO | {
+    UNFORESEEN,
+    AWAY,
+    (400, -3001),
+    (400, -3003),
+    (403, -2004),
+    (409, -3006),
+    (413, -3007),
+}
+ANSWER = {"$ref": "#/components/responses/Answer"}
+HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
+_STREAM = {
+    "description": "The service's own bytes, as they come; a failure before the first one is an envelope.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}, "*/*": {"schema": {}}},
+}
+
+
+def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    """Path and operations of every method."""
+    for method in catalog.methods():
+        item = {"post": _post(method, failures)}
+        if method.verb == "GET" and not any(_is_needed(each) and _is_object(each) for each in method.params):
+            item["get"] = _get(method, failures)
+        yield f"{PREFIX}/call/{method.service.name}/{method.name}", item
+
+
+def aggregate_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    """Path and operations of every aggregate."""
+    for aggregate in catalog.aggregates.values():
+        yield f"{PREFIX}/aggregate/{aggregate.name}", _aggregate(catalog, aggregate, failures)
+
+
+def method_codes(method: Method) -> frozenset[Kind]:
+    """What a call of this method may end in."""
+    codes = set(CALL)
+    if method.service.health:
+        codes.add((503, -1008))
+    if method.service.concurrency:
+        codes.add((503, -1010))
+    mapped = method.envelope.get("errors", {}).values() if isinstance(method.envelope, Mapping) else ()
+    if method.service.auth.get("type") != "none" or "invalid_signature" in mapped:
+        codes.add((502, -1002))
+    return frozenset(codes)
+
+
+def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Failures) -> dict[str, Any]:
+    answer = _STREAM if getattr(method, "streams_answer", False) else ANSWER
+    roles = " or ".join(sorted(method.service.roles | {"admin"}))
+    return {
+        "operationId": f"{method.full_name}{suffix}",
+        "summary": method.summary or method.full_name,
+        "description": f"Calls {method.verb} of {method.service.name} through the gateway. Takes the role {roles}.",
+        "tags": [method.service.name],
+        "responses": {"200": answer, **failures.answers(codes)},
+    }
+
+
+def _post(method: Method, failures: Failures) -> dict[str, Any]:
+    made = _operation(method, "", method_codes(method) | BODY, failures)
+    declared = {param.name: _keywords(param) for param in method.params}
+    example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
+    content = {"application/json": {"schema": object_of(declared), "example": example}}
+    needed = any(map(_is_needed, method.params))
+    return {**made, "parameters": HEADERS, "requestBody": {"required": needed, "content": content}}
+
+
+def _get(method: Method, failures: Failures) -> dict[str, Any]:
+    params = [_query(param.name, _keywords(param)) for param in method.params if not _is_object(param)]
+    made = _operation(method, ".get", method_codes(method), failures)
+    return {**made, "parameters": [*params, *HEADERS]}
+
+
+def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    schema = schema_of(keywords, from_text=True)
+    made: dict[str, Any] = {"name": name, "in": "query", "required": keywords.get("required") is True}
+    if "description" in schema:
+        made["description"] = schema.pop("description")
+    if made["required"] or "example" in keywords:
+        made["example"] = sample(keywords)
+    return {**made, "schema": schema}
+
+
+def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
+    """By POST and, unless it takes something from a body, by GET."""
+    query, body = _taken(catalog, aggregate, "query"), _taken(catalog, aggregate, "body")
+    shared = {
+        "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
+        "tags": ["calls"],
+        "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
+    }
+    answers = {
+        name: {"$ref": f"#/components/responses/{each}"} for name, each in (("200", "Together"), ("207", "Partial"))
+    }
+    name = f"aggregate.{aggregate.name}"
+    post = {
+        "operationId": name,
+        "requestBody": _body(body),
+        "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+    }
+    if body:
+        return {"post": {**shared, **post}}
+    get = {"operationId": f"{name}.get", "responses": {**answers, **failures.answers(TOGETHER)}}
+    return {"get": {**shared, **get}, "post": {**shared, **post}}
+
+
+def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    example = {name: sample(keywords) for name, keywords in declared.items()}
+    return {"required": True, "content": {"application/json": {"schema": object_of(declared), "example": example}}}
+
+
+def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Mapping[str, Any]]:
+    """What the request's query or body gives: as the method's parameter that it fills, or any text or object."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in aggregate.parts:
+        declared = {param.name: param.keywords for param in catalog.services[part.service].methods[part.method].params}
+        for name, value in part.params.items():
+            if isinstance(value, Reference) and value.source == source and len(value.way) == 1 and name in declared:
+                found.setdefault(value.way[0], declared[name])
+        for reference in part.references:
+            if reference.source == source:
+                kind = "object" if len(reference.way) > 1 else "string"
+                found.setdefault(reference.way[0], {"type": kind})
+    return found
+
+
+def _keywords(param: Param) -> Mapping[str, Any]:
+    """As declared; what stands in a path cannot be empty."""
+    if param.place == "path" and param.keywords["type"] == "string":
+        return {**param.keywords, "minLength": max(1, param.keywords.get("minLength", 1))}
+    return param.keywords
+
+
+def _is_needed(param: Param) -> bool:
+    return param.keywords.get("required") is True
+
+
+def _is_shown(param: Param) -> bool:
+    return _is_needed(param) or "example" in param.keywords
+
+
+def _is_object(param: Param) -> bool:
+    return bool(param.keywords["type"] == "object")

@@ -1,0 +1,127 @@
+"""The resources in the OpenAPI file: what flask-smorest collected, with who may ask and what it may end in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask
+
+from api.openapi.common import SECURITY
+from api.openapi.examples import EXAMPLES
+from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+
+#: What an operation may end in beside what follows from its shape.
+_MORE: dict[str, set[Kind]] = {
+    "login": {(401, -2006), (429, -3008)},
+    "refresh": {(401, -2002), (401, -2003)},
+    "change_user": {(401, -2006), (429, -3008)},
+    "download_file": {(412, -3009), (416, -3003)},
+    "pay_order": {
+        (422, -1006), (429, -1009), (429, -3008), (502, -1002), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
+        (503, -1007), (503, -1008), (503, -1010), (504, -1001), (504, -1011),
+    },
+}  # fmt: skip
+_CALLS = {"pay_order"}
+_ANSWERED_ANEW = {"list_apps", "list_services", "get_service"}  # the rest of the reads, too, have an ETag
+_RANGE = {
+    "name": "Range",
+    "in": "header",
+    "description": "Bytes wanted, such as `bytes=0-1023`.",
+    "schema": {"type": "string"},
+}
+
+
+def resource_paths(app: Flask, spec: dict[str, Any], failures: Failures) -> dict[str, Any]:
+    """The collected paths, each operation finished."""
+    for path, verb, view in _views(app):
+        operation = spec["paths"].get(path, {}).get(verb)
+        if operation is not None:
+            _finish(operation, spec["paths"][path], verb, view, failures)
+    return dict(spec["paths"])
+
+
+def _views(app: Flask) -> Iterator[tuple[str, str, Any]]:
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule)
+        for verb in rule.methods or ():
+            yield path, verb.lower(), app.view_functions[rule.endpoint]
+
+
+def _finish(operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any, failures: Failures) -> None:
+    name = operation["operationId"] = view.__name__
+    roles = getattr(view, "auth", ())
+    operation["security"] = SECURITY if roles else []
+    if roles and len(roles) < 3:
+        told = f"Takes the role {' or '.join(sorted(roles))}."
+        operation["description"] = f"{operation.get('description', '')}\n\n{told}".strip()
+    _parameters(operation, item, verb, name)
+    content = operation.get("requestBody", {}).get("content", {})
+    if name in EXAMPLES and "application/json" in content:
+        content["application/json"]["example"] = EXAMPLES[name]
+    given = {status: each for status, each in operation["responses"].items() if status.startswith("2")}
+    _successes(given, operation, name, verb)
+    operation["responses"] = {**given, **failures.answers(_kinds(operation, item, verb, name))}
+    if _is_conditional(operation, item, verb, name):
+        operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
+
+
+def _parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> None:
+    wanted: list[dict[str, Any]] = []
+    if _is_conditional(operation, item, verb, name):
+        wanted.append({"$ref": "#/components/parameters/IfNoneMatch"})
+    if _is_guarded(item, verb, name):
+        wanted.append({"$ref": "#/components/parameters/IfMatch"})
+    if name in _CALLS:
+        wanted += [{"$ref": f"#/components/parameters/{each}"} for each in ("RequestTimeout", "IdempotencyKey")]
+    if name == "download_file":
+        wanted.append(_RANGE)
+    if wanted:
+        operation["parameters"] = [*operation.get("parameters", ()), *wanted]
+
+
+def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:
+    return verb == "get"
+
+
+def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
+    return verb in ("put", "patch", "delete") and bool(item.get("parameters"))
+
+
+def _is_list(operation: dict[str, Any]) -> bool:
+    return any(each.get("name") == "skip" for each in operation.get("parameters", ()))
+
+
+def _successes(given: dict[str, Any], operation: dict[str, Any], name: str, verb: str) -> None:
+    if not any("content" in each for each in given.values()):
+        given["200"] = {
+            "description": "Done.",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Nothing"}}},
+        }
+    if _is_list(operation):
+        given["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+    if name == "download_file":
+        given["206"] = {**given["200"], "description": "The part that Range asks for."}
+    for each in given.values():
+        if verb == "get":
+            each["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
+
+
+def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> set[Kind]:
+    kinds = {UNFORESEEN, AWAY, (400, -3001)} | _MORE.get(name, set())
+    if operation["security"]:
+        kinds |= {*WHO, (403, -2004)}
+    if "requestBody" in operation:
+        kinds |= BODY
+    if any(each.get("in") == "query" for each in operation.get("parameters", ())):
+        kinds.add((400, -3003))
+    if item.get("parameters"):
+        kinds.add((404, -3004))
+    if verb == "get":
+        kinds.add((406, -3010))
+    elif operation["security"] and name != "logout":
+        kinds.add((409, -3006))
+    if _is_guarded(item, verb, name):
+        kinds.add((412, -3009))
+    return kinds

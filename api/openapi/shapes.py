@@ -1,0 +1,91 @@
+"""A catalog's parameters as JSON Schema (2020-12), which OpenAPI 3.1 speaks, and a value that fits one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_OWN = frozenset({"in", "in_", "required", "nullable", "example", "items", "properties"})
+_BY_TYPE: Mapping[str, Any] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+}
+_BY_FORMAT: Mapping[str, str] = {
+    "email": "ann@example.com",
+    "uri": "https://example.com",
+    "uuid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "date": "2026-11-21",
+    "date-time": "2026-11-21T03:40:00Z",
+    "byte": "dGV4dA==",
+}
+
+
+def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[str, Any]:
+    """One parameter's schema.
+
+    :param keywords: as the catalog has them: OpenAPI 3.0's ``nullable`` and ``example`` among them.
+    :param from_text: it comes in a query, where there is no null.
+    """
+    schema = {key: value for key, value in keywords.items() if key not in _OWN}
+    if keywords.get("nullable") and not from_text:
+        schema["type"] = [schema["type"], "null"]
+        if "enum" in schema:
+            schema["enum"] = [*schema["enum"], None]
+    if "example" in keywords:
+        schema["examples"] = [keywords["example"]]
+    if "items" in keywords:
+        schema["items"] = schema_of(keywords["items"], from_text=from_text)
+    if keywords.get("properties"):
+        schema |= object_of(keywords["properties"])
+        names = keywords.get("required")
+        needed = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
+        if needed:
+            schema["required"] = sorted(needed)
+    return schema
+
+
+def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Named values as one object; what is not declared is an error."""
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: schema_of(keywords) for name, keywords in declared.items()},
+        "additionalProperties": False,
+    }
+    needed = [name for name, keywords in declared.items() if keywords.get("required") is True]
+    return {**made, "required": needed} if needed else made
+
+
+def sample(keywords: Mapping[str, Any]) -> Any:
+    """A value to begin with: the declared example, default or first allowed one, else one made for the type."""
+    for key in ("example", "default"):
+        if key in keywords:
+            return keywords[key]
+    if "enum" in keywords:
+        return keywords["enum"][0]
+    kind = keywords["type"]
+    if kind == "string":
+        text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
+        return text.ljust(keywords.get("minLength", 0), "x")[: keywords.get("maxLength")]
+    if kind in ("integer", "number"):
+        return _number(keywords)
+    if kind == "array" and keywords.get("minItems"):
+        return [sample(keywords.get("items", {"type": "string"}))] * keywords["minItems"]
+    if kind == "object" and keywords.get("properties"):
+        names = keywords.get("required")
+        needed = names if isinstance(names, list) else ()
+        inner = keywords["properties"].items()
+        return {name: sample(each) for name, each in inner if name in needed or each.get("required") is True}
+    return _BY_TYPE[kind]
+
+
+def _number(keywords: Mapping[str, Any]) -> Any:
+    """1 or 1.5 where that is allowed, else the nearer end."""
+    low, high = keywords.get("minimum"), keywords.get("maximum")
+    value = _BY_TYPE[keywords["type"]]
+    if low is not None and value < low:
+        return low
+    return high if high is not None and value > high else value

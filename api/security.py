@@ -1,0 +1,48 @@
+"""What every answer tells a browser not to do, said in one place.
+
+It stands outside Flask, so that whatever is answered has it, at the cost of joining two lists. A page that needs more
+than nothing sets a Content-Security-Policy of its own; what a proxied service answers is left as it is.
+
+See https://owasp.org/www-project-secure-headers/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+POLICY = "Content-Security-Policy"
+NOTHING = "default-src 'none'; frame-ancestors 'none'"
+#: Of a page whose scripts and styles are files of ours, and which asks nobody but us.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+)
+HEADERS = [
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
+]
+STRICT = [("Strict-Transport-Security", "max-age=31536000")]
+PROXIED = "postern.proxied"  # set in the environ by whoever passes on another's answer
+
+
+class SecurityHeaders:
+    """WSGI middleware."""
+
+    def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
+        self._wsgi_app = wsgi_app
+        self._all = [*HEADERS, (POLICY, NOTHING)]
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if PROXIED not in environ:
+                headers = headers + (HEADERS if any(name == POLICY for name, _ in headers) else self._all)
+                if environ["wsgi.url_scheme"] == "https":
+                    headers += STRICT
+            return start_response(status, headers, exc_info)
+
+        return self._wsgi_app(environ, start)

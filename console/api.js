@@ -1,0 +1,101 @@
+// Asking Postern. The tokens are this tab's: they end with it, and no other page or tab can read them.
+
+const KEY = "tokens";
+const EARLY = 30; // seconds before its end that a token is renewed
+
+let tokens = JSON.parse(sessionStorage.getItem(KEY));
+let renewing = null;
+let ended = () => {};
+
+export class Refused extends Error {
+  constructor(status, answer) {
+    super(answer.message);
+    this.status = status;
+    this.answer = answer;
+  }
+}
+
+/** f is called when the login has ended. */
+export function onEnd(f) {
+  ended = f;
+}
+
+export function loggedIn() {
+  return tokens !== null;
+}
+
+export async function login(username, password) {
+  keep(await sent("/api/v1/login", { username, password }));
+}
+
+export async function logout() {
+  const { access_token } = tokens || {};
+  keep(null);
+  if (access_token) await raw("POST", "/api/v1/logout", null, access_token);
+}
+
+/** The `data` of a GET. Throws Refused. */
+export async function get(path) {
+  const { status, answer } = await ask("GET", path);
+  if (answer.code !== 0) throw new Refused(status, answer);
+  return answer.data;
+}
+
+/** {status, headers, answer, ms}, whatever it is; answer is text where it is not JSON. */
+export async function ask(verb, path, body = null) {
+  const told = await raw(verb, path, body, await token());
+  if (told.status === 401 && loggedIn()) {
+    keep(null);
+    ended();
+  }
+  return told;
+}
+
+async function token() {
+  if (tokens && Date.now() > tokens.until) {
+    renewing ||= renew().finally(() => { renewing = null; }); // a refresh token is good once
+    await renewing;
+  }
+  return tokens?.access_token;
+}
+
+async function renew() {
+  try {
+    keep(await sent("/api/v1/token/refresh", { refresh_token: tokens.refresh_token }));
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 401) throw error; // Postern is away, the login is not over
+    keep(null);
+    ended();
+  }
+}
+
+async function sent(path, body) {
+  const { status, answer } = await raw("POST", path, body);
+  if (answer.code !== 0) throw new Refused(status, answer);
+  return answer.data;
+}
+
+function keep(pair) {
+  tokens = pair && { ...pair, until: Date.now() + (pair.expires_in - EARLY) * 1000 };
+  if (tokens) sessionStorage.setItem(KEY, JSON.stringify(tokens));
+  else sessionStorage.removeItem(KEY);
+}
+
+async function raw(verb, path, body, bearer) {
+  const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
+  if (body !== null) headers["Content-Type"] = "application/json";
+  const began = performance.now();
+  const response = await fetch(path, {
+    method: verb, headers, body: body === null ? undefined : JSON.stringify(body), cache: "no-store", credentials: "omit",
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, answer: parsed(text), ms: performance.now() - began };
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

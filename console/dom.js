@@ -1,0 +1,52 @@
+// Elements from plain values. Text is always text: nothing that an answer says can become markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** h("a", {href: "#/try", onclick: f}, "Try", ...): attributes that are null or false are left out. */
+export function h(tag, attributes = {}, ...children) {
+  return filled(document.createElement(tag), attributes, children);
+}
+
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(SVG, tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Put these children in place of those that are there. */
+export function fill(element, ...children) {
+  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+}
+
+/** Tell who cannot see the page. */
+export function say(text) {
+  document.getElementById("said").textContent = text;
+}
+
+export function ms(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 10 ? `${value.toFixed(1)} ms` : value < 10000 ? `${Math.round(value)} ms` : `${(value / 1000).toFixed(1)} s`;
+}
+
+export function percent(share) {
+  return share && share < 0.001 ? "<0.1 %" : `${(share * 100).toFixed(share < 0.1 && share ? 1 : 0)} %`;
+}
+
+export function clock(instant) {
+  return new Date(instant).toLocaleTimeString();
+}
+
+export function table(headings, rows) {
+  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" },
+    h("table", {},
+      h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
+      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((each) => h("td", {}, each)))))));
+}

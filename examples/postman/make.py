@@ -1,0 +1,162 @@
+"""A Postman collection and its environment, made of an OpenAPI file: ``flask openapi | python postman/make.py``.
+
+Postman runs requests from top to bottom, so they stand in an order that works: what is made comes before what uses it,
+what ends something comes last. Each keeps what later ones need: the token, the ids of what it made.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+Json = dict[str, Any]
+
+#: Operations that must come in this order; all others stand between ``reduce_stock`` and ``disable_app``, by folder.
+FIRST = (
+    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "rotate_secret", "create_product",
+    "get_product", "replace_product", "change_product", "reduce_stock", "create_order", "get_order", "pay_order",
+    "keep_document", "get_document", "upload_file", "download_file", "list_calls", "get_calls",
+)  # fmt: skip
+LAST = ("disable_app", "delete_document", "delete_file", "delete_product", "delete_user", "logout")
+#: What an operation keeps of its answer: variable -> where it stands under ``data``.
+KEPT = {
+    "login": {"token": "access_token", "refresh_token": "refresh_token"},
+    "refresh": {"token": "access_token", "refresh_token": "refresh_token"},
+    "get_profile": {"my_id": "id"},
+    "create_user": {"user_id": "id"},
+    "create_app": {"app_id": "app_id"},
+    "create_product": {"product_id": "id"},
+    "create_order": {"order_id": "id"},
+    "keep_document": {"key": "key"},
+    "upload_file": {"file_id": "id"},
+    "list_calls": {"request_id": "items[0].request_id"},
+}
+#: What differs from the file's example, because it is used up by the first run or is another's.
+BODIES: dict[str, Json] = {
+    "login": {"username": "{{username}}", "password": "{{password}}"},
+    "refresh": {"refresh_token": "{{refresh_token}}"},
+    "create_user": {"username": "postman-{{$guid}}", "password": "correct-horse-battery"},
+    "create_app": {"app_id": "postman-{{$guid}}", "allow": ["wechat.*"], "rate": "100/minute"},
+    "create_product": {"name": "Teapot {{$guid}}", "price": "12.50", "stock": 20, "category": "kitchen"},
+    "replace_product": {"name": "Teapot {{$guid}}", "price": "13.00", "stock": 20, "category": "kitchen"},
+    "keep_document": {"key": "postman-{{$guid}}", "value": {"text": "hello"}},
+}
+PATHS = {"list_orders": {"user_id": "my_id"}, "create_order": {"user_id": "my_id"}}
+MADE_TO_GO = {"delete_product"}  # the product is on an order by now, so another one is made first
+ENVIRONMENT = {"base": "http://127.0.0.1:5000", "username": "admin", "password": "", "token": "", "service": "wechat"}
+NO_TOKEN = {"login", "refresh"}
+
+
+def collection(document: Json) -> Json:
+    """The file's operations as Postman's collection format 2.1, a folder for each step or tag."""
+    operations = {each["operationId"]: each for each in _operations(document)}
+    middle = sorted((each for name, each in operations.items() if name not in FIRST + LAST), key=_place)
+    chosen = [*(operations[name] for name in FIRST), *middle, *(operations[name] for name in LAST)]
+    folders: list[Json] = []
+    for each in chosen:
+        if not folders or folders[-1]["name"] != each["tags"][0]:
+            folders.append({"name": each["tags"][0], "item": []})
+        if each["operationId"] in MADE_TO_GO:
+            folders[-1]["item"].append(_item(document, operations["create_product"]))
+        folders[-1]["item"].append(_item(document, each))
+    return {
+        "info": {
+            "name": document["info"]["title"],
+            "description": "Choose the environment, fill in the password, and run it from top to bottom.",
+            "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
+        },
+        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+        "item": folders,
+    }
+
+
+def environment() -> Json:
+    """Where it runs, and who logs in."""
+    values = [{"key": key, "value": value, "enabled": True} for key, value in ENVIRONMENT.items()]
+    return {"name": "Postern on this machine", "values": values, "_postman_variable_scope": "environment"}
+
+
+def _operations(document: Json) -> list[Json]:
+    return [
+        {**operation, "path": path, "verb": verb, "parameters": _parameters(document, item, operation)}
+        for path, item in document["paths"].items()
+        for verb, operation in item.items()
+        if verb != "parameters"
+    ]
+
+
+def _parameters(document: Json, item: Json, operation: Json) -> list[Json]:
+    given = [*item.get("parameters", ()), *operation.get("parameters", ())]
+    known = document["components"]["parameters"]
+    return [known[each["$ref"].split("/")[-1]] if "$ref" in each else each for each in given]
+
+
+def _place(operation: Json) -> tuple[str, str]:
+    return operation["tags"][0], operation["operationId"]
+
+
+def _item(document: Json, operation: Json) -> Json:
+    name = operation["operationId"]
+    request: Json = {"method": operation["verb"].upper(), "header": [], "url": _url(operation)}
+    request["description"] = operation.get("description", operation["summary"])
+    if name in NO_TOKEN or operation.get("security") == []:
+        request["auth"] = {"type": "noauth"}
+    if body := _body(operation):
+        request["body"] = body
+        if body["mode"] == "raw":
+            request["header"].append({"key": "Content-Type", "value": "application/json"})
+    test = {"listen": "test", "script": {"type": "text/javascript", "exec": _script(name)}}
+    return {"name": f"{name}: {operation['summary']}", "request": request, "event": [test]}
+
+
+def _url(operation: Json) -> Json:
+    renamed = PATHS.get(operation["operationId"], {})
+    path = operation["path"]
+    for each in operation["parameters"]:
+        if each["in"] == "path":
+            variable = renamed.get(each["name"], "service" if each["name"] == "name" else each["name"])
+            path = path.replace(f"{{{each['name']}}}", f"{{{{{variable}}}}}")
+    query = [
+        {"key": each["name"], "value": str(_value(each)), "disabled": not each.get("required", False)}
+        for each in operation["parameters"]
+        if each["in"] == "query"
+    ]
+    raw = "{{base}}" + path
+    return {"raw": raw, "host": ["{{base}}"], "path": path.lstrip("/").split("/"), "query": query}
+
+
+def _value(parameter: Json) -> Any:
+    schema = parameter["schema"]
+    return parameter.get("example", schema.get("default", schema.get("enum", [""])[0]))
+
+
+def _body(operation: Json) -> Json | None:
+    content = operation.get("requestBody", {}).get("content", {})
+    if "multipart/form-data" in content:
+        return {"mode": "formdata", "formdata": [{"key": "file", "type": "file", "src": "hello.txt"}]}
+    if "application/json" not in content:
+        return None
+    example = BODIES.get(operation["operationId"], content["application/json"].get("example", {}))
+    text = json.dumps(example, indent=2, ensure_ascii=False).replace('"product_id": 1', '"product_id": {{product_id}}')
+    return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
+
+
+def _script(name: str) -> list[str]:
+    lines = ["pm.test('success', () => pm.expect(pm.response.code).to.be.within(200, 299));"]
+    return lines + [
+        f"pm.environment.set('{key}', pm.response.json().data.{at});" for key, at in KEPT.get(name, {}).items()
+    ]
+
+
+def main() -> None:
+    document = json.load(sys.stdin)
+    for name, made in (("collection", collection(document)), ("environment", environment())):
+        text = json.dumps(made, indent=2, ensure_ascii=False)
+        (FOLDER / f"postern.postman_{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

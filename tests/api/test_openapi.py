@@ -1,0 +1,169 @@
+"""The OpenAPI file: valid, whole, of the catalog that serves, and made once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openapi_spec_validator import validate
+
+from api.errors import STATUS
+from gateway.loader import load_catalog
+
+CATALOG = """
+version: 1
+services:
+  box:
+    base_url: https://box.example
+    auth: {type: bearer, token: x}
+    health: {path: /health}
+    concurrency: 5
+    methods:
+      find:
+        http: GET /{kind}/things
+        summary: Things of a kind
+        params:
+          kind: {type: string, required: true, enum: [big, small]}
+          limit: {type: integer, minimum: 1, maximum: 9, default: 3}
+          names: {type: array, items: {type: string, maxLength: 5}}
+          note: {type: string, nullable: true, example: hello}
+      keep:
+        http: POST /things
+        params:
+          thing:
+            type: object
+            required: true
+            properties: {id: {type: integer, required: true}, when: {type: string, format: date-time}}
+      look:
+        http: GET /look
+        params: {filter: {type: object, required: true}}
+aggregates:
+  both:
+    one: {call: box.find, params: {kind: $query.kind}}
+    two: {call: box.keep, params: {thing: $body.thing}, optional: true}
+"""
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def document(client: FlaskClient) -> dict[str, Any]:
+    made: dict[str, Any] = client.get("/openapi.json").json
+    return made
+
+
+@pytest.fixture
+def boxed(app: Flask, client: FlaskClient) -> dict[str, Any]:
+    app.extensions["postern"].gateway.swap(load_catalog(CATALOG, "x", {}))
+    return document(client)
+
+
+def test_it_is_valid(client: FlaskClient, boxed: dict[str, Any]) -> None:
+    validate(boxed)
+
+
+def test_every_route_stands_in_it(app: Flask, client: FlaskClient) -> None:
+    told = document(client)["paths"]
+    typed = {"/api/v1/call/{service}/{method}", "/api/v1/aggregate/{name}"}  # one for each, instead
+    own = {"/openapi.json", "/docs", "/redoc", "/docs/{name}", "/", "/console/{name}", "/me", "/admin", "/write"}
+    own |= {f"/api/v1/proxy/{rest}" for rest in ("{service}", "{service}/{path}")}  # OpenAPI knows no path of any depth
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule)
+        for verb in () if path in typed | own else (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            assert verb.lower() in told[path], f"{verb} {path}"
+
+
+def test_every_code_stands_in_it_with_its_status(client: FlaskClient) -> None:
+    told = document(client)
+    enum = told["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
+    answers = [name for name in told["components"]["responses"] if name.startswith("Failure_")]
+
+    assert set(enum) == set(STATUS)
+    for name in answers:
+        status, *codes = map(int, name.split("_")[1:])
+        assert all(
+            STATUS[-code] == status or (status, code) in {(401, 1002), (503, 5000), (416, 3003)} for code in codes
+        )
+
+
+def test_a_method_is_an_operation_with_its_params(boxed: dict[str, Any]) -> None:
+    post = boxed["paths"]["/api/v1/call/box/find"]["post"]
+    content = post["requestBody"]["content"]["application/json"]
+
+    assert (post["operationId"], post["summary"], post["tags"]) == ("box.find", "Things of a kind", ["box"])
+    assert content["schema"] == {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["kind"],
+        "properties": {
+            "kind": {"type": "string", "enum": ["big", "small"], "minLength": 1},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 9, "default": 3},
+            "names": {"type": "array", "items": {"type": "string", "maxLength": 5}},
+            "note": {"type": ["string", "null"], "examples": ["hello"]},
+        },
+    }
+    assert content["example"] == {"kind": "big", "note": "hello"}
+    assert {"-1008", "-1010", "-1012"} <= {str(code) for code in codes_of(boxed, post)}
+    assert -1013 not in codes_of(boxed, post)
+
+
+def codes_of(document: dict[str, Any], operation: dict[str, Any]) -> set[int]:
+    names = [answer.get("$ref", "").split("/")[-1] for answer in operation["responses"].values()]
+    return {-int(code) for name in names if name.startswith("Failure_") for code in name.split("_")[2:]}
+
+
+def test_a_get_method_can_be_asked_by_query_unless_it_needs_an_object(boxed: dict[str, Any]) -> None:
+    find, look = boxed["paths"]["/api/v1/call/box/find"], boxed["paths"]["/api/v1/call/box/look"]
+    params = {each["name"]: each for each in find["get"]["parameters"] if "name" in each}
+
+    assert set(params) == {"kind", "limit", "names", "note"}
+    assert params["kind"]["required"]
+    assert params["note"]["schema"]["type"] == "string"  # a query knows no null
+    assert set(look) == {"post"}
+    assert set(boxed["paths"]["/api/v1/call/box/keep"]) == {"post"}
+
+
+def test_an_aggregate_is_an_operation_with_what_its_parts_take(boxed: dict[str, Any]) -> None:
+    both = boxed["paths"]["/api/v1/aggregate/both"]
+    query = {each["name"]: each for each in both["post"]["parameters"] if "name" in each}
+
+    assert set(both) == {"post"}
+    assert query["kind"]["schema"]["enum"] == ["big", "small"]
+    thing = both["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["thing"]
+    assert thing["required"] == ["id"]
+
+
+def test_it_is_the_same_for_all_and_not_sent_twice(client: FlaskClient) -> None:
+    first = client.get("/openapi.json")
+    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"], "Accept-Encoding": "gzip"})
+
+    assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
+
+
+def test_a_new_catalog_is_another_file(app: Flask, client: FlaskClient) -> None:
+    before = client.get("/openapi.json")
+    app.extensions["postern"].gateway.swap(load_catalog(CATALOG, "x", {}))
+    after = client.get("/openapi.json", headers={"If-None-Match": before.headers["ETag"]})
+
+    assert after.status_code == 200
+    assert "/api/v1/call/box/find" in after.json["paths"]
+    assert "/api/v1/call/wechat/send_msg" not in after.json["paths"]
+
+
+@pytest.mark.parametrize("etag", ['""', 'W/""', '"", "x"', "*", "x"])
+def test_an_odd_etag_is_no_internal_error(client: FlaskClient, tokens: dict[str, Any], etag: str) -> None:
+    for path in ("/openapi.json", "/api/v1/products", "/docs"):
+        assert client.get(path, headers={"If-None-Match": etag, **tokens["user"]}).status_code in (200, 304)
+
+
+def test_options_tells_a_methods_own_verbs(client: FlaskClient) -> None:
+    def allowed(name: str) -> set[str]:
+        return set(client.options(f"/api/v1/call/{name}").headers["Allow"].split(", "))
+
+    assert allowed("wechat/send_msg") == {"OPTIONS", "POST"}
+    assert allowed("maps/geocode") == {"GET", "HEAD", "OPTIONS", "POST"}

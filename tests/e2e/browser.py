@@ -1,0 +1,92 @@
+"""A real Chromium, which must find nothing to complain about, and axe-core, which looks for what keeps people out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.e2e.live import ROOT
+
+AXE = ROOT / "tests" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
+OUT = "POSTERN_TEST_BROWSER=no leaves them out."
+MISSING = f"These tests need Chromium: apt-get install chromium. {OUT}"
+MISSING_AXE = f"These tests need axe-core: npm ci --prefix tests/npm. {OUT}"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+DESKTOP = {"width": 1200, "height": 800}
+PHONE = {"width": 375, "height": 740}
+
+
+WANTED = pytest.mark.skipif(os.environ.get("POSTERN_TEST_BROWSER") == "no", reason="POSTERN_TEST_BROWSER=no")
+
+
+class BrowserError(Exception):
+    """Something is not installed; says what."""
+
+
+def program() -> str:
+    """:raises BrowserError: there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    raise BrowserError(MISSING)
+
+
+def axe() -> Path:
+    """:raises BrowserError: it is not there."""
+    if not AXE.is_file():
+        raise BrowserError(MISSING_AXE)
+    return AXE
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        env = {**os.environ, "DEBUG": ""}
+        browser = playwright.chromium.launch(executable_path=program(), args=FLAGS, env=env)
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page, and all that went wrong with it: console errors, policy violations, exceptions, requests to others."""
+
+    def __init__(self, browser: Browser, *allowed: str, **options: Any) -> None:
+        self.context: BrowserContext = browser.new_context(reduced_motion="reduce", **options)
+        self.context.set_default_timeout(15_000)
+        self.page: Page = self.context.new_page()
+        self.problems: list[str] = []
+        self.expected: list[str] = []
+        hosts = {urlsplit(url).netloc for url in allowed}
+        self.page.on("console", lambda said: self._note(said.type in ("error", "warning"), said.text))
+        self.page.on("pageerror", lambda error: self._note(True, str(error)))
+        self.page.on("request", lambda asked: self._note(foreign(asked.url, hosts), f"asked {asked.url}"))
+
+    def _note(self, bad: bool, text: str) -> None:
+        if bad and not any(each in text for each in self.expected):
+            self.problems.append(text)
+
+    def inaccessible(self) -> list[str]:
+        """What axe-core finds on the page as it is now that is serious or worse."""
+        # Into the page's world by the debugger, which no policy of the page is about.
+        found = self.page.evaluate(f"() => {{ {axe().read_text(encoding='utf-8')}; return axe.run(); }}")
+        return [
+            f"{each['id']}: {[node['html'] for node in each['nodes']]}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+
+
+def foreign(url: str, hosts: set[str]) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme not in ("data", "blob", "about") and parts.netloc not in hosts

@@ -1,0 +1,283 @@
+"""The console in a real browser, on a live service, from log-in to log-out."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from sandbox import Sandbox
+from tests.e2e.browser import DESKTOP, PHONE, WANTED, Visit
+from tests.e2e.live import PASSWORD, Live
+
+pytestmark = WANTED
+
+CATALOG = """
+version: 1
+defaults: {{retry: {{times: 0}}}}
+services:
+  probed:
+    base_url: "{stopped}"
+    allow_private: true
+    health: {{path: /v1/health, interval: 0.3, unhealthy_after: 1, healthy_after: 1}}
+    methods: {{get: {{http: GET /anything}}}}
+  demo:
+    base_url: "{url}"
+    allow_private: true
+    methods:
+      echo:
+        http: POST /anything
+        summary: Says what it was told
+        params:
+          name: {{type: string, required: true, minLength: 2, description: Who it is for}}
+          size: {{type: string, enum: [small, large], default: large}}
+          count: {{type: integer, minimum: 1}}
+          urgent: {{type: boolean}}
+          where: {{type: object, properties: {{city: {{type: string}}}}}}
+      fail: {{http: GET /status/500}}
+"""
+
+
+@pytest.fixture(scope="module")
+def stopped() -> Iterator[Sandbox]:
+    """The one that goes down."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def live(box: Sandbox, stopped: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder: Path = tmp_path_factory.mktemp("console")
+    service = Live(folder, CATALOG.format(url=box.url, stopped=stopped.url))
+    try:
+        yield service.start()
+    finally:
+        service.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser, live: Live) -> Iterator[Callable[..., Visit]]:
+    """Opens the page; when the test ends, nothing may have gone wrong with any that was opened."""
+    with ExitStack() as stack:
+        made: list[Visit] = []
+
+        def open_page(**options: object) -> Visit:
+            made.append(Visit(browser, live.url, **{"viewport": DESKTOP, **options}))
+            stack.callback(made[-1].context.close)
+            made[-1].page.goto(live.url)
+            return made[-1]
+
+        yield open_page
+        assert [each.problems for each in made] == [[] for _ in made]
+
+
+def log_in(visit: Visit) -> Page:
+    visit.page.get_by_label("Username").fill("ann")
+    visit.page.get_by_label("Password").fill(PASSWORD)
+    visit.page.get_by_role("button", name="Log in").click()
+    expect(visit.page.get_by_role("heading", name="Services")).to_be_visible()
+    return visit.page
+
+
+def card(page: Page, service: str):
+    return page.locator(f"[data-service={service}]")
+
+
+def test_a_wrong_password_is_said_and_the_login_outlives_a_reload_but_not_a_log_out(visit) -> None:
+    seen = visit()
+    seen.expected.append("401 (UNAUTHORIZED)")
+    seen.page.get_by_label("Username").fill("ann")
+    seen.page.get_by_label("Password").fill("wrong")
+    seen.page.get_by_role("button", name="Log in").click()
+    expect(seen.page.get_by_role("alert")).to_have_text("Wrong username or password.")
+    page = log_in(seen)
+    page.reload()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+    assert page.evaluate("sessionStorage.length + localStorage.length") == 0
+
+
+def test_a_token_that_ends_is_renewed_and_one_that_is_revoked_ends_the_login(visit, live: Live) -> None:
+    seen = visit()
+    page = log_in(seen)
+    page.evaluate(
+        "() => { const t = JSON.parse(sessionStorage.tokens); sessionStorage.tokens = JSON.stringify({...t, until: 0}); }"
+    )
+    before = page.evaluate("JSON.parse(sessionStorage.tokens).access_token")
+    page.reload()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    after = page.evaluate("JSON.parse(sessionStorage.tokens).access_token")
+    assert after != before
+    seen.expected.append("401 (UNAUTHORIZED)")
+    live.post("/api/v1/logout", headers={"Authorization": f"Bearer {after}"})
+    expect(page.get_by_text("Your login has ended.")).to_be_visible()
+
+
+def test_a_service_is_seen_to_go_down_and_to_come_back(visit, live: Live, stopped: Sandbox) -> None:
+    page = log_in(visit())
+    expect(card(page, "probed")).to_contain_text("health up")
+    stopped.stop()
+    expect(card(page, "probed")).to_contain_text("health down")
+    expect(page.get_by_role("status")).to_contain_text("probed is down")
+    assert live.call("probed.get").json()["error"]["type"] == "downstream_unhealthy"
+    stopped.start()
+    expect(card(page, "probed")).to_contain_text("health up")
+    expect(card(page, "probed")).not_to_have_class("trouble")
+
+
+def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_failed(visit, live: Live) -> None:
+    live.call("demo.echo", {"name": "Ann"})
+    live.call("demo.fail")
+    live.call("demo.echo", {})
+    page = log_in(visit())
+    expect(card(page, "demo").get_by_role("img")).to_have_attribute(
+        "aria-label", re.compile(r"^demo, the last hour: \d+ calls, [1-9]\d* failed$")
+    )
+    for fact in ("rate", "p50", "p99", "errors"):
+        expect(card(page, "demo").locator("dl")).to_contain_text(fact)
+    expect(page.get_by_label("Faults")).to_contain_text(re.compile("downstream.s fault"))
+    expect(page.get_by_label("Faults").locator(".downstream b")).not_to_have_text("0")
+    expect(page.get_by_label("Faults").locator(".caller b")).not_to_have_text("0")
+
+
+def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: Live) -> None:
+    page = log_in(visit())
+    good = live.catalog_file.read_text()
+    version = page.locator("#catalog code").text_content()
+    live.catalog_file.write_text(good + "  broken: {base_urll: x}\n")
+    expect(page.get_by_role("alert")).to_contain_text("A newer catalog was not taken")
+    expect(page.get_by_role("alert")).to_contain_text("broken")
+    expect(page.locator("#catalog code")).to_have_text(version or "")
+    live.catalog_file.write_text(good)
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(visit, live: Live) -> None:
+    seen = visit()
+    page = log_in(seen)
+    card(page, "demo").get_by_role("link").click()
+    expect(page.get_by_label("Method")).to_have_value("echo")
+    expect(page.get_by_text("Says what it was told")).to_be_visible()
+    expect(page.get_by_label("size")).to_have_value("large")
+    page.get_by_role("button", name="Send").click()
+    assert page.evaluate("document.activeElement.name") == "name", "what is required is asked for before it is sent"
+    page.get_by_label("name").fill("O'Hara")
+    page.get_by_label("count").fill("3")
+    page.get_by_label("urgent").select_option("true")
+    page.get_by_label("where").fill('{"city": "北京"}')
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("HTTP 200")
+    answer = page.get_by_role("region", name="Answer").locator("pre").text_content() or ""
+    assert '"code": 0' in answer
+    assert "X-Attempts: 1" in answer
+    sent = '{"name":"O\'\\\'\'Hara","size":"large","count":3,"urgent":true,"where":{"city":"北京"}}'
+    line = page.get_by_label("curl").text_content() or ""
+    assert f"-d '{sent}'" in line
+    assert "Bearer $TOKEN" in line
+
+
+def test_the_curl_line_works_in_a_shell(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill('it\'s $HOME `x` "y"')
+    line = page.get_by_label("curl").text_content() or ""
+    env = {**live.env, "TOKEN": live.token()}
+    said = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=30, check=True).stdout
+    assert json.loads(said)["code"] == 0
+    assert "it's $HOME `x`" in json.dumps(json.loads(said)["data"])
+
+
+def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
+    seen = visit()
+    seen.expected.append("400 (BAD REQUEST)")
+    page = log_in(seen)
+    page.goto(f"{page.url.partition('#')[0]}#/try/demo/echo")
+    page.get_by_label("name").fill("Ann")
+    page.get_by_label("where").fill('{"town": 5}')
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#param-where-error")).to_be_visible()
+    expect(page.get_by_label("where")).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("where").fill("{nonsense")
+    page.get_by_role("button", name="Send").click()
+    assert page.evaluate("document.querySelector('[name=where]').validationMessage") == "This is not JSON."
+
+
+def test_the_theme_follows_the_system_until_it_is_chosen_and_is_remembered(visit) -> None:
+    page = log_in(visit(color_scheme="dark"))
+
+    def ground() -> str:
+        return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+
+    dark = ground()
+    page.get_by_role("button", name="Theme: auto").click()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
+    assert ground() != dark
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
+    assert ground() != dark
+    page.get_by_role("button", name="Theme: light").click()
+    assert ground() == dark
+
+
+def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_change(visit) -> None:
+    seen = visit()
+    page = seen.page
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.keyboard.type("ann")
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    page.reload()
+    expect(card(page, "demo")).to_be_visible()
+    reached = []
+    for _ in range(9):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+    assert reached[:7] == ["Skip to content", "Postern", "Services", "Try", "Failed calls", "Theme: auto", "Log out"]
+    assert reached[7:] == ["probed", "demo"]
+    with page.expect_response("**/api/v1/status"):
+        pass
+    with page.expect_response("**/api/v1/status"):
+        pass
+    assert page.evaluate("document.activeElement.textContent") == "demo"
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Try a method")).to_be_visible()
+    expect(page.locator("main")).to_be_focused()
+    page.get_by_label("Method").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile("#/try/demo/fail$"))
+    expect(page.get_by_label("Method")).to_be_focused()
+
+
+@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
+def test_no_page_keeps_people_out_or_is_wider_than_the_screen(visit, live: Live, scheme: str, viewport) -> None:
+    live.call("demo.fail")
+    seen = visit(color_scheme=scheme, viewport=viewport)
+    assert seen.inaccessible() == []
+    page = log_in(seen)
+    for route, heading in (("services", "Services"), ("try/demo/echo", "Try a method")):
+        page.goto(f"{live.url}/#/{route}")
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+        assert seen.inaccessible() == [], route
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), route
+
+
+def test_while_postern_is_away_the_page_says_so_and_goes_on_when_it_is_back(visit) -> None:
+    seen = visit()
+    seen.expected += ["ERR_FAILED", "Failed to load resource"]
+    page = log_in(seen)
+    page.route("**/api/v1/status", lambda route: route.abort())
+    expect(page.get_by_role("alert")).to_have_text("Postern does not answer; trying again.")
+    expect(card(page, "demo")).to_be_visible()
+    page.unroute("**/api/v1/status")
+    expect(page.get_by_role("alert")).to_have_count(0)

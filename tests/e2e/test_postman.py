@@ -1,0 +1,42 @@
+"""The Postman collection: made of the OpenAPI file, and every request of it passes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from examples.postman.make import collection, environment
+from tests.e2e.live import PASSWORD, ROOT, Live
+from tests.e2e.npm import WANTED, run
+
+FOLDER = ROOT / "examples" / "postman"
+
+
+def read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_collection_is_the_openapi_files() -> None:
+    made = collection(read(ROOT / "tests" / "openapi-v1.json"))
+
+    assert read(FOLDER / "postern.postman_collection.json") == made, "run: make postman"
+    assert read(FOLDER / "postern.postman_environment.json") == environment(), "run: make postman"
+
+
+@WANTED
+def test_every_request_of_the_collection_passes_twice(live: Live, tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    given = {"base": live.url, "username": "ann", "password": PASSWORD}
+    files = [str(FOLDER / f"postern.postman_{name}.json") for name in ("collection", "environment")]
+    words = [word for name, value in given.items() for word in ("--env-var", f"{name}={value}")]
+    done = run(
+        "newman", "run", files[0], "-e", files[1], "--working-dir", str(FOLDER), "-n", "2", "--color", "off", *words,
+        "--reporters", "cli,json", "--reporter-json-export", str(report),
+    )  # fmt: skip
+    told = read(report)["run"]
+
+    assert done.returncode == 0, done.stdout
+    assert told["failures"] == []
+    asked = sum(len(folder["item"]) for folder in read(FOLDER / "postern.postman_collection.json")["item"])
+    assert told["stats"]["requests"] == {"total": 2 * asked, "pending": 0, "failed": 0}

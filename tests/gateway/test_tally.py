@@ -1,0 +1,106 @@
+"""What the console shows of the last hour, over all workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from gateway.errors import GatewayError
+from gateway.policies.latency import bucket_of, percentile
+from gateway.redis_store import RedisStore
+from gateway.stores import Store
+from gateway.tally import Tally
+from sandbox import Sandbox
+from tests.gateway.conftest import Open
+from tests.gateway.fakes import FakeClock, comes_true, service
+from tests.redis_server import RedisServer
+
+
+def calls(tally: Tally, minutes_ago: int = 0, name: str = "s") -> dict[str, int]:
+    found = tally.hour().get(minutes_ago, {}).get(name)
+    return dict(found.sources) if found else {}
+
+
+def test_what_two_workers_saw_is_one_sum_minute_by_minute(
+    store: Store, clock: FakeClock, pass_time: Callable[[float], None]
+) -> None:
+    one, other = Tally(store, clock), Tally(store, clock)
+    one.note(("s", "", 0.01))
+    other.note(("s", "", 0.01))
+    other.note(("s", "downstream", 1.0))
+    other.write()
+    assert calls(one) == {"": 2, "downstream": 1}
+    one.note(("s", "", 0.01))
+    assert calls(one) == {"": 3, "downstream": 1}, "what is written again is not counted again"
+    pass_time(60)
+    one.note(("t", "caller", 0.01))
+    assert calls(one, 1) == {"": 3, "downstream": 1}
+    assert calls(one, 0, "t") == {"caller": 1}
+    assert one.hour() == other.hour()
+
+
+def test_what_is_over_an_hour_old_is_gone(store: Store, clock: FakeClock, pass_time: Callable[[float], None]) -> None:
+    tally = Tally(store, clock)
+    tally.note(("s", "", 0.01))
+    tally.write()
+    pass_time(59 * 60)
+    assert calls(tally, 59) == {"": 1}
+    pass_time(60)
+    assert tally.hour() == {}
+
+
+def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
+    redis_server: RedisServer, redis_store: RedisStore, clock: FakeClock
+) -> None:
+    here, elsewhere = Tally(redis_store, clock), Tally(redis_store, clock)
+    elsewhere.note(("s", "gateway", 0.01))
+    elsewhere.write()
+    redis_server.kill()
+    here.note(("s", "", 0.01))
+    assert calls(here) == {"": 1}
+    clock.advance(60)
+    redis_server.start()
+    assert comes_true(lambda: redis_store.up)
+    here.write()
+    assert calls(elsewhere, 1).get("") == 1
+
+
+def test_no_call_is_lost_between_threads(store: Store, clock: FakeClock) -> None:
+    tally, over = Tally(store, clock), threading.Event()
+    writer = threading.Thread(target=lambda: all(tally.write() is None for _ in iter(over.is_set, True)))
+    writer.start()
+    noters = [threading.Thread(target=lambda: [tally.note(("s", "", 0.001)) for _ in range(2000)]) for _ in range(4)]
+    for thread in noters:
+        thread.start()
+    for thread in noters:
+        thread.join()
+    over.set()
+    writer.join()
+    assert calls(tally) == {"": 8000}
+
+
+def test_a_percentile_is_right_to_a_tenth() -> None:
+    counts: dict[int, int] = {}
+    for milliseconds in range(1, 1001):
+        bucket = bucket_of(milliseconds / 1000)
+        counts[bucket] = counts.get(bucket, 0) + 1
+    assert percentile(counts, 0.5) == pytest.approx(0.5, rel=0.1)
+    assert percentile(counts, 0.99) == pytest.approx(0.99, rel=0.1)
+    assert percentile({}, 0.5) is None
+    assert bucket_of(0) == 0
+
+
+def test_a_gateway_counts_each_call_by_whose_fault_it_was(box: Sandbox, open_gate: Open) -> None:
+    methods = {
+        "good": {"http": "GET /items"},
+        "bad": {"http": "GET /status/500"},
+        "strict": {"http": "GET /items", "params": {"n": {"type": "integer", "required": True}}},
+    }
+    gate = open_gate({"s": service(box.url, methods=methods)})
+    gate.ask("good")
+    for method in ("bad", "strict"):
+        with pytest.raises(GatewayError):
+            gate.ask(method)
+    assert gate.gateway.hour()[0]["s"].sources == {"": 1, "downstream": 1, "caller": 1}
