@@ -43,7 +43,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     )
     call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
     answer = parts().gateway.proxy(call)
-    response = respond(answer, answer.headers)
+    response = respond(answer, _returning(answer.headers))
     response.untouched = request.environ[PROXIED] = True
     return response
 
@@ -62,6 +62,22 @@ def _passing() -> Pairs:
         dropped |= {"x-content-sha256"}
     if parts().settings.trusted_proxies:
         dropped |= FORWARDED
-    if g.by_authorization:
+    if g.by_authorization or _same_token():
         dropped |= {"authorization"}
     return tuple((name, value) for name, value in end_to_end(request.headers) if name.lower() not in dropped)
+
+
+def _same_token() -> bool:
+    """The SDK was given the caller's own token for its key."""
+    token = request.headers.get("X-Postern-Token")
+    return bool(token) and request.headers.get("Authorization", "").split()[-1:] == [token]
+
+
+def _returning(headers: Pairs) -> Pairs:
+    """The service's headers less what only we may say: to the caller, or to the proxy in front of us."""
+    orders = parts().settings.trusted_proxies > 0
+    return tuple(
+        (name, value)
+        for name, value in headers
+        if name.lower() != "x-postern-error" and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
+    )

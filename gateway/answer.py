@@ -45,6 +45,10 @@ class Answer:
         if self.done:
             return
         self.status = self._parser.get_status_code()
+        if self.status < 100:
+            raise ValueError("no status")  # the parser has it come out of ``feed`` as its own
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise ValueError("a transfer coding nobody asked for")  # RFC 9112, 7.4
         if self.status >= 200:
             self._headers_done = True
             if self._no_body or self.status in (204, 304):
@@ -122,6 +126,11 @@ class StreamedAnswer(Answer):
     def headed(self) -> bool:
         """The head is here."""
         return self._headers_done
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return self._size
 
     @property
     def begun(self) -> bool:

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.answer import inflated
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
 from gateway.dump import Dump
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
-from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown
+from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
 from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
@@ -155,9 +156,8 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         held, more = incoming.held(HELD)
         if more:
             return Result(Stream(answer.status, answer.headers, _then(held, incoming.read), incoming.close))
-        whole = HttpResponse(answer.status, dict(_lower(answer.headers)), held)
         answer = Stream.of(answer.status, answer.headers, [held] if held else [])
-        failure = _failure(whole, envelope if json else None)
+        failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
@@ -173,17 +173,22 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     path = inbound.path or ("" if urlsplit(base).path else "/")
     request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
     if parsed:
-        return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True)))
+        try:
+            return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True, errors="strict")))
+        except UnicodeDecodeError as error:
+            raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
     return replace(request, raw_query=inbound.query)
 
 
-def _failure(response: HttpResponse, envelope: Envelope | None) -> GatewayError | None:
+def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> GatewayError | None:
     """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    headers = dict(_lower(incoming.headers))
+    response = HttpResponse(incoming.status, headers, body)
     if response.status >= 500 or response.status in (401, 429):
         return status_error(response)
     try:
         if envelope:
-            envelope(response, make_reader("json"))
+            envelope(replace(response, body=inflated(body, headers, HELD)), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:
