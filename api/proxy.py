@@ -21,9 +21,8 @@ from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
 APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
-FRAMING = frozenset(
-    {"host", "content-length", "expect", "x-postern-token"}
-)  # of this exchange, and ours
+TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
+OURS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE  # of this exchange
 FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
 ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
 _TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
@@ -59,7 +58,7 @@ def upgrade(service: str, path: str) -> NoReturn:
 
 def _passing() -> Pairs:
     """The caller's headers less what was meant for us."""
-    dropped = FRAMING | (APPS_PROOF if "X-App-Id" in request.headers else set())  # an SDK may sign by those names, too
+    dropped = OURS | (APPS_PROOF if "X-App-Id" in request.headers else set())  # an SDK may sign by those names, too
     if parts().settings.trusted_proxies:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():

@@ -16,6 +16,12 @@ MOST_HEADER_BYTES = 65536
 MOST_MEMBERS = 100  # of one gzip body; each costs a copy of what follows it
 
 
+class TimedResponse(Response):
+    """:ivar first_byte: seconds from the request to its first byte."""
+
+    first_byte: float | None = None
+
+
 class Answer:
     """What httptools calls while an answer arrives (llhttp's callbacks, named by it)."""
 
@@ -98,9 +104,9 @@ class Answer:
         said = f"{type(error).__name__}: {error}"
         return BadResponse(detail=f"cut short: {said}") if self._headers_done else ConnectionLost(detail=said)
 
-    def response(self, request: PreparedRequest) -> Response:
+    def response(self, request: PreparedRequest) -> TimedResponse:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        response = Response()
+        response = TimedResponse()
         response.status_code = self.status
         response.headers = CaseInsensitiveDict(self.headers)
         response.request, response.url = request, request.url or ""

@@ -11,10 +11,11 @@ from gateway.answer import inflated
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
+from gateway.dump import Dump
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
 from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
-from gateway.exchange import NO_TOKEN, builder, rotation, token_source
+from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
@@ -62,6 +63,8 @@ class _Sender:
         self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
         self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
         self._parts, self._method, self.clock = parts, method, parts.clock
+        self._hosts = {url: host_of(url) for url in urls}
+        self._dump = Dump(method, parts) if parts.dumps else None
         self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
         self.fetches = self._token_of is not None
 
@@ -74,8 +77,16 @@ class _Sender:
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
             deadline = self._parts.clock.now() + LONGEST
         pace = Pace(timeout.connect, timeout.read, deadline, inbound.watch)
-        incoming = self._parts.client.channel(self._method.service).open(request, pace)
-        call.trace.attempts[-1].status = incoming.status
+        attempt = call.trace.attempts[-1]
+        attempt.host = self._hosts[request.base_url]
+        incoming = None
+        try:
+            incoming = self._parts.client.channel(self._method.service).open(request, pace)
+        finally:
+            if self._dump:
+                status, headers = (incoming.status, incoming.headers) if incoming else (None, None)
+                self._dump.tell(request, call, status, headers, None)
+        attempt.status = incoming.status
         return incoming, token
 
     def discard(self, token: Secret) -> None:
@@ -133,6 +144,7 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         given = {name.lower() for name, _ in inbound.headers}
         headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
         headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
+        headers |= call.context.headers(call.trace.attempts[-1].span_id)
         request = _as_it_came(inbound, base(), headers, sender.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
         incoming, token = sender.open(request.with_query(*ours), call)

@@ -32,6 +32,7 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
         held = counts.enter(key, most, longest + GRACE)
         if held is None:
             hits.labels(service, "concurrency").inc()
+            call.trace.note(now(), "concurrency", f"all {most} places are taken")
             raise TooManyCalls
         under_way = in_use.labels(service)
         under_way.inc()

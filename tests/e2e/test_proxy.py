@@ -97,6 +97,7 @@ def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbo
     ))["headers"]  # fmt: skip
     assert heard.pop("host") == f"127.0.0.1:{box.port}"
     heard.pop("accept-encoding", None)
+    heard.pop("traceparent")
     assert heard == {
         "authorization": "Vendor abc", "cookie": "a=1; b=2", "x-custom": "c", "user-agent": "sdk/1",
         "x-request-id": "r-77", "x-team": "tools",
@@ -301,3 +302,13 @@ def test_the_openai_sdk_works_by_changing_its_base_url(live: Live) -> None:
     assert whole.choices[0].message.content == "one two"
     stream = client.chat.completions.create(model="echo", messages=messages, stream=True)
     assert [event.choices[0].delta.content for event in stream] == ["one", "two", None]
+
+
+def test_the_sdks_trace_goes_on_as_ours(live: Live, box: Sandbox) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    heard = echo(ask(live, "GET", "/rest/anything", traceparent=f"00-{trace}-00f067aa0ba902b7-01", tracestate="a=1"))[
+        "headers"
+    ]
+    version, trace_id, span_id, _ = heard["traceparent"].split("-")
+    assert (version, trace_id, heard["tracestate"]) == ("00", trace, "a=1")
+    assert span_id != "00f067aa0ba902b7"
