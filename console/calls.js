@@ -22,8 +22,7 @@ export async function drawList(main) {
 export async function drawOne(main, id) {
   let calls;
   try {
-    const found = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
-    calls = found.items || [found]; // a batch made several under one request id
+    calls = (await get(`/api/v1/calls/${encodeURIComponent(id)}`)).items; // a batch made several under one request id
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
     fill(main, back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."));
@@ -47,7 +46,9 @@ function details(call) {
     ...(call.attempts.length ? attempts(call) : [h("p", {}, "None: nothing was sent.")]),
     ...(call.events.length ? [h("h2", {}, "What happened"), table(["At", "What", "More"], call.events.map((each) => [ms(each.at_ms), each.what, detail(each.detail)]))] : []),
     h("h2", {}, "Parameters"),
-    h("pre", { tabindex: 0, "aria-label": "Parameters" }, JSON.stringify(call.params, null, 2)),
+    call.params === null
+      ? h("p", {}, "Too large to be kept.")
+      : h("pre", { tabindex: 0, "aria-label": "Parameters" }, JSON.stringify(call.params, null, 2)),
   ];
 }
 
@@ -57,8 +58,9 @@ function attempts(call) {
   }));
   return [
     timeline(`${call.attempts.length} attempts over ${ms(call.elapsed_ms)}`, pieces, call.elapsed_ms),
-    table(["Attempt", "Began at", "Took", "HTTP status", "Code"], call.attempts.map((each) => [
-      String(each.number), ms(each.started_ms), ms(each.elapsed_ms), each.status ?? "–", String(each.code),
+    table(["Attempt", "Host", "Began at", "First byte", "Took", "HTTP status", "What"], call.attempts.map((each) => [
+      String(each.number), each.host ?? "–", ms(each.started_ms), ms(each.first_byte_ms), ms(each.elapsed_ms), each.status ?? "–",
+      each.code === 0 ? "fine" : `${each.type} (${each.code})`,
     ])),
   ];
 }
