@@ -11,9 +11,9 @@ from api.auth import token_required
 from api.blueprint import Blueprint
 from api.parts import parts
 from gateway.errors import NotFound
-from schemas.records import RecentArgs, RecordListOut
+from schemas.records import CallRecordOut, RecentArgs, RecordListOut
 
-blueprint = Blueprint("calls", __name__, description="What happened to recent calls.")
+blueprint = Blueprint("records", __name__, description="What happened to recent calls.")
 
 
 @blueprint.get("/calls")
@@ -27,10 +27,10 @@ def list_calls(asked: dict[str, Any]) -> Response:
 
 @blueprint.get("/calls/<request_id>")
 @token_required
-@blueprint.response(200, RecordListOut)
-def get_calls(request_id: str) -> Response:
-    """What happened under one request id: one call, or those of a batch or an aggregate. Kept for an hour."""
+@blueprint.response(200, CallRecordOut)
+def get_call(request_id: str) -> Response:
+    """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
     found = parts().gateway.records.find(request_id, g.caller)
     if not found:
         raise NotFound(f"There is no call of yours with the request id {request_id[:128]} in the last hour.")
-    return envelope({"items": found})
+    return envelope({**found[0], "more": found[1:]})

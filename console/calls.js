@@ -22,7 +22,8 @@ export async function drawList(main) {
 export async function drawOne(main, id) {
   let calls;
   try {
-    calls = (await get(`/api/v1/calls/${encodeURIComponent(id)}`)).items; // a batch made several under one request id
+    const { more, ...first } = await get(`/api/v1/calls/${encodeURIComponent(id)}`);
+    calls = [first, ...more]; // a batch made several under one request id
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
     fill(main, back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."));

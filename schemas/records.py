@@ -55,5 +55,9 @@ class RecordOut(Schema):
     params = fields.Dict(allow_none=True, metadata={"description": "Masked; null where they are too large."})
 
 
+class CallRecordOut(RecordOut):
+    more = fields.List(fields.Nested(RecordOut), metadata={"description": "The others of a batch or an aggregate."})
+
+
 class RecordListOut(Schema):
     items = fields.List(fields.Nested(RecordOut))
