@@ -59,11 +59,7 @@ def tell_attempts(response: Response) -> Response:
         if trace.replayed:
             response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
-        timing = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
-        first = trace.attempts[-1].first_byte if trace.attempts else None
-        if first is not None:
-            timing += f", first-byte;dur={first * 1000:.1f}"
-        response.headers["Server-Timing"] = timing
+        response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
     return response
 
 

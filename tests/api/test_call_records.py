@@ -101,9 +101,3 @@ def test_a_callers_trace_goes_on_to_the_service_and_a_wrong_one_does_not(ask: An
     assert Context.read(bad["traceparent"])
     assert TRACE not in bad["traceparent"]
     assert "tracestate" not in bad
-
-
-def test_the_first_byte_is_told_apart_from_the_whole(ask: Any) -> None:
-    timing = dict(each.split(";dur=") for each in ask(CALL).headers["Server-Timing"].split(", "))
-    assert set(timing) == {"total", "downstream", "first-byte"}
-    assert 0 <= float(timing["first-byte"]) <= float(timing["downstream"])
