@@ -56,6 +56,7 @@ fuzz: .venv/dev ## Ask a running Postern whatever its OpenAPI file allows, and d
 
 lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements-otel.in -o requirements-otel.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements-dev.in -o requirements-dev.txt
 
 clean: ## Remove the virtual environment and caches (keeps instance/)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +66,11 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
     watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
     shared = GatewayParts.over(store, metrics=metrics, clock=clock, log=log, masker=masker)
+    shared = replace(shared, dumps=settings.log_level == "debug")
     gateway = Gateway(watcher.load(), shared)
     gateway.follow(watcher)
+    if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
+        gateway.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)
     app.extensions["postern"] = Parts(
         settings=settings,
         database=database,

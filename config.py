@@ -5,6 +5,7 @@ A little long, because each setting stands here whole: its name, its default, an
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 import re
@@ -74,6 +75,7 @@ class Settings:
     metrics_allow: tuple[str, ...] = ()
     default_rate_limit: str = "600/minute"
     log_level: str = "info"
+    otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
     web_concurrency: int = 1
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
 
@@ -233,6 +235,7 @@ def _read(env: _Reader) -> dict[str, Any]:
         "metrics_allow": env.comma_separated("METRICS_ALLOW", _network),
         "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=_rate),
         "log_level": env.str("LOG_LEVEL", "info", validate=_one_of("debug", "info", "warning", "error")),
+        "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=_collector),
         "web_concurrency": env.int("WEB_CONCURRENCY", 1, validate=_range(1, 256)),
     }
 
@@ -327,6 +330,20 @@ def _origin(value: str) -> None:
 
 def validate_origin(value: str) -> bool:
     return re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value) is not None
+
+
+def _collector(value: str) -> None:
+    if value and not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValidationError("must be a collector's OTLP/HTTP address such as http://localhost:4318")
+    if value and not _installed("opentelemetry.exporter.otlp.proto.http"):
+        raise ValidationError("spans need an extra that is not installed: pip install -r requirements-otel.txt")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package it is in
+        return False
 
 
 def _network(value: str) -> None:

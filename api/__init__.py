@@ -12,6 +12,7 @@ from api import (
     apps,
     batch,
     call,
+    calls,
     console,
     data,
     docs,
@@ -44,7 +45,7 @@ def register(app: Flask) -> None:
     api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
     api.register_converter(KeyConverter, lambda _: {"type": "string"})
-    for module in (login, users, apps, services, status, products, orders, payments, data, files):
+    for module in (login, users, apps, services, status, calls, products, orders, payments, data, files):
         api.register_blueprint(module.blueprint, url_prefix=PREFIX)
     app.register_blueprint(call.blueprint, url_prefix=PREFIX)
     app.register_blueprint(batch.blueprint, url_prefix=PREFIX)

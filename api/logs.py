@@ -17,6 +17,7 @@ from api.metrics import count_request
 from api.parts import parts
 from gateway.bodies import dump_json
 from gateway.masking import Masker
+from gateway.tracing import Context
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -53,6 +54,7 @@ def register(app: Flask) -> None:
 def _begin() -> None:
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    g.context = Context.read(request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
     began = time.perf_counter()
     g.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
 
@@ -66,6 +68,7 @@ def _finish(response: Response) -> Response:
     parts().log.info(
         "request",
         request_id=here.request_id,
+        trace_id=here.context.trace_id if here.context else None,
         caller=caller.id if caller else None,
         address=asked.remote_addr,
         verb=asked.method,

@@ -12,6 +12,7 @@ from flask import Response, g, request
 from gateway import Call
 from gateway.call import Trace
 from gateway.errors import fields_error
+from gateway.tracing import Context
 
 
 def callers_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
@@ -19,7 +20,9 @@ def callers_call(service: str, method: str, params: Mapping[str, Any], **more: A
 
     :param more: other fields of ``Call``.
     """
-    return Call(service, method, params, caller=g.caller, request_id=g.request_id, timeout=request_timeout(), **more)
+    g.context = g.context or Context.begun()  # one for all calls of this request
+    whose = {"caller": g.caller, "request_id": g.request_id, "context": g.context}
+    return Call(service, method, params, timeout=request_timeout(), **whose, **more)
 
 
 def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
@@ -56,7 +59,11 @@ def tell_attempts(response: Response) -> Response:
         if trace.replayed:
             response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
-        response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+        timing = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+        first = trace.attempts[-1].first_byte if trace.attempts else None
+        if first is not None:
+            timing += f", first-byte;dur={first * 1000:.1f}"
+        response.headers["Server-Timing"] = timing
     return response
 
 

@@ -20,9 +20,11 @@ from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
-PROOF = frozenset({"x-postern-token", "x-app-id", "x-timestamp", "x-nonce", "x-signature"})
-FRAMING = frozenset({"host", "content-length", "expect"})  # what this connection's own exchange says for itself
+APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
+TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
+OURS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE  # of this exchange
 FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
+ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
 _TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
@@ -42,7 +44,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     )
     call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
     answer = parts().gateway.proxy(call)
-    response = respond(answer, answer.headers)
+    response = respond(answer, _returning(answer.headers))
     response.untouched = request.environ[PROXIED] = True
     return response
 
@@ -56,11 +58,28 @@ def upgrade(service: str, path: str) -> NoReturn:
 
 def _passing() -> Pairs:
     """The caller's headers less what was meant for us."""
-    dropped = PROOF | FRAMING
-    if "X-App-Id" in request.headers:
-        dropped |= {"x-content-sha256"}
+    dropped = OURS | (APPS_PROOF if "X-App-Id" in request.headers else set())  # an SDK may sign by those names, too
     if parts().settings.trusted_proxies:
         dropped |= FORWARDED
-    if g.by_authorization:
+    if g.by_authorization or _same_token():
         dropped |= {"authorization"}
     return tuple((name, value) for name, value in end_to_end(request.headers) if name.lower() not in dropped)
+
+
+def _same_token() -> bool:
+    """The SDK was given the caller's own token for its key."""
+    token = request.headers.get("X-Postern-Token")
+    return bool(token) and request.headers.get("Authorization", "").split()[-1:] == [token]
+
+
+def _returning(headers: Pairs) -> Pairs:
+    """The service's headers less what only we may say: to the caller, or to the proxy in front of us.
+
+    One that sends callers to its own address may have our key in it.
+    """
+    orders, masked = parts().settings.trusted_proxies > 0, parts().masker.without_secrets
+    return tuple(
+        (name, masked(value) if name.lower() in ADDRESSES else value)
+        for name, value in headers
+        if name.lower() != "x-postern-error" and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
+    )

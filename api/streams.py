@@ -15,9 +15,10 @@ from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
 from api.body import body_bytes, body_chunks, check_declared_hash
+from api.errors import MalformedBody
 from api.parts import parts
 from gateway.errors import GatewayError
-from gateway.stream import Inbound, Stream, Upload
+from gateway.stream import SMALL, Inbound, Stream, Upload
 
 IDLE = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
 CONDITIONS = ("Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
@@ -48,12 +49,17 @@ def callers_upload() -> Upload | None:
     """The body, if there is one: it is bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
 
     :raises TooLarge: it says that it is larger.
+    :raises MalformedBody: it is compressed for this hop only.
     """
+    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise MalformedBody("Of transfer codings only chunked is taken.")  # another would be lost on the way
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
     if not length and not (chunked and "Transfer-Encoding" in request.headers):
         check_declared_hash()
         return None
     _patience()
+    if length and length <= SMALL:
+        body_bytes()  # before it takes a place at the service, which a caller that is slow would keep from others
     return Upload(body_chunks(parts().settings.max_upload), _whole, length)
 
 
@@ -65,6 +71,7 @@ def _whole() -> bytes:
 def respond(stream: Stream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
     """The service's answer, passed on piece by piece; the connection is cut where it breaks off."""
     if request.method == "HEAD" or stream.status in (204, 304):
+        next(stream, None)  # where that is the end, nobody has hung up
         stream.close()
         response = StreamResponse(status=stream.status)
     else:

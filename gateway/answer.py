@@ -16,6 +16,12 @@ MOST_HEADER_BYTES = 65536
 MOST_MEMBERS = 100  # of one gzip body; each costs a copy of what follows it
 
 
+class TimedResponse(Response):
+    """:ivar first_byte: seconds from the request to its first byte."""
+
+    first_byte: float | None = None
+
+
 class Answer:
     """What httptools calls while an answer arrives (llhttp's callbacks, named by it)."""
 
@@ -39,6 +45,10 @@ class Answer:
         if self.done:
             return
         self.status = self._parser.get_status_code()
+        if self.status < 100:
+            raise ValueError("no status")  # the parser has it come out of ``feed`` as its own
+        if self.headers.get("transfer-encoding", "chunked").lower() != "chunked":
+            raise ValueError("a transfer coding nobody asked for")  # RFC 9112, 7.4
         if self.status >= 200:
             self._headers_done = True
             if self._no_body or self.status in (204, 304):
@@ -94,9 +104,9 @@ class Answer:
         said = f"{type(error).__name__}: {error}"
         return BadResponse(detail=f"cut short: {said}") if self._headers_done else ConnectionLost(detail=said)
 
-    def response(self, request: PreparedRequest) -> Response:
+    def response(self, request: PreparedRequest) -> TimedResponse:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        response = Response()
+        response = TimedResponse()
         response.status_code = self.status
         response.headers = CaseInsensitiveDict(self.headers)
         response.request, response.url = request, request.url or ""
@@ -116,6 +126,11 @@ class StreamedAnswer(Answer):
     def headed(self) -> bool:
         """The head is here."""
         return self._headers_done
+
+    @property
+    def size(self) -> int:
+        """Bytes of the body so far."""
+        return self._size
 
     @property
     def begun(self) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Turn
 from gateway.stream import Inbound, Upload
+from gateway.tracing import Context, new_span_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,12 @@ class Caller:
 class Attempt:
     """One send: how long it took (seconds), how it ended (``code`` 0, or the error's).
 
-    :param first_byte: seconds until the answer began, where it is streamed.
+    :param first_byte: seconds until the answer began, if it did.
     :param nothing_done: it is certain that the service did not do what was asked.
+    :param called: ``service.method``; another one's than the call's where a fallback was asked.
+    :param began: the instant (``Clock.now``).
+    :param host: of the base URL, with its port.
+    :param span_id: what the service is told of it.
     """
 
     elapsed: float = 0.0
@@ -47,6 +52,11 @@ class Attempt:
     status: int | None = None
     nothing_done: bool = False
     first_byte: float | None = None
+    called: str = ""
+    began: float = 0.0
+    type: str | None = None
+    host: str = ""
+    span_id: str = field(default_factory=new_span_id)
 
 
 @dataclass(slots=True)
@@ -59,6 +69,12 @@ class Trace:
     age: float | None = None  # seconds since the cached answer was given
     fallback: str | None = None  # who answered instead
     replayed: bool = False  # the stored answer to an earlier call with this Idempotency-Key
+    events: list[tuple[float, str, str]] = field(default_factory=list)  # instant, what, detail
+    params: Mapping[str, object] | None = None  # masked, once something was sent
+
+    def note(self, at: float, what: str, detail: str = "") -> None:
+        """Something was decided; the call's record will tell. Never a service's own words."""
+        self.events.append((at, what, detail))
 
     @property
     def downstream_elapsed(self) -> float:
@@ -77,6 +93,7 @@ class Call:
     :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
         inside the chain's ``deadline`` also the method's.
     :param inbound: what goes on to the service as it came, where bodies are streamed.
+    :param context: the trace it is part of.
     :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
     """
 
@@ -92,6 +109,7 @@ class Call:
     deadline: float = math.inf
     backup: bool = False
     inbound: Inbound | None = None
+    context: Context = field(default_factory=Context.begun)
     trace: Trace = field(default_factory=Trace)
 
     @property
@@ -180,8 +198,12 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer that was read whole. Header names match in any case; a repeated one is joined with a comma."""
+    """An answer that was read whole. Header names match in any case; a repeated one is joined with a comma.
+
+    :param first_byte: seconds from the request to its first byte.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    first_byte: float | None = None

@@ -1,7 +1,7 @@
 """The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers.
 
-Once per call: measure, admit, limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once per
-attempt: probe, breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
+Once per call: record, measure, admit, limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once
+per attempt: probe, breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ from gateway.middleware.limit import limit
 from gateway.middleware.log import log
 from gateway.middleware.measure import measure
 from gateway.middleware.quota import quota
+from gateway.middleware.record import record
 from gateway.middleware.retry import retry
 from gateway.parts import Handler, Middleware, Parts
 from gateway.streamed import proxied, streamed
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call
+    record,  # what happened to it
     measure,  # counted once, whatever becomes of it
     admit,  # may this caller, and are the parameters right
     limit,  # the caller's own

@@ -17,6 +17,7 @@ from certifi import where
 from requests import PreparedRequest, Response, Session
 from requests.structures import CaseInsensitiveDict
 
+from gateway.answer import TimedResponse
 from gateway.call import HttpRequest, HttpResponse
 from gateway.catalog import Service, Timeout, Tls
 from gateway.clock import Clock
@@ -69,7 +70,8 @@ class Channel:
             if self._clock.now() >= deadline:
                 raise DeadlineExceeded from error
             raise
-        return HttpResponse(response.status_code, response.headers, response.content)
+        first_byte = cast(TimedResponse, response).first_byte
+        return HttpResponse(response.status_code, response.headers, response.content, first_byte)
 
     def open(self, request: HttpRequest, pace: Pace) -> Incoming:
         """One attempt whose answer is read as it comes.
@@ -104,7 +106,7 @@ class _Interruptible(PooledAdapter):
         super().__init__(*settings)
         self._busy: set[Connection] = set()
 
-    def _exchange(self, connection: Connection, *of: Any) -> Response:
+    def _exchange(self, connection: Connection, *of: Any) -> tuple[TimedResponse, float]:
         self._busy.add(connection)
         try:
             if self._closed:

@@ -13,7 +13,7 @@ from gateway.stores import MemoryStore, Store
 
 
 class Counts:
-    """``Store``'s ``take``, ``enter`` and ``leave``; none of them raises ``StoreAway``."""
+    """``Store``'s ``take``, ``enter``, ``extend`` and ``leave``; none of them raises ``StoreAway``."""
 
     def __init__(self, shared: Store, clock: Clock) -> None:
         self._shared, self._own = shared, MemoryStore(clock)
@@ -36,6 +36,12 @@ class Counts:
         except StoreAway:
             store, lease = self._own, self._own.enter(key, most, ttl)
         return (store, lease) if lease is not None else None
+
+    @staticmethod
+    def extend(key: str, held: tuple[Store, str], ttl: float) -> None:
+        store, lease = held
+        with suppress(StoreAway):  # it may end early: then one more than allowed gets in
+            store.extend(key, lease, ttl)
 
     @staticmethod
     def leave(key: str, held: tuple[Store, str]) -> None:

@@ -6,12 +6,13 @@ import itertools
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gateway.bodies import make_reader, make_writer, pairs_of, text_of
-from gateway.call import Call, HttpRequest, Result
+from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
 from gateway.clock import Clock
+from gateway.dump import Dump, Send
 from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
 from gateway.loader import IN_QUERY
@@ -19,6 +20,7 @@ from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
 from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
 from gateway.tokens import token_name
+from gateway.tracing import new_span_id
 
 USER_AGENT = "postern"
 NO_TOKEN = Secret("")
@@ -45,13 +47,15 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     verify = signer.verify if verifies(signer) else None
     build = builder(method, urls, parts.clock)
     envelope, read = make_envelope(method.envelope), make_reader(method.response)
-    send, timeout = parts.client.channel(service).send, method.timeout
+    send, hosts = sender(method, parts), {url: host_of(url) for url in urls}
 
     def handle(call: Call) -> Result:
+        attempt = call.trace.attempts[-1]
         token = token_of(call) if token_of else NO_TOKEN
         request = signer.sign(build(call), token)
-        response = send(request, timeout, call.deadline)
-        call.trace.attempts[-1].status = response.status
+        attempt.host = hosts[request.base_url]
+        response = send(request, call)
+        attempt.status, attempt.first_byte = response.status, response.first_byte
         if verify:
             verify(request, response)
         try:
@@ -63,6 +67,24 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
             raise
 
     return handle
+
+
+def sender(method: Method, parts: Parts, *, granting: bool = False) -> Send:
+    """What sends one request of the method and reads the answer whole.
+
+    :param granting: the answer is a token.
+    """
+    send, timeout = parts.client.channel(method.service).send, method.timeout
+
+    def sent(request: HttpRequest, call: Call) -> HttpResponse:
+        return send(request, timeout, call.deadline)
+
+    return Dump(method, parts).around(sent, granting=granting) if parts.dumps else sent
+
+
+def host_of(url: str) -> str:
+    """A base URL's host and port, which is all that is told of it."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
@@ -81,22 +103,25 @@ def _starred(value: Any) -> Any:
 
 
 def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
-    service, channel = method.service, parts.client.channel(method.service)
+    service, send, now = method.service, sender(method, parts, granting=True), parts.clock.now
     name, renewals = token_name(service.name, service.base_urls[0], service.auth), parts.metrics.token_renewals
 
     def token_of(call: Call) -> Secret:
+        trace = call.trace
+
         def fetch() -> tuple[Secret, float]:
             outcome = "failed"
             try:
-                response = channel.send(signer.token_request(), method.timeout, call.deadline)
+                response = send(signer.token_request(), call)
                 token = signer.read_token(response)
                 outcome = "ok"
                 return token
             finally:
+                trace.note(now(), "token", "fetched" if outcome == "ok" else "not to be had")
                 renewals.labels(service.name, outcome).inc()
 
         try:
-            return parts.tokens.get(name, fetch, call.deadline)
+            return parts.tokens.get(name, fetch, call.deadline, lambda how: trace.note(now(), "token", how))
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
 
@@ -121,7 +146,9 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
 
     def build(call: Call) -> HttpRequest:
         params = call.params
-        headers = {**fixed, "X-Request-ID": call.request_id}
+        attempts = call.trace.attempts
+        span_id = attempts[-1].span_id if attempts else new_span_id()
+        headers = {**fixed, "X-Request-ID": call.request_id, **call.context.headers(span_id)}
         for name in header_names:
             if name in params:
                 headers[name] = _header_text(name, params[name])

@@ -24,6 +24,7 @@ from gateway.parts import Handler, Parts
 from gateway.policies.breaker import State
 from gateway.policies.hygiene import climbs, open_to
 from gateway.probes import Probes, verdicts_of
+from gateway.records import Records, records_of
 from gateway.stream import Stream
 from gateway.tally import Services, tally_of
 from gateway.together import Outcome, Together, part_call, step_of, steps_of
@@ -62,6 +63,11 @@ class Gateway:
     @property
     def metrics(self) -> Metrics:
         return self._parts.metrics
+
+    @property
+    def records(self) -> Records:
+        """What happened to recent calls."""
+        return records_of(self._parts)
 
     @property
     def catalog_state(self) -> CatalogState:
@@ -187,12 +193,14 @@ class Gateway:
             follow = partial(self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload)
             self._background.start("catalog", follow, self._watcher.source.close)
         self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
+        self._background.start("records", self.records.run)
         self._background.start("tally", tally_of(self._parts).run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""
         self._background.stop()
         self._together.close()
+        self.records.close()
         self._parts.client.retain(())
 
     def _begun(self, call: Call) -> Call:

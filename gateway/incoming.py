@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from requests.structures import CaseInsensitiveDict
@@ -13,7 +13,7 @@ from gateway.answer import StreamedAnswer, inflated
 from gateway.call import HttpResponse
 from gateway.clock import Clock
 from gateway.connection import Connection
-from gateway.errors import BadResponse, ReadTimeout
+from gateway.errors import BadResponse, DeadlineExceeded, ReadTimeout
 from gateway.stream import LONGEST, Upload, Watch
 
 
@@ -116,26 +116,31 @@ class Incoming:
         return piece
 
     def held(self, most: int) -> tuple[bytes, bool]:
-        """What comes of the body up to its end, or up to ``most`` bytes and a little; whether there is more."""
-        pieces: list[bytes] = []
-        size = 0
-        while size <= most:
-            piece = self.read()
-            if not piece:
-                return b"".join(pieces), False
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces), True
+        """What comes of the body up to its end, to ``most`` bytes and a little, or in the time for one piece; whether
+        there is more. Asked before anything is read.
+        """
+        answer, until = self._answer, self.until()
+        with self.translated(), suppress(TimeoutError):
+            while not answer.done and answer.size <= most:
+                self._receive(until)
+        if answer.done:
+            self._end()
+        return answer.take(), not answer.done
 
     def whole(self, limit: int) -> HttpResponse:
         """All of the answer, as if it had been read at once.
 
         :raises BadResponse: it has more than ``limit`` bytes.
+        :raises ReadTimeout: it has not ended in ``Pace.read`` seconds.
+        :raises DeadlineExceeded: nor by ``Pace.deadline``.
         """
         body, more = self.held(limit)
-        if more or len(body) > limit:
+        if len(body) > limit:
             self.close()
             raise BadResponse(detail=f"larger than max_response ({limit} bytes)")
+        if more:
+            self.close()
+            raise DeadlineExceeded if self._clock.now() >= self._pace.deadline else ReadTimeout(detail="it drips")
         headers = CaseInsensitiveDict(self._answer.headers)
         return HttpResponse(self.status, headers, inflated(body, self._answer.headers, limit))
 

@@ -65,6 +65,9 @@ class Metrics:
         self._downstream_seconds = seconds(
             "postern_call_downstream_duration_seconds", "What a call spent in attempts.", named
         )
+        self.first_byte = seconds(
+            "postern_first_byte_duration_seconds", "From a request to its answer's first byte.", named
+        )
         self.attempts = counter("postern_attempts", "Requests to services, as they ended.", (*named, "code"))
         self.retries = counter("postern_retries", "Attempts made again, by why.", ("service", "reason"))
         self.fallbacks = counter("postern_fallbacks", "Calls that something else answered.", (*named, "by"))

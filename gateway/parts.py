@@ -25,6 +25,7 @@ Handler = Callable[[Call], Result]
 class Log(Protocol):
     """A structlog logger, as far as the gateway uses one."""
 
+    def debug(self, event: str, **fields: Any) -> Any: ...
     def info(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
     def error(self, event: str, **fields: Any) -> Any: ...
@@ -39,6 +40,7 @@ class Parts:
     """What all chains share, over reloads too.
 
     :param store: what all workers share.
+    :param dumps: each exchange with a service is shown in the log, at its debug level.
     :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
         is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
     """
@@ -52,6 +54,7 @@ class Parts:
     masker: Masker
     jitter: Callable[[], float]
     stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
+    dumps: bool = False
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod

@@ -58,12 +58,17 @@ return {
 }
 """
 
-ENTER = """
+# The lease, the seconds, and of a new one how many there may be.
+HOLD = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[3]), ARGV[1])
+if ARGV[3] then
+    if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 0 end
+elseif not redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+    return 0
+end
+redis.call('ZADD', KEYS[1], string.format('%.0f', now + ARGV[2]), ARGV[1])
 local last = redis.call('ZRANGE', KEYS[1], -1, -1, 'WITHSCORES')[2]
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', (last - now) / 1000 + 1))
 return 1
@@ -71,11 +76,11 @@ return 1
 
 
 class RedisCounts:
-    """``take``, ``enter`` and ``leave`` of a ``Store``."""
+    """``take``, ``enter``, ``extend`` and ``leave`` of a ``Store``."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._take, self._enter = link.client.register_script(TAKE), link.client.register_script(ENTER)
+        self._take, self._hold = link.client.register_script(TAKE), link.client.register_script(HOLD)
 
     def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
         numbers: list[object] = [secrets.token_bytes(8), round(patience * MICROSECONDS)]
@@ -89,8 +94,12 @@ class RedisCounts:
     def enter(self, key: str, most: int, ttl: float) -> str | None:
         lease = secrets.token_hex(8)
         with self._link.asking():
-            entered = self._enter([f"{PREFIX}leases:{key}"], [lease, most, round(ttl * MICROSECONDS)])
+            entered = self._hold([f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS), most])
         return lease if entered else None
+
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        with self._link.asking():
+            self._hold([f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS)])
 
     def leave(self, key: str, lease: str) -> None:
         with self._link.asking() as client:

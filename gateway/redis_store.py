@@ -124,6 +124,21 @@ class RedisStore:
     def leave(self, key: str, lease: str) -> None:
         self._counts.leave(key, lease)
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        self._counts.extend(key, lease, ttl)
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
+        with self.link.asking() as client, client.pipeline(transaction=False) as pipe:
+            for key, values in lists.items():
+                pipe.lpush(PREFIX + key, *values)
+                pipe.ltrim(PREFIX + key, 0, most - 1)
+                pipe.pexpire(PREFIX + key, _milliseconds(ttl))
+            pipe.execute()
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        with self.link.asking() as client:
+            return cast("list[bytes]", client.lrange(PREFIX + key, 0, count - 1))
+
     def close(self) -> None:
         self.link.close()
 

@@ -11,6 +11,7 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.errors import StoreAway
 from gateway.policies.leases import Leases
+from gateway.policies.lists import Lists
 from gateway.policies.moving_window import MovingWindows
 from gateway.rates import Bucket, Turn
 
@@ -77,8 +78,17 @@ class Store(Protocol):
         :returns: the lease to leave with; None while all places are taken.
         """
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        """Hold the place, if it is still held, for ``ttl`` seconds from now."""
+
     def leave(self, key: str, lease: str) -> None:
         """Give the place back, if it is still held."""
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
+        """Add values to each list, in the time of one. It keeps its last ``most``, for ``ttl`` seconds from now."""
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        """The last ``count`` values of a list, the newest first."""
 
     def close(self) -> None:
         """Let go of connections and threads."""
@@ -110,7 +120,7 @@ class MemoryStore:
         self._sweep_at = SMALLEST_SWEEP
         self._fence = 0
         self._lock = threading.Lock()
-        self._windows, self._leases = MovingWindows(clock), Leases(clock)
+        self._windows, self._leases, self._lists = MovingWindows(clock), Leases(clock), Lists(clock)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -184,8 +194,18 @@ class MemoryStore:
     def enter(self, key: str, most: int, ttl: float) -> str | None:
         return self._leases.enter(key, most, ttl)
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        self._leases.extend(key, lease, ttl)
+
     def leave(self, key: str, lease: str) -> None:
         self._leases.leave(key, lease)
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
+        for key, values in lists.items():
+            self._lists.push(key, values, most, ttl)
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        return self._lists.latest(key, count)
 
     def close(self) -> None:
         """It has neither."""

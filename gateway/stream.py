@@ -65,6 +65,7 @@ class Inbound:
 class Stream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
+    :ivar pulse: called with each piece.
     :param read: the next piece, nothing at the end; raises a ``GatewayError`` where it breaks off.
     :param close: ends the exchange before its end.
     """
@@ -72,6 +73,7 @@ class Stream:
     def __init__(self, status: int, headers: Pairs, read: Callable[[], bytes], close: Callable[[], None]) -> None:
         self.status, self.headers = status, headers
         self._read, self._close = read, close
+        self.pulse: Callable[[], None] = lambda: None
         self._notes: list[Callable[[BaseException | None], None]] = []
         self._over = False
 
@@ -80,6 +82,11 @@ class Stream:
         """One that is here already."""
         left = iter(pieces)
         return cls(status, headers, lambda: next(left, b""), lambda: None)
+
+    def at_each(self, note: Callable[[], None]) -> None:
+        """Call ``note`` now and with each piece."""
+        self.pulse = note
+        note()
 
     def at_end(self, note: Callable[[BaseException | None], None]) -> None:
         """Call ``note`` when it is over: with None, or with what ended it before its end."""
@@ -91,6 +98,7 @@ class Stream:
     def __next__(self) -> bytes:
         try:
             piece = self._read()
+            self.pulse()
         except BaseException as error:
             self._end(error)
             raise

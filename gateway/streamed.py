@@ -7,13 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.answer import inflated
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
+from gateway.dump import Dump
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
-from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown
-from gateway.exchange import NO_TOKEN, builder, rotation, token_source
+from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
+from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.incoming import Incoming, Pace
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
@@ -61,6 +63,8 @@ class _Sender:
         self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
         self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
         self._parts, self._method, self.clock = parts, method, parts.clock
+        self._hosts = {url: host_of(url) for url in urls}
+        self._dump = Dump(method, parts) if parts.dumps else None
         self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
         self.fetches = self._token_of is not None
 
@@ -73,8 +77,16 @@ class _Sender:
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
             deadline = self._parts.clock.now() + LONGEST
         pace = Pace(timeout.connect, timeout.read, deadline, inbound.watch)
-        incoming = self._parts.client.channel(self._method.service).open(request, pace)
-        call.trace.attempts[-1].status = incoming.status
+        attempt = call.trace.attempts[-1]
+        attempt.host = self._hosts[request.base_url]
+        incoming = None
+        try:
+            incoming = self._parts.client.channel(self._method.service).open(request, pace)
+        finally:
+            if self._dump:
+                status, headers = (incoming.status, incoming.headers) if incoming else (None, None)
+                self._dump.tell(request, call, status, headers, None)
+        attempt.status = incoming.status
         return incoming, token
 
     def discard(self, token: Secret) -> None:
@@ -132,6 +144,7 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         given = {name.lower() for name, _ in inbound.headers}
         headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
         headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
+        headers |= call.context.headers(call.trace.attempts[-1].span_id)
         request = _as_it_came(inbound, base(), headers, sender.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
         incoming, token = sender.open(request.with_query(*ours), call)
@@ -143,9 +156,8 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         held, more = incoming.held(HELD)
         if more:
             return Result(Stream(answer.status, answer.headers, _then(held, incoming.read), incoming.close))
-        whole = HttpResponse(answer.status, dict(_lower(answer.headers)), held)
         answer = Stream.of(answer.status, answer.headers, [held] if held else [])
-        failure = _failure(whole, envelope if json else None)
+        failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
@@ -161,17 +173,22 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     path = inbound.path or ("" if urlsplit(base).path else "/")
     request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
     if parsed:
-        return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True)))
+        try:
+            return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True, errors="strict")))
+        except UnicodeDecodeError as error:
+            raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
     return replace(request, raw_query=inbound.query)
 
 
-def _failure(response: HttpResponse, envelope: Envelope | None) -> GatewayError | None:
+def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> GatewayError | None:
     """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    headers = dict(_lower(incoming.headers))
+    response = HttpResponse(incoming.status, headers, body)
     if response.status >= 500 or response.status in (401, 429):
         return status_error(response)
     try:
         if envelope:
-            envelope(response, make_reader("json"))
+            envelope(replace(response, body=inflated(body, headers, HELD)), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:

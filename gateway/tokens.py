@@ -30,6 +30,7 @@ SAME = 1.0  # seconds by which one token's expiry may seem to move, because cloc
 REST = LEASE  # seconds for which the old token serves after an early renewal that brought none
 
 Fetch = Callable[[], tuple[Secret, float]]
+Note = Callable[[str], None]
 
 
 def token_name(service: str, base_url: str, auth: Mapping[str, Any]) -> str:
@@ -58,6 +59,13 @@ class _Slot:
         return found if found and now < found.expires_at and not self.has_refused(found) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    fetch: Fetch
+    deadline: float
+    note: Note
+
+
 class Tokens:
     """By name. One caller of one worker fetches; the others use the old token, or wait for the new one.
 
@@ -74,10 +82,11 @@ class Tokens:
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
 
-    def get(self, name: str, fetch: Fetch, deadline: float) -> Secret:
+    def get(self, name: str, fetch: Fetch, deadline: float, note: Note = lambda how: None) -> Secret:
         """A token that has not expired.
 
         :param fetch: asks the vendor; gives the token and the seconds it lives.
+        :param note: is told where the token came from, unless it was fetched for this call.
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
@@ -86,16 +95,18 @@ class Tokens:
             now = self._clock.now()
             token = slot.token
             if token and now < token.renew_at:
+                note("own")
                 return token.value
             mine: Future[Token] | None = None
             with self._lock:
                 token, pending = slot.usable(now), slot.renewing
                 if token and (now < token.renew_at or pending):
+                    note("own, while another call renews it" if pending else "own")
                     return token.value
                 if pending is None:
                     mine = slot.renewing = Future()
             if mine is not None:
-                return self._renew(name, slot, mine, fetch, deadline).value
+                return self._renew(name, slot, mine, _Asked(fetch, deadline, note)).value
             assert pending is not None
             try:
                 token = pending.result(max(0.0, deadline - now))
@@ -104,6 +115,7 @@ class Tokens:
             except DeadlineExceeded:
                 continue  # it was the other call's time that ran out, not ours: ask again
             if self._clock.now() < token.expires_at:
+                note("fetched by another call")
                 return token.value
 
     def discard(self, name: str, value: Secret) -> None:
@@ -120,9 +132,9 @@ class Tokens:
             for name in self._slots.keys() - names:
                 del self._slots[name]
 
-    def _renew(self, name: str, slot: _Slot, mine: Future[Token], fetch: Fetch, deadline: float) -> Token:
+    def _renew(self, name: str, slot: _Slot, mine: Future[Token], asked: _Asked) -> Token:
         try:
-            token = self._newest(name, slot, fetch, deadline)
+            token = self._newest(name, slot, asked)
         except BaseException as error:
             with self._lock:
                 slot.renewing = None
@@ -136,34 +148,41 @@ class Tokens:
         mine.set_result(token)
         return token
 
-    def _newest(self, name: str, slot: _Slot, fetch: Fetch, deadline: float) -> Token:
+    def _newest(self, name: str, slot: _Slot, asked: _Asked) -> Token:
         """What another worker has put into the store; or a fetched one; or, for now, the old one."""
         usable = slot.usable(self._clock.now())
         while True:
             try:
                 found = slot.good(self._shared.read(name), self._clock.now())
                 if found and self._clock.now() < found.renew_at:
+                    asked.note("shared")
                     return found
                 usable = usable or found
                 fence = self._shared.acquire(name)
             except StoreAway:
-                return self._resting(usable) if usable else self._fetched(slot, fetch)
+                return self._resting(usable, asked) if usable else self._fetched(slot, asked.fetch)
             if fence is not None:
-                return self._holding(fence, name, slot, fetch, usable)
+                return self._holding(fence, name, slot, asked, usable)
             if usable:
-                return self._resting(usable)
-            left = deadline - self._clock.now()
+                return self._resting(usable, asked)
+            left = asked.deadline - self._clock.now()
             if left <= 0:
                 raise DeadlineExceeded
             self._clock.sleep(min(LOOK, left))
 
-    def _holding(self, fence: int, name: str, slot: _Slot, fetch: Fetch, usable: Token | None) -> Token:
+    def _holding(self, fence: int, name: str, slot: _Slot, asked: _Asked, usable: Token | None) -> Token:
         """Fetch one under the lock, unless somebody did just before."""
         try:
-            token = self._newer(name, slot) or self._written(name, self._fetched(slot, fetch), fence)
+            token = self._newer(name, slot)
+            if token:
+                asked.note("shared")
+            else:
+                token = self._written(name, self._fetched(slot, asked.fetch), fence)
         except GatewayError:
             if usable:
-                return self._resting(usable)  # and the lock's lease goes on: no worker tries again before it ends
+                return self._resting(
+                    usable, asked
+                )  # and the lock's lease goes on: no worker tries again before it ends
             self._release(name, fence)
             raise
         except BaseException:
@@ -196,7 +215,8 @@ class Tokens:
         use = max(life - MARGIN, life / 2)
         return Token(value, asked + min(life * (1 - EARLY), use), asked + use)
 
-    def _resting(self, token: Token) -> Token:
+    def _resting(self, token: Token, asked: _Asked) -> Token:
+        asked.note("the old one, while it lasts")
         return replace(token, renew_at=min(self._clock.now() + REST, token.expires_at))
 
     def _release(self, name: str, fence: int) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from gateway.answer import Answer, StreamedAnswer
+from gateway.answer import Answer, StreamedAnswer, TimedResponse
 from gateway.clock import Clock
 from gateway.connection import CHUNK, Connection, Connector
 from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
@@ -54,11 +54,16 @@ class PooledAdapter(BaseAdapter):
         :raises BadResponse: what came back is not HTTP, is cut short, or is larger than ``max_response``.
         """
         connect, read, total = timeout
-        until, now = self._clock.now() + total, self._clock.now
-        wire = self._wire(request)
-        return self._connected(
-            min(connect, total), lambda line: self._exchange(line, request, wire, min(until, now() + read))
-        )
+        now = self._clock.now
+        began, wire = now(), self._wire(request)
+        until = began + total
+
+        def exchange(line: Connection) -> Response:
+            response, first = self._exchange(line, request, wire, min(until, now() + read))
+            response.first_byte = first - began
+            return response
+
+        return self._connected(min(connect, total), exchange)
 
     def open(self, request: PreparedRequest, upload: Upload | None, pace: Pace) -> Incoming:
         """One exchange up to the first byte of the answer's body; the rest comes as it is read.
@@ -133,12 +138,17 @@ class PooledAdapter(BaseAdapter):
         else:
             self._idle.append((connection, self._clock.now()))
 
-    def _exchange(self, connection: Connection, request: PreparedRequest, wire: bytes, until: float) -> Response:
-        """Write, then read; whatever goes wrong, the connection is closed."""
+    def _exchange(
+        self, connection: Connection, request: PreparedRequest, wire: bytes, until: float
+    ) -> tuple[TimedResponse, float]:
+        """Write, then read; whatever goes wrong, the connection is closed.
+
+        :returns: with the instant of the answer's first byte.
+        """
         answer = Answer(request.method == "HEAD", self._max_response)
         try:
             self._write(connection, wire, until)
-            self._read(connection, answer, until)
+            first = self._read(connection, answer, until)
             response = answer.response(request)
         except TimeoutError as error:
             connection.close()
@@ -153,7 +163,7 @@ class PooledAdapter(BaseAdapter):
             self._give_back(connection)
         else:
             connection.close()
-        return response
+        return response, first
 
     def _write(self, connection: Connection, wire: bytes, until: float) -> None:
         try:
@@ -165,17 +175,21 @@ class PooledAdapter(BaseAdapter):
         while sent < len(wire):
             sent += connection.send(wire[sent : sent + CHUNK], until)
 
-    def _read(self, connection: Connection, answer: Answer, until: float) -> None:
+    def _read(self, connection: Connection, answer: Answer, until: float) -> float:
+        """The instant of its first byte."""
+        data = connection.receive(until)
+        first = self._clock.now()
         for reads in itertools.count(1):
-            data = connection.receive(until)
             if not data:
-                return answer.ended()
+                answer.ended()
+                break
             answer.feed(data)
             if answer.done:
-                return None
+                break
             if reads % 8 == 0:
                 self._clock.sleep(0)  # a service that sends without a pause would keep every other greenlet waiting
-        return None
+            data = connection.receive(until)
+        return first
 
 
 class _NothingSent(Exception):

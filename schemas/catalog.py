@@ -12,6 +12,7 @@ from schemas.catalog_auth import auth_field
 from schemas.catalog_formats import body_field, envelope_field, response_field
 from schemas.params import FORMATS, JsonType
 from schemas.shapes import (
+    HEADER_NAME,
     HEADER_TEXT,
     MESSAGES,
     RATE,
@@ -159,7 +160,7 @@ class MethodSchema(Shared):
     stream = flag()
     mask = fields.List(text())
     idempotent = flag()
-    idempotency_header = text(validate=validate.Regexp(r"[A-Za-z0-9-]+\Z", error="must be a header's name"))
+    idempotency_header = text(validate=HEADER_NAME)
     cache = nested(Cache)
     fallback = nested(Fallback)
 

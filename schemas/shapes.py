@@ -18,7 +18,9 @@ def one_of(*allowed: str) -> validate.OneOf:
     return validate.OneOf(allowed, error="must be one of: {choices}")
 
 
-HEADER_NAME = validate.Regexp(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", error="must be a header's name")
+# What frames a message is the client's to say.
+SETTABLE_HEADER = r"(?i:(?!(host|content-length|transfer-encoding|connection)\Z)[a-z0-9!#$%&'*+.^_`|~-]+)"
+HEADER_NAME = validate.Regexp(rf"{SETTABLE_HEADER}\Z", error="must be a header's name, and not one such as Host")
 HEADER_TEXT = validate.Regexp(r"[\t -~\xa0-\xff]*\Z", error="must be one line of ASCII or Latin-1 text")
 
 
@@ -156,6 +158,3 @@ RATE = validate.Regexp(
     r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # as OpenAPI's readers, who know no \Z, understand it, too
     error="must be a number per second, minute, hour or day, such as 100/minute",
 )
-
-# What frames a message is the client's to say.
-SETTABLE_HEADER = r"(?i:(?!(host|content-length|transfer-encoding|connection)\Z)[a-z0-9!#$%&'*+.^_`|~-]+)"

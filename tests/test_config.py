@@ -36,6 +36,7 @@ def _example() -> dict[str, str]:
     [
         ("ENV", "staging"), ("PORT", "70000"), ("PORT", "five"), ("WEB_CONCURRENCY", "0"), ("LOG_LEVEL", "loud"),
         ("TRUSTED_PROXIES", "-1"), ("MAX_BODY", "1MB"), ("MAX_UPLOAD", "-5"), ("FILES_DIR", "/etc/passwd"), ("FILES_ALLOW", "pdf"), ("FILES_QUOTA", "0"), ("FILES_ACCEL", "_files"), ("METRICS_ALLOW", "everyone"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318"),
         ("CORS_ORIGINS", "tools.example.com"), ("CORS_ORIGINS", "https://*.example.com"), ("JWT_SECRET", "short"), ("JWT_ALGORITHM", "none"),
         ("JWT_PREVIOUS_SECRETS", "short"), ("JWT_PRIVATE_KEY_FILE", "/no/such/file"), ("ACCESS_TOKEN_TTL", "0"),
         ("DEFAULT_RATE_LIMIT", "lots"), ("CATALOG", "consul://x"), ("CATALOG", "consul://u:p@x/y"), ("CATALOG", "nacos://x:y/z"), ("CATALOG", "nacos://x/y?grp=z"), ("CATALOG", "consul://x/y?tls=yes"), ("CATALOG", "consul://x/y?ca=/no/such"), ("CATALOG", "etcd://x/y"), ("DATABASE_URL", "mysql://x"), ("DATABASE_POOL_SIZE", "0"), ("REDIS_DOWN", "maybe"),

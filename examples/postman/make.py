@@ -18,7 +18,7 @@ Json = dict[str, Any]
 FIRST = (
     "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "rotate_secret", "create_product",
     "get_product", "replace_product", "change_product", "reduce_stock", "create_order", "get_order", "pay_order",
-    "keep_document", "get_document", "upload_file", "download_file",
+    "keep_document", "get_document", "upload_file", "download_file", "list_calls", "get_calls",
 )  # fmt: skip
 LAST = ("disable_app", "delete_document", "delete_file", "delete_product", "delete_user", "logout")
 #: What an operation keeps of its answer: variable -> where it stands under ``data``.
@@ -32,6 +32,7 @@ KEPT = {
     "create_order": {"order_id": "id"},
     "keep_document": {"key": "key"},
     "upload_file": {"file_id": "id"},
+    "list_calls": {"request_id": "items[0].request_id"},
 }
 #: What differs from the file's example, because it is used up by the first run or is another's.
 BODIES: dict[str, Json] = {

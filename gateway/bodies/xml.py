@@ -53,9 +53,9 @@ class _Values:
         self._root: Any = None
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
-        self._seen += 1
+        self._seen += 1 + len(attributes)
         if self._seen > MOST_ELEMENTS:
-            raise ValueError(f"more than {MOST_ELEMENTS} elements")
+            raise ValueError(f"more than {MOST_ELEMENTS} elements and attributes")
         if len(self._open) == DEEPEST:
             raise ValueError(f"nested deeper than {DEEPEST} levels")
         self._open.append(({f"@{_local(name)}": value for name, value in attributes.items()}, []))

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gateway.call import Attempt, Call, Result
 from gateway.catalog import Method
 from gateway.circuit import Circuit, circuit_of
-from gateway.errors import BadResponse, ConnectFailed, DeadlineExceeded, Failed, GatewayError, OutcomeUnknown
+from gateway.errors import (
+    BadResponse,
+    CircuitOpen,
+    ConnectFailed,
+    DeadlineExceeded,
+    Failed,
+    GatewayError,
+    OutcomeUnknown,
+)
 from gateway.parts import Handler, Parts
 from gateway.stream import Stream
 
@@ -22,18 +30,23 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
     answer. What we refuse, our credentials and a caller in a hurry say nothing. A stream counts at its end, a probe's
     at its first byte.
     """
-    main = _guarded(circuit_of(method.service, parts), method, following)
+    now = parts.clock.now
+    main = _guarded(circuit_of(method.service, parts), method, now, following)
     if not method.service.backup_url:
         return main
-    backup = _guarded(circuit_of(method.service, parts, "backup_url"), method, following)
+    backup = _guarded(circuit_of(method.service, parts, "backup_url"), method, now, following)
     return lambda call: (backup if call.backup else main)(call)
 
 
-def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
+def _guarded(circuit: Circuit, method: Method, now: Callable[[], float], following: Handler) -> Handler:
     circuit.breaker.settings = method.service.breaker
 
     def handle(call: Call) -> Result:
-        turn, before = circuit.enter(), len(call.trace.attempts)
+        try:
+            turn, before = circuit.enter(), len(call.trace.attempts)
+        except CircuitOpen as error:
+            call.trace.note(now(), "breaker", f"open; {error.retry_after or 0:.3f} s left")
+            raise
 
         def settle(error: BaseException | None) -> None:
             failed, why = (False, "answered") if error is None else (None, "")
@@ -47,6 +60,7 @@ def _guarded(circuit: Circuit, method: Method, following: Handler) -> Handler:
 
         try:
             if turn.probe:
+                call.trace.note(now(), "breaker", "half open: this attempt is the probe")
                 circuit.claim(turn, method.deadline)
             result = following(call)
         except BaseException as error:

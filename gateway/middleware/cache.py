@@ -78,6 +78,7 @@ class _Cache:
         return max(0.0, self._clock.wall() - kept.at) if kept else NEVER
 
     def _told(self, call: Call, answer: Answer, how: str, outcome: str = "") -> Result:
+        call.trace.note(self._clock.now(), "cache", outcome or how.lower())
         self._outcome(outcome or how.lower()).inc()
         call.trace.cache, call.trace.age, call.trace.fallback = how, self._age(answer), answer.fallback
         return Result(answer.data)
@@ -95,6 +96,7 @@ class _Cache:
 
     def _ask(self, key: str, call: Call) -> Answer:
         policy, call.trace.cache = self._policy, "MISS"
+        call.trace.note(self._clock.now(), "cache", "miss")
         data = self._following(call).data
         answer = Answer(data, self._clock.wall(), call.trace.fallback)
         stale = max(policy.stale_while_revalidate, policy.stale_if_error)
@@ -109,6 +111,7 @@ class _Cache:
         if not new:
             self._slots.release()
             return
+        call.trace.note(self._clock.now(), "cache", "renewal begun in the background")
         call = replace(call, timeout=None, deadline=math.inf, trace=Trace())
         thread = threading.Thread(target=self._renewal, args=(key, flight, call), name="postern-renewal", daemon=True)
         try:

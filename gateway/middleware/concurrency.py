@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gateway.call import Call, Result
 from gateway.catalog import Method
 from gateway.counts import Counts
 from gateway.errors import TooManyCalls
 from gateway.parts import Handler, Parts
+from gateway.stores import Store
 from gateway.stream import LONGEST, Stream
 
 GRACE = 1.0  # seconds a place is held beyond the deadline: hanging up takes a moment
@@ -24,10 +27,12 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
     counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
-        longest = LONGEST if method.stream else call.deadline - now()
+        uploads = call.inbound is not None and call.inbound.body is not None
+        longest = LONGEST if uploads and method.stream else call.deadline - now()
         held = counts.enter(key, most, longest + GRACE)
         if held is None:
             hits.labels(service, "concurrency").inc()
+            call.trace.note(now(), "concurrency", f"all {most} places are taken")
             raise TooManyCalls
         under_way = in_use.labels(service)
         under_way.inc()
@@ -42,9 +47,25 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
             leave()
             raise
         if isinstance(result.data, Stream):
+            result.data.at_each(_holding(counts, key, held, 2 * method.timeout.read + GRACE, now))
             result.data.at_end(leave)
         else:
             leave()
         return result
 
     return handle
+
+
+def _holding(
+    counts: Counts, key: str, held: tuple[Store, str], seconds: float, now: Callable[[], float]
+) -> Callable[[], None]:
+    """Holds the place while pieces come, and not much longer: should the worker die, it is free again soon."""
+    extended = -seconds
+
+    def hold() -> None:
+        nonlocal extended
+        if now() - extended >= seconds / 2 - GRACE:  # the longest silence there may be between two pieces
+            extended = now()
+            counts.extend(key, held, seconds)
+
+    return hold

@@ -39,7 +39,8 @@ def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
             for name, answer in stand_ins:
                 try:
                     result = answer(call, unsent)
-                except GatewayError:
+                except GatewayError as other:
+                    call.trace.note(parts.clock.now(), "fallback", f"{name} could not: {other.type}")
                     continue
                 stood_in(parts, method, call, error, call.trace.fallback or name)
                 return result
@@ -51,6 +52,7 @@ def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
 def stood_in(parts: Parts, method: Method, call: Call, error: GatewayError, name: str) -> None:
     """The trace says who answered instead, the log also why."""
     call.trace.fallback = name
+    call.trace.note(parts.clock.now(), "fallback", f"{name}, after {error.type}")
     parts.metrics.fallbacks.labels(method.service.name, method.name, name).inc()
     parts.log.warning(
         "fallback",
@@ -85,7 +87,7 @@ def _another(method: Method, parts: Parts) -> StandIn:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
-        trace = Trace(attempts=call.trace.attempts)
+        trace = Trace(attempts=call.trace.attempts, events=call.trace.events)
         key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
         mine = replace(call, service=other.service.name, method=other.name, params=params, vendor_key=key, trace=trace)
         result = handler(mine)

@@ -14,10 +14,11 @@ def health(method: Method, parts: Parts, following: Handler) -> Handler:
     policy, service, verdicts = method.service.health, method.service.name, verdicts_of(parts)
     if policy is None:
         return following
-    interval = policy.interval
+    interval, now = policy.interval, parts.clock.now
 
     def handle(call: Call) -> Result:
         if not call.backup and verdicts.of(service) == "down":
+            call.trace.note(now(), "probe", "the probes say down")
             raise Unhealthy(retry_after=interval)
         return following(call)
 

@@ -21,6 +21,7 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
     :raises StoreAway: a call with a key is not sent without the store.
     """
     once, name, repeatable = Idempotency(parts.store), method.full_name, _repeatable(method, parts)
+    now = parts.clock.now
     stand_in = method.fallback or method.service.backup_url
     lease = method.deadline * (2 if stand_in else 1) + MARGIN  # who stands in has time of its own
 
@@ -32,7 +33,11 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
             raise fields_error("Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."])
         use = Use(caller, key, digest((name, call.params)), lease, repeatable, call.trace)
         mine = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
-        return Result(once.run(use, lambda: following(mine).data))
+        result = Result(once.run(use, lambda: following(mine).data))
+        call.trace.note(
+            now(), "idempotency", "the first answer, again" if call.trace.replayed else "first use of this key"
+        )
+        return result
 
     return handle
 

@@ -12,6 +12,7 @@ from gateway.rates import Bucket, rate_of
 
 def limit(method: Method, parts: Parts, following: Handler) -> Handler:
     """:raises RateLimited: it is used up."""
+    now = parts.clock.now
     counts, hits, service = Counts.of(parts), parts.metrics.limit_hits, method.service.name
 
     def handle(call: Call) -> Result:
@@ -21,6 +22,7 @@ def limit(method: Method, parts: Parts, following: Handler) -> Handler:
             turn = call.trace.turn = counts.take((Bucket(f"limit:{caller.id}", rate),))
             if not turn.taken:
                 hits.labels(service, "caller").inc()
+                call.trace.note(now(), "limit", f"the caller's {caller.rate} are used up")
                 raise RateLimited(retry_after=turn.wait)
         return following(call)
 

@@ -26,8 +26,10 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
         turn = counts.take(buckets, call.deadline - clock.now() if waits else 0.0)
         if not turn.taken:
             hits.labels(service, "quota").inc()
+            call.trace.note(clock.now(), "quota", f"used up; a turn comes in {turn.wait:.3f} s")
             raise QuotaSpent(retry_after=turn.wait)
         if turn.wait:
+            call.trace.note(clock.now(), "quota", f"a turn comes in {turn.wait:.3f} s")
             clock.sleep(turn.wait)
         return following(call)
 

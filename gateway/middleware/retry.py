@@ -32,9 +32,27 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     service, retries, at = method.service.name, parts.metrics.retries, ("base_url", "backup_url")
     breakers = [circuit_of(method.service, parts, each).breaker for each in at]
 
+    def objection(call: Call, error: DownstreamError, failures: int, wait: float) -> str | None:
+        """Why it is not sent again."""
+        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
+        if not _wanted(error, policy):
+            return f"{error.type} is not among those to repeat"
+        if call.spent or not (safe or isinstance(error, ConnectFailed)):
+            return "it may have been done, and may not be done twice"
+        if failures > policy.times:
+            return f"no more than {policy.times} retries"
+        if clock.now() + wait >= call.deadline:
+            return "the deadline comes first"
+        if breakers[call.backup].hopeless:
+            return "nothing has succeeded for a while"
+        return None if budget.allow_retry() else "the retry budget is spent"
+
+    def again(call: Call, reason: str, said: str) -> None:
+        call.trace.note(clock.now(), "retry", said)
+        retries.labels(service, reason).inc()
+
     def handle(call: Call) -> Result:
         budget.record_call()
-        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
         failures, renewed = 0, False
         last: DownstreamError | None = None
         while True:
@@ -44,20 +62,18 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
                 if renewed or call.spent:
                     raise
                 renewed = True
-                retries.labels(service, "credential").inc()
+                again(call, "credential", "the token was refused; once more with another")
             except (DeadlineExceeded, CallRefused) as error:
                 raise last or error from error  # it came to this because the service failed: that is what to say
             except DownstreamError as error:
                 failures, last = failures + 1, error
-                if not (_wanted(error, policy) and (safe or isinstance(error, ConnectFailed)) and not call.spent):
-                    raise
                 wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
                 wait = max(wait, error.retry_after or 0.0)
-                if failures > policy.times or clock.now() + wait >= call.deadline or breakers[call.backup].hopeless:
+                if why := objection(call, error, failures, wait):
+                    call.trace.note(clock.now(), "no retry", why)
                     raise
-                if not budget.allow_retry():
-                    raise
-                retries.labels(service, _reason(error)).inc()
+                reason = _reason(error)
+                again(call, reason, f"{reason}; in {wait:.3f} s")
                 clock.sleep(wait)
 
     return handle

@@ -30,6 +30,12 @@ class Leases:
             held[lease] = now + ttl
             return lease
 
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        """See ``Store.extend``."""
+        with self._lock:
+            if lease in self._held.get(key, {}):
+                self._held[key][lease] = self._clock.now() + ttl
+
     def leave(self, key: str, lease: str) -> None:
         """See ``Store.leave``."""
         with self._lock:

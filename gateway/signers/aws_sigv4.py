@@ -23,8 +23,8 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 EXPIRES = 300  # seconds a presigned URL is good for
 # What proxies on the way may change, and what every request of ours has for itself.
 NOT_SIGNED = frozenset(
-    {"accept", "accept-encoding", "authorization", "connection", "expect", "transfer-encoding", "user-agent",
-     "x-amzn-trace-id", "x-request-id"}
+    {"accept", "accept-encoding", "authorization", "connection", "expect", "traceparent", "tracestate",
+     "transfer-encoding", "user-agent", "x-amzn-trace-id", "x-request-id"}
 )  # fmt: skip
 #: Services that quote the path they have read, once; all others quote it as it came, without ``..`` and ``//``.
 SINGLE = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})

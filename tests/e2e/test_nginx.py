@@ -19,6 +19,8 @@ from api.security import HEADERS, NOTHING, POLICY
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError
+from tests.gateway.fakes import Wire
+from tests.gateway.fakes import answer as raw_answer
 
 PATH = "/api/v1/files"
 ORIGIN = "https://tools.example.com"
@@ -49,10 +51,17 @@ class Front:
 
 
 @pytest.fixture(scope="module")
-def front(box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def vendor() -> Iterator[Wire]:
+    with Wire([], "close") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def front(box: Sandbox, vendor: Wire, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder: Path = tmp_path_factory.mktemp("nginx")
     settings = {"TRUSTED_PROXIES": "1", "FILES_ACCEL": "/_files/", "CORS_ORIGINS": ORIGIN, "MAX_UPLOAD": str(LIMIT)}
-    live = Live(folder, catalog_for(box), **database(), **settings)
+    proxied = f'  vendor: {{base_url: "{vendor.url}", allow_private: true, proxy: true}}\n'
+    live = Live(folder, catalog_for(box, proxied), **database(), **settings)
     try:
         nginx = Nginx(folder, live.port, live.env["FILES_DIR"])
     except NginxError as error:
@@ -164,6 +173,16 @@ def test_nobody_gets_at_the_files_past_postern(front: Front, path: str, file) ->
         check(front.get(asked), 404, -3004)
     stolen = front.get(f"{PATH}?q=x", X_Accel_Redirect=inside)
     assert stolen.json()["data"]["items"] == []
+
+
+def test_a_vendors_answer_cannot_have_nginx_send_files(front: Front, vendor: Wire, path: str, data: bytes) -> None:
+    inside = front.live.get(path).headers["X-Accel-Redirect"]
+    vendor.answers.append(
+        raw_answer(b"the vendor's", "200 OK", f"X-Accel-Redirect: {inside}", "X-Sendfile: /etc/passwd")
+    )
+    answer = front.get("/api/v1/proxy/vendor/x")
+
+    assert answer.content == b"the vendor's" and "X-Sendfile" not in answer.headers
 
 
 def test_a_file_whose_bytes_are_gone_is_not_found(front: Front) -> None:

@@ -16,7 +16,7 @@ import requests
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
-from tests.gateway.fakes import Wire
+from tests.gateway.fakes import Wire, answer
 
 WORKERS = {"gevent": (), "gthread": GTHREAD}
 SERVICES = """
@@ -97,15 +97,29 @@ def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbo
     ))["headers"]  # fmt: skip
     assert heard.pop("host") == f"127.0.0.1:{box.port}"
     heard.pop("accept-encoding", None)
+    heard.pop("traceparent")
     assert heard == {
         "authorization": "Vendor abc", "cookie": "a=1; b=2", "x-custom": "c", "user-agent": "sdk/1",
         "x-request-id": "r-77", "x-team": "tools",
+        "x-timestamp": "1", "x-nonce": "2", "x-signature": "3",  # the SDK's own: the proof was a token
     }  # fmt: skip
+
+
+def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key(live: Live) -> None:
+    status, headers, _ = ask(live, "GET", "/rest/redirect?to=/next%3Fkey=the-vendors-key")
+    assert (status, dict(headers)["Location"]) == (302, "/next?key=****")
 
 
 def test_the_token_that_was_the_proof_does_not_go_on(live: Live) -> None:
     said = live.get("/api/v1/proxy/rest/anything")
     assert "authorization" not in said.json()["headers"]
+
+
+def test_the_proof_does_not_go_on_as_the_sdks_key_either(live: Live) -> None:
+    assert (
+        "authorization"
+        not in echo(ask(live, "GET", "/rest/anything", Authorization=f"Bearer {live.token()}"))["headers"]
+    )
 
 
 def test_the_services_credential_takes_the_place_of_the_sdks_own(live: Live) -> None:
@@ -129,6 +143,21 @@ def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> 
     ]  # fmt: skip
     if live.gunicorn != GTHREAD:  # gunicorn says its own there; our settings for it are for gevent
         assert {("Server", "vendor"), ("Date", "Wed, 01 Jan 2020 00:00:00 GMT")} < set(headers)
+
+
+def test_a_vendor_cannot_speak_for_us(live: Live, wire: Wire) -> None:
+    wire.answers.append(answer(b"hi", "403 No", "X-Postern-Error: forbidden", "X-Accel-Redirect: /_files/x"))
+    status, headers, body = ask(live, "GET", "/wire/x")
+    assert (status, body, "X-Postern-Error" in dict(headers)) == (403, b"hi", False)
+    assert dict(headers)["X-Accel-Redirect"] == "/_files/x"  # nobody is in front of us who would obey
+
+
+def test_an_answer_that_has_no_body_is_no_hang_up(live: Live) -> None:
+    for verb, how in (("HEAD", {}), ("GET", {"If_None_Match": '"abc"'})):
+        ask(live, verb, "/rest/ranged", X_Request_ID=f"bodyless-{verb}", **how)
+        wait_for(lambda verb=verb: f'"bodyless-{verb}"' in live.log)
+    lines = [json.loads(line) for line in live.log.splitlines() if '"bodyless-' in line]
+    assert [each["code"] for each in lines if each["event"] == "attempt"] == [0, 0]
 
 
 def test_redirects_conditions_ranges_and_head_are_the_vendors(live: Live) -> None:
@@ -233,6 +262,16 @@ def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sa
     assert "expect" not in box.requests[-1].headers
 
 
+def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(live: Live, box: Sandbox) -> None:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
+        sock.sendall(
+            f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
+            "Transfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\n\r\n".encode()
+        )
+        said = b"".join(iter(lambda: sock.recv(65536), b""))
+    assert b" 400 " in said and box.requests == []
+
+
 def test_the_attempt_is_logged_without_query_and_secrets(live: Live) -> None:
     ask(live, "GET", "/rest/anything/logged?token=hunter22")
     wait_for(lambda: '"/anything/logged"' in live.log)
@@ -263,3 +302,13 @@ def test_the_openai_sdk_works_by_changing_its_base_url(live: Live) -> None:
     assert whole.choices[0].message.content == "one two"
     stream = client.chat.completions.create(model="echo", messages=messages, stream=True)
     assert [event.choices[0].delta.content for event in stream] == ["one", "two", None]
+
+
+def test_the_sdks_trace_goes_on_as_ours(live: Live, box: Sandbox) -> None:
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    heard = echo(ask(live, "GET", "/rest/anything", traceparent=f"00-{trace}-00f067aa0ba902b7-01", tracestate="a=1"))[
+        "headers"
+    ]
+    version, trace_id, span_id, _ = heard["traceparent"].split("-")
+    assert (version, trace_id, heard["tracestate"]) == ("00", trace, "a=1")
+    assert span_id != "00f067aa0ba902b7"

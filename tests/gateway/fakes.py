@@ -55,7 +55,7 @@ class Lines:
     def info(self, event: str, **fields: Any) -> None:
         self.events.append({"event": event, **fields})
 
-    warning = error = info
+    debug = warning = error = info
 
     def rendered(self, masker: Masker) -> bytes:
         """The lines as production writes them."""

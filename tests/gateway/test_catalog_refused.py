@@ -38,6 +38,7 @@ BASE_URL = "must be an http(s) URL without user, query or fragment, such as http
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
 HEADER = "must be one line of ASCII or Latin-1 text"
+NAME = "must be a header's name, and not one such as Host"
 SECONDS = "must be a positive number of seconds, such as 2.5"
 
 
@@ -81,7 +82,9 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("auth: {type: basic, username: u}", 5, f"{S}.auth.password", "missing; this key is required"),
         ("auth: {type: api_key, in: body, name: k, value: v}", 5, f"{S}.auth.in", "must be one of: query, header"),
         ('auth: {type: api_key, in: header, name: k, value: "v\\r\\nX: y"}', 5, f"{S}.auth.value", HEADER),
-        ("auth: {type: api_key, in: header, name: 'X Key', value: v}", 5, f"{S}.auth.name", "must be a header's name"),
+        ("auth: {type: api_key, in: header, name: 'X Key', value: v}", 5, f"{S}.auth.name", NAME),
+        ("auth: {type: api_key, in: header, name: HOST, value: v}", 5, f"{S}.auth.name", NAME),
+        ("auth: {type: digest, in: header, name: Transfer-Encoding, secret: s, sign: '{params}'}", 5, f"{S}.auth.name", NAME),
         ('auth: {type: bearer, token: "t\\n"}', 5, f"{S}.auth.token", HEADER),
         ("auth: {type: app_secret, app_id: a, secret: s, token_url: token}", 5, f"{S}.auth.token_url",
          "must be a path such as /cgi-bin/token, or a URL under base_url"),
@@ -161,7 +164,8 @@ def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, k
         ("response: {type: text, charset: rot13}", 8, f"{M}.response.charset",
          "must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252"),
         ("response: {type: json, lists: [a]}", 8, f"{M}.response.lists", "belongs to type: xml"),
-        ("idempotency_header: 'X Key'", 8, f"{M}.idempotency_header", "must be a header's name"),
+        ("idempotency_header: 'X Key'", 8, f"{M}.idempotency_header", NAME),
+        ("idempotency_header: content-length", 8, f"{M}.idempotency_header", NAME),
         ("fallback: {call: s}", 8, f"{M}.fallback.call", "must be service.method"),
         ("fallback: {call: s.n}", 8, f"{M}.fallback.call",
          "there is no method 's.n'; write service.method of this catalog"),

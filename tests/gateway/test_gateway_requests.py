@@ -154,7 +154,14 @@ def test_declared_headers_go_along_and_replace_ours(gate: Open, box: Sandbox) ->
 
 def test_only_our_own_headers_are_sent(gate: Open, box: Sandbox) -> None:
     gate().ask()
-    assert set(box.requests[-1].headers) == {"host", "user-agent", "accept", "accept-encoding", "x-request-id"}
+    assert set(box.requests[-1].headers) == {
+        "host",
+        "user-agent",
+        "accept",
+        "accept-encoding",
+        "x-request-id",
+        "traceparent",
+    }
 
 
 def test_a_base_url_with_a_path_comes_first(open_gate: Open, box: Sandbox) -> None:

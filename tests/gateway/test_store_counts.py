@@ -163,6 +163,18 @@ def test_so_many_at_once_and_no_more(store: Store) -> None:
     assert store.enter("k", 2, ttl=1000) is None
 
 
+def test_a_place_that_is_extended_is_held_for_longer_and_one_that_is_gone_is_not(
+    store: Store, pass_time: PassTime
+) -> None:
+    lease = store.enter("k", 1, ttl=1000) or ""
+    store.extend("k", lease, ttl=2000)
+    pass_time(1100)
+    assert store.enter("k", 1, ttl=1000) is None
+    store.leave("k", lease)
+    store.extend("k", lease, ttl=1000)
+    assert store.enter("k", 1, ttl=1000) is not None
+
+
 def test_leaving_twice_frees_one_place(store: Store) -> None:
     lease, _ = store.enter("k", 2, ttl=1000), store.enter("k", 2, ttl=1000)
     store.leave("k", lease or "")

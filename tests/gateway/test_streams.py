@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +11,14 @@ import pytest
 
 from gateway import checks
 from gateway.call import Caller
-from gateway.errors import BadResponse, NotFound, OutcomeUnknown, RateLimited
+from gateway.errors import BadResponse, InvalidParams, NotFound, OutcomeUnknown, RateLimited, ReadTimeout, TooManyCalls
 from gateway.loader import CatalogError
 from gateway.policies.hygiene import climbs, end_to_end, open_to
 from gateway.signers import SIGNERS
 from gateway.stream import Inbound, Stream, Upload
 from sandbox import Sandbox
 from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
-from tests.gateway.fakes import Gate, Wire, a_call, answer, comes_true, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
 STREAM = {"http": "GET /", "stream": True}
@@ -76,6 +78,22 @@ def test_a_stream_read_to_its_end_keeps_the_connection(open_gate: Open) -> None:
         at = open_gate({"s": service(server.url, methods={"m": STREAM})})
         assert [b"".join(opened(at)), b"".join(opened(at))] == [b"one", b"two"]
         assert server.connections == 1
+
+
+def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_gate: Open) -> None:
+    """Of a worker that dies nobody gives the place back."""
+    clock = FakeClock()
+    with Wire([answer(b"x" * 100)[:-50], answer(b"y")]) as server:
+        settings = service(server.url, concurrency=1, timeout={"connect": 2, "read": 10}, methods={"m": STREAM})
+        at = open_gate({"s": settings}, clock=clock)
+        flowing = opened(at)
+        for _ in range(4):
+            clock.advance(9)
+            with pytest.raises(TooManyCalls):
+                opened(at)
+            flowing.pulse()
+        clock.advance(22)
+        assert b"".join(opened(at)) == b"y"
 
 
 def test_a_stream_that_is_closed_hangs_up_and_says_nothing_against_the_service(open_gate: Open) -> None:
@@ -194,3 +212,55 @@ def test_a_path_that_does_not_climb_passes(path: str) -> None:
 def test_a_pattern_covers_what_is_below_it_only() -> None:
     assert open_to("/v3/a/b", ["/v3/*"]) and open_to("", ["/*"])
     assert not open_to("/v3", ["/v3/*"]) and not open_to("/v33/a", ["/v3/*"]) and not open_to("/%763/a", ["/v3/*"])
+
+
+def test_a_failure_that_drips_does_not_outlast_the_attempts_time(gate: Open) -> None:
+    at = gate("GET /fault/status=500;drip=0.3/anything", stream=True)
+    with pytest.raises(ReadTimeout):
+        opened(at)
+
+
+def test_a_proxied_failure_that_drips_is_passed_on_as_it_comes(open_gate: Open, box: Sandbox) -> None:
+    at = open_gate({"s": service(box.url, proxy=True)})
+    began = time.monotonic()
+    stream = proxied(at, "/fault/status=500;drip=0.3/anything")  # 13 s and more to its end
+    assert (stream.status, time.monotonic() - began < 5) == (500, True)
+    assert next(stream).startswith(b'{"')
+    stream.close()
+
+
+def test_a_status_below_100_is_a_bad_response(open_gate: Open) -> None:
+    with Wire([answer(b"hi", "000 X")] * 2) as server:
+        at = open_gate({"s": service(server.url, proxy=True, methods={"m": STREAM})})
+        with pytest.raises(BadResponse):
+            opened(at)
+        with pytest.raises(BadResponse):
+            proxied(at, "/x")
+
+
+def test_a_transfer_coding_nobody_asked_for_is_a_bad_response(open_gate: Open) -> None:
+    coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"
+    with Wire([coded]) as server:
+        at = open_gate({"s": service(server.url, proxy=True)})
+        with pytest.raises(BadResponse):
+            proxied(at, "/x")
+
+
+def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(open_gate: Open, box: Sandbox) -> None:
+    auth = {"type": "hmac", "secret": "s", "sign": "{query}", "headers": {"X-Sign": "{signature}"}}
+    at = open_gate({"s": service(box.url, proxy=True, auth=auth)})
+    with pytest.raises(InvalidParams):
+        proxied(at, "/anything", query="q=%D6%D0")
+    b"".join(proxied(at, "/anything", query="q=%E4%B8%AD"))
+    assert [each.target for each in box.requests] == ["/anything?q=%E4%B8%AD"]
+
+
+def test_an_expired_token_is_seen_in_a_compressed_answer_too(open_gate: Open) -> None:
+    auth = {"type": "app_secret", "app_id": "a", "secret": "s", "token_url": "/token"}
+    token, json = answer(b'{"access_token": "t", "expires_in": 7200}'), "Content-Type: application/json"
+    expired = answer(gzip.compress(b'{"errcode": 40001}'), "200 OK", json, "Content-Encoding: gzip")
+    well = gzip.compress(b'{"errcode": 0}')
+    with Wire([token, expired, token, answer(well, "200 OK", json, "Content-Encoding: gzip")]) as server:
+        at = open_gate({"s": service(server.url, proxy=True, envelope="wechat", auth=auth)})
+        assert b"".join(proxied(at, "/x")) == well
+        assert len(server.heard) == 4

@@ -6,8 +6,10 @@ import hashlib
 import http.client
 import json
 import re
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,16 @@ def test_a_stream_keeps_its_place_until_its_end(live: Live, box: Sandbox) -> Non
     for answer in answers:
         answer.close()
     assert wait_for(lambda: live.call("files.get").status_code == 200, 5)
+
+
+def test_a_caller_that_dribbles_a_small_body_keeps_no_place_from_others(live: Live) -> None:
+    head = f"POST /api/v1/proxy/files/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
+    with ExitStack() as stack:
+        for _ in range(2):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", live.port)))
+            slow.sendall(f"{head}Content-Length: 100\r\nExpect: 100-continue\r\n\r\nabc".encode())
+            assert slow.recv(100).startswith(b"HTTP/1.1 100")  # it is being read
+        assert live.call("files.get").status_code == 200
 
 
 def test_ranges_and_conditions_pass(live: Live) -> None:

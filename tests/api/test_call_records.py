@@ -1,0 +1,107 @@
+"""``/calls``: what happened to a call, as a caller asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from config import Settings
+from gateway.tracing import Context
+from sandbox import Sandbox
+from tests.e2e.live import catalog_for
+
+CALL = "/api/v1/call/demo/list_items"
+TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+@pytest.fixture
+def box() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
+    catalog = tmp_path / "services.yaml"
+    catalog.write_text(catalog_for(box), encoding="utf-8")
+    return replace(settings, catalog=str(catalog))
+
+
+@pytest.fixture
+def ask(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> Callable[..., Any]:
+    def send(path: str, who: str = "user", **headers: str) -> Any:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return client.get(path, headers={**tokens[who], **named})
+
+    return send
+
+
+def test_a_call_is_found_by_its_request_id(ask: Any, box: Sandbox) -> None:
+    answer = ask(CALL, X_Request_ID="mine-1")
+    assert answer.status_code == 200
+    told = ask("/api/v1/calls/mine-1")
+    [record] = told.json["data"]["items"]
+    assert (record["request_id"], record["service"], record["method"], record["code"]) == (
+        "mine-1",
+        "demo",
+        "list_items",
+        0,
+    )
+    [attempt] = record["attempts"]
+    assert (attempt["number"], attempt["status"], attempt["host"]) == (1, 200, box.url.removeprefix("http://"))
+    assert 0 <= attempt["first_byte_ms"] <= attempt["elapsed_ms"] <= record["elapsed_ms"]
+
+
+def test_a_batch_has_one_request_id_and_several_calls(client: FlaskClient, tokens: Any, ask: Any) -> None:
+    calls = [
+        {"id": each, "service": "demo", "method": "get_item", "params": {"id": number}}
+        for each, number in (("a", 1), ("b", 2))
+    ]
+    client.post("/api/v1/batch", json={"calls": calls}, headers={**tokens["user"], "X-Request-ID": "mine-2"})
+    items = ask("/api/v1/calls/mine-2").json["data"]["items"]
+    assert sorted(each["params"]["id"] for each in items) == [1, 2]
+    assert len({each["trace_id"] for each in items}) == 1
+
+
+def test_another_ones_call_is_not_found_but_by_an_admin(ask: Any) -> None:
+    ask(CALL, X_Request_ID="mine-3")
+    answers = {who: ask("/api/v1/calls/mine-3", who).status_code for who in ("user", "guest", "admin")}
+    assert answers == {"user": 200, "guest": 404, "admin": 200}
+    assert ask("/api/v1/calls/nobody-s").json["error"]["type"] == "not_found"
+
+
+def test_the_last_failed_calls_are_listed(ask: Any, box: Sandbox) -> None:
+    ask(CALL, X_Request_ID="good")
+    box.fault("/items", "status=404")
+    ask(CALL, X_Request_ID="bad")
+    ids = lambda path, who="user": [each["request_id"] for each in ask(path, who).json["data"]["items"]]  # noqa: E731
+    assert ids("/api/v1/calls?failed=true&limit=20") == ["bad"]
+    assert ids("/api/v1/calls") == ["bad", "good"]
+    assert ids("/api/v1/calls?limit=1", "admin") == ["bad"]
+    assert ids("/api/v1/calls", "guest") == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "failed=maybe", "what=1"])
+def test_a_wrong_question_is_a_400(ask: Any, query: str) -> None:
+    assert ask(f"/api/v1/calls?{query}").json["code"] == -3003
+
+
+def test_a_callers_trace_goes_on_to_the_service_and_a_wrong_one_does_not(ask: Any, box: Sandbox) -> None:
+    ask(CALL, traceparent=f"00-{TRACE}-{PARENT}-01", tracestate="vendor=1")
+    ask(CALL, traceparent="nonsense", tracestate="vendor=1")
+    good, bad = (request.headers for request in box.requests)
+    assert (good["traceparent"].split("-")[1], good["tracestate"]) == (TRACE, "vendor=1")
+    assert Context.read(bad["traceparent"])
+    assert TRACE not in bad["traceparent"]
+    assert "tracestate" not in bad
+
+
+def test_the_first_byte_is_told_apart_from_the_whole(ask: Any) -> None:
+    timing = dict(each.split(";dur=") for each in ask(CALL).headers["Server-Timing"].split(", "))
+    assert set(timing) == {"total", "downstream", "first-byte"}
+    assert 0 <= float(timing["first-byte"]) <= float(timing["downstream"])

@@ -1,0 +1,150 @@
+"""``LOG_LEVEL=debug``: each exchange as it went over the wire, without what must not be seen, and not too long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway import Gateway, GatewayError
+from gateway.clock import SystemClock
+from gateway.dump import LONGEST
+from gateway.masking import Masker
+from gateway.stream import Inbound
+from sandbox import Sandbox
+from tests.gateway.conftest import Open
+from tests.gateway.fakes import Gate, Lines, Wire, answer, gateway_parts, make_catalog, service
+
+TEXT = {"type": "string"}
+PARAMS = {"text": TEXT, "note": TEXT, "password": TEXT, "phone": TEXT}
+Dumping = Callable[..., Gate]
+VALUES = {"text": "private words", "note": "hello", "password": "hunter22", "phone": "13812345678"}
+
+
+@pytest.fixture
+def dumping() -> Iterator[Dumping]:
+    made: list[Gateway] = []
+
+    def make(url: str, http: str = "POST /anything", *, on: Any = None, **method: Any) -> Gate:
+        log, masker, clock = Lines(), Masker(), SystemClock()
+        parts = replace(gateway_parts(log=log, masker=masker, clock=clock), dumps=True)
+        gateway = Gateway(
+            make_catalog({"s": service(url, methods={"m": {"http": http, **method}}, **(on or {}))}), parts
+        )
+        made.append(gateway)
+        return Gate(gateway, log, masker, clock)
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def shown(at: Gate) -> list[dict[str, Any]]:
+    return [each for each in at.log.events if each["event"] == "exchange"]
+
+
+def test_an_exchange_is_shown_as_it_went_over_the_wire(dumping: Dumping, box: Sandbox) -> None:
+    at = dumping(
+        box.url,
+        "POST /anything/{note}",
+        params={"note": {**TEXT, "in": "path"}, "q": {**TEXT, "in": "query"}, "n": {"type": "integer"}},
+    )
+    at.ask("m", {"note": "hello", "q": "a b", "n": 7})
+    [line] = shown(at)
+    assert (line["request"], line["body"], line["status"]) == ("POST /anything/hello?q=a b HTTP/1.1", '{"n":7}', 200)
+    assert line["to"] == box.url.removeprefix("http://")
+    assert line["headers"]["User-Agent"] == "postern"
+    assert line["answer_headers"]["content-type"].startswith("application/json")
+    assert '"n":7' in line["answer_body"]
+    assert (line["service"], line["method"], line["request_id"]) == ("s", "m", "r-1")
+
+
+@pytest.mark.parametrize("body", ["json", "form", "xml"])
+def test_no_secret_is_shown_in_a_request_or_in_its_echo(dumping: Dumping, box: Sandbox, body: str) -> None:
+    auth = {"type": "api_key", "in": "header", "name": "X-Api-Key", "value": "key-that-nobody-sees"}
+    at = dumping(box.url, params=PARAMS, mask=["text"], body=body, on={"auth": auth})
+    at.ask("m", VALUES)
+    line = at.log.rendered(at.masker)
+    for secret in (
+        b"private words",
+        b"hunter22",
+        b"13812345678",
+        b"key-that-nobody-sees",
+        b"private+words",
+        b"private%20words",
+    ):
+        assert secret not in line
+    assert b"hello" in line
+    assert b"1381234****" in line
+
+
+def test_no_secret_is_shown_of_a_query_and_of_a_path(dumping: Dumping, box: Sandbox) -> None:
+    places = {"text": {**TEXT, "in": "path"}, "sign": {**TEXT, "in": "query"}, "note": {**TEXT, "in": "query"}}
+    at = dumping(box.url, "GET /anything/{text}", params=places, mask=["text"])
+    at.ask("m", {"text": "private words", "sign": "abcdef", "note": "hello"})
+    assert shown(at)[0]["request"] == "GET /anything/****?sign=****&note=hello HTTP/1.1"
+    assert b"abcdef" not in at.log.rendered(at.masker)
+
+
+def test_neither_cookies_nor_tokens_in_an_answer_are_shown(dumping: Dumping) -> None:
+    bodies = {
+        "application/json": b'{"data": "{\\"access_token\\": \\"sesame-1\\"}", "openid": "me", "refresh_token": "sesame-2"}',
+        "text/plain": b"access_token=sesame-3&openid=me",
+        "application/xml": b"<xml><access_token><![CDATA[sesame-4]]></access_token><openid>me</openid></xml>",
+    }
+    for kind, body in bodies.items():
+        with Wire([answer(body, "200 OK", f"Content-Type: {kind}", "Set-Cookie: sid=sesame-5")]) as server:
+            at = dumping(server.url, "GET /", response="bytes")
+            at.ask()
+            assert b"sesame" not in at.log.rendered(at.masker)
+            assert "me" in shown(at)[0]["answer_body"]
+
+
+def test_the_answer_that_brings_a_token_is_not_shown(dumping: Dumping, box: Sandbox) -> None:
+    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+    at = dumping(box.url, "GET /anything", on={"auth": auth})
+    at.ask()
+    fetched, asked = shown(at)
+    assert "answer_body" not in fetched
+    token = box.requests[-1].query["access_token"][0].encode()
+    assert token not in at.log.rendered(at.masker)
+    assert b"sandbox-secret" not in at.log.rendered(at.masker)
+    assert asked["request"] == "GET /anything?access_token=**** HTTP/1.1"
+
+
+def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumping) -> None:
+    for kind, body, told in (
+        ("text/plain", b"x" * 9000, "x" * LONGEST + "…"),
+        ("application/octet-stream", b"\0\1\2", "3 bytes application/octet-stream"),
+        ("application/json", b"\xff\xfe", "2 bytes application/json"),
+        ("text/plain", b"x" * 70_000, "70000 bytes text/plain"),
+    ):
+        with Wire([answer(body, "200 OK", f"Content-Type: {kind}")]) as server:
+            at = dumping(server.url, "GET /", response="bytes")
+            at.ask()
+            assert shown(at)[0]["answer_body"] == told
+
+
+def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(dumping: Dumping, box: Sandbox) -> None:
+    at = dumping(box.url, "GET /anything")
+    box.fault("/anything", "reset")
+    with pytest.raises(GatewayError):
+        at.ask()
+    [line] = shown(at)
+    assert (line["request"], line["status"]) == ("GET /anything HTTP/1.1", None)
+    assert "answer_headers" not in line
+
+
+def test_of_a_stream_the_head_is_shown(dumping: Dumping, box: Sandbox) -> None:
+    at = dumping(box.url, "GET /anything", stream=True)
+    b"".join(at.ask(inbound=Inbound()))
+    [line] = shown(at)
+    assert (line["status"], "answer_body" in line) == (200, False)
+
+
+def test_nothing_is_shown_unless_it_is_asked_for(gate: Open) -> None:
+    at = gate()
+    at.ask()
+    assert shown(at) == []

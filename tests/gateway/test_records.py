@@ -1,0 +1,256 @@
+"""What happened to a call can be asked for afterwards: by whom, how long, and what is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway import Caller, GatewayError
+from gateway.errors import StoreAway
+from gateway.records import KEPT, MOST
+from gateway.redis_store import RedisStore
+from gateway.stores import MemoryStore, Store
+from sandbox import Sandbox
+from tests.gateway.conftest import Open
+from tests.gateway.fakes import USER, FakeClock, Gate, comes_true, service
+
+ADMIN = Caller("user:1", role="admin")
+OTHER = Caller("user:8")
+TEXT = {"type": "string", "in": "query"}
+
+
+def told(at: Gate, request_id: str = "r-1", caller: Caller = USER) -> list[dict[str, Any]]:
+    return at.gateway.records.find(request_id, caller)
+
+
+def one(at: Gate) -> dict[str, Any]:
+    [record] = told(at)
+    return record
+
+
+def said(record: dict[str, Any], what: str) -> list[str]:
+    return [each["detail"] for each in record["events"] if each["what"] == what]
+
+
+def failing(at: Gate, *ask: Any, **how: Any) -> None:
+    with pytest.raises(GatewayError):
+        at.ask(*ask, **how)
+
+
+def test_a_record_tells_of_every_attempt_and_of_the_wait_between_them(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate(retry={"times": 1, "backoff": 0.2, "on": [503]}, clock=clock, jitter=lambda: 0.5)
+    box.fault("/anything", "status=503", times=1)
+    at.ask()
+    record = one(at)
+    attempts = [
+        (each["number"], each["called"], each["status"], each["code"], each["type"]) for each in record["attempts"]
+    ]
+    assert attempts == [(1, "s.m", 503, -1004, "downstream_error"), (2, "s.m", 200, 0, None)]
+    assert [each["started_ms"] for each in record["attempts"]] == [0.0, 100.0]
+    assert {each["host"] for each in record["attempts"]} == {box.url.removeprefix("http://")}
+    assert (record["code"], record["type"], record["source"], record["elapsed_ms"]) == (0, None, None, 100.0)
+    assert said(record, "retry") == ["503; in 0.100 s"]
+    assert (record["started_at"], record["caller"]) == ("2023-11-14T22:30:00.000Z", "user:7")
+
+
+def test_a_record_tells_why_nothing_was_sent_again(gate: Open, box: Sandbox) -> None:
+    at = gate("POST /anything", retry={"times": 2, "on": [503]})
+    box.fault("/anything", "status=503")
+    failing(at)
+    record = one(at)
+    assert said(record, "no retry") == ["it may have been done, and may not be done twice"]
+    assert (record["code"], record["type"], record["source"]) == (-1004, "downstream_error", "downstream")
+
+
+@pytest.mark.parametrize(
+    ("retry", "why"),
+    [
+        ({"times": 1, "on": [503], "backoff": 0.1}, "no more than 1 retries"),
+        ({"times": 1, "on": [502]}, "downstream_error is not among those to repeat"),
+        ({"times": 9, "on": [503], "backoff": 9, "max_backoff": 9}, "the deadline comes first"),
+    ],
+)
+def test_a_record_tells_which_rule_ended_the_retries(gate: Open, box: Sandbox, retry: Any, why: str) -> None:
+    at = gate(retry=retry, clock=FakeClock(), jitter=lambda: 0.9)
+    box.fault("/anything", "status=503")
+    failing(at)
+    assert said(one(at), "no retry") == [why]
+
+
+def test_a_record_tells_what_the_cache_had(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate(cache={"ttl": 10, "stale_while_revalidate": 5}, clock=clock)
+    for request_id, passes in (("a", 0), ("b", 0), ("c", 12)):
+        clock.advance(passes)
+        at.ask(request_id=request_id)
+    events = {name: said(told(at, name)[0], "cache") for name in "abc"}
+    assert events == {"a": ["miss"], "b": ["hit"], "c": ["renewal begun in the background", "stale"]}
+    assert [told(at, name)[0]["cache"] for name in "abc"] == ["MISS", "HIT", "STALE"]
+
+
+def test_a_record_tells_that_the_answer_was_another_calls(gate: Open, box: Sandbox) -> None:
+    at = gate(cache={"ttl": 10})
+    box.fault("/anything", "delay=0.3", times=1)
+    first = threading.Thread(target=at.ask, kwargs={"request_id": "a"})
+    first.start()
+    assert comes_true(lambda: len(box.requests) == 1)
+    at.ask(request_id="b")
+    first.join()
+    assert said(told(at, "b")[0], "cache") == ["collapsed"]
+
+
+def test_a_record_tells_who_answered_instead_and_who_could_not(open_gate: Open, box: Sandbox) -> None:
+    methods = {
+        "m": {"http": "GET /status/500", "fallback": {"call": "s.other"}, "mask": ["q"], "params": {"q": TEXT}},
+        "other": {"http": "GET /anything"},
+    }
+    at = open_gate({"s": service(box.url, methods=methods)})
+    at.ask("m", {"q": "private"})
+    record = one(at)
+    assert [each["called"] for each in record["attempts"]] == ["s.m", "s.other"]
+    assert (record["fallback"], said(record, "fallback")) == ("s.other", ["s.other, after downstream_error"])
+    assert record["params"] == {"q": "****"}
+    box.fault("/anything", "status=500")
+    failing(at, request_id="r-2")
+    assert said(told(at, "r-2")[0], "fallback") == ["s.other could not: downstream_error"]
+
+
+def test_a_record_tells_what_refused_the_call(gate: Open, box: Sandbox) -> None:
+    at = gate(on={"rate_limit": "1/minute"})
+    at.ask()
+    failing(at, request_id="quota")
+    assert said(told(at, "quota")[0], "quota")[0].startswith("used up; a turn comes in 5")
+    limited = Caller("user:9", rate="1/minute")
+    failing(at, request_id="limit", caller=limited)
+    failing(at, request_id="limit", caller=limited)
+    assert said(told(at, "limit", limited)[1], "limit") == ["the caller's 1/minute are used up"]
+
+
+def test_a_record_tells_of_an_open_breaker_and_of_its_probe(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate(on={"breaker": {"window": 60, "min_calls": 1, "failure_rate": 0.5, "open_for": 5}}, clock=clock)
+    box.fault("/anything", "status=500", times=1)
+    failing(at)
+    failing(at, request_id="open")
+    clock.advance(6)
+    at.ask(request_id="probe")
+    assert said(told(at, "open")[0], "breaker") == ["open; 5.000 s left"]
+    assert said(told(at, "probe")[0], "breaker") == ["half open: this attempt is the probe"]
+    assert told(at, "open")[0]["attempts"] == []
+
+
+def test_a_record_tells_where_the_token_came_from(open_gate: Open, box: Sandbox) -> None:
+    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+    services = {"s": service(box.url, auth=auth, methods={"m": {"http": "GET /anything"}})}
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    at = open_gate(services, store=store, clock=clock)
+    at.ask()
+    at.ask(request_id="r-2")
+    assert said(one(at), "token") == ["fetched"]
+    assert said(told(at, "r-2")[0], "token") == ["own"]
+    neighbour = open_gate(services, store=store, clock=clock)
+    neighbour.ask(request_id="r-3")
+    assert said(told(neighbour, "r-3")[0], "token") == ["shared"]
+
+
+def test_a_record_tells_of_a_replay_and_of_the_deadline(gate: Open) -> None:
+    at = gate("POST /anything", deadline=3)
+    at.ask(request_id="a", idempotency_key="k")
+    at.ask(request_id="b", idempotency_key="k", timeout=0.5)
+    first, again = told(at, "a")[0], told(at, "b")[0]
+    assert (said(first, "idempotency"), said(first, "deadline")) == (["first use of this key"], ["3 s"])
+    assert (said(again, "idempotency"), again["replayed"], again["attempts"]) == (["the first answer, again"], True, [])
+    at.ask(request_id="c", timeout=0.5)
+    [said_so] = said(told(at, "c")[0], "deadline")
+    assert said_so.endswith("s, the caller's own")
+
+
+def test_a_record_is_masked_even_of_a_call_that_was_refused(gate: Open) -> None:
+    at = gate(params={"text": TEXT, "password": TEXT, "phone": TEXT}, mask=["text"])
+    at.ask(params={"text": "private", "password": "hunter22", "phone": "13812345678"})
+    assert one(at)["params"] == {"text": "****", "password": "****", "phone": "1381234****"}
+    failing(at, params={"text": "private", "unknown": "x"}, request_id="r-2")
+    assert told(at, "r-2")[0]["params"] == {"text": "****", "unknown": "x"}
+
+
+def test_only_its_caller_and_an_admin_see_a_record(gate: Open) -> None:
+    at = gate()
+    at.ask()
+    at.ask(caller=OTHER)
+    assert [each["caller"] for each in told(at)] == ["user:7"]
+    assert [each["caller"] for each in told(at, caller=ADMIN)] == ["user:7", "user:8"]
+    assert [each["caller"] for each in at.gateway.records.recent(OTHER, 20, failed=False)] == ["user:8"]
+
+
+def test_the_recent_ones_come_newest_first_and_only_failures_if_asked(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate(clock=clock)
+    for number in range(6):
+        clock.advance(1)
+        if number % 2:
+            box.fault("/anything", "status=400", times=1)
+            failing(at, request_id=f"r-{number}")
+        else:
+            at.ask(request_id=f"r-{number}")
+    recent = at.gateway.records.recent
+    assert [each["request_id"] for each in recent(USER, 3, failed=False)] == ["r-5", "r-4", "r-3"]
+    assert [each["request_id"] for each in recent(ADMIN, 20, failed=True)] == ["r-5", "r-3", "r-1"]
+
+
+def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
+    gate: Open, store: Store, clock: FakeClock, pass_time: Callable[[float], None]
+) -> None:
+    at = gate(store=store, clock=clock)
+    at.ask(request_id="old")
+    at.gateway.records.flush()
+    pass_time(KEPT - 1)
+    at.ask(request_id="new")
+    assert told(at, "old")
+    pass_time(2)
+    assert not told(at, "old")
+    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == ["new"]
+
+
+def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Store) -> None:
+    at = gate("POST /anything", params={"wide": {"type": "object"}}, store=store)
+    at.ask(params={"wide": {f"key{number}": "x" * 50 for number in range(1000)}})
+    assert one(at)["params"] is None
+    for _ in range(MOST + 5):
+        at.ask(request_id="r-2")
+    assert len(told(at, "r-2")) == MOST
+    assert len(at.gateway.records.recent(USER, 10 * MOST, failed=False)) == MOST
+
+
+def test_another_worker_that_has_just_ended_a_call_is_waited_for(gate: Open) -> None:
+    clock = FakeClock()
+    store = MemoryStore(clock)
+    at, neighbour = (gate(store=store, clock=clock) for _ in range(2))
+    neighbour.ask()
+    sleep = clock.sleep
+
+    def asleep(seconds: float) -> None:
+        sleep(seconds)
+        if seconds:
+            neighbour.gateway.records.flush()
+
+    clock.sleep = asleep  # type: ignore[method-assign]
+    assert one(at)["request_id"] == "r-1"
+
+
+def test_while_redis_is_away_calls_go_on_and_their_records_wait(
+    gate: Open, redis_store: RedisStore, redis_server: Any
+) -> None:
+    at = gate(store=redis_store)
+    redis_server.stop()
+    for number in range(3):
+        at.ask(request_id=f"r-{number}")
+    with pytest.raises(StoreAway):
+        told(at, "r-0")
+    redis_server.start()
+    assert comes_true(lambda: redis_store.up)
+    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == ["r-2", "r-1", "r-0"]
