@@ -68,7 +68,7 @@ def log_in(visit: Visit, url: str) -> Page:
     return page
 
 
-def take(url: str) -> None:
+def take(url: str, failed: str) -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     with chromium() as browser:
         page = log_in(Visit(browser, url, viewport=DESKTOP, color_scheme="light"), url)
@@ -81,6 +81,9 @@ def take(url: str) -> None:
         page.screenshot(path=PICTURES / "console-try.png")
         page = log_in(Visit(browser, url, viewport=PHONE, color_scheme="dark"), url)
         page.screenshot(path=PICTURES / "console-phone.png")
+        page.goto(f"{url}/#/calls/{failed}")
+        page.get_by_role("heading", name="Attempts").wait_for()
+        page.screenshot(path=PICTURES / "console-call.png")
 
 
 def main() -> None:
@@ -91,7 +94,8 @@ def main() -> None:
         try:
             fill_the_hour(redis.url)
             live.start()
-            take(live.url)
+            answer = live.call("demo.misbehave", {"fault": "status=503"})
+            take(live.url, answer.headers["X-Request-ID"])
         finally:
             live.stop()
             redis.stop()

@@ -211,6 +211,31 @@ def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
     assert page.evaluate("document.querySelector('[name=where]').validationMessage") == "This is not JSON."
 
 
+def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, live: Live) -> None:
+    request_id = live.call("demo.fail").headers["X-Request-ID"]
+    seen = visit()
+    seen.expected.append("404 (NOT FOUND)")  # until it is written, which is done beside the calls
+    page = log_in(seen)
+    page.get_by_role("link", name="Failed calls").click()
+    page.locator(f"a[href='#/calls/{request_id}']").click()
+    expect(page.get_by_role("heading", name="demo.fail", level=1)).to_be_visible()
+    expect(page.get_by_text(re.compile(r"downstream_error \(-1004\), downstream.s fault"))).to_be_visible()
+    expect(page.get_by_role("row", name="1 ").first).to_contain_text("500")
+    expect(page.get_by_text(request_id)).to_be_visible()
+
+
+def test_the_answer_of_a_try_leads_to_what_happened_to_it(visit, live: Live) -> None:
+    seen = visit()
+    seen.expected.append("404 (NOT FOUND)")
+    page = log_in(seen)
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill("Ann")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="What happened to this call").click()
+    expect(page.get_by_role("heading", name="demo.echo", level=1)).to_be_visible()
+    expect(page.get_by_text('"name": "Ann"')).to_be_visible()
+
+
 def test_the_theme_follows_the_system_until_it_is_chosen_and_is_remembered(visit) -> None:
     page = log_in(visit(color_scheme="dark"))
 
@@ -261,11 +286,18 @@ def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_chan
 
 @pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
 def test_no_page_keeps_people_out_or_is_wider_than_the_screen(visit, live: Live, scheme: str, viewport) -> None:
-    live.call("demo.fail")
+    failed = live.call("demo.fail").headers["X-Request-ID"]
     seen = visit(color_scheme=scheme, viewport=viewport)
+    seen.expected.append("404 (NOT FOUND)")  # until the call is written, which is done beside the calls
     assert seen.inaccessible() == []
     page = log_in(seen)
-    for route, heading in (("services", "Services"), ("try/demo/echo", "Try a method")):
+    pages = {
+        "services": "Services",
+        "try/demo/echo": "Try a method",
+        "calls": "Failed calls",
+        f"calls/{failed}": "demo.fail",
+    }
+    for route, heading in pages.items():
         page.goto(f"{live.url}/#/{route}")
         expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
         assert seen.inaccessible() == [], route
