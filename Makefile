@@ -7,7 +7,7 @@ FLASK := $(BIN)/flask
 .PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams screenshots openapi postman fuzz lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 run: .venv/run ## Start Postern on :5000 with its database, first admin and sandbox (PORT=5050 for another port)
 	@$(FLASK) init

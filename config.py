@@ -10,12 +10,13 @@ import ipaddress
 import os
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import unquote, urlsplit
 
+import dotenv
 import environs
 from marshmallow import ValidationError, validate
 from sqlalchemy import make_url
@@ -76,7 +77,7 @@ class Settings:
     log_level: str = "info"
     otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
     web_concurrency: int = 1
-    environ: dict[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
 
     @property
     def development(self) -> bool:
@@ -94,11 +95,12 @@ class Settings:
         :raises SettingsError: naming each wrong setting and what is allowed.
         """
         env = _Reader()
+        environ = Environ(ROOT / ".env")
         env.read_env(str(ROOT / ".env"), recurse=False)
         settings = _read(env)
         problems = env.problems()
         right = {name: value for name, value in settings.items() if value is not None}
-        made = cls(**right, environ=dict(os.environ))
+        made = cls(**right, environ=environ)
         told = {problem.partition(":")[0] for problem in problems}
         problems += [each for each in made._conflicts() if each.partition(":")[0] not in told]
         if problems:
@@ -133,6 +135,47 @@ class Settings:
         if not self.development and "*" in self.cors_origins:
             problems.append("CORS_ORIGINS: * is refused in production; name the origins")
         return problems
+
+
+class Environ(Mapping[str, str]):
+    """The environment as it is when this is made, and beneath it what a ``.env`` says now.
+
+    So a catalog that is changed while the service runs finds the ``${NAME}`` that was written into ``.env`` for it.
+    """
+
+    _taken: ClassVar[dict[str, str]] = {}  # what a .env, and not the environment, gave ``os.environ``; forks keep it
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._stamp: tuple[int, int, int] | None = None
+        self._told: dict[str, str] = {}
+        self._look()
+        self._taken.update((name, value) for name, value in self._told.items() if name not in os.environ)
+        self._outer = {name: value for name, value in os.environ.items() if self._taken.get(name) != value}
+
+    def __getitem__(self, name: str) -> str:
+        self._look()
+        return self._outer[name] if name in self._outer else self._told[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._look()
+        return iter({**self._told, **self._outer})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def _look(self) -> None:
+        """What cannot be read says what it said before."""
+        try:
+            found = self._file.stat()
+            stamp = found.st_ino, found.st_size, found.st_mtime_ns
+            if stamp != self._stamp:
+                told = dotenv.dotenv_values(self._file)
+                self._told, self._stamp = {name: value for name, value in told.items() if value is not None}, stamp
+        except FileNotFoundError:
+            self._told, self._stamp = {}, None
+        except (OSError, UnicodeDecodeError):
+            return
 
 
 class _Reader(environs.Env):

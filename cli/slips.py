@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import permutations
@@ -96,6 +97,11 @@ def _plain_slash(target: str) -> str:
     return (path.removesuffix("/") if path.endswith("/") else f"{path}/") + mark + query
 
 
+def _base64(text: str) -> str:
+    """Of a hash in hex; what another slip left there, such as the body itself, stays."""
+    return base64.b64encode(bytes.fromhex(text)).decode() if re.fullmatch("[0-9A-Fa-f]{64}", text) else text
+
+
 def _decoded_secret(recipe: Recipe) -> Iterator[Recipe]:
     padded = recipe.secret + b"=" * (-len(recipe.secret) % 4)
     for altchars in (b"-_", b"+/"):
@@ -123,7 +129,7 @@ SLIPS: dict[str, Slip] = {
     "the signature in upper-case hex": _way(written=lambda mac: mac.hex().upper()),
     "the signature in base64": _way(written=lambda mac: base64.b64encode(mac).decode()),
     "the body's hash in upper-case hex": _line(4, str.upper),
-    "the body's hash in base64": _line(4, lambda text: base64.b64encode(bytes.fromhex(text)).decode() if text else ""),
+    "the body's hash in base64": _line(4, _base64),
     "no line for the body's hash": _line(4, lambda _: ""),
     "the body itself in place of its hash": lambda recipe: [
         replace(recipe, lines=(*recipe.lines[:4], recipe.body.decode("utf-8", "replace")))

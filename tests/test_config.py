@@ -97,6 +97,30 @@ def test_the_dotenv_file_is_read_and_the_environment_wins(monkeypatch: pytest.Mo
     assert (settings.port, settings.log_level) == (6002, "error")
 
 
+def test_a_name_written_into_the_dotenv_file_later_is_found_for_the_catalog(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("VENDOR_KEY=old\nOUTER_KEY=from the file\n")
+    monkeypatch.setenv("OUTER_KEY", "outer")
+    monkeypatch.setenv("VENDOR_KEY", "x")  # so that monkeypatch also restores what read_env sets
+    monkeypatch.delenv("VENDOR_KEY")
+    Settings.from_env()  # as gunicorn's master does, whose environment the worker has
+    environ = Settings.from_env().environ
+    assert (environ["VENDOR_KEY"], environ["OUTER_KEY"]) == ("old", "outer")
+
+    file.write_text("VENDOR_KEY=changed\nOUTER_KEY=changed\nNEW_KEY=new\n")
+
+    assert (environ["VENDOR_KEY"], environ["OUTER_KEY"], environ["NEW_KEY"]) == ("changed", "outer", "new")
+    assert {"VENDOR_KEY", "NEW_KEY", "OUTER_KEY"} <= set(environ)
+    assert len(environ) == len(set(environ))
+
+    file.unlink()
+
+    assert "NEW_KEY" not in environ
+    assert "VENDOR_KEY" not in environ
+
+
 def test_env_example_names_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     source = (ROOT / "config.py").read_text()
     asked = set(re.findall(r'env\.\w+\("([A-Z_]+)"', source))

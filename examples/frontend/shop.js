@@ -10,7 +10,7 @@ api.interceptors.response.use(
   (response) => response.data.data,
   (error) => {
     const told = error.response?.data;
-    throw new Error(told?.error ? `${told.message} (${told.error.source}: ${told.error.type})` : `Postern does not answer: ${error.message}`);
+    throw new Error(told?.error ? `${told.message} (${told.error.source}: ${told.error.type})` : `Postern does not answer, or this page's origin is not in its CORS_ORIGINS: ${error.message}`);
   },
 );
 

@@ -104,6 +104,13 @@ def test_a_signature_that_comes_of_no_known_slip_is_said_to_be_so(run: Run, sign
     assert "the secret is another" in done.output
 
 
+@pytest.mark.parametrize("body", ['{"touser": "o6_bmjrPTlm6"}', "hello", "ab"])
+def test_so_it_is_with_a_body(run: Run, body: str) -> None:
+    done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", "0" * 64, input=body)
+    assert done.exit_code == 1
+    assert "none of the usual slips" in done.output
+
+
 def test_white_space_around_it_is_told(run: Run) -> None:
     done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", f"{recipe().signature}\n", input=BODY)
     assert "white space" in done.output
