@@ -147,7 +147,8 @@ class Probes:
         after = standing.after(why is None, _health(service))
         if after.verdict != standing.verdict:
             said = self._parts.masker.text(why or "answered")
-            self._parts.log.warning("health", service=service.name, verdict=after.verdict, why=said)
+            log = self._parts.log.warning if after.verdict == "down" else self._parts.log.info
+            log("health", service=service.name, verdict=after.verdict, why=said)
         return after
 
     def _pause(self, service: Service, jitter: float) -> float:
