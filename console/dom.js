@@ -48,5 +48,5 @@ export function table(headings, rows) {
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" },
     h("table", {},
       h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((each) => h("td", {}, each)))))));
+      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((each, at) => h("td", { "data-heading": headings[at] }, each)))))));
 }
