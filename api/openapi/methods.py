@@ -9,7 +9,7 @@ from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
 from api.openapi.shapes import object_of, sample, schema_of
 from api.versions import PREFIX
 from gateway.aggregates import Aggregate, Reference
-from gateway.catalog import Catalog, Method, Param
+from gateway.catalog import Catalog, Method, Param, kind_of
 
 Item = tuple[str, dict[str, Any]]
 #: What any call may end in, whatever the method.
@@ -32,7 +32,7 @@ ANSWER = {"$ref": "#/components/responses/Answer"}
 HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
 _STREAM = {
     "description": "The service's own bytes, as they come; a failure before the first one is an envelope.",
-    "content": {"text/event-stream": {"schema": {"type": "string"}}, "*/*": {"schema": {}}},
+    "content": {"text/event-stream": {}, "*/*": {}},
 }
 
 
@@ -65,7 +65,7 @@ def method_codes(method: Method) -> frozenset[Kind]:
 
 
 def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Failures) -> dict[str, Any]:
-    answer = _STREAM if getattr(method, "streams_answer", False) else ANSWER
+    answer = _STREAM if method.streams_answer else ANSWER
     roles = " or ".join(sorted(method.service.roles | {"admin"}))
     return {
         "operationId": f"{method.full_name}{suffix}",
@@ -78,17 +78,27 @@ def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Fa
 
 def _post(method: Method, failures: Failures) -> dict[str, Any]:
     made = _operation(method, "", method_codes(method) | BODY, failures)
+    if method.streams_body:
+        kind = "multipart/form-data" if kind_of(method.body) == "multipart" else "application/octet-stream"
+        return {**made, "parameters": [*_queries(method), *_headers(method)], "requestBody": {"content": {kind: {}}}}
     declared = {param.name: _keywords(param) for param in method.params}
     example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
     content = {"application/json": {"schema": object_of(declared), "example": example}}
     needed = any(map(_is_needed, method.params))
-    return {**made, "parameters": HEADERS, "requestBody": {"required": needed, "content": content}}
+    return {**made, "parameters": _headers(method), "requestBody": {"required": needed, "content": content}}
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:
-    params = [_query(param.name, _keywords(param)) for param in method.params if not _is_object(param)]
     made = _operation(method, ".get", method_codes(method), failures)
-    return {**made, "parameters": [*params, *HEADERS]}
+    return {**made, "parameters": [*_queries(method), *_headers(method)]}
+
+
+def _headers(method: Method) -> list[dict[str, str]]:
+    return HEADERS[:1] if method.stream else HEADERS  # what is streamed is not kept, so no key gives it again
+
+
+def _queries(method: Method) -> list[dict[str, Any]]:
+    return [_query(param.name, _keywords(param)) for param in method.params if not _is_object(param)]
 
 
 def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
