@@ -52,11 +52,12 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    asked = request.headers.get("X-Request-ID", "")
-    g.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-    g.context = Context.read(request.headers.get("traceparent", ""), request.headers.get("tracestate", ""))
+    here, headers = _behind(g), _behind(request).headers
+    asked = headers.get("X-Request-ID", "")
+    here.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+    here.context = Context.read(headers.get("traceparent", ""), headers.get("tracestate", ""))
     began = time.perf_counter()
-    g.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
+    here.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
 
 
 def _finish(response: Response) -> Response:
@@ -64,8 +65,9 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("X-Request-ID", here.request_id)  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
     elapsed_ms = here.elapsed_ms()
-    count_request(response, elapsed_ms / 1000)
-    parts().log.info(
+    made = parts()
+    count_request(made.gateway.metrics, asked, response.status_code, elapsed_ms / 1000)
+    made.log.info(
         "request",
         request_id=here.request_id,
         trace_id=here.context.trace_id if here.context else None,
