@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     :raises CatalogError: the catalog is wrong.
     """
     settings = settings or Settings.from_env()
-    masker, metrics, clock = Masker(), Metrics(), clock or SystemClock()
+    masker, clock = Masker(), clock or SystemClock()
     log = logs.configure(settings.log_level, masker)
 
     app = App(__name__, static_folder=None)
@@ -65,9 +65,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     store, cached = _stores(app, settings, clock, log)
     catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
     watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
-    shared = GatewayParts.over(store, metrics=metrics, clock=clock, log=log, masker=masker)
-    shared = replace(shared, dumps=settings.log_level == "debug")
-    gateway = Gateway(watcher.load(), shared)
+    shared = GatewayParts.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
+    gateway = Gateway(watcher.load(), replace(shared, dumps=settings.log_level == "debug"))
     gateway.follow(watcher)
     if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
         gateway.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)

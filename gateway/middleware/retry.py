@@ -28,12 +28,48 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     more, whatever the method: the vendor did nothing.
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
-    policy, budget, clock = method.retry, _budget(method, parts), parts.clock
-    service, retries, at = method.service.name, parts.metrics.retries, ("base_url", "backup_url")
-    breakers = [circuit_of(method.service, parts, each).breaker for each in at]
+    return _Retry(method, parts, following).handle
 
-    def objection(call: Call, error: DownstreamError, failures: int, wait: float) -> str | None:
+
+class _Retry:
+    def __init__(self, method: Method, parts: Parts, following: Handler) -> None:
+        self._method, self._parts, self._following = method, parts, following
+        self._policy, self._budget, self._clock = method.retry, _budget(method, parts), parts.clock
+        at = ("base_url", "backup_url")
+        self._breakers = [circuit_of(method.service, parts, each).breaker for each in at]
+
+    def handle(self, call: Call) -> Result:
+        self._budget.record_call()
+        failures, renewed = 0, False
+        last: DownstreamError | None = None
+        while True:
+            try:
+                return self._following(call)
+            except CredentialExpired:
+                if renewed or call.spent:
+                    raise
+                renewed = True
+                self._again(call, "credential", "the token was refused; once more with another")
+            except (DeadlineExceeded, CallRefused) as error:
+                raise last or error from error  # it came to this because the service failed: that is what to say
+            except DownstreamError as error:
+                failures, last = failures + 1, error
+                wait = self._wait(error, failures)
+                if why := self._objection(call, error, failures, wait):
+                    call.trace.note(self._clock.now(), "no retry", why)
+                    raise
+                reason = _reason(error)
+                self._again(call, reason, f"{reason}; in {wait:.3f} s")
+                self._clock.sleep(wait)
+
+    def _wait(self, error: DownstreamError, failures: int) -> float:
+        """Seconds before the next attempt."""
+        wait = delay(failures, self._policy.backoff, self._policy.max_backoff, self._parts.jitter())
+        return max(wait, error.retry_after or 0.0)
+
+    def _objection(self, call: Call, error: DownstreamError, failures: int, wait: float) -> str | None:
         """Why it is not sent again."""
+        method, policy = self._method, self._policy
         safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
         if not _wanted(error, policy):
             return f"{error.type} is not among those to repeat"
@@ -41,42 +77,15 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
             return "it may have been done, and may not be done twice"
         if failures > policy.times:
             return f"no more than {policy.times} retries"
-        if clock.now() + wait >= call.deadline:
+        if self._clock.now() + wait >= call.deadline:
             return "the deadline comes first"
-        if breakers[call.backup].hopeless:
+        if self._breakers[call.backup].hopeless:
             return "nothing has succeeded for a while"
-        return None if budget.allow_retry() else "the retry budget is spent"
+        return None if self._budget.allow_retry() else "the retry budget is spent"
 
-    def again(call: Call, reason: str, said: str) -> None:
-        call.trace.note(clock.now(), "retry", said)
-        retries.labels(service, reason).inc()
-
-    def handle(call: Call) -> Result:
-        budget.record_call()
-        failures, renewed = 0, False
-        last: DownstreamError | None = None
-        while True:
-            try:
-                return following(call)
-            except CredentialExpired:
-                if renewed or call.spent:
-                    raise
-                renewed = True
-                again(call, "credential", "the token was refused; once more with another")
-            except (DeadlineExceeded, CallRefused) as error:
-                raise last or error from error  # it came to this because the service failed: that is what to say
-            except DownstreamError as error:
-                failures, last = failures + 1, error
-                wait = delay(failures, policy.backoff, policy.max_backoff, parts.jitter())
-                wait = max(wait, error.retry_after or 0.0)
-                if why := objection(call, error, failures, wait):
-                    call.trace.note(clock.now(), "no retry", why)
-                    raise
-                reason = _reason(error)
-                again(call, reason, f"{reason}; in {wait:.3f} s")
-                clock.sleep(wait)
-
-    return handle
+    def _again(self, call: Call, reason: str, said: str) -> None:
+        call.trace.note(self._clock.now(), "retry", said)
+        self._parts.metrics.retries.labels(self._method.service.name, reason).inc()
 
 
 def _budget(method: Method, parts: Parts) -> RetryBudget:

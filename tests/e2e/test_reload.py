@@ -144,7 +144,7 @@ def test_four_workers_take_a_change_within_two_seconds(start: Callable[..., Live
     for number in (1, 2):
         put(live, CATALOG.format(url=box.url, number=number))
         began = time.monotonic()
-        wait_for(lambda number=number: taken(live, 4, number), TAKEN_WITHIN + MARGIN)
+        assert wait_for(lambda number=number: taken(live, 4, number), TAKEN_WITHIN + MARGIN)
         print(f"all four served version {number} after {time.monotonic() - began:.2f} s")  # noqa: T201
 
 

@@ -48,7 +48,7 @@ def test_every_envelope_has_its_samples() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_is_written_as_a_user_may_write_it(name: str) -> None:
-    DescribedEnvelope().load({**PRESETS[name]})
+    assert DescribedEnvelope().load({**PRESETS[name]})["ok"]
 
 
 @pytest.mark.parametrize("name", NAMES)

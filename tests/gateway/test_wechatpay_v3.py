@@ -163,7 +163,7 @@ def test_what_is_signed_and_the_header_are_as_wechat_pays_documentation_shows_th
     assert made.headers["Authorization"].replace(signature, "SIGNATURE") == at["authorization"]
 
 
-def replied(after: float, *, body: str = "", timestamp: str = "") -> None:
+def check_reply(after: float, *, body: str = "", timestamp: str = "") -> None:
     """Verifies the documented reply to a request that was made ``after`` seconds before it."""
     at = VECTORS["reply"]
     headers = {"Timestamp": timestamp or at["timestamp"], "Nonce": at["nonce"], "Serial": PUBLIC_KEY_ID}
@@ -177,19 +177,19 @@ def replied(after: float, *, body: str = "", timestamp: str = "") -> None:
 
 @pytest.mark.parametrize("after", [0, -299, 299])
 def test_a_reply_is_verified_over_what_wechat_pays_documentation_shows(after: float) -> None:
-    replied(after)
+    check_reply(after)
 
 
 @pytest.mark.parametrize("after", [-301, 301])
 def test_a_reply_of_more_than_300_seconds_before_or_after_the_request_is_refused(after: float) -> None:
     with pytest.raises(SignatureRejected):
-        replied(after)
+        check_reply(after)
 
 
 def test_a_reply_whose_time_is_no_number_is_refused() -> None:
     for timestamp in ("x", "nan"):
         with pytest.raises(SignatureRejected):
-            replied(0, timestamp=timestamp)
+            check_reply(0, timestamp=timestamp)
 
 
 def test_a_dry_run_shows_the_request_with_stars_for_its_signature(pay: Callable[..., Gate], box: Sandbox) -> None:
