@@ -134,8 +134,9 @@ def test_a_vendors_error_code_inside_a_200_opens_the_circuit_for_all_workers_and
     while breaker(live, "coded") == {"closed"}:
         broken = at_once(live, "call/coded/m", verb="POST", json={"name": "a", "errcode": -1})
         assert codes(broken).keys() <= {-1004, -1007}
+    failing = {"name": "a", "errcode": -1}  # a probe that succeeded would close it before all are refused
     refused = wait_for(
-        lambda: [a for a in at_once(live, "call/coded/m", 4, verb="POST", json={}) if a.status_code == 503]
+        lambda: [a for a in at_once(live, "call/coded/m", 4, verb="POST", json=failing) if a.status_code == 503]
     )
     assert 0 < int(refused[0].headers["Retry-After"]) <= 2
     healthy = {"name": "a", "errcode": 0}
