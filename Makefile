@@ -24,7 +24,7 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/lint-imports
 
 test: .venv/dev ## The whole suite, over real sockets
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench

@@ -28,9 +28,6 @@ from gateway.watcher import Watcher
 from models import Database
 
 CONFIG = {
-    "API_TITLE": "Postern",
-    "API_VERSION": "v1",
-    "OPENAPI_VERSION": "3.1.0",
     "CACHE_TYPE": "api.store_cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }

@@ -11,7 +11,7 @@ from flask import g, request
 from api.body import check_declared_hash
 from api.errors import TokenInvalid, Unauthenticated
 from api.identity import identity
-from api.parts import parts
+from api.parts import behind, parts
 from api.signatures import signing_app
 from gateway.call import Caller
 from gateway.errors import Forbidden
@@ -41,8 +41,8 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            g.caller = _caller(streamed(*args, **kwargs))
-            if g.caller.role not in roles:
+            caller = g.caller = _caller(streamed(*args, **kwargs))
+            if caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
 
@@ -61,21 +61,23 @@ def _caller(streamed: bool) -> Caller:
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
-    g.by_authorization = False
-    if token := request.headers.get("X-Postern-Token"):
+    here, headers = behind(g), behind(request).headers
+    here.by_authorization = False
+    if token := headers.get("X-Postern-Token"):
         return _bearer(token, streamed)
-    if request.headers.get("X-App-Id"):
+    if headers.get("X-App-Id"):
         return signing_app(streamed=streamed)
-    g.by_authorization = True
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    here.by_authorization = True
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return _bearer(token.strip(), streamed)
 
 
 def _bearer(text: str, streamed: bool) -> Caller:
-    token = identity().tokens.verify(text)
-    if token.jti in identity().revocations:
+    known = identity()
+    token = known.tokens.verify(text)
+    if token.jti in known.revocations:
         raise TokenInvalid("The token was revoked.")
     g.token = token
     if not streamed:

@@ -12,6 +12,7 @@ from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import BrokenBody, CallerSignatureInvalid, MalformedBody, TooLarge, UnsupportedMediaType
+from api.parts import behind
 from gateway.bodies import load_json
 
 CHUNK = 64 * 1024  # bytes
@@ -23,13 +24,14 @@ def body_bytes() -> bytes:
 
     :raises TooLarge: it is over ``MAX_BODY``.
     """
+    asked = behind(request)
     try:
-        body = request.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+        body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
     except RequestEntityTooLarge:
         raise
     except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
         raise BrokenBody(detail=type(error).__name__) from error
-    if request.content_length is None and len(body) >= (request.max_content_length or 0):
+    if asked.content_length is None and len(body) >= (asked.max_content_length or 0):
         raise TooLarge  # a chunked body is cut at the limit, not refused
     g.body_was_read = True
     return body

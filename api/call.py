@@ -68,8 +68,7 @@ def _query() -> dict[str, Any]:
 @blueprint.after_request
 def tell_allowed(response: Response) -> Response:
     """What OPTIONS says of a method that cannot be called by GET."""
-    named = request.view_args
-    if request.method == "OPTIONS" and named:
+    if request.method == "OPTIONS" and (named := request.view_args):
         method = parts().gateway.catalog.find(**named)
         if method and method.verb != "GET":
             response.headers["Allow"] = "OPTIONS, POST"

@@ -14,7 +14,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from api.metrics import count_request
-from api.parts import parts
+from api.parts import behind, parts
 from gateway.bodies import dump_json
 from gateway.masking import Masker
 from gateway.tracing import Context
@@ -52,7 +52,7 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    here, headers = _behind(g), _behind(request).headers
+    here, headers = behind(g), behind(request).headers
     asked = headers.get("X-Request-ID", "")
     here.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
     here.context = Context.read(headers.get("traceparent", ""), headers.get("tracestate", ""))
@@ -61,7 +61,7 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    here, asked = _behind(g), _behind(request)
+    here, asked = behind(g), behind(request)
     response.headers.setdefault("X-Request-ID", here.request_id)  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
     elapsed_ms = here.elapsed_ms()
@@ -83,8 +83,3 @@ def _finish(response: Response) -> Response:
         elapsed_ms=round(elapsed_ms, 1),
     )
     return response
-
-
-def _behind(proxy: Any) -> Any:
-    """What a proxy stands for; the proxy would look for it at every use."""
-    return proxy._get_current_object()

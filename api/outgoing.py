@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, g, request
 
+from api.parts import behind
 from gateway import Call
 from gateway.call import Trace
 from gateway.errors import fields_error
@@ -20,15 +21,17 @@ def callers_call(service: str, method: str, params: Mapping[str, Any], **more: A
 
     :param more: other fields of ``Call``.
     """
-    g.context = g.context or Context.begun()  # one for all calls of this request
-    whose = {"caller": g.caller, "request_id": g.request_id, "context": g.context}
+    here = behind(g)
+    here.context = here.context or Context.begun()  # one for all calls of this request
+    whose = {"caller": here.caller, "request_id": here.request_id, "context": here.context}
     return Call(service, method, params, timeout=request_timeout(), **whose, **more)
 
 
 def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
     """The one call of this request: the answer's headers and the log will tell of it."""
-    g.called, g.trace = (service, method), Trace()
-    return callers_call(service, method, params, trace=g.trace, **more)
+    here, trace = behind(g), Trace()
+    here.called, here.trace = (service, method), trace
+    return callers_call(service, method, params, trace=trace, **more)
 
 
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
@@ -47,7 +50,8 @@ def request_timeout() -> float | None:
 
 def tell_attempts(response: Response) -> Response:
     """``X-Attempts`` and ``Server-Timing``, on failures too."""
-    trace: Trace | None = g.get("trace")
+    here = behind(g)
+    trace: Trace | None = here.get("trace")
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
         if trace.cache:
@@ -59,7 +63,7 @@ def tell_attempts(response: Response) -> Response:
         if trace.replayed:
             response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
-        response.headers["Server-Timing"] = f"total;dur={g.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+        response.headers["Server-Timing"] = f"total;dur={here.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
     return response
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import current_app
 from flask_caching import Cache
@@ -15,6 +15,8 @@ from gateway.masking import Masker
 from gateway.stores import Store
 from gateway.watcher import Watcher
 from models import Database
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,3 +35,8 @@ class Parts:
 def parts() -> Parts:
     """The parts of the app that serves this request."""
     return cast(Parts, current_app.extensions["postern"])
+
+
+def behind(proxy: T) -> T:
+    """What ``g`` or ``request`` stands for, for who asks several things of it: the proxy looks for it at every one."""
+    return cast(T, proxy._get_current_object())  # type: ignore[attr-defined]

@@ -24,3 +24,6 @@ class RestConverter(BaseConverter):
 
     part_isolating = False
     regex = r"[\s\S]*"
+
+
+CONVERTERS = {"id": IdConverter, "key": KeyConverter, "rest": RestConverter}

@@ -73,11 +73,11 @@ def arguments() -> argparse.Namespace:
     made.add_argument("--only", nargs="+", choices=START, default=list(START), metavar="|".join(START))
     options = made.parse_args()
     options.only = list(dict.fromkeys(options.only))
-    if options.readme and len(options.only) < len(START):
-        made.error("--readme takes the whole table: leave out --only")
+    if options.write and len(options.only) < len(START):
+        made.error("--write takes the whole table: leave out --only")
     return options
 
 
 if __name__ == "__main__":
     options = arguments()
-    publish(lambda: run(options), "bench", readme=options.readme)
+    publish(lambda: run(options), "bench", write=options.write)

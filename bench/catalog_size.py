@@ -183,7 +183,7 @@ def run(options: argparse.Namespace) -> str:
 
 def main() -> None:
     options = parser("bench.catalog_size", __doc__, rounds=7, requests=1000, most=20000).parse_args()
-    publish(lambda: run(options), "bench:catalog", readme=options.readme)
+    publish(lambda: run(options), "bench:catalog", write=options.write)
 
 
 if __name__ == "__main__":

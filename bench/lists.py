@@ -106,11 +106,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.lists", description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--times", type=int, default=100, help="requests for each page")
-    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    parser.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
     options = parser.parse_args()
     if options.rows < FAR * LIMIT or options.times < 1:
         parser.error(f"--rows must be at least {FAR * LIMIT}, --times at least 1")
-    publish(lambda: run(options.rows, options.times), "bench:lists", readme=options.readme, failures=(PostgresError,))
+    publish(lambda: run(options.rows, options.times), "bench:lists", write=options.write, failures=(PostgresError,))
 
 
 if __name__ == "__main__":

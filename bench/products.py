@@ -87,11 +87,11 @@ def arguments() -> argparse.Namespace:
     made.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS))
     options = made.parse_args()
     options.only = [kind for kind in KINDS if kind in options.only]
-    if options.readme and len(options.only) < len(KINDS):
-        made.error("--readme takes the whole table: leave out --only")
+    if options.write and len(options.only) < len(KINDS):
+        made.error("--write takes the whole table: leave out --only")
     return options
 
 
 if __name__ == "__main__":
     options = arguments()
-    publish(lambda: run(options), "bench:products", readme=options.readme)
+    publish(lambda: run(options), "bench:products", write=options.write)

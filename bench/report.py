@@ -26,7 +26,7 @@ def versions(*packages: str) -> str:
     return ", ".join((f"Python {platform.python_version()}", *told))
 
 
-def write(mark: str, text: str, path: Path = ROOT / "README.md") -> None:
+def write(mark: str, text: str, path: Path = ROOT / "docs" / "speed.md") -> None:
     """Put ``text`` where the file has ``<!-- mark -->`` and ``<!-- /mark -->``.
 
     :raises BenchError: it has them not at all, or twice.

@@ -78,7 +78,7 @@ def parser(name: str, about: str | None, rounds: int, requests: int, most: int) 
     made.add_argument("--rounds", type=within(1, 50), default=rounds)
     made.add_argument("--requests", type=within(100, most), default=requests, help="a round and server")
     made.add_argument("--concurrency", type=within(1, 64), default=16)
-    made.add_argument("--readme", action="store_true", help="write the table into README.md")
+    made.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
     return made
 
 
@@ -88,13 +88,13 @@ def yard() -> Iterator[Yard]:
         yield made
 
 
-def publish(made: Callable[[], str], mark: str, *, readme: bool, failures: tuple[type[Exception], ...] = ()) -> None:
-    """Print what ``made`` gives, and write it into README.md if asked to; on a failure say so and exit."""
+def publish(made: Callable[[], str], mark: str, *, write: bool, failures: tuple[type[Exception], ...] = ()) -> None:
+    """Print what ``made`` gives, and write it into docs/speed.md if asked to; on a failure say so and exit."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         text = made()
         print(text)
-        if readme:
+        if write:
             report.write(mark, text)
     except (BenchError, *failures) as failure:
         sys.exit(f"bench: {failure}")

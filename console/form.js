@@ -20,7 +20,7 @@ function mandatory(rules) {
 
 function control(id, name, rules) {
   const shared = { id, name, required: mandatory(rules), "aria-describedby": `${id}-hint ${id}-error` };
-  const preset = "default" in rules ? text(rules.default) : "";
+  const preset = "default" in rules ? text(rules.default) : mandatory(rules) && "example" in rules ? text(rules.example) : "";
   const choices = rules.enum || (rules.type === "boolean" ? [true, false] : null);
   if (choices) {
     const options = choices.map(text);

@@ -1,7 +1,8 @@
 """The requests-based client: one tuned session for each service, and the only way out.
 
-A session here has ``trust_env=False`` (no ``.netrc``, no proxy variables), follows no redirect, keeps no cookie, and
-has an adapter for the declared origins only: any other URL raises ``requests.exceptions.InvalidSchema``.
+A session here has an adapter for the declared origins only: any other URL raises
+``requests.exceptions.InvalidSchema``. What is prepared already goes to its adapter without ``Session.send``, so that
+no redirect is followed, no cookie kept, and neither ``.netrc`` nor a proxy variable read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from certifi import where
-from requests import PreparedRequest, Response, Session
+from requests import PreparedRequest, Session
 from requests.structures import CaseInsensitiveDict
 
 from gateway.answer import TimedResponse
@@ -27,24 +28,14 @@ from gateway.incoming import Incoming, Pace
 from gateway.transport import PooledAdapter
 
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
-_NO_PROXIES: dict[str, str] = {}
-
-
-class _PlainSession(Session):
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.adapters.clear()
-
-    def get_redirect_target(self, resp: Response) -> None:
-        """None, always: a redirect is an answer like any other."""
 
 
 class Channel:
     """A session of its own to one place, behind these adapters by origin."""
 
     def __init__(self, adapters: Mapping[str, PooledAdapter], clock: Clock) -> None:
-        self._session = _PlainSession()
+        self._session = Session()
+        self._session.adapters.clear()
         self._clock = clock
         for origin, adapter in adapters.items():
             self._session.mount(origin + "/", adapter)
@@ -59,19 +50,12 @@ class Channel:
         if left <= 0:
             raise DeadlineExceeded
         try:
-            response = self._session.send(
-                _prepared(request),
-                timeout=(timeout.connect, timeout.read, left),  # type: ignore[arg-type]  # our adapter takes three
-                allow_redirects=False,
-                stream=True,  # the adapter has read the body already
-                proxies=_NO_PROXIES,
-            )
+            response = self._adapter(request).send(_prepared(request), timeout=(timeout.connect, timeout.read, left))
         except (ConnectTimeout, ReadTimeout) as error:
             if self._clock.now() >= deadline:
                 raise DeadlineExceeded from error
             raise
-        first_byte = cast(TimedResponse, response).first_byte
-        return HttpResponse(response.status_code, response.headers, response.content, first_byte)
+        return HttpResponse(response.status_code, response.headers, response.content, response.first_byte)
 
     def open(self, request: HttpRequest, pace: Pace) -> Incoming:
         """One attempt whose answer is read as it comes.
@@ -80,9 +64,8 @@ class Channel:
         """
         if pace.deadline <= self._clock.now():
             raise DeadlineExceeded
-        adapter = cast(PooledAdapter, self._session.get_adapter(request.url))
         try:
-            return adapter.open(_prepared(request), request.upload, pace)
+            return self._adapter(request).open(_prepared(request), request.upload, pace)
         except (ConnectTimeout, ReadTimeout) as error:
             if self._clock.now() >= pace.deadline:
                 raise DeadlineExceeded from error
@@ -90,6 +73,9 @@ class Channel:
 
     def close(self) -> None:
         self._session.close()
+
+    def _adapter(self, request: HttpRequest) -> PooledAdapter:
+        return cast(PooledAdapter, self._session.get_adapter(request.base_url + "/"))
 
 
 def _prepared(request: HttpRequest) -> PreparedRequest:

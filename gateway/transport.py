@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Response
+from requests import PreparedRequest
 from requests.adapters import BaseAdapter
 
 from gateway.answer import Answer, StreamedAnswer, TimedResponse
@@ -45,7 +45,7 @@ class PooledAdapter(BaseAdapter):
         self._idle: deque[tuple[Connection, float]] = deque(maxlen=pool_size)
         self._closed = False
 
-    def send(self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object) -> Response:
+    def send(self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object) -> TimedResponse:
         """One exchange; the answer's body is read whole.
 
         :param timeout: ``(connect, read, total)`` seconds; ``read`` runs from connected to the last byte.
@@ -58,7 +58,7 @@ class PooledAdapter(BaseAdapter):
         began, wire = now(), self._wire(request)
         until = began + total
 
-        def exchange(line: Connection) -> Response:
+        def exchange(line: Connection) -> TimedResponse:
             response, first = self._exchange(line, request, wire, min(until, now() + read))
             response.first_byte = first - began
             return response

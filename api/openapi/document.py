@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
 import orjson
-from apispec import APISpec
 from flask import Flask
+from flask_smorest import Blueprint
 
+from api.openapi.collected import collected
 from api.openapi.common import (
     INFO,
     PARAMETERS,
@@ -46,8 +47,8 @@ AT_ONCE = 50  # methods between two pauses
 class OpenApi:
     """Safe under threads and greenlets."""
 
-    def __init__(self, app: Flask, spec: APISpec) -> None:
-        self._app, self._spec = app, spec
+    def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
+        self._app, self._resources = app, resources
         self._lock = threading.Lock()
         self._kept: tuple[Catalog | None, Page | None] = None, None
         self._base: tuple[dict[str, Any], Failures] | None = None
@@ -82,7 +83,7 @@ class OpenApi:
 
     def _fixed(self) -> tuple[dict[str, Any], Failures]:
         """What no catalog changes."""
-        spec, failures = self._spec, Failures()
+        spec, failures = collected(self._resources), Failures()
         for name, schema in (("Call", CallSchema), ("Batch", BatchSchema)):
             spec.components.schema(name, schema=schema)
         told = spec.to_dict()

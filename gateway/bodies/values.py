@@ -61,12 +61,7 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
     try:
-        value = json.loads(
-            text.removeprefix("\ufeff"),
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            object_pairs_hook=_no_duplicates if strict else None,
-        )
+        value = (_STRICT if strict else _LOOSE).decode(text.removeprefix("\ufeff"))
     except RecursionError as error:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from error
     except json.JSONDecodeError as error:
@@ -94,6 +89,10 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError("the same key is given twice in one object")
     return made
+
+
+_LOOSE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_duplicates)
 
 
 def _check_depth(body: bytes, value: object) -> None:

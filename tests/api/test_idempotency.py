@@ -154,12 +154,11 @@ def test_an_unknown_payment_is_not_sent_again_by_the_same_request_where_it_could
     assert shop.charged() == ["4.50"]
 
 
-def test_the_order_remembers_for_longer_than_the_key(shop: Shop, clock) -> None:
+def test_the_order_remembers_for_longer_than_the_key(shop: Shop, clock, login) -> None:
     order = shop.order()
     pay(shop, order)
     clock.advance(KEPT + 1)
-    headers = {"user": {"Authorization": f"Bearer {shop.log_in('user')['access_token']}"}}
-    shop.headers = headers
+    shop.headers = {"user": {"Authorization": f"Bearer {login('user')['access_token']}"}}
 
     again = pay(shop, order)
 

@@ -55,11 +55,8 @@ def settings(settings: Settings, box: Sandbox, tmp_path: Path) -> Settings:
 class Shop:
     """One user with one product."""
 
-    def __init__(self, app: Any, login: Any, users: dict[str, int], box: Sandbox) -> None:
-        self.app, self.box, self.users, self.log_in = app, box, users, login
-        self.headers = {
-            role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")
-        }
+    def __init__(self, app: Any, tokens: Any, users: dict[str, int], box: Sandbox) -> None:
+        self.app, self.box, self.users, self.headers = app, box, users, tokens
         with self.database.session() as session:
             session.add_all(Product(name=price, price=price, stock=100) for price in ("4.50", "0.13"))
 
@@ -95,8 +92,8 @@ class Shop:
 
 
 @pytest.fixture
-def shop(app, login, users, box) -> Shop:
-    return Shop(app, login, users, box)
+def shop(app, tokens, users, box) -> Shop:
+    return Shop(app, tokens, users, box)
 
 
 def test_an_order_is_charged_its_total_and_is_paid(shop: Shop, box: Sandbox) -> None:
@@ -376,7 +373,7 @@ class Books(BaseHTTPRequestHandler):
 @pytest.fixture
 def books(shop: Shop, make_app, settings: Settings) -> Iterator[type[Books]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Books) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         catalog = Path(settings.catalog).with_name("books.yaml")
         url = f"http://127.0.0.1:{server.server_port}"
         catalog.write_text(f"version: 1\nservices:{MORE.format(url=url)}", encoding="utf-8")

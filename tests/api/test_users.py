@@ -192,18 +192,19 @@ def test_a_change_that_touches_neither_role_nor_password_ends_no_login(client, t
     assert client.get(path, headers=tokens["user"]).status_code == 200
 
 
-def test_ones_own_new_password_takes_the_current_one_and_ends_ones_logins(client, tokens, users, log_in) -> None:
+def test_ones_own_new_password_takes_the_current_one_and_ends_ones_logins(client, login, users, log_in) -> None:
     path = f"/api/v1/users/{users['user']}"
-    without = client.patch(path, json={"password": NEW}, headers=tokens["user"])
-    wrong = client.patch(path, json={"password": NEW, "current_password": "wrong"}, headers=tokens["user"])
-    right = client.patch(path, json={"password": NEW, "current_password": PASSWORD}, headers=tokens["user"])
+    before = {"Authorization": f"Bearer {login()['access_token']}"}
+    without = client.patch(path, json={"password": NEW}, headers=before)
+    wrong = client.patch(path, json={"password": NEW, "current_password": "wrong"}, headers=before)
+    right = client.patch(path, json={"password": NEW, "current_password": PASSWORD}, headers=before)
 
     assert outcome(without) == (400, -3003)
     assert set(without.json["error"]["fields"]) == {"current_password"}
     assert outcome(wrong) == (401, -2006)
     assert outcome(right) == (200, 0)
     assert "password" not in right.text
-    assert outcome(client.get(path, headers=tokens["user"])) == (401, -2003)
+    assert outcome(client.get(path, headers=before)) == (401, -2003)
     assert log_in("user").status_code == 401
     assert log_in("user", NEW).status_code == 200
 
@@ -219,8 +220,8 @@ def test_guessing_the_current_password_locks_out(client, tokens, users) -> None:
     assert "Retry-After" in locked.headers
 
 
-def test_an_admin_gives_somebody_a_new_password_without_the_current_one(client, tokens, users, log_in) -> None:
-    path, before = f"/api/v1/users/{users['user']}", tokens["user"]
+def test_an_admin_gives_somebody_a_new_password_without_the_current_one(client, tokens, login, users, log_in) -> None:
+    path, before = f"/api/v1/users/{users['user']}", {"Authorization": f"Bearer {login()['access_token']}"}
     assert client.patch(path, json={"password": NEW}, headers=tokens["admin"]).status_code == 200
     assert outcome(client.get(path, headers=before)) == (401, -2003)
     assert log_in("user", NEW).status_code == 200

@@ -95,10 +95,11 @@ class Live:
             raise
         return self
 
-    def stop(self) -> None:
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """At once, or with SIGTERM as an operator would."""
         if not hasattr(self, "process"):
             return  # it never got so far
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(how)
         try:
             self.process.wait(10)
         except subprocess.TimeoutExpired:

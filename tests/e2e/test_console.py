@@ -41,6 +41,11 @@ services:
           urgent: {{type: boolean}}
           where: {{type: object, properties: {{city: {{type: string}}}}}}
       fail: {{http: GET /status/500}}
+      greet:
+        http: POST /anything
+        params:
+          name: {{type: string, required: true, example: Ann}}
+          note: {{type: string, example: nothing}}
 """
 
 
@@ -183,6 +188,14 @@ def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(visi
     line = page.get_by_label("curl").text_content() or ""
     assert f"-d '{sent}'" in line
     assert "Bearer $TOKEN" in line
+
+
+def test_what_must_be_given_begins_with_its_example(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/greet")
+    expect(page.get_by_label("name")).to_have_value("Ann")
+    expect(page.get_by_label("note")).to_have_value("")
+    assert """-d '{"name":"Ann"}'""" in (page.get_by_label("curl").text_content() or "")
 
 
 def test_the_curl_line_works_in_a_shell(visit, live: Live) -> None:
