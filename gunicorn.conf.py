@@ -59,7 +59,7 @@ class _Silence(gevent.Timeout):
         return super().__exit__(*caught)
 
     def end(self):
-        if time.monotonic() - self._since > 1:  # not what has just begun to come in
+        if time.monotonic() - self._since > 0.2:  # seconds; not what has just begun to come in
             gevent.get_hub().loop.run_callback(self._greenlet.throw, self)
 
 
@@ -73,11 +73,15 @@ class Worker(GeventWorker):
     def timeout_ctx(self):
         return _Silence(self.cfg.keepalive, self.silent)
 
-    def notify(self):
-        super().notify()
-        if not self.alive:
+    def handle_exit(self, sig, frame):
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._end_the_silent)
+
+    def _end_the_silent(self):
+        while True:  # gunicorn looks once a second whether any connection is left
             for each in list(self.silent):
                 each.end()
+            gevent.sleep(0.1)
 
 
 wsgi_app = "wsgi:app"

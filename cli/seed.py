@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import sys
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -18,6 +16,7 @@ from api.parts import parts
 from api.passwords import hash_password
 from cli.accounts import told
 from cli.demo import PRODUCTS, USERS
+from cli.progress import shown
 from models import Order, OrderLine, Product, User
 
 PASSWORD = "postern-demo"  # noqa: S105 - of every demo user, and in development only
@@ -84,7 +83,7 @@ def _add_orders(session: Session, chance: random.Random, users: list[int], produ
     """Orders of the demo's own products, whose stock is what the orders left."""
     orders: list[dict[str, Any]] = []
     lines: list[list[dict[str, Any]]] = []
-    for _ in _shown(range(ORDERS), "orders"):
+    for _ in shown(range(ORDERS), "orders"):
         buyable = [each for each in products if each.stock > 0]
         chosen = chance.sample(buyable, min(chance.randint(1, 4), len(buyable)))
         if not chosen:
@@ -103,12 +102,6 @@ def _add_orders(session: Session, chance: random.Random, users: list[int], produ
         ids = session.scalars(insert(Order).returning(Order.id, sort_by_parameter_order=True), orders)
         rows = [{**line, "order_id": order} for order, each in zip(ids, lines, strict=True) for line in each]
         session.execute(insert(OrderLine), rows)
-
-
-def _shown(steps: Sequence[int], label: str) -> Iterator[int]:
-    """The steps, with a bar of how many are done for whoever watches."""
-    with click.progressbar(steps, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-        yield from bar
 
 
 def _line(chance: random.Random, product: Product) -> dict[str, Any]:

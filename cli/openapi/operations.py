@@ -14,6 +14,7 @@ from cli.openapi.merging import Merger
 from cli.openapi.naming import Names, snake
 from cli.openapi.source import Spec, UnsayableError
 from cli.openapi.written import Noted, first_line, one_line
+from cli.progress import shown
 from schemas.catalog import VERBS
 
 _PATH = re.compile(r"/[!\x22$->@-~]*")
@@ -48,7 +49,7 @@ class Operations:
         return made
 
     def _all(self) -> Iterator[tuple[str, Mapping[str, Any], str, Mapping[str, Any]]]:
-        for path, value in self.spec.at("paths").items():
+        for path, value in shown(self.spec.at("paths").items(), "paths"):
             try:
                 item = self.spec.follow(value)
             except UnsayableError as error:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -77,6 +79,18 @@ def test_five_hundred_operations_pass_the_check_within_ten_seconds(name: str) ->
     catalog = loaded(imported(text))
     assert time.process_time() - begun < 10
     assert len(list(catalog.methods())) >= 500
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_who_watches_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch, watched: bool) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return watched
+
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    imported(json.dumps(github()))
+    assert ("paths" in screen.getvalue() and "100%" in screen.getvalue()) is watched
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
