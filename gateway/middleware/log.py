@@ -13,31 +13,57 @@ from gateway.stream import Stream
 
 def log(method: Method, parts: Parts, following: Handler) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters; of a stream at its end."""
-    service, name, hidden = method.service.name, method.name, method.mask
-    count = cache(lambda code: parts.metrics.attempts.labels(service, name, str(code)).inc)
-    full_name, first_byte = method.full_name, cache(partial(parts.metrics.first_byte.labels, service, name))
-    now, write, masked, clean = parts.clock.now, parts.log.info, parts.masker.params, parts.masker.said
+    return _Log(method, parts, following).handle
 
-    def over(call: Call, attempt: Attempt, began: float, error: BaseException | None) -> None:
+
+class _Log:
+    def __init__(self, method: Method, parts: Parts, following: Handler) -> None:
+        self._method, self._following = method, following
+        self._now, self._masker, self._write = parts.clock.now, parts.masker, parts.log.info
+        attempts, named = parts.metrics.attempts, (method.service.name, method.name)
+        self._count = cache(lambda code: attempts.labels(*named, str(code)).inc)
+        self._first_byte = cache(partial(parts.metrics.first_byte.labels, *named))
+
+    def handle(self, call: Call) -> Result:
+        began = self._now()
+        # the code, until we know better: the unforeseen is no success
+        attempt = Attempt(code=GatewayError.code, type=GatewayError.type, called=self._method.full_name, began=began)
+        call.trace.attempts.append(attempt)
+        try:
+            result = self._following(call)
+        except BaseException as error:
+            self._ended(call, attempt, error)
+            raise
+        if isinstance(result.data, Stream):
+            attempt.first_byte = attempt.elapsed = self._now() - began
+            result.data.at_end(lambda error: self._ended(call, attempt, error))
+        else:
+            self._ended(call, attempt, None)
+        return result
+
+    def _ended(self, call: Call, attempt: Attempt, error: BaseException | None) -> None:
         why = None
         if error is None:
             attempt.code, attempt.type = 0, None
         elif isinstance(error, GatewayError):
             attempt.code, attempt.type = error.code, error.type
             attempt.nothing_done, why = error.nothing_done, error.detail
-        attempt.elapsed = now() - began
-        count(attempt.code)()
-        first = attempt.first_byte
-        if first is not None:
-            first_byte().observe(first)
-        call.trace.params = masked(call.params, hidden)
-        write(
+        attempt.elapsed = self._now() - attempt.began
+        self._count(attempt.code)()
+        if attempt.first_byte is not None:
+            self._first_byte().observe(attempt.first_byte)
+        call.trace.params = self._masker.params(call.params, self._method.mask)
+        self._tell(call, attempt, why)
+
+    def _tell(self, call: Call, attempt: Attempt, why: str | None) -> None:
+        method, first = self._method, attempt.first_byte
+        self._write(
             "attempt",
             request_id=call.request_id,
             trace_id=call.context.trace_id,
             caller=call.caller.id,
-            service=service,
-            method=name,
+            service=method.service.name,
+            method=method.name,
             attempt=len(call.trace.attempts),
             status=attempt.status,
             code=attempt.code,
@@ -45,23 +71,5 @@ def log(method: Method, parts: Parts, following: Handler) -> Handler:
             **({} if first is None else {"first_byte_ms": round(first * 1000, 1)}),
             params=call.trace.params,
             **({"backup": True} if call.backup else {}),
-            **({"why": clean(why, call.params, hidden)} if why else {}),
+            **({"why": self._masker.said(why, call.params, method.mask)} if why else {}),
         )
-
-    def handle(call: Call) -> Result:
-        began = now()  # the code, until we know better: the unforeseen is no success
-        attempt = Attempt(code=GatewayError.code, type=GatewayError.type, called=full_name, began=began)
-        call.trace.attempts.append(attempt)
-        try:
-            result = following(call)
-        except BaseException as error:
-            over(call, attempt, began, error)
-            raise
-        if isinstance(result.data, Stream):
-            attempt.first_byte = attempt.elapsed = now() - began
-            result.data.at_end(lambda error: over(call, attempt, began, error))
-        else:
-            over(call, attempt, began, None)
-        return result
-
-    return handle
