@@ -45,6 +45,16 @@ def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
     raise AssertionError(f"not within {seconds} s")
 
 
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
+    """Tell it to end and wait until it has; one that does not is killed."""
+    process.send_signal(how)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 class Live:
     """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
 
@@ -99,12 +109,7 @@ class Live:
         """At once, or with SIGTERM as an operator would."""
         if not hasattr(self, "process"):
             return  # it never got so far
-        self.process.send_signal(how)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process, how)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 from pathlib import Path
 
-from tests.e2e.live import ROOT, free_port, wait_for
+from tests.e2e.live import ROOT, end, free_port, wait_for
 
 MISSING = (
     "These tests need nginx: apt-get install nginx (or brew install nginx). POSTERN_TEST_NGINX=no leaves them out."
@@ -76,12 +75,7 @@ class Nginx:
         return self
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
     def _listens(self) -> bool:
         assert self.process.poll() is None, self.log_file.read_text()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import requests
 import yaml
 
-from tests.e2e.live import ROOT, free_port, wait_for
+from tests.e2e.live import ROOT, end, free_port, wait_for
 from tests.e2e.promtool import MISSING, PromtoolError
 
 FOLDER = ROOT / "deploy" / "prometheus"
@@ -74,12 +73,7 @@ class Prometheus:
         return self
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """The series it gives now."""
