@@ -16,11 +16,12 @@ import time
 
 import gevent
 from gunicorn import util
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
 from gunicorn.http.wsgi import Response
 from gunicorn.workers.ggevent import GeventWorker
 
 from api import logs
-from api.errors import raw_answer
+from api.errors import refused
 from config import Settings, SettingsError
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
@@ -63,6 +64,9 @@ class _Silence(gevent.Timeout):
             gevent.get_hub().loop.run_callback(self._greenlet.throw, self)
 
 
+OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
+
+
 class Worker(GeventWorker):
     """Ends once its requests have; gunicorn's own waits ``graceful_timeout`` for connections that are only open."""
 
@@ -72,6 +76,25 @@ class Worker(GeventWorker):
 
     def timeout_ctx(self):
         return _Silence(self.cfg.keepalive, self.silent)
+
+    def handle_request(self, listener_name, req, sock, addr):
+        """gunicorn would join several ``Cookie`` lines with a comma, which makes one broken cookie of all."""
+        cookies = [value for name, value in req.headers if name == "COOKIE"]
+        if len(cookies) > 1:
+            req.headers = [each for each in req.headers if each[0] != "COOKIE"] + [("COOKIE", "; ".join(cookies))]
+        return super().handle_request(listener_name, req, sock, addr)
+
+    def handle_error(self, req, client, addr, exc):
+        """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
+        ours = not isinstance(exc, ParseException) or isinstance(exc, OUR_FAULT)
+        answer = refused(self.wsgi, addr[0] if addr else None, exc if ours else None)
+        with contextlib.suppress(OSError):
+            util.write_nonblock(client, answer)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(1)  # what is still coming is read, or its arrival would reset the answer
+            for _ in range(32):
+                if not client.recv(65536):
+                    break
 
     def handle_exit(self, sig, frame):
         super().handle_exit(sig, frame)
@@ -93,23 +116,10 @@ keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an i
 graceful_timeout = 30
 timeout = 60
 control_socket_disable = True
+limit_request_line = 8190  # bytes; as much as nginx takes
 forwarder_headers = ""  # no proxy may say SCRIPT_NAME or PATH_INFO for us
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
-
-
-def _write_error(sock, status, reason, message):
-    """The envelope where gunicorn would write HTML: to what it cannot read as HTTP."""
-    util.write_nonblock(sock, raw_answer(status))
-    with contextlib.suppress(OSError):  # what is still coming is read, or its arrival would reset the answer
-        sock.shutdown(socket.SHUT_WR)
-        sock.settimeout(1)
-        for _ in range(32):
-            if not sock.recv(65536):
-                break
-
-
-util.write_error = _write_error
 
 
 class _Held:

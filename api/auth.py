@@ -64,7 +64,7 @@ def _caller(streamed: bool) -> Caller:
     here, headers = behind(g), behind(request).headers
     here.by_authorization = False
     if token := headers.get("X-Postern-Token"):
-        return _bearer(token, streamed)
+        return _bearer(token.removeprefix("Bearer ").strip(), streamed)
     if headers.get("X-App-Id"):
         return signing_app(streamed=streamed)
     here.by_authorization = True

@@ -23,6 +23,7 @@ def body_bytes() -> bytes:
     """The whole body.
 
     :raises TooLarge: it is over ``MAX_BODY``.
+    :raises BrokenBody: it was cut off.
     """
     asked = behind(request)
     try:
@@ -31,7 +32,10 @@ def body_bytes() -> bytes:
         raise
     except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
         raise BrokenBody(detail=type(error).__name__) from error
-    if asked.content_length is None and len(body) >= (asked.max_content_length or 0):
+    length = asked.content_length
+    if length is not None and len(body) != length:
+        raise BrokenBody  # the server ends a body where the caller hangs up
+    if length is None and len(body) >= (asked.max_content_length or 0):
         raise TooLarge  # a chunked body is cut at the limit, not refused
     g.body_was_read = True
     return body

@@ -6,6 +6,7 @@ import math
 import sqlite3
 import uuid
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -16,10 +17,11 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from api.answers import shape
-from api.parts import parts
-from api.security import HEADERS
+from api.parts import Parts, parts
+from api.security import HEADERS, NOTHING, POLICY
 from gateway.bodies import dump_json
-from gateway.errors import CallerError, Conflict, CredentialError, GatewayError, InvalidParams, NotFound, StoreAway
+from gateway.errors import CallerError, Conflict, GatewayError, InvalidParams, NotFound, QuotaExceeded, StoreAway
+from gateway.masking import phones
 
 PROXIED = "/api/v1/proxy/"
 STATUS: Mapping[int, int] = {
@@ -175,7 +177,7 @@ def unfit(error: DataError) -> Response:
 
 
 def unforeseen(error: Exception) -> Response:
-    parts().log.error("unforeseen", request_id=g.get("request_id"), path=request.path, exc_info=error)
+    parts().log.error("unforeseen", request_id=g.get("request_id"), path=phones(request.path), exc_info=error)
     return answer(GatewayError())
 
 
@@ -187,8 +189,9 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     g.code = error.code
     body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    wait = 1.0 if error.retry_after is None and isinstance(error, QuotaExceeded) else error.retry_after
+    if wait is not None:  # a vendor need not say after how long its quota is there again
+        response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXIED):
@@ -202,14 +205,24 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     return response
 
 
-def raw_answer(status: int) -> bytes:
-    """What the server itself says to bytes that are no request: the envelope as a whole HTTP answer."""
-    error = GatewayError() if status == 500 else MalformedBody("This is not an HTTP request that can be understood.")
-    body = dump_json(shape(uuid.uuid4().hex, None, error.code, error.text, describe(error)))
-    line = "500 Internal Server Error" if status == 500 else "400 Bad Request"
+def refused(app: Flask, address: str | None, error: BaseException | None) -> bytes:
+    """What the server answers, whole, by itself: to bytes that are no request, or after an ``error`` outside the app.
+
+    It counts, and has its log line, which holds no word of what was sent.
+    """
+    made: Parts = app.extensions["postern"]
+    failure = GatewayError() if error else MalformedBody("This is not an HTTP request that can be understood.")
+    status, request_id = status_of(failure), uuid.uuid4().hex
+    body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
+    said = {"request_id": request_id, "address": address, "status": status, "code": failure.code}
+    if error:
+        made.log.error("unforeseen", request_id=request_id, exc_info=error)
+    made.log.info("request", **said)
+    made.gateway.metrics.count_request("none", "other", status)(0.0)
     headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    lines = [f"HTTP/1.1 {line}", *(f"{name}: {value}" for name, value in headers + HEADERS), "", ""]
-    return "\r\n".join(lines).encode() + body
+    headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body
 
 
 def status_of(error: GatewayError) -> int:
@@ -230,6 +243,6 @@ def describe(error: GatewayError) -> dict[str, Any]:
         told["method"] = error.method
     if error.fields:
         told["fields"] = error.fields
-    if error.vendor_code is not None and error.expose_vendor_code and not isinstance(error, CredentialError):
+    if error.vendor_code is not None and error.expose_vendor_code:
         told["vendor_code"] = error.vendor_code
     return told

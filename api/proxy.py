@@ -20,6 +20,13 @@ from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
+#: IANA's registry of HTTP methods, less CONNECT and TRACE, which are for proxies themselves; and caches' PURGE.
+METHODS = (
+    *VERBS, "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE",
+    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPFIND", "PROPPATCH",
+    "PURGE", "QUERY", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
+    "UPDATEREDIRECTREF", "VERSION-CONTROL",
+)  # fmt: skip
 APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
 TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
 OURS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE  # of this exchange
@@ -29,8 +36,8 @@ _TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
 
-@blueprint.route("/proxy/<service>", methods=VERBS, provide_automatic_options=False)
-@blueprint.route("/proxy/<service>/<rest:path>", methods=VERBS, provide_automatic_options=False)
+@blueprint.route("/proxy/<service>", methods=METHODS, provide_automatic_options=False)
+@blueprint.route("/proxy/<service>/<rest:path>", methods=METHODS, provide_automatic_options=False)
 @role_required(*ROLES, streamed=always)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Verb, path, query, headers and body as they came; the answer as it comes."""
@@ -68,8 +75,8 @@ def _passing() -> Pairs:
 
 def _same_token() -> bool:
     """The SDK was given the caller's own token for its key."""
-    token = request.headers.get("X-Postern-Token")
-    return bool(token) and request.headers.get("Authorization", "").split()[-1:] == [token]
+    token, other = (request.headers.get(name, "").split()[-1:] for name in ("X-Postern-Token", "Authorization"))
+    return bool(token) and token == other
 
 
 def _returning(headers: Pairs) -> Pairs:

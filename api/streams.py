@@ -15,7 +15,7 @@ from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
 from api.body import body_bytes, body_chunks, check_declared_hash
-from api.errors import MalformedBody
+from api.errors import MalformedBody, TooLarge
 from api.parts import parts
 from gateway.errors import GatewayError
 from gateway.stream import SMALL, Inbound, Stream, Upload
@@ -54,13 +54,16 @@ def callers_upload() -> Upload | None:
     if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
         raise MalformedBody("Of transfer codings only chunked is taken.")  # another would be lost on the way
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
+    most = parts().settings.max_upload
+    if length and length > most:
+        raise TooLarge
     if not length and not (chunked and "Transfer-Encoding" in request.headers):
         check_declared_hash()
         return None
     _patience()
     if length and length <= SMALL:
         body_bytes()  # before it takes a place at the service, which a caller that is slow would keep from others
-    return Upload(body_chunks(parts().settings.max_upload), _whole, length)
+    return Upload(body_chunks(most), _whole, length)
 
 
 def _whole() -> bytes:

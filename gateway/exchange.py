@@ -18,6 +18,7 @@ from gateway.errors import BadResponse, CredentialError, CredentialExpired, Fail
 from gateway.loader import IN_QUERY
 from gateway.masking import STARS, Secret
 from gateway.parts import Handler, Parts
+from gateway.policies.hygiene import climbs
 from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
 from gateway.tokens import token_name
 from gateway.tracing import new_span_id
@@ -193,8 +194,8 @@ def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
 
 
 def _segment(name: str, text: str) -> str:
-    """One path segment: quoted whole, so that a parameter can neither climb nor add segments."""
-    if text in ("", ".", ".."):
+    """One path segment: quoted whole, so that a parameter adds none; one that would climb once unquoted is refused."""
+    if not text or climbs(text):
         raise fields_error(name, ["Not usable in a path."])
     return quote(text, safe="")
 

@@ -73,7 +73,9 @@ class Described:
         wait = retry_after(response) if "retry-after" in response.headers else retry_after(response, self._retry_after)
         detail = f"HTTP {status}, vendor code {code}: {said}"
         if kind is None and not 200 <= status < 300 and (code is None or status in (401, 429) or status >= 500):
-            return status_error(response, wait, detail)
+            error = status_error(response, wait, detail)
+            error.vendor_code = code or error.vendor_code
+            return error
         return (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
 
     def _data_of(self, reply: Any) -> Any:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 
 import pytest
 
+from sandbox import Sandbox
 from tests.e2e.live import Live
 
 JSON = {"Content-Type": "application/json"}
@@ -126,14 +128,67 @@ def test_no_credentials_come_before_a_bad_body(live: Live) -> None:
     ],
 )
 def test_what_is_not_http_gets_the_envelope_too(live: Live, raw: bytes) -> None:
+    head, _, body = said_to(live, raw).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 4") and b"application/json" in head
+    assert b"\r\nContent-Security-Policy: default-src 'none'" in head
+    told = json.loads(body)
+    assert f"\r\nX-Request-ID: {told['request_id']}\r\n" in head.decode()
+    assert told["code"] == -3001
+    assert told["error"]["source"] == "caller"
+    lines = [json.loads(line) for line in live.log.splitlines() if told["request_id"] in line]
+    assert [(line["event"], line["status"], line["code"]) for line in lines] == [("request", 400, -3001)]
+
+
+@pytest.mark.parametrize("rest", ["a b&phone=13800138000&password=hunter2", "\xe9&phone=13800138000&password=hunter2"])
+def test_what_is_not_http_is_counted_and_not_logged(live: Live, rest: str) -> None:
+    counted = refused_so_far(live)
+    said_to(live, f"GET /api/v1/call/maps/geocode?address={rest} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"))
+    assert refused_so_far(live) == counted + 1
+    assert "hunter2" not in live.log
+    assert "13800138000" not in live.log
+
+
+def said_to(live: Live, raw: bytes) -> bytes:
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(raw)
-        answer = b"".join(iter(lambda: client.recv(65536), b""))
+        return b"".join(iter(lambda: client.recv(65536), b""))
 
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 4") and b"application/json" in head
-    assert json.loads(body)["code"] == -3001
-    assert json.loads(body)["error"]["source"] == "caller"
+
+def refused_so_far(live: Live) -> float:
+    text = live.session.get(f"{live.url}/metrics").text
+    found = re.search(r'postern_http_requests_total\{method="other",route="none",status="400"\} (\S+)', text)
+    return float(found[1]) if found else 0.0
+
+
+@pytest.mark.parametrize("size", [40, 20_000])
+def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(live: Live, box: Sandbox, size: int) -> None:
+    sent, token = len(box.requests), live.token()
+    body = b'{"touser": "a", "text": "b"}'
+    head = f"POST {CALL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+        client.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == -3001
+    assert len(box.requests) == sent
+
+
+def test_several_cookie_lines_stay_several_cookies(live: Live, box: Sandbox) -> None:
+    head = f"GET /api/v1/proxy/wechat/cgi-bin/cookies HTTP/1.1\r\nHost: x\r\nX-Postern-Token: Bearer {live.token()}\r\n"
+    said_to(live, f"{head}Cookie: a=1\r\nCookie: b=2\r\nConnection: close\r\n\r\n".encode())
+    assert [each.headers["cookie"] for each in box.requests if each.path == "/cgi-bin/cookies"] == ["a=1; b=2"]
+
+
+def test_a_phone_number_in_a_path_is_not_logged(live: Live) -> None:
+    live.get("/api/v1/nowhere/13800138000")
+    assert "/api/v1/nowhere/1380013****" in live.log
+    assert "13800138000" not in live.log
+
+
+@pytest.mark.parametrize("length", [7_000, 8_000])
+def test_a_long_query_is_a_request_as_any(live: Live, length: int) -> None:
+    assert live.get(f"/api/v1/products?q={'a' * length}").json()["code"] in (0, -3003)
 
 
 def check(answer, status: int, code: int) -> None:

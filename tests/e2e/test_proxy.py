@@ -80,7 +80,7 @@ def echo(said: Said) -> dict[str, Any]:
     return made
 
 
-@pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE"])
 def test_verb_path_query_and_body_pass_as_they_are(live: Live, box: Sandbox, verb: str) -> None:
     target = "/anything/a%20b/%E4%B8%AD//x;y=1?b=2&a=1&a=%7e+%2F&flag&empty="
     heard = echo(ask(live, verb, f"/rest{target}", b"\x00body\xff" if verb != "GET" else None))
@@ -103,6 +103,27 @@ def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbo
         "x-request-id": "r-77", "x-team": "tools",
         "x-timestamp": "1", "x-nonce": "2", "x-signature": "3",  # the SDK's own: the proof was a token
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("body", [b"abc", b"a" * 60_000])
+def test_a_body_that_breaks_off_is_no_whole_one_for_the_service(live: Live, box: Sandbox, body: bytes) -> None:
+    head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+        client.sendall(f"{head}Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ") and json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == -3001
+    assert box.requests == []
+
+
+def test_an_upload_that_says_it_is_too_large_never_reaches_the_service(live: Live, box: Sandbox) -> None:
+    head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
+    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+        client.sendall(f"{head}Content-Length: {65 * 1024 * 1024}\r\n\r\n".encode())
+        answer = client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"X-Attempts: 1" not in answer
+    assert box.requests == []
 
 
 def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key(live: Live) -> None:

@@ -18,8 +18,8 @@ STRING: dict[str, Any] = {"type": "string"}
 @pytest.mark.parametrize(
     ("value", "target"),
     [
-        ("a", "/anything/a/end"), ("a/b", "/anything/a%2Fb/end"), ("../../x", "/anything/..%2F..%2Fx/end"),
-        ("a?b=c", "/anything/a%3Fb%3Dc/end"), ("a#b", "/anything/a%23b/end"), ("%2e%2e", "/anything/%252e%252e/end"),
+        ("a", "/anything/a/end"), ("a/b", "/anything/a%2Fb/end"), ("..x/y", "/anything/..x%2Fy/end"),
+        ("a?b=c", "/anything/a%3Fb%3Dc/end"), ("a#b", "/anything/a%23b/end"), ("a%2e%2e", "/anything/a%252e%252e/end"),
         ("a b", "/anything/a%20b/end"), ("中", "/anything/%E4%B8%AD/end"),
         ("a\r\nX: y", "/anything/a%0D%0AX%3A%20y/end"),
         ("\0", "/anything/%00/end"), ("...", "/anything/.../end"), ("{id}", "/anything/%7Bid%7D/end"),
@@ -31,7 +31,7 @@ def test_a_path_parameter_is_one_segment_whatever_it_holds(gate: Open, box: Sand
     assert box.requests[-1].target == target
 
 
-@pytest.mark.parametrize("value", ["", ".", ".."])
+@pytest.mark.parametrize("value", ["", ".", "..", "../../x", "%2e%2e"])
 def test_a_path_parameter_cannot_climb_or_vanish(gate: Open, box: Sandbox, value: str) -> None:
     with pytest.raises(InvalidParams) as caught:
         gate("GET /anything/{id}/end", params={"id": STRING}).ask("m", {"id": value})
