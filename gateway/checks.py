@@ -89,13 +89,10 @@ def check_signed(document: Document, name: str, raw: Mapping[str, Any]) -> None:
             document.complain(("services", name, "methods", method, "stream"), say)
 
 
-def check_stream(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
-    """A body that goes on as it comes has no params that could be checked."""
-    if raw.get("stream") and kind_of(raw.get("body", "json")) in STREAMED_BODIES:
-        for param in params:
-            if param.place == "body":
-                say = "the body is streamed as it comes; say in: query or in: header, or drop it"
-                document.complain((*path, "params", param.name), say)
+def unread(params: tuple[Param, ...], raw: Mapping[str, Any]) -> tuple[Param, ...]:
+    """Those that stand in a body which goes on as it comes: nobody reads them here."""
+    streamed = raw.get("stream") and kind_of(raw.get("body", "json")) in STREAMED_BODIES
+    return tuple(param for param in params if streamed and param.place == "body")
 
 
 def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:

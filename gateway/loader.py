@@ -19,9 +19,9 @@ from gateway.checks import (
     check_params,
     check_signed,
     check_stand_ins,
-    check_stream,
     flat,
     tls_files,
+    unread,
 )
 from gateway.document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
@@ -86,6 +86,7 @@ class _Loader:
             for key, given in BUILTIN.items()
             if isinstance(given, Mapping)
         }
+        self.notes: list[str] = []
         self.deadline = loaded.get("defaults", {}).get("deadline", BUILTIN["deadline"])
 
     def catalog(self) -> Catalog:
@@ -101,7 +102,7 @@ class _Loader:
             hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
             if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
-        return Catalog(MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), tuple(notes))
+        return Catalog(MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), (*self.notes, *notes))
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         auth = raw.get("auth", {"type": "none"})
@@ -157,7 +158,10 @@ class _Loader:
         check_params(self.document, path, template, params, raw)
         check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
-        check_stream(self.document, path, params, raw)
+        for param in (unseen := unread(params, raw)):
+            told = f"services.{service.name}.methods.{name}.params.{param.name}"
+            self.notes.append(f"{told}: not checked, as the body is streamed as it comes")
+        params = tuple(param for param in params if param not in unseen)
         declared = {param.name: param.keywords for param in params}
         return Method(
             service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,

@@ -40,7 +40,7 @@ def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
     """Path and operations of every method."""
     for method in catalog.methods():
         item = {"post": _post(method, failures)}
-        if method.verb == "GET" and not any(_is_needed(each) and _is_object(each) for each in method.params):
+        if method.verb == "GET":
             item["get"] = _get(method, failures)
         yield f"{PREFIX}/call/{method.service.name}/{method.name}", item
 
@@ -98,17 +98,20 @@ def _headers(method: Method) -> list[dict[str, str]]:
 
 
 def _queries(method: Method) -> list[dict[str, Any]]:
-    return [_query(param.name, _keywords(param)) for param in method.params if not _is_object(param)]
+    return [_query(param.name, _keywords(param)) for param in method.params]
 
 
 def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
-    schema = schema_of(keywords, from_text=True)
+    """An object is JSON there."""
+    is_json = keywords["type"] == "object"
+    schema = schema_of(keywords, from_text=not is_json)
     made: dict[str, Any] = {"name": name, "in": "query", "required": keywords.get("required") is True}
     if "description" in schema:
         made["description"] = schema.pop("description")
+    said: dict[str, Any] = {"schema": schema}
     if made["required"] or "example" in keywords:
-        made["example"] = sample(keywords)
-    return {**made, "schema": schema}
+        said["example"] = sample(keywords)
+    return {**made, "content": {"application/json": said}} if is_json else {**made, **said}
 
 
 def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
@@ -167,7 +170,3 @@ def _is_needed(param: Param) -> bool:
 
 def _is_shown(param: Param) -> bool:
     return _is_needed(param) or "example" in param.keywords
-
-
-def _is_object(param: Param) -> bool:
-    return bool(param.keywords["type"] == "object")

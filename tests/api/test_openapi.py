@@ -117,14 +117,15 @@ def codes_of(document: dict[str, Any], operation: dict[str, Any]) -> set[int]:
     return {-int(code) for name in names if name.startswith("Failure_") for code in name.split("_")[2:]}
 
 
-def test_a_get_method_can_be_asked_by_query_unless_it_needs_an_object(boxed: dict[str, Any]) -> None:
+def test_a_get_method_can_be_asked_by_query_where_an_object_is_json(boxed: dict[str, Any]) -> None:
     find, look = boxed["paths"]["/api/v1/call/box/find"], boxed["paths"]["/api/v1/call/box/look"]
     params = {each["name"]: each for each in find["get"]["parameters"] if "name" in each}
 
     assert set(params) == {"kind", "limit", "names", "note"}
     assert params["kind"]["required"]
     assert params["note"]["schema"]["type"] == "string"  # a query knows no null
-    assert set(look) == {"post"}
+    [filter_] = [each for each in look["get"]["parameters"] if each.get("name") == "filter"]
+    assert filter_["required"] and filter_["content"]["application/json"]["schema"]["type"] == "object"
     assert set(boxed["paths"]["/api/v1/call/box/keep"]) == {"post"}
 
 

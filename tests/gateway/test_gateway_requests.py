@@ -180,9 +180,17 @@ def test_a_base_url_with_a_path_comes_first(open_gate: Open, box: Sandbox) -> No
 
 
 def test_values_from_a_query_string_are_read_as_declared(gate: Open, box: Sandbox) -> None:
-    params = {"n": {"type": "integer"}, "l": {"type": "array", "items": {"type": "integer"}}}
+    params = {
+        "n": {"type": "integer"}, "l": {"type": "array", "items": {"type": "integer"}}, "o": {"type": "object"},
+        "p": {"type": "object", "properties": {"q": {"type": "integer"}}},
+    }  # fmt: skip
     at = gate("POST /anything", params=params)
-    assert at.ask("m", {"n": "5", "l": "6"}, from_text=True)["json"] == {"n": 5, "l": [6]}
+    given = {"n": "5", "l": "6", "o": '{"a": [1]}', "p": '{"q": 7}'}
+    assert at.ask("m", given, from_text=True)["json"] == {"n": 5, "l": [6], "o": {"a": [1]}, "p": {"q": 7}}
+    for wrong in ("", "x", "[1]", "5", '{"a": NaN}', '{"a": 1, "a": 2}', "{" * 100, '{"a":' * 100 + "1" + "}" * 100):
+        with pytest.raises(InvalidParams) as caught:
+            at.ask("m", {"o": wrong}, from_text=True)
+        assert caught.value.fields == {"o": ["Not a valid object."]}
     with pytest.raises(InvalidParams) as caught:
         at.ask("m", {"n": "5"})
     assert caught.value.fields == {"n": ["Not a valid integer."]}

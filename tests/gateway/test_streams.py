@@ -35,7 +35,6 @@ def upload(*chunks: bytes, length: int | None = None) -> Upload:
 @pytest.mark.parametrize(
     ("method", "says"),
     [
-        ({"http": "POST /", "stream": True, "body": "raw", "params": {"a": {"type": "string"}}}, "the body is streamed as"),
         ({"http": "GET /", "stream": True, "cache": {"ttl": 1}}, "what is streamed cannot be kept"),
         ({"http": "GET /", "fallback": {"call": "s.other"}}, "s.other streams, and this method does not"),
     ],
@@ -43,6 +42,14 @@ def upload(*chunks: bytes, length: int | None = None) -> Upload:
 def test_what_cannot_be_streamed_is_refused_when_the_catalog_loads(method: Any, says: str) -> None:
     with pytest.raises(CatalogError, match=says):
         make_catalog({"s": service("http://a.example", methods={"m": method, "other": STREAM})})
+
+
+def test_what_a_streamed_body_holds_may_be_told_and_is_not_checked() -> None:
+    parts = {"file": {"type": "string", "format": "binary", "required": True}, "to": {"type": "string", "in": "query"}}
+    method = {"http": "POST /anything", "stream": True, "body": "multipart", "params": parts}
+    catalog = make_catalog({"s": service("http://a.example", methods={"m": method})})
+    assert [each.name for each in catalog.services["s"].methods["m"].params] == ["to"]
+    assert catalog.notes == ("services.s.methods.m.params.file: not checked, as the body is streamed as it comes",)
 
 
 ALIPAY = {"type": "alipay", "app_id": "1", "private_key": MERCHANT_PRIVATE_KEY, "alipay_public_key": VENDOR_PUBLIC_KEY}
