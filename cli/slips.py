@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, replace
 from itertools import permutations
 from urllib.parse import quote, unquote
 
+from schemas.catalog import VERBS
+
+MOST_PARTS = 5  # of a query, whose orders are tried
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -87,9 +90,29 @@ def _swapped(recipe: Recipe) -> Iterator[Recipe]:
     yield replace(recipe, lines=(verb, target, nonce, timestamp, body))
 
 
-def _sorted_query(target: str) -> str:
+def _any(index: int, others: Callable[[str], Iterable[str]]) -> Slip:
+    def slip(recipe: Recipe) -> Iterator[Recipe]:
+        for other in others(recipe.lines[index]):
+            if other != recipe.lines[index]:
+                yield replace(recipe, lines=(*recipe.lines[:index], other, *recipe.lines[index + 1 :]))
+
+    return slip
+
+
+def _seconds_around(timestamp: str) -> Iterator[str]:
+    if timestamp.isascii() and timestamp.isdecimal():
+        yield from (str(int(timestamp) + off) for off in range(-5, 6))
+
+
+def _orders(target: str) -> Iterator[str]:
     path, mark, query = target.partition("?")
-    return path + mark + "&".join(sorted(query.split("&")))
+    parts = query.split("&")
+    orders = permutations(parts) if len(parts) <= MOST_PARTS else [sorted(parts)]
+    yield from (path + mark + "&".join(each) for each in orders)
+
+
+def _without_prefix(target: str) -> Iterator[str]:
+    yield from (target.removeprefix(prefix) for prefix in ("/api/v1", "/api") if target.startswith(f"{prefix}/"))
 
 
 def _plain_slash(target: str) -> str:
@@ -148,6 +171,8 @@ SLIPS: dict[str, Slip] = {
     "\\r\\n between the lines": _way(between="\r\n"),
     "a backslash and an n between the lines, not a line break": _way(between="\\n"),
     "the verb in lower case": _line(0, str.lower),
+    "another verb": _any(0, lambda _: VERBS),
+    "a timestamp some seconds before or after": _any(2, _seconds_around),
     "no line for the nonce": _line(3, lambda _: ""),
     "no line for the timestamp": _line(2, lambda _: ""),
     "nonce and timestamp the other way round": _swapped,
@@ -156,7 +181,8 @@ SLIPS: dict[str, Slip] = {
     ],
     "the path without its percent escapes": _line(1, unquote),
     "the path escaped once more": _line(1, lambda target: quote(target, safe="/?&=")),
-    "the query sorted": _line(1, _sorted_query),
+    "the path without what stands before it, /api/v1": _any(1, _without_prefix),
+    "the query in another order": _any(1, _orders),
     "a slash more or less at the path's end": _line(1, _plain_slash),
     "a line break at the secret's end": lambda recipe: [replace(recipe, secret=recipe.secret + b"\n")],
     "the secret decoded from base64": _decoded_secret,
