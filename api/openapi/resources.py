@@ -86,7 +86,7 @@ def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, 
 
 
 def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
-    return verb in ("put", "patch", "delete") and bool(item.get("parameters"))
+    return name == "keep_document" or (verb in ("put", "patch", "delete") and bool(item.get("parameters")))
 
 
 def _is_list(operation: dict[str, Any]) -> bool:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from marshmallow import ValidationError
 
@@ -40,7 +42,8 @@ def imported(text: str, tags: Collection[str] = (), name: str | None = None, bas
     if not methods:
         known = ", ".join(sorted(operations.known_tags)) or "none"
         raise SpecError(f"no operation to import; its tags are: {known}" if tags else "no operation to import")
-    service: dict[str, Any] = {"base_url": url, **({"auth": auth} if auth else {}), "methods": methods}
+    private = {"allow_private": True} if _is_private(url) else {}
+    service: dict[str, Any] = {"base_url": url, **private, **({"auth": auth} if auth else {}), "methods": methods}
     head = _head(info, tags, operations, auth, len(methods))
     return "\n".join([*map(comment, head), *lines({"version": 1, "services": {name: service}}), ""])
 
@@ -58,6 +61,16 @@ def _head(
         yield f"Not carried over, and so not checked: {counts}"
     for each in operations.skipped:
         yield f"Left out: {each}"
+
+
+def _is_private(url: str) -> bool:
+    """Whether the address itself says that it is in the team's own network, which whoever imports it can see."""
+    host = urlsplit(url).hostname or ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_private and not address.is_link_local and not address.is_unspecified
 
 
 def _base_url(spec: Spec) -> str:

@@ -81,6 +81,19 @@ def test_five_hundred_operations_pass_the_check_within_ten_seconds(name: str) ->
     assert len(list(catalog.methods())) >= 500
 
 
+@pytest.mark.parametrize(
+    ("url", "private"),
+    [
+        ("http://127.0.0.1:8080", True), ("http://localhost/v1", True), ("https://10.1.2.3/x", True), ("http://[::1]:1", True),
+        ("https://a.example", False), ("http://8.8.8.8", False), ("http://169.254.169.254", False), ("http://0.0.0.0", False),
+    ],
+)  # fmt: skip
+def test_an_address_in_ones_own_network_is_allowed_and_no_other(url: str, private: bool) -> None:
+    text = json.dumps({"openapi": "3.0.0", "servers": [{"url": url}], "paths": {"/a": {"get": {}}}})
+    [service] = yaml.safe_load(imported(text))["services"].values()
+    assert service.get("allow_private", False) is private
+
+
 @pytest.mark.parametrize("watched", [True, False])
 def test_who_watches_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch, watched: bool) -> None:
     class Screen(io.StringIO):
@@ -462,9 +475,6 @@ def test_an_imported_method_is_called_through_the_gateway(
     runner = make_app(settings).test_cli_runner()
     done = runner.invoke(args=["catalog", "import", str(tmp_path / "api.json"), *options])
     assert done.exit_code == 0, done.output
-    made.write_text(
-        made.read_text().replace("    base_url:", "    allow_private: true\n    base_url:")
-    )  # the sandbox is
     secrets = dict.fromkeys(VARIABLE.findall(made.read_text()), "secret-of-the-test")
     runner = make_app(replace(settings, catalog=str(made), environ=secrets)).test_cli_runner()
     done = runner.invoke(args=["catalog", "check"])

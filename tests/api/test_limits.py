@@ -54,6 +54,14 @@ def test_every_answer_to_a_call_tells_the_callers_limit(ask: Any, box: Sandbox, 
     assert told(ask("/api/v1/call/demo/get_item?id=1")) == (422, headers(3, 0, 60))
 
 
+def test_a_vendors_quota_always_says_when_to_come_again(ask: Any, box: Sandbox) -> None:
+    box.fault("/items", "status=429")
+    answer = ask()
+    assert (answer.json["code"], answer.status_code, answer.headers["Retry-After"]) == (-1009, 429, "1")
+    box.fault("/items", "retry-after=7")
+    assert ask().headers["Retry-After"] == "7"
+
+
 def test_over_the_limit_is_429_with_when_to_come_again(ask: Any, box: Sandbox, clock: FakeClock) -> None:
     for _ in range(3):
         ask()

@@ -145,7 +145,7 @@ def test_a_status_other_than_2xx_is_no_success_whatever_the_body(
 
 def test_a_service_that_failed_may_be_asked_again_whatever_code_it_gives(wire: OnWire) -> None:
     error = failure(wire, DEEP, deep(22), "503 Busy", "Retry-After: 3")
-    assert (type(error), error.retry_after) == (Failed, 3)
+    assert (type(error), error.retry_after, error.vendor_code) == (Failed, 3, "22")
 
 
 def test_a_code_inside_a_4xx_is_read(wire: OnWire) -> None:

@@ -1,0 +1,42 @@
+"""A vendor's own code is told to who calls, where the service says so, whatever the failure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config import Settings
+from tests.gateway.fakes import Wire, answer
+
+CATALOG = """
+version: 1
+services:
+  told:
+    base_url: "{url}"
+    allow_private: true
+    expose_vendor_code: {expose}
+    retry: {{times: 0}}
+    envelope: {{code: code, ok: ["0"], errors: {{"10001": credential_error, "10003": downstream_quota}}}}
+    methods: {{m: {{http: GET /}}}}
+"""
+
+
+@pytest.mark.parametrize("expose", ["true", "false"])
+@pytest.mark.parametrize(
+    "failure",
+    [("10001", "200 OK", -1012), ("10003", "200 OK", -1009), ("7", "200 OK", -1006), ("7", "503 Busy", -1004)],
+)
+def test_the_vendors_code_is_told(
+    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path, failure: tuple[str, str, int], expose: str
+) -> None:
+    code, status, ours = failure
+    with Wire([answer(f'{{"code": {code}}}'.encode(), status)]) as server:
+        file = tmp_path / "told.yaml"
+        file.write_text(CATALOG.format(url=server.url, expose=expose))
+        client = make_app(replace(settings, catalog=str(file))).test_client()
+        said = client.get("/api/v1/call/told/m", headers=tokens["user"]).json
+    assert said["code"] == ours
+    assert said["error"].get("vendor_code") == (code if expose == "true" else None)
