@@ -21,7 +21,7 @@ from gunicorn.http.wsgi import Response
 from gunicorn.workers.ggevent import GeventWorker
 
 from api import logs
-from api.errors import refused
+from api.refused import refused
 from config import Settings, SettingsError
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import uuid
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -17,10 +15,18 @@ from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
 from api.answers import shape
-from api.parts import Parts, parts
-from api.security import HEADERS, NOTHING, POLICY
+from api.parts import parts
 from gateway.bodies import dump_json
-from gateway.errors import CallerError, Conflict, GatewayError, InvalidParams, NotFound, QuotaExceeded, StoreAway
+from gateway.errors import (
+    CallerError,
+    Conflict,
+    GatewayError,
+    InvalidParams,
+    NotFound,
+    QuotaExceeded,
+    RateLimited,
+    StoreAway,
+)
 from gateway.masking import phones
 
 PROXIED = "/api/v1/proxy/"
@@ -192,6 +198,9 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     wait = 1.0 if error.retry_after is None and isinstance(error, QuotaExceeded) else error.retry_after
     if wait is not None:  # a vendor need not say after how long its quota is there again
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
+    if isinstance(error, RateLimited) and error.limit is not None:
+        told = {"Limit": str(error.limit), "Remaining": "0", "Reset": response.headers["Retry-After"]}
+        response.headers.update({f"RateLimit-{name}": text for name, text in told.items()})
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXIED):
@@ -203,26 +212,6 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     if response.status_code == 401:
         response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, 11.6.1
     return response
-
-
-def refused(app: Flask, address: str | None, error: BaseException | None) -> bytes:
-    """What the server answers, whole, by itself: to bytes that are no request, or after an ``error`` outside the app.
-
-    It counts, and has its log line, which holds no word of what was sent.
-    """
-    made: Parts = app.extensions["postern"]
-    failure = GatewayError() if error else MalformedBody("This is not an HTTP request that can be understood.")
-    status, request_id = status_of(failure), uuid.uuid4().hex
-    body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
-    said = {"request_id": request_id, "address": address, "status": status, "code": failure.code}
-    if error:
-        made.log.error("unforeseen", request_id=request_id, exc_info=error)
-    made.log.info("request", **said)
-    made.gateway.metrics.count_request("none", "other", status)(0.0)
-    headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
-    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body
 
 
 def status_of(error: GatewayError) -> int:

@@ -103,6 +103,7 @@ class CallerGone(CallerError):
 class RateLimited(CallerError):
     code, type, retryable = -3008, "rate_limited", True
     message = "Too many requests; see the Retry-After header."
+    limit: int | None = None  # how many there may be, where no call's trace tells it
 
 
 class CallRefused(GatewayError):

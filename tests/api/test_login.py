@@ -236,6 +236,9 @@ def test_ten_failures_lock_a_username_out_from_everywhere(
     clock.advance(60)
     locked = attempt(client, "user", PASSWORD, "10.0.2.1")
     assert outcome(locked) == (429, -3008)
+    assert {name: text for name, text in locked.headers if name.startswith("RateLimit-")} == {
+        "RateLimit-Limit": "10", "RateLimit-Remaining": "0", "RateLimit-Reset": locked.headers["Retry-After"],
+    }  # fmt: skip
     assert locked.headers["Retry-After"] == "840"
     assert quick_hash == ["wrong"] * 10
     assert outcome(attempt(client, "admin", PASSWORD, "10.0.2.1")) == (200, 0)

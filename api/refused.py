@@ -1,0 +1,36 @@
+"""What the server answers by itself, without the app: to what is no request, and where it fails."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+
+from flask import Flask
+
+from api.answers import shape
+from api.errors import MalformedBody, describe, status_of
+from api.parts import Parts
+from api.security import HEADERS, NOTHING, POLICY
+from gateway.bodies import dump_json
+from gateway.errors import GatewayError
+
+
+def refused(app: Flask, address: str | None, error: BaseException | None) -> bytes:
+    """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
+
+    :param address: of who sent it.
+    :param error: what went wrong on our side; None: what came is not HTTP.
+    """
+    made: Parts = app.extensions["postern"]
+    failure = GatewayError() if error else MalformedBody("This is not an HTTP request that can be understood.")
+    status, request_id = status_of(failure), uuid.uuid4().hex
+    body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
+    said = {"request_id": request_id, "address": address, "status": status, "code": failure.code}
+    if error:
+        made.log.error("unforeseen", request_id=request_id, exc_info=error)
+    made.log.info("request", **said)
+    made.gateway.metrics.count_request("none", "other", status)(0.0)
+    headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body
