@@ -164,6 +164,11 @@ Response.process_headers, Response.default_headers = _process_headers, _default_
 _metrics = tempfile.mkdtemp(prefix="postern-metrics-")  # what the workers count; gone with the master
 
 
+def when_ready(server):
+    _watcher.keep()  # a worker may have to be replaced before it has done so itself
+    Watcher.succeeding = True
+
+
 def pre_fork(server, worker):
     taken = {each.slot for each in server.WORKERS.values()}
     worker.slot = next(slot for slot in itertools.count() if slot not in taken)  # a successor counts on in its place

@@ -1,12 +1,14 @@
 """One service's circuit, shared by all workers: what one of them learns, the others hear of.
 
 A worker keeps its own state; the store has ``open`` or ``closed`` under one key for as long as ``open_for``, and a lock
-for the one probe. It is asked when a call has failed and when a probe may go, so that a healthy service costs nothing.
-While it is away each worker goes by what it knows itself.
+for the one probe. It is asked before a call, but only once in FRESH seconds, when a call has failed, and when a probe
+may go. A store of this process's own knows nothing more before a call, so that a healthy service costs nothing there.
+While the store is away each worker goes by what it knows itself.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -15,6 +17,7 @@ from gateway.errors import CircuitOpen, StoreAway
 from gateway.parts import Parts
 from gateway.policies.breaker import CircuitBreaker, Turn
 
+FRESH = 0.1  # seconds for which a closed circuit goes by what the store said last
 LOOK = 0.1  # the share of ``open_for`` after which a worker looks again how another's probe has ended
 ELSEWHERE = "another worker's finding"
 
@@ -25,6 +28,7 @@ class Circuit:
         self._store, self._log, self._transitions = parts.store, parts.log, parts.metrics.breaker_transitions
         self._said = {"service": service.name, "at": at}
         self.key = f"breaker:{service.name}:{at}"
+        self._clock, self._look_at, self._lock = parts.clock, 0.0, threading.Lock()
 
     def enter(self) -> Turn:
         """Leave to send, to be handed to ``settle`` whatever happens.
@@ -32,6 +36,10 @@ class Circuit:
         :raises CircuitOpen: with the time left.
         """
         turn = self.breaker.enter()
+        if turn and not turn.probe and self._store.shared and self._may_look():
+            with suppress(StoreAway):
+                self._follow(turn)
+            turn = self.breaker.enter()
         if turn is None:
             raise CircuitOpen(retry_after=self.breaker.left())
         return turn
@@ -69,6 +77,15 @@ class Circuit:
             calls, failures = self.breaker.seen
             what = "the one call let through" if turn.probe else f"{failures} of {calls} calls failed, the last"
             self._tell(changed, f"{what}: {why}")
+
+    def _may_look(self) -> bool:
+        """Whether what the store said is old; then this call looks, and those beside it do not wait for that."""
+        with self._lock:
+            now = self._clock.now()
+            if now < self._look_at:
+                return False
+            self._look_at = now + FRESH
+            return True
 
     def _wait(self, turn: Turn, longest: float) -> float | None:
         """Seconds to leave the service alone yet; 0: the probe may go; None: another's has been answered."""

@@ -192,7 +192,8 @@ class Gateway:
         if self._watcher:
             follow = partial(self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload)
             self._background.start("catalog", follow, self._watcher.source.close)
-        self._background.start("probes", Probes(self._parts, lambda: self.catalog).run)
+        probes = Probes(self._parts, lambda: self.catalog)
+        self._background.start("probes", probes.run, probes.interrupt)
         self._background.start("records", self.records.run)
         self._background.start("tally", tally_of(self._parts).run)
 

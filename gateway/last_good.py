@@ -1,4 +1,4 @@
-"""The last good catalog on disk, for a restart while its source is away."""
+"""The last good catalog on disk, for who starts while its source is away or wrong."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Asks services whether they are well, before calls have to find out: one prober for each host, heard by all workers.
 
-Every worker looks once in a TICK. Whoever holds the host's lease sends the probes that are due and writes what came of
-them to the store; the others read it. A new holder goes on from what the last one wrote; one that dies is missed for no
-longer than a LEASE. While the store is away each worker probes by itself. Probes pass no chain: they count for no
-breaker, quota or budget, and carry no credential.
+Every worker looks at least once in a TICK; the one that holds the host's lease also when a probe is due or has ended.
+It sends the probes and writes what came of them to the store; the others read it. A new holder goes on from what the
+last one wrote; one that dies is missed for no longer than a LEASE. While the store is away each worker probes by
+itself. Probes pass no chain: they count for no breaker, quota or budget, and carry no credential.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gateway.exchange import USER_AGENT
 from gateway.parts import Parts
 from gateway.policies.health import Standing
 
-TICK = 0.5  # seconds from look to look
+TICK = 0.5  # seconds from look to look at most
 LEASE = 10.0  # seconds that one worker probes for all of its host; halfway it takes a new one
 LONGEST = 2.0  # seconds a probe waits for its answer, if the interval is not shorter
 AT_ONCE = 32  # probes under way
@@ -72,14 +72,22 @@ class Probes:
         self._pool = ThreadPoolExecutor(AT_ONCE, "probe")
         self._fence: int | None = None
         self._renew_at = 0.0
+        self._wake = threading.Event()
+        self.interrupt = self._wake.set  # ends the wait between two looks
 
     def run(self, stopping: threading.Event) -> None:
         """Look until told to stop; then another worker may probe at once."""
-        while not stopping.wait(TICK):
+        rest = TICK
+        while True:
+            self._wake.wait(rest)
+            self._wake.clear()
+            if stopping.is_set():
+                break
             try:
-                self.look()
+                rest = self.look()
             except Exception as error:  # noqa: BLE001  # or one bad look would leave the last verdict standing for ever
                 self._parts.log.warning("probes", why=f"{type(error).__name__}: {error}")
+                rest = TICK
         self.close()
 
     def close(self) -> None:
@@ -88,16 +96,28 @@ class Probes:
             with suppress(StoreAway):
                 self._parts.store.release(self._key, self._fence)
 
-    def look(self) -> None:
-        """Take note of what is known; probe what is due, if that is this worker's part now."""
+    def look(self) -> float:
+        """Take note of what is known; probe what is due, if that is this worker's part now.
+
+        :returns: seconds until the next look is due.
+        """
+        rest = TICK
         probed = {_key(service): service for service in self._catalog().services.values() if service.health}
         if probed:
             if self._leads():
                 self._probe(probed)
+                rest = self._rest()
             else:
                 self._asked.clear()
         known = {key: self._records[key].standing.verdict for key in probed if key in self._records}
         self._verdicts.known = {probed[key].name: verdict for key, verdict in known.items()}
+        return rest
+
+    def _rest(self) -> float:
+        """Seconds until the first probe is due; those that are under way tell of their end themselves."""
+        now = self._parts.clock.wall()
+        waits = [record.due - now for key, record in self._records.items() if key not in self._asked]
+        return max(0.0, min([TICK, *waits]))
 
     def _leads(self) -> bool:
         """Whether this worker probes for the host now; the records are the newest ones then, or as read."""
@@ -128,6 +148,7 @@ class Probes:
             if key not in self._asked and not now < records[key].due <= now + self._pause(service, 1.0):
                 records[key] = Record(records[key].standing, now + self._pause(service, self._parts.jitter()))
                 self._asked[key] = self._pool.submit(self._ask, service)
+                self._asked[key].add_done_callback(lambda _: self.interrupt())
         self._records = records
         if records != before:
             self._write(max(_health(service).interval for service in probed.values()))

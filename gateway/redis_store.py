@@ -49,6 +49,8 @@ class RedisStore:
     :param warn: writes a log line, ``warn(event, **fields)``, when it goes away and when it comes back.
     """
 
+    shared = True
+
     def __init__(self, url: str, warn: Callable[..., Any]) -> None:
         self.link = RedisLink(url, warn)
         scripts = (INCREMENT, ACQUIRE, RELEASE, SET_FENCED)

@@ -24,6 +24,8 @@ class Store(Protocol):
     :raises StoreAway: any operation, when the store is on another machine and does not answer.
     """
 
+    shared: bool  # whether other processes may write to it
+
     @property
     def up(self) -> bool:
         """Whether it answered when it was last asked."""
@@ -111,7 +113,7 @@ class MemoryStore:
     :param most: entries; beyond them the oldest make room. Only for what may be forgotten.
     """
 
-    up = True
+    shared, up = False, True
 
     def __init__(self, clock: Clock, most: float = math.inf) -> None:
         self._clock = clock

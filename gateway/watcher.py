@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from gateway.catalog import Catalog
 from gateway.clock import Clock, Pause
@@ -53,8 +54,11 @@ class Watcher:
     """One for each process; used by one thread at a time, ``state`` by any.
 
     :param env: where the catalog's ``${NAME}`` are looked up, anew for every text.
-    :param last_good: keeps a copy of what a source that can be away gave last.
+    :param last_good: keeps a copy of what served last.
     """
+
+    #: Set by a server that is up, for whoever follows: forks and a re-read gunicorn.conf.py find it in memory.
+    succeeding: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -85,13 +89,15 @@ class Watcher:
     def load(self) -> Catalog:
         """The source's catalog; where it is away or wrong, the last good one.
 
+        That is not for a file at a cold start: whoever starts with a wrong one is told so.
+
         :raises CatalogError: there is none of either.
         """
         try:
             text, taken_at = self.source.read(), self._clock.wall()
             catalog = load_catalog(text, self.source.name, self._env)
         except (SourceError, CatalogError) as error:
-            kept = self.last_good.read() if self.source.away else None
+            kept = self.last_good.read() if self.source.away or self.succeeding else None
             if kept is None:
                 raise _as_catalog_error(self.source.name, error) from error
             text, taken_at = kept
@@ -107,18 +113,18 @@ class Watcher:
         :param swap: as ``Gateway.swap``; when it raises, the old catalog serves on.
         :param count: told ``taken`` or ``refused``, each time the state has one more.
         """
-        failures = 0
+        failures, counted = 0, CatalogState()
         while not stopping.is_set():
-            before = self.state
             error = self._problem(stopping, swap)
             away = error is not None and not isinstance(error, CatalogError | Missing)
             failures = failures + 1 if away else 0
             if error and not stopping.is_set():
                 self._tell(error)
-            if self.state.taken != before.taken:
+            if self.state.taken != counted.taken:
                 count("taken")
-            if self.state.refused != before.refused:
+            if self.state.refused != counted.refused:
                 count("refused")
+            counted = self.state
             stopping.wait(max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0))
 
     def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
@@ -136,7 +142,7 @@ class Watcher:
         if version != self._kept or self.state.error:
             self._log.info("catalog", version=version, source=self.source.name)
             self._told, self.state = "", replace(self.state, error="")
-            self._keep(text)
+            self.keep()
 
     def _use(self, text: str, version: str, swap: Callable[[Catalog], None]) -> None:
         refused, why, at = self._refused
@@ -151,13 +157,13 @@ class Watcher:
         self.text, state = text, self.state
         self.state = replace(state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1)
 
-    def _keep(self, text: str) -> None:
-        self._kept = _version(text)
-        if self.source.away:
-            try:
-                self.last_good.write(text)
-            except OSError as error:
-                self._log.warning("catalog", problem=f"no copy can be kept for a restart: {error}")
+    def keep(self) -> None:
+        """A copy of what serves, for who comes after."""
+        self._kept = self.state.version
+        try:
+            self.last_good.write(self.text)
+        except OSError as error:
+            self._log.warning("catalog", problem=f"no copy can be kept for a restart: {error}")
 
     def _tell(self, error: Exception) -> None:
         """In the state and, unless it is what was told last, in the log."""

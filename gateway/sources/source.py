@@ -31,7 +31,7 @@ class Source(Protocol):
     """One place where a catalog's text stands. Used by one thread at a time.
 
     ``name`` is what messages call it, without secrets; ``label`` is what may be said of it to anybody. ``away`` says
-    whether it can be away, so that a copy of what it last gave is worth having.
+    whether it can be away, so that a copy of what it last gave serves a cold start, too.
     """
 
     name: str

@@ -72,6 +72,7 @@ class Live:
             "ENV": "development",
             "PORT": str(self.port),
             "CATALOG": str(self.catalog_file),
+            "CATALOG_COPY": str(folder / "last.yaml"),
             "DATABASE_URL": f"sqlite:///{folder / 'postern.db'}",
             "FILES_DIR": str(folder / "files"),
             "JWT_SECRET": "a secret for tests, 32 bytes or more",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -67,7 +69,7 @@ def start(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Itera
     def make(workers: int = 1, **settings: str) -> Live:
         if workers > 1:
             settings |= {"WEB_CONCURRENCY": str(workers), "REDIS_URL": request.getfixturevalue("redis_url")}
-        settings = {"DEFAULT_RATE_LIMIT": "1000000/minute", "CATALOG_COPY": str(tmp_path / "last.yaml"), **settings}
+        settings = {"DEFAULT_RATE_LIMIT": "1000000/minute", **settings}
         live = Live(tmp_path, CATALOG.format(url=box.url, number=0), **settings)
         live.session.headers["Connection"] = "close"  # an idle connection would hold up the end of a worker
         made.append(live)
@@ -181,8 +183,54 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         assert time.monotonic() - began < 6, "a question that the source holds back must not hold up the end"
 
 
+def succeeded(live: Live, how: signal.Signals) -> int:
+    """The only worker, once it is another than the one that this signal ends."""
+    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
+    [old] = children.read_text().split()
+    os.kill(int(old) if how == signal.SIGKILL else live.process.pid, how)
+    wait_for(lambda: children.read_text().split() not in ([old], []))
+    return int(old)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP])
+def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_worker(
+    start: Callable[..., Live], box: Sandbox, how: signal.Signals
+) -> None:
+    """SIGKILL ends the worker, SIGHUP has the master read everything anew."""
+    live = start()
+    more = CATALOG + "      n: {{http: GET /anything}}\n"
+    put(live, more.format(url=box.url, number=1))
+    wait_for(lambda: live.call("s.n").status_code == 200)
+    put(live, BROKEN.format(url=box.url, number=2))
+    wait_for(lambda: "n.htpp is wrong" in catalog_state(live))
+    old = succeeded(live, how)
+    wait_for(lambda: not Path(f"/proc/{old}").exists())
+    wait_for(live._answers)
+    assert "n.htpp is wrong" in catalog_state(live)
+    assert [live.call(f"s.{name}").json()["code"] for name in "mn"] == [0, 0]
+    assert taken(live, 1, 1)
+    assert "postern_catalog_ok 0.0" in live.get("/metrics").text
+    refused = 2 if how == signal.SIGKILL else 1  # a master that reads everything anew counts anew
+    wait_for(lambda: f'postern_catalog_reloads_total{{outcome="refused"}} {refused}.0' in live.get("/metrics").text)
+    put(live, CATALOG.format(url=box.url, number=3))
+    wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN + MARGIN)
+    assert catalog_state(live) == "ok"
+
+
+def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(start: Callable[..., Live], box: Sandbox) -> None:
+    live = start()
+    live.stop()
+    put(live, BROKEN.format(url=box.url, number=1) + "    o: {}\n")
+    with pytest.raises(AssertionError):
+        live.restart()
+    assert live.process.wait(10) == 1
+    said = live.log.partition("Postern does not start:\n")[2]
+    assert "yaml:9: services.s.methods.n.htpp: unknown key" in said
+    assert "yaml:10: services.s.o: unknown key" in said
+
+
 def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> None:
-    live = Live(tmp_path, "", CATALOG="consul://127.0.0.1:9/k?token=t-42-secret", CATALOG_COPY=str(tmp_path / "none"))
+    live = Live(tmp_path, "", CATALOG="consul://127.0.0.1:9/k?token=t-42-secret")
     with pytest.raises(AssertionError):
         live.restart()
     assert re.search(r"Postern does not start:\nconsul://127\.0\.0\.1:9/k: consul cannot be asked", live.log)

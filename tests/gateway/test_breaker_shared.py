@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
+from gateway.circuit import FRESH
 from gateway.errors import GatewayError, StoreAway
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
@@ -21,9 +23,15 @@ LOOK = 0.5  # seconds, a tenth of open_for
 class Watched(MemoryStore):
     """Counts what is asked of it, and can go away."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, shared: bool = False) -> None:
         super().__init__(clock)
-        self.asked, self.away = 0, False
+        self.asked, self.away, self.shared = 0, False, shared
+        self.answers = threading.Event()
+        self.answers.set()
+
+    def get(self, key: str) -> bytes | None:
+        assert self.answers.wait(10)
+        return super().get(key)
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("get", "set", "add", "delete", "increment", "ttl", "acquire", "release", "set_fenced"):
@@ -51,6 +59,13 @@ def worker(gate: Open, clock: FakeClock, store: Watched) -> Callable[[], Gate]:
     return make
 
 
+@pytest.fixture(params=["memory", "redis"])
+def shared_worker(request: pytest.FixtureRequest, gate: Open, clock: FakeClock) -> Callable[[], Gate]:
+    """Workers over a store that others write to, too."""
+    store = Watched(clock, shared=True) if request.param == "memory" else request.getfixturevalue("redis_store")
+    return lambda: gate("GET /anything", on={"breaker": BREAKER}, clock=clock, store=store)
+
+
 def code(at: Gate) -> int:
     try:
         at.ask()
@@ -71,10 +86,49 @@ def opened(at: Gate, box: Sandbox) -> None:
     assert [code(at) for _ in range(5)] == [-1004] * 4 + [-1007]
 
 
-def test_a_healthy_service_costs_no_access_to_the_store(worker: Open, store: Watched) -> None:
+def test_a_healthy_service_costs_no_access_to_a_store_of_its_own(worker: Open, store: Watched) -> None:
     at = worker()
     assert [code(at) for _ in range(20)] == [0] * 20
     assert store.asked == 0
+
+
+def test_a_worker_without_a_failure_of_its_own_sends_nothing_once_another_has_opened(
+    shared_worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
+    a, b = shared_worker(), shared_worker()
+    assert code(b) == 0
+    opened(a, box)
+    sent = len(box.requests)
+    clock.advance(FRESH)
+    assert (b.breaker, code(b), len(box.requests)) == ("open", -1007, sent)
+    assert states(a, b) == ["open", "open"]
+
+
+def test_a_closed_circuit_looks_at_a_shared_store_once_in_a_while(
+    worker: Open, store: Watched, clock: FakeClock
+) -> None:
+    store.shared, at = True, worker()
+    for looks in range(1, 4):
+        assert [code(at) for _ in range(20)] == [0] * 20
+        assert store.asked == looks
+        clock.advance(FRESH)
+
+
+def test_calls_beside_the_one_that_looks_do_not_wait(worker: Open, store: Watched) -> None:
+    store.shared, at = True, worker()
+    store.answers.clear()
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(code, at)
+        assert comes_true(lambda: store.asked == 1)
+        assert [code(at) for _ in range(5)] == [0] * 5
+        assert not looking.done()
+        store.answers.set()
+        assert looking.result(10) == 0
+
+
+def test_a_store_that_is_away_says_nothing_about_the_service(worker: Open, store: Watched) -> None:
+    store.shared, at, store.away = True, worker(), True
+    assert (code(at), store.asked) == (0, 1)
 
 
 def test_refused_calls_cost_no_access_to_the_store(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from platform import node
 from typing import Any
@@ -121,6 +122,19 @@ def test_a_service_that_answers_is_up_and_is_asked_once_in_an_interval(
     assert becomes(at, "up")
     rounds(3)
     assert asked(box) == 4
+
+
+@pytest.mark.parametrize("fault", ["", "hang"])
+def test_a_probe_goes_when_it_is_due_and_not_at_the_next_look(
+    gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(probes, "TICK", 1.0)
+    box.fault("/v1/health", fault)
+    at = gate(on={"health": {**HEALTH, "interval": 0.05}})
+    at.gateway.start()
+    assert comes_true(lambda: asked(box) >= 10)
+    at.gateway.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "postern-probes"]
 
 
 def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(worker: Open, box: Sandbox, rounds: Rounds) -> None:

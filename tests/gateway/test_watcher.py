@@ -260,11 +260,27 @@ def test_a_copy_of_another_source_is_not_used(watched: Callable[..., Watched], t
         Watched(tmp_path, AWAY, name="consul://b.example:8500/k").load()
 
 
-def test_a_file_is_its_own_copy(watched: Callable[..., Watched], tmp_path: Path) -> None:
-    watched(catalog(), catalog("/v2"), away=False).run()
-    assert not (tmp_path / "copy").exists()
-    with pytest.raises(CatalogError):
-        Watched(tmp_path, AWAY, away=False).load()
+def test_a_copy_of_a_files_last_good_one_is_for_the_successors_of_a_server_that_is_up(
+    watched: Callable[..., Watched], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched(catalog(), catalog("/v2"), catalog("/v3"), WRONG, away=False).run()
+    with pytest.raises(CatalogError, match=r"base_ulr"):
+        Watched(tmp_path, WRONG, away=False).load()
+    monkeypatch.setattr(Watcher, "succeeding", True)
+    again = Watched(tmp_path, WRONG, WRONG, catalog("/v4"), away=False)
+    assert again.load().services["s"].methods["m"].path == "/v3"
+    assert "is wrong" in str(again.watcher.state)
+    assert (again.run().paths, str(again.watcher.state)) == (["/v4"], "ok")
+    assert (again.counted, len(again.problems)) == (["refused", "taken"], 1)
+
+
+def test_a_successor_prefers_what_its_source_has(
+    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched(catalog(), catalog(), away=False).run()
+    monkeypatch.setattr(Watcher, "succeeding", True)
+    at = watched(catalog("/v2"), catalog("/v3"), away=False)
+    assert (at.load().services["s"].methods["m"].path, str(at.watcher.state)) == ("/v3", "ok")
 
 
 def test_a_copy_that_cannot_be_written_is_told_and_the_change_taken(
