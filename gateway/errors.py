@@ -93,6 +93,11 @@ class Conflict(CallerError):
     message = "This clashes with what is already there."
 
 
+class UnderWay(Conflict):
+    retryable = True
+    message = "A request with this Idempotency-Key is being worked on; ask again in a moment."
+
+
 class CallerGone(CallerError):
     """Nobody is left to hear of it; whether the service did anything is unknown."""
 

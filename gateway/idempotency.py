@@ -18,7 +18,7 @@ from typing import Any
 from gateway import errors
 from gateway.bodies import digest, dump_json, load_json
 from gateway.call import Trace
-from gateway.errors import Conflict, GatewayError, Rejected, StoreAway, fields_error
+from gateway.errors import Conflict, GatewayError, Rejected, StoreAway, UnderWay, fields_error
 from gateway.stores import Store
 
 KEPT = 86400.0  # seconds
@@ -27,7 +27,6 @@ MARGIN = 2.0  # seconds that a lease goes on beyond the call's time, to record t
 NOT_NOW = ("408", "409", "425")  # vendor codes: "not now", such as "still at work on this key", is no "no"
 
 OTHER = "This Idempotency-Key was used for another request; use a new one."
-UNDER_WAY = "A request with this Idempotency-Key is being worked on; ask again in a moment."
 UNKNOWN = (
     "A request with this Idempotency-Key was begun and its outcome is unknown:"
     " ask the service what it did, or use a new key to send it again."
@@ -105,7 +104,7 @@ class Idempotency:
             if record and fence is not None and not use.repeatable:
                 raise Conflict(UNKNOWN)
             if fence is None or not self._store.set_fenced(name, dump_json({"asked": use.asked}), KEPT, fence):
-                raise Conflict(UNDER_WAY, retry_after=1)
+                raise UnderWay(retry_after=1)
             return self._first(name, fence, use, do)
         finally:
             if fence is not None:

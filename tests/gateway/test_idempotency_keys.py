@@ -155,7 +155,7 @@ def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered
     for at in (one, other):
         with pytest.raises(Conflict, match="being worked on") as caught:
             at.ask("m", {"name": "a"}, idempotency_key="k")
-        assert caught.value.retry_after == 1
+        assert (caught.value.retry_after, caught.value.retryable) == (1, True)
     with pytest.raises(Conflict, match="another request"):
         other.ask("m", {"name": "b"}, idempotency_key="k")
     assert other.ask("m", {"name": "a"}, idempotency_key="k", caller=Caller("app:shop"))
