@@ -11,7 +11,6 @@ import itertools
 import shutil
 import signal
 import socket
-import tempfile
 import time
 
 import gevent
@@ -26,7 +25,7 @@ from config import Settings, SettingsError
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
 from gateway.masking import Masker
-from gateway.metrics import bury, share
+from gateway.metrics import bury, share, shared_folder
 from gateway.watcher import Watcher
 
 gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
@@ -161,7 +160,7 @@ def _default_headers(response, made=Response.default_headers):
 
 
 Response.process_headers, Response.default_headers = _process_headers, _default_headers
-_metrics = tempfile.mkdtemp(prefix="postern-metrics-")  # what the workers count; gone with the master
+_metrics = shared_folder()  # what the workers count; gone with the master
 
 
 def when_ready(server):

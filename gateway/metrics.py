@@ -10,6 +10,7 @@ are the catalog's, codes and sources Postern's own, routes the application's.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 
@@ -32,6 +33,12 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody asks for
 CountCall = Callable[[int, str, float, float], None]
+
+
+@cache
+def shared_folder() -> str:
+    """A new one for this server: it is the same after a SIGHUP, and another one's after a new start."""
+    return tempfile.mkdtemp(prefix="postern-metrics-")
 
 
 def share(folder: str, slot: int) -> None:

@@ -136,3 +136,14 @@ def test_promtool_finds_nothing_to_complain_about(live: Live, box: Sandbox) -> N
     call(live, 1)
     done = promtool("check", "metrics", said=look(live))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_a_sighup_forgets_no_count(live: Live, box: Sandbox) -> None:
+    box.reset()
+    call(live, 20)
+    before, old = told(live, "postern_calls_total", "service", "code"), set(workers(live))
+    assert before["s", "0"] == 20
+    live.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: len(workers(live)) == 4 and not old & set(workers(live)))
+    call(live, 5)
+    assert told(live, "postern_calls_total", "service", "code")["s", "0"] == 25
