@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import uuid
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -12,18 +11,16 @@ import click
 from flask import g
 from flask.cli import with_appcontext
 
-from api import logs
 from api.answers import shape
 from api.errors import describe
 from api.parts import parts
 from cli import complete
+from cli.serving import gateway
 from cli.tables import print_json
-from gateway import Call, Caller, Gateway, GatewayError
+from gateway import Call, Caller, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
-from gateway.clock import SystemClock
 from gateway.masking import STARS
-from gateway.parts import Parts as GatewayParts
 
 _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -39,20 +36,15 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
 
     Prints the answer as callers get it, JSON, and logs to stderr. Exit code: 0 success, 1 the call failed, 2 usage.
     """
-    made = parts()
-    log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
-    shared = GatewayParts.over(
-        made.store, metrics=made.gateway.metrics, clock=SystemClock(), log=log, masker=made.masker
-    )
-    gateway = Gateway(made.gateway.catalog, shared)
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(service, method, _params(params), caller, g.request_id, from_text=True)
+    through = gateway()
     try:
         if dry_run:
-            click.echo(made.masker.line(_wire(gateway.dry_run(call)).encode()))
+            click.echo(parts().masker.line(_wire(through.dry_run(call)).encode()))
         else:
-            print_json(shape(g.request_id, gateway.call(call).data))
+            print_json(shape(g.request_id, through.call(call).data))
     except GatewayError as error:
         print_json(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error

@@ -36,7 +36,7 @@ class DocumentError(ValueError):
     """
 
     def __init__(self, name: str, problems: list[tuple[int, str, str]]) -> None:
-        self.problems = sorted(problems)
+        self.name, self.problems = name, sorted(problems)
         super().__init__(
             "\n".join(
                 f"{name}{f':{line}' if line else ''}: {key + ': ' if key else ''}{say}"
