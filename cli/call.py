@@ -13,7 +13,6 @@ from flask.cli import with_appcontext
 
 from api.answers import shape
 from api.errors import describe
-from api.parts import parts
 from cli import complete
 from cli.serving import gateway
 from cli.tables import print_json
@@ -42,7 +41,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     through = gateway()
     try:
         if dry_run:
-            click.echo(parts().masker.line(_wire(through.dry_run(call)).encode()))
+            click.echo(_wire(through.dry_run(call)))
         else:
             print_json(shape(g.request_id, through.call(call).data))
     except GatewayError as error:
