@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.live import Live
+from tests.e2e.live import BIN, ROOT, Live
+from tests.gateway.fakes import Wire, answer
 
 WRONG = "version: 1\nservices: {shop: {base_ulr: x}}\n"
 
@@ -26,6 +29,21 @@ def test_a_wrong_catalog_stops_servers_and_no_commands(stray: Live) -> None:
         done = stray.flask(*words, ok=False)
         assert done.stdout == ""
         assert "services.yaml:2: services.shop.base_ulr: unknown key" in done.stderr
+
+
+def test_a_stream_is_printed_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
+    with Wire([answer(b"one \xff", "200 OK").replace(b"Content-Length: 5", b"Content-Length: 99")]) as vendor:
+        words = {"http": "GET /", "stream": True, "timeout": {"read": 50}}
+        made = {"base_url": vendor.url, "allow_private": True, "methods": {"words": words}}
+        live = Live(tmp_path, json.dumps({"version": 1, "services": {"s": made}}))
+        command = [str(BIN / "flask"), "call", "s", "words"]
+        with subprocess.Popen(
+            command, cwd=ROOT, env=live.env | {"LOG_LEVEL": "error"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as running:
+            assert running.stdout.read(5) == b"one \xff"
+            running.send_signal(signal.SIGINT)
+            assert running.communicate(timeout=30) == (b"", b"")
+            assert running.returncode == 0
 
 
 def test_tab_completes_commands_whatever_the_catalog(stray: Live) -> None:
