@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,17 +42,19 @@ class App(Flask):
         return func
 
 
-def create_app(settings: Settings | None = None, clock: Clock | None = None) -> Flask:
+def create_app(settings: Settings | None = None, clock: Clock | None = None, *, serves: bool = True) -> Flask:
     """Postern as a WSGI application.
 
     :param settings: from the environment unless given.
     :param clock: the system's unless given.
+    :param serves: otherwise it is for a command, which answers on standard output, so that its log is on standard
+        error, and which may need no catalog, so that one is read once it is asked for.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
     """
     settings = settings or Settings.from_env()
     masker, clock = Masker(), clock or SystemClock()
-    log = logs.configure(settings.log_level, masker)
+    log = logs.configure(settings.log_level, masker, (sys.stdout if serves else sys.stderr).buffer)
 
     app = App(__name__, static_folder=None)
     app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
@@ -63,21 +67,19 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
     watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
     shared = GatewayParts.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
-    gateway = Gateway(watcher.load(), replace(shared, dumps=settings.log_level == "debug"))
-    gateway.follow(watcher)
-    if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
-        gateway.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)
-    app.extensions["postern"] = Parts(
+    made = app.extensions["postern"] = Parts(
         settings=settings,
         database=database,
         files=files,
         store=store,
-        gateway=gateway,
+        make_gateway=partial(_gateway, watcher, shared, settings),
         watcher=watcher,
         cache=Cache(app, config={"CACHE_OPTIONS": {"store": cached}}),
         masker=masker,
         log=log,
     )
+    if serves:
+        _ = made.gateway  # now, or not at all
     identity.register(app, clock)
     for secret in settings.secrets:
         masker.register(secret)
@@ -86,6 +88,14 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     cli.register(app)
     edge.register(app, settings)
     return app
+
+
+def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gateway:
+    made = Gateway(watcher.load(), replace(shared, dumps=settings.log_level == "debug"))
+    made.follow(watcher)
+    if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
+        made.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)
+    return made
 
 
 def _stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:

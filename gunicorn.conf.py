@@ -11,6 +11,7 @@ import itertools
 import shutil
 import signal
 import socket
+import sys
 import time
 
 import gevent
@@ -34,7 +35,7 @@ try:  # here and not only in each worker, or gunicorn would start failing worker
     _masker = Masker()
     _watcher = Watcher.of(
         _settings.catalog, _settings.environ, _settings.catalog_copy,
-        clock=SystemClock(), log=logs.configure(_settings.log_level, _masker), masker=_masker,
+        clock=SystemClock(), log=logs.configure(_settings.log_level, _masker, sys.stdout.buffer), masker=_masker,
     )  # fmt: skip
     _watcher.load()
     _watcher.source.close()

@@ -1,10 +1,16 @@
 """What gunicorn and the flask command load: ``gunicorn wsgi:app``."""
 
+import click
+from flask.cli import run_command
+
 from app import create_app
-from config import SettingsError
+from config import Settings, SettingsError
 from gateway.loader import CatalogError
 
 try:
-    app = create_app()
+    settings = Settings.from_env()
+    context = click.get_current_context(silent=True)  # none while the shell completes a command
+    running = context is not None and context.command is run_command
+    app = create_app(settings, serves=running or "FLASK_RUN_FROM_CLI" not in settings.environ)
 except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 import time
 import uuid
 from collections.abc import MutableMapping
@@ -22,11 +21,10 @@ from gateway.tracing import Context
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> Any:
-    """A logger whose every line is JSON on standard output, without any secret that the masker knows.
+def configure(level: str, masker: Masker, stream: BinaryIO) -> Any:
+    """A logger whose every line is JSON, without any secret that the masker knows.
 
     :param level: debug, info, warning or error.
-    :param stream: instead of standard output.
     """
 
     def render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
@@ -40,7 +38,7 @@ def configure(level: str, masker: Masker, stream: BinaryIO | None = None) -> Any
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.BytesLoggerFactory(stream or sys.stdout.buffer),
+        logger_factory=structlog.BytesLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
     return structlog.get_logger()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from flask import current_app
@@ -21,15 +23,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parts:
+    """:param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog."""
+
     settings: Settings
     database: Database
     files: FileStore
     store: Store
-    gateway: Gateway
+    make_gateway: Callable[[], Gateway]
     watcher: Watcher
     cache: Cache
     masker: Masker
     log: Any
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        """A server makes it as it starts, a command once it needs it."""
+        return self.make_gateway()
 
 
 def parts() -> Parts:

@@ -119,4 +119,7 @@ def told(duplicate: str) -> Iterator[None]:
     except IntegrityError as error:
         raise click.ClickException(duplicate) from error
     except (OperationalError, ProgrammingError) as error:
-        raise click.ClickException(f"the database cannot be used ({error.orig}); try: flask db upgrade") from error
+        why = str(error.orig).partition("\n")[0]
+        no_table = isinstance(error, ProgrammingError) or why.startswith("no such")
+        hint = "; try: flask db upgrade" if no_table else ""
+        raise click.ClickException(f"the database cannot be used ({why}){hint}") from error

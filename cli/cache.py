@@ -7,6 +7,7 @@ from flask.cli import AppGroup
 
 from api.parts import parts
 from cli import complete
+from cli.serving import gateway
 from gateway.errors import NotFound, StoreAway
 from gateway.shelf import clear
 from gateway.stores import MemoryStore
@@ -20,12 +21,12 @@ def clear_cache(name: str) -> None:
     """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows within a second."""
     made = parts()
     service, _, method = name.partition(".")
-    catalog = made.gateway.catalog
+    catalog = gateway().catalog
     if service not in catalog.services:
         raise click.ClickException(f"there is no service {service}; there are: {', '.join(catalog.services)}")
     if "." in name:
         try:
-            made.gateway.method(service, method)
+            gateway().method(service, method)
         except NotFound as error:
             raise click.ClickException(str(error)) from error
     if isinstance(made.store, MemoryStore):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import uuid
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,18 +13,17 @@ import click
 from flask import g
 from flask.cli import with_appcontext
 
-from api import logs
 from api.answers import shape
 from api.errors import describe
-from api.parts import parts
 from cli import complete
+from cli.serving import gateway
 from cli.tables import print_json
-from gateway import Call, Caller, Gateway, GatewayError
+from gateway import Call, Caller, GatewayError
 from gateway.bodies import load_json
 from gateway.call import HttpRequest
-from gateway.clock import SystemClock
+from gateway.catalog import Method
 from gateway.masking import STARS
-from gateway.parts import Parts as GatewayParts
+from gateway.stream import Inbound, Stream
 
 _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -37,25 +37,42 @@ _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
 
-    Prints the answer as callers get it, JSON, and logs to stderr. Exit code: 0 success, 1 the call failed, 2 usage.
+    Prints the answer as callers get it, JSON, or a stream as it comes, and logs to stderr. Exit code: 0 success,
+    1 the call failed, 2 usage.
     """
-    made = parts()
-    log = logs.configure(made.settings.log_level, made.masker, sys.stderr.buffer)  # standard output is for the answer
-    shared = GatewayParts.over(
-        made.store, metrics=made.gateway.metrics, clock=SystemClock(), log=log, masker=made.masker
-    )
-    gateway = Gateway(made.gateway.catalog, shared)
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
-    call = Call(service, method, _params(params), caller, g.request_id, from_text=True)
+    call = Call(service, method, _params(params), caller, g.request_id, from_text=True, inbound=Inbound())
+    through = gateway()
     try:
         if dry_run:
-            click.echo(made.masker.line(_wire(gateway.dry_run(call)).encode()))
+            click.echo(_wire(through.dry_run(call)))
         else:
-            print_json(shape(g.request_id, gateway.call(call).data))
+            _refuse_upload(through.method(service, method))
+            data = through.call(call).data
+            if isinstance(data, Stream):
+                _pass_on(data)
+            else:
+                print_json(shape(g.request_id, data))
     except GatewayError as error:
         print_json(shape(g.request_id, None, error.code, error.text, describe(error)))
         raise SystemExit(1) from error
+
+
+def _refuse_upload(method: Method) -> None:
+    if method.streams_body:
+        raise click.ClickException(f"{method.full_name} takes a body as it comes, which the command line cannot send")
+
+
+def _pass_on(stream: Stream) -> None:
+    """The bytes as they are, until the end or Ctrl-C."""
+    with closing(stream), suppress(KeyboardInterrupt):
+        try:
+            for piece in stream:
+                sys.stdout.buffer.write(piece)
+                sys.stdout.buffer.flush()
+        except GatewayError as error:
+            raise click.ClickException(f"the stream broke off: {error.text}") from error
 
 
 def _params(given: tuple[str, ...]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from api.parts import parts
 from cli import complete
 from cli.differences import differences
 from cli.importing import import_catalog
+from cli.serving import gateway
 from cli.tables import AS_JSON, print_json, table
 from gateway.catalog import Catalog, Method
 from gateway.clock import SystemClock
@@ -33,25 +34,27 @@ class Trouble(click.ClickException):
 @AS_JSON
 def check(file: str | None, as_json: bool) -> None:
     """Say everything that is wrong with FILE (the configured catalog unless given), with line and key."""
-    text, name = _text(file)
+    try:
+        text, name = _text(file)
+        catalog = _checked(text, name)
+    except CatalogError as error:
+        if not as_json:
+            raise _refused(error) from error
+        problems = [{"line": line or None, "key": key, "problem": say} for line, key, say in error.problems]
+        print_json({"ok": False, "name": error.name, "problems": problems})
+        raise SystemExit(1) from error
+    services, methods = len(catalog.services), len(list(catalog.methods()))
     if as_json:
-        _check_json(text, name)
+        counts = {"services": services, "methods": methods, "notes": list(catalog.notes)}
+        print_json({"ok": True, "name": name, **counts})
         return
-    catalog = _loaded(text, name)
     for note in catalog.notes:
         click.echo(f"{name}: note: {note}")
-    click.echo(f"{name}: ok, {len(catalog.services)} services, {len(list(catalog.methods()))} methods")
+    click.echo(f"{name}: ok, {services} services, {methods} methods")
 
 
-def _check_json(text: str, name: str) -> None:
-    try:
-        catalog = load_catalog(text, name, parts().settings.environ)
-    except CatalogError as error:
-        problems = [{"line": line or None, "key": key, "problem": say} for line, key, say in error.problems]
-        print_json({"ok": False, "name": name, "problems": problems})
-        raise SystemExit(1) from error
-    counts = {"services": len(catalog.services), "methods": len(list(catalog.methods()))}
-    print_json({"ok": True, "name": name, **counts, "notes": list(catalog.notes)})
+def _refused(error: CatalogError) -> click.ClickException:
+    return click.ClickException(f"the catalog is refused\n{error}")
 
 
 @catalog_cli.command("diff")
@@ -65,8 +68,9 @@ def diff(file: str | None, as_json: bool) -> None:
     """
     made = parts()
     try:
-        text, name = _text(file)
-        new, old = _values(text, name), _values(_serving(), "the last good one")
+        new, old = _values(*_text(file)), _values(_serving(), "the last good one")
+    except CatalogError as error:
+        raise Trouble(_refused(error).message) from error
     except click.ClickException as error:
         raise Trouble(error.message) from error
     lines = [made.masker.line(line.encode()).decode() for line in differences(old, new)]
@@ -82,7 +86,7 @@ def diff(file: str | None, as_json: bool) -> None:
 @AS_JSON
 def show(service: str | None, as_json: bool) -> None:
     """List every method, or those of one SERVICE; ! marks the parameters that must be given."""
-    catalog: Catalog = parts().gateway.catalog
+    catalog: Catalog = gateway().catalog
     if service and service not in catalog.services:
         raise click.ClickException(f"there is no service {service}; there are: {', '.join(catalog.services)}")
     methods = [method for method in catalog.methods() if service in (None, method.service.name)]
@@ -108,30 +112,34 @@ def _params(method: Method) -> str:
 
 
 def _text(file: str | None) -> tuple[str, str]:
-    """What stands in FILE, or in the configured source now, and its name."""
+    """What stands in FILE, or in the configured source now, and its name.
+
+    :raises CatalogError: it cannot be read.
+    """
     made = parts()
     try:
         source = made.watcher.source
         if file:
             source = open_source(file, made.settings.environ, SystemClock(), made.masker)
         return source.read(), source.name
-    except (SourceError, AddressError) as error:
-        raise click.ClickException(getattr(error, "detail", str(error))) from error
+    except AddressError as error:
+        raise click.BadParameter(str(error), param_hint="FILE") from error
+    except SourceError as error:
+        raise CatalogError(source.name, [(0, "", error.detail)]) from error
 
 
 def _serving() -> str:
     """The text that the workers serve, as far as this process can know: the copy they keep, or the source's own."""
+    gateway()  # which has it loaded
     watcher = parts().watcher
     kept = watcher.last_good.read() if watcher.source.away else None
     return kept[0] if kept else watcher.text
 
 
-def _loaded(text: str, name: str) -> Catalog:
+def _checked(text: str, name: str) -> Catalog:
+    """:raises CatalogError: what is wrong."""
     made = parts()
-    try:
-        catalog = load_catalog(text, name, made.settings.environ)
-    except CatalogError as error:
-        raise click.ClickException(f"the catalog is refused\n{error}") from error
+    catalog = load_catalog(text, name, made.settings.environ)
     for secret in catalog.secrets:
         made.masker.register(secret)
     return catalog
@@ -139,5 +147,5 @@ def _loaded(text: str, name: str) -> Catalog:
 
 def _values(text: str, name: str) -> dict[str, Any]:
     """A good catalog as it is written, variables filled in."""
-    _loaded(text, name)
+    _checked(text, name)
     return cast(dict[str, Any], read(text, name, parts().settings.environ).value)

@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
 from gateway.catalog import Catalog
+from gateway.loader import CatalogError
 
 
 def services(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -37,9 +38,12 @@ def _known(methods: Iterable[str]) -> str:
 
 
 def _catalog(context: click.Context) -> Catalog:
-    """The catalog of the app: commands run within it, completion does not."""
+    """The catalog of the app, nothing where it is wrong: commands run within the app, completion does not."""
     made: Any = context.ensure_object(ScriptInfo).load_app().extensions["postern"]
-    catalog: Catalog = made.gateway.catalog
+    try:
+        catalog: Catalog = made.gateway.catalog
+    except CatalogError:
+        return Catalog({}, {}, (), ())
     return catalog
 
 

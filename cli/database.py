@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import click
 from alembic.util import CommandError
@@ -35,14 +36,16 @@ def downgrade(revision: str) -> None:
 @database_cli.command("current")
 def current() -> None:
     """Say which revision the database is at."""
-    click.echo(migrate.current(parts().settings.database_url) or "empty")
+    with _told():
+        click.echo(migrate.current(parts().settings.database_url) or "empty")
 
 
 @database_cli.command("revision")
 @click.argument("message")
 def revision(message: str) -> None:
     """Write a new version by what the models have and the database has not (for developers)."""
-    migrate.revise(parts().settings.database_url, message)
+    with _told():
+        migrate.revise(parts().settings.database_url, message)
 
 
 @click.command("init")
@@ -67,9 +70,16 @@ def init() -> None:
 
 def _move(move: Callable[[str, str], None], revision: str) -> None:
     url = parts().settings.database_url
+    with _told():
+        move(url, revision)
+        click.echo(f"database at {migrate.current(url) or 'base'}")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What the database or Alembic refuses, in words."""
     try:
         with told("the rows that are there do not fit this revision"):
-            move(url, revision)
+            yield
     except CommandError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"database at {migrate.current(url) or 'base'}")

@@ -8,7 +8,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from api.openapi import OpenApi
-from api.parts import parts
+from cli.serving import gateway
 
 
 @click.command("openapi")
@@ -16,5 +16,5 @@ from api.parts import parts
 def openapi() -> None:
     """Print the OpenAPI file of the catalog, for generators and comparisons."""
     made: OpenApi = current_app.extensions["postern.openapi"]
-    document = orjson.loads(made.page(parts().gateway.catalog, pause=lambda: None).body())
+    document = orjson.loads(made.page(gateway().catalog, pause=lambda: None).body())
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode())

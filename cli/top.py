@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
@@ -40,8 +41,15 @@ class Trouble(click.ClickException):
     """There is nothing to show; says why."""
 
 
+def _checked(context: click.Context, param: click.Parameter, url: str | None) -> str | None:
+    with suppress(ValueError):
+        if url is None or ((at := urlsplit(url)).scheme in ("http", "https") and at.hostname and at.port != 0):
+            return url
+    raise click.BadParameter("must be http://HOST:PORT, or https")
+
+
 @click.command("top")
-@click.option("--url", help="The server; the one on this machine's PORT unless given.")
+@click.option("--url", callback=_checked, help="The server; the one on this machine's PORT unless given.")
 @click.option("--every", type=click.FloatRange(0.1, 3600), default=1, show_default=True, help="Seconds between looks.")
 @click.option("--once", is_flag=True, help="Measure once, for --every seconds, print it and end.")
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each look; seconds, and shares of 1.")

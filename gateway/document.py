@@ -36,7 +36,7 @@ class DocumentError(ValueError):
     """
 
     def __init__(self, name: str, problems: list[tuple[int, str, str]]) -> None:
-        self.problems = sorted(problems)
+        self.name, self.problems = name, sorted(problems)
         super().__init__(
             "\n".join(
                 f"{name}{f':{line}' if line else ''}: {key + ': ' if key else ''}{say}"
@@ -54,9 +54,20 @@ class Document:
     lines: dict[Path_, int] = field(default_factory=dict)
     injected: list[tuple[Path_, str]] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
+    unknown: set[Path_] = field(default_factory=set)
 
     def complain(self, path: Path_, say: str) -> None:
-        """Note a problem at a path; the line is that of the nearest key that exists."""
+        """Note a problem at a path, unless what stands there is not known."""
+        if not any(path[: len(each)] == each for each in self.unknown):
+            self._note(path, say)
+
+    def miss(self, path: Path_, say: str) -> None:
+        """Note that what should stand at a path cannot be had."""
+        self._note(path, say)
+        self.unknown.add(path)
+
+    def _note(self, path: Path_, say: str) -> None:
+        """The line is that of the nearest key that exists."""
         near = path
         while near not in self.lines and near:
             near = near[:-1]
@@ -68,10 +79,10 @@ class Document:
 
 
 def read(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Document:
-    """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``.
+    """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable are its problems.
 
     :param pause: called between small pieces of the work.
-    :raises DocumentError: bad syntax, a duplicate key, an unset variable.
+    :raises DocumentError: bad syntax.
     """
     document = Document(name)
     try:
@@ -81,7 +92,6 @@ def read(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None]
         raise DocumentError(name, [(line, "", f"not YAML: {error.problem or error.context}")]) from error
     except yaml.YAMLError as error:
         raise DocumentError(name, [(1, "", f"not YAML: {type(error).__name__}")]) from error
-    document.stop_if_wrong()
     return document
 
 
@@ -211,7 +221,7 @@ class _Builder:
                 return self.env[name]
             near = difflib.get_close_matches(name, self.env, n=1, cutoff=0.8)
             hint = f" (did you mean ${{{near[0]}}}?)" if near else ""
-            self.document.complain(path, f"${{{name}}} is not set; set it in the environment or in .env{hint}")
+            self.document.miss(path, f"${{{name}}} is not set; set it in the environment or in .env{hint}")
             return ""
 
         filled = _VARIABLE.sub(value, raw)
@@ -224,7 +234,5 @@ class _Builder:
             self.document.injected.append((path, content))
             return content
         except (OSError, UnicodeDecodeError) as error:
-            self.document.complain(
-                path, f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}"
-            )
+            self.document.miss(path, f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}")
             return ""

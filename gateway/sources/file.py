@@ -46,7 +46,7 @@ class File:
             return self._path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             why = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
-            raise SourceError(f"{self.label} {why}", f"{self.name}: {why}") from error
+            raise SourceError(f"{self.label} {why}", why) from error
 
     def following(self, stopping: Stopping) -> str:
         while True:

@@ -43,10 +43,10 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
     """The real app, with the time in the test's hands and two routes that tell who calls."""
     made: list[Flask] = []
 
-    def make(settings: Settings) -> Flask:
+    def make(settings: Settings, *, serves: bool = True) -> Flask:
         if settings.database_url != database_url:  # that one is migrated already
             migrate.upgrade(settings.database_url)
-        app = create_app(settings, clock)
+        app = create_app(settings, clock, serves=serves)
         app.add_url_rule("/me", view_func=token_required(_me), methods=["GET", "POST"])
         app.add_url_rule("/admin", "admin", role_required("admin")(_me))
         app.add_url_rule("/write", "write", role_required("user", "admin")(_me), methods=["POST"])
@@ -56,7 +56,8 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
     yield make
     for app in made:
         app.extensions["postern"].database.close()
-        app.extensions["postern"].gateway.close()
+        if "gateway" in vars(app.extensions["postern"]):  # a command may have needed none
+            app.extensions["postern"].gateway.close()
         app.extensions["postern"].store.close()
 
 

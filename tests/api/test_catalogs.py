@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from gateway.last_good import LastGood
 from gateway.loader import CatalogError
 from sandbox.consul import Consul
 
-Make = Callable[[Settings], Flask]
+Make = Callable[..., Flask]
 OLD = """\
 version: 1
 services:
@@ -142,6 +143,62 @@ def test_check_reads_from_consul_and_says_what_is_wrong_there(
 def test_a_command_leaves_the_workers_copy_alone(make_app: Make, in_consul: Settings) -> None:
     make_app(in_consul)
     assert not Path(in_consul.catalog_copy).exists()
+
+
+@pytest.fixture(params=["wrong", "absent"])
+def stray(request: pytest.FixtureRequest, make_app: Make, in_file: Settings, tmp_path: Path) -> Flask:
+    """As the flask command has it, with no good catalog."""
+    if request.param == "wrong":
+        (tmp_path / "stray.yaml").write_text(WRONG)
+    return make_app(replace(in_file, catalog=str(tmp_path / "stray.yaml")), serves=False)
+
+
+def test_without_a_catalog_commands_work_that_need_none(stray: Flask, tmp_path: Path) -> None:
+    runner = stray.test_cli_runner()
+    for words in (
+        ["user", "list"],
+        ["app", "list"],
+        ["db", "current"],
+        ["catalog", "check", str(tmp_path / "new.yaml")],
+    ):
+        assert runner.invoke(args=words).exit_code == 0
+    done = run(stray, "check", "--json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["ok"], told["name"]) == (1, False, str(tmp_path / "stray.yaml"))
+    assert told["problems"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("call shop find", 1),
+        ("call shop find --dry-run", 1),
+        ("catalog check", 1),
+        ("catalog show --json", 1),
+        ("catalog diff new.yaml", 2),
+        ("cache clear shop", 1),
+        ("openapi", 1),
+    ],
+)
+def test_without_a_catalog_commands_that_need_one_say_what_is_wrong_with_it(
+    stray: Flask, tmp_path: Path, words: str, code: int
+) -> None:
+    done = stray.test_cli_runner().invoke(args=words.replace("new.yaml", str(tmp_path / "new.yaml")).split())
+    assert (done.stdout, done.exit_code) == ("", code)
+    assert f"\n{tmp_path / 'stray.yaml'}:" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_logs_to_standard_error(
+    make_app: Make, in_consul: Settings, consul: Consul, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served(in_consul, OLD)
+    consul.stop()
+    app = make_app(replace(in_consul, log_level="info"), serves=False)
+    assert json.loads(run(app, "show", "--json").stdout)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "consul cannot be asked" in json.loads(err)["problem"]
 
 
 def test_readyz_is_ready_and_says_that_the_last_good_one_serves(

@@ -146,6 +146,13 @@ def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, told: str) 
     assert told in done.stderr
 
 
+@pytest.mark.parametrize("url", ["nonsense", "ftp://there", "http://", "http://there:port", "http://[there"])
+def test_top_wants_the_url_of_a_server(run: Run, url: str) -> None:
+    done = run("top", "--once", "--url", url)
+    assert done.exit_code == 2
+    assert "must be http://HOST:PORT" in done.stderr
+
+
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):

@@ -95,6 +95,26 @@ def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["db", "current"], ["db", "upgrade"], ["db", "downgrade", "base"], ["db", "revision", "x"], ["user", "list"]],
+)
+def test_a_database_that_is_away_is_told_in_a_line(settings: Settings, words: list[str]) -> None:
+    away = replace(settings, database_url="postgresql://postern:never-told@127.0.0.1:1/postern")
+    done = create_app(away).test_cli_runner().invoke(args=words)
+    assert (done.stdout, done.exit_code) == ("", 1)
+    assert done.stderr.startswith("Error: the database cannot be used (")
+    assert done.stderr.count("\n") == 1
+    assert "never-told" not in done.stderr
+    assert "flask db upgrade" not in done.stderr
+
+
+def test_a_version_of_a_database_that_is_behind_is_not_written(settings: Settings) -> None:
+    done = create_app(settings).test_cli_runner().invoke(args=["db", "revision", "x"])
+    assert done.exit_code == 1
+    assert "Target database is not up to date" in done.stderr
+
+
 def test_the_database_goes_up_and_down(settings: Settings) -> None:
     runner = create_app(settings).test_cli_runner()
     assert runner.invoke(args=["db", "current"]).output == "empty\n"

@@ -293,6 +293,37 @@ def test_all_problems_are_listed_at_once_in_the_order_of_lines() -> None:
     assert [line for line, _, _ in problems(text)] == [1, 2, 4, 4]
 
 
+def test_an_unset_variable_hides_no_other_problem_and_is_not_complained_of_twice() -> None:
+    text = """\
+version: 1
+services:
+  s:
+    base_url: "${HOST}"
+    auth: {type: "${KIND}", token: "${file:/nowhere/x}"}
+    deadlin: 5
+    methods:
+      m: {http: GET /, retry: {times: "${MANY}${MORE}"}, fallback: {call: "${OTHER}"}}
+      n: {http: GET /, mask: [a]}
+      n: {http: GET /, tiemout: 5}
+"""
+    assert [(line, key) for line, key, _ in problems(text)] == [
+        (4, f"{S}.base_url"),
+        (5, f"{S}.auth.token"),
+        (5, f"{S}.auth.type"),
+        (6, f"{S}.deadlin"),
+        (8, f"{M}.fallback.call"),
+        (8, f"{M}.retry.times"),
+        (8, f"{M}.retry.times"),
+        (10, f"{S}.methods.n"),
+        (10, f"{S}.methods.n.tiemout"),
+    ]
+
+
+def test_beside_an_unset_variable_what_spans_several_keys_is_checked_too() -> None:
+    text = TOP + '    auth: {type: bearer, token: "${TOKEN}"}\n    methods: {m: {http: GET /, mask: [a]}}\n'
+    assert [key for _, key, _ in problems(text)] == [f"{S}.auth.token", f"{M}.mask"]
+
+
 def test_a_problem_reads_as_file_line_key_and_advice() -> None:
     with pytest.raises(CatalogError) as caught:
         load_catalog(TOP.replace("version: 1", "version: 2") + "    deadlin: 5\n", "etc/services.yaml", {})
