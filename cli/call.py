@@ -15,6 +15,7 @@ from flask.cli import with_appcontext
 
 from api.answers import shape
 from api.errors import describe
+from api.parts import parts
 from cli import complete
 from cli.serving import gateway
 from cli.tables import print_json
@@ -46,7 +47,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     through = gateway()
     try:
         if dry_run:
-            click.echo(_wire(through.dry_run(call)))
+            click.echo(parts().masker.line(_wire(through.dry_run(call)).encode()))
         else:
             _refuse_upload(through.method(service, method))
             data = through.call(call).data

@@ -1,13 +1,10 @@
-"""What goes over the wire, masked: for the log at its debug level, where it is cut, too, and whole for a dry run."""
+"""What went over the wire, for the log at its debug level: masked first, then cut."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import replace
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import parse_qsl, unquote
 
 from gateway.bodies import dump_json, load_json
 from gateway.call import Call, HttpRequest, HttpResponse
@@ -28,13 +25,9 @@ _SAID = re.compile(rf"((?:{SECRET_NAMES})[\w-]{{0,40}}\\*[\"']?\s*[:=]\s*\\*[\"'
 
 
 class Dump:
-    """Shows the exchanges of a method.
+    """Writes one line for each exchange of a method."""
 
-    :param whole: long values are not cut.
-    """
-
-    def __init__(self, method: Method, parts: Parts, *, whole: bool = False) -> None:
-        self._whole = whole
+    def __init__(self, method: Method, parts: Parts) -> None:
         self._log, self._masker, self._hidden = parts.log, parts.masker, method.mask
         self._names = {"service": method.service.name, "method": method.name}
 
@@ -83,37 +76,6 @@ class Dump:
             **answered,
         )
 
-    def masked(self, request: HttpRequest, call: Call) -> HttpRequest:
-        """The request as it would go out, but for the stars."""
-        return replace(
-            request,
-            base_url=self._said(request.base_url, call),
-            path=self._said(request.path, call),
-            query=tuple((name, self._named(name, value, call)) for name, value in request.query),
-            headers=self._headers(request.headers.items(), call),
-            body=self._written(request.body, request.headers, call),
-        )
-
-    def _written(self, body: bytes, headers: Mapping[str, str], call: Call) -> bytes:
-        """A body that we wrote, in the same format."""
-        kind = _kind(headers)
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            return body
-        if "json" in kind:
-            with suppress(ValueError):  # a caller's own text may be none
-                value = load_json(body)
-                shown = self._masker.params({"": value}, self._hidden, whole=True)[""]
-                text = text if shown == value else dump_json(shown).decode()
-        elif "form-urlencoded" in kind:
-            pairs = parse_qsl(text, keep_blank_values=True)
-            text = urlencode([(name, self._named(name, value, call)) for name, value in pairs], quote_via=quote)
-            return text.replace(quote(STARS), STARS).encode()
-        elif "xml" in kind:
-            text = self._elements(text)
-        return self._said(text, call).encode()
-
     def _target(self, request: HttpRequest, call: Call) -> str:
         path, _, query = request.target.partition("?")
         shown = self._said(unquote(path), call)
@@ -127,7 +89,7 @@ class Dump:
         return shown
 
     def _body(self, body: bytes, headers: Mapping[str, str], call: Call) -> str:
-        kind = _kind(headers)
+        kind = next((text for name, text in headers.items() if name.lower() == "content-type"), "").lower()
         length = f"{len(body)} bytes {kind}".strip()
         if not body or len(body) > READ:
             return length if body else ""
@@ -161,12 +123,8 @@ class Dump:
         )[:LONGEST]
 
     def _named(self, name: str, value: str, call: Call) -> str:
-        return self._said(str(self._masker.params({name: value}, self._hidden, whole=self._whole)[name]), call)
+        return self._said(str(self._masker.params({name: value}, self._hidden)[name]), call)
 
     def _said(self, text: str, call: Call) -> str:
-        text = _SAID.sub(rf"\1{STARS}", self._masker.said(text, call.params, self._hidden, sys.maxsize))
-        return text if len(text) <= LONGEST or self._whole else text[:LONGEST] + "…"
-
-
-def _kind(headers: Mapping[str, str]) -> str:
-    return next((text for name, text in headers.items() if name.lower() == "content-type"), "").lower()
+        text = _SAID.sub(rf"\1{STARS}", self._masker.said(text, call.params, self._hidden, READ))
+        return text if len(text) <= LONGEST else text[:LONGEST] + "…"

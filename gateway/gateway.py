@@ -149,12 +149,12 @@ class Gateway:
         return self._together.all(steps_of(aggregate, given, like), partial(self._run, loaded))
 
     def dry_run(self, call: Call) -> HttpRequest:
-        """The request that ``call`` would send first, masked as in the log; nothing is sent, no token fetched.
+        """The request that ``call`` would send first; nothing is sent, no token fetched.
 
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: dry_run(method, admitted(method, call), self._parts))
+        return self._explained(method, lambda: dry_run(method, admitted(method, call), self._parts.clock))
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """``closed``, ``open`` or ``half_open``, by service."""

@@ -126,12 +126,9 @@ class Masker:
     def without_secrets(self, text: str) -> str:
         return self.line(text.encode(errors="replace")).decode()
 
-    def params(self, params: Mapping[str, object], hidden: frozenset[str], *, whole: bool = False) -> dict[str, object]:
-        """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars.
-
-        :param whole: long ones are not cut.
-        """
-        return {name: self._value(name, value, hidden, whole) for name, value in params.items()}
+    def params(self, params: Mapping[str, object], hidden: frozenset[str]) -> dict[str, object]:
+        """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
+        return {name: self._value(name, value, hidden) for name, value in params.items()}
 
     def said(self, text: str, params: Mapping[str, object], hidden: frozenset[str], most: int = LONGEST_TEXT) -> str:
         """What was said about a call, without secrets and without what ``params`` would hide of it.
@@ -144,15 +141,15 @@ class Masker:
         text = self.text(text)
         return text if len(text) <= most else text[:most] + "…"
 
-    def _value(self, name: str, value: object, hidden: frozenset[str], whole: bool) -> object:
+    def _value(self, name: str, value: object, hidden: frozenset[str]) -> object:
         if name in hidden or _SECRET_NAME.search(name):
             return STARS
         if isinstance(value, Mapping):
-            return self.params(value, hidden, whole=whole)
+            return self.params(value, hidden)
         if isinstance(value, list):
-            return [self._value(name, item, hidden, whole) for item in (value if whole else value[:20])]
+            return [self._value(name, item, hidden) for item in value[:20]]
         if isinstance(value, str):
-            if len(value) > LONGEST_TEXT and not whole:  # masked before the cut, or half a secret would survive it
+            if len(value) > LONGEST_TEXT:  # masked before the cut, or half a secret would survive it
                 return self.text(value)[:LONGEST_TEXT] + "…"
             return value[:-4] + STARS if _PHONE_NAME.search(name) and len(value) > 6 else phones(value)
         if isinstance(value, int) and not isinstance(value, bool) and value > 10**9:
