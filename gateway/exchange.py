@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +17,7 @@ from gateway.dump import Dump, Send
 from gateway.envelopes import make_envelope
 from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
 from gateway.loader import IN_QUERY
-from gateway.masking import STARS, Secret
+from gateway.masking import STARS, Secret, named_secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import climbs
 from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
@@ -91,8 +92,13 @@ def host_of(url: str) -> str:
 def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
     service = method.service
+    method = replace(method, headers=_covered(method.headers), query=_covered(method.query))
     signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
     return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
+
+
+def _covered(declared: Mapping[str, str]) -> dict[str, str]:
+    return {name: STARS if named_secret(name) else text for name, text in declared.items()}
 
 
 def _starred(value: Any) -> Any:

@@ -158,6 +158,11 @@ class Masker:
         return value
 
 
+def named_secret(name: str) -> bool:
+    """Whether a header, or another name, is that of a secret."""
+    return bool(_SECRET_NAME.search(name.replace("-", "_"))) or name.lower() == "cookie"
+
+
 def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterator[str]:
     """The texts and numbers of two characters and more that stand under a hidden name."""
     if isinstance(value, Mapping):

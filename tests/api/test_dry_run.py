@@ -95,3 +95,20 @@ def test_what_a_dry_run_shows_is_what_is_sent(make: Callable[..., Any], box: San
 def test_bytes_that_are_no_text_are_shown_escaped(make: Callable[..., Any]) -> None:
     run = make(AUTHS["none"], {"m": {"http": "POST /anything", "params": {"text": TEXT}}})
     assert '{"text":"\\x9b2J"}' in run("m", "text=\x9b2J", "--dry-run")
+
+
+def test_what_the_catalog_fixes_is_covered_where_its_name_is_a_secrets_and_what_is_given_is_shown(
+    make: Callable[..., Any],
+) -> None:
+    secret = {
+        "Authorization": "Bearer literal-1",
+        "X-App-Secret": "literal-2",
+        "Cookie": "literal-3",
+        "X-Team": "tools",
+    }
+    method = {"http": "GET /anything", "headers": secret, "query": {"access_token": "literal-4", "v": "2"}}
+    method |= {"params": {"phone": TEXT}, "mask": ["phone"]}
+    shown = make(AUTHS["none"], {"m": method})("m", "phone=13800138000", "--dry-run")
+    assert "literal" not in shown
+    assert "X-Team: tools" in shown
+    assert "GET /anything?access_token=****&v=2&phone=13800138000 " in shown
