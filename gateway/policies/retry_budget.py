@@ -18,10 +18,10 @@ class RetryBudget:
 
     :param share: retries allowed per recent call.
     :param reserve: retries allowed in a window however few the calls, or a quiet service could never retry; each worker
-        has its own, so it is small.
+        has its own.
     """
 
-    def __init__(self, clock: Clock, share: float = 0.2, reserve: int = 5) -> None:
+    def __init__(self, clock: Clock, share: float = 0.2, reserve: int = 10) -> None:
         self._clock, self._share, self._reserve = clock, share, reserve
         self._buckets: deque[list[int]] = deque()  # [second, calls, retries]
         self._lock = threading.Lock()

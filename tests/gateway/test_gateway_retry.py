@@ -218,7 +218,7 @@ def test_the_retry_budget_stops_a_storm_and_comes_back(gate: Open, box: Sandbox)
     for _ in range(40):
         with pytest.raises(Failed):
             at.ask()
-    assert len(box.requests) <= 40 + 5 + 40 * 0.2
+    assert len(box.requests) <= 40 + 10 + 40 * 0.2
     clock.advance(11)
     before = len(box.requests)
     with pytest.raises(Failed):

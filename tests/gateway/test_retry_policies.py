@@ -25,14 +25,14 @@ def allowed(budget: RetryBudget, wanted: int = 1000) -> int:
 
 
 def test_a_quiet_service_may_retry_its_reserve() -> None:
-    assert allowed(RetryBudget(FakeClock())) == 5
+    assert allowed(RetryBudget(FakeClock())) == 10
 
 
 def test_retries_may_be_a_fifth_of_recent_calls() -> None:
     budget = RetryBudget(FakeClock())
     for _ in range(100):
         budget.record_call()
-    assert allowed(budget) == 5 + 20
+    assert allowed(budget) == 10 + 20
 
 
 def test_old_calls_and_old_retries_are_forgotten_after_ten_seconds() -> None:
@@ -40,11 +40,11 @@ def test_old_calls_and_old_retries_are_forgotten_after_ten_seconds() -> None:
     budget = RetryBudget(clock)
     for _ in range(100):
         budget.record_call()
-    assert allowed(budget) == 25
+    assert allowed(budget) == 30
     clock.advance(9)
     assert allowed(budget) == 0
     clock.advance(2)
-    assert allowed(budget) == 5
+    assert allowed(budget) == 10
 
 
 def test_a_refused_retry_is_not_counted() -> None:
@@ -59,4 +59,4 @@ def test_a_refused_retry_is_not_counted() -> None:
 def test_threads_do_not_get_more_than_the_budget() -> None:
     budget = RetryBudget(FakeClock())
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: allowed(budget, 50), range(8))) == 5
+        assert sum(pool.map(lambda _: allowed(budget, 50), range(8))) == 10
