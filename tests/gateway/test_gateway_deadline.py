@@ -28,7 +28,7 @@ def test_a_hang_is_a_timeout_when_the_attempts_own_time_ends_first(gate: Open, b
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 0.1}, deadline=3))
     assert (type(error), error.code) == (ReadTimeout, -1001)
-    assert 0.1 <= took < 0.6
+    assert 0.1 <= took < 2.5
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip=0.03", "drip-headers=0.03"])
@@ -36,30 +36,30 @@ def test_a_hang_is_deadline_exceeded_when_the_deadline_ends_first(gate: Open, bo
     box.fault("/anything", fault)
     error, took = failure(gate(timeout={"read": 3}, deadline=0.15))
     assert (type(error), error.code) == (DeadlineExceeded, -1011)
-    assert 0.15 <= took < 0.6
+    assert 0.15 <= took < 2.5
 
 
 def test_the_callers_timeout_lowers_the_deadline(gate: Open, box: Sandbox) -> None:
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 3}, deadline=3), timeout=0.1)
     assert error.code == -1011
-    assert 0.1 <= took < 0.6
+    assert 0.1 <= took < 2.5
 
 
 def test_the_callers_timeout_never_raises_the_deadline(gate: Open, box: Sandbox) -> None:
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 3}, deadline=0.1), timeout=60)
     assert error.code == -1011
-    assert took < 0.6
+    assert took < 2.5
 
 
 def test_attempts_end_with_the_deadline_and_the_service_is_blamed(gate: Open, box: Sandbox) -> None:
-    box.fault("/anything", "delay=0.06;status=503")
-    at = gate(retry={"times": 1000, "backoff": 0.001}, deadline=0.2)
+    box.fault("/anything", "delay=0.05;status=503")
+    at = gate(retry={"times": 1000, "backoff": 0.001}, deadline=0.5)
     error, took = failure(at)
     assert (type(error), error.code) == (Failed, -1004)
-    assert 2 <= len(at.trace.attempts) <= 4
-    assert took < 0.6
+    assert 2 <= len(at.trace.attempts) <= 11
+    assert took < 2.5
 
 
 def test_the_earlier_failure_is_told_when_the_deadline_ends_a_later_attempt(gate: Open, box: Sandbox) -> None:
@@ -95,19 +95,19 @@ def test_fetching_a_token_counts_against_the_deadline(gate: Open, box: Sandbox) 
     at = gate("POST /cgi-bin/message/send", on=WECHAT, timeout={"read": 3}, deadline=0.15)
     error, took = failure(at)
     assert error.code == -1011
-    assert took < 0.6
+    assert took < 2.5
     assert [request.path for request in box.requests] == ["/cgi-bin/token"]
 
 
 def test_waiting_for_anothers_token_ends_at_ones_own_deadline(gate: Open, box: Sandbox) -> None:
     box.fault("/cgi-bin/token", "hang")
-    at = gate("GET /x", on=WECHAT, timeout={"read": 0.4}, deadline=3)
+    at = gate("GET /x", on=WECHAT, timeout={"read": 1.5}, deadline=5)
     with ThreadPoolExecutor(1) as pool:
         fetching = pool.submit(failure, at)
         assert comes_true(lambda: box.requests)
         error, took = failure(at, timeout=0.1)
         assert error.code == -1011
-        assert took < 0.35
+        assert took < 1.2
         assert fetching.result()[0].code == -1001
 
 

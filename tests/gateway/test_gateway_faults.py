@@ -117,12 +117,12 @@ def test_a_text_that_is_not_utf_8_is_a_bad_response(gate: Open, box: Sandbox) ->
     assert type(failure(gate("GET /v1/health", response="text"))) is BadResponse
 
 
-@pytest.mark.parametrize("fault", ["drip=0.05", "drip-headers=0.05"])
+@pytest.mark.parametrize("fault", ["drip=0.1", "drip-headers=0.1"])
 def test_an_answer_that_trickles_ends_at_the_read_timeout(gate: Open, box: Sandbox, fault: str) -> None:
     box.fault("/v1/health", fault)
     began = time.monotonic()
     failure(gate("GET /v1/health", timeout={"read": 0.15}))
-    assert 0.15 <= time.monotonic() - began < 0.6
+    assert 0.15 <= time.monotonic() - began < 1.3
 
 
 def test_a_204_is_no_data_and_keeps_the_connection(gate: Open, box: Sandbox) -> None:

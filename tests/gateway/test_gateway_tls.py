@@ -151,7 +151,7 @@ def test_a_handshake_that_stalls_ends_at_the_connect_timeout(open_gate: Open) ->
         began = time.monotonic()
         error = refused(open_gate(secure(url, method={"timeout": {"connect": 0.1}})))
     assert type(error) is ConnectTimeout
-    assert 0.1 <= time.monotonic() - began < 0.6
+    assert 0.1 <= time.monotonic() - began < 2.5
 
 
 def test_a_client_certificate_is_shown_to_who_asks(open_gate: Open, pem: Path, tmp_path: Path) -> None:

@@ -201,7 +201,7 @@ def test_the_many_operations_of_one_request_together_wait_no_longer(
         for _ in range(8):
             with suppress(StoreAway):
                 store.get("k")
-        assert time.monotonic() - began < LONGEST
+        assert time.monotonic() - began < LONGEST + 0.5  # on a busy machine; all of them would take 1.35
         assert not store.up, "one as slow as that is as good as away"
 
 

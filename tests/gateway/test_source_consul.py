@@ -56,7 +56,7 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(consul: Consul, po
     began = time.monotonic()
     consul.put(KEY, "two")
     assert held.result(5) == "two"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST + 1)]
 
 
@@ -129,7 +129,7 @@ def test_closing_ends_a_question_that_is_held_back(consul: Consul, pool: ThreadP
     source.close()
     with pytest.raises(SourceError):
         held.result(5)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
     with pytest.raises(SourceError):
         source.following(GOING)
 

@@ -54,7 +54,7 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(nacos: Nacos, pool
     began = time.monotonic()
     nacos.put(NAME, "two")
     assert held.result(5) == "two"
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 def test_a_change_between_two_questions_is_not_missed(nacos: Nacos) -> None:
@@ -126,7 +126,7 @@ def test_closing_ends_a_question_that_is_held_back(nacos: Nacos, pool: ThreadPoo
     source.close()
     with pytest.raises(SourceError):
         held.result(5)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize(
