@@ -68,7 +68,10 @@ OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
 
 
 class Worker(GeventWorker):
-    """Ends once its requests have; gunicorn's own waits ``graceful_timeout`` for connections that are only open."""
+    """gunicorn's, but for three things: several ``Cookie`` lines, what it says to what is not HTTP, and when it ends.
+
+    It ends once its requests have; gunicorn's own waits ``graceful_timeout`` for connections that are only open.
+    """
 
     def init_process(self):
         self.silent = set()

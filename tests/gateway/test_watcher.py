@@ -321,7 +321,7 @@ def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> Non
     try:
         file.write_text(catalog("/v2"))
         assert comes_true(lambda: gateway.method("s", "m").path == "/v2")
-        assert gateway.catalog_state.taken == 1
+        assert comes_true(lambda: gateway.catalog_state.taken == 1)
     finally:
         gateway.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "postern-catalog"]
