@@ -64,8 +64,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None, *, 
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
     store, cached = _stores(app, settings, clock, log)
-    catalog, environ, copy = settings.catalog, settings.environ, settings.catalog_copy
-    watcher = Watcher.of(catalog, environ, copy, clock=clock, log=log, masker=masker)
+    watcher = _watcher(settings, clock=clock, log=log, masker=masker)
     shared = GatewayParts.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
     made = app.extensions["postern"] = Parts(
         settings=settings,
@@ -88,6 +87,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None, *, 
     cli.register(app)
     edge.register(app, settings)
     return app
+
+
+def _watcher(settings: Settings, **shared: Any) -> Watcher:
+    return Watcher.of(settings.catalog, settings.environ, settings.catalog_copy, **shared)
 
 
 def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gateway:
