@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -25,18 +26,19 @@ from gateway.errors import (
     NotFound,
     QuotaExceeded,
     RateLimited,
-    StoreAway,
+    Unavailable,
 )
 from gateway.masking import phones
 
 PROXIED = "/api/v1/proxy/"
+MAX_FIELDS = 20  # of one answer; ``error.more`` counts the others
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
     -1010: 503, -1011: 504, -1012: 502, -1013: 207,
     -2001: 401, -2002: 401, -2003: 401, -2004: 403, -2005: 401, -2006: 401,
     -3001: 400, -3002: 400, -3003: 400, -3004: 404, -3005: 405, -3006: 409, -3007: 413, -3008: 429, -3009: 412,
-    -3010: 406,
-    -5000: 500,
+    -3010: 406, -3011: 431, -3012: 416,
+    -5000: 500, -5001: 503, -5002: 503,
 }  # fmt: skip
 
 
@@ -105,7 +107,13 @@ class PreconditionFailed(CallerError):
     message = "It has changed since you read it; read it again."
 
 
-class RangeNotSatisfiable(InvalidParams):
+class HeadersTooLarge(CallerError):
+    code, type = -3011, "headers_too_large"
+    message = "The request line or a header is too large."
+
+
+class RangeNotSatisfiable(CallerError):
+    code, type = -3012, "range_not_satisfiable"
     message = "The range is not within the file."
 
     def __init__(self, size: int) -> None:
@@ -113,8 +121,14 @@ class RangeNotSatisfiable(InvalidParams):
         self.size = size
 
 
-class NotReady(GatewayError):
-    retryable = True
+class WriteUnknown(GatewayError):
+    """Our own write was sent to the database and its answer never came."""
+
+    code, type = -5002, "outcome_unknown"
+    message = "Whether this was stored is unknown; look before you send it again."
+
+
+class NotReady(Unavailable):
     message = "Not ready; error.fields says what is missing."
 
 
@@ -166,7 +180,7 @@ def translate(error: HTTPException) -> GatewayError:
 
 
 def database_away(error: SQLAlchemyError) -> Response:
-    """503: nothing was kept, and the same request may do better in a moment."""
+    """-5001: nothing was kept, and the same request may do better in a moment."""
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # a wrong statement, not a database away
         return unforeseen(error)
@@ -195,8 +209,10 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     g.code = error.code
     body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
-    wait = 1.0 if error.retry_after is None and isinstance(error, QuotaExceeded) else error.retry_after
-    if wait is not None:  # a vendor need not say after how long its quota is there again
+    wait = error.retry_after
+    if wait is None and isinstance(error, QuotaExceeded | Unavailable):
+        wait = 1.0  # a vendor need not say after how long its quota is there again, nor a disk when it has space
+    if wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, RateLimited) and error.limit is not None:
         told = {"Limit": str(error.limit), "Remaining": "0", "Reset": response.headers["Retry-After"]}
@@ -218,9 +234,7 @@ def status_of(error: GatewayError) -> int:
     """By code, but for the types that share a code with another status."""
     if isinstance(error, CallerSignatureInvalid):
         return 401
-    if isinstance(error, RangeNotSatisfiable):
-        return 416
-    return 503 if isinstance(error, NotReady | StoreAway) else STATUS[error.code]
+    return STATUS[error.code]
 
 
 def describe(error: GatewayError) -> dict[str, Any]:
@@ -231,7 +245,9 @@ def describe(error: GatewayError) -> dict[str, Any]:
     if error.method:
         told["method"] = error.method
     if error.fields:
-        told["fields"] = error.fields
+        told["fields"] = dict(itertools.islice(error.fields.items(), MAX_FIELDS))
+        if len(error.fields) > MAX_FIELDS:
+            told["more"] = len(error.fields) - MAX_FIELDS
     if error.vendor_code is not None and error.expose_vendor_code:
         told["vendor_code"] = error.vendor_code
     return told

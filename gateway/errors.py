@@ -5,7 +5,9 @@
         NotFound  Forbidden  InvalidParams  Conflict  RateLimited
       CallRefused           we sent nothing, for the service's sake or ours
         CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
-        StoreAway           what only the shared store knows cannot be known now
+        Unavailable         a part of ours is away or full
+          StoreAway           what only the shared store knows cannot be known now
+          OutOfResources      no descriptor or memory is left for one more connection
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
         CredentialExpired   the vendor says it is stale: renew it, send once more
@@ -137,7 +139,20 @@ class QuotaSpent(CallRefused):
     message = "The service's quota is used up."
 
 
-class StoreAway(CallRefused):
+class Unavailable(CallRefused):
+    """A part of ours is away or full (store, database, disk, descriptors); nothing was kept."""
+
+    code, type = -5001, "unavailable"
+    message = "A part of this service is away or full; try again."
+
+
+class OutOfResources(Unavailable):
+    """The process has no file descriptor or memory left for one more connection."""
+
+    message = "This service has no room for one more connection now; try again."
+
+
+class StoreAway(Unavailable):
     """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
 
     message = "The shared store cannot be asked now; try again."

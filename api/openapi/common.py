@@ -154,7 +154,7 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     text = {"text/plain": {"schema": {"type": "string"}}}
     return {
         "/healthz": get("healthz", "The process answers", {(400, -3001)}, state),
-        "/readyz": get("readyz", "It has database, cache and catalog", {(400, -3001), (503, -5000)}, state),
+        "/readyz": get("readyz", "It has database, cache and catalog", {(400, -3001), (503, -5001)}, state),
         "/metrics": get("metrics", "What all workers counted, for Prometheus", {(400, -3001), (403, -2004)}, text),
     }
 

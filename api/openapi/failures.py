@@ -11,7 +11,7 @@ from gateway.errors import GatewayError
 
 Kind = tuple[int, int]  # HTTP status and code: some codes go with two
 Found = dict[Kind, GatewayError]
-AWAY: Kind = (503, -5000)
+AWAY: Kind = (503, -5001)
 UNFORESEEN: Kind = (500, -5000)
 WHO: frozenset[Kind] = frozenset({(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)})
 BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
@@ -92,7 +92,8 @@ def _schema(known: Found) -> dict[str, Any]:
             "retryable": {"type": "boolean"},
             "service": {"type": "string"},
             "method": {"type": "string"},
-            "fields": {"type": "object", "description": "What is wrong with which field."},
+            "fields": {"type": "object", "description": "What is wrong with which field; of at most 20."},
+            "more": {"type": "integer", "description": "How many other fields are wrong."},
             "vendor_code": {"type": "string", "description": "The vendor's own, of a service that shows it."},
         },
     }

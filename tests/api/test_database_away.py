@@ -42,7 +42,7 @@ def test_a_database_that_is_away_is_503_soon_and_no_password_is_told(away, writt
     login = away.post("/api/v1/login", json={"username": "ann", "password": "whatever it is"})
 
     assert (ready.status_code, set(ready.json["error"]["fields"])) == (503, {"database"})
-    assert (login.status_code, login.json["code"], login.json["error"]["retryable"]) == (503, -5000, True)
+    assert (login.status_code, login.json["code"], login.json["error"]["retryable"]) == (503, -5001, True)
     assert login.headers["Retry-After"] == "1"
     assert away.get("/healthz").status_code == 200
     assert time.monotonic() - began < 10

@@ -92,7 +92,7 @@ def told(answer: Any) -> tuple[int, int, bool, str | None]:
     return answer.status_code, answer.json["code"], answer.json["error"]["retryable"], answer.headers.get("Retry-After")
 
 
-AWAY = (503, -5000, True, "1")
+AWAY = (503, -5001, True, "1")
 
 
 def test_a_nonce_used_on_one_worker_is_refused_by_the_other(workers, shop: str) -> None:

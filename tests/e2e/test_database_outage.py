@@ -92,7 +92,7 @@ class Load:
         self.seen[answer.status_code] += 1
         if answer.status_code == 503:
             body = answer.json()
-            if (body["code"], body["error"]["source"], answer.headers["Retry-After"]) != (-5000, "gateway", "1"):
+            if (body["code"], body["error"]["source"], answer.headers["Retry-After"]) != (-5001, "gateway", "1"):
                 self.odd.append(answer.text)
         elif answer.status_code not in (200, 201):
             self.odd.append(answer.text)
