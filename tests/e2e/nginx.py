@@ -46,15 +46,16 @@ def program() -> str:
 class Nginx:
     """What ships, with only the names changed that everybody has to change."""
 
-    def __init__(self, folder: Path, postern: int, files: str) -> None:
+    def __init__(self, folder: Path, *ports: int, files: str) -> None:
         self._program, self._folder = program(), folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "nginx.log"
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
+        servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
         for shipped, ours in (
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
-            ("server 127.0.0.1:5000;", f"server 127.0.0.1:{postern};"),
+            ("server 127.0.0.1:5000 max_fails=0;", servers),
             ("alias /var/lib/postern/files/;", f"alias {files}/;"),
         ):
             assert text.count(shipped) == 1, shipped

@@ -63,7 +63,7 @@ def front(box: Sandbox, vendor: Wire, database, tmp_path_factory: pytest.TempPat
     proxied = f'  vendor: {{base_url: "{vendor.url}", allow_private: true, proxy: true}}\n'
     live = Live(folder, catalog_for(box, proxied), **database(), **settings)
     try:
-        nginx = Nginx(folder, live.port, live.env["FILES_DIR"])
+        nginx = Nginx(folder, live.port, files=live.env["FILES_DIR"])
     except NginxError as error:
         pytest.fail(str(error), pytrace=False)
     with ExitStack() as stack:
@@ -220,16 +220,47 @@ def test_an_upload_over_the_limit_is_refused_by_postern_through_nginx(front: Fro
     check(answer, 413, -3007)
 
 
-def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front) -> None:
+REFUSED_BY_NGINX = {
+    "not HTTP": (b"GARBAGE\r\n\r\n", 400, -3001),
+    "a bad Host": (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400, -3001),
+    "an unknown transfer coding": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: zip\r\n\r\n", 400, -3001),
+    "an unknown version": (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 400, -3001),
+    "a long request line": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431, -3011),
+    "a long header": (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431, -3011),
+    "a verb": (b"TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 405, -3005),
+    "the errors' own page": (b"GET /_error HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404, -3004),
+    "a large body": (
+        b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\nConnection: close\r\n\r\n", 413, -3007,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED_BY_NGINX)
+def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front, name: str) -> None:
+    request, status, code = REFUSED_BY_NGINX[name]
     with socket.create_connection(("127.0.0.1", front.nginx.port), timeout=10) as client:
-        client.sendall(
-            b"POST /api/v1/files HTTP/1.1\r\nHost: x\r\nContent-Length: 900000000\r\nConnection: close\r\n\r\n"
-        )
+        client.sendall(request)
         head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
 
     assert b"\r\nServer: nginx\r\n" in head, "its version is nobody's business"
-    assert head.startswith(b"HTTP/1.1 413 ") and b"Content-Type: application/json" in head
-    assert json.loads(body)["code"] == -3007
+    assert head.startswith(b"HTTP/1.1 %d " % status) and b"Content-Type: application/json" in head
+    answer = json.loads(body)
+    assert answer["code"] == code
+    assert set(answer) == {"code", "message", "data", "request_id", "timestamp", "error"}
+    assert f"X-Request-ID: {answer['request_id']}".encode() in head
+    assert (b"\r\nAllow: " in head) is (status == 405)
+
+
+def test_json_is_compressed_by_nginx_and_a_proxied_answer_is_left_as_it_came(front: Front, vendor: Wire) -> None:
+    plain = b'{"name": "' + b"x" * 5000 + b'"}'
+    vendor.answers.append(raw_answer(plain, "200 OK", "Content-Type: application/json"))
+
+    own = front.get("/openapi.json", Accept_Encoding="gzip")
+    proxied = front.get("/api/v1/proxy/vendor/x", Accept_Encoding="gzip")
+
+    assert (own.headers["Content-Encoding"], own.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert own.json()["openapi"]
+    assert ("Content-Encoding" in proxied.headers, proxied.content) == (False, plain)
 
 
 def test_the_caller_is_who_nginx_sees_and_not_who_it_says_it_is(front: Front) -> None:
@@ -250,7 +281,7 @@ def test_a_call_goes_through_and_its_id_reaches_the_vendor(front: Front, box: Sa
 
 
 def test_while_postern_is_away_nginx_says_so_in_the_one_shape(box: Sandbox, tmp_path: Path, front: Front) -> None:
-    nginx = Nginx(tmp_path, postern=1, files=str(tmp_path)).start()  # nobody listens on port 1
+    nginx = Nginx(tmp_path, 1, files=str(tmp_path)).start()  # nobody listens on port 1
     try:
         answer = requests.get(f"{nginx.url}/healthz", timeout=30)
     finally:
