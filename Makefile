@@ -24,7 +24,8 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/lint-imports
 
 test: .venv/dev ## The whole suite, over real sockets
-	$(BIN)/python -m pytest -n 3 --dist worksteal
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench

@@ -162,7 +162,7 @@ def test_the_deadline_holds_to_the_last_byte(live: Live, fault: str) -> None:
     answer = live.call("demo.misbehave", {"fault": fault}, headers={"X-Request-Timeout": "0.5"})
 
     assert (answer.status_code, answer.json()["code"]) == (504, -1011)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4  # the read timeout is 5
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "soon", "nan", "inf"])

@@ -63,7 +63,6 @@ def test_a_service_that_its_probes_find_down_is_refused_until_it_is_back(pair: t
     assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, -1008, "1")
     assert (error["type"], error["source"], error["retryable"]) == ("downstream_unhealthy", "downstream", True)
     assert answer.headers["X-Attempts"] == "0"
-    assert answer.elapsed.total_seconds() < 1
     assert live.get("/readyz").status_code == 200
     assert shown(live, "unprobed") == ("unknown", "closed")
     box.start()

@@ -18,7 +18,7 @@ from tests.e2e.live import Live
 
 CALLERS = 200
 OUTAGE = 10.0  # seconds
-OPEN_FOR = 1.0  # seconds
+OPEN_FOR = 2.0  # seconds
 PAUSE = 1.0  # seconds between the calls of one caller
 CATALOG = """
 version: 1
@@ -113,23 +113,19 @@ class Storm:
         )
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 4], ids=["one worker in memory", "four workers over Redis"])
 def test_a_storm_is_kept_from_the_service(request: pytest.FixtureRequest, tmp_path: Path, workers: int) -> None:
     settings = {"WEB_CONCURRENCY": str(workers), "DEFAULT_RATE_LIMIT": "1000000/minute", "LOG_LEVEL": "warning"}
     if workers > 1:
         settings["REDIS_URL"] = request.getfixturevalue("redis_url")
-    for attempt in range(3):  # workers that miss Redis, on a machine too busy, show something else
-        folder = tmp_path / str(attempt)
-        folder.mkdir()
-        with Sandbox() as box:
-            live = Live(folder, CATALOG.format(url=box.url, open_for=OPEN_FOR), **settings).start()
-            try:
-                storm = blow(live, box, workers)
-            finally:
-                live.stop()
-        print(f"\n{storm}")  # noqa: T201
-        if not storm.missed:
-            break
+    with Sandbox() as box:
+        live = Live(tmp_path, CATALOG.format(url=box.url, open_for=OPEN_FOR), **settings).start()
+        try:
+            storm = blow(live, box, workers)
+        finally:
+            live.stop()
+    print(f"\n{storm}")  # noqa: T201
     assert (storm.openings, storm.closings) == (workers, 0)
     assert storm.burst < 1.3 * storm.calls
     assert storm.probes <= storm.lasted / OPEN_FOR
@@ -146,7 +142,7 @@ def blow(live: Live, box: Sandbox, workers: int) -> Storm:
         seen, lines = sum(each.path == "/anything" for each in box.requests), breaker_lines(live)
         box.fault("/anything", "")
         well = time.time()
-        pause_until(well + 4 * OPEN_FOR)
+        pause_until(well + 3 * OPEN_FOR)
     opened = [when for when, state, why in lines if state == "open" and "let through" not in why]
     probes = [when for when, state, _ in lines if state == "half_open"]
     early = [when for when in probes if when < opened[-1]]  # before the last worker had heard

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -239,10 +238,9 @@ def test_one_who_waits_gives_up_at_its_deadline() -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(tokens.get, "k", vendor.fetch, clock.now() + 60)
         assert vendor.was_asked.wait(5)
-        began = time.monotonic()
         with pytest.raises(DeadlineExceeded):
             tokens.get("k", vendor.fetch, clock.now() + 0.05)
-        assert 0.05 <= time.monotonic() - began < 1
+        assert not first.done()
         vendor.may_answer.set()
         assert first.result(5) == Secret("t1")
 

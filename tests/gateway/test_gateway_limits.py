@@ -242,7 +242,7 @@ def test_every_count_goes_on_locally_while_redis_is_away(
     getattr(redis_server, how)()
     began = time.monotonic()
     assert outcomes(at, 1, caller=shop) == ["ok"]
-    assert time.monotonic() - began < 0.3 + 0.7  # the call itself, on a busy machine
+    assert time.monotonic() - began < 5  # nobody waits for a Redis that hangs, which here it does for ever
     assert outcomes(at, 3, caller=shop) == ["ok", "ok", RateLimited]
     assert outcomes(at, 8) == ["ok"] * 7 + [QuotaSpent]
 
