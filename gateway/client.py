@@ -25,6 +25,7 @@ from gateway.clock import Clock
 from gateway.connection import Connection, Connector
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.incoming import Incoming, Pace
+from gateway.resolver import Resolver
 from gateway.transport import PooledAdapter
 
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
@@ -116,15 +117,16 @@ def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls | None
     :param max_response: bytes of one answer.
     """
     origin = _origin(url)
-    connector = Connector(origin, _context(tls) if tls else None, clock, allow_private=True)
+    connector = Connector(origin, _context(tls) if tls else None, clock, Resolver(clock), allow_private=True)
     return Channel({origin: _Interruptible(origin, connector, max_response, 1, clock)}, clock)
 
 
 class Client:
     """Channels by service, kept over reloads as long as what they are made of stays the same."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, resolver: Resolver) -> None:
         self._clock = clock
+        self._resolver = resolver
         self._channels: dict[tuple[object, ...], Channel] = {}
         self._contexts: dict[Tls, ssl.SSLContext] = {}
 
@@ -134,10 +136,14 @@ class Client:
             size, tls = service.concurrency or IDLE, self._context(service)
             made = {}
             for origin in {_origin(url) for url in service.urls}:
-                connector = Connector(origin, tls, self._clock, allow_private=service.allow_private)
-                made[origin] = PooledAdapter(origin, connector, service.max_response, size, self._clock)
+                made[origin] = PooledAdapter(
+                    origin, self._connector(service, origin, tls), service.max_response, size, self._clock
+                )
             self._channels[key] = Channel(made, self._clock)
         return self._channels[key]
+
+    def _connector(self, service: Service, origin: str, tls: ssl.SSLContext | None) -> Connector:
+        return Connector(origin, tls, self._clock, self._resolver, allow_private=service.allow_private)
 
     def retain(self, services: Iterable[Service]) -> None:
         """Close what no service uses any more; calls in flight finish on their connections."""

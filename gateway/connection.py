@@ -9,25 +9,29 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from gateway.clock import Clock
+from gateway.dialling import Dialler, left
 from gateway.egress import inside
-from gateway.errors import AddressRefused, CallerGone, ConnectFailed, ConnectTimeout
+from gateway.errors import AddressRefused, CallerGone, ConnectFailed, ConnectTimeout, OutOfResources
+from gateway.resolver import Address, Resolver
+from gateway.resources import is_exhaustion
 from gateway.stream import Watch
 
 CHUNK = 65536  # bytes a single recv may bring
-_RESOLVER = ThreadPoolExecutor(8, "dns")  # getaddrinfo knows no timeout; its threads start with the first look-up
 
 
 class Connection:
-    """A connected socket, plain or TLS, on which every step ends at an instant."""
+    """A connected socket, plain or TLS, on which every step ends at an instant.
+
+    :ivar opened: the instant at which it was connected.
+    """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self.sock = sock
+        self.opened = clock.now()
         self._clock = clock
         self._tls = isinstance(sock, ssl.SSLSocket)
 
@@ -97,45 +101,61 @@ class Connector:
     :param allow_private: connect to addresses that are not the internet's, too.
     """
 
-    def __init__(self, origin: str, tls: ssl.SSLContext | None, clock: Clock, *, allow_private: bool) -> None:
+    def __init__(
+        self, origin: str, tls: ssl.SSLContext | None, clock: Clock, resolver: Resolver, *, allow_private: bool
+    ) -> None:
         parts = urlsplit(origin)
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = tls if parts.scheme == "https" else None
-        self._clock, self._allow_private = clock, allow_private
+        self._clock = clock
+        self._resolver = resolver
+        self._dialler = Dialler(clock)
+        self._allow_private = allow_private
 
     def connect(self, timeout: float) -> Connection:
-        """:raises ConnectFailed: not a byte of a request was sent."""
-        until = self._clock.now() + timeout
-        failure: OSError = OSError("no address")
-        for family, kind, protocol, _, address in self._allowed(self._resolve(timeout)):
-            sock = None
-            try:
-                sock = socket.socket(family, kind, protocol)
-                sock.settimeout(left(self._clock, until))
-                sock.connect(address)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return self._handshake(sock, until) if self._tls else Connection(sock, self._clock)
-            except OSError as error:  # ssl.SSLError and timeouts are OSErrors too
-                failure = error
-                if sock:
-                    sock.close()
-        if isinstance(failure, TimeoutError):
-            raise ConnectTimeout(detail=str(failure)) from failure
-        raise ConnectFailed(detail=f"{type(failure).__name__}: {failure}") from failure
+        """A new connection to whichever of the name's addresses answers first.
 
-    def _allowed(self, found: list[Any]) -> list[Any]:
+        :param timeout: seconds for all of it, the look-up and TLS included.
+        :raises ConnectFailed: not a byte of a request was sent.
+        :raises OutOfResources: we have nothing left to connect with.
+        """
+        until = self._clock.now() + timeout
+        addresses = self._allowed(self._resolver.addresses(self._host, self._port, timeout))
+        try:
+            return self._connected(self._dialler.in_order(addresses), until)
+        except TimeoutError as error:
+            raise ConnectTimeout(detail=str(error)) from error
+        except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
+            kind = OutOfResources if is_exhaustion(error) else ConnectFailed
+            raise kind(detail=f"{type(error).__name__}: {error}") from error
+
+    def _allowed(self, addresses: list[Address]) -> list[Address]:
         if self._allow_private:
-            return found
-        allowed = [each for each in found if not inside(each[4][0])]
-        if found and not allowed:
-            address = found[0][4][0]
-            raise AddressRefused(detail=f"{address} is no public address, and the service does not say allow_private")
+            return addresses
+        allowed = [address for address in addresses if not inside(address.host)]
+        if not allowed:
+            host = addresses[0].host
+            raise AddressRefused(detail=f"{host} is no public address, and the service does not say allow_private")
         return allowed
+
+    def _connected(self, addresses: list[Address], until: float) -> Connection:
+        """One that also does what comes after TCP; where that fails, the addresses left are tried."""
+        while True:
+            sock, address = self._dialler.dial(addresses, until)
+            try:
+                return self._handshake(sock, until) if self._tls else Connection(sock, self._clock)
+            except OSError:
+                sock.close()
+                self._dialler.put_behind(address)
+                addresses.remove(address)
+                if not addresses or self._clock.now() >= until:
+                    raise
 
     def _handshake(self, sock: socket.socket, until: float) -> Connection:
         assert self._tls is not None
-        wrapped = self._tls.wrap_socket(sock, server_hostname=self._host, do_handshake_on_connect=False)
+        name = self._host.removesuffix(".")  # a name that ends in a dot is DNS's way of saying that it is complete
+        wrapped = self._tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         connection = Connection(wrapped, self._clock)
         try:
             connection.patiently(until, wrapped.do_handshake)
@@ -143,28 +163,3 @@ class Connector:
             wrapped.close()
             raise
         return connection
-
-    def _resolve(self, timeout: float) -> list[Any]:
-        try:
-            return socket.getaddrinfo(self._host, self._port, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
-        except (socket.gaierror, UnicodeError):
-            pass  # a name, not an address
-        found: Future[list[Any]] = _RESOLVER.submit(socket.getaddrinfo, self._host, self._port, 0, socket.SOCK_STREAM)
-        try:
-            return found.result(timeout)
-        except FutureTimeout as error:
-            found.cancel()
-            raise ConnectTimeout(detail=f"DNS: no answer for {self._host}") from error
-        except (OSError, UnicodeError) as error:  # UnicodeError: not a possible host name
-            raise ConnectFailed(detail=f"DNS: {error}") from error
-
-
-def left(clock: Clock, until: float) -> float:
-    """Seconds.
-
-    :raises TimeoutError: there are none.
-    """
-    seconds = until - clock.now()
-    if seconds <= 0:
-        raise TimeoutError("time is up")
-    return seconds

@@ -13,6 +13,7 @@ from gateway.client import Client
 from gateway.clock import Clock
 from gateway.masking import Masker
 from gateway.metrics import Metrics
+from gateway.resolver import Resolver
 from gateway.stores import Store
 from gateway.tokens import Tokens
 
@@ -75,7 +76,8 @@ class Parts:
         :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
         """
         tokens = Tokens(clock, store, masker, jitter)
-        return cls(Client(clock), tokens, store, metrics, clock, log, masker, jitter)
+        client = Client(clock, Resolver(clock))
+        return cls(client, tokens, store, metrics, clock, log, masker, jitter)
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.

@@ -7,18 +7,20 @@ import socket
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway import Call, Caller, Gateway
 from gateway.bodies import dump_json
 from gateway.call import HttpRequest, Trace
 from gateway.catalog import Catalog
+from gateway.client import Client
 from gateway.clock import Clock
 from gateway.loader import load_catalog
 from gateway.masking import Masker
 from gateway.metrics import Metrics
 from gateway.parts import Parts
+from gateway.resolver import Resolver
 from gateway.stores import MemoryStore, Store
 
 USER = Caller("user:7")
@@ -67,10 +69,13 @@ def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = No
     return load_catalog(json.dumps({"version": 1, "services": services}), "test.yaml", env or {})
 
 
-def gateway_parts(*, clock: Clock, store: Store | None = None, **options: Any) -> Parts:
-    """What a gateway is made of, in memory unless the test says otherwise."""
+def gateway_parts(
+    *, clock: Clock, store: Store | None = None, resolver: Resolver | None = None, **options: Any
+) -> Parts:
+    """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
-    return Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
+    parts = Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
+    return replace(parts, client=Client(clock, resolver)) if resolver else parts
 
 
 QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}

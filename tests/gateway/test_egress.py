@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
+from gateway.clock import SystemClock
 from gateway.egress import inside
 from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
+from gateway.resolver import Address, Resolver, system_addresses
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, service
 
@@ -80,40 +80,39 @@ def test_a_reload_that_forbids_it_ends_the_use_of_connections_that_are_open(open
     assert len(box.requests) == 1
 
 
-@pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> Callable[[list[list[str]]], list[str]]:
-    """Look-ups of ``api.example`` answer the first list of addresses, the next one the second, ..."""
-    real = socket.getaddrinfo
+class Names:
+    """A resolver's answers: the nth look-up of any name gets the nth list of addresses."""
 
-    def answer_with(answers: list[list[str]]) -> list[str]:
-        asked: list[str] = []
+    def __init__(self, *answers: list[str]) -> None:
+        self.asked: list[str] = []
+        self._answers = list(answers)
 
-        def look_up(host: str, port: int, *how: Any) -> Any:
-            if host != "api.example" or how[-1] == socket.AI_NUMERICHOST:
-                return real(host, port, *how)
-            asked.append(host)
-            return [found for address in answers.pop(0) for found in real(address, port, *how)]
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
-        return asked
-
-    return answer_with
+    def __call__(self, host: str) -> list[Address]:
+        self.asked.append(host)
+        return [address for text in self._answers.pop(0) for address in system_addresses(text)]
 
 
-def test_a_name_is_looked_up_once_for_check_and_connection(open_gate: Open, box: Sandbox, resolver: Any) -> None:
-    asked = resolver([["127.0.0.1"]])
-    at = open_gate({"s": service(f"http://api.example:{box.port}", methods=M)})
+def test_a_name_is_looked_up_once_for_check_and_connection(open_gate: Open, box: Sandbox) -> None:
+    names = Names(["127.0.0.1"])
+    resolver = Resolver(SystemClock(), names)
+    at = open_gate({"s": service(f"http://api.example:{box.port}", methods=M)}, resolver=resolver)
     assert at.ask()["headers"]["host"] == f"api.example:{box.port}"
-    assert asked == ["api.example"]
+    assert names.asked == ["api.example"]
 
 
-def test_of_several_addresses_only_the_public_ones_are_tried(open_gate: Open, box: Sandbox, resolver: Any) -> None:
-    resolver([["127.0.0.1", "::ffff:0:0", "192.0.0.1"]])
-    at = open_gate({"s": service(f"http://api.example:{box.port}", allow_private=False, methods=M)})
-    assert type(refused(at)) is AddressRefused
-    resolver([["127.0.0.1", "2606:4700::1"]])
+@pytest.mark.parametrize(
+    ("addresses", "refused_by_check"),
+    [(["127.0.0.1", "::ffff:0:0", "192.0.0.1"], True), (["127.0.0.1", "2606:4700::1"], False)],
+)
+def test_of_several_addresses_only_the_public_ones_are_tried(
+    open_gate: Open, box: Sandbox, addresses: list[str], refused_by_check: bool
+) -> None:
+    resolver = Resolver(SystemClock(), Names(addresses))
+    url = f"http://api.example:{box.port}"
+    at = open_gate({"s": service(url, allow_private=False, methods=M)}, resolver=resolver)
     error = refused(at)
-    assert type(error) is not AddressRefused and isinstance(error, ConnectFailed)
+    assert isinstance(error, ConnectFailed)
+    assert (type(error) is AddressRefused) == refused_by_check
     assert box.connections == 0
 
 

@@ -19,7 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, ReadTimeout
+from gateway.resolver import Address, Resolver, system_addresses
 from tests.gateway.fakes import Gate, Wire, answer, service
 
 Open = Callable[..., Gate]
@@ -61,6 +63,8 @@ class TlsWire:
     pem: Path
     client_ca: Path | None = None
     reads: bool = True
+    at: tuple[str, int] = ("127.0.0.1", 0)
+    names: list[str | None] = field(default_factory=list)
     heard: list[bytes] = field(default_factory=list)
     peers: list[Any] = field(default_factory=list)
     connections: int = 0
@@ -71,8 +75,10 @@ class TlsWire:
         if self.client_ca:
             self._context.verify_mode = ssl.CERT_REQUIRED
             self._context.load_verify_locations(self.client_ca)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._context.sni_callback = lambda sock, name, context: self.names.append(name)
+        self._listener = socket.create_server(self.at)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"https://127.0.0.1:{self.port}"
         self._done = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
         return self
@@ -173,3 +179,19 @@ def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(open_gate: O
         with pytest.raises(ReadTimeout):
             gate.ask("m", {"t": "x" * 8_000_000})
         assert len(gate.trace.attempts) == 1
+
+
+def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(open_gate: Open, tmp_path: Path) -> None:
+    asked = []
+
+    def look_up(host: str) -> list[Address]:
+        asked.append(host)
+        return system_addresses("127.0.0.1")
+
+    pem = make_pem(tmp_path / "fast.pem", x509.DNSName("fast.example"))
+    with TlsWire(pem) as server:
+        gate = open_gate(secure(f"https://fast.example.:{server.port}", pem), resolver=Resolver(SystemClock(), look_up))
+        assert gate.ask() == {"tls": True}
+        assert asked == ["fast.example."]
+        assert server.names == ["fast.example"]
+        assert f"Host: fast.example.:{server.port}\r\n".encode() in server.heard[0]
