@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
 import click
-import orjson
 from flask import current_app
 from flask.cli import with_appcontext
 
@@ -16,5 +17,5 @@ from cli.serving import gateway
 def openapi() -> None:
     """Print the OpenAPI file of the catalog, for generators and comparisons."""
     made: OpenApi = current_app.extensions["postern.openapi"]
-    document = orjson.loads(made.page(gateway().catalog, pause=lambda: None).body())
-    click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode())
+    document = json.loads(made.page(gateway().catalog, pause=lambda: None).body())
+    click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))

@@ -7,6 +7,7 @@ are anything but text, keys are always text, a key given twice is an error, and 
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -207,7 +208,7 @@ class _Builder:
             if raw[0] in _NUMERIC:
                 if _INTEGER.fullmatch(raw):
                     return int(raw)
-                if _FLOAT.fullmatch(raw):
+                if _FLOAT.fullmatch(raw) and math.isfinite(float(raw)):
                     return float(raw)
         return self._filled(raw, path) if "${" in raw else raw
 

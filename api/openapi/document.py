@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import Any
 
-import orjson
 from flask import Flask
 from flask_smorest import Blueprint
 
@@ -32,6 +31,7 @@ from api.openapi.methods import Item, aggregate_paths, method_paths
 from api.openapi.resources import resource_paths
 from api.pages import Page
 from api.versions import PREFIX
+from gateway.bodies import dump_json
 from gateway.catalog import Catalog
 from schemas.batch import BatchSchema
 from schemas.call import CallSchema
@@ -106,10 +106,10 @@ def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: C
     services = [{"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)]
     tags = [*base["tags"], *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]})]
     head = {"openapi": "3.1.0", "info": INFO, "servers": [{"url": "/"}], "tags": tags, "security": SECURITY}
-    yield orjson.dumps(head)[:-1] + b',"paths":{'
-    yield orjson.dumps(base["paths"])[1:-1]
+    yield dump_json(head)[:-1] + b',"paths":{'
+    yield dump_json(base["paths"])[1:-1]
     for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):
-        yield b"," + orjson.dumps(path) + b":" + orjson.dumps(item)
+        yield b"," + dump_json(path) + b":" + dump_json(item)
         if number % AT_ONCE == 0:
             pause()
     components = {
@@ -119,7 +119,7 @@ def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: C
         "headers": RESPONSE_HEADERS,
         "securitySchemes": SCHEMES,
     }
-    yield b'},"components":' + orjson.dumps(components) + b"}"
+    yield b'},"components":' + dump_json(components) + b"}"
 
 
 def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
 _OWN = frozenset({"in", "in_", "required", "nullable", "example", "items", "properties"})
 _BY_TYPE: Mapping[str, Any] = {
     "string": "text",
@@ -69,11 +70,11 @@ def sample(keywords: Mapping[str, Any]) -> Any:
     kind = keywords["type"]
     if kind == "string":
         text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
-        return text.ljust(keywords.get("minLength", 0), "x")[: keywords.get("maxLength")]
+        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE), "x")[: keywords.get("maxLength")]
     if kind in ("integer", "number"):
         return _number(keywords)
     if kind == "array" and keywords.get("minItems"):
-        return [sample(keywords.get("items", {"type": "string"}))] * keywords["minItems"]
+        return [sample(keywords.get("items", {"type": "string"}))] * min(keywords["minItems"], MAX_SAMPLE)
     if kind == "object" and keywords.get("properties"):
         names = keywords.get("required")
         needed = names if isinstance(names, list) else ()

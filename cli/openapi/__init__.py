@@ -8,59 +8,91 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from marshmallow import ValidationError
-
-from cli.openapi.auth import auth_of
+from cli.openapi.auth import credentials_of
 from cli.openapi.naming import snake
 from cli.openapi.operations import Operations
-from cli.openapi.source import Spec, SpecError, read_spec
-from cli.openapi.written import Noted, comment, lines
-from schemas.shapes import usable_url
+from cli.openapi.servers import Servers
+from cli.openapi.source import SpecError, read_spec
+from cli.openapi.written import Noted, comment, lines, notes_inside, one_line
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
+REASONS = 5  # that are told of why nothing could be imported
 
 
-def imported(text: str, tags: Collection[str] = (), name: str | None = None, base_url: str | None = None) -> str:
+def imported(
+    text: str,
+    tags: Collection[str] = (),
+    name: str | None = None,
+    base_url: str | None = None,
+    path: Path | None = None,
+) -> str:
     """A whole catalog with this one service.
 
     :param tags: only operations with one of these; all unless given.
     :param name: of the service; made from the title unless given.
     :param base_url: where it is; the file's first server unless given.
+    :param path: of the file that the text is from; other files that it refers to are read from there.
     :raises SpecError: nothing can be imported; says why.
     """
-    spec = read_spec(text)
+    spec = read_spec(text, path)
     info = spec.at("info")
     name = name or snake(str(info.get("title", ""))) or "service"
-    url = _usable(base_url or _base_url(spec))
-    auth = auth_of(spec, name, url)
-    implied = frozenset({auth["name"].lower()}) if auth and "name" in auth else frozenset()
-    operations = Operations(spec, tags, implied)
-    methods = operations.methods()
+    operations = Operations(spec, tags)
+    servers = Servers(spec, ((each.item, each.values) for each in operations.all), base_url)
+    credentials = credentials_of(spec, [each.values for each in operations.all], name, servers.base_url)
+    methods = operations.methods(servers, credentials.names)
     if not methods:
-        known = ", ".join(sorted(operations.known_tags)) or "none"
-        raise SpecError(f"no operation to import; its tags are: {known}" if tags else "no operation to import")
-    private = {"allow_private": True} if _is_private(url) else {}
-    service: dict[str, Any] = {"base_url": url, **private, **({"auth": auth} if auth else {}), "methods": methods}
-    head = _head(info, tags, operations, auth, len(methods))
+        raise SpecError(_nothing(tags, operations))
+    private = {"allow_private": True} if _is_private(servers.base_url) else {}
+    service = {"base_url": servers.base_url, **private, **credentials.settings, "methods": methods}
+    head = _head(info, tags, operations, credentials.settings, methods)
     return "\n".join([*map(comment, head), *lines({"version": 1, "services": {name: service}}), ""])
 
 
+def summary_of(catalog: str) -> str:
+    """What ``imported`` says first: how much was imported, how much left out."""
+    return catalog.partition("\n")[0].removeprefix("# ")
+
+
+def _nothing(tags: Collection[str], operations: Operations) -> str:
+    """Why there is no method."""
+    if tags and not operations.all:
+        return f"no operation to import; its tags are: {', '.join(sorted(operations.known_tags)) or 'none'}"
+    reasons = list(_left_out(operations))
+    more = f"\nand {len(reasons) - REASONS} more" if len(reasons) > REASONS else ""
+    return "\n".join(["no operation to import", *reasons[:REASONS]]) + more
+
+
+def _left_out(operations: Operations) -> Iterator[str]:
+    for server, count in operations.elsewhere.items():
+        yield f"Left out: {count} operations at {server}"
+    for reason in operations.skipped:
+        yield f"Left out: {reason}"
+
+
 def _head(
-    info: Mapping[str, Any], tags: Collection[str], operations: Operations, auth: Noted | None, count: int
+    info: Mapping[str, Any],
+    tags: Collection[str],
+    operations: Operations,
+    settings: Mapping[str, Any],
+    methods: Mapping[str, Noted],
 ) -> Iterator[str]:
     title, version = info.get("title", "an API without a title"), info.get("version", "?")
-    only = f", of those tagged {', '.join(tags)}" if tags else ""
-    yield f"{title}, version {version}: {count} methods{only}."
-    if names := sorted(set(VARIABLE.findall(str(dict(auth or {}))))):
+    only = f"; only those tagged {', '.join(tags)}" if tags else ""
+    noted = sum(bool(method.notes) or notes_inside(method) for method in methods.values())
+    left_out = len(operations.skipped) + operations.elsewhere.total()
+    title = one_line(f"{title}, version {version}", 100)
+    yield f"{title}: {len(methods)} methods, {noted} of them with notes; {left_out} operations left out{only}."
+    if names := sorted(set(VARIABLE.findall(str(settings)))):
         yield f"Set in the environment or in .env: {', '.join(names)}"
     if operations.lost:
         counts = ", ".join(f"{key} ({number})" for key, number in sorted(operations.lost.items()))
         yield f"Not carried over, and so not checked: {counts}"
-    for each in operations.skipped:
-        yield f"Left out: {each}"
+    yield from _left_out(operations)
 
 
 def _is_private(url: str) -> bool:
@@ -71,33 +103,3 @@ def _is_private(url: str) -> bool:
     except ValueError:
         return host == "localhost"
     return address.is_private and not address.is_link_local and not address.is_unspecified
-
-
-def _base_url(spec: Spec) -> str:
-    if spec.swagger:
-        schemes = spec.root.get("schemes")
-        schemes = schemes if isinstance(schemes, list) and schemes else ["https"]
-        scheme = "https" if "https" in schemes else schemes[0]
-        host = spec.root.get("host")
-        return f"{scheme}://{host}{spec.root.get('basePath') or ''}" if host else ""
-    servers = spec.root.get("servers")
-    server = servers[0] if isinstance(servers, list) and servers else None
-    if not isinstance(server, dict):
-        return ""
-    variables = server.get("variables")
-    url = str(server.get("url", ""))
-    for key, each in (variables if isinstance(variables, dict) else {}).items():
-        if isinstance(each, dict):
-            url = url.replace(f"{{{key}}}", str(each.get("default", "")))
-    return url
-
-
-def _usable(url: str) -> str:
-    try:
-        if "${" in url:
-            raise ValidationError("asks for a variable")
-        usable_url(url)
-    except ValidationError as error:
-        wrong = f"its server, {url!r}, is no http(s) URL that can be called" if url else "it names no server"
-        raise SpecError(f"{wrong}; give --base-url") from error
-    return url.rstrip("/")

@@ -167,7 +167,7 @@ class Arguments:
                 self._form_field({**each, "type": "object", "x-note": FILE} if each.get("type") == "file" else each)
         elif single is not None:
             media = best_body(self._consumes(operation)) or "application/json"
-            self._fields(single.get("schema"), media, {}, required=single.get("required") is True)
+            self._fields(single.get("schema"), media, {}, single.get("required"))
 
     def _form_field(self, field: Mapping[str, Any]) -> None:
         schema = {key: value for key, value in field.items() if key not in ("required", "name", "in")}
@@ -185,12 +185,15 @@ class Arguments:
         media = best_body(map(str, content)) if isinstance(content, dict) else None
         if media is not None and isinstance(content[media], dict):
             encoding = content[media].get("encoding")
-            required = body.get("required") is True
-            self._fields(
-                content[media].get("schema"), media, encoding if isinstance(encoding, dict) else {}, required=required
-            )
+            encoding = encoding if isinstance(encoding, dict) else {}
+            self._fields(content[media].get("schema"), media, encoding, body.get("required"))
 
-    def _fields(self, schema: Any, media: str, encoding: Mapping[str, Any], *, required: bool) -> None:
+    def _fields(self, schema: Any, media: str, encoding: Mapping[str, Any], required: object) -> None:
+        """The body's properties as params.
+
+        :param required: of the body, as the file says it. Most files say nothing where a body is needed all the same,
+            so that only ``false`` makes the fields that it must have ones that may be missing.
+        """
         kind = body_of(media)
         if kind != "json":
             self.settings["body"] = kind
@@ -198,7 +201,7 @@ class Arguments:
             self.settings["headers"] = {"Content-Type": media}
         if kind == "raw":
             text = {"type": "string"} if bare(media).startswith("text/") else {"type": "string", "format": "binary"}
-            self._take("body", "body", {**text, "x-note": f"the whole body, {media}"}, required=required)
+            self._take("body", "body", {**text, "x-note": f"the whole body, {media}"}, required=required is True)
             return
         plain, _ = self.keywords.merger.plain(schema)
         if kind_of(plain) != "object":
@@ -209,14 +212,17 @@ class Arguments:
         properties = writable(plain)
         if not properties or plain.get("additionalProperties"):
             self.notes.append("the body takes any other properties, too; declare those you send")
-        needed = listed(plain, "required")
+        needed = [name for name in properties if name in listed(plain, "required")]
+        if needed and required is False:
+            self.notes.append(f"a call without a body is one, too; a body needs {', '.join(needed[:10])}")
+            needed = []
         for name, each in properties.items():
             deep = isinstance(encoding.get(name), dict) and encoding[name].get("style") == "deepObject"
             if kind == "form" and deep:
                 self._nested(name, each, "body", 2)
             else:
                 part = self._file(each) if kind == "multipart" else each
-                self._take(name, "body", part, required=required and name in needed)
+                self._take(name, "body", part, required=name in needed)
 
     def _file(self, schema: Any) -> Any:
         """A part of bytes is a file; 3.1 says so by a content type, or by saying nothing at all."""

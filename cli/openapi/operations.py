@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cli.openapi.arguments import Arguments
@@ -12,6 +13,7 @@ from cli.openapi.keywords import Keywords
 from cli.openapi.media import bare, best_response, response_of
 from cli.openapi.merging import Merger
 from cli.openapi.naming import Names, snake
+from cli.openapi.servers import ElsewhereError, Servers
 from cli.openapi.source import Spec, UnsayableError
 from cli.openapi.written import Noted, first_line, one_line
 from cli.progress import shown
@@ -21,60 +23,107 @@ _PATH = re.compile(r"/[!\x22$->@-~]*")
 EVENTS = "text/event-stream"
 
 
+@dataclass(frozen=True)
+class Operation:
+    """One of the file, without references."""
+
+    path: str
+    item: Mapping[str, Any]
+    verb: str
+    values: Mapping[str, Any]
+
+    @property
+    def http(self) -> str:
+        return f"{self.verb} {self.path}"
+
+    @property
+    def tags(self) -> frozenset[str]:
+        tags = self.values.get("tags")
+        return frozenset(map(str, tags)) if isinstance(tags, list) else frozenset()
+
+
 class Operations:
-    """Makes the methods; what came of the rest is in ``skipped`` and ``lost``."""
+    """Makes the methods.
 
-    def __init__(self, spec: Spec, tags: Collection[str], implied: frozenset[str]) -> None:
-        self.spec, self.tags, self.implied = spec, frozenset(tags), implied
+    :ivar skipped: what is left out, and why.
+    :ivar elsewhere: how many are left out because they are at this server.
+    :ivar lost: what is not carried over, by keyword.
+    """
+
+    def __init__(self, spec: Spec, tags: Collection[str]) -> None:
+        self.spec = spec
         self.skipped: list[str] = []
+        self.elsewhere: Counter[str] = Counter()
         self.lost: Counter[str] = Counter()
-        self.known_tags: set[str] = set()
         self._keywords, self._names = Keywords(Merger(spec, self.lost)), Names()
+        operations = list(self._all())
+        self.known_tags = frozenset(tag for operation in operations for tag in operation.tags)
+        self.all = [operation for operation in operations if not tags or operation.tags.intersection(tags)]
 
-    def methods(self) -> dict[str, Noted]:
+    def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Noted]:
+        """Name -> method.
+
+        :param implied: names of parameters that the credential fills.
+        """
         made = {}
-        for path, item, verb, operation in self._all():
-            tags = operation.get("tags")
-            tags = {str(tag) for tag in tags} if isinstance(tags, list) else set()
-            self.known_tags |= tags
-            if self.tags and not tags & self.tags:
-                continue
+        for operation in shown(self.all, "operations"):
             try:
-                method = self._method(path, item, verb, operation)
-            except UnsayableError as error:
-                self.skipped.append(f"{verb} {path}: {error}")
+                method = self._method(operation, servers, implied)
+            except ElsewhereError as error:
+                self.elsewhere[str(error)] += 1
                 continue
-            name = snake(str(operation.get("operationId") or "")) or snake(f"{verb.lower()} {path}")
+            except UnsayableError as error:
+                self.skipped.append(f"{operation.http}: {error}")
+                continue
+            name = snake(str(operation.values.get("operationId") or "")) or snake(operation.http)
             made[self._names.unique(name)] = method
         return made
 
-    def _all(self) -> Iterator[tuple[str, Mapping[str, Any], str, Mapping[str, Any]]]:
-        for path, value in shown(self.spec.at("paths").items(), "paths"):
+    def _all(self) -> Iterator[Operation]:
+        """Path items and operations may be references."""
+        for key, value in self.spec.at("paths").items():
+            path = str(key).partition("#")[0]  # which tells apart what is one address
             try:
                 item = self.spec.follow(value)
             except UnsayableError as error:
-                self.skipped.append(f"{path}: {error}")
+                self.skipped.append(f"{key}: {error}")
                 continue
             for verb in VERBS:
-                operation = item.get(verb.lower())
-                if isinstance(operation, dict):
-                    yield str(path), item, verb, operation
+                if verb.lower() not in item:
+                    continue
+                try:
+                    yield Operation(path, item, verb, self.spec.follow(item[verb.lower()]))
+                except UnsayableError as error:
+                    self.skipped.append(f"{verb} {path}: {error}")
+            if "trace" in item:
+                self.skipped.append(f"TRACE {path}: not a verb that a method can have")
 
-    def _method(self, path: str, item: Mapping[str, Any], verb: str, operation: Mapping[str, Any]) -> Noted:
+    def _method(self, operation: Operation, servers: Servers, implied: frozenset[str]) -> Noted:
+        path, values = operation.path, operation.values
         if not _PATH.fullmatch(path) or "${" in path:
             raise UnsayableError("not a path that a method can have")
-        if operation.get("servers") or item.get("servers"):
-            raise UnsayableError("at a server of its own; import it with --base-url, as another service")
-        arguments = Arguments(self._keywords, self.spec, (verb, path), self.implied)
-        arguments.read(item, operation)
+        servers.check(operation.item, values)
+        self._check_success(values)
+        arguments = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
+        arguments.read(operation.item, values)
         params, settings = arguments.params(), arguments.settings
-        made = Noted({"http": f"{verb} {path}"}, *arguments.notes)
-        if operation.get("deprecated") is True:
+        made = Noted({"http": operation.http}, *arguments.notes)
+        if values.get("deprecated") is True:
             made.notes.append("deprecated by the vendor")
-        if summary := first_line(operation.get("summary")) or first_line(operation.get("description")):
+        if summary := first_line(values.get("summary")) or first_line(values.get("description")):
             made["summary"] = summary
-        self._answer(operation, settings)
+        self._answer(values, settings)
         return Noted({**made, **settings, **({"params": params} if params else {})}, *made.notes)
+
+    def _check_success(self, operation: Mapping[str, Any]) -> None:
+        """:raises UnsayableError: whatever it answers would be a failure here."""
+        responses = operation.get("responses")
+        statuses = sorted(map(str, responses)) if isinstance(responses, dict) else []
+        redirects = [status for status in statuses if status[:1] == "3" and status != "304"]
+        if redirects and not any(status[:1] == "2" for status in statuses):
+            raise UnsayableError(
+                f"its success is a redirect ({redirects[0]}), which a method does not follow; proxy: true passes it on"
+            )
 
     def _answer(self, operation: Mapping[str, Any], settings: dict[str, Any]) -> None:
         medias = self._medias(operation)

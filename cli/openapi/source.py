@@ -1,16 +1,19 @@
-"""A vendor's API description as plain values: OpenAPI 3.0, 3.1 or Swagger 2.0, in JSON or YAML."""
+"""A vendor's API description as plain values: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML, one file or several."""
 
 from __future__ import annotations
 
 import json
+import posixpath
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
 DEEPEST = 200  # levels of nesting; libyaml composes by recursion, which has no limit of its own
 MOST_STEPS = 20  # from a reference to one that it names, and so on
+MAX_FILE_BYTES = 64 * 1024 * 1024  # of a file that another refers to
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -35,12 +38,23 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 class Spec:
-    """The whole file, and what its references stand for."""
+    """The whole description, and what its references stand for.
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    A reference to another file is relative to the file it stands in. Once a file is read, its references are
+    rewritten to be relative to the first one, so that they mean the same wherever they are carried.
+
+    :param path: of the first file; without it no other file is read.
+    """
+
+    def __init__(self, root: Mapping[str, Any], path: Path | None = None) -> None:
         self.root = root
         self.swagger = "swagger" in root
-        self._found: dict[str, Any] = {}
+        self._folder = path.parent if path else None
+        self._targets: dict[str, Any] = {}
+        self._files: dict[str, Any] = {"": root}
+        if path:
+            self._files[path.name] = root
+            _rebase(root, "")
 
     def at(self, *keys: str) -> dict[str, Any]:
         """The mapping at these keys; an empty one where there is none."""
@@ -50,15 +64,16 @@ class Spec:
         return value if isinstance(value, dict) else {}
 
     def target(self, ref: object) -> Any:
-        """What a reference names (RFC 6901).
+        """What a reference names: a file, and a place in it (RFC 6901).
 
-        :raises UnsayableError: it names nothing, or something outside this file.
+        :raises UnsayableError: it names nothing, or something that is not in the first file's folder.
         """
-        if not isinstance(ref, str) or not ref.startswith("#"):
-            raise UnsayableError(f"{str(ref)[:80]} is another file; bundle them into one first")
-        if ref not in self._found:
-            value: Any = self.root
-            for part in ref[1:].split("/")[1:]:
+        if not isinstance(ref, str):
+            raise UnsayableError("a reference that is no text")
+        if ref not in self._targets:
+            name, _, pointer = ref.partition("#")
+            value = self._file(name)
+            for part in pointer.split("/")[1:]:
                 key = unquote(part).replace("~1", "/").replace("~0", "~")
                 if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
                     value = value[int(key)]
@@ -66,8 +81,35 @@ class Spec:
                     value = value[key]
                 else:
                     raise UnsayableError(f"{ref[:80]} is not in the file")
-            self._found[ref] = value
-        return self._found[ref]
+            self._targets[ref] = value
+        return self._targets[ref]
+
+    def _file(self, name: str) -> Any:
+        if name not in self._files:
+            path = self._path(name)
+            try:
+                content = _parsed(path.read_text(encoding="utf-8-sig"))
+            except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+                raise UnsayableError(f"{name[:80]} cannot be read as JSON or YAML") from error
+            _rebase(content, name)
+            self._files[name] = content
+        return self._files[name]
+
+    def _path(self, name: str) -> Path:
+        """The file of this name, which must lie in the folder: who wrote the description reads no other files."""
+        if self._folder is None or urlsplit(name).scheme:
+            raise UnsayableError(f"{name[:80]} is another file; bundle them into one first")
+        folder = self._folder.resolve()
+        try:
+            path = (folder / unquote(name)).resolve()
+            usable = path.is_relative_to(folder) and path.is_file()
+        except (OSError, ValueError) as error:  # a name with NUL in it, or one too long
+            raise UnsayableError(f"{name[:80]} is no file's name") from error
+        if not usable:
+            raise UnsayableError(f"{name[:80]} is not in this file's folder; bundle them into one first")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UnsayableError(f"{name[:80]} is larger than {MAX_FILE_BYTES} bytes")
+        return path
 
     def follow(self, value: Any) -> dict[str, Any]:
         """The mapping itself that a reference, or a chain of them, stands for.
@@ -83,10 +125,14 @@ class Spec:
         raise UnsayableError("a reference to itself")
 
 
-def read_spec(text: str) -> Spec:
-    """:raises SpecError: it is no JSON or YAML, or no API description of a version that is known."""
+def read_spec(text: str, path: Path | None = None) -> Spec:
+    """Read a description.
+
+    :param path: of its file; the others that it refers to are found from there.
+    :raises SpecError: it is no JSON or YAML, or no API description of a version that is known.
+    """
     try:
-        root = json.loads(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else _yaml(text)
+        root = _parsed(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise SpecError(f"neither JSON nor YAML: {str(error)[:200]}") from error
     if not isinstance(root, dict):
@@ -96,7 +142,35 @@ def read_spec(text: str) -> Spec:
         raise SpecError("it must say openapi: 3.0.x or 3.1.x, or swagger: '2.0'")
     if not isinstance(root.get("paths"), dict):
         raise SpecError("it has no paths")
-    return Spec(root)
+    return Spec(root, path)
+
+
+def _rebase(content: Any, name: str) -> None:
+    """Rewrite the references of the file ``name`` to be relative to the first file."""
+    left = [content]
+    seen: set[int] = set()  # a YAML alias is the same value once more
+    while left:
+        value = left.pop()
+        if not isinstance(value, dict | list) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, list):
+            left.extend(value)
+            continue
+        if isinstance(ref := value.get("$ref"), str):
+            value["$ref"] = _rebased(ref, name)
+        left.extend(value.values())
+
+
+def _rebased(ref: str, name: str) -> str:
+    file, mark, pointer = ref.partition("#")
+    if not urlsplit(file).scheme:
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
+    return f"{file}{mark}{pointer}"
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else _yaml(text)
 
 
 def _yaml(text: str) -> Any:

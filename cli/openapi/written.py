@@ -64,7 +64,7 @@ def lines(values: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
             yield f"{head} {scalar(value, _PLAIN_IN_BLOCK)}"
             continue
         short = flow(value)
-        if len(head) + len(short) < LONGEST_LINE and not _notes_inside(value):
+        if len(head) + len(short) < LONGEST_LINE and not notes_inside(value):
             yield f"{head} {short}"
         elif isinstance(value, Mapping):
             yield head
@@ -83,7 +83,8 @@ def flow(value: object) -> str:
     return scalar(value)
 
 
-def _notes_inside(value: object) -> bool:
+def notes_inside(value: object) -> bool:
+    """Whether something in it has comments."""
     return isinstance(value, Mapping) and any(
-        getattr(each, "notes", ()) or _notes_inside(each) for each in value.values()
+        getattr(each, "notes", ()) or notes_inside(each) for each in value.values()
     )

@@ -103,7 +103,7 @@ def test_who_watches_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch, watched
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
     imported(json.dumps(github()))
-    assert ("paths" in screen.getvalue() and "100%" in screen.getvalue()) is watched
+    assert ("operations" in screen.getvalue() and "100%" in screen.getvalue()) is watched
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.errors import STATUS
-from gateway.loader import load_catalog
+from gateway.loader import CatalogError, load_catalog
 
 CATALOG = """
 version: 1
@@ -168,3 +168,42 @@ def test_options_tells_a_methods_own_verbs(client: FlaskClient) -> None:
 
     assert allowed("wechat/send_msg") == {"OPTIONS", "POST"}
     assert allowed("maps/geocode") == {"GET", "HEAD", "OPTIONS", "POST"}
+
+
+def test_a_number_of_any_size_stands_in_it_as_it_is(app: Flask, client: FlaskClient) -> None:
+    low, high = -9223372036854776000, 10**300
+    numbers = f"minimum: {low}, maximum: {high}, enum: [{low}, {high}], default: {low}, example: {high}"
+    catalog = f"""
+version: 1
+services:
+  box:
+    base_url: https://box.example
+    methods:
+      find:
+        http: POST /things
+        params:
+          seed: {{type: integer, {numbers}}}
+          text: {{type: string, required: true, minLength: {high}}}
+          list: {{type: array, required: true, minItems: {high}, items: {{type: integer}}}}
+"""
+    app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
+    content = document(client)["paths"]["/api/v1/call/box/find"]["post"]["requestBody"]["content"]["application/json"]
+    seed = content["schema"]["properties"]["seed"]
+    printed = app.test_cli_runner().invoke(args=["openapi"])
+
+    assert (seed["minimum"], seed["maximum"], seed["enum"], seed["default"]) == (low, high, [low, high], low)
+    assert (seed["examples"], content["example"]["seed"]) == ([high], high)
+    assert printed.exit_code == 0
+
+
+def test_a_number_that_is_infinite_is_no_number_of_a_catalog() -> None:
+    huge = f"{'9' * 300}.0e99"
+    catalog = f"""
+version: 1
+services:
+  box:
+    base_url: https://box.example
+    methods: {{find: {{http: GET /, params: {{a: {{type: number, maximum: {huge}}}}}}}}}
+"""
+    with pytest.raises(CatalogError, match="Not a valid number"):
+        load_catalog(catalog, "x", {})

@@ -101,7 +101,7 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
         ({"type": "string", "pattern": "b+"}, "abbc", "ac", "Does not match the pattern b+."),
         ({"type": "string", "pattern": "^b$"}, "b", "ab", "Does not match the pattern ^b$."),
         ({"type": "string", "format": "email"}, "a@b.example", "a@", "Not a valid email address."),
-        ({"type": "string", "format": "uri"}, "http://localhost/x", "x y", "Not a valid URL."),
+        ({"type": "string", "format": "uri"}, "http://localhost/x", "x y", "Not a URI (RFC 3986), such as https://example.com/a or mailto:a@b.c."),
         ({"type": "string", "format": "uuid"}, "00000000-0000-0000-0000-00000000000a", "1-2", "Not a UUID."),
         ({"type": "string", "format": "date"}, "2024-02-29", "2024-2-9", "Not a date (YYYY-MM-DD)."),
         ({"type": "string", "format": "date"}, "2024-02-29", "2024-02-29\n", "Not a date (YYYY-MM-DD)."),
@@ -218,3 +218,35 @@ def test_no_message_repeats_the_value() -> None:
     keywords = {"type": "string", "enum": ["a"], "pattern": "^a", "maxLength": 3, "format": "email"}
     assert "hunter22" not in str(complaint(keywords, "hunter22"))
     assert "hunter22" not in str(complaint(INTEGER, "hunter22"))
+
+
+URI = {"type": "string", "format": "uri"}
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "data:image/png;base64,SGk=", "attachment://image.png", "urn:isbn:0451450523", "mailto:a@b.c?subject=x", "s3://bucket/key",
+        "myapp://cb", "redis://:p@h:6379/0", "file:///etc/x", "tel:+49-1", "https://[2001:db8::1]:8443/", "https://a.example?x=/#y?",
+        "ldap://[2001:db8::7]/c=GB?objectClass?one", "http://-.~_!$&'()*+,;=:%40:80%2f::::::@example.com", "data:,%41",
+    ],
+)  # fmt: skip
+def test_any_uri_of_rfc_3986_is_one(uri: str) -> None:
+    assert load(URI, uri) == uri
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "a", "/abc", "//a.example/b", ":// a", "bar,baz:foo", "http://", "https:x", "http://a b.example", "https://[@a.example/",
+        "https://a.example/\\b", "https://a.example/®", "https://a.example/%zz", "https://a.example/|", "http://a:x/", "http://a\n", "a:b#c#d",
+    ],
+)  # fmt: skip
+def test_what_is_no_absolute_uri_is_refused(text: str) -> None:
+    assert complaint(URI, text)
+
+
+def test_a_long_uri_is_looked_at_in_linear_time() -> None:
+    """Of the quadratic kind a tenth of this would take minutes."""
+    for text in ("data:," + "%41" * 300_000 + "^", "http://" + "a" * 1_000_000 + "^", "http://" + ":" * 1_000_000):
+        assert complaint(URI, text)
