@@ -13,7 +13,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-# RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long data URL takes linear time.
+# RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text takes linear time.
 _QUOTED = "%[0-9A-Fa-f]{2}"
 _PLAIN = "-A-Za-z0-9._~!$&'()*+,;="
 
