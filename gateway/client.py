@@ -96,7 +96,7 @@ class _Interruptible(PooledAdapter):
     def _exchange(self, connection: Connection, *of: Any) -> tuple[TimedResponse, float]:
         self._busy.add(connection)
         try:
-            if self._closed:
+            if self._pool.closed:
                 raise ConnectionLost(detail="closed")
             return super()._exchange(connection, *of)
         finally:

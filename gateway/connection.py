@@ -5,6 +5,7 @@ Nothing looks the name up again between check and connection, so that a resolver
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import ssl
@@ -27,11 +28,14 @@ class Connection:
     """A connected socket, plain or TLS, on which every step ends at an instant.
 
     :ivar opened: the instant at which it was connected.
+    :ivar uses: exchanges that it has served; the other side may have said that it takes ``max_uses``.
     """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self.sock = sock
         self.opened = clock.now()
+        self.uses = 0
+        self.max_uses = math.inf
         self._clock = clock
         self._tls = isinstance(sock, ssl.SSLSocket)
 

@@ -8,7 +8,6 @@ by httptools. Safe under threads and greenlets: a connection belongs to one call
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -21,11 +20,11 @@ from gateway.clock import Clock
 from gateway.connection import CHUNK, Connection, Connector
 from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
 from gateway.incoming import Incoming, Pace
+from gateway.pool import Pool
 from gateway.stream import Upload
 
 T = TypeVar("T")
 RECORD = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
-IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
 
 
 class PooledAdapter(BaseAdapter):
@@ -42,8 +41,7 @@ class PooledAdapter(BaseAdapter):
         self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
         self._max_response = max_response
         self._clock = clock
-        self._idle: deque[tuple[Connection, float]] = deque(maxlen=pool_size)
-        self._closed = False
+        self._pool = Pool(pool_size, clock)
 
     def send(self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object) -> TimedResponse:
         """One exchange; the answer's body is read whole.
@@ -77,7 +75,12 @@ class PooledAdapter(BaseAdapter):
         return self._connected(wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace))
 
     def _begin(self, line: Connection, wire: bytes, no_body: bool, upload: Upload | None, pace: Pace) -> Incoming:
-        incoming = Incoming(line, StreamedAnswer(no_body), pace, self._clock, self._give_back)
+        answer = StreamedAnswer(no_body)
+
+        def give_back(connection: Connection) -> None:
+            self._pool.give_back(connection, answer.headers)
+
+        incoming = Incoming(line, answer, pace, self._clock, give_back)
         with incoming.translated():
             self._write(line, wire, incoming.until())
         if upload:
@@ -90,7 +93,7 @@ class PooledAdapter(BaseAdapter):
 
         :param wait: seconds to connect.
         """
-        while (reused := self._take()) is not None:
+        while (reused := self._pool.take()) is not None:
             try:
                 return exchange(reused)
             except _NothingSent:
@@ -103,9 +106,7 @@ class PooledAdapter(BaseAdapter):
 
     def close(self) -> None:
         """Close idle connections; those in use are closed when their call ends."""
-        self._closed = True
-        while self._idle:
-            self._idle.pop()[0].close()
+        self._pool.close()
 
     def _wire(self, request: PreparedRequest, upload: Upload | None = None) -> bytes:
         target = (request.url or "")[self._origin_length :] or "/"
@@ -119,24 +120,6 @@ class PooledAdapter(BaseAdapter):
             lines.append(f"Content-Length: {len(body or b'')}\r\n")
         lines.append("\r\n")
         return "".join(lines).encode("latin-1") + (body or b"")  # type: ignore[operator]
-
-    def _take(self) -> Connection | None:
-        """The idle connection used last that is still open."""
-        while self._idle:
-            try:
-                connection, since = self._idle.pop()
-            except IndexError:  # another call took the last one
-                return None
-            if self._clock.now() - since < IDLE_SECONDS and connection.quiet():
-                return connection
-            connection.close()
-        return None
-
-    def _give_back(self, connection: Connection) -> None:
-        if self._closed or len(self._idle) == self._idle.maxlen:
-            connection.close()
-        else:
-            self._idle.append((connection, self._clock.now()))
 
     def _exchange(
         self, connection: Connection, request: PreparedRequest, wire: bytes, until: float
@@ -160,7 +143,7 @@ class PooledAdapter(BaseAdapter):
             connection.close()
             raise
         if answer.reusable:
-            self._give_back(connection)
+            self._pool.give_back(connection, answer.headers)
         else:
             connection.close()
         return response, first

@@ -132,12 +132,14 @@ class Wire:
     answers: list[bytes]
     then: str = "wait"
     greeting: bytes = b""
+    at: tuple[str, int] = ("127.0.0.1", 0)
     heard: list[bytes] = field(default_factory=list)
     connections: int = 0
 
     def __enter__(self) -> Wire:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._listener = socket.create_server(self.at)
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://{self.at[0]}:{self.port}"
         self.open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
         return self

@@ -14,6 +14,8 @@ import pytest
 
 from gateway.client import IDLE
 from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
+from gateway.resolver import Resolver, system_addresses
+from gateway.stream import Inbound
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, service
 
@@ -106,6 +108,86 @@ def test_a_connection_idle_for_too_long_is_not_trusted(gate: Open, box: Sandbox)
     clock.advance(51)
     at.ask()
     assert box.connections == 2
+
+
+def test_a_connection_under_steady_traffic_follows_a_change_of_dns_in_two_minutes(open_gate: Open) -> None:
+    clock = FakeClock()
+    blue = [answer(b'"blue"')] * 20
+    green = [answer(b'"green"')] * 20
+    hosts = ["127.0.0.1"]
+    names = Resolver(clock, lambda _: system_addresses(hosts[0]))
+    with Wire(blue) as old, Wire(green, at=("127.0.0.2", old.port)):
+        url = f"http://moves.example:{old.port}"
+        at = open_gate({"s": service(url, methods={"m": {"http": "POST /"}})}, clock=clock, resolver=names)
+        assert at.ask() == "blue"
+        hosts[:] = ["127.0.0.2"]
+        answers = []
+        for _ in range(7):
+            clock.advance(20)
+            answers.append(at.ask())
+        assert answers == ["blue"] * 5 + ["green"] * 2
+        assert old.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("hint", "idle", "connections"),
+    [
+        ("timeout=5", 3.4, 1), ("timeout=5", 3.6, 2), ("timeout=5", 4.8, 2), ("timeout=5, max=100", 4.95, 2),
+        ("TIMEOUT = 5;max=9", 4.8, 2), ("timeout=1", 0.4, 1), ("timeout=1", 0.6, 2), ("timeout=0", 0, 2),
+        ("timeout=600", 49, 1), ("timeout=600", 51, 2), ("max=1", 0, 2), ("max=0", 0, 2), ("max=2", 0, 1),
+        ("nonsense", 49, 1), ("", 49, 1),
+    ],
+)  # fmt: skip
+def test_a_post_is_not_sent_on_a_connection_that_the_service_is_about_to_close(
+    open_gate: Open, hint: str, idle: float, connections: int
+) -> None:
+    clock = FakeClock()
+    with Wire([answer(b"1", "200 OK", f"Keep-Alive: {hint}"), answer(b"2")]) as server:
+        at = open_gate({"s": service(server.url, methods={"m": {"http": "POST /"}})}, clock=clock)
+        assert at.ask() == 1
+        clock.advance(idle)
+        assert at.ask() == 2
+        assert server.connections == connections
+
+
+def test_a_connection_serves_as_many_requests_as_the_service_takes_on_one(open_gate: Open) -> None:
+    counting_down = [answer(b"1", "200 OK", f"Keep-Alive: timeout=5, max={3 - n % 3}") for n in range(9)]
+    always_the_same = [answer(b"1", "200 OK", "Keep-Alive: max=3") for _ in range(9)]
+    for answers in (counting_down, always_the_same):
+        with Wire(answers) as server:
+            at = open_gate({"s": service(server.url, methods={"m": {"http": "POST /"}})})
+            assert [at.ask() for _ in range(9)] == [1] * 9
+            assert server.connections == 3
+
+
+def test_a_streamed_answers_keep_alive_is_obeyed_too(open_gate: Open) -> None:
+    clock = FakeClock()
+    with Wire([answer(b"1", "200 OK", "Keep-Alive: timeout=5"), answer(b"2")]) as server:
+        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", "stream": True}})}, clock=clock)
+        assert b"".join(at.ask(inbound=Inbound())) == b"1"
+        clock.advance(4.8)
+        assert b"".join(at.ask(inbound=Inbound())) == b"2"
+        assert server.connections == 2
+
+
+def test_connections_left_idle_are_closed_while_another_one_is_in_use(gate: Open, box: Sandbox) -> None:
+    clock = FakeClock()
+    at = gate("GET /v1/health", clock=clock, timeout={"read": 5})
+    box.fault("/v1/health", "delay=0.3")
+    start = threading.Barrier(4)
+
+    def ask(_: int) -> None:
+        start.wait(5)
+        at.gateway.call(a_call())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, range(4)))
+    box.fault("/v1/health", "")
+    assert box.connections > 1
+    for _ in range(7):
+        clock.advance(12)
+        at.ask()
+    assert comes_true(lambda: len(box._server._live) == 1)
 
 
 def test_post_is_not_sent_again_when_the_pooled_connection_breaks_under_it(gate: Open, box: Sandbox) -> None:
