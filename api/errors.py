@@ -27,6 +27,7 @@ from gateway.errors import (
     QuotaExceeded,
     RateLimited,
     Unavailable,
+    VendorCircuitOpen,
 )
 from gateway.masking import phones
 
@@ -210,8 +211,8 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     wait = error.retry_after
-    if wait is None and isinstance(error, QuotaExceeded | Unavailable):
-        wait = 1.0  # a vendor need not say after how long its quota is there again, nor a disk when it has space
+    if wait is None and isinstance(error, QuotaExceeded | VendorCircuitOpen | Unavailable):
+        wait = 1.0  # a vendor need not say when it can be asked again, nor a disk when it has space
     if wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, RateLimited) and error.limit is not None:

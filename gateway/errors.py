@@ -15,8 +15,9 @@
         ConnectFailed       not sent: any method may be sent again
           ConnectTimeout
         OutcomeUnknown      sent, no answer: only what is idempotent may be sent again
-          ConnectionLost  ReadTimeout
+          ConnectionLost  ReadTimeout  VendorUnreachable  VendorTimeout
         Failed              it said it failed (5xx): again if idempotent
+          VendorCircuitOpen  VendorUnhealthy
         QuotaExceeded       wait Retry-After
         BadResponse         not understood: never
         Rejected            it said no to this input: never
@@ -210,6 +211,18 @@ class ReadTimeout(OutcomeUnknown):
     message = "The service did not answer in time."
 
 
+class VendorUnreachable(ConnectionLost):
+    """The service answered that it could not reach what it needs; how far it came is unknown."""
+
+    message = "The service says that it could not reach what it needs."
+
+
+class VendorTimeout(ReadTimeout):
+    """The service answered that it ran out of time; how far it came is unknown."""
+
+    message = "The service says that it was not done in time."
+
+
 class Failed(DownstreamError):
     """The service says that it failed.
 
@@ -230,6 +243,18 @@ class Failed(DownstreamError):
     ) -> None:
         super().__init__(message, retry_after=retry_after, vendor_code=vendor_code, detail=detail)
         self.status = status
+
+
+class VendorCircuitOpen(Failed):
+    """The service answered that it leaves alone what it needs."""
+
+    code, type, message = CircuitOpen.code, CircuitOpen.type, CircuitOpen.message
+
+
+class VendorUnhealthy(Failed):
+    """The service answered that it is down."""
+
+    code, type, message = Unhealthy.code, Unhealthy.type, Unhealthy.message
 
 
 class BadResponse(DownstreamError):
@@ -253,9 +278,13 @@ class SignatureRejected(DownstreamError):
     message = "The service rejected our signature, or its own does not verify."
 
 
-#: What an envelope's ``errors`` may map a vendor's code to.
+#: What an envelope's ``errors`` may map a vendor's code to: whatever may be the service's fault, and our credential's.
 VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
     "downstream_error": Failed,
+    "downstream_timeout": VendorTimeout,
+    "downstream_unreachable": VendorUnreachable,
+    "downstream_unhealthy": VendorUnhealthy,
+    "circuit_open": VendorCircuitOpen,
     "downstream_rejected": Rejected,
     "downstream_quota": QuotaExceeded,
     "downstream_bad_response": BadResponse,

@@ -14,6 +14,10 @@ PRESETS = ("wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "g
 ENVELOPES = ("plain", *PRESETS, "alipay")
 VENDOR_ERROR_TYPES = (
     "downstream_error",
+    "downstream_timeout",
+    "downstream_unreachable",
+    "downstream_unhealthy",
+    "circuit_open",
     "downstream_rejected",
     "downstream_quota",
     "downstream_bad_response",

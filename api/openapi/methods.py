@@ -54,11 +54,12 @@ def aggregate_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
 def method_codes(method: Method) -> frozenset[Kind]:
     """What a call of this method may end in."""
     codes = set(CALL)
-    if method.service.health:
+    envelope = method.envelope if isinstance(method.envelope, Mapping) else {}
+    mapped = {*envelope.get("errors", {}).values(), *envelope.get("messages", {}).values()}
+    if method.service.health or "downstream_unhealthy" in mapped:
         codes.add((503, -1008))
     if method.service.concurrency:
         codes.add((503, -1010))
-    mapped = method.envelope.get("errors", {}).values() if isinstance(method.envelope, Mapping) else ()
     if method.service.auth.get("type") != "none" or "invalid_signature" in mapped:
         codes.add((502, -1002))
     return frozenset(codes)

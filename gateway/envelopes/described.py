@@ -9,12 +9,25 @@ from typing import Any
 from gateway.bodies import Reader
 from gateway.call import HttpResponse
 from gateway.envelopes.plain import read_body, retry_after, status_error
-from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, QuotaExceeded, Rejected
+from gateway.errors import (
+    VENDOR_ERRORS,
+    BadResponse,
+    Failed,
+    GatewayError,
+    QuotaExceeded,
+    Rejected,
+    VendorCircuitOpen,
+    VendorTimeout,
+    VendorUnhealthy,
+    VendorUnreachable,
+)
 
 MOST_SAID = 2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
 MOST_CODE = 80  # characters of a vendor's code
 _ABSENT = object()
 _HEADER = "header:"
+#: What a code inside a 5xx may mean beside that the service failed.
+_FAILING = frozenset({QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy})
 
 
 class Described:
@@ -68,7 +81,7 @@ class Described:
         texts = (_at(response, told, place) for place in self._said)
         said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[:MOST_SAID]
         kind = self._errors.of(code or "") or self._messages.of(said) or self._errors.of(f"HTTP {status}")
-        if status >= 500 and kind is not QuotaExceeded:
+        if status >= 500 and kind not in _FAILING:
             kind = None  # a service that failed may be asked again, whatever code it gives
         wait = retry_after(response) if "retry-after" in response.headers else retry_after(response, self._retry_after)
         detail = f"HTTP {status}, vendor code {code}: {said}"
@@ -76,7 +89,10 @@ class Described:
             error = status_error(response, wait, detail)
             error.vendor_code = code or error.vendor_code
             return error
-        return (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
+        failure = (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
+        if isinstance(failure, Failed) and status >= 500:
+            failure.status = status
+        return failure
 
     def _data_of(self, reply: Any) -> Any:
         if self._data is not None:

@@ -74,7 +74,8 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("envelope: {preset: plain}", 5, f"{S}.envelope.preset",
          "must be one of: wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai"),
         ("envelope: {code: a, ok: [1], errors: {'5': oops}}", 5, f"{S}.envelope.errors.5",
-         "must be one of: downstream_error, downstream_rejected, downstream_quota, downstream_bad_response, "
+         "must be one of: downstream_error, downstream_timeout, downstream_unreachable, downstream_unhealthy, "
+         "circuit_open, downstream_rejected, downstream_quota, downstream_bad_response, "
          "credential_error, credential_expired, invalid_signature"),
         ("auth: {type: magic}", 5, f"{S}.auth.type", AUTH_TYPES),
         ("auth: {type: [basic]}", 5, f"{S}.auth.type", AUTH_TYPES),
