@@ -12,6 +12,7 @@ from api import (
     console,
     data,
     docs,
+    encoding,
     errors,
     files,
     health,
@@ -50,3 +51,4 @@ def register(app: Flask) -> None:
     errors.register(app)
     versions.register(app)
     logs.register(app)
+    app.before_request(encoding.check_target)

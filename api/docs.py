@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response, current_app, request
 
 from api.identity import identity
 from api.openapi import OpenApi
@@ -40,7 +40,8 @@ _KINDS = {
 def openapi() -> Response:
     """The OpenAPI 3.1 file of the catalog that serves."""
     made: OpenApi = current_app.extensions["postern.openapi"]
-    return made.page(parts().gateway.catalog, pause=lambda: identity().clock.sleep(0)).answer()
+    page = made.page(parts().gateway.catalog, request.root_path, pause=lambda: identity().clock.sleep(0))
+    return page.answer()
 
 
 @blueprint.get("/docs")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.errors import PROXIED
+from api.forwarded import Forwarded
 from api.security import SecurityHeaders
 from api.streams import StreamResponse
 from config import Settings
@@ -17,7 +19,7 @@ EXPOSED_HEADERS = [
 ]  # fmt: skip
 
 
-NOT_PROXIED = r"(?!/api/v1/proxy/).*"  # whose answers are the vendor's
+NOT_PROXIED = rf"(?!{PROXIED}).*"  # whose answers are the vendor's
 
 
 class Compression(Compress):
@@ -32,11 +34,31 @@ class Compression(Compress):
 
 
 def register(app: Flask, settings: Settings) -> None:
-    Compression(app)
     if settings.cors_origins:
-        origins = list(settings.cors_origins)
-        CORS(app, resources=NOT_PROXIED, origins=origins, expose_headers=EXPOSED_HEADERS, max_age=600)
+        app.after_request(vary_by_origin)  # the first that is registered has the last word
+        _allow_origins(app, list(settings.cors_origins))
+    Compression(app)
     app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
+    hops = settings.trusted_proxies
+    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]
+    if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _allow_origins(app: Flask, origins: list[str]) -> None:
+    """Flask-CORS says ``Vary`` only to the origins that it knows, where a cache needs it most of the others."""
+    CORS(
+        app,
+        resources=NOT_PROXIED,
+        origins=origins,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+        vary_header=False,
+    )
+
+
+def vary_by_origin(response: Response) -> Response:
+    """Add ``Origin`` to ``Vary``: the answer to another origin has other headers."""
+    if not request.path.startswith(PROXIED):
+        response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Origin"])
+    return response

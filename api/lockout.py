@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from api.forwarded import network_of
 from gateway.errors import RateLimited
 from gateway.stores import Marks
 
@@ -48,7 +49,7 @@ class Lockout:
 
 
 def _by_address(address: str) -> str:
-    return f"login:address:{address}"
+    return f"login:address:{network_of(address)}"
 
 
 def _by_username(username: str) -> str:

@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from flask import Blueprint, Request, Response, request
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from api.forwarded import CONCEALED
 from api.health import database_problem, is_there
 from api.parts import parts
 from gateway.errors import Forbidden
@@ -37,8 +38,9 @@ def _may_look() -> bool:
     settings = parts().settings
     if not settings.trusted_proxies and ("X-Forwarded-For" in request.headers or "Forwarded" in request.headers):
         return False
-    address = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104  # nobody's
-    address = getattr(address, "ipv4_mapped", None) or address
+    if request.environ[CONCEALED]:
+        return False
+    address = ip_address(request.environ["REMOTE_ADDR"])
     return address.is_loopback or any(address in ip_network(each, strict=False) for each in settings.metrics_allow)
 
 

@@ -9,6 +9,7 @@ from flask import Flask
 
 from api.answers import shape
 from api.errors import MalformedBody, describe, status_of
+from api.forwarded import address_of
 from api.parts import Parts
 from api.security import HEADERS, NOTHING, POLICY
 from gateway.bodies import dump_json
@@ -25,12 +26,14 @@ def refused(app: Flask, address: str | None, error: BaseException | None) -> byt
     failure = GatewayError() if error else MalformedBody("This is not an HTTP request that can be understood.")
     status, request_id = status_of(failure), uuid.uuid4().hex
     body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
-    said = {"request_id": request_id, "address": address, "status": status, "code": failure.code}
+    said = {"request_id": request_id, "address": address_of(address or ""), "status": status, "code": failure.code}
     if error:
         made.log.error("unforeseen", request_id=request_id, exc_info=error)
     made.log.info("request", **said)
     made.gateway.metrics.count_request("none", "other", status)(0.0)
     headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
+    if made.settings.cors_origins:
+        headers.append(("Vary", "Origin"))
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
     return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body

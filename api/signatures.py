@@ -65,7 +65,8 @@ def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
     body = declared_hash() or hashlib.sha256(body_bytes()).hexdigest()
-    return signed_text(request.method, wire_target(), timestamp, nonce, body)
+    target = request.root_path + wire_target()  # what was asked for, before a proxy took the prefix off
+    return signed_text(request.method, target, timestamp, nonce, body)
 
 
 def wire_target() -> str:
@@ -73,7 +74,7 @@ def wire_target() -> str:
     environ = request.environ
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if target is None:
-        path = quote((environ.get("SCRIPT_NAME", "") + environ["PATH_INFO"]).encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
         return path + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
     if not target.startswith("/"):  # the absolute form, as a forward proxy is asked
         return "/" + target.partition("://")[2].partition("/")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from flask import Flask, Response, request
 
@@ -37,5 +38,5 @@ def _tell(response: Response) -> Response:
     if "postern.unversioned" in request.environ:
         response.headers["Deprecation"] = DEPRECATED
         response.headers["Sunset"] = SUNSET
-        response.headers["Link"] = f'<{request.path}>; rel="successor-version"'
+        response.headers["Link"] = f'<{quote(request.root_path + request.path)}>; rel="successor-version"'
     return response

@@ -17,5 +17,5 @@ from cli.serving import gateway
 def openapi() -> None:
     """Print the OpenAPI file of the catalog, for generators and comparisons."""
     made: OpenApi = current_app.extensions["postern.openapi"]
-    document = json.loads(made.page(gateway().catalog, pause=lambda: None).body())
+    document = json.loads(made.page(gateway().catalog, "", pause=lambda: None).body())
     click.echo(json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False))

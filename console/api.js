@@ -1,6 +1,8 @@
 // Asking Postern. The tokens are this tab's: they end with it, and no other page or tab can read them.
 
-const KEY = "tokens";
+/** The path under which a proxy shows Postern; nothing where it shows all of it. */
+export const BASE = new URL("..", import.meta.url).pathname.slice(0, -1);
+const KEY = `tokens${BASE}`; // of two behind one host each has its own
 const EARLY = 30; // seconds before its end that a token is renewed
 
 let tokens = JSON.parse(sessionStorage.getItem(KEY));
@@ -85,7 +87,7 @@ async function raw(verb, path, body, bearer) {
   const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
   if (body !== null) headers["Content-Type"] = "application/json";
   const began = performance.now();
-  const response = await fetch(path, {
+  const response = await fetch(BASE + path, {
     method: verb, headers, body: body === null ? undefined : JSON.stringify(body), cache: "no-store", credentials: "omit",
   });
   const text = await response.text();

@@ -1,5 +1,6 @@
 // A form from a method's parameters, which are described in OpenAPI's words, and the call it stands for.
 
+import { BASE } from "./api.js";
 import { h } from "./dom.js";
 
 /** One labelled field. */
@@ -60,7 +61,7 @@ function value(said, rules) {
 /** The same call for a terminal; $POSTERN is where this page comes from. */
 export function curl(path, params) {
   const body = JSON.stringify(params).replaceAll("'", "'\\''");
-  return `curl -s ${location.origin}${path} \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
+  return `curl -s ${location.origin}${BASE}${path} \\\n  -H "Authorization: Bearer $TOKEN" \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`;
 }
 
 /** Beside each field what the answer says is wrong with it; what belongs to no field is returned. */

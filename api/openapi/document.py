@@ -42,6 +42,7 @@ TAGS = [
 ]
 _UNUSED = {"ErrorSchema", "PaginationMetadataSchema"}
 AT_ONCE = 50  # methods between two pauses
+MAX_PREFIXES = 4  # whose files are kept
 
 
 class OpenApi:
@@ -50,31 +51,35 @@ class OpenApi:
     def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
         self._app, self._resources = app, resources
         self._lock = threading.Lock()
-        self._kept: tuple[Catalog | None, Page | None] = None, None
+        self._kept: tuple[Catalog | None, dict[str, Page]] = None, {}  # a catalog's, by prefix
         self._base: tuple[dict[str, Any], Failures] | None = None
 
-    def page(self, catalog: Catalog, pause: Callable[[], None]) -> Page:
+    def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
         """The file for this catalog.
 
+        :param prefix: the path under which proxies show this service, or nothing.
         :param pause: called now and then, or a large catalog's file would hold up every other greenlet.
         """
-        kept, page = self._kept
-        if kept is not catalog or page is None:
-            with self._lock:
-                kept, page = self._kept
-                if kept is not catalog or page is None:
-                    page = self._made(catalog, pause)
-                    self._kept = catalog, page
-        return page
+        kept, pages = self._kept
+        if kept is catalog and prefix in pages:
+            return pages[prefix]
+        with self._lock:
+            kept, pages = self._kept
+            if kept is not catalog or len(pages) >= MAX_PREFIXES:
+                pages = {}
+            if prefix not in pages:
+                pages = {**pages, prefix: self._made(catalog, prefix, pause)}
+                self._kept = catalog, pages
+            return pages[prefix]
 
-    def _made(self, catalog: Catalog, pause: Callable[[], None]) -> Page:
+    def _made(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
         """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
         self._base = self._base or self._fixed()
         base, failures = self._base[0], self._base[1].copy()
         packer, digest = zlib.compressobj(1, zlib.DEFLATED, 31), sha256()
         packed = bytearray()
         size = 0
-        for piece in _pieces(base, catalog, failures, pause):
+        for piece in _pieces({**base, "servers": [{"url": prefix or "/"}]}, catalog, failures, pause):
             packed += packer.compress(piece)
             digest.update(piece)
             size += len(piece)
@@ -105,7 +110,7 @@ class OpenApi:
 def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]) -> Iterator[bytes]:
     services = [{"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)]
     tags = [*base["tags"], *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]})]
-    head = {"openapi": "3.1.0", "info": INFO, "servers": [{"url": "/"}], "tags": tags, "security": SECURITY}
+    head = {"openapi": "3.1.0", "info": INFO, "servers": base["servers"], "tags": tags, "security": SECURITY}
     yield dump_json(head)[:-1] + b',"paths":{'
     yield dump_json(base["paths"])[1:-1]
     for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):

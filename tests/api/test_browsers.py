@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from api.refused import refused
 from config import Settings
 
 ORIGIN = "https://tools.example.com"
@@ -54,3 +55,34 @@ def test_a_long_answer_is_compressed_as_the_caller_accepts(client, coding: str) 
 
     assert answer.headers["Content-Encoding"] == coding
     assert "Accept-Encoding" in answer.headers["Vary"]
+
+
+@pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.example.com"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/healthz", 200), ("/nowhere", 404), ("/api/v1/products", 401), ("/openapi.json", 200), ("/console/app.js", 200)],
+)
+def test_every_answer_says_that_it_varies_by_origin(client, path: str, status: int, origin: str | None) -> None:
+    answer = client.get(path, headers={"Origin": origin} if origin else {})
+
+    assert answer.status_code == status
+    assert [name.strip() for name in answer.headers["Vary"].split(",")].count("Origin") == 1
+    assert len(answer.headers.getlist("Vary")) == 1
+
+
+def test_an_answer_that_is_compressed_or_not_modified_varies_by_origin_too(client) -> None:
+    first = client.get("/openapi.json", headers={"Accept-Encoding": "gzip"})
+    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"]})
+
+    assert again.status_code == 304
+    assert {first.headers["Vary"], again.headers["Vary"]} == {"Accept-Encoding, Origin"}
+
+
+def test_what_the_server_refuses_by_itself_varies_by_origin_too(app: Flask) -> None:
+    assert b"\r\nVary: Origin\r\n" in refused(app, "127.0.0.1", None)
+
+
+def test_without_other_origins_nothing_varies_by_them(
+    make_app: Callable[[Settings], Flask], settings: Settings
+) -> None:
+    assert make_app(settings).test_client().get("/healthz").headers["Vary"] == "Accept-Encoding"

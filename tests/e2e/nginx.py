@@ -44,13 +44,23 @@ def program() -> str:
 
 
 class Nginx:
-    """What ships, with only the names changed that everybody has to change."""
+    """What ships, with only the names changed that everybody has to change.
 
-    def __init__(self, folder: Path, *ports: int, files: str) -> None:
+    :param conf: another file instead, in which ``{port}`` is where to listen.
+    """
+
+    def __init__(self, folder: Path, *ports: int, files: str = "", conf: str = "") -> None:
         self._program, self._folder = program(), folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "nginx.log"
+        (folder / "postern.conf").write_text(
+            conf.format(port=self.port) or self._shipped(ports, files), encoding="utf-8"
+        )
+        user = "user root root;" if os.geteuid() == 0 else ""  # the tests' folders are the tests' user's alone
+        (folder / "nginx.conf").write_text(WRAPPER.format(folder=folder, user=user), encoding="utf-8")
+
+    def _shipped(self, ports: tuple[int, ...], files: str) -> str:
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
         servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
         for shipped, ours in (
@@ -60,9 +70,7 @@ class Nginx:
         ):
             assert text.count(shipped) == 1, shipped
             text = text.replace(shipped, ours)
-        (folder / "postern.conf").write_text(text, encoding="utf-8")
-        user = "user root root;" if os.geteuid() == 0 else ""  # the tests' folders are the tests' user's alone
-        (folder / "nginx.conf").write_text(WRAPPER.format(folder=folder, user=user), encoding="utf-8")
+        return text
 
     def start(self) -> Nginx:
         command = [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"), "-e", "stderr"]
