@@ -1,6 +1,7 @@
 """Which addresses are the internet's, and which lead back into our own network.
 
-Sources: the IANA special-purpose address registries (RFC 6890), RFC 6052 and RFC 8215 (NAT64), RFC 3056 (6to4).
+Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890) as of November 2026, here in full, as
+Python's own tables differ by version; RFC 6052 and RFC 8215 (NAT64), RFC 3056 (6to4).
 """
 
 from __future__ import annotations
@@ -10,9 +11,28 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out for use on the internet
 _SIX_TO_FOUR = IPv6Network("2002::/16")
 _NAT64 = IPv6Network("64:ff9b::/96")
-_INSIDE_TOO = (  # what Python's own table takes, or in older versions took, for public
-    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments; Oracle's metadata service is here
-    IPv4Network("168.63.129.16"),  # Azure's: it leads to the machine's own host
+_INSIDE = (
+    IPv4Network("0.0.0.0/8"),  # "this network"
+    IPv4Network("10.0.0.0/8"),  # private use
+    IPv4Network("100.64.0.0/10"),  # shared address space (CGNAT); Alibaba's metadata service is here
+    IPv4Network("127.0.0.0/8"),  # loopback
+    IPv4Network("168.63.129.16/32"),  # Azure's: it leads to the machine's own host; in no registry
+    IPv4Network("169.254.0.0/16"),  # link-local; most clouds' metadata services are here
+    IPv4Network("172.16.0.0/12"),  # private use
+    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments, answered by one's own network; Oracle's metadata service
+    IPv4Network("192.0.2.0/24"),  # documentation
+    IPv4Network("192.88.99.0/24"),  # 6to4 relays and 6a44, deprecated (RFC 7526)
+    IPv4Network("192.168.0.0/16"),  # private use
+    IPv4Network("198.18.0.0/15"),  # benchmarks
+    IPv4Network("198.51.100.0/24"),  # documentation
+    IPv4Network("203.0.113.0/24"),  # documentation
+    IPv4Network("224.0.0.0/4"),  # multicast
+    IPv4Network("240.0.0.0/4"),  # reserved, and broadcast
+)
+_INSIDE_V6 = (  # of the global unicast addresses; loopback, ULA, link-local, discard, SRv6 and the rest lie outside
+    IPv6Network("2001::/23"),  # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network
+    IPv6Network("2001:db8::/32"),  # documentation
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
 
 
@@ -23,12 +43,16 @@ def inside(address: str) -> bool:
     :param address: as a resolver gives it; a scope such as ``%eth0`` may follow.
     """
     found = ip_address(address)
-    if isinstance(found, IPv6Address):
-        embedded = _embedded(found)
-        if embedded is None:
-            return found not in _GLOBAL_UNICAST or not found.is_global
-        found = embedded
-    return not found.is_global or found.is_multicast or any(found in network for network in _INSIDE_TOO)
+    if isinstance(found, IPv4Address):
+        return _inside_v4(found)
+    embedded = _embedded(found)
+    if embedded is not None:
+        return _inside_v4(embedded)
+    return found not in _GLOBAL_UNICAST or any(found in network for network in _INSIDE_V6)
+
+
+def _inside_v4(address: IPv4Address) -> bool:
+    return any(address in network for network in _INSIDE)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
