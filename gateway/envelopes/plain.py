@@ -58,16 +58,26 @@ def status_error(response: HttpResponse, wait: float | None = None, detail: str 
 def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
     """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3); a day at most.
 
+    A date is the service's, and so is the clock it is measured by, where the answer has a ``Date``.
+
     :param header: one of the vendor's own that says so; a large number is Unix time.
     """
     value = response.headers.get(header, "").strip()
-    if value.isdecimal() and len(value) < 11:
-        left = float(value) if len(value) < 10 else float(value) - datetime.now(UTC).timestamp()
-        return min(max(0.0, left), LONGEST_WAIT)
+    if value.isdecimal() and len(value) < 10:
+        return min(float(value), LONGEST_WAIT)
+    instant = float(value) if value.isdecimal() and len(value) == 10 else _unix_time(value)
+    if instant is None:
+        return None
+    now = _unix_time(response.headers.get("date", ""))
+    if now is None:
+        now = datetime.now(UTC).timestamp()
+    return min(max(0.0, instant - now), LONGEST_WAIT)
+
+
+def _unix_time(text: str) -> float | None:
+    """The Unix time (seconds) of an HTTP date; None if it is none."""
     try:
-        date = parsedate_to_datetime(value)
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return min(LONGEST_WAIT, max(0.0, (date - datetime.now(UTC)).total_seconds()))

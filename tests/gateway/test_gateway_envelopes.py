@@ -175,6 +175,15 @@ def test_retry_after_may_be_a_number_or_a_date(wire: OnWire, status: str) -> Non
     assert failure(wire, "plain", {}, status).retry_after is None
 
 
+@pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 21 Oct 2055 07:28:00 GMT"])
+def test_a_retry_after_date_is_measured_by_the_clock_of_the_service_that_says_it(wire: OnWire, date: str) -> None:
+    later = date.replace("07:28:00", "07:28:05")
+    assert failure(wire, "plain", {}, "429 Slow", f"Date: {date}", f"Retry-After: {later}").retry_after == 5
+    reset = {"ok": "http", "retry_after": "X-Reset"}
+    headers = ("Date: Wed, 21 Oct 2015 07:28:00 GMT", "X-Reset: 1445412487")
+    assert failure(wire, reset, {}, "429 Slow", *headers).retry_after == 7
+
+
 @pytest.mark.parametrize("expose", [True, False])
 def test_the_vendors_code_is_to_be_shown_only_where_the_service_says_so(open_gate: Open, expose: bool) -> None:
     with Wire([answer(b'{"errcode":40003}')]) as server:
