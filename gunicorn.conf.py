@@ -12,7 +12,7 @@ import signal
 import sys
 
 from api import logs
-from config import Settings, SettingsError
+from config import Settings, SettingsError, places
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
 from gateway.masking import Masker
@@ -35,7 +35,7 @@ except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 
 wsgi_app = "wsgi:app"
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.bind
 workers = _settings.web_concurrency
 worker_class = Worker  # gevent: one worker holds thousands of slow calls, at half the CPU of a thread each
 worker_connections = 4096
@@ -50,6 +50,20 @@ loglevel = "warning"
 
 responses.install()
 _metrics = shared_folder()  # what the workers count; gone with the master
+
+
+def on_starting(server):
+    """Once, and not when a running server reads this anew or hands its sockets to its successor."""
+    for warning in _settings.warnings:
+        print(f"Postern: warning: {warning}", file=sys.stderr)  # noqa: T201
+    if "GUNICORN_FD" in _settings.environ or "LISTEN_FDS" in _settings.environ:
+        return
+    for address in server.cfg.address:
+        if isinstance(address, tuple):
+            if problem := places.listen_problem(*address):
+                raise SystemExit(f"Postern does not start:\n{problem}")
+            if warning := places.listen_warning(*address):
+                print(f"Postern: warning: {warning}", file=sys.stderr)  # noqa: T201
 
 
 def when_ready(server):

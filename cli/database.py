@@ -63,7 +63,7 @@ def init() -> None:
     password = secrets.token_urlsafe(12)
     add_user("admin", "admin", password)
     body = json.dumps({"username": "admin", "password": password})
-    url = f"http://127.0.0.1:{settings.port}/api/v1/login"
+    url = f"{settings.url}/api/v1/login"
     click.echo(f"made user admin with password {password} (shown this once). Log in:\n")
     click.echo(f"  curl -s {url} -H 'Content-Type: application/json' -d '{body}'\n")
 

@@ -59,7 +59,7 @@ def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
 
     Failed calls are those of which the gateway or the service is at fault. Shown are the last ten intervals.
     """
-    with closing(_Watch(url or f"http://127.0.0.1:{parts().settings.port}")) as watch:
+    with closing(_Watch(url or parts().settings.url)) as watch:
         _show(watch, every, once, as_json)
 
 

@@ -122,7 +122,7 @@ def test_a_name_written_into_the_dotenv_file_later_is_found_for_the_catalog(
 
 
 def test_env_example_names_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    source = (ROOT / "config.py").read_text()
+    source = (ROOT / "config" / "__init__.py").read_text()
     asked = set(re.findall(r'env\.\w+\("([A-Z_]+)"', source))
     assert set(_example()) == asked
 
@@ -260,3 +260,116 @@ def test_a_catalog_address_is_accepted_and_not_shown(monkeypatch: pytest.MonkeyP
 
     assert settings.catalog == value
     assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "say"),
+    [
+        ("HOST", "x86_64-conda-linux-gnu", r"'x86_64-conda-linux-gnu' does not resolve; write 127\.0\.0\.1 .*conda"),
+        ("HOST", "", "is empty"), ("HOST", "http://127.0.0.1", "does not resolve"), ("HOST", '"::1"', "quotes"),
+        ("CATALOG", "", "is empty; write a file such as services.yaml"), ("PORT", "", "a whole number from 0 to 65535"),
+        ("WEB_CONCURRENCY", "auto", "a whole number from 1 to 256"), ("WEB_CONCURRENCY", "4", "set REDIS_URL=redis://"),
+        ("DATABASE_URL", "postgres://u:hunter2@h/d", "write postgresql:// in place of postgres://"),
+        ("DATABASE_URL", "postgresql+psycopg://u:hunter2@h/d", "write postgresql:// in place of"),
+        ("DATABASE_URL", "sqlite:////proc/x/y.db", "/proc/x cannot be written"), ("DATABASE_URL", "sqlite:////tmp", "is a folder"),
+        ("FILES_DIR", "/proc/x", "/proc/x cannot be written"), ("CATALOG_COPY", "/proc/x", "cannot be written"),
+        ("TRUSTED_PROXIES", "true", "a whole number from 0 to 10"), ("JWT_PUBLIC_KEY_FILES", "/tmp", "a file that can be read"),
+        ("JWT_ISSUER", " ", "is empty"),
+    ],
+)  # fmt: skip
+def test_a_slip_of_a_first_run_is_told_what_to_write(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, say: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsError, match=f"^{name}: .*{say}") as caught:
+        Settings.from_env()
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("host", "bind", "url"),
+    [("::1", "[::1]:5000", "http://[::1]:5000"), ("[::1]", "[::1]:5000", "http://[::1]:5000"), ("::", "[::]:5000", "http://[::1]:5000"),
+     (" 127.0.0.1 ", "127.0.0.1:5000", "http://127.0.0.1:5000"), ("0.0.0.0", "0.0.0.0:5000", "http://127.0.0.1:5000")],
+)  # fmt: skip
+def test_an_address_of_either_kind_may_be_listened_on(
+    monkeypatch: pytest.MonkeyPatch, host: str, bind: str, url: str
+) -> None:
+    monkeypatch.setenv("HOST", host)
+
+    settings = Settings.from_env()
+
+    assert (settings.bind, settings.url) == (bind, url)
+
+
+@pytest.mark.parametrize("blocked", ["instance", "instance/jwt_secret"])
+def test_an_instance_folder_that_cannot_be_written_is_told_by_the_settings_that_name_another(
+    tmp_path: Path, blocked: str
+) -> None:
+    """A file stands in the folder's place, or a folder in the file's: root may write anywhere else."""
+    if blocked == "instance":
+        (tmp_path / blocked).touch()
+    else:
+        (tmp_path / blocked).mkdir(parents=True)
+
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env()
+
+    names = {line.split(":")[0] for line in str(caught.value).splitlines()}
+    assert names == ({"FILES_DIR", "DATABASE_URL"} if blocked == "instance" else {"JWT_SECRET"})
+
+
+def test_an_empty_secret_file_is_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "instance").mkdir()
+    (tmp_path / "instance" / "jwt_secret").touch()
+
+    with pytest.raises(SettingsError, match=r"^JWT_SECRET: .*jwt_secret holds fewer than 32 bytes; delete it"):
+        Settings.from_env()
+
+
+def test_a_dotenv_file_that_begins_with_a_byte_order_mark_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes("LOG_LEVEL=error\n# 端口\n".encode("utf-8-sig"))
+    monkeypatch.setenv("LOG_LEVEL", "x")  # so that monkeypatch also restores what is set
+    monkeypatch.delenv("LOG_LEVEL")
+
+    assert Settings.from_env().log_level == "error"
+
+
+@pytest.mark.parametrize(
+    ("content", "say"),
+    [("PORT=1\n# 端口号\n".encode("gbk"), "line 2 is not UTF-8"), ("PORT=1".encode("utf-16"), "is not UTF-8"),
+     ("PORT=1".encode("utf-16-le"), "is not UTF-8"), (None, "is a folder")],
+)  # fmt: skip
+def test_a_dotenv_file_that_is_not_utf_8_or_no_file_stops_the_start(
+    tmp_path: Path, content: bytes | None, say: str
+) -> None:
+    file = tmp_path / ".env"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+
+    with pytest.raises(SettingsError, match=rf"^\.env: .*{say}"):
+        Settings.from_env()
+
+
+def test_a_name_that_is_near_to_a_settings_is_warned_of_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("JWT_SECERT=hunter2\nWECHAT_SECRET=x\nPROT=7\n")
+    for name in ("JWT_SECERT", "WECHAT_SECRET", "PROT"):
+        monkeypatch.setenv(name, "x")  # so that monkeypatch also restores what is set
+        monkeypatch.delenv(name)
+    for name in ("REDIS_URI", "HOSTNAME", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "LOGNAME", "POSTERN_PORT", "no_proxy"):
+        monkeypatch.setenv(name, "hunter2")
+
+    warnings = Settings.from_env().warnings
+
+    assert [warning for warning in warnings if "is no setting" in warning] == [
+        "JWT_SECERT: is no setting; did you mean JWT_SECRET?",
+        "PROT: is no setting; did you mean PORT?",
+        "REDIS_URI: is no setting; did you mean REDIS_URL?",
+    ]

@@ -4,7 +4,7 @@ from config import Settings
 
 _settings = Settings.from_env()
 wsgi_app = "wsgi:app"
-bind = f"{_settings.host}:{_settings.port}"
+bind = _settings.bind
 worker_class = "gthread"
 threads = 16
 control_socket_disable = True

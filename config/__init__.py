@@ -1,0 +1,218 @@
+"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All that is wrong is said at once.
+
+Here stands each setting whole: its name, its default, and what it may be. ``checks`` are of one value, ``places`` of
+folders and ports, ``environ`` reads.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dotenv
+from sqlalchemy import make_url
+
+from config import checks, places
+from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses
+from gateway.masking import Secret
+
+ROOT = Path(__file__).parents[1]
+INSTANCE = ROOT / "instance"
+
+
+class SettingsError(ValueError):
+    """One line for each setting that is wrong: its name and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the service can be told from outside. Durations in seconds, sizes in bytes."""
+
+    env: str = "development"
+    host: str = "127.0.0.1"
+    port: int = 5000
+    catalog: str = field(default="services.yaml", repr=False)  # it may hold a token
+    catalog_copy: str = str(INSTANCE / "catalog.last.yaml")
+    database_url: str = field(default="", repr=False)  # it may hold a password
+    database_pool_size: int = 10
+    redis_url: str = field(default="", repr=False)
+    redis_down: str = "closed"
+    jwt_algorithm: str = "HS256"
+    jwt_secret: Secret = field(default_factory=lambda: Secret(""))
+    jwt_previous_secrets: tuple[Secret, ...] = ()
+    jwt_private_key_file: str = ""
+    jwt_public_key_files: tuple[str, ...] = ()
+    jwt_issuer: str = "postern"
+    jwt_audience: str = "postern"
+    access_token_ttl: int = 900
+    refresh_token_ttl: int = 14 * 86400
+    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: int = 0
+    max_body: int = 1024 * 1024
+    max_upload: int = 64 * 1024 * 1024
+    files_dir: str = str(INSTANCE / "files")
+    files_allow: tuple[str, ...] = ("*",)
+    files_quota: int = 1024**3
+    files_accel: str = ""
+    metrics_allow: tuple[str, ...] = ()
+    default_rate_limit: str = "600/minute"
+    log_level: str = "info"
+    otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
+    web_concurrency: int = 1
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
+    warnings: tuple[str, ...] = ()  # what starts, and is likely a slip
+
+    @property
+    def development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def bind(self) -> str:
+        """Host and port to listen on."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL for programs on this machine."""
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+        return f"http://{replace(self, host=loopback.get(self.host, self.host)).bind}"
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What no log line may show."""
+        return self.jwt_secret, *self.jwt_previous_secrets, *self._database_passwords(), *self._redis_password()
+
+    @classmethod
+    def from_env(cls) -> Settings:
+        """Read and check every setting; in development a missing JWT secret is made and kept in ``instance/``.
+
+        :raises SettingsError: naming each wrong setting and what is allowed.
+        """
+        file = ROOT / ".env"
+        if problem := dotenv_problem(file):
+            raise SettingsError(problem)
+        environ = Environ(file)
+        dotenv.load_dotenv(file, encoding=ENCODING)
+        env = Reader()
+        values = _read(env)
+        problems = env.problems()
+        right = {name: value for name, value in values.items() if value is not None}
+        settings = cls(**right, environ=environ, warnings=tuple(near_misses(environ, env.names)))
+        names = {problem.partition(":")[0] for problem in problems}
+        problems += [each for each in settings._conflicts() if each.partition(":")[0] not in names]
+        if problems:
+            raise SettingsError("\n".join(problems))
+        if settings.jwt_algorithm == "HS256" and not settings.jwt_secret.reveal():
+            return replace(settings, jwt_secret=kept_secret(INSTANCE / "jwt_secret"))
+        return settings
+
+    def _database_passwords(self) -> list[Secret]:
+        """The database URL's, as it is and as it is written there."""
+        if not self.database_url:
+            return []
+        url = make_url(self.database_url)
+        written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
+        asked = [value for name, value in url.query.items() if "password" in name and isinstance(value, str)]
+        return [Secret(each) for each in (url.password, written, *asked) if each]
+
+    def _redis_password(self) -> list[Secret]:
+        """As it is and as it is written in the URL."""
+        written = urlsplit(self.redis_url).password or ""
+        return [Secret(each) for each in (written, unquote(written)) if each]
+
+    def _conflicts(self) -> list[str]:
+        """What no single setting shows."""
+        problems = []
+        if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal() and not self.development:
+            problems.append(f"JWT_SECRET: is not set; in production give it at least {checks.MIN_SECRET_BYTES} bytes")
+        if self.jwt_algorithm != "HS256" and not self.jwt_private_key_file:
+            problems.append(f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key")
+        if self.web_concurrency > 1 and not self.redis_url:
+            say = "state is in memory, so exactly 1 worker is allowed; for more, set REDIS_URL=redis://localhost:6379/0"
+            problems.append(f"WEB_CONCURRENCY: {say}")
+        if not self.development and "*" in self.cors_origins:
+            problems.append("CORS_ORIGINS: * is refused in production; name the origins")
+        return problems + list(self._unwritable())
+
+    def _unwritable(self) -> Iterator[str]:
+        """Folders and files that cannot be written, by the setting that names another place."""
+        if problem := places.folder_problem(Path(self.files_dir)):
+            yield f"FILES_DIR: {problem}"
+        if problem := places.database_problem(self.database_url):
+            yield f"DATABASE_URL: {problem}"
+        copy = Path(self.catalog_copy)
+        if copy.parent != INSTANCE and (problem := places.file_problem(copy)):  # one in there can be done without
+            yield f"CATALOG_COPY: {problem}"
+
+
+def _read(env: Reader) -> dict[str, Any]:
+    """Every setting by its field's name; None where it is wrong."""
+    return {
+        "env": env.str("ENV", "development", validate=checks.one_of("development", "production")),
+        "host": (env.str("HOST", "127.0.0.1", validate=checks.host) or "").strip("[]"),
+        "port": env.whole("PORT", 5000, 0, 65535),
+        "catalog": env.str("CATALOG", "services.yaml", validate=checks.catalog),
+        "catalog_copy": env.str("CATALOG_COPY", "") or str(INSTANCE / "catalog.last.yaml"),
+        "database_url": env.str("DATABASE_URL", "", validate=checks.database) or f"sqlite:///{INSTANCE / 'postern.db'}",
+        "database_pool_size": env.whole("DATABASE_POOL_SIZE", 10, 1, 100),
+        "redis_url": env.str("REDIS_URL", "", validate=checks.redis),
+        "redis_down": env.str("REDIS_DOWN", "closed", validate=checks.one_of("closed", "open")),
+        "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=checks.one_of("HS256", "RS256", "EdDSA")),
+        "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=checks.secret) or ""),
+        "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", checks.secret) or ())),
+        "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=checks.file),
+        "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", checks.file),
+        "jwt_issuer": env.str("JWT_ISSUER", "postern", validate=checks.filled),
+        "jwt_audience": env.str("JWT_AUDIENCE", "postern", validate=checks.filled),
+        "access_token_ttl": env.whole("ACCESS_TOKEN_TTL", 900, 1, 86400),
+        "refresh_token_ttl": env.whole("REFRESH_TOKEN_TTL", 14 * 86400, 1, 366 * 86400),
+        "cors_origins": env.comma_separated("CORS_ORIGINS", checks.origin),
+        "trusted_proxies": env.whole("TRUSTED_PROXIES", 0, 0, 10),
+        "max_body": env.whole("MAX_BODY", 1024 * 1024, 1, 2**31),
+        "max_upload": env.whole("MAX_UPLOAD", 64 * 1024 * 1024, 1, 2**40),
+        "files_dir": env.str("FILES_DIR", "") or str(INSTANCE / "files"),
+        "files_allow": env.comma_separated("FILES_ALLOW", checks.media_type) or ("*",),
+        "files_quota": env.whole("FILES_QUOTA", 1024**3, 1, 2**60),
+        "files_accel": env.str("FILES_ACCEL", "", validate=checks.location),
+        "metrics_allow": env.comma_separated("METRICS_ALLOW", checks.network),
+        "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=checks.rate),
+        "log_level": env.str("LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")),
+        "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=checks.collector),
+        "web_concurrency": env.whole("WEB_CONCURRENCY", 1, 1, 256),
+    }
+
+
+def kept_secret(file: Path) -> Secret:
+    """The secret in a file, made on first use, readable by its owner only.
+
+    :raises SettingsError: it cannot be read or made.
+    """
+    name = file.name.upper()
+    try:
+        if not file.exists():
+            _make_secret(file)
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "not a text"
+        raise SettingsError(f"{name}: is not set, and {file} cannot be read or made ({why})") from error
+    if len(text.encode()) < checks.MIN_SECRET_BYTES:
+        say = f"{file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a new one is made"
+        raise SettingsError(f"{name}: {say}")
+    return Secret(text)
+
+
+def _make_secret(file: Path) -> None:
+    """Under its name it is whole at once; the process that comes first makes it for all."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=file.parent) as draft:  # readable by its owner only
+        draft.write(secrets.token_urlsafe(48))
+        draft.flush()
+        with suppress(FileExistsError):
+            os.link(draft.name, file)

@@ -1,0 +1,150 @@
+"""What one setting may be. A message says what is allowed and never quotes a value that may hold a secret."""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import re
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from marshmallow import ValidationError
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from gateway.sources import Address, AddressError
+
+MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
+_REDIS = re.compile(
+    r"""(?:redis|(?P<tls>rediss)) :// (?:[^@/?#\s]*@)?             # a user, a password
+        (?:[\w-]{1,63} (?:\.[\w-]{1,63})* | \[[0-9A-Fa-f:.]+\])   # a name or an address
+        (?::(?P<port>[0-9]{1,5}))? (?:/[0-9]{0,4})?
+        (?(tls) (?: [?&] ssl_(?:ca_certs|certfile|keyfile) = [^&#\s]+ )* )
+      | unix :// (?:[^@/?#\s]*@)? /[^?#\s]+ (?:\?db=[0-9]{1,4})?""",
+    re.ASCII | re.VERBOSE,
+)
+
+
+def one_of(*allowed: str) -> Callable[[str], None]:
+    def check(value: str) -> None:
+        if value not in allowed:
+            raise ValidationError(f"must be one of {', '.join(allowed)}")
+
+    return check
+
+
+def whole(low: int, high: int) -> Callable[[str], None]:
+    """A whole number from ``low`` to ``high``, as text."""
+
+    def check(value: str) -> None:
+        digits = re.fullmatch(r"[+-]?[0-9]{1,20}", value, re.ASCII)
+        if not digits or not low <= int(value) <= high:
+            raise ValidationError(f"must be a whole number from {low} to {high}")
+
+    return check
+
+
+def secret(value: str) -> None:
+    if value and len(value.encode()) < MIN_SECRET_BYTES:
+        raise ValidationError(f"must be at least {MIN_SECRET_BYTES} bytes")
+
+
+def file(value: str) -> None:
+    try:
+        if value:
+            Path(value).open("rb").close()
+    except (OSError, ValueError) as error:
+        raise ValidationError("must name a file that can be read") from error
+
+
+def host(value: str) -> None:
+    """An address, or a name that has one now."""
+    try:
+        filled(value)
+        socket.getaddrinfo(value.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
+    except (OSError, UnicodeError) as error:
+        allowed = "write 127.0.0.1 or ::1 for this machine only, 0.0.0.0 or :: for all of its networks"
+        conda = "; conda sets HOST to a name of its own" if "conda" in value else ""
+        raise ValidationError(f"{value!r} does not resolve; {allowed}{conda}") from error
+
+
+def media_type(value: str) -> None:
+    if value != "*" and not re.fullmatch(r"[\w.+-]+/([\w.+-]+|\*)", value, re.ASCII):
+        raise ValidationError("must be a comma-separated list of content types such as image/*, application/pdf, or *")
+
+
+def location(value: str) -> None:
+    if value and not re.fullmatch(r"/([\w.-]+/)+", value, re.ASCII):
+        raise ValidationError("must be a path of nginx that begins and ends with a slash, such as /_files/")
+
+
+def filled(value: str) -> None:
+    if not value:
+        raise ValidationError("is empty; give it a value, or leave it out")
+
+
+def catalog(value: str) -> None:
+    if not value:
+        raise ValidationError("is empty; write a file such as services.yaml, or an address of Consul or Nacos")
+    try:
+        address = Address.read(value)
+    except AddressError as error:
+        raise ValidationError(str(error)) from None
+    if address and address.tls and address.tls.ca:
+        file(address.tls.ca)
+
+
+def database(value: str) -> None:
+    allowed = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters %-quoted"
+    if not value or value.startswith("sqlite:///"):
+        return
+    if re.match(r"postgres(ql\+\w+)?://", value):
+        raise ValidationError(f"{allowed}; write postgresql:// in place of {value.partition(':')[0]}://")
+    try:
+        url = make_url(value)
+    except (ArgumentError, ValueError):
+        raise ValidationError(allowed) from None
+    if url.drivername != "postgresql" or not url.database or "@" in (url.host or ""):
+        raise ValidationError(allowed)
+
+
+def redis(value: str) -> None:
+    fits = _REDIS.fullmatch(value)
+    if value and not (fits and int(fits["port"] or 1) in range(1, 65536)):
+        raise ValidationError(
+            "must be redis://:PASSWORD@HOST:PORT/DATABASE, the same as rediss:// with TLS (?ssl_ca_certs=FILE, too),"
+            " or unix://:PASSWORD@/PATH?db=DATABASE, special characters %-quoted"
+        )
+
+
+def origin(value: str) -> None:
+    if value != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value):
+        raise ValidationError("must be a comma-separated list of origins such as https://tools.example.com, or *")
+
+
+def collector(value: str) -> None:
+    if value and not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValidationError("must be a collector's OTLP/HTTP address such as http://localhost:4318")
+    if value and not _installed("opentelemetry.exporter.otlp.proto.http"):
+        raise ValidationError("spans need an extra that is not installed: pip install -r requirements-otel.txt")
+
+
+def _installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # of a package it is in
+        return False
+
+
+def network(value: str) -> None:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValidationError("must be a comma-separated list of networks such as 10.0.0.0/8") from error
+
+
+def rate(value: str) -> None:
+    amount, _, unit = value.partition("/")
+    if not (amount.isdecimal() and int(amount) > 0 and unit in ("second", "minute", "hour", "day")):
+        raise ValidationError("must be a number per second, minute, hour or day, such as 600/minute")

@@ -1,0 +1,87 @@
+"""What goes wrong the first time: named with what to write, without a traceback, whichever way Postern is started."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox import Sandbox
+from tests.e2e.live import BIN, Live, catalog_for, free_port, wait_for
+from tests.e2e.test_make_run import _copy
+
+GBK = "# 端口号\nPORT=5000\n".encode("gbk")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("clone")
+    _copy(made)
+    return made
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        yield other.getsockname()[1]
+
+
+def start(folder: Path, *command: str, **settings: str) -> str:
+    """What a start that must fail says."""
+    env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **settings}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0, text
+    assert "Traceback" not in text
+    return text
+
+
+@pytest.mark.parametrize("command", [("gunicorn",), ("make", "run"), ("flask", "catalog", "check")], ids=" ".join)
+def test_a_wrong_first_run_is_told_what_to_write(folder: Path, command: tuple[str, ...]) -> None:
+    for settings, say in (
+        ({"WEB_CONCURRENCY": "auto"}, "WEB_CONCURRENCY: must be a whole number"),
+        ({"HOST": "x86_64-conda-linux-gnu"}, "HOST: 'x86_64-conda-linux-gnu' does not resolve"),
+        ({"FILES_DIR": "/proc/x"}, "FILES_DIR: /proc/x cannot be written"),
+    ):
+        assert f"Postern does not start:\n{say}" in start(folder, *command, **settings)
+    (folder / ".env").write_bytes(GBK)
+    try:
+        assert "Postern does not start:\n.env: line 1 is not UTF-8" in start(folder, *command)
+    finally:
+        (folder / ".env").unlink()
+
+
+def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken: int) -> None:
+    assert f"PORT: {taken} is taken by another program" in start(folder, "gunicorn", PORT=str(taken))
+
+
+def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
+    said = start(folder, "gunicorn", PORT=str(free_port()), HOST="203.0.113.7")
+    assert "HOST: nobody can listen on 203.0.113.7 here" in said
+
+
+def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path: Path) -> None:
+    with Sandbox() as box, socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        live = Live(tmp_path, catalog_for(box), HOST="::1", JWT_SECERT="hunter2", PORT=str(port))
+        live.url = f"http://[::1]:{port}"
+        try:
+            live.start()
+            assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
+            assert "Postern: warning: JWT_SECERT: is no setting; did you mean JWT_SECRET?" in live.log
+            assert f"Postern: warning: PORT: {port} of 127.0.0.1 is another program's" in live.log
+            assert f"listens on http://[::1]:{port}" in live.log
+            assert "hunter2" not in live.log
+            assert "JWT_SECERT: is no setting" in live.flask("catalog", "check").stderr
+            live.process.send_signal(signal.SIGHUP)  # it reads its settings anew while it has the port
+            wait_for(lambda: live.process.poll() is not None or live.log.count('"event":"catalog"') > 1)
+            assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
+            assert "does not start" not in live.log
+        finally:
+            live.stop()
