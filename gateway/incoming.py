@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from requests.structures import CaseInsensitiveDict
 
-from gateway.answer import StreamedAnswer, inflated
+from gateway.answer import StreamedAnswer
 from gateway.call import HttpResponse
-from gateway.clock import Clock
+from gateway.clock import Clock, Pause
 from gateway.connection import Connection
 from gateway.errors import BadResponse, DeadlineExceeded, ReadTimeout
+from gateway.inflate import inflated
 from gateway.stream import LONGEST, Upload, Watch
 
 
@@ -50,7 +50,7 @@ class Incoming:
         self._connection, self._answer, self._pace, self._clock = connection, answer, pace, clock
         self._give_back = give_back
         self._latest = clock.now() + LONGEST
-        self._reads = itertools.count(1)
+        self.pause = Pause(clock)  # a service that sends without one would keep every other greenlet waiting
         self._over = False
 
     @property
@@ -142,7 +142,7 @@ class Incoming:
             self.close()
             raise DeadlineExceeded if self._clock.now() >= self._pace.deadline else ReadTimeout(detail="it drips")
         headers = CaseInsensitiveDict(self._answer.headers)
-        return HttpResponse(self.status, headers, inflated(body, self._answer.headers, limit))
+        return HttpResponse(self.status, headers, inflated(body, self._answer.headers, limit, self.pause))
 
     def close(self) -> None:
         """Hang up, unless it has been read to its end."""
@@ -158,8 +158,7 @@ class Incoming:
             self._answer.feed(data)
         else:
             self._answer.ended()
-        if next(self._reads) % 8 == 0:
-            self._clock.sleep(0)  # a service that sends without a pause would keep every other greenlet waiting
+        self.pause()
 
     def _end(self) -> None:
         if not self._over and self._answer.reusable:

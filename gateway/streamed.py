@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.answer import inflated
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
@@ -17,6 +16,7 @@ from gateway.envelopes.plain import status_error
 from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
 from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.incoming import Incoming, Pace
+from gateway.inflate import inflated
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import Headers, end_to_end
@@ -188,7 +188,7 @@ def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> Gate
         return status_error(response)
     try:
         if envelope:
-            envelope(replace(response, body=inflated(body, headers, HELD)), make_reader("json"))
+            envelope(replace(response, body=inflated(body, headers, HELD, incoming.pause)), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:

@@ -1,13 +1,12 @@
 """A transport adapter for ``requests`` over pooled sockets, with a deadline that holds to the last byte.
 
 Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any timeout), its errors do
-not say whether a byte of the request was sent, and it costs several times as much CPU per call. HTTP/1.1 is parsed
-by httptools. Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
+not say whether a byte of the request was sent, and it costs several times as much CPU per call.
+Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -16,7 +15,7 @@ from requests import PreparedRequest
 from requests.adapters import BaseAdapter
 
 from gateway.answer import Answer, StreamedAnswer, TimedResponse
-from gateway.clock import Clock
+from gateway.clock import Clock, Pause
 from gateway.connection import CHUNK, Connection, Connector
 from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
 from gateway.incoming import Incoming, Pace
@@ -132,7 +131,7 @@ class PooledAdapter(BaseAdapter):
         try:
             self._write(connection, wire, until)
             first = self._read(connection, answer, until)
-            response = answer.response(request)
+            response = answer.response(request, Pause(self._clock))
         except TimeoutError as error:
             connection.close()
             raise ReadTimeout(detail=str(error)) from error
@@ -162,16 +161,14 @@ class PooledAdapter(BaseAdapter):
         """The instant of its first byte."""
         data = connection.receive(until)
         first = self._clock.now()
-        for reads in itertools.count(1):
-            if not data:
-                answer.ended()
-                break
+        pause = Pause(self._clock)  # a service that sends without one would keep every other greenlet waiting
+        while data:
             answer.feed(data)
             if answer.done:
-                break
-            if reads % 8 == 0:
-                self._clock.sleep(0)  # a service that sends without a pause would keep every other greenlet waiting
+                return first
+            pause()
             data = connection.receive(until)
+        answer.ended()
         return first
 
 
