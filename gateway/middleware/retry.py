@@ -42,25 +42,28 @@ class _Retry:
         self._budget.record_call()
         failures, renewed = 0, False
         last: DownstreamError | None = None
-        while True:
-            try:
-                return self._following(call)
-            except CredentialExpired:
-                if renewed or call.spent:
-                    raise
-                renewed = True
-                self._again(call, "credential", "the token was refused; once more with another")
-            except (DeadlineExceeded, CallRefused) as error:
-                raise last or error from error  # it came to this because the service failed: that is what to say
-            except DownstreamError as error:
-                failures, last = failures + 1, error
-                wait = self._wait(error, failures)
-                if why := self._objection(call, error, failures, wait):
-                    call.trace.note(self._clock.now(), "no retry", why)
-                    raise
-                reason = _reason(error)
-                self._again(call, reason, f"{reason}; in {wait:.3f} s")
-                self._clock.sleep(wait)
+        try:
+            while True:
+                try:
+                    return self._following(call)
+                except CredentialExpired:
+                    if renewed or call.spent:
+                        raise
+                    renewed = True
+                    self._again(call, "credential", "the token was refused; once more with another")
+                except (DeadlineExceeded, CallRefused) as error:
+                    raise last or error from error  # it came to this because the service failed: that is what to say
+                except DownstreamError as error:
+                    failures, last = failures + 1, error
+                    wait = self._wait(error, failures)
+                    if why := self._objection(call, error, failures, wait):
+                        call.trace.note(self._clock.now(), "no retry", why)
+                        raise
+                    reason = _reason(error)
+                    self._again(call, reason, f"{reason}; in {wait:.3f} s")
+                    self._clock.sleep(wait)
+        finally:
+            last = None  # its traceback has this frame: both would stay until garbage is collected
 
     def _wait(self, error: DownstreamError, failures: int) -> float:
         """Seconds before the next attempt."""
