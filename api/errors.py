@@ -222,6 +222,8 @@ def answer(error: GatewayError, data: Any = None) -> Response:
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXIED):
         response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
+    if error.not_again:
+        response.headers["X-Should-Retry"] = "false"  # or OpenAI's and Anthropic's SDKs send it up to three times
     if isinstance(error, BrokenBody):
         response.headers["Connection"] = "close"
     if isinstance(error, RangeNotSatisfiable):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import NoReturn
+from urllib.parse import quote, unquote
 
 from flask import Blueprint, g, request
+from flask.blueprints import BlueprintSetupState
+from werkzeug.routing import Rule
 
 from api.auth import always, role_required, token_required
+from api.errors import MethodNotAllowed
 from api.outgoing import outgoing
 from api.parts import parts
 from api.security import PROXIED
@@ -20,40 +24,48 @@ from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
 blueprint = Blueprint("proxy", __name__)
-#: IANA's registry of HTTP methods, less CONNECT and TRACE, which are for proxies themselves; and caches' PURGE.
-METHODS = (
-    *VERBS, "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE",
-    "MKACTIVITY", "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "ORDERPATCH", "PROPFIND", "PROPPATCH",
-    "PURGE", "QUERY", "REBIND", "REPORT", "SEARCH", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK", "UPDATE",
-    "UPDATEREDIRECTREF", "VERSION-CONTROL",
-)  # fmt: skip
+FOR_PROXIES = frozenset({"CONNECT", "TRACE"})  # themselves; an answer to TRACE would repeat the service's credential
 APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
 TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
 OURS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE  # of this exchange
-FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})  # our own proxies'
+#: Our own proxies'.
+FORWARDED = frozenset(
+    {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix"}
+)  # fmt: skip
 ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
-_TARGET = re.compile(r"/api/(?:v1/)?proxy/[^/?]+(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
+_TARGET = re.compile(r"(?P<gate>/api/(?:v1/)?proxy/(?P<service>[^/?]+))(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
 
-@blueprint.route("/proxy/<service>", methods=METHODS, provide_automatic_options=False)
-@blueprint.route("/proxy/<service>/<rest:path>", methods=METHODS, provide_automatic_options=False)
 @role_required(*ROLES, streamed=always)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Verb, path, query, headers and body as they came; the answer as it comes."""
-    found, target = _TARGET.fullmatch(wire_target()), wire_target()
-    if not found:
+    if request.method in FOR_PROXIES:
+        raise MethodNotAllowed(", ".join(sorted(VERBS)))
+    target = wire_target()
+    found = _TARGET.fullmatch(target)
+    if not found or unquote(found["service"]) != service:  # it holds a quoted slash, which werkzeug took for one
         raise NotFound
     if not _WIRE_TEXT.fullmatch(target):
         raise fields_error("path", ["Must be quoted as in a URL."])
+    gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{found['gate']}"
     inbound = Inbound(
-        _passing(), callers_upload(), callers_watch(), request.method, found["path"] or "", found["query"] or ""
+        _passing(), callers_upload(), callers_watch(), request.method, found["path"] or "", found["query"], gate
     )
     call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
     answer = parts().gateway.proxy(call)
     response = respond(answer, _returning(answer.headers))
     response.untouched = request.environ[PROXIED] = True
     return response
+
+
+@blueprint.record
+def _any_verb(state: BlueprintSetupState) -> None:
+    """Flask's own ``route`` wants verbs by name."""
+    endpoint = f"{state.name}.proxy"
+    state.app.view_functions[endpoint] = proxy
+    for rest in ("", "/<rest:path>"):
+        state.app.url_map.add(Rule(f"{state.url_prefix}/proxy/<service>{rest}", endpoint=endpoint))
 
 
 @blueprint.route("/proxy/<service>/<rest:path>", websocket=True)

@@ -130,7 +130,7 @@ class HttpRequest:
     """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are.
 
     :param body: nothing, where an ``upload`` is sent.
-    :param raw_query: a caller's own, quoted as it came; stands before ``query``, which takes
+    :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``, which takes
         the place of what has the same name.
     :param fields: the values that ``body`` was written from, by name.
     :param writer: the body's content type and what writes it; None where the verb has no body.
@@ -149,7 +149,7 @@ class HttpRequest:
     at: float = 0.0
     nonce: str = ""
     upload: Upload | None = None
-    raw_query: str = ""
+    raw_query: str | None = None
 
     @property
     def host(self) -> str:
@@ -164,11 +164,12 @@ class HttpRequest:
     @property
     def target(self) -> str:
         """Path and query, quoted as sent (RFC 3986)."""
+        query = urlencode(self.query, quote_via=quote)
         if self.raw_query:
             ours = {name for name, _ in self.query}
             theirs = [part for part in self.raw_query.split("&") if unquote_plus(part.partition("=")[0]) not in ours]
-            return f"{self.path}?{'&'.join([*theirs, *([urlencode(self.query, quote_via=quote)] if ours else [])])}"
-        return f"{self.path}?{urlencode(self.query, quote_via=quote)}" if self.query else self.path
+            query = "&".join([*theirs, query] if ours else theirs)
+        return f"{self.path}?{query}" if query or self.raw_query is not None else self.path
 
     @property
     def url(self) -> str:

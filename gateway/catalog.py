@@ -141,6 +141,7 @@ class Service:
     """One outside API.
 
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
+    :param rewrites: in what a proxied answer says of addresses and cookies, the service's own become the gate's.
     :param proxied: what stands for such calls in the chain: ``repeatable`` those that may be sent twice, and ``once``.
 
     Of the service that a method knows, ``methods`` and ``proxied`` are empty: without a circle a catalog is freed as
@@ -162,14 +163,20 @@ class Service:
     concurrency: int | None = None
     allow_private: bool = False
     proxy: tuple[str, ...] = ()
+    rewrites: bool = True
     proxied: Mapping[str, Method] = field(default_factory=dict)
+
+    @property
+    def all_base_urls(self) -> tuple[str, ...]:
+        """The backup's included."""
+        return (*self.base_urls, *((self.backup_url,) if self.backup_url else ()))
 
     @property
     def urls(self) -> tuple[str, ...]:
         """All that it may be reached at, the place its token comes from included."""
         token_url = self.auth.get("token_url")
         elsewhere = (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
-        return (*self.base_urls, *((self.backup_url,) if self.backup_url else ()), *elsewhere)
+        return (*self.all_base_urls, *elsewhere)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -79,7 +79,7 @@ def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, An
 def check_signed(document: Document, name: str, raw: Mapping[str, Any]) -> None:
     """A caller's own request has no parameters to sign; an answer that is verified whole cannot pass as it comes."""
     kind = raw.get("auth", {}).get("type")
-    if raw.get("proxy") and kind in VERIFIED | BY_PARAMS:
+    if proxy_paths(raw) and kind in VERIFIED | BY_PARAMS:
         say = f"requests with auth: {kind} cannot be proxied: it signs a method's parameters, or verifies the answer"
         document.complain(("services", name, "proxy"), say)
     for method, settings in raw.get("methods", {}).items():
@@ -87,6 +87,16 @@ def check_signed(document: Document, name: str, raw: Mapping[str, Any]) -> None:
         if settings.get("stream") and (kind in VERIFIED or (kind in BY_PARAMS and body_too)):
             say = f"auth: {kind} needs the whole of it; drop stream"
             document.complain(("services", name, "methods", method, "stream"), say)
+
+
+def proxy_paths(raw: Mapping[str, Any]) -> tuple[str, ...]:
+    """The patterns of what a service lets be proxied."""
+    proxy = raw.get("proxy", False)
+    if isinstance(proxy, Mapping):
+        proxy = proxy.get("paths", True)
+    if isinstance(proxy, list):
+        return tuple(proxy)
+    return ("/*",) if proxy else ()
 
 
 def unread(params: tuple[Param, ...], raw: Mapping[str, Any]) -> tuple[Param, ...]:

@@ -69,6 +69,7 @@ class GatewayError(Exception):
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
+        self.not_again = False  # of a proxied request: it may have been done, and may not be done twice
         self.passed: object = None  # the service's own answer, where that is what a proxied request gets
 
 

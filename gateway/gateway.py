@@ -118,6 +118,7 @@ class Gateway:
         except GatewayError as error:
             if isinstance(error.passed, Stream):
                 return error.passed
+            error.not_again = kind == "once" and any(not attempt.nothing_done for attempt in call.trace.attempts)
             raise
 
     def call_together(self, calls: Mapping[str, Call], optional: Collection[str] = ()) -> dict[str, Outcome]:

@@ -20,6 +20,7 @@ from gateway.checks import (
     check_signed,
     check_stand_ins,
     flat,
+    proxy_paths,
     tls_files,
     unread,
 )
@@ -128,13 +129,21 @@ class _Loader:
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
             allow_private=raw.get("allow_private", False),
-            proxy=_proxy(raw.get("proxy", False)),
+            proxy=proxy_paths(raw),
+            rewrites=self._rewrites(name, raw),
         )
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
             self.pause()
             methods[each] = self._method(service, each, raw, settings)
         return replace(service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw))
+
+    def _rewrites(self, name: str, raw: dict[str, Any]) -> bool:
+        proxy = raw.get("proxy", False)
+        rewrite = proxy.get("rewrite", True) if isinstance(proxy, dict) else True
+        if rewrite == "body":
+            self.notes.append(f"services.{name}.proxy.rewrite: body is not built yet; only headers are rewritten")
+        return bool(rewrite)
 
     def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
         """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
@@ -200,12 +209,6 @@ class _Loader:
         shape = {"http": "POST /", "summary": "Any request, passed on as it is", "params": {"verb": told, "path": told}}
         once = self._method(service, PROXY, raw, {**shape, "stream": True})
         return {"once": once, "repeatable": replace(once, idempotent=True)}
-
-
-def _proxy(declared: bool | list[str]) -> tuple[str, ...]:
-    if isinstance(declared, list):
-        return tuple(declared)
-    return ("/*",) if declared else ()
 
 
 def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:

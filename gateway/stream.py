@@ -51,7 +51,8 @@ class Upload:
 class Inbound:
     """What of the caller's own request goes on to the service as it is.
 
-    :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came.
+    :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came; None for no query at all.
+    :param gate: the URL under which its caller reaches the service.
     """
 
     headers: Pairs = ()
@@ -59,7 +60,8 @@ class Inbound:
     watch: Watch | None = None
     verb: str = ""
     path: str = ""
-    query: str = ""
+    query: str | None = None
+    gate: str = ""
 
 
 class Stream:

@@ -20,6 +20,7 @@ from gateway.inflate import inflated
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import Headers, end_to_end
+from gateway.policies.rebase import Rebase
 from gateway.signers import SIGNERS, fetches, reads_body, reads_query
 from gateway.stream import LONGEST, SMALL, Inbound, Stream
 from gateway.tokens import token_name
@@ -138,6 +139,8 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
 def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
     base, fixed, ours = rotation(urls), method.headers, tuple(method.query.items())
     envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
+    rebase = Rebase(method.service.all_base_urls)
+    rewrites = method.service.rewrites
 
     def handle(call: Call) -> Result:
         inbound = call.inbound or _NOTHING
@@ -148,7 +151,10 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         request = _as_it_came(inbound, base(), headers, sender.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
         incoming, token = sender.open(request.with_query(*ours), call)
-        answer = Stream(incoming.status, end_to_end(incoming.headers), incoming.read, incoming.close)
+        pairs = end_to_end(incoming.headers)
+        if rewrites:
+            pairs = rebase.headers(pairs, request.base_url, request.path, inbound.gate)
+        answer = Stream(incoming.status, pairs, incoming.read, incoming.close)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
         expired = sender.fetches and (incoming.status == 401 or json)
         if not (incoming.status >= 500 or incoming.status == 429 or expired):
@@ -173,8 +179,9 @@ def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> 
     path = inbound.path or ("" if urlsplit(base).path else "/")
     request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
     if parsed:
+        text = inbound.query or ""
         try:
-            return replace(request, query=tuple(parse_qsl(inbound.query, keep_blank_values=True, errors="strict")))
+            return replace(request, query=tuple(parse_qsl(text, keep_blank_values=True, errors="strict")))
         except UnicodeDecodeError as error:
             raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
     return replace(request, raw_query=inbound.query)

@@ -176,9 +176,20 @@ def base_url_field(value: Any) -> fields.Field[Any]:
     return text(validate=usable_url)
 
 
-def proxy_field(value: Any) -> fields.Field[Any]:
+def proxy_paths(**kwargs: Any) -> fields.List[Any]:
     path = validate.Regexp(r"/[!\x22$->@-~]*\Z", error="must be a path's pattern, such as /v3/*")
-    return fields.List(text(validate=path)) if isinstance(value, list) else flag()
+    return fields.List(text(validate=path), **kwargs)
+
+
+class Proxy(Strict):
+    paths = proxy_paths()
+    rewrite = fields.Raw(validate=validate.OneOf((True, False, "body"), error="must be true, false or body"))
+
+
+def proxy_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, dict):
+        return nested(Proxy)
+    return proxy_paths() if isinstance(value, list) else flag()
 
 
 class ServiceSchema(Shared):

@@ -89,6 +89,8 @@ def _head(
     yield f"{title}: {len(methods)} methods, {noted} of them with notes; {left_out} operations left out{only}."
     if names := sorted(set(VARIABLE.findall(str(settings)))):
         yield f"Set in the environment or in .env: {', '.join(names)}"
+    if any(str(method["http"]).endswith("/completions") for method in methods.values()):
+        yield "A model takes its time: say timeout: {read: 120} and deadline: 130 (seconds); unset they are 5 and 10."
     if operations.lost:
         counts = ", ".join(f"{key} ({number})" for key, number in sorted(operations.lost.items()))
         yield f"Not carried over, and so not checked: {counts}"

@@ -71,6 +71,34 @@ def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(
         make_catalog({"s": service("http://a.example", **settings)})
 
 
+def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() -> None:
+    proxies = {
+        "a": True,
+        "b": ["/v1/*"],
+        "c": {"paths": ["/v1/*"], "rewrite": False},
+        "d": {"rewrite": "body"},
+        "e": {},
+    }
+    catalog = make_catalog({name: service("http://a.example", proxy=proxy) for name, proxy in proxies.items()})
+    assert {name: (each.proxy, each.rewrites) for name, each in catalog.services.items()} == {
+        "a": (("/*",), True), "b": (("/v1/*",), True), "c": (("/v1/*",), False), "d": (("/*",), True), "e": (("/*",), True),
+    }  # fmt: skip
+    assert catalog.notes == ("services.d.proxy.rewrite: body is not built yet; only headers are rewritten",)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        ({"path": ["/*"]}, "did you mean 'paths'"),
+        ({"paths": ["v1"]}, "must be a path's pattern"),
+        ({"rewrite": "headers"}, "must be true, false or body"),
+    ],
+)
+def test_a_proxy_that_says_something_else_is_refused(proxy: Any, says: str) -> None:
+    with pytest.raises(CatalogError, match=says):
+        make_catalog({"s": service("http://a.example", proxy=proxy)})
+
+
 def test_every_auth_type_that_verifies_answers_is_known_to_the_checks() -> None:
     assert {kind for kind, signer in SIGNERS.items() if hasattr(signer, "verify")} == checks.VERIFIED
 
