@@ -507,3 +507,16 @@ def test_the_command_writes_to_stdout_or_says_what_is_wrong(
     assert done.exit_code == code, done.output
     assert says in done.output
     assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(("path", "says"), [("/v1/chat/completions", True), ("/v1/orders", False)])
+def test_an_imported_language_model_says_which_timeouts_it_needs(path: str, says: bool) -> None:
+    operation = {"operationId": "ask", "responses": {"200": {"description": "ok"}}}
+    servers = [{"url": "https://api.example.com"}]
+    spec = {
+        "openapi": "3.0.1",
+        "info": {"title": "t", "version": "1"},
+        "servers": servers,
+        "paths": {path: {"post": operation}},
+    }
+    assert ("timeout: {read: 120}" in imported(json.dumps(spec))) is says
