@@ -11,6 +11,8 @@ import shutil
 import signal
 import sys
 
+import gevent
+
 from api import logs
 from config import Settings, SettingsError, places
 from gateway.clock import SystemClock
@@ -19,8 +21,10 @@ from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
 from gateway.watcher import Watcher
 from server import responses
+from server.resolver import Resolver
 from server.worker import Worker
 
+gevent.config.resolver = Resolver  # before the first look-up
 gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
