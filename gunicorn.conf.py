@@ -20,7 +20,8 @@ from gateway.loader import CatalogError
 from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
 from gateway.watcher import Watcher
-from server import responses
+from server import descriptors, requests, responses, stopping
+from server.log import Logger
 from server.resolver import Resolver
 from server.worker import Worker
 
@@ -29,28 +30,34 @@ gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a 
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
     _masker = Masker()
+    _log = logs.configure(_settings.log_level, _masker, sys.stdout.buffer)
     _watcher = Watcher.of(
         _settings.catalog, _settings.environ, _settings.catalog_copy,
-        clock=SystemClock(), log=logs.configure(_settings.log_level, _masker, sys.stdout.buffer), masker=_masker,
+        clock=SystemClock(), log=_log, masker=_masker,
     )  # fmt: skip
     _watcher.load()
     _watcher.source.close()
 except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 
+_descriptors = descriptors.raise_limit()
 wsgi_app = "wsgi:app"
 bind = _settings.bind
 workers = _settings.web_concurrency
 worker_class = Worker  # gevent: one worker holds thousands of slow calls, at half the CPU of a thread each
-worker_connections = 4096
+worker_connections = descriptors.connections_within(_descriptors)
 keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an idle connection
-graceful_timeout = 30
+graceful_timeout = 30 + _settings.drain_seconds
 timeout = 60
 control_socket_disable = True
-limit_request_line = 8190  # bytes; as much as nginx takes
+limit_request_line = requests.MAX_LINE_BYTES
+limit_request_field_size = requests.MAX_HEADER_BYTES
+limit_request_fields = requests.MAX_HEADERS
+http_parser = "python"  # the one that server/requests.py goes on from
 forwarder_headers = ""  # no proxy may say SCRIPT_NAME or PATH_INFO for us
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
+logger_class = Logger
 
 responses.install()
 _metrics = shared_folder()  # what the workers count; gone with the master
@@ -71,8 +78,10 @@ def on_starting(server):
 
 
 def when_ready(server):
+    _log.info("limits", descriptors=_descriptors, calls_per_worker=worker_connections)
     _watcher.keep()  # a worker may have to be replaced before it has done so itself
     Watcher.succeeding = True
+    stopping.announce(server)
 
 
 def pre_fork(server, worker):

@@ -42,6 +42,7 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
             caller = g.caller = _caller(streamed(*args, **kwargs))
+            _tell_server()
             if caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
@@ -72,6 +73,12 @@ def _caller(streamed: bool) -> Caller:
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return _bearer(token.strip(), streamed)
+
+
+def _tell_server() -> None:
+    """A server that bounds how long strangers may take over a body learns that this caller is none."""
+    if tell := getattr(behind(request).environ["wsgi.input"], "caller_is_known", None):
+        tell()
 
 
 def _bearer(text: str, streamed: bool) -> Caller:

@@ -28,7 +28,7 @@ def body_bytes() -> bytes:
     asked = behind(request)
     try:
         body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
-    except RequestEntityTooLarge:
+    except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
         raise
     except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
         raise BrokenBody(detail=type(error).__name__) from error
@@ -72,6 +72,8 @@ def _read(stream: Any) -> bytes:
         return bytes(stream.read(CHUNK))
     except RequestEntityTooLarge as error:
         raise TooLarge from error
+    except BrokenBody:
+        raise
     except Exception as error:  # each server has its own words for a body that breaks off
         raise BrokenBody(detail=type(error).__name__) from error
 

@@ -23,10 +23,14 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Database, cache and catalog are there; 503 names what is not. With REDIS_DOWN=open the cache may be away.
+    """Database, cache and catalog are there; 503 names what is not, or says that the server is stopping.
+
+    With REDIS_DOWN=open the cache may be away.
 
     A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves.
     """
+    if parts().stopping.is_set():
+        raise NotReady(fields={"server": ["stopping"]})
     if problem := database_problem():
         raise NotReady(fields={"database": [problem]})
     cache = "ok" if is_there(parts().store) else "away"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Event
 from typing import Any, TypeVar, cast
 
 from flask import current_app
@@ -23,7 +24,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Parts:
-    """:param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog."""
+    """
+    :param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog.
+    :param stopping: set by the server once it ends, while it still serves.
+    """
 
     settings: Settings
     database: Database
@@ -34,6 +38,7 @@ class Parts:
     cache: Cache
     masker: Masker
     log: Any
+    stopping: Event = field(default_factory=Event)
 
     @cached_property
     def gateway(self) -> Gateway:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from flask import Flask
 
 from api.answers import shape
-from api.errors import MalformedBody, describe, status_of
+from api.errors import describe, status_of
 from api.forwarded import address_of
 from api.parts import Parts
 from api.security import HEADERS, NOTHING, POLICY
@@ -16,24 +16,23 @@ from gateway.bodies import dump_json
 from gateway.errors import GatewayError
 
 
-def refused(app: Flask, address: str | None, error: BaseException | None) -> bytes:
+def refused(app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None) -> bytes:
     """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
 
     :param address: of who sent it.
-    :param error: what went wrong on our side; None: what came is not HTTP.
+    :param cause: what went wrong, if it did on our side.
     """
-    made: Parts = app.extensions["postern"]
-    failure = GatewayError() if error else MalformedBody("This is not an HTTP request that can be understood.")
+    parts: Parts = app.extensions["postern"]
     status, request_id = status_of(failure), uuid.uuid4().hex
     body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
-    said = {"request_id": request_id, "address": address_of(address or ""), "status": status, "code": failure.code}
-    if error:
-        made.log.error("unforeseen", request_id=request_id, exc_info=error)
-    made.log.info("request", **said)
-    made.gateway.metrics.count_request("none", "other", status)(0.0)
+    if cause:
+        parts.log.error("unforeseen", request_id=request_id, exc_info=cause)
+    client = address_of(address or "")
+    parts.log.info("request", request_id=request_id, address=client, status=status, code=failure.code)
+    parts.gateway.metrics.count_request("none", "other", status)(0.0)
     headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
-    if made.settings.cors_origins:
+    if parts.settings.cors_origins:
         headers.append(("Vary", "Origin"))
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
     return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body

@@ -66,6 +66,7 @@ class Settings:
     log_level: str = "info"
     otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
     web_concurrency: int = 1
+    drain_seconds: int = 5
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
     warnings: tuple[str, ...] = ()  # what starts, and is likely a slip
 
@@ -186,6 +187,7 @@ def _read(env: Reader) -> dict[str, Any]:
         "log_level": env.str("LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")),
         "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=checks.collector),
         "web_concurrency": env.whole("WEB_CONCURRENCY", 1, 1, 256),
+        "drain_seconds": env.whole("DRAIN_SECONDS", 5, 0, 300),
     }
 
 

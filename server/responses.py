@@ -39,11 +39,16 @@ def _write_once(response: Any, piece: bytes) -> None:
 
 
 def _keep_own_headers(response: Any, headers: list[tuple[str, str]]) -> None:
+    """gunicorn drops these, and ``Connection``, by which the application may end the connection."""
     _process_headers(response, headers)
+    if ("Connection", "close") in headers:
+        response.force_close()
     response.headers += [(name, value) for name, value in headers if name.lower() in OWN_HEADERS]
 
 
 def _default_headers_less_own(response: Any) -> list[str]:
+    if response.req.ends_connection():
+        response.force_close()
     own = {name.lower() for name, _ in response.headers} & OWN_HEADERS
     return [line for line in _default_headers(response) if line.partition(":")[0].lower() not in own]
 

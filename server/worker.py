@@ -1,88 +1,130 @@
-"""The gunicorn worker: gevent's, with the envelope for what is no request, and an end that waits for no idle client."""
+"""The gunicorn worker: gevent's, with rules of its own for who may wait how long, and for how it ends."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import time
 from typing import Any
 
 import gevent
 from gunicorn import util
-from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, ParseException
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.refused import refused
+from gateway.errors import GatewayError
+from server import stopping
+from server.connections import Connection, Connections
+from server.listener import Listener
+from server.log import watch_hub
+from server.requests import RequestParser, failure_of
 
 OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
-FRESH_SECONDS = 0.2  # a connection that has been idle for less may have a request on its way
-LINGER_SECONDS = 1
-LINGER_READS = 32
-CHUNK_BYTES = 65536
-
-
-class _IdleTimeout(gevent.Timeout):
-    """A connection's wait for its next request, for ``keepalive`` seconds or until the worker ends."""
-
-    def __init__(self, seconds: float, idle: set[_IdleTimeout]) -> None:
-        super().__init__(seconds, False)
-        self._idle = idle
-
-    def __enter__(self) -> _IdleTimeout:
-        self._since = time.monotonic()
-        self._greenlet = gevent.getcurrent()
-        self._idle.add(self)
-        super().__enter__()
-        return self
-
-    def __exit__(self, *caught: Any) -> Any:
-        self._idle.discard(self)
-        return super().__exit__(*caught)
-
-    def end(self) -> None:
-        """Close the connection, unless it has only just become idle."""
-        if time.monotonic() - self._since > FRESH_SECONDS:
-            gevent.get_hub().loop.run_callback(self._greenlet.throw, self)
+GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
+TICK_SECONDS = 0.25
 
 
 class Worker(GeventWorker):
-    """gunicorn's, but for three things: several ``Cookie`` lines, what it says to what is not HTTP, and when it ends.
-
-    It ends once its requests have; gunicorn's own waits ``graceful_timeout`` for connections that are only open.
-    """
+    """gunicorn's, but for how it accepts, whom it waits for, what it says to what is not HTTP, and when it ends."""
 
     def init_process(self) -> None:
-        self.idle: set[_IdleTimeout] = set()
+        self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)
+        watch_hub()
         super().init_process()
 
-    def timeout_ctx(self) -> _IdleTimeout:
-        return _IdleTimeout(self.cfg.keepalive, self.idle)
+    def run(self) -> None:
+        self.listeners = [
+            Listener(sock, self.handle, self.worker_connections, self.connections.make_room) for sock in self.sockets
+        ]
+        for listener in self.listeners:
+            if self.cfg.workers > 1:
+                listener.max_accept = 1
+            listener.start()
+        while self.alive:
+            self._tick()
+        self._end()
 
-    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> Any:
-        """gunicorn would join several ``Cookie`` lines with a comma, which makes one broken cookie of all."""
-        cookies = [value for name, value in req.headers if name == "COOKIE"]
+    def _tick(self) -> None:
+        self.notify()
+        self.connections.end_overdue()
+        self.connections.make_room(full=self._full())
+        gevent.sleep(TICK_SECONDS)
+
+    def _full(self) -> bool:
+        return any(listener.pool.full() for listener in self.listeners)
+
+    def _end(self) -> None:
+        """Serve on while load balancers learn that this ends, or clients that this connection does; then finish."""
+        began = time.monotonic()
+        parts = self.wsgi.extensions["postern"]
+        self._tick()  # whoever signals all processes at once may reach this one before the master has
+        if stopping.announced():
+            parts.stopping.set()
+        else:
+            for listener in self.listeners:
+                listener.close()  # others listen on the same socket
+        drained = began + parts.settings.drain_seconds
+        while time.monotonic() < drained and (stopping.announced() or self._busy()):
+            self._tick()
+        for listener in self.listeners:
+            if not listener.closed:
+                listener.close_when_empty()
+        while self._busy() and time.monotonic() < began + self.cfg.graceful_timeout - 1:
+            self.connections.end_idle()
+            self._tick()
+        if self._busy():
+            self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
+        for listener in self.listeners:
+            listener.stop(timeout=0)
+
+    def _busy(self) -> bool:
+        return any(listener.busy() for listener in self.listeners)
+
+    def handle(self, address: Any, client: socket.socket, peer: Any) -> None:
+        """Answer the requests of one connection, one after another."""
+        client.setblocking(True)
+        connection = Connection(client, self.connections)
+        self.connections.make_room(full=self._full())
+        parser = RequestParser(self.cfg, connection, peer)
+        request = None
+        try:
+            while True:
+                request = next(parser)
+                self._answer(address, request, client, peer)
+                request = None
+        except (StopIteration, NoMoreData):
+            pass
+        except OSError as error:
+            if error.errno not in GONE and not isinstance(error, TimeoutError):
+                self.log.exception("Socket error processing request.")
+        except Exception as error:  # noqa: BLE001
+            self.handle_error(connection, client, peer, error)
+        finally:
+            util.close(client)
+
+    def _answer(self, address: Any, request: Any, client: socket.socket, peer: Any) -> None:
+        """gunicorn would join several ``Cookie`` lines with a comma, which makes one broken cookie of all.
+
+        :raises StopIteration: the connection ends with this answer.
+        """
+        cookies = [value for name, value in request.headers if name == "COOKIE"]
         if len(cookies) > 1:
-            req.headers = [line for line in req.headers if line[0] != "COOKIE"] + [("COOKIE", "; ".join(cookies))]
-        return super().handle_request(listener_name, req, sock, addr)
+            request.headers = [line for line in request.headers if line[0] != "COOKIE"]
+            request.headers.append(("COOKIE", "; ".join(cookies)))
+        try:
+            self.handle_request(address, request, client, peer)
+        except StopIteration:
+            if request.unread_bytes():
+                request.unreader.linger()
+            raise
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+    def handle_error(self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
-        ours = not isinstance(exc, ParseException) or isinstance(exc, OUR_FAULT)
-        answer = refused(self.wsgi, addr[0] if addr else None, exc if ours else None)
+        theirs = isinstance(exc, ParseException) and not isinstance(exc, OUR_FAULT)
+        failure = failure_of(exc) if theirs else GatewayError()
+        answer = refused(self.wsgi, addr[0] if addr else None, failure, None if theirs else exc)
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)
-            client.shutdown(socket.SHUT_WR)
-            client.settimeout(LINGER_SECONDS)  # what is still coming is read, or its arrival would reset the answer
-            for _ in range(LINGER_READS):
-                if not client.recv(CHUNK_BYTES):
-                    break
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        super().handle_exit(sig, frame)
-        gevent.spawn(self._close_idle)
-
-    def _close_idle(self) -> None:
-        while True:  # gunicorn looks once a second whether any connection is left
-            for wait in list(self.idle):
-                wait.end()
-            gevent.sleep(0.1)
+            connection.linger()

@@ -93,6 +93,7 @@ class Live:
             "FILES_DIR": str(folder / "files"),
             "JWT_SECRET": "a secret for tests, 32 bytes or more",
             "DEFAULT_RATE_LIMIT": "1000000/second",
+            "DRAIN_SECONDS": "0",
             "PYTHONWARNINGS": "default",
             **settings,
         }

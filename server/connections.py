@@ -1,0 +1,200 @@
+"""What each connection is waiting for, how long it may, and who goes first where there is no room.
+
+A connection that has nothing of a request is idle for as long as ``keepalive`` says. A head comes within
+``HEAD_SECONDS``; a body of somebody unknown within ``BODY_SECONDS`` and a second more for each ``BODY_RATE`` bytes of
+it (as Apache's mod_reqtimeout has it); one of a known caller goes on for as long as something comes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from itertools import islice
+
+import gevent
+from gunicorn.http.errors import ParseException
+from gunicorn.http.unreader import SocketUnreader
+
+from api.errors import BrokenBody
+
+HEAD_SECONDS = 20
+BODY_SECONDS = 20
+BODY_RATE = 500  # bytes a second
+SILENCE_SECONDS = 60  # between two pieces of a known caller's body
+FRESH_SECONDS = 0.2  # a connection that has been idle for less may have a request on its way
+LINGER_SECONDS = 30
+LINGER_SILENCE_SECONDS = 5
+LINGER_BYTES = 64 * 1024 * 1024
+CHUNK_BYTES = 65536
+
+IDLE, HEAD, BODY, LINGERING = range(4)
+
+
+class HeadTooSlow(ParseException):
+    """The head of a request did not come in time, or its connection was the slowest when there was no room."""
+
+
+class _End(BaseException):
+    """Thrown into who waits for a connection's next bytes."""
+
+
+class Connection(SocketUnreader):
+    """gunicorn's source of a connection's bytes; while it waits for some it stands in a group of ``Connections``."""
+
+    def __init__(self, sock: socket.socket, connections: Connections) -> None:
+        super().__init__(sock)
+        self._connections = connections
+        self._greenlet = gevent.getcurrent()
+        self._group: dict[Connection, None] = connections.idle
+        self._ending = False
+        self.ended = False
+        self.await_request()
+
+    def await_request(self) -> None:
+        self._phase = IDLE
+        self._known = False
+        self.expects_continue = False
+
+    def await_head(self) -> None:
+        """The rest of it, once it has begun."""
+        if self._phase == IDLE:
+            self._phase = HEAD
+            self.deadline = time.monotonic() + HEAD_SECONDS
+
+    def await_body(self, *, expects_continue: bool) -> None:
+        """
+        :param expects_continue: the caller waits for a 100 before it sends any.
+        """
+        self._phase = BODY
+        self._began = 0.0
+        self._received = 0
+        self.expects_continue = expects_continue
+
+    def caller_is_known(self) -> None:
+        """From here on the body has no time limit but the one for silence."""
+        self._known = True
+
+    def chunk(self, size_hint: int | None = None) -> bytes:
+        """The next bytes; none once the connection was ended.
+
+        :raises HeadTooSlow: while it waited for a head.
+        :raises BrokenBody: while it waited for a body.
+        """
+        if self.ended:
+            return b""
+        group = self._group = self._prepare()
+        group[self] = None
+        try:
+            data: bytes = super().chunk(size_hint)
+        except _End:
+            self.ended = True
+            if self._phase == HEAD:
+                raise HeadTooSlow from None
+            if self._phase == BODY:
+                raise BrokenBody("The body came too slowly.") from None
+            return b""
+        finally:
+            self._ending = False
+            group.pop(self, None)
+        self._received += len(data)
+        return data
+
+    def _prepare(self) -> dict[Connection, None]:
+        """Set the deadline; return the group to wait in."""
+        if self._phase == HEAD:
+            return self._connections.senders
+        now = time.monotonic()
+        if self._phase == IDLE:
+            self._since = now
+            self.deadline = now + self._connections.idle_seconds
+            self._received = 0
+            return self._connections.idle
+        if self._phase == LINGERING:
+            self.deadline = min(self._linger_until, now + LINGER_SILENCE_SECONDS)
+            return self._connections.senders
+        return self._prepare_body(now)
+
+    def _prepare_body(self, now: float) -> dict[Connection, None]:
+        if self.expects_continue:
+            self.expects_continue = False
+            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if self._known:
+            self.deadline = now + SILENCE_SECONDS
+            return self._connections.uploads
+        self._began = self._began or now
+        self.deadline = self._began + BODY_SECONDS + self._received / BODY_RATE
+        return self._connections.senders
+
+    def end(self) -> None:
+        """Let its wait end, unless something has come."""
+        self._group.pop(self, None)
+        self._ending = True
+        gevent.get_hub().loop.run_callback(self._throw)
+
+    def _throw(self) -> None:
+        if self._ending and not (self._phase == IDLE and self._readable()):
+            self._greenlet.throw(_End)
+
+    def _readable(self) -> bool:
+        """Whether a request has come that nobody has looked at yet."""
+        try:
+            return bool(self.sock._sock.recv(1, socket.MSG_PEEK))  # gevent's own would wait
+        except OSError:
+            return False
+
+    def is_fresh(self) -> bool:
+        return time.monotonic() - self._since < FRESH_SECONDS
+
+    def linger(self) -> None:
+        """Read and discard what still comes: if it came after the close it would reset the answer on its way.
+
+        Some clients, urllib for one, read an answer only once they have sent everything.
+        """
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_WR)
+            self._phase = LINGERING
+            self._linger_until = time.monotonic() + LINGER_SECONDS
+            left = LINGER_BYTES
+            while left > 0 and (data := self.chunk(CHUNK_BYTES)):
+                left -= len(data)
+
+
+class Connections:
+    """Those of one worker that wait for bytes, in three groups; who has waited longest comes first.
+
+    :ivar idle: nothing of a request has come.
+    :ivar senders: still sending a head, or a body before it is known whose it is.
+    :ivar uploads: sending a body of a known caller.
+    :param idle_seconds: how long one may be idle.
+    :param max_senders: beyond them the one that has been silent longest is ended.
+    """
+
+    def __init__(self, idle_seconds: float, max_senders: int) -> None:
+        self.idle_seconds = idle_seconds
+        self.max_senders = max_senders
+        self.idle: dict[Connection, None] = {}
+        self.senders: dict[Connection, None] = {}
+        self.uploads: dict[Connection, None] = {}
+
+    def end_overdue(self) -> None:
+        now = time.monotonic()
+        for group in (self.idle, self.senders, self.uploads):
+            for connection in [connection for connection in group if connection.deadline < now]:
+                connection.end()
+
+    def make_room(self, *, full: bool) -> None:
+        """End who sends most slowly, down to the share that senders may have.
+
+        :param full: the worker takes no further connection; then an idle one goes, or else a sender.
+        """
+        surplus = max(0, len(self.senders) - self.max_senders)
+        for connection in list(islice(self.senders, surplus)):
+            connection.end()
+        if full and not surplus:
+            for connection in list(islice(self.idle or self.senders, 1)):
+                connection.end()
+
+    def end_idle(self) -> None:
+        for connection in [connection for connection in self.idle if not connection.is_fresh()]:
+            connection.end()

@@ -1,0 +1,34 @@
+"""What gunicorn and gevent have to say, as lines of the one JSON log."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import gevent
+import structlog
+from gunicorn.glogging import Logger as GunicornLogger
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        write = {logging.ERROR: log.error, logging.CRITICAL: log.error, logging.WARNING: log.warning}
+        write.get(record.levelno, log.info)("server", message=record.getMessage(), exc_info=record.exc_info)
+
+
+class Logger(GunicornLogger):
+    """gunicorn's, on standard output and in JSON."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers = [_Handler()]
+
+
+def _log_error(context: Any, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+    structlog.get_logger().error("unforeseen", exc_info=(kind, error, traceback))
+
+
+def watch_hub() -> None:
+    """Log what fails in a greenlet or in the event loop, which gevent would print on standard error."""
+    gevent.get_hub().print_exception = _log_error
