@@ -78,7 +78,9 @@ def test_who_expects_a_100_is_refused_without_one(live: Live) -> None:
 
 def test_who_expects_a_100_gets_it_where_the_body_is_wanted(live: Live) -> None:
     body = b'{"username": "ann", "password": "wrong"}'
-    head = f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head = (
+        f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    )
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(f"{head}Connection: close\r\nExpect: 100-continue\r\n\r\n".encode())
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
