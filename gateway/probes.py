@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from gateway.call import HttpRequest
 from gateway.catalog import Catalog, Health, Service, Timeout
-from gateway.errors import GatewayError, StoreAway
+from gateway.errors import GatewayError, OutOfResources, StoreAway
 from gateway.exchange import USER_AGENT
 from gateway.parts import Parts
 from gateway.policies.health import Standing
@@ -140,8 +140,11 @@ class Probes:
     def _probe(self, probed: Mapping[str, Service]) -> None:
         before, now = self._records, self._parts.clock.wall()
         records = {key: before.get(key, _NEW) for key in probed}
-        for key in [key for key, answer in self._asked.items() if answer.done()]:
-            why = self._asked.pop(key).result()
+        for key in [key for key, asked in self._asked.items() if asked.done()]:
+            answer = self._asked.pop(key)
+            if isinstance(answer.exception(), OutOfResources):
+                continue  # that says nothing about the service
+            why = answer.result()
             if key in probed:
                 records[key] = Record(self._judged(probed[key], records[key].standing, why), records[key].due)
         for key, service in probed.items():
@@ -177,7 +180,10 @@ class Probes:
         return _health(service).interval * (1 - SPREAD + 2 * SPREAD * jitter)
 
     def _ask(self, service: Service) -> str | None:
-        """Why the service is not well; None where one of its base URLs answers with a 2xx in time."""
+        """Why the service is not well; None where one of its base URLs answers with a 2xx in time.
+
+        :raises OutOfResources: it could not be asked.
+        """
         health, why = _health(service), None
         seconds = min(LONGEST, health.interval)
         channel = self._parts.client.channel(service)
@@ -187,6 +193,8 @@ class Probes:
                 answer = channel.send(
                     HttpRequest("GET", url, health.path, headers=HEADERS), Timeout(seconds, seconds), deadline
                 )
+            except OutOfResources:
+                raise
             except GatewayError as error:
                 why = f"{error.type}: {error.detail or error.text}"
                 continue

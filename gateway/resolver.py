@@ -114,8 +114,7 @@ class Resolver:
             addresses = tuple(self._look_up(host))
             answer = _Answer(addresses, detail=f"no address for {host}")
         except Exception as error:  # noqa: BLE001  # whatever it is, the name may not stay under way for ever
-            ours = is_exhaustion(error) or out_of_descriptors()
-            answer = _Answer(failure=OutOfResources if ours else ConnectFailed, detail=str(error))
+            answer = _failure(error)
         self._end(host, mine, answer)
 
     def _end(self, host: str, mine: Future[_Answer], answer: _Answer) -> None:
@@ -126,6 +125,14 @@ class Resolver:
                 self._known = {name: entry for name, entry in self._known.items() if now < entry[1]}
                 self._known[host] = answer.addresses, now + GOOD_SECONDS
         mine.set_result(answer)
+
+
+def _failure(error: Exception) -> _Answer:
+    if is_exhaustion(error):
+        return _Answer(failure=OutOfResources, detail=str(error))
+    if isinstance(error, OSError) and out_of_descriptors():  # the C library then says that there is no such name
+        return _Answer(failure=OutOfResources, detail=f"no descriptor is left to ask with ({error})")
+    return _Answer(detail=str(error))
 
 
 def _literal(host: str) -> Address | None:

@@ -17,9 +17,10 @@ from requests.adapters import BaseAdapter
 from gateway.answer import Answer, StreamedAnswer, TimedResponse
 from gateway.clock import Clock, Pause
 from gateway.connection import CHUNK, Connection, Connector
-from gateway.errors import ConnectFailed, ConnectTimeout, ReadTimeout
+from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources, ReadTimeout
 from gateway.incoming import Incoming, Pace
 from gateway.pool import Pool
+from gateway.resources import is_exhaustion
 from gateway.stream import Upload
 
 T = TypeVar("T")
@@ -101,7 +102,8 @@ class PooledAdapter(BaseAdapter):
         try:
             return exchange(fresh)
         except _NothingSent as error:
-            raise ConnectFailed(detail=str(error)) from error
+            kind = OutOfResources if error.exhausted else ConnectFailed
+            raise kind(detail=str(error)) from error
 
     def close(self) -> None:
         """Close idle connections; those in use are closed when their call ends."""
@@ -153,7 +155,7 @@ class PooledAdapter(BaseAdapter):
         except TimeoutError as error:
             raise ConnectTimeout(detail=str(error)) from error  # connected, but there was no time left to send
         except OSError as error:
-            raise _NothingSent(f"{type(error).__name__}: {error}") from error
+            raise _NothingSent(error) from error
         while sent < len(wire):
             sent += connection.send(wire[sent : sent + CHUNK], until)
 
@@ -173,4 +175,11 @@ class PooledAdapter(BaseAdapter):
 
 
 class _NothingSent(Exception):
-    """The first ``send`` failed: the kernel took no byte of the request."""
+    """The first ``send`` failed: the kernel took no byte of the request.
+
+    :ivar exhausted: for want of something of ours.
+    """
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.exhausted = is_exhaustion(error)

@@ -1,0 +1,100 @@
+"""A worker without a descriptor to spare: that is ours, is over when one is free, and is all that the log says."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from sandbox import Sandbox
+from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
+
+CALLERS = 12
+SPARE = 4
+SERVICES = """
+  numbered:
+    base_url: {url}
+    allow_private: true
+    breaker: {{min_calls: 2, failure_rate: 0.1}}
+    retry: {{times: 0}}
+    methods: {{get: {{http: GET /anything}}}}
+  named:
+    base_url: http://localhost:{port}
+    allow_private: true
+    breaker: {{min_calls: 2, failure_rate: 0.1}}
+    retry: {{times: 0}}
+    methods: {{get: {{http: GET /anything}}}}
+"""
+
+
+class Callers:
+    """Each has a connection of its own, opened while there was room for it."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._token = live.token()
+        self._sessions = [requests.Session() for _ in range(CALLERS)]
+        self._pool = ThreadPoolExecutor(CALLERS)
+        list(self._pool.map(lambda session: session.get(f"{live.url}/healthz", timeout=30), self._sessions))
+
+    def get(self, path: str, session: requests.Session | None = None) -> requests.Response:
+        proof = {"Authorization": f"Bearer {self._token}"}
+        return (session or self._sessions[0]).get(self._live.url + path, headers=proof, timeout=30)
+
+    def call_at_once(self, service: str) -> list[dict]:
+        calls = self._pool.map(lambda session: self.get(f"/api/v1/call/{service}/get", session), self._sessions)
+        return [answer.json() for answer in calls]
+
+
+@pytest.fixture(params=[(), GTHREAD], ids=["gevent", "gthread"])
+def live(tmp_path: Path, box: Sandbox, request: pytest.FixtureRequest) -> Iterator[Live]:
+    catalog = catalog_for(box, SERVICES.format(url=box.url, port=box.port))
+    service = Live(tmp_path, catalog, gunicorn=request.param)
+    try:
+        yield service.start()
+    finally:
+        service.stop()
+
+
+def worker_of(live: Live) -> int:
+    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text()
+    [worker] = children.split()
+    return int(worker)
+
+
+def test_want_of_descriptors_is_the_gateways_fault_and_passes(live: Live, box: Sandbox) -> None:
+    worker = worker_of(live)
+    usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+    callers = Callers(live)
+
+    def spare(number: int) -> None:
+        opened = {int(file.name) for file in Path(f"/proc/{worker}/fd").iterdir()}
+        free = [descriptor for descriptor in range(usual[0]) if descriptor not in opened]
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (free[number], usual[1]))
+
+    spare(SPARE)
+    box.fault("/anything", "delay=1")
+    numbered = callers.call_at_once("numbered")
+    assert {answer["code"] for answer in numbered} == {0, -5001}
+    box.fault("/anything", "")
+    spare(0)
+    named = callers.call_at_once("named")
+    assert {answer["code"] for answer in named} == {-5001}
+    for answer in named:
+        assert (answer["error"]["source"], answer["error"]["retryable"]) == ("gateway", True)
+    for service in ("numbered", "named"):
+        assert callers.get(f"/api/v1/services/{service}").json()["data"]["breaker"] == "closed"
+
+    resource.prlimit(worker, resource.RLIMIT_NOFILE, usual)
+    assert {answer["code"] for answer in callers.call_at_once("named")} == {0}
+    page = callers.get("/metrics").text
+    assert 'code="-5001",' in page
+    assert "downstream" not in "".join(line for line in page.splitlines() if 'code="-5001"' in line)
+    wait_for(lambda: live.log.endswith("\n"))
+    lines = [line for line in live.log.splitlines() if not line.startswith("Postern listens")]
+    assert all(json.loads(line)["event"] != "unforeseen" for line in lines)
