@@ -22,7 +22,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def body_bytes() -> bytes:
     """The whole body.
 
-    :raises TooLarge: it is over ``MAX_BODY``.
+    :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
     asked = behind(request)
@@ -35,8 +35,9 @@ def body_bytes() -> bytes:
     length = asked.content_length
     if length is not None and len(body) != length:
         raise BrokenBody  # the server ends a body where the caller hangs up
-    if length is None and len(body) >= (asked.max_content_length or 0):
-        raise TooLarge  # a chunked body is cut at the limit, not refused
+    limit = asked.max_content_length or 0
+    if length is None and len(body) >= limit:
+        raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
     g.body_was_read = True
     return body
 
@@ -51,14 +52,14 @@ def body_chunks(most: int) -> Iterator[bytes]:
     """
     length, declared = request.content_length, declared_hash()
     if (length or 0) > most:
-        raise TooLarge
+        raise TooLarge.over(most)
     request.max_content_length = most + 1  # one more, to tell a body that is too large from one that just fits
     stream = io.BytesIO(body_bytes()) if "body_was_read" in g else request.stream
     size, digest = 0, hashlib.sha256()
-    while chunk := _read(stream):
+    while chunk := _read(stream, most):
         size += len(chunk)
         if size > most:
-            raise TooLarge
+            raise TooLarge.over(most)
         if declared:
             digest.update(chunk)
         yield chunk
@@ -67,11 +68,11 @@ def body_chunks(most: int) -> Iterator[bytes]:
     _compare(declared, digest.hexdigest())
 
 
-def _read(stream: Any) -> bytes:
+def _read(stream: Any, most: int) -> bytes:
     try:
         return bytes(stream.read(CHUNK))
     except RequestEntityTooLarge as error:
-        raise TooLarge from error
+        raise TooLarge.over(most) from error
     except BrokenBody:
         raise
     except Exception as error:  # each server has its own words for a body that breaks off

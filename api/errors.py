@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -21,6 +21,7 @@ from gateway.bodies import dump_json
 from gateway.errors import (
     CallerError,
     Conflict,
+    Fields,
     GatewayError,
     InvalidParams,
     NotFound,
@@ -30,9 +31,10 @@ from gateway.errors import (
     VendorCircuitOpen,
 )
 from gateway.masking import phones
+from schemas.bounded import MAX_PROBLEMS
 
 PROXIED = "/api/v1/proxy/"
-MAX_FIELDS = 20  # of one answer; ``error.more`` counts the others
+MAX_NAME_CHARACTERS = 100  # of a field that an answer names
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
     -1010: 503, -1011: 504, -1012: 502, -1013: 207,
@@ -101,6 +103,15 @@ class MethodNotAllowed(CallerError):
 class TooLarge(CallerError):
     code, type = -3007, "too_large"
     message = "The body is too large."
+
+    @classmethod
+    def over(cls, limit: int) -> TooLarge:
+        """:param limit: bytes that the body might have had."""
+        settings = parts().settings
+        text = f"The body may have at most {limit} bytes"
+        if limit == settings.max_body < settings.max_upload:
+            text += f"; as a file (POST /api/v1/files) up to {settings.max_upload}"
+        return cls(f"{text}.")
 
 
 class PreconditionFailed(CallerError):
@@ -172,7 +183,9 @@ def translate(error: HTTPException) -> GatewayError:
     """What werkzeug and Flask raise, in our words."""
     if error.code == 405:
         return MethodNotAllowed(", ".join(sorted(getattr(error, "valid_methods", None) or ())))
-    known = {404: NotFound, 413: TooLarge, 406: NotAcceptable, 415: UnsupportedMediaType}.get(error.code or 500)
+    known = {404: NotFound, 406: NotAcceptable, 415: UnsupportedMediaType}.get(error.code or 500)
+    if error.code == 413 and request.max_content_length:
+        return TooLarge.over(request.max_content_length)
     if known:
         return known()
     if error.code and 300 <= error.code < 500:
@@ -248,9 +261,33 @@ def describe(error: GatewayError) -> dict[str, Any]:
     if error.method:
         told["method"] = error.method
     if error.fields:
-        told["fields"] = dict(itertools.islice(error.fields.items(), MAX_FIELDS))
-        if len(error.fields) > MAX_FIELDS:
-            told["more"] = len(error.fields) - MAX_FIELDS
+        told["fields"], others = _first_fields(error.fields)
+        if others:
+            told["more"] = others
     if error.vendor_code is not None and error.expose_vendor_code:
         told["vendor_code"] = error.vendor_code
     return told
+
+
+def _first_fields(fields: Fields) -> tuple[dict[str, Any], int]:
+    """Return the first ``MAX_PROBLEMS`` fields, those within others one by one, and how many others there are."""
+    problems = _problems(fields, ())
+    shown: dict[str, Any] = {}
+    for path, problem in itertools.islice(problems, MAX_PROBLEMS):
+        place = shown
+        for name in path[:-1]:
+            place = place.setdefault(name, {})
+        place[path[-1]] = problem
+    if any(isinstance(problem, dict) for problem in fields.values()):
+        return shown, sum(1 for _ in problems)
+    return shown, max(0, len(fields) - MAX_PROBLEMS)
+
+
+def _problems(fields: Fields, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
+    for name, problem in fields.items():
+        text = str(name)
+        within = (*path, text if len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS] + "…")
+        if isinstance(problem, dict):
+            yield from _problems(problem, within)
+        else:
+            yield within, problem

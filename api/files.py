@@ -159,4 +159,5 @@ def _room(session: Session) -> int:
 
 
 def _over_quota() -> TooLarge:
-    return TooLarge(f"Your files would take more than the {parts().settings.files_quota} bytes that you may store.")
+    quota = parts().settings.files_quota
+    return TooLarge(f"Your files would take more than the {quota} bytes that you may store; delete some first.")

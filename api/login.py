@@ -21,7 +21,13 @@ from gateway.errors import Forbidden, GatewayError
 from models import RefreshToken, RevokedToken, User, forget_expired
 from schemas.login import LoginIn, RefreshIn, TokensOut
 
+MAX_LOGIN_BYTES = 8 * 1024  # of a body that anybody may send
 blueprint = Blueprint("login", __name__, description="Who you are.")
+
+
+@blueprint.before_request
+def limit_body() -> None:
+    request.max_content_length = min(MAX_LOGIN_BYTES, parts().settings.max_body)
 
 
 @blueprint.post("/login")

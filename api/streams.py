@@ -56,7 +56,7 @@ def callers_upload() -> Upload | None:
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
     most = parts().settings.max_upload
     if length and length > most:
-        raise TooLarge
+        raise TooLarge.over(most)
     if not length and not (chunked and "Transfer-Encoding" in request.headers):
         check_declared_hash()
         return None

@@ -7,6 +7,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 
 from schemas import shapes
+from schemas.bounded import Bounded, Many
 from schemas.lists import ListArgs, list_of, sort_field
 
 # These patterns also stand in the OpenAPI file, whose readers do not know Python's \Z.
@@ -20,12 +21,12 @@ ALLOWED = validate.Regexp(
 RATE = validate.And(validate.Length(max=32), shapes.RATE)
 
 
-class AppIn(Schema):
+class AppIn(Bounded):
     class Meta:
         unknown = RAISE
 
     app_id = fields.String(required=True, validate=APP_ID)
-    allow = fields.List(fields.String(validate=ALLOWED), required=True, validate=validate.Length(1, 100))
+    allow = Many(fields.String(validate=ALLOWED), required=True, validate=validate.Length(1, 100))
     rate = fields.String(
         load_default=None,
         allow_none=True,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import RAISE, ValidationError, fields, validate, validates_schema
 
+from schemas.bounded import Bounded, Many
 from schemas.call import CallSchema
 from schemas.params import JsonType
 
@@ -18,11 +19,11 @@ class BatchCallSchema(CallSchema):
     optional = JsonType("boolean", load_default=False, metadata={"type": "boolean"})
 
 
-class BatchSchema(Schema):
+class BatchSchema(Bounded):
     class Meta:
         unknown = RAISE
 
-    calls = fields.List(fields.Nested(BatchCallSchema), required=True, validate=validate.Length(min=1, max=MOST_CALLS))
+    calls = Many(fields.Nested(BatchCallSchema), required=True, validate=validate.Length(min=1, max=MOST_CALLS))
 
     @validates_schema(skip_on_field_errors=True)
     def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
+from schemas.bounded import Bounded
 from schemas.fields import Text
 from schemas.lists import ListArgs, list_of, sort_field
 
 LONGEST_KEY = 200
 
 
-class DocumentIn(Schema):
+class DocumentIn(Bounded):
     class Meta:
         unknown = RAISE
 

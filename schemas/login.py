@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from schemas.bounded import Bounded
+
 USERNAME = validate.And(
     validate.Length(1, 150), validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 )
@@ -11,14 +13,14 @@ NO_NUL = {"pattern": "^[^\\x00]*$"}
 PASSWORD = validate.Length(1, 1024)
 
 
-class LoginIn(Schema):
+class LoginIn(Bounded):
     username = fields.String(
         required=True, validate=USERNAME.validators, metadata=NO_NUL
     )  # one by one, so that OpenAPI sees the length
     password = fields.String(required=True, validate=PASSWORD)
 
 
-class RefreshIn(Schema):
+class RefreshIn(Bounded):
     refresh_token = fields.String(required=True, validate=validate.Length(1, 256))
 
 

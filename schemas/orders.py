@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
+from schemas.bounded import Bounded, Many
 from schemas.fields import MOST_ID, Money, Whole
 from schemas.lists import ListArgs, list_of, sort_field
 
@@ -17,7 +18,7 @@ MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 _METHOD_NAME = validate.Regexp(r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$(?!\n)", error="Must be service.method.")
 
 
-class OrderLineIn(Schema):
+class OrderLineIn(Bounded):
     class Meta:
         unknown = RAISE
 
@@ -25,13 +26,13 @@ class OrderLineIn(Schema):
     quantity = Whole(1, MOST_QUANTITY, required=True)
 
 
-class OrderIn(Schema):
+class OrderIn(Bounded):
     """What is wrong with a line is named ``items.<n>.<field>``."""
 
     class Meta:
         unknown = RAISE
 
-    items = fields.List(fields.Nested(OrderLineIn), required=True, validate=validate.Length(1, MOST_LINES))
+    items = Many(fields.Nested(OrderLineIn), required=True, validate=validate.Length(1, MOST_LINES))
 
     @validates_schema
     def each_product_once(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -82,7 +83,7 @@ class OrderArgs(ListArgs):
     status = fields.String(validate=validate.OneOf(ORDER_STATES))
 
 
-class PayIn(Schema):
+class PayIn(Bounded):
     class Meta:
         unknown = RAISE
 

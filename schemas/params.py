@@ -13,6 +13,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from schemas.bounded import Bounded, Many
+
 # RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text takes linear time.
 _QUOTED = "%[0-9A-Fa-f]{2}"
 _PLAIN = "-A-Za-z0-9._~!$&'()*+,;="
@@ -41,7 +43,7 @@ _FORMATS: dict[str, Callable[[], validate.Validator]] = {
 FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
 
 
-class Params(Schema):
+class Params(Bounded):
     """Base of every method's parameters: what is not declared is an error."""
 
     class Meta:
@@ -99,7 +101,7 @@ class FromText(JsonType):
         return text if self.json_type == "string" else None
 
 
-class Items(fields.List[Any]):
+class Items(Many):
     """An array; from a query string one value stands for a list of one."""
 
     def __init__(self, inner: fields.Field[Any], *, one_is_many: bool, **kwargs: Any) -> None:

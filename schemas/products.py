@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields
 
+from schemas.bounded import Bounded
 from schemas.fields import Money, Text, Whole
 from schemas.lists import ListArgs, list_of, search_field, sort_field
 
 
-class ProductIn(Schema):
+class ProductIn(Bounded):
     class Meta:
         unknown = RAISE
 
@@ -39,7 +40,7 @@ class ProductArgs(ListArgs):
     category = Text(100, 1)
 
 
-class QuantityIn(Schema):
+class QuantityIn(Bounded):
     class Meta:
         unknown = RAISE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from schemas.bounded import Bounded
 from schemas.catalog import ROLES
 from schemas.fields import Text, Whole
 from schemas.lists import ListArgs, list_of, search_field, sort_field
@@ -14,7 +15,7 @@ PASSWORD = validate.Length(SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {
 NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
 
-class UserIn(Schema):
+class UserIn(Bounded):
     class Meta:
         unknown = RAISE
 

@@ -1,0 +1,46 @@
+"""Shapes of what callers send, at a bounded cost: of a flood of wrong fields or items only so many are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, utils, validate
+
+UNKNOWN = ["Unknown field."]
+MAX_PROBLEMS = 20  # of which more is told than their number
+
+
+class Bounded(Schema):
+    """A schema that names what it does not know without looking at the rest, where that is a flood."""
+
+    def load(self, data: Any, *, unknown: Any = None, **options: Any) -> Any:
+        """:raises ValidationError: as ``Schema.load``."""
+        flooded = isinstance(data, Mapping) and len(data) > len(self.load_fields) + MAX_PROBLEMS
+        if flooded and (unknown or self.unknown) == RAISE:
+            names = {field.data_key or name for name, field in self.load_fields.items()}
+            raise ValidationError(dict.fromkeys((name for name in data if name not in names), UNKNOWN))
+        return super().load(data, unknown=unknown, **options)
+
+
+class Many(fields.List[Any]):
+    """A list whose items are looked at if there are not too many of them, and until ``MAX_PROBLEMS`` are wrong."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
+        if not utils.is_sequence_but_not_string(value):
+            raise self.make_error("invalid")
+        for check in self.validators:
+            if isinstance(check, validate.Length):
+                check(value)
+        items: list[Any] = []
+        problems: dict[int, Any] = {}
+        for place, item in enumerate(value):
+            try:
+                items.append(self.inner.deserialize(item, **kwargs))
+            except ValidationError as error:
+                problems[place] = error.messages
+            if len(problems) == MAX_PROBLEMS:
+                break
+        if problems:
+            raise ValidationError(problems)
+        return items
