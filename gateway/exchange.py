@@ -13,9 +13,18 @@ from gateway.bodies import make_reader, make_writer, pairs_of, text_of
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
 from gateway.clock import Clock
+from gateway.credentials import Credentials
 from gateway.dump import Dump, Send
 from gateway.envelopes import make_envelope
-from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, Rejected, fields_error
+from gateway.errors import (
+    BadResponse,
+    CredentialError,
+    CredentialExpired,
+    Failed,
+    GatewayError,
+    Rejected,
+    fields_error,
+)
 from gateway.loader import IN_QUERY
 from gateway.masking import STARS, Secret, named_secret
 from gateway.parts import Handler, Parts
@@ -49,6 +58,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     verify = signer.verify if verifies(signer) else None
     build = builder(method, urls, parts.clock)
     envelope, read = make_envelope(method.envelope), make_reader(method.response)
+    credentials = Credentials(method, signer.secrets)
     send, hosts = sender(method, parts), {url: host_of(url) for url in urls}
 
     def handle(call: Call) -> Result:
@@ -61,8 +71,11 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
         if verify:
             verify(request, response)
         try:
-            return Result(envelope(response, read))
-        except CredentialExpired as error:
+            return Result(credentials.mask(envelope(response, read), response, token))
+        except GatewayError as error:
+            credentials.mask_error(error, token)
+            if not isinstance(error, CredentialExpired):
+                raise
             if not token_of:
                 raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
             parts.tokens.discard(name, token)

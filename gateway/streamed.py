@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.bodies import make_reader
 from gateway.call import Call, HttpRequest, HttpResponse, Result
 from gateway.catalog import Method
+from gateway.credentials import Credentials
 from gateway.dump import Dump
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.plain import status_error
@@ -64,6 +65,7 @@ class _Sender:
         self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
         self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
         self._parts, self._method, self.clock = parts, method, parts.clock
+        self.credentials = Credentials(method, self._signer.secrets)
         self._hosts = {url: host_of(url) for url in urls}
         self._dump = Dump(method, parts) if parts.dumps else None
         self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
@@ -108,7 +110,7 @@ class _Sender:
 def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
     build, envelope = builder(method, urls, sender.clock), make_envelope(method.envelope)
     read = make_reader("json" if method.streams_answer else method.response)
-    coded = method.envelope != "plain"
+    coded, credentials = method.envelope != "plain", sender.credentials
 
     def handle(call: Call) -> Result:
         inbound = call.inbound or _NOTHING
@@ -120,18 +122,23 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
         status, pairs = incoming.status, incoming.headers
         json = "json" in dict(_lower(pairs)).get("content-type", "")
         passes = method.streams_answer and (200 <= status < 300 or status in (304, 416))
-        passing = tuple((name, value) for name, value in pairs if name.lower() in PASSING)
+        passing = tuple((name, credentials.mask_text(value, token)) for name, value in pairs if name.lower() in PASSING)
         if passes and not (coded and json):
-            return Result(Stream(status, passing, incoming.read, incoming.close))
+            return Result(Stream(status, passing, credentials.mask_stream(incoming.read, token), incoming.close))
         whole = incoming.whole(method.service.max_response)
         try:
             data = envelope(whole, read)
-        except CredentialExpired as error:
+        except GatewayError as error:
+            credentials.mask_error(error, token)
+            if not isinstance(error, CredentialExpired):
+                raise
             if not sender.fetches:
                 raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
             sender.discard(token)
             raise
-        return Result(Stream.of(status, passing, [whole.body]) if passes else data)
+        if passes:
+            return Result(Stream.of(status, passing, [credentials.mask_bytes(whole.body, token)]))
+        return Result(credentials.mask(data, whole, token))
 
     return handle
 
