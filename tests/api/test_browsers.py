@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from flask import Flask
 
+from api.errors import MalformedBody
 from api.refused import refused
 from config import Settings
 
@@ -79,7 +80,7 @@ def test_an_answer_that_is_compressed_or_not_modified_varies_by_origin_too(clien
 
 
 def test_what_the_server_refuses_by_itself_varies_by_origin_too(app: Flask) -> None:
-    assert b"\r\nVary: Origin\r\n" in refused(app, "127.0.0.1", None)
+    assert b"\r\nVary: Origin\r\n" in refused(app, "127.0.0.1", MalformedBody(), None)
 
 
 def test_without_other_origins_nothing_varies_by_them(

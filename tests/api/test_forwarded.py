@@ -11,6 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.errors import MalformedBody
 from api.forwarded import address_of
 from api.lockout import FAILURES
 from api.refused import refused
@@ -106,7 +107,7 @@ def test_the_log_has_the_bare_address_and_the_peers_where_a_proxy_says_none(
 def test_what_is_no_request_is_logged_with_the_bare_address(
     make_app: Callable[[Settings], Flask], settings: Settings, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    refused(make_app(replace(settings, log_level="info")), "::ffff:203.0.113.9", None)
+    refused(make_app(replace(settings, log_level="info")), "::ffff:203.0.113.9", MalformedBody(), None)
     assert json.loads(capfdbinary.readouterr().out.splitlines()[-1])["address"] == "203.0.113.9"
 
 
