@@ -29,17 +29,28 @@ class Upload:
     :param chunks: it, as it comes.
     :param whole: all of it at once, as often as asked; raises a ``CallerError`` where it is too large for that.
     :param length: bytes, where the caller has said so.
+    :ivar trailers: headers that came after it.
     """
 
+    trailers: Pairs = ()
+
     def __init__(self, chunks: Iterable[bytes], whole: Callable[[], bytes], length: int | None) -> None:
-        self.whole, self.length = whole, length
+        self.length = length
         self.begun = False
         self._chunks = chunks
+        self._whole = whole
+
+    def whole(self) -> bytes:
+        return self._whole()
+
+    def pieces(self) -> Iterable[bytes]:
+        """As they come; a subclass has others."""
+        return self._chunks
 
     def __iter__(self) -> Iterator[bytes]:
         """Each chunk once the next has come in well: of a body that turns out wrong the last is never given."""
         self.begun, held = True, b""
-        for chunk in self._chunks:
+        for chunk in self.pieces():
             if held:
                 yield held
             held = chunk

@@ -22,7 +22,8 @@ from gateway.masking import Secret
 from gateway.parts import Handler, Parts
 from gateway.policies.hygiene import Headers, end_to_end
 from gateway.policies.rebase import Rebase
-from gateway.signers import SIGNERS, fetches, reads_body, reads_query
+from gateway.signers import SIGNERS, HashingSigner, fetches, hashes, reads_body, reads_query
+from gateway.spool import Spool
 from gateway.stream import LONGEST, SMALL, Inbound, Stream
 from gateway.tokens import token_name
 
@@ -70,12 +71,24 @@ class _Sender:
         self._dump = Dump(method, parts) if parts.dumps else None
         self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
         self.fetches = self._token_of is not None
+        self._hashing: HashingSigner | None = self._signer if hashes(self._signer) else None
 
     def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
         """The answer, begun, and the token it was asked with."""
-        inbound, timeout = call.inbound or _NOTHING, self._method.timeout
         token = self._token_of(call) if self._token_of else NO_TOKEN
-        request = self._signer.sign(self._whole(request), token)
+        request = self._whole(request)
+        if not self._hashing:
+            return self._send(request, call, token), token
+        request = self._hashing.take_over(request)
+        if request.upload is None or not self._hashing.spools(request):
+            return self._send(request, call, token), token
+        with Spool(request.upload) as spool:
+            headers = {**request.headers, **dict(spool.trailers)}
+            return self._send(replace(request, headers=headers, upload=spool), call, token), token
+
+    def _send(self, request: HttpRequest, call: Call, token: Secret) -> Incoming:
+        inbound, timeout = call.inbound or _NOTHING, self._method.timeout
+        request = self._signer.sign(request, token)
         deadline = call.deadline
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
             deadline = self._parts.clock.now() + LONGEST
@@ -90,7 +103,7 @@ class _Sender:
                 status, headers = (incoming.status, incoming.headers) if incoming else (None, None)
                 self._dump.tell(request, call, status, headers, None)
         attempt.status = incoming.status
-        return incoming, token
+        return incoming
 
     def discard(self, token: Secret) -> None:
         self._parts.tokens.discard(self._name, token)
@@ -102,7 +115,7 @@ class _Sender:
             return request
         if upload.begun:
             raise OutcomeUnknown(detail="its body has passed already")
-        if self.reads_body or (upload.length is not None and upload.length <= SMALL):
+        if (self.reads_body and not self._hashing) or (upload.length is not None and upload.length <= SMALL):
             return replace(request, upload=None, body=upload.whole())
         return request
 

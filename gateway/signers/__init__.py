@@ -65,6 +65,26 @@ def reads_query(signer: Signer) -> bool:
     return bool(getattr(signer, "reads_query", True))
 
 
+class HashingSigner(Signer, Protocol):
+    """A signer that needs no more of a body than its hash, and that knows what a caller's own SDK does to it."""
+
+    def take_over(self, request: HttpRequest) -> HttpRequest:
+        """A caller's request without the proof and the framing by which its own SDK has signed it.
+
+        :raises InvalidParams: the framing is not to be undone.
+        """
+        ...
+
+    def spools(self, request: HttpRequest) -> bool:
+        """Whether an upload is to be read, hashed and kept before it is sent."""
+        ...
+
+
+def hashes(signer: Signer) -> TypeGuard[HashingSigner]:
+    """Whether it is a ``HashingSigner``."""
+    return hasattr(signer, "take_over")
+
+
 class VerifyingSigner(Signer, Protocol):
     """A signer whose service signs its answers."""
 

@@ -10,13 +10,17 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
 from gateway.call import HttpRequest
+from gateway.errors import fields_error
 from gateway.masking import STARS, Secret
+from gateway.signers.aws_chunked import DECLARED, DECODED_LENGTH, FRAMED, UNSIGNED_TRAILER, AwsChunked
 from gateway.signers.facts import moment, sorted_query
 from gateway.signers.fixed import plain
+from gateway.spool import Spool
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
@@ -26,6 +30,12 @@ NOT_SIGNED = frozenset(
     {"accept", "accept-encoding", "authorization", "connection", "expect", "traceparent", "tracestate",
      "transfer-encoding", "user-agent", "x-amzn-trace-id", "x-request-id"}
 )  # fmt: skip
+#: How an SDK that signs for itself says who it is, in a header or in the query.
+SDKS_PROOF = frozenset(
+    {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
+     "x-amz-security-token", "x-amz-s3session-token", "x-amz-region-set"}
+)  # fmt: skip
+_SHA256 = re.compile("[0-9a-f]{64}")
 #: Services that quote the path they have read, once; all others quote it as it came, without ``..`` and ``//``.
 SINGLE = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 
@@ -45,25 +55,59 @@ class AwsSigV4:
         self.reads_body = not (self._unsigned or (self._in_query and self._single))
         self._key: tuple[str, bytes] = ("", b"")  # of one day; a race makes it twice
 
+    def take_over(self, request: HttpRequest) -> HttpRequest:
+        """What an SDK has signed with its own credential, which the chunks' signatures are by, for us to sign."""
+        request = self._without_proof(request)
+        declared = request.header(DECLARED) or ""
+        if declared in FRAMED:
+            as_it_is = declared == UNSIGNED_TRAILER and self._unsigned and not self._in_query
+            return request if as_it_is else _unframed(request)
+        if declared.startswith("STREAMING-"):
+            raise fields_error(DECLARED, ["Cannot be signed by another; send the body in one piece."])
+        if "aws-chunked" in (request.header("Content-Encoding") or "").lower():
+            raise fields_error("Content-Encoding", [f"aws-chunked is taken only where {DECLARED} declares it, too."])
+        return request
+
+    def spools(self, request: HttpRequest) -> bool:
+        """Also what was taken out of chunks: the checksums that came after it go before it."""
+        return self.reads_body or isinstance(request.upload, AwsChunked)
+
+    def _without_proof(self, request: HttpRequest) -> HttpRequest:
+        dropped = SDKS_PROOF | ({"authorization", DECLARED.lower()} if self._in_query else set())
+        headers = {name: text for name, text in request.headers.items() if name.lower() not in dropped}
+        query = tuple(pair for pair in request.query if pair[0].lower() not in SDKS_PROOF | {DECLARED.lower()})
+        return replace(request, headers=headers, query=query)
+
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         at = moment(request.at).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         return self._presigned(request, at, scope) if self._in_query else self._with_header(request, at, scope)
 
     def _with_header(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        payload = UNSIGNED if self._unsigned else hashlib.sha256(request.body).hexdigest()
+        declared = request.header(DECLARED) or ""
+        payload = self._payload(request, declared)
         request = request.with_header("X-Amz-Date", at)
         if self._token:
             request = request.with_header("X-Amz-Security-Token", self._token)
-        if self._unsigned or self._single:
-            request = request.with_header("X-Amz-Content-SHA256", payload)
+        if self._unsigned or self._single or declared:
+            request = request.with_header(DECLARED, payload)
         headers = _covered(request)
         signature = self._signature(request, headers, payload, scope, at)
         said = f"{ALGORITHM} Credential={self._id}/{scope}, SignedHeaders={';'.join(headers)}, Signature={signature}"
         return request.with_header("Authorization", said)
 
+    def _payload(self, request: HttpRequest, declared: str) -> str:
+        """What is declared of the body; a hash that the caller declares is checked, by the service or here."""
+        hashed = bool(_SHA256.fullmatch(declared))
+        if self._unsigned:
+            return declared if hashed or declared == UNSIGNED_TRAILER else UNSIGNED
+        payload = _hash(request)
+        if hashed and declared != payload:
+            raise fields_error(DECLARED, ["The body is not the one that this declares."])
+        return payload
+
     def _presigned(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        payload = hashlib.sha256(request.body).hexdigest() if self.reads_body else UNSIGNED
+        payload = _hash(request) if self.reads_body else UNSIGNED
         headers = _covered(request)
         request = request.with_query(
             ("X-Amz-Algorithm", ALGORITHM),
@@ -101,6 +145,31 @@ class AwsSigV4:
                 key = hmac.digest(key, step.encode(), "sha256")
             self._key = scope, key
         return key
+
+
+def _hash(request: HttpRequest) -> str:
+    upload = request.upload
+    return upload.sha256 if isinstance(upload, Spool) else hashlib.sha256(request.body).hexdigest()
+
+
+def _unframed(request: HttpRequest) -> HttpRequest:
+    """The body out of its chunks; what follows the last one is in the upload's ``trailers``, or among the headers.
+
+    :raises InvalidParams: it is no such body.
+    """
+    length = request.header(DECODED_LENGTH)
+    if length is not None and not re.fullmatch("[0-9]{1,18}", length):
+        raise fields_error(DECODED_LENGTH, ["Must be a number of bytes."])
+    of_framing = {DECLARED.lower(), DECODED_LENGTH.lower(), "x-amz-trailer", "content-encoding"}
+    headers = {name: text for name, text in request.headers.items() if name.lower() not in of_framing}
+    encodings = [coding.strip() for coding in (request.header("Content-Encoding") or "").split(",")]
+    if encodings := [coding for coding in encodings if coding and coding.lower() != "aws-chunked"]:
+        headers["Content-Encoding"] = ", ".join(encodings)
+    content = AwsChunked(request.upload or [request.body], None if length is None else int(length))
+    if request.upload:
+        return replace(request, headers=headers, upload=content)
+    body = content.whole()
+    return replace(request, headers={**headers, **dict(content.trailers)}, body=body)
 
 
 def _covered(request: HttpRequest) -> dict[str, str]:
