@@ -30,7 +30,7 @@ from gateway.errors import (
     Unavailable,
     VendorCircuitOpen,
 )
-from gateway.masking import phones
+from gateway.masking import path_shown
 from schemas.bounded import MAX_PROBLEMS
 
 PROXIED = "/api/v1/proxy/"
@@ -211,7 +211,7 @@ def unfit(error: DataError) -> Response:
 
 
 def unforeseen(error: Exception) -> Response:
-    parts().log.error("unforeseen", request_id=g.get("request_id"), path=phones(request.path), exc_info=error)
+    parts().log.error("unforeseen", request_id=g.get("request_id"), path=path_shown(request.path), exc_info=error)
     return answer(GatewayError())
 
 

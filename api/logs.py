@@ -15,7 +15,7 @@ from flask import Flask, Response, g, request
 from api.metrics import count_request
 from api.parts import behind, parts
 from gateway.bodies import dump_json
-from gateway.masking import Masker, phones
+from gateway.masking import Masker, path_shown
 from gateway.tracing import Context
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -72,7 +72,7 @@ def _finish(response: Response) -> Response:
         caller=caller.id if caller else None,
         address=asked.remote_addr,
         verb=asked.method,
-        path=phones(asked.path),
+        path=path_shown(asked.path),
         service=called[0],
         method=called[1],
         status=response.status_code,

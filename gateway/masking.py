@@ -15,6 +15,8 @@ STARS = "****"
 SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never prints through Secret
 LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
 CATALOGS = 16  # whose secrets are remembered; a call may still be on one that was replaced a while ago
+DEEPEST = 32  # levels of a parameter that are shown
+MAX_JSON_TEXT = 65536  # characters of a text that is JSON, and is looked into
 REMEMBERED = 64  # fetched tokens; they come and go, so the oldest are forgotten
 
 SECRET_NAMES = (  # of which a name need only have one in it
@@ -24,6 +26,11 @@ _SECRET_NAME = re.compile(rf"{SECRET_NAMES}|^sign$|^sig$|^pwd$", re.I)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
 # Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no space before one.
 _PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)", re.ASCII)
+
+
+# What a caller may have put into a path by mistake: a JWT (RFC 7519), or 32 random bytes, as secrets of ours are.
+_TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
+SHORTEST_TOKEN = 20  # characters
 
 
 class Secret:
@@ -128,7 +135,7 @@ class Masker:
 
     def params(self, params: Mapping[str, object], hidden: frozenset[str]) -> dict[str, object]:
         """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
-        return {name: self._value(name, value, hidden) for name, value in params.items()}
+        return {name: self._value(name, value, hidden, DEEPEST) for name, value in params.items()}
 
     def said(self, text: str, params: Mapping[str, object], hidden: frozenset[str], most: int = LONGEST_TEXT) -> str:
         """What was said about a call, without secrets and without what ``params`` would hide of it.
@@ -141,21 +148,40 @@ class Masker:
         text = self.text(text)
         return text if len(text) <= most else text[:most] + "…"
 
-    def _value(self, name: str, value: object, hidden: frozenset[str]) -> object:
+    def _value(self, name: str, value: object, hidden: frozenset[str], levels: int) -> object:
         if name in hidden or _SECRET_NAME.search(name):
             return STARS
+        if isinstance(value, Mapping | list) and not levels:
+            return "…"
         if isinstance(value, Mapping):
-            return self.params(value, hidden)
+            return {key: self._value(str(key), each, hidden, levels - 1) for key, each in value.items()}
         if isinstance(value, list):
-            return [self._value(name, item, hidden) for item in value[:20]]
+            return [self._value(name, item, hidden, levels - 1) for item in value[:20]]
         if isinstance(value, str):
-            if len(value) > LONGEST_TEXT:  # masked before the cut, or half a secret would survive it
-                return self.text(value)[:LONGEST_TEXT] + "…"
-            return value[:-4] + STARS if _PHONE_NAME.search(name) and len(value) > 6 else phones(value)
-        if isinstance(value, int) and not isinstance(value, bool) and value > 10**9:
-            shown = phones(str(value))
-            return value if shown == str(value) else shown
+            return self._text(name, value, hidden, levels)
+        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > 10**6:
+            text = str(value)
+            shown = text[:-4] + STARS if _PHONE_NAME.search(name) else phones(text)
+            return value if shown == text else shown
         return value
+
+    def _text(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
+        if text[:1] in ("{", "[") and levels:
+            text = self._json(name, text, hidden, levels)
+        if len(text) > LONGEST_TEXT:  # masked before the cut, or half a secret would survive it
+            return self.text(text)[:LONGEST_TEXT] + "…"
+        return text[:-4] + STARS if _PHONE_NAME.search(name) and len(text) > 6 else phones(text)
+
+    def _json(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
+        """An object or a list as text, as a query may have it: what is named like a secret in it is stars, too."""
+        if len(text) > MAX_JSON_TEXT:
+            return STARS
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        shown = self._value(name, value, hidden, levels - 1)
+        return text if shown == value else json.dumps(shown, ensure_ascii=False)
 
 
 def named_secret(name: str) -> bool:
@@ -178,6 +204,11 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
 def _forms(text: str) -> tuple[str, ...]:
     """A secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
     return text, quote(text, safe=""), json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
+
+
+def path_shown(path: str) -> str:
+    """A request's path as a log line may have it: without tokens and whole phone numbers."""
+    return phones(path if len(path) < SHORTEST_TOKEN else _TOKEN.sub(STARS, path))
 
 
 def phones(text: str) -> str:

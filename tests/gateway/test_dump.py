@@ -148,3 +148,11 @@ def test_nothing_is_shown_unless_it_is_asked_for(gate: Open) -> None:
     at = gate()
     at.ask()
     assert shown(at) == []
+
+
+def test_an_answer_nested_deeply_is_the_same_whether_it_is_shown_or_not(dumping: Dumping) -> None:
+    with Wire([answer(b'{"a":' * 500 + b"1" + b"}" * 500)]) as server:
+        said = dumping(server.url, "GET /").ask("m")
+    for _ in range(500):
+        said = said["a"]
+    assert said == 1

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from gateway.bodies import dump_json
-from gateway.masking import LONGEST_TEXT, REMEMBERED, Masker, Secret
+from gateway.masking import DEEPEST, LONGEST_TEXT, REMEMBERED, STARS, Masker, Secret, path_shown
 
 HIDDEN = "correct horse/battery+staple"
 
@@ -196,3 +196,49 @@ def test_what_a_service_says_is_cut_after_it_is_masked() -> None:
 
 def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -> None:
     assert masker.text(f"\ud800 {HIDDEN}") == "? ****"
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"pin": 1234}, {"pin": STARS}),
+        ({"pin": 0.5}, {"pin": STARS}),
+        ({"a": [{"pin": [1, {"b": 2}]}]}, {"a": [{"pin": STARS}]}),
+        ({"a": {"password": 1234567}}, {"a": {"password": STARS}}),
+        ({"phone": 4155550123}, {"phone": f"415555{STARS}"}),
+        ({"n": 13812345678.0}, {"n": f"1381234{STARS}.0"}),
+        ({"filter": '{"a": [{"pin": 5, "b": 6}]}'}, {"filter": f'{{"a": [{{"pin": "{STARS}", "b": 6}}]}}'}),
+        ({"filter": '[{"secret": "x"}]'}, {"filter": f'[{{"secret": "{STARS}"}}]'}),
+        ({"filter": '{"a":  1}'}, {"filter": '{"a":  1}'}),
+        ({"filter": "{no json"}, {"filter": "{no json"}),
+    ],
+)
+def test_numbers_and_what_is_nested_are_hidden_too_as_json_in_a_text_is(params: dict[str, Any], said: Any) -> None:
+    assert shown(params, "pin") == said
+
+
+def test_what_is_nested_very_deeply_is_not_shown_and_breaks_nothing() -> None:
+    deep: Any = "at the bottom"
+    for _ in range(5000):
+        deep = {"a": [deep]}
+    text = dump_json(shown({"deep": deep, "text": "[" * 5000 + "]" * 5000})).decode()
+    assert "bottom" not in text
+    assert text.count('"a"') <= DEEPEST
+
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        (f"/api/v1/{JWT}", f"/api/v1/{STARS}"),
+        (f"/api/v1/data/{JWT}", f"/api/v1/data/{STARS}"),
+        (f"/x/{'aB3_-' * 9}"[:46], f"/x/{STARS}"),
+        ("/api/v1/data/13812345678", f"/api/v1/data/1381234{STARS}"),
+        ("/api/v1/calls/0f8fad5bd9cb469fa16570867728950e", "/api/v1/calls/0f8fad5bd9cb469fa16570867728950e"),
+        ("/api/v1/call/maps/geocode", "/api/v1/call/maps/geocode"),
+    ],
+)
+def test_a_token_put_into_a_path_is_not_shown(path: str, said: str) -> None:
+    assert path_shown(path) == said
