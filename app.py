@@ -20,11 +20,13 @@ from api.file_store import FileStore
 from api.parts import Parts
 from config import Settings
 from gateway import Gateway
+from gateway.client import Client
 from gateway.clock import Clock, SystemClock
 from gateway.masking import Masker
 from gateway.metrics import Metrics
 from gateway.parts import Parts as GatewayParts
 from gateway.redis_store import RedisStore
+from gateway.resolver import Resolver
 from gateway.stores import MemoryStore, Store
 from gateway.watcher import Watcher
 from models import Database
@@ -94,11 +96,17 @@ def _watcher(settings: Settings, **shared: Any) -> Watcher:
 
 
 def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gateway:
-    made = Gateway(watcher.load(), replace(shared, dumps=settings.log_level == "debug"))
+    client = Client(shared.clock, Resolver(shared.clock), settings.outbound, _tls_warning(shared.log))
+    parts = replace(shared, client=client, dumps=settings.log_level == "debug")
+    made = Gateway(watcher.load(), parts)
     made.follow(watcher)
     if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
         made.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)
     return made
+
+
+def _tls_warning(log: Any) -> Callable[[str], None]:
+    return lambda why: log.warning("tls", why=why)
 
 
 def _stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:

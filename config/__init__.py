@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,10 @@ import dotenv
 from sqlalchemy import make_url
 
 from config import checks, places
-from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses
+from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
+from gateway.certificates import Trust
+from gateway.client import Outbound
+from gateway.egress_proxy import NoProxy, read_proxy
 from gateway.masking import Secret
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +66,11 @@ class Settings:
     files_accel: str = ""
     metrics_allow: tuple[str, ...] = ()
     default_rate_limit: str = "600/minute"
+    egress_proxy: str = field(default="", repr=False)  # it may hold a password
+    egress_no_proxy: str = ""
+    ssl_cert_file: str = ""
+    ssl_cert_dir: str = ""
+    requests_ca_bundle: str = ""
     log_level: str = "info"
     otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
     web_concurrency: int = 1
@@ -88,7 +96,13 @@ class Settings:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """What no log line may show."""
-        return self.jwt_secret, *self.jwt_previous_secrets, *self._database_passwords(), *self._redis_password()
+        return (
+            self.jwt_secret,
+            *self.jwt_previous_secrets,
+            *self._database_passwords(),
+            *self._redis_password(),
+            *self._proxy_passwords(),
+        )
 
     @classmethod
     def from_env(cls) -> Settings:
@@ -106,6 +120,7 @@ class Settings:
         problems = env.problems()
         right = {name: value for name, value in values.items() if value is not None}
         settings = cls(**right, environ=environ, warnings=tuple(near_misses(environ, env.names)))
+        settings = replace(settings, warnings=settings.warnings + unused_proxies(environ, settings.egress_proxy))
         names = {problem.partition(":")[0] for problem in problems}
         problems += [each for each in settings._conflicts() if each.partition(":")[0] not in names]
         if problems:
@@ -113,6 +128,22 @@ class Settings:
         if settings.jwt_algorithm == "HS256" and not settings.jwt_secret.reveal():
             return replace(settings, jwt_secret=kept_secret(INSTANCE / "jwt_secret"))
         return settings
+
+    @property
+    def outbound(self) -> Outbound:
+        """How calls to services leave."""
+        bundle = self.requests_ca_bundle
+        in_folder = Path(bundle).is_dir() if bundle else False
+        trust = Trust()
+        if self.ssl_cert_file or self.ssl_cert_dir:
+            trust = Trust(self.ssl_cert_file or trust.file, self.ssl_cert_dir or None)
+        elif bundle:
+            trust = Trust(None, bundle) if in_folder else Trust(bundle)
+        proxy = read_proxy(self.egress_proxy) if self.egress_proxy else None
+        return Outbound(trust, proxy, NoProxy(self.egress_no_proxy))
+
+    def _proxy_passwords(self) -> Iterable[Secret]:
+        return read_proxy(self.egress_proxy).secrets if self.egress_proxy else ()
 
     def _database_passwords(self) -> list[Secret]:
         """The database URL's, as it is and as it is written there."""
@@ -184,6 +215,11 @@ def _read(env: Reader) -> dict[str, Any]:
         "files_accel": env.str("FILES_ACCEL", "", validate=checks.location),
         "metrics_allow": env.comma_separated("METRICS_ALLOW", checks.network),
         "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=checks.rate),
+        "egress_proxy": env.str("EGRESS_PROXY", "", validate=checks.proxy),
+        "egress_no_proxy": env.str("EGRESS_NO_PROXY", "", validate=checks.no_proxy),
+        "ssl_cert_file": env.str("SSL_CERT_FILE", "", validate=checks.certificates),
+        "ssl_cert_dir": env.str("SSL_CERT_DIR", "", validate=checks.folder),
+        "requests_ca_bundle": env.str("REQUESTS_CA_BUNDLE", "", validate=checks.bundle),
         "log_level": env.str("LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")),
         "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=checks.collector),
         "web_concurrency": env.whole("WEB_CONCURRENCY", 1, 1, 256),

@@ -6,6 +6,7 @@ import importlib.util
 import ipaddress
 import re
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from marshmallow import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from gateway.egress_proxy import NoProxy
 from gateway.sources import Address, AddressError
+from schemas.shapes import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
 _REDIS = re.compile(
@@ -67,6 +70,36 @@ def host(value: str) -> None:
         allowed = "write 127.0.0.1 or ::1 for this machine only, 0.0.0.0 or :: for all of its networks"
         conda = "; conda sets HOST to a name of its own" if "conda" in value else ""
         raise ValidationError(f"{value!r} does not resolve; {allowed}{conda}") from error
+
+
+def folder(value: str) -> None:
+    if value and not Path(value).is_dir():
+        raise ValidationError("must name a folder")
+
+
+def certificates(value: str) -> None:
+    try:
+        if value:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a NUL in a name is the other
+        raise ValidationError("must name a PEM file of certificates that can be read") from error
+
+
+def bundle(value: str) -> None:
+    """As requests reads REQUESTS_CA_BUNDLE: a file, or a folder."""
+    if not Path(value).is_dir():
+        certificates(value)
+
+
+def proxy(value: str) -> None:
+    if value:
+        usable_proxy(value)
+
+
+def no_proxy(value: str) -> None:
+    for entry in NoProxy(value).entries:
+        if not re.fullmatch(r"[\w.*:\[\]/-]+", entry) or "://" in entry:
+            raise ValidationError("must be a comma-separated list such as .example.com, 10.0.0.0/8, db:8080, or *")
 
 
 def media_type(value: str) -> None:

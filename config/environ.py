@@ -16,6 +16,9 @@ from config import checks
 ENCODING = "utf-8-sig"  # editors on Windows begin a file with a byte order mark
 MIN_NAME_LETTERS = 5  # of a shorter name, too many others are near
 LIKENESS = 0.85  # of two names, by difflib
+FOREIGN = ("OTEL_", "SSL_", "REQUESTS_")  # names that others gave, who have many like them
+
+PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
 class Environ(Mapping[str, str]):
@@ -82,8 +85,17 @@ def near_misses(names: Collection[str], settings: Collection[str]) -> list[str]:
     return [f"{name}: is no setting; did you mean {near}?" for name, near in found if near]
 
 
+def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, ...]:
+    """A note where the environment names a proxy for other programs, and no setting says whether to use it."""
+    names = [name for name in PROXY_VARIABLES if environ.get(name)]
+    if egress_proxy or not names:
+        return ()
+    return (f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none says so, too)",)
+
+
 def _near(name: str, settings: Collection[str]) -> str | None:
-    if name.startswith("OTEL_"):  # OpenTelemetry's own, and there are many
+    settings = [each for each in settings if not each.startswith(FOREIGN)]
+    if name.startswith(FOREIGN):
         return None
     if len(name) < MIN_NAME_LETTERS:
         return next((each for each in settings if sorted(each) == sorted(name.upper())), None)

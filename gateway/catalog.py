@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.aggregates import Aggregate
+from gateway.egress_proxy import Proxy
 from gateway.masking import Secret
 from gateway.rates import Rate
 from schemas.params import LazyParams
@@ -140,6 +141,7 @@ class Method:
 class Service:
     """One outside API.
 
+    :param egress_proxy: by which its calls leave; None where the operator's setting decides.
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
     :param rewrites: in what a proxied answer says of addresses and cookies, the service's own become the gate's.
     :param proxied: what stands for such calls in the chain: ``repeatable`` those that may be sent twice, and ``once``.
@@ -162,6 +164,7 @@ class Service:
     rate_limit: Rate | None = None
     concurrency: int | None = None
     allow_private: bool = False
+    egress_proxy: Proxy | None = None
     proxy: tuple[str, ...] = ()
     rewrites: bool = True
     proxied: Mapping[str, Method] = field(default_factory=dict)

@@ -6,10 +6,12 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_references
 from gateway.catalog import STREAMED_BODIES, Param, Service, Tls, kind_of
 from gateway.document import Document, Path_
+from gateway.egress import inside_literally
 from schemas.catalog_formats import XML_MEMBER
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
@@ -189,13 +191,22 @@ def _check_part(document: Document, where: Path_, part: AggregatePart, earlier: 
         document.complain((*where, "params"), f"${need} is not known here; known are {known}")
 
 
-def tls_files(document: Document, where: Path_, raw: Mapping[str, str]) -> Tls:
-    """The service's PEM files, tried out."""
-    tls = Tls(**raw)
+def check_public(name: str, service: Service) -> Iterator[str]:
+    """A note for each URL that is written as an address in a private network, which the service may not have."""
+    hosts = dict.fromkeys(urlsplit(url).hostname or "" for url in service.urls)
+    for host in hosts:
+        if not service.allow_private and inside_literally(host):
+            say = "is no public address, so every call is refused; write allow_private: true if it is meant"
+            yield f"services.{name}: {host} {say}"
+
+
+def tls_files(document: Document, where: Path_, raw: Mapping[str, str], defaults: Mapping[str, str]) -> Tls:
+    """The service's PEM files, tried out; those of ``defaults`` are, already."""
+    tls = Tls(**{**defaults, **raw})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        if tls.ca:
-            context.load_verify_locations(tls.ca)
+        if "ca" in raw:
+            context.load_verify_locations(raw["ca"])
     except (OSError, ValueError):  # ssl.SSLError is one; a NUL in a name is the other
         document.complain((*where, "ca"), "must name a PEM file of certificates that can be read")
     if tls.key and not tls.cert:

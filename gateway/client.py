@@ -8,26 +8,28 @@ no redirect is followed, no cookie kept, and neither ``.netrc`` nor a proxy vari
 from __future__ import annotations
 
 import socket
-import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from certifi import where
 from requests import PreparedRequest, Session
 from requests.structures import CaseInsensitiveDict
 
 from gateway.answer import TimedResponse
 from gateway.call import HttpRequest, HttpResponse
 from gateway.catalog import Service, Timeout, Tls
+from gateway.certificates import Certificates, LiveContext, Trust
 from gateway.clock import Clock
 from gateway.connection import Connection, Connector
+from gateway.egress_proxy import DIRECT, NoProxy, Proxy
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.incoming import Incoming, Pace
 from gateway.resolver import Resolver
 from gateway.transport import PooledAdapter
 
+NO_TLS = Tls()
 IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
 
 
@@ -109,68 +111,94 @@ class _Interruptible(PooledAdapter):
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
 
-def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls | None = None) -> Channel:
+def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_TLS) -> Channel:
     """A channel beside all services, for answers that take their time: ``close`` does not wait for them.
 
-    Its place is the operator's own setting and may be in a private network.
+    Its place is the operator's own setting and may be in a private network; it is reached without a proxy.
 
     :param max_response: bytes of one answer.
     """
     origin = _origin(url)
-    connector = Connector(origin, _context(tls) if tls else None, clock, Resolver(clock), allow_private=True)
+    context = LiveContext(tls, Trust(), clock, lambda _: None)
+    connector = Connector(origin, context.get, clock, Resolver(clock), allow_private=True)
     return Channel({origin: _Interruptible(origin, connector, max_response, 1, clock)}, clock)
 
 
-class Client:
-    """Channels by service, kept over reloads as long as what they are made of stays the same."""
+@dataclass(frozen=True)
+class Outbound:
+    """How calls leave, for all services that say nothing else."""
 
-    def __init__(self, clock: Clock, resolver: Resolver) -> None:
+    trust: Trust = field(default_factory=Trust)
+    proxy: Proxy | None = None
+    no_proxy: NoProxy = field(default_factory=NoProxy)
+
+
+class Client:
+    """Channels by service, kept over reloads as long as what they are made of stays the same.
+
+    :param warn: is told of TLS files that cannot be used.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        resolver: Resolver,
+        outbound: Outbound | None = None,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._clock = clock
         self._resolver = resolver
+        self._outbound = outbound or Outbound()
+        self._certificates = Certificates(clock, self._outbound.trust, warn)
         self._channels: dict[tuple[object, ...], Channel] = {}
-        self._contexts: dict[Tls, ssl.SSLContext] = {}
 
     def channel(self, service: Service) -> Channel:
         key = _key(service)
         if key not in self._channels:
-            size, tls = service.concurrency or IDLE, self._context(service)
-            made = {}
+            size = service.concurrency or IDLE
+            adapters = {}
             for origin in {_origin(url) for url in service.urls}:
-                made[origin] = PooledAdapter(
-                    origin, self._connector(service, origin, tls), service.max_response, size, self._clock
-                )
-            self._channels[key] = Channel(made, self._clock)
+                connector = self._connector(service, origin)
+                adapters[origin] = PooledAdapter(origin, connector, service.max_response, size, self._clock)
+            self._channels[key] = Channel(adapters, self._clock)
         return self._channels[key]
-
-    def _connector(self, service: Service, origin: str, tls: ssl.SSLContext | None) -> Connector:
-        return Connector(origin, tls, self._clock, self._resolver, allow_private=service.allow_private)
 
     def retain(self, services: Iterable[Service]) -> None:
         """Close what no service uses any more; calls in flight finish on their connections."""
         kept = tuple(services)
-        wanted, files = {_key(service) for service in kept}, {service.tls for service in kept}
+        wanted = {_key(service) for service in kept}
         for key in self._channels.keys() - wanted:
             self._channels.pop(key).close()
-        for tls in self._contexts.keys() - files:
-            del self._contexts[tls]
+        self._certificates.retain({service.tls for service in kept})
 
-    def _context(self, service: Service) -> ssl.SSLContext | None:
-        if not any(url.startswith("https") for url in service.urls):
-            return None
-        if service.tls not in self._contexts:
-            self._contexts[service.tls] = _context(service.tls)
-        return self._contexts[service.tls]
+    def _connector(self, service: Service, origin: str) -> Connector:
+        return Connector(
+            origin,
+            self._certificates.context(service.tls).get,
+            self._clock,
+            self._resolver,
+            allow_private=service.allow_private,
+            proxy=self._proxy(service, origin),
+        )
 
-
-def _context(tls: Tls) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=tls.ca or where())
-    if tls.cert:
-        context.load_cert_chain(tls.cert, tls.key)
-    return context
+    def _proxy(self, service: Service, origin: str) -> Proxy | None:
+        """The service's own, or the one for all, unless the origin's host needs none."""
+        proxy = self._outbound.proxy if service.egress_proxy is None else service.egress_proxy
+        parts = urlsplit(origin)
+        place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        return None if proxy == DIRECT or place in self._outbound.no_proxy else proxy
 
 
 def _key(service: Service) -> tuple[object, ...]:
-    return service.name, service.urls, service.tls, service.max_response, service.concurrency, service.allow_private
+    return (
+        service.name,
+        service.urls,
+        service.tls,
+        service.max_response,
+        service.concurrency,
+        service.allow_private,
+        service.egress_proxy,
+    )
 
 
 def _origin(url: str) -> str:

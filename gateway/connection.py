@@ -15,11 +15,21 @@ from urllib.parse import urlsplit
 
 from gateway.clock import Clock
 from gateway.dialling import Dialler, left
-from gateway.egress import inside
-from gateway.errors import AddressRefused, CallerGone, ConnectFailed, ConnectTimeout, OutOfResources
+from gateway.egress import inside, inside_literally
+from gateway.egress_proxy import Proxy
+from gateway.errors import (
+    AddressRefused,
+    CallerGone,
+    ConnectFailed,
+    ConnectTimeout,
+    GatewayError,
+    OutOfResources,
+    ProxyFailed,
+)
 from gateway.resolver import Address, Resolver
 from gateway.resources import is_exhaustion
 from gateway.stream import Watch
+from gateway.tunnel import open_tunnel
 
 CHUNK = 65536  # bytes a single recv may bring
 
@@ -99,14 +109,22 @@ class Connection:
 
 
 class Connector:
-    """Connects to one origin (scheme, host, port).
+    """Connects to one origin (scheme, host, port), directly or by way of a proxy.
 
-    :param tls: for an origin of ``https``.
-    :param allow_private: connect to addresses that are not the internet's, too.
+    :param tls: gives the context of a new connection, for an origin of ``https``.
+    :param allow_private: connect to addresses that are not the internet's, too. A proxy looks names up by itself, so
+        that behind one only what is written as such an address is refused; the proxy's own may be anywhere.
     """
 
     def __init__(
-        self, origin: str, tls: ssl.SSLContext | None, clock: Clock, resolver: Resolver, *, allow_private: bool
+        self,
+        origin: str,
+        tls: Callable[[], ssl.SSLContext],
+        clock: Clock,
+        resolver: Resolver,
+        *,
+        allow_private: bool,
+        proxy: Proxy | None = None,
     ) -> None:
         parts = urlsplit(origin)
         self._host = parts.hostname or ""
@@ -116,16 +134,19 @@ class Connector:
         self._resolver = resolver
         self._dialler = Dialler(clock)
         self._allow_private = allow_private
+        self._proxy = proxy
+        #: The proxy that requests are addressed to, in absolute form; those of https pass through it unseen.
+        self.forward_proxy = None if self._tls else proxy
 
     def connect(self, timeout: float) -> Connection:
         """A new connection to whichever of the name's addresses answers first.
 
-        :param timeout: seconds for all of it, the look-up and TLS included.
+        :param timeout: seconds for all of it, the look-up, the proxy's answer and TLS included.
         :raises ConnectFailed: not a byte of a request was sent.
         :raises OutOfResources: we have nothing left to connect with.
         """
         until = self._clock.now() + timeout
-        addresses = self._allowed(self._resolver.addresses(self._host, self._port, timeout))
+        addresses = self._addresses(timeout)
         try:
             return self._connected(self._dialler.in_order(addresses), until)
         except TimeoutError as error:
@@ -134,32 +155,61 @@ class Connector:
             kind = OutOfResources if is_exhaustion(error) else ConnectFailed
             raise kind(detail=f"{type(error).__name__}: {error}") from error
 
+    def _addresses(self, timeout: float) -> list[Address]:
+        """The addresses to connect to: the host's, or its proxy's."""
+        if self._proxy is None:
+            return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
+        if not self._allow_private and inside_literally(self._host):
+            raise _refused(self._host)
+        try:
+            return self._resolver.addresses(self._proxy.host, self._proxy.port, timeout)
+        except ConnectFailed as error:
+            raise ProxyFailed(detail=f"{self._proxy.name}: {error.detail}") from error
+
     def _allowed(self, addresses: list[Address]) -> list[Address]:
         if self._allow_private:
             return addresses
         allowed = [address for address in addresses if not inside(address.host)]
         if not allowed:
-            host = addresses[0].host
-            raise AddressRefused(detail=f"{host} is no public address, and the service does not say allow_private")
+            raise _refused(addresses[0].host)
         return allowed
 
     def _connected(self, addresses: list[Address], until: float) -> Connection:
         """One that also does what comes after TCP; where that fails, the addresses left are tried."""
         while True:
-            sock, address = self._dialler.dial(addresses, until)
+            sock, address = self._dial(addresses, until)
             try:
-                return self._handshake(sock, until) if self._tls else Connection(sock, self._clock)
+                return self._ready(sock, until)
             except OSError:
                 sock.close()
                 self._dialler.put_behind(address)
                 addresses.remove(address)
                 if not addresses or self._clock.now() >= until:
                     raise
+            except GatewayError:
+                sock.close()
+                raise
 
-    def _handshake(self, sock: socket.socket, until: float) -> Connection:
-        assert self._tls is not None
+    def _dial(self, addresses: list[Address], until: float) -> tuple[socket.socket, Address]:
+        try:
+            return self._dialler.dial(addresses, until)
+        except OSError as error:
+            if self._proxy is None or is_exhaustion(error):
+                raise
+            raise ProxyFailed(detail=f"{self._proxy.name}: {type(error).__name__}: {error}") from error
+
+    def _ready(self, sock: socket.socket, until: float) -> Connection:
+        """A connection on which requests may be sent."""
+        connection = Connection(sock, self._clock)
+        if self._tls is None:
+            return connection
+        if self._proxy:
+            open_tunnel(connection, self._proxy, self._host, self._port, until)
+        return self._handshake(sock, self._tls(), until)
+
+    def _handshake(self, sock: socket.socket, tls: ssl.SSLContext, until: float) -> Connection:
         name = self._host.removesuffix(".")  # a name that ends in a dot is DNS's way of saying that it is complete
-        wrapped = self._tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        wrapped = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         connection = Connection(wrapped, self._clock)
         try:
             connection.patiently(until, wrapped.do_handshake)
@@ -167,3 +217,7 @@ class Connector:
             wrapped.close()
             raise
         return connection
+
+
+def _refused(address: str) -> AddressRefused:
+    return AddressRefused(detail=f"{address} is no public address, and the service does not say allow_private")

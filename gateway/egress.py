@@ -6,6 +6,7 @@ Python's own tables differ by version; RFC 6052 and RFC 8215 (NAT64), RFC 3056 (
 
 from __future__ import annotations
 
+import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _GLOBAL_UNICAST = IPv6Network("2000::/3")  # all that IANA has given out for use on the internet
@@ -34,6 +35,19 @@ _INSIDE_V6 = (  # of the global unicast addresses; loopback, ULA, link-local, di
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
+
+
+def inside_literally(host: str) -> bool:
+    """Whether a host, as it is written and without a look-up, is no public one: an address in any spelling that
+    resolvers take (``127.1``, ``0x7f.1``), or ``localhost`` (RFC 6761, 6.3)."""
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        entries = socket.getaddrinfo(name.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return False
+    return any(inside(str(address[0])) for *_, address in entries)
 
 
 def inside(address: str) -> bool:

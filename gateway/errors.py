@@ -13,7 +13,9 @@
         CredentialExpired   the vendor says it is stale: renew it, send once more
       DownstreamError
         ConnectFailed       not sent: any method may be sent again
-          ConnectTimeout
+          ConnectTimeout  AddressRefused
+          ProxyFailed         the operator's own proxy, and not the service
+            ProxyRefused
         OutcomeUnknown      sent, no answer: only what is idempotent may be sent again
           ConnectionLost  ReadTimeout  VendorUnreachable  VendorTimeout
         Failed              it said it failed (5xx): again if idempotent
@@ -189,6 +191,20 @@ class AddressRefused(ConnectFailed):
     """The service's name leads to an address that is not on the internet, and the catalog does not allow that."""
 
     retryable = False
+    message = "The catalog does not allow this service a private address (allow_private); nothing was sent."
+
+
+class ProxyFailed(ConnectFailed):
+    """The proxy by which calls leave is away, or cannot reach the service; the service saw nothing."""
+
+    message = "The egress proxy is away, or cannot reach the service; nothing was sent."
+
+
+class ProxyRefused(ProxyFailed):
+    """The proxy wants another password, or its rules forbid the way."""
+
+    retryable = False
+    message = "The egress proxy refused the call; nothing was sent to the service."
 
 
 class ConnectTimeout(ConnectFailed):

@@ -17,6 +17,7 @@ from gateway.checks import (
     check_cache,
     check_fallbacks,
     check_params,
+    check_public,
     check_signed,
     check_stand_ins,
     flat,
@@ -25,6 +26,7 @@ from gateway.checks import (
     unread,
 )
 from gateway.document import Document, DocumentError, Path_, read
+from gateway.egress_proxy import read_proxy
 from gateway.masking import Secret
 from gateway.rates import rate_of
 from schemas.catalog import CatalogSchema
@@ -88,6 +90,9 @@ class _Loader:
             if isinstance(given, Mapping)
         }
         self.notes: list[str] = []
+        self.egress_proxy: str | None = loaded.get("defaults", {}).get("egress_proxy")
+        self.tls: dict[str, str] = loaded.get("defaults", {}).get("tls", {})
+        tls_files(document, ("defaults", "tls"), self.tls, {})
         self.deadline = loaded.get("defaults", {}).get("deadline", BUILTIN["deadline"])
 
     def catalog(self) -> Catalog:
@@ -99,6 +104,8 @@ class _Loader:
         secrets = [
             value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
         ]
+        for service in services.values():
+            secrets.extend(service.egress_proxy.secrets if service.egress_proxy else ())
         for path, filled in self.document.injected:
             hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
             if "headers" in path or "query" in path or hidden:
@@ -120,7 +127,7 @@ class _Loader:
             auth=self._auth(name, auth),
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
-            tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {})),
+            tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {}), self.tls),
             roles=frozenset(raw.get("roles", ("user", "admin"))),
             methods=_NO_METHODS,
             breaker=Breaker(**self._merged("breaker", raw)),
@@ -129,9 +136,11 @@ class _Loader:
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
             allow_private=raw.get("allow_private", False),
+            egress_proxy=read_proxy(proxy) if (proxy := raw.get("egress_proxy", self.egress_proxy)) else None,
             proxy=proxy_paths(raw),
             rewrites=self._rewrites(name, raw),
         )
+        self.notes.extend(check_public(name, service))
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
             self.pause()

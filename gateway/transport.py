@@ -22,8 +22,10 @@ from gateway.incoming import Incoming, Pace
 from gateway.pool import Pool
 from gateway.resources import is_exhaustion
 from gateway.stream import Upload
+from gateway.tunnel import proxy_answered
 
 T = TypeVar("T")
+PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
 RECORD = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
 
 
@@ -37,8 +39,9 @@ class PooledAdapter(BaseAdapter):
     def __init__(self, origin: str, connector: Connector, max_response: int, pool_size: int, clock: Clock) -> None:
         super().__init__()
         self._connector = connector
-        self._origin_length = len(origin)
-        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
+        self._proxy = connector.forward_proxy
+        self._origin_length = 0 if self._proxy else len(origin)  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
+        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n{self._proxy.header if self._proxy else ''}"
         self._max_response = max_response
         self._clock = clock
         self._pool = Pool(pool_size, clock)
@@ -59,6 +62,8 @@ class PooledAdapter(BaseAdapter):
         def exchange(line: Connection) -> TimedResponse:
             response, first = self._exchange(line, request, wire, min(until, now() + read))
             response.first_byte = first - began
+            if self._proxy and response.status_code == PROXY_AUTHENTICATION_REQUIRED:
+                raise proxy_answered(response.status_code, self._proxy)
             return response
 
         return self._connected(min(connect, total), exchange)
@@ -86,6 +91,9 @@ class PooledAdapter(BaseAdapter):
         if upload:
             incoming.pour(upload)
         incoming.begin()
+        if self._proxy and incoming.status == PROXY_AUTHENTICATION_REQUIRED:
+            incoming.close()
+            raise proxy_answered(incoming.status, self._proxy)
         return incoming
 
     def _connected(self, wait: float, exchange: Callable[[Connection], T]) -> T:

@@ -25,6 +25,7 @@ from schemas.shapes import (
     one_of,
     seconds,
     text,
+    usable_proxy,
     usable_url,
     whole,
 )
@@ -76,6 +77,10 @@ class Tls(Strict):
     ca = text()
     cert = text()
     key = text()
+
+
+class DefaultTls(Strict):
+    ca = text()
 
 
 class Cache(Strict):
@@ -202,6 +207,7 @@ class ServiceSchema(Shared):
     breaker = nested(Breaker)
     max_response = whole(1)
     allow_private = flag()
+    egress_proxy = text(validate=usable_proxy)
     tls = nested(Tls)
     proxy = OneOfShapes(proxy_field)
     roles = fields.List(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
@@ -213,6 +219,8 @@ class Defaults(Strict):
     deadline = seconds()
     retry = nested(Retry)
     breaker = nested(Breaker)
+    egress_proxy = text(validate=usable_proxy)
+    tls = nested(DefaultTls)
 
 
 class Part(Strict):

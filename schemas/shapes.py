@@ -158,3 +158,19 @@ RATE = validate.Regexp(
     r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # as OpenAPI's readers, who know no \Z, understand it, too
     error="must be a number per second, minute, hour or day, such as 100/minute",
 )
+
+
+def usable_proxy(value: str) -> None:
+    """The message never quotes the value, which may hold a password."""
+    if value == "none":
+        return
+    say = "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, special characters %-quoted, or none"
+    try:
+        parts = urlsplit(value)
+        complete = parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
+    except ValueError:
+        raise ValidationError(say) from None
+    if not complete or parts.query or parts.fragment or value.count("@") > 1 or not value.isascii():
+        raise ValidationError(say)
+    if re.search(r"\s", value):
+        raise ValidationError(say)

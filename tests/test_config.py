@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from certifi import where
 from redis import ConnectionPool
 
 import config
 from config import Settings, SettingsError
+from config.environ import PROXY_VARIABLES
+from gateway.certificates import Trust
 
 ROOT = Path(__file__).parents[1]
 SECRET = "x" * 32
@@ -373,3 +376,57 @@ def test_a_name_that_is_near_to_a_settings_is_warned_of_without_its_value(
         "PROT: is no setting; did you mean PORT?",
         "REDIS_URI: is no setting; did you mean REDIS_URL?",
     ]
+
+
+def test_an_egress_proxys_password_is_a_secret_and_a_wrong_one_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EGRESS_PROXY", "http://ann:hun%2Fter2@proxy:3128")
+    monkeypatch.setenv("EGRESS_NO_PROXY", ".example.com, 10.0.0.0/8")
+    settings = Settings.from_env()
+    assert {"hun/ter2", "hun%2Fter2"} <= {each.reveal() for each in settings.secrets}
+    assert "ter2" not in repr(settings)
+    assert settings.outbound.proxy and (settings.outbound.proxy.host, settings.outbound.proxy.port) == ("proxy", 3128)
+    assert ("a.example.com", 443) in settings.outbound.no_proxy
+
+    monkeypatch.setenv("EGRESS_PROXY", "https://ann:hunter2@proxy")
+    monkeypatch.setenv("EGRESS_NO_PROXY", "http://proxy")
+    with pytest.raises(SettingsError, match=r"EGRESS_PROXY: must be http://HOST:PORT") as caught:
+        Settings.from_env()
+    assert "EGRESS_NO_PROXY: must be a comma-separated list" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_proxy_that_the_environment_names_for_others_is_noted_unless_the_setting_says_something(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in PROXY_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert not [each for each in Settings.from_env().warnings if "PROXY" in each]
+    monkeypatch.setenv("HTTPS_PROXY", "http://ann:hunter2@proxy:3128")
+    [note] = [each for each in Settings.from_env().warnings if "PROXY" in each]
+    assert note.startswith("HTTPS_PROXY: is not used; calls to services go by EGRESS_PROXY")
+    assert "hunter2" not in note
+    monkeypatch.setenv("EGRESS_PROXY", "none")
+    assert not [each for each in Settings.from_env().warnings if "PROXY" in each]
+
+
+def test_who_is_trusted_is_read_as_openssl_and_requests_read_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bundle, mine, folder = where(), tmp_path / "mine.pem", str(tmp_path)
+    mine.write_bytes(Path(bundle).read_bytes())
+    assert Settings.from_env().outbound.trust == Trust(bundle, None)
+    for settings, trust in (
+        ({"REQUESTS_CA_BUNDLE": str(mine)}, Trust(str(mine), None)),
+        ({"REQUESTS_CA_BUNDLE": folder}, Trust(None, folder)),
+        ({"REQUESTS_CA_BUNDLE": folder, "SSL_CERT_FILE": str(mine)}, Trust(str(mine), None)),
+        ({"SSL_CERT_DIR": folder}, Trust(bundle, folder)),
+    ):
+        with monkeypatch.context() as patch:
+            for name, value in settings.items():
+                patch.setenv(name, value)
+            assert Settings.from_env().outbound.trust == trust
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "/no/such.pem")
+            with pytest.raises(SettingsError, match=f"^{name}: must name a PEM file"):
+                Settings.from_env()

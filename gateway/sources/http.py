@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from gateway.call import HttpRequest, HttpResponse
-from gateway.catalog import Timeout
+from gateway.catalog import Timeout, Tls
 from gateway.client import long_poll_channel
 from gateway.clock import Clock
 from gateway.errors import GatewayError
@@ -23,7 +23,7 @@ class Server:
 
     def __init__(self, address: Address, label: str, clock: Clock) -> None:
         self._url, self._label, self._clock = address.url, label, clock
-        self._channel = long_poll_channel(address.url, LARGEST, clock, address.tls)
+        self._channel = long_poll_channel(address.url, LARGEST, clock, address.tls or Tls())
 
     def get(
         self, path: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None, held: float = 0

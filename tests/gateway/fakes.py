@@ -14,7 +14,7 @@ from gateway import Call, Caller, Gateway
 from gateway.bodies import dump_json
 from gateway.call import HttpRequest, Trace
 from gateway.catalog import Catalog
-from gateway.client import Client
+from gateway.client import Client, Outbound
 from gateway.clock import Clock
 from gateway.loader import load_catalog
 from gateway.masking import Masker
@@ -70,12 +70,18 @@ def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = No
 
 
 def gateway_parts(
-    *, clock: Clock, store: Store | None = None, resolver: Resolver | None = None, **options: Any
+    *,
+    clock: Clock,
+    store: Store | None = None,
+    resolver: Resolver | None = None,
+    outbound: Outbound | None = None,
+    **options: Any,
 ) -> Parts:
     """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
     parts = Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
-    return replace(parts, client=Client(clock, resolver)) if resolver else parts
+    client = Client(clock, resolver or Resolver(clock), outbound, lambda why: options["log"].warning("tls", why=why))
+    return replace(parts, client=client)
 
 
 QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}

@@ -11,7 +11,7 @@ from gateway.egress import inside
 from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
 from gateway.resolver import Address, Resolver, system_addresses
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, service
+from tests.gateway.fakes import Gate, make_catalog, service
 
 Open = Callable[..., Gate]
 M = {"m": {"http": "GET /anything"}}
@@ -69,6 +69,20 @@ def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox)
     assert "127.0.0.1" not in error.text
     [line] = at.log.events
     assert line["why"] == "127.0.0.1 is no public address, and the service does not say allow_private"
+    assert error.text == "The catalog does not allow this service a private address (allow_private); nothing was sent."
+    [note] = at.gateway.catalog.notes
+    say = "is no public address, so every call is refused; write allow_private: true if it is meant"
+    assert note == f"services.s: 127.0.0.1 {say}"
+
+
+@pytest.mark.parametrize(
+    ("url", "noted"),
+    [("http://localhost:8080", True), ("http://10.0.0.7", True), ("http://[::1]:1", True), ("http://127.1", True),
+     ("https://api.example.com", False), ("https://8.8.8.8", False), ("https://db.internal", False)],
+)  # fmt: skip
+def test_the_catalog_notes_a_private_address_that_the_service_may_not_have(url: str, noted: bool) -> None:
+    assert bool(make_catalog({"s": service(url, allow_private=False, methods=M)}).notes) is noted
+    assert not make_catalog({"s": service(url, allow_private=True, methods=M)}).notes
 
 
 def test_a_service_that_says_so_may_be_private(open_gate: Open, box: Sandbox) -> None:
