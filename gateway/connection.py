@@ -52,7 +52,9 @@ class Connection:
     def send(self, data: bytes | memoryview, until: float) -> int:
         """How many bytes were taken."""
         if self._tls:
-            return cast(int, self.patiently(until, self.sock.send, data))
+            while not (sent := self.patiently(until, self.sock.send, data)):
+                self._await(select.POLLOUT, until, None)  # gevent answers 0 where ssl raises SSLWantWriteError
+            return cast(int, sent)
         self.sock.settimeout(left(self._clock, until))
         return self.sock.send(data)
 

@@ -7,14 +7,16 @@ import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 from cryptography import x509
 
-from tests.e2e.live import Live
-from tests.gateway.test_gateway_tls import make_pem
+from tests.e2e.live import Live, wait_for
+from tests.gateway.test_gateway_tls import TlsWire, make_pem
 
 CATALOG = """
 version: 1
@@ -26,6 +28,7 @@ services:
     timeout: {{connect: 1, read: 1}}
     deadline: 1
     retry: {{times: 0}}
+    proxy: true
     methods: {{get: {{http: GET /}}}}
 """
 
@@ -98,3 +101,20 @@ def test_a_service_that_drips_tls_cannot_outlast_the_deadline(tmp_path: Path, fr
 
     assert answer.status_code == 504, answer.text
     assert took < 2.5
+
+
+def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_nobody(tmp_path: Path) -> None:
+    pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    with TlsWire(pem, reads=False) as server, ThreadPoolExecutor(1) as pool:
+        live = Live(tmp_path, CATALOG.format(port=server.port, pem=pem)).start()
+        try:
+            live.token()
+            upload = pool.submit(live.post, "/api/v1/proxy/drip/x", data=b"x" * 32_000_000)
+            wait_for(lambda: server.peers)
+            others = [requests.get(f"{live.url}/healthz", timeout=5).status_code for _ in range(3)]
+            answer = upload.result()
+        finally:
+            live.stop()
+
+    assert others == [200, 200, 200]
+    assert answer.json()["code"] in (-1001, -1011), answer.text
