@@ -15,7 +15,7 @@ from flask_caching import Cache
 
 import api
 import cli
-from api import edge, identity, logs
+from api import edge, identity, logs, native
 from api.file_store import FileStore
 from api.parts import Parts
 from config import Settings
@@ -27,6 +27,7 @@ from gateway.metrics import Metrics
 from gateway.parts import Parts as GatewayParts
 from gateway.redis_store import RedisStore
 from gateway.resolver import Resolver
+from gateway.sources import open_source
 from gateway.stores import MemoryStore, Store
 from gateway.watcher import Watcher
 from models import Database
@@ -66,7 +67,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None, *, 
     files = FileStore(Path(settings.files_dir), database)
     files.sweep()
     store, cached = _stores(app, settings, clock, log)
-    watcher = _watcher(settings, clock=clock, log=log, masker=masker)
+    watcher = _watcher(settings, clock, log, masker)
     shared = GatewayParts.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
     made = app.extensions["postern"] = Parts(
         settings=settings,
@@ -91,8 +92,9 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None, *, 
     return app
 
 
-def _watcher(settings: Settings, **shared: Any) -> Watcher:
-    return Watcher.of(settings.catalog, settings.environ, settings.catalog_copy, **shared)
+def _watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watcher:
+    source = open_source(settings.catalog, settings.environ, clock, masker, native.aside)
+    return Watcher.of(source, settings.environ, settings.catalog_copy, clock=clock, log=log)
 
 
 def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gateway:

@@ -13,12 +13,13 @@ import sys
 
 import gevent
 
-from api import logs
+from api import logs, native
 from config import Settings, SettingsError, places
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
 from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
+from gateway.sources import open_source
 from gateway.watcher import Watcher
 from server import descriptors, requests, responses, stopping
 from server.log import Logger
@@ -31,12 +32,10 @@ try:  # here and not only in each worker, or gunicorn would start failing worker
     _settings = Settings.from_env()
     _masker = Masker()
     _log = logs.configure(_settings.log_level, _masker, sys.stdout.buffer)
-    _watcher = Watcher.of(
-        _settings.catalog, _settings.environ, _settings.catalog_copy,
-        clock=SystemClock(), log=_log, masker=_masker,
-    )  # fmt: skip
+    _source = open_source(_settings.catalog, _settings.environ, SystemClock(), _masker, native.aside)
+    _watcher = Watcher.of(_source, _settings.environ, _settings.catalog_copy, clock=SystemClock(), log=_log)
     _watcher.load()
-    _watcher.source.close()
+    _source.close()
 except (SettingsError, CatalogError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error
 
@@ -90,7 +89,7 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
-    share(_metrics, worker.slot)
+    share(_metrics, worker.slot, _log.warning)
 
 
 def child_exit(server, worker):

@@ -10,7 +10,14 @@ from typing import Any
 
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
@@ -18,6 +25,7 @@ from werkzeug.exceptions import HTTPException
 from api.answers import shape
 from api.parts import parts
 from gateway.bodies import dump_json
+from gateway.disk import shortage
 from gateway.errors import (
     CallerError,
     Conflict,
@@ -31,9 +39,11 @@ from gateway.errors import (
     VendorCircuitOpen,
 )
 from gateway.masking import path_shown
+from models import CommitUnknown
 from schemas.bounded import MAX_PROBLEMS
 
 PROXIED = "/api/v1/proxy/"
+READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
 MAX_NAME_CHARACTERS = 100  # of a field that an answer names
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
@@ -140,6 +150,12 @@ class WriteUnknown(GatewayError):
     message = "Whether this was stored is unknown; look before you send it again."
 
 
+class NoRoom(Unavailable):
+    """A disk, a file descriptor or memory."""
+
+    message = "This service has no room for this now; try again."
+
+
 class NotReady(Unavailable):
     message = "Not ready; error.fields says what is missing."
 
@@ -171,8 +187,11 @@ def register(app: Flask) -> None:
     app.register_error_handler(GatewayError, answer)
     app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
     app.register_error_handler(IntegrityError, lambda error: answer(Conflict(detail=type(error.orig).__name__)))
-    for away in (OperationalError, InterfaceError, PoolTimeout):
+    for away in (OperationalError, InterfaceError, InternalError, PoolTimeout):
         app.register_error_handler(away, database_away)
+    app.register_error_handler(CommitUnknown, write_unknown)
+    for kind in (OSError, MemoryError, RuntimeError):
+        app.register_error_handler(kind, no_room)
     app.register_error_handler(DataError, unfit)
     app.register_error_handler(StaleDataError, lambda error: answer(PreconditionFailed()))
     app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
@@ -198,9 +217,28 @@ def database_away(error: SQLAlchemyError) -> Response:
     cause = getattr(error, "orig", None)
     if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # a wrong statement, not a database away
         return unforeseen(error)
+    if isinstance(error, InternalError) and getattr(cause, "sqlstate", None) != READ_ONLY:
+        return unforeseen(error)
     told = cause or error  # not the whole of it: that quotes the statement and its values
     parts().log.error("database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told))
     return answer(DatabaseAway(retry_after=1))
+
+
+def write_unknown(error: CommitUnknown) -> Response:
+    """-5002: who sends it again without a look may do it twice."""
+    cause = getattr(error.__cause__, "orig", error)
+    parts().log.error("database", request_id=g.get("request_id"), kind=type(cause).__name__, error=f"COMMIT: {cause}")
+    return answer(WriteUnknown())
+
+
+def no_room(error: Exception) -> Response:
+    """-5001 where a disk, descriptors or memory of ours are away or full; any other such error is unforeseen."""
+    problem = shortage(error)
+    if not problem:
+        return unforeseen(error)
+    path = path_shown(request.path)
+    parts().log.error("no_room", request_id=g.get("request_id"), path=path, problem=problem, error=str(error))
+    return answer(NoRoom())
 
 
 def unfit(error: DataError) -> Response:

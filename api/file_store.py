@@ -11,23 +11,23 @@ from __future__ import annotations
 import fcntl
 import os
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from gevent import get_hub, monkey
 from sqlalchemy.exc import SQLAlchemyError
 
-from models import Database, File
+from api.native import beside
+from models import CommitUnknown, Database, File
 
 
 class FileStore:
     """``folder`` must allow ``flock``, and is shared by processes of one machine."""
 
     def __init__(self, folder: Path, database: Database) -> None:
-        self._folder = folder.absolute()
-        self._markers = self._folder / "pending"
+        self.folder = folder.absolute()
+        self._markers = self.folder / "pending"
         self._database = database
 
     @staticmethod
@@ -36,19 +36,21 @@ class FileStore:
         return f"{stored_as[:2]}/{stored_as[2:4]}/{stored_as}"
 
     def path(self, stored_as: str) -> Path:
-        return self._folder / self.place(stored_as)
+        return self.folder / self.place(stored_as)
 
     @contextmanager
     def pending(self, stored_as: str) -> Iterator[None]:
-        """While bytes and row come or go together. Whatever happens inside, no bytes stay without a row."""
+        """While bytes and row come or go together. Whatever happens inside, no bytes stay without a row at its end."""
         marker, handle = self._mark(stored_as)
         try:
             yield
+        except CommitUnknown:
+            raise  # the database may still be at it: the marker stays, and a sweep settles it
         except BaseException:
             self._settle(marker, stored_as)
             raise
         else:
-            marker.unlink()
+            self._settle(marker, stored_as)
         finally:
             os.close(handle)
 
@@ -60,9 +62,9 @@ class FileStore:
         with path.open("xb") as out:
             yield out
             out.flush()
-            _beside_greenlets(os.fsync, out.fileno())
-        for folder in (path.parent, path.parent.parent, self._folder):
-            _beside_greenlets(_sync_folder, folder)
+            beside(os.fsync, out.fileno())
+        for folder in (path.parent, path.parent.parent, self.folder):
+            beside(_sync_folder, folder)
 
     def remove(self, stored_as: str) -> None:
         self.path(stored_as).unlink(missing_ok=True)
@@ -71,7 +73,7 @@ class FileStore:
         """Settle what processes that died left behind, and tell how much that was."""
         settled = 0
         for marker in self._markers.glob("*.*") if self._markers.is_dir() else ():
-            with suppress(FileNotFoundError, BlockingIOError), marker.open("rb") as handle:
+            with suppress(OSError), marker.open("rb") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held by a process that lives: not ours to judge
                 settled += self._settle(marker, marker.name.partition(".")[0])
         return settled
@@ -87,15 +89,15 @@ class FileStore:
             os.close(handle)  # a sweep came between the two
 
     def _settle(self, marker: Path, stored_as: str) -> bool:
-        """Bytes that have no row go; where the database does not say, the marker stays for the next sweep."""
+        """Bytes that have no row go; where the database or the disk does not let them, the marker stays for a sweep."""
         try:
             with self._database.reading() as session:
                 keep = File.is_stored(session, stored_as)
-        except SQLAlchemyError:
+            if not keep:
+                self.remove(stored_as)
+            marker.unlink(missing_ok=True)
+        except (SQLAlchemyError, OSError):
             return False
-        if not keep:
-            self.remove(stored_as)
-        marker.unlink(missing_ok=True)
         return True
 
 
@@ -105,11 +107,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _beside_greenlets(work: Callable[..., Any], *args: Any) -> None:
-    """Wait for a slow disk in a thread of its own where others would have to wait, too."""
-    if monkey.is_module_patched("threading"):
-        get_hub().threadpool.apply(work, args)
-    else:
-        work(*args)

@@ -91,12 +91,10 @@ def delete_file(file_id: int) -> None:
     """One file, by its owner or an admin. Who is downloading it gets it whole."""
     with parts().database.reading() as session:
         stored_as = _found(session, file_id).stored_as
-    with parts().files.pending(stored_as):
-        with writing("files") as session:
-            file = _found(session, file_id)
-            check_file_match(file)
-            session.delete(file)
-        parts().files.remove(stored_as)
+    with parts().files.pending(stored_as), writing("files") as session:
+        file = _found(session, file_id)
+        check_file_match(file)
+        session.delete(file)
 
 
 def _visible() -> Select[Any]:

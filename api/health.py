@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.answers import envelope
 from api.errors import NotReady
 from api.parts import parts
+from gateway.disk import disk_problem
 from gateway.errors import StoreAway
 from gateway.stores import Store
 from models import migrate
@@ -27,7 +28,8 @@ def readyz() -> Response:
 
     With REDIS_DOWN=open the cache may be away.
 
-    A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves.
+    A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves. Nor is a
+    folder for files that takes none: uploads are refused, and all else goes on.
     """
     if parts().stopping.is_set():
         raise NotReady(fields={"server": ["stopping"]})
@@ -36,13 +38,18 @@ def readyz() -> Response:
     cache = "ok" if is_there(parts().store) else "away"
     if cache == "away" and parts().settings.redis_down == "closed":
         raise NotReady(fields={"cache": ["Redis does not answer."]})
-    return envelope({"database": "ok", "cache": cache, "catalog": str(parts().gateway.catalog_state)})
+    catalog = str(parts().gateway.catalog_state)
+    files = disk_problem(parts().files.folder)
+    return envelope({"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"})
 
 
 def database_problem() -> str:
-    """Why the database cannot be used; empty when it can."""
+    """Why the database cannot be used, to write too; empty when it can."""
+    database = parts().database
     try:
-        revision = migrate.revision_of(parts().database)
+        revision = migrate.revision_of(database)
+        if problem := database.write_problem():
+            return problem
     except SQLAlchemyError as error:
         return type(error).__name__
     return "" if revision == migrate.newest() else "It is not at this version's tables; run: flask db upgrade"

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-import gevent
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from gevent import monkey
+
+from api.native import beside
 
 AT_ONCE = 2
 
@@ -34,14 +34,11 @@ def verify_password(password_hash: str | None, password: str) -> bool:
 def _fits(password_hash: str, password: str) -> bool:
     try:
         return _hasher.verify(password_hash, password)
-    except (VerificationError, InvalidHashError):  # caught here: gevent prints what leaves a thread of its pool
+    except (VerificationError, InvalidHashError):
         return False
 
 
 def _apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Hash; under gevent in a real thread, as it would hold up every other greenlet."""
+    """Hash, a few at a time."""
     with _slots:
-        if monkey.is_module_patched("threading"):
-            result: R = gevent.get_hub().threadpool.apply(work, args, kwargs)
-            return result
-        return work(*args, **kwargs)
+        return beside(work, *args, **kwargs)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 from api.errors import TokenExpired, TokenInvalid
 from config import Settings, SettingsError
 from gateway.clock import Clock
+from gateway.regular_file import MAX_SECRET_BYTES, read_regular
 from schemas.catalog import ROLES
 
 LEEWAY = 10  # seconds another machine's clock may be ahead of ours; a token's end is exact
@@ -153,7 +154,7 @@ def _keys(settings: Settings) -> tuple[Any, list[Any]]:
 
 def _load(setting: str, file: str, wanted: type) -> Any:
     try:
-        pem = Path(file).read_bytes()
+        pem = read_regular(Path(file), MAX_SECRET_BYTES)
         key = load_pem_private_key(pem, None) if setting == "JWT_PRIVATE_KEY_FILE" else load_pem_public_key(pem)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError(f"{setting}: {file} is not a PEM key that can be read without a password") from error

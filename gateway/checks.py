@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from gateway.aggregates import REQUEST, Aggregate, AggregatePart, read_reference
 from gateway.catalog import STREAMED_BODIES, Param, Service, Tls, kind_of
 from gateway.document import Document, Path_
 from gateway.egress import inside_literally
+from gateway.regular_file import MAX_SECRET_BYTES, read_regular
 from schemas.catalog_formats import XML_MEMBER
 from schemas.params import value_problems
 from schemas.shapes import SETTABLE_HEADER
@@ -206,6 +208,7 @@ def tls_files(document: Document, where: Path_, raw: Mapping[str, str], defaults
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         if "ca" in raw:
+            read_regular(Path(raw["ca"]), MAX_SECRET_BYTES)  # OpenSSL would wait for a FIFO
             context.load_verify_locations(raw["ca"])
     except (OSError, ValueError):  # ssl.SSLError is one; a NUL in a name is the other
         document.complain((*where, "ca"), "must name a PEM file of certificates that can be read")
@@ -213,6 +216,8 @@ def tls_files(document: Document, where: Path_, raw: Mapping[str, str], defaults
         document.complain((*where, "key"), "needs cert, too")
     try:
         if tls.cert:
+            for file in filter(None, (tls.cert, tls.key)):
+                read_regular(Path(file), MAX_SECRET_BYTES)
             context.load_cert_chain(tls.cert, tls.key, password="")  # or it would ask the terminal
     except (OSError, ValueError):
         say = "must name a PEM file of a certificate and, here or as key, its unencrypted private key"

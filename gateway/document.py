@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 import yaml
 
+from gateway.regular_file import MAX_SECRET_BYTES, read_regular
+
 Path_ = tuple[str | int, ...]
 MOST_NODES = 1_000_000
 DEEPEST = 64
@@ -231,7 +233,7 @@ class _Builder:
 
     def _from_file(self, file: Path, path: Path_) -> str:
         try:
-            content = file.read_text(encoding="utf-8").rstrip("\r\n")
+            content = read_regular(file, MAX_SECRET_BYTES).decode().rstrip("\r\n")
             self.document.injected.append((path, content))
             return content
         except (OSError, UnicodeDecodeError) as error:

@@ -6,6 +6,10 @@ import os
 import tempfile
 from pathlib import Path
 
+from gateway.regular_file import read_regular
+
+MAX_COPY_BYTES = 65 * 1024 * 1024  # a catalog's and the first line
+
 
 class LastGood:
     """A text and where it came from. What came from elsewhere does not count: it would be another catalog.
@@ -20,7 +24,7 @@ class LastGood:
     def read(self) -> tuple[str, float] | None:
         """The text and when it was written (Unix seconds); None where there is none of this source."""
         try:
-            content = self.path.read_bytes().decode()
+            content = read_regular(self.path, MAX_COPY_BYTES).decode()
             written = self.path.stat().st_mtime
         except (OSError, UnicodeDecodeError):
             return None

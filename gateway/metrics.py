@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from functools import cache, partial
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -26,6 +27,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+
+from gateway.metric_files import MetricFiles
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -41,12 +44,14 @@ def shared_folder() -> str:
     return tempfile.mkdtemp(prefix="postern-metrics-")
 
 
-def share(folder: str, slot: int) -> None:
+def share(folder: str, slot: int, warn: Callable[..., Any]) -> None:
     """Count in files of this folder from now on; to be said before there are ``Metrics``.
 
     :param slot: no other living process has it.
+    :param warn: as a structlog logger's ``warning``; told once when the files have no space, and once when they have.
     """
     os.environ[FOLDER] = folder  # prometheus_client knows no other way
+    MetricFiles(warn).install()
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 

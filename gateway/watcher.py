@@ -14,10 +14,9 @@ from gateway.catalog import Catalog
 from gateway.clock import Clock, Pause
 from gateway.last_good import LastGood
 from gateway.loader import CatalogError, load_catalog
-from gateway.masking import Masker
 from gateway.parts import Log
 from gateway.policies.backoff import delay
-from gateway.sources import Missing, Source, SourceError, Stopping, open_source
+from gateway.sources import Missing, Source, SourceError, Stopping
 
 CALM = 0.2  # seconds at least between two questions, whatever a source answers
 MOST_TOLD = 4000  # characters of one problem in the log
@@ -34,6 +33,7 @@ class CatalogState:
     :param taken: how many took another's place.
     :param refused: how many times the source was found wrong or away, in one way or another.
     :param error: why the source's present text does not serve; for anybody to read. Empty when it does.
+    :param copy_error: why there is no copy of what serves for a restart; empty when there is one.
     """
 
     version: str = ""
@@ -41,13 +41,15 @@ class CatalogState:
     taken: int = 0
     refused: int = 0
     error: str = ""
+    copy_error: str = ""
 
     def __str__(self) -> str:
         """``ok``, or what ``/readyz`` says instead."""
-        if not self.error:
-            return "ok"
-        taken = datetime.fromtimestamp(self.taken_at, UTC)
-        return f"last good one of {taken:%Y-%m-%dT%H:%M:%SZ}; {self.error}"
+        said = "ok"
+        if self.error:
+            taken = datetime.fromtimestamp(self.taken_at, UTC)
+            said = f"last good one of {taken:%Y-%m-%dT%H:%M:%SZ}; {self.error}"
+        return f"{said}; no copy can be kept for a restart: {self.copy_error}" if self.copy_error else said
 
 
 class Watcher:
@@ -78,12 +80,8 @@ class Watcher:
         self._refused: tuple[str, Exception | None, float] = "", None, 0.0  # version, why, when
 
     @classmethod
-    def of(cls, address: str, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log, masker: Masker) -> Watcher:
-        """For the source that ``CATALOG`` names, with its copy in this file.
-
-        :raises AddressError: it names none.
-        """
-        source = open_source(address, env, clock, masker)
+    def of(cls, source: Source, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log) -> Watcher:
+        """With its copy in this file."""
         return cls(source, env, LastGood(Path(copy), source.name), clock=clock, log=log)
 
     def load(self) -> Catalog:
@@ -160,10 +158,13 @@ class Watcher:
     def keep(self) -> None:
         """A copy of what serves, for who comes after."""
         self._kept = self.state.version
+        copy_error = ""
         try:
             self.last_good.write(self.text)
         except OSError as error:
+            copy_error = error.strerror or type(error).__name__
             self._log.warning("catalog", problem=f"no copy can be kept for a restart: {error}")
+        self.state = replace(self.state, copy_error=copy_error)
 
     def _tell(self, error: Exception) -> None:
         """In the state and, unless it is what was told last, in the log."""

@@ -1,7 +1,7 @@
 """SQLAlchemy tables, and the few queries that are worth a name."""
 
 from models.callers import App, User
-from models.database import Base, Database, UtcDateTime
+from models.database import Base, CommitUnknown, Database, UtcDateTime
 from models.goods import PRODUCTS, Order, OrderLine, Product
 from models.logins import RefreshToken, RevokedToken, forget_expired
 from models.things import Document, File
@@ -10,6 +10,7 @@ __all__ = [
     "PRODUCTS",
     "App",
     "Base",
+    "CommitUnknown",
     "Database",
     "Document",
     "File",

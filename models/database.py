@@ -18,12 +18,15 @@ from sqlalchemy import (
     TypeDecorator,
     create_engine,
     event,
+    func,
     make_url,
+    select,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.clock import SystemClock
+from gateway.disk import disk_problem
 from models import postgresql
 from models.totals import Totals
 
@@ -34,6 +37,10 @@ WAIT = 5.0  # seconds a writer waits for another
 BUSY_TIMEOUT = 20
 _clock = SystemClock()
 _PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+class CommitUnknown(SQLAlchemyError):
+    """COMMIT was sent and its answer never came: the transaction was kept, or it was not."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -88,10 +95,15 @@ class Database:
 
         On SQLite it takes the write lock at once, as a lock asked for half-way through may be refused unwaited;
         on PostgreSQL ``session.get`` locks the row. Either way a row got in it stays as it is until its end.
+
+        :raises CommitUnknown: whether it was committed cannot be known; after any other exception it was not.
         """
         try:
-            with self._sessions.begin() as session:
+            with self._sessions() as session:
                 yield session
+                session.flush()
+                with _answered():
+                    session.commit()
         finally:
             self.totals.forget()
 
@@ -99,8 +111,10 @@ class Database:
     def changing(self) -> Iterator[Connection]:
         """The same for statements on columns, less what a session costs, which is as much as one of them."""
         try:
-            with self._writes.begin() as connection:
+            with self._writes.connect() as connection:
                 yield connection
+                with _answered():
+                    connection.commit()
         finally:
             self.totals.forget()
 
@@ -116,9 +130,35 @@ class Database:
         with self.engine.connect() as connection:
             yield connection
 
+    def write_problem(self) -> str:
+        """Why it takes no writes, as far as that shows without one; empty when it does.
+
+        :raises SQLAlchemyError: it does not answer.
+        """
+        url = self.engine.url
+        if url.get_backend_name() == "postgresql":
+            with self.asking() as connection:
+                read_only = connection.scalar(select(func.current_setting("transaction_read_only"))) == "on"
+            return "It is read-only." if read_only else ""
+        if not url.database or url.database == ":memory:":
+            return ""
+        file = Path(url.database)
+        return disk_problem(file) or disk_problem(file.parent)
+
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Around a COMMIT and nothing else."""
+    try:
+        yield
+    except DBAPIError as error:
+        if postgresql.is_refusal(error.orig) or isinstance(error.orig, sqlite3.Error):  # that one undoes what it fails
+            raise
+        raise CommitUnknown from error
 
 
 class _Writer(Session):

@@ -13,6 +13,7 @@ CONNECT_TIMEOUT = 3  # seconds
 STATEMENT_TIMEOUT = 4  # seconds; the server ends what takes longer
 ANSWER_TIMEOUT = 5  # seconds; then the server itself is taken for gone
 LOCK_TIMEOUT = 3  # seconds a statement waits for another's row or table
+GOING_AWAY = ("08", "57P", "40003")  # SQLSTATEs that say nothing about the statement
 
 
 class Impatient(psycopg.Connection[Any]):
@@ -50,6 +51,12 @@ def engine(url: URL, patient: bool, **pool: Any) -> Engine:
     if not patient:
         event.listen(made, "do_connect", lambda _dialect, _record, args, named: Impatient.connect(*args, **named))
     return made
+
+
+def is_refusal(error: BaseException | None) -> bool:
+    """Whether the server itself said no, so that the transaction is undone; one that goes away may say so too late."""
+    state = getattr(error, "sqlstate", None)
+    return state is not None and not state.startswith(GOING_AWAY)
 
 
 def alone(session: Session, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gateway.background import Aside, in_thread
 from gateway.clock import Clock
 from gateway.masking import Masker
 from gateway.sources.address import Address, AddressError
@@ -17,14 +18,15 @@ __all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopp
 _KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Source]] = {"consul": Consul, "nacos": Nacos}
 
 
-def open_source(text: str, env: Mapping[str, str], clock: Clock, masker: Masker) -> Source:
+def open_source(text: str, env: Mapping[str, str], clock: Clock, masker: Masker, aside: Aside = in_thread) -> Source:
     """The source that ``CATALOG`` names.
 
     :param env: where tokens and passwords may stand that the address does not have.
     :param masker: learns them, and those that will be fetched.
+    :param aside: for what may block a whole thread.
     :raises AddressError: it is no address.
     """
     address = Address.read(text)
     if address is None:
-        return File(text)
+        return File(text, aside)
     return _KINDS[address.kind](address, env, clock, masker)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from gateway.background import Aside, in_thread
+from gateway.regular_file import read_regular
 from gateway.sources.source import SourceError, Stopping
+
+T = TypeVar("T")
+MAX_CATALOG_BYTES = 64 * 1024 * 1024
+READ_SECONDS = 5.0
 
 EVERY = 1.0  # seconds between looks
 WRITTEN = 0.3  # seconds for which nobody may have written to a file for it to count as written to its end
@@ -30,20 +39,24 @@ class File:
 
     A change is taken once the file stays as it is for a moment: what is cut short while it is copied over would often
     be a catalog, too.
+
+    :param aside: a disk that hangs, as one on the network may, holds up nobody else.
     """
 
     away = False
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, aside: Aside = in_thread) -> None:
         self.name = path
         self.label = Path(path).name
         self._path = Path(path)
         self._given: object = _NOTHING
         self._seen: _Stamp | None = None
+        self._aside = aside
+        self._busy = False
 
     def read(self) -> str:
         try:
-            return self._path.read_text(encoding="utf-8")
+            return self._looked(lambda: read_regular(self._path, MAX_CATALOG_BYTES)).decode()
         except (OSError, UnicodeDecodeError) as error:
             why = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
             raise SourceError(f"{self.label} {why}", why) from error
@@ -68,10 +81,28 @@ class File:
     def _stamp(self) -> _Stamp | None:
         """None where there is no file that can be looked at."""
         try:
-            found = self._path.stat()
+            found = self._looked(self._path.stat)
         except OSError:
             return None
         return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+    def _looked(self, work: Callable[[], T]) -> T:
+        """What a look at the disk gives, if it comes back in time; while one hangs there is no other.
+
+        :raises TimeoutError: it does not.
+        """
+
+        def look() -> T:
+            try:
+                return work()
+            finally:
+                self._busy = False
+
+        if not self._busy:
+            self._busy = True
+            with suppress(TimeoutError):
+                return self._aside(look, READ_SECONDS)
+        raise TimeoutError(errno.ETIMEDOUT, f"the disk did not answer within {READ_SECONDS:.0f} seconds")
 
 
 def _same_file(one: _Stamp | None, other: _Stamp | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -220,3 +221,20 @@ def test_without_a_source_or_a_copy_the_start_stops(make_app: Make, in_consul: S
     with pytest.raises(CatalogError, match="consul cannot be asked: ConnectFailed: ConnectionRefusedError") as caught:
         make_app(in_consul)
     assert "t-42-secret" not in str(caught.value)
+
+
+def test_a_catalog_that_is_a_fifo_is_said_at_once(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    app = make_app(replace(in_file, catalog=str(tmp_path / "fifo")), serves=False)
+    for words in (("check",), ("check", str(tmp_path / "fifo"))):
+        done = run(app, *words)
+        assert (done.exit_code, "it is not a regular file" in done.output) == (1, True), done.output
+
+
+def test_readyz_says_that_no_copy_of_the_catalog_can_be_kept(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    app = make_app(replace(in_file, catalog_copy=str(tmp_path / "file" / "last.yaml")))
+    app.extensions["postern"].watcher.keep()
+    told = app.test_client().get("/readyz")
+    assert told.status_code == 200
+    assert told.json["data"]["catalog"] == "ok; no copy can be kept for a restart: File exists"

@@ -125,3 +125,17 @@ def test_readyz_names_the_database_that_is_there(client, app) -> None:
     assert client.get("/readyz").status_code == 200
     with app.extensions["postern"].database.reading() as session:
         assert session.scalar(text("SELECT 1")) == 1
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_database_that_takes_no_writes_is_503_and_readyz_names_it(app, client, tokens, login) -> None:
+    engine = app.extensions["postern"].database.engine
+    with engine.begin() as connection:
+        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" SET default_transaction_read_only = on'))
+    engine.dispose()  # new connections find it so, as after a failover to a standby
+    written = client.post("/api/v1/data", json={"key": "k", "value": 1}, headers=tokens["user"])
+    ready = client.get("/readyz")
+
+    assert (written.status_code, written.json["code"], written.json["error"]["retryable"]) == (503, -5001, True)
+    assert (ready.status_code, ready.json["error"]["fields"]) == (503, {"database": ["It is read-only."]})
+    assert client.get("/api/v1/data", headers=tokens["user"]).status_code == 200

@@ -278,7 +278,7 @@ def test_what_fails_on_the_way_leaves_nothing_behind(app, client, tokens, upload
         "api.file_store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
 
-    assert (upload().status_code, kept()) == (500, (0, 0))
+    assert (upload().status_code, kept()) == (503, (0, 0))
 
 
 def test_what_a_killed_process_leaves_is_settled_at_the_next_start(made, app, make_app, settings, kept) -> None:

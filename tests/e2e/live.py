@@ -81,6 +81,7 @@ class Live:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "server.log"
         self.gunicorn = gunicorn
+        self.prefix: tuple[str, ...] = ()  # a command that starts it
         self.catalog_file = folder / "services.yaml"
         self.catalog_file.write_text(catalog, encoding="utf-8")
         self.env = {
@@ -114,7 +115,7 @@ class Live:
     def restart(self) -> Live:
         """Start the server on what is already there."""
         with self.log_file.open("ab") as log:
-            command = [str(BIN / "gunicorn"), *self.gunicorn]
+            command = [*self.prefix, str(BIN / "gunicorn"), *self.gunicorn]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         try:
             wait_for(self._answers)

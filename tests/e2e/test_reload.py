@@ -235,3 +235,15 @@ def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> No
     assert re.search(r"Postern does not start:\nconsul://127\.0\.0\.1:9/k: consul cannot be asked", live.log)
     assert "Traceback" not in live.log
     assert "t-42-secret" not in live.log
+
+
+def test_a_catalog_that_becomes_a_fifo_holds_up_nobody(start: Callable[..., Live], box: Sandbox) -> None:
+    live = start()
+    live.catalog_file.unlink()
+    os.mkfifo(live.catalog_file)
+    wait_for(lambda: "it is not a regular file" in catalog_state(live))
+    with Caller(live) as caller:
+        assert caller.ask() == ("0", "0")
+    assert "TIMEOUT" not in live.log
+    put(live, CATALOG.format(url=box.url, number=1))
+    wait_for(lambda: taken(live, 1, 1))

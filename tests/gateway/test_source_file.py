@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway.background import in_thread
+from gateway.loader import CatalogError, load_catalog
 from gateway.sources import SourceError
-from gateway.sources.file import EVERY, REPLACED, WRITTEN, File
+from gateway.sources.file import EVERY, MAX_CATALOG_BYTES, READ_SECONDS, REPLACED, WRITTEN, File
 
 Step = Callable[[], object]
 
@@ -136,3 +140,88 @@ def test_stopping_ends_the_wait(path: Path) -> None:
     following(source)
     script = Script(nothing)
     assert (source.following(script), len(script.waits)) == ("one", 1)
+
+
+def make_nothing(path: Path) -> None:
+    path.unlink()
+
+
+def make_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def make_device(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def make_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def make_huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(MAX_CATALOG_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (make_nothing, "No such file"),
+        (make_fifo, "not a regular file"),
+        (make_device, "not a regular file"),
+        (make_folder, "not a regular file"),
+        (make_huge, "larger than 64 MiB"),
+    ],
+)
+def test_what_is_no_catalog_file_is_refused_at_once_at_start_and_later(
+    path: Path, make: Callable[[Path], None], why: str
+) -> None:
+    source = File(str(path))
+    assert following(source) == "one"
+    make(path)
+    with pytest.raises(SourceError, match=why):
+        File(str(path)).read()
+    with pytest.raises(SourceError, match=why):
+        following(source)
+
+
+def test_a_disk_that_hangs_is_an_error_in_time_and_is_asked_once(path: Path) -> None:
+    asked: list[float] = []
+
+    def hanging(work: Callable[[], object], seconds: float) -> object:
+        asked.append(seconds)
+        raise TimeoutError
+
+    source = File(str(path), hanging)
+    for _ in range(3):
+        with pytest.raises(SourceError, match="the disk did not answer within 5 seconds"):
+            source.read()
+    assert asked == [READ_SECONDS]
+
+
+def test_work_in_a_thread_of_its_own_is_waited_for_no_longer_than_that() -> None:
+    over = threading.Event()
+    with pytest.raises(TimeoutError):
+        in_thread(over.wait, 0.01)
+    over.set()
+    assert in_thread(lambda: 1, 10) == 1
+    with pytest.raises(ZeroDivisionError):
+        in_thread(lambda: 1 // 0, 10)
+
+
+def test_a_secrets_file_that_is_no_regular_file_is_refused_by_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "key")
+    text = f'version: 1\nservices:\n  s: {{base_url: "http://a.example", headers: {{X: "${{file:{tmp_path}/key}}"}}}}\n'
+    with pytest.raises(CatalogError, match=r":3:.*cannot be read: it is not a regular file"):
+        load_catalog(text, "services.yaml", {})
+
+
+@pytest.mark.parametrize("name", ["ca", "cert"])
+def test_a_tls_file_that_is_no_regular_file_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pem")
+    text = f'version: 1\nservices:\n  s: {{base_url: "https://a.example", tls: {{{name}: "{tmp_path}/pem"}}}}\n'
+    with pytest.raises(CatalogError, match="must name a PEM file"):
+        load_catalog(text, "services.yaml", {})

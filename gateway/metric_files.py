@@ -1,0 +1,127 @@
+"""Where a worker keeps its counts: mapped files whose space is taken before anything is written into it.
+
+prometheus_client makes them sparse. Where the disk is full, a write into such a hole is a SIGBUS, which ends the
+process.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import values
+from prometheus_client.mmap_dict import MmapedDict
+
+from gateway.clock import Clock, SystemClock
+
+FIRST_BYTES = 64 * 1024
+RETRY_SECONDS = 1.0
+_PAIR = struct.Struct("dd")
+_ENTRY_BYTES = 32  # more than an entry takes beside its key
+
+
+class MetricFiles:
+    """What the files of one process have in common: which of them wait for space, and that the log says so once.
+
+    :param warn: as a structlog logger's ``warning``.
+    """
+
+    def __init__(self, warn: Callable[..., Any], clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
+        self._warn = warn
+        self._waiting: set[MetricFile] = set()
+
+    def install(self) -> None:
+        """Have prometheus_client keep its values here; it offers no other place to say so."""
+        values.MmapedDict = partial(MetricFile, files=self)  # type: ignore[assignment, misc]
+
+    def wait(self, file: MetricFile, error: OSError) -> None:
+        """Note that a file has no space."""
+        if not self._waiting:
+            self._warn("metrics", problem="new counts are missing until there is space for them", error=str(error))
+        self._waiting.add(file)
+
+    def go_on(self, file: MetricFile) -> None:
+        """Note that a file has got space."""
+        if file in self._waiting:
+            self._waiting.remove(file)
+            if not self._waiting:
+                self._warn("metrics", hint="there is space again: everything is counted")
+
+
+class MetricFile(MmapedDict):
+    """prometheus_client's, but full of bytes that are there.
+
+    A value that has no place in it stays in the worker's memory, and is written once there is one.
+    """
+
+    def __init__(self, name: str, files: MetricFiles) -> None:
+        self._path = Path(name)
+        self._files = files
+        self._retry_at = 0.0
+        self._f: Any = None
+        self._positions: dict[str, int] = {}
+
+    def read_value(self, key: str) -> tuple[float, float]:
+        if self._has(key):
+            return super().read_value(key)  # type: ignore[no-any-return, no-untyped-call]
+        return 0.0, 0.0
+
+    def write_value(self, key: str, value: float, timestamp: float) -> None:
+        if key in self._positions or self._has(key):
+            at = self._positions[key]
+            self._m[at : at + _PAIR.size] = _PAIR.pack(value, timestamp)
+
+    def _has(self, key: str) -> bool:
+        """Whether the key has a place, which it gets if there is room; a full disk is not asked for every count."""
+        if key not in self._positions and self._files.clock.now() >= self._retry_at:
+            try:
+                self._add(key)
+            except OSError as error:
+                self._retry_at = self._files.clock.now() + RETRY_SECONDS
+                self._files.wait(self, error)
+        return key in self._positions
+
+    def _add(self, key: str) -> None:
+        if self._f is None:
+            self._open()
+        if key in self._positions:  # a worker before this one counted it
+            return
+        while self._used + len(key.encode()) + _ENTRY_BYTES > self._capacity:
+            self._grow()
+        self._init_value(key)  # type: ignore[no-untyped-call]
+
+    def _open(self) -> None:
+        if not self._path.exists():
+            new = self._path.with_suffix(".new")  # whoever reads the folder sees no file before it is whole
+            with new.open("wb") as file:
+                _extend(file.fileno(), FIRST_BYTES)
+            new.replace(self._path)
+        super().__init__(str(self._path))  # type: ignore[no-untyped-call]
+        self._files.go_on(self)
+
+    def _grow(self) -> None:
+        size = self._capacity * 2
+        _extend(self._f.fileno(), size)
+        self._m = mmap.mmap(self._f.fileno(), size)
+        self._capacity = size
+        self._files.go_on(self)
+
+
+def _extend(file: int, size: int) -> None:
+    """Write zeros to the end until the file has this size: works on every file system, unlike ``posix_fallocate``.
+
+    :raises OSError: there is no room; the file is as it was.
+    """
+    before = os.fstat(file).st_size
+    try:
+        while (rest := size - os.fstat(file).st_size) > 0:
+            os.write(file, bytes(rest))
+    except OSError:
+        os.ftruncate(file, before)
+        raise
