@@ -11,6 +11,7 @@ from certifi import where
 
 from gateway.catalog import Tls
 from gateway.clock import Clock
+from gateway.resources import is_exhaustion
 
 LOOK_SECONDS = 1.0  # between two looks at the files
 Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None where there is none
@@ -84,6 +85,8 @@ class LiveContext:
         try:
             context = self._load()
         except (OSError, ValueError) as error:
+            if self._context is None and is_exhaustion(error):
+                raise
             if self._context is None:
                 raise OSError(f"TLS files: {error}") from error
             if stamps != self._bad_stamps:

@@ -25,6 +25,8 @@ CODE = """
 import resource
 import sys
 import threading
+from gateway.catalog import Tls
+from gateway.certificates import Certificates, Trust
 from gateway.clock import SystemClock
 from gateway.connection import Connector
 from gateway.errors import GatewayError
@@ -32,8 +34,9 @@ from gateway.resolver import Resolver
 
 def outcome(origin):
     clock = SystemClock()
+    tls = Certificates(clock, Trust(), print).context(Tls()).get
     try:
-        Connector(origin, None, clock, Resolver(clock), allow_private=True).connect(5).close()
+        Connector(origin, tls, clock, Resolver(clock), allow_private=True).connect(5).close()
         return "connected"
     except GatewayError as error:
         return type(error).__name__
@@ -44,6 +47,8 @@ threading.stack_size(usual)
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
 descriptors = [outcome(sys.argv[1]), outcome(sys.argv[2])]
+resource.setrlimit(resource.RLIMIT_NOFILE, (4, hard))  # for a socket, and not for the file of those it trusts
+descriptors.append(outcome(sys.argv[1].replace("http:", "https:")))
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 print(threads, *descriptors, outcome(sys.argv[1]), outcome(sys.argv[2]))
 """
@@ -53,12 +58,12 @@ def full(_: str) -> list[Address]:
     raise OSError(errno.EMFILE, "Too many open files")
 
 
-def test_no_descriptor_and_no_thread_are_ours_for_addresses_and_for_names(box: Sandbox) -> None:
+def test_no_descriptor_and_no_thread_are_ours_for_addresses_names_and_tls_files(box: Sandbox) -> None:
     command = [sys.executable, "-c", CODE, box.url, f"http://localhost:{box.port}"]
     done = subprocess.run(
         command, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
-    assert (done.stdout, done.stderr) == (3 * "OutOfResources " + "connected connected\n", "")
+    assert (done.stdout, done.stderr) == (4 * "OutOfResources " + "connected connected\n", "")
 
 
 def test_want_of_descriptors_opens_no_breaker_and_is_sent_again_by_nobody(open_gate: Open, box: Sandbox) -> None:
