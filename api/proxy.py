@@ -19,7 +19,7 @@ from api.signatures import wire_target
 from api.streams import StreamResponse, callers_upload, callers_watch, respond
 from gateway.errors import NotFound, fields_error
 from gateway.loader import PROXY
-from gateway.policies.hygiene import Pairs, end_to_end
+from gateway.policies.hygiene import Pairs, end_to_end, without
 from gateway.stream import Inbound
 from schemas.catalog import ROLES, VERBS
 
@@ -82,13 +82,22 @@ def _passing() -> Pairs:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():
         dropped |= {"authorization"}
-    return tuple((name, value) for name, value in end_to_end(request.headers) if name.lower() not in dropped)
+    return without(end_to_end(_lines()), dropped)
+
+
+def _lines() -> Pairs:
+    """The header lines as they came; as WSGI has them where the server keeps no others."""
+    head: bytes = getattr(request.environ["wsgi.input"], "head", b"")
+    if not head:
+        return tuple(request.headers)
+    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
+    return tuple((name, value.strip(" \t")) for name, _, value in lines)
 
 
 def _same_token() -> bool:
     """The SDK was given the caller's own token for its key."""
-    token, other = (request.headers.get(name, "").split()[-1:] for name in ("X-Postern-Token", "Authorization"))
-    return bool(token) and token == other
+    token = request.headers.get("X-Postern-Token", "").split()[-1:]
+    return bool(token) and token[0] in request.headers.get("Authorization", "")
 
 
 def _returning(headers: Pairs) -> Pairs:

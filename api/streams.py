@@ -81,6 +81,8 @@ def respond(stream: Stream, headers: Iterable[tuple[str, str]]) -> StreamRespons
         _patience()
         body = _Body(stream, _socket(), request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
         response = StreamResponse(body, stream.status, direct_passthrough=True)
+    if stream.reason is not None:
+        response._status = f"{stream.status} {stream.reason}"  # its setter takes none without words
     response.headers = Headers(list(headers))  # afterwards, or werkzeug would add a content type
     return response
 

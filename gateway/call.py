@@ -12,6 +12,8 @@ from gateway.rates import Turn
 from gateway.stream import Inbound, Upload
 from gateway.tracing import Context, new_span_id
 
+Lines = Mapping[tuple[str, str], tuple[str, ...]]
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -130,6 +132,8 @@ class HttpRequest:
     """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are.
 
     :param body: nothing, where an ``upload`` is sent.
+    :param lines: the values of a header that goes out in several lines, by its name and its value in ``headers``,
+        so that they are no longer sent once a signer has put another in its place.
     :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``, which takes
         the place of what has the same name.
     :param fields: the values that ``body`` was written from, by name.
@@ -150,6 +154,7 @@ class HttpRequest:
     nonce: str = ""
     upload: Upload | None = None
     raw_query: str | None = None
+    lines: Lines = field(default_factory=dict)
 
     @property
     def host(self) -> str:

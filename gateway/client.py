@@ -68,7 +68,7 @@ class Channel:
         if pace.deadline <= self._clock.now():
             raise DeadlineExceeded
         try:
-            return self._adapter(request).open(_prepared(request), request.upload, pace)
+            return self._adapter(request).open(_prepared(request), request.upload, pace, request.lines)
         except (ConnectTimeout, ReadTimeout) as error:
             if self._clock.now() >= pace.deadline:
                 raise DeadlineExceeded from error

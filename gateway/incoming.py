@@ -58,6 +58,11 @@ class Incoming:
         return self._answer.status
 
     @property
+    def reason(self) -> str:
+        """What the status line says beside the status."""
+        return self._answer.reason
+
+    @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """As they came, in order."""
         return tuple(self._answer.pairs)

@@ -81,20 +81,29 @@ class Stream:
     :ivar pulse: called with each piece.
     :param read: the next piece, nothing at the end; raises a ``GatewayError`` where it breaks off.
     :param close: ends the exchange before its end.
+    :param reason: what its status line says beside the status; None where that is ours to say.
     """
 
-    def __init__(self, status: int, headers: Pairs, read: Callable[[], bytes], close: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: Pairs,
+        read: Callable[[], bytes],
+        close: Callable[[], None],
+        reason: str | None = None,
+    ) -> None:
         self.status, self.headers = status, headers
+        self.reason = reason
         self._read, self._close = read, close
         self.pulse: Callable[[], None] = lambda: None
         self._notes: list[Callable[[BaseException | None], None]] = []
         self._over = False
 
     @classmethod
-    def of(cls, status: int, headers: Pairs, pieces: Sequence[bytes]) -> Stream:
+    def of(cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None) -> Stream:
         """One that is here already."""
         left = iter(pieces)
-        return cls(status, headers, lambda: next(left, b""), lambda: None)
+        return cls(status, headers, lambda: next(left, b""), lambda: None, reason)
 
     def at_each(self, note: Callable[[], None]) -> None:
         """Call ``note`` now and with each piece."""

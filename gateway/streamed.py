@@ -20,7 +20,7 @@ from gateway.incoming import Incoming, Pace
 from gateway.inflate import inflated
 from gateway.masking import Secret
 from gateway.parts import Handler, Parts
-from gateway.policies.hygiene import Headers, end_to_end
+from gateway.policies.hygiene import end_to_end, grouped, joined
 from gateway.policies.rebase import Rebase
 from gateway.signers import SIGNERS, HashingSigner, fetches, hashes, reads_body, reads_query
 from gateway.spool import Spool
@@ -157,32 +157,26 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
 
 
 def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    base, fixed, ours = rotation(urls), method.headers, tuple(method.query.items())
+    base = rotation(urls)
     envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
     rebase = Rebase(method.service.all_base_urls)
     rewrites = method.service.rewrites
 
     def handle(call: Call) -> Result:
-        inbound = call.inbound or _NOTHING
-        given = {name.lower() for name, _ in inbound.headers}
-        headers = {**{name: value for name, value in fixed.items() if name.lower() not in given}}
-        headers |= {**dict(inbound.headers), "X-Request-ID": call.request_id}
-        headers |= call.context.headers(call.trace.attempts[-1].span_id)
-        request = _as_it_came(inbound, base(), headers, sender.reads_query)
+        request = _as_it_came(call, base(), method, sender.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
-        incoming, token = sender.open(request.with_query(*ours), call)
-        pairs = end_to_end(incoming.headers)
-        if rewrites:
-            pairs = rebase.headers(pairs, request.base_url, request.path, inbound.gate)
-        answer = Stream(incoming.status, pairs, incoming.read, incoming.close)
+        incoming, token = sender.open(request, call)
+        status, headers, reason = incoming.status, end_to_end(incoming.headers), incoming.reason
+        if rewrites and call.inbound:
+            headers = rebase.headers(headers, request.base_url, request.path, call.inbound.gate)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
-        expired = sender.fetches and (incoming.status == 401 or json)
-        if not (incoming.status >= 500 or incoming.status == 429 or expired):
-            return Result(answer)
+        expired = sender.fetches and (status == 401 or json)
+        if not (status >= 500 or status == 429 or expired):
+            return Result(Stream(status, headers, incoming.read, incoming.close, reason))
         held, more = incoming.held(HELD)
         if more:
-            return Result(Stream(answer.status, answer.headers, _then(held, incoming.read), incoming.close))
-        answer = Stream.of(answer.status, answer.headers, [held] if held else [])
+            return Result(Stream(status, headers, _then(held, incoming.read), incoming.close, reason))
+        answer = Stream.of(status, headers, [held] if held else [], reason)
         failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
             return Result(answer)
@@ -194,17 +188,33 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
     return handle
 
 
-def _as_it_came(inbound: Inbound, base: str, headers: Headers, parsed: bool) -> HttpRequest:
-    """The caller's request, elsewhere; ``parsed`` for a signer that must know the query."""
+def _as_it_came(call: Call, base: str, method: Method, signed: bool) -> HttpRequest:
+    """The caller's request, elsewhere, with what the service's declaration adds.
+
+    :param signed: the credential depends on the query, and on header lines as one.
+    """
+    inbound = call.inbound or _NOTHING
+    groups = grouped(inbound.headers)
+    came = {name: joined(name, values) for name, *values in groups.values()}
+    headers = {name: value for name, value in method.headers.items() if name.lower() not in groups}
+    headers |= {**came, "X-Request-ID": call.request_id, **call.context.headers(call.trace.attempts[-1].span_id)}
     path = inbound.path or ("" if urlsplit(base).path else "/")
-    request = HttpRequest(inbound.verb, base, path, headers=headers, upload=inbound.body)
-    if parsed:
-        text = inbound.query or ""
-        try:
-            return replace(request, query=tuple(parse_qsl(text, keep_blank_values=True, errors="strict")))
-        except UnicodeDecodeError as error:
-            raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
-    return replace(request, raw_query=inbound.query)
+    request = HttpRequest(inbound.verb, base, path, tuple(method.query.items()), headers, upload=inbound.body)
+    if signed:
+        return replace(request, query=_pairs(inbound.query or "") + request.query)
+    several = {
+        (name, came[name]): tuple(values)
+        for key, (name, *values) in groups.items()
+        if len(values) > 1 and key != "cookie"  # of which there is one line (RFC 6265, 5.4)
+    }
+    return replace(request, raw_query=inbound.query, lines=several)
+
+
+def _pairs(query: str) -> tuple[tuple[str, str], ...]:
+    try:
+        return tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
 
 
 def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> GatewayError | None:

@@ -7,7 +7,7 @@ Safe under threads and greenlets: a connection belongs to one call at a time; no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from requests import PreparedRequest
 from requests.adapters import BaseAdapter
 
 from gateway.answer import Answer, StreamedAnswer, TimedResponse
+from gateway.call import Lines
 from gateway.clock import Clock, Pause
 from gateway.connection import CHUNK, Connection, Connector
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources, ReadTimeout
@@ -68,14 +69,15 @@ class PooledAdapter(BaseAdapter):
 
         return self._connected(min(connect, total), exchange)
 
-    def open(self, request: PreparedRequest, upload: Upload | None, pace: Pace) -> Incoming:
+    def open(self, request: PreparedRequest, upload: Upload | None, pace: Pace, repeated: Lines) -> Incoming:
         """One exchange up to the first byte of the answer's body; the rest comes as it is read.
 
         :param upload: the body, in place of the request's own.
+        :param repeated: headers that go out in several lines.
         :raises DownstreamError: as ``send``.
         :raises CallerError: ``upload`` does, or the caller has gone.
         """
-        wire = self._wire(request, upload)
+        wire = self._wire(request, upload, repeated)
         wait = min(pace.connect, pace.deadline - self._clock.now())
         return self._connected(wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace))
 
@@ -117,10 +119,13 @@ class PooledAdapter(BaseAdapter):
         """Close idle connections; those in use are closed when their call ends."""
         self._pool.close()
 
-    def _wire(self, request: PreparedRequest, upload: Upload | None = None) -> bytes:
+    def _wire(self, request: PreparedRequest, upload: Upload | None = None, repeated: Lines | None = None) -> bytes:
         target = (request.url or "")[self._origin_length :] or "/"
         lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
-        lines += [f"{name}: {value}\r\n" for name, value in request.headers.items()]
+        pairs: Iterable[tuple[str, str]] = request.headers.items()
+        if repeated:
+            pairs = ((pair[0], value) for pair in pairs for value in repeated.get(pair, pair[1:]))
+        lines += [f"{name}: {value}\r\n" for name, value in pairs]
         body = request.body
         if upload:
             length = upload.length

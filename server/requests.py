@@ -46,6 +46,7 @@ class Request(message.Request):
     """One request; its connection is told when its head begins and ends."""
 
     _expected_100_continue: bool
+    _head = b""
 
     def parse(self, unreader: Any) -> Any:
         self.max_buffer_headers = MAX_HEAD_BYTES
@@ -77,8 +78,15 @@ class Request(message.Request):
         super().parse_request_line(b" ".join((verb, encoded, version)))
         self.uri = target.decode("latin-1")
 
+    def parse_headers(self, data: bytes, from_trailer: bool = False) -> Any:
+        """The head stays: gunicorn's list has names in capitals, none with ``_``, and an environ joins lines."""
+        if not from_trailer:
+            self._head = data
+        return super().parse_headers(data, from_trailer)
+
     def set_body_reader(self) -> None:
         super().set_body_reader()
+        self.body.head = self._head
         self.body.caller_is_known = self.unreader.caller_is_known
         self.unreader.await_body(expects_continue=self._expected_100_continue)
         self._expected_100_continue = False  # it is the connection that says 100, once the body is wanted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from urllib.parse import unquote
 
@@ -22,7 +22,28 @@ def end_to_end(pairs: Iterable[tuple[str, str]]) -> Pairs:
     kept = tuple(pairs)
     named = ",".join(value for name, value in kept if name.lower() == "connection").lower()
     dropped = HOP_BY_HOP | {name.strip() for name in named.split(",")}
-    return tuple((name, value) for name, value in kept if name.lower() not in dropped)
+    return without(kept, dropped)
+
+
+def without(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
+    """Headers less those of these names, written with ``_`` for ``-`` too: some servers take the one for the other.
+
+    :param names: in lower case.
+    """
+    return tuple((name, value) for name, value in pairs if name.lower().replace("_", "-") not in names)
+
+
+def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """By name in lower case: the name as it was written first, and the values of its lines."""
+    groups: dict[str, list[str]] = {}
+    for name, value in pairs:
+        groups.setdefault(name.lower(), [name]).append(value)
+    return groups
+
+
+def joined(name: str, values: Iterable[str]) -> str:
+    """Lines of one name as a single one (RFC 9110, 5.3; RFC 9113, 8.2.3)."""
+    return ("; " if name.lower() == "cookie" else ", ").join(values)
 
 
 def climbs(path: str) -> bool:
