@@ -155,7 +155,7 @@ def test_an_address_whose_certificate_is_anothers_is_passed_over(tmp_path: Path)
     context = ssl.create_default_context(cafile=good)
     with TlsWire(other) as first, TlsWire(good, at=("127.0.0.2", first.port)):
         names = resolver("127.0.0.1", "127.0.0.2")
-        to = Connector(f"https://two.example:{first.port}", context, SystemClock(), names, allow_private=True)
+        to = Connector(f"https://two.example:{first.port}", lambda: context, SystemClock(), names, allow_private=True)
         assert [connected(to)[0], connected(to)[0]] == ["127.0.0.2", "127.0.0.2"]
         assert (first.connections, first.heard) == (1, [])
 
