@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 PRIVILEGED_PORTS = 1024  # below it only root may listen
+FULL = (errno.ENOSPC, errno.EDQUOT)  # reading still works, and there may be room again
 LOOPBACKS = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
 
 
@@ -18,6 +19,8 @@ def folder_problem(folder: Path) -> str | None:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, ValueError) as error:
+        if getattr(error, "errno", None) in FULL:
+            return None
         why = getattr(error, "strerror", None) or "not a possible name"
         return f"{folder} cannot be written ({why}); make it a folder that can, or name another"
     return None

@@ -41,7 +41,7 @@ class Proxy:
     @property
     def name(self) -> str:
         """As the log says it."""
-        return f"egress proxy {self.host}:{self.port}"
+        return f"egress proxy {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     @property
     def header(self) -> str:

@@ -15,6 +15,7 @@ import requests
 from sandbox import Sandbox
 from tests.e2e.live import BIN, Live, catalog_for, free_port, wait_for
 from tests.e2e.test_make_run import _copy
+from tests.gateway.tinyproxy import PASSWORD, Tinyproxy
 
 GBK = "# 端口号\nPORT=5000\n".encode("gbk")
 
@@ -64,6 +65,27 @@ def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken: int) -> None
 def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
     said = start(folder, "gunicorn", PORT=str(free_port()), HOST="203.0.113.7")
     assert "HOST: nobody can listen on 203.0.113.7 here" in said
+
+
+@pytest.mark.skipif(os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no")
+def test_calls_leave_by_the_proxy_that_the_setting_names_and_its_password_is_in_no_log(tmp_path: Path) -> None:
+    with Sandbox() as box, Tinyproxy(tmp_path) as proxy:
+        live = Live(tmp_path, catalog_for(box), EGRESS_PROXY=proxy.url, LOG_LEVEL="debug", HTTPS_PROXY="http://x:1")
+        try:
+            live.start()
+            assert live.call("wechat.send_msg", {"touser": "o1", "text": "hi"}).json()["code"] == 0
+            assert box.requests and all("tinyproxy" in request.headers["via"] for request in box.requests)
+            assert PASSWORD not in live.log
+            assert "HTTPS_PROXY" not in live.log
+            del live.env["EGRESS_PROXY"]
+            note = "Postern: warning: HTTPS_PROXY: is not used; calls to services go by EGRESS_PROXY"
+            assert note in live.flask("catalog", "check").stderr
+        finally:
+            live.stop()
+
+
+def test_make_run_on_a_port_that_is_taken_names_it(folder: Path, taken: int) -> None:
+    assert f"PORT: {taken} is taken by another program" in start(folder, "make", "run", PORT=str(taken))
 
 
 def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path: Path) -> None:
