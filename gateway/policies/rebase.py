@@ -74,7 +74,7 @@ class Rebase:
 
     def _inside(self, origin: Origin, path: str) -> str | None:
         """The path below a base URL; None where it is below none."""
-        return next((path[len(base) :] for own, base in self._bases if own == origin and _below(path, base)), None)
+        return next((path[len(base) :] for own, base in self._bases if _same(origin, own) and _below(path, base)), None)
 
 
 def _cookie(text: str, base_url: str, path: str, gate: str) -> str:
@@ -96,6 +96,11 @@ def _origin(scheme: str, authority: str) -> Origin:
     """:raises ValueError: no possible host or port."""
     parts = urlsplit(f"{scheme.lower()}://{authority}")
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or PORTS.get(parts.scheme)
+
+
+def _same(origin: Origin, own: Origin) -> bool:
+    """Also plain HTTP of a service that is asked by TLS, as it says where a proxy of its own ends TLS."""
+    return origin == own or (origin == ("http", own[1], 80) and own == ("https", own[1], 443))
 
 
 def _parts(text: str) -> tuple[str | None, str | None, str, str]:

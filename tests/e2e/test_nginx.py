@@ -258,9 +258,15 @@ def test_json_is_compressed_by_nginx_and_a_proxied_answer_is_left_as_it_came(fro
     own = front.get("/openapi.json", Accept_Encoding="gzip")
     proxied = front.get("/api/v1/proxy/vendor/x", Accept_Encoding="gzip")
 
-    assert (own.headers["Content-Encoding"], own.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert (own.headers["Content-Encoding"], own.headers["Vary"]) == ("gzip", "Accept-Encoding, Origin")
     assert own.json()["openapi"]
     assert ("Content-Encoding" in proxied.headers, proxied.content) == (False, plain)
+
+
+def test_a_vendors_address_becomes_nginxs_own_with_its_port(front: Front, vendor: Wire) -> None:
+    vendor.answers.append(raw_answer(b"", "302 Found", f"Location: {vendor.url}/next"))
+    answer = front.send("GET", "/api/v1/proxy/vendor/x", allow_redirects=False)
+    assert answer.headers["Location"] == f"{front.nginx.url}/api/v1/proxy/vendor/next"
 
 
 def test_the_caller_is_who_nginx_sees_and_not_who_it_says_it_is(front: Front) -> None:

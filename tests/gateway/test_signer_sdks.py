@@ -57,6 +57,20 @@ def url_of(request: HttpRequest) -> str:
 AWS = {"access_key_id": "AKID", "secret_access_key": "secret/+key", "region": "eu-west-1"}
 
 
+@pytest.mark.parametrize("settings", [{}, {"in": "query"}, {"payload": "unsigned"}, {"session_token": "ours"}])
+def test_nothing_of_an_sdks_own_proof_survives_beside_ours(settings: dict[str, Any]) -> None:
+    headers = {
+        "authorization": "AWS4-HMAC-SHA256 theirs", "x-amz-date": "theirs", "X-Amz-Security-Token": "theirs",
+        "X-Amz-S3session-Token": "theirs", "x-amz-meta-a": "b",
+    }  # fmt: skip
+    query = [(f"X-Amz-{name}", "theirs") for name in ("Algorithm", "Credential", "Date", "Security-Token", "Signature")]
+    request = HttpRequest("PUT", "https://b.example", "/k", (*query, ("x-id", "1")), headers, b"hello")
+    ours = signer("aws_sigv4", {**AWS, "service": "s3", **settings})
+    signed = ours.sign(ours.take_over(request), NO_TOKEN)
+    assert "theirs" not in f"{signed.headers} {signed.target}"
+    assert (signed.header("x-amz-meta-a"), dict(signed.query)["x-id"]) == ("b", "1")
+
+
 @pytest.mark.parametrize("token", [None, "session/token=="])
 @pytest.mark.parametrize(
     ("service", "place", "theirs"),

@@ -11,7 +11,16 @@ import pytest
 
 from gateway import checks
 from gateway.call import Caller
-from gateway.errors import BadResponse, InvalidParams, NotFound, OutcomeUnknown, RateLimited, ReadTimeout, TooManyCalls
+from gateway.errors import (
+    BadResponse,
+    GatewayError,
+    InvalidParams,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    ReadTimeout,
+    TooManyCalls,
+)
 from gateway.loader import CatalogError
 from gateway.policies.hygiene import climbs, end_to_end, open_to
 from gateway.signers import SIGNERS
@@ -97,6 +106,20 @@ def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() ->
 def test_a_proxy_that_says_something_else_is_refused(proxy: Any, says: str) -> None:
     with pytest.raises(CatalogError, match=says):
         make_catalog({"s": service("http://a.example", proxy=proxy)})
+
+
+@pytest.mark.parametrize(
+    ("verb", "sent", "not_again"), [("POST", True, True), ("POST", False, False), ("GET", True, False)]
+)
+def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
+    open_gate: Open, verb: str, sent: bool, not_again: bool
+) -> None:
+    with Wire([b""]) as server:
+        url = server.url if sent else "http://127.0.0.1:9"
+        at = open_gate({"s": service(url, proxy=True)})
+        with pytest.raises(GatewayError) as failed:
+            at.gateway.proxy(a_call("proxy", inbound=Inbound(verb=verb, path="/x")))
+        assert (failed.value.code, failed.value.not_again) == (-1003, not_again)
 
 
 def test_every_auth_type_that_verifies_answers_is_known_to_the_checks() -> None:
