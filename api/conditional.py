@@ -40,7 +40,16 @@ def _accepts_json() -> bool:
 
 def check_match(row: Any | None) -> None:
     """:raises PreconditionFailed: ``If-Match`` is there and names another version, or there is no row at all."""
-    if request.if_match and (row is None or not _plain(request.if_match).contains(etag_of(row))):
+    check_etag(None if row is None else etag_of(row))
+
+
+def check_etag(etag: str | None) -> None:
+    """A weak one counts as the strong one that we gave: a proxy that compresses makes it so (RFC 9110, 8.8.1).
+
+    :param etag: what there is now, if anything.
+    :raises PreconditionFailed: ``If-Match`` is there and does not name it.
+    """
+    if request.if_match and (etag is None or not _plain(request.if_match).contains_weak(etag)):
         raise PreconditionFailed
 
 

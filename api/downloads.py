@@ -11,7 +11,8 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_date
 from werkzeug.utils import send_file
 
-from api.errors import PreconditionFailed, RangeNotSatisfiable
+from api.conditional import check_etag
+from api.errors import RangeNotSatisfiable
 from api.parts import parts
 from gateway.errors import NotFound
 from models import File
@@ -32,8 +33,7 @@ def download(file: File) -> Response:
 
 def check_file_match(file: File) -> None:
     """:raises PreconditionFailed: ``If-Match`` is there and names other bytes."""
-    if request.if_match and not request.if_match.contains(file.sha256):
-        raise PreconditionFailed
+    check_etag(file.sha256)
 
 
 def _streamed(file: File) -> Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import uuid
 from collections.abc import Iterable, Mapping
@@ -26,9 +27,13 @@ from config import Settings, SettingsError
 from gateway.clock import Clock
 from gateway.regular_file import MAX_SECRET_BYTES, read_regular
 from schemas.catalog import ROLES
+from schemas.fields import MOST_ID
 
 LEEWAY = 10  # seconds another machine's clock may be ahead of ours; a token's end is exact
 REMEMBERED = 4096  # verified tokens
+LAST_SECOND = 253_402_300_799  # of the year 9999, in Unix seconds
+_USER_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
+_JTI = re.compile(r"[!-~]{1,64}")
 _REQUIRED = ("sub", "role", "iat", "nbf", "exp", "jti", "iss", "aud")
 # PyJWT reads the system's clock; ours is handed in, so times are checked here.
 _CHECKS: Any = {"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False, "verify_iat": False}
@@ -133,12 +138,24 @@ class AccessTokens:
 
 
 def _token(claims: Mapping[str, Any]) -> AccessToken:
+    """:raises ValueError: somebody with our key says what we never would."""
     times = [claims[name] for name in ("iat", "nbf", "exp")]
-    if not all(isinstance(time, int | float) and not isinstance(time, bool) for time in times):
+    if not all(_is_instant(time) for time in times):
         raise ValueError("times are numbers")
-    if claims["role"] not in ROLES or not isinstance(claims["jti"], str):
+    if claims["role"] not in ROLES or not _is_text(_JTI, claims["jti"]):
         raise ValueError("not a role, or not an identifier")
+    if not _is_text(_USER_ID, claims["sub"]) or int(claims["sub"]) > MOST_ID:
+        raise ValueError("not a user's id")
     return AccessToken(claims["sub"], claims["role"], claims["jti"], max(times[:2]), times[2])
+
+
+def _is_instant(value: object) -> bool:
+    """False for NaN, too."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND
+
+
+def _is_text(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
 def _keys(settings: Settings) -> tuple[Any, list[Any]]:

@@ -220,3 +220,55 @@ def test_a_key_file_of_another_kind_stops_the_start(
     (tmp_path / "junk").write_text("junk")
     with pytest.raises(SettingsError, match="JWT_PRIVATE_KEY_FILE"):
         make_app(replace(settings, jwt_algorithm="EdDSA", jwt_private_key_file=str(tmp_path / "junk")))
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "",
+        "abc",
+        "1.0",
+        "1" * 40,
+        "2147483648",
+        "\ud800",
+        " 1",
+        "1 ",
+        "01",
+        "0",
+        "-1",
+        "+1",
+        "1_0",
+        "\uff11",
+        "\u0661",
+        "1\n",
+    ],
+)
+def test_a_signed_token_whose_subject_is_no_users_id_is_invalid(
+    client: FlaskClient, users: dict[str, int], claims: dict[str, Any], subject: str
+) -> None:
+    headers = {"Authorization": f"Bearer {signed({**claims, 'sub': subject})}"}
+    assert refused(client.get("/api/v1/user/profile", headers=headers)) == (401, -2003)
+
+
+def _signed_as_written(claims: dict[str, Any], name: str, value: str) -> str:
+    """With a number that Python would not write."""
+    body = json.dumps({**claims, name: "@"}).replace('"@"', value).encode()
+    return jwt.api_jws.encode(body, SECRET, "HS256", {"typ": "JWT"})
+
+
+@pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize(
+    "value", ["1e999", "-1e999", "NaN", "Infinity", "1" + "0" * 400, "true", '"1"', "null", "[]", "1e300"]
+)
+def test_a_signed_token_whose_times_are_no_finite_numbers_is_invalid(
+    client: FlaskClient, claims: dict[str, Any], name: str, value: str
+) -> None:
+    assert refused(me(client, _signed_as_written(claims, name, value))) == (401, -2003)
+
+
+@pytest.mark.parametrize("jti", ["", "\ud800", "a\0b", "x" * 65])
+def test_a_signed_token_whose_id_cannot_be_stored_is_invalid(
+    client: FlaskClient, claims: dict[str, Any], jti: str
+) -> None:
+    headers = {"Authorization": f"Bearer {signed({**claims, 'jti': jti})}"}
+    assert refused(client.post("/api/v1/logout", headers=headers)) == (401, -2003)

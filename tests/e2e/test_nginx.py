@@ -251,6 +251,20 @@ def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front, name: 
     assert (b"\r\nAllow: " in head) is (status == 405)
 
 
+def test_an_etag_that_nginx_made_weak_still_guards_a_write(front: Front) -> None:
+    made = front.send("POST", "/api/v1/products", json={"name": "lamp", "price": "1", "description": "x" * 5000}).json()
+    path = f"/api/v1/products/{made['data']['id']}"
+    read = front.get(path, Accept_Encoding="gzip")
+    etag = read.headers["ETag"]
+    assert (read.headers["Content-Encoding"], etag[:2]) == ("gzip", "W/")
+
+    first = front.send("PATCH", path, json={"price": "2"}, headers={"If-Match": etag})
+    second = front.send("PATCH", path, json={"price": "3"}, headers={"If-Match": etag})
+
+    assert first.json()["data"]["price"] == "2.00"
+    check(second, 412, -3009)
+
+
 def test_json_is_compressed_by_nginx_and_a_proxied_answer_is_left_as_it_came(front: Front, vendor: Wire) -> None:
     plain = b'{"name": "' + b"x" * 5000 + b'"}'
     vendor.answers.append(raw_answer(plain, "200 OK", "Content-Type: application/json"))
