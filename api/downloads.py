@@ -16,6 +16,7 @@ from api.errors import RangeNotSatisfiable
 from api.parts import parts
 from gateway.errors import NotFound
 from models import File
+from schemas.files import base_name
 
 _ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))\s*", re.IGNORECASE)
 
@@ -42,7 +43,7 @@ def _streamed(file: File) -> Response:
             parts().files.path(file.stored_as),
             _conditions(file),
             as_attachment=True,
-            download_name=file.name,
+            download_name=base_name(file.name),
             conditional=True,
             etag=file.sha256,
             last_modified=file.created_at,

@@ -39,11 +39,12 @@ from gateway.errors import (
     VendorCircuitOpen,
 )
 from gateway.masking import path_shown
-from models import CommitUnknown
+from models import CommitUnknown, taken_column
 from schemas.bounded import MAX_PROBLEMS
 
 PROXIED = "/api/v1/proxy/"
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
+TAKEN = "There is one already."
 MAX_NAME_CHARACTERS = 100  # of a field that an answer names
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
@@ -186,7 +187,7 @@ def register(app: Flask) -> None:
     """Every exception that can leave a view, as the envelope."""
     app.register_error_handler(GatewayError, answer)
     app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
-    app.register_error_handler(IntegrityError, lambda error: answer(Conflict(detail=type(error.orig).__name__)))
+    app.register_error_handler(IntegrityError, clash)
     for away in (OperationalError, InterfaceError, InternalError, PoolTimeout):
         app.register_error_handler(away, database_away)
     app.register_error_handler(CommitUnknown, write_unknown)
@@ -210,6 +211,13 @@ def translate(error: HTTPException) -> GatewayError:
     if error.code and 300 <= error.code < 500:
         return MalformedBody("The request could not be understood.")
     return GatewayError()
+
+
+def clash(error: IntegrityError) -> Response:
+    """409; of a value that may be there once only, naming its field."""
+    column = taken_column(error)
+    fields = {column: [TAKEN]} if column else None
+    return answer(Conflict(fields=fields, detail=type(error.orig).__name__))
 
 
 def database_away(error: SQLAlchemyError) -> Response:

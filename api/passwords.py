@@ -11,6 +11,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.native import beside
 
+from schemas.names import password_of
+
 AT_ONCE = 2
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -23,12 +25,18 @@ R = TypeVar("R")
 
 
 def hash_password(password: str) -> str:
-    return _apart(_hasher.hash, password)
+    """However it was typed: see ``password_of``."""
+    return _apart(_hasher.hash, password_of(password))
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Whether the password is the right one. No hash, for no such user, costs the same and is never right."""
-    return _apart(_fits, password_hash or _NOBODY, password) and password_hash is not None
+    """Whether the password is the right one. No hash, for no such user, costs the same and is never right.
+
+    It is tried as it was given, too: hashes of an older version were made so.
+    """
+    forms = dict.fromkeys((password_of(password), password))
+    fits = [_apart(_fits, password_hash or _NOBODY, form) for form in forms]
+    return any(fits) and password_hash is not None
 
 
 def _fits(password_hash: str, password: str) -> bool:

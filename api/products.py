@@ -53,7 +53,7 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @blueprint.arguments(ProductIn)
 @blueprint.response(201, ProductOut)
 def create_product(given: dict[str, Any]) -> Response:
-    """A new product."""
+    """A new product, whose name no other has."""
     with changing("products") as connection:
         made = Product.added(connection, given)
         return answer({name: getattr(made, name) for name in _one.fields}, etag_of(made), 201)

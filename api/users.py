@@ -12,7 +12,7 @@ from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import writing
 from api.conditional import answer, check_match, etag_of
-from api.errors import BadCredentials
+from api.errors import TAKEN, BadCredentials
 from api.identity import identity
 from api.lists import as_csv, page, search, wants_csv
 from api.parts import parts
@@ -47,6 +47,7 @@ def create_user(given: dict[str, Any]) -> Response:
     """A new user."""
     columns = _columns(given)
     with parts().database.session() as session:
+        _keep_name_unique(session, columns["username"])
         user = User(**columns)
         session.add(user)
         session.flush()
@@ -92,6 +93,8 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
         check_match(user)
         if proved not in (None, user.password_hash):  # it was changed while we looked
             raise BadCredentials("That is not the current password.")
+        if columns.get("username", user.username) != user.username:
+            _keep_name_unique(session, columns["username"], user)
         if columns.get("role", "admin") != "admin":
             _keep_an_admin(user, admins)
         ended = _change(session, user, columns)
@@ -170,6 +173,13 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
     if "password" in given:
         columns["password_hash"] = hash_password(given["password"])
     return columns
+
+
+def _keep_name_unique(session: Session, username: str, user: User | None = None) -> None:
+    """:raises Conflict: another has this name as an older version stored it; the rest is the database's."""
+    other = User.named(session, username)
+    if other and other is not user:
+        raise Conflict(fields={"username": [TAKEN]})
 
 
 def _keep_an_admin(user: User, admins: list[int]) -> None:

@@ -19,7 +19,7 @@ from cli.tables import AS_JSON, print_json, table
 from models import App, User
 from schemas.apps import ALLOWED, APP_ID, RATE
 from schemas.catalog import ROLES
-from schemas.login import USERNAME
+from schemas.names import Username
 from schemas.users import PASSWORD
 
 user_cli = AppGroup("user", help="People, who log in with a password.")
@@ -40,8 +40,16 @@ def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
     return callback
 
 
+def username(context: click.Context, param: click.Parameter, value: str) -> str:
+    """A click callback: the name as it is stored."""
+    try:
+        return str(Username().deserialize(value))
+    except marshmallow.ValidationError as error:
+        raise click.BadParameter(" ".join(map(str, error.messages))) from error
+
+
 @user_cli.command("create")
-@click.argument("name", callback=checked(USERNAME))
+@click.argument("name", callback=username)
 @click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
 @click.option(
     "--password",
@@ -108,6 +116,8 @@ def _word(value: Any) -> str:
 def add_user(name: str, role: str, password: str) -> None:
     password_hash = hash_password(password)
     with told(f"there is a user {name} already"), parts().database.session() as session:
+        if User.named(session, name):
+            raise click.ClickException(f"there is a user {name} already")
         session.add(User(username=name, role=role, password_hash=password_hash))
 
 

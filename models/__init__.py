@@ -1,7 +1,7 @@
 """SQLAlchemy tables, and the few queries that are worth a name."""
 
 from models.callers import App, User
-from models.database import Base, CommitUnknown, Database, UtcDateTime
+from models.database import Base, CommitUnknown, Database, UtcDateTime, taken_column
 from models.goods import PRODUCTS, Order, OrderLine, Product
 from models.logins import RefreshToken, RevokedToken, forget_expired
 from models.things import Document, File
@@ -22,4 +22,5 @@ __all__ = [
     "User",
     "UtcDateTime",
     "forget_expired",
+    "taken_column",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Self
+from unicodedata import normalize
 
 from sqlalchemy import JSON, CheckConstraint, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
@@ -37,7 +38,10 @@ class User(Base):
 
     @classmethod
     def named(cls, session: Session, username: str) -> Self | None:
-        return session.scalar(select(cls).where(cls.username == username))
+        """The user of this name, which ``username_of`` made; an older version stored names as they were typed."""
+        forms = {username, normalize("NFD", username)}
+        found = session.scalars(select(cls).where(cls.username.in_(forms))).all()
+        return next((user for user in found if user.username == username), found[0] if found else None)
 
     @classmethod
     def held(cls, session: Session, user_id: int) -> Self | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from psycopg.errors import UniqueViolation
 from sqlalchemy import (
     Connection,
     DateTime,
@@ -22,7 +24,7 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.clock import SystemClock
@@ -37,6 +39,9 @@ WAIT = 5.0  # seconds a writer waits for another
 BUSY_TIMEOUT = 20
 _clock = SystemClock()
 _PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+
+
+_TAKEN = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")  # SQLite's words
 
 
 class CommitUnknown(SQLAlchemyError):
@@ -71,6 +76,16 @@ class Base(DeclarativeBase):
         }
     )
     type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012 - how SQLAlchemy spells it
+
+
+def taken_column(error: IntegrityError) -> str | None:
+    """Return the column of which another row has the value already, or None where something else is wrong."""
+    if unique := _TAKEN.fullmatch(str(error.orig)):
+        return unique[1]
+    if not isinstance(error.orig, UniqueViolation):
+        return None
+    details = error.orig.diag
+    return (details.constraint_name or "").removeprefix(f"uq_{details.table_name}_") or None
 
 
 class Database:

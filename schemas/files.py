@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Any
+from urllib.parse import unquote
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -13,6 +15,23 @@ from schemas.lists import ListArgs, list_of, search_field, sort_field
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[\x20-\x7e]*)?")
 
 
+_SEPARATOR = re.compile(r"[/\\]")
+
+
+def base_name(name: str) -> str:
+    """Return the last part of a name that is a path, or is one once a program unquotes it (RFC 6266, appendix D)."""
+    last = _SEPARATOR.split(name)[-1]
+    plain = _unquoted(last)
+    return _SEPARATOR.split(plain)[-1] if _SEPARATOR.search(plain) else last
+
+
+def _unquoted(name: str) -> str:
+    """Return what is left when there is nothing more to unquote."""
+    while (plain := unquote(name)) != name:
+        name = plain
+    return name
+
+
 class FileName(Text):
     """As it was given, but for the folders that some browsers send before it; never used as a path."""
 
@@ -20,12 +39,20 @@ class FileName(Text):
         super().__init__(255, 1, required=True)
 
     def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> str:
-        name = re.split(r"[/\\]", super()._deserialize(value, attr, data, **kwargs))[-1]
-        if name.strip() in ("", ".", ".."):
+        name = base_name(super()._deserialize(value, attr, data, **kwargs))
+        plain = _unquoted(name)
+        if plain.strip() in ("", ".", ".."):
             raise ValidationError("A file needs a name.")
-        if any(unicodedata.category(character) == "Cc" for character in name):
+        if any(unicodedata.category(character) == "Cc" for character in plain):
             raise ValidationError("A file's name must not contain control characters.")
         return name
+
+
+class BaseName(fields.String):
+    """A name that was stored before such paths were cut comes out without them, too."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        return base_name(value)
 
 
 class FileIn(Schema):
@@ -40,7 +67,7 @@ class FileIn(Schema):
 
 class FileOut(Schema):
     id = fields.Integer()
-    name = fields.String()
+    name = BaseName()
     content_type = fields.String()
     size = fields.Integer()
     sha256 = fields.String()

@@ -5,18 +5,13 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from schemas.bounded import Bounded
+from schemas.names import Username
 
-USERNAME = validate.And(
-    validate.Length(1, 150), validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
-)
-NO_NUL = {"pattern": "^[^\\x00]*$"}
 PASSWORD = validate.Length(1, 1024)
 
 
 class LoginIn(Bounded):
-    username = fields.String(
-        required=True, validate=USERNAME.validators, metadata=NO_NUL
-    )  # one by one, so that OpenAPI sees the length
+    username = Username(required=True)
     password = fields.String(required=True, validate=PASSWORD)
 
 

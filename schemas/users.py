@@ -8,6 +8,7 @@ from schemas.bounded import Bounded
 from schemas.catalog import ROLES
 from schemas.fields import Text, Whole
 from schemas.lists import ListArgs, list_of, search_field, sort_field
+from schemas.names import Username
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
@@ -19,7 +20,7 @@ class UserIn(Bounded):
     class Meta:
         unknown = RAISE
 
-    username = Text(150, 1, required=True)
+    username = Username(required=True)
     password = fields.String(required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"})
     name = Text(150, 1, load_default=None, allow_none=True)
     age = Whole(0, 150, load_default=None, allow_none=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from api.answers import shape
-from api.errors import describe, status_of
+from api.errors import TAKEN, describe, status_of
 from gateway.errors import GatewayError
 
 Kind = tuple[int, int]  # HTTP status and code: some codes go with two
@@ -18,11 +18,14 @@ BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (41
 _MOMENT = {"request_id": "0f8fad5bd9cb469fa16570867728950e", "timestamp": "2026-11-21T03:40:00.123Z"}
 
 
+_FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [TAKEN]}}
+
+
 def _made(of: type[GatewayError]) -> Iterator[GatewayError]:
     for each in of.__subclasses__():
         yield from _made(each)
     error = of.__new__(of)
-    GatewayError.__init__(error, fields={"name": ["Missing data for required field."]} if of.code == -3003 else None)
+    GatewayError.__init__(error, fields=_FIELDS.get(of.code))
     yield error
 
 

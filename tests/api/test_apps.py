@@ -126,7 +126,9 @@ def test_an_unknown_app_is_not_found(post, app_id: str, what: str) -> None:
 
 def test_an_app_id_is_taken_once(post) -> None:
     post("", BODY)
-    assert outcome(post("", BODY)) == (409, -3006)
+    again = post("", BODY)
+    assert outcome(again) == (409, -3006)
+    assert again.json["error"]["fields"] == {"app_id": ["There is one already."]}
 
 
 @pytest.mark.parametrize(

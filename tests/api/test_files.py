@@ -116,7 +116,7 @@ def test_an_empty_file_is_a_file(client, tokens, made) -> None:
     ("given", "stored"),
     [
         ("/etc/passwd", "passwd"), ("..\\..\\x", "x"), ("../../../x", "x"), ("C:\\Users\\ann\\a b.txt", "a b.txt"),
-        (UNICODE, UNICODE), ("\u202egpj.exe", "\u202egpj.exe"), ('a"b;c=d', 'a"b;c=d'), ("~", "~"), ("a%2fb", "a%2fb"), (" x", " x"),
+        (UNICODE, UNICODE), ("\u202egpj.exe", "\u202egpj.exe"), ('a"b;c=d', 'a"b;c=d'), ("~", "~"), ("a%2fb", "b"), ("..%2f..%2fetc", "etc"), ("..%5C..%5Cx", "x"), ("a%252fb", "b"), ("a%2%66b", "b"), ("..%2f..\\x%20y%41", "x%20y%41"), ("100%", "100%"), (" x", " x"),
         ("x" * 255, "x" * 255), ("CON", "CON"), ("-rf", "-rf"),
     ],
 )  # fmt: skip
@@ -135,8 +135,36 @@ def test_a_name_is_kept_and_is_never_a_path(client, tokens, kept, settings, give
         assert "\n" not in read.headers["Content-Disposition"]
 
 
+def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(app, client, tokens, made) -> None:
+    number = made(b"x")["id"]
+    with app.extensions["postern"].database.session() as session:
+        session.get(File, number).name = "..%2f..%2fetc"
+    with client.get(f"{PATH}/{number}", headers=tokens["user"]) as read:
+        assert read.headers["Content-Disposition"] == "attachment; filename=etc"
+    assert client.get(PATH, headers=tokens["user"]).json["data"]["items"][0]["name"] == "etc"
+    assert "etc" in client.get(PATH, headers={**tokens["user"], "Accept": "text/csv"}).text.split(",")
+
+
 @pytest.mark.parametrize(
-    "name", ["a\0b", "a\tb", "a\x7fb", "a\x1bb", "a\x85b", "..", ".", "x/..", "a/", " ", "", "x" * 256]
+    "name",
+    [
+        "a\0b",
+        "a\tb",
+        "a\x7fb",
+        "a\x1bb",
+        "a\x85b",
+        "..",
+        ".",
+        "x/..",
+        "a/",
+        " ",
+        "",
+        "x" * 256,
+        "%2e%2e",
+        "a%2f..",
+        "a%2f",
+        "a%0d%0ab",
+    ],
 )
 def test_a_name_that_can_be_none_is_refused(client, tokens, kept, name: str) -> None:
     answer = post(client, tokens["user"], form(head=f'name="file"; filename="{name}"'.encode()))

@@ -84,6 +84,16 @@ def test_a_name_is_taken_once(client, tokens, make) -> None:
 
     assert (again.status_code, again.json["code"]) == (409, -3006)
     assert (renamed.status_code, renamed.json["code"]) == (409, -3006)
+    for answer in (again, renamed):
+        assert answer.json["error"]["fields"] == {"name": ["There is one already."]}
+
+
+def test_a_product_that_was_ordered_is_not_deleted_and_that_is_nobodys_field(client, tokens, users, make) -> None:
+    number = make(stock=3)["id"]
+    lines = {"items": [{"product_id": number, "quantity": 1}]}
+    assert client.post(f"/api/v1/users/{users['user']}/orders", json=lines, headers=tokens["user"]).status_code == 201
+    answer = client.delete(f"/api/v1/products/{number}", headers=tokens["admin"])
+    assert (answer.status_code, "fields" in answer.json["error"]) == (409, False)
 
 
 def test_guests_read_and_do_not_write(client, tokens, make) -> None:

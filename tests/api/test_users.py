@@ -88,6 +88,7 @@ def test_a_username_is_taken_once(client, tokens, users, make) -> None:
     renamed = client.patch(f"/api/v1/users/{make()['id']}", json={"username": "user"}, headers=tokens["admin"])
 
     assert outcome(again) == outcome(renamed) == (409, -3006)
+    assert again.json["error"]["fields"] == renamed.json["error"]["fields"] == {"username": ["There is one already."]}
 
 
 def test_two_users_of_one_name_are_not_made_at_the_same_time(app, tokens) -> None:
