@@ -10,7 +10,6 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.native import beside
-
 from schemas.names import password_of
 
 AT_ONCE = 2
