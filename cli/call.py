@@ -107,5 +107,5 @@ def _wire(request: HttpRequest) -> str:
 
 def _shown(body: bytes) -> str:
     """Text as it is; as ``\\x00`` what is none, and what a terminal would act on."""
-    text = body.decode("utf-8", "backslashreplace")
+    text = body.decode("utf-8", "backslashreplace").replace(quote(STARS), STARS)
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)

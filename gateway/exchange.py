@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -103,8 +104,9 @@ def host_of(url: str) -> str:
 
 
 def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
-    """The request an attempt would send, with stars for every secret and for a token that would be fetched."""
+    """The request an attempt would send, with stars for secrets, for what ``mask`` names and for a fetched token."""
     service = method.service
+    call = replace(call, params=_masked(call.params, method.mask, _binary(method)))
     method = replace(method, headers=_covered(method.headers), query=_covered(method.query))
     signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
     return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
@@ -112,6 +114,26 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
 
 def _covered(declared: Mapping[str, str]) -> dict[str, str]:
     return {name: STARS if named_secret(name) else text for name, text in declared.items()}
+
+
+def _masked(params: Mapping[str, Any], hidden: frozenset[str], binary: frozenset[str]) -> dict[str, Any]:
+    """:param binary: names of parameters that stay base64."""
+    shown = {}
+    for name, value in params.items():
+        if name in hidden:
+            stars = b64encode(STARS.encode()).decode() if name in binary else STARS
+            shown[name] = [stars] if isinstance(value, list) else stars
+        else:
+            shown[name] = _masked_within(value, hidden)
+    return shown
+
+
+def _masked_within(value: Any, hidden: frozenset[str]) -> Any:
+    if isinstance(value, Mapping):
+        return _masked(value, hidden, frozenset())
+    if isinstance(value, list):
+        return [_masked_within(each, hidden) for each in value]
+    return value
 
 
 def _starred(value: Any) -> Any:

@@ -107,8 +107,31 @@ def test_what_the_catalog_fixes_is_covered_where_its_name_is_a_secrets_and_what_
         "X-Team": "tools",
     }
     method = {"http": "GET /anything", "headers": secret, "query": {"access_token": "literal-4", "v": "2"}}
-    method |= {"params": {"phone": TEXT}, "mask": ["phone"]}
+    method |= {"params": {"phone": TEXT}}
     shown = make(AUTHS["none"], {"m": method})("m", "phone=13800138000", "--dry-run")
     assert "literal" not in shown
     assert "X-Team: tools" in shown
     assert "GET /anything?access_token=****&v=2&phone=13800138000 " in shown
+
+
+PLACES: dict[str, dict[str, Any]] = {
+    "path": {"http": "GET /anything/{pw}", "params": {"pw": TEXT}},
+    "query": {"http": "GET /anything", "params": {"pw": TEXT}},
+    "header": {"http": "GET /anything", "params": {"pw": {**TEXT, "in": "header"}}},
+    "number": {"http": "POST /anything", "params": {"pw": {"type": "integer"}}},
+    "list": {"http": "GET /anything", "params": {"pw": {"type": "array", "items": TEXT}}},
+    "object": {"http": "POST /anything", "params": {"user": {"type": "object"}, "pw": TEXT}},
+    "bytes": {"http": "POST /anything", "body": "multipart", "params": {"pw": {**TEXT, "format": "byte"}}},
+    **{f"body: {kind}": {"http": "POST /anything", "body": kind, "params": {"pw": TEXT}} for kind in WRITERS},
+}
+WORDS = {"number": "pw=8675309", "object": 'user={"pw": "hunter-2", "name": "ann"}', "bytes": "pw=aHVudGVyLTI="}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_mask_names_is_covered_wherever_it_stands(make: Callable[..., Any], place: str) -> None:
+    shown = make(AUTHS["none"], {"m": {**PLACES[place], "mask": ["pw"]}})(
+        "m", WORDS.get(place, "pw=hunter-2"), "--dry-run"
+    )
+    assert "****" in shown
+    assert not any(text in shown for text in ("hunter", "8675309", "aHVudGVy"))
+    assert ("ann" in shown) is (place == "object")
