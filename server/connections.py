@@ -35,8 +35,15 @@ class HeadTooSlow(ParseException):
     """The head of a request did not come in time, or its connection was the slowest when there was no room."""
 
 
-class _End(BaseException):
-    """Thrown into who waits for a connection's next bytes."""
+class _Overdue(BaseException):
+    """Thrown into who waits for a connection's next bytes, once that took too long."""
+
+
+class Evicted(BaseException):
+    """Thrown into the same where another connection needs the room: it ends there, without an answer.
+
+    It is no ``Exception``, for a worker that has no room has no time to let the application answer, either.
+    """
 
 
 class Connection(SocketUnreader):
@@ -47,7 +54,7 @@ class Connection(SocketUnreader):
         self._connections = connections
         self._greenlet = gevent.getcurrent()
         self._group: dict[Connection, None] = connections.idle
-        self._ending = False
+        self._ending: type[BaseException] | None = None
         self.ended = False
         self.await_request()
 
@@ -80,6 +87,7 @@ class Connection(SocketUnreader):
 
         :raises HeadTooSlow: while it waited for a head.
         :raises BrokenBody: while it waited for a body.
+        :raises Evicted: at any time.
         """
         if self.ended:
             return b""
@@ -87,7 +95,10 @@ class Connection(SocketUnreader):
         group[self] = None
         try:
             data: bytes = super().chunk(size_hint)
-        except _End:
+        except Evicted:
+            self.ended = True
+            raise
+        except _Overdue:
             self.ended = True
             if self._phase == HEAD:
                 raise HeadTooSlow from None
@@ -95,7 +106,7 @@ class Connection(SocketUnreader):
                 raise BrokenBody("The body came too slowly.") from None
             return b""
         finally:
-            self._ending = False
+            self._ending = None
             group.pop(self, None)
         self._received += len(data)
         return data
@@ -126,15 +137,15 @@ class Connection(SocketUnreader):
         self.deadline = self._began + BODY_SECONDS + self._received / BODY_RATE
         return self._connections.senders
 
-    def end(self) -> None:
+    def end(self, reason: type[BaseException] = _Overdue) -> None:
         """Let its wait end, unless something has come."""
         self._group.pop(self, None)
-        self._ending = True
+        self._ending = reason
         gevent.get_hub().loop.run_callback(self._throw)
 
     def _throw(self) -> None:
         if self._ending and not (self._phase == IDLE and self._readable()):
-            self._greenlet.throw(_End)
+            self._greenlet.throw(self._ending)
 
     def _readable(self) -> bool:
         """Whether a request has come that nobody has looked at yet."""
@@ -176,6 +187,7 @@ class Connections:
         self.idle: dict[Connection, None] = {}
         self.senders: dict[Connection, None] = {}
         self.uploads: dict[Connection, None] = {}
+        self.evicted = 0
 
     def end_overdue(self) -> None:
         now = time.monotonic()
@@ -189,11 +201,12 @@ class Connections:
         :param full: the worker takes no further connection; then an idle one goes, or else a sender.
         """
         surplus = max(0, len(self.senders) - self.max_senders)
-        for connection in list(islice(self.senders, surplus)):
-            connection.end()
+        chosen = list(islice(self.senders, surplus))
         if full and not surplus:
-            for connection in list(islice(self.idle or self.senders, 1)):
-                connection.end()
+            chosen = list(islice(self.idle or self.senders, 1))
+        for connection in chosen:
+            connection.end(Evicted)
+        self.evicted += len(chosen)
 
     def end_idle(self) -> None:
         for connection in [connection for connection in self.idle if not connection.is_fresh()]:

@@ -19,6 +19,7 @@ MAX_LINE_BYTES = 8190  # of the request line; as much as nginx takes
 MAX_HEADER_BYTES = 8190
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65536  # all headers together
+SMALL_BODY_BYTES = 8192  # of a body that the application is not asked about before it is there
 DRAIN_BYTES = 65536  # of a body that nobody read; of a longer one the connection ends
 #: uri-host [ ":" port ] of RFC 3986, 3.2.2; reg-names may hold what is percent-encoded, addresses stand in brackets.
 _HOST = re.compile(
@@ -90,6 +91,14 @@ class Request(message.Request):
         self.body.caller_is_known = self.unreader.caller_is_known
         self.unreader.await_body(expects_continue=self._expected_100_continue)
         self._expected_100_continue = False  # it is the connection that says 100, once the body is wanted
+
+    def await_small_body(self) -> None:
+        """So that who sends it slowly takes no part of the application meanwhile."""
+        reader, source = self.body.reader, self.unreader
+        if not isinstance(reader, LengthReader) or reader.length > SMALL_BODY_BYTES or source.expects_continue:
+            return
+        if source.buf.getbuffer().nbytes < reader.length:
+            source.unread(source.read(reader.length))
 
     def unread_bytes(self) -> float:
         """How much of the body nobody has read; infinite for chunks, whose end is not known."""

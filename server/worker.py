@@ -9,15 +9,17 @@ import time
 from typing import Any
 
 import gevent
+import structlog
 from gunicorn import util
 from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, NoMoreData, ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
+from api.errors import BrokenBody
 from api.refused import refused
 from gateway.errors import GatewayError
 from server import stopping
-from server.connections import Connection, Connections
-from server.listener import Listener
+from server.connections import Connection, Connections, Evicted
+from server.listener import LOG_SECONDS, Listener
 from server.log import watch_hub
 from server.requests import RequestParser, failure_of
 
@@ -31,6 +33,7 @@ class Worker(GeventWorker):
 
     def init_process(self) -> None:
         self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)
+        self._logged = -LOG_SECONDS
         watch_hub()
         super().init_process()
 
@@ -50,7 +53,14 @@ class Worker(GeventWorker):
         self.notify()
         self.connections.end_overdue()
         self.connections.make_room(full=self._full())
+        self._log_evicted()
         gevent.sleep(TICK_SECONDS)
+
+    def _log_evicted(self) -> None:
+        if self.connections.evicted and time.monotonic() - self._logged >= LOG_SECONDS:
+            self._logged = time.monotonic()
+            structlog.get_logger().warning("crowded", ended=self.connections.evicted)
+            self.connections.evicted = 0
 
     def _full(self) -> bool:
         return any(listener.pool.full() for listener in self.listeners)
@@ -94,7 +104,7 @@ class Worker(GeventWorker):
                 request = next(parser)
                 self._answer(address, request, client, peer)
                 request = None
-        except (StopIteration, NoMoreData):
+        except (StopIteration, NoMoreData, Evicted):
             pass
         except OSError as error:
             if error.errno not in GONE and not isinstance(error, TimeoutError):
@@ -114,6 +124,7 @@ class Worker(GeventWorker):
             request.headers = [line for line in request.headers if line[0] != "COOKIE"]
             request.headers.append(("COOKIE", "; ".join(cookies)))
         try:
+            request.await_small_body()
             self.handle_request(address, request, client, peer)
         except StopIteration:
             if request.unread_bytes():
@@ -122,9 +133,13 @@ class Worker(GeventWorker):
 
     def handle_error(self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
-        theirs = isinstance(exc, ParseException) and not isinstance(exc, OUR_FAULT)
-        failure = failure_of(exc) if theirs else GatewayError()
-        answer = refused(self.wsgi, addr[0] if addr else None, failure, None if theirs else exc)
+        failure: GatewayError = GatewayError()
+        cause: BaseException | None = exc
+        if isinstance(exc, BrokenBody):
+            failure, cause = exc, None
+        elif isinstance(exc, ParseException) and not isinstance(exc, OUR_FAULT):
+            failure, cause = failure_of(exc), None
+        answer = refused(self.wsgi, addr[0] if addr else None, failure, cause)
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)
             connection.linger()

@@ -84,7 +84,7 @@ def test_a_chunked_10_mb_body_is_too_large(live: Live) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nope", "/api/v1/nope", "/api/v1/call/a/b/c", "//api//v1//call", "/api/v1/login/", "/%00", "/%ff", "/..%2f.."],
+    ["/nope", "/api/v1/nope", "/api/v1/call/a/b/c", "//api//v1//call", "/api/v1/login/", "/%00", "/..%2f.."],
 )
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE", "PATCH"])
 def test_an_unknown_path_is_not_found(live: Live, verb: str, path: str) -> None:
