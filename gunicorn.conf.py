@@ -14,6 +14,7 @@ import sys
 import gevent
 
 from api import logs, native
+from api.tokens import AccessTokens
 from config import Settings, SettingsError, places
 from gateway.clock import SystemClock
 from gateway.loader import CatalogError
@@ -30,6 +31,7 @@ gevent.config.resolver = Resolver  # before the first look-up
 gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
+    AccessTokens(_settings, SystemClock())  # reads the key files
     _masker = Masker()
     _log = logs.configure(_settings.log_level, _masker, sys.stdout.buffer)
     _source = open_source(_settings.catalog, _settings.environ, SystemClock(), _masker, native.aside)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 PRIVILEGED_PORTS = 1024  # below it only root may listen
 FULL = (errno.ENOSPC, errno.EDQUOT)  # reading still works, and there may be room again
+SQLITE_HEADER = b"SQLite format 3\0"
 LOOPBACKS = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
 
 
@@ -43,7 +44,16 @@ def database_problem(url: str) -> str | None:
     file = unquote(url.removeprefix("sqlite:///").partition("?")[0])
     if not url.startswith("sqlite:///") or file in ("", ":memory:") or file.startswith("file:"):
         return None
-    return file_problem(Path(file))
+    return file_problem(Path(file)) or _sqlite_problem(Path(file))
+
+
+def _sqlite_problem(file: Path) -> str | None:
+    try:
+        with file.open("rb") as content:
+            begin = content.read(len(SQLITE_HEADER))
+    except FileNotFoundError:  # it will be made
+        return None
+    return f"{file} is not a SQLite database; name another file" if begin not in (b"", SQLITE_HEADER) else None
 
 
 def listen_problem(host: str, port: int) -> str | None:

@@ -274,7 +274,7 @@ def test_a_catalog_address_is_accepted_and_not_shown(monkeypatch: pytest.MonkeyP
         ("WEB_CONCURRENCY", "auto", "a whole number from 1 to 256"), ("WEB_CONCURRENCY", "4", "set REDIS_URL=redis://"),
         ("DATABASE_URL", "postgres://u:hunter2@h/d", "write postgresql:// in place of postgres://"),
         ("DATABASE_URL", "postgresql+psycopg://u:hunter2@h/d", "write postgresql:// in place of"),
-        ("DATABASE_URL", "sqlite:////proc/x/y.db", "/proc/x cannot be written"), ("DATABASE_URL", "sqlite:////tmp", "is a folder"),
+        ("DATABASE_URL", "sqlite:////proc/x/y.db", "/proc/x cannot be written"), ("DATABASE_URL", "sqlite:////tmp", "is a folder"), ("DATABASE_URL", f"sqlite:///{__file__}", "is not a SQLite database"),
         ("FILES_DIR", "/proc/x", "/proc/x cannot be written"), ("CATALOG_COPY", "/proc/x", "cannot be written"),
         ("TRUSTED_PROXIES", "true", "a whole number from 0 to 10"), ("JWT_PUBLIC_KEY_FILES", "/tmp", "a file that can be read"),
         ("JWT_ISSUER", " ", "is empty"),

@@ -49,6 +49,10 @@ def test_a_wrong_first_run_is_told_what_to_write(folder: Path, command: tuple[st
         ({"WEB_CONCURRENCY": "auto"}, "WEB_CONCURRENCY: must be a whole number"),
         ({"HOST": "x86_64-conda-linux-gnu"}, "HOST: 'x86_64-conda-linux-gnu' does not resolve"),
         ({"FILES_DIR": "/proc/x"}, "FILES_DIR: /proc/x cannot be written"),
+        (
+            {"JWT_ALGORITHM": "RS256", "JWT_PRIVATE_KEY_FILE": "README.md"},
+            "JWT_PRIVATE_KEY_FILE: README.md is not a PEM",
+        ),
     ):
         assert f"Postern does not start:\n{say}" in start(folder, *command, **settings)
     (folder / ".env").write_bytes(GBK)
