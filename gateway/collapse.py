@@ -22,10 +22,9 @@ TOLD_FOR = 5.0  # seconds that the others have to hear what the leader came to
 ASK_YOURSELF = b"{}"
 
 Ask = Callable[[], Answer]
-
-
-class LedBriefly(Exception):
-    """The leader's own time ended first, or it was stopped; that says nothing to the others."""
+#: What a leader came to, an answer or a failure that nobody has raised; None where its own time ended first, or it was
+#: stopped, which says nothing to the others.
+Outcome = Answer | GatewayError | None
 
 
 class Flights:
@@ -34,9 +33,9 @@ class Flights:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._flying: dict[str, Future[Answer]] = {}
+        self._flying: dict[str, Future[Outcome]] = {}
 
-    def board(self, key: str) -> tuple[Future[Answer], bool]:
+    def board(self, key: str) -> tuple[Future[Outcome], bool]:
         """The flight of this key, and whether it is a new one, which the caller must ``lead``."""
         with self._lock:
             flight, new = self._flying.get(key), False
@@ -44,14 +43,15 @@ class Flights:
                 flight, new = self._flying.setdefault(key, Future()), True
             return flight, new
 
-    def lead(self, key: str, flight: Future[Answer], ask: Ask, deadline: float) -> Answer:
+    def lead(self, key: str, flight: Future[Outcome], ask: Ask, deadline: float) -> Answer:
         """Ask, and tell all who came aboard."""
         try:
             answer = ask()
         except BaseException as error:
             briefly = self._clock.now() >= deadline or not isinstance(error, Exception)
+            failure = error.copy() if isinstance(error, GatewayError) else GatewayError()
             self._land(key)
-            flight.set_exception(LedBriefly() if briefly else error)
+            flight.set_result(None if briefly else failure)
             raise
         self._land(key)
         flight.set_result(answer)
@@ -70,13 +70,13 @@ class Flights:
             if new:
                 return self.lead(key, flight, ask, deadline)
             try:
-                return flight.result(max(0.0, until - self._clock.now()))
+                outcome = flight.result(max(0.0, until - self._clock.now()))
             except FutureTimeout as error:
                 raise DeadlineExceeded from error
-            except LedBriefly:
-                continue
-            except GatewayError as error:
-                raise _made(type(error), vars(error)) from error
+            if isinstance(outcome, GatewayError):
+                raise outcome.copy()
+            if outcome is not None:
+                return outcome
 
     def _land(self, key: str) -> None:
         with self._lock:
@@ -155,7 +155,7 @@ class Workers:
 
 
 def _made(kind: type[GatewayError], said: dict[str, Any]) -> GatewayError:
-    """The same failure once more: one exception raised in many threads would gather the tracebacks of all."""
+    """What another worker's leader failed with."""
     error = kind.__new__(kind, said["text"])
     vars(error).update(said)
     return error

@@ -31,7 +31,7 @@ Classes know what they mean; only ``api/errors.py`` knows HTTP status.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Fields = Mapping[str, object]
 
@@ -73,6 +73,12 @@ class GatewayError(Exception):
         self.expose_vendor_code = False
         self.not_again = False  # of a proxied request: it may have been done, and may not be done twice
         self.passed: object = None  # the service's own answer, where that is what a proxied request gets
+
+    def copy(self) -> Self:
+        """The same failure once more: one exception raised in many threads would gather the tracebacks of all."""
+        same = type(self).__new__(type(self), self.text)
+        vars(same).update(vars(self))
+        return same
 
 
 class CallerError(GatewayError):

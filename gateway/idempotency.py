@@ -162,8 +162,12 @@ def _answer(record: Mapping[str, Any]) -> Any:
         raise Conflict(LOST)
     if "data" in record:
         return record["data"]
-    told = dict(record["error"])
+    raise _failure(record["error"])
+
+
+def _failure(record: Mapping[str, Any]) -> GatewayError:
+    told = dict(record)
     error: GatewayError = _KINDS.get(told.pop("kind"), GatewayError)(told.pop("message"))
     for name, value in told.items():
         setattr(error, name, value)
-    raise error
+    return error

@@ -183,7 +183,10 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         if isinstance(failure, CredentialExpired):
             sender.discard(token)
         failure.passed = answer
-        raise failure
+        try:
+            raise failure
+        finally:
+            del failure  # its traceback has this frame: both would stay until garbage is collected
 
     return handle
 

@@ -70,15 +70,15 @@ class Together:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _one(self, step: Step, done: Outcomes, run: Run) -> Outcome:
-        began, data, failure = self._clock.now(), None, None
+        began = self._clock.now()
         try:
             data = run(step.make(done)).data
+            return Outcome(data, None, self._clock.now() - began, step.optional)
         except GatewayError as error:
-            failure = error
+            return Outcome(None, error.copy(), self._clock.now() - began, step.optional)
         except Exception as error:  # noqa: BLE001 # one call's unforeseen trouble is not the others'
             self._log.error("unforeseen", exc_info=error)
-            failure = GatewayError()
-        return Outcome(data, failure, self._clock.now() - began, step.optional)
+            return Outcome(None, GatewayError(), self._clock.now() - began, step.optional)
 
 
 def step_of(call: Call, optional: bool) -> Step:
@@ -115,5 +115,5 @@ def part_call(part: AggregatePart, sources: Mapping[str, object], like: Call) ->
 def _answers(part: AggregatePart, done: Outcomes) -> dict[str, object]:
     for name in sorted(part.needs):
         if error := done[name].error:
-            raise error
+            raise error.copy()
     return {name: done[name].data for name in part.needs}

@@ -44,7 +44,7 @@ class _Slot:
 
     token: Token | None = None
     refused: Token | None = None  # by the vendor, the last one
-    renewing: Future[Token] | None = None
+    renewing: Future[Token | GatewayError] | None = None
 
     def usable(self, now: float) -> Token | None:
         return self.token if self.token and now < self.token.expires_at else None
@@ -97,7 +97,7 @@ class Tokens:
             if token and now < token.renew_at:
                 note("own")
                 return token.value
-            mine: Future[Token] | None = None
+            mine: Future[Token | GatewayError] | None = None
             with self._lock:
                 token, pending = slot.usable(now), slot.renewing
                 if token and (now < token.renew_at or pending):
@@ -109,14 +109,16 @@ class Tokens:
                 return self._renew(name, slot, mine, _Asked(fetch, deadline, note)).value
             assert pending is not None
             try:
-                token = pending.result(max(0.0, deadline - now))
+                outcome = pending.result(max(0.0, deadline - now))
             except FutureTimeout as error:
                 raise DeadlineExceeded from error
-            except DeadlineExceeded:
+            if isinstance(outcome, DeadlineExceeded):
                 continue  # it was the other call's time that ran out, not ours: ask again
-            if self._clock.now() < token.expires_at:
+            if isinstance(outcome, GatewayError):
+                raise outcome.copy()
+            if self._clock.now() < outcome.expires_at:
                 note("fetched by another call")
-                return token.value
+                return outcome.value
 
     def discard(self, name: str, value: Secret) -> None:
         """The vendor refused this token: it is not used again, here or from the store, unless a newer one has come."""
@@ -132,13 +134,13 @@ class Tokens:
             for name in self._slots.keys() - names:
                 del self._slots[name]
 
-    def _renew(self, name: str, slot: _Slot, mine: Future[Token], asked: _Asked) -> Token:
+    def _renew(self, name: str, slot: _Slot, mine: Future[Token | GatewayError], asked: _Asked) -> Token:
         try:
             token = self._newest(name, slot, asked)
         except BaseException as error:
             with self._lock:
                 slot.renewing = None
-            mine.set_exception(error)
+            mine.set_result(_failure(error))
             raise
         self._masker.register(token.value, passing=True)
         with self._lock:
@@ -222,3 +224,10 @@ class Tokens:
     def _release(self, name: str, fence: int) -> None:
         with suppress(StoreAway):
             self._shared.release(name, fence)
+
+
+def _failure(error: BaseException) -> GatewayError:
+    """What a failed renewal is to those who wait for it; where it was only stopped, that its time ran out."""
+    if isinstance(error, GatewayError):
+        return error.copy()
+    return GatewayError() if isinstance(error, Exception) else DeadlineExceeded()

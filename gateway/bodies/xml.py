@@ -40,7 +40,9 @@ def read_xml(body: bytes, content_type: str, charset: str | None, lists: Collect
         raise ValueError("XML with a DTD") from error
     except ParseError as error:
         line, column = error.position
-        raise ValueError(f"not XML at line {line} column {column}") from error
+        raise ValueError(f"not XML at line {line} column {column}") from error.with_traceback(None)
+    finally:
+        vars(parser).clear()  # it and expat refer to each other
 
 
 class _Values:

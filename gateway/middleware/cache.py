@@ -12,7 +12,7 @@ from functools import partial
 
 from gateway.call import Call, Result, Trace
 from gateway.catalog import CachePolicy, Method
-from gateway.collapse import Flights, Workers
+from gateway.collapse import Flights, Outcome, Workers
 from gateway.errors import GatewayError, is_failure
 from gateway.middleware.fallback import stood_in
 from gateway.parts import Handler, Parts
@@ -119,7 +119,7 @@ class _Cache:
         except RuntimeError:  # no more threads to be had; but those aboard count on it
             self._renewal(key, flight, call)
 
-    def _renewal(self, key: str, flight: Future[Answer], call: Call) -> None:
+    def _renewal(self, key: str, flight: Future[Outcome], call: Call) -> None:
         try:
             until = self._clock.now() + self._longest
             self._flights.lead(key, flight, self._asking(key, call, until), call.deadline)

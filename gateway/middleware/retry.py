@@ -52,7 +52,9 @@ class _Retry:
                     renewed = True
                     self._again(call, "credential", "the token was refused; once more with another")
                 except (DeadlineExceeded, CallRefused) as error:
-                    raise last or error from error  # it came to this because the service failed: that is what to say
+                    if last is None:
+                        raise
+                    raise last from error  # it came to this because the service failed: that is what to say
                 except DownstreamError as error:
                     failures, last = failures + 1, error
                     wait = self._wait(error, failures)

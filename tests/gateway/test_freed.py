@@ -1,0 +1,150 @@
+"""What a call has read is freed with its last use: nothing of it is left for the cyclic garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import gzip
+import types
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.answer import Answer
+from gateway.clock import SystemClock
+from gateway.errors import GatewayError
+from gateway.head import MAX_HEAD_BYTES
+from gateway.stream import Inbound, Upload
+from tests.gateway.fakes import Gate, Wire, a_call, answer, service
+
+OpenGate = Callable[..., Gate]
+Ask = Callable[[Gate], Any]
+GOOD = answer(b'{"a": 1}', "200 OK")
+CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BOMB = answer(gzip.compress(b"x" * 100_000), "200 OK", "Content-Encoding: gzip")
+SMALL = {"max_response": 2000}
+ONCE_MORE = {"retry": {"times": 1, "backoff": 0.01, "on": ["timeout", 500]}}
+
+
+@contextmanager
+def garbage() -> Iterator[list[object]]:
+    """What of the gateway only the cyclic collector would have freed."""
+    found: list[object] = []
+    gc.collect()
+    gc.disable()
+    try:
+        yield found
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        found += [each for each in gc.garbage if _ours(each)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+
+
+def _ours(value: object) -> bool:
+    if isinstance(value, types.FrameType):
+        return "/gateway/" in value.f_code.co_filename and "/tests/" not in value.f_code.co_filename
+    return type(value).__module__.partition(".")[0] in ("gateway", "requests", "marshmallow")
+
+
+def plain(at: Gate) -> Any:
+    return at.ask()
+
+
+def streamed(at: Gate) -> Any:
+    return b"".join(at.ask(inbound=Inbound()))
+
+
+def left(at: Gate) -> None:
+    stream = at.ask(inbound=Inbound())
+    next(stream)
+    stream.close()
+
+
+def uploaded(at: Gate) -> Any:
+    return at.ask(inbound=Inbound(body=Upload(iter([b"x" * 70_000, b"y"]), lambda: b"", 70_001)))
+
+
+def proxied(at: Gate) -> Any:
+    return b"".join(at.gateway.proxy(replace(a_call(), inbound=Inbound(verb="GET", path="/x"))))
+
+
+def batched(at: Gate) -> Any:
+    return at.gateway.call_together({"a": a_call(), "b": a_call()})
+
+
+PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
+    "good": (GOOD, plain, {}),
+    "chunked": (CHUNKED + b"5\r\n[1,2]\r\n0\r\n\r\n", plain, {}),
+    "not HTTP": (b"hello\r\n\r\n", plain, {}),
+    "not JSON": (answer(b'{"a": 1', "200 OK"), plain, {}),
+    "not XML": (answer(b"<a>1", "200 OK"), plain, {"response": "xml"}),
+    "over-size": (answer(b"x" * 3000, "200 OK"), plain, {"on": SMALL}),
+    "over-size in chunks": (CHUNKED + b"800\r\n" + b"x" * 0x800 + b"\r\n0\r\n\r\n", plain, {"on": SMALL}),
+    "bomb": (BOMB, plain, {"on": SMALL}),
+    "not compressed": (answer(b"xxxx", "200 OK", "Content-Encoding: deflate"), plain, {}),
+    "timed out": (CUT, plain, {"timeout": {"read": 0.1}}),
+    "timed out twice": (CUT, plain, {"timeout": {"read": 0.1}, **ONCE_MORE}),
+    "too late": (CUT, plain, {"deadline": 0.1}),
+    "failed twice": (answer(b"{}", "500 No"), plain, ONCE_MORE),
+    "rejected": (answer(b"{}", "404 No"), plain, {}),
+    "replaced": (answer(b"{}", "500 No"), plain, {"fallback": {"static": []}}),
+    "failed for all who asked": (answer(b"{}", "500 No"), plain, {"cache": {"ttl": 60}}),
+    "once under a key": (answer(b"{}", "500 No"), lambda at: at.ask(idempotency_key="k" * 20), {"http": "POST /"}),
+    "wrong parameters": (GOOD, lambda at: at.ask("m", {"no": 1}), {}),
+    "streamed": (GOOD, streamed, {"stream": True}),
+    "streamed, rejected": (answer(b"{}", "404 No"), streamed, {"stream": True}),
+    "streamed, timed out": (CUT, streamed, {"stream": True, "timeout": {"read": 0.1}}),
+    "streamed, left": (CUT, left, {"stream": True}),
+    "uploaded": (GOOD, uploaded, {"stream": True, "body": "raw", "http": "POST /"}),
+    "proxied": (GOOD, proxied, {"on": {"proxy": True}}),
+    "proxied, failed twice": (answer(b"{}", "500 No"), proxied, {"on": {"proxy": True, **ONCE_MORE}}),
+    "batch": (GOOD, batched, {}),
+    "batch, failed": (answer(b"{}", "500 No"), batched, {}),
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_nothing_of_a_call_waits_for_the_cyclic_collector(open_gate: OpenGate, path: str) -> None:
+    raw, ask, declared = PATHS[path]
+    method = dict(declared)
+    on = {"breaker": {"min_calls": 1000}, **method.pop("on", {})}
+    with Wire([raw] * 20) as server:
+        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", **method}}, **on)})
+        with suppress(GatewayError):
+            ask(at)  # what is made at first use
+        with garbage() as found:
+            for _ in range(2):
+                with suppress(GatewayError):
+                    ask(at)
+            at.log.events.clear()
+    assert found == []
+
+
+@pytest.mark.parametrize("then", ["cut off", "refused"])
+def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(open_gate: OpenGate, then: str) -> None:
+    with Wire([CUT] * 3 if then == "cut off" else [], "close") as server:
+        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /"}}, breaker={"min_calls": 1000})})
+        with garbage() as found, suppress(GatewayError):
+            at.ask()
+    assert found == []
+
+
+@pytest.mark.parametrize("rest", [b"{}", b"", b"x" * MAX_HEAD_BYTES], ids=["whole", "cut", "too large"])
+def test_an_answer_is_gone_with_its_last_reference(rest: bytes) -> None:
+    reading = Answer(False, 1000)
+    gone = weakref.ref(reading)
+    gc.disable()
+    try:
+        with suppress(GatewayError):
+            reading.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + rest)
+        del reading
+        assert gone() is None
+    finally:
+        gc.enable()
