@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-streams screenshots openapi postman fuzz lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-memory bench-streams screenshots openapi postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22

@@ -18,6 +18,7 @@ import cli
 from api import edge, identity, logs, native
 from api.file_store import FileStore
 from api.parts import Parts
+from api.routing import Routes
 from config import Settings
 from gateway import Gateway
 from gateway.client import Client
@@ -40,6 +41,8 @@ CACHED_READS = 10_000
 
 
 class App(Flask):
+    url_map_class = Routes
+
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
         return func
@@ -60,7 +63,6 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None, *, 
     log = logs.configure(settings.log_level, masker, (sys.stdout if serves else sys.stderr).buffer)
 
     app = App(__name__, static_folder=None)
-    app.url_map.merge_slashes = False  # a doubled slash is an unknown path, not a redirect
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
 
     database = Database(settings.database_url, settings.database_pool_size)

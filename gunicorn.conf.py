@@ -22,12 +22,13 @@ from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
 from gateway.sources import open_source
 from gateway.watcher import Watcher
-from server import descriptors, requests, responses, stopping
+from server import allocator, descriptors, requests, responses, stopping
 from server.log import Logger
 from server.resolver import Resolver
 from server.worker import Worker
 
 gevent.config.resolver = Resolver  # before the first look-up
+allocator.give_back_large_blocks()
 gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()

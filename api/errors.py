@@ -197,6 +197,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(StaleDataError, lambda error: answer(PreconditionFailed()))
     app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
     app.register_error_handler(Exception, unforeseen)
+    app.teardown_request(_forget_routing)
 
 
 def translate(error: HTTPException) -> GatewayError:
@@ -254,6 +255,10 @@ def unfit(error: DataError) -> Response:
     kind = type(error.orig).__name__
     parts().log.warning("unfit", request_id=g.get("request_id"), path=request.path, kind=kind)
     return answer(InvalidParams("A value cannot be stored as it is."))
+
+
+def _forget_routing(_: BaseException | None) -> None:
+    request.routing_exception = None  # its traceback has the request, which would stay until garbage is collected
 
 
 def unforeseen(error: Exception) -> Response:

@@ -61,7 +61,9 @@ class _Chunks:
         self._events = _ChunkEvents()
         self._parser = httptools.HttpResponseParser(self._events)
         self._parser.set_dangerous_leniencies(
-            lenient_spaces_after_chunk_size=True, lenient_optional_cr_before_lf=lines_end_in_lf
+            lenient_spaces_after_chunk_size=True,
+            lenient_optional_cr_before_lf=lines_end_in_lf,
+            lenient_optional_lf_after_cr=lines_end_in_lf,  # without it, llhttp takes no LF after a chunk's size
         )
         self._parser.feed_data(_CHUNKED_HEAD)
 

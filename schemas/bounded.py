@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from marshmallow import RAISE, Schema, ValidationError, fields, utils, validate
 
@@ -21,6 +21,10 @@ class Bounded(Schema):
             names = {field.data_key or name for name, field in self.load_fields.items()}
             raise ValidationError(dict.fromkeys((name for name in data if name not in names), UNKNOWN))
         return super().load(data, unknown=unknown, **options)
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **options: Any) -> NoReturn:
+        """Raise it anew: marshmallow's own would have a traceback that has the error, and both would stay."""
+        raise ValidationError(error.messages, data=error.data, valid_data=error.valid_data)
 
 
 class Many(fields.List[Any]):

@@ -7,12 +7,13 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from schemas.bounded import Bounded
 from schemas.fields import MOST_ID, MOST_INTEGER, Number, Text
 
 MOST_ITEMS = 100
 
 
-class ListArgs(Schema):
+class ListArgs(Bounded):
     """``?skip=0&limit=10``, or ``?after=<id>`` for a page at constant cost however far in."""
 
     class Meta:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields
 
+from schemas.bounded import Bounded
 from schemas.fields import Number
 from schemas.lists import MOST_ITEMS
 
 
-class RecentArgs(Schema):
+class RecentArgs(Bounded):
     failed = fields.Boolean(
         load_default=False,
         truthy={"true", "1"},

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from gateway.bodies.binary import from_base64
-from gateway.bodies.charsets import in_utf8, text_in
+from gateway.bodies.charsets import json_in_utf8, text_in
 from gateway.bodies.multipart import multipart
 from gateway.bodies.values import DEEPEST, digest, dump_json, load_json, pairs_of, text_of
 from gateway.bodies.xml import read_xml, write_xml
@@ -81,11 +81,15 @@ Read = Callable[[bytes, str, Options], Any]
 
 
 def _read_json(body: bytes, content_type: str, options: Options) -> Any:
-    return load_json(in_utf8(body, content_type, options.get("charset"))) if body else None
+    if not body or body.isspace():
+        return None
+    return load_json(json_in_utf8(body, content_type, options.get("charset")))
 
 
 def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
-    return read_xml(body, content_type, options.get("charset"), options.get("lists", ())) if body else None
+    if not body or body.isspace():
+        return None
+    return read_xml(body, content_type, options.get("charset"), options.get("lists", ()))
 
 
 def _read_text(body: bytes, content_type: str, options: Options) -> str:
@@ -107,7 +111,7 @@ READERS: Mapping[str, Read] = {
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads a reply's body. An empty one of JSON or XML is None.
+    """Reads a reply's body. An empty one of JSON or XML, or blanks alone, is None.
 
     :param structured: the body has parts that have names, as JSON and XML have.
     """

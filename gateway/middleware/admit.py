@@ -41,7 +41,7 @@ def admitted(method: Method, call: Call) -> Call:
         )
         return replace(call, params=params)
     except ValidationError as error:
-        raise InvalidParams(fields=error.messages_dict) from error.with_traceback(None)  # marshmallow's is a cycle
+        raise InvalidParams(fields=error.messages_dict) from error
 
 
 def _read(method: Method, params: Mapping[str, object]) -> dict[str, object]:

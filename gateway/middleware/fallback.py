@@ -86,7 +86,7 @@ def _another(method: Method, parts: Parts) -> StandIn:
         try:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
-            raise InvalidParams(fields=error.messages_dict) from error.with_traceback(None)
+            raise InvalidParams(fields=error.messages_dict) from error
         trace = Trace(attempts=call.trace.attempts, events=call.trace.events)
         key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
         mine = replace(call, service=other.service.name, method=other.name, params=params, vendor_key=key, trace=trace)

@@ -141,7 +141,7 @@ def test_the_header_counts_more_than_the_xml_declaration(wire: OnWire) -> None:
 
 
 @pytest.mark.parametrize("name", ["rot13", "zip", "punycode", "unicode_escape", "idna", "utf-7", "x" * 500, "é"])
-@pytest.mark.parametrize("kind", ["text", "json", "xml"])
+@pytest.mark.parametrize("kind", ["text", "xml"])
 def test_only_charsets_that_text_comes_in_are_known(wire: OnWire, kind: str, name: str) -> None:
     said = unreadable(wire, b"<a/>", kind, f"Content-Type: text/plain; charset={name}")
     assert "in a charset that is not known" in said

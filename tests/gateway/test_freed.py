@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from gateway.answer import Answer
-from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.head import MAX_HEAD_BYTES
 from gateway.stream import Inbound, Upload
