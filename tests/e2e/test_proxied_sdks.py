@@ -18,7 +18,8 @@ from tests.e2e.live import Live, catalog_for
 from tests.e2e.vendor import PAGES, Vendor
 
 SERVICES = """
-  first: {{base_url: "{first}/v1", allow_private: true, timeout: {{read: 0.5}}, proxy: true}}
+  first: {{base_url: "{first}/v1", allow_private: true, proxy: true}}
+  hasty: {{base_url: "{first}/v1", allow_private: true, timeout: {{read: 0.5}}, proxy: true}}
   second: {{base_url: "{second}/v1", allow_private: true, proxy: {{paths: [/*], rewrite: true}}}}
   asis: {{base_url: "{first}/v1", allow_private: true, proxy: {{rewrite: false}}}}
 """
@@ -71,9 +72,9 @@ def session(live: Live) -> Iterator[requests.Session]:
         yield made
 
 
-def openai(live: Live, path: str = "", **how: Any) -> OpenAI:
+def openai(live: Live, path: str = "first", **how: Any) -> OpenAI:
     how = {"api_key": "unused", "default_headers": {"X-Postern-Token": live.token()}, **how}
-    return OpenAI(base_url=gate(live, "first") + path, **how)
+    return OpenAI(base_url=gate(live, path), **how)
 
 
 def chat(client: OpenAI) -> str | None:
@@ -91,7 +92,7 @@ def test_openai_follows_a_redirect_without_leaving_the_gate(live: Live, first: V
 
 
 def test_a_token_given_as_the_sdks_key_does_not_go_where_a_vendor_leads_to(live: Live, second: Vendor) -> None:
-    assert chat(openai(live, "/away", api_key=live.token(), default_headers={})) == "hello"
+    assert chat(openai(live, "first/away", api_key=live.token(), default_headers={})) == "hello"
     assert [heard.path for heard in second.heard] == ["/v1/moved/completions"]
     assert live.token() not in str(second.heard)
 
@@ -136,12 +137,12 @@ def test_nothing_is_rewritten_where_the_catalog_says_so(live: Live, session: req
 
 def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(live: Live, first: Vendor) -> None:
     with pytest.raises(APIStatusError) as failed:
-        chat(openai(live, "/slow"))
+        chat(openai(live, "hasty/slow"))
     assert failed.value.status_code == 504
     assert failed.value.response.headers["X-Should-Retry"] == "false"
     assert len(first.heard) == 1
 
 
 def test_what_may_be_sent_again_is_not_told_otherwise(live: Live, session: requests.Session) -> None:
-    answer = session.get(f"{gate(live, 'first')}/slow/chat/completions", timeout=30)
+    answer = session.get(f"{gate(live, 'hasty')}/slow/chat/completions", timeout=30)
     assert (answer.status_code, "X-Should-Retry" in answer.headers) == (504, False)

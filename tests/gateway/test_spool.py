@@ -21,6 +21,7 @@ from gateway.stream import Inbound, Upload
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 Open = Callable[..., Gate]
+PATIENT = {"timeout": {"connect": 20, "read": 20}, "deadline": 30}
 AWS = {"type": "aws_sigv4", "access_key_id": "A", "secret_access_key": "B", "region": "r", "service": "s3"}
 PIECE = b"x" * 65536
 LARGE = MAX_MEMORY_BYTES // len(PIECE) * 2  # pieces
@@ -70,7 +71,7 @@ def test_a_spooled_body_is_known_before_it_is_sent(pieces: int) -> None:
 def test_a_full_disk_is_our_own_failure_and_nothing_is_sent(open_gate: Open) -> None:
     before = open_files()
     with Wire([answer(b"stored")]) as server:
-        at = open_gate({"s": service(server.url, auth=AWS, proxy=True, breaker={"min_calls": 1})})
+        at = open_gate({"s": service(server.url, auth=AWS, proxy=True, **PATIENT, breaker={"min_calls": 1})})
         with files_of_at_most(MAX_MEMORY_BYTES + len(PIECE)), pytest.raises(Unavailable) as failed:
             sent(at, upload(LARGE))
         assert (failed.value.code, at.breaker, server.connections) == (-5001, "closed", 0)
@@ -87,7 +88,7 @@ def test_no_folder_for_it_is_our_own_failure_too(monkeypatch: pytest.MonkeyPatch
 def test_the_file_is_gone_however_the_request_ends(open_gate: Open) -> None:
     before = open_files()
     with Wire([answer(b"early", "403 No"), b""], "close") as server:
-        at = open_gate({"s": service(server.url, auth=AWS, proxy=True)})
+        at = open_gate({"s": service(server.url, auth=AWS, proxy=True, **PATIENT)})
         assert b"".join(sent(at, upload(LARGE))) == b"early"
         with pytest.raises(Exception, match="hung up"):
             sent(at, upload(LARGE))
