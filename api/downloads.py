@@ -18,7 +18,7 @@ from gateway.errors import NotFound
 from models import File
 from schemas.files import base_name
 
-_ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]{1,19})-([0-9]{0,19})|-([0-9]{1,19}))\s*", re.IGNORECASE)
+_ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE)
 
 
 def download(file: File) -> Response:
@@ -88,7 +88,8 @@ def _conditions(file: File) -> dict[str, Any]:
 
 
 def _range(file: File) -> str | None:
-    found = _ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    asked = request.headers.get("Range", "") if request.method == "GET" else ""  # RFC 9110, 14.2
+    found = _ONE_RANGE.fullmatch(asked)
     if not found or request.if_none_match.contains_weak(file.sha256) or not _if_range_holds(file):
         return None
     first, last, suffix = (int(digits) if digits else None for digits in found.groups())

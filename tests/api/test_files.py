@@ -391,6 +391,7 @@ SIZE = len(BYTES)
         ("bytes=-999999999", 206, (0, SIZE - 1)), ("bytes=100-999999999", 206, (100, SIZE - 1)), ("BYTES=1-2", 206, (1, 2)),
         (f"bytes={SIZE}-", 416, (0, 0)), ("bytes=999999999-", 416, (0, 0)), ("bytes=-0", 416, (0, 0)),
         ("bytes=0-1,5-6", 200, (0, SIZE - 1)), ("bytes=5-2", 200, (0, SIZE - 1)), ("bytes=x", 200, (0, SIZE - 1)), ("lines=1-2", 200, (0, SIZE - 1)),
+        (f"bytes=5-{'9' * 30}", 206, (5, SIZE - 1)), (f"bytes=-{'9' * 30}", 206, (0, SIZE - 1)), (f"bytes={'9' * 30}-", 416, (0, 0)),
         ("bytes=", 200, (0, SIZE - 1)), ("", 200, (0, SIZE - 1)), ("bytes=-", 200, (0, SIZE - 1)),
     ],
 )  # fmt: skip
@@ -406,6 +407,13 @@ def test_a_range_is_honoured_and_what_is_none_is_ignored(client, tokens, made, a
         assert answer.data == BYTES[first : last + 1]
         assert answer.headers["Content-Length"] == str(last + 1 - first)
         assert answer.headers.get("Content-Range") == (f"bytes {first}-{last}/{SIZE}" if status == 206 else None)
+
+
+def test_a_range_is_for_get_alone(client, tokens, made) -> None:
+    path = f"{PATH}/{made()['id']}"
+    for asked in ("bytes=0-1", f"bytes={SIZE}-"):
+        head = client.head(path, headers={**tokens["user"], "Range": asked})
+        assert (head.status_code, head.headers["Content-Length"]) == (200, str(SIZE))
 
 
 def test_if_range_holds_for_the_very_same_bytes_only(client, tokens, made) -> None:
