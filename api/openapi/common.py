@@ -114,7 +114,7 @@ SCHEMAS: dict[str, Any] = {
             "code": {"type": "integer"},
             "message": {"type": "string"},
             "data": {},
-            "error": {"$ref": "#/components/schemas/Failure/properties/error"},
+            "error": {"$ref": "#/components/schemas/Error"},
             "elapsed_ms": {"type": "number"},
         },
     },

@@ -118,7 +118,7 @@ def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: C
         if number % AT_ONCE == 0:
             pause()
     components = {
-        "schemas": {**base["schemas"], "Failure": failures.schema},
+        "schemas": {**base["schemas"], **failures.schemas},
         "responses": {**RESPONSES, **failures.components},
         "parameters": PARAMETERS,
         "headers": RESPONSE_HEADERS,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from api.answers import shape
@@ -35,17 +35,22 @@ def kinds() -> Found:
 
 
 class Failures:
-    """Makes an answer once, however many operations may give it; ``components`` has them."""
+    """Makes an answer once, however many operations may give it.
+
+    :ivar components: the answers.
+    :ivar schemas: theirs, each with a name, so that generated clients have a type for each and not for each operation.
+    """
 
     def __init__(self) -> None:
         self.known = kinds()
-        self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", list(self.known.values()))}
-        self.schema = _schema(self.known)
+        self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", "Failure")}
+        self.schemas: dict[str, Any] = {"Failure": _schema(self.known), "Error": _error_schema(self.known)}
 
     def copy(self) -> Failures:
         """Another one, to which more can be added apart."""
         made = Failures()
         made.components = dict(self.components)
+        made.schemas = dict(self.schemas)
         return made
 
     def answers(self, wanted: Iterable[Kind]) -> dict[str, Any]:
@@ -61,20 +66,24 @@ class Failures:
         if name not in self.components:
             errors = [self.known[status, code] for code in codes]
             told = "; ".join(f"{error.type} ({error.code}): {error.message}" for error in errors)
-            self.components[name] = _answer(told, errors, codes)
+            self.components[name] = _answer(told, name, errors)
+            self.schemas[name] = _of_codes(codes)
             if status in (429, 503):
                 self.components[name]["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
         return {"$ref": f"#/components/responses/{name}"}
 
 
-def _answer(told: str, errors: list[GatewayError], codes: list[int] | None = None) -> dict[str, Any]:
-    schema: dict[str, Any] = {"$ref": "#/components/schemas/Failure"}
-    if codes:
-        schema = {"allOf": [schema, {"type": "object", "properties": {"code": {"enum": codes}}}]}
-    content: dict[str, Any] = {"schema": schema}
-    if codes:
-        content["examples"] = {error.type: {"value": _example(error)} for error in errors}
+def _answer(told: str, schema: str, examples: Sequence[GatewayError] = ()) -> dict[str, Any]:
+    content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
+    if examples:
+        content["examples"] = {error.type: {"value": _example(error)} for error in examples}
     return {"description": told, "content": {"application/json": content}}
+
+
+def _of_codes(codes: list[int]) -> dict[str, Any]:
+    """A failure with one of these codes."""
+    whole = {"$ref": "#/components/schemas/Failure"}
+    return {"allOf": [whole, {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}}]}
 
 
 def _example(error: GatewayError) -> dict[str, Any]:
@@ -84,8 +93,24 @@ def _example(error: GatewayError) -> dict[str, Any]:
 def _schema(known: Found) -> dict[str, Any]:
     """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial`` tells."""
     codes = sorted({code for _, code in known}, reverse=True)
+    return {
+        "type": "object",
+        "required": ["code", "message", "data", "request_id", "timestamp", "error"],
+        "properties": {
+            "code": {"type": "integer", "enum": codes},
+            "message": {"type": "string"},
+            "data": {"type": "null"},
+            "request_id": {"type": "string"},
+            "timestamp": {"type": "string", "format": "date-time"},
+            "error": {"$ref": "#/components/schemas/Error"},
+        },
+    }
+
+
+def _error_schema(known: Found) -> dict[str, Any]:
+    """What a failure, and a failed call of several, says of itself."""
     types = sorted({error.type for error in known.values()})
-    told = {
+    return {
         "type": "object",
         "description": "What kind of failure, whose fault it is, and whether another try makes sense.",
         "required": ["type", "source", "retryable"],
@@ -98,17 +123,5 @@ def _schema(known: Found) -> dict[str, Any]:
             "fields": {"type": "object", "description": "What is wrong with which field; of at most 20."},
             "more": {"type": "integer", "description": "How many other fields are wrong."},
             "vendor_code": {"type": "string", "description": "The vendor's own, of a service that shows it."},
-        },
-    }
-    return {
-        "type": "object",
-        "required": ["code", "message", "data", "request_id", "timestamp", "error"],
-        "properties": {
-            "code": {"type": "integer", "enum": codes},
-            "message": {"type": "string"},
-            "data": {"type": "null"},
-            "request_id": {"type": "string"},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "error": told,
         },
     }

@@ -30,6 +30,10 @@ TOGETHER: frozenset[Kind] = WHO | {
 }
 ANSWER = {"$ref": "#/components/responses/Answer"}
 HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
+_UPLOADS: Mapping[str, Any] = {
+    "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
+    "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
 _STREAM = {
     "description": "The service's own bytes, as they come; a failure before the first one is an envelope.",
     "content": {"text/event-stream": {}, "*/*": {}},
@@ -80,8 +84,8 @@ def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Fa
 def _post(method: Method, failures: Failures) -> dict[str, Any]:
     made = _operation(method, "", method_codes(method) | BODY, failures)
     if method.streams_body:
-        kind = "multipart/form-data" if kind_of(method.body) == "multipart" else "application/octet-stream"
-        return {**made, "parameters": [*_queries(method), *_headers(method)], "requestBody": {"content": {kind: {}}}}
+        content = _UPLOADS["multipart" if kind_of(method.body) == "multipart" else "raw"]
+        return {**made, "parameters": [*_queries(method), *_headers(method)], "requestBody": {"content": content}}
     declared = {param.name: _keywords(param) for param in method.params}
     example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
     content = {"application/json": {"schema": object_of(declared), "example": example}}

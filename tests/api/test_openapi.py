@@ -207,3 +207,25 @@ services:
 """
     with pytest.raises(CatalogError, match="Not a valid number"):
         load_catalog(catalog, "x", {})
+
+
+def _values(value: Any) -> Any:
+    yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _values(each)
+
+
+def test_what_generators_make_types_of_has_a_name_of_its_own(app: Flask, client: FlaskClient) -> None:
+    """openapi-python-client drops what refers into another schema, and makes a type for each answer without a name."""
+    upload = "{http: POST /up, stream: true, body: raw, params: {file: {type: string, format: binary}}}"
+    catalog = CATALOG.partition("aggregates:")[0] + f"      up: {upload}\n"
+    app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
+    told = document(client)
+    for value in _values(told):
+        reference = value.get("$ref") if isinstance(value, dict) else None
+        assert not isinstance(reference, str) or re.fullmatch(r"#/components/[a-zA-Z]+/[^/]+", reference)
+    for name, answer in told["components"]["responses"].items():
+        schema = answer["content"]["application/json"]["schema"] if "content" in answer else {"$ref": ""}
+        assert list(schema) == ["$ref"], name
+    body = told["paths"]["/api/v1/call/box/up"]["post"]["requestBody"]["content"]
+    assert body == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
