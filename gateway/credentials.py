@@ -121,7 +121,7 @@ class _Forms:
         for needle in self.needles:
             if needle in body:
                 return True
-        return escape_mark in body or body.find(0, 0, 4) != -1
+        return escape_mark in body or b"\0" in body
 
     def out_of_text(self, text: str) -> str:
         for form, star in self._texts:

@@ -62,6 +62,8 @@ def test_escapes_of_plain_letters_do_not_hide_it(open_gate: Open) -> None:
     assert ask(
         open_gate, json.dumps({"a": KEY}).encode("utf-16-be"), "Content-Type: application/json; charset=utf-16"
     ) == {"a": "****"}
+    wide = f"中文 {KEY}".encode("utf-16-le")
+    assert ask(open_gate, wide, response={"type": "text", "charset": "utf-16le"}) == "中文 ****"
     entities = "".join(f"&#{ord(letter)};" for letter in KEY)
     assert ask(open_gate, f"<r><a>{entities}</a></r>".encode(), response="xml") == {"a": "****"}
 
