@@ -44,5 +44,8 @@ def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
 def _value(outcome: tuple[T | None, BaseException | None]) -> T:
     result, error = outcome
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            del error, outcome  # the traceback has this frame: both would stay until garbage is collected
     return result  # type: ignore[return-value]

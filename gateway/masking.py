@@ -68,7 +68,9 @@ class _Needles:
 
     def __init__(self, texts: Iterable[str]) -> None:
         block = self.BLOCK
-        self._all = sorted({form.encode() for text in texts for form in _forms(text)}, key=len, reverse=True)
+        self._all = sorted(
+            {form.encode(errors="replace") for text in texts for form in _forms(text)}, key=len, reverse=True
+        )
         self._short = [each for each in self._all if len(each) < 2 * block - 1]
         long = self._all[: len(self._all) - len(self._short)]
         self._blocks = {each[at : at + block] for each in long for at in range(len(each) - block + 1)}
@@ -203,7 +205,8 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
 
 def _forms(text: str) -> tuple[str, ...]:
     """A secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
-    return text, quote(text, safe=""), json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
+    quoted = quote(text, safe="", errors="replace")  # a service's JSON may have half a surrogate pair
+    return text, quoted, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
 
 
 def path_shown(path: str) -> str:

@@ -27,9 +27,9 @@ VALUES = {"text": "private words", "note": "hello", "password": "hunter22", "pho
 def dumping() -> Iterator[Dumping]:
     made: list[Gateway] = []
 
-    def make(url: str, http: str = "POST /anything", *, on: Any = None, **method: Any) -> Gate:
+    def make(url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any) -> Gate:
         log, masker, clock = Lines(), Masker(), SystemClock()
-        parts = replace(gateway_parts(log=log, masker=masker, clock=clock), dumps=True)
+        parts = replace(gateway_parts(log=log, masker=masker, clock=clock), dumps=dumps)
         gateway = Gateway(
             make_catalog({"s": service(url, methods={"m": {"http": http, **method}}, **(on or {}))}), parts
         )
@@ -156,3 +156,34 @@ def test_an_answer_nested_deeply_is_the_same_whether_it_is_shown_or_not(dumping:
     for _ in range(500):
         said = said["a"]
     assert said == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 500 + b"]" * 500,
+        b'{"a":' * 500 + b"1" + b"}" * 500,
+        b'{"token":"\\ud800","a":"\\udfff"}',
+        b"9" * 4000,
+        b"9" * 4400,
+        b'"\xff"',
+        b'"\\u0000\x7f"',
+        b"[" + b"1," * 40_000 + b"1]",
+        b'{"' + b"token" * 10_000 + b'":1}',
+        b"",
+        b" ",
+    ],
+    ids=["deep list", "deep object", "surrogates", "digits", "too many digits", "bytes", "NUL", "items", "name", "none", "blank"],
+)  # fmt: skip
+def test_the_debug_level_changes_no_outcome(dumping: Dumping, body: bytes) -> None:
+    headers = ("Content-Type: application/json", "X-Odd: \x01\xe9", "Set-Cookie: a")
+    outcomes = []
+    for dumps in (True, False):
+        with Wire([answer(body, "200 OK", *headers)]) as server:
+            at = dumping(server.url, "POST /", params=PARAMS, mask=["text"], dumps=dumps)
+            try:
+                outcomes.append(at.ask("m", {"text": "\ud800 words", "phone": "13812345678"}))
+            except GatewayError as error:
+                outcomes.append((error.code, error.detail))
+            at.log.rendered(at.masker)
+    assert outcomes[0] == outcomes[1]
