@@ -10,9 +10,12 @@ from typing import Any
 
 import orjson
 
+from gateway.bodies.json_steps import Steps
+from gateway.clock import Pause, SystemClock
 from gateway.errors import BadResponse
 from gateway.masking import Secret
 
+LARGE_CHARACTERS = 65_536  # from which JSON is parsed in steps: one scan would take milliseconds
 DEEPEST = 64  # levels of nesting a caller's JSON may have
 
 
@@ -61,7 +64,7 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
     try:
-        value = (_STRICT if strict else _LOOSE).decode(text.removeprefix("\ufeff"))
+        value = _decoded(text.removeprefix("\ufeff"), strict)
     except RecursionError as error:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from error
     except json.JSONDecodeError as error:
@@ -71,6 +74,13 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
         if "\\u" in text and _has_surrogate(value):
             raise ValueError("a lone surrogate is not text")
     return value
+
+
+def _decoded(text: str, strict: bool) -> Any:
+    decoder = _STRICT if strict else _LOOSE
+    if len(text) < LARGE_CHARACTERS:
+        return decoder.decode(text)
+    return Steps(text, decoder, Pause(SystemClock()), unique=strict).decode()
 
 
 def _no_constant(name: str) -> None:

@@ -1,0 +1,165 @@
+"""JSON of some size parsed in steps: the C scanner holds up every other greenlet and thread until it is done."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from json import JSONDecodeError, JSONDecoder
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any
+
+STEP_CHARACTERS = 16_384  # that the scanner reads at once: well below a millisecond
+MAX_SINGLES = 64
+_BLANKS = re.compile(r"[ \t\n\r]*")
+
+
+class Steps:
+    """Reads one text as ``decoder`` would.
+
+    What is small is given to the scanner whole. Of a large list or object it gets as many members at once as end
+    before a comma within a step: had the comma been inside of a member, the brackets would not match.
+
+    :param pause: called between two steps.
+    :param unique: a key may be given once in an object.
+    """
+
+    def __init__(self, text: str, decoder: JSONDecoder, pause: Callable[[], None], *, unique: bool) -> None:
+        self._text = text
+        self._scan = decoder.scan_once  # type: ignore[attr-defined]
+        self._pause = pause
+        self._unique = unique
+
+    def decode(self) -> Any:
+        """:raises ValueError: it is not JSON, or has what the decoder refuses."""
+        value, end = self._value(self._after_blanks(0))
+        end = self._after_blanks(end)
+        if end != len(self._text):
+            raise JSONDecodeError("Extra data", self._text, end)
+        return value
+
+    def _after_blanks(self, at: int) -> int:
+        match = _BLANKS.match(self._text, at)
+        assert match
+        return match.end()
+
+    def _value(self, at: int) -> tuple[Any, int]:
+        opening = self._text[at : at + 1]
+        if opening not in ("[", "{"):
+            return self._scalar(at)
+        value, length = self._scanned(self._text[at : at + STEP_CHARACTERS])
+        if length:
+            return value, at + length
+        return self._list(at + 1) if opening == "[" else self._object(at + 1)
+
+    def _scalar(self, at: int) -> tuple[Any, int]:
+        try:
+            value, end = self._scan(self._text, at)
+        except StopIteration as error:
+            raise JSONDecodeError("Expecting value", self._text, at) from error
+        return value, end
+
+    def _scanned(self, text: str) -> tuple[Any, int]:
+        """The list or object that the text begins with, and its length; 0 where it does not end."""
+        try:
+            value, end = self._scan(text, 0)
+        except (JSONDecodeError, StopIteration):
+            return None, 0
+        return value, end
+
+    def _list(self, at: int) -> tuple[list[Any], int]:
+        items: list[Any] = []
+        at = self._after_blanks(at)
+        if self._text[at : at + 1] == "]":
+            return items, at + 1
+        run = _Run(self._text, "[]", self._scanned)
+        while True:
+            self._pause()
+            several, at = run.take(at)
+            if several:
+                items += several
+                at = self._after_blanks(at)
+                continue
+            item, at = self._value(at)
+            items.append(item)
+            at, ended = self._next(at, "]", run)
+            if ended:
+                return items, at
+
+    def _object(self, at: int) -> tuple[dict[str, Any], int]:
+        members: dict[str, Any] = {}
+        at = self._after_blanks(at)
+        if self._text[at : at + 1] == "}":
+            return members, at + 1
+        run = _Run(self._text, "{}", self._scanned)
+        while True:
+            self._pause()
+            several, at = run.take(at)
+            if several:
+                self._add(members, several)
+                at = self._after_blanks(at)
+                continue
+            name, at = self._name(at)
+            value, at = self._value(at)
+            self._add(members, {name: value})
+            at, ended = self._next(at, "}", run)
+            if ended:
+                return members, at
+
+    def _add(self, members: dict[str, Any], several: dict[str, Any]) -> None:
+        if self._unique and not members.keys().isdisjoint(several):
+            raise ValueError("the same key is given twice in one object")
+        members.update(several)
+
+    def _name(self, at: int) -> tuple[str, int]:
+        if self._text[at : at + 1] != '"':
+            raise JSONDecodeError("Expecting property name enclosed in double quotes", self._text, at)
+        name, at = scanstring(self._text, at + 1, True)
+        at = self._after_blanks(at)
+        if self._text[at : at + 1] != ":":
+            raise JSONDecodeError("Expecting ':' delimiter", self._text, at)
+        return name, self._after_blanks(at + 1)
+
+    def _next(self, at: int, closing: str, run: _Run) -> tuple[int, bool]:
+        """Where the next member begins, or what follows the end; and whether it is the end."""
+        run.follows(self._text[at - 1])
+        at = self._after_blanks(at)
+        found = self._text[at : at + 1]
+        if found == closing:
+            return at + 1, True
+        if found != ",":
+            raise JSONDecodeError("Expecting ',' delimiter", self._text, at)
+        return self._after_blanks(at + 1), False
+
+
+class _Run:
+    """Takes several members of one list or object at once; seldom, where that goes wrong.
+
+    :param brackets: around them.
+    """
+
+    def __init__(self, text: str, brackets: str, scanned: Callable[[str], tuple[Any, int]]) -> None:
+        self._text = text
+        self._brackets = brackets
+        self._scanned = scanned
+        self._mark = ","
+        self._singles = 0
+        self._left = 0
+
+    def follows(self, character: str) -> None:
+        """How the last member ended: the next ones probably do so, too."""
+        self._mark = f"{character}," if character in ("]", "}") else ","
+
+    def take(self, at: int) -> tuple[Any, int]:
+        """Several members and where they end, behind a comma; nothing where they have to be taken one by one."""
+        if self._left:
+            self._left -= 1
+            return None, at
+        cut = self._text.rfind(self._mark, at, at + STEP_CHARACTERS)
+        if cut > at:
+            cut += len(self._mark) - 1
+            several, length = self._scanned(f"{self._brackets[0]}{self._text[at:cut]}{self._brackets[1]}")
+            if length == cut - at + 2:
+                self._singles = 0
+                return several, cut + 1
+        self._left = self._singles = min(2 * self._singles + 1, MAX_SINGLES)
+        return None, at
