@@ -51,6 +51,7 @@ class Spec:
         self.swagger = "swagger" in root
         self._folder = path.parent if path else None
         self._targets: dict[str, Any] = {}
+        self._under_way: set[str] = set()
         self._files: dict[str, Any] = {"": root}
         if path:
             self._files[path.name] = root
@@ -71,18 +72,30 @@ class Spec:
         if not isinstance(ref, str):
             raise UnsayableError("a reference that is no text")
         if ref not in self._targets:
-            name, _, pointer = ref.partition("#")
-            value = self._file(name)
-            for part in pointer.split("/")[1:]:
-                key = unquote(part).replace("~1", "/").replace("~0", "~")
-                if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-                    value = value[int(key)]
-                elif isinstance(value, dict) and key in value:
-                    value = value[key]
-                else:
-                    raise UnsayableError(f"{ref[:80]} is not in the file")
-            self._targets[ref] = value
+            if ref in self._under_way or len(self._under_way) >= MOST_STEPS:
+                raise UnsayableError("a reference to itself")
+            self._under_way.add(ref)
+            try:
+                self._targets[ref] = self._looked_up(ref)
+            finally:
+                self._under_way.remove(ref)
         return self._targets[ref]
+
+    def _looked_up(self, ref: str) -> Any:
+        """A pointer may lead through other references."""
+        name, _, pointer = ref.partition("#")
+        value = self._file(name)
+        for part in pointer.split("/")[1:]:
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(value, dict) and "$ref" in value and key not in value:
+                value = self.follow(value)
+            if isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+                value = value[int(key)]
+            elif isinstance(value, dict) and key in value:
+                value = value[key]
+            else:
+                raise UnsayableError(f"{ref[:80]} is not in the file")
+        return value
 
     def _file(self, name: str) -> Any:
         if name not in self._files:

@@ -116,6 +116,22 @@ def test_a_file_that_names_itself_ends(folder: Path) -> None:
     assert "# Left out: GET /a: a reference to itself" in text
 
 
+def test_a_reference_may_lead_through_others_and_one_that_leads_to_itself_ends(folder: Path) -> None:
+    """As bundlers write them: into an operation, which is a reference itself."""
+    through = "#/paths/~1a/post/requestBody/content/application~1json/schema"
+    loop = "#/components/schemas/loop/properties/x"
+    schemas = {"components": {"schemas": {"loop": {"$ref": loop}}}}
+    bodies = {
+        path: {"content": {"application/json": {"schema": {"$ref": ref}}}}
+        for path, ref in (("b", through), ("c", loop))
+    }
+    paths = {f"/{path}": {"post": {"requestBody": body}} for path, body in bodies.items()}
+    first = {"/a": {"post": {"$ref": "resources/a.yml"}}}
+    text = text_of(spec({**first, **paths}, **schemas), path=folder / "api" / "main.json")
+    assert list(service_of(text)["methods"]["post_b"]["params"]) == ["name", "part"]
+    assert "# Left out: POST /c: a reference to itself" in text
+
+
 # Servers of paths and operations: Twilio, Box, GitHub
 
 
