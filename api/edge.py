@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
+
 from flask import Flask, Response, request
 from flask_compress import Compress
 from flask_cors import CORS
@@ -9,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.errors import PROXIED
 from api.forwarded import Forwarded
+from api.native import beside
 from api.security import SecurityHeaders
 from api.streams import StreamResponse
 from config import Settings
@@ -22,6 +25,9 @@ EXPOSED_HEADERS = [
 NOT_PROXIED = rf"(?!{PROXIED}).*"  # whose answers are the vendor's
 
 
+LARGE_BYTES = 262_144  # of an answer that takes milliseconds to compress
+
+
 class Compression(Compress):
     """Leaves alone what says ``no-transform``, and what is streamed."""
 
@@ -30,6 +36,8 @@ class Compression(Compress):
             return response
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
+        if response and (response.calculate_content_length() or 0) >= LARGE_BYTES:
+            return beside(copy_context().run, super().after_request, response)
         return super().after_request(response)
 
 

@@ -20,6 +20,9 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
 
 
+BREAK_SECONDS = 1e-6  # not 0: gevent would look only after fifty of those whether anything has come on a socket
+
+
 class Pause:
     """Called between pieces of a long piece of work: now and then lets the other greenlets run."""
 
@@ -30,5 +33,5 @@ class Pause:
 
     def __call__(self) -> None:
         if self._clock.now() - self._last > self.EVERY:
-            self._clock.sleep(0)
+            self._clock.sleep(BREAK_SECONDS)
             self._last = self._clock.now()
