@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-memory bench-streams screenshots openapi postman fuzz lock clean
+.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -39,6 +39,9 @@ bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite 
 
 bench-streams: .venv/dev ## How much a worker grows while 1 GB passes through it, each way
 	$(BIN)/python -m bench.streams
+
+bench-drippers: .venv/dev ## How one caller fares beside 4200 strangers who send a byte every 3 seconds
+	$(BIN)/python -m bench.drippers
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
 	$(BIN)/python -m bench.catalog_size
