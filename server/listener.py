@@ -31,7 +31,8 @@ class Listener(StreamServer):
         self._make_room = make_room
         self._logged = -LOG_SECONDS
         # Accepted connections inherit it. The system ends them, so that nothing is counted for each answer.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         super().__init__(sock, handle=partial(handle, sock.getsockname()), spawn=Pool(size))
 
     def do_read(self) -> Any:

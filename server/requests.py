@@ -101,10 +101,10 @@ class Request(message.Request):
             source.unread(source.read(reader.length))
 
     def unread_bytes(self) -> float:
-        """How much of the body nobody has read; infinite for chunks, whose end is not known."""
+        """How much of the body may still come; infinite for chunks, whose end is not known."""
         reader = self.body.reader
         if isinstance(reader, LengthReader):
-            return float(reader.length)
+            return max(0.0, reader.length - self.unreader.buf.getbuffer().nbytes)
         return math.inf if isinstance(reader, ChunkedReader) and reader.parser else 0.0
 
     def ends_connection(self) -> bool:
