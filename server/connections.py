@@ -113,11 +113,10 @@ class Connection(SocketUnreader):
 
     def _prepare(self) -> dict[Connection, None]:
         """Set the deadline; return the group to wait in."""
+        now = self.since = time.monotonic()
         if self._phase == HEAD:
             return self._connections.senders
-        now = time.monotonic()
         if self._phase == IDLE:
-            self._since = now
             self.deadline = now + self._connections.idle_seconds
             self._received = 0
             return self._connections.idle
@@ -155,7 +154,7 @@ class Connection(SocketUnreader):
             return False
 
     def is_fresh(self) -> bool:
-        return time.monotonic() - self._since < FRESH_SECONDS
+        return time.monotonic() - self.since < FRESH_SECONDS
 
     def linger(self) -> None:
         """Read and discard what still comes: if it came after the close it would reset the answer on its way.
@@ -198,12 +197,13 @@ class Connections:
     def make_room(self, *, full: bool) -> None:
         """End who sends most slowly, down to the share that senders may have.
 
-        :param full: the worker takes no further connection; then an idle one goes, or else a sender.
+        :param full: the worker takes no further connection; then goes who has waited longest, idle or not.
         """
         surplus = max(0, len(self.senders) - self.max_senders)
         chosen = list(islice(self.senders, surplus))
         if full and not surplus:
-            chosen = list(islice(self.idle or self.senders, 1))
+            longest = [next(iter(group)) for group in (self.senders, self.idle) if group]
+            chosen = sorted(longest, key=lambda connection: connection.since)[:1]
         for connection in chosen:
             connection.end(Evicted)
         self.evicted += len(chosen)

@@ -19,7 +19,7 @@ import requests
 from sandbox import Sandbox
 from tests.e2e.live import ROOT, Live, catalog_for, wait_for
 
-CONNECTIONS = 40  # that the worker takes
+CONNECTIONS = 100  # that the worker takes
 IMPATIENT = ("-c", str(ROOT / "tests" / "e2e" / "impatient.conf.py"))
 DRIP = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000\r\n\r\n{"
 
@@ -61,7 +61,7 @@ def held(live: Live, number: int, begin: bytes = b"", drip: bytes = b"") -> Iter
                     client.send(drip)
                 except OSError:
                     clients.remove(client)
-            done.wait(0.2)
+            done.wait(1)
         for client in clients:
             client.close()
 
@@ -88,7 +88,7 @@ def connected(live: Live, begin: bytes) -> socket.socket:
 )  # fmt: skip
 def test_more_slow_connections_than_the_worker_takes_stop_no_real_caller(live: Live, begin: bytes, drip: bytes) -> None:
     proof = {"Authorization": f"Bearer {live.token()}"}
-    with held(live, CONNECTIONS + 20, begin, drip):
+    with held(live, CONNECTIONS + 50, begin, drip):
         profile = f"{live.url}/api/v1/user/profile"
         answers = [requests.get(profile, headers=proof, timeout=10) for _ in range(20)]
     assert {answer.status_code for answer in answers} == {200}
