@@ -1,0 +1,68 @@
+"""A TCP proxy before PostgreSQL that loses one message of a conversation and hangs up, as a network may."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+COMMIT = b"COMMIT\0"
+
+
+class LossyProxy:
+    """``lose`` is ``""`` (nothing), ``answer`` (to COMMIT), ``commit`` (itself), or ``insert`` (and what follows it).
+
+    It loses that once, and then nothing.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._socket_file = str(Path(parse_qs(parts.query)["host"][0]) / ".s.PGSQL.5432")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"postgresql://postgres@127.0.0.1:{self._listener.getsockname()[1]}{parts.path}"
+        self.lose = ""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._socket_file)
+        silent = threading.Event()
+        back = threading.Thread(target=self._pass_back, args=(server, client, silent), daemon=True)
+        back.start()
+        with client, server, contextlib.suppress(OSError):
+            while piece := client.recv(65536):
+                if self.lose == "insert" and b"INSERT" in piece:
+                    self.lose = ""
+                    break
+                if self.lose == "commit" and COMMIT in piece:
+                    self.lose = ""
+                    break
+                if self.lose == "answer" and COMMIT in piece:
+                    self.lose = ""
+                    silent.set()
+                    server.sendall(piece)
+                    back.join(10)  # the server has answered
+                    break
+                server.sendall(piece)
+            for each in (client, server):
+                each.shutdown(socket.SHUT_RDWR)
+
+    @staticmethod
+    def _pass_back(server: socket.socket, client: socket.socket, silent: threading.Event) -> None:
+        with contextlib.suppress(OSError):
+            while piece := server.recv(65536):
+                if silent.is_set():
+                    return
+                client.sendall(piece)
+            client.shutdown(socket.SHUT_RDWR)
