@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, g
 from flask.json.provider import JSONProvider
 
+from api.parts import behind
 from gateway.bodies import dump_json, load_json
 
 
@@ -29,7 +30,11 @@ def shape(
 
 def envelope(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
-    return Response(dump_json(shape(g.request_id, data)), status, mimetype="application/json")
+    here = behind(g)
+    response = Response(dump_json(shape(here.request_id, data)), status, mimetype="application/json")
+    if "claim" in here:
+        here.claim.response = response  # what is kept under its Idempotency-Key
+    return response
 
 
 class JsonProvider(JSONProvider):

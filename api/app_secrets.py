@@ -28,7 +28,7 @@ class AppSecrets:
         texts = [secret.reveal().encode() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)]
         sources = [text for text in texts if text] + ([Path(file).read_bytes()] if file else [])
         self._fernet = MultiFernet([_fernet(source) for source in sources])
-        self.open = lru_cache(maxsize=1024)(self._open)
+        self.open = lru_cache(maxsize=1024)(self.unseal)
 
     @staticmethod
     def make() -> Secret:
@@ -37,8 +37,8 @@ class AppSecrets:
     def seal(self, secret: Secret) -> str:
         return self._fernet.encrypt(secret.reveal().encode()).decode()
 
-    def _open(self, sealed: str) -> Secret | None:
-        """The secret; none when it was sealed with a key that is gone."""
+    def unseal(self, sealed: str) -> Secret | None:
+        """The secret; none when it was sealed with a key that is gone. ``open`` remembers the last ones."""
         try:
             return Secret(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:

@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 from api.answers import envelope
 from api.auth import role_required
 from api.blueprint import Blueprint
+from api.cached import writing
+from api.claims import idempotent
 from api.conditional import answer
 from api.identity import identity
 from api.lists import as_csv, page, wants_csv
@@ -40,10 +42,11 @@ def list_apps(args: dict[str, Any]) -> Response:
 @role_required("admin")
 @blueprint.arguments(AppIn)
 @blueprint.response(201, AppSecretOut)
+@idempotent()
 def create_app(given: dict[str, Any]) -> Response:
     """A new app; its secret is shown this once."""
     secret, sealed = _new_secret()
-    with parts().database.session() as session:
+    with writing() as session:
         app = App(**given, secret=sealed)
         session.add(app)
         session.flush()
@@ -53,10 +56,11 @@ def create_app(given: dict[str, Any]) -> Response:
 @blueprint.post("/apps/<app_id>/rotate")
 @role_required("admin")
 @blueprint.response(200, AppSecretOut)
+@idempotent()
 def rotate_secret(app_id: str) -> Response:
     """A new secret, shown this once; the previous one is good until the next time."""
     secret, sealed = _new_secret()
-    with parts().database.session() as session:
+    with writing() as session:
         app = _found(session, app_id)
         app.previous_secret, app.secret = app.secret, sealed
         session.flush()
@@ -66,9 +70,10 @@ def rotate_secret(app_id: str) -> Response:
 @blueprint.post("/apps/<app_id>/disable")
 @role_required("admin")
 @blueprint.response(200, AppOut)
+@idempotent()
 def disable_app(app_id: str) -> Response:
     """Refuse whatever the app signs from now on."""
-    with parts().database.session() as session:
+    with writing() as session:
         app = _found(session, app_id)
         app.disabled = True
         session.flush()

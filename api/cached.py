@@ -21,6 +21,7 @@ from flask import Response, g, request
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
+from api.claims import claimed
 from api.conditional import answer
 from api.parts import parts
 from gateway.bodies import dump_json
@@ -57,8 +58,11 @@ def only_me() -> str:
 
 @contextmanager
 def writing(*resources: str) -> Iterator[Session]:
-    """A transaction that may write; once it is committed, kept reads of these resources are out of reach."""
-    with parts().database.session() as session:
+    """A transaction that may write; once it is committed, kept reads of these resources are out of reach.
+
+    It ends what the request does under its Idempotency-Key, too: see ``idempotent``.
+    """
+    with parts().database.session() as session, claimed(session):
         yield session
     _begin_anew(resources)
 
@@ -66,7 +70,7 @@ def writing(*resources: str) -> Iterator[Session]:
 @contextmanager
 def changing(*resources: str) -> Iterator[Connection]:
     """The same for statements on columns."""
-    with parts().database.changing() as connection:
+    with parts().database.changing() as connection, claimed(connection):
         yield connection
     _begin_anew(resources)
 

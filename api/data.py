@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import flag_modified
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import cached, writing
+from api.claims import idempotent
 from api.conditional import answer, check_match, etag_of
 from api.lists import as_csv, page, wants_csv
 from api.parts import parts
@@ -47,6 +48,7 @@ def list_documents(args: dict[str, Any]) -> Response:
 @blueprint.arguments(DocumentIn)
 @blueprint.response(201, DocumentOut)
 @blueprint.alt_response(200, schema=DocumentOut)
+@idempotent()
 def keep_document(given: dict[str, Any]) -> Response:
     """Keep a value under a key: 201 if it is new there, 200 if it replaces another."""
     try:

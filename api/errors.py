@@ -145,10 +145,19 @@ class RangeNotSatisfiable(CallerError):
 
 
 class WriteUnknown(GatewayError):
-    """Our own write was sent to the database and its answer never came."""
+    """Our own write was sent to the database and its answer never came.
+
+    :param repeatable: it was sent under an Idempotency-Key that tells.
+    """
 
     code, type = -5002, "outcome_unknown"
     message = "Whether this was stored is unknown; look before you send it again."
+
+    def __init__(self, *, repeatable: bool = False) -> None:
+        super().__init__(
+            "Whether this was stored is unknown; send it again under the same key." if repeatable else None
+        )
+        self.retryable = repeatable  # type: ignore[misc]
 
 
 class NoRoom(Unavailable):
@@ -237,7 +246,7 @@ def write_unknown(error: CommitUnknown) -> Response:
     """-5002: who sends it again without a look may do it twice."""
     cause = getattr(error.__cause__, "orig", error)
     parts().log.error("database", request_id=g.get("request_id"), kind=type(cause).__name__, error=f"COMMIT: {cause}")
-    return answer(WriteUnknown())
+    return answer(WriteUnknown(repeatable=g.get("repeatable", False)))
 
 
 def no_room(error: Exception) -> Response:

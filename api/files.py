@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
 import uuid
 from typing import Any
 
@@ -13,21 +11,20 @@ from sqlalchemy.orm import Session
 
 from api.auth import always, role_required, token_required
 from api.blueprint import Blueprint
-from api.body import body_chunks
 from api.cached import cached, only_me, writing
+from api.claims import ask, idempotent
 from api.conditional import answer
 from api.downloads import check_file_match, download
-from api.errors import TooLarge
-from api.identity import identity
 from api.lists import as_csv, page, search, wants_csv
-from api.multipart import Head, form_boundary, read_form
+from api.multipart import form_boundary
 from api.parts import parts
-from gateway.errors import NotFound, fields_error
+from api.uploads import described, over_quota, read_file
+from gateway.errors import NotFound
 from models import File
-from schemas.files import FileArgs, FileIn, FileListOut, FileOut
+from schemas.files import FileArgs, FileListOut, FileOut
 
 blueprint = Blueprint("files", __name__, description="Files that tools leave here.")
-_in, _one, _list = FileIn(), FileOut(), FileListOut()
+_one, _list = FileOut(), FileListOut()
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "type": "object",
@@ -41,16 +38,20 @@ _FORM = {
 @role_required("user", "admin", streamed=always)
 @blueprint.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}})
 @blueprint.response(201, FileOut)
+@idempotent(asked=described)
 def upload_file() -> Response:
     """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
     boundary, stored_as = form_boundary(), uuid.uuid4().hex
     with parts().files.pending(stored_as):
-        file = File(**_received(stored_as, boundary), stored_as=stored_as, owner=g.caller.id)
+        received = _received(stored_as, boundary)
+        ask(received)
         with writing("files") as session:
-            if file.size > _room(session):
-                raise _over_quota()
+            if received["size"] > _room(session):
+                raise over_quota()
+            file = File(**received, stored_as=stored_as, owner=g.caller.id)
             session.add(file)
-    return answer(_one.dump(file), file.sha256, 201)
+            session.flush()
+            return answer(_one.dump(file), file.sha256, 201)
 
 
 @blueprint.get("/files")
@@ -112,50 +113,10 @@ def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
     """The form's one file, on the disk: what is known of it."""
     with parts().database.reading() as session:
         room = _room(session)
-    given: dict[str, Any] | None = None
-    size, digest = 0, hashlib.sha256()
     with parts().files.writing(stored_as) as out:
-        for piece in read_form(body_chunks(parts().settings.max_upload), boundary):
-            if isinstance(piece, Head):
-                given = _accepted(piece, given)
-                continue
-            size += len(piece)
-            if size > room:
-                raise _over_quota()
-            digest.update(piece)
-            out.write(piece)
-            identity().clock.sleep(0)  # a fast sender would not let other greenlets have their turn
-        if given is None:
-            raise fields_error("file", ["Missing data for required field."])
-    return {**given, "size": size, "sha256": digest.hexdigest()}
-
-
-def _accepted(head: Head, before: dict[str, Any] | None) -> dict[str, Any]:
-    if head.name != "file":
-        raise fields_error(head.name, ["Unknown field."])
-    if before is not None:
-        raise fields_error("file", ["Given more than once."])
-    if head.filename is None:
-        raise fields_error("file", ["Not a file: it has no filename."])
-    problems = _in.validate({"name": head.filename, "content_type": head.content_type})
-    if problems:
-        raise fields_error("file", [text for texts in problems.values() for text in texts])
-    given: dict[str, Any] = _in.load({"name": head.filename, "content_type": head.content_type})
-    kind = head.content_type.partition(";")[0].strip().lower()
-    if not any(fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in parts().settings.files_allow):
-        raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
-    return given
-
-
-def _allowed() -> str:
-    return ", ".join(parts().settings.files_allow)
+        return read_file(boundary, room, out.write)
 
 
 def _room(session: Session) -> int:
     """Bytes that the caller may still store."""
     return parts().settings.files_quota - File.used(session, g.caller.id)
-
-
-def _over_quota() -> TooLarge:
-    quota = parts().settings.files_quota
-    return TooLarge(f"Your files would take more than the {quota} bytes that you may store; delete some first.")

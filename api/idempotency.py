@@ -33,6 +33,7 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
     key = idempotency_key()
     if key is None:
         return do()
+    g.repeatable = True
     trace = g.trace = Trace()  # ``tell_attempts`` tells of the one there is in the end
 
     def run() -> dict[str, object]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import cached, only_me, writing
+from api.claims import idempotent
 from api.conditional import answer, etag_of
 from api.lists import as_csv, page, wants_csv
 from api.parts import parts
@@ -48,6 +49,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 @role_required("user", "admin")
 @blueprint.arguments(OrderIn)
 @blueprint.response(201, OrderOut)
+@idempotent()
 def create_order(given: dict[str, Any], user_id: int) -> Response:
     """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
     with writing("orders", "products") as session:  # whose stock changes

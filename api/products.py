@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import cached, changing, writing
+from api.claims import idempotent
 from api.conditional import answer, check_match, etag_of
 from api.lists import PLACING, as_csv, page_of_rows, search, wants_csv
 from api.parts import parts
@@ -52,6 +53,7 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @role_required("user", "admin")
 @blueprint.arguments(ProductIn)
 @blueprint.response(201, ProductOut)
+@idempotent()
 def create_product(given: dict[str, Any]) -> Response:
     """A new product, whose name no other has."""
     with changing("products") as connection:
@@ -107,6 +109,7 @@ def delete_product(product_id: int) -> None:
 @role_required("user", "admin")
 @blueprint.arguments(QuantityIn)
 @blueprint.response(200, ProductOut)
+@idempotent()
 def reduce_stock(given: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with writing("products") as session:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from api.auth import role_required, token_required
 from api.blueprint import Blueprint
 from api.cached import writing
+from api.claims import idempotent
 from api.conditional import answer, check_match, etag_of
 from api.errors import TAKEN, BadCredentials
 from api.identity import identity
@@ -43,10 +44,11 @@ def list_users(args: dict[str, Any]) -> Response:
 @role_required("admin")
 @blueprint.arguments(UserIn)
 @blueprint.response(201, UserOut)
+@idempotent()
 def create_user(given: dict[str, Any]) -> Response:
     """A new user."""
     columns = _columns(given)
-    with parts().database.session() as session:
+    with writing() as session:
         _keep_name_unique(session, columns["username"])
         user = User(**columns)
         session.add(user)

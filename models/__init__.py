@@ -3,6 +3,7 @@
 from models.callers import App, User
 from models.database import Base, CommitUnknown, Database, UtcDateTime, taken_column
 from models.goods import PRODUCTS, Order, OrderLine, Product
+from models.idempotency import IdempotencyKey
 from models.logins import RefreshToken, RevokedToken, forget_expired
 from models.things import Document, File
 
@@ -14,6 +15,7 @@ __all__ = [
     "Database",
     "Document",
     "File",
+    "IdempotencyKey",
     "Order",
     "OrderLine",
     "Product",

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, CursorResult, ForeignKey, String, delete, 
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models.database import Base
+from models.idempotency import IdempotencyKey
 
 KEPT_AFTER_EXPIRY = timedelta(days=1)  # so that a late refresh is told "expired" and not "unknown"
 
@@ -83,3 +84,4 @@ def forget_expired(session: Session, now: datetime) -> None:
     """Drop what can make no difference any more."""
     session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now - KEPT_AFTER_EXPIRY))
     session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
+    IdempotencyKey.forget(session, now)

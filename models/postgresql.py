@@ -6,7 +6,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import URL, Engine, create_engine, event, func, select
+from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.orm import Session
 
 CONNECT_TIMEOUT = 3  # seconds
@@ -63,3 +63,12 @@ def alone(session: Session, name: str) -> None:
     """Wait until no other transaction holds this name, and hold it to the end of ours. On SQLite writers are alone."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def try_alone(session: Session | Connection, name: str) -> bool:
+    """Hold this name to the end of our transaction, unless another one does. On SQLite writers are alone."""
+    dialect = session.get_bind().dialect if isinstance(session, Session) else session.dialect
+    if dialect.name != "postgresql":
+        return True
+    taken = select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))
+    return bool(session.execute(taken).scalar())

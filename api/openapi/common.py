@@ -62,7 +62,7 @@ PARAMETERS = {
     ),
     "IdempotencyKey": _header(
         "Idempotency-Key",
-        "The call is made once; its first answer is kept for 24 hours and given again.",
+        "It is done once; the first answer is kept for 24 hours and given again.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     ),
     "IfMatch": _header("If-Match", "Write only if the ETag is still this one.", {"type": "string"}),

@@ -57,6 +57,8 @@ def _finish(operation: dict[str, Any], item: dict[str, Any], verb: str, view: An
         told = f"Takes the role {' or '.join(sorted(roles))}."
         operation["description"] = f"{operation.get('description', '')}\n\n{told}".strip()
     _parameters(operation, item, verb, name)
+    if getattr(view, "idempotent", False):
+        _add_key(operation)
     content = operation.get("requestBody", {}).get("content", {})
     if name in EXAMPLES and "application/json" in content:
         content["application/json"]["example"] = EXAMPLES[name]
@@ -79,6 +81,14 @@ def _parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name
         wanted.append(_RANGE)
     if wanted:
         operation["parameters"] = [*operation.get("parameters", ()), *wanted]
+
+
+def _add_key(operation: dict[str, Any]) -> None:
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    operation["parameters"] = [*operation.get("parameters", ()), key]
+    for status, each in operation["responses"].items():
+        if status.startswith("2"):
+            each["headers"] = {"Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}}
 
 
 def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:
@@ -121,7 +131,7 @@ def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str
     if verb == "get":
         kinds.add((406, -3010))
     elif operation["security"] and name != "logout":
-        kinds.add((409, -3006))
+        kinds |= {(409, -3006), (503, -5002)}
     if _is_guarded(item, verb, name):
         kinds.add((412, -3009))
     return kinds
