@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import text
 
+from tests.e2e.live import wait_for
 from tests.postgres_proxy import LossyProxy
 
 KEY = {"Idempotency-Key": "k-1"}
@@ -202,6 +206,35 @@ def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(lossy, tok
     assert (unknown.status_code, unknown.json["code"], unknown.json["error"]["retryable"]) == (503, code, True)
     assert (again.status_code, "Idempotency-Replayed" in again.headers) == (201, lose == "answer")
     assert stock(lossy, tokens, product) == 4
+
+
+@pytest.mark.parametrize(
+    ("killed_in", "done"), [("api.cached._begin_anew", True), ("models.IdempotencyKey.keep", False)]
+)
+def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
+    app, tokens, users, product, killed_in, done
+) -> None:
+    """The first is called right after the COMMIT, the second right before."""
+    client = app.test_client()
+    path, body = f"/api/v1/users/{users['user']}/orders", {"items": [{"product_id": product, "quantity": 1}]}
+    headers = {**tokens["user"], **KEY}
+    child = os.fork()
+    if child == 0:
+        try:
+            app.extensions["postern"].database.engine.dispose(close=False)  # connections are the parent's
+            with patch(killed_in, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+                client.post(path, json=body, headers=headers)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+    def again() -> Any:
+        answer = client.post(path, json=body, headers=headers)
+        return None if answer.status_code == 409 else answer  # PostgreSQL has not noticed yet
+
+    answer = wait_for(again, 20)
+    assert (answer.status_code, "Idempotency-Replayed" in answer.headers) == (201, done)
+    assert stock(client, tokens, product) == 4
 
 
 def test_every_post_of_the_resources_takes_a_key(app) -> None:
