@@ -40,7 +40,7 @@ class Callers:
         self._token = live.token()
         self._sessions = [requests.Session() for _ in range(CALLERS)]
         self._pool = ThreadPoolExecutor(CALLERS)
-        list(self._pool.map(lambda session: session.get(f"{live.url}/healthz", timeout=30), self._sessions))
+        list(self._pool.map(lambda session: self.get("/api/v1/services", session), self._sessions))  # opens the database
 
     def get(self, path: str, session: requests.Session | None = None) -> requests.Response:
         proof = {"Authorization": f"Bearer {self._token}"}
@@ -80,7 +80,9 @@ def test_want_of_descriptors_is_the_gateways_fault_and_passes(live: Live, box: S
     spare(SPARE)
     box.fault("/anything", "delay=1")
     numbered = callers.call_at_once("numbered")
-    assert {answer["code"] for answer in numbered} == {0, -5001}
+    codes = {answer["code"] for answer in numbered}
+    assert -5001 in codes
+    assert codes <= {0, -5001}
     box.fault("/anything", "")
     spare(0)
     named = callers.call_at_once("named")

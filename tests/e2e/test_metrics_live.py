@@ -100,6 +100,7 @@ def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(live: Li
 
 
 def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: Sandbox) -> None:
+    wait_for(lambda: live.log.count('"event":"catalog"') == 4)  # all four have begun with the first one
     text = CATALOG.format(url=box.url, path="/anything").replace("methods", "concurrency: 9, methods")
     live.catalog_file.write_text(text, encoding="utf-8")
     wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome").get(("taken",)) == 4)
