@@ -40,7 +40,8 @@ class Callers:
         self._token = live.token()
         self._sessions = [requests.Session() for _ in range(CALLERS)]
         self._pool = ThreadPoolExecutor(CALLERS)
-        list(self._pool.map(lambda session: self.get("/api/v1/services", session), self._sessions))  # opens the database
+        for _ in self._pool.map(lambda session: self.get("/api/v1/services", session), self._sessions):
+            pass  # so that the worker has its connections to the database, too
 
     def get(self, path: str, session: requests.Session | None = None) -> requests.Response:
         proof = {"Authorization": f"Bearer {self._token}"}
