@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -11,6 +13,7 @@ from flask import Flask
 from api.errors import MalformedBody
 from api.refused import refused
 from config import Settings
+from tests.gateway.fakes import Wire, answer
 
 ORIGIN = "https://tools.example.com"
 
@@ -87,3 +90,19 @@ def test_without_other_origins_nothing_varies_by_them(
     make_app: Callable[[Settings], Flask], settings: Settings
 ) -> None:
     assert make_app(settings).test_client().get("/healthz").headers["Vary"] == "Accept-Encoding"
+
+
+def test_a_stream_varies_by_origin_too(
+    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path
+) -> None:
+    with Wire([answer(b"data: x\n\n", "200 OK", "Content-Type: text/event-stream")]) as vendor:
+        methods = {"words": {"http": "GET /", "stream": True}}
+        service = {"base_url": vendor.url, "allow_private": True, "methods": methods}
+        file = tmp_path / "catalog.yaml"
+        file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
+        app = make_app(replace(settings, catalog=str(file), cors_origins=(ORIGIN,)))
+        token = app.extensions["postern.identity"].tokens.issue("1", "user")[0]
+        told = app.test_client().get("/api/v1/call/s/words", headers={"Authorization": f"Bearer {token}"})
+
+    assert told.data == b"data: x\n\n"
+    assert told.headers["Vary"] == "Origin"
