@@ -13,7 +13,7 @@ from api import (
     data,
     docs,
     encoding,
-    errors,
+    error_handlers,
     files,
     health,
     login,
@@ -48,7 +48,7 @@ def register(app: Flask) -> None:
     for module in UNVERSIONED:
         app.register_blueprint(module.blueprint)
     app.extensions["postern.openapi"] = OpenApi(app, [module.blueprint for module in RESOURCES])
-    errors.register(app)
+    error_handlers.register(app)
     versions.register(app)
     logs.register(app)
     app.before_request(encoding.check_target)
