@@ -20,6 +20,7 @@ from gateway.errors import (
     RateLimited,
     Unavailable,
     VendorCircuitOpen,
+    VendorUnhealthy,
 )
 from schemas.bounded import MAX_PROBLEMS
 
@@ -181,7 +182,7 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     wait = error.retry_after
-    if wait is None and isinstance(error, QuotaExceeded | VendorCircuitOpen | Unavailable):
+    if wait is None and isinstance(error, QuotaExceeded | VendorCircuitOpen | VendorUnhealthy | Unavailable):
         wait = 1.0  # a vendor need not say when it can be asked again, nor a disk when it has space
     if wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))

@@ -31,7 +31,7 @@ def refused(app: Flask, address: str | None, failure: GatewayError, cause: BaseE
     parts.log.info("request", request_id=request_id, address=client, status=status, code=failure.code)
     parts.gateway.metrics.count_request("none", "other", status)(0.0)
     headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    headers += [("X-Request-ID", request_id), *HEADERS, (POLICY, NOTHING)]
+    headers += [("X-Request-ID", request_id), ("X-Postern-Error", failure.type), *HEADERS, (POLICY, NOTHING)]
     if parts.settings.cors_origins:
         headers.append(("Vary", "Origin"))
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"

@@ -18,6 +18,7 @@ ALLOWED = validate.Regexp(
     r"^[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?$(?!\n)",
     error="Must be a service or service.method, with * as wildcard.",
 )
+MAX_ALLOWED = 100  # services and methods of one app
 RATE = validate.And(validate.Length(max=32), shapes.RATE)
 
 
@@ -26,7 +27,12 @@ class AppIn(Bounded):
         unknown = RAISE
 
     app_id = fields.String(required=True, validate=APP_ID)
-    allow = Many(fields.String(validate=ALLOWED), required=True, validate=validate.Length(1, 100))
+    allow = Many(
+        fields.String(validate=ALLOWED),
+        max_wrong=MAX_ALLOWED,
+        required=True,
+        validate=validate.Length(1, MAX_ALLOWED),
+    )
     rate = fields.String(
         load_default=None,
         allow_none=True,

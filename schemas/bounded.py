@@ -12,14 +12,16 @@ MAX_PROBLEMS = 20  # of which more is told than their number
 
 
 class Bounded(Schema):
-    """A schema that names what it does not know without looking at the rest, where that is a flood."""
+    """A schema that names what it does not know without a look at each, where that is a flood."""
 
     def load(self, data: Any, *, unknown: Any = None, **options: Any) -> Any:
         """:raises ValidationError: as ``Schema.load``."""
         flooded = isinstance(data, Mapping) and len(data) > len(self.load_fields) + MAX_PROBLEMS
         if flooded and (unknown or self.unknown) == RAISE:
             names = {field.data_key or name for name, field in self.load_fields.items()}
-            raise ValidationError(dict.fromkeys((name for name in data if name not in names), UNKNOWN))
+            problems = dict.fromkeys((name for name in data if name not in names), UNKNOWN)
+            known = {name: data[name] for name in names if name in data}
+            raise ValidationError({**self.validate(known, partial=options.get("partial")), **problems})
         return super().load(data, unknown=unknown, **options)
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **options: Any) -> NoReturn:
@@ -28,7 +30,14 @@ class Bounded(Schema):
 
 
 class Many(fields.List[Any]):
-    """A list whose items are looked at if there are not too many of them, and until ``MAX_PROBLEMS`` are wrong."""
+    """A list whose items are looked at if there are not too many of them, and until ``max_wrong`` are wrong.
+
+    :param max_wrong: as many as there may be items, where that is few: then all that are wrong are counted.
+    """
+
+    def __init__(self, inner: Any, *, max_wrong: int = MAX_PROBLEMS, **options: Any) -> None:
+        super().__init__(inner, **options)
+        self._max_wrong = max_wrong
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if not utils.is_sequence_but_not_string(value):
@@ -43,7 +52,7 @@ class Many(fields.List[Any]):
                 items.append(self.inner.deserialize(item, **kwargs))
             except ValidationError as error:
                 problems[place] = error.messages
-            if len(problems) == MAX_PROBLEMS:
+            if len(problems) == self._max_wrong:
                 break
         if problems:
             raise ValidationError(problems)

@@ -32,7 +32,9 @@ class OrderIn(Bounded):
     class Meta:
         unknown = RAISE
 
-    items = Many(fields.Nested(OrderLineIn), required=True, validate=validate.Length(1, MOST_LINES))
+    items = Many(
+        fields.Nested(OrderLineIn), max_wrong=MOST_LINES, required=True, validate=validate.Length(1, MOST_LINES)
+    )
 
     @validates_schema
     def each_product_once(self, data: Mapping[str, Any], **kwargs: Any) -> None:

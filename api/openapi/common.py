@@ -77,6 +77,7 @@ def _told(schema: str, description: str) -> dict[str, Any]:
 RESPONSE_HEADERS = {
     "Attempts": _told("integer", "How often it was sent."),
     "Cache": {"description": "Where the answer may be kept.", "schema": {"enum": ["HIT", "MISS", "STALE"]}},
+    "ContentRange": _told("string", "The size of the whole, as in `bytes */1024`."),
     "ETag": _told("string", "This version of the answer."),
     "Fallback": _told("string", "Who answered instead of the service."),
     "Replayed": {"description": "`true`: the first answer of this key.", "schema": {"enum": ["true"]}},

@@ -17,7 +17,7 @@ WHO: frozenset[Kind] = frozenset({(401, -1002), (401, -2001), (401, -2002), (401
 BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
 _MOMENT = {"request_id": "0f8fad5bd9cb469fa16570867728950e", "timestamp": "2026-11-21T03:40:00.123Z"}
 
-
+_HEADERS = {416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}  # by status
 _FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [TAKEN]}}
 
 
@@ -68,8 +68,8 @@ class Failures:
             told = "; ".join(f"{error.type} ({error.code}): {error.message}" for error in errors)
             self.components[name] = _answer(told, name, errors)
             self.schemas[name] = _of_codes(codes)
-            if status in (429, 503):
-                self.components[name]["headers"] = {"Retry-After": {"$ref": "#/components/headers/RetryAfter"}}
+            if header := _HEADERS.get(status):
+                self.components[name]["headers"] = {header: {"$ref": f"#/components/headers/{header.replace('-', '')}"}}
         return {"$ref": f"#/components/responses/{name}"}
 
 

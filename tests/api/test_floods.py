@@ -78,9 +78,35 @@ def test_a_flood_of_wrong_fields_or_items_is_answered_in_few_words_and_little_ti
 def test_a_flood_tells_twenty_names_and_how_many_others_there_are(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
-    error = client.post("/api/v1/products", json=FLOOD, headers=tokens["user"]).json["error"]
+    product = {"name": "Lamp", "price": "1.00"}
+    error = client.post("/api/v1/products", json={**FLOOD, **product}, headers=tokens["user"]).json["error"]
     assert (len(error["fields"]), error["more"]) == (20, 79_980)
     assert set(map(tuple, error["fields"].values())) == {("Unknown field.",)}
+
+
+def test_a_flood_hides_no_known_field_that_is_missing_or_wrong(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
+    error = client.post("/api/v1/products", json={**FLOOD, "stock": "x"}, headers=tokens["user"]).json["error"]
+    assert {"name", "price", "stock"} <= set(error["fields"])
+    assert (len(error["fields"]), error["more"]) == (20, 79_983)
+
+
+def test_all_wrong_lines_of_an_order_are_counted(
+    client: FlaskClient, users: dict[str, int], tokens: dict[str, dict[str, str]]
+) -> None:
+    order = {"items": [{}] * 100}
+    error = client.post(f"/api/v1/users/{users['user']}/orders", json=order, headers=tokens["user"]).json["error"]
+    assert (len(error["fields"]), error["more"]) == (20, 180)  # each lacks product_id and quantity
+
+
+def test_all_wrong_names_that_an_app_may_call_are_counted(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
+    error = client.post("/api/v1/apps", json={"app_id": "a" * 8, "allow": ["!"] * 100}, headers=tokens["admin"]).json[
+        "error"
+    ]
+    assert (len(error["fields"]["allow"]), error["more"]) == (20, 80)
 
 
 def test_fields_within_fields_count_one_by_one(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> None:

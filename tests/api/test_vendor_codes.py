@@ -19,7 +19,7 @@ services:
     allow_private: true
     expose_vendor_code: {expose}
     retry: {{times: 0}}
-    envelope: {{code: code, ok: ["0"], errors: {{"10001": credential_error, "10003": downstream_quota, "10004": circuit_open}}}}
+    envelope: {{code: code, ok: ["0"], errors: {{"10001": credential_error, "10003": downstream_quota, "10004": circuit_open, "10005": downstream_unhealthy}}}}
     methods: {{m: {{http: GET /}}}}
 """
 
@@ -42,12 +42,13 @@ def test_the_vendors_code_is_told(
     assert said["error"].get("vendor_code") == (code if expose == "true" else None)
 
 
-def test_a_vendor_that_leaves_alone_what_it_needs_is_a_503_with_retry_after(
-    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path
+@pytest.mark.parametrize(("code", "ours"), [(10004, -1007), (10005, -1008)])
+def test_a_vendor_that_says_by_its_code_that_it_is_away_is_a_503_with_retry_after(
+    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path, code: int, ours: int
 ) -> None:
-    with Wire([answer(b'{"code": 10004}')]) as server:
+    with Wire([answer(f'{{"code": {code}}}'.encode())]) as server:
         file = tmp_path / "told.yaml"
         file.write_text(CATALOG.format(url=server.url, expose="false"))
         client = make_app(replace(settings, catalog=str(file))).test_client()
         said = client.get("/api/v1/call/told/m", headers=tokens["user"])
-    assert (said.status_code, said.json["code"], said.headers["Retry-After"]) == (503, -1007, "1")
+    assert (said.status_code, said.json["code"], said.headers["Retry-After"]) == (503, ours, "1")

@@ -50,6 +50,7 @@ def test_a_head_over_a_limit_is_431_and_names_the_limit(live: Live, raw: bytes, 
     before = counted(live, "431")
     answer = said_to(live, raw)
     assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
+    assert b"\r\nX-Postern-Error: headers_too_large\r\n" in answer  # it may have been a proxied request
     told = envelope(answer)
     assert (told["code"], told["error"]["type"]) == (-3011, "headers_too_large")
     assert limit in told["message"]
