@@ -19,6 +19,7 @@ from config import Settings
 EXPOSED_HEADERS = [
     "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
     "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback", "Idempotency-Replayed",
+    "Content-Range",
 ]  # fmt: skip
 
 
