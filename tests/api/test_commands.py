@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,9 +118,10 @@ def test_a_version_of_a_database_that_is_behind_is_not_written(settings: Setting
 
 def test_the_database_goes_up_and_down(settings: Settings) -> None:
     runner = create_app(settings).test_cli_runner()
+    newest = max(file.name for file in (Path(__file__).parents[2] / "migrations" / "versions").glob("*.py"))[:4]
     assert runner.invoke(args=["db", "current"]).output == "empty\n"
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
-    assert runner.invoke(args=["db", "current"]).output == "0002\n"
+    assert runner.invoke(args=["db", "current"]).output == f"{newest}\n"
     assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
     assert migrate.current(settings.database_url) is None
 
