@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface postman fuzz lock clean
+.PHONY: help run seed check test-fast test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -22,6 +22,9 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+test-fast: .venv/dev ## What needs no program beside Python, in less than two minutes; run it first
+	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 2 --dist worksteal -m "not server and not slow and not alone"
 
 test: .venv/dev ## The whole suite, over real sockets
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"

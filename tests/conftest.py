@@ -15,6 +15,9 @@ from models import migrate
 from tests import postgres
 from tests.redis_server import RedisServer
 
+E2E = Path(__file__).parent / "e2e"
+SERVER_FIXTURES = frozenset({"one_redis_server", "postgres_databases"})
+SERVERS = frozenset({"redis", "postgresql"})  # as tests that run on several stores or databases call them
 DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
 
 
@@ -30,6 +33,20 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgres.end()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark ``server`` what needs a program beside Python; ``make test-fast`` leaves it out."""
+    for item in items:
+        if _needs_a_server(item):
+            item.add_marker("server")
+
+
+def _needs_a_server(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    values = getattr(getattr(item, "callspec", None), "params", {}).values()
+    chosen = {value for value in values if isinstance(value, str)}
+    return E2E in item.path.parents or not SERVER_FIXTURES.isdisjoint(fixtures) or not SERVERS.isdisjoint(chosen)
 
 
 @pytest.fixture(scope="session")

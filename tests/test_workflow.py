@@ -24,6 +24,7 @@ process.exit(0);
 """
 
 
+@pytest.mark.server
 @pytest.mark.skipif(os.environ.get("POSTERN_TEST_NPM") == "no", reason="POSTERN_TEST_NPM=no")
 @pytest.mark.parametrize(("written", "wrong"), [("", ""), ("matrix.python", "matrix.pyton")], ids=["as it is", "wrong"])
 def test_actionlint_finds_what_is_wrong_and_nothing_else(written: str, wrong: str, tmp_path: Path) -> None:

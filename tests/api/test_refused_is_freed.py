@@ -10,6 +10,8 @@ from flask import Request
 from flask.testing import FlaskClient
 from marshmallow import ValidationError
 
+pytestmark = pytest.mark.slow
+
 ASKS: dict[str, tuple[str, str, Any]] = {
     "no such page": ("POST", "/no/such/page", {"a": 1}),
     "no such verb": ("DELETE", "/api/v1/login", {"a": 1}),

@@ -27,7 +27,10 @@ Open = Callable[..., Gate]
 M = {"m": {"http": "GET /anything"}}
 RETRY = {"times": 2, "backoff": 0.001}
 
-pytestmark = pytest.mark.skipif(os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no")
+pytestmark = [
+    pytest.mark.server,
+    pytest.mark.skipif(os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no"),
+]
 
 
 @pytest.fixture(scope="module")

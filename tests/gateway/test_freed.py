@@ -19,6 +19,8 @@ from gateway.head import MAX_HEAD_BYTES
 from gateway.stream import Inbound, Upload
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
+pytestmark = pytest.mark.slow
+
 OpenGate = Callable[..., Gate]
 Ask = Callable[[Gate], Any]
 GOOD = answer(b'{"a": 1}', "200 OK")

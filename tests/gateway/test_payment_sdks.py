@@ -28,6 +28,8 @@ from tests.gateway.test_alipay import AUTH as ALIPAY
 from tests.gateway.test_alipay import VECTORS
 from tests.gateway.test_wechatpay_v3 import AUTH as WECHAT_PAY
 
+pytestmark = pytest.mark.slow
+
 TIMES = 1000
 NO_TOKEN = Secret("")
 LETTERS = "aZ09 中文é€😀+&=%/\\?#'\"{}[]<>:;,.~_-*\t\n"

@@ -145,6 +145,7 @@ def test_of_many_callers_at_once_none_waits_longer_for_a_hung_redis(
     assert max(waited) < LONGEST + NOISE
 
 
+@pytest.mark.server
 def test_a_hung_redis_with_a_password_is_bounded_too_and_the_password_is_not_told(
     open_store: Callable[[str], RedisStore], tmp_path: Path, log: Lines
 ) -> None:

@@ -23,6 +23,8 @@ from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., Gate]
 RELOADS = 500
 

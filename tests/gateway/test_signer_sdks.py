@@ -28,6 +28,8 @@ from gateway.bodies import make_writer
 from gateway.call import HttpRequest
 from tests.gateway.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
 
+pytestmark = pytest.mark.slow
+
 MANY = 1000
 WORDS = ("", " ", "a b", "中文", "重复", "A", "a", "~*'()!", "+", "%2F", "x/y", "=", "&", "é", "😀", "0", "-._~", "a-b")
 NAMES = ("a", "a-b", "A", "b", "b1", "中", "a b", "Param", "repeat", "repeat")
