@@ -166,13 +166,14 @@ def _words(field: Any, path: str) -> Iterator[str]:
 
 def _metrics(modules: Iterable[ast.Module]) -> list[str]:
     """What is counted is asked; what is read off things when asked is only written down."""
-    counted = (each for each in Metrics().registry._collector_to_names if isinstance(each, MetricWrapperBase))
-    lines = {f"{each._name} {each._type}: {' '.join(each._labelnames)}" for each in counted}
+    collectors = Metrics().registry._collector_to_names
+    counters = (collector for collector in collectors if isinstance(collector, MetricWrapperBase))
+    lines = {f"{counter._name} {counter._type}: {' '.join(counter._labelnames)}" for counter in counters}
     for call in _calls(modules):
         kind = _last_name(call.func)
         if kind.endswith("MetricFamily") and call.args and (name := _literal(call.args[0])):
-            given = [keyword.value for keyword in call.keywords if keyword.arg == "labels"]
-            labels = " ".join(label for each in given for label in ast.literal_eval(each))
+            tuples = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "labels"]
+            labels = " ".join(label for names in tuples for label in names)
             lines.add(f"{name} {kind.removesuffix('MetricFamily').lower()}: {labels}")
     return sorted(lines)
 
