@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from api.parts import parts
 from cli.accounts import add_user, told
+from config import places
 from models import User, migrate
 
 database_cli = AppGroup("db", help="The database's versions.")
@@ -60,6 +61,8 @@ def init() -> None:
         if session.scalar(select(User.id).limit(1)):
             click.echo("there are users already; for another admin: flask user create NAME --role admin")
             return
+    if problem := places.listen_problem(settings.host, settings.port):
+        raise click.ClickException(problem)  # or whoever has the port would get the password
     password = secrets.token_urlsafe(12)
     add_user("admin", "admin", password)
     body = json.dumps({"username": "admin", "password": password})

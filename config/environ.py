@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
+from io import StringIO
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import dotenv
 import environs
+from dotenv.parser import parse_stream
 
 from config import checks
 
@@ -76,7 +78,16 @@ def dotenv_problem(file: Path) -> str | None:
     except UnicodeDecodeError as error:
         line = text[: error.start].count(b"\n") + 1
         return f".env: line {line} is not UTF-8; save the file as UTF-8"
-    return ".env: is not UTF-8 but looks like UTF-16; save the file as UTF-8" if b"\0" in text else None
+    if b"\0" in text:
+        return ".env: is not UTF-8 but looks like UTF-16; save the file as UTF-8"
+    return _junk_problem(text.decode(ENCODING))
+
+
+def _junk_problem(text: str) -> str | None:
+    for binding in parse_stream(StringIO(text)):
+        if binding.error:
+            return f".env: line {binding.original.line} is not NAME=VALUE"
+    return None
 
 
 def near_misses(names: Collection[str], settings: Collection[str]) -> list[str]:

@@ -32,7 +32,11 @@ def main(arguments: list[str]) -> int:
         if taken and is_sandbox(options.host, options.port):
             print(f"a sandbox listens on {box.url} already: using that one", flush=True)
             return run(command) if command else 0
-        why = "something else has the port" if taken else str(error)
+        why = (
+            "another program has the port; end that one, the services of services.yaml are there"
+            if taken
+            else str(error)
+        )
         print(f"sandbox cannot listen on {box.url}: {why}", file=sys.stderr)
         return 1
     print(f"sandbox listens on {box.url}", flush=True)

@@ -344,9 +344,10 @@ def test_a_dotenv_file_that_begins_with_a_byte_order_mark_is_read(
 @pytest.mark.parametrize(
     ("content", "say"),
     [("PORT=1\n# 端口号\n".encode("gbk"), "line 2 is not UTF-8"), ("PORT=1".encode("utf-16"), "is not UTF-8"),
-     ("PORT=1".encode("utf-16-le"), "is not UTF-8"), (None, "is a folder")],
+     ("PORT=1".encode("utf-16-le"), "is not UTF-8"), (None, "is a folder"),
+     (b"ENV=development\nPORT 23114\n", "line 2 is not NAME=VALUE")],
 )  # fmt: skip
-def test_a_dotenv_file_that_is_not_utf_8_or_no_file_stops_the_start(
+def test_a_dotenv_file_that_cannot_be_read_as_one_stops_the_start(
     tmp_path: Path, content: bytes | None, say: str
 ) -> None:
     file = tmp_path / ".env"

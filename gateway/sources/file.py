@@ -17,6 +17,7 @@ MAX_CATALOG_BYTES = 64 * 1024 * 1024
 READ_SECONDS = 5.0
 
 EVERY = 1.0  # seconds between looks
+LOOKS_BEFORE_ANEW = 10  # at a file that has not changed, before its text is given again
 WRITTEN = 0.3  # seconds for which nobody may have written to a file for it to count as written to its end
 REPLACED = 0.05  # the same for one that took another's place: most are renamed, and whole from the first
 
@@ -62,11 +63,14 @@ class File:
             raise SourceError(f"{self.label} {why}", why) from error
 
     def following(self, stopping: Stopping) -> str:
+        """The text once it has changed; or the same again after a while, as what it names may be there now."""
+        looks = 0
         while True:
+            looks += 1
             stamp = self._stamp()
             pause = EVERY if stamp == self._given else WRITTEN if _same_file(stamp, self._seen) else REPLACED
             self._seen = stamp
-            if stopping.wait(pause):
+            if stopping.wait(pause) or (stamp == self._given and looks > LOOKS_BEFORE_ANEW):
                 return self.read()
             if stamp != self._given and stamp == self._stamp():
                 self._given = stamp

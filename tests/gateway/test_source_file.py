@@ -12,7 +12,7 @@ import pytest
 from gateway.background import in_thread
 from gateway.loader import CatalogError, load_catalog
 from gateway.sources import SourceError
-from gateway.sources.file import EVERY, MAX_CATALOG_BYTES, READ_SECONDS, REPLACED, WRITTEN, File
+from gateway.sources.file import EVERY, LOOKS_BEFORE_ANEW, MAX_CATALOG_BYTES, READ_SECONDS, REPLACED, WRITTEN, File
 
 Step = Callable[[], object]
 
@@ -61,6 +61,14 @@ def test_the_text_is_given_at_once_and_then_when_it_changes(path: Path) -> None:
     script = Script(nothing, nothing, lambda: replace(path, "two"), nothing, nothing)
     assert source.following(script) == "two"
     assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
+
+
+def test_an_unchanged_text_is_given_again_after_a_while_as_what_it_names_may_be_there_now(path: Path) -> None:
+    source = File(str(path))
+    assert following(source) == "one"
+    script = Script(*[nothing] * 20)
+    assert source.following(script) == "one"
+    assert script.waits == [EVERY] * (LOOKS_BEFORE_ANEW + 1)
 
 
 def test_what_is_still_being_written_is_not_taken(path: Path) -> None:
