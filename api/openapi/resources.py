@@ -64,7 +64,7 @@ def _finish(operation: dict[str, Any], item: dict[str, Any], verb: str, view: An
         content["application/json"]["example"] = EXAMPLES[name]
     given = {status: each for status, each in operation["responses"].items() if status.startswith("2")}
     _successes(given, operation, name, verb)
-    operation["responses"] = {**given, **failures.answers(_kinds(operation, item, verb, name))}
+    operation["responses"] = {**given, **failures.answers(_kinds(operation, item, verb, view))}
     if _is_conditional(operation, item, verb, name):
         operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
 
@@ -118,13 +118,16 @@ def _successes(given: dict[str, Any], operation: dict[str, Any], name: str, verb
             each["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 
-def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> set[Kind]:
+def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any) -> set[Kind]:
+    name = view.__name__
     kinds = {UNFORESEEN, AWAY, (400, -3001)} | _MORE.get(name, set())
     if operation["security"]:
         kinds |= {*WHO, (403, -2004)}
     if "requestBody" in operation:
         kinds |= BODY
     if any(each.get("in") == "query" for each in operation.get("parameters", ())):
+        kinds.add((400, -3003))
+    if getattr(view, "idempotent", False):  # the header may be no key
         kinds.add((400, -3003))
     if item.get("parameters"):
         kinds.add((404, -3004))

@@ -30,6 +30,7 @@ def clock() -> FakeClock:
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     return Settings(
+        port=0,  # so that nothing depends on what else runs on this machine
         jwt_secret=Secret(SECRET),
         database_url=database_url,
         files_dir=str(tmp_path / "files"),

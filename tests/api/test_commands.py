@@ -19,6 +19,7 @@ from app import create_app
 from config import Settings
 from gateway.masking import Secret
 from models import App, User, migrate
+from tests.e2e.live import free_port
 
 Run = Callable[..., Result]
 
@@ -127,11 +128,12 @@ def test_the_database_goes_up_and_down(settings: Settings) -> None:
 
 
 def test_init_makes_tables_and_an_admin_and_says_how_to_log_in(settings: Settings) -> None:
-    app = create_app(replace(settings, port=5050))
+    port = free_port()
+    app = create_app(replace(settings, port=port))
     done = app.test_cli_runner().invoke(args=["init"])
     assert done.exit_code == 0, done.output
     curl = shlex.split(re.search(r"^\s*(curl .*)$", done.output, re.M)[1])
-    assert "http://127.0.0.1:5050/api/v1/login" in curl
+    assert f"http://127.0.0.1:{port}/api/v1/login" in curl
     body: dict[str, Any] = json.loads(curl[curl.index("-d") + 1])
     assert can_log_in(app, body["username"], body["password"])
     assert one_user(app, "admin").role == "admin"

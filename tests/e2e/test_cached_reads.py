@@ -63,6 +63,7 @@ def _many_sockets() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 4])
 def test_of_a_thousand_identical_reads_at_once_the_service_sees_one(
     request: pytest.FixtureRequest, tmp_path: Path, box: Sandbox, workers: int
