@@ -24,6 +24,8 @@ from gateway.loader import load_catalog
 from sandbox import Sandbox
 from tests.openapi_samples import SAMPLES, github, kubernetes, newer, stripe
 
+pytestmark = pytest.mark.slow
+
 Values = dict[str, Any]
 HOSTILE: list[Any] = [
     None, [], {}, "", "${HOME}", "${file:/etc/passwd}", "a: b\n- c #", "\u2028x: y", "\ud800", "\x00\x85", "on", "12:30", "~",
