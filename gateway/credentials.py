@@ -31,6 +31,9 @@ _KEY_NAME = re.compile(
 _SCHEME = re.compile(r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)")  # such as Bearer, before what it introduces
 _ESCAPES = {"json": b"\\u00", "xml": b"&#"}  # by which a plain letter may be written otherwise
 _NONE = Secret("")
+Pairs = tuple[tuple[str, str], ...]  # header lines
+#: Of what may stand in a URL's query as it is, what one writer or another leaves there.
+_LEFT_BY_URL_WRITERS = ("", "/", "+", "=", "/+", "/=", "+=", "/+=", "!*'()", "!*'()/+=:@$,;&?#")
 
 
 class Credentials:
@@ -67,6 +70,14 @@ class Credentials:
 
     def mask_text(self, text: str, token: Secret = _NONE) -> str:
         return self._forms(token).out_of_text(text)
+
+    def mask_head(self, headers: Pairs, reason: str, token: Secret = _NONE) -> tuple[Pairs, str]:
+        """Header lines and the reason phrase of an answer that is passed on."""
+        forms = self._forms(token)
+        joined = "\n".join((reason, *(value for _, value in headers))).encode("latin-1", "replace")
+        if not any(needle in joined for needle in forms.needles):
+            return headers, reason
+        return tuple((name, forms.out_of_text(value)) for name, value in headers), forms.out_of_text(reason)
 
     def mask_bytes(self, body: bytes, token: Secret = _NONE) -> bytes:
         """The body, as long as it was."""
@@ -222,12 +233,17 @@ def _with_bare(text: str) -> Iterator[str]:
 
 
 def _plain_forms(text: str) -> set[str]:
-    """As it is, in a URL, in a JSON string of either kind, in HTML."""
-    quoted = {quote(text, safe=""), quote(text, safe="/"), quote_plus(text)}
+    """As it is, in a URL, in a JSON string of either kind, in HTML: each as the common writers of it do."""
+    quoted = {quote(text, safe=safe) for safe in _LEFT_BY_URL_WRITERS} | {quote_plus(text)}
     lower = {_PERCENT.sub(lambda match: match[0].lower(), form) for form in quoted}
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     slashes = {form.replace("/", "\\/") for form in escaped}
-    return {text, *quoted, *lower, *escaped, *slashes, escape(text), escape(text, quote=False)}
+    html = {escape(text), escape(text, quote=False), escape(text).replace("+", "&#43;")}
+    html.add(escape(text).replace("/", "&#x2F;").replace("=", "&#x3D;"))
+    forms = {text, *quoted, *lower, *escaped, *slashes, *html}
+    for digits in ("02X", "02x"):  # as JSON may write any character
+        forms.add("".join(f"\\u00{ord(each):{digits}}" if each in "+/=&<>'" else each for each in text))
+    return forms
 
 
 def _base64_forms(raw: bytes) -> Iterator[set[str]]:

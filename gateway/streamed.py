@@ -169,6 +169,7 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         status, headers, reason = incoming.status, end_to_end(incoming.headers), incoming.reason
         if rewrites and call.inbound:
             headers = rebase.headers(headers, request.base_url, request.path, call.inbound.gate)
+        headers, reason = sender.credentials.mask_head(headers, reason, token)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
         expired = sender.fetches and (status == 401 or json)
         if not (status >= 500 or status == 429 or expired):

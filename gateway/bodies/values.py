@@ -69,6 +69,10 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+    except ValueError as error:
+        if "int_max_str_digits" in str(error):  # Python's own words
+            raise ValueError("a number has too many digits") from error
+        raise
     if strict:
         _check_depth(body, value)
         if "\\u" in text and _has_surrogate(value):

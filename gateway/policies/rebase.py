@@ -85,6 +85,7 @@ def _cookie(text: str, base_url: str, path: str, gate: str) -> str:
     paths = [attribute.partition("=")[2].strip() for name, attribute in named if name == "path"]
     base = urlsplit(base_url).path
     scope = paths[-1] if paths and paths[-1].startswith("/") else f"{base}{path}".rpartition("/")[0]
+    scope = _without_dots(scope)
     if _below(scope, base):
         scope = scope[len(base) :]
     elif _below(base, scope.rstrip("/")):

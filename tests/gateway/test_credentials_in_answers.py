@@ -29,7 +29,10 @@ FORMS = {
     "in a URL, slashes kept, lower case": re.sub("%..", lambda match: match[0].lower(), quote(KEY, safe="/")),
     "in JSON": json.dumps(KEY)[1:-1],
     "in PHP's JSON": json.dumps(KEY)[1:-1].replace("/", "\\/"),
+    "in a URL, plus kept": quote(KEY, safe="+"),
+    "in a URL, slash and plus kept": quote(KEY, safe="/+"),
     "in HTML": escape(KEY),
+    "in Go's HTML": escape(KEY).replace("+", "&#43;"),
     "in base64": b64encode(KEY.encode()).decode(),
     "in base64 of more": b64encode(f"u:{KEY}:x".encode()).decode(),
     "in base64 of other more": b64encode(f"x{KEY}".encode()).decode(),
@@ -172,3 +175,18 @@ def test_a_streamed_answer_and_its_headers_have_it_masked_and_keep_their_length(
         stream: Stream = at.gateway.call(a_call(inbound=Inbound())).data
         assert b"".join(stream) == b"data: " + b"*" * len(KEY.encode()) + b"\n\n"
         assert dict(stream.headers)["ETag"] == '"****"'
+
+
+def test_a_proxied_answers_head_has_it_masked_and_its_body_is_as_it_came(open_gate: Open) -> None:
+    reply = KEY.encode()
+    key = KEY.replace("ü", "u")  # a status line and most clients know Latin-1 only
+    lines = (f"X-Echo: {key}", f"Set-Cookie: k={quote(key, safe='')}", "ETag: plain")
+    with Wire([answer(reply, f"404 no {key}", *lines)]) as server:
+        auth = {"type": "api_key", "in": "query", "name": "key", "value": key}
+        at = open_gate({"s": service(server.url, auth=auth, proxy=True)})
+        stream: Stream = at.gateway.proxy(a_call("proxy", inbound=Inbound(verb="GET", path="/x")))
+        headers = dict(stream.headers)
+
+        assert (headers["X-Echo"], headers["Set-Cookie"].split(";")[0]) == ("****", "k=****")
+        assert (headers["ETag"], stream.reason) == ("plain", "no ****")
+        assert b"".join(stream) == reply

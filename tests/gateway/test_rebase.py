@@ -73,6 +73,7 @@ COOKIES = [
     ("a=1; Path=", f"a=1; Path={HOME}/a"),
     ("a=1", f"a=1; Path={HOME}/a"),
     ("a=1; Path=/v2", f"a=1; Path={HOME}/v2"),
+    ("a=1; Path=/v1/../../x/./y", f"a=1; Path={HOME}/x/y"),
 ]
 
 
