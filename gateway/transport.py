@@ -42,7 +42,10 @@ class PooledAdapter(BaseAdapter):
         self._connector = connector
         self._proxy = connector.forward_proxy
         self._origin_length = 0 if self._proxy else len(origin)  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
-        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n{self._proxy.header if self._proxy else ''}"
+        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
+        if self._proxy:  # some close after each answer without a word, which would cost the next request
+            self._host_line += f"{self._proxy.header}Connection: close\r\n"
+            pool_size = 0
         self._max_response = max_response
         self._clock = clock
         self._pool = Pool(pool_size, clock)

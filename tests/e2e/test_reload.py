@@ -73,7 +73,9 @@ def start(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Itera
         live = Live(tmp_path, CATALOG.format(url=box.url, number=0), **settings)
         live.session.headers["Connection"] = "close"  # an idle connection would hold up the end of a worker
         made.append(live)
-        return live.start()
+        live.start()
+        wait_for(lambda: live.log.count('"event":"catalog"') >= workers)  # one that still starts may miss a change
+        return live
 
     yield make
     for live in made:

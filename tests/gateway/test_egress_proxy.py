@@ -87,8 +87,8 @@ def test_http_is_asked_for_in_absolute_form_and_the_password_stays_at_the_proxy(
     at = open_gate(
         {"s": service(f"http://localhost:{box.port}", egress_proxy=proxy.url, methods=M)}, resolver=NoNames()
     )
-    at.ask()
-    at.ask()
+    for _ in range(20):
+        at.ask()
     for request in box.requests:
         assert "tinyproxy" in request.headers["via"]
         assert "proxy-authorization" not in request.headers
