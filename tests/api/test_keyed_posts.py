@@ -99,7 +99,10 @@ def test_stock_and_orders_are_taken_once_under_a_key(client, post, tokens, users
 @pytest.mark.parametrize("action", ["rotate", "disable"])
 def test_an_app_is_changed_once_under_a_key(post, action) -> None:
     post("/apps", {"app_id": "till", "allow": ["*"]}, key=None)
-    same(post(f"/apps/till/{action}"), post(f"/apps/till/{action}"))
+    first = post(f"/apps/till/{action}")
+    again = post(f"/apps/till/{action}")
+    same(first, again)
+    assert again.headers["Idempotency-Replayed"] == "true"
 
 
 def test_no_secret_of_an_answer_stands_in_the_database(app, post) -> None:

@@ -109,7 +109,7 @@ def test_a_caller_that_hangs_up_frees_the_downstream_connection_long_before_the_
     next(coming)
     during = box.open_connections
     answer.close()
-    wait_for(lambda: box.open_connections < during, READ_TIMEOUT_OF_LLM / 2)
+    assert wait_for(lambda: box.open_connections < during, READ_TIMEOUT_OF_LLM / 2)
 
 
 def test_a_caller_that_hangs_up_before_the_first_byte_frees_the_connection_too(live: Live, box: Sandbox) -> None:
@@ -121,7 +121,7 @@ def test_a_caller_that_hangs_up_before_the_first_byte_frees_the_connection_too(l
     wait_for(lambda: box.requests)
     during = box.open_connections
     caller.close()
-    wait_for(lambda: box.open_connections < during, READ_TIMEOUT_OF_LLM / 2)
+    assert wait_for(lambda: box.open_connections < during, READ_TIMEOUT_OF_LLM / 2)
 
 
 def test_an_error_before_the_first_byte_is_an_ordinary_envelope(live: Live, box: Sandbox) -> None:
