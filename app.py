@@ -15,26 +15,29 @@ from flask_caching import Cache
 
 import api
 import cli
-from api import edge, identity, logs, native
-from api.file_store import FileStore
-from api.parts import Parts
+from api import logs
+from api import threads as native
+from api.auth import wiring as identity
+from api.context import Parts
+from api.http import edge
+from api.resources.file_store import FileStore
 from api.routing import Routes
 from config import Settings
 from gateway import Gateway
-from gateway.client import Client
 from gateway.clock import Clock, SystemClock
+from gateway.http.client import Client
+from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.metrics import Metrics
-from gateway.parts import Parts as GatewayParts
-from gateway.redis_store import RedisStore
-from gateway.resolver import Resolver
+from gateway.runtime import Parts as GatewayParts
 from gateway.sources import open_source
+from gateway.sources.watcher import Watcher
 from gateway.stores import MemoryStore, Store
-from gateway.watcher import Watcher
+from gateway.stores.redis import RedisStore
 from models import Database
 
 CONFIG = {
-    "CACHE_TYPE": "api.store_cache.StoreCache",
+    "CACHE_TYPE": "api.http.cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }
 CACHED_READS = 10_000
@@ -105,7 +108,7 @@ def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gate
     made = Gateway(watcher.load(), parts)
     made.follow(watcher)
     if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
-        made.records.exporter = import_module("gateway.spans").Spans(settings.otlp_endpoint)
+        made.records.exporter = import_module("gateway.telemetry.spans").Spans(settings.otlp_endpoint)
     return made
 
 

@@ -13,15 +13,16 @@ import sys
 
 import gevent
 
-from api import logs, native
-from api.tokens import AccessTokens
+from api import logs
+from api import threads as native
+from api.auth.jwt import AccessTokens
 from config import Settings, SettingsError, places
+from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
-from gateway.loader import CatalogError
 from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
 from gateway.sources import open_source
-from gateway.watcher import Watcher
+from gateway.sources.watcher import Watcher
 from server import allocator, descriptors, requests, responses, stopping
 from server.log import Logger
 from server.resolver import Resolver

@@ -5,7 +5,7 @@ from flask.cli import run_command
 
 from app import create_app
 from config import Settings, SettingsError
-from gateway.loader import CatalogError
+from gateway.catalog.loader import CatalogError
 
 try:
     settings = Settings.from_env()

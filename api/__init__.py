@@ -4,34 +4,18 @@ from __future__ import annotations
 
 from flask import Flask
 
-from api import (
-    apps,
-    batch,
-    call,
-    calls,
-    console,
-    data,
-    docs,
-    encoding,
-    error_handlers,
-    files,
-    health,
-    login,
-    logs,
-    metrics,
-    orders,
-    payments,
-    products,
-    proxy,
-    services,
-    status,
-    users,
-    versions,
-)  # fmt: skip
-from api.answers import JsonProvider
+from api import error_handlers, health, logs, metrics
+from api.auth import views as login
+from api.calls import batch, call, proxy, services, status
+from api.calls import records as calls
+from api.http import encoding, versions
+from api.http.blueprint import CONVERTERS
+from api.http.responses import JsonProvider
+from api.http.versions import PREFIX
 from api.openapi import OpenApi
-from api.paths import CONVERTERS
-from api.versions import PREFIX
+from api.pages import console, docs
+from api.resources import apps, files, orders, payments, products, users
+from api.resources import documents as data
 
 #: Those under the version's prefix; of the first, flask-smorest knows the operations.
 RESOURCES = (login, users, apps, services, status, calls, products, orders, payments, data, files)

@@ -6,18 +6,12 @@ import sqlite3
 
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import (
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
+from api.context import parts
 from api.errors import (
     TAKEN,
     DatabaseAway,
@@ -31,10 +25,9 @@ from api.errors import (
     WriteUnknown,
     answer,
 )
-from api.parts import parts
-from gateway.disk import shortage
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import path_shown
+from gateway.system import shortage
 from models import CommitUnknown, taken_column
 
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE

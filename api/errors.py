@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Response, g, request
 
-from api.answers import shape
-from api.parts import parts
+from api.context import parts
+from api.http.responses import shape
 from gateway.bodies import dump_json
 from gateway.errors import (
     CallerError,

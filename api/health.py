@@ -5,12 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.answers import envelope
+from api.context import parts
 from api.errors import NotReady
-from api.parts import parts
-from gateway.disk import disk_problem
+from api.http.responses import envelope
 from gateway.errors import StoreAway
 from gateway.stores import Store
+from gateway.system import disk_problem
 from models import migrate
 
 blueprint = Blueprint("health", __name__)

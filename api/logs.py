@@ -12,11 +12,11 @@ from typing import Any, BinaryIO
 import structlog
 from flask import Flask, Response, g, request
 
+from api.context import behind, parts
 from api.metrics import count_request
-from api.parts import behind, parts
 from gateway.bodies import dump_json
 from gateway.masking import Masker, path_shown
-from gateway.tracing import Context
+from gateway.trace_context import Context
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 

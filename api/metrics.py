@@ -8,9 +8,9 @@ from ipaddress import ip_address, ip_network
 from flask import Blueprint, Request, Response, request
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from api.forwarded import CONCEALED
+from api.context import parts
 from api.health import database_problem, is_there
-from api.parts import parts
+from api.http.forwarded import CONCEALED
 from gateway.errors import Forbidden
 from gateway.metrics import CONTENT_TYPE, Metrics
 

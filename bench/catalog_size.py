@@ -17,11 +17,11 @@ from bench import report
 from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
 from bench.servers import BenchError, Server
 from gateway import Gateway
+from gateway.catalog.loader import load_catalog
 from gateway.clock import SystemClock
-from gateway.loader import load_catalog
 from gateway.masking import Masker
 from gateway.metrics import Metrics
-from gateway.parts import Parts
+from gateway.runtime import Parts
 from gateway.stores import MemoryStore
 
 SMALL, LARGE = "as it ships", "10,000 methods more"

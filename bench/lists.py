@@ -11,7 +11,7 @@ from pathlib import Path
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
-from api.passwords import hash_password
+from api.auth.passwords import hash_password
 from app import create_app
 from bench import report
 from bench.fill import FILL

@@ -12,15 +12,14 @@ from flask.cli import AppGroup
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from api.identity import identity
-from api.parts import parts
-from api.passwords import hash_password
-from cli.tables import AS_JSON, print_json, table
+from api.auth.passwords import hash_password
+from api.auth.wiring import identity
+from api.context import parts
+from cli.output import AS_JSON, print_json, table
 from models import App, User
-from schemas.apps import ALLOWED, APP_ID, RATE
-from schemas.catalog import ROLES
+from schemas.fields import ROLES
 from schemas.names import Username
-from schemas.users import PASSWORD
+from schemas.users import ALLOWED, APP_ID, PASSWORD, RATE
 
 user_cli = AppGroup("user", help="People, who log in with a password.")
 app_cli = AppGroup("app", help="Tools, which sign their requests.")

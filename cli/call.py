@@ -13,18 +13,18 @@ import click
 from flask import g
 from flask.cli import with_appcontext
 
-from api.answers import shape
+from api.context import parts
 from api.errors import describe
-from api.parts import parts
-from cli import complete
-from cli.serving import gateway
-from cli.tables import print_json
+from api.http.responses import shape
+from cli import loading as complete
+from cli.loading import gateway
+from cli.output import print_json
 from gateway import Call, Caller, GatewayError
 from gateway.bodies import load_json
-from gateway.call import HttpRequest
-from gateway.catalog import Method
+from gateway.catalog.model import Method
 from gateway.masking import STARS
-from gateway.stream import Inbound, Stream
+from gateway.messages import HttpRequest
+from gateway.streams import Inbound, Stream
 
 _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 

@@ -2,22 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, TextIO, cast
 
 import click
 from flask.cli import AppGroup
 
-from api.parts import parts
-from cli import complete
-from cli.differences import differences
-from cli.importing import import_catalog
-from cli.serving import gateway
-from cli.tables import AS_JSON, print_json, table
-from gateway.catalog import Catalog, Method
+from api.context import parts
+from cli import loading as complete
+from cli.loading import gateway
+from cli.openapi import VARIABLE, SpecError, imported, summary_of
+from cli.output import AS_JSON, print_json, table
+from gateway.catalog.loader import PUBLIC_AUTH_KEYS, CatalogError, load_catalog
+from gateway.catalog.model import Catalog, Method
+from gateway.catalog.yaml_document import read
 from gateway.clock import SystemClock
-from gateway.document import read
-from gateway.loader import CatalogError, load_catalog
+from gateway.masking import STARS
 from gateway.sources import AddressError, SourceError, open_source
+
+# differences: What one catalog's text says otherwise than another's: services, methods and aggregates, key by key.
+
+LONGEST = 60  # characters of a value
+ABSENT = object()
+
+Values = Mapping[str, Any]
+
+
+def differences(old: Values, new: Values) -> Iterator[str]:
+    """A line for each thing added (+), removed (-) or changed (~), the latter followed by a line for each key.
+
+    :param old: a catalog as ``gateway.catalog.yaml_document`` reads it, checked; ``new`` likewise.
+    """
+    before, after = dict(_things(old)), dict(_things(new))
+    for thing in {**before, **after}:
+        if thing not in after:
+            yield f"- {thing}"
+        elif thing not in before:
+            yield f"+ {thing}"
+        elif changed := list(_changes(before[thing], after[thing], ())):
+            yield f"~ {thing}"
+            yield from changed
+
+
+def _things(catalog: Values) -> Iterator[tuple[str, Values]]:
+    yield "defaults", catalog.get("defaults") or {}
+    for name, service in catalog["services"].items():
+        yield f"service {name}", {key: value for key, value in service.items() if key != "methods"}
+        for method, settings in service.get("methods", {}).items():
+            yield f"method {name}.{method}", settings
+    for name, aggregate in (catalog.get("aggregates") or {}).items():
+        yield f"aggregate {name}", aggregate
+
+
+def _changes(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+    elif old != new or type(old) is not type(new):
+        yield f"    {'.'.join(path)}: {_shown(old, path)} -> {_shown(new, path)}"
+
+
+def _shown(value: Any, path: tuple[str, ...]) -> str:
+    if value is ABSENT:
+        return "(none)"
+    secret = path[0] in ("headers", "query") or (
+        path[0] == "auth" and (len(path) > 2 or path[1] not in PUBLIC_AUTH_KEYS)
+    )
+    text = STARS if secret else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
+# importing: ``flask catalog import``: a vendor's API description as a service to call.
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@click.command("import")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@click.option("--tag", "tags", multiple=True, help="Only operations with this tag; may be given again.")
+@click.option("--name", help="The service's name; made from the title unless given.")
+@click.option("--base-url", help="Where the service is; the file's first server unless given.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there and not to stdout.")
+def import_catalog(
+    file: TextIO, tags: tuple[str, ...], name: str | None, base_url: str | None, output: Path | None
+) -> None:
+    """Turn FILE (OpenAPI 3.0 or 3.1, or Swagger 2.0; - for stdin) into a service: a catalog that passes the check.
+
+    Comments in it say what a catalog cannot say, and which variables to set; how many methods there are, and how many
+    operations are left out, is told on stderr, too. Other files that FILE refers to are read from its folder.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise click.BadParameter(f"must match {_NAME.pattern}", param_hint="--name")
+    try:
+        path = None if file.name == "<stdin>" else Path(file.name)
+        text = imported(file.read(), tags, name, base_url, path)
+        load_catalog(text, "imported", dict.fromkeys(VARIABLE.findall(text), "x"))
+    except SpecError as error:
+        raise click.ClickException(f"{file.name}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise click.ClickException(f"{file.name}: not UTF-8") from error
+    except CatalogError as error:
+        raise click.ClickException(f"what came of {file.name} would be refused\n{error}") from error
+    click.echo(summary_of(text), err=True)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    else:
+        click.echo(text, nl=False)
+
+
+# catalog: ``flask catalog check|show|diff|import``: is the catalog right, what is in it, what would another one change.
 
 catalog_cli = AppGroup("catalog", help="The services that Postern can call.")
 catalog_cli.add_command(import_catalog)

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from api.parts import parts
+from api.context import parts
 from cli.accounts import add_user, told
 from config import places
 from models import User, migrate

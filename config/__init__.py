@@ -21,9 +21,9 @@ from sqlalchemy import make_url
 
 from config import checks, places
 from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
-from gateway.certificates import Trust
-from gateway.client import Outbound
-from gateway.egress_proxy import NoProxy, read_proxy
+from gateway.catalog.egress_proxy import NoProxy, read_proxy
+from gateway.http.certificates import Trust
+from gateway.http.client import Outbound
 from gateway.masking import Secret
 
 ROOT = Path(__file__).parents[1]

@@ -14,9 +14,9 @@ from marshmallow import ValidationError
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gateway.egress_proxy import NoProxy
+from gateway.catalog.egress_proxy import NoProxy
 from gateway.sources import Address, AddressError
-from schemas.shapes import usable_proxy
+from schemas.catalog_fields import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
 _REDIS = re.compile(

@@ -10,25 +10,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from gateway.catalog import Catalog, Method
+from gateway.catalog.model import Catalog, Method
 from gateway.clock import Pause
 from gateway.exchange import exchange
-from gateway.middleware.admit import admit
-from gateway.middleware.breaker import breaker
+from gateway.middleware.admission import admit, deadline
 from gateway.middleware.cache import cache
-from gateway.middleware.concurrency import concurrency
-from gateway.middleware.deadline import deadline
+from gateway.middleware.circuit_breaker import breaker
 from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
-from gateway.middleware.limit import limit
-from gateway.middleware.log import log
-from gateway.middleware.measure import measure
-from gateway.middleware.quota import quota
-from gateway.middleware.record import record
+from gateway.middleware.limits import concurrency, limit, quota
+from gateway.middleware.observe import log, measure, record
 from gateway.middleware.retry import retry
-from gateway.parts import Handler, Middleware, Parts
-from gateway.streamed import proxied, streamed
+from gateway.passthrough import proxied, streamed
+from gateway.runtime import Handler, Middleware, Parts
 
 CHAIN: tuple[Middleware, ...] = (
     # once per call

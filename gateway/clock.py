@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+# clock: Time, handed in rather than reached for, so that tests can hold it. The only file that sleeps.
 
 
 class Clock(Protocol):
@@ -35,3 +39,69 @@ class Pause:
         if self._clock.now() - self._last > self.EVERY:
             self._clock.sleep(BREAK_SECONDS)
             self._last = self._clock.now()
+
+
+# background: Threads that run beside the calls: begun after the fork, ended at shutdown.
+
+T = TypeVar("T")
+PATIENCE = 2.0  # seconds that ``stop`` waits for all of them; they are daemons, so none can hold the process
+
+
+class Aside(Protocol):
+    """Runs what may block a whole thread, such as a look at a disk that hangs, in a native thread of its own."""
+
+    def __call__(self, work: Callable[[], T], seconds: float) -> T:
+        """What ``work`` gives or raises.
+
+        :raises TimeoutError: it did not within so many seconds; the thread is left to it.
+        """
+
+
+def in_thread(work: Callable[[], T], seconds: float) -> T:
+    """``Aside`` for a process without gevent, where every thread is a native one."""
+    results: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        except BaseException as error:  # noqa: BLE001  # for who waits, and not for standard error
+            errors.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise TimeoutError
+    return results[0]
+
+
+class Background:
+    """Runs functions in threads (greenlets under gevent) until ``stop``."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+        self._interrupts: list[Callable[[], None]] = []
+        self.stopping = threading.Event()
+
+    def start(
+        self, name: str, run: Callable[[threading.Event], None], interrupt: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run it in a thread of its own; it returns soon after the event it is given is set.
+
+        :param interrupt: ends what it may be waiting for other than the event.
+        """
+        self._interrupts.append(interrupt)
+        thread = threading.Thread(target=run, args=(self.stopping,), name=f"postern-{name}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def stop(self) -> None:
+        self.stopping.set()
+        for interrupt in self._interrupts:
+            interrupt()
+        for thread in self._threads:
+            thread.join(PATIENCE / len(self._threads))
+        self._threads.clear()

@@ -11,28 +11,20 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from gateway.bodies import make_reader, make_writer, pairs_of, text_of
-from gateway.call import Call, HttpRequest, HttpResponse, Result
-from gateway.catalog import Method
+from gateway.catalog.loader import IN_QUERY
+from gateway.catalog.model import Method
 from gateway.clock import Clock
-from gateway.credentials import Credentials
-from gateway.dump import Dump, Send
 from gateway.envelopes import make_envelope
-from gateway.errors import (
-    BadResponse,
-    CredentialError,
-    CredentialExpired,
-    Failed,
-    GatewayError,
-    Rejected,
-    fields_error,
-)
-from gateway.loader import IN_QUERY
+from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, GatewayError, Rejected, fields_error
+from gateway.http.credential_mask import Credentials
+from gateway.http.headers import climbs
 from gateway.masking import STARS, Secret, named_secret
-from gateway.parts import Handler, Parts
-from gateway.policies.hygiene import climbs
+from gateway.messages import Call, HttpRequest, HttpResponse, Result
+from gateway.runtime import Handler, Parts
 from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
-from gateway.tokens import token_name
-from gateway.tracing import new_span_id
+from gateway.signers.tokens import token_name
+from gateway.telemetry.wire_log import Dump, Send
+from gateway.trace_context import new_span_id
 
 USER_AGENT = "postern"
 NO_TOKEN = Secret("")

@@ -9,26 +9,26 @@ from typing import TypeVar, cast, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from gateway.aggregates import AggregatePart, Given
-from gateway.background import Background
-from gateway.call import Call, HttpRequest, Result
-from gateway.catalog import Catalog, Method, Service
+from gateway.batch import Outcome, Together, part_call, step_of, steps_of
+from gateway.catalog.aggregates import AggregatePart, Given
+from gateway.catalog.loader import PROXY, SAFE_VERBS
+from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import fold_all
-from gateway.circuit import states_of
+from gateway.clock import Background
 from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
-from gateway.loader import PROXY, SAFE_VERBS
+from gateway.http.headers import climbs, open_to
+from gateway.messages import Call, HttpRequest, Result
 from gateway.metrics import Metrics
-from gateway.middleware.admit import admitted, allow
-from gateway.parts import Handler, Parts
-from gateway.policies.breaker import State
-from gateway.policies.hygiene import climbs, open_to
-from gateway.probes import Probes, verdicts_of
-from gateway.records import Records, records_of
-from gateway.stream import Stream
-from gateway.tally import Services, tally_of
-from gateway.together import Outcome, Together, part_call, step_of, steps_of
-from gateway.watcher import CatalogState, Watcher
+from gateway.middleware.admission import admitted, allow
+from gateway.middleware.circuit_breaker import State, states_of
+from gateway.middleware.health import Probes, verdicts_of
+from gateway.runtime import Handler, Parts
+from gateway.signers.tokens import token_name
+from gateway.sources.watcher import CatalogState, Watcher
+from gateway.streams import Stream
+from gateway.telemetry.call_records import Records, records_of
+from gateway.telemetry.service_stats import Services, tally_of
 
 T = TypeVar("T")
 
@@ -83,7 +83,8 @@ class Gateway:
         self._parts.masker.renew(catalog.secrets)
         self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
-        self._parts.tokens.retain(catalog.services.values())
+        services = catalog.services.values()
+        self._parts.tokens.retain({token_name(each.name, each.base_urls[0], each.auth) for each in services})
         self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 
 from models import Base, UtcDateTime
-from models.money import Money
+from models.columns import Money
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:

@@ -1,11 +1,11 @@
 """SQLAlchemy tables, and the few queries that are worth a name."""
 
-from models.callers import App, User
-from models.database import Base, CommitUnknown, Database, UtcDateTime, taken_column
-from models.goods import PRODUCTS, Order, OrderLine, Product
+from models.columns import UtcDateTime
+from models.database import Base, CommitUnknown, Database, taken_column
+from models.documents import Document, File
 from models.idempotency import IdempotencyKey
-from models.logins import RefreshToken, RevokedToken, forget_expired
-from models.things import Document, File
+from models.shop import PRODUCTS, Order, OrderLine, Product
+from models.users import App, RefreshToken, RevokedToken, User, forget_expired
 
 __all__ = [
     "PRODUCTS",

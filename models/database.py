@@ -6,18 +6,15 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from psycopg.errors import UniqueViolation
 from sqlalchemy import (
     Connection,
-    DateTime,
-    Dialect,
     Engine,
     MetaData,
-    TypeDecorator,
     create_engine,
     event,
     func,
@@ -28,9 +25,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlch
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.clock import SystemClock
-from gateway.disk import disk_problem
+from gateway.system import disk_problem
 from models import postgresql
-from models.totals import Totals
+from models.columns import UtcDateTime
+from models.row_counts import Totals
 
 POOL_SIZE = 10
 POOL_TIMEOUT = 3  # seconds a request waits for a connection that others hold
@@ -46,21 +44,6 @@ _TAKEN = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")  # SQLite's words
 
 class CommitUnknown(SQLAlchemyError):
     """COMMIT was sent and its answer never came: the transaction was kept, or it was not."""
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: timezone-aware in and out, on databases that forget the timezone (SQLite) too."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a timezone is not an instant")
-        return value and value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
 
 
 class Base(DeclarativeBase):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, String, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import postgresql
-from models.callers import now
+from models.columns import now
 from models.database import Base
 
 LIFE = timedelta(hours=24)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from typing import Any
+from urllib.parse import unquote
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
-from schemas.fields import Text
-from schemas.lists import ListArgs, list_of, sort_field
+from schemas.fields import ListArgs, Text, list_of, search_field, sort_field
+
+# documents: JSON documents, in and out.
 
 LONGEST_KEY = 200
 
@@ -42,3 +46,77 @@ class DocumentArgs(ListArgs):
 
 
 DocumentListOut = list_of(DocumentOut)
+
+
+# files: Files: what is told of one, and what a name or a content type may be.
+
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[\x20-\x7e]*)?")
+
+
+_SEPARATOR = re.compile(r"[/\\]")
+
+
+def base_name(name: str) -> str:
+    """Return the last part of a name that is a path, or is one once a program unquotes it (RFC 6266, appendix D)."""
+    last = _SEPARATOR.split(name)[-1]
+    plain = _unquoted(last)
+    return _SEPARATOR.split(plain)[-1] if _SEPARATOR.search(plain) else last
+
+
+def _unquoted(name: str) -> str:
+    """Return what is left when there is nothing more to unquote."""
+    while (plain := unquote(name)) != name:
+        name = plain
+    return name
+
+
+class FileName(Text):
+    """As it was given, but for the folders that some browsers send before it; never used as a path."""
+
+    def __init__(self) -> None:
+        super().__init__(255, 1, required=True)
+
+    def _deserialize(self, value: object, attr: str | None, data: object, **kwargs: object) -> str:
+        name = base_name(super()._deserialize(value, attr, data, **kwargs))
+        plain = _unquoted(name)
+        if plain.strip() in ("", ".", ".."):
+            raise ValidationError("A file needs a name.")
+        if any(unicodedata.category(character) == "Cc" for character in plain):
+            raise ValidationError("A file's name must not contain control characters.")
+        return name
+
+
+class BaseName(fields.String):
+    """A name that was stored before such paths were cut comes out without them, too."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> str:
+        return base_name(value)
+
+
+class FileIn(Schema):
+    """What the head of an uploaded part says."""
+
+    name = FileName()
+    content_type = fields.String(
+        required=True,
+        validate=[validate.Length(max=255), validate.Regexp(_MEDIA_TYPE.pattern + r"\Z", error="Not a content type.")],
+    )
+
+
+class FileOut(Schema):
+    id = fields.Integer()
+    name = BaseName()
+    content_type = fields.String()
+    size = fields.Integer()
+    sha256 = fields.String()
+    owner = fields.String()
+    created_at = fields.DateTime()
+
+
+class FileArgs(ListArgs):
+    sort = sort_field("id", "name", "size", "created_at")
+    q = search_field()
+    owner = Text(80, 1)
+
+
+FileListOut = list_of(FileOut)

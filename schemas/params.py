@@ -115,7 +115,7 @@ class Items(Many):
 def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> Schema:
     """One schema instance for the declared parameters.
 
-    :param declared: name -> OpenAPI keywords, already checked by ``schemas.catalog.ParamSchema``.
+    :param declared: name -> OpenAPI keywords, already checked by ``gateway.catalog.schema.ParamSchema``.
     :param from_text: the values will come from a query string.
     """
     made = {name: _field(keywords, from_text, keywords.get("required") is True) for name, keywords in declared.items()}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from marshmallow import RAISE, Schema, fields, validate
 
-from schemas.bounded import Bounded
-from schemas.catalog import ROLES
-from schemas.fields import Text, Whole
-from schemas.lists import ListArgs, list_of, search_field, sort_field
+from schemas import catalog_fields as shapes
+from schemas.bounded import Bounded, Many
+from schemas.fields import ROLES, ListArgs, Text, Whole, list_of, search_field, sort_field
 from schemas.names import Username
+
+# users: Users, in and out. No shape has the password's hash.
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
@@ -52,3 +55,83 @@ class UserArgs(ListArgs):
 
 
 UserListOut = list_of(UserOut)
+
+
+# login: What logging in takes and gives.
+
+_LOGIN_PASSWORD = validate.Length(1, 1024)
+
+
+class LoginIn(Bounded):
+    username = Username(required=True)
+    password = fields.String(required=True, validate=_LOGIN_PASSWORD)
+
+
+class RefreshIn(Bounded):
+    refresh_token = fields.String(required=True, validate=validate.Length(1, 256))
+
+
+class TokensOut(Schema):
+    access_token = fields.String(metadata={"description": "Send it as Authorization: Bearer ..."})
+    token_type = fields.Constant("bearer", metadata={"type": "string"})
+    expires_in = fields.Integer(metadata={"description": "Seconds the access token is good for."})
+    refresh_token = fields.String(metadata={"description": "Good once, for the next pair."})
+
+
+# apps: Apps, in and out; the checks are the command line's too.
+
+# These patterns also stand in the OpenAPI file, whose readers do not know Python's \Z.
+APP_ID = validate.Regexp(
+    r"^[A-Za-z0-9._-]{1,64}$(?!\n)", error="Must be 1 to 64 letters, digits, dots, underscores or dashes."
+)
+ALLOWED = validate.Regexp(
+    r"^[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?$(?!\n)",
+    error="Must be a service or service.method, with * as wildcard.",
+)
+MAX_ALLOWED = 100  # services and methods of one app
+RATE = validate.And(validate.Length(max=32), shapes.RATE)
+
+
+class AppIn(Bounded):
+    class Meta:
+        unknown = RAISE
+
+    app_id = fields.String(required=True, validate=APP_ID)
+    allow = Many(
+        fields.String(validate=ALLOWED),
+        max_wrong=MAX_ALLOWED,
+        required=True,
+        validate=validate.Length(1, MAX_ALLOWED),
+    )
+    rate = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=RATE.validators,
+        metadata={"description": "How many calls it may make, such as 100/minute; null: DEFAULT_RATE_LIMIT."},
+    )
+
+
+class AppOut(Schema):
+    id = fields.Integer()
+    app_id = fields.String()
+    allow: fields.Field[Any] = fields.List(fields.String())
+    rate = fields.String(allow_none=True)
+    disabled = fields.Boolean()
+    created_at = fields.DateTime()
+
+
+class AppRow(AppOut):
+    """One line of CSV."""
+
+    allow = fields.Function(lambda app: " ".join(app.allow))
+
+
+class AppSecretOut(AppOut):
+    secret = fields.String(metadata={"description": "Shown this once."})
+
+
+class AppArgs(ListArgs):
+    sort = sort_field("id", "app_id", "created_at")
+
+
+AppListOut = list_of(AppOut)

@@ -15,7 +15,7 @@ from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderNam
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.errors import BrokenBody
-from api.refused import refused
+from api.http.refused import refused
 from gateway.errors import GatewayError
 from server import stopping
 from server.connections import Connection, Connections, Evicted

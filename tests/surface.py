@@ -25,14 +25,15 @@ import config
 from api.errors import status_of
 from app import create_app
 from config.environ import Reader
+from gateway.catalog.schema import CatalogSchema
 from gateway.errors import VENDOR_ERRORS, GatewayError
 from gateway.masking import Secret
 from gateway.metrics import Metrics
 from gateway.signers import SIGNERS
-from schemas.catalog import CatalogSchema
-from schemas.hmac_presets import PRESETS
-from schemas.shapes import NamedMap, OneOfShapes
-from schemas.templates import FILTERS, REQUEST_FACTS
+from gateway.signers.hmac_template import PRESETS
+from gateway.signers.templates import FILTER_NAMES as FILTERS
+from gateway.signers.templates import REQUEST_FACTS
+from schemas.catalog_fields import NamedMap, OneOfShapes
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "surface.json"

@@ -2,6 +2,181 @@
 
 from __future__ import annotations
 
-from api.openapi.document import OpenApi
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import sha256
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Flask
+from flask_smorest import Api, Blueprint
+
+from api.http.blueprint import CONVERTERS, IdConverter, KeyConverter
+from api.http.etags import Page
+from api.http.versions import PREFIX
+from api.openapi.calls import Item, aggregate_paths, method_paths
+from api.openapi.components import (
+    INFO,
+    PARAMETERS,
+    RESPONSE_HEADERS,
+    RESPONSES,
+    SCHEMAS,
+    SCHEMES,
+    SECURITY,
+    batch_operation,
+    call_operation,
+    plain_paths,
+    success,
+)
+from api.openapi.failures import BATCH, CALL, Failures
+from api.openapi.resources import resource_paths
+from gateway.bodies import dump_json
+from gateway.catalog.model import Catalog
+from schemas.calls import BatchSchema, CallSchema
+
+# collected: What flask-smorest knows of our blueprints' operations: their paths, arguments and answers.
+
+_CONFIG = {"API_TITLE": "Postern", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0"}
+
+
+def collected(blueprints: Iterable[Blueprint]) -> APISpec:
+    """The operations of ``blueprints``, as flask-smorest tells them.
+
+    It collects while it registers, and on an app of its own: that takes twice the time of all else that making
+    Postern's app takes, and most processes are never asked for the file.
+    """
+    app = Flask(__name__)
+    app.url_map.converters.update(CONVERTERS)
+    app.config.from_mapping(_CONFIG)
+    api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
+    api.register_converter(IdConverter, lambda _: {"type": "integer"})
+    api.register_converter(KeyConverter, lambda _: {"type": "string"})
+    for blueprint in blueprints:
+        api.register_blueprint(blueprint, url_prefix=PREFIX)
+    return api.spec
+
+
+def _schema_name(schema: Any) -> str:
+    """A schema's name in the OpenAPI file; the one of a PATCH, which asks for nothing, has its own."""
+    name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
+    return f"{name.removesuffix('In')}Change" if getattr(schema, "partial", None) is True else name
+
+
+# document: The whole file, made once for each catalog and kept as bytes.
+
+TAGS = [
+    {"name": "calls", "description": "Calling through the gateway; each of the catalog's services has its own tag."},
+    {"name": "state", "description": "Is it up, and what it counted."},
+]
+_UNUSED = {"ErrorSchema", "PaginationMetadataSchema"}
+AT_ONCE = 50  # methods between two pauses
+MAX_PREFIXES = 4  # whose files are kept
+
+
+class OpenApi:
+    """Safe under threads and greenlets."""
+
+    def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
+        self._app, self._resources = app, resources
+        self._lock = threading.Lock()
+        self._kept: tuple[Catalog | None, dict[str, Page]] = None, {}  # a catalog's, by prefix
+        self._base: tuple[dict[str, Any], Failures] | None = None
+
+    def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
+        """The file for this catalog.
+
+        :param prefix: the path under which proxies show this service, or nothing.
+        :param pause: called now and then, or a large catalog's file would hold up every other greenlet.
+        """
+        kept, pages = self._kept
+        if kept is catalog and prefix in pages:
+            return pages[prefix]
+        with self._lock:
+            kept, pages = self._kept
+            if kept is not catalog or len(pages) >= MAX_PREFIXES:
+                pages = {}
+            if prefix not in pages:
+                pages = {**pages, prefix: self._made(catalog, prefix, pause)}
+                self._kept = catalog, pages
+            return pages[prefix]
+
+    def _made(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
+        """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
+        self._base = self._base or self._fixed()
+        base, failures = self._base[0], self._base[1].copy()
+        packer, digest = zlib.compressobj(1, zlib.DEFLATED, 31), sha256()
+        packed = bytearray()
+        size = 0
+        for piece in _pieces({**base, "servers": [{"url": prefix or "/"}]}, catalog, failures, pause):
+            packed += packer.compress(piece)
+            digest.update(piece)
+            size += len(piece)
+        packed += packer.flush()
+        return Page(bytes(packed), "application/json", digest.hexdigest()[:32], size)
+
+    def _fixed(self) -> tuple[dict[str, Any], Failures]:
+        """What no catalog changes."""
+        spec, failures = collected(self._resources), Failures()
+        for name, schema in (("Call", CallSchema), ("Batch", BatchSchema)):
+            spec.components.schema(name, schema=schema)
+        told = spec.to_dict()
+        paths = {
+            f"{PREFIX}/call": call_operation(_body("Call", CALL), failures),
+            f"{PREFIX}/batch": batch_operation(_body("Batch", BATCH), failures),
+            **resource_paths(self._app, told, failures),
+            **plain_paths(failures),
+        }
+        schemas = {name: _finished(name, each) for name, each in told["components"]["schemas"].items()}
+        made = {name: each for name, each in schemas.items() if name not in _UNUSED}
+        return {
+            "paths": paths,
+            "tags": [*TAGS, *told["tags"]],
+            "schemas": {**SCHEMAS, "Nothing": success({"type": "null"}), **made},
+        }, failures
+
+
+def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]) -> Iterator[bytes]:
+    services = [{"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)]
+    tags = [*base["tags"], *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]})]
+    head = {"openapi": "3.1.0", "info": INFO, "servers": base["servers"], "tags": tags, "security": SECURITY}
+    yield dump_json(head)[:-1] + b',"paths":{'
+    yield dump_json(base["paths"])[1:-1]
+    for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):
+        yield b"," + dump_json(path) + b":" + dump_json(item)
+        if number % AT_ONCE == 0:
+            pause()
+    components = {
+        "schemas": {**base["schemas"], **failures.schemas},
+        "responses": {**RESPONSES, **failures.components},
+        "parameters": PARAMETERS,
+        "headers": RESPONSE_HEADERS,
+        "securitySchemes": SCHEMES,
+    }
+    yield b'},"components":' + dump_json(components) + b"}"
+
+
+def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    yield from method_paths(catalog, failures)
+    yield from aggregate_paths(catalog, failures)
+
+
+def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+
+
+def _finished(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """What goes out always has all of its fields, and may have more of them one day."""
+    if not name.endswith(("Out", "Envelope")):
+        return schema
+    made = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    made["required"] = sorted(made["properties"])
+    if name.endswith("Envelope"):
+        made["properties"] = {**made["properties"], "code": {"const": 0}}
+    return made
+
+
+# __init__: The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's methods.
 
 __all__ = ["OpenApi"]

@@ -8,9 +8,8 @@ from typing import Any
 
 from flask import Flask
 
-from api.openapi.common import SECURITY
-from api.openapi.examples import EXAMPLES
-from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.components import SECURITY
+from api.openapi.failures import AWAY, BODY, EXAMPLES, UNFORESEEN, WHO, Failures, Kind
 
 #: What an operation may end in beside what follows from its shape.
 _MORE: dict[str, set[Kind]] = {

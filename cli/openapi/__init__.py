@@ -17,7 +17,7 @@ from cli.openapi.naming import snake
 from cli.openapi.operations import Operations
 from cli.openapi.servers import Servers
 from cli.openapi.source import SpecError, read_spec
-from cli.openapi.written import Noted, comment, lines, notes_inside, one_line
+from cli.openapi.yaml_writer import Noted, comment, lines, notes_inside, one_line
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 REASONS = 5  # that are told of why nothing could be imported

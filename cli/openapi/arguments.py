@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cli.openapi.keywords import Keywords
-from cli.openapi.media import bare, best_body, body_of
 from cli.openapi.merging import kind_of, listed, writable
+from cli.openapi.naming import bare, best_body, body_of
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.written import Noted, one_line
-from gateway.loader import IN_QUERY
-from schemas.catalog_formats import XML_NAME
+from cli.openapi.yaml_writer import Noted, one_line
+from gateway.bodies.xml import XML_NAME
+from gateway.catalog.loader import IN_QUERY
+from schemas.catalog_fields import SETTABLE_HEADER
 from schemas.params import value_problems
-from schemas.shapes import SETTABLE_HEADER
 
 OURS = frozenset({"accept", "content-type", "authorization", "user-agent", "x-request-id"})
 FILE = "a file: filename, content_type, base64"

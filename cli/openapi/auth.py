@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.written import Noted
-from schemas.shapes import SETTABLE_HEADER
+from cli.openapi.yaml_writer import Noted
+from schemas.catalog_fields import SETTABLE_HEADER
 
 Scheme = Mapping[str, Any]
 

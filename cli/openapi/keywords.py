@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.openapi.merging import Merger, Refs, Schema, kind_of, listed, writable
 from cli.openapi.source import UnsayableError
-from cli.openapi.written import Noted, first_line, scalar
+from cli.openapi.yaml_writer import Noted, first_line, scalar
 from gateway.bodies import text_of
 from schemas.params import FORMATS
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.openapi.source import Spec, UnsayableError
-from schemas.catalog import TYPES
+from gateway.catalog.schema import TYPES
 
 MOST_MERGED = 2000  # schemas that one is put together from
 _HINTS = {

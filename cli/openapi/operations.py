@@ -10,14 +10,13 @@ from typing import Any
 
 from cli.openapi.arguments import Arguments
 from cli.openapi.keywords import Keywords
-from cli.openapi.media import bare, best_response, response_of
 from cli.openapi.merging import Merger
-from cli.openapi.naming import Names, snake
+from cli.openapi.naming import Names, bare, best_response, response_of, snake
 from cli.openapi.servers import ElsewhereError, Servers
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.written import Noted, first_line, one_line
-from cli.progress import shown
-from schemas.catalog import VERBS
+from cli.openapi.yaml_writer import Noted, first_line, one_line
+from cli.output import shown
+from gateway.catalog.schema import VERBS
 
 _PATH = re.compile(r"/[!\x22$->@-~]*")
 EVENTS = "text/event-stream"

@@ -11,7 +11,7 @@ from urllib.parse import urljoin
 from marshmallow import ValidationError
 
 from cli.openapi.source import Spec, SpecError, UnsayableError
-from schemas.shapes import usable_url
+from schemas.catalog_fields import usable_url
 
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 Holder = Mapping[str, Any]

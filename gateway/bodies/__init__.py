@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gateway.bodies.binary import from_base64
-from gateway.bodies.charsets import json_in_utf8, text_in
+from gateway.bodies.json import DEEPEST, digest, dump_json, load_json, pairs_of, text_of
 from gateway.bodies.multipart import multipart
-from gateway.bodies.values import DEEPEST, digest, dump_json, load_json, pairs_of, text_of
+from gateway.bodies.text import from_base64, json_in_utf8, text_in
 from gateway.bodies.xml import read_xml, write_xml
 
 __all__ = ["DEEPEST", "digest", "dump_json", "load_json", "make_reader", "make_writer", "pairs_of", "text_of"]

@@ -9,8 +9,8 @@ from secrets import token_hex
 from urllib3.fields import RequestField
 from urllib3.filepost import encode_multipart_formdata
 
-from gateway.bodies.binary import from_base64
-from gateway.bodies.values import text_of
+from gateway.bodies.json import text_of
+from gateway.bodies.text import from_base64
 from gateway.errors import fields_error
 
 FILE = frozenset({"filename", "content_type", "base64"})

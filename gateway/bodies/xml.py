@@ -14,11 +14,13 @@ from xml.sax.saxutils import escape, quoteattr
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from gateway.bodies.charsets import text_in
-from gateway.bodies.values import DEEPEST, text_of
+from gateway.bodies.json import DEEPEST, text_of
+from gateway.bodies.text import text_in
 from gateway.errors import fields_error
-from schemas.catalog_formats import XML_MEMBER
 
+XML_NAME = r"[A-Za-z_\u4e00-\u9fff][\w.\u4e00-\u9fff-]*"
+XML_NAME = rf"(?a:{XML_NAME}(:{XML_NAME})?)"  # with a prefix, perhaps
+XML_MEMBER = f"@?{XML_NAME}"
 MOST_ELEMENTS = 500_000  # a second of a worker's time, in which it does nothing else
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2

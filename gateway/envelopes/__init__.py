@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.call import HttpResponse
 from gateway.envelopes.alipay import Alipay
-from gateway.envelopes.described import Described
-from gateway.envelopes.plain import Plain
+from gateway.envelopes.described import Described, Plain
 from gateway.envelopes.presets import PRESETS
+from gateway.messages import HttpResponse
 
 #: Reads one answer: its data, or the ``GatewayError`` that it stands for.
 Envelope = Callable[[HttpResponse, Reader], Any]

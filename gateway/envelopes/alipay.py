@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.call import HttpResponse
-from gateway.envelopes.plain import read_body, status_error
+from gateway.envelopes.described import read_body, status_error
 from gateway.errors import VENDOR_ERRORS, BadResponse, Rejected
+from gateway.messages import HttpResponse
 
 GOOD = ("10000", None)  # methods older than the codes, such as alipay.system.oauth.token, have none
 PAYING = "10003"  # the customer is still to confirm the payment: that is no failure

@@ -10,13 +10,13 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from gateway.call import Call, Result, Trace
-from gateway.catalog import CachePolicy, Method
-from gateway.collapse import Flights, Outcome, Workers
+from gateway.catalog.model import CachePolicy, Method
 from gateway.errors import GatewayError, is_failure
+from gateway.messages import Call, Result, Trace
+from gateway.middleware.answer_cache import Answer, Shelf, declaration, question
 from gateway.middleware.fallback import stood_in
-from gateway.parts import Handler, Parts
-from gateway.shelf import Answer, Shelf, declaration, question
+from gateway.middleware.single_flight import Flights, Outcome, Workers
+from gateway.runtime import Handler, Parts
 
 RENEWALS = 16  # renewals in the background at once, in one process; beyond that the next call tries again
 NEVER = math.inf  # seconds: the age of what is not there

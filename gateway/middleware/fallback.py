@@ -7,11 +7,11 @@ from dataclasses import replace
 
 from marshmallow import ValidationError
 
-from gateway.call import Call, Result, Trace
-from gateway.catalog import Method
+from gateway.catalog.model import Method
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
-from gateway.idempotency import vendor_key
-from gateway.parts import Handler, Parts
+from gateway.messages import Call, Result, Trace
+from gateway.middleware.idempotency import vendor_key
+from gateway.runtime import Handler, Parts
 
 #: Answers a call that its method failed, or raises a ``GatewayError``: then the next one is asked.
 #: The second argument says that nothing of the call can have been done yet.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeGuard
 
-from gateway.call import HttpRequest, HttpResponse
 from gateway.masking import Secret
+from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.alipay import Alipay
-from gateway.signers.app_secret import AppSecret
 from gateway.signers.aws_sigv4 import AwsSigV4
 from gateway.signers.digest import Digest
-from gateway.signers.fixed import ApiKey, Basic, Bearer, NoAuth
-from gateway.signers.hmac import Hmac
+from gateway.signers.hmac_template import Hmac
 from gateway.signers.http_signature import HttpSignature
-from gateway.signers.oauth2 import OAuth2ClientCredentials
+from gateway.signers.oauth2 import AppSecret, OAuth2ClientCredentials
+from gateway.signers.static import ApiKey, Basic, Bearer, NoAuth
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 
 Auth = Mapping[str, Any]
@@ -39,7 +38,7 @@ class Signer(Protocol):
 
 
 class TokenSigner(Signer, Protocol):
-    """A signer whose credential must be fetched first; ``gateway.tokens`` keeps and renews it."""
+    """A signer whose credential must be fetched first; ``gateway.signers.tokens`` keeps and renews it."""
 
     def token_request(self) -> HttpRequest: ...
 

@@ -16,12 +16,11 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from cryptography import x509
 
-from gateway.call import HttpRequest, HttpResponse
 from gateway.errors import BadResponse, SignatureRejected
 from gateway.masking import Secret
-from gateway.signers.fixed import plain
-from gateway.signers.rsa import signing, verifies
-from schemas.keys import certificates, certified_keys, rsa_public_key, rsa_signed
+from gateway.messages import HttpRequest, HttpResponse
+from gateway.signers.rsa import certificates, certified_keys, rsa_public_key, rsa_signed, signing, verifies
+from gateway.signers.static import plain
 
 FORM = "application/x-www-form-urlencoded"
 ERROR = "error_response"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gateway.errors import InvalidParams, fields_error
-from gateway.stream import Upload
+from gateway.streams import Upload
 
 DECLARED = "X-Amz-Content-SHA256"
 DECODED_LENGTH = "X-Amz-Decoded-Content-Length"

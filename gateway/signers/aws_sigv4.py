@@ -14,13 +14,13 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
-from gateway.call import HttpRequest
+from gateway.bodies.spool import Spool
 from gateway.errors import fields_error
 from gateway.masking import STARS, Secret
+from gateway.messages import HttpRequest
 from gateway.signers.aws_chunked import DECLARED, DECODED_LENGTH, FRAMED, UNSIGNED_TRAILER, AwsChunked
-from gateway.signers.facts import moment, sorted_query
-from gateway.signers.fixed import plain
-from gateway.spool import Spool
+from gateway.signers.static import plain
+from gateway.signers.templates import moment, sorted_query
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"

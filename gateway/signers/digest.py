@@ -12,10 +12,10 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.call import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.signers.facts import fact, quoted, template, values_of
-from gateway.signers.fixed import plain
+from gateway.messages import HttpRequest
+from gateway.signers.static import plain
+from gateway.signers.templates import fact, quoted, template, values_of
 
 
 class Digest:

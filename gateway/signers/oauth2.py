@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from gateway.call import HttpRequest, HttpResponse
+from gateway.bodies import load_json
+from gateway.errors import CredentialError
 from gateway.masking import Secret
-from gateway.signers.fixed import plain
-from gateway.signers.granted import granted
+from gateway.messages import HttpRequest, HttpResponse
+from gateway.signers.static import plain
+
+# granted: What a token endpoint answers: an access token and how long it lives (RFC 6749, 5.1; WeChat's is alike).
+
+LONGEST_LIFE = 365 * 86400  # seconds; a vendor's "forever" must still be a float
+
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+_SECONDS = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def granted(response: HttpResponse, life: float, code: str) -> tuple[Secret, float]:
+    """The token and the seconds it lives.
+
+    :param life: seconds, where the answer does not say.
+    :param code: where the answer says why it has no token.
+    :raises CredentialError: it has none, or none that can be sent as it is.
+    """
+    try:
+        answer = load_json(response.body)
+    except ValueError as error:
+        raise CredentialError(detail=f"token answer: HTTP {response.status}, {error}") from error
+    token = answer.get("access_token") if isinstance(answer, dict) else None
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        why = answer.get(code) if isinstance(answer, dict) else None
+        raise CredentialError(detail=f"token answer: HTTP {response.status}, {code} {str(why)[:80]}")
+    kind = str(answer.get("token_type", "bearer"))
+    if kind.lower() != "bearer":
+        raise CredentialError(detail=f"token answer: token_type {kind[:80]}, which is not sent as a bearer's")
+    seconds = answer.get("expires_in")
+    if isinstance(seconds, str) and _SECONDS.fullmatch(seconds):  # Microsoft's v1 endpoint
+        seconds = int(seconds)
+    known = isinstance(seconds, int | float)
+    return Secret(token), float(max(0, min(seconds, LONGEST_LIFE))) if known else life
+
+
+# oauth2: OAuth 2.0 client credentials (RFC 6749, 4.4): a token fetched with id and secret, sent as Bearer (RFC 6750).
 
 DEFAULT_LIFE = 600.0  # seconds, where the answer does not say: it is seldom shorter, and a 401 renews at once
 
@@ -54,3 +91,30 @@ class OAuth2ClientCredentials:
 def _split(url: str, base_url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     return (f"{parts.scheme}://{parts.netloc}", parts.path) if parts.scheme else (base_url, url)
+
+
+# app_secret: An access token fetched with app id and secret and sent in the query, as WeChat does.
+
+WECHAT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
+
+
+class AppSecret:
+    """``app_id``, ``secret``, ``token_url`` (a path of the service, or a URL on its host)."""
+
+    secrets: tuple[Secret, ...] = ()
+    reads_body = reads_query = False
+
+    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+        self._app_id, self._secret = plain(auth["app_id"]), plain(auth["secret"])
+        self._base_url = base_url
+        self._path = plain(auth["token_url"]).removeprefix(base_url)
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        return request.with_query(("access_token", token.reveal()))
+
+    def token_request(self) -> HttpRequest:
+        query = (("grant_type", "client_credential"), ("appid", self._app_id), ("secret", self._secret))
+        return HttpRequest("GET", self._base_url, self._path, query)
+
+    def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
+        return granted(response, WECHAT_LIFE, "errcode")

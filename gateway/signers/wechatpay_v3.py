@@ -12,12 +12,11 @@ from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from gateway.call import HttpRequest, HttpResponse
 from gateway.errors import SignatureRejected
 from gateway.masking import Secret
-from gateway.signers.fixed import plain
-from gateway.signers.rsa import signing, verifies
-from schemas.keys import certified_keys, rsa_public_key
+from gateway.messages import HttpRequest, HttpResponse
+from gateway.signers.rsa import certified_keys, rsa_public_key, signing, verifies
+from gateway.signers.static import plain
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 WINDOW = 300  # seconds by which a reply's time may differ from our request's; an older one is a replay

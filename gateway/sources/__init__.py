@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.background import Aside, in_thread
-from gateway.clock import Clock
+from gateway.clock import Aside, Clock, in_thread
 from gateway.masking import Masker
-from gateway.sources.address import Address, AddressError
+from gateway.sources.base import Address, AddressError, Missing, Source, SourceError, Stopping
 from gateway.sources.consul import Consul
 from gateway.sources.file import File
 from gateway.sources.nacos import Nacos
-from gateway.sources.source import Missing, Source, SourceError, Stopping
 
 __all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopping", "open_source"]
 

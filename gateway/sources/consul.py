@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from gateway.call import HttpResponse
 from gateway.clock import Clock
 from gateway.masking import Masker, Secret
-from gateway.sources.address import Address
+from gateway.messages import HttpResponse
+from gateway.sources.base import Address, Stopping
 from gateway.sources.http import WAIT, Server
-from gateway.sources.source import Stopping
 
 
 class Consul:

@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from gateway.background import Aside, in_thread
-from gateway.regular_file import read_regular
-from gateway.sources.source import SourceError, Stopping
+from gateway.clock import Aside, in_thread
+from gateway.sources.base import SourceError, Stopping
+from gateway.system import read_regular
 
 T = TypeVar("T")
 MAX_CATALOG_BYTES = 64 * 1024 * 1024

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
-from gateway.call import HttpRequest, HttpResponse
-from gateway.catalog import Timeout, Tls
-from gateway.client import long_poll_channel
+from gateway.catalog.model import Timeout, Tls
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.sources.address import Address
-from gateway.sources.source import Missing, SourceError
+from gateway.http.client import long_poll_channel
+from gateway.messages import HttpRequest, HttpResponse
+from gateway.sources.base import Address, Missing, SourceError
 
 WAIT = 10  # seconds that a server may hold its answer back; a connection that died unnoticed is given up soon after
 PATIENCE = 3.0  # seconds for an answer that is not held back, and beyond the time for which it is

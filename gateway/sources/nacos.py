@@ -10,12 +10,11 @@ import json
 import math
 from collections.abc import Mapping
 
-from gateway.call import HttpResponse
 from gateway.clock import Clock
 from gateway.masking import Masker, Secret
-from gateway.sources.address import Address
+from gateway.messages import HttpResponse
+from gateway.sources.base import Address, Missing, SourceError, Stopping
 from gateway.sources.http import WAIT, Server
-from gateway.sources.source import Missing, SourceError, Stopping
 
 CONFIGS, LISTENER, LOGIN = "/nacos/v1/cs/configs", "/nacos/v1/cs/configs/listener", "/nacos/v1/auth/login"
 EVERY = 1.0  # seconds between two questions where nobody listens

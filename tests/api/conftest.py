@@ -8,9 +8,9 @@ import pytest
 from flask import Flask, g, request
 from flask.testing import FlaskClient
 
-from api.answers import envelope
 from api.auth import role_required, token_required
-from api.passwords import hash_password
+from api.auth.passwords import hash_password
+from api.http.responses import envelope
 from app import create_app
 from config import Settings
 from gateway.masking import Secret

@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from cli.slips import SLIPS, Recipe
+from cli.sign import SLIPS, Recipe
 from config import Settings
 from gateway.masking import Secret
 from models import App

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from api.errors import MalformedBody
-from api.refused import refused
+from api.http.refused import refused
 from config import Settings
 from tests.gateway.fakes import Wire, answer
 

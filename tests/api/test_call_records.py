@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from config import Settings
-from gateway.tracing import Context
+from gateway.trace_context import Context
 from sandbox import Sandbox
 from tests.e2e.live import catalog_for
 

@@ -13,8 +13,8 @@ from click.testing import Result
 from flask import Flask
 
 from config import Settings
-from gateway.last_good import LastGood
-from gateway.loader import CatalogError
+from gateway.catalog.loader import CatalogError
+from gateway.sources.watcher import LastGood
 from sandbox.consul import Consul
 
 Make = Callable[..., Flask]

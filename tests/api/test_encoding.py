@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 import pytest
 from flask.testing import FlaskClient
 
-from api.encoding import PROBLEM
+from api.http.encoding import PROBLEM
 
 GBK = "%B1%B1%BE%A9"  # 北京
 

@@ -13,7 +13,7 @@ from flask import Flask
 
 from app import create_app
 from config import Settings
-from gateway.loader import CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
 
 FOLDER = Path(__file__).parents[2] / "examples" / "catalogs"
 NAMES = sorted(file.name for file in FOLDER.iterdir())

@@ -16,8 +16,8 @@ from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from api.errors import MalformedBody
-from api.file_store import FileStore
-from api.multipart import Head, read_form
+from api.http.multipart import Head, read_form
+from api.resources.file_store import FileStore
 from models import File
 
 PATH = "/api/v1/files"
@@ -303,7 +303,7 @@ def test_the_quota_is_exact_under_parallel_uploads(configured, tokens, kept) -> 
 
 def test_what_fails_on_the_way_leaves_nothing_behind(app, client, tokens, upload, kept, monkeypatch) -> None:
     monkeypatch.setattr(
-        "api.file_store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        "api.resources.file_store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
     )
 
     assert (upload().status_code, kept()) == (503, (0, 0))

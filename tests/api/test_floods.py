@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from api.login import MAX_LOGIN_BYTES
+from api.auth.views import MAX_LOGIN_BYTES
 
 PARSE_SECONDS = 1.0  # many times what it takes, and a fraction of what it took
 FLOOD = {str(number): 1 for number in range(80_000)}

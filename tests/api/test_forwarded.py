@@ -11,10 +11,10 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.auth.passwords import FAILURES
 from api.errors import MalformedBody
-from api.forwarded import address_of
-from api.lockout import FAILURES
-from api.refused import refused
+from api.http.forwarded import address_of
+from api.http.refused import refused
 from config import Settings
 
 WRONG = {"username": "nobody", "password": "wrong"}

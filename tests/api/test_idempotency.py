@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.idempotency import KEPT
+from gateway.middleware.idempotency import KEPT
 from sandbox import Sandbox
 from tests.api.test_payments import Shop, box, settings, shop
 from tests.gateway.fakes import comes_true

@@ -19,8 +19,8 @@ from flask import Flask
 
 from cli.openapi import VARIABLE, SpecError, imported
 from config import Settings
-from gateway.catalog import Catalog
-from gateway.loader import load_catalog
+from gateway.catalog.loader import load_catalog
+from gateway.catalog.model import Catalog
 from sandbox import Sandbox
 from tests.openapi_samples import SAMPLES, github, kubernetes, newer, stripe
 

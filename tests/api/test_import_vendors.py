@@ -11,7 +11,7 @@ import yaml
 from flask import Flask
 
 from cli.openapi import VARIABLE, SpecError, imported, summary_of
-from gateway.loader import load_catalog
+from gateway.catalog.loader import load_catalog
 
 Values = dict[str, Any]
 MAIN, UPLOADS = "https://api.example.com", "https://uploads.example.com"

@@ -212,7 +212,7 @@ def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(lossy, tok
 
 
 @pytest.mark.parametrize(
-    ("killed_in", "done"), [("api.cached._begin_anew", True), ("models.IdempotencyKey.keep", False)]
+    ("killed_in", "done"), [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.keep", False)]
 )
 def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
     app, tokens, users, product, killed_in, done

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from api import passwords
+from api.auth import passwords
 from config import Settings
 from models import RefreshToken, User
 from tests.api.conftest import PASSWORD
@@ -49,7 +49,7 @@ def quick_hash(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         looked_at.append(password)
         return password == PASSWORD and password_hash is not None
 
-    monkeypatch.setattr("api.login.verify_password", verify)
+    monkeypatch.setattr("api.auth.views.verify_password", verify)
     return looked_at
 
 
@@ -96,7 +96,7 @@ def test_no_database_session_is_open_while_a_password_is_hashed(
 ) -> None:
     pool = app.extensions["postern"].database.engine.pool
     open_then: list[int] = []
-    monkeypatch.setattr("api.login.verify_password", lambda *_: bool(open_then.append(pool.checkedout())))
+    monkeypatch.setattr("api.auth.views.verify_password", lambda *_: bool(open_then.append(pool.checkedout())))
     attempt(client, "user", PASSWORD)
     assert open_then == [0]
 

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api import passwords
-from api.passwords import hash_password
+from api.auth import passwords
+from api.auth.passwords import hash_password
 from models import User
 from tests.api.conftest import PASSWORD
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from api.errors import STATUS
-from gateway.loader import CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
 
 CATALOG = """
 version: 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from api import passwords
-from api.passwords import AT_ONCE, hash_password, verify_password
+from api.auth import passwords
+from api.auth.passwords import AT_ONCE, hash_password, verify_password
 
 
 def test_a_hash_fits_its_password_only_and_is_never_the_same() -> None:
@@ -55,7 +55,7 @@ def test_under_gevent_other_greenlets_run_while_one_hashes() -> None:
     script = """
 from gevent import monkey; monkey.patch_all()
 import gevent
-from api.passwords import hash_password, verify_password
+from api.auth.passwords import hash_password, verify_password
 ticks = 0
 def tick():
     global ticks

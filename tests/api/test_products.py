@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from schemas.products import ProductOut
+from schemas.shop import ProductOut
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ def test_a_write_while_redis_hangs_is_seen_by_all_after_it(open_workers, redis_s
 def test_failed_logins_go_on_being_counted_while_redis_is_away(
     workers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.login.verify_password", lambda _, password: password == PASSWORD)
+    monkeypatch.setattr("api.auth.views.verify_password", lambda _, password: password == PASSWORD)
     one, _ = workers
     redis_server.kill()
     assert one.log_in().status_code == 200

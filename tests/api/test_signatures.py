@@ -17,7 +17,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import EnvironBuilder
 
-from api.signatures import wire_target
+from api.auth.app_signature import wire_target
 from config import Settings
 from gateway.masking import Secret
 from models import App
@@ -109,7 +109,7 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
     digests: list[bytes] = []
     real = hmac.new
     attempts = [sign(app_id="nobody"), sign(secret="wrong"), sign()]
-    monkeypatch.setattr("api.signatures.hmac.new", lambda *a: digests.append(a[1]) or real(*a))
+    monkeypatch.setattr("api.auth.app_signature.hmac.new", lambda *a: digests.append(a[1]) or real(*a))
 
     def told(headers: dict[str, str]) -> tuple[Any, int]:
         digests.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api import users as users_api
+from api.resources import users as users_api
 from models import Order, User
 from tests.api.conftest import PASSWORD
 
@@ -246,7 +246,7 @@ def test_a_login_with_a_password_that_is_changed_meanwhile_fails(client, app, to
             session.get(User, users["user"]).password_hash = "changed"
         return True
 
-    monkeypatch.setattr("api.login.verify_password", verify_and_lose)
+    monkeypatch.setattr("api.auth.views.verify_password", verify_and_lose)
     answer = client.post("/api/v1/login", json={"username": "user", "password": PASSWORD})
     assert outcome(answer) == (401, -2006)
 

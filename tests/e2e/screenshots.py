@@ -11,8 +11,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from gateway.redis_store import RedisStore
-from gateway.tally import MINUTES, Tally
+from gateway.stores.redis import RedisStore
+from gateway.telemetry.service_stats import MINUTES, Tally
 from sandbox import Sandbox
 from tests.e2e.browser import DESKTOP, PHONE, Visit, chromium
 from tests.e2e.live import PASSWORD, ROOT, Live

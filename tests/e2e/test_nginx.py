@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from api.security import HEADERS, NOTHING, POLICY
+from api.http.security import HEADERS, NOTHING, POLICY
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError

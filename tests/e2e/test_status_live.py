@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from api.security import HEADERS
+from api.http.security import HEADERS
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
 from tests.redis_server import RedisServer

@@ -11,8 +11,8 @@ import pytest
 from gateway import Gateway
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
+from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, gateway_parts, make_catalog, service
 from tests.redis_server import RedisServer

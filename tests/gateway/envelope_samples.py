@@ -1,6 +1,6 @@
 """What each vendor's pages say that it answers: a good reply, and each failure that we tell apart.
 
-An envelope that is added to ``schemas.catalog_formats.ENVELOPES`` gets its samples here.
+An envelope that is added to ``gateway.catalog.formats.ENVELOPES`` gets its samples here.
 """
 
 from __future__ import annotations
@@ -10,14 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import (
-    CredentialError,
-    Failed,
-    GatewayError,
-    QuotaExceeded,
-    Rejected,
-    SignatureRejected,
-)
+from gateway.errors import CredentialError, Failed, GatewayError, QuotaExceeded, Rejected, SignatureRejected
 
 WORDS = "the vendor's own words, 10.0.0.7"
 

@@ -12,15 +12,15 @@ from typing import Any
 
 from gateway import Call, Caller, Gateway
 from gateway.bodies import dump_json
-from gateway.call import HttpRequest, Trace
-from gateway.catalog import Catalog
-from gateway.client import Client, Outbound
+from gateway.catalog.loader import load_catalog
+from gateway.catalog.model import Catalog
 from gateway.clock import Clock
-from gateway.loader import load_catalog
+from gateway.http.client import Client, Outbound
+from gateway.http.resolver import Resolver
 from gateway.masking import Masker
+from gateway.messages import HttpRequest, Trace
 from gateway.metrics import Metrics
-from gateway.parts import Parts
-from gateway.resolver import Resolver
+from gateway.runtime import Parts
 from gateway.stores import MemoryStore, Store
 
 USER = Caller("user:7")

@@ -13,10 +13,10 @@ import pytest
 from cryptography import x509
 
 from gateway.clock import SystemClock
-from gateway.connection import Connector
-from gateway.dialling import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Dialler
 from gateway.errors import ConnectFailed, ConnectTimeout
-from gateway.resolver import Address, Resolver
+from gateway.http.connection import Connector
+from gateway.http.dialling import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Dialler
+from gateway.http.resolver import Address, Resolver
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, service
 from tests.gateway.test_gateway_tls import TlsWire, make_pem

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Breaker
-from gateway.policies.breaker import CircuitBreaker, Turn
+from gateway.catalog.model import Breaker
+from gateway.middleware.circuit_breaker import CircuitBreaker, Turn
 from tests.gateway.fakes import FakeClock
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway.circuit import FRESH
 from gateway.errors import GatewayError, StoreAway
+from gateway.middleware.circuit_breaker import FRESH
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true

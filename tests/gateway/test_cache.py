@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from gateway import Caller, shelf
+from gateway import Caller
 from gateway.clock import SystemClock
 from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreAway
+from gateway.middleware import answer_cache as shelf
+from gateway.middleware.answer_cache import LOOK_EVERY, clear
 from gateway.middleware.cache import RENEWALS
-from gateway.shelf import LOOK_EVERY, clear
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Retry, Timeout
-from gateway.document import read
-from gateway.loader import load_catalog
+from gateway.catalog.loader import load_catalog
+from gateway.catalog.model import Retry, Timeout
+from gateway.catalog.yaml_document import read
 from gateway.masking import Secret
 
 EXAMPLE = """

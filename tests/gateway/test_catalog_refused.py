@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway.loader import CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.signers.schemas import AUTH_TYPES
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
-from schemas.catalog_auth import AUTH_TYPES
 from tests.gateway.certificates import certificate
 
 TOP = "version: 1\nservices:\n  s:\n    base_url: http://a.example\n"
@@ -268,7 +268,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 @pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a\n  b: *a", BOMB, "a: " + "[" * 100 + "]" * 100])
 def test_aliases_and_nesting_cannot_blow_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.document.MOST_NODES", 10_000)  # the real limit takes seconds to reach
+    monkeypatch.setattr("gateway.catalog.yaml_document.MOST_NODES", 10_000)  # the real limit takes seconds to reach
     (problem,) = problems(text)
     assert problem[2] == "too large or nested too deeply; aliases may not refer to themselves"
 

@@ -13,12 +13,12 @@ import pytest
 from cryptography import x509
 
 from gateway import Gateway
-from gateway.certificates import LOOK_SECONDS, Trust
-from gateway.client import Outbound
+from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed
-from gateway.loader import CatalogError, load_catalog
-from gateway.pool import MAX_AGE_SECONDS
+from gateway.http.certificates import LOOK_SECONDS, Trust
+from gateway.http.client import Outbound
+from gateway.http.pool import MAX_AGE_SECONDS
 from tests.gateway.fakes import Gate, Lines, gateway_parts, service
 from tests.gateway.test_gateway_tls import TlsWire, make_pem, refused, secure
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from gateway import Caller
-from gateway.call import Trace
 from gateway.clock import SystemClock
-from gateway.collapse import LAST_LOOK, Flights
 from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreAway
+from gateway.messages import Trace
+from gateway.middleware.single_flight import LAST_LOOK, Flights
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true

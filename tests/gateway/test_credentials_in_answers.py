@@ -14,9 +14,9 @@ from urllib.parse import quote
 
 import pytest
 
-from gateway.credentials import Credentials
 from gateway.errors import GatewayError
-from gateway.stream import Inbound, Stream
+from gateway.http.credential_mask import Credentials
+from gateway.streams import Inbound, Stream
 from tests.gateway.fakes import Gate, Wire, a_call, answer, make_catalog, service
 
 Open = Callable[..., Gate]

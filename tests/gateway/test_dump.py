@@ -10,9 +10,9 @@ import pytest
 
 from gateway import Gateway, GatewayError
 from gateway.clock import SystemClock
-from gateway.dump import LONGEST
 from gateway.masking import Masker
-from gateway.stream import Inbound
+from gateway.streams import Inbound
+from gateway.telemetry.wire_log import LONGEST
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import Gate, Lines, Wire, answer, gateway_parts, make_catalog, service

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.catalog.private_addresses import inside
 from gateway.clock import SystemClock
-from gateway.egress import inside
 from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
-from gateway.resolver import Address, Resolver, system_addresses
+from gateway.http.resolver import Address, Resolver, system_addresses
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, make_catalog, service
 

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from cryptography import x509
 
-from gateway.client import Outbound
+from gateway.catalog.egress_proxy import NoProxy, Proxy
+from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
-from gateway.egress_proxy import NoProxy, Proxy
 from gateway.errors import AddressRefused, GatewayError, ProxyFailed, ProxyRefused
-from gateway.loader import CatalogError
-from gateway.resolver import Address, Resolver
-from gateway.stream import Inbound
+from gateway.http.client import Outbound
+from gateway.http.resolver import Address, Resolver
+from gateway.streams import Inbound
 from sandbox import Sandbox
 from tests.e2e.live import free_port
 from tests.gateway.fakes import Gate, Wire, a_call, comes_true, make_catalog, service

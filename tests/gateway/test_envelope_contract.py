@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from gateway.bodies import make_reader
-from gateway.call import HttpResponse
+from gateway.catalog import formats as catalog_formats
+from gateway.catalog.formats import DescribedEnvelope
 from gateway.envelopes import make_envelope
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import BadResponse, GatewayError
-from schemas import catalog_formats
-from schemas.catalog_formats import DescribedEnvelope
+from gateway.messages import HttpResponse
 from tests.gateway.envelope_samples import SAMPLES, WORDS, Failure
 from tests.gateway.fakes import Gate, Wire, answer, service
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway import probes
 from gateway.clock import SystemClock
 from gateway.errors import OutOfResources
-from gateway.resolver import Address, Resolver
+from gateway.http.resolver import Address, Resolver
+from gateway.middleware import health as probes
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, service
 
@@ -26,11 +26,11 @@ import resource
 import sys
 import threading
 from gateway.catalog import Tls
-from gateway.certificates import Certificates, Trust
+from gateway.http.certificates import Certificates, Trust
 from gateway.clock import SystemClock
-from gateway.connection import Connector
+from gateway.http.connection import Connector
 from gateway.errors import GatewayError
-from gateway.resolver import Resolver
+from gateway.http.resolver import Resolver
 
 def outcome(origin):
     clock = SystemClock()

@@ -12,8 +12,8 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
+from gateway.signers.tokens import REST, Tokens
 from gateway.stores import MemoryStore, Store
-from gateway.tokens import REST, Tokens
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, a_call
 from tests.gateway.test_gateway_retry import WECHAT

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from gateway.answer import Answer
 from gateway.errors import GatewayError
-from gateway.head import MAX_HEAD_BYTES
-from gateway.stream import Inbound, Upload
+from gateway.http.response_head import MAX_HEAD_BYTES
+from gateway.http.response_parser import Answer
+from gateway.streams import Inbound, Upload
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 pytestmark = pytest.mark.slow

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from gateway.client import IDLE
 from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
-from gateway.resolver import Resolver, system_addresses
-from gateway.stream import Inbound
+from gateway.http.client import IDLE
+from gateway.http.resolver import Resolver, system_addresses
+from gateway.streams import Inbound
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, service
 

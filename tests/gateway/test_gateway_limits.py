@@ -11,8 +11,8 @@ import pytest
 
 from gateway import Caller
 from gateway.errors import Failed, GatewayError, InvalidParams, QuotaSpent, RateLimited, TooManyCalls
-from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore
+from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import SECONDS, FakeClock, Gate, comes_true, make_catalog, service
 from tests.redis_server import RedisServer

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from gateway import Caller, GatewayError
-from gateway.call import Trace
 from gateway.clock import SystemClock
 from gateway.errors import (
     BadResponse,
@@ -25,9 +24,10 @@ from gateway.errors import (
     Rejected,
     StoreAway,
 )
-from gateway.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key, part_key
-from gateway.redis_store import RedisStore
+from gateway.messages import Trace
+from gateway.middleware.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key, part_key
 from gateway.stores import Store
+from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Lines, Wire, comes_true, service
 from tests.redis_server import RedisServer

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from gateway.bodies import json_steps, load_json
+from gateway.bodies.json import LARGE_CHARACTERS
 from gateway.bodies.json_steps import STEP_CHARACTERS, Steps
-from gateway.bodies.values import LARGE_CHARACTERS
 
 DECODER = json.JSONDecoder()
 WORDS = (1, -2.5, "a,b", "]},{[", "", None, True, 'q"\\', 12345678901234567890, "é\u2028", "x" * 40)

@@ -10,9 +10,9 @@ from urllib.parse import parse_qsl
 import pytest
 import yaml
 
-from gateway.call import HttpResponse
 from gateway.errors import CredentialError
 from gateway.masking import Secret
+from gateway.messages import HttpResponse
 from gateway.signers import SIGNERS
 from gateway.signers.oauth2 import DEFAULT_LIFE, OAuth2ClientCredentials
 from gateway.stores import Store

@@ -19,8 +19,8 @@ from alipay import AliPay, DCAliPay
 from wechatpayv3.utils import build_authorization, load_private_key, load_public_key, rsa_sign, rsa_verify
 
 from gateway.bodies import dump_json
-from gateway.call import HttpRequest, HttpResponse
 from gateway.masking import Secret
+from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers import SIGNERS, VerifyingSigner
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY, VENDOR_PUBLIC_KEY
 from sandbox.wechatpay import PUBLIC_KEY_ID

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from gateway import probes
-from gateway.catalog import Health
+from gateway.catalog.model import Health
 from gateway.errors import StoreAway, Unhealthy
-from gateway.policies.health import Standing
+from gateway.middleware import health as probes
+from gateway.middleware.health import Standing
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service

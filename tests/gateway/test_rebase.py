@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.policies.rebase import Rebase
+from gateway.http.headers import Rebase
 
 GATE = "https://gate.example/p/api/v1/proxy/s"
 HOME = "/p/api/v1/proxy/s"

@@ -10,9 +10,9 @@ import pytest
 
 from gateway import Caller, GatewayError
 from gateway.errors import StoreAway
-from gateway.records import KEPT, MOST
-from gateway.redis_store import RedisStore
 from gateway.stores import MemoryStore, Store
+from gateway.stores.redis import RedisStore
+from gateway.telemetry.call_records import KEPT, MOST
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, FakeClock, Gate, comes_true, service

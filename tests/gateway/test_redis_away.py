@@ -17,7 +17,7 @@ import pytest
 from cryptography import x509
 
 from gateway.errors import StoreAway
-from gateway.redis_store import RedisStore
+from gateway.stores.redis import RedisStore
 from tests.gateway.fakes import Lines, comes_true
 from tests.gateway.test_gateway_tls import make_pem
 from tests.redis_server import RedisServer

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from gateway.catalog import Method, Service
-from gateway.circuit import Circuit
-from gateway.client import Channel
-from gateway.loader import CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.catalog.model import Method, Service
+from gateway.http.client import Channel
 from gateway.masking import CATALOGS, Masker, Secret
-from gateway.policies.retry_budget import RetryBudget
-from gateway.shared_tokens import Token
+from gateway.middleware.circuit_breaker import Circuit
+from gateway.middleware.retry import RetryBudget
+from gateway.signers.tokens import Token
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service

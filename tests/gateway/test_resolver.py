@@ -11,7 +11,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources
-from gateway.resolver import GOOD_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
+from gateway.http.resolver import GOOD_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
 from tests.gateway.fakes import SECONDS, FakeClock, comes_true
 
 

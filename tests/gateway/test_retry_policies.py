@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.policies.backoff import delay
-from gateway.policies.retry_budget import RetryBudget
+from gateway.backoff import delay
+from gateway.middleware.retry import RetryBudget
 from tests.gateway.fakes import FakeClock
 
 

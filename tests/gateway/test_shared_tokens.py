@@ -12,10 +12,9 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.redis_store import RedisStore
-from gateway.shared_tokens import LEASE, MARGIN
+from gateway.signers.tokens import LEASE, MARGIN, REST, Tokens, token_name
 from gateway.stores import Store
-from gateway.tokens import REST, Tokens, token_name
+from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Lines, a_call, service
 from tests.gateway.test_fetched_tokens import Vendor, a_worker

@@ -25,11 +25,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from http_message_signatures import HTTPMessageSignaturesException, HTTPMessageVerifier, algorithms
 
-from gateway.checks import BY_PARAMS, VERIFIED
+from gateway.catalog.checks import BY_PARAMS, VERIFIED
 from gateway.errors import BadResponse, GatewayError, SignatureRejected
 from gateway.masking import STARS
 from gateway.signers import SIGNERS
-from gateway.stream import SMALL, Inbound, Upload
+from gateway.streams import SMALL, Inbound, Upload
 from sandbox.alipay import verified
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, service

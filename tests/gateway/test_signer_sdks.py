@@ -25,7 +25,7 @@ from tencentcloud.common.credential import Credential
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac
 
 from gateway.bodies import make_writer
-from gateway.call import HttpRequest
+from gateway.messages import HttpRequest
 from tests.gateway.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.errors import CredentialError
-from gateway.loader import CatalogError, load_catalog
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate
 from tests.gateway.signing import KEYS

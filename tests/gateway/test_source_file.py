@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.background import in_thread
-from gateway.loader import CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.clock import in_thread
 from gateway.sources import SourceError
 from gateway.sources.file import EVERY, LOOKS_BEFORE_ANEW, MAX_CATALOG_BYTES, READ_SECONDS, REPLACED, WRITTEN, File
 

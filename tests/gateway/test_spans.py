@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway import GatewayError
-from gateway.spans import Spans
-from gateway.tracing import Context
+from gateway.telemetry.spans import Spans
+from gateway.trace_context import Context
 from sandbox import Sandbox
 from tests.collector import Collector
 from tests.gateway.conftest import Open

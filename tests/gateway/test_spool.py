@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from gateway.bodies.spool import MAX_MEMORY_BYTES, Spool
 from gateway.errors import InvalidParams, Unavailable
 from gateway.signers.aws_chunked import AwsChunked
-from gateway.spool import MAX_MEMORY_BYTES, Spool
-from gateway.stream import Inbound, Upload
+from gateway.streams import Inbound, Upload
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 Open = Callable[..., Gate]

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from gateway.policies.moving_window import SMALLEST_SWEEP, MovingWindows
 from gateway.rates import Bucket, Rate, Turn, rate_of
 from gateway.stores import Store
+from gateway.stores.memory import SMALLEST_SWEEP, MovingWindows
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from gateway import checks
-from gateway.call import Caller
+from gateway.catalog import checks
+from gateway.catalog.loader import CatalogError
 from gateway.errors import (
     BadResponse,
     GatewayError,
@@ -21,10 +21,10 @@ from gateway.errors import (
     ReadTimeout,
     TooManyCalls,
 )
-from gateway.loader import CatalogError
-from gateway.policies.hygiene import climbs, end_to_end, open_to
+from gateway.http.headers import climbs, end_to_end, open_to
+from gateway.messages import Caller
 from gateway.signers import SIGNERS
-from gateway.stream import Inbound, Stream, Upload
+from gateway.streams import Inbound, Stream, Upload
 from sandbox import Sandbox
 from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, make_catalog, service

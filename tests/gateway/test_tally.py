@@ -8,10 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.policies.latency import bucket_of, percentile
-from gateway.redis_store import RedisStore
 from gateway.stores import Store
-from gateway.tally import Tally
+from gateway.stores.redis import RedisStore
+from gateway.telemetry.service_stats import Tally, bucket_of, percentile
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import FakeClock, comes_true, service

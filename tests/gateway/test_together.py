@@ -11,18 +11,10 @@ from typing import Any
 import pytest
 
 from gateway import Call, Caller, Gateway, Result
+from gateway.batch import Together, step_of
+from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
-from gateway.errors import (
-    BadResponse,
-    DeadlineExceeded,
-    Failed,
-    Forbidden,
-    InvalidParams,
-    NotFound,
-    OutcomeUnknown,
-)
-from gateway.loader import CatalogError, load_catalog
-from gateway.together import Together, step_of
+from gateway.errors import BadResponse, DeadlineExceeded, Failed, Forbidden, InvalidParams, NotFound, OutcomeUnknown
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, Lines, a_call, comes_true, gateway_parts, service

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.tracing import Context
+from gateway.trace_context import Context
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 

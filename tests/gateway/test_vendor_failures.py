@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from gateway.catalog.formats import VENDOR_ERROR_TYPES
 from gateway.errors import VENDOR_ERRORS, GatewayError
-from schemas.catalog_formats import VENDOR_ERROR_TYPES
 from tests.gateway.fakes import Gate, Wire, answer, service
 
 Open = Callable[..., Gate]

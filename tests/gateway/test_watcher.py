@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from gateway import Gateway, watcher
-from gateway.catalog import Catalog
+from gateway import Gateway
+from gateway.catalog.loader import CatalogError
+from gateway.catalog.model import Catalog
 from gateway.clock import SystemClock
-from gateway.last_good import LastGood
-from gateway.loader import CatalogError
 from gateway.masking import Masker, Secret
-from gateway.sources import Missing, SourceError, Stopping
+from gateway.sources import Missing, SourceError, Stopping, watcher
 from gateway.sources.file import File
-from gateway.watcher import CALM, MOST_BACKOFF, RECHECK, Watcher
+from gateway.sources.watcher import CALM, MOST_BACKOFF, RECHECK, LastGood, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, gateway_parts
 
 Say = str | Exception

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from gateway.call import HttpRequest, HttpResponse
 from gateway.errors import (
     BadResponse,
     CredentialError,
@@ -22,6 +21,7 @@ from gateway.errors import (
     SignatureRejected,
 )
 from gateway.masking import Secret
+from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers import SIGNERS
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 from sandbox import Sandbox

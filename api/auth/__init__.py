@@ -1,0 +1,92 @@
+"""Who is calling: the decorators that ask, and the caller they find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import g, request
+
+from api.auth.app_signature import signing_app
+from api.auth.wiring import identity
+from api.context import behind, parts
+from api.errors import TokenInvalid, Unauthenticated
+from api.http.body import check_declared_hash
+from gateway.errors import Forbidden
+from gateway.messages import Caller
+from schemas.fields import ROLES
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def _never(*_: Any, **__: Any) -> bool:
+    return False
+
+
+def always(*_: Any, **__: Any) -> bool:
+    """Of a view that streams whatever body it gets."""
+    return True
+
+
+def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
+    """Let in callers with one of these roles only; ``g.caller`` says who it is. Stands above ``@blueprint.arguments``.
+
+    :param streamed: given what the view is given, whether it takes the body by ``body_chunks``; otherwise one that is
+        not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
+    :raises Unauthenticated: no proof; other 401 errors for a proof that is not good.
+    :raises Forbidden: the caller has another role. An app's is ``user``.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            caller = g.caller = _caller(streamed(*args, **kwargs))
+            _tell_server()
+            if caller.role not in roles:
+                raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
+            return view(*args, **kwargs)
+
+        checked.auth = roles  # type: ignore[attr-defined] # a test walks the routes and asks for it
+        return checked  # type: ignore[return-value]
+
+    return decorate
+
+
+#: Let in every caller that proves who it is, whatever its role.
+token_required = role_required(*ROLES)
+
+
+def _caller(streamed: bool) -> Caller:
+    """By the one proof that speaks most clearly to us; if it is not good, no other is tried.
+
+    ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
+    """
+    here, headers = behind(g), behind(request).headers
+    here.by_authorization = False
+    if token := headers.get("X-Postern-Token"):
+        return _bearer(token.removeprefix("Bearer ").strip(), streamed)
+    if headers.get("X-App-Id"):
+        return signing_app(streamed=streamed)
+    here.by_authorization = True
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return _bearer(token.strip(), streamed)
+
+
+def _tell_server() -> None:
+    """A server that bounds how long strangers may take over a body learns that this caller is none."""
+    if tell := getattr(behind(request).environ["wsgi.input"], "caller_is_known", None):
+        tell()
+
+
+def _bearer(text: str, streamed: bool) -> Caller:
+    known = identity()
+    token = known.tokens.verify(text)
+    if token.jti in known.revocations:
+        raise TokenInvalid("The token was revoked.")
+    g.token = token
+    if not streamed:
+        check_declared_hash()
+    return Caller(f"user:{token.subject}", token.role, rate=parts().settings.default_rate_limit)

@@ -1,0 +1,85 @@
+"""Calling outside services: three ways to say the same call. Plain views: this is the hot path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from api.auth import role_required, token_required
+from api.context import outgoing, parts, tell_attempts, tell_limit
+from api.errors import MethodNotAllowed
+from api.http.body import body_bytes, json_body
+from api.http.idempotency import idempotency_key
+from api.http.responses import envelope
+from api.http.streams import callers_inbound, respond
+from gateway.errors import NotFound
+from gateway.streams import Stream
+from schemas.calls import CallSchema
+from schemas.fields import ROLES
+
+blueprint = Blueprint("call", __name__)
+blueprint.after_request(tell_attempts)
+blueprint.after_app_request(tell_limit)
+_schema = CallSchema()
+
+
+def _streams_body(service: str, method: str) -> bool:
+    try:
+        return parts().gateway.method(service, method).streams_body
+    except NotFound:
+        return False
+
+
+@blueprint.post("/call")
+@token_required
+def call() -> Response:
+    """``{"service", "method", "params"}``."""
+    asked = _schema.load(json_body())
+    return _answer(asked["service"], asked["method"], asked["params"])
+
+
+@blueprint.post("/call/<service>/<method>")
+@role_required(*ROLES, streamed=_streams_body)
+def call_by_path(service: str, method: str) -> Response:
+    """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
+    if _streams_body(service, method):
+        return _answer(service, method, _query(), from_text=True)
+    nothing = not request.content_type and not body_bytes()
+    return _answer(service, method, {} if nothing else json_body())
+
+
+@blueprint.get("/call/<service>/<method>")
+@token_required
+def call_by_query(service: str, method: str) -> Response:
+    """The parameters are the query; only for methods whose own verb is GET."""
+    if parts().gateway.method(service, method).verb != "GET":
+        raise MethodNotAllowed("POST")
+    return _answer(service, method, _query(), from_text=True)
+
+
+def _query() -> dict[str, Any]:
+    return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+
+
+@blueprint.after_request
+def tell_allowed(response: Response) -> Response:
+    """What OPTIONS says of a method that cannot be called by GET."""
+    if request.method == "OPTIONS" and (named := request.view_args):
+        method = parts().gateway.catalog.find(**named)
+        if method and method.verb != "GET":
+            response.headers["Allow"] = "OPTIONS, POST"
+    return response
+
+
+def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
+    call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
+    declared = parts().gateway.method(service, method)
+    if declared.stream:
+        call = replace(call, inbound=callers_inbound(with_body=declared.streams_body))
+    data = parts().gateway.call(call).data
+    if isinstance(data, Stream):
+        return respond(data, (*data.headers, ("X-Accel-Buffering", "no")))  # nginx would hold events back
+    return envelope(data)

@@ -1,0 +1,36 @@
+"""What happened to recent calls, for who made them, and for admins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, g
+
+from api.auth import token_required
+from api.context import parts
+from api.http.blueprint import Blueprint
+from api.http.responses import envelope
+from gateway.errors import NotFound
+from schemas.calls import CallRecordOut, RecentArgs, RecordListOut
+
+blueprint = Blueprint("records", __name__, description="What happened to recent calls.")
+
+
+@blueprint.get("/calls")
+@token_required
+@blueprint.arguments(RecentArgs, location="query")
+@blueprint.response(200, RecordListOut)
+def list_calls(asked: dict[str, Any]) -> Response:
+    """The last calls, newest first: your own, an admin's everybody's."""
+    return envelope({"items": parts().gateway.records.recent(g.caller, asked["limit"], failed=asked["failed"])})
+
+
+@blueprint.get("/calls/<request_id>")
+@token_required
+@blueprint.response(200, CallRecordOut)
+def get_call(request_id: str) -> Response:
+    """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
+    found = parts().gateway.records.find(request_id, g.caller)
+    if not found:
+        raise NotFound(f"There is no call of yours with the request id {request_id[:128]} in the last hour.")
+    return envelope({**found[0], "more": found[1:]})

@@ -1,0 +1,106 @@
+"""flask-smorest, told our ways: strict bodies in, the envelope out, and both in the OpenAPI file."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NoReturn
+
+from flask import Request, g
+from flask_smorest import Blueprint as SmorestBlueprint
+from marshmallow import RAISE, Schema, ValidationError, fields
+from webargs.flaskparser import FlaskParser
+from werkzeug.routing import BaseConverter, IntegerConverter
+
+from api.http.body import json_body
+from api.http.responses import shape
+from gateway.errors import InvalidParams
+
+# blueprint: flask-smorest, told our ways: strict bodies in, the envelope out, and both in the OpenAPI file.
+
+
+class Parser(FlaskParser):
+    """Arguments that nobody declared are errors, and a body is read by our own rules."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012  # webargs declares it so
+        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
+        "query": RAISE,
+        "json": RAISE,
+    }
+    DEFAULT_VALIDATION_STATUS = 400
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        return json_body()
+
+    def load_querystring(self, req: Request, schema: Schema) -> Any:
+        twice = [name for name, values in req.args.lists() if len(values) > 1]
+        if twice:
+            raise InvalidParams(fields={name: ["Given more than once."] for name in twice})
+        return super().load_querystring(req, schema)
+
+    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
+        [fields_of_location] = error.messages_dict.values()
+        raise InvalidParams(fields=fields_of_location) from error
+
+
+class Blueprint(SmorestBlueprint):
+    """``@blueprint.arguments(Schema)`` and ``@blueprint.response(status, Schema)`` in terms of the envelope."""
+
+    ARGUMENTS_PARSER = Parser()
+
+    def arguments(self, schema: Schema | type[Schema], **options: Any) -> Any:
+        """One schema for all requests; of a class, webargs would make one, fields and all, for each."""
+        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+
+    @staticmethod
+    def _prepare_response_content(data: Any) -> Any:
+        return shape(g.request_id, data)
+
+    @staticmethod
+    def _make_doc_response_schema(schema: Any) -> Any:
+        return enveloped(schema) if schema else schema
+
+
+def enveloped(schema: Schema | type[Schema]) -> type[Schema]:
+    """The success envelope around ``schema``, for the OpenAPI file."""
+    return _enveloped(schema if isinstance(schema, type) else type(schema))
+
+
+@cache  # one class a schema, or the OpenAPI file would number them
+def _enveloped(schema: type[Schema]) -> type[Schema]:
+    return Schema.from_dict(
+        {
+            "code": fields.Integer(metadata={"example": 0}),
+            "message": fields.String(metadata={"example": "success"}),
+            "data": fields.Nested(schema),
+            "request_id": fields.String(),
+            "timestamp": fields.DateTime(),
+        },
+        name=f"{schema.__name__.removesuffix('Schema')}Envelope",
+    )
+
+
+# paths: What stands in a path for a row.
+
+
+class IdConverter(IntegerConverter):
+    """``<id:product_id>``: a whole number that a database can hold; anything else is not found."""
+
+    # Nine digits fit every database's integers. Not ``max=``: werkzeug answers 405 where only a converter says no.
+    regex = "[0-9]{1,9}"
+
+
+class KeyConverter(BaseConverter):
+    """``<key:key>``: whatever follows, slashes and line ends too, wherever they stand."""
+
+    part_isolating = False
+    regex = r"[\s\S]+"
+
+
+class RestConverter(BaseConverter):
+    """All that is left of a path, slashes and nothing included."""
+
+    part_isolating = False
+    regex = r"[\s\S]*"
+
+
+CONVERTERS = {"id": IdConverter, "key": KeyConverter, "rest": RestConverter}

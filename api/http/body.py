@@ -1,0 +1,117 @@
+"""The request's body: JSON, read strictly, or bytes as they come; and whether it is the body that was declared."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from flask import g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from api.context import behind
+from api.errors import BrokenBody, CallerSignatureInvalid, MalformedBody, TooLarge, UnsupportedMediaType
+from gateway.bodies import load_json
+
+CHUNK = 64 * 1024  # bytes
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def body_bytes() -> bytes:
+    """The whole body.
+
+    :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
+    :raises BrokenBody: it was cut off.
+    """
+    asked = behind(request)
+    try:
+        body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+    except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
+        raise
+    except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
+        raise BrokenBody(detail=type(error).__name__) from error
+    length = asked.content_length
+    if length is not None and len(body) != length:
+        raise BrokenBody  # the server ends a body where the caller hangs up
+    limit = asked.max_content_length or 0
+    if length is None and len(body) >= limit:
+        raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
+    g.body_was_read = True
+    return body
+
+
+def body_chunks(most: int) -> Iterator[bytes]:
+    """The body as it comes, never held whole. Only who has taken the last chunk knows that the body is good.
+
+    :param most: bytes; instead of ``MAX_BODY``.
+    :raises TooLarge: it is over ``most``.
+    :raises BrokenBody: it was cut off.
+    :raises CallerSignatureInvalid: it is not what ``X-Content-SHA256`` declares.
+    """
+    length, declared = request.content_length, declared_hash()
+    if (length or 0) > most:
+        raise TooLarge.over(most)
+    request.max_content_length = most + 1  # one more, to tell a body that is too large from one that just fits
+    stream = io.BytesIO(body_bytes()) if "body_was_read" in g else request.stream
+    size, digest = 0, hashlib.sha256()
+    while chunk := _read(stream, most):
+        size += len(chunk)
+        if size > most:
+            raise TooLarge.over(most)
+        if declared:
+            digest.update(chunk)
+        yield chunk
+    if length is not None and size != length:
+        raise BrokenBody
+    _compare(declared, digest.hexdigest())
+
+
+def _read(stream: Any, most: int) -> bytes:
+    try:
+        return bytes(stream.read(CHUNK))
+    except RequestEntityTooLarge as error:
+        raise TooLarge.over(most) from error
+    except BrokenBody:
+        raise
+    except Exception as error:  # each server has its own words for a body that breaks off
+        raise BrokenBody(detail=type(error).__name__) from error
+
+
+def declared_hash() -> str | None:
+    """What ``X-Content-SHA256`` says the body is, in hex.
+
+    :raises CallerSignatureInvalid: it is no such hash, so no body could be.
+    """
+    declared = request.headers.get("X-Content-SHA256")
+    if declared is not None and not _SHA256.fullmatch(declared):
+        raise CallerSignatureInvalid("X-Content-SHA256 is not 64 lower-case hexadecimal digits.")
+    return declared
+
+
+def check_declared_hash() -> None:
+    """:raises CallerSignatureInvalid: the body is not what ``X-Content-SHA256`` declares."""
+    if declared := declared_hash():
+        _compare(declared, hashlib.sha256(body_bytes()).hexdigest())
+
+
+def _compare(declared: str | None, real: str) -> None:
+    if declared and declared != real:
+        raise CallerSignatureInvalid("The body is not the one that X-Content-SHA256 declares.")
+
+
+def json_body() -> Any:
+    """The parsed body.
+
+    :raises UnsupportedMediaType: the content type is not ``application/json``.
+    :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
+    """
+    body = body_bytes()
+    # As nearly everybody writes it; werkzeug would take it apart first.
+    if request.headers.get("Content-Type") != "application/json" and request.mimetype != "application/json":
+        raise UnsupportedMediaType
+    try:
+        return load_json(body, strict=True)
+    except ValueError as error:
+        raise MalformedBody(f"The body is refused: {error}.") from error

@@ -1,0 +1,149 @@
+"""Reads kept in the cache until the next write, exactly, whichever worker writes.
+
+The key holds the resource's generation, and a write ends it once it is committed: what was kept before is then out of
+reach, and a slow reader that still stores an old answer stores it under the old one.
+
+While Redis is away nothing is kept or found. A generation that could not be ended meanwhile is ended by the worker
+that wrote as soon as it finds Redis again, within about a second; only if that worker died meanwhile, or between its
+commit and the cache, are old answers served for their ``LIFE``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import orjson
+from flask import Flask, Response, g, request
+from flask_caching.backends.base import BaseCache
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from api.context import parts
+from api.http.etags import answer
+from api.http.idempotency import claimed
+from gateway.bodies import dump_json
+from gateway.errors import StoreAway
+from gateway.stores import Store
+
+# cached: Reads kept in the cache until the next write, exactly, whichever worker writes.
+
+LIFE = 60  # seconds; a bound for writes that do not end the generation, such as a command's
+NO_END = 0
+LARGEST = 256 * 1024  # bytes; a larger answer is made anew each time
+
+
+def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all") -> Response:
+    """The answer to this path and query, made only if it is not kept.
+
+    :param resource: what a write must name to end it.
+    :param make: gives the data and its ETag; without one it is the data's hash.
+    :param seen_by: who may see this very answer: ``all`` with a token, or the caller alone: ``only_me()``.
+    """
+    cache = parts().cache
+    key = f"{resource}:{_generation(resource)}:{seen_by}:{request.full_path}"
+    kept = cache.get(key)
+    if kept is None:
+        data, etag = make()
+        body = dump_json(data)
+        kept = (body.decode(), etag or hashlib.sha256(body).hexdigest()[:32])
+        if len(body) <= LARGEST:
+            cache.set(key, kept, LIFE)
+    body, etag = kept
+    return answer(orjson.Fragment(body), etag)
+
+
+def only_me() -> str:
+    """The caller, as what it is now: an admin who is one no longer sees less."""
+    return f"{g.caller.id}:{g.caller.role}"
+
+
+@contextmanager
+def writing(*resources: str) -> Iterator[Session]:
+    """A transaction that may write; once it is committed, kept reads of these resources are out of reach.
+
+    It ends what the request does under its Idempotency-Key, too: see ``idempotent``.
+    """
+    with parts().database.session() as session, claimed(session):
+        yield session
+    _begin_anew(resources)
+
+
+@contextmanager
+def changing(*resources: str) -> Iterator[Connection]:
+    """The same for statements on columns."""
+    with parts().database.changing() as connection, claimed(connection):
+        yield connection
+    _begin_anew(resources)
+
+
+def _begin_anew(resources: Iterable[str]) -> None:
+    for resource in resources:
+        parts().cache.delete(_key(resource))
+
+
+def _generation(resource: str) -> str:
+    cache = parts().cache
+    found: str | None = cache.get(_key(resource))
+    if found is None:
+        cache.add(_key(resource), uuid.uuid4().hex, NO_END)  # of two that find none, both go on with the first one's
+        found = cache.get(_key(resource))
+    return found or uuid.uuid4().hex
+
+
+def _key(resource: str) -> str:
+    return f"generation:{resource}"
+
+
+# store_cache: Flask-Caching's backend: JSON in the store that everything else shares. A store that is away holds
+# nothing.
+
+FOREVER = 30 * 86400  # seconds; what Flask-Caching calls 0
+
+
+class StoreCache(BaseCache):
+    """Values are whatever JSON can say, never pickles: whoever may write to Redis may not run code here.
+
+    :param store: comes from ``CACHE_OPTIONS``.
+    """
+
+    def __init__(self, store: Store, default_timeout: int = 300, **_: Any) -> None:
+        super().__init__(default_timeout)
+        self._store = store
+
+    @classmethod
+    def factory(cls, app: Flask, config: dict[str, Any], args: list[Any], options: dict[str, Any]) -> StoreCache:
+        return cls(*args, **options)
+
+    def get(self, key: str) -> Any:
+        with suppress(StoreAway):
+            found = self._store.get(_place(key))
+            return None if found is None else orjson.loads(found)
+        return None
+
+    def set(self, key: str, value: Any, timeout: Any = None) -> bool:
+        with suppress(StoreAway):
+            self._store.set(_place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER)
+            return True
+        return False
+
+    def add(self, key: str, value: Any, timeout: Any = None) -> bool:
+        with suppress(StoreAway):
+            return self._store.add(_place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER)
+        return False
+
+    def delete(self, key: str) -> bool:
+        """Whatever becomes of the store, the value is not found there again."""
+        self._store.forget(_place(key))
+        return True
+
+    def clear(self) -> bool:
+        """The store holds more than the cache, and keeps no list of it: it stays as it is."""
+        return False
+
+
+def _place(key: str) -> str:
+    return f"cache:{key}"

@@ -1,0 +1,73 @@
+"""What stands between the views and the wire: compression, other origins, what browsers may, proxies in front."""
+
+from __future__ import annotations
+
+from contextvars import copy_context
+
+from flask import Flask, Response, request
+from flask_compress import Compress
+from flask_cors import CORS
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api.errors import PROXIED
+from api.http.forwarded import Forwarded
+from api.http.security import SecurityHeaders
+from api.http.streams import StreamResponse
+from api.threads import beside
+from config import Settings
+
+EXPOSED_HEADERS = [
+    "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback", "Idempotency-Replayed",
+    "Content-Range",
+]  # fmt: skip
+
+
+NOT_PROXIED = rf"(?!{PROXIED}).*"  # whose answers are the vendor's
+
+
+LARGE_BYTES = 262_144  # of an answer that takes milliseconds to compress
+
+
+class Compression(Compress):
+    """Leaves alone what says ``no-transform``, and what is streamed."""
+
+    def after_request(self, response: Response | None) -> Response:
+        if isinstance(response, StreamResponse):
+            return response
+        if response and "no-transform" in response.headers.get("Cache-Control", ""):
+            return response
+        if response and (response.calculate_content_length() or 0) >= LARGE_BYTES:
+            return beside(copy_context().run, super().after_request, response)
+        return super().after_request(response)
+
+
+def register(app: Flask, settings: Settings) -> None:
+    if settings.cors_origins:
+        app.after_request(vary_by_origin)  # the first that is registered has the last word
+        _allow_origins(app, list(settings.cors_origins))
+    Compression(app)
+    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
+    hops = settings.trusted_proxies
+    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]
+    if hops:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _allow_origins(app: Flask, origins: list[str]) -> None:
+    """Flask-CORS says ``Vary`` only to the origins that it knows, where a cache needs it most of the others."""
+    CORS(
+        app,
+        resources=NOT_PROXIED,
+        origins=origins,
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+        vary_header=False,
+    )
+
+
+def vary_by_origin(response: Response) -> Response:
+    """Add ``Origin`` to ``Vary``: the answer to another origin has other headers."""
+    if not request.path.startswith(PROXIED):
+        response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Origin"])
+    return response

@@ -1,0 +1,53 @@
+"""Paths and queries are UTF-8: what is not would be changed on its way to whoever reads it, so it is refused."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_to_bytes
+
+from flask import request
+
+from api.context import behind
+from api.errors import PROXIED
+from gateway.errors import InvalidParams
+
+PROBLEM = "Is not UTF-8 once it is unquoted."
+
+
+def check_target() -> None:
+    """Leave alone what is passed through to a vendor.
+
+    :raises InvalidParams: naming ``path``, or the parameters of the query.
+    """
+    environ = behind(request).environ
+    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
+    plain = path.isascii() and "%" not in query and query.isascii()
+    if plain or path.startswith(PROXIED):
+        return
+    names = [*_path_names(path), *_query_names(query.encode("latin-1"))]
+    if names:
+        raise InvalidParams(fields={name: [PROBLEM] for name in names})
+
+
+def _path_names(path: str) -> list[str]:
+    return [] if _is_utf8(path.encode("latin-1")) else ["path"]
+
+
+def _query_names(query: bytes) -> list[str]:
+    """Return the names of the parameters that are not UTF-8, in name or value."""
+    if _is_utf8(unquote_to_bytes(query)):
+        return []
+    wrong = [pair for pair in query.split(b"&") if not _is_utf8(unquote_to_bytes(pair))]
+    return [_name(pair) for pair in wrong]
+
+
+def _name(pair: bytes) -> str:
+    name = pair.partition(b"=")[0].replace(b"+", b" ")
+    return unquote_to_bytes(name).decode(errors="backslashreplace")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

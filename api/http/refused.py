@@ -1,0 +1,38 @@
+"""What the server answers by itself, without the app: to what is no request, and where it fails."""
+
+from __future__ import annotations
+
+import uuid
+from http import HTTPStatus
+
+from flask import Flask
+
+from api.context import Parts
+from api.errors import describe, status_of
+from api.http.forwarded import address_of
+from api.http.responses import shape
+from api.http.security import HEADERS, NOTHING, POLICY
+from gateway.bodies import dump_json
+from gateway.errors import GatewayError
+
+
+def refused(app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None) -> bytes:
+    """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
+
+    :param address: of who sent it.
+    :param cause: what went wrong, if it did on our side.
+    """
+    parts: Parts = app.extensions["postern"]
+    status, request_id = status_of(failure), uuid.uuid4().hex
+    body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
+    if cause:
+        parts.log.error("unforeseen", request_id=request_id, exc_info=cause)
+    client = address_of(address or "")
+    parts.log.info("request", request_id=request_id, address=client, status=status, code=failure.code)
+    parts.gateway.metrics.count_request("none", "other", status)(0.0)
+    headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers += [("X-Request-ID", request_id), ("X-Postern-Error", failure.type), *HEADERS, (POLICY, NOTHING)]
+    if parts.settings.cors_origins:
+        headers.append(("Vary", "Origin"))
+    line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body

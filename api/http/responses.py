@@ -1,0 +1,50 @@
+"""The one shape of every JSON answer, and how it becomes bytes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, g
+from flask.json.provider import JSONProvider
+
+from api.context import behind
+from gateway.bodies import dump_json, load_json
+
+
+def shape(
+    request_id: str, data: Any, code: int = 0, message: str = "success", error: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The envelope as a value; ``error`` only with a negative code."""
+    told = {
+        "code": code,
+        "message": message,
+        "data": data,
+        "request_id": request_id,
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+    }
+    if error is not None:
+        told["error"] = error
+    return told
+
+
+def envelope(data: Any, status: int = 200) -> Response:
+    """A success: ``data`` may be anything that JSON can say."""
+    here = behind(g)
+    response = Response(dump_json(shape(here.request_id, data)), status, mimetype="application/json")
+    if "claim" in here:
+        here.claim.response = response  # what is kept under its Idempotency-Key
+    return response
+
+
+class JsonProvider(JSONProvider):
+    """Flask's JSON through orjson."""
+
+    def dumps(self, obj: Any, **kwargs: Any) -> str:
+        return dump_json(obj).decode()
+
+    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+        return load_json(s.encode() if isinstance(s, str) else s)
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        return Response(dump_json(self._prepare_response_obj(args, kwargs)), mimetype="application/json")

@@ -1,0 +1,267 @@
+"""The catalog in the OpenAPI file: one typed operation for each way to call each method, and the aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.http.versions import PREFIX
+from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+from gateway.catalog.aggregates import Aggregate, Reference
+from gateway.catalog.model import Catalog, Method, Param, kind_of
+
+# shapes: A catalog's parameters as JSON Schema (2020-12), which OpenAPI 3.1 speaks, and a value that fits one.
+
+MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
+_OWN = frozenset({"in", "in_", "required", "nullable", "example", "items", "properties"})
+_BY_TYPE: Mapping[str, Any] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "array": [],
+    "object": {},
+}
+_BY_FORMAT: Mapping[str, str] = {
+    "email": "ann@example.com",
+    "uri": "https://example.com",
+    "uuid": "0f8fad5b-d9cb-469f-a165-70867728950e",
+    "date": "2026-11-21",
+    "date-time": "2026-11-21T03:40:00Z",
+    "byte": "dGV4dA==",
+}
+
+
+def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[str, Any]:
+    """One parameter's schema.
+
+    :param keywords: as the catalog has them: OpenAPI 3.0's ``nullable`` and ``example`` among them.
+    :param from_text: it comes in a query, where there is no null.
+    """
+    schema = {key: value for key, value in keywords.items() if key not in _OWN}
+    if keywords.get("nullable") and not from_text:
+        schema["type"] = [schema["type"], "null"]
+        if "enum" in schema:
+            schema["enum"] = [*schema["enum"], None]
+    if "example" in keywords:
+        schema["examples"] = [keywords["example"]]
+    if "items" in keywords:
+        schema["items"] = schema_of(keywords["items"], from_text=from_text)
+    if keywords.get("properties"):
+        schema |= object_of(keywords["properties"])
+        names = keywords.get("required")
+        needed = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
+        if needed:
+            schema["required"] = sorted(needed)
+    return schema
+
+
+def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Named values as one object; what is not declared is an error."""
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: schema_of(keywords) for name, keywords in declared.items()},
+        "additionalProperties": False,
+    }
+    needed = [name for name, keywords in declared.items() if keywords.get("required") is True]
+    return {**made, "required": needed} if needed else made
+
+
+def sample(keywords: Mapping[str, Any]) -> Any:
+    """A value to begin with: the declared example, default or first allowed one, else one made for the type."""
+    for key in ("example", "default"):
+        if key in keywords:
+            return keywords[key]
+    if "enum" in keywords:
+        return keywords["enum"][0]
+    kind = keywords["type"]
+    if kind == "string":
+        text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
+        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE), "x")[: keywords.get("maxLength")]
+    if kind in ("integer", "number"):
+        return _number(keywords)
+    if kind == "array" and keywords.get("minItems"):
+        return [sample(keywords.get("items", {"type": "string"}))] * min(keywords["minItems"], MAX_SAMPLE)
+    if kind == "object" and keywords.get("properties"):
+        names = keywords.get("required")
+        needed = names if isinstance(names, list) else ()
+        inner = keywords["properties"].items()
+        return {name: sample(each) for name, each in inner if name in needed or each.get("required") is True}
+    return _BY_TYPE[kind]
+
+
+def _number(keywords: Mapping[str, Any]) -> Any:
+    """1 or 1.5 where that is allowed, else the nearer end."""
+    low, high = keywords.get("minimum"), keywords.get("maximum")
+    value = _BY_TYPE[keywords["type"]]
+    if low is not None and value < low:
+        return low
+    return high if high is not None and value > high else value
+
+
+# methods: The catalog in the OpenAPI file: one typed operation for each way to call each method, and the aggregates.
+
+Item = tuple[str, dict[str, Any]]
+#: What any call may end in, whatever the method.
+CALL: frozenset[Kind] = WHO | {
+    UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
+    (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
+    (503, -1007), (504, -1001), (504, -1011),
+}  # fmt: skip
+#: What several calls in one request may end in; each of them says its own.
+TOGETHER: frozenset[Kind] = WHO | {
+    UNFORESEEN,
+    AWAY,
+    (400, -3001),
+    (400, -3003),
+    (403, -2004),
+    (409, -3006),
+    (413, -3007),
+}
+ANSWER = {"$ref": "#/components/responses/Answer"}
+HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
+_UPLOADS: Mapping[str, Any] = {
+    "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
+    "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+}
+_STREAM = {
+    "description": "The service's own bytes, as they come; a failure before the first one is an envelope.",
+    "content": {"text/event-stream": {}, "*/*": {}},
+}
+
+
+def method_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    """Path and operations of every method."""
+    for method in catalog.methods():
+        item = {"post": _post(method, failures)}
+        if method.verb == "GET":
+            item["get"] = _get(method, failures)
+        yield f"{PREFIX}/call/{method.service.name}/{method.name}", item
+
+
+def aggregate_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
+    """Path and operations of every aggregate."""
+    for aggregate in catalog.aggregates.values():
+        yield f"{PREFIX}/aggregate/{aggregate.name}", _aggregate(catalog, aggregate, failures)
+
+
+def method_codes(method: Method) -> frozenset[Kind]:
+    """What a call of this method may end in."""
+    codes = set(CALL)
+    envelope = method.envelope if isinstance(method.envelope, Mapping) else {}
+    mapped = {*envelope.get("errors", {}).values(), *envelope.get("messages", {}).values()}
+    if method.service.health or "downstream_unhealthy" in mapped:
+        codes.add((503, -1008))
+    if method.service.concurrency:
+        codes.add((503, -1010))
+    if method.service.auth.get("type") != "none" or "invalid_signature" in mapped:
+        codes.add((502, -1002))
+    return frozenset(codes)
+
+
+def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Failures) -> dict[str, Any]:
+    answer = _STREAM if method.streams_answer else ANSWER
+    roles = " or ".join(sorted(method.service.roles | {"admin"}))
+    return {
+        "operationId": f"{method.full_name}{suffix}",
+        "summary": method.summary or method.full_name,
+        "description": f"Calls {method.verb} of {method.service.name} through the gateway. Takes the role {roles}.",
+        "tags": [method.service.name],
+        "responses": {"200": answer, **failures.answers(codes)},
+    }
+
+
+def _post(method: Method, failures: Failures) -> dict[str, Any]:
+    made = _operation(method, "", method_codes(method) | BODY, failures)
+    if method.streams_body:
+        content = _UPLOADS["multipart" if kind_of(method.body) == "multipart" else "raw"]
+        return {**made, "parameters": [*_queries(method), *_headers(method)], "requestBody": {"content": content}}
+    declared = {param.name: _keywords(param) for param in method.params}
+    example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
+    content = {"application/json": {"schema": object_of(declared), "example": example}}
+    needed = any(map(_is_needed, method.params))
+    return {**made, "parameters": _headers(method), "requestBody": {"required": needed, "content": content}}
+
+
+def _get(method: Method, failures: Failures) -> dict[str, Any]:
+    made = _operation(method, ".get", method_codes(method), failures)
+    return {**made, "parameters": [*_queries(method), *_headers(method)]}
+
+
+def _headers(method: Method) -> list[dict[str, str]]:
+    return HEADERS[:1] if method.stream else HEADERS  # what is streamed is not kept, so no key gives it again
+
+
+def _queries(method: Method) -> list[dict[str, Any]]:
+    return [_query(param.name, _keywords(param)) for param in method.params]
+
+
+def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """An object is JSON there."""
+    is_json = keywords["type"] == "object"
+    schema = schema_of(keywords, from_text=not is_json)
+    made: dict[str, Any] = {"name": name, "in": "query", "required": keywords.get("required") is True}
+    if "description" in schema:
+        made["description"] = schema.pop("description")
+    said: dict[str, Any] = {"schema": schema}
+    if made["required"] or "example" in keywords:
+        said["example"] = sample(keywords)
+    return {**made, "content": {"application/json": said}} if is_json else {**made, **said}
+
+
+def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
+    """By POST and, unless it takes something from a body, by GET."""
+    query, body = _taken(catalog, aggregate, "query"), _taken(catalog, aggregate, "body")
+    shared = {
+        "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
+        "tags": ["calls"],
+        "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
+    }
+    answers = {
+        name: {"$ref": f"#/components/responses/{each}"} for name, each in (("200", "Together"), ("207", "Partial"))
+    }
+    name = f"aggregate.{aggregate.name}"
+    post = {
+        "operationId": name,
+        "requestBody": _body(body),
+        "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+    }
+    if body:
+        return {"post": {**shared, **post}}
+    get = {"operationId": f"{name}.get", "responses": {**answers, **failures.answers(TOGETHER)}}
+    return {"get": {**shared, **get}, "post": {**shared, **post}}
+
+
+def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    example = {name: sample(keywords) for name, keywords in declared.items()}
+    return {"required": True, "content": {"application/json": {"schema": object_of(declared), "example": example}}}
+
+
+def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Mapping[str, Any]]:
+    """What the request's query or body gives: as the method's parameter that it fills, or any text or object."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in aggregate.parts:
+        declared = {param.name: param.keywords for param in catalog.services[part.service].methods[part.method].params}
+        for name, value in part.params.items():
+            if isinstance(value, Reference) and value.source == source and len(value.way) == 1 and name in declared:
+                found.setdefault(value.way[0], declared[name])
+        for reference in part.references:
+            if reference.source == source:
+                kind = "object" if len(reference.way) > 1 else "string"
+                found.setdefault(reference.way[0], {"type": kind})
+    return found
+
+
+def _keywords(param: Param) -> Mapping[str, Any]:
+    """As declared; what stands in a path cannot be empty."""
+    if param.place == "path" and param.keywords["type"] == "string":
+        return {**param.keywords, "minLength": max(1, param.keywords.get("minLength", 1))}
+    return param.keywords
+
+
+def _is_needed(param: Param) -> bool:
+    return param.keywords.get("required") is True
+
+
+def _is_shown(param: Param) -> bool:
+    return _is_needed(param) or "example" in param.keywords

@@ -1,0 +1,190 @@
+"""What operations have in common in the OpenAPI file: proofs of who calls, headers, the answers to calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.http.versions import PREFIX
+from api.openapi.calls import ANSWER, CALL, HEADERS, TOGETHER
+from api.openapi.failures import BODY, Failures
+
+_SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
+INFO = {
+    "title": "Postern",
+    "version": "v1",
+    "summary": "The single way out to every outside API a team uses, in one answer shape.",
+    "description": (
+        "Every JSON answer is `{code, message, data, request_id, timestamp}`; `code` is 0, or negative for a failure, "
+        "which also has `error`: its type, whose fault it is (`caller`, `gateway` or `downstream`) and whether another "
+        "try makes sense.\n\nLog in with `POST /api/v1/login`, then press Authorize and paste the `access_token`.\n\n"
+        "What this file cannot say: `ANY /api/v1/proxy/<service>/<path>` passes a vendor's own requests on as they are."
+    ),
+    "license": {"name": "MIT", "identifier": "MIT"},
+}
+_APP = {"appId": "X-App-Id", "appTimestamp": "X-Timestamp", "appNonce": "X-Nonce", "appSignature": "X-Signature"}
+_APP_TOLD = {
+    "appId": "The app's id; together with the other three `X-` headers, which sign one request.",
+    "appTimestamp": "Unix seconds.",
+    "appNonce": "8 to 64 characters, each time others.",
+    "appSignature": (
+        "Lower-case hex of HMAC-SHA256 with the app's secret over METHOD, PATH_WITH_QUERY, TIMESTAMP, NONCE and the "
+        "hex SHA-256 of the body, each but the last followed by a line end."
+    ),
+}
+SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The `access_token` of `/api/v1/login`.",
+    },
+    "token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Postern-Token",
+        "description": "The same token, where `Authorization` is wanted for something else.",
+    },
+    **{
+        name: {"type": "apiKey", "in": "header", "name": header, "description": _APP_TOLD[name]}
+        for name, header in _APP.items()
+    },
+}
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"token": []}, {name: [] for name in _APP}]
+
+
+def _header(name: str, told: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": told, "schema": schema}
+
+
+PARAMETERS = {
+    "RequestTimeout": _header(
+        "X-Request-Timeout", "Seconds; lowers the call's deadline.", {"type": "number", "exclusiveMinimum": 0}
+    ),
+    "IdempotencyKey": _header(
+        "Idempotency-Key",
+        "It is done once; the first answer is kept for 24 hours and given again.",
+        {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    ),
+    "IfMatch": _header("If-Match", "Write only if the ETag is still this one.", {"type": "string"}),
+    "IfNoneMatch": _header("If-None-Match", "304 if the ETag is still this one.", {"type": "string"}),
+}
+
+
+def _told(schema: str, description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": schema}}
+
+
+RESPONSE_HEADERS = {
+    "Attempts": _told("integer", "How often it was sent."),
+    "Cache": {"description": "Where the answer may be kept.", "schema": {"enum": ["HIT", "MISS", "STALE"]}},
+    "ContentRange": _told("string", "The size of the whole, as in `bytes */1024`."),
+    "ETag": _told("string", "This version of the answer."),
+    "Fallback": _told("string", "Who answered instead of the service."),
+    "Replayed": {"description": "`true`: the first answer of this key.", "schema": {"enum": ["true"]}},
+    "RetryAfter": _told("integer", "Seconds until another try makes sense."),
+    "ServerTiming": _told("string", "Milliseconds in all, and waiting for the service."),
+}
+_CALL_HEADERS = {
+    "X-Attempts": "Attempts",
+    "X-Cache": "Cache",
+    "X-Fallback": "Fallback",
+    "Idempotency-Replayed": "Replayed",
+    "Server-Timing": "ServerTiming",
+}
+
+
+def success(data: dict[str, Any], codes: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The success envelope around the schema of ``data``."""
+    properties = {
+        "code": codes or {"const": 0},
+        "message": {"type": "string"},
+        "data": data,
+        "request_id": {"type": "string"},
+        "timestamp": {"type": "string", "format": "date-time"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+SCHEMAS: dict[str, Any] = {
+    "Answer": success({"description": "What the service answered, out of its own envelope."}),
+    "Outcome": {
+        "type": "object",
+        "description": "One call's own envelope.",
+        "required": ["code", "message", "data", "elapsed_ms"],
+        "properties": {
+            "code": {"type": "integer"},
+            "message": {"type": "string"},
+            "data": {},
+            "error": {"$ref": "#/components/schemas/Error"},
+            "elapsed_ms": {"type": "number"},
+        },
+    },
+    "Together": success({"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}),
+    "Partial": success(
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}, {"const": -1013}
+    ),
+}
+
+
+def response(description: str, schema: str, **more: Any) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
+    return {"description": description, "content": content, **more}
+
+
+RESPONSES = {
+    "Answer": response(
+        "The service's answer.",
+        "Answer",
+        headers={name: {"$ref": f"#/components/headers/{each}"} for name, each in _CALL_HEADERS.items()},
+    ),
+    "Together": response("Each call's own envelope; none failed that is not optional.", "Together"),
+    "Partial": response("partial_failure (-1013): some calls failed that are not optional.", "Partial"),
+    "NotModified": {"description": "The ETag is still the one of If-None-Match."},
+}
+
+
+def plain_paths(failures: Failures) -> dict[str, Any]:
+    """Operations that are no resource's: probes and metrics, which are open to some or all without a token."""
+
+    def get(name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]) -> dict[str, Any]:
+        answers = {"200": {"description": "As it is now.", "content": content}, **failures.answers(kinds)}
+        told = {"operationId": name, "summary": summary, "tags": ["state"], "security": [], "responses": answers}
+        return {"get": told}
+
+    state = {"application/json": {"schema": success({"type": "object", "additionalProperties": {"type": "string"}})}}
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    return {
+        "/healthz": get("healthz", "The process answers", {(400, -3001)}, state),
+        "/readyz": get("readyz", "It has database, cache and catalog", {(400, -3001), (503, -5001)}, state),
+        "/metrics": get("metrics", "What all workers counted, for Prometheus", {(400, -3001), (403, -2004)}, text),
+    }
+
+
+def call_operation(call: dict[str, Any], failures: Failures) -> dict[str, Any]:
+    """``POST /call``, which names service and method in its body."""
+    return {
+        "post": {
+            "operationId": "call",
+            "summary": "Call any method",
+            "description": f"The same call as `POST {PREFIX}/call/<service>/<method>` with `params` as the body.",
+            "tags": ["calls"],
+            "parameters": HEADERS,
+            "requestBody": {"required": True, "content": {"application/json": call}},
+            "responses": {"200": ANSWER, **failures.answers(CALL | BODY | {(404, -3004), *_SOME})},
+        }
+    }
+
+
+def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]:
+    """``POST /batch``."""
+    answers = {"200": {"$ref": "#/components/responses/Together"}, "207": {"$ref": "#/components/responses/Partial"}}
+    return {
+        "post": {
+            "operationId": "batch",
+            "summary": "Several calls side by side, at most 20",
+            "tags": ["calls"],
+            "parameters": HEADERS,
+            "requestBody": {"required": True, "content": {"application/json": batch}},
+            "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+        }
+    }

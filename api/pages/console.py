@@ -1,0 +1,56 @@
+"""The console: one page and the files it is made of, open to everybody; what it shows asks for a token."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Response, request
+
+from api.http.security import PAGE_POLICY, POLICY
+from gateway.errors import NotFound
+
+blueprint = Blueprint("console", __name__)
+FOLDER = Path(__file__).parents[2] / "console"
+PAGE = "index.html"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class File:
+    content: bytes
+    mimetype: str
+    etag: str
+
+
+@cache
+def _files() -> dict[str, File]:
+    """What is in the folder, by name: nothing else can be asked for."""
+    return {file.name: _read(file) for file in FOLDER.iterdir()}
+
+
+def _read(file: Path) -> File:
+    content = file.read_bytes()
+    return File(content, TYPES[file.suffix], hashlib.sha256(content).hexdigest()[:32])
+
+
+@blueprint.get("/")
+def page() -> Response:
+    """The page."""
+    return static_file(PAGE)
+
+
+@blueprint.get("/console/<name>")
+def static_file(name: str) -> Response:
+    """Asked for anew each time, sent only when it has changed: page and scripts are of one version."""
+    found = _files().get(name)
+    if found is None:
+        raise NotFound
+    response = Response(found.content, mimetype=found.mimetype)
+    response.headers["Cache-Control"] = "no-cache"
+    if name == PAGE:
+        response.headers[POLICY] = PAGE_POLICY
+    response.set_etag(found.etag)
+    return response.make_conditional(request)  # type: ignore[return-value]

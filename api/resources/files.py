@@ -1,0 +1,221 @@
+"""Files: streamed to disk and back; each is its owner's, and admins'."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any, cast
+from urllib.parse import quote
+
+from flask import Response, g, request
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import RequestedRangeNotSatisfiable
+from werkzeug.http import parse_date
+from werkzeug.utils import send_file
+
+from api.auth import always, role_required, token_required
+from api.context import parts
+from api.errors import RangeNotSatisfiable
+from api.http.blueprint import Blueprint
+from api.http.cache import cached, only_me, writing
+from api.http.etags import answer, check_etag
+from api.http.idempotency import ask, idempotent
+from api.http.lists import as_csv, page, search, wants_csv
+from api.http.multipart import form_boundary
+from api.resources.uploads import described, over_quota, read_file
+from gateway.errors import NotFound
+from models import File
+from schemas.documents import FileArgs, FileListOut, FileOut, base_name
+
+# downloads: One file as an answer: whole, a range of it, or a word to nginx to send it (RFC 9110, 13 and 14).
+
+_ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE)
+
+
+def download(file: File) -> Response:
+    """The bytes for keeping, never for showing: a browser must not run what somebody uploaded."""
+    check_file_match(file)
+    response = _streamed(file)
+    if parts().settings.files_accel and _is_plain(response):
+        response = _accelerated(file, response)
+    response.headers["Content-Type"] = file.content_type
+    response.headers["Cache-Control"] = "private, no-cache, no-transform"  # compressed, it would have no ranges
+    return response
+
+
+def check_file_match(file: File) -> None:
+    """:raises PreconditionFailed: ``If-Match`` is there and names other bytes."""
+    check_etag(file.sha256)
+
+
+def _streamed(file: File) -> Response:
+    try:
+        response = send_file(
+            parts().files.path(file.stored_as),
+            _conditions(file),
+            as_attachment=True,
+            download_name=base_name(file.name),
+            conditional=True,
+            etag=file.sha256,
+            last_modified=file.created_at,
+            response_class=Response,
+        )
+    except RequestedRangeNotSatisfiable as error:
+        raise RangeNotSatisfiable(file.size) from error
+    except FileNotFoundError as error:  # deleted since its row was read
+        raise NotFound from error
+    response.headers["Accept-Ranges"] = "bytes"
+    return cast(Response, response)
+
+
+def _is_plain(response: Response) -> bool:
+    """Whether nginx, asked for the whole file, would answer the request as we do.
+
+    It would not where it has no word for it (an envelope), reads a range otherwise, or compares with a time or an ETag
+    of its own.
+    """
+    ranged = response.status_code == 206 or (response.status_code == 200 and "Range" not in request.headers)
+    return ranged and not any(name in request.headers for name in ("If-Match", "If-Unmodified-Since"))
+
+
+def _accelerated(file: File, streamed: Response) -> Response:
+    """No body: nginx sends it, or the range of it, under the ETag and the time that are told here."""
+    streamed.close()
+    response = Response()
+    for name in ("Content-Disposition", "ETag", "Last-Modified", "Accept-Ranges"):
+        response.headers[name] = streamed.headers[name]
+    response.headers["X-Accel-Redirect"] = quote(parts().settings.files_accel + parts().files.place(file.stored_as))
+    return response
+
+
+def _conditions(file: File) -> dict[str, Any]:
+    """The request with the one range that counts: werkzeug refuses others, where they are to be ignored."""
+    environ = dict(request.environ)
+    for name in ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH"):
+        environ.pop(name, None)
+    if asked := _range(file):
+        environ["HTTP_RANGE"] = asked
+    return environ
+
+
+def _range(file: File) -> str | None:
+    asked = request.headers.get("Range", "") if request.method == "GET" else ""  # RFC 9110, 14.2
+    found = _ONE_RANGE.fullmatch(asked)
+    if not found or request.if_none_match.contains_weak(file.sha256) or not _if_range_holds(file):
+        return None
+    first, last, suffix = (int(digits) if digits else None for digits in found.groups())
+    if suffix is not None:
+        return f"bytes=-{min(suffix, file.size)}"
+    if first is not None and last is not None and last < first:
+        return None
+    return f"bytes={first}-{'' if last is None else last}"
+
+
+def _if_range_holds(file: File) -> bool:
+    """By the strong comparison: a weak ETag never holds, a date only exactly."""
+    condition = request.headers.get("If-Range")
+    if condition is None or condition == f'"{file.sha256}"':
+        return True
+    return parse_date(condition) == file.created_at.replace(microsecond=0)
+
+
+# files: Files: streamed to disk and back; each is its owner's, and admins'.
+
+blueprint = Blueprint("files", __name__, description="Files that tools leave here.")
+_one, _list = FileOut(), FileListOut()
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _BYTES["schema"]},
+    "additionalProperties": False,
+}
+
+
+@blueprint.post("/files")
+@role_required("user", "admin", streamed=always)
+@blueprint.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}})
+@blueprint.response(201, FileOut)
+@idempotent(asked=described)
+def upload_file() -> Response:
+    """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
+    boundary, stored_as = form_boundary(), uuid.uuid4().hex
+    with parts().files.pending(stored_as):
+        received = _received(stored_as, boundary)
+        ask(received)
+        with writing("files") as session:
+            if received["size"] > _room(session):
+                raise over_quota()
+            file = File(**received, stored_as=stored_as, owner=g.caller.id)
+            session.add(file)
+            session.flush()
+            return answer(_one.dump(file), file.sha256, 201)
+
+
+@blueprint.get("/files")
+@token_required
+@blueprint.arguments(FileArgs, location="query")
+@blueprint.response(200, FileListOut)
+def list_files(args: dict[str, Any]) -> Response:
+    """One's own files; all for admins."""
+    query = _visible()
+    if "q" in args:
+        query = query.where(search(args["q"], File.name))
+    if "owner" in args:
+        query = query.where(File.owner == args["owner"])
+    if wants_csv():
+        return as_csv(query, File, _one, args)
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            return _list.dump(page(session, query, File, args)), None
+
+    return cached("files", read, seen_by=only_me())
+
+
+@blueprint.get("/files/<id:file_id>")
+@token_required
+@blueprint.doc(responses={"200": {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}}})
+def download_file(file_id: int) -> Response:
+    """The bytes of one file, or a range of them."""
+    with parts().database.reading() as session:
+        file = _found(session, file_id)
+    return download(file)
+
+
+@blueprint.delete("/files/<id:file_id>")
+@token_required
+@blueprint.response(200)
+def delete_file(file_id: int) -> None:
+    """One file, by its owner or an admin. Who is downloading it gets it whole."""
+    with parts().database.reading() as session:
+        stored_as = _found(session, file_id).stored_as
+    with parts().files.pending(stored_as), writing("files") as session:
+        file = _found(session, file_id)
+        check_file_match(file)
+        session.delete(file)
+
+
+def _visible() -> Select[Any]:
+    return select(File) if g.caller.role == "admin" else select(File).where(File.owner == g.caller.id)
+
+
+def _found(session: Session, file_id: int) -> File:
+    file: File | None = session.scalar(_visible().where(File.id == file_id))
+    if file is None:
+        raise NotFound(f"There is no file {file_id}.")
+    return file
+
+
+def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
+    """The form's one file, on the disk: what is known of it."""
+    with parts().database.reading() as session:
+        room = _room(session)
+    with parts().files.writing(stored_as) as out:
+        return read_file(boundary, room, out.write)
+
+
+def _room(session: Session) -> int:
+    """Bytes that the caller may still store."""
+    return parts().settings.files_quota - File.used(session, g.caller.id)

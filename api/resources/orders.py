@@ -1,0 +1,138 @@
+"""Orders: a user's own; an admin sees and makes everybody's. An app has none: to it every order is not found."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from flask import Response, g
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, selectinload
+
+from api.auth import role_required, token_required
+from api.context import parts
+from api.http.blueprint import Blueprint
+from api.http.cache import cached, only_me, writing
+from api.http.etags import answer, etag_of
+from api.http.idempotency import idempotent
+from api.http.lists import as_csv, page, wants_csv
+from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
+from models import Order, OrderLine, Product, User
+from schemas.fields import MOST_MONEY
+from schemas.shop import OrderArgs, OrderIn, OrderListOut, OrderOut, line_name
+
+blueprint = Blueprint("orders", __name__, description="Products that users ordered.")
+_one, _list, _row = OrderOut(), OrderListOut(), OrderOut(exclude=["items"])
+
+
+@blueprint.get("/users/<id:user_id>/orders")
+@token_required
+@blueprint.arguments(OrderArgs, location="query")
+@blueprint.response(200, OrderListOut)
+def list_orders(args: dict[str, Any], user_id: int) -> Response:
+    """A user's orders; as CSV one line each, without their items."""
+    query = _filtered(user_id, args)
+
+    def read() -> tuple[Any, None]:
+        with parts().database.reading() as session:
+            _check_list(session, user_id, args)
+            return _list.dump(page(session, query.options(selectinload(Order.items)), Order, args)), None
+
+    if not wants_csv():
+        return cached("orders", read, seen_by=only_me())
+    with parts().database.reading() as session:
+        _check_list(session, user_id, args)
+    return as_csv(query, Order, _row, args)
+
+
+@blueprint.post("/users/<id:user_id>/orders")
+@role_required("user", "admin")
+@blueprint.arguments(OrderIn)
+@blueprint.response(201, OrderOut)
+@idempotent()
+def create_order(given: dict[str, Any], user_id: int) -> Response:
+    """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
+    with writing("orders", "products") as session:  # whose stock changes
+        _check_user(session, user_id)
+        lines = _take(session, given["items"])
+        total = sum((line.price * line.quantity for line in lines), Decimal(0))
+        if total > MOST_MONEY:
+            raise fields_error("items", [f"The total is over {MOST_MONEY}."])
+        order = Order(user_id=user_id, total=total, items=lines)
+        session.add(order)
+        session.flush()
+        return answer_order(order, 201)
+
+
+@blueprint.get("/orders/<id:order_id>")
+@token_required
+@blueprint.response(200, OrderOut)
+def get_order(order_id: int) -> Response:
+    """One order."""
+
+    def read() -> tuple[Any, str]:
+        with parts().database.reading() as session:
+            order = found_order(session, order_id)
+            return _one.dump(order), etag_of(order)
+
+    return cached("orders", read, seen_by=only_me())
+
+
+def found_order(session: Session, order_id: int) -> Order:
+    """:raises NotFound: there is none, or it is somebody else's: a caller cannot tell which."""
+    order = session.get(Order, order_id, populate_existing=True)
+    if order is None or not _is_theirs(order.user_id):
+        raise NotFound(f"There is no order {order_id}.")
+    return order
+
+
+def answer_order(order: Order, status: int = 200) -> Response:
+    return answer(_one.dump(order), etag_of(order), status)
+
+
+def _is_theirs(user_id: int) -> bool:
+    return g.caller.role == "admin" or g.caller.id == f"user:{user_id}"
+
+
+def _check_user(session: Session, user_id: int) -> None:
+    if not _is_theirs(user_id) or session.get(User, user_id) is None:
+        raise NotFound(f"There is no user {user_id}.")
+
+
+def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
+    _check_user(session, user_id)
+    by_value = "after" in args and args.get("sort", "id") not in ("id", "-id")
+    if by_value and not _owns(session, user_id, args["after"]):
+        raise fields_error("after", ["There is no such item."])
+
+
+def _owns(session: Session, user_id: int, order_id: int) -> bool:
+    """Or paging after another's order would tell where it stands among one's own."""
+    return session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id)) is not None
+
+
+def _filtered(user_id: int, args: dict[str, Any]) -> Select[Any]:
+    query = select(Order).where(Order.user_id == user_id)
+    return query.where(Order.status == args["status"]) if "status" in args else query
+
+
+def _take(session: Session, wanted: list[dict[str, int]]) -> list[OrderLine]:
+    """The lines, each taken out of stock; on any error the transaction must not be committed.
+
+    Rows are locked in the order of their ids, so that two orders cannot wait for each other, and prices are read
+    once the rows are locked, so that they are those of the moment.
+    """
+    ids = sorted(line["product_id"] for line in wanted)
+    quantity = {line["product_id"]: line["quantity"] for line in wanted}
+    taken = {each for each in ids if Product.take(session, each, quantity[each])}
+    rows = session.execute(select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids)))
+    known = {row.id: row for row in rows}
+
+    numbered = [(line_name(number), line["product_id"]) for number, line in enumerate(wanted)]
+    if unknown := {name: [f"There is no product {each}."] for name, each in numbered if each not in known}:
+        raise InvalidParams(fields=unknown)
+    if short := {
+        name: [f"There are only {known[each].stock} in stock."] for name, each in numbered if each not in taken
+    }:
+        raise Conflict("There is not enough in stock.", fields=short)
+    return [OrderLine(product_id=each, quantity=quantity[each], price=known[each].price) for _, each in numbered]

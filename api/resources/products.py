@@ -1,0 +1,175 @@
+"""Products: anybody with a token reads, users write, admins delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, NoReturn
+
+from flask import Response
+from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy.orm import Session
+
+from api.auth import role_required, token_required
+from api.context import parts
+from api.http.blueprint import Blueprint
+from api.http.cache import cached, changing, writing
+from api.http.etags import answer, check_match, etag_of
+from api.http.idempotency import idempotent
+from api.http.lists import PLACING, as_csv, page_of_rows, search, wants_csv
+from gateway.errors import Conflict, NotFound
+from models import PRODUCTS, Product
+from schemas.fields import plain
+from schemas.shop import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
+
+blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
+_one, _told, _columns = ProductOut(), plain(ProductOut), PRODUCTS.c
+# Reads are of columns, and a new product is written as such: an entity, which is for changes, costs twice as much.
+_stocked = _columns.stock > 0
+_named = {**_columns, "in_stock": _stocked.label("in_stock")}
+_rows = select(*(_named[name] for name in _one.fields), _columns.version)
+_row = _rows.where(_columns.id == bindparam("id"))
+
+
+@blueprint.get("/products")
+@token_required
+@blueprint.arguments(ProductArgs, location="query")
+@blueprint.response(200, ProductListOut)
+def list_products(args: dict[str, Any]) -> Response:
+    """Products, filtered and sorted."""
+    return _listed(args)
+
+
+@blueprint.get("/products/in_stock")
+@token_required
+@blueprint.arguments(ProductArgs, location="query")
+@blueprint.response(200, ProductListOut)
+def list_products_in_stock(args: dict[str, Any]) -> Response:
+    """Products of which there are any."""
+    return _listed(args, _stocked)
+
+
+@blueprint.post("/products")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn)
+@blueprint.response(201, ProductOut)
+@idempotent()
+def create_product(given: dict[str, Any]) -> Response:
+    """A new product, whose name no other has."""
+    with changing("products") as connection:
+        made = Product.added(connection, given)
+        return answer({name: getattr(made, name) for name in _one.fields}, etag_of(made), 201)
+
+
+@blueprint.get("/products/<id:product_id>")
+@token_required
+@blueprint.response(200, ProductOut)
+def get_product(product_id: int) -> Response:
+    """One product."""
+
+    def read() -> tuple[Any, str]:
+        with parts().database.asking() as connection:
+            product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(product_id)
+        return _told(product), etag_of(product)
+
+    return cached("products", read)
+
+
+@blueprint.put("/products/<id:product_id>")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn)
+@blueprint.response(200, ProductOut)
+def replace_product(given: dict[str, Any], product_id: int) -> Response:
+    """All of a product; what is left out becomes its default."""
+    return _update(product_id, given)
+
+
+@blueprint.patch("/products/<id:product_id>")
+@role_required("user", "admin")
+@blueprint.arguments(ProductIn(partial=True))
+@blueprint.response(200, ProductOut)
+def change_product(given: dict[str, Any], product_id: int) -> Response:
+    """Some of a product."""
+    return _update(product_id, given)
+
+
+@blueprint.delete("/products/<id:product_id>")
+@role_required("admin")
+@blueprint.response(200)
+def delete_product(product_id: int) -> None:
+    """A product that nobody ordered."""
+    with writing("products") as session:
+        product = _found(session, product_id)
+        check_match(product)
+        session.delete(product)
+        session.flush()
+
+
+@blueprint.post("/products/<id:product_id>/reduce_stock")
+@role_required("user", "admin")
+@blueprint.arguments(QuantityIn)
+@blueprint.response(200, ProductOut)
+@idempotent()
+def reduce_stock(given: dict[str, int], product_id: int) -> Response:
+    """Take some out of stock; 409, and nothing taken, if there are not so many."""
+    with writing("products") as session:
+        taken = Product.take(session, product_id, given["quantity"])
+        product = _found(session, product_id)
+        if not taken:
+            raise Conflict(f"There are only {product.stock} in stock.")
+        return _changed(session, product, 200)
+
+
+def _filtered(query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
+    if "q" in args:
+        query = query.where(search(args["q"], _columns.name, _columns.description))
+    if "category" in args:
+        query = query.where(_columns.category == args["category"])
+    if "price_min" in args:
+        query = query.where(_columns.price >= args["price_min"])
+    if "price_max" in args:
+        query = query.where(_columns.price <= args["price_max"])
+    if "in_stock" in args:
+        query = query.where(_stocked if args["in_stock"] else ~_stocked)
+    return query
+
+
+@lru_cache(maxsize=128)
+def _wanted(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> Select[Any]:
+    """The same object for the same filters, so that its statements are built once."""
+    return _filtered(_rows.where(*only), dict(filters))
+
+
+def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
+    if wants_csv():
+        return as_csv(_filtered(select(Product).where(*only), args), Product, _one, args)
+
+    def read() -> tuple[Any, None]:
+        filters = frozenset((name, args[name]) for name in args.keys() - PLACING)
+        with parts().database.asking() as connection:
+            return page_of_rows(connection, _wanted(filters, *only), args, _told), None
+
+    return cached("products", read)
+
+
+def _found(session: Session, product_id: int) -> Product:
+    product = session.get(Product, product_id, populate_existing=True)
+    return product or _missing(product_id)
+
+
+def _missing(product_id: int) -> NoReturn:
+    raise NotFound(f"There is no product {product_id}.")
+
+
+def _update(product_id: int, given: dict[str, Any]) -> Response:
+    with writing("products") as session:
+        product = _found(session, product_id)
+        check_match(product)
+        for name, value in given.items():
+            setattr(product, name, value)
+        return _changed(session, product, 200)
+
+
+def _changed(session: Session, product: Product, status: int) -> Response:
+    session.flush()
+    return answer(_one.dump(product), etag_of(product), status)

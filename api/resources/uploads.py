@@ -1,0 +1,71 @@
+"""An upload: the one file of a form, read as it arrives."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from api.auth.wiring import identity
+from api.context import parts
+from api.errors import TooLarge
+from api.http.body import body_chunks
+from api.http.multipart import Head, form_boundary, read_form
+from gateway.errors import fields_error
+from schemas.documents import FileIn
+
+_in = FileIn()
+
+
+def described() -> dict[str, Any]:
+    """What ``read_file`` tells of this request's file, which goes nowhere: it may be here already."""
+    return read_file(form_boundary(), parts().settings.max_upload, len)
+
+
+def read_file(boundary: bytes, room: int, write: Callable[[bytes], int]) -> dict[str, Any]:
+    """What is known of the form's one file: its name, content type, size and SHA-256.
+
+    :param room: bytes that it may have.
+    """
+    given: dict[str, Any] | None = None
+    size, digest = 0, hashlib.sha256()
+    for piece in read_form(body_chunks(parts().settings.max_upload), boundary):
+        if isinstance(piece, Head):
+            given = _accepted(piece, given)
+            continue
+        size += len(piece)
+        if size > room:
+            raise over_quota()
+        digest.update(piece)
+        write(piece)
+        identity().clock.sleep(0)  # a fast sender would not let other greenlets have their turn
+    if given is None:
+        raise fields_error("file", ["Missing data for required field."])
+    return {**given, "size": size, "sha256": digest.hexdigest()}
+
+
+def _accepted(head: Head, before: dict[str, Any] | None) -> dict[str, Any]:
+    if head.name != "file":
+        raise fields_error(head.name, ["Unknown field."])
+    if before is not None:
+        raise fields_error("file", ["Given more than once."])
+    if head.filename is None:
+        raise fields_error("file", ["Not a file: it has no filename."])
+    problems = _in.validate({"name": head.filename, "content_type": head.content_type})
+    if problems:
+        raise fields_error("file", [text for texts in problems.values() for text in texts])
+    given: dict[str, Any] = _in.load({"name": head.filename, "content_type": head.content_type})
+    kind = head.content_type.partition(";")[0].strip().lower()
+    if not any(fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in parts().settings.files_allow):
+        raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
+    return given
+
+
+def _allowed() -> str:
+    return ", ".join(parts().settings.files_allow)
+
+
+def over_quota() -> TooLarge:
+    quota = parts().settings.files_quota
+    return TooLarge(f"Your files would take more than the {quota} bytes that you may store; delete some first.")

@@ -1,0 +1,65 @@
+"""A body in a temporary file: its length and hash are known before it is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+from gateway.errors import Unavailable
+from gateway.streams import Upload
+
+MAX_MEMORY_BYTES = 1024 * 1024  # of a body that is not written to disk
+CHUNK_BYTES = 65536
+
+
+class Spool(Upload):
+    """All of an upload; to be closed, which removes the file. The file has no name that others could open.
+
+    :ivar sha256: of the body, in hex.
+    :raises Unavailable: the disk does not take it.
+    """
+
+    def __init__(self, upload: Upload) -> None:
+        digest, length = hashlib.sha256(), 0
+        self._file = tempfile.SpooledTemporaryFile(MAX_MEMORY_BYTES)  # noqa: SIM115  # closed by ``close``
+        try:
+            for chunk in upload:
+                digest.update(chunk)
+                length += len(chunk)
+                with _disk():
+                    self._file.write(chunk)
+            with _disk():
+                self._file.seek(0)  # which also writes what is buffered
+        except BaseException:
+            self.close()
+            raise
+        super().__init__((), self._file.read, length)
+        self.sha256 = digest.hexdigest()
+        self.trailers = upload.trailers
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with suppress(OSError):  # a full disk, again
+            self._file.close()
+
+    def pieces(self) -> Iterator[bytes]:
+        with _disk():
+            while piece := self._file.read(CHUNK_BYTES):
+                yield piece
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(detail=f"temporary file: {type(error).__name__}: {error}") from error

@@ -1,0 +1,105 @@
+"""The HTTP proxy that calls leave by, and the places that need none: ``http://user:password@proxy:3128``."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import unquote, urlsplit
+
+from gateway.masking import Secret
+
+_SEPARATORS = re.compile(r"[,\s]+")
+_WITH_PORT = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<host>[^:\[\]]+)):(?P<port>[0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """:param authorization: what ``Proxy-Authorization`` says (RFC 7617), if anything."""
+
+    host: str
+    port: int
+    authorization: Secret | None = None
+    secrets: tuple[Secret, ...] = ()
+
+    @classmethod
+    def read(cls, url: str) -> Proxy:
+        """:param url: ``http://HOST:PORT``, with ``USER:PASSWORD@`` before the host or without."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        port = parts.port or 0
+        if parts.username is None:
+            return cls(host, port)
+        user = unquote(parts.username)
+        password = unquote(parts.password or "")
+        proof = base64.b64encode(f"{user}:{password}".encode()).decode()
+        written = (parts.password or "", password, proof)
+        return cls(host, port, Secret(f"Basic {proof}"), tuple(Secret(text) for text in written if text))
+
+    @property
+    def name(self) -> str:
+        """As the log says it."""
+        return f"egress proxy {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def header(self) -> str:
+        """The header line that it wants to see, or nothing."""
+        return f"Proxy-Authorization: {self.authorization.reveal()}\r\n" if self.authorization else ""
+
+
+DIRECT = Proxy("", 0)  # what ``none`` stands for: no proxy, whatever others use
+
+
+def read_proxy(text: str) -> Proxy:
+    """:param text: ``none``, or a URL as ``schemas.catalog_fields.PROXY`` has checked it."""
+    return DIRECT if text == "none" else Proxy.read(text)
+
+
+@dataclass(frozen=True, slots=True)
+class NoProxy:
+    """Hosts that are reached without a proxy, written as curl's NO_PROXY: ``.example.com, 10.0.0.0/8, db:8080, *``.
+
+    A name stands for the names below it, too.
+    """
+
+    text: str = ""
+
+    def __contains__(self, place: tuple[str, int]) -> bool:
+        """:param place: host and port."""
+        host, port = place[0].rstrip(".").lower(), place[1]
+        return any(_matches(entry.lower(), host, port) for entry in self.entries)
+
+    @property
+    def entries(self) -> Iterable[str]:
+        return [entry for entry in _SEPARATORS.split(self.text) if entry]
+
+
+def _matches(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    if with_port := _WITH_PORT.fullmatch(entry):
+        if int(with_port["port"]) != port:
+            return False
+        entry = with_port["six"] or with_port["host"]
+    address = _address(host)
+    if address is not None:
+        network = _network(entry)
+        return network is not None and address in network
+    name = entry.strip(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text.strip("[]"), strict=False)
+    except ValueError:
+        return None

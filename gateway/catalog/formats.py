@@ -1,0 +1,116 @@
+"""``body:``, ``response:`` and ``envelope:`` of a method: how a vendor writes, and what its replies mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from gateway.bodies.text import CHARSETS
+from gateway.bodies.xml import XML_NAME
+from schemas.catalog_fields import (
+    HEADER_NAME,
+    HEADER_TEXT,
+    MESSAGES,
+    NamedMap,
+    OneOfShapes,
+    Strict,
+    nested,
+    one_of,
+    text,
+)
+
+#: Envelopes that are described; ``{preset: NAME}`` may begin with one.
+PRESETS = ("wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "github", "openai")
+ENVELOPES = ("plain", *PRESETS, "alipay")
+VENDOR_ERROR_TYPES = (
+    "downstream_error",
+    "downstream_timeout",
+    "downstream_unreachable",
+    "downstream_unhealthy",
+    "circuit_open",
+    "downstream_rejected",
+    "downstream_quota",
+    "downstream_bad_response",
+    "credential_error",
+    "credential_expired",
+    "invalid_signature",
+)
+BODIES = ("json", "form", "multipart", "xml", "raw")
+RESPONSES = ("json", "xml", "text", "bytes")
+
+
+class Body(Strict):
+    type = text(required=True, validate=one_of(*BODIES))
+    root = text(validate=validate.Regexp(rf"{XML_NAME}\Z", error="must be an XML name"))
+    content_type = text(validate=HEADER_TEXT)
+
+    @validates_schema
+    def fits_its_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _only(data, root="xml", content_type="raw")
+
+
+def _charset(value: str) -> None:
+    if value.lower() not in CHARSETS:
+        raise ValidationError("must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252")
+
+
+class Response(Strict):
+    type = text(required=True, validate=one_of(*RESPONSES))
+    charset = text(validate=_charset)
+    lists = fields.List(text(), validate=validate.Length(min=1))
+
+    @validates_schema
+    def fits_its_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _only(data, lists="xml")
+
+
+def _only(data: Mapping[str, Any], **owners: str) -> None:
+    for key, owner in owners.items():
+        if key in data and data.get("type") != owner:
+            raise ValidationError(f"belongs to type: {owner}", key)
+
+
+def body_field(value: Any) -> fields.Field[Any]:
+    return nested(Body) if isinstance(value, dict) else text(validate=one_of(*BODIES))
+
+
+def response_field(value: Any) -> fields.Field[Any]:
+    return nested(Response) if isinstance(value, dict) else text(validate=one_of(*RESPONSES))
+
+
+def _places(value: Any) -> fields.Field[Any]:
+    return fields.List(text(), validate=validate.Length(min=1)) if isinstance(value, list) else text()
+
+
+def _ok(value: Any) -> fields.Field[Any]:
+    if isinstance(value, list):
+        return fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1))
+    return text(validate=validate.Equal("http", error="must be a list of good codes, or http: its status decides"))
+
+
+class DescribedEnvelope(Strict):
+    preset = text(validate=one_of(*PRESETS))
+    code = OneOfShapes(_places)
+    ok = OneOfShapes(_ok)
+    message = OneOfShapes(_places)
+    data = text()
+    errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
+    messages = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
+    retry_after = text(validate=HEADER_NAME)
+
+    @validates_schema
+    def says_what_is_good(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        needs = {"ok": True, "code": data.get("ok") != "http", "message": "messages" in data}
+        missing = {key: [MESSAGES["required"]] for key, needed in needs.items() if needed and key not in data}
+        if missing and "preset" not in data:
+            raise ValidationError(missing)
+
+
+def envelope_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, dict):
+        return nested(DescribedEnvelope)
+    names = ", ".join(ENVELOPES)
+    known = validate.OneOf(ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it")
+    return text(validate=known)

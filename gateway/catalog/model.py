@@ -1,0 +1,203 @@
+"""What services.yaml says, as frozen values: Catalog, Service, Method. ``gateway.catalog.loader`` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gateway.catalog.aggregates import Aggregate
+from gateway.catalog.egress_proxy import Proxy
+from gateway.masking import Secret
+from gateway.rates import Rate
+from schemas.params import LazyParams
+
+STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
+
+
+def kind_of(declared: str | Mapping[str, Any]) -> str:
+    """Of a ``body`` or ``response``, with options or without."""
+    return declared if isinstance(declared, str) else str(declared["type"])
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """Seconds for one attempt: to connect, and from then to the last byte of the answer."""
+
+    connect: float
+    read: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often beyond the first, how long between (seconds), and after what: connect, timeout or a status."""
+
+    times: int
+    backoff: float
+    max_backoff: float
+    on: frozenset[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Opens for ``open_for`` seconds once, of ``min_calls`` or more in ``window`` seconds, this share failed."""
+
+    window: float
+    min_calls: int
+    failure_rate: float
+    open_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Where a probe asks, how often (seconds), and how many answers in a row change its verdict."""
+
+    path: str
+    interval: float = 10
+    unhealthy_after: int = 3
+    healthy_after: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """Seconds an answer is fresh, and how much longer it may serve while it is renewed or while the service fails.
+
+    :param vary: ``caller`` where answers differ by caller; None where all may share them.
+    """
+
+    ttl: float
+    stale_while_revalidate: float = 0
+    stale_if_error: float = 0
+    vary: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """Who answers where the method fails: another method, ``service.method``, or else ``static``."""
+
+    call: str | None = None
+    static: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    name: str
+    place: str
+    keywords: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Method:
+    """One named operation of a service, with everything it inherits already filled in."""
+
+    service: Service
+    name: str
+    verb: str
+    path: str
+    summary: str
+    params: tuple[Param, ...]
+    body: str | Mapping[str, Any]
+    response: str | Mapping[str, Any]
+    mask: frozenset[str]
+    idempotent: bool
+    idempotency_header: str | None
+    timeout: Timeout
+    deadline: float
+    retry: Retry
+    envelope: str | Mapping[str, Any]
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    json_schema: LazyParams = field(repr=False)
+    text_schema: LazyParams = field(repr=False)
+    rate_limit: Rate | None = None
+    on_limit: str = "reject"
+    cache: CachePolicy | None = None
+    fallback: Fallback | None = None
+    stream: bool = False
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.service.name}.{self.name}"
+
+    @property
+    def streams_body(self) -> bool:
+        """The caller's body goes on as it comes."""
+        return self.stream and kind_of(self.body) in STREAMED_BODIES
+
+    @property
+    def streams_answer(self) -> bool:
+        """The answer goes back as it comes; one to an upload only if it is declared as ``bytes``."""
+        return self.stream and (not self.streams_body or self.response == "bytes")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Service:
+    """One outside API.
+
+    :param egress_proxy: by which its calls leave; None where the operator's setting decides.
+    :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
+    :param rewrites: in what a proxied answer says of addresses and cookies, the service's own become the gate's.
+    :param proxied: what stands for such calls in the chain: ``repeatable`` those that may be sent twice, and ``once``.
+
+    Of the service that a method knows, ``methods`` and ``proxied`` are empty: without a circle a catalog is freed as
+    soon as the last call on it ends, and the collector need not look for it.
+    """
+
+    name: str
+    base_urls: tuple[str, ...]
+    auth: Mapping[str, Any]
+    expose_vendor_code: bool
+    max_response: int
+    tls: Tls
+    roles: frozenset[str]
+    methods: Mapping[str, Method]
+    breaker: Breaker
+    backup_url: str | None = None
+    health: Health | None = None
+    rate_limit: Rate | None = None
+    concurrency: int | None = None
+    allow_private: bool = False
+    egress_proxy: Proxy | None = None
+    proxy: tuple[str, ...] = ()
+    rewrites: bool = True
+    proxied: Mapping[str, Method] = field(default_factory=dict)
+
+    @property
+    def all_base_urls(self) -> tuple[str, ...]:
+        """The backup's included."""
+        return (*self.base_urls, *((self.backup_url,) if self.backup_url else ()))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """All that it may be reached at, the place its token comes from included."""
+        token_url = self.auth.get("token_url")
+        elsewhere = (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
+        return (*self.all_base_urls, *elsewhere)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Catalog:
+    """All services and aggregates.
+
+    :param notes: what is accepted but looks like a slip.
+    """
+
+    services: Mapping[str, Service]
+    aggregates: Mapping[str, Aggregate]
+    secrets: tuple[Secret, ...] = field(repr=False)
+    notes: tuple[str, ...]
+
+    def find(self, service: str, method: str) -> Method | None:
+        known = self.services.get(service)
+        return known.methods.get(method) if known else None
+
+    def methods(self) -> Iterator[Method]:
+        for service in self.services.values():
+            yield from service.methods.values()

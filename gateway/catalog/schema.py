@@ -1,0 +1,236 @@
+"""The catalog's own shape: every key services.yaml may have, with what to write instead when one is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields, validate, validates_schema
+
+from gateway.catalog.formats import body_field, envelope_field, response_field
+from gateway.signers.schemas import auth_field
+from schemas.catalog_fields import (
+    HEADER_NAME,
+    HEADER_TEXT,
+    MESSAGES,
+    RATE,
+    SETTABLE_HEADER,
+    NamedMap,
+    OneOfShapes,
+    Strict,
+    flag,
+    nested,
+    one_of,
+    seconds,
+    text,
+    usable_proxy,
+    usable_url,
+    whole,
+)
+from schemas.fields import ROLES
+from schemas.params import FORMATS, JsonType
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+TYPES = ("string", "integer", "number", "boolean", "array", "object")
+
+
+METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
+
+
+class Timeout(Strict):
+    connect = seconds()
+    read = seconds()
+
+
+class Retry(Strict):
+    times = whole(0)
+    backoff = seconds()
+    max_backoff = seconds()
+    on = fields.List(fields.Raw())
+
+    @validates_schema
+    def known_reasons(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        for reason in data.get("on", []):
+            status = isinstance(reason, int) and 400 <= reason <= 599
+            if reason not in ("connect", "timeout") and not status:
+                raise ValidationError(f"{reason!r} is no reason to retry; use connect, timeout or a status", "on")
+
+
+class Breaker(Strict):
+    window = seconds()
+    min_calls = whole(1)
+    failure_rate = JsonType(
+        "number", validate=validate.Range(0, 1, min_inclusive=False, error="must be above 0, up to 1")
+    )
+    open_for = seconds()
+
+
+class Health(Strict):
+    path = text(required=True, validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"))
+    interval = seconds()
+    unhealthy_after = whole(1)
+    healthy_after = whole(1)
+
+
+class Tls(Strict):
+    ca = text()
+    cert = text()
+    key = text()
+
+
+class DefaultTls(Strict):
+    ca = text()
+
+
+class Cache(Strict):
+    ttl = seconds(required=True)
+    stale_while_revalidate = seconds()
+    stale_if_error = seconds()
+    vary = text(validate=one_of("caller"))
+
+
+class Fallback(Strict):
+    call = text(validate=METHOD_NAME)
+    static = fields.Raw(allow_none=True)
+
+    @validates_schema
+    def exactly_one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        if len(data) != 1:
+            raise ValidationError("must have exactly one of: call, static")
+
+
+class ParamSchema(Strict):
+    """OpenAPI's keywords for one parameter, plus ``in``."""
+
+    type = text(required=True, validate=one_of(*TYPES))
+    in_ = text(data_key="in", validate=one_of("path", "query", "header", "body"))
+    required = fields.Raw()
+    description = text()
+    nullable = flag()
+    enum = fields.List(fields.Raw(), validate=validate.Length(min=1))
+    default = fields.Raw(allow_none=True)
+    example = fields.Raw(allow_none=True)
+    minimum = JsonType("number")
+    maximum = JsonType("number")
+    minLength = whole()
+    maxLength = whole()
+    minItems = whole()
+    maxItems = whole()
+    pattern = text()
+    format = text(validate=one_of(*sorted(FORMATS)))
+    items = fields.Nested("ParamSchema")
+    properties = NamedMap(fields.Nested("ParamSchema"))
+
+    @validates_schema
+    def sensible(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        required = data.get("required", False)
+        if required is True and "default" in data:
+            raise ValidationError("has a default, so it is never missing; drop required or default", "required")
+        names = isinstance(required, list) and all(isinstance(name, str) for name in required)
+        if not isinstance(required, bool) and not (names and data.get("type") == "object"):
+            raise ValidationError("must be true or false", "required")
+        if "pattern" in data:
+            try:
+                re.compile(data["pattern"])
+            except re.error as error:
+                raise ValidationError(f"not a regular expression: {error}", "pattern") from error
+
+
+class Shared(Strict):
+    """What a service may say for all its methods and a method for itself."""
+
+    timeout = nested(Timeout)
+    deadline = seconds()
+    retry = nested(Retry)
+    envelope = OneOfShapes(envelope_field)
+    headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
+    query = NamedMap(text())
+    rate_limit = text(validate=RATE)
+    on_limit = text(validate=one_of("reject", "wait"))
+
+
+class MethodSchema(Shared):
+    http = text(
+        required=True,
+        validate=validate.Regexp(
+            rf"({'|'.join(VERBS)}) /[!\x22$->@-~]*\Z",
+            error="must be a verb and a path, such as: POST /cgi-bin/message/send",
+        ),
+    )
+    summary = text()
+    params = NamedMap(ParamSchema())
+    body = OneOfShapes(body_field)
+    response = OneOfShapes(response_field)
+    stream = flag()
+    mask = fields.List(text())
+    idempotent = flag()
+    idempotency_header = text(validate=HEADER_NAME)
+    cache = nested(Cache)
+    fallback = nested(Fallback)
+
+
+MethodSchema._declared_fields["http"].error_messages["required"] = (
+    "missing; say verb and path, such as: http: GET /v3/weather"
+)
+
+
+def base_url_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, list):
+        return fields.List(text(validate=usable_url), validate=validate.Length(min=1))
+    return text(validate=usable_url)
+
+
+def proxy_paths(**kwargs: Any) -> fields.List[Any]:
+    path = validate.Regexp(r"/[!\x22$->@-~]*\Z", error="must be a path's pattern, such as /v3/*")
+    return fields.List(text(validate=path), **kwargs)
+
+
+class Proxy(Strict):
+    paths = proxy_paths()
+    rewrite = fields.Raw(validate=validate.OneOf((True, False, "body"), error="must be true, false or body"))
+
+
+def proxy_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, dict):
+        return nested(Proxy)
+    return proxy_paths() if isinstance(value, list) else flag()
+
+
+class ServiceSchema(Shared):
+    base_url = OneOfShapes(base_url_field, required=True)
+    backup_url = text(validate=usable_url)
+    auth = OneOfShapes(auth_field)
+    expose_vendor_code = flag()
+    health = nested(Health)
+    concurrency = whole(1)
+    breaker = nested(Breaker)
+    max_response = whole(1)
+    allow_private = flag()
+    egress_proxy = text(validate=usable_proxy)
+    tls = nested(Tls)
+    proxy = OneOfShapes(proxy_field)
+    roles = fields.List(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
+    methods = NamedMap(MethodSchema(), r"[A-Za-z0-9_-]{1,64}")
+
+
+class Defaults(Strict):
+    timeout = nested(Timeout)
+    deadline = seconds()
+    retry = nested(Retry)
+    breaker = nested(Breaker)
+    egress_proxy = text(validate=usable_proxy)
+    tls = nested(DefaultTls)
+
+
+class Part(Strict):
+    call = text(required=True, validate=METHOD_NAME)
+    params = fields.Dict()
+    optional = flag()
+
+
+class CatalogSchema(Strict):
+    version = JsonType("integer", required=True, validate=validate.Equal(1, error="must be 1"), error_messages=MESSAGES)
+    defaults = nested(Defaults)
+    services = NamedMap(ServiceSchema(), r"[A-Za-z0-9_-]{1,64}", required=True)
+    aggregates = NamedMap(NamedMap(Part(), r"[A-Za-z0-9_-]{1,64}"), r"[A-Za-z0-9_-]{1,64}")

@@ -1,0 +1,225 @@
+"""Connections to one origin: the name is looked up, its addresses are checked, and those very addresses connected to.
+
+Nothing looks the name up again between check and connection, so that a resolver cannot change its mind (DNS rebinding).
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from gateway.catalog.egress_proxy import Proxy
+from gateway.catalog.private_addresses import inside, inside_literally
+from gateway.clock import Clock
+from gateway.errors import (
+    AddressRefused,
+    CallerGone,
+    ConnectFailed,
+    ConnectTimeout,
+    GatewayError,
+    OutOfResources,
+    ProxyFailed,
+)
+from gateway.http.dialling import Dialler, left
+from gateway.http.resolver import Address, Resolver
+from gateway.http.tunnel import open_tunnel
+from gateway.streams import Watch
+from gateway.system import is_exhaustion
+
+CHUNK = 65536  # bytes a single recv may bring
+
+
+class Connection:
+    """A connected socket, plain or TLS, on which every step ends at an instant.
+
+    :ivar opened: the instant at which it was connected.
+    :ivar uses: exchanges that it has served; the other side may have said that it takes ``max_uses``.
+    """
+
+    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        self.sock = sock
+        self.opened = clock.now()
+        self.uses = 0
+        self.max_uses = math.inf
+        self._clock = clock
+        self._tls = isinstance(sock, ssl.SSLSocket)
+
+    def send(self, data: bytes | memoryview, until: float) -> int:
+        """How many bytes were taken."""
+        if self._tls:
+            while not (sent := self.patiently(until, self.sock.send, data)):
+                self._await(select.POLLOUT, until, None)  # gevent answers 0 where ssl raises SSLWantWriteError
+            return cast(int, sent)
+        self.sock.settimeout(left(self._clock, until))
+        return self.sock.send(data)
+
+    def receive(self, until: float, watch: Watch | None = None) -> bytes:
+        """:raises CallerGone: ``watch`` says so."""
+        if self._tls or watch:
+            return cast(bytes, self.patiently(until, self.sock.recv, CHUNK, watch=watch))
+        self.sock.settimeout(left(self._clock, until))
+        return self.sock.recv(CHUNK)
+
+    def patiently(self, until: float, work: Callable[..., Any], *args: object, watch: Watch | None = None) -> Any:
+        """One step, which under TLS may take several reads and writes; a socket's own timeout begins anew with each."""
+        self.sock.settimeout(0)
+        while True:
+            try:
+                return work(*args)
+            except (BlockingIOError, ssl.SSLWantReadError):
+                watch = self._await(select.POLLIN, until, watch)
+            except ssl.SSLWantWriteError:
+                watch = self._await(select.POLLOUT, until, watch)
+
+    def _await(self, event: int, until: float, watch: Watch | None) -> Watch | None:
+        """Wait for the socket; who is to be watched from then on."""
+        poll = select.poll()
+        poll.register(self.sock, event)
+        if watch:
+            poll.register(watch.fileno(), select.POLLIN)
+        ready = poll.poll(left(self._clock, until) * 1000)
+        if not ready:
+            raise TimeoutError("time is up")
+        if not watch or all(each == self.sock.fileno() for each, _ in ready):
+            return watch
+        if watch.gone():
+            raise CallerGone
+        return None  # it has sent its next request already: that it ends can no longer be seen
+
+    def at_hand(self) -> bytes | None:
+        """What has come and was not read yet, nothing if the other side has hung up; None if nothing has."""
+        self.sock.settimeout(0)
+        try:
+            return self.sock.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return None
+
+    def quiet(self) -> bool:
+        """Whether it is still open and silent while nobody uses it; a hang-up or a late byte makes it useless."""
+        try:
+            return self.at_hand() is None
+        except OSError:
+            return False
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Connector:
+    """Connects to one origin (scheme, host, port), directly or by way of a proxy.
+
+    :param tls: gives the context of a new connection, for an origin of ``https``.
+    :param allow_private: connect to addresses that are not the internet's, too. A proxy looks names up by itself, so
+        that behind one only what is written as such an address is refused; the proxy's own may be anywhere.
+    """
+
+    def __init__(
+        self,
+        origin: str,
+        tls: Callable[[], ssl.SSLContext],
+        clock: Clock,
+        resolver: Resolver,
+        *,
+        allow_private: bool,
+        proxy: Proxy | None = None,
+    ) -> None:
+        parts = urlsplit(origin)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = tls if parts.scheme == "https" else None
+        self._clock = clock
+        self._resolver = resolver
+        self._dialler = Dialler(clock)
+        self._allow_private = allow_private
+        self._proxy = proxy
+        #: The proxy that requests are addressed to, in absolute form; those of https pass through it unseen.
+        self.forward_proxy = None if self._tls else proxy
+
+    def connect(self, timeout: float) -> Connection:
+        """A new connection to whichever of the name's addresses answers first.
+
+        :param timeout: seconds for all of it, the look-up, the proxy's answer and TLS included.
+        :raises ConnectFailed: not a byte of a request was sent.
+        :raises OutOfResources: we have nothing left to connect with.
+        """
+        until = self._clock.now() + timeout
+        addresses = self._addresses(timeout)
+        try:
+            return self._connected(self._dialler.in_order(addresses), until)
+        except TimeoutError as error:
+            raise ConnectTimeout(detail=str(error)) from error
+        except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
+            kind = OutOfResources if is_exhaustion(error) else ConnectFailed
+            raise kind(detail=f"{type(error).__name__}: {error}") from error
+
+    def _addresses(self, timeout: float) -> list[Address]:
+        """The addresses to connect to: the host's, or its proxy's."""
+        if self._proxy is None:
+            return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
+        if not self._allow_private and inside_literally(self._host):
+            raise _refused(self._host)
+        try:
+            return self._resolver.addresses(self._proxy.host, self._proxy.port, timeout)
+        except ConnectFailed as error:
+            raise ProxyFailed(detail=f"{self._proxy.name}: {error.detail}") from error
+
+    def _allowed(self, addresses: list[Address]) -> list[Address]:
+        if self._allow_private:
+            return addresses
+        allowed = [address for address in addresses if not inside(address.host)]
+        if not allowed:
+            raise _refused(addresses[0].host)
+        return allowed
+
+    def _connected(self, addresses: list[Address], until: float) -> Connection:
+        """One that also does what comes after TCP; where that fails, the addresses left are tried."""
+        while True:
+            sock, address = self._dial(addresses, until)
+            try:
+                return self._ready(sock, until)
+            except OSError:
+                sock.close()
+                self._dialler.put_behind(address)
+                addresses.remove(address)
+                if not addresses or self._clock.now() >= until:
+                    raise
+            except GatewayError:
+                sock.close()
+                raise
+
+    def _dial(self, addresses: list[Address], until: float) -> tuple[socket.socket, Address]:
+        try:
+            return self._dialler.dial(addresses, until)
+        except OSError as error:
+            if self._proxy is None or is_exhaustion(error):
+                raise
+            raise ProxyFailed(detail=f"{self._proxy.name}: {type(error).__name__}: {error}") from error
+
+    def _ready(self, sock: socket.socket, until: float) -> Connection:
+        """A connection on which requests may be sent."""
+        connection = Connection(sock, self._clock)
+        if self._tls is None:
+            return connection
+        if self._proxy:
+            open_tunnel(connection, self._proxy, self._host, self._port, until)
+        return self._handshake(sock, self._tls(), until)
+
+    def _handshake(self, sock: socket.socket, tls: ssl.SSLContext, until: float) -> Connection:
+        name = self._host.removesuffix(".")  # a name that ends in a dot is DNS's way of saying that it is complete
+        wrapped = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+        connection = Connection(wrapped, self._clock)
+        try:
+            connection.patiently(until, wrapped.do_handshake)
+        except BaseException:
+            wrapped.close()
+            raise
+        return connection
+
+
+def _refused(address: str) -> AddressRefused:
+    return AddressRefused(detail=f"{address} is no public address, and the service does not say allow_private")

@@ -1,0 +1,64 @@
+"""A way through an HTTP proxy to a host behind it: CONNECT (RFC 9110, 9.3.6)."""
+
+from __future__ import annotations
+
+import re
+from typing import Protocol
+
+from gateway.catalog.egress_proxy import Proxy
+from gateway.errors import ProxyFailed, ProxyRefused
+
+MAX_HEAD_BYTES = 16384  # of the proxy's answer
+_STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: |\r|\n)")
+
+_LOGIN = "it wants a user and password, or others than these"
+_REASONS = {401: _LOGIN, 407: _LOGIN, 403: "its rules forbid it"}  # tinyproxy says 401 to a wrong password
+
+
+class Line(Protocol):
+    """A connection, as far as a tunnel uses one."""
+
+    def send(self, data: bytes | memoryview, until: float) -> int: ...
+    def receive(self, until: float) -> bytes: ...
+
+
+def open_tunnel(line: Line, proxy: Proxy, host: str, port: int, until: float) -> None:
+    """From here on, what is sent on the line reaches the host.
+
+    :param line: connected to the proxy.
+    :raises ProxyRefused: the proxy will not, for want of a password or by its rules.
+    :raises ProxyFailed: it cannot, does not answer in time, or does not speak HTTP.
+    """
+    place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    request = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{proxy.header}\r\n".encode("latin-1")
+    try:
+        while request:
+            request = request[line.send(request, until) :]
+        head = _head(line, proxy, until)
+    except TimeoutError as error:
+        raise ProxyFailed(detail=f"{proxy.name}: no answer to CONNECT") from error
+    except OSError as error:
+        raise ProxyFailed(detail=f"{proxy.name}: {type(error).__name__}: {error}") from error
+    status = _STATUS.match(head)
+    if not status:
+        raise ProxyFailed(detail=f"{proxy.name}: its answer to CONNECT is not HTTP")
+    if not status[1].startswith(b"2"):
+        raise proxy_answered(int(status[1]), proxy)
+
+
+def proxy_answered(status: int, proxy: Proxy) -> ProxyFailed:
+    """What a refusing status of the proxy's own means."""
+    why = _REASONS.get(status)
+    kind = ProxyRefused if 400 <= status < 500 else ProxyFailed
+    return kind(detail=f"{proxy.name}: answered {status}{f': {why}' if why else ''}")
+
+
+def _head(line: Line, proxy: Proxy, until: float) -> bytes:
+    """The proxy's answer up to its blank line; behind it nobody may have said anything yet."""
+    head = b""
+    while b"\r\n\r\n" not in head:
+        data = line.receive(until)
+        head += data
+        if not data or len(head) > MAX_HEAD_BYTES:
+            raise ProxyFailed(detail=f"{proxy.name}: {'too long an' if data else 'no whole'} answer to CONNECT")
+    return head

@@ -1,0 +1,126 @@
+"""What happened to each call, for whoever asks later."""
+
+from __future__ import annotations
+
+from functools import cache, partial
+
+from gateway.catalog.model import Method
+from gateway.errors import GatewayError
+from gateway.messages import Attempt, Call, Result
+from gateway.runtime import Handler, Parts
+from gateway.streams import Stream
+from gateway.telemetry.call_records import records_of
+from gateway.telemetry.service_stats import tally_of
+
+# record: What happened to each call, for whoever asks later.
+
+
+def record(method: Method, parts: Parts, following: Handler) -> Handler:
+    """Each call has a record, however it ended; of a stream at its end."""
+    add, now = records_of(parts).add, parts.clock.now
+
+    def handle(call: Call) -> Result:
+        began = now()
+        try:
+            result = following(call)
+        except BaseException as error:
+            add(method, call, began, error)
+            raise
+        if isinstance(result.data, Stream):
+            result.data.at_end(lambda error: add(method, call, began, error))
+        else:
+            add(method, call, began, None)
+        return result
+
+    return handle
+
+
+# measure: Each call counts once, whatever becomes of it: by its code, by whose fault it was, and how long it took.
+
+
+def measure(method: Method, parts: Parts, following: Handler) -> Handler:
+    count, now = parts.metrics.call(method.service.name, method.name), parts.clock.now
+    service, note = method.service.name, tally_of(parts).note
+
+    def handle(call: Call) -> Result:
+        began, code, source = now(), GatewayError.code, GatewayError.source  # the unforeseen is no success
+        try:
+            result = following(call)
+            code, source = 0, ""
+            return result
+        except GatewayError as error:
+            code, source = error.code, error.source
+            raise
+        finally:
+            elapsed = now() - began
+            count(code, source, elapsed, call.trace.downstream_elapsed)
+            note((service, source, elapsed))
+
+    return handle
+
+
+# log: One log line for each attempt, and its record in the call's trace.
+
+
+def log(method: Method, parts: Parts, following: Handler) -> Handler:
+    """Who called what, how it ended, how long it took (ms), with masked parameters; of a stream at its end."""
+    return _Log(method, parts, following).handle
+
+
+class _Log:
+    def __init__(self, method: Method, parts: Parts, following: Handler) -> None:
+        self._method, self._following = method, following
+        self._now, self._masker, self._write = parts.clock.now, parts.masker, parts.log.info
+        attempts, named = parts.metrics.attempts, (method.service.name, method.name)
+        self._count = cache(lambda code: attempts.labels(*named, str(code)).inc)
+        self._first_byte = cache(partial(parts.metrics.first_byte.labels, *named))
+
+    def handle(self, call: Call) -> Result:
+        began = self._now()
+        # the code, until we know better: the unforeseen is no success
+        attempt = Attempt(code=GatewayError.code, type=GatewayError.type, called=self._method.full_name, began=began)
+        call.trace.attempts.append(attempt)
+        try:
+            result = self._following(call)
+        except BaseException as error:
+            self._ended(call, attempt, error)
+            raise
+        if isinstance(result.data, Stream):
+            attempt.first_byte = attempt.elapsed = self._now() - began
+            result.data.at_end(lambda error: self._ended(call, attempt, error))
+        else:
+            self._ended(call, attempt, None)
+        return result
+
+    def _ended(self, call: Call, attempt: Attempt, error: BaseException | None) -> None:
+        why = None
+        if error is None:
+            attempt.code, attempt.type = 0, None
+        elif isinstance(error, GatewayError):
+            attempt.code, attempt.type = error.code, error.type
+            attempt.nothing_done, why = error.nothing_done, error.detail
+        attempt.elapsed = self._now() - attempt.began
+        self._count(attempt.code)()
+        if attempt.first_byte is not None:
+            self._first_byte().observe(attempt.first_byte)
+        call.trace.params = self._masker.params(call.params, self._method.mask)
+        self._tell(call, attempt, why)
+
+    def _tell(self, call: Call, attempt: Attempt, why: str | None) -> None:
+        method, first = self._method, attempt.first_byte
+        self._write(
+            "attempt",
+            request_id=call.request_id,
+            trace_id=call.context.trace_id,
+            caller=call.caller.id,
+            service=method.service.name,
+            method=method.name,
+            attempt=len(call.trace.attempts),
+            status=attempt.status,
+            code=attempt.code,
+            elapsed_ms=round(attempt.elapsed * 1000, 1),
+            **({} if first is None else {"first_byte_ms": round(first * 1000, 1)}),
+            params=call.trace.params,
+            **({"backup": True} if call.backup else {}),
+            **({"why": self._masker.said(why, call.params, method.mask)} if why else {}),
+        )

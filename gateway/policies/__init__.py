@@ -1,1 +1,0 @@
-"""Arithmetic only, given a clock: policies decide, somebody else waits or sends."""

@@ -1,0 +1,100 @@
+"""What a chain is made of: the parts all chains share, and what a handler and a middleware are."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Container, Hashable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from gateway.catalog.model import Method
+from gateway.clock import Clock
+from gateway.http.client import Client
+from gateway.http.resolver import Resolver
+from gateway.masking import Masker
+from gateway.messages import Call, Result
+from gateway.metrics import Metrics
+from gateway.signers.tokens import Tokens
+from gateway.stores import Store
+
+T = TypeVar("T")
+
+#: Answers a call or raises a ``GatewayError``.
+Handler = Callable[[Call], Result]
+
+
+class Log(Protocol):
+    """A structlog logger, as far as the gateway uses one."""
+
+    def debug(self, event: str, **fields: Any) -> Any: ...
+    def info(self, event: str, **fields: Any) -> Any: ...
+    def warning(self, event: str, **fields: Any) -> Any: ...
+    def error(self, event: str, **fields: Any) -> Any: ...
+
+
+def _no_catalog(method: Method, parts: Parts) -> tuple[Method, Handler]:
+    raise LookupError(f"{method.full_name} is in no catalog")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What all chains share, over reloads too.
+
+    :param store: what all workers share.
+    :param dumps: each exchange with a service is shown in the log, at its debug level.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
+        is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
+    """
+
+    client: Client
+    tokens: Tokens
+    store: Store
+    metrics: Metrics
+    clock: Clock
+    log: Log
+    masker: Masker
+    jitter: Callable[[], float]
+    stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
+    dumps: bool = False
+    _kept: dict[Hashable, Any] = field(default_factory=dict)
+
+    @classmethod
+    def over(
+        cls,
+        store: Store,
+        *,
+        metrics: Metrics,
+        clock: Clock,
+        log: Log,
+        masker: Masker,
+        jitter: Callable[[], float] = random.random,
+    ) -> Parts:
+        """With a client and tokens of their own.
+
+        :param log: gets one line per attempt.
+        :param masker: learns the catalog's secrets and every token that is fetched.
+        :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
+        """
+        tokens = Tokens(clock, store, masker, jitter)
+        client = Client(clock, Resolver(clock))
+        return cls(client, tokens, store, metrics, clock, log, masker, jitter)
+
+    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
+        """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
+
+        :param key: a text for what the process has one of, ``(what, service)`` for what a service has one of.
+        """
+        kept: T | None = self._kept.get(key)
+        return kept if kept is not None else self._kept.setdefault(key, make())
+
+    def retain(self, services: Container[str]) -> None:
+        """Forget what was kept for services that are gone; calls in flight finish on what they have."""
+        for key in list(self._kept):
+            if isinstance(key, tuple) and key[1] not in services:
+                self._kept.pop(key, None)
+
+
+class Middleware(Protocol):
+    """Made once per method when a catalog loads; answers ``following`` itself where the method does not use it."""
+
+    def __call__(self, method: Method, parts: Parts, following: Handler) -> Handler: ...

@@ -1,0 +1,163 @@
+"""An exact limit: never more than so many uses in any span of the window's length, however the spans are laid.
+
+It is a log of the uses, those still to come included, so that a use that has to wait has its place reserved: whoever
+waits sleeps once, in the order of asking, and whoever would wait too long knows at once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from bisect import bisect_left, bisect_right, insort
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.rates import Bucket, Turn
+
+# moving_window: An exact limit: never more than so many uses in any span of the window's length, however the spans
+# are laid.
+
+MICROSECONDS = 1_000_000  # instants are whole ones: a use ends exactly one window after it began
+SMALLEST_SWEEP = 1024  # logs; below this many, empty ones are not worth looking for
+
+
+@dataclass(slots=True)
+class _Log:
+    window: int = 0
+    uses: list[int] = field(default_factory=list)  # ascending
+
+    def forget(self, now: int) -> None:
+        del self.uses[: bisect_right(self.uses, now - self.window)]
+
+
+class MovingWindows:
+    """The logs of one process, by key. Safe under threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._logs: dict[str, _Log] = {}
+        self._sweep_at = SMALLEST_SWEEP
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        """See ``Store.take``."""
+        with self._lock:
+            now = round(self._clock.now() * MICROSECONDS)
+            logs = [self._log(bucket, now) for bucket in buckets]
+            at = _first_room(buckets, logs, now)
+            taken = at == now or at - now < patience * MICROSECONDS
+            if taken:
+                for log in logs:
+                    insort(log.uses, at)
+            first, limit = logs[0], buckets[0].rate.amount
+            reset = first.uses[0] + first.window - now if first.uses else 0
+            remaining = max(0, limit - len(first.uses))
+            return Turn(taken, (at - now) / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
+
+    def _log(self, bucket: Bucket, now: int) -> _Log:
+        if bucket.key not in self._logs:
+            self._sweep(now)
+        log = self._logs.setdefault(bucket.key, _Log())
+        log.window = round(bucket.rate.window * MICROSECONDS)
+        log.forget(now)
+        return log
+
+    def _sweep(self, now: int) -> None:
+        """Whenever the number of logs has doubled, drop the empty ones."""
+        if len(self._logs) < self._sweep_at:
+            return
+        for log in self._logs.values():
+            log.forget(now)
+        self._logs = {key: log for key, log in self._logs.items() if log.uses}
+        self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._logs))
+
+
+def _first_room(buckets: Sequence[Bucket], logs: Sequence[_Log], now: int) -> int:
+    """The first instant from ``now`` on at which all have room for one more."""
+    at, looked_at = now, -1
+    while at != looked_at:
+        looked_at = at
+        for bucket, log in zip(buckets, logs, strict=True):
+            at = _room(log, bucket.rate.amount, at)
+    return at
+
+
+def _room(log: _Log, amount: int, at: int) -> int:
+    """The first instant from ``at`` on with fewer than ``amount`` uses less than a window away, before or after:
+    no span of a window's length that takes it in can then hold more than ``amount``.
+    """
+    while True:
+        begin, end = bisect_right(log.uses, at - log.window), bisect_left(log.uses, at + log.window)
+        over = end - begin - amount
+        if over < 0:
+            return at
+        at = log.uses[begin + over] + log.window
+
+
+# leases: So many at once: places that are held for a time, so that one whose holder died comes free by itself.
+
+
+class Leases:
+    """The places of one process, by key. Safe under threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._numbers = itertools.count()
+        self._held: dict[str, dict[str, float]] = {}  # key -> lease -> when it ends
+        self._lock = threading.Lock()
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        """See ``Store.enter``."""
+        now = self._clock.now()
+        with self._lock:
+            held = self._held.setdefault(key, {})
+            for lease in [lease for lease, ends in held.items() if ends <= now]:
+                del held[lease]
+            if len(held) >= most:
+                return None
+            lease = str(next(self._numbers))
+            held[lease] = now + ttl
+            return lease
+
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        """See ``Store.extend``."""
+        with self._lock:
+            if lease in self._held.get(key, {}):
+                self._held[key][lease] = self._clock.now() + ttl
+
+    def leave(self, key: str, lease: str) -> None:
+        """See ``Store.leave``."""
+        with self._lock:
+            self._held.get(key, {}).pop(lease, None)
+
+
+# lists: Lists of bounded length: what is pushed beyond it pushes the oldest out.
+
+
+class Lists:
+    """The lists of one process, by key. Safe under threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lists: dict[str, tuple[deque[bytes], float]] = {}  # and when it ends
+        self._lock = threading.Lock()
+
+    def push(self, key: str, values: Iterable[bytes], most: int, ttl: float) -> None:
+        """See ``Store.push``."""
+        now = self._clock.now()
+        with self._lock:
+            kept = self._lists.get(key)
+            values_kept = kept[0] if kept and kept[1] > now else deque[bytes](maxlen=most)
+            values_kept.extend(values)
+            self._lists[key] = values_kept, now + ttl
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        """See ``Store.latest``."""
+        with self._lock:
+            kept = self._lists.get(key)
+            return list(reversed(kept[0]))[:count] if kept and kept[1] > self._clock.now() else []

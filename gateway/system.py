@@ -1,0 +1,107 @@
+"""When nothing is left for one more connection: descriptors, memory, threads. That is our fault and no vendor's."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from pathlib import Path
+
+# resources: When nothing is left for one more connection: descriptors, memory, threads. That is our fault and no
+# vendor's.
+
+EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
+
+def is_exhaustion(error: BaseException) -> bool:
+    """Whether an error says that a resource of this process or machine is used up."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_MEMORY
+    if isinstance(error, OSError):
+        return error.errno in EXHAUSTION
+    if isinstance(error, RuntimeError):
+        return "start new thread" in str(error)  # CPython has no error of its own for it
+    return isinstance(error, MemoryError)
+
+
+def out_of_descriptors() -> bool:
+    """Whether nothing can be opened now; what fails for that reason inside a C library does not always say so."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return is_exhaustion(error)
+    return False
+
+
+# disk: What a disk does to us: which errors mean that it, or the process, has no room; and whether a folder has any.
+
+MIN_FREE_BYTES = 1024 * 1024
+#: What is wrong with a disk, by what the system says.
+SHORTAGES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file may not grow so large",
+    errno.EROFS: "the disk is read-only",
+    errno.EIO: "the disk failed",
+    errno.ESTALE: "the disk is gone",
+    errno.ENOTDIR: "a folder is gone",
+    errno.EACCES: "access is denied",
+    errno.EPERM: "access is denied",
+}
+
+
+def shortage(error: BaseException) -> str:
+    """Which part of ours is away or full, if that is what the error says; otherwise empty."""
+    if is_exhaustion(error):
+        return "descriptors, memory or threads are used up"
+    return SHORTAGES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+
+
+def disk_problem(path: Path) -> str:
+    """Why nothing can be written to this folder, or file, now; empty when it can. Asks, and writes nothing itself."""
+    while not path.exists() and path != path.parent:
+        path = path.parent  # it is made when it is needed
+    try:
+        disk = os.statvfs(path)
+    except OSError as error:
+        return f"It cannot be looked at: {error.strerror}."
+    if disk.f_flag & os.ST_RDONLY:
+        return "The disk is read-only."
+    if not os.access(path, os.W_OK):
+        return "It cannot be written to."
+    if disk.f_bavail * disk.f_frsize < MIN_FREE_BYTES:
+        return f"The disk has less than {MIN_FREE_BYTES // 1024} KiB left."
+    if disk.f_files and not disk.f_favail:
+        return "The disk has no room for another file."
+    return ""
+
+
+# regular_file: Files of an operator's, read so that none of them can hold up or fill the process.
+
+MAX_SECRET_BYTES = 1024 * 1024
+
+
+def read_regular(path: Path, max_bytes: int) -> bytes:
+    """The bytes of a file, symbolic links followed.
+
+    :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is larger than that.
+    """
+    _check(path.stat(), max_bytes)  # before it is opened, which alone may wait, or rewind a tape
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        _check(os.fstat(file.fileno()), max_bytes)
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:  # it grew
+        raise _too_large(max_bytes)
+    return content
+
+
+def _check(found: os.stat_result, max_bytes: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    if found.st_size > max_bytes:
+        raise _too_large(max_bytes)
+
+
+def _too_large(max_bytes: int) -> OSError:
+    return OSError(errno.EFBIG, f"it is larger than {max_bytes // 1024**2} MiB")

@@ -1,0 +1,77 @@
+"""What tools leave with us: JSON documents and files. ``owner`` is a caller's id, ``user:7`` or ``app:shop``."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import BigInteger, CheckConstraint, Dialect, String, Text, TypeDecorator, exists, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from models import postgresql
+from models.columns import now
+from models.database import Base
+
+
+class Json(TypeDecorator[Any]):
+    """Any JSON value, null too, kept as its text.
+
+    Not the database's JSON: SQLite has a number of that type be a 64-bit integer or a float, so 1.0 would become 1.
+    """
+
+    impl = Text
+    cache_ok = True
+    should_evaluate_none = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+class Document(Base):
+    __tablename__ = "documents"
+    __table_args__ = ({"sqlite_autoincrement": True},)  # or the next document would have a deleted one's ETag
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), unique=True)
+    value: Mapped[Any] = mapped_column(Json)
+    owner: Mapped[str] = mapped_column(String(80), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+    @classmethod
+    def named(cls, session: Session, key: str, *, lock: bool = False) -> Self | None:
+        query = select(cls).where(cls.key == key)
+        return session.scalar(query.with_for_update() if lock else query)
+
+
+class File(Base):
+    """A stored file. Its bytes are at a path made from ``stored_as``, which is ours; ``name`` is never used as one."""
+
+    __tablename__ = "files"
+    __table_args__ = (CheckConstraint("size >= 0", name="size"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    content_type: Mapped[str] = mapped_column(String(255))
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    stored_as: Mapped[str] = mapped_column(String(32), unique=True)
+    owner: Mapped[str] = mapped_column(String(80), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+
+    @classmethod
+    def used(cls, session: Session, owner: str) -> int:
+        """Bytes of all files of one owner, exact until the end of this transaction."""
+        postgresql.alone(session, f"files:{owner}")
+        return int(session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)) or 0)
+
+    @classmethod
+    def is_stored(cls, session: Session, stored_as: str) -> bool:
+        return bool(session.scalar(select(exists().where(cls.stored_as == stored_as))))

@@ -1,0 +1,106 @@
+"""Products, and the orders that take them out of stock."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, String, Text, insert, update
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+
+from models.columns import Money, now
+from models.database import Base
+from schemas.shop import ORDER_STATES
+
+
+class Product(Base):
+    """``version`` counts changes: it is the ETag, and a write that names an older one changes nothing."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        CheckConstraint("stock >= 0", name="stock"),
+        CheckConstraint("price >= 0", name="price"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    price: Mapped[Decimal] = mapped_column(Money, index=True)
+    description: Mapped[str] = mapped_column(Text, default="")
+    stock: Mapped[int] = mapped_column(BigInteger, default=0)
+    category: Mapped[str | None] = mapped_column(String(100), index=True)
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - how SQLAlchemy spells it
+
+    @property
+    def in_stock(self) -> bool:
+        return self.stock > 0
+
+    @classmethod
+    def added(cls, connection: Connection, given: Mapping[str, Any]) -> Any:
+        """A new product: what was given, what became of the rest. To have it read back takes as long as the insert."""
+        inserted = connection.execute(_INSERT, given)
+        known: Any = inserted.last_inserted_params()
+        key: Any = inserted.inserted_primary_key
+        return SimpleNamespace(**{**known, "id": key[0], "in_stock": known["stock"] > 0})
+
+    @classmethod
+    def take(cls, session: Session, product_id: int, quantity: int) -> bool:
+        """Take that many out of stock in one statement; false, and nothing taken, if there are not so many."""
+        enough = (cls.id == product_id, cls.stock >= quantity)
+        taken = {"stock": cls.stock - quantity, "version": cls.version + 1}
+        return session.execute(update(cls).where(*enough).values(taken).returning(cls.id)).first() is not None
+
+
+PRODUCTS = Base.metadata.tables["products"]
+_INSERT = insert(PRODUCTS)
+
+
+class Order(Base):
+    """What a user ordered, and what became of the payment.
+
+    pending -> paid | failed; unknown when the vendor was asked and no answer says which.
+    """
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        CheckConstraint(f"status IN {ORDER_STATES!r}", name="status"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    status: Mapped[str] = mapped_column(String(16), default="pending")
+    total: Mapped[Decimal] = mapped_column(Money)
+    via: Mapped[str | None] = mapped_column(String(130))  # service.method that charges, from the first try on
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    version: Mapped[int] = mapped_column(default=1)
+
+    items: Mapped[list[OrderLine]] = relationship(cascade="all, delete-orphan", order_by="OrderLine.id")
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every try to pay this order, and never that of the order with this id in another database."""
+        facts = f"{self.id} {self.user_id} {self.total} {self.created_at.isoformat()}"
+        return f"order-{self.id}-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
+
+
+class OrderLine(Base):
+    """``price`` is the product's when it was ordered."""
+
+    __tablename__ = "order_lines"
+    __table_args__ = (CheckConstraint("quantity > 0", name="quantity"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"), index=True)
+    product_id: Mapped[int] = mapped_column(ForeignKey("products.id"), index=True)
+    quantity: Mapped[int]
+    price: Mapped[Decimal] = mapped_column(Money)

@@ -1,0 +1,176 @@
+"""What ``POST /call`` takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from schemas.bounded import Bounded, Many
+from schemas.fields import MOST_ITEMS, Number
+from schemas.params import JsonType
+
+# call: What ``POST /call`` takes.
+
+NAME = validate.Length(min=1, max=64)
+
+
+class CallSchema(Bounded):
+    class Meta:
+        unknown = RAISE
+
+    service = fields.String(required=True, validate=NAME)
+    method = fields.String(required=True, validate=NAME)
+    params = fields.Dict(load_default=dict)
+
+
+# batch: What ``POST /batch`` takes.
+
+MOST_CALLS = 20
+
+
+class BatchCallSchema(CallSchema):
+    id = fields.String(required=True, validate=validate.Length(min=1, max=64))
+    optional = JsonType("boolean", load_default=False, metadata={"type": "boolean"})
+
+
+class BatchSchema(Bounded):
+    class Meta:
+        unknown = RAISE
+
+    calls = Many(fields.Nested(BatchCallSchema), required=True, validate=validate.Length(min=1, max=MOST_CALLS))
+
+    @validates_schema(skip_on_field_errors=True)
+    def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        seen: set[str] = set()
+        for place, each in enumerate(data["calls"]):
+            if each["id"] in seen:
+                raise ValidationError({"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}})
+            seen.add(each["id"])
+
+
+# services: What ``/services`` answers.
+
+
+class MethodOut(Schema):
+    name = fields.String()
+    verb = fields.String()
+    summary = fields.String()
+    params = fields.Dict(metadata={"description": "OpenAPI keywords by parameter name."})
+
+
+class ServiceOut(Schema):
+    name = fields.String()
+    health = fields.String(metadata={"description": "up, down, or unknown where nothing probes it."})
+    breaker = fields.String(metadata={"description": "closed, open or half_open."})
+    methods = fields.List(fields.Nested(MethodOut))
+    proxy = fields.List(
+        fields.String(), metadata={"description": "Paths that may be called as they are; * stands for anything."}
+    )
+
+
+class ServiceListOut(Schema):
+    items = fields.List(fields.Nested(ServiceOut))
+    total = fields.Integer()
+
+
+# status: What ``/status`` answers.
+
+
+class CatalogOut(Schema):
+    version = fields.String(metadata={"description": "The beginning of its text's SHA-256."})
+    taken_at = fields.DateTime(metadata={"description": "Since when it serves."})
+    reloads = fields.Integer(metadata={"description": "How many took another's place in the worker that answers."})
+    error = fields.String(metadata={"description": "Why the source's present text does not serve; empty when it does."})
+
+
+class MinuteOut(Schema):
+    ago = fields.Integer(metadata={"description": "Minutes; 0 is the one that runs."})
+    calls = fields.Integer()
+    failed = fields.Integer(metadata={"description": "By the gateway's or the service's fault."})
+    p50_ms = fields.Float()
+    p99_ms = fields.Float()
+
+
+class ServiceStatusOut(Schema):
+    name = fields.String()
+    health = fields.String(metadata={"description": "up, down, or unknown where nothing probes it."})
+    breaker = fields.String(metadata={"description": "closed, open or half_open."})
+    calls = fields.Integer(metadata={"description": "Over the last five minutes, as all that follows."})
+    rate = fields.Float(metadata={"description": "Calls a second."})
+    failed = fields.Float(metadata={"description": "The share that the gateway or the service failed, 0 to 1."})
+    p50_ms = fields.Float(allow_none=True)
+    p99_ms = fields.Float(allow_none=True)
+    minutes = fields.List(fields.Nested(MinuteOut), metadata={"description": "Those of the last hour with calls."})
+
+
+class FaultsOut(Schema):
+    none = fields.Integer(metadata={"description": "Calls that succeeded."})
+    caller = fields.Integer()
+    gateway = fields.Integer()
+    downstream = fields.Integer()
+
+
+class StatusOut(Schema):
+    catalog = fields.Nested(CatalogOut)
+    faults = fields.Nested(FaultsOut, metadata={"description": "Calls of the last hour, by whose fault they failed."})
+    services = fields.List(fields.Nested(ServiceStatusOut))
+
+
+# records: What ``/calls`` takes and answers.
+
+
+class RecentArgs(Bounded):
+    failed = fields.Boolean(
+        load_default=False,
+        truthy={"true", "1"},
+        falsy={"false", "0"},
+        metadata={"description": "Only those that failed."},
+    )
+    limit = Number(1, MOST_ITEMS, load_default=20)
+
+
+class AttemptOut(Schema):
+    number = fields.Integer()
+    called = fields.String(metadata={"description": "service.method; another's where a fallback was asked."})
+    host = fields.String()
+    status = fields.Integer(allow_none=True, metadata={"description": "The service's, if it answered."})
+    code = fields.Integer()
+    type = fields.String(allow_none=True)
+    started_ms = fields.Float(metadata={"description": "From the beginning of the call."})
+    elapsed_ms = fields.Float()
+    first_byte_ms = fields.Float(allow_none=True)
+
+
+class EventOut(Schema):
+    at_ms = fields.Float()
+    what = fields.String(metadata={"description": "Such as retry, cache, breaker, token, fallback."})
+    detail = fields.String()
+
+
+class RecordOut(Schema):
+    request_id = fields.String()
+    trace_id = fields.String()
+    caller = fields.String()
+    service = fields.String()
+    method = fields.String()
+    code = fields.Integer()
+    type = fields.String(allow_none=True)
+    source = fields.String(allow_none=True)
+    started_at = fields.DateTime()
+    elapsed_ms = fields.Float()
+    cache = fields.String(allow_none=True)
+    fallback = fields.String(allow_none=True)
+    replayed = fields.Boolean()
+    attempts = fields.List(fields.Nested(AttemptOut))
+    events = fields.List(fields.Nested(EventOut))
+    params = fields.Dict(allow_none=True, metadata={"description": "Masked; null where they are too large."})
+
+
+class CallRecordOut(RecordOut):
+    more = fields.List(fields.Nested(RecordOut), metadata={"description": "The others of a batch or an aggregate."})
+
+
+class RecordListOut(Schema):
+    items = fields.List(fields.Nested(RecordOut))
