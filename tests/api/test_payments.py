@@ -508,7 +508,7 @@ def test_of_parallel_pays_one_charges_and_the_others_are_409(shop: Shop, box: Sa
 
 def test_no_connection_to_the_database_is_held_while_the_vendor_is_asked(shop: Shop, monkeypatch) -> None:
     gateway, held = shop.app.extensions["postern"].gateway, []
-    real = gateway.messages
+    real = gateway.call
 
     def call(asked: Any) -> Any:
         held.append(shop.database.engine.pool.checkedout())
@@ -533,7 +533,7 @@ def test_a_crash_in_the_middle_leaves_an_order_that_can_be_explained_and_settled
 ) -> None:
     order = shop.order()
     gateway = shop.app.extensions["postern"].gateway
-    real = gateway.messages
+    real = gateway.call
 
     def dies(call: Any) -> Any:
         if reached_the_vendor:

@@ -25,7 +25,7 @@ CODE = """
 import resource
 import sys
 import threading
-from gateway.catalog import Tls
+from gateway.catalog.model import Tls
 from gateway.http.certificates import Certificates, Trust
 from gateway.clock import SystemClock
 from gateway.http.connection import Connector
