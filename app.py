@@ -51,7 +51,9 @@ class App(Flask):
         return func
 
 
-def create_app(settings: Settings | None = None, clock: Clock | None = None, *, serves: bool = True) -> Flask:
+def create_app(
+    settings: Settings | None = None, clock: Clock | None = None, *, serves: bool = True
+) -> Flask:
     """Postern as a WSGI application.
 
     :param settings: from the environment unless given.
@@ -103,12 +105,16 @@ def _watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watc
 
 
 def _gateway(watcher: Watcher, shared: GatewayParts, settings: Settings) -> Gateway:
-    client = Client(shared.clock, Resolver(shared.clock), settings.outbound, _tls_warning(shared.log))
+    client = Client(
+        shared.clock, Resolver(shared.clock), settings.outbound, _tls_warning(shared.log)
+    )
     parts = replace(shared, client=client, dumps=settings.log_level == "debug")
     made = Gateway(watcher.load(), parts)
     made.follow(watcher)
     if settings.otlp_endpoint:  # an extra, which is not loaded otherwise
-        made.records.exporter = import_module("gateway.telemetry.spans").Spans(settings.otlp_endpoint)
+        made.records.exporter = import_module("gateway.telemetry.spans").Spans(
+            settings.otlp_endpoint
+        )
     return made
 
 

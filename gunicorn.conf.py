@@ -30,14 +30,20 @@ from server.worker import Worker
 
 gevent.config.resolver = Resolver  # before the first look-up
 allocator.give_back_large_blocks()
-gc.set_threshold(50_000, 20, 50)  # a large catalog is loaded a third faster, a call disturbed less often
+gc.set_threshold(
+    50_000, 20, 50
+)  # a large catalog is loaded a third faster, a call disturbed less often
 try:  # here and not only in each worker, or gunicorn would start failing workers for ever
     _settings = Settings.from_env()
     AccessTokens(_settings, SystemClock())  # reads the key files
     _masker = Masker()
     _log = logs.configure(_settings.log_level, _masker, sys.stdout.buffer)
-    _source = open_source(_settings.catalog, _settings.environ, SystemClock(), _masker, native.aside)
-    _watcher = Watcher.of(_source, _settings.environ, _settings.catalog_copy, clock=SystemClock(), log=_log)
+    _source = open_source(
+        _settings.catalog, _settings.environ, SystemClock(), _masker, native.aside
+    )
+    _watcher = Watcher.of(
+        _source, _settings.environ, _settings.catalog_copy, clock=SystemClock(), log=_log
+    )
     _watcher.load()
     _source.close()
 except (SettingsError, CatalogError) as error:
@@ -47,7 +53,9 @@ _descriptors = descriptors.raise_limit()
 wsgi_app = "wsgi:app"
 bind = _settings.bind
 workers = _settings.web_concurrency
-worker_class = Worker  # gevent: one worker holds thousands of slow calls, at half the CPU of a thread each
+worker_class = (
+    Worker  # gevent: one worker holds thousands of slow calls, at half the CPU of a thread each
+)
 worker_connections = descriptors.connections_within(_descriptors)
 keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an idle connection
 graceful_timeout = 30 + _settings.drain_seconds
@@ -89,7 +97,9 @@ def when_ready(server):
 
 def pre_fork(server, worker):
     taken = {each.slot for each in server.WORKERS.values()}
-    worker.slot = next(slot for slot in itertools.count() if slot not in taken)  # a successor counts on in its place
+    worker.slot = next(
+        slot for slot in itertools.count() if slot not in taken
+    )  # a successor counts on in its place
 
 
 def post_fork(server, worker):
@@ -113,6 +123,8 @@ def post_worker_init(worker):
     gc.collect()
     gc.freeze()  # what was made at start stays; the collector need not look at it for every call
     worker.wsgi.extensions["postern"].gateway.start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the master tells its workers
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C reaches the whole group; the master tells its workers
     if worker.age == 1:
         print(f"Postern listens on http://{bind}", flush=True)  # noqa: T201

@@ -94,7 +94,9 @@ def request_timeout() -> float | None:
         return None
     seconds = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not 0 < seconds < math.inf:
-        raise fields_error("X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."])
+        raise fields_error(
+            "X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."]
+        )
     return seconds
 
 
@@ -113,7 +115,9 @@ def tell_attempts(response: Response) -> Response:
         if trace.replayed:
             response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
-        response.headers["Server-Timing"] = f"total;dur={here.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+        response.headers["Server-Timing"] = (
+            f"total;dur={here.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+        )
     return response
 
 

@@ -6,7 +6,14 @@ import sqlite3
 
 from flask import Flask, Response, g, request
 from marshmallow import ValidationError
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
@@ -36,7 +43,9 @@ READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
 def register(app: Flask) -> None:
     """Have Flask answer each of them with the envelope."""
     app.register_error_handler(GatewayError, answer)
-    app.register_error_handler(ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict)))
+    app.register_error_handler(
+        ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict))
+    )
     app.register_error_handler(IntegrityError, clash)
     for away in (OperationalError, InterfaceError, InternalError, PoolTimeout):
         app.register_error_handler(away, database_away)
@@ -74,19 +83,28 @@ def clash(error: IntegrityError) -> Response:
 def database_away(error: SQLAlchemyError) -> Response:
     """-5001: nothing was kept, and the same request may do better in a moment."""
     cause = getattr(error, "orig", None)
-    if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:  # a wrong statement, not a database away
+    if (
+        getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR
+    ):  # a wrong statement, not a database away
         return unforeseen(error)
     if isinstance(error, InternalError) and getattr(cause, "sqlstate", None) != READ_ONLY:
         return unforeseen(error)
     told = cause or error  # not the whole of it: that quotes the statement and its values
-    parts().log.error("database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told))
+    parts().log.error(
+        "database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told)
+    )
     return answer(DatabaseAway(retry_after=1))
 
 
 def write_unknown(error: CommitUnknown) -> Response:
     """-5002: who sends it again without a look may do it twice."""
     cause = getattr(error.__cause__, "orig", error)
-    parts().log.error("database", request_id=g.get("request_id"), kind=type(cause).__name__, error=f"COMMIT: {cause}")
+    parts().log.error(
+        "database",
+        request_id=g.get("request_id"),
+        kind=type(cause).__name__,
+        error=f"COMMIT: {cause}",
+    )
     return answer(WriteUnknown(repeatable=g.get("repeatable", False)))
 
 
@@ -96,7 +114,9 @@ def no_room(error: Exception) -> Response:
     if not problem:
         return unforeseen(error)
     path = path_shown(request.path)
-    parts().log.error("no_room", request_id=g.get("request_id"), path=path, problem=problem, error=str(error))
+    parts().log.error(
+        "no_room", request_id=g.get("request_id"), path=path, problem=problem, error=str(error)
+    )
     return answer(NoRoom())
 
 
@@ -108,9 +128,13 @@ def unfit(error: DataError) -> Response:
 
 
 def _forget_routing(_: BaseException | None) -> None:
-    request.routing_exception = None  # its traceback has the request, which would stay until garbage is collected
+    request.routing_exception = (
+        None  # its traceback has the request, which would stay until garbage is collected
+    )
 
 
 def unforeseen(error: Exception) -> Response:
-    parts().log.error("unforeseen", request_id=g.get("request_id"), path=path_shown(request.path), exc_info=error)
+    parts().log.error(
+        "unforeseen", request_id=g.get("request_id"), path=path_shown(request.path), exc_info=error
+    )
     return answer(GatewayError())

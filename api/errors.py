@@ -136,7 +136,9 @@ class WriteUnknown(GatewayError):
 
     def __init__(self, *, repeatable: bool = False) -> None:
         super().__init__(
-            "Whether this was stored is unknown; send it again under the same key." if repeatable else None
+            "Whether this was stored is unknown; send it again under the same key."
+            if repeatable
+            else None
         )
         self.retryable = repeatable  # type: ignore[misc]
 
@@ -182,19 +184,27 @@ def answer(error: GatewayError, data: Any = None) -> Response:
     body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
     response = Response(body, status_of(error), mimetype="application/json")
     wait = error.retry_after
-    if wait is None and isinstance(error, QuotaExceeded | VendorCircuitOpen | VendorUnhealthy | Unavailable):
+    if wait is None and isinstance(
+        error, QuotaExceeded | VendorCircuitOpen | VendorUnhealthy | Unavailable
+    ):
         wait = 1.0  # a vendor need not say when it can be asked again, nor a disk when it has space
     if wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, RateLimited) and error.limit is not None:
-        told = {"Limit": str(error.limit), "Remaining": "0", "Reset": response.headers["Retry-After"]}
+        told = {
+            "Limit": str(error.limit),
+            "Remaining": "0",
+            "Reset": response.headers["Retry-After"],
+        }
         response.headers.update({f"RateLimit-{name}": text for name, text in told.items()})
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXIED):
         response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
     if error.not_again:
-        response.headers["X-Should-Retry"] = "false"  # or OpenAI's and Anthropic's SDKs send it up to three times
+        response.headers["X-Should-Retry"] = (
+            "false"  # or OpenAI's and Anthropic's SDKs send it up to three times
+        )
     if isinstance(error, BrokenBody):
         response.headers["Connection"] = "close"
     if isinstance(error, RangeNotSatisfiable):
@@ -213,7 +223,11 @@ def status_of(error: GatewayError) -> int:
 
 def describe(error: GatewayError) -> dict[str, Any]:
     """The envelope's ``error``: what kind, whose fault, whether another try makes sense."""
-    told: dict[str, Any] = {"type": error.type, "source": error.source, "retryable": error.retryable}
+    told: dict[str, Any] = {
+        "type": error.type,
+        "source": error.source,
+        "retryable": error.retryable,
+    }
     if error.service:
         told["service"] = error.service
     if error.method:
@@ -244,7 +258,10 @@ def _first_fields(fields: Fields) -> tuple[dict[str, Any], int]:
 def _problems(fields: Fields, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
     for name, problem in fields.items():
         text = str(name)
-        within = (*path, text if len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS] + "…")
+        within = (
+            *path,
+            text if len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS] + "…",
+        )
         if isinstance(problem, dict):
             yield from _problems(problem, within)
         else:

@@ -52,7 +52,11 @@ def database_problem() -> str:
             return problem
     except SQLAlchemyError as error:
         return type(error).__name__
-    return "" if revision == migrate.newest() else "It is not at this version's tables; run: flask db upgrade"
+    return (
+        ""
+        if revision == migrate.newest()
+        else "It is not at this version's tables; run: flask db upgrade"
+    )
 
 
 def is_there(store: Store) -> bool:

@@ -37,7 +37,9 @@ def configure(level: str, masker: Masker, stream: BinaryIO) -> Any:
             structlog.processors.format_exc_info,
             render,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.getLevelNamesMapping()[level.upper()]
+        ),
         logger_factory=structlog.BytesLoggerFactory(stream),
         cache_logger_on_first_use=True,
     )
@@ -60,7 +62,9 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     here, asked = behind(g), behind(request)
-    response.headers.setdefault("X-Request-ID", here.request_id)  # a proxied answer may have its own
+    response.headers.setdefault(
+        "X-Request-ID", here.request_id
+    )  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
     elapsed_ms = here.elapsed_ms()
     made = parts()

@@ -36,16 +36,24 @@ def count_request(counts: Metrics, asked: Request, status: int, seconds: float) 
 def _may_look() -> bool:
     """What comes through a proxy that is not in TRUSTED_PROXIES comes from who knows where, not from loopback."""
     settings = parts().settings
-    if not settings.trusted_proxies and ("X-Forwarded-For" in request.headers or "Forwarded" in request.headers):
+    if not settings.trusted_proxies and (
+        "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    ):
         return False
     if request.environ[CONCEALED]:
         return False
     address = ip_address(request.environ["REMOTE_ADDR"])
-    return address.is_loopback or any(address in ip_network(each, strict=False) for each in settings.metrics_allow)
+    return address.is_loopback or any(
+        address in ip_network(each, strict=False) for each in settings.metrics_allow
+    )
 
 
 def _states() -> Iterator[Metric]:
     yield from parts().gateway.states()
-    yield GaugeMetricFamily("postern_database_up", "Whether it answers.", float(not database_problem()))
+    yield GaugeMetricFamily(
+        "postern_database_up", "Whether it answers.", float(not database_problem())
+    )
     if parts().settings.redis_url:
-        yield GaugeMetricFamily("postern_redis_up", "Whether it answers.", float(is_there(parts().store)))
+        yield GaugeMetricFamily(
+            "postern_redis_up", "Whether it answers.", float(is_there(parts().store))
+        )

@@ -47,7 +47,11 @@ class _Search:
             target, rest = ("/".join(parts), []) if part.final else (parts[0], parts[1:])
             match = re.compile(part.content).match(target)
             if match:
-                taken = [text for name, text in match.groupdict().items() if name.startswith("__werkzeug_")]
+                taken = [
+                    text
+                    for name, text in match.groupdict().items()
+                    if name.startswith("__werkzeug_")
+                ]
                 found = self.find(following, rest, values + taken)
             if found:
                 return found
@@ -57,7 +61,9 @@ class _Search:
 class Matcher(StateMachineMatcher):
     """For rules of which none ends in a slash; a doubled slash is an unknown path."""
 
-    def match(self, domain: str, path: str, method: str, websocket: bool) -> tuple[Rule, MutableMapping[str, Any]]:
+    def match(
+        self, domain: str, path: str, method: str, websocket: bool
+    ) -> tuple[Rule, MutableMapping[str, Any]]:
         search = _Search(method, websocket)
         found = search.find(self._root, [domain, *path.split("/")], [])
         if found is None:

@@ -47,5 +47,8 @@ def _value(outcome: tuple[T | None, BaseException | None]) -> T:
         try:
             raise error
         finally:
-            del error, outcome  # the traceback has this frame: both would stay until garbage is collected
+            del (
+                error,
+                outcome,
+            )  # the traceback has this frame: both would stay until garbage is collected
     return result  # type: ignore[return-value]

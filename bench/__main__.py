@@ -14,9 +14,22 @@ START = {
     "postern": lambda yard: yard.postern(),
     "aiohttp": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_aiohttp:app"),
     "httpx": lambda yard: yard.uvicorn(HTTPX, "fastapi_httpx:app"),
-    "requests": lambda yard: yard.gunicorn("Flask + requests", "flask_requests:app", "gthread", "--threads", "16"),
+    "requests": lambda yard: yard.gunicorn(
+        "Flask + requests", "flask_requests:app", "gthread", "--threads", "16"
+    ),
 }
-PACKAGES = ("flask", "gunicorn", "gevent", "fastapi", "uvicorn", "uvloop", "httptools", "httpx", "aiohttp", "requests")
+PACKAGES = (
+    "flask",
+    "gunicorn",
+    "gevent",
+    "fastapi",
+    "uvicorn",
+    "uvloop",
+    "httptools",
+    "httpx",
+    "aiohttp",
+    "requests",
+)
 
 
 def calls(yard: Yard, server: Server, number: int, concurrency: int) -> Round:
@@ -29,7 +42,15 @@ def calls(yard: Yard, server: Server, number: int, concurrency: int) -> Round:
 
 
 def table(rounds: dict[str, list[Round]]) -> str:
-    head = ["server", "CPU µs/call, median (min-max)", "calls/s", "p50 ms", "p99 ms", f"to {AIOHTTP}", f"to {HTTPX}"]
+    head = [
+        "server",
+        "CPU µs/call, median (min-max)",
+        "calls/s",
+        "p50 ms",
+        "p99 ms",
+        f"to {AIOHTTP}",
+        f"to {HTTPX}",
+    ]
     rows = [
         [
             name,
@@ -37,7 +58,10 @@ def table(rounds: dict[str, list[Round]]) -> str:
             f"{statistics.median(one.load.rate for one in each):.0f}",
             f"{statistics.median(one.load.p50 for one in each):.1f}",
             f"{statistics.median(one.load.p99 for one in each):.1f}",
-            *(ratio(each, rounds[to]) if to in rounds and to != name else "-" for to in (AIOHTTP, HTTPX)),
+            *(
+                ratio(each, rounds[to]) if to in rounds and to != name else "-"
+                for to in (AIOHTTP, HTTPX)
+            ),
         ]
         for name, each in rounds.items()
     ]
@@ -62,7 +86,9 @@ def run(options: argparse.Namespace) -> str:
         rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
         for number, turn in enumerate(turns(servers, options.rounds), 1):
             for server in turn:
-                rounds[server.name].append(calls(made, server, options.requests, options.concurrency))
+                rounds[server.name].append(
+                    calls(made, server, options.requests, options.concurrency)
+                )
             told = ", ".join(f"{name} {each[-1].cpu:.0f}" for name, each in rounds.items())
             print(f"round {number}/{options.rounds}: {told}", file=sys.stderr)
     return f"{table(rounds)}\n\n{facts(options)}"
@@ -70,7 +96,9 @@ def run(options: argparse.Namespace) -> str:
 
 def arguments() -> argparse.Namespace:
     made = parser("bench", __doc__, rounds=7, requests=1000, most=20000)
-    made.add_argument("--only", nargs="+", choices=START, default=list(START), metavar="|".join(START))
+    made.add_argument(
+        "--only", nargs="+", choices=START, default=list(START), metavar="|".join(START)
+    )
     options = made.parse_args()
     options.only = list(dict.fromkeys(options.only))
     if options.write and len(options.only) < len(START):

@@ -26,7 +26,10 @@ class Ask:
         if not self.body:
             return f"{head}\r\n".encode()
         body = json.dumps(self.body(number, mark)).encode()
-        return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        return (
+            f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
 
     def answered(self, head: bytes, body: bytes, number: int) -> bool:
         if not head.startswith(b"HTTP/1.1 %d " % self.status):
@@ -61,7 +64,9 @@ ASKS = {
     "call": Ask(lambda number: "/api/v1/call/wechat/send_msg", lambda data, number: True, _message),
     "create": Ask(
         lambda number: PRODUCTS,
-        lambda data, number: set(data) == FIELDS and data["price"] == f"{number}.50" and data["stock"] == number,
+        lambda data, number: (
+            set(data) == FIELDS and data["price"] == f"{number}.50" and data["stock"] == number
+        ),
         _product,
         201,
     ),
@@ -71,5 +76,7 @@ ASKS = {
         lambda number: f"{PRODUCTS}/{1 + number % ROWS}",
         lambda data, number: set(data) == FIELDS and data["id"] == 1 + number % ROWS,
     ),
-    "item": Ask(lambda number: f"{PRODUCTS}/7", lambda data, number: set(data) == FIELDS and data["id"] == 7),
+    "item": Ask(
+        lambda number: f"{PRODUCTS}/7", lambda data, number: set(data) == FIELDS and data["id"] == 7
+    ),
 }

@@ -15,7 +15,10 @@ ROUNDS = 50
 
 def took(server: Server, connection: http.client.HTTPConnection, fault: str) -> float:
     """Seconds for one batch, all of whose calls succeed."""
-    calls = [{"id": str(n), "service": "demo", "method": "misbehave", "params": {"fault": fault}} for n in range(CALLS)]
+    calls = [
+        {"id": str(n), "service": "demo", "method": "misbehave", "params": {"fault": fault}}
+        for n in range(CALLS)
+    ]
     headers = {"Authorization": f"Bearer {server.token}", "Content-Type": "application/json"}
     began = time.perf_counter()
     connection.request("POST", "/api/v1/batch", json.dumps({"calls": calls}), headers)
@@ -31,12 +34,17 @@ def main() -> None:
         server = yard.postern()
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
         faults = {"at once": "delay=0", f"{SLOW * 1000:.0f} ms": f"delay={SLOW}"}
-        rounds = {name: [took(server, connection, fault) for _ in range(ROUNDS)] for name, fault in faults.items()}
+        rounds = {
+            name: [took(server, connection, fault) for _ in range(ROUNDS)]
+            for name, fault in faults.items()
+        }
     medians = {name: statistics.median(each) * 1000 for name, each in rounds.items()}
     for name, each in medians.items():
         print(f"{CALLS} calls that take {name}: {each:.1f} ms")
     own, whole = medians.values()
-    print(f"beyond the gateway's own {own:.1f} ms: {(whole - own) / (SLOW * 1000):.2f} x {SLOW * 1000:.0f} ms")
+    print(
+        f"beyond the gateway's own {own:.1f} ms: {(whole - own) / (SLOW * 1000):.2f} x {SLOW * 1000:.0f} ms"
+    )
 
 
 if __name__ == "__main__":

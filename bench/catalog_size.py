@@ -89,14 +89,21 @@ def load(text: str) -> Load:
     gc.set_threshold(50_000, 20, 50)
     clock, wall, cpu = SystemClock(), time.perf_counter(), time.process_time()
     catalog = load_catalog(text, "services.yaml", {})
-    Gateway(catalog, Parts.over(MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()))
+    Gateway(
+        catalog,
+        Parts.over(
+            MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()
+        ),
+    )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Load(wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 def loads(text: str, times: int) -> list[Load]:
     """Each in a process of its own."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(
+        1, multiprocessing.get_context("spawn"), max_tasks_per_child=1
+    ) as pool:
         return [pool.submit(load, text).result() for _ in range(times)]
 
 
@@ -143,7 +150,9 @@ def reload(server: Server, file: Path, text: str) -> Reload:
     return Reload(took, max(answers), statistics.median(answers))
 
 
-def told(loaded: list[Load], rounds: dict[str, list[Round]], sizes: list[float], reloads: list[Reload]) -> str:
+def told(
+    loaded: list[Load], rounds: dict[str, list[Round]], sizes: list[float], reloads: list[Reload]
+) -> str:
     head = ["catalog", "CPU µs/call, median (min-max)", "to the small one", "MiB of the worker"]
     rows = [
         [name, spread([one.cpu for one in each]), ratio(each, rounds[SMALL]), f"{size:.0f}"]
@@ -151,7 +160,10 @@ def told(loaded: list[Load], rounds: dict[str, list[Round]], sizes: list[float],
     ]
     wall, most = spread([each.wall for each in loaded], 1), max(each.most for each in loaded)
     took, cpu = spread([each.took for each in reloads], 1), spread([each.cpu for each in loaded], 1)
-    longest, median = max(each.longest for each in reloads), statistics.median(each.median for each in reloads)
+    longest, median = (
+        max(each.longest for each in reloads),
+        statistics.median(each.median for each in reloads),
+    )
     return (
         f"{report.table(head, rows)}\n\n"
         f"{SERVICES * METHODS:,} methods of {SERVICES} services load in {cpu} s of CPU, "
@@ -170,10 +182,15 @@ def run(options: argparse.Namespace) -> str:
         rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
         for each in turns(servers, options.rounds):
             for server in each:
-                rounds[server.name].append(measure(server, "call", options.requests, options.concurrency))
+                rounds[server.name].append(
+                    measure(server, "call", options.requests, options.concurrency)
+                )
         file = made.folder / f"{LARGE}.yaml"
         text = file.read_text()
-        reloads = [reload(servers[1], file, text.replace(" of 0\n", f" of 0, {turn}\n")) for turn in range(3)]
+        reloads = [
+            reload(servers[1], file, text.replace(" of 0\n", f" of 0, {turn}\n"))
+            for turn in range(3)
+        ]
         sizes = [resident(server) for server in servers]
         loaded = loads(text, 3)
     if min(each.cpu for each in loaded) > ALLOWED:
@@ -182,7 +199,9 @@ def run(options: argparse.Namespace) -> str:
 
 
 def main() -> None:
-    options = parser("bench.catalog_size", __doc__, rounds=7, requests=1000, most=20000).parse_args()
+    options = parser(
+        "bench.catalog_size", __doc__, rounds=7, requests=1000, most=20000
+    ).parse_args()
     publish(lambda: run(options), "bench:catalog", write=options.write)
 
 

@@ -71,7 +71,9 @@ def report(what: str, latencies: list[float]) -> None:
     milliseconds = [seconds * 1000 for seconds in latencies]
     median, slowest = statistics.median(milliseconds), max(milliseconds)
     p99 = statistics.quantiles(milliseconds, n=100)[98]
-    print(f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms")
+    print(
+        f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms"
+    )
 
 
 def main() -> int:
@@ -81,7 +83,9 @@ def main() -> int:
     opened = multiprocessing.Value("i", 0)
     with tempfile.TemporaryDirectory() as folder, Sandbox() as box:
         live = Live(Path(folder), catalog_for(box)).start()
-        strangers = multiprocessing.Process(target=be_crowd, args=(live.port, drippers, opened), daemon=True)
+        strangers = multiprocessing.Process(
+            target=be_crowd, args=(live.port, drippers, opened), daemon=True
+        )
         try:
             token = live.token()
             report("alone", calls(live.url, token, SECONDS / 3))

@@ -53,7 +53,9 @@ def fill(url: str, rows: int) -> None:
 def client(url: str) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
     """The app over its WSGI interface, and a user's token."""
     secret = Secret("only for this benchmark, 32 bytes or more")
-    settings = Settings(database_url=url, jwt_secret=secret, log_level="error", access_token_ttl=86400)
+    settings = Settings(
+        database_url=url, jwt_secret=secret, log_level="error", access_token_ttl=86400
+    )
     app = create_app(settings)
     made = app.test_client()
     login = made.post("/api/v1/login", json={"username": "bench", "password": PASSWORD})
@@ -87,8 +89,14 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
 
 def run(rows: int, times: int) -> str:
     results = {}
-    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Server(Path(folder)) as server:
-        for name, url in (("SQLite", f"sqlite:///{folder}/postern.db"), ("PostgreSQL", server.url("postgres"))):
+    with (
+        tempfile.TemporaryDirectory(prefix="postern-bench-") as folder,
+        Server(Path(folder)) as server,
+    ):
+        for name, url in (
+            ("SQLite", f"sqlite:///{folder}/postern.db"),
+            ("PostgreSQL", server.url("postgres")),
+        ):
             began = time.monotonic()
             fill(url, rows)
             print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -110,7 +118,12 @@ def main() -> None:
     options = parser.parse_args()
     if options.rows < FAR * LIMIT or options.times < 1:
         parser.error(f"--rows must be at least {FAR * LIMIT}, --times at least 1")
-    publish(lambda: run(options.rows, options.times), "bench:lists", write=options.write, failures=(PostgresError,))
+    publish(
+        lambda: run(options.rows, options.times),
+        "bench:lists",
+        write=options.write,
+        failures=(PostgresError,),
+    )
 
 
 if __name__ == "__main__":

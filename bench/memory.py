@@ -83,7 +83,9 @@ def measure(live: Live) -> float:
     worker = Worker(live)
     return max(
         worker.stage("5 MB answers", lambda _: live.call("large.get").status_code, 600, 200),
-        worker.stage("over-size answers", lambda _: live.call("oversize.get").status_code, 200, 502),
+        worker.stage(
+            "over-size answers", lambda _: live.call("oversize.get").status_code, 200, 502
+        ),
         worker.stage("gzip bombs", lambda _: live.call("bomb.get").status_code, 120, 502),
         worker.stage("small calls", small, 20_000, None),
     )

@@ -45,11 +45,20 @@ def clear(database: Path) -> None:
 
 
 def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
-    head = ["CPU µs/request, median (min-max)", POSTERN, FASTAPI, DJANGO, f"to {FASTAPI}", f"to {DJANGO}"]
+    head = [
+        "CPU µs/request, median (min-max)",
+        POSTERN,
+        FASTAPI,
+        DJANGO,
+        f"to {FASTAPI}",
+        f"to {DJANGO}",
+    ]
     rows = []
     for kind, each in rounds.items():
         cpu = [spread([one.cpu for one in each[name]]) for name in (POSTERN, FASTAPI, DJANGO)]
-        rows.append([KINDS[kind], *cpu, *(ratio(each[POSTERN], each[peer]) for peer in (FASTAPI, DJANGO))])
+        rows.append(
+            [KINDS[kind], *cpu, *(ratio(each[POSTERN], each[peer]) for peer in (FASTAPI, DJANGO))]
+        )
     return report.table(head, rows)
 
 
@@ -75,7 +84,9 @@ def run(options: argparse.Namespace) -> str:
         for number, turn in enumerate(turns(servers, options.rounds), 1):
             for kind, each in rounds.items():
                 for server in turn:
-                    each[server.name].append(measure(server, kind, options.requests, options.concurrency))
+                    each[server.name].append(
+                        measure(server, kind, options.requests, options.concurrency)
+                    )
                     clear(made.database)
                 told = ", ".join(f"{name} {done[-1].cpu:.0f}" for name, done in each.items())
                 print(f"round {number}/{options.rounds}, {KINDS[kind]}: {told}", file=sys.stderr)
@@ -84,7 +95,9 @@ def run(options: argparse.Namespace) -> str:
 
 def arguments() -> argparse.Namespace:
     made = parser("bench.products", __doc__, rounds=5, requests=400, most=ROWS - PAGE)
-    made.add_argument("--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS))
+    made.add_argument(
+        "--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS)
+    )
     options = made.parse_args()
     options.only = [kind for kind in KINDS if kind in options.only]
     if options.write and len(options.only) < len(KINDS):

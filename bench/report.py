@@ -34,5 +34,7 @@ def write(mark: str, text: str, path: Path = ROOT / "docs" / "speed.md") -> None
     marked = re.compile(rf"(?<=<!-- {mark} -->\n).*?(?=<!-- /{mark} -->)", re.DOTALL)
     new, count = marked.subn(lambda _: f"{text}\n", path.read_text())
     if count != 1:
-        raise BenchError(f"{path.name} must have <!-- {mark} --> and <!-- /{mark} --> once, each on its own line")
+        raise BenchError(
+            f"{path.name} must have <!-- {mark} --> and <!-- /{mark} --> once, each on its own line"
+        )
     path.write_text(new)

@@ -38,7 +38,9 @@ def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
             capture_output=True, timeout=30 + requests / 20,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise BenchError(f"{server.name} took over {error.timeout:.0f} s for {requests}\n{server.tail()}") from error
+        raise BenchError(
+            f"{server.name} took over {error.timeout:.0f} s for {requests}\n{server.tail()}"
+        ) from error
     if done.returncode:
         raise BenchError(f"{server.name}: {done.stderr.strip()}\n{server.tail()}")
     pids, cpu = server.cpu()
@@ -73,10 +75,14 @@ def within(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def parser(name: str, about: str | None, rounds: int, requests: int, most: int) -> argparse.ArgumentParser:
+def parser(
+    name: str, about: str | None, rounds: int, requests: int, most: int
+) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
     made.add_argument("--rounds", type=within(1, 50), default=rounds)
-    made.add_argument("--requests", type=within(100, most), default=requests, help="a round and server")
+    made.add_argument(
+        "--requests", type=within(100, most), default=requests, help="a round and server"
+    )
     made.add_argument("--concurrency", type=within(1, 64), default=16)
     made.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
     return made
@@ -88,7 +94,9 @@ def yard() -> Iterator[Yard]:
         yield made
 
 
-def publish(made: Callable[[], str], mark: str, *, write: bool, failures: tuple[type[Exception], ...] = ()) -> None:
+def publish(
+    made: Callable[[], str], mark: str, *, write: bool, failures: tuple[type[Exception], ...] = ()
+) -> None:
     """Print what ``made`` gives, and write it into docs/speed.md if asked to; on a failure say so and exit."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

@@ -50,7 +50,9 @@ class Server:
         parents, used = {}, {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(FileNotFoundError, ProcessLookupError):
-                fields = stat.read_text().rpartition(")")[2].split()  # proc(5); the first one left is the state
+                fields = (
+                    stat.read_text().rpartition(")")[2].split()
+                )  # proc(5); the first one left is the state
                 pid = int(stat.parent.name)
                 parents[pid], used[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / TICK
         found = {self.process.pid}
@@ -69,12 +71,18 @@ class Yard:
         self.folder, self.database = folder, folder / "postern.db"
         self.servers: list[Server] = []
         # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
-        self.env = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+        self.env = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "LANG", "TMPDIR")
+            if name in os.environ
+        }
         self.env |= {"PYTHONDONTWRITEBYTECODE": "1", "JWT_SECRET": secrets.token_urlsafe(48)}
 
     def __enter__(self) -> "Yard":
         port = free_port()
-        self.sandbox = self.start("sandbox", [sys.executable, "-c", SANDBOX.format(port=port)], {}, port)
+        self.sandbox = self.start(
+            "sandbox", [sys.executable, "-c", SANDBOX.format(port=port)], {}, port
+        )
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -83,11 +91,15 @@ class Yard:
         for server in self.servers:
             with suppress(subprocess.TimeoutExpired):
                 server.process.wait(5)
-            with suppress(ProcessLookupError):  # each leads a session of its own: whatever is left of it
+            with suppress(
+                ProcessLookupError
+            ):  # each leads a session of its own: whatever is left of it
                 os.killpg(server.process.pid, signal.SIGKILL)
             server.process.wait()
 
-    def start(self, name: str, command: list[str], env: dict[str, str], port: int, token: str = "") -> Server:
+    def start(
+        self, name: str, command: list[str], env: dict[str, str], port: int, token: str = ""
+    ) -> Server:
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -114,7 +126,9 @@ class Yard:
         :param more: services beside those of the catalog that ships, as they stand in a catalog.
         """
         path, port = self.folder / f"{name}.yaml", free_port()
-        text, count = re.subn(r"(base_url: )\S+", rf"\g<1>{self.vendor}", (ROOT / "services.yaml").read_text())
+        text, count = re.subn(
+            r"(base_url: )\S+", rf"\g<1>{self.vendor}", (ROOT / "services.yaml").read_text()
+        )
         if not count:
             raise BenchError("services.yaml has no base_url to point at the sandbox")
         path.write_text(text.replace("\nservices:\n", f"\nservices:\n{more}", 1))
@@ -134,19 +148,31 @@ class Yard:
     def uvicorn(self, name: str, target: str) -> Server:
         """A FastAPI peer, on what uvicorn is quickest with."""
         options = ["--loop", "uvloop", "--http", "httptools"]
-        return self.peer(name, lambda port: ["uvicorn", f"bench.peers.{target}", "--port", str(port), *options])
+        return self.peer(
+            name, lambda port: ["uvicorn", f"bench.peers.{target}", "--port", str(port), *options]
+        )
 
     def gunicorn(self, name: str, target: str, worker: str, *options: str) -> Server:
         """A WSGI peer, told nothing of Postern's gunicorn.conf.py."""
         options += ("--worker-class", worker, "--keep-alive", "75", "--access-logfile", "-")
         options += ("--config", "/dev/null", "--no-control-socket")
         return self.peer(
-            name, lambda port: ["gunicorn", f"bench.peers.{target}", "--bind", f"127.0.0.1:{port}", *options]
+            name,
+            lambda port: [
+                "gunicorn",
+                f"bench.peers.{target}",
+                "--bind",
+                f"127.0.0.1:{port}",
+                *options,
+            ],
         )
 
     def peer(self, name: str, command: Callable[[int], list[str]]) -> Server:
         """With settings of its own: unlike Postern it is handed the vendor's token and never renews it."""
-        query, port = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret", free_port()
+        query, port = (
+            "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret",
+            free_port(),
+        )
         env = {
             "DATABASE": str(self.database),
             "VENDOR_URL": self.vendor,
@@ -157,10 +183,17 @@ class Yard:
 
     def run(self, command: list[str], env: dict[str, str]) -> None:
         done = subprocess.run(
-            command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE
+            command,
+            cwd=ROOT,
+            env=self.env | env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE,
         )
         if done.returncode:
-            raise BenchError(f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}")
+            raise BenchError(
+                f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}"
+            )
 
     def token(self) -> str:
         """A caller's token with the claims that Postern's have."""
@@ -173,7 +206,9 @@ class Yard:
             "exp": now + LIFETIME,
             "jti": secrets.token_hex(16),
         }
-        return jwt.encode(claims | {"iss": "postern", "aud": "postern"}, self.env["JWT_SECRET"], "HS256")
+        return jwt.encode(
+            claims | {"iss": "postern", "aud": "postern"}, self.env["JWT_SECRET"], "HS256"
+        )
 
     def received(self) -> int:
         """How many requests have reached the sandbox."""
@@ -189,7 +224,9 @@ def free_port() -> int:
 def fetch(url: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     try:
-        with _open(Request(url, data, {"Content-Type": "application/json"}), timeout=PATIENCE) as response:
+        with _open(
+            Request(url, data, {"Content-Type": "application/json"}), timeout=PATIENCE
+        ) as response:
             return json.load(response)
     except (HTTPError, URLError, OSError, ValueError) as error:
         raise BenchError(f"{url.partition('?')[0]}: {error}") from error

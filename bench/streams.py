@@ -36,8 +36,13 @@ def download(live: Live, megabytes: int) -> int:
 
 
 def upload(live: Live, megabytes: int) -> int:
-    pieces, headers = (b"x" * MIB for _ in range(megabytes)), {"Authorization": f"Bearer {live.token()}"}
-    answer = requests.post(f"{live.url}/api/v1/call/sink/put", data=pieces, headers=headers, timeout=600)
+    pieces, headers = (
+        (b"x" * MIB for _ in range(megabytes)),
+        {"Authorization": f"Bearer {live.token()}"},
+    )
+    answer = requests.post(
+        f"{live.url}/api/v1/call/sink/put", data=pieces, headers=headers, timeout=600
+    )
     return int(answer.json()["data"]["size"])
 
 
@@ -61,7 +66,9 @@ def measure(live: Live, work: Callable[[Live, int], int], megabytes: int) -> flo
     watcher.join()
     assert passed == megabytes * MIB
     speed = megabytes / took
-    print(f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, {most:.1f} at most")
+    print(
+        f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, {most:.1f} at most"
+    )
     return most - before
 
 

@@ -35,8 +35,13 @@ def resident(process: int) -> float:
 
 
 def measure(live: Live, megabytes: int) -> float:
-    headers = {"Authorization": f"Bearer {live.token()}", "Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
-    live.post("/api/v1/files", files={"file": ("small", b"x")}).raise_for_status()  # what is loaded at first use
+    headers = {
+        "Authorization": f"Bearer {live.token()}",
+        "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+    }
+    live.post(
+        "/api/v1/files", files={"file": ("small", b"x")}
+    ).raise_for_status()  # what is loaded at first use
     master = live.process.pid
     [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     before, most, done = resident(int(worker)), 0.0, threading.Event()
@@ -49,14 +54,18 @@ def measure(live: Live, megabytes: int) -> float:
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.perf_counter()
-    answer = requests.post(f"{live.url}/api/v1/files", data=body(megabytes), headers=headers, timeout=600)
+    answer = requests.post(
+        f"{live.url}/api/v1/files", data=body(megabytes), headers=headers, timeout=600
+    )
     took = time.perf_counter() - began
     with live.get(f"/api/v1/files/{answer.json()['data']['id']}", stream=True) as download:
         read = sum(map(len, download.iter_content(MIB)))
     done.set()
     watcher.join()
     assert (answer.status_code, read) == (201, megabytes * MIB), answer.text
-    print(f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, {most:.1f} at most")
+    print(
+        f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, {most:.1f} at most"
+    )
     return most - before
 
 
@@ -64,7 +73,9 @@ def main() -> int:
     megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 2048
     with tempfile.TemporaryDirectory() as folder:
         size = str((megabytes + 1) * MIB)
-        live = Live(Path(folder), "version: 1\nservices: {}\n", MAX_UPLOAD=size, FILES_QUOTA=size).start()
+        live = Live(
+            Path(folder), "version: 1\nservices: {}\n", MAX_UPLOAD=size, FILES_QUOTA=size
+        ).start()
         try:
             grown = measure(live, megabytes)
         finally:

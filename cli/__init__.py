@@ -36,7 +36,9 @@ def clear_cache(name: str) -> None:
     service, _, method = name.partition(".")
     catalog = gateway().catalog
     if service not in catalog.services:
-        raise click.ClickException(f"there is no service {service}; there are: {', '.join(catalog.services)}")
+        raise click.ClickException(
+            f"there is no service {service}; there are: {', '.join(catalog.services)}"
+        )
     if "." in name:
         try:
             gateway().method(service, method)
@@ -68,7 +70,18 @@ def openapi() -> None:
 
 # __init__: What ``flask ...`` can do besides serving.
 
-COMMANDS = (catalog_cli, cache_cli, call_cli, user_cli, app_cli, database_cli, init, seed, top, openapi)
+COMMANDS = (
+    catalog_cli,
+    cache_cli,
+    call_cli,
+    user_cli,
+    app_cli,
+    database_cli,
+    init,
+    seed,
+    top,
+    openapi,
+)
 
 
 app_cli.add_command(sign)

@@ -49,7 +49,13 @@ def username(context: click.Context, param: click.Parameter, value: str) -> str:
 
 @user_cli.command("create")
 @click.argument("name", callback=username)
-@click.option("--role", type=click.Choice(ROLES), default="user", show_default=True, help="What the user may do.")
+@click.option(
+    "--role",
+    type=click.Choice(ROLES),
+    default="user",
+    show_default=True,
+    help="What the user may do.",
+)
 @click.option(
     "--password",
     prompt=True,
@@ -66,14 +72,20 @@ def create_user(name: str, role: str, password: str) -> None:
 
 @app_cli.command("create")
 @click.argument("app_id", callback=checked(APP_ID))
-@click.option("--allow", multiple=True, required=True, callback=checked(ALLOWED), help="maps, 'wechat.*', ...")
-@click.option("--rate", callback=checked(RATE), help="such as 100/minute; DEFAULT_RATE_LIMIT unless given")
+@click.option(
+    "--allow", multiple=True, required=True, callback=checked(ALLOWED), help="maps, 'wechat.*', ..."
+)
+@click.option(
+    "--rate", callback=checked(RATE), help="such as 100/minute; DEFAULT_RATE_LIMIT unless given"
+)
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
     app_secrets = identity().app_secrets
     secret = app_secrets.make()
     with told(f"there is an app {app_id} already"), parts().database.session() as session:
-        session.add(App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate))
+        session.add(
+            App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
+        )
     click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
     click.echo(f"secret: {secret.reveal()}")
     click.echo("It is shown this once; keep it where the tool finds it.")
@@ -96,7 +108,9 @@ def list_apps(as_json: bool) -> None:
 
 def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
     with told(""), parts().database.reading() as session:
-        found = [{column: getattr(each, column) for column in columns} for each in session.scalars(query)]
+        found = [
+            {column: getattr(each, column) for column in columns} for each in session.scalars(query)
+        ]
     if as_json:
         print_json(found)
         return

@@ -33,7 +33,11 @@ _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 @click.argument("service", shell_complete=complete.services)
 @click.argument("method", shell_complete=complete.methods)
 @click.argument("params", nargs=-1)
-@click.option("--dry-run", is_flag=True, help="Print the exact request instead of sending it; secrets are masked.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the exact request instead of sending it; secrets are masked.",
+)
 @with_appcontext
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
@@ -43,7 +47,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     """
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
-    call = Call(service, method, _params(params), caller, g.request_id, from_text=True, inbound=Inbound())
+    call = Call(
+        service, method, _params(params), caller, g.request_id, from_text=True, inbound=Inbound()
+    )
     through = gateway()
     try:
         if dry_run:
@@ -62,7 +68,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
 
 def _refuse_upload(method: Method) -> None:
     if method.streams_body:
-        raise click.ClickException(f"{method.full_name} takes a body as it comes, which the command line cannot send")
+        raise click.ClickException(
+            f"{method.full_name} takes a body as it comes, which the command line cannot send"
+        )
 
 
 def _pass_on(stream: Stream) -> None:
@@ -96,7 +104,11 @@ def _wire(request: HttpRequest) -> str:
     """The request as it would be sent, after the line that says where to."""
     base = urlsplit(request.base_url)
     target = base.path + request.target.replace(quote(STARS), STARS)
-    head = [f"# to {base.scheme}://{base.netloc}", f"{request.verb} {target} HTTP/1.1", f"Host: {base.netloc}"]
+    head = [
+        f"# to {base.scheme}://{base.netloc}",
+        f"{request.verb} {target} HTTP/1.1",
+        f"Host: {base.netloc}",
+    ]
     head += [f"{name}: {value}" for name, value in request.headers.items()]
     if request.body or request.verb in ("POST", "PUT", "PATCH"):
         head.append(f"Content-Length: {len(request.body)}")

@@ -82,10 +82,17 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 @click.command("import")
 @click.argument("file", type=click.File("r", encoding="utf-8-sig"))
-@click.option("--tag", "tags", multiple=True, help="Only operations with this tag; may be given again.")
+@click.option(
+    "--tag", "tags", multiple=True, help="Only operations with this tag; may be given again."
+)
 @click.option("--name", help="The service's name; made from the title unless given.")
 @click.option("--base-url", help="Where the service is; the file's first server unless given.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there and not to stdout.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write there and not to stdout.",
+)
 def import_catalog(
     file: TextIO, tags: tuple[str, ...], name: str | None, base_url: str | None, output: Path | None
 ) -> None:
@@ -136,7 +143,9 @@ def check(file: str | None, as_json: bool) -> None:
     except CatalogError as error:
         if not as_json:
             raise _refused(error) from error
-        problems = [{"line": line or None, "key": key, "problem": say} for line, key, say in error.problems]
+        problems = [
+            {"line": line or None, "key": key, "problem": say} for line, key, say in error.problems
+        ]
         print_json({"ok": False, "name": error.name, "problems": problems})
         raise SystemExit(1) from error
     services, methods = len(catalog.services), len(list(catalog.methods()))
@@ -184,18 +193,28 @@ def show(service: str | None, as_json: bool) -> None:
     """List every method, or those of one SERVICE; ! marks the parameters that must be given."""
     catalog: Catalog = gateway().catalog
     if service and service not in catalog.services:
-        raise click.ClickException(f"there is no service {service}; there are: {', '.join(catalog.services)}")
+        raise click.ClickException(
+            f"there is no service {service}; there are: {', '.join(catalog.services)}"
+        )
     methods = [method for method in catalog.methods() if service in (None, method.service.name)]
     if as_json:
         print_json([_values_of(method) for method in methods])
         return
-    rows = [(method.full_name, f"{method.verb} {method.path}", _params(method), method.summary) for method in methods]
+    rows = [
+        (method.full_name, f"{method.verb} {method.path}", _params(method), method.summary)
+        for method in methods
+    ]
     click.echo("\n".join(table(("METHOD", "HTTP", "PARAMS", "SUMMARY"), rows)))
 
 
 def _values_of(method: Method) -> dict[str, Any]:
     params = [
-        {"name": param.name, "in": param.place, "type": param.keywords["type"], "required": param.keywords["required"]}
+        {
+            "name": param.name,
+            "in": param.place,
+            "type": param.keywords["type"],
+            "required": param.keywords["required"],
+        }
         for param in method.params
     ]
     http = {"http": f"{method.verb} {method.path}", "summary": method.summary}
@@ -204,7 +223,10 @@ def _values_of(method: Method) -> dict[str, Any]:
 
 def _params(method: Method) -> str:
     """``touser! text! lang``: the required ones carry a mark."""
-    return " ".join(f"{param.name}{'!' if param.keywords['required'] is True else ''}" for param in method.params)
+    return " ".join(
+        f"{param.name}{'!' if param.keywords['required'] is True else ''}"
+        for param in method.params
+    )
 
 
 def _text(file: str | None) -> tuple[str, str]:

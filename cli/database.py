@@ -55,11 +55,15 @@ def init() -> None:
     """Development only: the newest tables, and a first admin if there is nobody."""
     settings = parts().settings
     if not settings.development:
-        raise click.ClickException("flask init is for development; use flask db upgrade and flask user create")
+        raise click.ClickException(
+            "flask init is for development; use flask db upgrade and flask user create"
+        )
     _move(migrate.upgrade, "head")
     with parts().database.reading() as session:
         if session.scalar(select(User.id).limit(1)):
-            click.echo("there are users already; for another admin: flask user create NAME --role admin")
+            click.echo(
+                "there are users already; for another admin: flask user create NAME --role admin"
+            )
             return
     if problem := places.listen_problem(settings.host, settings.port):
         raise click.ClickException(problem)  # or whoever has the port would get the password

@@ -28,13 +28,18 @@ def gateway() -> Gateway:
 # complete: What <TAB> offers: the catalog's services and methods.
 
 
-def services(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def services(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     return _fitting(
-        ((name, _known(service.methods)) for name, service in _catalog(context).services.items()), incomplete
+        ((name, _known(service.methods)) for name, service in _catalog(context).services.items()),
+        incomplete,
     )
 
 
-def methods(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def methods(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """Those of the service before it."""
     service = _catalog(context).services.get(context.params.get("service") or "")
     named = ((name, method.summary) for name, method in service.methods.items()) if service else ()
@@ -45,7 +50,9 @@ def names(context: click.Context, param: click.Parameter, incomplete: str) -> li
     """SERVICE and SERVICE.METHOD."""
     catalog = _catalog(context)
     whole = [(name, _known(service.methods)) for name, service in catalog.services.items()]
-    return _fitting([*whole, *((method.full_name, method.summary) for method in catalog.methods())], incomplete)
+    return _fitting(
+        [*whole, *((method.full_name, method.summary) for method in catalog.methods())], incomplete
+    )
 
 
 def _known(methods: Iterable[str]) -> str:
@@ -63,4 +70,6 @@ def _catalog(context: click.Context) -> Catalog:
 
 
 def _fitting(offered: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name, help=text) for name, text in offered if name.startswith(incomplete)]
+    return [
+        CompletionItem(name, help=text) for name, text in offered if name.startswith(incomplete)
+    ]

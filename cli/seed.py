@@ -104,7 +104,9 @@ DAYS = 90  # the demo's past
 def seed() -> None:
     """Development only: 100 products, 20 users and 300 orders; what is there already stays as it is."""
     if not parts().settings.development:
-        raise click.ClickException("flask seed is for development; its users share one known password")
+        raise click.ClickException(
+            "flask seed is for development; its users share one known password"
+        )
     password_hash = hash_password(PASSWORD)
     chance = random.Random(2026)  # noqa: S311 - the same demo everywhere
     with told("somebody else is seeding this database"), parts().database.session() as session:
@@ -114,7 +116,9 @@ def seed() -> None:
         users = _add_users(session, password_hash)
         products = _add_products(session, chance)
         _add_orders(session, chance, users, products)
-    click.echo(f"made {len(PRODUCTS) * 10} products, {len(USERS)} users and {ORDERS} orders, where they were missing")
+    click.echo(
+        f"made {len(PRODUCTS) * 10} products, {len(USERS)} users and {ORDERS} orders, where they were missing"
+    )
     click.echo(f"users: {', '.join(f'{name} ({role})' for name, _, role in USERS)}")
     click.echo(f"password of each: {PASSWORD}")
 
@@ -123,7 +127,13 @@ def _add_users(session: Session, password_hash: str) -> list[int]:
     """The ids of the users who may order."""
     there = set(session.scalars(select(User.username)))
     rows = [
-        {"username": name, "name": full, "role": role, "email": f"{name}@example.com", "password_hash": password_hash}
+        {
+            "username": name,
+            "name": full,
+            "role": role,
+            "email": f"{name}@example.com",
+            "password_hash": password_hash,
+        }
         for name, full, role in USERS
         if name not in there
     ]
@@ -149,12 +159,16 @@ def _add_products(session: Session, chance: random.Random) -> list[Product]:
     ]
     if not rows:
         return []
-    made = select(Product).where(Product.name.in_([row["name"] for row in rows])).order_by(Product.id)
+    made = (
+        select(Product).where(Product.name.in_([row["name"] for row in rows])).order_by(Product.id)
+    )
     session.execute(insert(Product), rows)
     return list(session.scalars(made))
 
 
-def _add_orders(session: Session, chance: random.Random, users: list[int], products: list[Product]) -> None:
+def _add_orders(
+    session: Session, chance: random.Random, users: list[int], products: list[Product]
+) -> None:
     """Orders of the demo's own products, whose stock is what the orders left."""
     orders: list[dict[str, Any]] = []
     lines: list[list[dict[str, Any]]] = []
@@ -174,8 +188,14 @@ def _add_orders(session: Session, chance: random.Random, users: list[int], produ
         )
     session.flush()  # the stock that is left
     if orders:
-        ids = session.scalars(insert(Order).returning(Order.id, sort_by_parameter_order=True), orders)
-        rows = [{**line, "order_id": order} for order, each in zip(ids, lines, strict=True) for line in each]
+        ids = session.scalars(
+            insert(Order).returning(Order.id, sort_by_parameter_order=True), orders
+        )
+        rows = [
+            {**line, "order_id": order}
+            for order, each in zip(ids, lines, strict=True)
+            for line in each
+        ]
         session.execute(insert(OrderLine), rows)
 
 

@@ -78,7 +78,9 @@ def _body(change: Callable[[bytes], bytes]) -> Slip:
     def slip(recipe: Recipe) -> Iterator[Recipe]:
         body = change(recipe.body)
         if body != recipe.body:
-            yield replace(recipe, body=body, lines=(*recipe.lines[:4], hashlib.sha256(body).hexdigest()))
+            yield replace(
+                recipe, body=body, lines=(*recipe.lines[:4], hashlib.sha256(body).hexdigest())
+            )
 
     return slip
 
@@ -93,7 +95,11 @@ def _mac(algorithm: str) -> Slip:
 
 def _milliseconds(recipe: Recipe) -> Iterator[Recipe]:
     verb, target, timestamp, *rest = recipe.lines
-    known = [timestamp[:-3]] if len(timestamp) > 11 else [f"{timestamp}{part:03}" for part in range(1000)]
+    known = (
+        [timestamp[:-3]]
+        if len(timestamp) > 11
+        else [f"{timestamp}{part:03}" for part in range(1000)]
+    )
     for each in known:
         yield replace(recipe, lines=(verb, target, each, *rest))
 
@@ -107,7 +113,9 @@ def _any(index: int, others: Callable[[str], Iterable[str]]) -> Slip:
     def slip(recipe: Recipe) -> Iterator[Recipe]:
         for other in others(recipe.lines[index]):
             if other != recipe.lines[index]:
-                yield replace(recipe, lines=(*recipe.lines[:index], other, *recipe.lines[index + 1 :]))
+                yield replace(
+                    recipe, lines=(*recipe.lines[:index], other, *recipe.lines[index + 1 :])
+                )
 
     return slip
 
@@ -125,7 +133,11 @@ def _orders(target: str) -> Iterator[str]:
 
 
 def _without_prefix(target: str) -> Iterator[str]:
-    yield from (target.removeprefix(prefix) for prefix in ("/api/v1", "/api") if target.startswith(f"{prefix}/"))
+    yield from (
+        target.removeprefix(prefix)
+        for prefix in ("/api/v1", "/api")
+        if target.startswith(f"{prefix}/")
+    )
 
 
 def _plain_slash(target: str) -> str:
@@ -135,7 +147,11 @@ def _plain_slash(target: str) -> str:
 
 def _base64(text: str) -> str:
     """Of a hash in hex; what another slip left there, such as the body itself, stays."""
-    return base64.b64encode(bytes.fromhex(text)).decode() if re.fullmatch("[0-9A-Fa-f]{64}", text) else text
+    return (
+        base64.b64encode(bytes.fromhex(text)).decode()
+        if re.fullmatch("[0-9A-Fa-f]{64}", text)
+        else text
+    )
 
 
 def _decoded_secret(recipe: Recipe) -> Iterator[Recipe]:
@@ -147,13 +163,14 @@ def _decoded_secret(recipe: Recipe) -> Iterator[Recipe]:
             continue
 
 
-def _json(ascii_only: bool, *separators: str) -> Slip:
+def _json(ascii_only: bool, separators: tuple[str, str]) -> Slip:
     def change(body: bytes) -> bytes:
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
             return body
-        return json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode("utf-8", "replace")  # type: ignore[arg-type]
+        text = json.dumps(value, ensure_ascii=ascii_only, separators=separators)
+        return text.encode("utf-8", "replace")
 
     return _body(change)
 
@@ -175,10 +192,10 @@ SLIPS: dict[str, Slip] = {
     "the body without any line breaks, as curl -d sends a file": _body(
         lambda body: body.replace(b"\r", b"").replace(b"\n", b"")
     ),
-    "the JSON written anew, without spaces": _json(False, ",", ":"),
-    "the JSON written anew, without spaces and with \\u escapes": _json(True, ",", ":"),
-    "the JSON written anew, with spaces": _json(False, ", ", ": "),
-    "the JSON written anew, with spaces and \\u escapes": _json(True, ", ", ": "),
+    "the JSON written anew, without spaces": _json(False, (",", ":")),
+    "the JSON written anew, without spaces and with \\u escapes": _json(True, (",", ":")),
+    "the JSON written anew, with spaces": _json(False, (", ", ": ")),
+    "the JSON written anew, with spaces and \\u escapes": _json(True, (", ", ": ")),
     "a line break at the end": _way(end="\n"),
     "nothing between the lines": _way(between=""),
     "\\r\\n between the lines": _way(between="\r\n"),
@@ -197,10 +214,16 @@ SLIPS: dict[str, Slip] = {
     "the path without what stands before it, /api/v1": _any(1, _without_prefix),
     "the query in another order": _any(1, _orders),
     "a slash more or less at the path's end": _line(1, _plain_slash),
-    "a line break at the secret's end": lambda recipe: [replace(recipe, secret=recipe.secret + b"\n")],
+    "a line break at the secret's end": lambda recipe: [
+        replace(recipe, secret=recipe.secret + b"\n")
+    ],
     "the secret decoded from base64": _decoded_secret,
-    "SHA-256 over secret and text, and no HMAC": _way(mac=lambda key, text: hashlib.sha256(key + text).digest()),
-    "secret and text the other way round": _way(mac=lambda key, text: hmac.digest(text, key, "sha256")),
+    "SHA-256 over secret and text, and no HMAC": _way(
+        mac=lambda key, text: hashlib.sha256(key + text).digest()
+    ),
+    "secret and text the other way round": _way(
+        mac=lambda key, text: hmac.digest(text, key, "sha256")
+    ),
     "HMAC-SHA1": _mac("sha1"),
     "HMAC-SHA512": _mac("sha512"),
     "HMAC-MD5": _mac("md5"),
@@ -220,9 +243,13 @@ WIRE = "!#$%&'()*+,/:;=?@[]~"
 @click.option("--body", type=click.File("rb"), help="The file that is sent; - for stdin.")
 @click.option("--timestamp", help="What X-Timestamp says; now unless given.")
 @click.option("--nonce", help="What X-Nonce says; a new one unless given.")
-@click.option("--signature", help="What X-Signature says: is it right, and if not, which part differs?")
+@click.option(
+    "--signature", help="What X-Signature says: is it right, and if not, which part differs?"
+)
 @with_appcontext
-def sign(verb: str, path: str, app_id: str | None, body: BinaryIO | None, **given: str | None) -> None:
+def sign(
+    verb: str, path: str, app_id: str | None, body: BinaryIO | None, **given: str | None
+) -> None:
     """Show how METHOD PATH is signed: the text, the hash, the result.
 
     The secret is that of --app; else the variable APP_SECRET's; else it is asked for. It is never shown.
@@ -246,7 +273,11 @@ def sign(verb: str, path: str, app_id: str | None, body: BinaryIO | None, **give
 def _target(path: str) -> tuple[str, str]:
     """The URL, if one was given, and path and query as they go over the wire."""
     parts_ = urlsplit(path)
-    target = path if path.startswith("/") else f"{parts_.path or '/'}{f'?{parts_.query}' if parts_.query else ''}"
+    target = (
+        path
+        if path.startswith("/")
+        else f"{parts_.path or '/'}{f'?{parts_.query}' if parts_.query else ''}"
+    )
     if not (path.startswith("/") or (parts_.scheme and parts_.netloc)):
         raise click.BadParameter("must begin with /, or be a URL", param_hint="PATH")
     return "" if path.startswith("/") else path, quote(target.partition("#")[0], safe=WIRE)
@@ -264,19 +295,27 @@ def _secrets(app_id: str | None) -> list[Secret]:
         if opened:
             return opened
         click.echo(f"note: the secret of {app_id} was sealed with a key that is gone", err=True)
-    text = parts().settings.environ.get(VARIABLE) or click.prompt("Secret", hide_input=True, err=True)
+    text = parts().settings.environ.get(VARIABLE) or click.prompt(
+        "Secret", hide_input=True, err=True
+    )
     return [Secret(text)]
 
 
 def _explain(lines: tuple[str, ...], content: bytes, signature: str, app_id: str | None) -> None:
     labels = ("method", "path and query", "timestamp", "nonce", "SHA-256 of the body")
-    click.echo(f"1. SHA-256 of the body ({len(content)} bytes), in lower-case hex:\n     {lines[4]}")
+    click.echo(
+        f"1. SHA-256 of the body ({len(content)} bytes), in lower-case hex:\n     {lines[4]}"
+    )
     click.echo("2. The text to sign: five lines, joined by \\n, with none at the end:")
     for line, label in zip(lines, labels, strict=True):
         click.echo(f"     {line}    <- {label}")
-    click.echo(f"3. HMAC-SHA256 of that with the secret (as UTF-8), in lower-case hex:\n     {signature}")
+    click.echo(
+        f"3. HMAC-SHA256 of that with the secret (as UTF-8), in lower-case hex:\n     {signature}"
+    )
     click.echo("4. The headers to send:")
-    click.echo(f"     X-App-Id: {app_id or 'APPID'}\n     X-Timestamp: {lines[2]}\n     X-Nonce: {lines[3]}")
+    click.echo(
+        f"     X-App-Id: {app_id or 'APPID'}\n     X-Timestamp: {lines[2]}\n     X-Nonce: {lines[3]}"
+    )
     click.echo(f"     X-Signature: {signature}")
 
 

@@ -82,7 +82,9 @@ def look(text: str) -> dict[str, Seen]:
 def _note(seen: Seen, name: str, labels: dict[str, str], value: float) -> None:
     if name == CALLS:
         seen.calls += value
-        seen.failures += value * (labels["source"] in ("gateway", "downstream") and labels["code"] != NO)
+        seen.failures += value * (
+            labels["source"] in ("gateway", "downstream") and labels["code"] != NO
+        )
     elif name == SECONDS:
         seen.buckets[float(labels["le"])] += value
     elif name == BREAKER and value:
@@ -101,7 +103,10 @@ def _measure(name: str, before: Seen, after: Seen, seconds: float) -> Measure:
     if after.calls < before.calls:  # the server was started anew
         before = Seen()
     calls = after.calls - before.calls
-    buckets = {bound: count - before.buckets.get(bound, 0) for bound, count in sorted(after.buckets.items())}
+    buckets = {
+        bound: count - before.buckets.get(bound, 0)
+        for bound, count in sorted(after.buckets.items())
+    }
     failed = (after.failures - before.failures) / calls if calls else None
     p50, p99 = quantile(0.5, buckets), quantile(0.99, buckets)
     return Measure(name, calls / seconds, p50, p99, failed, after.breaker, after.health)
@@ -116,7 +121,11 @@ def quantile(share: float, buckets: Bounds) -> float | None:
     wanted = share * counts[-1][1]
     for (low, below), (high, upto) in pairwise(counts):
         if upto >= wanted > 0:
-            return low if high == float("inf") else low + (high - low) * (wanted - below) / (upto - below)
+            return (
+                low
+                if high == float("inf")
+                else low + (high - low) * (wanted - below) / (upto - below)
+            )
     return None
 
 
@@ -125,7 +134,15 @@ def quantile(share: float, buckets: Bounds) -> float | None:
 PATIENCE = 5.0  # seconds for an answer
 LARGEST = 64 * 1024 * 1024  # bytes of one
 LOOKS = 11  # shown is what happened over the last ten intervals
-HEADER = ("SERVICE", "CALLS/S", "    P50", "    P99", " FAILED", "BREAKER  ", "HEALTH ")  # as wide as what is below
+HEADER = (
+    "SERVICE",
+    "CALLS/S",
+    "    P50",
+    "    P99",
+    " FAILED",
+    "BREAKER  ",
+    "HEALTH ",
+)  # as wide as what is below
 #: Columns that are left out where a terminal is too narrow, the first one first.
 EXPENDABLE = ("    P50", "HEALTH ", "BREAKER  ", "    P99")
 NAME = 12  # cells that a service's name keeps while there is something to leave out
@@ -138,16 +155,31 @@ class Trouble(click.ClickException):
 
 def _checked(context: click.Context, param: click.Parameter, url: str | None) -> str | None:
     with suppress(ValueError):
-        if url is None or ((at := urlsplit(url)).scheme in ("http", "https") and at.hostname and at.port != 0):
+        if url is None or (
+            (at := urlsplit(url)).scheme in ("http", "https") and at.hostname and at.port != 0
+        ):
             return url
     raise click.BadParameter("must be http://HOST:PORT, or https")
 
 
 @click.command("top")
-@click.option("--url", callback=_checked, help="The server; the one on this machine's PORT unless given.")
-@click.option("--every", type=click.FloatRange(0.1, 3600), default=1, show_default=True, help="Seconds between looks.")
+@click.option(
+    "--url", callback=_checked, help="The server; the one on this machine's PORT unless given."
+)
+@click.option(
+    "--every",
+    type=click.FloatRange(0.1, 3600),
+    default=1,
+    show_default=True,
+    help="Seconds between looks.",
+)
 @click.option("--once", is_flag=True, help="Measure once, for --every seconds, print it and end.")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each look; seconds, and shares of 1.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="A line of JSON for each look; seconds, and shares of 1.",
+)
 @with_appcontext
 def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
     """Show every service: calls per second, latency, failures, breaker, health; q or Ctrl-C ends.
@@ -186,13 +218,17 @@ class _Watch:
         """:raises Trouble: the server does not say."""
         try:
             asked = HttpRequest("GET", self.url, "/metrics", (), {})
-            answer = self._channel.send(asked, Timeout(PATIENCE, PATIENCE), self.clock.now() + PATIENCE)
+            answer = self._channel.send(
+                asked, Timeout(PATIENCE, PATIENCE), self.clock.now() + PATIENCE
+            )
         except GatewayError as error:
             raise self._trouble(
                 f"{self.url} cannot be reached ({type(error).__name__}); is Postern running?"
             ) from error
         if answer.status == 403:
-            raise self._trouble(f"{self.url}/metrics is not for this address; put it into the server's METRICS_ALLOW")
+            raise self._trouble(
+                f"{self.url}/metrics is not for this address; put it into the server's METRICS_ALLOW"
+            )
         try:
             seen = look(answer.body.decode()) if answer.status == 200 else None
         except ValueError:
@@ -215,12 +251,17 @@ class _Watch:
         if as_json:
             services = [asdict(row) for row in rows]
             return [
-                json.dumps({"url": self.url, "seconds": round(seconds, 3), "services": services}, ensure_ascii=False)
+                json.dumps(
+                    {"url": self.url, "seconds": round(seconds, 3), "services": services},
+                    ensure_ascii=False,
+                )
             ]
         columns, height = shutil.get_terminal_size()
         shown = rows[: max(height - 4, 1)] if sys.stdout.isatty() else rows
         more = [f"… and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
-        head = f"{self.url}: {sum(row.rate for row in rows):.1f} calls/s over the last {seconds:.0f} s"
+        head = (
+            f"{self.url}: {sum(row.rate for row in rows):.1f} calls/s over the last {seconds:.0f} s"
+        )
         return [cut(head, columns), *_rows(shown, columns), *more]
 
 
@@ -230,7 +271,9 @@ def _looked(watch: _Watch, as_json: bool) -> list[str]:
         watch.look()
         return watch.lines(as_json)
     except Trouble as error:
-        return [json.dumps({"url": watch.url, "error": error.message})] if as_json else [error.message]
+        return (
+            [json.dumps({"url": watch.url, "error": error.message})] if as_json else [error.message]
+        )
 
 
 def _rows(measured: list[Measure], columns: int) -> list[str]:
@@ -239,9 +282,13 @@ def _rows(measured: list[Measure], columns: int) -> list[str]:
     cells, expendable = [_cells(each) for each in measured], list(EXPENDABLE)
     while (room := columns - sum(len(each) + 2 for each in header[1:])) < NAME and expendable:
         at = header.index(expendable.pop(0))
-        header, cells = (*header[:at], *header[at + 1 :]), [(*row[:at], *row[at + 1 :]) for row in cells]
+        header, cells = (
+            (*header[:at], *header[at + 1 :]),
+            [(*row[:at], *row[at + 1 :]) for row in cells],
+        )
     first, *rest = table(
-        (cut(header[0], max(room, 1)), *header[1:]), [(cut(row[0], max(room, 1)), *row[1:]) for row in cells]
+        (cut(header[0], max(room, 1)), *header[1:]),
+        [(cut(row[0], max(room, 1)), *row[1:]) for row in cells],
     )
     return [first, *(_marked(line, each) for line, each in zip(rest, measured, strict=True))]
 

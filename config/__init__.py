@@ -75,7 +75,9 @@ class Settings:
     otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
     web_concurrency: int = 1
     drain_seconds: int = 5
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)  # for the catalog's ${NAME}
+    environ: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # for the catalog's ${NAME}
     warnings: tuple[str, ...] = ()  # what starts, and is likely a slip
 
     @property
@@ -120,7 +122,9 @@ class Settings:
         problems = env.problems()
         right = {name: value for name, value in values.items() if value is not None}
         settings = cls(**right, environ=environ, warnings=tuple(near_misses(environ, env.names)))
-        settings = replace(settings, warnings=settings.warnings + unused_proxies(environ, settings.egress_proxy))
+        settings = replace(
+            settings, warnings=settings.warnings + unused_proxies(environ, settings.egress_proxy)
+        )
         names = {problem.partition(":")[0] for problem in problems}
         problems += [each for each in settings._conflicts() if each.partition(":")[0] not in names]
         if problems:
@@ -151,7 +155,11 @@ class Settings:
             return []
         url = make_url(self.database_url)
         written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
-        asked = [value for name, value in url.query.items() if "password" in name and isinstance(value, str)]
+        asked = [
+            value
+            for name, value in url.query.items()
+            if "password" in name and isinstance(value, str)
+        ]
         return [Secret(each) for each in (url.password, written, *asked) if each]
 
     def _redis_password(self) -> list[Secret]:
@@ -163,9 +171,13 @@ class Settings:
         """What no single setting shows."""
         problems = []
         if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal() and not self.development:
-            problems.append(f"JWT_SECRET: is not set; in production give it at least {checks.MIN_SECRET_BYTES} bytes")
+            problems.append(
+                f"JWT_SECRET: is not set; in production give it at least {checks.MIN_SECRET_BYTES} bytes"
+            )
         if self.jwt_algorithm != "HS256" and not self.jwt_private_key_file:
-            problems.append(f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key")
+            problems.append(
+                f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key"
+            )
         if self.web_concurrency > 1 and not self.redis_url:
             say = "state is in memory, so exactly 1 worker is allowed; for more, set REDIS_URL=redis://localhost:6379/0"
             problems.append(f"WEB_CONCURRENCY: {say}")
@@ -180,7 +192,9 @@ class Settings:
         if problem := places.database_problem(self.database_url):
             yield f"DATABASE_URL: {problem}"
         copy = Path(self.catalog_copy)
-        if copy.parent != INSTANCE and (problem := places.file_problem(copy)):  # one in there can be done without
+        if copy.parent != INSTANCE and (
+            problem := places.file_problem(copy)
+        ):  # one in there can be done without
             yield f"CATALOG_COPY: {problem}"
 
 
@@ -192,13 +206,18 @@ def _read(env: Reader) -> dict[str, Any]:
         "port": env.whole("PORT", 5000, 0, 65535),
         "catalog": env.str("CATALOG", "services.yaml", validate=checks.catalog),
         "catalog_copy": env.str("CATALOG_COPY", "") or str(INSTANCE / "catalog.last.yaml"),
-        "database_url": env.str("DATABASE_URL", "", validate=checks.database) or f"sqlite:///{INSTANCE / 'postern.db'}",
+        "database_url": env.str("DATABASE_URL", "", validate=checks.database)
+        or f"sqlite:///{INSTANCE / 'postern.db'}",
         "database_pool_size": env.whole("DATABASE_POOL_SIZE", 10, 1, 100),
         "redis_url": env.str("REDIS_URL", "", validate=checks.redis),
         "redis_down": env.str("REDIS_DOWN", "closed", validate=checks.one_of("closed", "open")),
-        "jwt_algorithm": env.str("JWT_ALGORITHM", "HS256", validate=checks.one_of("HS256", "RS256", "EdDSA")),
+        "jwt_algorithm": env.str(
+            "JWT_ALGORITHM", "HS256", validate=checks.one_of("HS256", "RS256", "EdDSA")
+        ),
         "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=checks.secret) or ""),
-        "jwt_previous_secrets": tuple(map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", checks.secret) or ())),
+        "jwt_previous_secrets": tuple(
+            map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", checks.secret) or ())
+        ),
         "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=checks.file),
         "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", checks.file),
         "jwt_issuer": env.str("JWT_ISSUER", "postern", validate=checks.filled),
@@ -220,7 +239,9 @@ def _read(env: Reader) -> dict[str, Any]:
         "ssl_cert_file": env.str("SSL_CERT_FILE", "", validate=checks.certificates),
         "ssl_cert_dir": env.str("SSL_CERT_DIR", "", validate=checks.folder),
         "requests_ca_bundle": env.str("REQUESTS_CA_BUNDLE", "", validate=checks.bundle),
-        "log_level": env.str("LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")),
+        "log_level": env.str(
+            "LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")
+        ),
         "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=checks.collector),
         "web_concurrency": env.whole("WEB_CONCURRENCY", 1, 1, 256),
         "drain_seconds": env.whole("DRAIN_SECONDS", 5, 0, 300),
@@ -239,7 +260,9 @@ def kept_secret(file: Path) -> Secret:
         text = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not a text"
-        raise SettingsError(f"{name}: is not set, and {file} cannot be read or made ({why})") from error
+        raise SettingsError(
+            f"{name}: is not set, and {file} cannot be read or made ({why})"
+        ) from error
     if len(text.encode()) < checks.MIN_SECRET_BYTES:
         say = f"{file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a new one is made"
         raise SettingsError(f"{name}: {say}")

@@ -67,7 +67,9 @@ def host(value: str) -> None:
         filled(value)
         socket.getaddrinfo(value.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        allowed = "write 127.0.0.1 or ::1 for this machine only, 0.0.0.0 or :: for all of its networks"
+        allowed = (
+            "write 127.0.0.1 or ::1 for this machine only, 0.0.0.0 or :: for all of its networks"
+        )
         conda = "; conda sets HOST to a name of its own" if "conda" in value else ""
         raise ValidationError(f"{value!r} does not resolve; {allowed}{conda}") from error
 
@@ -81,7 +83,10 @@ def certificates(value: str) -> None:
     try:
         if value:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(value)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; a NUL in a name is the other
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # ssl.SSLError is an OSError; a NUL in a name is the other
         raise ValidationError("must name a PEM file of certificates that can be read") from error
 
 
@@ -99,17 +104,23 @@ def proxy(value: str) -> None:
 def no_proxy(value: str) -> None:
     for entry in NoProxy(value).entries:
         if not re.fullmatch(r"[\w.*:\[\]/-]+", entry) or "://" in entry:
-            raise ValidationError("must be a comma-separated list such as .example.com, 10.0.0.0/8, db:8080, or *")
+            raise ValidationError(
+                "must be a comma-separated list such as .example.com, 10.0.0.0/8, db:8080, or *"
+            )
 
 
 def media_type(value: str) -> None:
     if value != "*" and not re.fullmatch(r"[\w.+-]+/([\w.+-]+|\*)", value, re.ASCII):
-        raise ValidationError("must be a comma-separated list of content types such as image/*, application/pdf, or *")
+        raise ValidationError(
+            "must be a comma-separated list of content types such as image/*, application/pdf, or *"
+        )
 
 
 def location(value: str) -> None:
     if value and not re.fullmatch(r"/([\w.-]+/)+", value, re.ASCII):
-        raise ValidationError("must be a path of nginx that begins and ends with a slash, such as /_files/")
+        raise ValidationError(
+            "must be a path of nginx that begins and ends with a slash, such as /_files/"
+        )
 
 
 def filled(value: str) -> None:
@@ -119,7 +130,9 @@ def filled(value: str) -> None:
 
 def catalog(value: str) -> None:
     if not value:
-        raise ValidationError("is empty; write a file such as services.yaml, or an address of Consul or Nacos")
+        raise ValidationError(
+            "is empty; write a file such as services.yaml, or an address of Consul or Nacos"
+        )
     try:
         address = Address.read(value)
     except AddressError as error:
@@ -133,7 +146,9 @@ def database(value: str) -> None:
     if not value or value.startswith("sqlite:///"):
         return
     if re.match(r"postgres(ql\+\w+)?://", value):
-        raise ValidationError(f"{allowed}; write postgresql:// in place of {value.partition(':')[0]}://")
+        raise ValidationError(
+            f"{allowed}; write postgresql:// in place of {value.partition(':')[0]}://"
+        )
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):
@@ -153,14 +168,20 @@ def redis(value: str) -> None:
 
 def origin(value: str) -> None:
     if value != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value):
-        raise ValidationError("must be a comma-separated list of origins such as https://tools.example.com, or *")
+        raise ValidationError(
+            "must be a comma-separated list of origins such as https://tools.example.com, or *"
+        )
 
 
 def collector(value: str) -> None:
     if value and not re.fullmatch(r"https?://[^\s?#]+", value):
-        raise ValidationError("must be a collector's OTLP/HTTP address such as http://localhost:4318")
+        raise ValidationError(
+            "must be a collector's OTLP/HTTP address such as http://localhost:4318"
+        )
     if value and not _installed("opentelemetry.exporter.otlp.proto.http"):
-        raise ValidationError("spans need an extra that is not installed: pip install -r requirements-otel.txt")
+        raise ValidationError(
+            "spans need an extra that is not installed: pip install -r requirements-otel.txt"
+        )
 
 
 def _installed(package: str) -> bool:
@@ -174,10 +195,14 @@ def network(value: str) -> None:
     try:
         ipaddress.ip_network(value, strict=False)
     except ValueError as error:
-        raise ValidationError("must be a comma-separated list of networks such as 10.0.0.0/8") from error
+        raise ValidationError(
+            "must be a comma-separated list of networks such as 10.0.0.0/8"
+        ) from error
 
 
 def rate(value: str) -> None:
     amount, _, unit = value.partition("/")
     if not (amount.isdecimal() and int(amount) > 0 and unit in ("second", "minute", "hour", "day")):
-        raise ValidationError("must be a number per second, minute, hour or day, such as 600/minute")
+        raise ValidationError(
+            "must be a number per second, minute, hour or day, such as 600/minute"
+        )

@@ -20,7 +20,14 @@ MIN_NAME_LETTERS = 5  # of a shorter name, too many others are near
 LIKENESS = 0.85  # of two names, by difflib
 FOREIGN = ("OTEL_", "SSL_", "REQUESTS_")  # names that others gave, who have many like them
 
-PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+PROXY_VARIABLES = (
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+)
 
 
 class Environ(Mapping[str, str]):
@@ -29,15 +36,21 @@ class Environ(Mapping[str, str]):
     So a catalog that is changed while the service runs finds the ``${NAME}`` that was written into ``.env`` for it.
     """
 
-    _taken: ClassVar[dict[str, str]] = {}  # what a .env, and not the environment, gave ``os.environ``; forks keep it
+    _taken: ClassVar[
+        dict[str, str]
+    ] = {}  # what a .env, and not the environment, gave ``os.environ``; forks keep it
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._stamp: tuple[int, int, int] | None = None
         self._told: dict[str, str] = {}
         self._look()
-        self._taken.update((name, value) for name, value in self._told.items() if name not in os.environ)
-        self._outer = {name: value for name, value in os.environ.items() if self._taken.get(name) != value}
+        self._taken.update(
+            (name, value) for name, value in self._told.items() if name not in os.environ
+        )
+        self._outer = {
+            name: value for name, value in os.environ.items() if self._taken.get(name) != value
+        }
 
     def __getitem__(self, name: str) -> str:
         self._look()
@@ -57,7 +70,10 @@ class Environ(Mapping[str, str]):
             stamp = found.st_ino, found.st_size, found.st_mtime_ns
             if stamp != self._stamp:
                 told = dotenv.dotenv_values(self._file, encoding=ENCODING)
-                self._told, self._stamp = {name: value for name, value in told.items() if value is not None}, stamp
+                self._told, self._stamp = (
+                    {name: value for name, value in told.items() if value is not None},
+                    stamp,
+                )
         except FileNotFoundError:
             self._told, self._stamp = {}, None
         except (OSError, UnicodeDecodeError):
@@ -101,7 +117,9 @@ def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, 
     names = [name for name in PROXY_VARIABLES if environ.get(name)]
     if egress_proxy or not names:
         return ()
-    return (f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none says so, too)",)
+    return (
+        f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none says so, too)",
+    )
 
 
 def _near(name: str, settings: Collection[str]) -> str | None:
@@ -156,6 +174,8 @@ class Reader(environs.Env):
             return value
         value = value.strip()
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-            self._slips[env_key] = f"{env_key}: stands in quotes, which are taken as part of it; leave them out"
+            self._slips[env_key] = (
+                f"{env_key}: stands in quotes, which are taken as part of it; leave them out"
+            )
             return default
         return value

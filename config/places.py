@@ -53,7 +53,11 @@ def _sqlite_problem(file: Path) -> str | None:
             begin = content.read(len(SQLITE_HEADER))
     except FileNotFoundError:  # it will be made
         return None
-    return f"{file} is not a SQLite database; name another file" if begin not in (b"", SQLITE_HEADER) else None
+    return (
+        f"{file} is not a SQLite database; name another file"
+        if begin not in (b"", SQLITE_HEADER)
+        else None
+    )
 
 
 def listen_problem(host: str, port: int) -> str | None:
@@ -65,7 +69,9 @@ def listen_problem(host: str, port: int) -> str | None:
     if error.errno == errno.EADDRINUSE:
         return f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); say PORT={other} make run"
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED_PORTS:
-        return f"PORT: {port} is root's; take one of {PRIVILEGED_PORTS} or more, such as PORT={other}"
+        return (
+            f"PORT: {port} is root's; take one of {PRIVILEGED_PORTS} or more, such as PORT={other}"
+        )
     return f"HOST: nobody can listen on {host} here ({error.strerror}); write 127.0.0.1, or 0.0.0.0 for all networks"
 
 
@@ -80,7 +86,9 @@ def listen_warning(host: str, port: int) -> str | None:
 
 def _bind_error(host: str, port: int) -> OSError | None:
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        with socket.socket(
+            socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM
+        ) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:

@@ -41,12 +41,16 @@ class PosternAuth(AuthBase):
         if isinstance(body, str):
             request.body = body = body.encode()
         if not isinstance(body, bytes):
-            raise TypeError("a streamed body cannot be signed; read it first, or give its hash in X-Content-SHA256")
+            raise TypeError(
+                "a streamed body cannot be signed; read it first, or give its hash in X-Content-SHA256"
+            )
         timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
         hashed = declared or hashlib.sha256(body).hexdigest()
         signed = "\n".join((request.method or "", request.path_url, timestamp, nonce, hashed))
         request.headers["X-App-Id"] = self.app_id
         request.headers["X-Timestamp"] = timestamp
         request.headers["X-Nonce"] = nonce
-        request.headers["X-Signature"] = hmac.new(self.secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+        request.headers["X-Signature"] = hmac.new(
+            self.secret.encode(), signed.encode(), hashlib.sha256
+        ).hexdigest()
         return request

@@ -90,7 +90,11 @@ def steps_of(aggregate: Aggregate, given: Given, like: Call) -> dict[str, Step]:
     """An aggregate's parts as steps; one that needs a part which failed ends as that one did."""
 
     def step(part: AggregatePart) -> Step:
-        return Step(lambda done: part_call(part, {**given, **_answers(part, done)}, like), part.needs, part.optional)
+        return Step(
+            lambda done: part_call(part, {**given, **_answers(part, done)}, like),
+            part.needs,
+            part.optional,
+        )
 
     return {part.name: step(part) for part in aggregate.parts}
 

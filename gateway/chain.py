@@ -57,7 +57,9 @@ def fold(method: Method, parts: Parts, chain: tuple[Middleware, ...] = CHAIN) ->
     return _fold(method, parts, chain, streamed if method.stream else exchange)
 
 
-def _fold(method: Method, parts: Parts, chain: tuple[Middleware, ...], innermost: Innermost) -> Handler:
+def _fold(
+    method: Method, parts: Parts, chain: tuple[Middleware, ...], innermost: Innermost
+) -> Handler:
     handler = innermost(method, parts)
     for middleware in reversed(chain):
         handler = middleware(method, parts, handler)
@@ -73,7 +75,10 @@ def fold_all(catalog: Catalog, parts: Parts) -> dict[tuple[str, str], tuple[Meth
         handlers[method.service.name, method.name] = method, fold(method, parts)
     for service in catalog.services.values():
         for kind, method in service.proxied.items():  # no method's name has a space
-            handlers[service.name, f"{method.name} {kind}"] = method, _fold(method, parts, CHAIN, proxied)
+            handlers[service.name, f"{method.name} {kind}"] = (
+                method,
+                _fold(method, parts, CHAIN, proxied),
+            )
     return handlers
 
 
@@ -81,5 +86,7 @@ def _stand_in(catalog: Catalog, method: Method, parts: Parts) -> tuple[Method, H
     assert method.fallback and method.fallback.call
     service, _, name = method.fallback.call.partition(".")
     other = catalog.services[service].methods[name]
-    other = replace(other, mask=other.mask | method.mask)  # what may not be logged there may not be here
+    other = replace(
+        other, mask=other.mask | method.mask
+    )  # what may not be logged there may not be here
     return other, fold(other, parts, STAND_IN)

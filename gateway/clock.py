@@ -24,7 +24,9 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
 
 
-BREAK_SECONDS = 1e-6  # not 0: gevent would look only after fifty of those whether anything has come on a socket
+BREAK_SECONDS = (
+    1e-6  # not 0: gevent would look only after fifty of those whether anything has come on a socket
+)
 
 
 class Pause:
@@ -87,14 +89,19 @@ class Background:
         self.stopping = threading.Event()
 
     def start(
-        self, name: str, run: Callable[[threading.Event], None], interrupt: Callable[[], None] = lambda: None
+        self,
+        name: str,
+        run: Callable[[threading.Event], None],
+        interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         """Run it in a thread of its own; it returns soon after the event it is given is set.
 
         :param interrupt: ends what it may be waiting for other than the event.
         """
         self._interrupts.append(interrupt)
-        thread = threading.Thread(target=run, args=(self.stopping,), name=f"postern-{name}", daemon=True)
+        thread = threading.Thread(
+            target=run, args=(self.stopping,), name=f"postern-{name}", daemon=True
+        )
         self._threads.append(thread)
         thread.start()
 

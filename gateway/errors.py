@@ -51,7 +51,9 @@ class GatewayError(Exception):
     source: ClassVar[str] = "gateway"
     retryable: ClassVar[bool] = False
     nothing_done: ClassVar[bool] = False  # it is certain that the service did not do what was asked
-    message: ClassVar[str] = "Something went wrong on our side; the log has it under this request id."
+    message: ClassVar[str] = (
+        "Something went wrong on our side; the log has it under this request id."
+    )
 
     def __init__(
         self,
@@ -71,8 +73,12 @@ class GatewayError(Exception):
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
-        self.not_again = False  # of a proxied request: it may have been done, and may not be done twice
-        self.passed: object = None  # the service's own answer, where that is what a proxied request gets
+        self.not_again = (
+            False  # of a proxied request: it may have been done, and may not be done twice
+        )
+        self.passed: object = (
+            None  # the service's own answer, where that is what a proxied request gets
+        )
 
     def copy(self) -> Self:
         """The same failure once more: one exception raised in many threads would gather the tracebacks of all."""

@@ -15,7 +15,15 @@ from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Method
 from gateway.clock import Clock
 from gateway.envelopes import make_envelope
-from gateway.errors import BadResponse, CredentialError, CredentialExpired, Failed, GatewayError, Rejected, fields_error
+from gateway.errors import (
+    BadResponse,
+    CredentialError,
+    CredentialExpired,
+    Failed,
+    GatewayError,
+    Rejected,
+    fields_error,
+)
 from gateway.http.credential_mask import Credentials
 from gateway.http.headers import climbs
 from gateway.masking import STARS, Secret, named_secret
@@ -108,7 +116,9 @@ def _covered(declared: Mapping[str, str]) -> dict[str, str]:
     return {name: STARS if named_secret(name) else text for name, text in declared.items()}
 
 
-def _masked(params: Mapping[str, Any], hidden: frozenset[str], binary: frozenset[str]) -> dict[str, Any]:
+def _masked(
+    params: Mapping[str, Any], hidden: frozenset[str], binary: frozenset[str]
+) -> dict[str, Any]:
     """:param binary: names of parameters that stay base64."""
     shown = {}
     for name, value in params.items():
@@ -138,7 +148,10 @@ def _starred(value: Any) -> Any:
 
 def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, send, now = method.service, sender(method, parts, granting=True), parts.clock.now
-    name, renewals = token_name(service.name, service.base_urls[0], service.auth), parts.metrics.token_renewals
+    name, renewals = (
+        token_name(service.name, service.base_urls[0], service.auth),
+        parts.metrics.token_renewals,
+    )
 
     def token_of(call: Call) -> Secret:
         trace = call.trace
@@ -155,7 +168,9 @@ def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[
                 renewals.labels(service.name, outcome).inc()
 
         try:
-            return parts.tokens.get(name, fetch, call.deadline, lambda how: trace.note(now(), "token", how))
+            return parts.tokens.get(
+                name, fetch, call.deadline, lambda how: trace.note(now(), "token", how)
+            )
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
 
@@ -167,10 +182,18 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
     base = rotation(urls)
     path = _path_writer(method)
     by_place = {
-        place: tuple(p.name for p in method.params if p.place == place) for place in ("query", "header", "body")
+        place: tuple(p.name for p in method.params if p.place == place)
+        for place in ("query", "header", "body")
     }
-    content_type, write = make_writer("json" if method.streams_body else method.body, _binary(method))
-    fixed = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "gzip, deflate", **method.headers}
+    content_type, write = make_writer(
+        "json" if method.streams_body else method.body, _binary(method)
+    )
+    fixed = {
+        "User-Agent": USER_AGENT,
+        "Accept": "*/*",
+        "Accept-Encoding": "gzip, deflate",
+        **method.headers,
+    }
     if by_place["body"]:
         fixed = {"Content-Type": content_type, **fixed}
     fixed_query = tuple(method.query.items())
@@ -188,12 +211,16 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
                 headers[name] = _header_text(name, params[name])
         if method.idempotency_header and call.vendor_key:
             headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
-        query = tuple(pair for name in query_names if name in params for pair in pairs_of(name, params[name]))
+        query = tuple(
+            pair for name in query_names if name in params for pair in pairs_of(name, params[name])
+        )
         query = fixed_query + query
         given = {name: params[name] for name in body_names if name in params}
         body = write(given) if body_names else b""
         at, nonce = clock.wall(), secrets.token_hex(16)
-        return HttpRequest(method.verb, base(), path(params), query, headers, body, given, writer, at, nonce)
+        return HttpRequest(
+            method.verb, base(), path(params), query, headers, body, given, writer, at, nonce
+        )
 
     return build
 
@@ -201,7 +228,9 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
 def _binary(method: Method) -> frozenset[str]:
     """The parameters whose value is base64, or a list of such."""
     keywords = {param.name: param.keywords.get("items", param.keywords) for param in method.params}
-    return frozenset(name for name, each in keywords.items() if each.get("format") in ("byte", "binary"))
+    return frozenset(
+        name for name, each in keywords.items() if each.get("format") in ("byte", "binary")
+    )
 
 
 def rotation(urls: tuple[str, ...]) -> Callable[[], str]:

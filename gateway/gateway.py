@@ -84,7 +84,9 @@ class Gateway:
         self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
         self._parts.client.retain(catalog.services.values())
         services = catalog.services.values()
-        self._parts.tokens.retain({token_name(each.name, each.base_urls[0], each.auth) for each in services})
+        self._parts.tokens.retain(
+            {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        )
         self._parts.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
@@ -119,10 +121,14 @@ class Gateway:
         except GatewayError as error:
             if isinstance(error.passed, Stream):
                 return error.passed
-            error.not_again = kind == "once" and any(not attempt.nothing_done for attempt in call.trace.attempts)
+            error.not_again = kind == "once" and any(
+                not attempt.nothing_done for attempt in call.trace.attempts
+            )
             raise
 
-    def call_together(self, calls: Mapping[str, Call], optional: Collection[str] = ()) -> dict[str, Outcome]:
+    def call_together(
+        self, calls: Mapping[str, Call], optional: Collection[str] = ()
+    ) -> dict[str, Outcome]:
         """Run calls side by side, all on the same catalog; nothing is raised for one that fails.
 
         :param optional: the names of those whose failure does not count.
@@ -156,7 +162,9 @@ class Gateway:
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(method, lambda: dry_run(method, admitted(method, call), self._parts.clock))
+        return self._explained(
+            method, lambda: dry_run(method, admitted(method, call), self._parts.clock)
+        )
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """``closed``, ``open`` or ``half_open``, by service."""
@@ -173,26 +181,38 @@ class Gateway:
     def states(self) -> Iterator[Metric]:
         """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
         services, state = self.catalog.services.values(), self.catalog_state
-        breakers = GaugeMetricFamily("postern_breaker_state", "1 for the state it is in.", labels=("service", "state"))
+        breakers = GaugeMetricFamily(
+            "postern_breaker_state", "1 for the state it is in.", labels=("service", "state")
+        )
         for name, now in self.breakers(services).items():
             for each in get_args(State):
                 breakers.add_metric((name, each), float(each == now))
         up = GaugeMetricFamily(
-            "postern_service_up", "1 while probes say up, 0 while they say down.", labels=("service",)
+            "postern_service_up",
+            "1 while probes say up, 0 while they say down.",
+            labels=("service",),
         )
         for service in services:
             if (verdict := self.health(service)) != "unknown":
                 up.add_metric((service.name,), float(verdict == "up"))
-        catalog = GaugeMetricFamily("postern_catalog_info", "The catalog that serves.", labels=("version",))
+        catalog = GaugeMetricFamily(
+            "postern_catalog_info", "The catalog that serves.", labels=("version",)
+        )
         catalog.add_metric((state.version,), 1)
         yield from (breakers, up, catalog)
-        yield GaugeMetricFamily("postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error))
-        yield GaugeMetricFamily("postern_catalog_taken_timestamp_seconds", "When it was taken.", state.taken_at)
+        yield GaugeMetricFamily(
+            "postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error)
+        )
+        yield GaugeMetricFamily(
+            "postern_catalog_taken_timestamp_seconds", "When it was taken.", state.taken_at
+        )
 
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
         if self._watcher:
-            follow = partial(self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload)
+            follow = partial(
+                self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload
+            )
             self._background.start("catalog", follow, self._watcher.source.close)
         probes = Probes(self._parts, lambda: self.catalog)
         self._background.start("probes", probes.run, probes.interrupt)
@@ -208,7 +228,11 @@ class Gateway:
 
     def _begun(self, call: Call) -> Call:
         """The caller's ``timeout`` counts from here, whatever the call waits for."""
-        return call if call.timeout is None else replace(call, deadline=self._parts.clock.now() + call.timeout)
+        return (
+            call
+            if call.timeout is None
+            else replace(call, deadline=self._parts.clock.now() + call.timeout)
+        )
 
     def _run(self, loaded: _Loaded, call: Call) -> Result:
         method, handler = self._find(loaded, call.service, call.method)
@@ -233,7 +257,11 @@ class Gateway:
         found = loaded.handlers.get((service, method))
         if found:
             return found
-        what = f"method {service}.{method}" if service in loaded.catalog.services else f"service {service}"
+        what = (
+            f"method {service}.{method}"
+            if service in loaded.catalog.services
+            else f"service {service}"
+        )
         raise NotFound(f"There is no {what[:200]}.")
 
     @staticmethod

@@ -12,9 +12,13 @@ from struct import Struct
 from urllib.parse import quote
 
 STARS = "****"
-SHORTEST = 6  # a shorter secret would blank out ordinary words; it still never prints through Secret
+SHORTEST = (
+    6  # a shorter secret would blank out ordinary words; it still never prints through Secret
+)
 LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
-CATALOGS = 16  # whose secrets are remembered; a call may still be on one that was replaced a while ago
+CATALOGS = (
+    16  # whose secrets are remembered; a call may still be on one that was replaced a while ago
+)
 DEEPEST = 32  # levels of a parameter that are shown
 MAX_JSON_TEXT = 65536  # characters of a text that is JSON, and is looked into
 REMEMBERED = 64  # fetched tokens; they come and go, so the oldest are forgotten
@@ -64,16 +68,22 @@ class _Needles:
     """
 
     BLOCK = 6
-    ROW = Struct(f"{BLOCK}s" * 16)  # sixteen blocks at a time; Python's own slices would cost five times as much
+    ROW = Struct(
+        f"{BLOCK}s" * 16
+    )  # sixteen blocks at a time; Python's own slices would cost five times as much
 
     def __init__(self, texts: Iterable[str]) -> None:
         block = self.BLOCK
         self._all = sorted(
-            {form.encode(errors="replace") for text in texts for form in _forms(text)}, key=len, reverse=True
+            {form.encode(errors="replace") for text in texts for form in _forms(text)},
+            key=len,
+            reverse=True,
         )
         self._short = [each for each in self._all if len(each) < 2 * block - 1]
         long = self._all[: len(self._all) - len(self._short)]
-        self._blocks = {each[at : at + block] for each in long for at in range(len(each) - block + 1)}
+        self._blocks = {
+            each[at : at + block] for each in long for at in range(len(each) - block + 1)
+        }
 
     def out_of(self, line: bytes) -> bytes:
         rows = self.ROW.iter_unpack(line + bytes(-len(line) % self.ROW.size))
@@ -104,7 +114,9 @@ class Masker:
         """
         text = secret.reveal()
         with self._lock:
-            known = self._passing if passing else self._catalogs[-1] if of_catalog else self._lasting
+            known = (
+                self._passing if passing else self._catalogs[-1] if of_catalog else self._lasting
+            )
             if len(text) < SHORTEST or text in known:
                 return
             if isinstance(known, deque):
@@ -116,7 +128,9 @@ class Masker:
     def renew(self, secrets: Iterable[Secret]) -> None:
         """These are the secrets of a new catalog. Those of older ones are forgotten in time, as their calls end."""
         with self._lock:
-            self._catalogs.append({each.reveal() for each in secrets if len(each.reveal()) >= SHORTEST})
+            self._catalogs.append(
+                {each.reveal() for each in secrets if len(each.reveal()) >= SHORTEST}
+            )
             self._needles = None
 
     def line(self, line: bytes) -> bytes:
@@ -125,7 +139,9 @@ class Masker:
 
     def _made(self) -> _Needles:
         with self._lock:
-            self._needles = needles = _Needles({*self._lasting, *self._passing, *chain.from_iterable(self._catalogs)})
+            self._needles = needles = _Needles(
+                {*self._lasting, *self._passing, *chain.from_iterable(self._catalogs)}
+            )
             return needles
 
     def text(self, text: str) -> str:
@@ -139,7 +155,13 @@ class Masker:
         """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
         return {name: self._value(name, value, hidden, DEEPEST) for name, value in params.items()}
 
-    def said(self, text: str, params: Mapping[str, object], hidden: frozenset[str], most: int = LONGEST_TEXT) -> str:
+    def said(
+        self,
+        text: str,
+        params: Mapping[str, object],
+        hidden: frozenset[str],
+        most: int = LONGEST_TEXT,
+    ) -> str:
         """What was said about a call, without secrets and without what ``params`` would hide of it.
 
         :param most: characters.
@@ -156,7 +178,9 @@ class Masker:
         if isinstance(value, Mapping | list) and not levels:
             return "…"
         if isinstance(value, Mapping):
-            return {key: self._value(str(key), each, hidden, levels - 1) for key, each in value.items()}
+            return {
+                key: self._value(str(key), each, hidden, levels - 1) for key, each in value.items()
+            }
         if isinstance(value, list):
             return [self._value(name, item, hidden, levels - 1) for item in value[:20]]
         if isinstance(value, str):
@@ -195,7 +219,9 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
     """The texts and numbers of two characters and more that stand under a hidden name."""
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _hidden_texts(each, hidden, inside or name in hidden or bool(_SECRET_NAME.search(name)))
+            yield from _hidden_texts(
+                each, hidden, inside or name in hidden or bool(_SECRET_NAME.search(name))
+            )
     elif isinstance(value, list):
         for each in value:
             yield from _hidden_texts(each, hidden, inside)
@@ -205,7 +231,9 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
 
 def _forms(text: str) -> tuple[str, ...]:
     """A secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
-    quoted = quote(text, safe="", errors="replace")  # a service's JSON may have half a surrogate pair
+    quoted = quote(
+        text, safe="", errors="replace"
+    )  # a service's JSON may have half a surrogate pair
     return text, quoted, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
 
 

@@ -34,7 +34,9 @@ class Caller:
         if self.role != "admin" and self.role not in roles:
             return False
         name = f"{service}.{method}"
-        return any(pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in self.allow)
+        return any(
+            pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in self.allow
+        )
 
 
 @dataclass(slots=True)
@@ -149,7 +151,9 @@ class HttpRequest:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     fields: Mapping[str, object] = field(default_factory=dict, repr=False)
-    writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(default=None, repr=False)
+    writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(
+        default=None, repr=False
+    )
     at: float = 0.0
     nonce: str = ""
     upload: Upload | None = None
@@ -172,7 +176,11 @@ class HttpRequest:
         query = urlencode(self.query, quote_via=quote)
         if self.raw_query:
             ours = {name for name, _ in self.query}
-            theirs = [part for part in self.raw_query.split("&") if unquote_plus(part.partition("=")[0]) not in ours]
+            theirs = [
+                part
+                for part in self.raw_query.split("&")
+                if unquote_plus(part.partition("=")[0]) not in ours
+            ]
             query = "&".join([*theirs, query] if ours else theirs)
         return f"{self.path}?{query}" if query or self.raw_query is not None else self.path
 
@@ -190,7 +198,9 @@ class HttpRequest:
 
     def header(self, name: str) -> str | None:
         """The header of that name, in whatever case it is written."""
-        return next((text for each, text in self.headers.items() if each.lower() == name.lower()), None)
+        return next(
+            (text for each, text in self.headers.items() if each.lower() == name.lower()), None
+        )
 
     def with_fields(self, fields: Mapping[str, object]) -> HttpRequest:
         """With more values in the body, which is written anew, or in the query where the verb has no body."""

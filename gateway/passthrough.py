@@ -12,7 +12,13 @@ from gateway.bodies.spool import Spool
 from gateway.catalog.model import Method
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.described import status_error
-from gateway.errors import CredentialError, CredentialExpired, GatewayError, OutcomeUnknown, fields_error
+from gateway.errors import (
+    CredentialError,
+    CredentialExpired,
+    GatewayError,
+    OutcomeUnknown,
+    fields_error,
+)
 from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.http.credential_mask import Credentials
 from gateway.http.headers import Rebase, end_to_end, grouped, joined
@@ -30,7 +36,9 @@ PASSING = frozenset({
     "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
     "etag", "last-modified", "cache-control",
 })  # fmt: skip
-HELD = 1024 * 1024  # bytes of a proxied failure that is held while the request may still be sent again
+HELD = (
+    1024 * 1024
+)  # bytes of a proxied failure that is held while the request may still be sent again
 _NOTHING = Inbound()
 
 
@@ -44,7 +52,9 @@ def proxied(method: Method, parts: Parts) -> Handler:
     return _by_url(method, parts, _of_proxy)
 
 
-def _by_url(method: Method, parts: Parts, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]) -> Handler:
+def _by_url(
+    method: Method, parts: Parts, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]
+) -> Handler:
     service = method.service
     main = through(method, _Sender(method, parts, service.base_urls), service.base_urls)
     if not service.backup_url:
@@ -62,8 +72,12 @@ class _Sender:
         self._signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
         for secret in self._signer.secrets:
             parts.masker.register(secret, of_catalog=True)
-        self._token_of = token_source(method, parts, self._signer) if fetches(self._signer) else None
-        self._name = token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
+        self._token_of = (
+            token_source(method, parts, self._signer) if fetches(self._signer) else None
+        )
+        self._name = (
+            token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
+        )
         self._parts, self._method, self.clock = parts, method, parts.clock
         self.credentials = Credentials(method, self._signer.secrets)
         self._hosts = {url: host_of(url) for url in urls}
@@ -114,7 +128,9 @@ class _Sender:
             return request
         if upload.begun:
             raise OutcomeUnknown(detail="its body has passed already")
-        if (self.reads_body and not self._hashing) or (upload.length is not None and upload.length <= SMALL):
+        if (self.reads_body and not self._hashing) or (
+            upload.length is not None and upload.length <= SMALL
+        ):
             return replace(request, upload=None, body=upload.whole())
         return request
 
@@ -134,9 +150,17 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
         status, pairs = incoming.status, incoming.headers
         json = "json" in dict(_lower(pairs)).get("content-type", "")
         passes = method.streams_answer and (200 <= status < 300 or status in (304, 416))
-        passing = tuple((name, credentials.mask_text(value, token)) for name, value in pairs if name.lower() in PASSING)
+        passing = tuple(
+            (name, credentials.mask_text(value, token))
+            for name, value in pairs
+            if name.lower() in PASSING
+        )
         if passes and not (coded and json):
-            return Result(Stream(status, passing, credentials.mask_stream(incoming.read, token), incoming.close))
+            return Result(
+                Stream(
+                    status, passing, credentials.mask_stream(incoming.read, token), incoming.close
+                )
+            )
         whole = incoming.whole(method.service.max_response)
         try:
             data = envelope(whole, read)
@@ -175,7 +199,9 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
             return Result(Stream(status, headers, incoming.read, incoming.close, reason))
         held, more = incoming.held(HELD)
         if more:
-            return Result(Stream(status, headers, _then(held, incoming.read), incoming.close, reason))
+            return Result(
+                Stream(status, headers, _then(held, incoming.read), incoming.close, reason)
+            )
         answer = Stream.of(status, headers, [held] if held else [], reason)
         failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
@@ -200,9 +226,15 @@ def _as_it_came(call: Call, base: str, method: Method, signed: bool) -> HttpRequ
     groups = grouped(inbound.headers)
     came = {name: joined(name, values) for name, *values in groups.values()}
     headers = {name: value for name, value in method.headers.items() if name.lower() not in groups}
-    headers |= {**came, "X-Request-ID": call.request_id, **call.context.headers(call.trace.attempts[-1].span_id)}
+    headers |= {
+        **came,
+        "X-Request-ID": call.request_id,
+        **call.context.headers(call.trace.attempts[-1].span_id),
+    }
     path = inbound.path or ("" if urlsplit(base).path else "/")
-    request = HttpRequest(inbound.verb, base, path, tuple(method.query.items()), headers, upload=inbound.body)
+    request = HttpRequest(
+        inbound.verb, base, path, tuple(method.query.items()), headers, upload=inbound.body
+    )
     if signed:
         return replace(request, query=_pairs(inbound.query or "") + request.query)
     several = {
@@ -228,7 +260,10 @@ def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> Gate
         return status_error(response)
     try:
         if envelope:
-            envelope(replace(response, body=inflated(body, headers, HELD, incoming.pause)), make_reader("json"))
+            envelope(
+                replace(response, body=inflated(body, headers, HELD, incoming.pause)),
+                make_reader("json"),
+            )
     except CredentialExpired as error:
         return error
     except GatewayError:

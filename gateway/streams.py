@@ -34,7 +34,9 @@ class Upload:
 
     trailers: Pairs = ()
 
-    def __init__(self, chunks: Iterable[bytes], whole: Callable[[], bytes], length: int | None) -> None:
+    def __init__(
+        self, chunks: Iterable[bytes], whole: Callable[[], bytes], length: int | None
+    ) -> None:
         self.length = length
         self.begun = False
         self._chunks = chunks
@@ -100,7 +102,9 @@ class Stream:
         self._over = False
 
     @classmethod
-    def of(cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None) -> Stream:
+    def of(
+        cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None
+    ) -> Stream:
         """One that is here already."""
         left = iter(pieces)
         return cls(status, headers, lambda: next(left, b""), lambda: None, reason)

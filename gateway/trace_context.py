@@ -9,7 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 
-LONGEST_STATE = 512  # characters of ``tracestate`` that are passed on; a longer one is dropped whole
+LONGEST_STATE = (
+    512  # characters of ``tracestate`` that are passed on; a longer one is dropped whole
+)
 SAMPLED = 1  # the flag that says the trace is recorded
 
 _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -39,10 +41,16 @@ class Context:
     def read(cls, traceparent: str, tracestate: str = "") -> Context | None:
         """What the caller's headers say; None where they are wrong, as if they had not come."""
         found = _PARENT.fullmatch(traceparent.strip())
-        if found is None or (found[1] == "00" and found[5]) or not (int(found[2], 16) and int(found[3], 16)):
+        if (
+            found is None
+            or (found[1] == "00" and found[5])
+            or not (int(found[2], 16) and int(found[3], 16))
+        ):
             return None
         passes = len(tracestate) <= LONGEST_STATE and _STATE.fullmatch(tracestate)
-        return cls(found[2], found[3], f"{int(found[4], 16) & SAMPLED:02x}", tracestate if passes else "")
+        return cls(
+            found[2], found[3], f"{int(found[4], 16) & SAMPLED:02x}", tracestate if passes else ""
+        )
 
     @property
     def sampled(self) -> bool:

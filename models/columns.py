@@ -20,9 +20,13 @@ class Money(TypeDecorator[Decimal]):
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(BigInteger() if dialect.name == "sqlite" else Numeric(DIGITS, PLACES))
+        return dialect.type_descriptor(
+            BigInteger() if dialect.name == "sqlite" else Numeric(DIGITS, PLACES)
+        )
 
-    def process_bind_param(self, value: Decimal | int | None, dialect: Dialect) -> Decimal | int | None:
+    def process_bind_param(
+        self, value: Decimal | int | None, dialect: Dialect
+    ) -> Decimal | int | None:
         if value is None or dialect.name != "sqlite":
             return value
         return int((Decimal(value) / CENT).to_integral_exact())

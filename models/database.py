@@ -36,7 +36,12 @@ WAIT = 5.0  # seconds a writer waits for another
 # Milliseconds that SQLite itself waits, which holds up every greenlet; the rest of the wait is ours, and yields.
 BUSY_TIMEOUT = 20
 _clock = SystemClock()
-_PRAGMAS = (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON")
+_PRAGMAS = (
+    f"busy_timeout={BUSY_TIMEOUT}",
+    "journal_mode=WAL",
+    "synchronous=NORMAL",
+    "foreign_keys=ON",
+)
 
 
 _TAKEN = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")  # SQLite's words
@@ -136,7 +141,9 @@ class Database:
         url = self.engine.url
         if url.get_backend_name() == "postgresql":
             with self.asking() as connection:
-                read_only = connection.scalar(select(func.current_setting("transaction_read_only"))) == "on"
+                read_only = (
+                    connection.scalar(select(func.current_setting("transaction_read_only"))) == "on"
+                )
             return "It is read-only." if read_only else ""
         if not url.database or url.database == ":memory:":
             return ""
@@ -154,7 +161,9 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if postgresql.is_refusal(error.orig) or isinstance(error.orig, sqlite3.Error):  # that one undoes what it fails
+        if postgresql.is_refusal(error.orig) or isinstance(
+            error.orig, sqlite3.Error
+        ):  # that one undoes what it fails
             raise
         raise CommitUnknown from error
 
@@ -162,7 +171,9 @@ def _answered() -> Iterator[None]:
 class _Writer(Session):
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
         # FOR NO KEY UPDATE: two that write wait for each other, one that only points here (a foreign key) for none.
-        return super().get(entity, ident, **{"with_for_update": {"key_share": True, "of": entity}, **options})
+        return super().get(
+            entity, ident, **{"with_for_update": {"key_share": True, "of": entity}, **options}
+        )
 
 
 def _engine(url: str, pool_size: int, patient: bool) -> Engine:
@@ -186,7 +197,9 @@ def _prepare(connection: Any, record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     begin = f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
-    with suppress(sqlite3.OperationalError):  # what is told below, if it is there to stay; asked so it costs a tenth
+    with suppress(
+        sqlite3.OperationalError
+    ):  # what is told below, if it is there to stay; asked so it costs a tenth
         connection.connection.cursor().execute(begin)
         return
     until = _clock.now() + WAIT

@@ -6,7 +6,17 @@ import json
 from datetime import datetime
 from typing import Any, Self
 
-from sqlalchemy import BigInteger, CheckConstraint, Dialect, String, Text, TypeDecorator, exists, func, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Dialect,
+    String,
+    Text,
+    TypeDecorator,
+    exists,
+    func,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import postgresql
@@ -33,7 +43,9 @@ class Json(TypeDecorator[Any]):
 
 class Document(Base):
     __tablename__ = "documents"
-    __table_args__ = ({"sqlite_autoincrement": True},)  # or the next document would have a deleted one's ETag
+    __table_args__ = (
+        {"sqlite_autoincrement": True},
+    )  # or the next document would have a deleted one's ETag
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
@@ -70,7 +82,10 @@ class File(Base):
     def used(cls, session: Session, owner: str) -> int:
         """Bytes of all files of one owner, exact until the end of this transaction."""
         postgresql.alone(session, f"files:{owner}")
-        return int(session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)) or 0)
+        return int(
+            session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner))
+            or 0
+        )
 
     @classmethod
     def is_stored(cls, session: Session, stored_as: str) -> bool:

@@ -24,7 +24,9 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=now, index=True)
 
     @classmethod
-    def record_of(cls, session: Session | Connection, key_hash: str, moment: datetime) -> str | None:
+    def record_of(
+        cls, session: Session | Connection, key_hash: str, moment: datetime
+    ) -> str | None:
         """What was kept under the key within the last 24 hours."""
         fresh = (cls.key_hash == key_hash, cls.created_at > moment - LIFE)
         return session.execute(select(cls.record).where(*fresh)).scalar()
@@ -35,7 +37,9 @@ class IdempotencyKey(Base):
         return postgresql.try_alone(session, f"idempotency:{key_hash}")
 
     @classmethod
-    def keep(cls, session: Session | Connection, key_hash: str, record: str, moment: datetime) -> None:
+    def keep(
+        cls, session: Session | Connection, key_hash: str, record: str, moment: datetime
+    ) -> None:
         session.execute(delete(cls).where(cls.key_hash == key_hash))  # one that is too old
         session.execute(insert(cls).values(key_hash=key_hash, record=record, created_at=moment))
 

@@ -49,7 +49,11 @@ def engine(url: URL, patient: bool, **pool: Any) -> Engine:
     wanted = {name: value for name, value in given.items() if name not in url.query}
     made = create_engine(url, connect_args=wanted, pool_pre_ping=True, **pool)
     if not patient:
-        event.listen(made, "do_connect", lambda _dialect, _record, args, named: Impatient.connect(*args, **named))
+        event.listen(
+            made,
+            "do_connect",
+            lambda _dialect, _record, args, named: Impatient.connect(*args, **named),
+        )
     return made
 
 

@@ -9,7 +9,16 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Connection, ForeignKey, String, Text, insert, update
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    ForeignKey,
+    String,
+    Text,
+    insert,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from models.columns import Money, now
@@ -55,7 +64,10 @@ class Product(Base):
         """Take that many out of stock in one statement; false, and nothing taken, if there are not so many."""
         enough = (cls.id == product_id, cls.stock >= quantity)
         taken = {"stock": cls.stock - quantity, "version": cls.version + 1}
-        return session.execute(update(cls).where(*enough).values(taken).returning(cls.id)).first() is not None
+        return (
+            session.execute(update(cls).where(*enough).values(taken).returning(cls.id)).first()
+            is not None
+        )
 
 
 PRODUCTS = Base.metadata.tables["products"]
@@ -78,11 +90,15 @@ class Order(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     status: Mapped[str] = mapped_column(String(16), default="pending")
     total: Mapped[Decimal] = mapped_column(Money)
-    via: Mapped[str | None] = mapped_column(String(130))  # service.method that charges, from the first try on
+    via: Mapped[str | None] = mapped_column(
+        String(130)
+    )  # service.method that charges, from the first try on
     created_at: Mapped[datetime] = mapped_column(default=now)
     version: Mapped[int] = mapped_column(default=1)
 
-    items: Mapped[list[OrderLine]] = relationship(cascade="all, delete-orphan", order_by="OrderLine.id")
+    items: Mapped[list[OrderLine]] = relationship(
+        cascade="all, delete-orphan", order_by="OrderLine.id"
+    )
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 

@@ -32,7 +32,9 @@ class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint(f"role IN {ROLES!r}", name="role"),
-        {"sqlite_autoincrement": True},  # or a deleted user's token would be the next user's: its subject is the id
+        {
+            "sqlite_autoincrement": True
+        },  # or a deleted user's token would be the next user's: its subject is the id
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -52,7 +54,9 @@ class User(Base):
         """The user of this name, which ``username_of`` made; an older version stored names as they were typed."""
         forms = {username, normalize("NFD", username)}
         found = session.scalars(select(cls).where(cls.username.in_(forms))).all()
-        return next((user for user in found if user.username == username), found[0] if found else None)
+        return next(
+            (user for user in found if user.username == username), found[0] if found else None
+        )
 
     @classmethod
     def held(cls, session: Session, user_id: int) -> Self | None:
@@ -125,7 +129,12 @@ class RefreshToken(Base):
     @classmethod
     def use(cls, session: Session, token_hash: str, now: datetime) -> bool:
         """Mark it used; whether it was this call that did, of all that try at the same time."""
-        fresh = (cls.token_hash == token_hash, cls.used_at.is_(None), cls.revoked_at.is_(None), cls.expires_at > now)
+        fresh = (
+            cls.token_hash == token_hash,
+            cls.used_at.is_(None),
+            cls.revoked_at.is_(None),
+            cls.expires_at > now,
+        )
         used = session.execute(update(cls).where(*fresh).values(used_at=now))
         assert isinstance(used, CursorResult)
         return used.rowcount == 1
@@ -141,10 +150,14 @@ class RefreshToken(Base):
         return cls._revoke(session, cls.user_id == user_id, now)
 
     @classmethod
-    def _revoke(cls, session: Session, which: ColumnElement[bool], now: datetime) -> list[RevokedToken]:
+    def _revoke(
+        cls, session: Session, which: ColumnElement[bool], now: datetime
+    ) -> list[RevokedToken]:
         session.execute(update(cls).where(which, cls.revoked_at.is_(None)).values(revoked_at=now))
         running = session.scalars(select(cls).where(which, cls.access_expires_at > now))
-        ended = [RevokedToken(jti=each.access_jti, expires_at=each.access_expires_at) for each in running]
+        ended = [
+            RevokedToken(jti=each.access_jti, expires_at=each.access_expires_at) for each in running
+        ]
         return [session.merge(token) for token in ended]
 
 

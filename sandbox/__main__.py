@@ -18,12 +18,16 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 def main(arguments: list[str]) -> int:
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     command = arguments[cut + 1 :]
-    parser = argparse.ArgumentParser(prog="python -m sandbox", epilog="-- COMMAND ARGS... runs it meanwhile")
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox", epilog="-- COMMAND ARGS... runs it meanwhile"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5099)
     options = parser.parse_args(arguments[:cut])
     box = Sandbox(options.host, options.port)
-    if not command:  # kept back from every thread to come, so that none is lost before sigwait asks for it
+    if (
+        not command
+    ):  # kept back from every thread to come, so that none is lost before sigwait asks for it
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         box.start()

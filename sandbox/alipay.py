@@ -44,7 +44,9 @@ class Alipay:
             self._trades.clear()
 
     def handle(self, request: Request) -> Reply:
-        params = {name: values[0] for name, values in request.query.items()} | dict(parse_qsl(request.text()))
+        params = {name: values[0] for name, values in request.query.items()} | dict(
+            parse_qsl(request.text())
+        )
         method = params.get("method", "")
         if params.get("app_id") != APP_ID:
             return _reply("error_response", _error("isv.invalid-app-id"), sign=False)
@@ -67,7 +69,10 @@ class Alipay:
             if method == "alipay.trade.precreate":
                 if len(self._trades) == MAX_TRADES:
                     self._trades.clear()
-                self._trades[number] = {"trade_status": "WAIT_BUYER_PAY", "total_amount": asked.get("total_amount")}
+                self._trades[number] = {
+                    "trade_status": "WAIT_BUYER_PAY",
+                    "total_amount": asked.get("total_amount"),
+                }
                 return _ok(out_trade_no=number, qr_code=f"https://qr.alipay.com/{number}")
             trade = self._trades.get(number)
             if method == "alipay.trade.query":
@@ -90,7 +95,9 @@ def _error(sub_code: str) -> dict[str, Any]:
 
 def _signed(params: dict[str, str]) -> bool:
     """Whether the merchant signed these parameters."""
-    content = "&".join(f"{name}={value}" for name, value in sorted(params.items()) if value and name != "sign")
+    content = "&".join(
+        f"{name}={value}" for name, value in sorted(params.items()) if value and name != "sign"
+    )
     return verified(MERCHANT_PUBLIC_KEY, params.get("sign", ""), content.encode())
 
 
@@ -99,7 +106,9 @@ def _reply(name: str, answer: dict[str, Any], trouble: str = "", sign: bool = Tr
     text = json.dumps(answer, ensure_ascii=False).replace("/", "\\/")
     body = f'{{"{name}":{text}'
     if sign and trouble != "unsigned":
-        signature = signed(VENDOR_PRIVATE_KEY, ("no" if trouble == "wrong-signature" else text).encode())
+        signature = signed(
+            VENDOR_PRIVATE_KEY, ("no" if trouble == "wrong-signature" else text).encode()
+        )
         body += f',"sign":"{signature}"'
     if trouble == "tampered":
         body = body.replace("WAIT_BUYER_PAY", "TRADE_SUCCESS")

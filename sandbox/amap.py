@@ -104,7 +104,9 @@ def _weather(city: str) -> Reply:
 
 def _success(**results: list[dict[str, str]]) -> Reply:
     count = str(sum(len(found) for found in results.values()))
-    return json_reply(200, {"status": "1", "info": "OK", "infocode": "10000", "count": count, **results})
+    return json_reply(
+        200, {"status": "1", "info": "OK", "infocode": "10000", "count": count, **results}
+    )
 
 
 def _error(infocode: str) -> Reply:

@@ -40,7 +40,9 @@ class Consul(Texts):
             return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
         asked = request.first("index")
         if asked.isdecimal() and int(asked) > 0:
-            self.wait_for_change(int(asked) - FIRST + self._turned_back, _seconds(request.first("wait")))
+            self.wait_for_change(
+                int(asked) - FIRST + self._turned_back, _seconds(request.first("wait"))
+            )
         text = self._texts.get(request.path.removeprefix(PREFIX))
         index = ("X-Consul-Index", str(self.index))
         if text is None:

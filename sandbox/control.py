@@ -51,9 +51,15 @@ def _set_fault(box: Controlled, request: Request) -> Reply:
         wish = parse_json(request.body)
         path, spec, times = wish["path"], wish["fault"], wish.get("times")
     except (ValueError, KeyError, TypeError):
-        return json_reply(422, {"error": "body is a JSON object with path, fault and, if wanted, times"})
-    if not (isinstance(path, str) and isinstance(spec, str) and (times is None or type(times) is int)):
-        return json_reply(422, {"error": "path and fault are texts, times is a whole number or null"})
+        return json_reply(
+            422, {"error": "body is a JSON object with path, fault and, if wanted, times"}
+        )
+    if not (
+        isinstance(path, str) and isinstance(spec, str) and (times is None or type(times) is int)
+    ):
+        return json_reply(
+            422, {"error": "path and fault are texts, times is a whole number or null"}
+        )
     try:
         box.fault(path, spec, times)
     except ValueError as error:

@@ -93,7 +93,11 @@ _VALUES: dict[str, Callable[[str], dict[str, Any]]] = {
     "retry-after": lambda text: {"retry_after": _seconds(text)},
     "retry-after-date": lambda text: {"retry_after": _seconds(text), "retry_date": True},
     "huge": lambda text: {"body": "huge", "size": _whole(text, 2, MAX_SIZE)},
-    "gzip-bomb": lambda text: {"body": "gzip-bomb", "coding": "bomb", "size": _whole(text, 2, MAX_SIZE)},
+    "gzip-bomb": lambda text: {
+        "body": "gzip-bomb",
+        "coding": "bomb",
+        "size": _whole(text, 2, MAX_SIZE),
+    },
     "times": lambda text: {"times": _whole(text, 1, 10**6)},
     "id": lambda text: {"id": text},
 }

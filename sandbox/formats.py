@@ -18,7 +18,10 @@ def formats(request: Request) -> Reply | None:
         case "bucket", [key]:
             return _object(key)
         case "bucket", []:
-            return _s3_xml(200, f'<ListBucketResult xmlns="{_S3}"><Name>bucket</Name>{_LISTED}</ListBucketResult>')
+            return _s3_xml(
+                200,
+                f'<ListBucketResult xmlns="{_S3}"><Name>bucket</Name>{_LISTED}</ListBucketResult>',
+            )
     return None
 
 
@@ -26,7 +29,10 @@ _GBK = {
     "text": ("text/plain; charset=GBK", GBK_TEXT),
     "bare": ("text/plain", GBK_TEXT),
     "json": ("application/json; charset=gb2312", f'{{"余额": "{GBK_TEXT}"}}'),
-    "xml": ("text/xml", f'<?xml version="1.0" encoding="GBK"?><回复><余额>{GBK_TEXT}</余额></回复>'),
+    "xml": (
+        "text/xml",
+        f'<?xml version="1.0" encoding="GBK"?><回复><余额>{GBK_TEXT}</余额></回复>',
+    ),
 }
 _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
 _LISTED = "<Contents><Key>cat.png</Key><Size>12</Size></Contents>"
@@ -40,7 +46,11 @@ _ERRORS = {
 
 def _object(key: str) -> Reply:
     if key == "cat.png":
-        return Reply(200, b"\x89PNG\r\n\x1a\n\x00\x01\x02\xff", (("Content-Type", "image/png"), ("ETag", '"1"')))
+        return Reply(
+            200,
+            b"\x89PNG\r\n\x1a\n\x00\x01\x02\xff",
+            (("Content-Type", "image/png"), ("ETag", '"1"')),
+        )
     if key == "code.json":  # an object that looks like an error and is none
         return json_reply(200, {"code": "AccessDenied", "message": "a stored text"})
     status, code = _ERRORS.get(key, (404, "NoSuchKey"))

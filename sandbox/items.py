@@ -72,5 +72,7 @@ def _read_fields(request: Request, *, name_needed: bool) -> dict[str, Any] | Rep
         return json_reply(422, {"error": "body is not a JSON object"})
     name = fields.get("name", None if name_needed else "unchanged")
     if not isinstance(name, str) or not name:
-        return json_reply(422, {"error": "name is a text of at least one character", "field": "name"})
+        return json_reply(
+            422, {"error": "name is a text of at least one character", "field": "name"}
+        )
     return fields

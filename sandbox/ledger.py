@@ -38,7 +38,9 @@ class Ledger:
             self.most_at_once = max(self.most_at_once, self._at_once)
             self._kept.append(request)
             self._bytes += len(request.body)
-            while len(self._kept) > 1 and (len(self._kept) > MAX_REQUESTS or self._bytes > MAX_BYTES):
+            while len(self._kept) > 1 and (
+                len(self._kept) > MAX_REQUESTS or self._bytes > MAX_BYTES
+            ):
                 self._bytes -= len(self._kept.popleft().body)
 
     def requests(self) -> list[Request]:

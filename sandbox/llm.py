@@ -37,17 +37,32 @@ class Llm:
             said = asked["messages"][-1]["content"]
             model, *words = str(asked["model"]).split(";")
         except (ValueError, KeyError, IndexError, TypeError):
-            return conn.send(json_reply(400, {"error": {"message": "model and messages are missing"}}), request.verb)
+            return conn.send(
+                json_reply(400, {"error": {"message": "model and messages are missing"}}),
+                request.verb,
+            )
         name = f"chatcmpl-{next(self._numbers)}"
         if not asked.get("stream"):
-            choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
-            whole = {"id": name, "object": "chat.completion", "created": 0, "model": model, "choices": [choice]}
+            choice = {
+                "index": 0,
+                "message": {"role": "assistant", "content": said},
+                "finish_reason": "stop",
+            }
+            whole = {
+                "id": name,
+                "object": "chat.completion",
+                "created": 0,
+                "model": model,
+                "choices": [choice],
+            }
             return conn.send(json_reply(200, whole), request.verb)
         options = dict(word.partition("=")[::2] for word in words)
         return self._stream(conn, list(_events(name, model, said)), options)
 
     def _stream(self, conn: Connection, events: list[bytes], options: dict[str, str]) -> bool:
-        reply = Reply(200, b"", (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")))
+        reply = Reply(
+            200, b"", (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache"))
+        )
         conn.sock.sendall(conn.head(reply, ("Transfer-Encoding", "chunked")))
         for nth, event in enumerate(events):
             if str(nth) == options.get("cut"):
@@ -74,6 +89,12 @@ def _events(name: str, model: str, said: str) -> Iterator[bytes]:
     for word in [*said.split(" "), None]:
         delta = {} if word is None else {"content": word}
         choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is None else None}
-        chunk = {"id": name, "object": "chat.completion.chunk", "created": 0, "model": model, "choices": [choice]}
+        chunk = {
+            "id": name,
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": model,
+            "choices": [choice],
+        }
         yield b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
     yield b"data: [DONE]\n\n"

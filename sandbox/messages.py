@@ -58,7 +58,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def json_reply(status: int, value: object, *headers: tuple[str, str], content_type: str = JSON_TYPE) -> Reply:
+def json_reply(
+    status: int, value: object, *headers: tuple[str, str], content_type: str = JSON_TYPE
+) -> Reply:
     return Reply(status, dump_json(value), (("Content-Type", content_type), *headers))
 
 

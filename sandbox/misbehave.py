@@ -30,7 +30,9 @@ _BODIES = {
 }
 
 
-def answer(conn: Connection, plan: Plan, request: Request, handle: Callable[[Request], Reply]) -> bool:
+def answer(
+    conn: Connection, plan: Plan, request: Request, handle: Callable[[Request], Reply]
+) -> bool:
     """Answers as planned, the delay being over; returns whether the connection stays open."""
     if plan.ending:
         return _end(conn, plan.ending)
@@ -109,7 +111,9 @@ def json_text(size: int) -> Iterator[bytes]:
     yield b'"'
 
 
-def _frame(conn: Connection, plan: Plan, reply: Reply, verb: str) -> tuple[bytes, Iterable[bytes], bool]:
+def _frame(
+    conn: Connection, plan: Plan, reply: Reply, verb: str
+) -> tuple[bytes, Iterable[bytes], bool]:
     """The head, the rest in pieces, and whether the connection stays open afterwards."""
     if reply.status in (204, 304):
         return conn.head(reply), (), conn.keep_alive
@@ -120,7 +124,10 @@ def _frame(conn: Connection, plan: Plan, reply: Reply, verb: str) -> tuple[bytes
     version, stays = "HTTP/1.1", conn.keep_alive
     match plan.framing:
         case "chunked":
-            framing, pieces = (("Transfer-Encoding", "chunked"),), chain(_chunks(pieces), (b"0\r\n\r\n",))
+            framing, pieces = (
+                (("Transfer-Encoding", "chunked"),),
+                chain(_chunks(pieces), (b"0\r\n\r\n",)),
+            )
         case "truncated":
             framing, pieces, stays = (("Transfer-Encoding", "chunked"),), _chunks(pieces), False
         case "short":

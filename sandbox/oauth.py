@@ -7,7 +7,10 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from sandbox.messages import Reply, Request, json_reply, wrong_verb
 
-CLIENT_ID, CLIENT_SECRET = "sandbox client:1", "sandbox/secret+2%"  # what needs form-encoding is in them
+CLIENT_ID, CLIENT_SECRET = (
+    "sandbox client:1",
+    "sandbox/secret+2%",
+)  # what needs form-encoding is in them
 MAX_TOKENS = 1000
 
 
@@ -28,12 +31,19 @@ class OAuth:
             return self._issue(request) if request.verb == "POST" else wrong_verb("POST")
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self._scopes:
-            return json_reply(401, {"error": "invalid_token"}, ("WWW-Authenticate", 'Bearer error="invalid_token"'))
+            return json_reply(
+                401,
+                {"error": "invalid_token"},
+                ("WWW-Authenticate", 'Bearer error="invalid_token"'),
+            )
         return json_reply(200, {"scope": self._scopes[token]})
 
     def _issue(self, request: Request) -> Reply:
         form = dict(parse_qsl(request.text(), keep_blank_values=True))
-        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET) and not _basic(request):
+        if (form.get("client_id"), form.get("client_secret")) != (
+            CLIENT_ID,
+            CLIENT_SECRET,
+        ) and not _basic(request):
             return json_reply(401, {"error": "invalid_client"}, ("WWW-Authenticate", "Basic"))
         if form.get("grant_type") != "client_credentials":
             return json_reply(400, {"error": "unsupported_grant_type"})
@@ -45,7 +55,11 @@ class OAuth:
                 self._scopes.clear()
             self._scopes[token] = form.get("scope", "")
         life = {} if self.expires_in is None else {"expires_in": self.expires_in}
-        return json_reply(200, {"access_token": token, "token_type": "bearer", **life}, ("Cache-Control", "no-store"))
+        return json_reply(
+            200,
+            {"access_token": token, "token_type": "bearer", **life},
+            ("Cache-Control", "no-store"),
+        )
 
 
 def _basic(request: Request) -> bool:

@@ -36,16 +36,22 @@ class Payments:
 
     def _find(self, request: Request) -> Reply:
         asked = request.first("order_id")
-        return json_reply(200, [each for each in self._payments if asked in ("", str(each["order_id"]))])
+        return json_reply(
+            200, [each for each in self._payments if asked in ("", str(each["order_id"]))]
+        )
 
     def _charge(self, request: Request) -> Reply:
         asked = _read(request)
         if asked is None:
-            return json_reply(422, {"error": "order_id is a number from 1, amount a text such as 12.50"})
+            return json_reply(
+                422, {"error": "order_id is a number from 1, amount a text such as 12.50"}
+            )
         key = request.headers.get("idempotency-key", "")
         if known := self._by_key.get(key):
             if asked != {name: known[name] for name in asked}:
-                return json_reply(422, {"error": "this Idempotency-Key was used for another payment"})
+                return json_reply(
+                    422, {"error": "this Idempotency-Key was used for another payment"}
+                )
             return json_reply(200, known)
         if asked["amount"] == DECLINED:
             return json_reply(402, {"error": "declined"})
@@ -64,7 +70,14 @@ def _read(request: Request) -> dict[str, Any] | None:
         fields = parse_json(request.body)
     except ValueError:
         return None
-    order_id, amount = (fields.get("order_id"), fields.get("amount")) if isinstance(fields, dict) else (None, None)
-    if type(order_id) is not int or order_id < 1 or not isinstance(amount, str) or not _AMOUNT.fullmatch(amount):
+    order_id, amount = (
+        (fields.get("order_id"), fields.get("amount")) if isinstance(fields, dict) else (None, None)
+    )
+    if (
+        type(order_id) is not int
+        or order_id < 1
+        or not isinstance(amount, str)
+        or not _AMOUNT.fullmatch(amount)
+    ):
         return None
     return {"order_id": order_id, "amount": amount}

@@ -53,7 +53,9 @@ class Server:
             return
         self._stopping.set()
         with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes accept(), which close() alone does not on Linux
+            listener.shutdown(
+                socket.SHUT_RDWR
+            )  # wakes accept(), which close() alone does not on Linux
         listener.close()
         deadline = time.monotonic() + STOP_SECONDS
         self._acceptor.join(STOP_SECONDS)
@@ -70,7 +72,9 @@ class Server:
             try:
                 sock, _ = listener.accept()
             except OSError:
-                stopping.wait(0.02)  # out of descriptors, or a client gone already: go on unless stopping
+                stopping.wait(
+                    0.02
+                )  # out of descriptors, or a client gone already: go on unless stopping
                 continue
             self._start_thread(sock, stopping)
 
@@ -82,7 +86,9 @@ class Server:
             self._live[sock] = thread
         try:
             thread.start()
-        except RuntimeError:  # the system has no more threads: this client loses, the server goes on
+        except (
+            RuntimeError
+        ):  # the system has no more threads: this client loses, the server goes on
             self._forget(sock)
 
     def _run(self, sock: socket.socket, stopping: threading.Event) -> None:

@@ -44,7 +44,10 @@ class Texts(ABC):
         return self.start()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -76,7 +79,11 @@ class Texts(ABC):
         """Until there were more than `since` changes, or the time is up."""
         until = time.monotonic() + seconds
         with self._change:
-            while self._changes <= since and not self._stopped and (left := until - time.monotonic()) > 0:
+            while (
+                self._changes <= since
+                and not self._stopped
+                and (left := until - time.monotonic()) > 0
+            ):
                 self._change.wait(left)
 
     def _set(self, name: str, text: bytes | None) -> None:

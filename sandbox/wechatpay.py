@@ -43,19 +43,32 @@ class WeChatPay:
         except ValueError:
             return _failure(400, "PARAM_ERROR")
         parts = request.path.removeprefix(_PREFIX).split("/")
-        number = str(asked.get("out_trade_no", "")) if parts == ["native"] else parts[1] if len(parts) > 1 else ""
+        number = (
+            str(asked.get("out_trade_no", ""))
+            if parts == ["native"]
+            else parts[1]
+            if len(parts) > 1
+            else ""
+        )
         if number == "busy":
             return _failure(500, "SYSTEM_ERROR")
         status, data = self._answer(request.verb, parts, number, asked)
-        return _failure(status, data) if isinstance(data, str) else self._reply(status, data, number)
+        return (
+            _failure(status, data) if isinstance(data, str) else self._reply(status, data, number)
+        )
 
-    def _answer(self, verb: str, parts: list[str], number: str, asked: dict[str, Any]) -> tuple[int, Any]:
+    def _answer(
+        self, verb: str, parts: list[str], number: str, asked: dict[str, Any]
+    ) -> tuple[int, Any]:
         with self._lock:
             match verb, parts:
                 case "POST", ["native"]:
                     if len(self._trades) == MAX_TRADES:
                         self._trades.clear()
-                    self._trades[number] = {"trade_state": "NOTPAY", "description": asked.get("description")}
+                    self._trades[number] = {
+                        "trade_state": "NOTPAY",
+                        "description": asked.get("description"),
+                    }
                     return 200, {"code_url": f"weixin://wxpay/bizpayurl?pr={number}"}
                 case "GET", ["out-trade-no", _] if number in self._trades:
                     return 200, {"out_trade_no": number, **self._trades[number]}
@@ -66,7 +79,10 @@ class WeChatPay:
 
     def _reply(self, status: int, data: Any, trouble: str) -> Reply:
         body = b"" if data is None else dump_json(data)
-        at, nonce = str(int(time.time()) - (301 if trouble == "stale" else 0)), secrets.token_hex(16)
+        at, nonce = (
+            str(int(time.time()) - (301 if trouble == "stale" else 0)),
+            secrets.token_hex(16),
+        )
         over = b"no" if trouble == "wrong-signature" else f"{at}\n{nonce}\n".encode() + body + b"\n"
         proof = (
             ("Wechatpay-Timestamp", at),
@@ -77,7 +93,9 @@ class WeChatPay:
         )
         if trouble == "tampered":
             body = body.replace(b"NOTPAY", b"SUCCESS")
-        return Reply(status, body, (("Content-Type", JSON_TYPE), *(() if trouble == "unsigned" else proof)))
+        return Reply(
+            status, body, (("Content-Type", JSON_TYPE), *(() if trouble == "unsigned" else proof))
+        )
 
 
 def _authorized(request: Request) -> bool:

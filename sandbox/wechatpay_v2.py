@@ -73,7 +73,9 @@ class WeChatPayV2:
 
 def sign(fields: Mapping[str, str]) -> str:
     """MD5, or HMAC-SHA256 where `sign_type` says so, over the sorted fields that are not empty."""
-    pairs = [f"{name}={value}" for name, value in sorted(fields.items()) if value and name != "sign"]
+    pairs = [
+        f"{name}={value}" for name, value in sorted(fields.items()) if value and name != "sign"
+    ]
     text = "&".join([*pairs, f"key={KEY}"]).encode()
     if fields.get("sign_type") == "HMAC-SHA256":
         return hmac.new(KEY.encode(), text, "sha256").hexdigest().upper()
@@ -81,21 +83,35 @@ def sign(fields: Mapping[str, str]) -> str:
 
 
 def _signed(fields: dict[str, str]) -> Reply:
-    fields = {"return_code": "SUCCESS", "return_msg": "OK", "appid": APP_ID, "mch_id": MCH_ID, **fields}
+    fields = {
+        "return_code": "SUCCESS",
+        "return_msg": "OK",
+        "appid": APP_ID,
+        "mch_id": MCH_ID,
+        **fields,
+    }
     fields = {**fields, "nonce_str": "5K8264ILTKCH16CQ2502SI8ZNMTM67VS", "result_code": "SUCCESS"}
     return _xml({**fields, "sign": sign(fields)})
 
 
 def _failed(code: str, said: str) -> Reply:
     return _xml(
-        {"return_code": "SUCCESS", "return_msg": "OK", "result_code": "FAIL", "err_code": code, "err_code_des": said}
+        {
+            "return_code": "SUCCESS",
+            "return_msg": "OK",
+            "result_code": "FAIL",
+            "err_code": code,
+            "err_code_des": said,
+        }
     )
 
 
 def _xml(fields: dict[str, str]) -> Reply:
     """As WeChat sends it: CDATA, and called a text."""
     inside = "\n".join(
-        f"<{name}><![CDATA[{value}]]></{name}>" if "]]>" not in value else f"<{name}>{escape(value)}</{name}>"
+        f"<{name}><![CDATA[{value}]]></{name}>"
+        if "]]>" not in value
+        else f"<{name}>{escape(value)}</{name}>"
         for name, value in fields.items()
     )
     return Reply(200, f"<xml>{inside}</xml>".encode(), (("Content-Type", "text/plain"),))

@@ -81,7 +81,9 @@ class Connection:
         coding, length = headers.get("transfer-encoding"), headers.get("content-length")
         if coding is not None:
             if length is not None or coding.lower() != "chunked":
-                raise BadRequestError(400, "Transfer-Encoding other than chunked, or with Content-Length")
+                raise BadRequestError(
+                    400, "Transfer-Encoding other than chunked, or with Content-Length"
+                )
             self._invite(headers)
             return self._read_chunks()
         if length is None:
@@ -182,7 +184,9 @@ class Connection:
             if not self.sock.recv(1, socket.MSG_PEEK):
                 return True
             # An early next request keeps the socket readable: from here only a stop can end the wait.
-            return self._stopping.wait(None if until is None else max(0.0, until - time.monotonic()))
+            return self._stopping.wait(
+                None if until is None else max(0.0, until - time.monotonic())
+            )
         return self._stopping.is_set()
 
     def wait_for_bytes(self) -> None:

@@ -21,10 +21,14 @@ class Bounded(Schema):
             names = {field.data_key or name for name, field in self.load_fields.items()}
             problems = dict.fromkeys((name for name in data if name not in names), UNKNOWN)
             known = {name: data[name] for name in names if name in data}
-            raise ValidationError({**self.validate(known, partial=options.get("partial")), **problems})
+            raise ValidationError(
+                {**self.validate(known, partial=options.get("partial")), **problems}
+            )
         return super().load(data, unknown=unknown, **options)
 
-    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **options: Any) -> NoReturn:
+    def handle_error(
+        self, error: ValidationError, data: Any, *, many: bool, **options: Any
+    ) -> NoReturn:
         """Raise it anew: marshmallow's own would have a traceback that has the error, and both would stay."""
         raise ValidationError(error.messages, data=error.data, valid_data=error.valid_data)
 

@@ -39,14 +39,20 @@ class BatchSchema(Bounded):
     class Meta:
         unknown = RAISE
 
-    calls = Many(fields.Nested(BatchCallSchema), required=True, validate=validate.Length(min=1, max=MOST_CALLS))
+    calls = Many(
+        fields.Nested(BatchCallSchema),
+        required=True,
+        validate=validate.Length(min=1, max=MOST_CALLS),
+    )
 
     @validates_schema(skip_on_field_errors=True)
     def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         seen: set[str] = set()
         for place, each in enumerate(data["calls"]):
             if each["id"] in seen:
-                raise ValidationError({"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}})
+                raise ValidationError(
+                    {"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}}
+                )
             seen.add(each["id"])
 
 
@@ -62,11 +68,14 @@ class MethodOut(Schema):
 
 class ServiceOut(Schema):
     name = fields.String()
-    health = fields.String(metadata={"description": "up, down, or unknown where nothing probes it."})
+    health = fields.String(
+        metadata={"description": "up, down, or unknown where nothing probes it."}
+    )
     breaker = fields.String(metadata={"description": "closed, open or half_open."})
     methods = fields.List(fields.Nested(MethodOut))
     proxy = fields.List(
-        fields.String(), metadata={"description": "Paths that may be called as they are; * stands for anything."}
+        fields.String(),
+        metadata={"description": "Paths that may be called as they are; * stands for anything."},
     )
 
 
@@ -81,8 +90,14 @@ class ServiceListOut(Schema):
 class CatalogOut(Schema):
     version = fields.String(metadata={"description": "The beginning of its text's SHA-256."})
     taken_at = fields.DateTime(metadata={"description": "Since when it serves."})
-    reloads = fields.Integer(metadata={"description": "How many took another's place in the worker that answers."})
-    error = fields.String(metadata={"description": "Why the source's present text does not serve; empty when it does."})
+    reloads = fields.Integer(
+        metadata={"description": "How many took another's place in the worker that answers."}
+    )
+    error = fields.String(
+        metadata={
+            "description": "Why the source's present text does not serve; empty when it does."
+        }
+    )
 
 
 class MinuteOut(Schema):
@@ -95,14 +110,22 @@ class MinuteOut(Schema):
 
 class ServiceStatusOut(Schema):
     name = fields.String()
-    health = fields.String(metadata={"description": "up, down, or unknown where nothing probes it."})
+    health = fields.String(
+        metadata={"description": "up, down, or unknown where nothing probes it."}
+    )
     breaker = fields.String(metadata={"description": "closed, open or half_open."})
-    calls = fields.Integer(metadata={"description": "Over the last five minutes, as all that follows."})
+    calls = fields.Integer(
+        metadata={"description": "Over the last five minutes, as all that follows."}
+    )
     rate = fields.Float(metadata={"description": "Calls a second."})
-    failed = fields.Float(metadata={"description": "The share that the gateway or the service failed, 0 to 1."})
+    failed = fields.Float(
+        metadata={"description": "The share that the gateway or the service failed, 0 to 1."}
+    )
     p50_ms = fields.Float(allow_none=True)
     p99_ms = fields.Float(allow_none=True)
-    minutes = fields.List(fields.Nested(MinuteOut), metadata={"description": "Those of the last hour with calls."})
+    minutes = fields.List(
+        fields.Nested(MinuteOut), metadata={"description": "Those of the last hour with calls."}
+    )
 
 
 class FaultsOut(Schema):
@@ -114,7 +137,9 @@ class FaultsOut(Schema):
 
 class StatusOut(Schema):
     catalog = fields.Nested(CatalogOut)
-    faults = fields.Nested(FaultsOut, metadata={"description": "Calls of the last hour, by whose fault they failed."})
+    faults = fields.Nested(
+        FaultsOut, metadata={"description": "Calls of the last hour, by whose fault they failed."}
+    )
     services = fields.List(fields.Nested(ServiceStatusOut))
 
 
@@ -133,9 +158,13 @@ class RecentArgs(Bounded):
 
 class AttemptOut(Schema):
     number = fields.Integer()
-    called = fields.String(metadata={"description": "service.method; another's where a fallback was asked."})
+    called = fields.String(
+        metadata={"description": "service.method; another's where a fallback was asked."}
+    )
     host = fields.String()
-    status = fields.Integer(allow_none=True, metadata={"description": "The service's, if it answered."})
+    status = fields.Integer(
+        allow_none=True, metadata={"description": "The service's, if it answered."}
+    )
     code = fields.Integer()
     type = fields.String(allow_none=True)
     started_ms = fields.Float(metadata={"description": "From the beginning of the call."})
@@ -145,7 +174,9 @@ class AttemptOut(Schema):
 
 class EventOut(Schema):
     at_ms = fields.Float()
-    what = fields.String(metadata={"description": "Such as retry, cache, breaker, token, fallback."})
+    what = fields.String(
+        metadata={"description": "Such as retry, cache, breaker, token, fallback."}
+    )
     detail = fields.String()
 
 
@@ -165,11 +196,15 @@ class RecordOut(Schema):
     replayed = fields.Boolean()
     attempts = fields.List(fields.Nested(AttemptOut))
     events = fields.List(fields.Nested(EventOut))
-    params = fields.Dict(allow_none=True, metadata={"description": "Masked; null where they are too large."})
+    params = fields.Dict(
+        allow_none=True, metadata={"description": "Masked; null where they are too large."}
+    )
 
 
 class CallRecordOut(RecordOut):
-    more = fields.List(fields.Nested(RecordOut), metadata={"description": "The others of a batch or an aggregate."})
+    more = fields.List(
+        fields.Nested(RecordOut), metadata={"description": "The others of a batch or an aggregate."}
+    )
 
 
 class RecordListOut(Schema):

@@ -19,9 +19,15 @@ def one_of(*allowed: str) -> validate.OneOf:
 
 
 # What frames a message is the client's to say.
-SETTABLE_HEADER = r"(?i:(?!(host|content-length|transfer-encoding|connection)\Z)[a-z0-9!#$%&'*+.^_`|~-]+)"
-HEADER_NAME = validate.Regexp(rf"{SETTABLE_HEADER}\Z", error="must be a header's name, and not one such as Host")
-HEADER_TEXT = validate.Regexp(r"[\t -~\xa0-\xff]*\Z", error="must be one line of ASCII or Latin-1 text")
+SETTABLE_HEADER = (
+    r"(?i:(?!(host|content-length|transfer-encoding|connection)\Z)[a-z0-9!#$%&'*+.^_`|~-]+)"
+)
+HEADER_NAME = validate.Regexp(
+    rf"{SETTABLE_HEADER}\Z", error="must be a header's name, and not one such as Host"
+)
+HEADER_TEXT = validate.Regexp(
+    r"[\t -~\xa0-\xff]*\Z", error="must be one line of ASCII or Latin-1 text"
+)
 
 
 #: Called between small pieces of a large catalog's check.
@@ -41,7 +47,9 @@ class Strict(Schema):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._by_key = {each.data_key or name: (name, each) for name, each in self.load_fields.items()}
+        self._by_key = {
+            each.data_key or name: (name, each) for name, each in self.load_fields.items()
+        }
         self._required = {key: each for key, (_, each) in self._by_key.items() if each.required}
 
     def _deserialize(self, data: Any, *, error_store: Any, **options: Any) -> dict[str, Any]:
@@ -68,7 +76,11 @@ class Strict(Schema):
             for key, messages in error.messages.items():
                 if messages == ["unknown key"]:
                     near = difflib.get_close_matches(str(key), self.fields, n=1)
-                    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(self.fields)}"
+                    hint = (
+                        f"did you mean {near[0]!r}?"
+                        if near
+                        else f"known here: {', '.join(self.fields)}"
+                    )
                     error.messages[key] = [f"unknown key; {hint}"]
 
 
@@ -83,7 +95,10 @@ def whole(least: int = 0, **kwargs: Any) -> JsonType:
 
 def seconds(least: float = 0, most: float = 86400 * 365, **kwargs: Any) -> JsonType:
     check = validate.Range(
-        min=least, max=most, min_inclusive=least > 0, error="must be a positive number of seconds, such as 2.5"
+        min=least,
+        max=most,
+        min_inclusive=least > 0,
+        error="must be a positive number of seconds, such as 2.5",
     )
     return JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
 
@@ -92,18 +107,25 @@ def flag(**kwargs: Any) -> JsonType:
     return JsonType("boolean", error_messages=MESSAGES, **kwargs)
 
 
-MESSAGES: dict[str, Any] = {"required": "missing; this key is required", "null": "must have a value"}
+MESSAGES: dict[str, Any] = {
+    "required": "missing; this key is required",
+    "null": "must have a value",
+}
 
 
 class NamedMap(fields.Field[Any]):
     """A mapping from names to one shape; problems are reported under the name."""
 
-    def __init__(self, schema: Schema | fields.Field[Any], pattern: str = r"\S+", **kwargs: Any) -> None:
+    def __init__(
+        self, schema: Schema | fields.Field[Any], pattern: str = r"\S+", **kwargs: Any
+    ) -> None:
         super().__init__(error_messages=MESSAGES, **kwargs)
         self.schema = schema
         self.pattern = re.compile(pattern)
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise ValidationError("must be a mapping of names to settings")
         loaded: dict[str, Any] = {}
@@ -111,12 +133,18 @@ class NamedMap(fields.Field[Any]):
         for name, each in value.items():
             try:
                 if not self.pattern.fullmatch(name):
-                    raise ValidationError(f"not a usable name; it must match {self.pattern.pattern}")
-                load = self.schema.load if isinstance(self.schema, Schema) else self.schema.deserialize
+                    raise ValidationError(
+                        f"not a usable name; it must match {self.pattern.pattern}"
+                    )
+                load = (
+                    self.schema.load if isinstance(self.schema, Schema) else self.schema.deserialize
+                )
                 loaded[name] = load(each)
             except ValidationError as error:
                 messages = error.messages
-                problems[name] = messages.get("_schema", messages) if isinstance(messages, dict) else messages
+                problems[name] = (
+                    messages.get("_schema", messages) if isinstance(messages, dict) else messages
+                )
         if problems:
             raise ValidationError(problems)
         return loaded
@@ -137,9 +165,12 @@ def nested(schema: type[Schema], **kwargs: Any) -> fields.Nested:
     return fields.Nested(schema, error_messages=MESSAGES, **kwargs)
 
 
-_URL_ERROR = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
+_URL_ERROR = (
+    "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
+)
 _URL_SHAPE = validate.Regexp(
-    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z", error=_URL_ERROR
+    r"https?://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!\x22$->@-~]*)?\Z",
+    error=_URL_ERROR,
 )
 
 
@@ -167,7 +198,9 @@ def usable_proxy(value: str) -> None:
     say = "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, special characters %-quoted, or none"
     try:
         parts = urlsplit(value)
-        complete = parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
+        complete = (
+            parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
+        )
     except ValueError:
         raise ValidationError(say) from None
     if not complete or parts.query or parts.fragment or value.count("@") > 1 or not value.isascii():

@@ -37,7 +37,9 @@ class DocumentOut(Schema):
 class DocumentRow(DocumentOut):
     """One line of CSV: the value as JSON text."""
 
-    value = fields.Function(lambda document: json.dumps(document.value, ensure_ascii=False, separators=(",", ":")))
+    value = fields.Function(
+        lambda document: json.dumps(document.value, ensure_ascii=False, separators=(",", ":"))
+    )
 
 
 class DocumentArgs(ListArgs):
@@ -99,7 +101,10 @@ class FileIn(Schema):
     name = FileName()
     content_type = fields.String(
         required=True,
-        validate=[validate.Length(max=255), validate.Regexp(_MEDIA_TYPE.pattern + r"\Z", error="Not a content type.")],
+        validate=[
+            validate.Length(max=255),
+            validate.Regexp(_MEDIA_TYPE.pattern + r"\Z", error="Not a content type."),
+        ],
     )
 
 

@@ -19,7 +19,10 @@ MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MOST_MONEY = Decimal("9999999999.99")
 
 
-_MONEY: Mapping[str, Any] = {"minimum": 0, "maximum": float(MOST_MONEY)}  # JSON has no Decimal, as the check has
+_MONEY: Mapping[str, Any] = {
+    "minimum": 0,
+    "maximum": float(MOST_MONEY),
+}  # JSON has no Decimal, as the check has
 _MONEY_OUT = {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{2}$", **_MONEY, "example": "12.50"}
 _MONEY_IN = {
     "type": ["string", "number"],
@@ -31,7 +34,9 @@ _MONEY_IN = {
 
 # Python's own int() and Decimal() also take other scripts' digits, spaces and 1_0.
 _WHOLE = re.compile(r"([+-]?[0-9]+)(\.0+)?")
-_DECIMAL = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_DECIMAL = re.compile(
+    r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE
+)
 
 
 class Text(fields.String):
@@ -40,7 +45,9 @@ class Text(fields.String):
     :param most: characters.
     """
 
-    def __init__(self, most: int, least: int = 0, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, most: int, least: int = 0, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         told = {"pattern": "^[^\\x00]*$", **(metadata or {})}
         super().__init__(validate=validate.Length(least, most), metadata=told, **kwargs)
 
@@ -88,13 +95,21 @@ class Money(fields.Decimal):
     :param given: it comes in; what is said of it in the OpenAPI file differs.
     """
 
-    def __init__(self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         checks = validate.Range(Decimal(0), MOST_MONEY)
         told = {**(_MONEY_IN if given else _MONEY_OUT), **(metadata or {})}
-        super().__init__(places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs)
+        super().__init__(
+            places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs
+        )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
-        if isinstance(value, bool) or not isinstance(value, int | float | str) or len(str(value)) > 40:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float | str)
+            or len(str(value)) > 40
+        ):
             raise self.make_error("invalid")
         if isinstance(value, str) and not _DECIMAL.fullmatch(value):
             raise self.make_error("invalid")
@@ -122,11 +137,17 @@ class ListArgs(Bounded):
 
 def sort_field(*columns: str) -> fields.String:
     """``sort=price``, or ``sort=-price`` for the other way round."""
-    return fields.String(validate=validate.OneOf([f"{sign}{column}" for column in columns for sign in ("", "-")]))
+    return fields.String(
+        validate=validate.OneOf([f"{sign}{column}" for column in columns for sign in ("", "-")])
+    )
 
 
 def search_field() -> Text:
-    return Text(200, 1, metadata={"description": "Finds this text, in any case (on SQLite: of A to Z only)."})
+    return Text(
+        200,
+        1,
+        metadata={"description": "Finds this text, in any case (on SQLite: of A to Z only)."},
+    )
 
 
 def list_of(schema: type[Schema]) -> type[Schema]:

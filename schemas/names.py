@@ -16,7 +16,9 @@ _WIDTHS = ("<wide>", "<narrow>")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
 #: Those that Unicode draws as nothing although their categories are a letter's or a mark's (DerivedCoreProperties,
 #: Default_Ignorable_Code_Point), and the empty Braille cell.
-_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def username_of(text: str) -> str:
@@ -36,7 +38,9 @@ def username_of(text: str) -> str:
 
 def password_of(text: str) -> str:
     """Return the password as it is hashed: every space a plain one, composed (OpaqueString; RFC 8265, 4.2)."""
-    plain = "".join(" " if unicodedata.category(character) == "Zs" else character for character in text)
+    plain = "".join(
+        " " if unicodedata.category(character) == "Zs" else character for character in text
+    )
     return unicodedata.normalize("NFC", plain)
 
 

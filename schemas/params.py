@@ -33,11 +33,16 @@ _URI = (
 )
 _FORMATS: dict[str, Callable[[], validate.Validator]] = {
     "email": validate.Email,
-    "uri": lambda: validate.Regexp(_URI, error="Not a URI (RFC 3986), such as https://example.com/a or mailto:a@b.c."),
-    "uuid": lambda: validate.Regexp(r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z", error="Not a UUID."),
+    "uri": lambda: validate.Regexp(
+        _URI, error="Not a URI (RFC 3986), such as https://example.com/a or mailto:a@b.c."
+    ),
+    "uuid": lambda: validate.Regexp(
+        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z", error="Not a UUID."
+    ),
     "date": lambda: validate.Regexp(r"^\d{4}-\d\d-\d\d\Z", error="Not a date (YYYY-MM-DD)."),
     "date-time": lambda: validate.Regexp(
-        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z", error="Not an RFC 3339 date-time."
+        r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)\Z",
+        error="Not an RFC 3339 date-time.",
     ),
 }
 FORMATS = frozenset(_FORMATS) | {"int32", "int64", "float", "double", "password", "byte", "binary"}
@@ -59,7 +64,9 @@ class JsonType(fields.Field[Any]):
         self.json_type = json_type
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
-        if not isinstance(value, self.python_types) or (isinstance(value, bool) and self.json_type != "boolean"):
+        if not isinstance(value, self.python_types) or (
+            isinstance(value, bool) and self.json_type != "boolean"
+        ):
             raise ValidationError(self.message)
         if self.json_type == "integer" and isinstance(value, float):
             if not value.is_integer():
@@ -109,7 +116,9 @@ class Items(Many):
         self.one_is_many = one_is_many
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        return super()._deserialize([value] if isinstance(value, str) and self.one_is_many else value, attr, data)
+        return super()._deserialize(
+            [value] if isinstance(value, str) and self.one_is_many else value, attr, data
+        )
 
 
 def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> Schema:
@@ -118,7 +127,10 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
     :param declared: name -> OpenAPI keywords, already checked by ``gateway.catalog.schema.ParamSchema``.
     :param from_text: the values will come from a query string.
     """
-    made = {name: _field(keywords, from_text, keywords.get("required") is True) for name, keywords in declared.items()}
+    made = {
+        name: _field(keywords, from_text, keywords.get("required") is True)
+        for name, keywords in declared.items()
+    }
     return Params.from_dict(made, name="MethodParams")()
 
 
@@ -130,7 +142,9 @@ class LazyParams:
 
     __slots__ = ("_declared", "_from_text", "_schema")
 
-    def __init__(self, declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> None:
+    def __init__(
+        self, declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False
+    ) -> None:
         self._declared, self._from_text = declared, from_text
         self._schema: Schema | None = None
 
@@ -168,7 +182,8 @@ def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fiel
         names = keywords.get("required")
         needed = names if isinstance(names, list) else []
         made = {
-            name: _field(each, False, name in needed or each.get("required") is True) for name, each in inner.items()
+            name: _field(each, False, name in needed or each.get("required") is True)
+            for name, each in inner.items()
         }
         return fields.Nested(Params.from_dict(made, name="ObjectParam"), **options)
     return (FromText if from_text else JsonType)(json_type, **options)

@@ -60,7 +60,9 @@ ORDER_STATES = ("pending", "paid", "failed", "unknown")
 MOST_LINES = 100
 MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 
-_METHOD_NAME = validate.Regexp(r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$(?!\n)", error="Must be service.method.")
+_METHOD_NAME = validate.Regexp(
+    r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$(?!\n)", error="Must be service.method."
+)
 
 
 class OrderLineIn(Bounded):
@@ -78,7 +80,10 @@ class OrderIn(Bounded):
         unknown = RAISE
 
     items = Many(
-        fields.Nested(OrderLineIn), max_wrong=MOST_LINES, required=True, validate=validate.Length(1, MOST_LINES)
+        fields.Nested(OrderLineIn),
+        max_wrong=MOST_LINES,
+        required=True,
+        validate=validate.Length(1, MOST_LINES),
     )
 
     @validates_schema
@@ -86,7 +91,9 @@ class OrderIn(Bounded):
         seen: set[int] = set()
         for number, line in enumerate(data["items"]):
             if line["product_id"] in seen:
-                raise ValidationError("Named more than once; say the whole quantity on one line.", line_name(number))
+                raise ValidationError(
+                    "Named more than once; say the whole quantity on one line.", line_name(number)
+                )
             seen.add(line["product_id"])
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> NoReturn:
@@ -121,7 +128,9 @@ class OrderOut(Schema):
     status = fields.String(metadata={"enum": ORDER_STATES})
     total = Money()
     items = fields.List(fields.Nested(OrderLineOut))
-    via = fields.String(allow_none=True, metadata={"description": "The service.method that charges."})
+    via = fields.String(
+        allow_none=True, metadata={"description": "The service.method that charges."}
+    )
     created_at = fields.DateTime()
 
 
@@ -135,10 +144,13 @@ class PayIn(Bounded):
         unknown = RAISE
 
     via = fields.String(
-        required=True, validate=_METHOD_NAME, metadata={"description": "The service.method that charges."}
+        required=True,
+        validate=_METHOD_NAME,
+        metadata={"description": "The service.method that charges."},
     )
     settle = fields.String(
-        validate=_METHOD_NAME, metadata={"description": "The service.method that tells an order's payments."}
+        validate=_METHOD_NAME,
+        metadata={"description": "The service.method that tells an order's payments."},
     )
 
 

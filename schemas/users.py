@@ -15,7 +15,9 @@ from schemas.names import Username
 
 SHORTEST_PASSWORD = 8
 LONGEST_PASSWORD = 1024
-PASSWORD = validate.Length(SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long.")
+PASSWORD = validate.Length(
+    SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long."
+)
 NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
 
@@ -24,7 +26,9 @@ class UserIn(Bounded):
         unknown = RAISE
 
     username = Username(required=True)
-    password = fields.String(required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"})
+    password = fields.String(
+        required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"}
+    )
     name = Text(150, 1, load_default=None, allow_none=True)
     age = Whole(0, 150, load_default=None, allow_none=True)
     email = fields.Email(load_default=None, allow_none=True, validate=validate.Length(max=254))
@@ -82,7 +86,8 @@ class TokensOut(Schema):
 
 # These patterns also stand in the OpenAPI file, whose readers do not know Python's \Z.
 APP_ID = validate.Regexp(
-    r"^[A-Za-z0-9._-]{1,64}$(?!\n)", error="Must be 1 to 64 letters, digits, dots, underscores or dashes."
+    r"^[A-Za-z0-9._-]{1,64}$(?!\n)",
+    error="Must be 1 to 64 letters, digits, dots, underscores or dashes.",
 )
 ALLOWED = validate.Regexp(
     r"^[A-Za-z0-9_*-]{1,64}(\.[A-Za-z0-9_*-]{1,64})?$(?!\n)",
@@ -107,7 +112,9 @@ class AppIn(Bounded):
         load_default=None,
         allow_none=True,
         validate=RATE.validators,
-        metadata={"description": "How many calls it may make, such as 100/minute; null: DEFAULT_RATE_LIMIT."},
+        metadata={
+            "description": "How many calls it may make, such as 100/minute; null: DEFAULT_RATE_LIMIT."
+        },
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 
 M_MMAP_THRESHOLD = -3  # malloc.h
-LARGE_BLOCK_BYTES = 131_072  # glibc's own beginning, which it raises to 32 MiB once such blocks have been freed
+LARGE_BLOCK_BYTES = (
+    131_072  # glibc's own beginning, which it raises to 32 MiB once such blocks have been freed
+)
 
 
 def give_back_large_blocks() -> None:

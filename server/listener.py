@@ -27,7 +27,9 @@ class Listener(StreamServer):
     :param make_room: called where there is no descriptor for a new connection.
     """
 
-    def __init__(self, sock: Any, handle: Callable[..., None], size: int, make_room: Callable[..., None]) -> None:
+    def __init__(
+        self, sock: Any, handle: Callable[..., None], size: int, make_room: Callable[..., None]
+    ) -> None:
         self._make_room = make_room
         self._logged = -LOG_SECONDS
         # Accepted connections inherit it. The system ends them, so that nothing is counted for each answer.
@@ -52,7 +54,9 @@ class Listener(StreamServer):
     def _log(self, error: OSError) -> None:
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
-            structlog.get_logger().error("accept", error=errno.errorcode[error.errno or 0], hint="raise ulimit -n")
+            structlog.get_logger().error(
+                "accept", error=errno.errorcode[error.errno or 0], hint="raise ulimit -n"
+            )
 
     def busy(self) -> bool:
         return self.pool.free_count() != self.pool.size

@@ -13,8 +13,14 @@ from gunicorn.glogging import Logger as GunicornLogger
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         log = structlog.get_logger()
-        write = {logging.ERROR: log.error, logging.CRITICAL: log.error, logging.WARNING: log.warning}
-        write.get(record.levelno, log.info)("server", message=record.getMessage(), exc_info=record.exc_info)
+        write = {
+            logging.ERROR: log.error,
+            logging.CRITICAL: log.error,
+            logging.WARNING: log.warning,
+        }
+        write.get(record.levelno, log.info)(
+            "server", message=record.getMessage(), exc_info=record.exc_info
+        )
 
 
 class Logger(GunicornLogger):
@@ -25,7 +31,9 @@ class Logger(GunicornLogger):
         self.error_log.handlers = [_Handler()]
 
 
-def _log_error(context: Any, kind: type[BaseException], error: BaseException, traceback: Any) -> None:
+def _log_error(
+    context: Any, kind: type[BaseException], error: BaseException, traceback: Any
+) -> None:
     structlog.get_logger().error("unforeseen", exc_info=(kind, error, traceback))
 
 

@@ -8,7 +8,12 @@ from typing import Any
 
 from gunicorn.http import message
 from gunicorn.http.body import ChunkedReader, LengthReader
-from gunicorn.http.errors import InvalidHeader, LimitRequestHeaders, LimitRequestLine, ParseException
+from gunicorn.http.errors import (
+    InvalidHeader,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+)
 from gunicorn.http.parser import Parser
 
 from api.errors import BrokenBody, HeadersTooLarge, MalformedBody
@@ -90,12 +95,18 @@ class Request(message.Request):
         self.body.head = self._head
         self.body.caller_is_known = self.unreader.caller_is_known
         self.unreader.await_body(expects_continue=self._expected_100_continue)
-        self._expected_100_continue = False  # it is the connection that says 100, once the body is wanted
+        self._expected_100_continue = (
+            False  # it is the connection that says 100, once the body is wanted
+        )
 
     def await_small_body(self) -> None:
         """So that who sends it slowly takes no part of the application meanwhile."""
         reader, source = self.body.reader, self.unreader
-        if not isinstance(reader, LengthReader) or reader.length > SMALL_BODY_BYTES or source.expects_continue:
+        if (
+            not isinstance(reader, LengthReader)
+            or reader.length > SMALL_BODY_BYTES
+            or source.expects_continue
+        ):
             return
         if source.buf.getbuffer().nbytes < reader.length:
             source.unread(source.read(reader.length))

@@ -36,7 +36,9 @@ class Resolver(ThreadResolver):
         self.pool._on_fork()
 
 
-def _tried(work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, BaseException | None]:
+def _tried(
+    work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, BaseException | None]:
     """What it answers, or how it fails; gevent prints what leaves a thread of its pool."""
     try:
         return work(*args, **kwargs), None

@@ -6,7 +6,10 @@ from typing import Any
 
 from gunicorn.http.wsgi import Response
 
-OWN_HEADERS = {"server", "date"}  # gunicorn sets them itself and drops any other; a proxied answer has the vendor's
+OWN_HEADERS = {
+    "server",
+    "date",
+}  # gunicorn sets them itself and drops any other; a proxied answer has the vendor's
 
 
 class _Buffer:
@@ -50,7 +53,9 @@ def _default_headers_less_own(response: Any) -> list[str]:
     if response.req.ends_connection():
         response.force_close()
     own = {name.lower() for name, _ in response.headers} & OWN_HEADERS
-    return [line for line in _default_headers(response) if line.partition(":")[0].lower() not in own]
+    return [
+        line for line in _default_headers(response) if line.partition(":")[0].lower() not in own
+    ]
 
 
 def install() -> None:

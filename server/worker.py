@@ -11,7 +11,12 @@ from typing import Any
 import gevent
 import structlog
 from gunicorn import util
-from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, NoMoreData, ParseException
+from gunicorn.http.errors import (
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
+    NoMoreData,
+    ParseException,
+)
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.errors import BrokenBody
@@ -39,7 +44,8 @@ class Worker(GeventWorker):
 
     def run(self) -> None:
         self.listeners = [
-            Listener(sock, self.handle, self.worker_connections, self.connections.make_room) for sock in self.sockets
+            Listener(sock, self.handle, self.worker_connections, self.connections.make_room)
+            for sock in self.sockets
         ]
         for listener in self.listeners:
             if self.cfg.workers > 1:
@@ -131,7 +137,9 @@ class Worker(GeventWorker):
                 request.unreader.linger()
             raise
 
-    def handle_error(self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException) -> None:
+    def handle_error(
+        self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException
+    ) -> None:
         """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
         failure: GatewayError = GatewayError()
         cause: BaseException | None = exc

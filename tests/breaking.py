@@ -49,8 +49,14 @@ class _Comparison:
                 yield from self._contents(f"{where} {status}", *answers, incoming=False)
 
     def _parameters(self, where: str, old: Json, new: Json) -> Iterator[str]:
-        before = {(each["in"], each["name"]): each for each in (_found(self.old, one) for one in old["parameters"])}
-        after = {(each["in"], each["name"]): each for each in (_found(self.new, one) for one in new["parameters"])}
+        before = {
+            (each["in"], each["name"]): each
+            for each in (_found(self.old, one) for one in old["parameters"])
+        }
+        after = {
+            (each["in"], each["name"]): each
+            for each in (_found(self.new, one) for one in new["parameters"])
+        }
         for key, each in after.items():
             if each.get("required") and not before.get(key, {}).get("required"):
                 yield f"{where}: {key[0]} {key[1]} is required now"
@@ -58,7 +64,9 @@ class _Comparison:
             if key not in after:
                 yield f"{where}: {key[0]} {key[1]} is gone"
             else:
-                yield from self._schema(f"{where} {key[1]}", each["schema"], after[key]["schema"], incoming=True)
+                yield from self._schema(
+                    f"{where} {key[1]}", each["schema"], after[key]["schema"], incoming=True
+                )
 
     def _body(self, where: str, old: Json | None, new: Json | None) -> Iterator[str]:
         if new and new.get("required") and not (old and old.get("required")):
@@ -79,27 +87,38 @@ class _Comparison:
     def _schema(self, where: str, old: Json, new: Json, *, incoming: bool) -> Iterator[str]:
         old, new = self._flat(self.old, old), self._flat(self.new, new)
         yield from _types(where, old, new, incoming)
-        if "enum" in old and (lost := [each for each in old["enum"] if each not in new.get("enum", old["enum"])]):
+        if "enum" in old and (
+            lost := [each for each in old["enum"] if each not in new.get("enum", old["enum"])]
+        ):
             yield f"{where}: {', '.join(map(str, lost))} is gone"
         if incoming:
             yield from _narrowed(where, old, new)
         yield from self._properties(where, old, new, incoming)
         if isinstance(old.get("items"), dict):
-            yield from self._schema(f"{where}[]", old["items"], new.get("items", {}), incoming=incoming)
+            yield from self._schema(
+                f"{where}[]", old["items"], new.get("items", {}), incoming=incoming
+            )
         if isinstance(old.get("additionalProperties"), dict):
             inner = new.get("additionalProperties")
             inner = inner if isinstance(inner, dict) else {}
-            yield from self._schema(f"{where}.*", old["additionalProperties"], inner, incoming=incoming)
+            yield from self._schema(
+                f"{where}.*", old["additionalProperties"], inner, incoming=incoming
+            )
 
     def _properties(self, where: str, old: Json, new: Json, incoming: bool) -> Iterator[str]:
         needed, before = set(new.get("required", ())), set(old.get("required", ()))
         changed = needed - before if incoming else before - needed
-        yield from (f"{where}: {name} is {'required' if incoming else 'optional'} now" for name in sorted(changed))
+        yield from (
+            f"{where}: {name} is {'required' if incoming else 'optional'} now"
+            for name in sorted(changed)
+        )
         for name, schema in old.get("properties", {}).items():
             if name not in new.get("properties", {}):
                 yield f"{where}: {name} is gone"
             else:
-                yield from self._schema(f"{where}.{name}", schema, new["properties"][name], incoming=incoming)
+                yield from self._schema(
+                    f"{where}.{name}", schema, new["properties"][name], incoming=incoming
+                )
 
     def _flat(self, document: Json, schema: Json) -> Json:
         """Without references and ``allOf``."""
@@ -146,7 +165,10 @@ def _narrowed(where: str, old: Json, new: Json) -> Iterator[str]:
 
 def _whole(item: Json, verb: str) -> Json:
     operation = item[verb]
-    return {**operation, "parameters": [*item.get("parameters", ()), *operation.get("parameters", ())]}
+    return {
+        **operation,
+        "parameters": [*item.get("parameters", ()), *operation.get("parameters", ())],
+    }
 
 
 def _found(document: Json, value: Json) -> Json:

@@ -23,7 +23,10 @@ class Collector:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if self.headers.get("Content-Encoding") == "gzip":
                     body = gzip.decompress(body)
-                right = self.path == "/v1/traces" and self.headers["Content-Type"] == "application/x-protobuf"
+                right = (
+                    self.path == "/v1/traces"
+                    and self.headers["Content-Type"] == "application/x-protobuf"
+                )
                 if right:
                     requests.append(ExportTraceServiceRequest.FromString(body))
                 answer = ExportTraceServiceResponse().SerializeToString()

@@ -17,7 +17,9 @@ from tests.redis_server import RedisServer
 
 E2E = Path(__file__).parent / "e2e"
 SERVER_FIXTURES = frozenset({"one_redis_server", "postgres_databases"})
-SERVERS = frozenset({"redis", "postgresql"})  # as tests that run on several stores or databases call them
+SERVERS = frozenset(
+    {"redis", "postgresql"}
+)  # as tests that run on several stores or databases call them
 DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
 
 
@@ -46,7 +48,11 @@ def _needs_a_server(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
     chosen = {value for value in values if isinstance(value, str)}
-    return E2E in item.path.parents or not SERVER_FIXTURES.isdisjoint(fixtures) or not SERVERS.isdisjoint(chosen)
+    return (
+        E2E in item.path.parents
+        or not SERVER_FIXTURES.isdisjoint(fixtures)
+        or not SERVERS.isdisjoint(chosen)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,9 @@ def _edit(block: str) -> Edit:
     first, _, code = block.partition("\n")
     place = PLACE.fullmatch(first)
     if not place:
-        raise ValueError(f"a code block must begin with its place, such as '# path/of/file.py, in NAME': {first}")
+        raise ValueError(
+            f"a code block must begin with its place, such as '# path/of/file.py, in NAME': {first}"
+        )
     return Edit(place["path"], place["name"] or "", place["after"] or "", code)
 
 
@@ -70,7 +72,11 @@ def apply(edit: Edit, tree: Path) -> None:
     imports, entry = _without_imports(edit.code)
     text = _with_entry(source, edit, entry)
     if imports:
-        last = max(node.end_lineno or 0 for node in ast.parse(source).body if isinstance(node, ast.ImportFrom))
+        last = max(
+            node.end_lineno or 0
+            for node in ast.parse(source).body
+            if isinstance(node, ast.ImportFrom)
+        )
         text = _inserted(text, last, None, f"\n{imports}")
     file.write_text(text, encoding="utf-8")
 
@@ -88,7 +94,9 @@ def _with_entry(source: str, edit: Edit, entry: str) -> str:
         fields = [statement for statement in node.body if isinstance(statement, ast.AnnAssign)]
         return _inserted(source, fields[-1].end_lineno or 0, None, f"\n{entry}")
     last = _entries(node, edit)[-1]
-    return _inserted(source, last.end_lineno or 0, last.end_col_offset, f",\n{entry.rstrip().rstrip(',')}")
+    return _inserted(
+        source, last.end_lineno or 0, last.end_col_offset, f",\n{entry.rstrip().rstrip(',')}"
+    )
 
 
 def _entries(node: ast.AST, edit: Edit) -> list[ast.expr]:
@@ -96,7 +104,10 @@ def _entries(node: ast.AST, edit: Edit) -> list[ast.expr]:
     value = getattr(node, "value", node)  # without a variable's annotation
     body = node.body if isinstance(node, ast.FunctionDef) else [value]
     inner = (part for statement in body for part in ast.walk(statement))
-    holder = next((part for part in inner if isinstance(part, ast.Dict | ast.List | ast.Set | ast.Tuple)), None)
+    holder = next(
+        (part for part in inner if isinstance(part, ast.Dict | ast.List | ast.Set | ast.Tuple)),
+        None,
+    )
     if holder is None:
         raise LookupError(f"{edit.name} in {edit.path} is no table or list")
     entries = holder.values if isinstance(holder, ast.Dict) else holder.elts
@@ -143,11 +154,27 @@ def names_of(file: Path) -> set[str]:
             names.add(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and SETTING.fullmatch(node.value):
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and SETTING.fullmatch(node.value)
+        ):
             names.add(node.value)
     return names
 
 
 def _files() -> Iterator[Path]:
-    for folder in ("api", "cli", "config", "gateway", "models", "sandbox", "schemas", "server", "tests"):
-        yield from (file for file in (ROOT / folder).rglob("*.py") if "node_modules" not in file.parts)
+    for folder in (
+        "api",
+        "cli",
+        "config",
+        "gateway",
+        "models",
+        "sandbox",
+        "schemas",
+        "server",
+        "tests",
+    ):
+        yield from (
+            file for file in (ROOT / folder).rglob("*.py") if "node_modules" not in file.parts
+        )

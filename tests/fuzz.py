@@ -22,7 +22,13 @@ def fuzz(live: Live, *options: str) -> subprocess.CompletedProcess[str]:
     ]  # fmt: skip
     env = {**live.env, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        command, cwd=live.catalog_file.parent, env=env, capture_output=True, text=True, timeout=1200, check=False
+        command,
+        cwd=live.catalog_file.parent,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+        check=False,
     )
 
 

@@ -30,10 +30,17 @@ def json_content(schema: Values) -> Values:
 
 
 def github() -> Values:
-    scopes = {"repos": "/repos/{owner}/{repo}", "orgs": "/orgs/{org}", "teams": "/teams/{team_id}", "user": "/user"}
+    scopes = {
+        "repos": "/repos/{owner}/{repo}",
+        "orgs": "/orgs/{org}",
+        "teams": "/teams/{team_id}",
+        "user": "/user",
+    }
     paths: Values = {}
     for scope, root in scopes.items():
-        shared = [ref(hole.strip("{}"), "parameters") for hole in root.split("/") if hole.startswith("{")]
+        shared = [
+            ref(hole.strip("{}"), "parameters") for hole in root.split("/") if hole.startswith("{")
+        ]
         for thing in THINGS:
             one = f"{thing}_number"
             number = {"name": one, "in": "path", "required": True, "schema": {"type": "integer"}}
@@ -104,7 +111,11 @@ def github() -> Values:
 
 
 def stripe() -> Values:
-    objects = [f"{first}{second}" for first in ("billing_", "issuing_", "treasury_", "tax_") for second in THINGS]
+    objects = [
+        f"{first}{second}"
+        for first in ("billing_", "issuing_", "treasury_", "tax_")
+        for second in THINGS
+    ]
     paths: Values = {}
     for name in objects:
         expand = {"type": "array", "items": {"type": "string", "maxLength": 5000}}
@@ -116,21 +127,36 @@ def stripe() -> Values:
             "metadata": {"anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string", "enum": [""]}]},
             "items": {"type": "array", "items": {"type": "object", "properties": {"price": {"type": "string"}}}},
         }  # fmt: skip
-        deep = {key: {"style": "deepObject", "explode": True} for key in ("expand", "address", "metadata", "items")}
+        deep = {
+            key: {"style": "deepObject", "explode": True}
+            for key in ("expand", "address", "metadata", "items")
+        }
         form = {
             "application/x-www-form-urlencoded": {
                 "encoding": deep,
-                "schema": {"type": "object", "required": ["amount", "currency"], "properties": fields},
+                "schema": {
+                    "type": "object",
+                    "required": ["amount", "currency"],
+                    "properties": fields,
+                },
             }
         }
         good = {
             "200": {"description": "ok", **json_content(ref(name))},
             "default": {"description": "no", **json_content(ref("error"))},
         }
-        holder = {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 5000}}
+        holder = {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string", "maxLength": 5000},
+        }
         created = {
             "anyOf": [
-                {"type": "object", "properties": {"gt": {"type": "integer"}, "lt": {"type": "integer"}}},
+                {
+                    "type": "object",
+                    "properties": {"gt": {"type": "integer"}, "lt": {"type": "integer"}},
+                },
                 {"type": "integer"},
             ]
         }
@@ -148,7 +174,10 @@ def stripe() -> Values:
             "delete": {"operationId": f"Delete{made}s{made}", "parameters": [holder], "responses": good},
         }  # fmt: skip
     circle = {
-        name: {"type": "object", "properties": {"next": {"anyOf": [{"type": "string"}, ref(objects[index - 1])]}}}
+        name: {
+            "type": "object",
+            "properties": {"next": {"anyOf": [{"type": "string"}, ref(objects[index - 1])]}},
+        }
         for index, name in enumerate(objects)
     }
     return {
@@ -169,7 +198,10 @@ def kubernetes() -> Values:
         return {"$ref": f"#/definitions/{name}"}
 
     meta, pod = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "io.k8s.api.core.v1.PodSpec"
-    props, port = "io.k8s.apiextensions.v1.JSONSchemaProps", "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+    props, port = (
+        "io.k8s.apiextensions.v1.JSONSchemaProps",
+        "io.k8s.apimachinery.pkg.util.intstr.IntOrString",
+    )
     text, texts = {"type": "string"}, {"type": "object", "additionalProperties": {"type": "string"}}
     definitions: Values = {
         meta: {"type": "object", "properties": {"name": text, "namespace": text, "labels": texts, "annotations": texts, "managedFields": {"type": "array", "items": {"type": "object", "properties": {"manager": text, "time": {"type": "string", "format": "date-time"}}}}}},
@@ -205,7 +237,11 @@ def kubernetes() -> Values:
             common = {
                 "tags": [tag],
                 "consumes": ["*/*"],
-                "produces": ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"],
+                "produces": [
+                    "application/json",
+                    "application/yaml",
+                    "application/vnd.kubernetes.protobuf",
+                ],
                 "responses": {"200": {"description": "OK", "schema": to(name)}},
             }
             space = {"name": "namespace", "in": "path", "required": True, "type": "string"}
@@ -229,7 +265,9 @@ def kubernetes() -> Values:
         "schemes": ["https"],
         "paths": paths,
         "definitions": definitions,
-        "securityDefinitions": {"BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}},
+        "securityDefinitions": {
+            "BearerToken": {"type": "apiKey", "name": "authorization", "in": "header"}
+        },
         "security": [{"BearerToken": []}],
     }
 

@@ -49,7 +49,11 @@ def programs() -> Path:
     :raises PostgresError: there is none.
     """
     found = [Path(each).resolve().parent for each in [shutil.which("postgres")] if each]
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: float(each.parent.name), reverse=True)
+    found += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"),
+        key=lambda each: float(each.parent.name),
+        reverse=True,
+    )
     if (pgserver := importlib.util.find_spec("pgserver")) and pgserver.origin:
         found.append(Path(pgserver.origin).parent / "pginstall" / "bin")
     for folder in found:
@@ -71,16 +75,39 @@ class Server:
         if self._as:
             os.chown(self._home, self._as["user"], self._as["group"])
         # Whoever can open the folder of the socket may do anything: its mode is the password.
-        words = ["-D", str(self._home / "data"), "--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8"]
+        words = [
+            "-D",
+            str(self._home / "data"),
+            "--no-sync",
+            "-A",
+            "trust",
+            "-U",
+            "postgres",
+            "-E",
+            "UTF8",
+        ]
         with self._log.open("wb") as log:
-            options = {"cwd": "/", "stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, **self._as}
-            made = subprocess.run([self._bin / "initdb", *words, "--locale=C.UTF-8"], check=False, **options)
+            options = {
+                "cwd": "/",
+                "stdout": log,
+                "stderr": log,
+                "stdin": subprocess.DEVNULL,
+                **self._as,
+            }
+            made = subprocess.run(
+                [self._bin / "initdb", *words, "--locale=C.UTF-8"], check=False, **options
+            )
             if made.returncode:
                 raise PostgresError(f"initdb failed:\n{self._log.read_text()}")
         self.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -88,7 +115,13 @@ class Server:
         settings = [word for name, value in CONFIG.items() for word in ("-c", f"{name}={value}")]
         where = ["-D", str(self._home / "data"), "-k", str(self._home)]
         with self._log.open("ab") as log:
-            options = {"cwd": "/", "stdout": log, "stderr": log, "stdin": subprocess.DEVNULL, **self._as}
+            options = {
+                "cwd": "/",
+                "stdout": log,
+                "stderr": log,
+                "stdin": subprocess.DEVNULL,
+                **self._as,
+            }
             self.process = subprocess.Popen([self._bin / "postgres", *where, *settings], **options)
         try:
             self._wait()
@@ -115,7 +148,9 @@ class Server:
                 return
             except psycopg.OperationalError as error:
                 if self.process.poll() is not None or time.monotonic() > until:
-                    raise PostgresError(f"PostgreSQL does not start:\n{self._log.read_text()}") from error
+                    raise PostgresError(
+                        f"PostgreSQL does not start:\n{self._log.read_text()}"
+                    ) from error
                 time.sleep(0.05)
 
 
@@ -129,7 +164,9 @@ def _somebody_else() -> dict[str, int]:
         except KeyError:
             continue
         return {"user": user.pw_uid, "group": user.pw_gid}
-    raise PostgresError("PostgreSQL does not run as root, and there is no user postgres or nobody to run it as.")
+    raise PostgresError(
+        "PostgreSQL does not run as root, and there is no user postgres or nobody to run it as."
+    )
 
 
 class Databases:
@@ -140,7 +177,9 @@ class Databases:
         self._admin = psycopg.connect(url, autocommit=True)
         self._numbers = count(1)
         copied = self._admin.info.server_version >= 150000  # the only way before
-        self._how = "STRATEGY file_copy" if copied else ""  # in memory a tenth of the time of wal_log
+        self._how = (
+            "STRATEGY file_copy" if copied else ""
+        )  # in memory a tenth of the time of wal_log
 
     @contextmanager
     def one(self, template: str = "template0") -> Iterator[str]:
@@ -182,7 +221,9 @@ def server_url() -> str:
     else:
         command = [sys.executable, "-m", "tests.postgres", str(folder), str(process)]
         with (folder / "guard.log").open("wb") as log:
-            guard = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
+            guard = subprocess.Popen(
+                command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+            )
         _put(folder / "guard.pid", str(guard.pid))
     until = time.monotonic() + START_TIMEOUT
     while time.monotonic() < until:

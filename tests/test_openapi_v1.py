@@ -23,7 +23,11 @@ PROMISED: Json = json.loads((Path(__file__).parent / "openapi-v1.json").read_tex
 def now(tmp_path_factory: pytest.TempPathFactory) -> Json:
     folder = tmp_path_factory.mktemp("openapi")
     app = create_app(
-        Settings(jwt_secret=Secret("x" * 32), database_url=f"sqlite:///{folder / 'x.db'}", files_dir=str(folder))
+        Settings(
+            jwt_secret=Secret("x" * 32),
+            database_url=f"sqlite:///{folder / 'x.db'}",
+            files_dir=str(folder),
+        )
     )
     made: Json = app.test_client().get("/openapi.json").json
     return made
@@ -40,7 +44,9 @@ def test_the_promise_is_the_file_as_it_is(now: Json) -> None:
 def test_what_is_added_breaks_nobody() -> None:
     new = copy.deepcopy(PROMISED)
     new["paths"]["/api/v1/more"] = {"get": new["paths"]["/healthz"]["get"]}
-    operation(new)["parameters"].append({"name": "more", "in": "query", "schema": {"type": "string"}})
+    operation(new)["parameters"].append(
+        {"name": "more", "in": "query", "schema": {"type": "string"}}
+    )
     schema(new, "ProductIn")["properties"]["more"] = {"type": "string"}
     schema(new, "ProductOut")["properties"]["more"] = {"type": "string"}
     schema(new, "ProductIn")["properties"]["name"]["maxLength"] = 300

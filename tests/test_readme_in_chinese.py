@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ENGLISH, CHINESE = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md"))
+ENGLISH, CHINESE = (
+    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
+)
 FENCED = re.compile(r"^```.*?^```$", re.S | re.M)
 
 

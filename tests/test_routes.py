@@ -24,10 +24,14 @@ PUBLIC = {
 
 
 def test_every_route_declares_its_auth_or_stands_on_the_short_public_list(tmp_path: Path) -> None:
-    app = create_app(Settings(jwt_secret=Secret("x" * 32), database_url=f"sqlite:///{tmp_path / 'x.db'}"))
+    app = create_app(
+        Settings(jwt_secret=Secret("x" * 32), database_url=f"sqlite:///{tmp_path / 'x.db'}")
+    )
 
     undeclared = {
-        rule.rule for rule in app.url_map.iter_rules() if not getattr(app.view_functions[rule.endpoint], "auth", None)
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if not getattr(app.view_functions[rule.endpoint], "auth", None)
     }
 
     assert undeclared == PUBLIC

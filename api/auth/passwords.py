@@ -91,7 +91,9 @@ class Lockout:
             self._store.increment(_by_address(address), WINDOW, by=-1)
 
     def _refuse(self, key: str) -> NoReturn:
-        error = RateLimited("Too many failed logins; see the Retry-After header.", retry_after=self._store.ttl(key))
+        error = RateLimited(
+            "Too many failed logins; see the Retry-After header.", retry_after=self._store.ttl(key)
+        )
         error.limit = FAILURES
         raise error
 

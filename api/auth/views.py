@@ -45,7 +45,9 @@ def login(given: dict[str, str]) -> dict[str, Any]:
     with parts().database.session() as session:
         forget_expired(session, identity().now())
         fresh = User.held(session, user.id)
-        if fresh is None or fresh.password_hash != user.password_hash:  # while its password was checked
+        if (
+            fresh is None or fresh.password_hash != user.password_hash
+        ):  # while its password was checked
             raise BadCredentials
         return _pair(session, fresh, family=uuid.uuid4().hex)
 
@@ -61,7 +63,9 @@ def refresh(given: dict[str, str]) -> dict[str, Any]:
             raise TokenInvalid
     with parts().database.session() as session:
         owner = RefreshToken.owner_of(session, token_hash)
-        user = User.held(session, owner) if owner else None  # before its tokens, as whoever changes a user does
+        user = (
+            User.held(session, owner) if owner else None
+        )  # before its tokens, as whoever changes a user does
         first = RefreshToken.use(session, token_hash, now)
         row = RefreshToken.known_by(session, token_hash)
         if row and user and first:
@@ -108,12 +112,20 @@ def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
             expires_at=identity().now() + timedelta(seconds=settings.refresh_token_ttl),
         )
     )
-    return {"access_token": text, "expires_in": settings.access_token_ttl, "refresh_token": refresh_token}
+    return {
+        "access_token": text,
+        "expires_in": settings.access_token_ttl,
+        "refresh_token": refresh_token,
+    }
 
 
 def _refusal(row: RefreshToken | None) -> GatewayError:
     good_but_late = row and not row.used_at and not row.revoked_at
-    return TokenExpired("The refresh token has expired; log in again.") if good_but_late else TokenInvalid()
+    return (
+        TokenExpired("The refresh token has expired; log in again.")
+        if good_but_late
+        else TokenInvalid()
+    )
 
 
 def _hash(refresh_token: str) -> str:

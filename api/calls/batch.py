@@ -28,8 +28,13 @@ _schema = BatchSchema()
 def batch() -> Response:
     """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, at most 20, side by side."""
     asked = _schema.load(json_body())["calls"]
-    calls = {each["id"]: _call(each["service"], each["method"], each["params"], each["id"]) for each in asked}
-    return _answer(parts().gateway.call_together(calls, {each["id"] for each in asked if each["optional"]}))
+    calls = {
+        each["id"]: _call(each["service"], each["method"], each["params"], each["id"])
+        for each in asked
+    }
+    return _answer(
+        parts().gateway.call_together(calls, {each["id"] for each in asked if each["optional"]})
+    )
 
 
 @blueprint.get("/aggregate/<name>")
@@ -50,8 +55,12 @@ def aggregate_by_body(name: str) -> Response:
 
 
 def _aggregate(name: str, body: Mapping[str, Any]) -> Response:
-    query = {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
-    return _answer(parts().gateway.aggregate(name, {"query": query, "body": body}, _call("", "", {}, name)))
+    query = {
+        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+    }
+    return _answer(
+        parts().gateway.aggregate(name, {"query": query, "body": body}, _call("", "", {}, name))
+    )
 
 
 def _call(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
@@ -70,4 +79,10 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     error, elapsed = outcome.error, {"elapsed_ms": round(outcome.elapsed * 1000, 1)}
     if error is None:
         return {"code": 0, "message": "success", "data": outcome.data, **elapsed}
-    return {"code": error.code, "message": error.text, "data": None, "error": describe(error), **elapsed}
+    return {
+        "code": error.code,
+        "message": error.text,
+        "data": None,
+        "error": describe(error),
+        **elapsed,
+    }

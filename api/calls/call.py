@@ -61,7 +61,9 @@ def call_by_query(service: str, method: str) -> Response:
 
 
 def _query() -> dict[str, Any]:
-    return {name: values[0] if len(values) == 1 else values for name, values in request.args.lists()}
+    return {
+        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+    }
 
 
 @blueprint.after_request
@@ -74,12 +76,16 @@ def tell_allowed(response: Response) -> Response:
     return response
 
 
-def _answer(service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False) -> Response:
+def _answer(
+    service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False
+) -> Response:
     call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
     declared = parts().gateway.method(service, method)
     if declared.stream:
         call = replace(call, inbound=callers_inbound(with_body=declared.streams_body))
     data = parts().gateway.call(call).data
     if isinstance(data, Stream):
-        return respond(data, (*data.headers, ("X-Accel-Buffering", "no")))  # nginx would hold events back
+        return respond(
+            data, (*data.headers, ("X-Accel-Buffering", "no"))
+        )  # nginx would hold events back
     return envelope(data)

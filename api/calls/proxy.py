@@ -24,16 +24,22 @@ from gateway.streams import Inbound
 from schemas.fields import ROLES
 
 blueprint = Blueprint("proxy", __name__)
-FOR_PROXIES = frozenset({"CONNECT", "TRACE"})  # themselves; an answer to TRACE would repeat the service's credential
+FOR_PROXIES = frozenset(
+    {"CONNECT", "TRACE"}
+)  # themselves; an answer to TRACE would repeat the service's credential
 APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
 TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
-OURS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE  # of this exchange
+OURS = (
+    frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE
+)  # of this exchange
 #: Our own proxies'.
 FORWARDED = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix"}
 )  # fmt: skip
 ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
-_TARGET = re.compile(r"(?P<gate>/api/(?:v1/)?proxy/(?P<service>[^/?]+))(?P<path>/[^?]*)?(?:\?(?P<query>.*))?")
+_TARGET = re.compile(
+    r"(?P<gate>/api/(?:v1/)?proxy/(?P<service>[^/?]+))(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
+)
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
 
@@ -44,13 +50,21 @@ def proxy(service: str, path: str = "") -> StreamResponse:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
     target = wire_target()
     found = _TARGET.fullmatch(target)
-    if not found or unquote(found["service"]) != service:  # it holds a quoted slash, which werkzeug took for one
+    if (
+        not found or unquote(found["service"]) != service
+    ):  # it holds a quoted slash, which werkzeug took for one
         raise NotFound
     if not _WIRE_TEXT.fullmatch(target):
         raise fields_error("path", ["Must be quoted as in a URL."])
     gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{found['gate']}"
     inbound = Inbound(
-        _passing(), callers_upload(), callers_watch(), request.method, found["path"] or "", found["query"], gate
+        _passing(),
+        callers_upload(),
+        callers_watch(),
+        request.method,
+        found["path"] or "",
+        found["query"],
+        gate,
     )
     call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
     answer = parts().gateway.proxy(call)
@@ -77,7 +91,9 @@ def upgrade(service: str, path: str) -> NoReturn:
 
 def _passing() -> Pairs:
     """The caller's headers less what was meant for us."""
-    dropped = OURS | (APPS_PROOF if "X-App-Id" in request.headers else set())  # an SDK may sign by those names, too
+    dropped = OURS | (
+        APPS_PROOF if "X-App-Id" in request.headers else set()
+    )  # an SDK may sign by those names, too
     if parts().settings.trusted_proxies:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():
@@ -109,5 +125,6 @@ def _returning(headers: Pairs) -> Pairs:
     return tuple(
         (name, masked(value) if name.lower() in ADDRESSES else value)
         for name, value in headers
-        if name.lower() != "x-postern-error" and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
+        if name.lower() != "x-postern-error"
+        and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
     )

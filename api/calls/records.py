@@ -22,7 +22,9 @@ blueprint = Blueprint("records", __name__, description="What happened to recent 
 @blueprint.response(200, RecordListOut)
 def list_calls(asked: dict[str, Any]) -> Response:
     """The last calls, newest first: your own, an admin's everybody's."""
-    return envelope({"items": parts().gateway.records.recent(g.caller, asked["limit"], failed=asked["failed"])})
+    return envelope(
+        {"items": parts().gateway.records.recent(g.caller, asked["limit"], failed=asked["failed"])}
+    )
 
 
 @blueprint.get("/calls/<request_id>")
@@ -32,5 +34,7 @@ def get_call(request_id: str) -> Response:
     """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
     found = parts().gateway.records.find(request_id, g.caller)
     if not found:
-        raise NotFound(f"There is no call of yours with the request id {request_id[:128]} in the last hour.")
+        raise NotFound(
+            f"There is no call of yours with the request id {request_id[:128]} in the last hour."
+        )
     return envelope({**found[0], "more": found[1:]})

@@ -40,10 +40,16 @@ def get_service(name: str) -> Response:
     return answer(_one.dump(shown[0]))
 
 
-def allowed_services(services: Iterable[Service]) -> list[tuple[Service, list[Method], tuple[str, ...]]]:
+def allowed_services(
+    services: Iterable[Service],
+) -> list[tuple[Service, list[Method], tuple[str, ...]]]:
     """Those of which the caller may call something, with the methods and the paths of proxied requests it may."""
     allowed = [
-        (service, list(filter(_may_call, service.methods.values())), service.proxy if _may_proxy(service) else ())
+        (
+            service,
+            list(filter(_may_call, service.methods.values())),
+            service.proxy if _may_proxy(service) else (),
+        )
         for service in services
     ]
     return [each for each in allowed if each[1] or each[2]]
@@ -74,7 +80,10 @@ def _may_call(method: Method) -> bool:
 
 def _method(method: Method) -> dict[str, Any]:
     params = {
-        param.name: {**{key.rstrip("_"): value for key, value in param.keywords.items()}, "in": param.place}
+        param.name: {
+            **{key.rstrip("_"): value for key, value in param.keywords.items()},
+            "in": param.place,
+        }
         for param in method.params
     }
     return {"name": method.name, "verb": method.verb, "summary": method.summary, "params": params}

@@ -32,7 +32,10 @@ Hour = Mapping[int, Minute]
 def status() -> Response:
     """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""
     gateway = parts().gateway
-    services, hour = [service for service, *_ in allowed_services(gateway.catalog.services.values())], gateway.hour()
+    services, hour = (
+        [service for service, *_ in allowed_services(gateway.catalog.services.values())],
+        gateway.hour(),
+    )
     breakers = gateway.breakers(services)
     by_service = {each.name: _hour_of(each.name, hour) for each in services}
     told = {
@@ -54,11 +57,20 @@ def status() -> Response:
 def _catalog() -> dict[str, Any]:
     state = parts().gateway.catalog_state
     taken_at = datetime.fromtimestamp(state.taken_at, UTC)
-    return {"version": state.version, "taken_at": taken_at, "reloads": state.taken, "error": state.error}
+    return {
+        "version": state.version,
+        "taken_at": taken_at,
+        "reloads": state.taken,
+        "error": state.error,
+    }
 
 
 def _hour_of(service: str, hour: Mapping[int, Mapping[str, Minute]]) -> Hour:
-    return {ago: services[service] for ago, services in sorted(hour.items(), reverse=True) if service in services}
+    return {
+        ago: services[service]
+        for ago, services in sorted(hour.items(), reverse=True)
+        if service in services
+    }
 
 
 def _numbers(hour: Hour) -> dict[str, Any]:
@@ -77,7 +89,9 @@ def _numbers(hour: Hour) -> dict[str, Any]:
     }
 
 
-def _point(ago: int, calls: int, failed: int, half: float | None, most: float | None) -> dict[str, Any]:
+def _point(
+    ago: int, calls: int, failed: int, half: float | None, most: float | None
+) -> dict[str, Any]:
     return {"ago": ago, "calls": calls, "failed": failed, "p50_ms": _ms(half), "p99_ms": _ms(most)}
 
 

@@ -12,7 +12,13 @@ from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.context import behind
-from api.errors import BrokenBody, CallerSignatureInvalid, MalformedBody, TooLarge, UnsupportedMediaType
+from api.errors import (
+    BrokenBody,
+    CallerSignatureInvalid,
+    MalformedBody,
+    TooLarge,
+    UnsupportedMediaType,
+)
 from gateway.bodies import load_json
 
 CHUNK = 64 * 1024  # bytes
@@ -53,7 +59,9 @@ def body_chunks(most: int) -> Iterator[bytes]:
     length, declared = request.content_length, declared_hash()
     if (length or 0) > most:
         raise TooLarge.over(most)
-    request.max_content_length = most + 1  # one more, to tell a body that is too large from one that just fits
+    request.max_content_length = (
+        most + 1
+    )  # one more, to tell a body that is too large from one that just fits
     stream = io.BytesIO(body_bytes()) if "body_was_read" in g else request.stream
     size, digest = 0, hashlib.sha256()
     while chunk := _read(stream, most):
@@ -109,7 +117,10 @@ def json_body() -> Any:
     """
     body = body_bytes()
     # As nearly everybody writes it; werkzeug would take it apart first.
-    if request.headers.get("Content-Type") != "application/json" and request.mimetype != "application/json":
+    if (
+        request.headers.get("Content-Type") != "application/json"
+        and request.mimetype != "application/json"
+    ):
         raise UnsupportedMediaType
     try:
         return load_json(body, strict=True)

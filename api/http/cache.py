@@ -36,7 +36,9 @@ NO_END = 0
 LARGEST = 256 * 1024  # bytes; a larger answer is made anew each time
 
 
-def cached(resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all") -> Response:
+def cached(
+    resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all"
+) -> Response:
     """The answer to this path and query, made only if it is not kept.
 
     :param resource: what a write must name to end it.
@@ -89,7 +91,9 @@ def _generation(resource: str) -> str:
     cache = parts().cache
     found: str | None = cache.get(_key(resource))
     if found is None:
-        cache.add(_key(resource), uuid.uuid4().hex, NO_END)  # of two that find none, both go on with the first one's
+        cache.add(
+            _key(resource), uuid.uuid4().hex, NO_END
+        )  # of two that find none, both go on with the first one's
         found = cache.get(_key(resource))
     return found or uuid.uuid4().hex
 
@@ -115,7 +119,9 @@ class StoreCache(BaseCache):
         self._store = store
 
     @classmethod
-    def factory(cls, app: Flask, config: dict[str, Any], args: list[Any], options: dict[str, Any]) -> StoreCache:
+    def factory(
+        cls, app: Flask, config: dict[str, Any], args: list[Any], options: dict[str, Any]
+    ) -> StoreCache:
         return cls(*args, **options)
 
     def get(self, key: str) -> Any:
@@ -126,13 +132,17 @@ class StoreCache(BaseCache):
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
         with suppress(StoreAway):
-            self._store.set(_place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER)
+            self._store.set(
+                _place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER
+            )
             return True
         return False
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
         with suppress(StoreAway):
-            return self._store.add(_place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER)
+            return self._store.add(
+                _place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER
+            )
         return False
 
     def delete(self, key: str) -> bool:

@@ -99,6 +99,8 @@ class Page:
         else:
             response = Response(self.body(), content_type=self.kind)
         response.set_etag(self.etag, weak=True)  # the same for all codings
-        response.headers["Cache-Control"] = "no-cache, no-transform" if self.size > LARGE else "no-cache"
+        response.headers["Cache-Control"] = (
+            "no-cache, no-transform" if self.size > LARGE else "no-cache"
+        )
         response.headers["Vary"] = "Accept-Encoding"
         return response

@@ -8,7 +8,9 @@ from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-SHARE_BITS = 64  # of an IPv6 address: what one customer gets at least (RFC 6177), so that it counts as one
+SHARE_BITS = (
+    64  # of an IPv6 address: what one customer gets at least (RFC 6177), so that it counts as one
+)
 _PORT = r"(?::[0-9]{1,5})?"
 _ADDRESS = re.compile(
     rf"(?P<v4>[0-9.]+){_PORT}|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[^\]]+)?\]{_PORT}|(?P<bare>[0-9A-Fa-f:.]+)(?:%\S+)?"

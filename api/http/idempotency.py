@@ -57,7 +57,9 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
             trace.attempts = g.trace.attempts
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
-    kept = Idempotency(parts().store).run(Use(g.caller.id, key, digest(asked), lease, True, trace), run)
+    kept = Idempotency(parts().store).run(
+        Use(g.caller.id, key, digest(asked), lease, True, trace), run
+    )
     return answer(kept["data"], kept["etag"])
 
 
@@ -100,7 +102,11 @@ class Claim:
             "asked": self.asked,
             "status": self.response.status_code,
             "data": self.response.get_json()["data"],
-            "headers": {name: self.response.headers[name] for name in HEADERS if name in self.response.headers},
+            "headers": {
+                name: self.response.headers[name]
+                for name in HEADERS
+                if name in self.response.headers
+            },
         }
         record = identity().app_secrets.seal(Secret(dump_json(kept).decode()))
         IdempotencyKey.keep(session, self.key_hash, record, identity().now())

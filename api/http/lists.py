@@ -11,7 +11,17 @@ from typing import Any
 
 from flask import Response, request, stream_with_context
 from marshmallow import Schema
-from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, literal, or_, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from api.context import parts
@@ -26,7 +36,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def page(session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]) -> dict[str, Any]:
+def page(
+    session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]
+) -> dict[str, Any]:
     """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for."""
     total, bounds = _total(session, query, args), _bounds(args)
     found = session.scalars(_bounded(_ordered(session, query, model, args)), bounds)
@@ -55,7 +67,9 @@ def search(text: str, *columns: Any) -> ColumnElement[bool]:
 
 
 def _total(session: Session | Connection, query: Select[Any], args: Mapping[str, Any]) -> int:
-    totals = parts().database.totals  # a count takes as long as the list: by key it is not made anew for every page
+    totals = (
+        parts().database.totals
+    )  # a count takes as long as the list: by key it is not made anew for every page
     return totals.recent(session, query) if "after" in args else totals.count(session, query)
 
 
@@ -72,12 +86,16 @@ def _first_pages(query: Select[Any], sort: str) -> Select[Any]:
     return _bounded(_sorted(query, query.selected_columns, sort))
 
 
-def _ordered(session: Session | Connection, query: Select[Any], model: Any, args: Mapping[str, Any]) -> Select[Any]:
+def _ordered(
+    session: Session | Connection, query: Select[Any], model: Any, args: Mapping[str, Any]
+) -> Select[Any]:
     sort = args.get("sort", "id")
     if "after" in args:
         name = sort.removeprefix("-")
         keys, place = _keys(model, name), _place(session, model, name, args["after"])
-        query = query.where(tuple_(*keys) < place if sort.startswith("-") else tuple_(*keys) > place)
+        query = query.where(
+            tuple_(*keys) < place if sort.startswith("-") else tuple_(*keys) > place
+        )
     return _sorted(query, model, sort)
 
 
@@ -117,9 +135,15 @@ def wants_csv() -> bool:
 def as_csv(query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]) -> Response:
     """The list as CSV (RFC 4180), streamed: the page asked for or, without ``limit``, all of it."""
     with parts().database.reading() as session:
-        ordered = _ordered(session, query, model, args).offset(args.get("skip", SKIP)).limit(args.get("limit"))
+        ordered = (
+            _ordered(session, query, model, args)
+            .offset(args.get("skip", SKIP))
+            .limit(args.get("limit"))
+        )
     names = list(schema.fields)
-    response = Response(stream_with_context(_csv_lines(ordered, names, schema)), mimetype="text/csv")
+    response = Response(
+        stream_with_context(_csv_lines(ordered, names, schema)), mimetype="text/csv"
+    )
     response.headers["Content-Disposition"] = f'attachment; filename="{model.__tablename__}.csv"'
     return response
 

@@ -16,7 +16,9 @@ from werkzeug.http import parse_options_header
 from api.errors import MalformedBody, UnsupportedMediaType
 
 MOST_HEAD = 16 * 1024  # bytes of one part's headers
-MOST_BOUNDARY = 200  # RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over
+MOST_BOUNDARY = (
+    200  # RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over
+)
 _LONE_BACKSLASH = re.compile(r'(\\[\\"])|\\')  # browsers send one as it is, werkzeug would drop it
 
 
@@ -99,11 +101,15 @@ class _Form:
         delimiter = self._delimiter[2:]
         while len(self._held) < len(delimiter):
             self._more()
-        if self._held.startswith(delimiter):  # some senders end a part without bytes by the line that begins it
+        if self._held.startswith(
+            delimiter
+        ):  # some senders end a part without bytes by the line that begins it
             self._held[:0] = b"\r\n"
         pairs = (line.partition(":") for line in lines if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-        kind, options = parse_options_header(_LONE_BACKSLASH.sub(_doubled, headers.get("content-disposition", "")))
+        kind, options = parse_options_header(
+            _LONE_BACKSLASH.sub(_doubled, headers.get("content-disposition", ""))
+        )
         if kind != "form-data" or "name" not in options:
             raise MalformedBody("A part of the form has no name.")
         content_type = headers.get("content-type") or "application/octet-stream"

@@ -16,7 +16,9 @@ from gateway.bodies import dump_json
 from gateway.errors import GatewayError
 
 
-def refused(app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None) -> bytes:
+def refused(
+    app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None
+) -> bytes:
     """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
 
     :param address: of who sent it.
@@ -28,11 +30,25 @@ def refused(app: Flask, address: str | None, failure: GatewayError, cause: BaseE
     if cause:
         parts.log.error("unforeseen", request_id=request_id, exc_info=cause)
     client = address_of(address or "")
-    parts.log.info("request", request_id=request_id, address=client, status=status, code=failure.code)
+    parts.log.info(
+        "request", request_id=request_id, address=client, status=status, code=failure.code
+    )
     parts.gateway.metrics.count_request("none", "other", status)(0.0)
-    headers = [("Connection", "close"), ("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    headers += [("X-Request-ID", request_id), ("X-Postern-Error", failure.type), *HEADERS, (POLICY, NOTHING)]
+    headers = [
+        ("Connection", "close"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+    ]
+    headers += [
+        ("X-Request-ID", request_id),
+        ("X-Postern-Error", failure.type),
+        *HEADERS,
+        (POLICY, NOTHING),
+    ]
     if parts.settings.cors_origins:
         headers.append(("Vary", "Origin"))
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    return "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode() + body
+    return (
+        "\r\n".join([line, *(f"{name}: {value}" for name, value in headers), "", ""]).encode()
+        + body
+    )

@@ -13,7 +13,11 @@ from gateway.bodies import dump_json, load_json
 
 
 def shape(
-    request_id: str, data: Any, code: int = 0, message: str = "success", error: dict[str, Any] | None = None
+    request_id: str,
+    data: Any,
+    code: int = 0,
+    message: str = "success",
+    error: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The envelope as a value; ``error`` only with a negative code."""
     told = {
@@ -31,7 +35,9 @@ def shape(
 def envelope(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
     here = behind(g)
-    response = Response(dump_json(shape(here.request_id, data)), status, mimetype="application/json")
+    response = Response(
+        dump_json(shape(here.request_id, data)), status, mimetype="application/json"
+    )
     if "claim" in here:
         here.claim.response = response  # what is kept under its Idempotency-Key
     return response
@@ -47,4 +53,6 @@ class JsonProvider(JSONProvider):
         return load_json(s.encode() if isinstance(s, str) else s)
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        return Response(dump_json(self._prepare_response_obj(args, kwargs)), mimetype="application/json")
+        return Response(
+            dump_json(self._prepare_response_obj(args, kwargs)), mimetype="application/json"
+        )

@@ -37,10 +37,14 @@ class SecurityHeaders:
         self._wsgi_app = wsgi_app
         self._all = [*HEADERS, (POLICY, NOTHING)]
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if PROXIED not in environ:
-                headers = headers + (HEADERS if any(name == POLICY for name, _ in headers) else self._all)
+                headers = headers + (
+                    HEADERS if any(name == POLICY for name, _ in headers) else self._all
+                )
                 if environ["wsgi.url_scheme"] == "https":
                     headers += STRICT
             return start_response(status, headers, exc_info)

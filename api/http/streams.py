@@ -21,7 +21,14 @@ from gateway.errors import GatewayError
 from gateway.streams import SMALL, Inbound, Stream, Upload
 
 IDLE = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
-CONDITIONS = ("Range", "If-Range", "If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+CONDITIONS = (
+    "Range",
+    "If-Range",
+    "If-Match",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Unmodified-Since",
+)
 
 
 class StreamResponse(Response):
@@ -52,7 +59,9 @@ def callers_upload() -> Upload | None:
     :raises MalformedBody: it is compressed for this hop only.
     """
     if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
-        raise MalformedBody("Of transfer codings only chunked is taken.")  # another would be lost on the way
+        raise MalformedBody(
+            "Of transfer codings only chunked is taken."
+        )  # another would be lost on the way
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
     most = parts().settings.max_upload
     if length and length > most:
@@ -125,7 +134,9 @@ class _Body:
         except GatewayError as error:
             if self._cut and self._sock:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise OSError(errno.EPIPE, "the service broke off") from error  # servers end the connection silently
+            raise OSError(
+                errno.EPIPE, "the service broke off"
+            ) from error  # servers end the connection silently
 
     def close(self) -> None:
         self._stream.close()

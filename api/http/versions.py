@@ -38,5 +38,7 @@ def _tell(response: Response) -> Response:
     if "postern.unversioned" in request.environ:
         response.headers["Deprecation"] = DEPRECATED
         response.headers["Sunset"] = SUNSET
-        response.headers["Link"] = f'<{quote(request.root_path + request.path)}>; rel="successor-version"'
+        response.headers["Link"] = (
+            f'<{quote(request.root_path + request.path)}>; rel="successor-version"'
+        )
     return response

@@ -50,7 +50,10 @@ def collected(blueprints: Iterable[Blueprint]) -> APISpec:
     app = Flask(__name__)
     app.url_map.converters.update(CONVERTERS)
     app.config.from_mapping(_CONFIG)
-    api = Api(app, spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)})
+    api = Api(
+        app,
+        spec_kwargs={"marshmallow_plugin": MarshmallowPlugin(schema_name_resolver=_schema_name)},
+    )
     api.register_converter(IdConverter, lambda _: {"type": "integer"})
     api.register_converter(KeyConverter, lambda _: {"type": "string"})
     for blueprint in blueprints:
@@ -67,7 +70,10 @@ def _schema_name(schema: Any) -> str:
 # document: The whole file, made once for each catalog and kept as bytes.
 
 TAGS = [
-    {"name": "calls", "description": "Calling through the gateway; each of the catalog's services has its own tag."},
+    {
+        "name": "calls",
+        "description": "Calling through the gateway; each of the catalog's services has its own tag.",
+    },
     {"name": "state", "description": "Is it up, and what it counted."},
 ]
 _UNUSED = {"ErrorSchema", "PaginationMetadataSchema"}
@@ -109,7 +115,9 @@ class OpenApi:
         packer, digest = zlib.compressobj(1, zlib.DEFLATED, 31), sha256()
         packed = bytearray()
         size = 0
-        for piece in _pieces({**base, "servers": [{"url": prefix or "/"}]}, catalog, failures, pause):
+        for piece in _pieces(
+            {**base, "servers": [{"url": prefix or "/"}]}, catalog, failures, pause
+        ):
             packed += packer.compress(piece)
             digest.update(piece)
             size += len(piece)
@@ -128,7 +136,9 @@ class OpenApi:
             **resource_paths(self._app, told, failures),
             **plain_paths(failures),
         }
-        schemas = {name: _finished(name, each) for name, each in told["components"]["schemas"].items()}
+        schemas = {
+            name: _finished(name, each) for name, each in told["components"]["schemas"].items()
+        }
         made = {name: each for name, each in schemas.items() if name not in _UNUSED}
         return {
             "paths": paths,
@@ -137,10 +147,23 @@ class OpenApi:
         }, failures
 
 
-def _pieces(base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]) -> Iterator[bytes]:
-    services = [{"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)]
-    tags = [*base["tags"], *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]})]
-    head = {"openapi": "3.1.0", "info": INFO, "servers": base["servers"], "tags": tags, "security": SECURITY}
+def _pieces(
+    base: dict[str, Any], catalog: Catalog, failures: Failures, pause: Callable[[], None]
+) -> Iterator[bytes]:
+    services = [
+        {"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)
+    ]
+    tags = [
+        *base["tags"],
+        *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]}),
+    ]
+    head = {
+        "openapi": "3.1.0",
+        "info": INFO,
+        "servers": base["servers"],
+        "tags": tags,
+        "security": SECURITY,
+    }
     yield dump_json(head)[:-1] + b',"paths":{'
     yield dump_json(base["paths"])[1:-1]
     for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):

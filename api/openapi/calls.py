@@ -77,16 +77,24 @@ def sample(keywords: Mapping[str, Any]) -> Any:
     kind = keywords["type"]
     if kind == "string":
         text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
-        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE), "x")[: keywords.get("maxLength")]
+        return text.ljust(min(keywords.get("minLength", 0), MAX_SAMPLE), "x")[
+            : keywords.get("maxLength")
+        ]
     if kind in ("integer", "number"):
         return _number(keywords)
     if kind == "array" and keywords.get("minItems"):
-        return [sample(keywords.get("items", {"type": "string"}))] * min(keywords["minItems"], MAX_SAMPLE)
+        return [sample(keywords.get("items", {"type": "string"}))] * min(
+            keywords["minItems"], MAX_SAMPLE
+        )
     if kind == "object" and keywords.get("properties"):
         names = keywords.get("required")
         needed = names if isinstance(names, list) else ()
         inner = keywords["properties"].items()
-        return {name: sample(each) for name, each in inner if name in needed or each.get("required") is True}
+        return {
+            name: sample(each)
+            for name, each in inner
+            if name in needed or each.get("required") is True
+        }
     return _BY_TYPE[kind]
 
 
@@ -119,7 +127,9 @@ TOGETHER: frozenset[Kind] = WHO | {
     (413, -3007),
 }
 ANSWER = {"$ref": "#/components/responses/Answer"}
-HEADERS = [{"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")]
+HEADERS = [
+    {"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")
+]
 _UPLOADS: Mapping[str, Any] = {
     "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
     "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -159,7 +169,9 @@ def method_codes(method: Method) -> frozenset[Kind]:
     return frozenset(codes)
 
 
-def _operation(method: Method, suffix: str, codes: frozenset[Kind], failures: Failures) -> dict[str, Any]:
+def _operation(
+    method: Method, suffix: str, codes: frozenset[Kind], failures: Failures
+) -> dict[str, Any]:
     answer = _STREAM if method.streams_answer else ANSWER
     roles = " or ".join(sorted(method.service.roles | {"admin"}))
     return {
@@ -175,12 +187,20 @@ def _post(method: Method, failures: Failures) -> dict[str, Any]:
     made = _operation(method, "", method_codes(method) | BODY, failures)
     if method.streams_body:
         content = _UPLOADS["multipart" if kind_of(method.body) == "multipart" else "raw"]
-        return {**made, "parameters": [*_queries(method), *_headers(method)], "requestBody": {"content": content}}
+        return {
+            **made,
+            "parameters": [*_queries(method), *_headers(method)],
+            "requestBody": {"content": content},
+        }
     declared = {param.name: _keywords(param) for param in method.params}
     example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
     content = {"application/json": {"schema": object_of(declared), "example": example}}
     needed = any(map(_is_needed, method.params))
-    return {**made, "parameters": _headers(method), "requestBody": {"required": needed, "content": content}}
+    return {
+        **made,
+        "parameters": _headers(method),
+        "requestBody": {"required": needed, "content": content},
+    }
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:
@@ -189,7 +209,9 @@ def _get(method: Method, failures: Failures) -> dict[str, Any]:
 
 
 def _headers(method: Method) -> list[dict[str, str]]:
-    return HEADERS[:1] if method.stream else HEADERS  # what is streamed is not kept, so no key gives it again
+    return (
+        HEADERS[:1] if method.stream else HEADERS
+    )  # what is streamed is not kept, so no key gives it again
 
 
 def _queries(method: Method) -> list[dict[str, Any]]:
@@ -200,7 +222,11 @@ def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """An object is JSON there."""
     is_json = keywords["type"] == "object"
     schema = schema_of(keywords, from_text=not is_json)
-    made: dict[str, Any] = {"name": name, "in": "query", "required": keywords.get("required") is True}
+    made: dict[str, Any] = {
+        "name": name,
+        "in": "query",
+        "required": keywords.get("required") is True,
+    }
     if "description" in schema:
         made["description"] = schema.pop("description")
     said: dict[str, Any] = {"schema": schema}
@@ -218,7 +244,8 @@ def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> di
         "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
     }
     answers = {
-        name: {"$ref": f"#/components/responses/{each}"} for name, each in (("200", "Together"), ("207", "Partial"))
+        name: {"$ref": f"#/components/responses/{each}"}
+        for name, each in (("200", "Together"), ("207", "Partial"))
     }
     name = f"aggregate.{aggregate.name}"
     post = {
@@ -234,16 +261,27 @@ def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> di
 
 def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     example = {name: sample(keywords) for name, keywords in declared.items()}
-    return {"required": True, "content": {"application/json": {"schema": object_of(declared), "example": example}}}
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": object_of(declared), "example": example}},
+    }
 
 
 def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Mapping[str, Any]]:
     """What the request's query or body gives: as the method's parameter that it fills, or any text or object."""
     found: dict[str, Mapping[str, Any]] = {}
     for part in aggregate.parts:
-        declared = {param.name: param.keywords for param in catalog.services[part.service].methods[part.method].params}
+        declared = {
+            param.name: param.keywords
+            for param in catalog.services[part.service].methods[part.method].params
+        }
         for name, value in part.params.items():
-            if isinstance(value, Reference) and value.source == source and len(value.way) == 1 and name in declared:
+            if (
+                isinstance(value, Reference)
+                and value.source == source
+                and len(value.way) == 1
+                and name in declared
+            ):
                 found.setdefault(value.way[0], declared[name])
         for reference in part.references:
             if reference.source == source:

@@ -21,7 +21,12 @@ INFO = {
     ),
     "license": {"name": "MIT", "identifier": "MIT"},
 }
-_APP = {"appId": "X-App-Id", "appTimestamp": "X-Timestamp", "appNonce": "X-Nonce", "appSignature": "X-Signature"}
+_APP = {
+    "appId": "X-App-Id",
+    "appTimestamp": "X-Timestamp",
+    "appNonce": "X-Nonce",
+    "appSignature": "X-Signature",
+}
 _APP_TOLD = {
     "appId": "The app's id; together with the other three `X-` headers, which sign one request.",
     "appTimestamp": "Unix seconds.",
@@ -58,7 +63,9 @@ def _header(name: str, told: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 PARAMETERS = {
     "RequestTimeout": _header(
-        "X-Request-Timeout", "Seconds; lowers the call's deadline.", {"type": "number", "exclusiveMinimum": 0}
+        "X-Request-Timeout",
+        "Seconds; lowers the call's deadline.",
+        {"type": "number", "exclusiveMinimum": 0},
     ),
     "IdempotencyKey": _header(
         "Idempotency-Key",
@@ -66,7 +73,9 @@ PARAMETERS = {
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     ),
     "IfMatch": _header("If-Match", "Write only if the ETag is still this one.", {"type": "string"}),
-    "IfNoneMatch": _header("If-None-Match", "304 if the ETag is still this one.", {"type": "string"}),
+    "IfNoneMatch": _header(
+        "If-None-Match", "304 if the ETag is still this one.", {"type": "string"}
+    ),
 }
 
 
@@ -76,11 +85,17 @@ def _told(schema: str, description: str) -> dict[str, Any]:
 
 RESPONSE_HEADERS = {
     "Attempts": _told("integer", "How often it was sent."),
-    "Cache": {"description": "Where the answer may be kept.", "schema": {"enum": ["HIT", "MISS", "STALE"]}},
+    "Cache": {
+        "description": "Where the answer may be kept.",
+        "schema": {"enum": ["HIT", "MISS", "STALE"]},
+    },
     "ContentRange": _told("string", "The size of the whole, as in `bytes */1024`."),
     "ETag": _told("string", "This version of the answer."),
     "Fallback": _told("string", "Who answered instead of the service."),
-    "Replayed": {"description": "`true`: the first answer of this key.", "schema": {"enum": ["true"]}},
+    "Replayed": {
+        "description": "`true`: the first answer of this key.",
+        "schema": {"enum": ["true"]},
+    },
     "RetryAfter": _told("integer", "Seconds until another try makes sense."),
     "ServerTiming": _told("string", "Milliseconds in all, and waiting for the service."),
 }
@@ -119,9 +134,12 @@ SCHEMAS: dict[str, Any] = {
             "elapsed_ms": {"type": "number"},
         },
     },
-    "Together": success({"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}),
+    "Together": success(
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}
+    ),
     "Partial": success(
-        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}}, {"const": -1013}
+        {"type": "object", "additionalProperties": {"$ref": "#/components/schemas/Outcome"}},
+        {"const": -1013},
     ),
 }
 
@@ -135,10 +153,14 @@ RESPONSES = {
     "Answer": response(
         "The service's answer.",
         "Answer",
-        headers={name: {"$ref": f"#/components/headers/{each}"} for name, each in _CALL_HEADERS.items()},
+        headers={
+            name: {"$ref": f"#/components/headers/{each}"} for name, each in _CALL_HEADERS.items()
+        },
     ),
     "Together": response("Each call's own envelope; none failed that is not optional.", "Together"),
-    "Partial": response("partial_failure (-1013): some calls failed that are not optional.", "Partial"),
+    "Partial": response(
+        "partial_failure (-1013): some calls failed that are not optional.", "Partial"
+    ),
     "NotModified": {"description": "The ETag is still the one of If-None-Match."},
 }
 
@@ -146,17 +168,39 @@ RESPONSES = {
 def plain_paths(failures: Failures) -> dict[str, Any]:
     """Operations that are no resource's: probes and metrics, which are open to some or all without a token."""
 
-    def get(name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]) -> dict[str, Any]:
-        answers = {"200": {"description": "As it is now.", "content": content}, **failures.answers(kinds)}
-        told = {"operationId": name, "summary": summary, "tags": ["state"], "security": [], "responses": answers}
+    def get(
+        name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]
+    ) -> dict[str, Any]:
+        answers = {
+            "200": {"description": "As it is now.", "content": content},
+            **failures.answers(kinds),
+        }
+        told = {
+            "operationId": name,
+            "summary": summary,
+            "tags": ["state"],
+            "security": [],
+            "responses": answers,
+        }
         return {"get": told}
 
-    state = {"application/json": {"schema": success({"type": "object", "additionalProperties": {"type": "string"}})}}
+    state = {
+        "application/json": {
+            "schema": success({"type": "object", "additionalProperties": {"type": "string"}})
+        }
+    }
     text = {"text/plain": {"schema": {"type": "string"}}}
     return {
         "/healthz": get("healthz", "The process answers", {(400, -3001)}, state),
-        "/readyz": get("readyz", "It has database, cache and catalog", {(400, -3001), (503, -5001)}, state),
-        "/metrics": get("metrics", "What all workers counted, for Prometheus", {(400, -3001), (403, -2004)}, text),
+        "/readyz": get(
+            "readyz", "It has database, cache and catalog", {(400, -3001), (503, -5001)}, state
+        ),
+        "/metrics": get(
+            "metrics",
+            "What all workers counted, for Prometheus",
+            {(400, -3001), (403, -2004)},
+            text,
+        ),
     }
 
 
@@ -177,7 +221,10 @@ def call_operation(call: dict[str, Any], failures: Failures) -> dict[str, Any]:
 
 def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]:
     """``POST /batch``."""
-    answers = {"200": {"$ref": "#/components/responses/Together"}, "207": {"$ref": "#/components/responses/Partial"}}
+    answers = {
+        "200": {"$ref": "#/components/responses/Together"},
+        "207": {"$ref": "#/components/responses/Partial"},
+    }
     return {
         "post": {
             "operationId": "batch",

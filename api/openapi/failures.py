@@ -15,9 +15,14 @@ Kind = tuple[int, int]  # HTTP status and code: some codes go with two
 Found = dict[Kind, GatewayError]
 AWAY: Kind = (503, -5001)
 UNFORESEEN: Kind = (500, -5000)
-WHO: frozenset[Kind] = frozenset({(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)})
+WHO: frozenset[Kind] = frozenset(
+    {(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)}
+)
 BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
-_MOMENT = {"request_id": "0f8fad5bd9cb469fa16570867728950e", "timestamp": "2026-11-21T03:40:00.123Z"}
+_MOMENT = {
+    "request_id": "0f8fad5bd9cb469fa16570867728950e",
+    "timestamp": "2026-11-21T03:40:00.123Z",
+}
 
 _HEADERS = {416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}  # by status
 _FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [TAKEN]}}
@@ -46,7 +51,10 @@ class Failures:
     def __init__(self) -> None:
         self.known = kinds()
         self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", "Failure")}
-        self.schemas: dict[str, Any] = {"Failure": _schema(self.known), "Error": _error_schema(self.known)}
+        self.schemas: dict[str, Any] = {
+            "Failure": _schema(self.known),
+            "Error": _error_schema(self.known),
+        }
 
     def copy(self) -> Failures:
         """Another one, to which more can be added apart."""
@@ -60,7 +68,9 @@ class Failures:
         by_status: dict[int, list[int]] = {}
         for status, code in sorted(set(wanted), reverse=True):
             by_status.setdefault(status, []).append(code)
-        found = {str(status): self._ref(status, codes) for status, codes in sorted(by_status.items())}
+        found = {
+            str(status): self._ref(status, codes) for status, codes in sorted(by_status.items())
+        }
         return {**found, "default": {"$ref": "#/components/responses/Failure"}}
 
     def _ref(self, status: int, codes: list[int]) -> dict[str, str]:
@@ -71,7 +81,9 @@ class Failures:
             self.components[name] = _answer(told, name, errors)
             self.schemas[name] = _of_codes(codes)
             if header := _HEADERS.get(status):
-                self.components[name]["headers"] = {header: {"$ref": f"#/components/headers/{header.replace('-', '')}"}}
+                self.components[name]["headers"] = {
+                    header: {"$ref": f"#/components/headers/{header.replace('-', '')}"}
+                }
         return {"$ref": f"#/components/responses/{name}"}
 
 
@@ -85,7 +97,12 @@ def _answer(told: str, schema: str, examples: Sequence[GatewayError] = ()) -> di
 def _of_codes(codes: list[int]) -> dict[str, Any]:
     """A failure with one of these codes."""
     whole = {"$ref": "#/components/schemas/Failure"}
-    return {"allOf": [whole, {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}}]}
+    return {
+        "allOf": [
+            whole,
+            {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}},
+        ]
+    }
 
 
 def _example(error: GatewayError) -> dict[str, Any]:
@@ -122,9 +139,15 @@ def _error_schema(known: Found) -> dict[str, Any]:
             "retryable": {"type": "boolean"},
             "service": {"type": "string"},
             "method": {"type": "string"},
-            "fields": {"type": "object", "description": "What is wrong with which field; of at most 20."},
+            "fields": {
+                "type": "object",
+                "description": "What is wrong with which field; of at most 20.",
+            },
             "more": {"type": "integer", "description": "How many other fields are wrong."},
-            "vendor_code": {"type": "string", "description": "The vendor's own, of a service that shows it."},
+            "vendor_code": {
+                "type": "string",
+                "description": "The vendor's own, of a service that shows it.",
+            },
         },
     }
 
@@ -134,7 +157,13 @@ def _error_schema(known: Found) -> dict[str, Any]:
 EXAMPLES: dict[str, Any] = {
     "login": {"username": "admin", "password": "correct-horse-battery"},
     "refresh": {"refresh_token": "the one that login gave"},
-    "create_user": {"username": "ann", "password": "correct-horse-battery", "name": "Ann", "age": 30, "role": "user"},
+    "create_user": {
+        "username": "ann",
+        "password": "correct-horse-battery",
+        "name": "Ann",
+        "age": 30,
+        "role": "user",
+    },
     "change_user": {"name": "Ann Example"},
     "create_app": {"app_id": "shop", "allow": ["wechat.*"], "rate": "100/minute"},
     "create_product": {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitchen"},
@@ -145,5 +174,9 @@ EXAMPLES: dict[str, Any] = {
     "pay_order": {"via": "pay.charge"},
     "keep_document": {"key": "greeting", "value": {"text": "hello"}},
 }
-CALL = {"service": "wechat", "method": "send_msg", "params": {"touser": "o6_bmjrPTlm6", "text": "hello"}}
+CALL = {
+    "service": "wechat",
+    "method": "send_msg",
+    "params": {"touser": "o6_bmjrPTlm6", "text": "hello"},
+}
 BATCH = {"calls": [{"id": "first", **CALL, "optional": True}]}

@@ -23,7 +23,11 @@ _MORE: dict[str, set[Kind]] = {
     },
 }  # fmt: skip
 _CALLS = {"pay_order"}
-_ANSWERED_ANEW = {"list_apps", "list_services", "get_service"}  # the rest of the reads, too, have an ETag
+_ANSWERED_ANEW = {
+    "list_apps",
+    "list_services",
+    "get_service",
+}  # the rest of the reads, too, have an ETag
 _RANGE = {
     "name": "Range",
     "in": "header",
@@ -48,7 +52,9 @@ def _views(app: Flask) -> Iterator[tuple[str, str, Any]]:
             yield path, verb.lower(), app.view_functions[rule.endpoint]
 
 
-def _finish(operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any, failures: Failures) -> None:
+def _finish(
+    operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any, failures: Failures
+) -> None:
     name = operation["operationId"] = view.__name__
     roles = getattr(view, "auth", ())
     operation["security"] = SECURITY if roles else []
@@ -61,7 +67,9 @@ def _finish(operation: dict[str, Any], item: dict[str, Any], verb: str, view: An
     content = operation.get("requestBody", {}).get("content", {})
     if name in EXAMPLES and "application/json" in content:
         content["application/json"]["example"] = EXAMPLES[name]
-    given = {status: each for status, each in operation["responses"].items() if status.startswith("2")}
+    given = {
+        status: each for status, each in operation["responses"].items() if status.startswith("2")
+    }
     _successes(given, operation, name, verb)
     operation["responses"] = {**given, **failures.answers(_kinds(operation, item, verb, view))}
     if _is_conditional(operation, item, verb, name):
@@ -75,7 +83,10 @@ def _parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name
     if _is_guarded(item, verb, name):
         wanted.append({"$ref": "#/components/parameters/IfMatch"})
     if name in _CALLS:
-        wanted += [{"$ref": f"#/components/parameters/{each}"} for each in ("RequestTimeout", "IdempotencyKey")]
+        wanted += [
+            {"$ref": f"#/components/parameters/{each}"}
+            for each in ("RequestTimeout", "IdempotencyKey")
+        ]
     if name == "download_file":
         wanted.append(_RANGE)
     if wanted:
@@ -95,7 +106,9 @@ def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, 
 
 
 def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
-    return name == "keep_document" or (verb in ("put", "patch", "delete") and bool(item.get("parameters")))
+    return name == "keep_document" or (
+        verb in ("put", "patch", "delete") and bool(item.get("parameters"))
+    )
 
 
 def _is_list(operation: dict[str, Any]) -> bool:

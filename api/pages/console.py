@@ -15,7 +15,12 @@ from gateway.errors import NotFound
 blueprint = Blueprint("console", __name__)
 FOLDER = Path(__file__).parents[2] / "console"
 PAGE = "index.html"
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+}
 
 
 @dataclass(frozen=True)

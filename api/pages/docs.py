@@ -40,7 +40,9 @@ _KINDS = {
 def openapi() -> Response:
     """The OpenAPI 3.1 file of the catalog that serves."""
     made: OpenApi = current_app.extensions["postern.openapi"]
-    page = made.page(parts().gateway.catalog, request.root_path, pause=lambda: identity().clock.sleep(0))
+    page = made.page(
+        parts().gateway.catalog, request.root_path, pause=lambda: identity().clock.sleep(0)
+    )
     return page.answer()
 
 

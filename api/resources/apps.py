@@ -81,7 +81,9 @@ def disable_app(app_id: str) -> Response:
 
 
 def _found(session: Session, app_id: str) -> App:
-    app = None if "\0" in app_id else App.named(session, app_id, lock=True)  # PostgreSQL cannot ask for a NUL
+    app = (
+        None if "\0" in app_id else App.named(session, app_id, lock=True)
+    )  # PostgreSQL cannot ask for a NUL
     if app is None:
         raise NotFound(f"There is no app {app_id}.")
     return app

@@ -34,7 +34,9 @@ def list_documents(args: dict[str, Any]) -> Response:
 
     def read() -> tuple[Any, None]:
         with parts().database.reading() as session:
-            return _list.dump(page(session, select(Document), Document, _placed(session, args))), None
+            return _list.dump(
+                page(session, select(Document), Document, _placed(session, args))
+            ), None
 
     if not wants_csv():
         return cached("data", read)
@@ -111,7 +113,9 @@ def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _found(session: Session, key: str, *, lock: bool = False) -> Document:
-    document = None if "\0" in key else Document.named(session, key, lock=lock)  # PostgreSQL cannot ask for a NUL
+    document = (
+        None if "\0" in key else Document.named(session, key, lock=lock)
+    )  # PostgreSQL cannot ask for a NUL
     if document is None:
         raise NotFound("There is no document of this key.")
     return document

@@ -30,7 +30,9 @@ from schemas.documents import FileArgs, FileListOut, FileOut, base_name
 
 # downloads: One file as an answer: whole, a range of it, or a word to nginx to send it (RFC 9110, 13 and 14).
 
-_ONE_RANGE = re.compile(r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE)
+_ONE_RANGE = re.compile(
+    r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE
+)
 
 
 def download(file: File) -> Response:
@@ -40,7 +42,9 @@ def download(file: File) -> Response:
     if parts().settings.files_accel and _is_plain(response):
         response = _accelerated(file, response)
     response.headers["Content-Type"] = file.content_type
-    response.headers["Cache-Control"] = "private, no-cache, no-transform"  # compressed, it would have no ranges
+    response.headers["Cache-Control"] = (
+        "private, no-cache, no-transform"  # compressed, it would have no ranges
+    )
     return response
 
 
@@ -75,8 +79,12 @@ def _is_plain(response: Response) -> bool:
     It would not where it has no word for it (an envelope), reads a range otherwise, or compares with a time or an ETag
     of its own.
     """
-    ranged = response.status_code == 206 or (response.status_code == 200 and "Range" not in request.headers)
-    return ranged and not any(name in request.headers for name in ("If-Match", "If-Unmodified-Since"))
+    ranged = response.status_code == 206 or (
+        response.status_code == 200 and "Range" not in request.headers
+    )
+    return ranged and not any(
+        name in request.headers for name in ("If-Match", "If-Unmodified-Since")
+    )
 
 
 def _accelerated(file: File, streamed: Response) -> Response:
@@ -85,7 +93,9 @@ def _accelerated(file: File, streamed: Response) -> Response:
     response = Response()
     for name in ("Content-Disposition", "ETag", "Last-Modified", "Accept-Ranges"):
         response.headers[name] = streamed.headers[name]
-    response.headers["X-Accel-Redirect"] = quote(parts().settings.files_accel + parts().files.place(file.stored_as))
+    response.headers["X-Accel-Redirect"] = quote(
+        parts().settings.files_accel + parts().files.place(file.stored_as)
+    )
     return response
 
 
@@ -135,7 +145,9 @@ _FORM = {
 
 @blueprint.post("/files")
 @role_required("user", "admin", streamed=always)
-@blueprint.doc(requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}})
+@blueprint.doc(
+    requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
+)
 @blueprint.response(201, FileOut)
 @idempotent(asked=described)
 def upload_file() -> Response:
@@ -176,7 +188,11 @@ def list_files(args: dict[str, Any]) -> Response:
 
 @blueprint.get("/files/<id:file_id>")
 @token_required
-@blueprint.doc(responses={"200": {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}}})
+@blueprint.doc(
+    responses={
+        "200": {"description": "The bytes.", "content": {"application/octet-stream": _BYTES}}
+    }
+)
 def download_file(file_id: int) -> Response:
     """The bytes of one file, or a range of them."""
     with parts().database.reading() as session:
@@ -198,7 +214,9 @@ def delete_file(file_id: int) -> None:
 
 
 def _visible() -> Select[Any]:
-    return select(File) if g.caller.role == "admin" else select(File).where(File.owner == g.caller.id)
+    return (
+        select(File) if g.caller.role == "admin" else select(File).where(File.owner == g.caller.id)
+    )
 
 
 def _found(session: Session, file_id: int) -> File:

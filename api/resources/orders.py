@@ -36,7 +36,9 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
     def read() -> tuple[Any, None]:
         with parts().database.reading() as session:
             _check_list(session, user_id, args)
-            return _list.dump(page(session, query.options(selectinload(Order.items)), Order, args)), None
+            return _list.dump(
+                page(session, query.options(selectinload(Order.items)), Order, args)
+            ), None
 
     if not wants_csv():
         return cached("orders", read, seen_by=only_me())
@@ -108,7 +110,10 @@ def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
 
 def _owns(session: Session, user_id: int, order_id: int) -> bool:
     """Or paging after another's order would tell where it stands among one's own."""
-    return session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id)) is not None
+    return (
+        session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id))
+        is not None
+    )
 
 
 def _filtered(user_id: int, args: dict[str, Any]) -> Select[Any]:
@@ -125,14 +130,23 @@ def _take(session: Session, wanted: list[dict[str, int]]) -> list[OrderLine]:
     ids = sorted(line["product_id"] for line in wanted)
     quantity = {line["product_id"]: line["quantity"] for line in wanted}
     taken = {each for each in ids if Product.take(session, each, quantity[each])}
-    rows = session.execute(select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids)))
+    rows = session.execute(
+        select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids))
+    )
     known = {row.id: row for row in rows}
 
     numbered = [(line_name(number), line["product_id"]) for number, line in enumerate(wanted)]
-    if unknown := {name: [f"There is no product {each}."] for name, each in numbered if each not in known}:
+    if unknown := {
+        name: [f"There is no product {each}."] for name, each in numbered if each not in known
+    }:
         raise InvalidParams(fields=unknown)
     if short := {
-        name: [f"There are only {known[each].stock} in stock."] for name, each in numbered if each not in taken
+        name: [f"There are only {known[each].stock} in stock."]
+        for name, each in numbered
+        if each not in taken
     }:
         raise Conflict("There is not enough in stock.", fields=short)
-    return [OrderLine(product_id=each, quantity=quantity[each], price=known[each].price) for _, each in numbered]
+    return [
+        OrderLine(product_id=each, quantity=quantity[each], price=known[each].price)
+        for _, each in numbered
+    ]

@@ -80,8 +80,13 @@ def _method(field: str, name: str) -> Method:
     if (method.verb in READS) is (field == "via"):
         wanted = "must not be" if field == "via" else "must be"
         raise fields_error(field, [f"The method's verb {wanted} GET."])
-    if method.cache or method.fallback:  # what somebody else says, or said before, proves nothing about this order
-        raise fields_error(field, ["Must be a method without cache and fallback: the service itself has to answer."])
+    if (
+        method.cache or method.fallback
+    ):  # what somebody else says, or said before, proves nothing about this order
+        raise fields_error(
+            field,
+            ["Must be a method without cache and fallback: the service itself has to answer."],
+        )
     return method
 
 
@@ -93,7 +98,9 @@ def _check(order: Order, via: Method, asks: bool) -> None:
     if order.status != "unknown":
         return
     if order.via != via.full_name:
-        raise Conflict(f"It is unknown whether {order.via} charged the order; only that method may settle it.")
+        raise Conflict(
+            f"It is unknown whether {order.via} charged the order; only that method may settle it."
+        )
     if not (asks or via.idempotent or via.idempotency_header):
         raise Conflict(
             f"It is unknown whether {order.via} charged the order, and sent again it could charge twice;"
@@ -146,7 +153,9 @@ def _claim(seen: Order, via: Method) -> int:
         if order.version != seen.version:
             raise Conflict("The order is being paid at this moment.")
         order.status, order.via = "unknown", via.full_name
-        flag_modified(order, "status")  # a new version though it said so already: this try is another
+        flag_modified(
+            order, "status"
+        )  # a new version though it said so already: this try is another
         session.flush()
         return order.version
 
@@ -179,7 +188,11 @@ def _certain(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bo
     """
     if error.vendor_code in NOT_NOW:
         return False
-    if not doubtful and error.nothing_done and all(attempt.nothing_done for attempt in call.trace.attempts):
+    if (
+        not doubtful
+        and error.nothing_done
+        and all(attempt.nothing_done for attempt in call.trace.attempts)
+    ):
         return True
     code = error.vendor_code or ""
     status = len(code) == 3 and code.isdecimal()

@@ -69,7 +69,9 @@ def get_product(product_id: int) -> Response:
 
     def read() -> tuple[Any, str]:
         with parts().database.asking() as connection:
-            product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(product_id)
+            product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(
+                product_id
+            )
         return _told(product), etag_of(product)
 
     return cached("products", read)

@@ -57,7 +57,9 @@ def _accepted(head: Head, before: dict[str, Any] | None) -> dict[str, Any]:
         raise fields_error("file", [text for texts in problems.values() for text in texts])
     given: dict[str, Any] = _in.load({"name": head.filename, "content_type": head.content_type})
     kind = head.content_type.partition(";")[0].strip().lower()
-    if not any(fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in parts().settings.files_allow):
+    if not any(
+        fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in parts().settings.files_allow
+    ):
         raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
     return given
 
@@ -68,4 +70,6 @@ def _allowed() -> str:
 
 def over_quota() -> TooLarge:
     quota = parts().settings.files_quota
-    return TooLarge(f"Your files would take more than the {quota} bytes that you may store; delete some first.")
+    return TooLarge(
+        f"Your files would take more than the {quota} bytes that you may store; delete some first."
+    )

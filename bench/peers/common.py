@@ -17,11 +17,18 @@ def verified(token: str) -> dict[str, Any]:
     :raises jwt.InvalidTokenError: it is not ours, or not of now.
     """
     return jwt.decode(
-        token, SECRET, algorithms=["HS256"], issuer="postern", audience="postern", options={"require": CLAIMS}
+        token,
+        SECRET,
+        algorithms=["HS256"],
+        issuer="postern",
+        audience="postern",
+        options={"require": CLAIMS},
     )
 
 
-def envelope(data: Any, request_id: str | None, code: int = 0, message: str = "success") -> dict[str, Any]:
+def envelope(
+    data: Any, request_id: str | None, code: int = 0, message: str = "success"
+) -> dict[str, Any]:
     return {
         "code": code,
         "message": message,

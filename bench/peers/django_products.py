@@ -40,7 +40,14 @@ settings.configure(
 )
 django.setup()
 
-from rest_framework import authentication, exceptions, generics, pagination, permissions, serializers  # noqa: E402
+from rest_framework import (  # noqa: E402
+    authentication,
+    exceptions,
+    generics,
+    pagination,
+    permissions,
+    serializers,
+)
 from rest_framework.response import Response  # noqa: E402
 
 
@@ -78,7 +85,16 @@ class ProductSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Product
-        fields = ("id", "name", "price", "description", "stock", "in_stock", "category", "created_at")
+        fields = (
+            "id",
+            "name",
+            "price",
+            "description",
+            "stock",
+            "in_stock",
+            "category",
+            "created_at",
+        )
         read_only_fields = ("created_at",)
 
 
@@ -114,7 +130,9 @@ class Pages(pagination.LimitOffsetPagination):
     default_limit, max_limit, offset_query_param = 10, 100, "skip"
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({"items": data, "total": self.count, "skip": self.offset, "limit": self.limit})
+        return Response(
+            {"items": data, "total": self.count, "skip": self.offset, "limit": self.limit}
+        )
 
 
 class Products:
@@ -126,7 +144,9 @@ class Products:
     authentication_classes = (Bearer,)
     permission_classes = (permissions.IsAuthenticated, MayWrite)
 
-    def finalize_response(self, request: Any, response: Response, *args: Any, **kwargs: Any) -> Response:
+    def finalize_response(
+        self, request: Any, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         if not response.exception:
             response.data = envelope(response.data, request.headers.get("X-Request-ID"))
         return super().finalize_response(request, response, *args, **kwargs)

@@ -23,7 +23,9 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.post("/api/v1/call/wechat/send_msg")
-async def send(request: Request, message: Message, caller: Claims, x_request_id: RequestId = None) -> JSONResponse:
+async def send(
+    request: Request, message: Message, caller: Claims, x_request_id: RequestId = None
+) -> JSONResponse:
     session: aiohttp.ClientSession = request.app.state.session
     try:
         async with session.post(SEND, params=QUERY, json=message.model_dump()) as response:

@@ -9,7 +9,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from bench.peers.common import verified
 
 
-async def claims(given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())]) -> dict[str, Any]:
+async def claims(
+    given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())],
+) -> dict[str, Any]:
     try:
         return verified(given.credentials)
     except jwt.InvalidTokenError as error:

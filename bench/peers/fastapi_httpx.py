@@ -22,7 +22,9 @@ app = FastAPI(lifespan=lifespan)
 
 
 @app.post("/api/v1/call/wechat/send_msg")
-async def send(request: Request, message: Message, caller: Claims, x_request_id: RequestId = None) -> JSONResponse:
+async def send(
+    request: Request, message: Message, caller: Claims, x_request_id: RequestId = None
+) -> JSONResponse:
     client: httpx.AsyncClient = request.app.state.client
     try:
         response = await client.post(SEND, params=QUERY, json=message.model_dump())

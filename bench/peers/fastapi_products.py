@@ -12,7 +12,18 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import FastAPI, HTTPException, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from sqlalchemy import BigInteger, DateTime, Dialect, String, Text, TypeDecorator, create_engine, event, func, select
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    String,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+    func,
+    select,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, sessionmaker
 
@@ -44,7 +55,9 @@ class Product(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     stock: Mapped[int] = mapped_column(BigInteger, default=0)
     category: Mapped[str | None] = mapped_column(String(100))
-    created_at: Mapped[datetime] = mapped_column(DateTime, default=lambda: datetime.now(UTC).replace(tzinfo=None))
+    created_at: Mapped[datetime] = mapped_column(
+        DateTime, default=lambda: datetime.now(UTC).replace(tzinfo=None)
+    )
     version: Mapped[int] = mapped_column(default=1)
 
     @property
@@ -111,13 +124,17 @@ async def list_products(
     x_request_id: RequestId = None,
 ) -> Answer[Page]:
     with sessions() as session:
-        items = session.scalars(select(Product).order_by(Product.id).offset(skip).limit(limit)).all()
+        items = session.scalars(
+            select(Product).order_by(Product.id).offset(skip).limit(limit)
+        ).all()
         total = session.scalar(select(func.count()).select_from(Product))
     return answered({"items": items, "total": total, "skip": skip, "limit": limit}, x_request_id)
 
 
 @app.get("/api/v1/products/{product_id}")
-async def get_product(product_id: int, caller: Claims, x_request_id: RequestId = None) -> Answer[ProductOut]:
+async def get_product(
+    product_id: int, caller: Claims, x_request_id: RequestId = None
+) -> Answer[ProductOut]:
     with sessions() as session:
         product = session.get(Product, product_id)
     if product is None:
@@ -126,7 +143,9 @@ async def get_product(product_id: int, caller: Claims, x_request_id: RequestId =
 
 
 @app.post("/api/v1/products", status_code=201)
-async def create_product(given: ProductIn, caller: Claims, x_request_id: RequestId = None) -> Answer[ProductOut]:
+async def create_product(
+    given: ProductIn, caller: Claims, x_request_id: RequestId = None
+) -> Answer[ProductOut]:
     if caller["role"] not in ("user", "admin"):
         raise HTTPException(403, "Your role may not do this.")
     product = Product(**given.model_dump())
@@ -140,4 +159,8 @@ async def create_product(given: ProductIn, caller: Claims, x_request_id: Request
 
 def answered(data: Any, request_id: str | None) -> Any:
     """What the response model reads: it makes the pydantic objects, once."""
-    return {"data": data, "request_id": request_id or uuid.uuid4().hex, "timestamp": datetime.now(UTC)}
+    return {
+        "data": data,
+        "request_id": request_id or uuid.uuid4().hex,
+        "timestamp": datetime.now(UTC),
+    }

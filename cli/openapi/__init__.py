@@ -43,7 +43,9 @@ def imported(
     name = name or snake(str(info.get("title", ""))) or "service"
     operations = Operations(spec, tags)
     servers = Servers(spec, ((each.item, each.values) for each in operations.all), base_url)
-    credentials = credentials_of(spec, [each.values for each in operations.all], name, servers.base_url)
+    credentials = credentials_of(
+        spec, [each.values for each in operations.all], name, servers.base_url
+    )
     methods = operations.methods(servers, credentials.names)
     if not methods:
         raise SpecError(_nothing(tags, operations))

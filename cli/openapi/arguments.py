@@ -18,7 +18,13 @@ from schemas.params import value_problems
 
 OURS = frozenset({"accept", "content-type", "authorization", "user-agent", "x-request-id"})
 FILE = "a file: filename, content_type, base64"
-_SEPARATED = {"ssv": "spaces", "tsv": "tabs", "pipes": "|", "spaceDelimited": "spaces", "pipeDelimited": "|"}
+_SEPARATED = {
+    "ssv": "spaces",
+    "tsv": "tabs",
+    "pipes": "|",
+    "spaceDelimited": "spaces",
+    "pipeDelimited": "|",
+}
 Operation = Mapping[str, Any]
 
 
@@ -29,7 +35,9 @@ class Arguments:
     :raises UnsayableError: no call of it could ever be right.
     """
 
-    def __init__(self, keywords: Keywords, spec: Spec, http: tuple[str, str], implied: frozenset[str]) -> None:
+    def __init__(
+        self, keywords: Keywords, spec: Spec, http: tuple[str, str], implied: frozenset[str]
+    ) -> None:
         self.keywords, self.spec, self.implied = keywords, spec, implied
         self.verb, self.template = http
         self.notes: list[str] = []
@@ -53,14 +61,24 @@ class Arguments:
                 self._parameter(param)
         for hole in re.findall(r"\{([^{}]*)\}", self.template):
             self._take(hole, "path", {"type": "string"}, required=True)
-        self._body(operation, form, next((each for (place, _), each in given.items() if place == "body"), None))
+        self._body(
+            operation,
+            form,
+            next((each for (place, _), each in given.items() if place == "body"), None),
+        )
 
     def params(self) -> dict[str, Noted]:
         """Name -> keywords, with ``in`` where the place is not plain."""
         made = {}
         for name, said in self.keywords.params(self._schemas).items():
             place = self._places[name]
-            usual = "path" if f"{{{name}}}" in self.template else "query" if self.verb in IN_QUERY else "body"
+            usual = (
+                "path"
+                if f"{{{name}}}" in self.template
+                else "query"
+                if self.verb in IN_QUERY
+                else "body"
+            )
             schema = self._schemas[name][0]
             if place in ("query", "header") and isinstance(schema, dict) and "default" in schema:
                 self._default(said, schema["default"])
@@ -72,19 +90,27 @@ class Arguments:
         """Only outside bodies: there it would be sent, and in a PATCH it would overwrite."""
         if isinstance(default, str) and "${" in default:
             return
-        if "required" not in said and isinstance(default, str | int | bool) and not value_problems(said, default):
+        if (
+            "required" not in said
+            and isinstance(default, str | int | bool)
+            and not value_problems(said, default)
+        ):
             said["default"] = default
 
     def _take(self, name: object, place: str, schema: Any, *, required: bool) -> None:
         if not isinstance(name, str) or not re.fullmatch(r"\S+", name):
-            self.notes.append(f"without {place} parameter {one_line(str(name), 60)!r}: not a usable name")
+            self.notes.append(
+                f"without {place} parameter {one_line(str(name), 60)!r}: not a usable name"
+            )
         elif name not in self._places:
             self._places[name] = place
             self._schemas[name] = (schema, required and place != "path")
             if isinstance(schema, dict) and schema.get("format") == "password" and "${" not in name:
                 self.settings.setdefault("mask", []).append(name)
         elif (place, self._places[name]) != ("path", "path"):
-            self.notes.append(f"without {place} parameter {name}: one in the {self._places[name]} has that name")
+            self.notes.append(
+                f"without {place} parameter {name}: one in the {self._places[name]} has that name"
+            )
 
     def _parameter(self, param: Mapping[str, Any]) -> None:
         place, name = param.get("in"), param.get("name")
@@ -106,9 +132,15 @@ class Arguments:
         name, required = param.get("name"), param.get("required") is True
         schema = param.get("schema")
         if self.spec.swagger:
-            schema = {key: value for key, value in param.items() if key not in ("required", "name", "in")}
+            schema = {
+                key: value for key, value in param.items() if key not in ("required", "name", "in")
+            }
         elif not isinstance(schema, dict):
-            schema = {"type": "string", "x-note": "JSON text"} if "content" in param else {"type": "string"}
+            schema = (
+                {"type": "string", "x-note": "JSON text"}
+                if "content" in param
+                else {"type": "string"}
+            )
         schema = {**schema, "description": param.get("description", schema.get("description"))}
         kind, plain = self._looked_at(schema)
         style = param.get("collectionFormat" if self.spec.swagger else "style")
@@ -120,7 +152,12 @@ class Arguments:
             text = f"list in one text, separated by {_SEPARATED.get(str(style), 'commas')}"
             self._take(name, place, {"type": "string", "x-note": text}, required=required)
         elif kind == "object" and (place != "query" or not plain.get("properties")):
-            self._take(name, place, {"type": "string", "description": schema["description"]}, required=required)
+            self._take(
+                name,
+                place,
+                {"type": "string", "description": schema["description"]},
+                required=required,
+            )
         else:
             self._take(name, place, schema, required=required)
 
@@ -128,7 +165,11 @@ class Arguments:
         """Whether a list is sent as its name repeated, which is how a catalog does it."""
         if self.spec.swagger:
             return param.get("collectionFormat") == "multi"
-        return place == "query" and param.get("style", "form") == "form" and param.get("explode", True) is not False
+        return (
+            place == "query"
+            and param.get("style", "form") == "form"
+            and param.get("explode", True) is not False
+        )
 
     def _looked_at(self, schema: Any) -> tuple[str, dict[str, Any]]:
         try:
@@ -156,26 +197,38 @@ class Arguments:
         else:
             self._take(name, place, schema, required=False)
 
-    def _body(self, operation: Operation, form: list[Mapping[str, Any]], single: Mapping[str, Any] | None) -> None:
+    def _body(
+        self, operation: Operation, form: list[Mapping[str, Any]], single: Mapping[str, Any] | None
+    ) -> None:
         if not self.spec.swagger:
             self._content(operation.get("requestBody"))
         elif form:
             consumes = self._consumes(operation)
             files = any(each.get("type") == "file" for each in form)
-            self.settings["body"] = "multipart" if files or best_body(consumes) == "multipart/form-data" else "form"
+            self.settings["body"] = (
+                "multipart" if files or best_body(consumes) == "multipart/form-data" else "form"
+            )
             for each in form:
-                self._form_field({**each, "type": "object", "x-note": FILE} if each.get("type") == "file" else each)
+                self._form_field(
+                    {**each, "type": "object", "x-note": FILE}
+                    if each.get("type") == "file"
+                    else each
+                )
         elif single is not None:
             media = best_body(self._consumes(operation)) or "application/json"
             self._fields(single.get("schema"), media, {}, single.get("required"))
 
     def _form_field(self, field: Mapping[str, Any]) -> None:
-        schema = {key: value for key, value in field.items() if key not in ("required", "name", "in")}
+        schema = {
+            key: value for key, value in field.items() if key not in ("required", "name", "in")
+        }
         self._take(field.get("name"), "body", schema, required=field.get("required") is True)
 
     def _consumes(self, operation: Operation) -> Iterator[str]:
         given = operation.get("consumes", self.spec.root.get("consumes"))
-        return (each for each in (given if isinstance(given, list) else ()) if isinstance(each, str))
+        return (
+            each for each in (given if isinstance(given, list) else ()) if isinstance(each, str)
+        )
 
     def _content(self, body: Any) -> None:
         if body is None:
@@ -188,7 +241,9 @@ class Arguments:
             encoding = encoding if isinstance(encoding, dict) else {}
             self._fields(content[media].get("schema"), media, encoding, body.get("required"))
 
-    def _fields(self, schema: Any, media: str, encoding: Mapping[str, Any], required: object) -> None:
+    def _fields(
+        self, schema: Any, media: str, encoding: Mapping[str, Any], required: object
+    ) -> None:
         """The body's properties as params.
 
         :param required: of the body, as the file says it. Most files say nothing where a body is needed all the same,
@@ -200,12 +255,23 @@ class Arguments:
         if kind == "raw" or (kind == "json" and bare(media) not in ("application/json", "*/*")):
             self.settings["headers"] = {"Content-Type": media}
         if kind == "raw":
-            text = {"type": "string"} if bare(media).startswith("text/") else {"type": "string", "format": "binary"}
-            self._take("body", "body", {**text, "x-note": f"the whole body, {media}"}, required=required is True)
+            text = (
+                {"type": "string"}
+                if bare(media).startswith("text/")
+                else {"type": "string", "format": "binary"}
+            )
+            self._take(
+                "body",
+                "body",
+                {**text, "x-note": f"the whole body, {media}"},
+                required=required is True,
+            )
             return
         plain, _ = self.keywords.merger.plain(schema)
         if kind_of(plain) != "object":
-            raise UnsayableError(f"its body is of type {kind_of(plain)}, and params are an object's properties")
+            raise UnsayableError(
+                f"its body is of type {kind_of(plain)}, and params are an object's properties"
+            )
         root = plain.get("xml", {}).get("name") if isinstance(plain.get("xml"), dict) else None
         if kind == "xml" and re.fullmatch(XML_NAME, str(root or "")):
             self.settings["body"] = {"type": "xml", "root": root}
@@ -214,10 +280,14 @@ class Arguments:
             self.notes.append("the body takes any other properties, too; declare those you send")
         needed = [name for name in properties if name in listed(plain, "required")]
         if needed and required is False:
-            self.notes.append(f"a call without a body is one, too; a body needs {', '.join(needed[:10])}")
+            self.notes.append(
+                f"a call without a body is one, too; a body needs {', '.join(needed[:10])}"
+            )
             needed = []
         for name, each in properties.items():
-            deep = isinstance(encoding.get(name), dict) and encoding[name].get("style") == "deepObject"
+            deep = (
+                isinstance(encoding.get(name), dict) and encoding[name].get("style") == "deepObject"
+            )
             if kind == "form" and deep:
                 self._nested(name, each, "body", 2)
             else:

@@ -26,12 +26,16 @@ class Credentials:
     names: frozenset[str]
 
 
-def credentials_of(spec: Spec, operations: Sequence[Scheme], service: str, base_url: str) -> Credentials:
+def credentials_of(
+    spec: Spec, operations: Sequence[Scheme], service: str, base_url: str
+) -> Credentials:
     """The first way in that a catalog can say, of those the file asks for; what else it offers is in the notes.
 
     Of schemes that are needed together one is the ``auth``; keys beside it are fixed headers or query parameters.
     """
-    schemes = spec.at("securityDefinitions") if spec.swagger else spec.at("components", "securitySchemes")
+    schemes = (
+        spec.at("securityDefinitions") if spec.swagger else spec.at("components", "securitySchemes")
+    )
     prefix = re.sub(r"[^A-Z0-9]+", "_", service.upper())
     wanted = list(dict.fromkeys(_wanted([spec.root, *operations]))) or [(name,) for name in schemes]
     notes = []
@@ -41,7 +45,9 @@ def credentials_of(spec: Spec, operations: Sequence[Scheme], service: str, base_
         sayable = {name: value for name, value in auth.items() if value}
         if sayable and not settings:
             settings = _together(sayable, prefix)
-            if missing := [name for name in names if name not in sayable or _is_second(name, sayable)]:
+            if missing := [
+                name for name in names if name not in sayable or _is_second(name, sayable)
+            ]:
                 notes.append(f"and beside it, which an auth cannot say: {', '.join(missing)}")
         else:
             notes.append(f"{'or' if sayable else 'not known here'}: {' and '.join(names)}")
@@ -50,7 +56,11 @@ def credentials_of(spec: Spec, operations: Sequence[Scheme], service: str, base_
     if settings:
         settings["auth"] = Noted(settings["auth"], *notes)
     own_name = settings.get("auth", {}).get("name")
-    sent = [*([own_name] if own_name else ()), *settings.get("headers", ()), *settings.get("query", ())]
+    sent = [
+        *([own_name] if own_name else ()),
+        *settings.get("headers", ()),
+        *settings.get("query", ()),
+    ]
     return Credentials(settings, frozenset(name.lower() for name in sent))
 
 
@@ -65,7 +75,9 @@ def _wanted(holders: Iterable[Scheme]) -> Iterator[tuple[str, ...]]:
 
 def _first(sayable: Mapping[str, Scheme]) -> str:
     """The scheme that is the ``auth``: keys can be said beside it, others only there."""
-    return next((name for name, auth in sayable.items() if auth["type"] != "api_key"), next(iter(sayable)))
+    return next(
+        (name for name, auth in sayable.items() if auth["type"] != "api_key"), next(iter(sayable))
+    )
 
 
 def _is_second(name: str, sayable: Mapping[str, Scheme]) -> bool:
@@ -92,7 +104,9 @@ def _variable(prefix: str, name: str) -> str:
     return name if name.startswith(f"{prefix}_") else f"{prefix}_{name}"
 
 
-def _settings(spec: Spec, schemes: Scheme, name: str, prefix: str, base_url: str) -> dict[str, Any] | None:
+def _settings(
+    spec: Spec, schemes: Scheme, name: str, prefix: str, base_url: str
+) -> dict[str, Any] | None:
     try:
         scheme = spec.follow(schemes.get(name))
     except UnsayableError:
@@ -101,7 +115,11 @@ def _settings(spec: Spec, schemes: Scheme, name: str, prefix: str, base_url: str
     if kind == "http":
         kind = str(scheme.get("scheme")).lower()
     if kind == "basic":
-        return {"type": "basic", "username": f"${{{prefix}_USERNAME}}", "password": f"${{{prefix}_PASSWORD}}"}
+        return {
+            "type": "basic",
+            "username": f"${{{prefix}_USERNAME}}",
+            "password": f"${{{prefix}_PASSWORD}}",
+        }
     if kind == "apiKey":
         return _api_key(scheme, prefix)
     if kind == "oauth2" and (flow := _client_credentials(scheme)):
@@ -113,8 +131,16 @@ def _settings(spec: Spec, schemes: Scheme, name: str, prefix: str, base_url: str
 
 def _api_key(scheme: Scheme, prefix: str) -> dict[str, Any] | None:
     place, name = scheme.get("in"), str(scheme.get("name"))
-    fits = re.fullmatch(SETTABLE_HEADER, name) if place == "header" else place == "query" and "${" not in name
-    return {"type": "api_key", "in": place, "name": name, "value": f"${{{prefix}_API_KEY}}"} if fits else None
+    fits = (
+        re.fullmatch(SETTABLE_HEADER, name)
+        if place == "header"
+        else place == "query" and "${" not in name
+    )
+    return (
+        {"type": "api_key", "in": place, "name": name, "value": f"${{{prefix}_API_KEY}}"}
+        if fits
+        else None
+    )
 
 
 def _client_credentials(scheme: Scheme) -> Scheme | None:

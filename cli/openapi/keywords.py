@@ -47,19 +47,26 @@ class Keywords:
         """Name -> keywords, of name -> schema and whether it is required; level by level, so that what is too much
         is what lies deepest."""
         made: dict[str, Noted] = {}
-        todo = deque(_Todo(made, name, each, needed, 0, frozenset()) for name, (each, needed) in schemas.items())
+        todo = deque(
+            _Todo(made, name, each, needed, 0, frozenset())
+            for name, (each, needed) in schemas.items()
+        )
         done = 0
         while todo:
             each = todo.popleft()
             done += 1
-            each.into[each.key] = self._one(each, todo, deeper=each.depth < DEEPEST and done + len(todo) < MOST)
+            each.into[each.key] = self._one(
+                each, todo, deeper=each.depth < DEEPEST and done + len(todo) < MOST
+            )
         return made
 
     def _one(self, todo: _Todo, more: deque[_Todo], *, deeper: bool) -> Noted:
         try:
             schema, refs = self.merger.plain(todo.schema, todo.refs)
         except UnsayableError as error:
-            return Noted({"type": "object", **({"required": True} if todo.required else {})}, str(error))
+            return Noted(
+                {"type": "object", **({"required": True} if todo.required else {})}, str(error)
+            )
         kind = kind_of(schema)
         said = Noted({"type": kind})
         if todo.required:
@@ -75,19 +82,27 @@ class Keywords:
             said["description"] = text
         self._constrain(said, kind, schema)
         if kind == "object":
-            self._properties(said, schema, more, _Todo(said, "", None, False, todo.depth, refs), deeper=deeper)
+            self._properties(
+                said, schema, more, _Todo(said, "", None, False, todo.depth, refs), deeper=deeper
+            )
         elif kind == "array" and isinstance(schema.get("items"), dict) and deeper:
             more.append(_Todo(said, "items", schema["items"], False, todo.depth + 1, refs))
         return said
 
-    def _properties(self, said: Noted, schema: Schema, more: deque[_Todo], like: _Todo, *, deeper: bool) -> None:
+    def _properties(
+        self, said: Noted, schema: Schema, more: deque[_Todo], like: _Todo, *, deeper: bool
+    ) -> None:
         """Those a caller may give; an object that takes any others besides stays open."""
         given = schema.get("properties")
         properties = writable(schema)
         if not properties:
-            said.notes += ["any object"] if not given and "additionalProperties" not in schema else []
+            said.notes += (
+                ["any object"] if not given and "additionalProperties" not in schema else []
+            )
         elif schema.get("additionalProperties"):
-            said.notes.append(f"any object; among others: {', '.join(map(str, list(properties)[:10]))}")
+            said.notes.append(
+                f"any object; among others: {', '.join(map(str, list(properties)[:10]))}"
+            )
         elif not all(re.fullmatch(r"\S+", name) for name in properties):
             said.notes.append("any object: names with spaces")
         elif not deeper:
@@ -113,7 +128,9 @@ class Keywords:
             said[key] = value
         for key, low in (("exclusiveMinimum", True), ("exclusiveMaximum", False)):
             if schema.get(key) not in (None, False):
-                self._exclusive(said, kind, "minimum" if low else "maximum", schema[key], 1 if low else -1)
+                self._exclusive(
+                    said, kind, "minimum" if low else "maximum", schema[key], 1 if low else -1
+                )
         if kind == "string" and isinstance(pattern := schema.get("pattern"), str):
             if _compiles(pattern):
                 said["pattern"] = pattern
@@ -141,14 +158,18 @@ def _enum(kind: str, values: object) -> list[Any] | None:
         texts = [text_of(value) for value in values]
         return [] if any("${" in text for text in texts) else list(dict.fromkeys(texts))
     fits = _PYTHON.get(kind)
-    right = fits and all(isinstance(each, fits) and isinstance(each, bool) == (kind == "boolean") for each in values)
+    right = fits and all(
+        isinstance(each, fits) and isinstance(each, bool) == (kind == "boolean") for each in values
+    )
     return values if right and all(kind == "boolean" or _number(each) for each in values) else []
 
 
 def _bounds(kind: str, schema: Schema) -> dict[str, Any]:
     numbers = ("minimum", "maximum") if kind in ("integer", "number") else ()
     made = {key: schema[key] for key in numbers if _number(schema.get(key))}
-    for key in {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}.get(kind, ()):
+    for key in {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}.get(
+        kind, ()
+    ):
         value: Any = schema.get(key)
         if _number(value) and value >= 0 and value == int(value):
             made[key] = int(value)

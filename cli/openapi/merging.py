@@ -47,7 +47,9 @@ class Merger:
         if "$ref" in schema:
             ref = str(schema["$ref"])
             if ref in refs:
-                raise UnsayableError(f"{ref.rpartition('/')[2].rpartition('.')[2]} again, inside itself")
+                raise UnsayableError(
+                    f"{ref.rpartition('/')[2].rpartition('.')[2]} again, inside itself"
+                )
             made, refs = self._merged(self.spec.target(ref), refs | {ref})
             return {**made, **{key: value for key, value in schema.items() if key != "$ref"}}, refs
         if not any(key in schema for key in _COMBINED):
@@ -68,7 +70,9 @@ class Merger:
             return {}, refs
         return self._merged(schema, refs)
 
-    def _chosen(self, base: dict[str, Any], branches: list[Any], refs: Refs) -> tuple[dict[str, Any], Refs]:
+    def _chosen(
+        self, base: dict[str, Any], branches: list[Any], refs: Refs
+    ) -> tuple[dict[str, Any], Refs]:
         """What all branches have in common; of different types the first."""
         plain: list[dict[str, Any]] = []
         led = refs
@@ -94,7 +98,11 @@ def writable(schema: Schema) -> dict[str, Any]:
     """The properties that a request may have."""
     given = schema.get("properties")
     items = given.items() if isinstance(given, dict) else ()
-    return {str(name): each for name, each in items if isinstance(each, dict) and not each.get("readOnly")}
+    return {
+        str(name): each
+        for name, each in items
+        if isinstance(each, dict) and not each.get("readOnly")
+    }
 
 
 def kind_of(schema: Schema) -> str:
@@ -129,7 +137,9 @@ def _common(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
     if kind == "object":
         if all(isinstance(each.get("properties"), dict) for each in schemas):
             made["properties"] = {
-                name: value for each in reversed(schemas) for name, value in each["properties"].items()
+                name: value
+                for each in reversed(schemas)
+                for name, value in each["properties"].items()
             }
         needed = [set(map(str, listed(each, "required"))) for each in schemas]
         made["required"] = sorted(set.intersection(*needed))

@@ -57,7 +57,9 @@ class Operations:
         self._keywords, self._names = Keywords(Merger(spec, self.lost)), Names()
         operations = list(self._all())
         self.known_tags = frozenset(tag for operation in operations for tag in operation.tags)
-        self.all = [operation for operation in operations if not tags or operation.tags.intersection(tags)]
+        self.all = [
+            operation for operation in operations if not tags or operation.tags.intersection(tags)
+        ]
 
     def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Noted]:
         """Name -> method.

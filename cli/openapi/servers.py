@@ -37,7 +37,9 @@ class Server:
         }
         url = _VARIABLE.sub(lambda match: defaults.get(match[1], match[0]), template)
         self.url = (urljoin(f"{base}/", url) if base and url else url).rstrip("/")
-        self._pattern = re.compile("[^/?#]*".join(map(re.escape, _VARIABLE.split(template.rstrip("/"))[::2])))
+        self._pattern = re.compile(
+            "[^/?#]*".join(map(re.escape, _VARIABLE.split(template.rstrip("/"))[::2]))
+        )
 
     def fits(self, url: str) -> bool:
         """Whether it is that URL, with whatever its variables may be."""
@@ -54,8 +56,12 @@ class Servers:
     :raises SpecError: there is no base URL that can be called.
     """
 
-    def __init__(self, spec: Spec, operations: Iterable[tuple[Holder, Holder]], base_url: str | None) -> None:
-        self._file = [Server({"url": _swagger_url(spec.root)})] if spec.swagger else _servers(spec.root)
+    def __init__(
+        self, spec: Spec, operations: Iterable[tuple[Holder, Holder]], base_url: str | None
+    ) -> None:
+        self._file = (
+            [Server({"url": _swagger_url(spec.root)})] if spec.swagger else _servers(spec.root)
+        )
         self._first = self._file[0].url if self._file else ""
         by_operation = [self._own(item, operation) for item, operation in operations]
         own = [server for servers in by_operation for server in servers]
@@ -80,7 +86,11 @@ class Servers:
                 raise ElsewhereError(self._first)
             return
         if not any(map(self._is_here, own)):
-            advice = f"import it with --base-url {own[0].url}, as another service" if own[0].url else "which has no URL"
+            advice = (
+                f"import it with --base-url {own[0].url}, as another service"
+                if own[0].url
+                else "which has no URL"
+            )
             raise UnsayableError(f"at a server of its own; {advice}")
 
     def _is_here(self, server: Server) -> bool:
@@ -112,6 +122,10 @@ def _usable(url: str) -> str:
             raise ValidationError("asks for a variable")
         usable_url(url)
     except ValidationError as error:
-        wrong = f"its server, {url!r}, is no http(s) URL that can be called" if url else "it names no server"
+        wrong = (
+            f"its server, {url!r}, is no http(s) URL that can be called"
+            if url
+            else "it names no server"
+        )
         raise SpecError(f"{wrong}; give --base-url") from error
     return url.rstrip("/")

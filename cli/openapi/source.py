@@ -29,11 +29,23 @@ class _PlainLoader(_LOADER):  # type: ignore[misc,valid-type]
     """YAML 1.2's core schema: ``on`` and ``2024-01-01`` stay text."""
 
 
-_KEPT = {"bool": "tTfF", "int": "-+0123456789", "float": "-+.0123456789", "null": ["~", "n", "N", ""], "merge": "<"}
+_KEPT = {
+    "bool": "tTfF",
+    "int": "-+0123456789",
+    "float": "-+.0123456789",
+    "null": ["~", "n", "N", ""],
+    "merge": "<",
+}
 _PlainLoader.yaml_implicit_resolvers = {
     first: kept
     for first, resolvers in _LOADER.yaml_implicit_resolvers.items()
-    if (kept := [(tag, shape) for tag, shape in resolvers if first in _KEPT.get(tag.rpartition(":")[2], ())])
+    if (
+        kept := [
+            (tag, shape)
+            for tag, shape in resolvers
+            if first in _KEPT.get(tag.rpartition(":")[2], ())
+        ]
+    )
 }
 
 
@@ -119,7 +131,9 @@ class Spec:
         except (OSError, ValueError) as error:  # a name with NUL in it, or one too long
             raise UnsayableError(f"{name[:80]} is no file's name") from error
         if not usable:
-            raise UnsayableError(f"{name[:80]} is not in this file's folder; bundle them into one first")
+            raise UnsayableError(
+                f"{name[:80]} is not in this file's folder; bundle them into one first"
+            )
         if path.stat().st_size > MAX_FILE_BYTES:
             raise UnsayableError(f"{name[:80]} is larger than {MAX_FILE_BYTES} bytes")
         return path
@@ -189,7 +203,9 @@ def _parsed(text: str) -> Any:
 def _yaml(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
+            event, yaml.CollectionEndEvent
+        )
         if depth > DEEPEST:
             raise SpecError(f"nested deeper than {DEEPEST} levels")
     return yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader

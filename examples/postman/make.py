@@ -40,20 +40,38 @@ BODIES: dict[str, Json] = {
     "refresh": {"refresh_token": "{{refresh_token}}"},
     "create_user": {"username": "postman-{{$guid}}", "password": "correct-horse-battery"},
     "create_app": {"app_id": "postman-{{$guid}}", "allow": ["wechat.*"], "rate": "100/minute"},
-    "create_product": {"name": "Teapot {{$guid}}", "price": "12.50", "stock": 20, "category": "kitchen"},
-    "replace_product": {"name": "Teapot {{$guid}}", "price": "13.00", "stock": 20, "category": "kitchen"},
+    "create_product": {
+        "name": "Teapot {{$guid}}",
+        "price": "12.50",
+        "stock": 20,
+        "category": "kitchen",
+    },
+    "replace_product": {
+        "name": "Teapot {{$guid}}",
+        "price": "13.00",
+        "stock": 20,
+        "category": "kitchen",
+    },
     "keep_document": {"key": "postman-{{$guid}}", "value": {"text": "hello"}},
 }
 PATHS = {"list_orders": {"user_id": "my_id"}, "create_order": {"user_id": "my_id"}}
 MADE_TO_GO = {"delete_product"}  # the product is on an order by now, so another one is made first
-ENVIRONMENT = {"base": "http://127.0.0.1:5000", "username": "admin", "password": "", "token": "", "service": "wechat"}
+ENVIRONMENT = {
+    "base": "http://127.0.0.1:5000",
+    "username": "admin",
+    "password": "",
+    "token": "",
+    "service": "wechat",
+}
 NO_TOKEN = {"login", "refresh"}
 
 
 def collection(document: Json) -> Json:
     """The file's operations as Postman's collection format 2.1, a folder for each step or tag."""
     operations = {each["operationId"]: each for each in _operations(document)}
-    middle = sorted((each for name, each in operations.items() if name not in FIRST + LAST), key=_place)
+    middle = sorted(
+        (each for name, each in operations.items() if name not in FIRST + LAST), key=_place
+    )
     chosen = [*(operations[name] for name in FIRST), *middle, *(operations[name] for name in LAST)]
     folders: list[Json] = []
     for each in chosen:
@@ -68,7 +86,10 @@ def collection(document: Json) -> Json:
             "description": "Choose the environment, fill in the password, and run it from top to bottom.",
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
-        "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+        "auth": {
+            "type": "bearer",
+            "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}],
+        },
         "item": folders,
     }
 
@@ -76,12 +97,21 @@ def collection(document: Json) -> Json:
 def environment() -> Json:
     """Where it runs, and who logs in."""
     values = [{"key": key, "value": value, "enabled": True} for key, value in ENVIRONMENT.items()]
-    return {"name": "Postern on this machine", "values": values, "_postman_variable_scope": "environment"}
+    return {
+        "name": "Postern on this machine",
+        "values": values,
+        "_postman_variable_scope": "environment",
+    }
 
 
 def _operations(document: Json) -> list[Json]:
     return [
-        {**operation, "path": path, "verb": verb, "parameters": _parameters(document, item, operation)}
+        {
+            **operation,
+            "path": path,
+            "verb": verb,
+            "parameters": _parameters(document, item, operation),
+        }
         for path, item in document["paths"].items()
         for verb, operation in item.items()
         if verb != "parameters"
@@ -117,10 +147,16 @@ def _url(operation: Json) -> Json:
     path = operation["path"]
     for each in operation["parameters"]:
         if each["in"] == "path":
-            variable = renamed.get(each["name"], "service" if each["name"] == "name" else each["name"])
+            variable = renamed.get(
+                each["name"], "service" if each["name"] == "name" else each["name"]
+            )
             path = path.replace(f"{{{each['name']}}}", f"{{{{{variable}}}}}")
     query = [
-        {"key": each["name"], "value": str(_value(each)), "disabled": not each.get("required", False)}
+        {
+            "key": each["name"],
+            "value": str(_value(each)),
+            "disabled": not each.get("required", False),
+        }
         for each in operation["parameters"]
         if each["in"] == "query"
     ]
@@ -136,18 +172,24 @@ def _value(parameter: Json) -> Any:
 def _body(operation: Json) -> Json | None:
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
-        return {"mode": "formdata", "formdata": [{"key": "file", "type": "file", "src": "hello.txt"}]}
+        return {
+            "mode": "formdata",
+            "formdata": [{"key": "file", "type": "file", "src": "hello.txt"}],
+        }
     if "application/json" not in content:
         return None
     example = BODIES.get(operation["operationId"], content["application/json"].get("example", {}))
-    text = json.dumps(example, indent=2, ensure_ascii=False).replace('"product_id": 1', '"product_id": {{product_id}}')
+    text = json.dumps(example, indent=2, ensure_ascii=False).replace(
+        '"product_id": 1', '"product_id": {{product_id}}'
+    )
     return {"mode": "raw", "raw": text, "options": {"raw": {"language": "json"}}}
 
 
 def _script(name: str) -> list[str]:
     lines = ["pm.test('success', () => pm.expect(pm.response.code).to.be.within(200, 299));"]
     return lines + [
-        f"pm.environment.set('{key}', pm.response.json().data.{at});" for key, at in KEPT.get(name, {}).items()
+        f"pm.environment.set('{key}', pm.response.json().data.{at});"
+        for key, at in KEPT.get(name, {}).items()
     ]
 
 

@@ -16,7 +16,16 @@ from gateway.bodies.multipart import multipart
 from gateway.bodies.text import from_base64, json_in_utf8, text_in
 from gateway.bodies.xml import read_xml, write_xml
 
-__all__ = ["DEEPEST", "digest", "dump_json", "load_json", "make_reader", "make_writer", "pairs_of", "text_of"]
+__all__ = [
+    "DEEPEST",
+    "digest",
+    "dump_json",
+    "load_json",
+    "make_reader",
+    "make_writer",
+    "pairs_of",
+    "text_of",
+]
 
 Options = Mapping[str, Any]
 Write = Callable[[Mapping[str, object]], bytes]
@@ -96,7 +105,10 @@ def _read_text(body: bytes, content_type: str, options: Options) -> str:
 
 
 def _read_bytes(body: bytes, content_type: str, options: Options) -> dict[str, str]:
-    return {"content_type": content_type or "application/octet-stream", "base64": b64encode(body).decode()}
+    return {
+        "content_type": content_type or "application/octet-stream",
+        "base64": b64encode(body).decode(),
+    }
 
 
 #: ``response:`` -> reader of body, content type and options, raising ValueError for what it cannot read.

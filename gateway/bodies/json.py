@@ -28,8 +28,12 @@ def dump_json(value: object) -> bytes:
         return orjson.dumps(value, default=_plain)
     except TypeError:
         try:
-            return json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False).encode()
-        except RecursionError as error:  # only a service's reply can be so deep; callers' are bounded
+            return json.dumps(
+                value, default=_plain, separators=(",", ":"), allow_nan=False
+            ).encode()
+        except (
+            RecursionError
+        ) as error:  # only a service's reply can be so deep; callers' are bounded
             raise BadResponse(detail="nested too deeply to be passed on") from error
 
 
@@ -68,7 +72,9 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     except RecursionError as error:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+        raise ValueError(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        ) from error
     except ValueError as error:
         if "int_max_str_digits" in str(error):  # Python's own words
             raise ValueError("a number has too many digits") from error
@@ -106,7 +112,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _LOOSE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
-_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_duplicates)
+_STRICT = json.JSONDecoder(
+    parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_duplicates
+)
 
 
 def _check_depth(body: bytes, value: object) -> None:
@@ -117,7 +125,11 @@ def _check_depth(body: bytes, value: object) -> None:
         containers = [each for each in level if isinstance(each, dict | list)]
         if not containers:
             return
-        level = [child for each in containers for child in (each.values() if isinstance(each, dict) else each)]
+        level = [
+            child
+            for each in containers
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
     raise ValueError(f"nested deeper than {DEEPEST} levels")
 
 

@@ -23,7 +23,9 @@ class Steps:
     :param unique: a key may be given once in an object.
     """
 
-    def __init__(self, text: str, decoder: JSONDecoder, pause: Callable[[], None], *, unique: bool) -> None:
+    def __init__(
+        self, text: str, decoder: JSONDecoder, pause: Callable[[], None], *, unique: bool
+    ) -> None:
         self._text = text
         self._scan = decoder.scan_once  # type: ignore[attr-defined]
         self._pause = pause
@@ -112,7 +114,9 @@ class Steps:
 
     def _name(self, at: int) -> tuple[str, int]:
         if self._text[at : at + 1] != '"':
-            raise JSONDecodeError("Expecting property name enclosed in double quotes", self._text, at)
+            raise JSONDecodeError(
+                "Expecting property name enclosed in double quotes", self._text, at
+            )
         name, at = scanstring(self._text, at + 1, True)
         at = self._after_blanks(at)
         if self._text[at : at + 1] != ":":
@@ -157,7 +161,9 @@ class _Run:
         cut = self._text.rfind(self._mark, at, at + STEP_CHARACTERS)
         if cut > at:
             cut += len(self._mark) - 1
-            several, length = self._scanned(f"{self._brackets[0]}{self._text[at:cut]}{self._brackets[1]}")
+            several, length = self._scanned(
+                f"{self._brackets[0]}{self._text[at:cut]}{self._brackets[1]}"
+            )
             if length == cut - at + 2:
                 self._singles = 0
                 return several, cut + 1

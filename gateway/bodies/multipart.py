@@ -26,7 +26,9 @@ def multipart(binary: frozenset[str]) -> tuple[str, Callable[[Mapping[str, objec
     boundary = token_hex(16)
 
     def write(params: Mapping[str, object]) -> bytes:
-        parts = [part for name, value in params.items() for part in _parts(name, value, name in binary)]
+        parts = [
+            part for name, value in params.items() for part in _parts(name, value, name in binary)
+        ]
         return encode_multipart_formdata(parts, boundary)[0]
 
     def _parts(name: str, value: object, is_file: bool) -> Iterator[RequestField]:
@@ -36,7 +38,9 @@ def multipart(binary: frozenset[str]) -> tuple[str, Callable[[Mapping[str, objec
             return
         part = _part(name, {"base64": value} if is_file and isinstance(value, str) else value)
         if boundary.encode() in (part.data if isinstance(part.data, bytes) else part.data.encode()):
-            raise fields_error(name, ["Holds what ends a part."])  # somebody who was shown an earlier request
+            raise fields_error(
+                name, ["Holds what ends a part."]
+            )  # somebody who was shown an earlier request
         yield part
 
     return f"multipart/form-data; boundary={boundary}", write

@@ -22,7 +22,13 @@ CHARSETS: Mapping[str, str] = {
     **dict.fromkeys(("shift_jis", "shift-jis", "sjis"), "cp932"),
     **{f"iso-8859-{part}": f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))},
     **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
-    **{"latin1": "iso8859-1", "utf-16le": "utf-16-le", "euc-jp": "euc_jp", "euc-kr": "cp949", "koi8-r": "koi8-r"},
+    **{
+        "latin1": "iso8859-1",
+        "utf-16le": "utf-16-le",
+        "euc-jp": "euc_jp",
+        "euc-kr": "cp949",
+        "koi8-r": "koi8-r",
+    },
 }
 
 
@@ -39,7 +45,11 @@ def from_base64(name: str, value: object) -> bytes:
 
 # charsets: The text of a reply, in whatever charset it was written.
 
-_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _IN_HEADER = re.compile(r';\s*charset\s*=\s*"?([^\s";,]+)', re.I)
 
 
@@ -89,7 +99,9 @@ def _by_mark(body: bytes) -> tuple[int, str]:
     return next(((len(mark), codec) for mark, codec in _MARKS if body.startswith(mark)), (0, ""))
 
 
-def _codec(body: bytes, content_type: str, charset: str | None, inside: str | None) -> tuple[int, str]:
+def _codec(
+    body: bytes, content_type: str, charset: str | None, inside: str | None
+) -> tuple[int, str]:
     """Bytes of the mark, and Python's name for the charset. Only listed ones: Python knows odd and costly others."""
     mark, marked = _by_mark(body)
     if marked:

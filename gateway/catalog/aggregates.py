@@ -70,7 +70,8 @@ class AggregatePart:
         """What is wrong with which param, said of the request's field that fills it."""
         filled = {name: each for name, each in self.params.items() if isinstance(each, Reference)}
         return {
-            ".".join(filled[name].way) if name in filled else f"{self.name}.{name}": say for name, say in fields.items()
+            ".".join(filled[name].way) if name in filled else f"{self.name}.{name}": say
+            for name, say in fields.items()
         }
 
     def resolved(self, sources: Mapping[str, object]) -> dict[str, object]:
@@ -78,7 +79,11 @@ class AggregatePart:
 
         :raises BadResponse: another part's answer has nothing where a reference points.
         """
-        return {name: value for name, each in self.params.items() if (value := _fill(each, sources)) is not MISSING}
+        return {
+            name: value
+            for name, each in self.params.items()
+            if (value := _fill(each, sources)) is not MISSING
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +94,12 @@ class Aggregate:
     def check_names(self, given: Given) -> None:
         """:raises InvalidParams: the request gives something that no part takes."""
         for source in REQUEST:
-            taken = {each.way[0] for part in self.parts for each in part.references if each.source == source}
+            taken = {
+                each.way[0]
+                for part in self.parts
+                for each in part.references
+                if each.source == source
+            }
             if unknown := given[source].keys() - taken:
                 raise InvalidParams(fields={name: ["Unknown field."] for name in sorted(unknown)})
 
@@ -109,7 +119,9 @@ def read_references(value: Any) -> Any:
         return value[1:]
     source, *way = value[1:].split(".")
     if not source or not all(way) or (source in REQUEST and not way):
-        raise ValueError(f"{value!r} refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $")
+        raise ValueError(
+            f"{value!r} refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $"
+        )
     return Reference(source, tuple(way))
 
 
@@ -129,7 +141,11 @@ def _fill(value: Any, sources: Mapping[str, object]) -> Any:
             raise BadResponse(f"The part {value.source!r} answered nothing at {value}.")
         return found
     if isinstance(value, dict):
-        return {key: made for key, each in value.items() if (made := _fill(each, sources)) is not MISSING}
+        return {
+            key: made
+            for key, each in value.items()
+            if (made := _fill(each, sources)) is not MISSING
+        }
     if isinstance(value, list):
         return [made for each in value if (made := _fill(each, sources)) is not MISSING]
     return value

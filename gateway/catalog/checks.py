@@ -20,55 +20,77 @@ from schemas.params import value_problems
 
 VERIFIED = frozenset({"alipay", "wechatpay_v3"})  # whose answers are signed
 BY_PARAMS = frozenset({"alipay", "digest"})  # that sign the parameters by their names
-MOST_STEPS = 8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
+MOST_STEPS = (
+    8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
+)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def flat(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
     if isinstance(messages, dict):
         for key, each in messages.items():
-            yield from flat(each, path if key == "_schema" else (*path, "in" if key == "in_" else key))
+            yield from flat(
+                each, path if key == "_schema" else (*path, "in" if key == "in_" else key)
+            )
     else:
         for each in messages if isinstance(messages, list) else [messages]:
             yield path, str(each)
 
 
 def check_params(
-    document: Document, path: Path_, template: str, params: tuple[Param, ...], raw: Mapping[str, Any]
+    document: Document,
+    path: Path_,
+    template: str,
+    params: tuple[Param, ...],
+    raw: Mapping[str, Any],
 ) -> None:
     """Path, params and mask name each other, and every default fits its own declaration."""
     names = {param.name for param in params}
     in_path = {param.name for param in params if param.place == "path"}
     holes = _PLACEHOLDER.findall(template)
     for hole in sorted(set(holes) - names):
-        document.complain((*path, "http"), f"the path has {{{hole}}} but params declare no {hole!r}")
+        document.complain(
+            (*path, "http"), f"the path has {{{hole}}} but params declare no {hole!r}"
+        )
     for name in sorted(in_path - set(holes)):
-        document.complain((*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}")
+        document.complain(
+            (*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}"
+        )
     for name in sorted(set(raw.get("mask", ())) - names):
         document.complain((*path, "mask"), f"{name!r} is not one of the method's params")
     for param in params:
         if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
-            document.complain((*path, "params", param.name), "not a header's name that a parameter may have")
+            document.complain(
+                (*path, "params", param.name), "not a header's name that a parameter may have"
+            )
         _check_default(document, (*path, "params", param.name), param)
 
 
 def _check_default(document: Document, path: Path_, param: Param) -> None:
     if "default" not in param.keywords:
         return
-    keywords = {key: value for key, value in param.keywords.items() if key not in ("default", "required")}
+    keywords = {
+        key: value for key, value in param.keywords.items() if key not in ("default", "required")
+    }
     for _, say in flat(value_problems(keywords, param.keywords["default"])):
         document.complain((*path, "default"), f"does not fit its own declaration: {say}")
 
 
-def check_body(document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]) -> None:
+def check_body(
+    document: Document, path: Path_, params: tuple[Param, ...], raw: Mapping[str, Any]
+) -> None:
     """The parameters are ones that the body's format can hold."""
     kind = kind_of(raw.get("body", "json"))
     inside = [param.name for param in params if param.place == "body"]
     if kind == "raw" and len(inside) > 1:
-        document.complain((*path, "body"), f"raw is one param and nothing else, but here are {', '.join(inside)}")
+        document.complain(
+            (*path, "body"), f"raw is one param and nothing else, but here are {', '.join(inside)}"
+        )
     for name in inside:
         if kind == "xml" and name != "#text" and not re.fullmatch(XML_MEMBER, name):
-            document.complain((*path, "params", name), "not an XML name; body: xml makes an element of each param")
+            document.complain(
+                (*path, "params", name), "not an XML name; body: xml makes an element of each param"
+            )
 
 
 def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, Any]) -> None:
@@ -111,7 +133,11 @@ def unread(params: tuple[Param, ...], raw: Mapping[str, Any]) -> tuple[Param, ..
 
 def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
     """A fallback names a method that exists and never leads back to itself."""
-    known = {f"{service}.{method}" for service in services for method in services[service].get("methods", {})}
+    known = {
+        f"{service}.{method}"
+        for service in services
+        for method in services[service].get("methods", {})
+    }
     leads: dict[str, str] = {}
     for service, raw in services.items():
         for method, settings in raw.get("methods", {}).items():
@@ -120,12 +146,17 @@ def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
                 leads[f"{service}.{method}"] = target
                 if target not in known:
                     where: Path_ = ("services", service, "methods", method, "fallback", "call")
-                    document.complain(where, f"there is no method {target!r}; write service.method of this catalog")
+                    document.complain(
+                        where,
+                        f"there is no method {target!r}; write service.method of this catalog",
+                    )
     for start in leads:
         seen = [start]
         service, method = start.split(".", 1)
         where = ("services", service, "methods", method, "fallback")
-        while (following := leads.get(seen[-1])) and following not in seen and len(seen) <= MOST_STEPS:
+        while (
+            (following := leads.get(seen[-1])) and following not in seen and len(seen) <= MOST_STEPS
+        ):
             seen.append(following)
         if following and following not in seen:
             document.complain(where, f"leads on through more than {MOST_STEPS} methods")
@@ -135,7 +166,9 @@ def check_fallbacks(document: Document, services: Mapping[str, Any]) -> None:
 
 def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None:
     """A fallback needs no parameter that the method in whose place it answers does not take."""
-    methods = {each.full_name: each for service in services.values() for each in service.methods.values()}
+    methods = {
+        each.full_name: each for service in services.values() for each in service.methods.values()
+    }
     for method in methods.values():
         target = methods.get(method.fallback.call or "") if method.fallback else None
         if target:
@@ -144,12 +177,21 @@ def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None
                 document.complain(here, f"{target.full_name} streams, and this method does not")
             needed = {param.name for param in target.params if param.keywords["required"] is True}
             for lacking in sorted(needed - {param.name for param in method.params}):
-                where: Path_ = ("services", method.service.name, "methods", method.name, "fallback", "call")
+                where: Path_ = (
+                    "services",
+                    method.service.name,
+                    "methods",
+                    method.name,
+                    "fallback",
+                    "call",
+                )
                 say = f"{target.full_name} needs {lacking!r}, which is not one of this method's params"
                 document.complain(where, say)
 
 
-def aggregates_of(document: Document, loaded: Mapping[str, Any]) -> tuple[dict[str, Aggregate], list[str]]:
+def aggregates_of(
+    document: Document, loaded: Mapping[str, Any]
+) -> tuple[dict[str, Aggregate], list[str]]:
     """Every aggregate, whose parts name methods, their params and earlier parts; and what is missing but optional."""
     missing: list[str] = []
     made = {}
@@ -158,7 +200,9 @@ def aggregates_of(document: Document, loaded: Mapping[str, Any]) -> tuple[dict[s
         for each, settings in raw.items():
             where: Path_ = ("aggregates", name, each)
             if each in REQUEST:
-                document.complain(where, f"{each!r} stands for the request; name the part otherwise")
+                document.complain(
+                    where, f"{each!r} stands for the request; name the part otherwise"
+                )
             part = _aggregate_part(document, where, settings)
             if part is None:
                 continue
@@ -166,18 +210,26 @@ def aggregates_of(document: Document, loaded: Mapping[str, Any]) -> tuple[dict[s
             declared = loaded["services"].get(part.service, {}).get("methods", {}).get(part.method)
             if declared is not None:
                 for param in sorted(part.params.keys() - declared.get("params", {}).keys()):
-                    document.complain((*where, "params", param), f"{settings['call']} has no param {param!r}")
+                    document.complain(
+                        (*where, "params", param), f"{settings['call']} has no param {param!r}"
+                    )
             elif part.optional:
-                missing.append(f"{'.'.join(map(str, where))}.call: there is no method {settings['call']!r}")
+                missing.append(
+                    f"{'.'.join(map(str, where))}.call: there is no method {settings['call']!r}"
+                )
             else:
-                say = f"there is no method {settings['call']!r}; write service.method of this catalog"
+                say = (
+                    f"there is no method {settings['call']!r}; write service.method of this catalog"
+                )
                 document.complain((*where, "call"), say)
             parts.append(part)
         made[name] = Aggregate(name, tuple(parts))
     return made, missing
 
 
-def _aggregate_part(document: Document, where: Path_, settings: Mapping[str, Any]) -> AggregatePart | None:
+def _aggregate_part(
+    document: Document, where: Path_, settings: Mapping[str, Any]
+) -> AggregatePart | None:
     service, _, method = settings["call"].partition(".")
     try:
         params = read_references(settings.get("params", {}))
@@ -202,7 +254,9 @@ def check_public(name: str, service: Service) -> Iterator[str]:
             yield f"services.{name}: {host} {say}"
 
 
-def tls_files(document: Document, where: Path_, raw: Mapping[str, str], defaults: Mapping[str, str]) -> Tls:
+def tls_files(
+    document: Document, where: Path_, raw: Mapping[str, str], defaults: Mapping[str, str]
+) -> Tls:
     """The service's PEM files, tried out; those of ``defaults`` are, already."""
     tls = Tls(**{**defaults, **raw})
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -220,6 +274,8 @@ def tls_files(document: Document, where: Path_, raw: Mapping[str, str], defaults
                 read_regular(Path(file), MAX_SECRET_BYTES)
             context.load_cert_chain(tls.cert, tls.key, password="")  # or it would ask the terminal
     except (OSError, ValueError):
-        say = "must name a PEM file of a certificate and, here or as key, its unencrypted private key"
+        say = (
+            "must name a PEM file of a certificate and, here or as key, its unencrypted private key"
+        )
         document.complain((*where, "cert"), say)
     return tls

@@ -36,7 +36,9 @@ class Proxy:
         password = unquote(parts.password or "")
         proof = base64.b64encode(f"{user}:{password}".encode()).decode()
         written = (parts.password or "", password, proof)
-        return cls(host, port, Secret(f"Basic {proof}"), tuple(Secret(text) for text in written if text))
+        return cls(
+            host, port, Secret(f"Basic {proof}"), tuple(Secret(text) for text in written if text)
+        )
 
     @property
     def name(self) -> str:
@@ -46,7 +48,9 @@ class Proxy:
     @property
     def header(self) -> str:
         """The header line that it wants to see, or nothing."""
-        return f"Proxy-Authorization: {self.authorization.reveal()}\r\n" if self.authorization else ""
+        return (
+            f"Proxy-Authorization: {self.authorization.reveal()}\r\n" if self.authorization else ""
+        )
 
 
 DIRECT = Proxy("", 0)  # what ``none`` stands for: no proxy, whatever others use

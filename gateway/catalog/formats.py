@@ -53,7 +53,9 @@ class Body(Strict):
 
 def _charset(value: str) -> None:
     if value.lower() not in CHARSETS:
-        raise ValidationError("must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252")
+        raise ValidationError(
+            "must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252"
+        )
 
 
 class Response(Strict):
@@ -81,13 +83,19 @@ def response_field(value: Any) -> fields.Field[Any]:
 
 
 def _places(value: Any) -> fields.Field[Any]:
-    return fields.List(text(), validate=validate.Length(min=1)) if isinstance(value, list) else text()
+    return (
+        fields.List(text(), validate=validate.Length(min=1)) if isinstance(value, list) else text()
+    )
 
 
 def _ok(value: Any) -> fields.Field[Any]:
     if isinstance(value, list):
         return fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1))
-    return text(validate=validate.Equal("http", error="must be a list of good codes, or http: its status decides"))
+    return text(
+        validate=validate.Equal(
+            "http", error="must be a list of good codes, or http: its status decides"
+        )
+    )
 
 
 class DescribedEnvelope(Strict):
@@ -103,7 +111,11 @@ class DescribedEnvelope(Strict):
     @validates_schema
     def says_what_is_good(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         needs = {"ok": True, "code": data.get("ok") != "http", "message": "messages" in data}
-        missing = {key: [MESSAGES["required"]] for key, needed in needs.items() if needed and key not in data}
+        missing = {
+            key: [MESSAGES["required"]]
+            for key, needed in needs.items()
+            if needed and key not in data
+        }
         if missing and "preset" not in data:
             raise ValidationError(missing)
 
@@ -112,5 +124,7 @@ def envelope_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(DescribedEnvelope)
     names = ", ".join(ENVELOPES)
-    known = validate.OneOf(ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it")
+    known = validate.OneOf(
+        ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
+    )
     return text(validate=known)

@@ -49,7 +49,12 @@ CatalogError = DocumentError
 BUILTIN: Mapping[str, Any] = {
     "timeout": {"connect": 3.05, "read": 5},
     "deadline": 10,
-    "retry": {"times": 2, "backoff": 0.2, "max_backoff": 2, "on": ["connect", "timeout", 502, 503, 504]},
+    "retry": {
+        "times": 2,
+        "backoff": 0.2,
+        "max_backoff": 2,
+        "on": ["connect", "timeout", 502, 503, 504],
+    },
     "breaker": {"window": 10, "min_calls": 20, "failure_rate": 0.5, "open_for": 10},
 }
 MAX_RESPONSE = 10 * 1024 * 1024
@@ -68,7 +73,9 @@ _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _UNUSED = re.compile(r"\{([^{}]*)\}")
 
 
-def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Catalog:
+def load_catalog(
+    text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None
+) -> Catalog:
     """Read, check and freeze a catalog.
 
     :param text: YAML.
@@ -93,7 +100,9 @@ def load_catalog(text: str, name: str, env: Mapping[str, str], pause: Callable[[
 class _Loader:
     """Builds the frozen values and checks what spans several keys."""
 
-    def __init__(self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]) -> None:
+    def __init__(
+        self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]
+    ) -> None:
         self.document, self.loaded, self.pause = document, loaded, pause
         self.defaults = {
             key: {**given, **loaded.get("defaults", {}).get(key, {})}
@@ -113,7 +122,10 @@ class _Loader:
         aggregates, notes = aggregates_of(self.document, self.loaded)
         self.document.stop_if_wrong()
         secrets = [
-            value for service in services.values() for value in service.auth.values() if isinstance(value, Secret)
+            value
+            for service in services.values()
+            for value in service.auth.values()
+            if isinstance(value, Secret)
         ]
         for service in services.values():
             secrets.extend(service.egress_proxy.secrets if service.egress_proxy else ())
@@ -121,13 +133,21 @@ class _Loader:
             hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
             if "headers" in path or "query" in path or hidden:
                 secrets.append(Secret(filled))
-        return Catalog(MappingProxyType(services), MappingProxyType(aggregates), tuple(secrets), (*self.notes, *notes))
+        return Catalog(
+            MappingProxyType(services),
+            MappingProxyType(aggregates),
+            tuple(secrets),
+            (*self.notes, *notes),
+        )
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
         auth = raw.get("auth", {"type": "none"})
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
         if auth["type"] == "app_secret":
-            auth = {**auth, "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/"))}  # backup_url has it, too
+            auth = {
+                **auth,
+                "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/")),
+            }  # backup_url has it, too
             if not auth["token_url"].startswith("/"):
                 key: Path_ = ("services", name, "auth", "token_url")
                 self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
@@ -147,7 +167,9 @@ class _Loader:
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             concurrency=raw.get("concurrency"),
             allow_private=raw.get("allow_private", False),
-            egress_proxy=read_proxy(proxy) if (proxy := raw.get("egress_proxy", self.egress_proxy)) else None,
+            egress_proxy=read_proxy(proxy)
+            if (proxy := raw.get("egress_proxy", self.egress_proxy))
+            else None,
             proxy=proxy_paths(raw),
             rewrites=self._rewrites(name, raw),
         )
@@ -156,13 +178,17 @@ class _Loader:
         for each, settings in raw.get("methods", {}).items():
             self.pause()
             methods[each] = self._method(service, each, raw, settings)
-        return replace(service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw))
+        return replace(
+            service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw)
+        )
 
     def _rewrites(self, name: str, raw: dict[str, Any]) -> bool:
         proxy = raw.get("proxy", False)
         rewrite = proxy.get("rewrite", True) if isinstance(proxy, dict) else True
         if rewrite == "body":
-            self.notes.append(f"services.{name}.proxy.rewrite: body is not built yet; only headers are rewritten")
+            self.notes.append(
+                f"services.{name}.proxy.rewrite: body is not built yet; only headers are rewritten"
+            )
         return bool(rewrite)
 
     def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
@@ -178,12 +204,20 @@ class _Loader:
             public = path not in filled if template else path[3] in PUBLIC_AUTH_KEYS
             return value if public or not isinstance(value, str) else Secret(value)
 
-        return {key.rstrip("_"): hide(each, ("services", service, "auth", key)) for key, each in auth.items()}
+        return {
+            key.rstrip("_"): hide(each, ("services", service, "auth", key))
+            for key, each in auth.items()
+        }
 
-    def _method(self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]) -> Method:
+    def _method(
+        self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]
+    ) -> Method:
         path: Path_ = ("services", service.name, "methods", name)
         verb, template = raw["http"].split(" ", 1)
-        params = tuple(_param(each, keywords, verb, template) for each, keywords in raw.get("params", {}).items())
+        params = tuple(
+            _param(each, keywords, verb, template)
+            for each, keywords in raw.get("params", {}).items()
+        )
         check_params(self.document, path, template, params, raw)
         check_body(self.document, path, params, raw)
         check_cache(self.document, path, verb, raw)
@@ -224,9 +258,15 @@ class _Loader:
             return {}
         if PROXY in raw.get("methods", {}):
             where: Path_ = ("services", service.name, "methods", PROXY)
-            self.document.complain(where, f"of a service with proxy, {PROXY!r} stands for proxied requests; rename it")
+            self.document.complain(
+                where, f"of a service with proxy, {PROXY!r} stands for proxied requests; rename it"
+            )
         told = {"type": "string", "in_": "query"}  # for the log
-        shape = {"http": "POST /", "summary": "Any request, passed on as it is", "params": {"verb": told, "path": told}}
+        shape = {
+            "http": "POST /",
+            "summary": "Any request, passed on as it is",
+            "params": {"verb": told, "path": told},
+        }
         once = self._method(service, PROXY, raw, {**shape, "stream": True})
         return {"once": once, "repeatable": replace(once, idempotent=True)}
 
@@ -242,5 +282,6 @@ def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Par
 
 def _retry(merged: dict[str, Any]) -> Retry:
     return Retry(
-        **{each.name: merged[each.name] for each in fields(Retry) if each.name != "on"}, on=frozenset(merged["on"])
+        **{each.name: merged[each.name] for each in fields(Retry) if each.name != "on"},
+        on=frozenset(merged["on"]),
     )

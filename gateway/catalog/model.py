@@ -178,7 +178,9 @@ class Service:
     def urls(self) -> tuple[str, ...]:
         """All that it may be reached at, the place its token comes from included."""
         token_url = self.auth.get("token_url")
-        elsewhere = (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
+        elsewhere = (
+            (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
+        )
         return (*self.all_base_urls, *elsewhere)
 
 

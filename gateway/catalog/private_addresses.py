@@ -15,12 +15,16 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _INSIDE = (
     IPv4Network("0.0.0.0/8"),  # "this network"
     IPv4Network("10.0.0.0/8"),  # private use
-    IPv4Network("100.64.0.0/10"),  # shared address space (CGNAT); Alibaba's metadata service is here
+    IPv4Network(
+        "100.64.0.0/10"
+    ),  # shared address space (CGNAT); Alibaba's metadata service is here
     IPv4Network("127.0.0.0/8"),  # loopback
     IPv4Network("168.63.129.16/32"),  # Azure's: it leads to the machine's own host; in no registry
     IPv4Network("169.254.0.0/16"),  # link-local; most clouds' metadata services are here
     IPv4Network("172.16.0.0/12"),  # private use
-    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments, answered by one's own network; Oracle's metadata service
+    IPv4Network(
+        "192.0.0.0/24"
+    ),  # IETF protocol assignments, answered by one's own network; Oracle's metadata service
     IPv4Network("192.0.2.0/24"),  # documentation
     IPv4Network("192.88.99.0/24"),  # 6to4 relays and 6a44, deprecated (RFC 7526)
     IPv4Network("192.168.0.0/16"),  # private use
@@ -31,7 +35,9 @@ _INSIDE = (
     IPv4Network("240.0.0.0/4"),  # reserved, and broadcast
 )
 _INSIDE_V6 = (  # of the global unicast addresses; loopback, ULA, link-local, discard, SRv6 and the rest lie outside
-    IPv6Network("2001::/23"),  # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network
+    IPv6Network(
+        "2001::/23"
+    ),  # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
@@ -44,7 +50,9 @@ def inside_literally(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        entries = socket.getaddrinfo(name.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST)
+        entries = socket.getaddrinfo(
+            name.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
+        )
     except (OSError, UnicodeError):
         return False
     return any(inside(str(address[0])) for *_, address in entries)

@@ -54,20 +54,26 @@ class Retry(Strict):
         for reason in data.get("on", []):
             status = isinstance(reason, int) and 400 <= reason <= 599
             if reason not in ("connect", "timeout") and not status:
-                raise ValidationError(f"{reason!r} is no reason to retry; use connect, timeout or a status", "on")
+                raise ValidationError(
+                    f"{reason!r} is no reason to retry; use connect, timeout or a status", "on"
+                )
 
 
 class Breaker(Strict):
     window = seconds()
     min_calls = whole(1)
     failure_rate = JsonType(
-        "number", validate=validate.Range(0, 1, min_inclusive=False, error="must be above 0, up to 1")
+        "number",
+        validate=validate.Range(0, 1, min_inclusive=False, error="must be above 0, up to 1"),
     )
     open_for = seconds()
 
 
 class Health(Strict):
-    path = text(required=True, validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"))
+    path = text(
+        required=True,
+        validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"),
+    )
     interval = seconds()
     unhealthy_after = whole(1)
     healthy_after = whole(1)
@@ -126,7 +132,9 @@ class ParamSchema(Strict):
     def sensible(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         required = data.get("required", False)
         if required is True and "default" in data:
-            raise ValidationError("has a default, so it is never missing; drop required or default", "required")
+            raise ValidationError(
+                "has a default, so it is never missing; drop required or default", "required"
+            )
         names = isinstance(required, list) and all(isinstance(name, str) for name in required)
         if not isinstance(required, bool) and not (names and data.get("type") == "object"):
             raise ValidationError("must be true or false", "required")
@@ -188,7 +196,9 @@ def proxy_paths(**kwargs: Any) -> fields.List[Any]:
 
 class Proxy(Strict):
     paths = proxy_paths()
-    rewrite = fields.Raw(validate=validate.OneOf((True, False, "body"), error="must be true, false or body"))
+    rewrite = fields.Raw(
+        validate=validate.OneOf((True, False, "body"), error="must be true, false or body")
+    )
 
 
 def proxy_field(value: Any) -> fields.Field[Any]:
@@ -230,7 +240,12 @@ class Part(Strict):
 
 
 class CatalogSchema(Strict):
-    version = JsonType("integer", required=True, validate=validate.Equal(1, error="must be 1"), error_messages=MESSAGES)
+    version = JsonType(
+        "integer",
+        required=True,
+        validate=validate.Equal(1, error="must be 1"),
+        error_messages=MESSAGES,
+    )
     defaults = nested(Defaults)
     services = NamedMap(ServiceSchema(), r"[A-Za-z0-9_-]{1,64}", required=True)
     aggregates = NamedMap(NamedMap(Part(), r"[A-Za-z0-9_-]{1,64}"), r"[A-Za-z0-9_-]{1,64}")

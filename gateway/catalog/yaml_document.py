@@ -25,7 +25,11 @@ _TOO_MUCH = "too large or nested too deeply; aliases may not refer to themselves
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
-_CONSTANTS = {form: value for word, value in _WORDS.items() for form in (word, word.capitalize(), word.upper())}
+_CONSTANTS = {
+    form: value
+    for word, value in _WORDS.items()
+    for form in (word, word.capitalize(), word.upper())
+}
 _NUMERIC = frozenset("+-0123456789")  # what a number may begin with
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,300})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
@@ -81,7 +85,9 @@ class Document:
             raise DocumentError(self.name, self.problems)
 
 
-def read(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None) -> Document:
+def read(
+    text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None
+) -> Document:
     """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable are its problems.
 
     :param pause: called between small pieces of the work.
@@ -92,7 +98,9 @@ def read(text: str, name: str, env: Mapping[str, str], pause: Callable[[], None]
         _Builder(document, env, pause).fill(text)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 1
-        raise DocumentError(name, [(line, "", f"not YAML: {error.problem or error.context}")]) from error
+        raise DocumentError(
+            name, [(line, "", f"not YAML: {error.problem or error.context}")]
+        ) from error
     except yaml.YAMLError as error:
         raise DocumentError(name, [(1, "", f"not YAML: {type(error).__name__}")]) from error
     return document
@@ -108,9 +116,13 @@ class _Builder:
     reads a large text, and takes twice as long.
     """
 
-    def __init__(self, document: Document, env: Mapping[str, str], pause: Callable[[], None]) -> None:
+    def __init__(
+        self, document: Document, env: Mapping[str, str], pause: Callable[[], None]
+    ) -> None:
         self.document, self.env, self.pause, self.nodes = document, env, pause, 0
-        self.anchors: dict[str, list[Any]] = {}  # the events of each; none while it is not yet at its end
+        self.anchors: dict[
+            str, list[Any]
+        ] = {}  # the events of each; none while it is not yet at its end
 
     def fill(self, text: str) -> None:
         """Build the one document that the text may have."""
@@ -136,7 +148,11 @@ class _Builder:
                 self.anchors[event.anchor] = [event]
             return self._scalar(event, path)
         self.pause()
-        return self._recorded(event, pull, path) if event.anchor else self._collection(event, pull, path)
+        return (
+            self._recorded(event, pull, path)
+            if event.anchor
+            else self._collection(event, pull, path)
+        )
 
     def _recorded(self, event: Any, pull: Pull, path: Path_) -> object:
         """A collection that aliases may stand for: they replay its events."""
@@ -189,7 +205,9 @@ class _Builder:
                 continue
             self.document.lines[(*path, key)] = line
             if key in made:
-                self.document.complain((*path, key), f"given twice (first on line {first[key]}); keep one of them")
+                self.document.complain(
+                    (*path, key), f"given twice (first on line {first[key]}); keep one of them"
+                )
             first.setdefault(key, line)
             made[key] = self.build(pull(), pull, (*path, key))
         return {**merged, **made}
@@ -224,7 +242,9 @@ class _Builder:
                 return self.env[name]
             near = difflib.get_close_matches(name, self.env, n=1, cutoff=0.8)
             hint = f" (did you mean ${{{near[0]}}}?)" if near else ""
-            self.document.miss(path, f"${{{name}}} is not set; set it in the environment or in .env{hint}")
+            self.document.miss(
+                path, f"${{{name}}} is not set; set it in the environment or in .env{hint}"
+            )
             return ""
 
         filled = _VARIABLE.sub(value, raw)
@@ -237,5 +257,8 @@ class _Builder:
             self.document.injected.append((path, content))
             return content
         except (OSError, UnicodeDecodeError) as error:
-            self.document.miss(path, f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}")
+            self.document.miss(
+                path,
+                f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}",
+            )
             return ""

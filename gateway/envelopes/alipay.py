@@ -44,13 +44,21 @@ class Alipay:
         kind = ERRORS.get(str(sub_code)) or ERRORS.get(str(code))
         said = str(answer.get("sub_msg") or answer.get("msg"))[:MOST_SAID]
         known = str(sub_code or code)[:80]
-        raise (VENDOR_ERRORS[kind] if kind else Rejected)(vendor_code=known, detail=f"vendor code {known}: {said}")
+        raise (VENDOR_ERRORS[kind] if kind else Rejected)(
+            vendor_code=known, detail=f"vendor code {known}: {said}"
+        )
 
 
 def _answer(reply: Any) -> tuple[str, dict[str, Any]]:
     """The one member such as ``alipay_trade_query_response``, with its name."""
     members = reply.items() if isinstance(reply, dict) else ()
-    found = [(name, value) for name, value in members if name.endswith("_response") and isinstance(value, dict)]
+    found = [
+        (name, value)
+        for name, value in members
+        if name.endswith("_response") and isinstance(value, dict)
+    ]
     if len(found) != 1:
-        raise BadResponse(detail="no answer such as alipay_trade_query_response in the reply, or several")
+        raise BadResponse(
+            detail="no answer such as alipay_trade_query_response in the reply, or several"
+        )
     return found[0]

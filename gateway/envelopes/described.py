@@ -50,7 +50,9 @@ def read_body(response: HttpResponse, read: Reader) -> Any:
         raise BadResponse(detail=said) from error
 
 
-def status_error(response: HttpResponse, wait: float | None = None, detail: str | None = None) -> GatewayError:
+def status_error(
+    response: HttpResponse, wait: float | None = None, detail: str | None = None
+) -> GatewayError:
     """What an HTTP status other than 2xx means.
 
     401 is about our credential; one that was fetched is renewed and the call sent once more.
@@ -107,7 +109,9 @@ MOST_CODE = 80  # characters of a vendor's code
 _ABSENT = object()
 _HEADER = "header:"
 #: What a code inside a 5xx may mean beside that the service failed.
-_FAILING = frozenset({QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy})
+_FAILING = frozenset(
+    {QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy}
+)
 
 
 class Described:
@@ -159,17 +163,33 @@ class Described:
         """What the code means, else the message, else the status."""
         status = response.status
         texts = (_at(response, told, place) for place in self._said)
-        said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[:MOST_SAID]
-        kind = self._errors.of(code or "") or self._messages.of(said) or self._errors.of(f"HTTP {status}")
+        said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[
+            :MOST_SAID
+        ]
+        kind = (
+            self._errors.of(code or "")
+            or self._messages.of(said)
+            or self._errors.of(f"HTTP {status}")
+        )
         if status >= 500 and kind not in _FAILING:
             kind = None  # a service that failed may be asked again, whatever code it gives
-        wait = retry_after(response) if "retry-after" in response.headers else retry_after(response, self._retry_after)
+        wait = (
+            retry_after(response)
+            if "retry-after" in response.headers
+            else retry_after(response, self._retry_after)
+        )
         detail = f"HTTP {status}, vendor code {code}: {said}"
-        if kind is None and not 200 <= status < 300 and (code is None or status in (401, 429) or status >= 500):
+        if (
+            kind is None
+            and not 200 <= status < 300
+            and (code is None or status in (401, 429) or status >= 500)
+        ):
             error = status_error(response, wait, detail)
             error.vendor_code = code or error.vendor_code
             return error
-        failure = (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
+        failure = (kind or Rejected)(
+            vendor_code=code or str(status), retry_after=wait, detail=detail
+        )
         if isinstance(failure, Failed) and status >= 500:
             failure.status = status
         return failure
@@ -193,7 +213,10 @@ class _Kinds:
     def __init__(self, declared: Mapping[str, str], flags: int = 0) -> None:
         self._exact = {key: VENDOR_ERRORS[kind] for key, kind in declared.items() if "*" not in key}
         self._patterns = [
-            (re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL), VENDOR_ERRORS[kind])
+            (
+                re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL),
+                VENDOR_ERRORS[kind],
+            )
             for key, kind in declared.items()
             if "*" in key
         ]
@@ -207,7 +230,9 @@ class _Kinds:
 def _places(declared: str | list[str]) -> tuple[list[str], ...]:
     """Each as a path; ``header:NAME`` is one step."""
     each = [declared] if isinstance(declared, str) else declared
-    return tuple([place.lower()] if place.startswith(_HEADER) else place.split(".") for place in each)
+    return tuple(
+        [place.lower()] if place.startswith(_HEADER) else place.split(".") for place in each
+    )
 
 
 def _at(response: HttpResponse, told: Any, place: list[str]) -> Any:

@@ -65,9 +65,13 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "ok": ["10000", "1"],
         "message": "info",
         "errors": {
-            **dict.fromkeys(("10003", "10004", "10010", "10014", "10019", "10020", "10021"), "downstream_quota"),
+            **dict.fromkeys(
+                ("10003", "10004", "10010", "10014", "10019", "10020", "10021"), "downstream_quota"
+            ),
             **dict.fromkeys(("10029", "10044", "10045", "40000", "40003"), "downstream_quota"),
-            **dict.fromkeys(("10001", "10002", "10005", "10006", "10008", "10009"), "credential_error"),
+            **dict.fromkeys(
+                ("10001", "10002", "10005", "10006", "10008", "10009"), "credential_error"
+            ),
             **dict.fromkeys(("10012", "10013", "10041", "20011", "40002"), "credential_error"),
             "10007": "invalid_signature",
             **dict.fromkeys(("10015", "10016", "10017", "20003", "30*"), "downstream_error"),
@@ -76,20 +80,35 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     # docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html, AmazonS3/latest/API/ErrorResponses.html;
     # where the code stands: smithy.io/2.0/aws/protocols (restJson1, restXml, awsQuery, ec2Query, awsJson1_1)
     "aws": {
-        "code": ["header:x-amzn-errortype", "Code", "Error.Code", "Errors.Error.Code", "__type", "code"],
+        "code": [
+            "header:x-amzn-errortype",
+            "Code",
+            "Error.Code",
+            "Errors.Error.Code",
+            "__type",
+            "code",
+        ],
         "ok": "http",
         "message": ["Message", "message", "Error.Message", "Errors.Error.Message"],
         "errors": {
-            **dict.fromkeys(("*Throttl*", "*TooManyRequests*", "*RequestLimitExceeded*"), "downstream_quota"),
+            **dict.fromkeys(
+                ("*Throttl*", "*TooManyRequests*", "*RequestLimitExceeded*"), "downstream_quota"
+            ),
             **dict.fromkeys(("*SlowDown*", "*BandwidthLimitExceeded*"), "downstream_quota"),
             "*ProvisionedThroughputExceeded*": "downstream_quota",
             **dict.fromkeys(("*ExpiredToken*", "*TokenRefreshRequired*"), "credential_expired"),
             **dict.fromkeys(("*SignatureDoesNotMatch*", "*InvalidSignature*"), "invalid_signature"),
-            **dict.fromkeys(("*IncompleteSignature*", "*RequestTimeTooSkewed*"), "invalid_signature"),
+            **dict.fromkeys(
+                ("*IncompleteSignature*", "*RequestTimeTooSkewed*"), "invalid_signature"
+            ),
             "*RequestExpired*": "invalid_signature",
-            **dict.fromkeys(("*AccessDenied*", "*InvalidAccessKeyId*", "*NotAuthorized*"), "credential_error"),
+            **dict.fromkeys(
+                ("*AccessDenied*", "*InvalidAccessKeyId*", "*NotAuthorized*"), "credential_error"
+            ),
             **dict.fromkeys(("*InvalidClientTokenId*", "*UnrecognizedClient*"), "credential_error"),
-            **dict.fromkeys(("*MissingAuthenticationToken*", "*OptInRequired*"), "credential_error"),
+            **dict.fromkeys(
+                ("*MissingAuthenticationToken*", "*OptInRequired*"), "credential_error"
+            ),
             "*InternalFailure*": "downstream_error",
             "*ServiceUnavailable*": "downstream_error",
         },

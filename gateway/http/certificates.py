@@ -79,7 +79,9 @@ class LiveContext:
         return context
 
     def _look(self) -> ssl.SSLContext:
-        stamps = [_stamp(file) for file in self._files]  # before the files are read: a later change is seen
+        stamps = [
+            _stamp(file) for file in self._files
+        ]  # before the files are read: a later change is seen
         if self._context is not None and stamps == self._stamps:
             return self._context
         try:
@@ -90,7 +92,9 @@ class LiveContext:
             if self._context is None:
                 raise OSError(f"TLS files: {error}") from error
             if stamps != self._bad_stamps:
-                self._warn(f"{', '.join(self._files)}: cannot be used, the ones before stay ({error})")
+                self._warn(
+                    f"{', '.join(self._files)}: cannot be used, the ones before stay ({error})"
+                )
                 self._bad_stamps = stamps
             return self._context
         self._context = context
@@ -101,7 +105,9 @@ class LiveContext:
         folder = None if self._tls.ca else self._trust.folder
         context = ssl.create_default_context(cafile=self._tls.ca or self._trust.file, capath=folder)
         if self._tls.cert:
-            context.load_cert_chain(self._tls.cert, self._tls.key, password="")  # or it would ask the terminal
+            context.load_cert_chain(
+                self._tls.cert, self._tls.key, password=""
+            )  # or it would ask the terminal
         return context
 
 

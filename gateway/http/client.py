@@ -53,12 +53,16 @@ class Channel:
         if left <= 0:
             raise DeadlineExceeded
         try:
-            response = self._adapter(request).send(_prepared(request), timeout=(timeout.connect, timeout.read, left))
+            response = self._adapter(request).send(
+                _prepared(request), timeout=(timeout.connect, timeout.read, left)
+            )
         except (ConnectTimeout, ReadTimeout) as error:
             if self._clock.now() >= deadline:
                 raise DeadlineExceeded from error
             raise
-        return HttpResponse(response.status_code, response.headers, response.content, response.first_byte)
+        return HttpResponse(
+            response.status_code, response.headers, response.content, response.first_byte
+        )
 
     def open(self, request: HttpRequest, pace: Pace) -> Incoming:
         """One attempt whose answer is read as it comes.
@@ -68,7 +72,9 @@ class Channel:
         if pace.deadline <= self._clock.now():
             raise DeadlineExceeded
         try:
-            return self._adapter(request).open(_prepared(request), request.upload, pace, request.lines)
+            return self._adapter(request).open(
+                _prepared(request), request.upload, pace, request.lines
+            )
         except (ConnectTimeout, ReadTimeout) as error:
             if self._clock.now() >= pace.deadline:
                 raise DeadlineExceeded from error
@@ -159,7 +165,9 @@ class Client:
             adapters = {}
             for origin in {_origin(url) for url in service.urls}:
                 connector = self._connector(service, origin)
-                adapters[origin] = PooledAdapter(origin, connector, service.max_response, size, self._clock)
+                adapters[origin] = PooledAdapter(
+                    origin, connector, service.max_response, size, self._clock
+                )
             self._channels[key] = Channel(adapters, self._clock)
         return self._channels[key]
 

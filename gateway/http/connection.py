@@ -53,7 +53,9 @@ class Connection:
         """How many bytes were taken."""
         if self._tls:
             while not (sent := self.patiently(until, self.sock.send, data)):
-                self._await(select.POLLOUT, until, None)  # gevent answers 0 where ssl raises SSLWantWriteError
+                self._await(
+                    select.POLLOUT, until, None
+                )  # gevent answers 0 where ssl raises SSLWantWriteError
             return cast(int, sent)
         self.sock.settimeout(left(self._clock, until))
         return self.sock.send(data)
@@ -65,7 +67,9 @@ class Connection:
         self.sock.settimeout(left(self._clock, until))
         return self.sock.recv(CHUNK)
 
-    def patiently(self, until: float, work: Callable[..., Any], *args: object, watch: Watch | None = None) -> Any:
+    def patiently(
+        self, until: float, work: Callable[..., Any], *args: object, watch: Watch | None = None
+    ) -> Any:
         """One step, which under TLS may take several reads and writes; a socket's own timeout begins anew with each."""
         self.sock.settimeout(0)
         while True:
@@ -198,7 +202,9 @@ class Connector:
         except OSError as error:
             if self._proxy is None or is_exhaustion(error):
                 raise
-            raise ProxyFailed(detail=f"{self._proxy.name}: {type(error).__name__}: {error}") from error
+            raise ProxyFailed(
+                detail=f"{self._proxy.name}: {type(error).__name__}: {error}"
+            ) from error
 
     def _ready(self, sock: socket.socket, until: float) -> Connection:
         """A connection on which requests may be sent."""
@@ -210,7 +216,9 @@ class Connector:
         return self._handshake(sock, self._tls(), until)
 
     def _handshake(self, sock: socket.socket, tls: ssl.SSLContext, until: float) -> Connection:
-        name = self._host.removesuffix(".")  # a name that ends in a dot is DNS's way of saying that it is complete
+        name = self._host.removesuffix(
+            "."
+        )  # a name that ends in a dot is DNS's way of saying that it is complete
         wrapped = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         connection = Connection(wrapped, self._clock)
         try:
@@ -222,4 +230,6 @@ class Connector:
 
 
 def _refused(address: str) -> AddressRefused:
-    return AddressRefused(detail=f"{address} is no public address, and the service does not say allow_private")
+    return AddressRefused(
+        detail=f"{address} is no public address, and the service does not say allow_private"
+    )

@@ -28,7 +28,9 @@ _KEY_NAME = re.compile(
     r"(?:auth|authorization|cookie|credentials?|key|passphrase|passw(?:or)?d|pwd|secret|session|sig|sign(?:ature)?|token)\Z",
     re.I,
 )
-_SCHEME = re.compile(r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)")  # such as Bearer, before what it introduces
+_SCHEME = re.compile(
+    r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)"
+)  # such as Bearer, before what it introduces
 _ESCAPES = {"json": b"\\u00", "xml": b"&#"}  # by which a plain letter may be written otherwise
 _NONE = Secret("")
 Pairs = tuple[tuple[str, str], ...]  # header lines
@@ -77,7 +79,9 @@ class Credentials:
         joined = "\n".join((reason, *(value for _, value in headers))).encode("latin-1", "replace")
         if not any(needle in joined for needle in forms.needles):
             return headers, reason
-        return tuple((name, forms.out_of_text(value)) for name, value in headers), forms.out_of_text(reason)
+        return tuple(
+            (name, forms.out_of_text(value)) for name, value in headers
+        ), forms.out_of_text(reason)
 
     def mask_bytes(self, body: bytes, token: Secret = _NONE) -> bytes:
         """The body, as long as it was."""
@@ -113,15 +117,20 @@ class _Forms:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        secrets = sorted({text for text in texts if len(text) >= MIN_CHARACTERS}, key=len, reverse=True)
+        secrets = sorted(
+            {text for text in texts if len(text) >= MIN_CHARACTERS}, key=len, reverse=True
+        )
         plain = {form for text in secrets for form in _plain_forms(text)}
         cores = [forms for text in secrets for forms in _base64_forms(text.encode())]
         coded: set[str] = set().union(*cores)
-        stars = dict.fromkeys(plain, STARS) | {form: _base64_stars(len(form)) for form in coded - plain}
+        stars = dict.fromkeys(plain, STARS) | {
+            form: _base64_stars(len(form)) for form in coded - plain
+        }
         self._secrets = frozenset(secrets)
         self._texts = sorted(stars.items(), key=lambda pair: len(pair[0]), reverse=True)
         self._bytes = [
-            (form.encode(), b"*" * len(form.encode()) if form in plain else star.encode()) for form, star in self._texts
+            (form.encode(), b"*" * len(form.encode()) if form in plain else star.encode())
+            for form, star in self._texts
         ]
         self.plain = [pair for pair in self._bytes if pair[0].decode() in plain]
         self.plain_needles = _needles([_plain_forms(text) for text in secrets])
@@ -177,7 +186,9 @@ class _Window:
         self._by_head: dict[bytes, list[bytes]] = {}
         for form, _ in forms.plain:
             self._by_head.setdefault(form[:HEAD_BYTES], []).append(form)
-        self._beginnings = tuple({head[:length] for head in self._by_head for length in range(1, HEAD_BYTES)})
+        self._beginnings = tuple(
+            {head[:length] for head in self._by_head for length in range(1, HEAD_BYTES)}
+        )
         self._reach = max(len(form) for form, _ in forms.plain) - 1
         self._tail = b""
 
@@ -206,7 +217,9 @@ class _Window:
                     cut = at
                 at = piece.find(head, at + 1)
         if cut == len(piece) and piece.endswith(self._beginnings):
-            lengths = [length for length in range(1, HEAD_BYTES) if piece.endswith(self._of_length(length))]
+            lengths = [
+                length for length in range(1, HEAD_BYTES) if piece.endswith(self._of_length(length))
+            ]
             cut -= max(lengths)
         return cut
 
@@ -242,7 +255,9 @@ def _plain_forms(text: str) -> set[str]:
     html.add(escape(text).replace("/", "&#x2F;").replace("=", "&#x3D;"))
     forms = {text, *quoted, *lower, *escaped, *slashes, *html}
     for digits in ("02X", "02x"):  # as JSON may write any character
-        forms.add("".join(f"\\u00{ord(each):{digits}}" if each in "+/=&<>'" else each for each in text))
+        forms.add(
+            "".join(f"\\u00{ord(each):{digits}}" if each in "+/=&<>'" else each for each in text)
+        )
     return forms
 
 

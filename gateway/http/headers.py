@@ -32,7 +32,9 @@ def without(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
 
     :param names: in lower case.
     """
-    return tuple((name, value) for name, value in pairs if name.lower().replace("_", "-") not in names)
+    return tuple(
+        (name, value) for name, value in pairs if name.lower().replace("_", "-") not in names
+    )
 
 
 def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -65,7 +67,9 @@ def open_to(path: str, patterns: Iterable[str]) -> bool:
 
 CHANGED = frozenset({"location", "content-location", "link", "set-cookie"})
 PORTS = {"http": 80, "https": 443}
-_PARTS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)  # RFC 3986, appendix B
+_PARTS = re.compile(
+    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL
+)  # RFC 3986, appendix B
 _LINK = re.compile(r'"(?:[^"\\]|\\.)*"|<([^>]*)>')  # RFC 8288: a quoted parameter, or a target
 Origin = tuple[str, str, int | None]
 
@@ -90,13 +94,22 @@ class Rebase:
         def changed(name: str, value: str) -> str:
             if name == "set-cookie":
                 return _cookie(value, base_url, path, gate)
-            return _LINK.sub(target, value) if name == "link" else self.reference(value, base_url + path, gate)
+            return (
+                _LINK.sub(target, value)
+                if name == "link"
+                else self.reference(value, base_url + path, gate)
+            )
 
         def target(found: re.Match[str]) -> str:
-            return found[0] if found[1] is None else f"<{self.reference(found[1], base_url + path, gate)}>"
+            return (
+                found[0]
+                if found[1] is None
+                else f"<{self.reference(found[1], base_url + path, gate)}>"
+            )
 
         return tuple(
-            (name, changed(name.lower(), value) if name.lower() in CHANGED else value) for name, value in pairs
+            (name, changed(name.lower(), value) if name.lower() in CHANGED else value)
+            for name, value in pairs
         )
 
     def reference(self, text: str, url: str, gate: str) -> str:
@@ -111,7 +124,9 @@ class Rebase:
             return text
         asked = urlsplit(url)
         try:
-            origin = _origin(scheme or asked.scheme, asked.netloc if authority is None else authority)
+            origin = _origin(
+                scheme or asked.scheme, asked.netloc if authority is None else authority
+            )
         except ValueError:
             return text
         path = _without_dots(path if absolute else f"{asked.path.rpartition('/')[0]}/{path}")
@@ -121,12 +136,21 @@ class Rebase:
         if inside is None:
             inside = path  # or it would be an address of the gate's own
         if climbs(inside):
-            inside = inside.replace("%", "%25")  # quoted dots, which a client would follow and the gate refuses
+            inside = inside.replace(
+                "%", "%25"
+            )  # quoted dots, which a client would follow and the gate refuses
         return (urlsplit(gate).path if path_only else gate) + inside + rest
 
     def _inside(self, origin: Origin, path: str) -> str | None:
         """The path below a base URL; None where it is below none."""
-        return next((path[len(base) :] for own, base in self._bases if _same(origin, own) and _below(path, base)), None)
+        return next(
+            (
+                path[len(base) :]
+                for own, base in self._bases
+                if _same(origin, own) and _below(path, base)
+            ),
+            None,
+        )
 
 
 def _cookie(text: str, base_url: str, path: str, gate: str) -> str:

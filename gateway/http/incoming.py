@@ -50,7 +50,9 @@ class Incoming:
         self._connection, self._answer, self._pace, self._clock = connection, answer, pace, clock
         self._give_back = give_back
         self._latest = clock.now() + LONGEST
-        self.pause = Pause(clock)  # a service that sends without one would keep every other greenlet waiting
+        self.pause = Pause(
+            clock
+        )  # a service that sends without one would keep every other greenlet waiting
         self._over = False
 
     @property
@@ -145,9 +147,15 @@ class Incoming:
             raise BadResponse(detail=f"larger than max_response ({limit} bytes)")
         if more:
             self.close()
-            raise DeadlineExceeded if self._clock.now() >= self._pace.deadline else ReadTimeout(detail="it drips")
+            raise (
+                DeadlineExceeded
+                if self._clock.now() >= self._pace.deadline
+                else ReadTimeout(detail="it drips")
+            )
         headers = CaseInsensitiveDict(self._answer.headers)
-        return HttpResponse(self.status, headers, inflated(body, self._answer.headers, limit, self.pause))
+        return HttpResponse(
+            self.status, headers, inflated(body, self._answer.headers, limit, self.pause)
+        )
 
     def close(self) -> None:
         """Hang up, unless it has been read to its end."""

@@ -18,7 +18,9 @@ CODINGS = frozenset({
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
 
-def inflated(body: bytes, headers: Mapping[str, str], limit: int, pause: Callable[[], None]) -> bytes:
+def inflated(
+    body: bytes, headers: Mapping[str, str], limit: int, pause: Callable[[], None]
+) -> bytes:
     """A body without its ``Content-Encoding``.
 
     :param headers: names in lower case.
@@ -28,7 +30,9 @@ def inflated(body: bytes, headers: Mapping[str, str], limit: int, pause: Callabl
     declared = headers.get("content-encoding")
     if not declared or not body:
         return body
-    codings = [name for name in (part.strip().lower() for part in declared.split(",")) if name in CODINGS]
+    codings = [
+        name for name in (part.strip().lower() for part in declared.split(",")) if name in CODINGS
+    ]
     if not codings:
         return body
     windows = _WINDOWS.get(codings[0], ()) if len(codings) == 1 else ()

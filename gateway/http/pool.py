@@ -42,7 +42,9 @@ class Pool:
     """
 
     def __init__(self, size: int, clock: Clock) -> None:
-        self._idle: deque[tuple[Connection, float]] = deque(maxlen=size)  # with the instant up to which it is good
+        self._idle: deque[tuple[Connection, float]] = deque(
+            maxlen=size
+        )  # with the instant up to which it is good
         self._clock = clock
         self.closed = False
 
@@ -118,20 +120,28 @@ class PooledAdapter(BaseAdapter):
     :param pool_size: idle connections kept; more may be in use at once.
     """
 
-    def __init__(self, origin: str, connector: Connector, max_response: int, pool_size: int, clock: Clock) -> None:
+    def __init__(
+        self, origin: str, connector: Connector, max_response: int, pool_size: int, clock: Clock
+    ) -> None:
         super().__init__()
         self._connector = connector
         self._proxy = connector.forward_proxy
-        self._origin_length = 0 if self._proxy else len(origin)  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
+        self._origin_length = (
+            0 if self._proxy else len(origin)
+        )  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
         self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
-        if self._proxy:  # some close after each answer without a word, which would cost the next request
+        if (
+            self._proxy
+        ):  # some close after each answer without a word, which would cost the next request
             self._host_line += f"{self._proxy.header}Connection: close\r\n"
             pool_size = 0
         self._max_response = max_response
         self._clock = clock
         self._pool = Pool(pool_size, clock)
 
-    def send(self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object) -> TimedResponse:
+    def send(
+        self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object
+    ) -> TimedResponse:
         """One exchange; the answer's body is read whole.
 
         :param timeout: ``(connect, read, total)`` seconds; ``read`` runs from connected to the last byte.
@@ -153,7 +163,9 @@ class PooledAdapter(BaseAdapter):
 
         return self._connected(min(connect, total), exchange)
 
-    def open(self, request: PreparedRequest, upload: Upload | None, pace: Pace, repeated: Lines) -> Incoming:
+    def open(
+        self, request: PreparedRequest, upload: Upload | None, pace: Pace, repeated: Lines
+    ) -> Incoming:
         """One exchange up to the first byte of the answer's body; the rest comes as it is read.
 
         :param upload: the body, in place of the request's own.
@@ -163,9 +175,13 @@ class PooledAdapter(BaseAdapter):
         """
         wire = self._wire(request, upload, repeated)
         wait = min(pace.connect, pace.deadline - self._clock.now())
-        return self._connected(wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace))
+        return self._connected(
+            wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace)
+        )
 
-    def _begin(self, line: Connection, wire: bytes, no_body: bool, upload: Upload | None, pace: Pace) -> Incoming:
+    def _begin(
+        self, line: Connection, wire: bytes, no_body: bool, upload: Upload | None, pace: Pace
+    ) -> Incoming:
         answer = StreamedAnswer(no_body)
 
         def give_back(connection: Connection) -> None:
@@ -203,7 +219,9 @@ class PooledAdapter(BaseAdapter):
         """Close idle connections; those in use are closed when their call ends."""
         self._pool.close()
 
-    def _wire(self, request: PreparedRequest, upload: Upload | None = None, repeated: Lines | None = None) -> bytes:
+    def _wire(
+        self, request: PreparedRequest, upload: Upload | None = None, repeated: Lines | None = None
+    ) -> bytes:
         target = (request.url or "")[self._origin_length :] or "/"
         lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
         pairs: Iterable[tuple[str, str]] = request.headers.items()
@@ -213,7 +231,11 @@ class PooledAdapter(BaseAdapter):
         body = request.body
         if upload:
             length = upload.length
-            lines.append("Transfer-Encoding: chunked\r\n" if length is None else f"Content-Length: {length}\r\n")
+            lines.append(
+                "Transfer-Encoding: chunked\r\n"
+                if length is None
+                else f"Content-Length: {length}\r\n"
+            )
         elif body or request.method in ("POST", "PUT", "PATCH"):
             lines.append(f"Content-Length: {len(body or b'')}\r\n")
         lines.append("\r\n")
@@ -250,7 +272,9 @@ class PooledAdapter(BaseAdapter):
         try:
             sent = connection.send(wire[:RECORD], until)
         except TimeoutError as error:
-            raise ConnectTimeout(detail=str(error)) from error  # connected, but there was no time left to send
+            raise ConnectTimeout(
+                detail=str(error)
+            ) from error  # connected, but there was no time left to send
         except OSError as error:
             raise _NothingSent(error) from error
         while sent < len(wire):
@@ -260,7 +284,9 @@ class PooledAdapter(BaseAdapter):
         """The instant of its first byte."""
         data = connection.receive(until)
         first = self._clock.now()
-        pause = Pause(self._clock)  # a service that sends without one would keep every other greenlet waiting
+        pause = Pause(
+            self._clock
+        )  # a service that sends without one would keep every other greenlet waiting
         while data:
             answer.feed(data)
             if answer.done:

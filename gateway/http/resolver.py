@@ -20,7 +20,9 @@ from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, OutOfRes
 from gateway.system import is_exhaustion, out_of_descriptors
 
 MAX_LOOK_UPS = 64  # names looked up at once in one process: threads, of which most do not run
-GOOD_SECONDS = 2.0  # a burst of connections asks once; shorter than any TTL that a failover counts on
+GOOD_SECONDS = (
+    2.0  # a burst of connections asks once; shorter than any TTL that a failover counts on
+)
 
 
 class Address(NamedTuple):
@@ -65,7 +67,9 @@ class Resolver:
     def __init__(self, clock: Clock, look_up: LookUp = system_addresses) -> None:
         self._clock = clock
         self._look_up = look_up
-        self._known: dict[str, tuple[tuple[Address, ...], float]] = {}  # with the instant up to which they are good
+        self._known: dict[
+            str, tuple[tuple[Address, ...], float]
+        ] = {}  # with the instant up to which they are good
         self._under_way: dict[str, Future[_Answer]] = {}
         self._lock = threading.Lock()
 
@@ -100,11 +104,15 @@ class Resolver:
             if running:
                 return running
             if len(self._under_way) >= MAX_LOOK_UPS:
-                raise OutOfResources(detail=f"DNS: {MAX_LOOK_UPS} look-ups of other names have no answer yet")
+                raise OutOfResources(
+                    detail=f"DNS: {MAX_LOOK_UPS} look-ups of other names have no answer yet"
+                )
             mine: Future[_Answer] = Future()
             self._under_way[host] = mine
         try:
-            threading.Thread(target=self._run, args=(host, mine), name="postern-dns", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(host, mine), name="postern-dns", daemon=True
+            ).start()
         except (RuntimeError, MemoryError) as error:
             self._end(host, mine, _Answer(failure=OutOfResources, detail=str(error)))
         return mine
@@ -130,8 +138,12 @@ class Resolver:
 def _failure(error: Exception) -> _Answer:
     if is_exhaustion(error):
         return _Answer(failure=OutOfResources, detail=str(error))
-    if isinstance(error, OSError) and out_of_descriptors():  # the C library then says that there is no such name
-        return _Answer(failure=OutOfResources, detail=f"no descriptor is left to ask with ({error})")
+    if (
+        isinstance(error, OSError) and out_of_descriptors()
+    ):  # the C library then says that there is no such name
+        return _Answer(
+            failure=OutOfResources, detail=f"no descriptor is left to ask with ({error})"
+        )
     return _Answer(detail=str(error))
 
 

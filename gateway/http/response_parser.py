@@ -28,7 +28,9 @@ class TimedResponse(Response):
     :ivar first_byte: seconds from the request to its first byte.
     """
 
-    def __init__(self, request: PreparedRequest, status: int, headers: CaseInsensitiveDict[str], body: bytes) -> None:
+    def __init__(
+        self, request: PreparedRequest, status: int, headers: CaseInsensitiveDict[str], body: bytes
+    ) -> None:
         self.request, self.url = request, request.url or ""
         self.status_code, self.headers = status, headers
         self._content = body
@@ -151,7 +153,9 @@ class Answer:
         length = self.headers.get("content-length")
         if coding is not None:
             if coding.lower() != "chunked" or length is not None:
-                raise BadResponse(detail="a transfer coding nobody asked for, or a length beside one")
+                raise BadResponse(
+                    detail="a transfer coding nobody asked for, or a length beside one"
+                )
             self._chunks = _Chunks(lines_end_in_lf=head.lines_end_in_lf)
         elif length is not None:
             self._left = _length(length)
@@ -219,7 +223,11 @@ class Answer:
     def lost(self, error: OSError) -> Exception:
         """What a broken connection means at this point."""
         detail = f"{type(error).__name__}: {error}"
-        return BadResponse(detail=f"cut short: {detail}") if self._head else ConnectionLost(detail=detail)
+        return (
+            BadResponse(detail=f"cut short: {detail}")
+            if self._head
+            else ConnectionLost(detail=detail)
+        )
 
     def response(self, request: PreparedRequest, pause: Callable[[], None]) -> TimedResponse:
         """The answer, decoded.
@@ -237,7 +245,9 @@ class StreamedAnswer(Answer):
 
     def __init__(self, no_body: bool) -> None:
         super().__init__(no_body, sys.maxsize)
-        self.distrusted = False  # not all of the request was sent: nothing more may be asked on this connection
+        self.distrusted = (
+            False  # not all of the request was sent: nothing more may be asked on this connection
+        )
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -12,7 +12,11 @@ MAX_HEAD_BYTES = 16384  # of the proxy's answer
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: |\r|\n)")
 
 _LOGIN = "it wants a user and password, or others than these"
-_REASONS = {401: _LOGIN, 407: _LOGIN, 403: "its rules forbid it"}  # tinyproxy says 401 to a wrong password
+_REASONS = {
+    401: _LOGIN,
+    407: _LOGIN,
+    403: "its rules forbid it",
+}  # tinyproxy says 401 to a wrong password
 
 
 class Line(Protocol):
@@ -60,5 +64,7 @@ def _head(line: Line, proxy: Proxy, until: float) -> bytes:
         data = line.receive(until)
         head += data
         if not data or len(head) > MAX_HEAD_BYTES:
-            raise ProxyFailed(detail=f"{proxy.name}: {'too long an' if data else 'no whole'} answer to CONNECT")
+            raise ProxyFailed(
+                detail=f"{proxy.name}: {'too long an' if data else 'no whole'} answer to CONNECT"
+            )
     return head

@@ -68,25 +68,45 @@ class Metrics:
         counter = partial(Counter, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry, buckets=BUCKETS)
         named = ("service", "method")
-        self._requests = counter("postern_http_requests", "Requests answered.", ("route", "method", "status"))
-        self._request_seconds = seconds("postern_http_request_duration_seconds", "From request to answer.", ("route",))
-        self._calls = counter(
-            "postern_calls", "Calls ended, by code and by whose fault it was.", (*named, "code", "source")
+        self._requests = counter(
+            "postern_http_requests", "Requests answered.", ("route", "method", "status")
         )
-        self._call_seconds = seconds("postern_call_duration_seconds", "A call with all its attempts and waits.", named)
+        self._request_seconds = seconds(
+            "postern_http_request_duration_seconds", "From request to answer.", ("route",)
+        )
+        self._calls = counter(
+            "postern_calls",
+            "Calls ended, by code and by whose fault it was.",
+            (*named, "code", "source"),
+        )
+        self._call_seconds = seconds(
+            "postern_call_duration_seconds", "A call with all its attempts and waits.", named
+        )
         self._downstream_seconds = seconds(
             "postern_call_downstream_duration_seconds", "What a call spent in attempts.", named
         )
         self.first_byte = seconds(
-            "postern_first_byte_duration_seconds", "From a request to its answer's first byte.", named
+            "postern_first_byte_duration_seconds",
+            "From a request to its answer's first byte.",
+            named,
         )
-        self.attempts = counter("postern_attempts", "Requests to services, as they ended.", (*named, "code"))
-        self.retries = counter("postern_retries", "Attempts made again, by why.", ("service", "reason"))
-        self.fallbacks = counter("postern_fallbacks", "Calls that something else answered.", (*named, "by"))
+        self.attempts = counter(
+            "postern_attempts", "Requests to services, as they ended.", (*named, "code")
+        )
+        self.retries = counter(
+            "postern_retries", "Attempts made again, by why.", ("service", "reason")
+        )
+        self.fallbacks = counter(
+            "postern_fallbacks", "Calls that something else answered.", (*named, "by")
+        )
         self.breaker_transitions = counter(
-            "postern_breaker_transitions", "What breakers changed to, in each worker.", ("service", "at", "state")
+            "postern_breaker_transitions",
+            "What breakers changed to, in each worker.",
+            ("service", "at", "state"),
         )
-        self.limit_hits = counter("postern_limit_hits", "Refusals: caller, quota, concurrency.", ("service", "limit"))
+        self.limit_hits = counter(
+            "postern_limit_hits", "Refusals: caller, quota, concurrency.", ("service", "limit")
+        )
         self.concurrency = Gauge(
             "postern_concurrency_in_use",
             "Attempts under way, of services with a cap.",
@@ -94,10 +114,18 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.cache = counter("postern_cache_answers", "hit, miss, stale, collapsed.", (*named, "outcome"))
-        self.token_renewals = counter("postern_token_renewals", "Credentials fetched.", ("service", "outcome"))
-        self.probes = counter("postern_probes", "Health checks, by how they ended.", ("service", "outcome"))
-        self._reloads = counter("postern_catalog_reloads", "Catalogs taken or refused, in each worker.", ("outcome",))
+        self.cache = counter(
+            "postern_cache_answers", "hit, miss, stale, collapsed.", (*named, "outcome")
+        )
+        self.token_renewals = counter(
+            "postern_token_renewals", "Credentials fetched.", ("service", "outcome")
+        )
+        self.probes = counter(
+            "postern_probes", "Health checks, by how they ended.", ("service", "outcome")
+        )
+        self._reloads = counter(
+            "postern_catalog_reloads", "Catalogs taken or refused, in each worker.", ("outcome",)
+        )
         self.count_request = cache(self._request)  # routes, verbs and statuses are few
 
     def call(self, service: str, method: str) -> CountCall:
@@ -108,7 +136,9 @@ class Metrics:
         def count(code: int, source: str, elapsed: float, downstream: float) -> None:
             increment = by_code.get((code, source))
             if increment is None:
-                increment = by_code[code, source] = self._calls.labels(service, method, str(code), source).inc
+                increment = by_code[code, source] = self._calls.labels(
+                    service, method, str(code), source
+                ).inc
             if not observers:
                 each = [self._call_seconds, self._downstream_seconds]
                 observers[:] = [histogram.labels(service, method).observe for histogram in each]

@@ -43,7 +43,11 @@ class MetricFiles:
     def wait(self, file: MetricFile, error: OSError) -> None:
         """Note that a file has no space."""
         if not self._waiting:
-            self._warn("metrics", problem="new counts are missing until there is space for them", error=str(error))
+            self._warn(
+                "metrics",
+                problem="new counts are missing until there is space for them",
+                error=str(error),
+            )
         self._waiting.add(file)
 
     def go_on(self, file: MetricFile) -> None:
@@ -98,7 +102,9 @@ class MetricFile(MmapedDict):
 
     def _open(self) -> None:
         if not self._path.exists():
-            new = self._path.with_suffix(".new")  # whoever reads the folder sees no file before it is whole
+            new = self._path.with_suffix(
+                ".new"
+            )  # whoever reads the folder sees no file before it is whole
             with new.open("wb") as file:
                 _extend(file.fileno(), FIRST_BYTES)
             new.replace(self._path)

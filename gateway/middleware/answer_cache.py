@@ -14,7 +14,9 @@ from gateway.errors import StoreAway
 from gateway.messages import Call
 from gateway.stores import Store
 
-MOST = 64 * 1024 * 1024  # bytes that one process keeps of what it was answered; beyond them its oldest make room
+MOST = (
+    64 * 1024 * 1024
+)  # bytes that one process keeps of what it was answered; beyond them its oldest make room
 OVERHEAD = 512  # bytes that an answer takes beside its JSON, about
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
 LOOK_EVERY = 1.0  # seconds that a generation is taken as read, so that a hit costs one look into the store, not three

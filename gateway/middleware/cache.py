@@ -18,7 +18,9 @@ from gateway.middleware.fallback import stood_in
 from gateway.middleware.single_flight import Flights, Outcome, Workers
 from gateway.runtime import Handler, Parts
 
-RENEWALS = 16  # renewals in the background at once, in one process; beyond that the next call tries again
+RENEWALS = (
+    16  # renewals in the background at once, in one process; beyond that the next call tries again
+)
 NEVER = math.inf  # seconds: the age of what is not there
 
 
@@ -32,17 +34,25 @@ def cache(method: Method, parts: Parts, following: Handler) -> Handler:
 
 
 class _Cache:
-    def __init__(self, method: Method, policy: CachePolicy, parts: Parts, following: Handler) -> None:
+    def __init__(
+        self, method: Method, policy: CachePolicy, parts: Parts, following: Handler
+    ) -> None:
         self._method, self._policy, self._parts, self._following = method, policy, parts, following
         self._clock = parts.clock
         self._shelf: Shelf = parts.keep("shelf", lambda: Shelf(parts.store, parts.clock))
         self._flights: Flights = parts.keep("flights", lambda: Flights(parts.clock))
         self._workers = Workers(self._shelf, parts.clock)
-        self._outcome = functools.cache(partial(parts.metrics.cache.labels, method.service.name, method.name))
-        self._slots: threading.Semaphore = parts.keep("renewals", lambda: threading.Semaphore(RENEWALS))
+        self._outcome = functools.cache(
+            partial(parts.metrics.cache.labels, method.service.name, method.name)
+        )
+        self._slots: threading.Semaphore = parts.keep(
+            "renewals", lambda: threading.Semaphore(RENEWALS)
+        )
         self._keys = f"cache:{method.full_name}:{declaration(method)}"
         self._alone = not (method.fallback or method.service.backup_url)
-        self._longest = method.deadline if self._alone else 2 * method.deadline + 1  # seconds; each has its own time
+        self._longest = (
+            method.deadline if self._alone else 2 * method.deadline + 1
+        )  # seconds; each has its own time
 
     def handle(self, call: Call) -> Result:
         policy, key = self._policy, self._key(call)
@@ -71,7 +81,9 @@ class _Cache:
 
     def _key(self, call: Call) -> str:
         generation = self._shelf.generation(self._method.full_name)
-        return f"{self._keys}:{generation}:{question(call, by_caller=self._policy.vary == 'caller')}"
+        return (
+            f"{self._keys}:{generation}:{question(call, by_caller=self._policy.vary == 'caller')}"
+        )
 
     def _age(self, kept: Answer | None) -> float:
         """Seconds; by the wall clock, which workers on several machines share, and which may be set back."""
@@ -80,7 +92,11 @@ class _Cache:
     def _told(self, call: Call, answer: Answer, how: str, outcome: str = "") -> Result:
         call.trace.note(self._clock.now(), "cache", outcome or how.lower())
         self._outcome(outcome or how.lower()).inc()
-        call.trace.cache, call.trace.age, call.trace.fallback = how, self._age(answer), answer.fallback
+        call.trace.cache, call.trace.age, call.trace.fallback = (
+            how,
+            self._age(answer),
+            answer.fallback,
+        )
         return Result(answer.data)
 
     def _asking(self, key: str, call: Call, until: float) -> Callable[[], Answer]:
@@ -113,7 +129,9 @@ class _Cache:
             return
         call.trace.note(self._clock.now(), "cache", "renewal begun in the background")
         call = replace(call, timeout=None, deadline=math.inf, trace=Trace())
-        thread = threading.Thread(target=self._renewal, args=(key, flight, call), name="postern-renewal", daemon=True)
+        thread = threading.Thread(
+            target=self._renewal, args=(key, flight, call), name="postern-renewal", daemon=True
+        )
         try:
             thread.start()
         except RuntimeError:  # no more threads to be had; but those aboard count on it

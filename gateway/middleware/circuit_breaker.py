@@ -101,8 +101,14 @@ class CircuitBreaker:
                 return None
             self._in_a_row = self._in_a_row + 1 if failed else 0
             self._window.count(self._clock.now(), self.settings.window, failed)
-            calls, failures = self.seen  # a success opens nothing: the failures before it may be over
-            if failed and calls >= self.settings.min_calls and failures >= self.settings.failure_rate * calls:
+            calls, failures = (
+                self.seen
+            )  # a success opens nothing: the failures before it may be over
+            if (
+                failed
+                and calls >= self.settings.min_calls
+                and failures >= self.settings.failure_rate * calls
+            ):
                 return self._open(self.settings.open_for)
             return None
 
@@ -154,14 +160,20 @@ class _Window:
 # circuit: One service's circuit, shared by all workers: what one of them learns, the others hear of.
 
 FRESH = 0.1  # seconds for which a closed circuit goes by what the store said last
-LOOK = 0.1  # the share of ``open_for`` after which a worker looks again how another's probe has ended
+LOOK = (
+    0.1  # the share of ``open_for`` after which a worker looks again how another's probe has ended
+)
 ELSEWHERE = "another worker's finding"
 
 
 class Circuit:
     def __init__(self, service: Service, parts: Parts, at: str) -> None:
         self.breaker = CircuitBreaker(parts.clock, service.breaker)
-        self._store, self._log, self._transitions = parts.store, parts.log, parts.metrics.breaker_transitions
+        self._store, self._log, self._transitions = (
+            parts.store,
+            parts.log,
+            parts.metrics.breaker_transitions,
+        )
         self._said = {"service": service.name, "at": at}
         self.key = f"breaker:{service.name}:{at}"
         self._clock, self._look_at, self._lock = parts.clock, 0.0, threading.Lock()
@@ -211,7 +223,11 @@ class Circuit:
             self.breaker.give_back(turn)
         if changed:
             calls, failures = self.breaker.seen
-            what = "the one call let through" if turn.probe else f"{failures} of {calls} calls failed, the last"
+            what = (
+                "the one call let through"
+                if turn.probe
+                else f"{failures} of {calls} calls failed, the last"
+            )
             self._tell(changed, f"{what}: {why}")
 
     def _may_look(self) -> bool:
@@ -228,7 +244,9 @@ class Circuit:
         open_for = self.breaker.settings.open_for
         try:
             turn.fence = self._store.acquire(self.key, max(open_for, longest))
-            known = self._store.get(self.key)  # after the lock: whoever had it wrote before letting go
+            known = self._store.get(
+                self.key
+            )  # after the lock: whoever had it wrote before letting go
             if known == b"closed":
                 return None
             if known is None and turn.fence is not None:
@@ -296,7 +314,9 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
     return lambda call: (backup if call.backup else main)(call)
 
 
-def _guarded(circuit: Circuit, method: Method, now: Callable[[], float], following: Handler) -> Handler:
+def _guarded(
+    circuit: Circuit, method: Method, now: Callable[[], float], following: Handler
+) -> Handler:
     circuit.breaker.settings = method.service.breaker
 
     def handle(call: Call) -> Result:
@@ -324,7 +344,9 @@ def _guarded(circuit: Circuit, method: Method, now: Callable[[], float], followi
         except BaseException as error:
             settle(error)
             raise
-        if isinstance(result.data, Stream) and not turn.probe:  # others wait for what the probe says
+        if (
+            isinstance(result.data, Stream) and not turn.probe
+        ):  # others wait for what the probe says
             result.data.at_end(settle)
         else:
             settle(None)

@@ -40,7 +40,9 @@ def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
                 try:
                     result = answer(call, unsent)
                 except GatewayError as other:
-                    call.trace.note(parts.clock.now(), "fallback", f"{name} could not: {other.type}")
+                    call.trace.note(
+                        parts.clock.now(), "fallback", f"{name} could not: {other.type}"
+                    )
                     continue
                 stood_in(parts, method, call, error, call.trace.fallback or name)
                 return result
@@ -89,7 +91,14 @@ def _another(method: Method, parts: Parts) -> StandIn:
             raise InvalidParams(fields=error.messages_dict) from error
         trace = Trace(attempts=call.trace.attempts, events=call.trace.events)
         key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
-        mine = replace(call, service=other.service.name, method=other.name, params=params, vendor_key=key, trace=trace)
+        mine = replace(
+            call,
+            service=other.service.name,
+            method=other.name,
+            params=params,
+            vendor_key=key,
+            trace=trace,
+        )
         result = handler(mine)
         call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
         return result

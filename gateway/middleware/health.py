@@ -120,7 +120,11 @@ class Probes:
         :returns: seconds until the next look is due.
         """
         rest = TICK
-        probed = {_key(service): service for service in self._catalog().services.values() if service.health}
+        probed = {
+            _key(service): service
+            for service in self._catalog().services.values()
+            if service.health
+        }
         if probed:
             if self._leads():
                 self._probe(probed)
@@ -134,7 +138,9 @@ class Probes:
     def _rest(self) -> float:
         """Seconds until the first probe is due; those that are under way tell of their end themselves."""
         now = self._parts.clock.wall()
-        waits = [record.due - now for key, record in self._records.items() if key not in self._asked]
+        waits = [
+            record.due - now for key, record in self._records.items() if key not in self._asked
+        ]
         return max(0.0, min([TICK, *waits]))
 
     def _leads(self) -> bool:
@@ -152,7 +158,10 @@ class Probes:
             return True
         if written or self._fence is None:
             plain = json.loads(written or b"{}")
-            self._records = {key: Record(Standing(verdict, run), due) for key, (verdict, run, due) in plain.items()}
+            self._records = {
+                key: Record(Standing(verdict, run), due)
+                for key, (verdict, run, due) in plain.items()
+            }
         return self._fence is not None
 
     def _probe(self, probed: Mapping[str, Service]) -> None:
@@ -164,10 +173,16 @@ class Probes:
                 continue  # that says nothing about the service
             why = answer.result()
             if key in probed:
-                records[key] = Record(self._judged(probed[key], records[key].standing, why), records[key].due)
+                records[key] = Record(
+                    self._judged(probed[key], records[key].standing, why), records[key].due
+                )
         for key, service in probed.items():
-            if key not in self._asked and not now < records[key].due <= now + self._pause(service, 1.0):
-                records[key] = Record(records[key].standing, now + self._pause(service, self._parts.jitter()))
+            if key not in self._asked and not now < records[key].due <= now + self._pause(
+                service, 1.0
+            ):
+                records[key] = Record(
+                    records[key].standing, now + self._pause(service, self._parts.jitter())
+                )
                 self._asked[key] = self._pool.submit(self._ask, service)
                 self._asked[key].add_done_callback(lambda _: self.interrupt())
         self._records = records
@@ -178,10 +193,15 @@ class Probes:
         """For the others, and for whoever probes next."""
         if self._fence is None:
             return
-        plain = {key: (each.standing.verdict, each.standing.run, each.due) for key, each in self._records.items()}
+        plain = {
+            key: (each.standing.verdict, each.standing.run, each.due)
+            for key, each in self._records.items()
+        }
         with suppress(StoreAway):
             keep = 2 * interval + LEASE
-            if not self._parts.store.set_fenced(self._key, json.dumps(plain).encode(), keep, self._fence):
+            if not self._parts.store.set_fenced(
+                self._key, json.dumps(plain).encode(), keep, self._fence
+            ):
                 self._fence = None
 
     def _judged(self, service: Service, standing: Standing, why: str | None) -> Standing:
@@ -209,7 +229,9 @@ class Probes:
             deadline = self._parts.clock.now() + seconds
             try:
                 answer = channel.send(
-                    HttpRequest("GET", url, health.path, headers=HEADERS), Timeout(seconds, seconds), deadline
+                    HttpRequest("GET", url, health.path, headers=HEADERS),
+                    Timeout(seconds, seconds),
+                    deadline,
                 )
             except OutOfResources:
                 raise

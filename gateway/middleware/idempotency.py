@@ -23,7 +23,11 @@ from gateway.stores import Store
 KEPT = 86400.0  # seconds
 LARGEST = 256 * 1024  # bytes of JSON; a larger answer is not kept
 MARGIN = 2.0  # seconds that a lease goes on beyond the call's time, to record the outcome
-NOT_NOW = ("408", "409", "425")  # vendor codes: "not now", such as "still at work on this key", is no "no"
+NOT_NOW = (
+    "408",
+    "409",
+    "425",
+)  # vendor codes: "not now", such as "still at work on this key", is no "no"
 
 OTHER = "This Idempotency-Key was used for another request; use a new one."
 UNKNOWN = (
@@ -102,7 +106,9 @@ class Idempotency:
                 return _answer(record)
             if record and fence is not None and not use.repeatable:
                 raise Conflict(UNKNOWN)
-            if fence is None or not self._store.set_fenced(name, dump_json({"asked": use.asked}), KEPT, fence):
+            if fence is None or not self._store.set_fenced(
+                name, dump_json({"asked": use.asked}), KEPT, fence
+            ):
                 raise UnderWay(retry_after=1)
             return self._first(name, fence, use, do)
         finally:
@@ -116,7 +122,9 @@ class Idempotency:
         except GatewayError as error:
             if _nothing_done(error, use.trace):
                 with suppress(StoreAway):
-                    self._store.set_fenced(name, b"", use.lease, fence)  # a delete might take a newer one's record
+                    self._store.set_fenced(
+                        name, b"", use.lease, fence
+                    )  # a delete might take a newer one's record
             elif not (use.repeatable and _open(error)):
                 self._keep(name, fence, use, {"error": _told(error)})
             raise
@@ -152,7 +160,11 @@ def _open(error: GatewayError) -> bool:
 
 
 def _told(error: GatewayError) -> Record:
-    return {"kind": type(error).__name__, "message": error.text, **{name: getattr(error, name) for name in _TOLD}}
+    return {
+        "kind": type(error).__name__,
+        "message": error.text,
+        **{name: getattr(error, name) for name in _TOLD},
+    }
 
 
 def _answer(record: Mapping[str, Any]) -> Any:
@@ -193,12 +205,16 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
         if key is None:
             return following(call)
         if method.stream:
-            raise fields_error("Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."])
+            raise fields_error(
+                "Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."]
+            )
         use = Use(caller, key, digest((name, call.params)), lease, repeatable, call.trace)
         mine = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
         result = Result(once.run(use, lambda: following(mine).data))
         call.trace.note(
-            now(), "idempotency", "the first answer, again" if call.trace.replayed else "first use of this key"
+            now(),
+            "idempotency",
+            "the first answer, again" if call.trace.replayed else "first use of this key",
         )
         return result
 
@@ -209,4 +225,6 @@ def _repeatable(method: Method, parts: Parts) -> bool:
     """Whether the method, and the one that stands in for it, may be sent again when nobody knows if they were."""
     if not (method.idempotent or method.idempotency_header):
         return False
-    return not (method.fallback and method.fallback.call) or _repeatable(parts.stand_in(method, parts)[0], parts)
+    return not (method.fallback and method.fallback.call) or _repeatable(
+        parts.stand_in(method, parts)[0], parts
+    )

@@ -85,7 +85,10 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
 
     :raises QuotaSpent: it is used up, or the turn would come after the deadline.
     """
-    declared = ((method.service.name, method.service.rate_limit), (method.full_name, method.rate_limit))
+    declared = (
+        (method.service.name, method.service.rate_limit),
+        (method.full_name, method.rate_limit),
+    )
     buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in declared if rate)
     if not buckets:
         return following
@@ -160,7 +163,9 @@ def _holding(
 
     def hold() -> None:
         nonlocal extended
-        if now() - extended >= seconds / 2 - GRACE:  # the longest silence there may be between two pieces
+        if (
+            now() - extended >= seconds / 2 - GRACE
+        ):  # the longest silence there may be between two pieces
             extended = now()
             counts.extend(key, held, seconds)
 

@@ -43,7 +43,11 @@ def measure(method: Method, parts: Parts, following: Handler) -> Handler:
     service, note = method.service.name, tally_of(parts).note
 
     def handle(call: Call) -> Result:
-        began, code, source = now(), GatewayError.code, GatewayError.source  # the unforeseen is no success
+        began, code, source = (
+            now(),
+            GatewayError.code,
+            GatewayError.source,
+        )  # the unforeseen is no success
         try:
             result = following(call)
             code, source = 0, ""
@@ -78,7 +82,12 @@ class _Log:
     def handle(self, call: Call) -> Result:
         began = self._now()
         # the code, until we know better: the unforeseen is no success
-        attempt = Attempt(code=GatewayError.code, type=GatewayError.type, called=self._method.full_name, began=began)
+        attempt = Attempt(
+            code=GatewayError.code,
+            type=GatewayError.type,
+            called=self._method.full_name,
+            began=began,
+        )
         call.trace.attempts.append(attempt)
         try:
             result = self._following(call)

@@ -119,7 +119,9 @@ class _Retry:
         wait = delay(failures, self._policy.backoff, self._policy.max_backoff, self._parts.jitter())
         return max(wait, error.retry_after or 0.0)
 
-    def _objection(self, call: Call, error: DownstreamError, failures: int, wait: float) -> str | None:
+    def _objection(
+        self, call: Call, error: DownstreamError, failures: int, wait: float
+    ) -> str | None:
         """Why it is not sent again."""
         method, policy = self._method, self._policy
         safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)

@@ -17,7 +17,10 @@ from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError
 from gateway.middleware.answer_cache import LARGEST, Answer, Shelf
 
-FIRST_LOOK, LAST_LOOK = 0.005, 0.1  # seconds between looks whether the leader in another worker is done
+FIRST_LOOK, LAST_LOOK = (
+    0.005,
+    0.1,
+)  # seconds between looks whether the leader in another worker is done
 TOLD_FOR = 5.0  # seconds that the others have to hear what the leader came to
 ASK_YOURSELF = b"{}"
 
@@ -90,7 +93,12 @@ class Workers:
         self._shelf, self._clock = shelf, clock
 
     def join(
-        self, key: str, ask: Ask, kept: Callable[[], Answer | None], ttl: float, times: tuple[float, float]
+        self,
+        key: str,
+        ask: Ask,
+        kept: Callable[[], Answer | None],
+        ttl: float,
+        times: tuple[float, float],
     ) -> Answer:
         """What ``ask`` gives, asked by the first of all workers that want it at once.
 
@@ -131,15 +139,21 @@ class Workers:
             answer = ask()
         except GatewayError as error:
             if self._clock.now() < deadline:
-                self._tell(me, {"error": type(error).__name__, "said": {**vars(error), "detail": None}})
+                self._tell(
+                    me, {"error": type(error).__name__, "said": {**vars(error), "detail": None}}
+                )
             raise
         if not answer.kept:
-            self._tell(me, {"answer": {"data": answer.data, "at": answer.at, "fallback": answer.fallback}})
+            self._tell(
+                me, {"answer": {"data": answer.data, "at": answer.at, "fallback": answer.fallback}}
+            )
         return answer
 
     def _tell(self, me: bytes, word: dict[str, Any]) -> None:
         told = dump_json(word)
-        self._shelf.set(f"led:{me.decode()}", told if len(told) <= LARGEST else ASK_YOURSELF, TOLD_FOR)
+        self._shelf.set(
+            f"led:{me.decode()}", told if len(told) <= LARGEST else ASK_YOURSELF, TOLD_FOR
+        )
 
     def _heard(self, leader: bytes, ask: Ask) -> Answer | None:
         """What this leader left word of; None where it left none."""

@@ -19,7 +19,14 @@ from cryptography import x509
 from gateway.errors import BadResponse, SignatureRejected
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers.rsa import certificates, certified_keys, rsa_public_key, rsa_signed, signing, verifies
+from gateway.signers.rsa import (
+    certificates,
+    certified_keys,
+    rsa_public_key,
+    rsa_signed,
+    signing,
+    verifies,
+)
 from gateway.signers.static import plain
 
 FORM = "application/x-www-form-urlencoded"
@@ -40,7 +47,12 @@ class Alipay:
 
     def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
         self._sign = signing(plain(auth["private_key"]))
-        self._fixed = {"app_id": plain(auth["app_id"]), "charset": "utf-8", "format": "JSON", "sign_type": "RSA2"}
+        self._fixed = {
+            "app_id": plain(auth["app_id"]),
+            "charset": "utf-8",
+            "format": "JSON",
+            "sign_type": "RSA2",
+        }
         self._fixed["version"] = "1.0"
         self._cert_sn: str | None = None
         if "app_cert" not in auth:
@@ -61,7 +73,9 @@ class Alipay:
         fields = _fields(request)
         content = "&".join("=".join(pair) for pair in sorted(query + fields))
         query.append(("sign", self._sign(content.encode())))
-        signed = replace(request, query=tuple(query), body=urlencode(fields, quote_via=quote).encode())
+        signed = replace(
+            request, query=tuple(query), body=urlencode(fields, quote_via=quote).encode()
+        )
         return signed.with_header("Content-Type", f"{FORM};charset=utf-8") if fields else signed
 
     def verify(self, request: HttpRequest, response: HttpResponse) -> None:
@@ -76,13 +90,23 @@ class Alipay:
         if len(wrappers) != 1 or wrappers[0] not in (expected, ERROR):
             raise SignatureRejected(detail=f"the reply has {wrappers!s:.200}, not {expected} alone")
         answer, start, end = members[wrappers[0]]
-        said, sn = (str(members[name][0]) if name in members else "" for name in ("sign", "alipay_cert_sn"))
+        said, sn = (
+            str(members[name][0]) if name in members else "" for name in ("sign", "alipay_cert_sn")
+        )
         if self._cert_sn and sn and sn != self._cert_sn:
-            raise SignatureRejected(detail=f"the reply is signed with certificate {sn:.64}, not with alipay_cert")
+            raise SignatureRejected(
+                detail=f"the reply is signed with certificate {sn:.64}, not with alipay_cert"
+            )
         if not verifies(self._key, said, text[start:end].encode()):
-            codes = [answer.get(name) for name in ("code", "sub_code")] if isinstance(answer, dict) else []
+            codes = (
+                [answer.get(name) for name in ("code", "sub_code")]
+                if isinstance(answer, dict)
+                else []
+            )
             kind = "signature does not verify" if said else "is not signed"
-            raise SignatureRejected(detail=f"the reply's {wrappers[0]:.80} {kind}; it says {codes!s:.120}")
+            raise SignatureRejected(
+                detail=f"the reply's {wrappers[0]:.80} {kind}; it says {codes!s:.120}"
+            )
 
 
 def certificate_sn(certificate: x509.Certificate) -> str:
@@ -124,7 +148,9 @@ def _members(body: bytes) -> tuple[str, dict[str, tuple[Any, int, int]]]:
                 return text, members
             _at(text, at - 1, ",")
     except (ValueError, IndexError, TypeError, RecursionError) as error:
-        raise BadResponse(detail=f"HTTP success, but not a JSON object: {type(error).__name__}") from error
+        raise BadResponse(
+            detail=f"HTTP success, but not a JSON object: {type(error).__name__}"
+        ) from error
 
 
 def _at(text: str, at: int, mark: str = "") -> int:

@@ -18,7 +18,13 @@ from gateway.bodies.spool import Spool
 from gateway.errors import fields_error
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
-from gateway.signers.aws_chunked import DECLARED, DECODED_LENGTH, FRAMED, UNSIGNED_TRAILER, AwsChunked
+from gateway.signers.aws_chunked import (
+    DECLARED,
+    DECODED_LENGTH,
+    FRAMED,
+    UNSIGNED_TRAILER,
+    AwsChunked,
+)
 from gateway.signers.static import plain
 from gateway.signers.templates import moment, sorted_query
 
@@ -63,9 +69,14 @@ class AwsSigV4:
             as_it_is = declared == UNSIGNED_TRAILER and self._unsigned and not self._in_query
             return request if as_it_is else _unframed(request)
         if declared.startswith("STREAMING-"):
-            raise fields_error(DECLARED, ["Cannot be signed by another; send the body in one piece."])
+            raise fields_error(
+                DECLARED, ["Cannot be signed by another; send the body in one piece."]
+            )
         if "aws-chunked" in (request.header("Content-Encoding") or "").lower():
-            raise fields_error("Content-Encoding", [f"aws-chunked is taken only where {DECLARED} declares it, too."])
+            raise fields_error(
+                "Content-Encoding",
+                [f"aws-chunked is taken only where {DECLARED} declares it, too."],
+            )
         return request
 
     def spools(self, request: HttpRequest) -> bool:
@@ -74,14 +85,22 @@ class AwsSigV4:
 
     def _without_proof(self, request: HttpRequest) -> HttpRequest:
         dropped = SDKS_PROOF | ({"authorization", DECLARED.lower()} if self._in_query else set())
-        headers = {name: text for name, text in request.headers.items() if name.lower() not in dropped}
-        query = tuple(pair for pair in request.query if pair[0].lower() not in SDKS_PROOF | {DECLARED.lower()})
+        headers = {
+            name: text for name, text in request.headers.items() if name.lower() not in dropped
+        }
+        query = tuple(
+            pair for pair in request.query if pair[0].lower() not in SDKS_PROOF | {DECLARED.lower()}
+        )
         return replace(request, headers=headers, query=query)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         at = moment(request.at).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
-        return self._presigned(request, at, scope) if self._in_query else self._with_header(request, at, scope)
+        return (
+            self._presigned(request, at, scope)
+            if self._in_query
+            else self._with_header(request, at, scope)
+        )
 
     def _with_header(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
         declared = request.header(DECLARED) or ""
@@ -117,9 +136,13 @@ class AwsSigV4:
             ("X-Amz-SignedHeaders", ";".join(headers)),
             *((("X-Amz-Security-Token", self._token),) if self._token else ()),
         )
-        return request.with_query(("X-Amz-Signature", self._signature(request, headers, payload, scope, at)))
+        return request.with_query(
+            ("X-Amz-Signature", self._signature(request, headers, payload, scope, at))
+        )
 
-    def _signature(self, request: HttpRequest, headers: Mapping[str, str], payload: str, scope: str, at: str) -> str:
+    def _signature(
+        self, request: HttpRequest, headers: Mapping[str, str], payload: str, scope: str, at: str
+    ) -> str:
         if self._secret == STARS:
             return STARS
         path = request.full_path
@@ -135,7 +158,9 @@ class AwsSigV4:
             ]
         )
         hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
-        return hmac.digest(self._day_key(scope), f"{ALGORITHM}\n{at}\n{scope}\n{hashed}".encode(), "sha256").hex()
+        return hmac.digest(
+            self._day_key(scope), f"{ALGORITHM}\n{at}\n{scope}\n{hashed}".encode(), "sha256"
+        ).hex()
 
     def _day_key(self, scope: str) -> bytes:
         known, key = self._key
@@ -161,7 +186,9 @@ def _unframed(request: HttpRequest) -> HttpRequest:
     if length is not None and not re.fullmatch("[0-9]{1,18}", length):
         raise fields_error(DECODED_LENGTH, ["Must be a number of bytes."])
     of_framing = {DECLARED.lower(), DECODED_LENGTH.lower(), "x-amz-trailer", "content-encoding"}
-    headers = {name: text for name, text in request.headers.items() if name.lower() not in of_framing}
+    headers = {
+        name: text for name, text in request.headers.items() if name.lower() not in of_framing
+    }
     encodings = [coding.strip() for coding in (request.header("Content-Encoding") or "").split(",")]
     if encodings := [coding for coding in encodings if coding and coding.lower() != "aws-chunked"]:
         headers["Content-Encoding"] = ", ".join(encodings)
@@ -174,8 +201,13 @@ def _unframed(request: HttpRequest) -> HttpRequest:
 
 def _covered(request: HttpRequest) -> dict[str, str]:
     """The headers that are signed, by lower-case name, in order, runs of spaces as one."""
-    headers = {"host": request.host} | {name.lower(): text for name, text in request.headers.items()}
-    return {name: re.sub(" +", " ", headers[name].strip()) for name in sorted(headers.keys() - NOT_SIGNED)}
+    headers = {"host": request.host} | {
+        name.lower(): text for name, text in request.headers.items()
+    }
+    return {
+        name: re.sub(" +", " ", headers[name].strip())
+        for name in sorted(headers.keys() - NOT_SIGNED)
+    }
 
 
 def _without_dots(path: str) -> str:

@@ -36,7 +36,10 @@ class Digest:
         self._base64, self._upper = auth.get("encoding") == "base64", auth.get("case") == "upper"
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        added = {name: fill(lambda fact_name: self._fact(request, fact_name)).decode() for name, fill in self._add}
+        added = {
+            name: fill(lambda fact_name: self._fact(request, fact_name)).decode()
+            for name, fill in self._add
+        }
         request = self._put(request, added)
         signature = self._signature(request)
         if self._place == "header":
@@ -46,7 +49,11 @@ class Digest:
     def _put(self, request: HttpRequest, more: Mapping[str, str]) -> HttpRequest:
         if not more:
             return request
-        return request.with_query(*more.items()) if self._place == "query" else request.with_fields(more)
+        return (
+            request.with_query(*more.items())
+            if self._place == "query"
+            else request.with_fields(more)
+        )
 
     def _fact(self, request: HttpRequest, name: str) -> bytes:
         if name == "secret":
@@ -55,13 +62,21 @@ class Digest:
 
     def _params(self, request: HttpRequest) -> bytes:
         pairs = tuple(sorted(pair for pair in values_of(request) if pair[1] or self._empty))
-        shown = quoted(pairs) if self._quoted else [f"{name}{self._equals}{value}" for name, value in pairs]
+        shown = (
+            quoted(pairs)
+            if self._quoted
+            else [f"{name}{self._equals}{value}" for name, value in pairs]
+        )
         return self._between.join(shown).encode()
 
     def _signature(self, request: HttpRequest) -> str:
         if self._secret == STARS.encode():
             return STARS
         text = self._sign(lambda name: self._fact(request, name))
-        made = hmac.digest(self._secret, text, self._hash) if self._keyed else hashlib.new(self._hash, text).digest()
+        made = (
+            hmac.digest(self._secret, text, self._hash)
+            if self._keyed
+            else hashlib.new(self._hash, text).digest()
+        )
         shown = base64.b64encode(made).decode() if self._base64 else made.hex()
         return shown.upper() if self._upper else shown

@@ -65,8 +65,14 @@ class Hmac:
         for place, name, fill in outputs:
             text = fill(facts).decode("latin-1" if place == "headers" else "utf-8")
             if place == "headers" and not text.isprintable():
-                raise CredentialError(detail=f"auth.headers.{name} would be more than one line of text")
-            request = request.with_header(name, text) if place == "headers" else request.with_query((name, text))
+                raise CredentialError(
+                    detail=f"auth.headers.{name} would be more than one line of text"
+                )
+            request = (
+                request.with_header(name, text)
+                if place == "headers"
+                else request.with_query((name, text))
+            )
         return request
 
     def fact(self, facts: _Facts, name: str) -> bytes:
@@ -82,7 +88,9 @@ class Hmac:
         return fact(facts.request, name)
 
     def _covered(self, request: HttpRequest) -> dict[str, str]:
-        headers = {"host": request.host} | {name.lower(): text for name, text in request.headers.items()}
+        headers = {"host": request.host} | {
+            name.lower(): text for name, text in request.headers.items()
+        }
         return {
             name: text
             for name, text in headers.items()
@@ -145,5 +153,9 @@ def filled(auth: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **below,
         **given,
-        **{key: {**each, **given[key]} for key, each in below.items() if isinstance(each, Mapping) and key in given},
+        **{
+            key: {**each, **given[key]}
+            for key, each in below.items()
+            if isinstance(each, Mapping) and key in given
+        },
     }

@@ -56,7 +56,9 @@ ALGORITHMS: Mapping[str, tuple[type[Any], str, Callable[[Any], Sign]]] = {
 }
 
 
-@lru_cache(256)  # texts; a catalog is read anew with every change, and reading an RSA key costs tens of ms
+@lru_cache(
+    256
+)  # texts; a catalog is read anew with every change, and reading an RSA key costs tens of ms
 def signing(algorithm: str, pem: str) -> Sign:
     """What signs with this key (PEM, unencrypted); ECDSA gives r and s, 32 bytes each.
 
@@ -67,7 +69,9 @@ def signing(algorithm: str, pem: str) -> Sign:
         key = cast(Any, load_pem_private_key(pem.encode(), password=None))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("must be a private key, PEM, without a password") from None
-    if not isinstance(key, kind) or (kind is ec.EllipticCurvePrivateKey and key.curve.name != "secp256r1"):
+    if not isinstance(key, kind) or (
+        kind is ec.EllipticCurvePrivateKey and key.curve.name != "secp256r1"
+    ):
         raise ValueError(f"must be {called} for {algorithm}")
     return make(key)
 
@@ -102,7 +106,9 @@ class HttpSignature:
             request = request.with_header("Content-Digest", f"{self._digest}={_coded(digest)}")
         declared, base = self.base(request)
         request = request.with_header("Signature-Input", f"{self._label}={declared}")
-        return request.with_header("Signature", f"{self._label}={self._made(base.encode('latin-1'))}")
+        return request.with_header(
+            "Signature", f"{self._label}={self._made(base.encode('latin-1'))}"
+        )
 
     def base(self, request: HttpRequest) -> tuple[str, str]:
         """``@signature-params``, and the signature base that ends with it (section 2.5)."""
@@ -115,8 +121,13 @@ class HttpSignature:
             "tag": f'"{self._tag}"',
         }
         names = [_identifier(each) for each in self._components]
-        declared = f"({' '.join(names)})" + "".join(f";{name}={given[name]}" for name in self._parameters)
-        lines = [f"{name}: {_value(request, each)}" for name, each in zip(names, self._components, strict=True)]
+        declared = f"({' '.join(names)})" + "".join(
+            f";{name}={given[name]}" for name in self._parameters
+        )
+        lines = [
+            f"{name}: {_value(request, each)}"
+            for name, each in zip(names, self._components, strict=True)
+        ]
         return declared, "\n".join([*lines, f'"@signature-params": {declared}'])
 
 
@@ -150,7 +161,9 @@ def _value(request: HttpRequest, component: str) -> str:
         return str(len(request.body))
     value = request.header(component)
     if value is None:
-        raise CredentialError(detail=f"the request has no {component}, which auth.components says to sign")
+        raise CredentialError(
+            detail=f"the request has no {component}, which auth.components says to sign"
+        )
     return value.strip()
 
 
@@ -159,7 +172,9 @@ def _query_param(request: HttpRequest, component: str) -> str:
     wanted = component.partition('name="')[2].removesuffix('"')
     values = [_form_quoted(value) for name, value in request.query if _form_quoted(name) == wanted]
     if len(values) != 1:
-        raise CredentialError(detail=f"the request has {len(values)} of the query parameter {wanted}, must have one")
+        raise CredentialError(
+            detail=f"the request has {len(values)} of the query parameter {wanted}, must have one"
+        )
     return values[0]
 
 
@@ -183,7 +198,9 @@ _DERIVED: Mapping[str, Callable[[HttpRequest], str]] = {
     "@method": lambda request: request.verb,
     "@authority": _authority,
     "@scheme": lambda request: urlsplit(request.base_url).scheme,
-    "@target-uri": lambda request: f"{urlsplit(request.base_url).scheme}://{request.host}{_request_target(request)}",
+    "@target-uri": lambda request: (
+        f"{urlsplit(request.base_url).scheme}://{request.host}{_request_target(request)}"
+    ),
     "@request-target": _request_target,
     "@path": lambda request: request.full_path,
     "@query": _query,

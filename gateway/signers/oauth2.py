@@ -36,10 +36,14 @@ def granted(response: HttpResponse, life: float, code: str) -> tuple[Secret, flo
     token = answer.get("access_token") if isinstance(answer, dict) else None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
         why = answer.get(code) if isinstance(answer, dict) else None
-        raise CredentialError(detail=f"token answer: HTTP {response.status}, {code} {str(why)[:80]}")
+        raise CredentialError(
+            detail=f"token answer: HTTP {response.status}, {code} {str(why)[:80]}"
+        )
     kind = str(answer.get("token_type", "bearer"))
     if kind.lower() != "bearer":
-        raise CredentialError(detail=f"token answer: token_type {kind[:80]}, which is not sent as a bearer's")
+        raise CredentialError(
+            detail=f"token answer: token_type {kind[:80]}, which is not sent as a bearer's"
+        )
     seconds = answer.get("expires_in")
     if isinstance(seconds, str) and _SECONDS.fullmatch(seconds):  # Microsoft's v1 endpoint
         seconds = int(seconds)
@@ -49,7 +53,9 @@ def granted(response: HttpResponse, life: float, code: str) -> tuple[Secret, flo
 
 # oauth2: OAuth 2.0 client credentials (RFC 6749, 4.4): a token fetched with id and secret, sent as Bearer (RFC 6750).
 
-DEFAULT_LIFE = 600.0  # seconds, where the answer does not say: it is seldom shorter, and a 401 renews at once
+DEFAULT_LIFE = (
+    600.0  # seconds, where the answer does not say: it is seldom shorter, and a 401 renews at once
+)
 
 
 class OAuth2ClientCredentials:
@@ -59,7 +65,10 @@ class OAuth2ClientCredentials:
     reads_body = reads_query = False
 
     def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
-        client = {"client_id": plain(auth["client_id"]), "client_secret": plain(auth["client_secret"])}
+        client = {
+            "client_id": plain(auth["client_id"]),
+            "client_secret": plain(auth["client_secret"]),
+        }
         asked = {name: plain(auth[name]) for name in ("scope", "audience") if name in auth}
         extra = {name: plain(value) for name, value in auth.get("extra", {}).items()}
         form = {"grant_type": "client_credentials", **asked, **extra}
@@ -72,11 +81,15 @@ class OAuth2ClientCredentials:
         if auth.get("client_auth") == "body":
             form |= client
         else:  # both form-encoded before they are joined (2.3.1)
-            coded = b64encode(":".join(quote(each, safe="") for each in client.values()).encode()).decode()
+            coded = b64encode(
+                ":".join(quote(each, safe="") for each in client.values()).encode()
+            ).decode()
             self.secrets = (Secret(coded),)
             headers["Authorization"] = "Basic " + coded
         host, path = _split(plain(auth["token_url"]), base_url)
-        self._request = HttpRequest("POST", host, path, (), headers, urlencode(form, quote_via=quote).encode())
+        self._request = HttpRequest(
+            "POST", host, path, (), headers, urlencode(form, quote_via=quote).encode()
+        )
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", "Bearer " + token.reveal())
@@ -113,7 +126,11 @@ class AppSecret:
         return request.with_query(("access_token", token.reveal()))
 
     def token_request(self) -> HttpRequest:
-        query = (("grant_type", "client_credential"), ("appid", self._app_id), ("secret", self._secret))
+        query = (
+            ("grant_type", "client_credential"),
+            ("appid", self._app_id),
+            ("secret", self._secret),
+        )
         return HttpRequest("GET", self._base_url, self._path, query)
 
     def read_token(self, response: HttpResponse) -> tuple[Secret, float]:

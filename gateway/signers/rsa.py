@@ -27,7 +27,9 @@ from gateway.masking import STARS
 # keys: RSA keys and certificates out of text: PEM, or the bare base64 that Alipay's tools give. Each text is read once.
 
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
-_RSA_SIGNATURES = "1.2.840.113549.1.1."  # the object identifiers under which RSA's signature algorithms stand
+_RSA_SIGNATURES = (
+    "1.2.840.113549.1.1."  # the object identifiers under which RSA's signature algorithms stand
+)
 KEPT = 256  # texts; a catalog is read anew with every change, and reading a private key costs tens of ms
 
 
@@ -116,17 +118,26 @@ def readable(read: Callable[[str], Any], say: str) -> Callable[[str], None]:
         try:
             read(text)
         except ValueError:
-            raise ValidationError(say) from None  # not even the library's words: they may quote the key
+            raise ValidationError(
+                say
+            ) from None  # not even the library's words: they may quote the key
 
     return check
 
 
 RSA_PRIVATE_KEY = readable(
-    rsa_private_key, "must be an unencrypted RSA private key, PEM or bare base64, such as ${file:/run/secrets/key.pem}"
+    rsa_private_key,
+    "must be an unencrypted RSA private key, PEM or bare base64, such as ${file:/run/secrets/key.pem}",
 )
-RSA_PUBLIC_KEY = readable(rsa_public_key, "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64")
-ROOT_CERTIFICATES = readable(rsa_signed, "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt")
-RSA_CERTIFICATES = readable(certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}")
+RSA_PUBLIC_KEY = readable(
+    rsa_public_key, "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64"
+)
+ROOT_CERTIFICATES = readable(
+    rsa_signed, "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt"
+)
+RSA_CERTIFICATES = readable(
+    certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}"
+)
 
 
 # rsa: SHA256withRSA (RSASSA-PKCS1-v1_5, RFC 8017, 8.2) in base64, as Alipay and WeChat Pay use it both ways.

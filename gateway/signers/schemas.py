@@ -89,7 +89,9 @@ class HmacAuth(Strict):
     derive = fields.List(text(), validate=validate.Length(min=1))
     sign = text()
     encoding = text(validate=one_of("hex", "base64"))
-    signed_headers = fields.List(text(validate=validate.Regexp(r"[a-z0-9*_-]+\Z", error="must be in lower case")))
+    signed_headers = fields.List(
+        text(validate=validate.Regexp(r"[a-z0-9*_-]+\Z", error="must be in lower case"))
+    )
     values = NamedMap(text(), NAME)
     headers = NamedMap(text(), SETTABLE_HEADER)
     query = NamedMap(text())
@@ -99,9 +101,13 @@ class HmacAuth(Strict):
         _check_base64(data)
         auth = filled(data)
         if "sign" not in auth:
-            raise ValidationError(f"missing; say what is signed, or a preset: {', '.join(PRESETS)}", "sign")
+            raise ValidationError(
+                f"missing; say what is signed, or a preset: {', '.join(PRESETS)}", "sign"
+            )
         values = auth.get("values", {})
-        known = {*REQUEST_FACTS, *values, "secret", "signed_headers", "canonical_headers"} - {"params"}
+        known = {*REQUEST_FACTS, *values, "secret", "signed_headers", "canonical_headers"} - {
+            "params"
+        }
         known |= {"key_id"} & auth.keys()
         for each in auth.get("derive", []):
             _complain_of(each, known, "derive")
@@ -118,7 +124,9 @@ class HmacAuth(Strict):
             raise ValidationError("what is signed cannot have the {signature} in it", "sign")
         outputs = [*auth.get("headers", {}).values(), *auth.get("query", {}).values()]
         if not any("signature" in reach({**values, "": each}, "") for each in outputs):
-            raise ValidationError("missing; say where the {signature} goes, in headers or query", "headers")
+            raise ValidationError(
+                "missing; say where the {signature} goes, in headers or query", "headers"
+            )
 
     @post_load
     def with_preset(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -130,7 +138,11 @@ def _needed(auth: Mapping[str, Any], key: str) -> set[str]:
     for name in values:
         reach(values, name)
     given = auth.get(key, [])
-    return {name for each in ([given] if isinstance(given, str) else given) for name in reach({**values, "": each}, "")}
+    return {
+        name
+        for each in ([given] if isinstance(given, str) else given)
+        for name in reach({**values, "": each}, "")
+    }
 
 
 class AwsAuth(Strict):
@@ -147,7 +159,9 @@ class AwsAuth(Strict):
     @validates_schema
     def fits(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if "expires" in data and data.get("in_") != "query":
-            raise ValidationError("only what is signed in the query expires; add in: query", "expires")
+            raise ValidationError(
+                "only what is signed in the query expires; add in: query", "expires"
+            )
         if data.get("expires", 1) > 604800:
             raise ValidationError("must be at most 604800 (a week)", "expires")
 
@@ -155,21 +169,31 @@ class AwsAuth(Strict):
 class HttpSignatureAuth(Strict):
     type = text()
     key_id = text(
-        required=True, validate=validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
+        required=True,
+        validate=validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes"),
     )
     algorithm = text(
         required=True,
-        validate=one_of("hmac-sha256", "ed25519", "ecdsa-p256-sha256", "rsa-pss-sha512", "rsa-v1_5-sha256"),
+        validate=one_of(
+            "hmac-sha256", "ed25519", "ecdsa-p256-sha256", "rsa-pss-sha512", "rsa-v1_5-sha256"
+        ),
     )
     secret = text()
     secret_encoding = text(validate=one_of("text", "base64"))
     private_key = text()
     components = fields.List(text(validate=COMPONENT))
     parameters = fields.List(
-        text(validate=one_of("created", "expires", "nonce", "keyid", "alg", "tag")), validate=validate.Length(min=1)
+        text(validate=one_of("created", "expires", "nonce", "keyid", "alg", "tag")),
+        validate=validate.Length(min=1),
     )
-    label = text(validate=validate.Regexp(r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1"))
-    tag = text(validate=validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes"))
+    label = text(
+        validate=validate.Regexp(
+            r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1"
+        )
+    )
+    tag = text(
+        validate=validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
+    )
     expires = whole(1)
     digest = text(validate=one_of("sha-256", "sha-512"))
 
@@ -241,7 +265,9 @@ class OAuth2ClientCredentialsAuth(Strict):
     client_secret = text(required=True)
     token_url = text(
         required=True,
-        validate=validate.Regexp(TOKEN_URL.regex.pattern, error="must be a path, or a URL without query"),
+        validate=validate.Regexp(
+            TOKEN_URL.regex.pattern, error="must be a path, or a URL without query"
+        ),
     )
     client_auth = text(validate=one_of("basic", "body"))
     scope = text()

@@ -44,7 +44,9 @@ class ApiKey:
         self._pair = (plain(auth["name"]), plain(auth["value"]))
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        return request.with_query(self._pair) if self._in_query else request.with_header(*self._pair)
+        return (
+            request.with_query(self._pair) if self._in_query else request.with_header(*self._pair)
+        )
 
 
 class Basic:

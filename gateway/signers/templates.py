@@ -57,7 +57,9 @@ def reach(templates: dict[str, str], start: str, seen: tuple[str, ...] = ()) -> 
     if start in seen:
         raise ValueError(start)
     found = names_in(templates[start])
-    return found.union(*(reach(templates, each, (*seen, start)) for each in found & templates.keys()))
+    return found.union(
+        *(reach(templates, each, (*seen, start)) for each in found & templates.keys())
+    )
 
 
 # facts: What is known of one request, by name, and templates that are filled with it. Everything is bytes, as it is
@@ -83,7 +85,10 @@ FILTERS: Mapping[str, Callable[[bytes], bytes]] = {
 
 def template(text: str) -> Template:
     """A function that fills the template; cut up once, here."""
-    parts = [(before.encode(), name, [FILTERS[each] for each in filters]) for before, name, filters in pieces(text)]
+    parts = [
+        (before.encode(), name, [FILTERS[each] for each in filters])
+        for before, name, filters in pieces(text)
+    ]
 
     def fill(facts: Facts) -> bytes:
         made = []
@@ -114,7 +119,9 @@ _READ: Mapping[str, Callable[[HttpRequest], str]] = {
     "iso8601": lambda request: moment(request.at).strftime("%Y-%m-%dT%H:%M:%SZ"),
     "date": lambda request: moment(request.at).strftime("%Y-%m-%d"),
     "http_date": lambda request: formatdate(int(request.at), usegmt=True),
-    "china_time": lambda request: moment(request.at).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S"),
+    "china_time": lambda request: (
+        moment(request.at).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
+    ),
 }
 
 
@@ -130,7 +137,8 @@ def fact(request: HttpRequest, name: str) -> bytes:
 def sorted_query(pairs: Iterable[tuple[str, str]]) -> str:
     """As it is sent, in the order of the quoted names and then values, as AWS and those after it have it."""
     return "&".join(
-        f"{name}={value}" for name, value in sorted((quote(n, safe=""), quote(v, safe="")) for n, v in pairs)
+        f"{name}={value}"
+        for name, value in sorted((quote(n, safe=""), quote(v, safe="")) for n, v in pairs)
     )
 
 

@@ -53,7 +53,11 @@ class SharedTokens:
             return None
         try:
             told = load_json(record)
-            value, renew_at, expires_at = Secret(told["value"]), float(told["renew_at"]), float(told["expires_at"])
+            value, renew_at, expires_at = (
+                Secret(told["value"]),
+                float(told["renew_at"]),
+                float(told["expires_at"]),
+            )
         except (ValueError, TypeError, KeyError):
             return None  # another version's
         renew_at += self._jitter() * SPREAD * (expires_at - renew_at)
@@ -110,7 +114,9 @@ class _Slot:
         """Whether it is what the vendor refused, or older. The same text given out once more is another token."""
         if self.refused is None:
             return False
-        return token.expires_at < self.refused.expires_at + (SAME if token.value == self.refused.value else 0)
+        return token.expires_at < self.refused.expires_at + (
+            SAME if token.value == self.refused.value else 0
+        )
 
     def good(self, found: Token | None, now: float) -> Token | None:
         return found if found and now < found.expires_at and not self.has_refused(found) else None
@@ -133,13 +139,17 @@ class Tokens:
     :param jitter: evenly random, 0 up to 1; spreads the workers' early renewals.
     """
 
-    def __init__(self, clock: Clock, store: Store, masker: Masker, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, clock: Clock, store: Store, masker: Masker, jitter: Callable[[], float]
+    ) -> None:
         self._clock, self._masker = clock, masker
         self._shared = SharedTokens(store, clock, jitter)
         self._lock = threading.Lock()
         self._slots: dict[str, _Slot] = {}
 
-    def get(self, name: str, fetch: Fetch, deadline: float, note: Note = lambda how: None) -> Secret:
+    def get(
+        self, name: str, fetch: Fetch, deadline: float, note: Note = lambda how: None
+    ) -> Secret:
         """A token that has not expired.
 
         :param fetch: asks the vendor; gives the token and the seconds it lives.
@@ -190,7 +200,9 @@ class Tokens:
             for name in self._slots.keys() - set(names):
                 del self._slots[name]
 
-    def _renew(self, name: str, slot: _Slot, mine: Future[Token | GatewayError], asked: _Asked) -> Token:
+    def _renew(
+        self, name: str, slot: _Slot, mine: Future[Token | GatewayError], asked: _Asked
+    ) -> Token:
         try:
             token = self._newest(name, slot, asked)
         except BaseException as error:
@@ -228,7 +240,9 @@ class Tokens:
                 raise DeadlineExceeded
             self._clock.sleep(min(LOOK, left))
 
-    def _holding(self, fence: int, name: str, slot: _Slot, asked: _Asked, usable: Token | None) -> Token:
+    def _holding(
+        self, fence: int, name: str, slot: _Slot, asked: _Asked, usable: Token | None
+    ) -> Token:
         """Fetch one under the lock, unless somebody did just before."""
         try:
             token = self._newer(name, slot)

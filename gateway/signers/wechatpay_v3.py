@@ -19,7 +19,9 @@ from gateway.signers.rsa import certified_keys, rsa_public_key, signing, verifie
 from gateway.signers.static import plain
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
-WINDOW = 300  # seconds by which a reply's time may differ from our request's; an older one is a replay
+WINDOW = (
+    300  # seconds by which a reply's time may differ from our request's; an older one is a replay
+)
 
 
 class WeChatPayV3:
@@ -41,7 +43,9 @@ class WeChatPayV3:
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         target, timestamp = urlsplit(request.base_url).path + request.target, str(int(request.at))
-        signature = self._sign(_lines(request.verb, target, timestamp, request.nonce) + request.body + b"\n")
+        signature = self._sign(
+            _lines(request.verb, target, timestamp, request.nonce) + request.body + b"\n"
+        )
         proof = {
             "mchid": self._mch_id,
             "nonce_str": request.nonce,
@@ -60,18 +64,25 @@ class WeChatPayV3:
         """
         if not 200 <= response.status < 300:
             return
-        said = {name: response.headers.get(f"Wechatpay-{name}", "") for name in ("Timestamp", "Nonce", "Signature")}
+        said = {
+            name: response.headers.get(f"Wechatpay-{name}", "")
+            for name in ("Timestamp", "Nonce", "Signature")
+        }
         serial = response.headers.get("Wechatpay-Serial", "")
         key = self._keys.get(serial) or self._keys.get(serial.lstrip("0").upper())
         if key is None:
-            raise SignatureRejected(detail=f"the reply is signed with {serial[:64] or 'nothing'}, which we do not have")
+            raise SignatureRejected(
+                detail=f"the reply is signed with {serial[:64] or 'nothing'}, which we do not have"
+            )
         message = _lines(said["Timestamp"], said["Nonce"]) + response.body + b"\n"
         if not verifies(key, said["Signature"], message):
             raise SignatureRejected(detail="the reply's signature does not verify")
         at = said["Timestamp"]
         off = abs(request.at - float(at)) if at.isdecimal() else math.inf
         if off > WINDOW:
-            raise SignatureRejected(detail=f"the reply was signed {off:.0f} s away from the request")
+            raise SignatureRejected(
+                detail=f"the reply was signed {off:.0f} s away from the request"
+            )
 
 
 def _lines(*lines: str) -> bytes:

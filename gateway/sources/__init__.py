@@ -13,10 +13,15 @@ from gateway.sources.nacos import Nacos
 
 __all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopping", "open_source"]
 
-_KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Source]] = {"consul": Consul, "nacos": Nacos}
+_KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Source]] = {
+    "consul": Consul,
+    "nacos": Nacos,
+}
 
 
-def open_source(text: str, env: Mapping[str, str], clock: Clock, masker: Masker, aside: Aside = in_thread) -> Source:
+def open_source(
+    text: str, env: Mapping[str, str], clock: Clock, masker: Masker, aside: Aside = in_thread
+) -> Source:
     """The source that ``CATALOG`` names.
 
     :param env: where tokens and passwords may stand that the address does not have.

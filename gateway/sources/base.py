@@ -101,14 +101,18 @@ class Address:
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port or PORTS[kind]
-            options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+            options = dict(
+                parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+            )
         except ValueError:
             raise AddressError(shape) from None
         key = unquote(parts.path[1:])
         if not host or not key or parts.username is not None or parts.fragment:
             raise AddressError(shape)
         if wrong := [name for name in options if name not in OPTIONS[kind]]:
-            raise AddressError(f"{shape}, with {', '.join(OPTIONS[kind])} in its query; not {wrong[0][:40]!r}")
+            raise AddressError(
+                f"{shape}, with {', '.join(OPTIONS[kind])} in its query; not {wrong[0][:40]!r}"
+            )
         if options.get("tls", "false") not in ("true", "false"):
             raise AddressError(f"{shape}; tls must be true or false")
         return cls(kind, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", key, options)
@@ -120,7 +124,9 @@ class Address:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        return tuple(Secret(self.options[name]) for name in SECRET_OPTIONS if self.options.get(name))
+        return tuple(
+            Secret(self.options[name]) for name in SECRET_OPTIONS if self.options.get(name)
+        )
 
     @property
     def url(self) -> str:

@@ -21,11 +21,16 @@ class Consul:
     away = True
     label = "consul"
 
-    def __init__(self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker) -> None:
+    def __init__(
+        self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker
+    ) -> None:
         self.name = address.name
         self._server = Server(address, self.label, clock)
         self._path = f"/v1/kv/{quote(address.key)}"
-        self._query = {"raw": "", **{name: address.options[name] for name in ("dc", "ns") if name in address.options}}
+        self._query = {
+            "raw": "",
+            **{name: address.options[name] for name in ("dc", "ns") if name in address.options},
+        }
         token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
         masker.register(Secret(token))
         self._headers = {"X-Consul-Token": token} if token else {}
@@ -38,7 +43,9 @@ class Consul:
         seen, self._index = self._index, 0  # whatever fails now, the next question is not held back
         # The server adds up to a sixteenth to the wait, so that its clients do not come back all at once.
         wait = {"index": str(seen), "wait": f"{WAIT}s"} if seen else {}
-        response = self._server.get(self._path, {**self._query, **wait}, self._headers, WAIT * 17 / 16 if seen else 0)
+        response = self._server.get(
+            self._path, {**self._query, **wait}, self._headers, WAIT * 17 / 16 if seen else 0
+        )
         if response.status in (200, 404):
             self._index = _next_index(response, seen)
         return self._server.text_of(response)

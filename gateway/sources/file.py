@@ -18,8 +18,12 @@ READ_SECONDS = 5.0
 
 EVERY = 1.0  # seconds between looks
 LOOKS_BEFORE_ANEW = 10  # at a file that has not changed, before its text is given again
-WRITTEN = 0.3  # seconds for which nobody may have written to a file for it to count as written to its end
-REPLACED = 0.05  # the same for one that took another's place: most are renamed, and whole from the first
+WRITTEN = (
+    0.3  # seconds for which nobody may have written to a file for it to count as written to its end
+)
+REPLACED = (
+    0.05  # the same for one that took another's place: most are renamed, and whole from the first
+)
 
 
 class _Stamp(NamedTuple):
@@ -68,7 +72,13 @@ class File:
         while True:
             looks += 1
             stamp = self._stamp()
-            pause = EVERY if stamp == self._given else WRITTEN if _same_file(stamp, self._seen) else REPLACED
+            pause = (
+                EVERY
+                if stamp == self._given
+                else WRITTEN
+                if _same_file(stamp, self._seen)
+                else REPLACED
+            )
             self._seen = stamp
             if stopping.wait(pause) or (stamp == self._given and looks > LOOKS_BEFORE_ANEW):
                 return self.read()
@@ -88,7 +98,9 @@ class File:
             found = self._looked(self._path.stat)
         except OSError:
             return None
-        return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return _Stamp(
+            found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        )
 
     def _looked(self, work: Callable[[], T]) -> T:
         """What a look at the disk gives, if it comes back in time; while one hangs there is no other.
@@ -106,8 +118,14 @@ class File:
             self._busy = True
             with suppress(TimeoutError):
                 return self._aside(look, READ_SECONDS)
-        raise TimeoutError(errno.ETIMEDOUT, f"the disk did not answer within {READ_SECONDS:.0f} seconds")
+        raise TimeoutError(
+            errno.ETIMEDOUT, f"the disk did not answer within {READ_SECONDS:.0f} seconds"
+        )
 
 
 def _same_file(one: _Stamp | None, other: _Stamp | None) -> bool:
-    return one is not None and other is not None and (one.device, one.inode) == (other.device, other.inode)
+    return (
+        one is not None
+        and other is not None
+        and (one.device, one.inode) == (other.device, other.inode)
+    )

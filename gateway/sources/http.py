@@ -25,17 +25,29 @@ class Server:
         self._channel = long_poll_channel(address.url, LARGEST, clock, address.tls or Tls())
 
     def get(
-        self, path: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None, held: float = 0
+        self,
+        path: str,
+        query: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        held: float = 0,
     ) -> HttpResponse:
         """:raises SourceError: no answer within ``held`` seconds and some patience."""
-        return self._send(HttpRequest("GET", self._url, path, tuple(query.items()), headers or {}), held)
+        return self._send(
+            HttpRequest("GET", self._url, path, tuple(query.items()), headers or {}), held
+        )
 
     def post(
-        self, path: str, form: Mapping[str, str], headers: Mapping[str, str] | None = None, held: float = 0
+        self,
+        path: str,
+        form: Mapping[str, str],
+        headers: Mapping[str, str] | None = None,
+        held: float = 0,
     ) -> HttpResponse:
         """As ``get``, with a form as the body."""
         body, kind = urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send(HttpRequest("POST", self._url, path, (), {**kind, **(headers or {})}, body), held)
+        return self._send(
+            HttpRequest("POST", self._url, path, (), {**kind, **(headers or {})}, body), held
+        )
 
     def text_of(self, response: HttpResponse) -> str:
         """The body of a good answer.
@@ -58,7 +70,11 @@ class Server:
     def _send(self, request: HttpRequest, held: float) -> HttpResponse:
         patience = held + PATIENCE
         try:
-            return self._channel.send(request, Timeout(PATIENCE, patience), self._clock.now() + patience + PATIENCE)
+            return self._channel.send(
+                request, Timeout(PATIENCE, patience), self._clock.now() + patience + PATIENCE
+            )
         except GatewayError as error:
             what = f"{self._label} cannot be asked"
-            raise SourceError(what, f"{what}: {type(error).__name__}: {error.detail or error}") from error
+            raise SourceError(
+                what, f"{what}: {type(error).__name__}: {error.detail or error}"
+            ) from error

@@ -16,7 +16,11 @@ from gateway.messages import HttpResponse
 from gateway.sources.base import Address, Missing, SourceError, Stopping
 from gateway.sources.http import WAIT, Server
 
-CONFIGS, LISTENER, LOGIN = "/nacos/v1/cs/configs", "/nacos/v1/cs/configs/listener", "/nacos/v1/auth/login"
+CONFIGS, LISTENER, LOGIN = (
+    "/nacos/v1/cs/configs",
+    "/nacos/v1/cs/configs/listener",
+    "/nacos/v1/auth/login",
+)
 EVERY = 1.0  # seconds between two questions where nobody listens
 NO_LISTENER = (404, 405, 410, 501)
 RENEW = 0.9  # the share of an access token's life after which another is fetched
@@ -29,7 +33,9 @@ class Nacos:
     away = True
     label = "nacos"
 
-    def __init__(self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker) -> None:
+    def __init__(
+        self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker
+    ) -> None:
         options = address.options
         self.name = address.name
         self._server = Server(address, self.label, clock)
@@ -41,7 +47,9 @@ class Nacos:
         self._password = options.get("password") or env.get("NACOS_PASSWORD", "")
         masker.register(Secret(self._password))
         self._token, self._renew_at = "", -math.inf
-        self._md5: str | None = None  # of what was given last; none where the next question is to be answered at once
+        self._md5: str | None = (
+            None  # of what was given last; none where the next question is to be answered at once
+        )
         self._listens = True
 
     def read(self) -> str:
@@ -53,7 +61,9 @@ class Nacos:
         if seen is not None:
             self._listen(seen, stopping)
         try:
-            text = self.read()  # after every wait: what the listener does not tell is seen all the same
+            text = (
+                self.read()
+            )  # after every wait: what the listener does not tell is seen all the same
         except Missing:
             self._md5 = ""
             raise
@@ -75,7 +85,9 @@ class Nacos:
             *([self._what["tenant"]] if "tenant" in self._what else []),
         ]
         form = {"Listening-Configs": FIELD.join(words) + LINE, **self._proof()}
-        response = self._proved(self._server.post(LISTENER, form, {"Long-Pulling-Timeout": str(WAIT * 1000)}, WAIT))
+        response = self._proved(
+            self._server.post(LISTENER, form, {"Long-Pulling-Timeout": str(WAIT * 1000)}, WAIT)
+        )
         self._listens = response.status not in NO_LISTENER
         if self._listens:
             self._server.text_of(response)
@@ -85,7 +97,9 @@ class Nacos:
         if not self._username:
             return {}
         if self._clock.now() >= self._renew_at:
-            response = self._server.post(LOGIN, {"username": self._username, "password": self._password})
+            response = self._server.post(
+                LOGIN, {"username": self._username, "password": self._password}
+            )
             if response.status != 200:
                 raise SourceError(f"{self.label} refused our login with {response.status}")
             try:

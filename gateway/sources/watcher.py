@@ -51,7 +51,9 @@ class LastGood:
         if kept and kept[0] == text:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # with mode 0600
+        handle, name = tempfile.mkstemp(
+            dir=self.path.parent, prefix=f".{self.path.name}."
+        )  # with mode 0600
         try:
             with os.fdopen(handle, "w", encoding="utf-8", newline="") as out:
                 out.write(self._first_line + text)
@@ -68,7 +70,10 @@ class LastGood:
 CALM = 0.2  # seconds at least between two questions, whatever a source answers
 MOST_TOLD = 4000  # characters of one problem in the log
 RECHECK = 30.0  # seconds after which a text that was refused is checked again: a file that it names may be there now
-BACKOFF, MOST_BACKOFF = 0.5, 2.0  # seconds, before the jitter: once it is back, a change is not late for long
+BACKOFF, MOST_BACKOFF = (
+    0.5,
+    2.0,
+)  # seconds, before the jitter: once it is back, a change is not late for long
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,11 @@ class CatalogState:
         if self.error:
             taken = datetime.fromtimestamp(self.taken_at, UTC)
             said = f"last good one of {taken:%Y-%m-%dT%H:%M:%SZ}; {self.error}"
-        return f"{said}; no copy can be kept for a restart: {self.copy_error}" if self.copy_error else said
+        return (
+            f"{said}; no copy can be kept for a restart: {self.copy_error}"
+            if self.copy_error
+            else said
+        )
 
 
 class Watcher:
@@ -127,7 +136,9 @@ class Watcher:
         self._refused: tuple[str, Exception | None, float] = "", None, 0.0  # version, why, when
 
     @classmethod
-    def of(cls, source: Source, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log) -> Watcher:
+    def of(
+        cls, source: Source, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log
+    ) -> Watcher:
         """With its copy in this file."""
         return cls(source, env, LastGood(Path(copy), source.name), clock=clock, log=log)
 
@@ -152,7 +163,9 @@ class Watcher:
         self.state = replace(self.state, version=_version(text), taken_at=taken_at)
         return catalog
 
-    def run(self, stopping: Stopping, swap: Callable[[Catalog], None], count: Callable[[str], None]) -> None:
+    def run(
+        self, stopping: Stopping, swap: Callable[[Catalog], None], count: Callable[[str], None]
+    ) -> None:
         """Give every new catalog to ``swap``, until ``stopping``.
 
         :param swap: as ``Gateway.swap``; when it raises, the old catalog serves on.
@@ -170,7 +183,9 @@ class Watcher:
             if self.state.refused != counted.refused:
                 count("refused")
             counted = self.state
-            stopping.wait(max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0))
+            stopping.wait(
+                max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0)
+            )
 
     def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
         """Wait for a text and take it; what came in between."""
@@ -191,7 +206,9 @@ class Watcher:
 
     def _use(self, text: str, version: str, swap: Callable[[Catalog], None]) -> None:
         refused, why, at = self._refused
-        lately = self.source.away and self._clock.now() < at + RECHECK  # a file is given only when it has changed
+        lately = (
+            self.source.away and self._clock.now() < at + RECHECK
+        )  # a file is given only when it has changed
         if version == refused and why and lately:
             raise why.with_traceback(None)  # checking a large text again would find the same
         try:
@@ -200,7 +217,9 @@ class Watcher:
             self._refused = version, error, self._clock.now()
             raise
         self.text, state = text, self.state
-        self.state = replace(state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1)
+        self.state = replace(
+            state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1
+        )
 
     def keep(self) -> None:
         """A copy of what serves, for who comes after."""
@@ -217,17 +236,30 @@ class Watcher:
         """In the state and, unless it is what was told last, in the log."""
         if isinstance(error, CatalogError):
             line, key, _ = error.problems[0]
-            more = f" and {len(error.problems) - 1} more problems" if len(error.problems) > 1 else ""
-            said, detail = f"{self.source.label}: line {line}{key and f', {key}'} is wrong{more}", str(error)
+            more = (
+                f" and {len(error.problems) - 1} more problems" if len(error.problems) > 1 else ""
+            )
+            said, detail = (
+                f"{self.source.label}: line {line}{key and f', {key}'} is wrong{more}",
+                str(error),
+            )
         elif isinstance(error, SourceError):
             said, detail = str(error), error.detail
         else:
-            said, detail = f"{self.source.label}: {type(error).__name__}", f"{type(error).__name__}: {error}"
+            said, detail = (
+                f"{self.source.label}: {type(error).__name__}",
+                f"{type(error).__name__}: {error}",
+            )
         if detail == self._told:
             return
         self._told = detail
         self.state = replace(self.state, error=said, refused=self.state.refused + 1)
-        self._log.warning("catalog", problem=detail[:MOST_TOLD], version=self.state.version, source=self.source.name)
+        self._log.warning(
+            "catalog",
+            problem=detail[:MOST_TOLD],
+            version=self.state.version,
+            source=self.source.name,
+        )
 
 
 def _version(text: str) -> str:

@@ -83,21 +83,28 @@ class RedisCounts:
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._take, self._hold = link.client.register_script(TAKE), link.client.register_script(HOLD)
+        self._take, self._hold = (
+            link.client.register_script(TAKE),
+            link.client.register_script(HOLD),
+        )
 
     def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
         numbers: list[object] = [secrets.token_bytes(8), round(patience * MICROSECONDS)]
         for bucket in buckets:
             numbers += bucket.rate.amount, round(bucket.rate.window * MICROSECONDS)
         with self._link.asking():
-            taken, wait, remaining, reset = self._take([f"{PREFIX}window:{bucket.key}" for bucket in buckets], numbers)
+            taken, wait, remaining, reset = self._take(
+                [f"{PREFIX}window:{bucket.key}" for bucket in buckets], numbers
+            )
         limit = buckets[0].rate.amount
         return Turn(bool(taken), wait / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
 
     def enter(self, key: str, most: int, ttl: float) -> str | None:
         lease = secrets.token_hex(8)
         with self._link.asking():
-            entered = self._hold([f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS), most])
+            entered = self._hold(
+                [f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS), most]
+            )
         return lease if entered else None
 
     def extend(self, key: str, lease: str, ttl: float) -> None:
@@ -154,7 +161,9 @@ class RedisStore:
     def __init__(self, url: str, warn: Callable[..., Any]) -> None:
         self.link = RedisLink(url, warn)
         scripts = (INCREMENT, ACQUIRE, RELEASE, SET_FENCED)
-        self._increment, self._acquire, self._release, self._set_fenced = map(self.link.client.register_script, scripts)
+        self._increment, self._acquire, self._release, self._set_fenced = map(
+            self.link.client.register_script, scripts
+        )
         self._counts = RedisCounts(self.link)
         self._late: set[str] = set()  # keys to forget
         self.link.on_return(self._catch_up)

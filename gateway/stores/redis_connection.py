@@ -198,7 +198,9 @@ def _late() -> bool:
 
 def _left() -> float:
     """Seconds until the deadline of this thread's operation."""
-    return max(LEAST, float(getattr(_mine, "deadline", time.monotonic() + TIMEOUT)) - time.monotonic())
+    return max(
+        LEAST, float(getattr(_mine, "deadline", time.monotonic() + TIMEOUT)) - time.monotonic()
+    )
 
 
 def _within(connect: Callable[[], socket.socket]) -> socket.socket:

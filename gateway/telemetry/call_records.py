@@ -60,7 +60,12 @@ class Records:
     """Safe under threads and greenlets: each note is taken off the deque by one of them."""
 
     def __init__(self, parts: Parts) -> None:
-        self._store, self._clock, self._masker, self._log = parts.store, parts.clock, parts.masker, parts.log
+        self._store, self._clock, self._masker, self._log = (
+            parts.store,
+            parts.clock,
+            parts.masker,
+            parts.log,
+        )
         self._pending: deque[Ended] = deque(maxlen=PENDING)
         self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=PENDING)
         self.exporter: Exporter | None = None
@@ -115,7 +120,9 @@ class Records:
             if self.exporter:
                 self.exporter.export(ended, offset)
             self._clock.sleep(0)
-        while batch := [self._unwritten.popleft() for _ in range(min(AT_ONCE, len(self._unwritten)))]:
+        while batch := [
+            self._unwritten.popleft() for _ in range(min(AT_ONCE, len(self._unwritten)))
+        ]:
             try:
                 self._store.push(_by_list(batch), MOST, KEPT)
             except StoreAway:
@@ -148,14 +155,18 @@ class Records:
         self.flush()
         oldest = self._clock.wall() - KEPT
         found = [load_json(each) for each in self._store.latest(key, count)]
-        found = sorted((each for each in found if each["started_at"] > oldest), key=_started, reverse=True)
+        found = sorted(
+            (each for each in found if each["started_at"] > oldest), key=_started, reverse=True
+        )
         return [_shown(each) for each in found]
 
     def _line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
         """As short as it must be. All but the parameters is in our own words, so that only they may hold a secret."""
         line, shown = dump_json(record), self._masker.line(dump_json(params))
         if len(line) > LARGEST:
-            line = dump_json({**record, "attempts": record["attempts"][:10], "events": record["events"][:10]})
+            line = dump_json(
+                {**record, "attempts": record["attempts"][:10], "events": record["events"][:10]}
+            )
         if len(line) + len(shown) > LARGEST:
             shown = b"null"
         return line[:-1] + b',"params":' + shown + b"}"
@@ -184,7 +195,9 @@ def _started(record: Record) -> float:
 
 
 def _moment(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (
+        datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    )
 
 
 def _told(ended: Ended, offset: float) -> Record:
@@ -209,7 +222,16 @@ def _told(ended: Ended, offset: float) -> Record:
         "replayed": trace.replayed,
         "began": ended.began,
         "attempts": [
-            (each.called, each.host, each.status, each.code, each.type, each.began, each.elapsed, each.first_byte)
+            (
+                each.called,
+                each.host,
+                each.status,
+                each.code,
+                each.type,
+                each.began,
+                each.elapsed,
+                each.first_byte,
+            )
             for each in trace.attempts
         ],
         "events": trace.events,
@@ -220,8 +242,13 @@ def _shown(told: Record) -> Record:
     """As an answer has it."""
     began, elapsed = told.pop("began"), told.pop("elapsed")
     shown = {**told, "started_at": _moment(told["started_at"]), "elapsed_ms": _ms(elapsed)}
-    shown["attempts"] = [_attempt(number, began, *each) for number, each in enumerate(told["attempts"], 1)]
-    shown["events"] = [{"at_ms": _ms(at - began), "what": what, "detail": said} for at, what, said in told["events"]]
+    shown["attempts"] = [
+        _attempt(number, began, *each) for number, each in enumerate(told["attempts"], 1)
+    ]
+    shown["events"] = [
+        {"at_ms": _ms(at - began), "what": what, "detail": said}
+        for at, what, said in told["events"]
+    ]
     return shown
 
 

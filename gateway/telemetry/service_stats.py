@@ -50,7 +50,9 @@ def percentile(counts: Mapping[int, int], share: float) -> float | None:
 MINUTES = 60
 TTL = (MINUTES + 2) * 60.0
 EVERY = 1.0  # seconds
-LATEST = 2  # minutes; a part of an older one that comes only now is missed by who has read that minute
+LATEST = (
+    2  # minutes; a part of an older one that comes only now is missed by who has read that minute
+)
 MOST = 100_000  # calls that wait to be added up; a second never sees so many
 
 
@@ -93,7 +95,9 @@ class Tally:
         self._unwritten: set[int] = set()
         self._numbers: dict[int, int] = {}  # this worker's, by minute
         self._closed: dict[int, Services] = {}  # minutes of all workers that are over
-        self._lock = threading.Lock()  # around this worker's own numbers, never while the store is asked
+        self._lock = (
+            threading.Lock()
+        )  # around this worker's own numbers, never while the store is asked
         self._writing = threading.Lock()  # tried, never waited for
         self.note = self._came.append  # (service, whose fault, seconds) of a call that ended
 
@@ -124,7 +128,9 @@ class Tally:
         minutes, closed = range(this - MINUTES + 1, this + 1), self._closed
         try:
             known = closed | self._read(minute for minute in minutes if minute not in closed)
-            self._closed = {minute: known.get(minute, {}) for minute in minutes if minute < this - LATEST}
+            self._closed = {
+                minute: known.get(minute, {}) for minute in minutes if minute < this - LATEST
+            }
         except StoreAway:
             with self._lock:
                 known = {minute: _load(_dump(self._minutes.get(minute, {}))) for minute in minutes}
@@ -151,7 +157,11 @@ class Tally:
                 counts.sources[source] += 1
                 counts.latencies[bucket_of(seconds)] += 1
             changed, self._unwritten = self._unwritten, set()
-            return {minute: _dump(self._minutes[minute]) for minute in changed if minute in self._minutes}
+            return {
+                minute: _dump(self._minutes[minute])
+                for minute in changed
+                if minute in self._minutes
+            }
 
     def _number(self, minute: int) -> int:
         if minute not in self._numbers:
@@ -167,7 +177,11 @@ class Tally:
             for number in range(1, int(count or 0) + 1)
         ]
         known: dict[int, Services] = {}
-        parts = self._store.get_many(*(f"tally:{minute}:{number}" for minute, number in asked)) if asked else []
+        parts = (
+            self._store.get_many(*(f"tally:{minute}:{number}" for minute, number in asked))
+            if asked
+            else []
+        )
         pause = Pause(self._clock)
         for (minute, _), part in zip(asked, parts, strict=True):
             pause()
@@ -178,12 +192,17 @@ class Tally:
 
 
 def _dump(services: Services) -> bytes:
-    return dump_json({name: [each.sources, list(each.latencies.items())] for name, each in services.items()})
+    return dump_json(
+        {name: [each.sources, list(each.latencies.items())] for name, each in services.items()}
+    )
 
 
 def _load(part: bytes) -> Services:
     plain = orjson.loads(part)
-    return {name: Minute(Counter(sources), Counter(dict(latencies))) for name, (sources, latencies) in plain.items()}
+    return {
+        name: Minute(Counter(sources), Counter(dict(latencies)))
+        for name, (sources, latencies) in plain.items()
+    }
 
 
 def tally_of(parts: Parts) -> Tally:

@@ -18,7 +18,9 @@ from gateway.telemetry.call_records import Ended
 from gateway.trace_context import Context, new_span_id
 
 PATIENCE = 2.0  # seconds that the collector has for one request
-QUEUE = 2048  # spans that wait for the collector, and that go to it in one request; more are dropped
+QUEUE = (
+    2048  # spans that wait for the collector, and that go to it in one request; more are dropped
+)
 
 
 class Spans:
@@ -27,7 +29,9 @@ class Spans:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._resource = Resource({"service.name": "postern"}).merge(OTELResourceDetector().detect())
+        self._resource = Resource({"service.name": "postern"}).merge(
+            OTELResourceDetector().detect()
+        )
         exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=PATIENCE)
         self._processor = BatchSpanProcessor(exporter, QUEUE, max_export_batch_size=QUEUE)
 
@@ -57,7 +61,10 @@ class Spans:
                 "postern.caller": call.caller.id,
                 "postern.request_id": call.request_id,
             },
-            [Event(what, {"detail": said}, _nanoseconds(at + offset)) for at, what, said in call.trace.events],
+            [
+                Event(what, {"detail": said}, _nanoseconds(at + offset))
+                for at, what, said in call.trace.events
+            ],
             kind=SpanKind.SERVER,
             status=_status(ended.type),
             start_time=_nanoseconds(ended.began + offset),
@@ -89,7 +96,13 @@ class Spans:
 
 def _context(context: Context, span_id: str, *, remote: bool = False) -> SpanContext:
     state = TraceState.from_header([context.state]) if context.state else None
-    return SpanContext(int(context.trace_id, 16), int(span_id, 16), remote, TraceFlags(int(context.flags, 16)), state)
+    return SpanContext(
+        int(context.trace_id, 16),
+        int(span_id, 16),
+        remote,
+        TraceFlags(int(context.flags, 16)),
+        state,
+    )
 
 
 def _status(error: str | None) -> Status:

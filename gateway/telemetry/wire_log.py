@@ -21,7 +21,10 @@ Send = Callable[[HttpRequest, Call], HttpResponse]
 _COOKIES = frozenset({"cookie", "set-cookie"})
 _OPENING = re.compile(r"<([\w:.-]+)(?:[\s/][^<>]*)?>")
 #: A secret's name and value in text that has no structure we know, or in a text inside of JSON.
-_SAID = re.compile(rf"((?:{SECRET_NAMES})[\w-]{{0,40}}\\*[\"']?\s*[:=]\s*\\*[\"']?)([^\s\"'&,;<>\\]+)", re.IGNORECASE)
+_SAID = re.compile(
+    rf"((?:{SECRET_NAMES})[\w-]{{0,40}}\\*[\"']?\s*[:=]\s*\\*[\"']?)([^\s\"'&,;<>\\]+)",
+    re.IGNORECASE,
+)
 
 
 class Dump:
@@ -60,7 +63,9 @@ class Dump:
         body: bytes | None,
     ) -> None:
         """:param body: the answer's, as ``headers`` are; None where it is not there to be shown."""
-        answered: dict[str, object] = {} if headers is None else {"answer_headers": self._headers(headers, call)}
+        answered: dict[str, object] = (
+            {} if headers is None else {"answer_headers": self._headers(headers, call)}
+        )
         if body is not None:
             answered["answer_body"] = self._body(body, dict(headers or ()), call)
         self._log.debug(
@@ -84,12 +89,18 @@ class Dump:
     def _headers(self, pairs: Iterable[tuple[str, str]], call: Call) -> dict[str, str]:
         shown: dict[str, str] = {}
         for name, value in pairs:
-            text = STARS if name.lower() in _COOKIES else self._named(name.replace("-", "_"), value, call)
+            text = (
+                STARS
+                if name.lower() in _COOKIES
+                else self._named(name.replace("-", "_"), value, call)
+            )
             shown[name] = f"{shown[name]}, {text}" if name in shown else text
         return shown
 
     def _body(self, body: bytes, headers: Mapping[str, str], call: Call) -> str:
-        kind = next((text for name, text in headers.items() if name.lower() == "content-type"), "").lower()
+        kind = next(
+            (text for name, text in headers.items() if name.lower() == "content-type"), ""
+        ).lower()
         length = f"{len(body)} bytes {kind}".strip()
         if not body or len(body) > READ:
             return length if body else ""
@@ -119,7 +130,8 @@ class Dump:
 
     def _pairs(self, text: str, call: Call) -> str:
         return "&".join(
-            f"{name}={self._named(name, value, call)}" for name, value in parse_qsl(text, keep_blank_values=True)
+            f"{name}={self._named(name, value, call)}"
+            for name, value in parse_qsl(text, keep_blank_values=True)
         )[:LONGEST]
 
     def _named(self, name: str, value: str, call: Call) -> str:

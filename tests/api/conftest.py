@@ -63,7 +63,12 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
 
 
 def _me() -> Any:
-    told = {"id": g.caller.id, "role": g.caller.role, "allow": g.caller.allow, "body": request.get_data(as_text=True)}
+    told = {
+        "id": g.caller.id,
+        "role": g.caller.role,
+        "allow": g.caller.allow,
+        "body": request.get_data(as_text=True),
+    }
     return envelope(told)
 
 
@@ -86,7 +91,10 @@ def password_hash() -> str:
 def users(app: Flask, password_hash: str) -> dict[str, int]:
     """One of each role, all with the same password: name -> id."""
     with app.extensions["postern"].database.session() as session:
-        made = [User(username=role, role=role, password_hash=password_hash) for role in ("guest", "user", "admin")]
+        made = [
+            User(username=role, role=role, password_hash=password_hash)
+            for role in ("guest", "user", "admin")
+        ]
         session.add_all(made)
         session.flush()
         return {each.username: each.id for each in made}
@@ -116,4 +124,7 @@ def login(client: FlaskClient, users: dict[str, int]) -> Callable[..., dict[str,
 def tokens(app: Flask, users: dict[str, int]) -> dict[str, dict[str, str]]:
     """Headers by role: ``guest``, ``user``, ``admin``. As a login gives them, without its 25 ms of argon2."""
     issue = app.extensions["postern.identity"].tokens.issue
-    return {role: {"Authorization": f"Bearer {issue(str(number), role)[0]}"} for role, number in users.items()}
+    return {
+        role: {"Authorization": f"Bearer {issue(str(number), role)[0]}"}
+        for role, number in users.items()
+    }

@@ -12,7 +12,12 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -47,8 +52,15 @@ def signed(claims: dict[str, Any], key: str = SECRET) -> str:
     return jwt.encode(claims, key, "HS256")
 
 
-def test_a_token_says_who_calls_and_in_what_role(client: FlaskClient, claims: dict[str, Any]) -> None:
-    assert me(client, signed(claims)).json["data"] == {"id": "user:7", "role": "user", "allow": ["*"], "body": ""}
+def test_a_token_says_who_calls_and_in_what_role(
+    client: FlaskClient, claims: dict[str, Any]
+) -> None:
+    assert me(client, signed(claims)).json["data"] == {
+        "id": "user:7",
+        "role": "user",
+        "allow": ["*"],
+        "body": "",
+    }
 
 
 def test_nothing_to_show_is_unauthenticated(client: FlaskClient) -> None:
@@ -63,10 +75,14 @@ def test_what_is_no_token_is_invalid(client: FlaskClient, text: str) -> None:
 
 
 def test_the_scheme_may_be_written_in_any_case(client: FlaskClient, claims: dict[str, Any]) -> None:
-    assert client.get("/me", headers={"Authorization": f"bearer {signed(claims)}"}).status_code == 200
+    assert (
+        client.get("/me", headers={"Authorization": f"bearer {signed(claims)}"}).status_code == 200
+    )
 
 
-def test_the_token_may_come_in_a_header_of_its_own(client: FlaskClient, claims: dict[str, Any]) -> None:
+def test_the_token_may_come_in_a_header_of_its_own(
+    client: FlaskClient, claims: dict[str, Any]
+) -> None:
     headers = {"X-Postern-Token": signed(claims), "Authorization": "Bearer the-vendors-own"}
     assert client.get("/me", headers=headers).json["data"]["id"] == "user:7"
 
@@ -91,7 +107,9 @@ def test_every_claim_is_needed(client: FlaskClient, claims: dict[str, Any], miss
         ("exp", "soon"), ("exp", True), ("iat", None), ("nbf", {}),
     ],
 )  # fmt: skip
-def test_every_claim_is_checked(client: FlaskClient, claims: dict[str, Any], claim: str, value: object) -> None:
+def test_every_claim_is_checked(
+    client: FlaskClient, claims: dict[str, Any], claim: str, value: object
+) -> None:
     raw = b".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
         for part in ({"alg": "HS256", "typ": "JWT"}, {**claims, claim: value})
@@ -125,13 +143,20 @@ def test_an_unsigned_token_is_invalid(client: FlaskClient, claims: dict[str, Any
     assert refused(me(client, jwt.encode(claims, None, "none"))) == (401, -2003)
 
 
-def test_a_token_signed_with_another_key_or_algorithm_is_invalid(client: FlaskClient, claims: dict[str, Any]) -> None:
+def test_a_token_signed_with_another_key_or_algorithm_is_invalid(
+    client: FlaskClient, claims: dict[str, Any]
+) -> None:
     assert refused(me(client, signed(claims, ANOTHER))) == (401, -2003)
     assert refused(me(client, jwt.encode(claims, SECRET * 2, "HS512"))) == (401, -2003)
-    assert refused(me(client, jwt.encode(claims, SECRET, "HS256", {"kid": "unknown"}))) == (401, -2003)
+    assert refused(me(client, jwt.encode(claims, SECRET, "HS256", {"kid": "unknown"}))) == (
+        401,
+        -2003,
+    )
 
 
-def test_a_token_changed_in_one_letter_is_invalid(client: FlaskClient, claims: dict[str, Any]) -> None:
+def test_a_token_changed_in_one_letter_is_invalid(
+    client: FlaskClient, claims: dict[str, Any]
+) -> None:
     head, _, signature = signed(claims).split(".")
     admin = signed({**claims, "role": "admin"}, ANOTHER).split(".")[1]
     assert refused(me(client, f"{head}.{admin}.{signature}")) == (401, -2003)
@@ -154,7 +179,11 @@ def test_roles_are_told_apart(client: FlaskClient, claims: dict[str, Any]) -> No
         return answer.status_code
 
     assert [status("GET", "/me", role) for role in ("guest", "user", "admin")] == [200, 200, 200]
-    assert [status("POST", "/write", role) for role in ("guest", "user", "admin")] == [403, 200, 200]
+    assert [status("POST", "/write", role) for role in ("guest", "user", "admin")] == [
+        403,
+        200,
+        200,
+    ]
     assert [status("GET", "/admin", role) for role in ("guest", "user", "admin")] == [403, 403, 200]
 
 
@@ -172,7 +201,9 @@ def test_a_changed_secret_still_takes_the_tokens_of_the_previous_one(
 def key_files(folder: Path, name: str, key: Any) -> tuple[str, str]:
     private, public = folder / f"{name}.pem", folder / f"{name}.pub"
     private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    public.write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
     return str(private), str(public)
 
 
@@ -199,13 +230,19 @@ def test_a_key_pair_may_sign_and_be_changed(
 
 
 def test_a_public_key_is_no_secret_to_sign_with(
-    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, claims: dict[str, Any]
+    make_app: Callable[[Settings], Flask],
+    settings: Settings,
+    tmp_path: Path,
+    claims: dict[str, Any],
 ) -> None:
     private, public = key_files(tmp_path, "key", KEYS["RS256"]())
-    client = make_app(replace(settings, jwt_algorithm="RS256", jwt_private_key_file=private)).test_client()
+    client = make_app(
+        replace(settings, jwt_algorithm="RS256", jwt_private_key_file=private)
+    ).test_client()
     hs256 = jwt.get_algorithm_by_name("HS256")
     raw = b".".join(
-        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "HS256"}, claims)
+        base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+        for part in ({"alg": "HS256"}, claims)
     )
     signature = base64.urlsafe_b64encode(hs256.sign(raw, Path(public).read_bytes())).rstrip(b"=")
     assert refused(me(client, f"{raw.decode()}.{signature.decode()}")) == (401, -2003)
@@ -219,7 +256,9 @@ def test_a_key_file_of_another_kind_stops_the_start(
         make_app(replace(settings, jwt_algorithm="RS256", jwt_private_key_file=private))
     (tmp_path / "junk").write_text("junk")
     with pytest.raises(SettingsError, match="JWT_PRIVATE_KEY_FILE"):
-        make_app(replace(settings, jwt_algorithm="EdDSA", jwt_private_key_file=str(tmp_path / "junk")))
+        make_app(
+            replace(settings, jwt_algorithm="EdDSA", jwt_private_key_file=str(tmp_path / "junk"))
+        )
 
 
 @pytest.mark.parametrize(
@@ -258,7 +297,8 @@ def _signed_as_written(claims: dict[str, Any], name: str, value: str) -> str:
 
 @pytest.mark.parametrize("name", ["exp", "iat", "nbf"])
 @pytest.mark.parametrize(
-    "value", ["1e999", "-1e999", "NaN", "Infinity", "1" + "0" * 400, "true", '"1"', "null", "[]", "1e300"]
+    "value",
+    ["1e999", "-1e999", "NaN", "Infinity", "1" + "0" * 400, "true", '"1"', "null", "[]", "1e300"],
 )
 def test_a_signed_token_whose_times_are_no_finite_numbers_is_invalid(
     client: FlaskClient, claims: dict[str, Any], name: str, value: str

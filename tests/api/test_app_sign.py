@@ -41,7 +41,9 @@ def run(make_app: Callable[[Settings], Flask], settings: Settings) -> Run:
 
 
 def recipe(target: str = TARGET, body: bytes = BODY) -> Recipe:
-    return Recipe(SECRET.encode(), ("POST", target, STAMP, NONCE, hashlib.sha256(body).hexdigest()), body)
+    return Recipe(
+        SECRET.encode(), ("POST", target, STAMP, NONCE, hashlib.sha256(body).hexdigest()), body
+    )
 
 
 def headers_in(output: str) -> dict[str, str]:
@@ -51,11 +53,22 @@ def headers_in(output: str) -> dict[str, str]:
 def test_what_it_says_to_send_is_taken_by_the_server(app: Flask, shop: str, tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(BODY)
     done = app.test_cli_runner().invoke(
-        args=["app", "sign", "post", "/me?q=北 京", "--app", "shop", "--body", str(tmp_path / "body")]
+        args=[
+            "app",
+            "sign",
+            "post",
+            "/me?q=北 京",
+            "--app",
+            "shop",
+            "--body",
+            str(tmp_path / "body"),
+        ]
     )
     assert done.exit_code == 0, done.output
     assert shop not in done.output
-    sent = app.test_client().post("/me?q=%E5%8C%97%20%E4%BA%AC", data=BODY, headers=headers_in(done.output))
+    sent = app.test_client().post(
+        "/me?q=%E5%8C%97%20%E4%BA%AC", data=BODY, headers=headers_in(done.output)
+    )
     assert (sent.status_code, sent.json["data"]["id"]) == (200, "app:shop")
 
 
@@ -65,7 +78,10 @@ def test_it_shows_the_text_line_by_line_and_the_hash(run: Run) -> None:
     text = "\n".join(("POST", TARGET, STAMP, NONCE, hashed))
     for line in text.split("\n"):
         assert f"     {line}    <- " in done.output
-    assert f"X-Signature: {hmac.new(SECRET.encode(), text.encode(), 'sha256').hexdigest()}\n" in done.output
+    assert (
+        f"X-Signature: {hmac.new(SECRET.encode(), text.encode(), 'sha256').hexdigest()}\n"
+        in done.output
+    )
     assert f"({len(BODY)} bytes)" in done.output
 
 
@@ -79,7 +95,9 @@ def test_the_right_signature_is_right(run: Run) -> None:
 def test_a_slip_is_named(run: Run, slip: str) -> None:
     given = replace(recipe(), url=f"https://postern.example{TARGET}")
     for made in (list(SLIPS[slip](given)) or [given])[::400]:
-        done = run("POST", given.url, *GIVEN, "--body", "-", "--signature", made.signature, input=BODY)
+        done = run(
+            "POST", given.url, *GIVEN, "--body", "-", "--signature", made.signature, input=BODY
+        )
         assert done.exit_code == 1
         assert f"one gets with: {slip}." in done.output
 
@@ -112,7 +130,9 @@ def test_so_it_is_with_a_body(run: Run, body: str) -> None:
 
 
 def test_white_space_around_it_is_told(run: Run) -> None:
-    done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", f"{recipe().signature}\n", input=BODY)
+    done = run(
+        "POST", TARGET, *GIVEN, "--body", "-", "--signature", f"{recipe().signature}\n", input=BODY
+    )
     assert "white space" in done.output
 
 
@@ -120,17 +140,25 @@ def test_the_older_of_two_secrets_is_told(app: Flask, shop: str) -> None:
     secrets = app.extensions["postern.identity"].app_secrets
     with app.extensions["postern"].database.session() as session:
         made = App.named(session, "shop")
-        made.previous_secret, made.secret = made.secret, secrets.seal(Secret("another-secret-altogether"))
+        made.previous_secret, made.secret = (
+            made.secret,
+            secrets.seal(Secret("another-secret-altogether")),
+        )
     old = replace(recipe("/me", b""), secret=shop.encode()).signature
     done = app.test_cli_runner().invoke(args=["app", "sign", "POST", "/me", "--app", "shop", *GIVEN, "--signature", old])  # fmt: skip
     assert "is right, with the app's older secret" in done.output
 
 
 def test_without_a_secret_anywhere_it_is_asked_for_and_not_shown(app: Flask) -> None:
-    done = app.test_cli_runner().invoke(args=["app", "sign", "GET", "/me", *GIVEN], input=f"{SECRET}\n")
+    done = app.test_cli_runner().invoke(
+        args=["app", "sign", "GET", "/me", *GIVEN], input=f"{SECRET}\n"
+    )
     assert done.exit_code == 0, done.output
     assert SECRET not in done.output
-    assert replace(recipe("/me", b""), lines=("GET", *recipe("/me", b"").lines[1:])).signature in done.output
+    assert (
+        replace(recipe("/me", b""), lines=("GET", *recipe("/me", b"").lines[1:])).signature
+        in done.output
+    )
 
 
 @pytest.mark.parametrize(

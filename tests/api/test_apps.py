@@ -17,12 +17,19 @@ BODY = {"app_id": "till", "allow": ["wechat.*", "maps"], "rate": "100/minute"}
 _nonces = itertools.count(10**8)
 
 
-def signed(clock: FakeClock, secret: str, target: str, app_id: str = "shop", nonce: str = "") -> dict[str, str]:
+def signed(
+    clock: FakeClock, secret: str, target: str, app_id: str = "shop", nonce: str = ""
+) -> dict[str, str]:
     """The headers of a signed GET without a body, with a nonce of its own unless one is given."""
     timestamp, nonce = str(int(clock.wall())), nonce or str(next(_nonces))
     text = "\n".join(("GET", target, timestamp, nonce, hashlib.sha256(b"").hexdigest()))
     signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    return {"X-App-Id": app_id, "X-Timestamp": timestamp, "X-Nonce": nonce, "X-Signature": signature}
+    return {
+        "X-App-Id": app_id,
+        "X-Timestamp": timestamp,
+        "X-Nonce": nonce,
+        "X-Signature": signature,
+    }
 
 
 @pytest.fixture
@@ -38,7 +45,9 @@ def ask(client, clock):
 
 @pytest.fixture
 def post(client, tokens):
-    return lambda path, body=None: client.post(f"/api/v1/apps{path}", json=body, headers=tokens["admin"])
+    return lambda path, body=None: client.post(
+        f"/api/v1/apps{path}", json=body, headers=tokens["admin"]
+    )
 
 
 def outcome(answer: Any) -> tuple[int, int]:
@@ -152,12 +161,18 @@ def test_only_admins_have_to_do_with_apps(client, tokens, post) -> None:
     for role in ("guest", "user"):
         assert outcome(client.get("/api/v1/apps", headers=tokens[role])) == (403, -2004)
         for path in ("", "/till/rotate", "/till/disable"):
-            assert outcome(client.post(f"/api/v1/apps{path}", json=BODY, headers=tokens[role])) == (403, -2004)
+            assert outcome(client.post(f"/api/v1/apps{path}", json=BODY, headers=tokens[role])) == (
+                403,
+                -2004,
+            )
 
 
 def test_a_new_secret_is_taken_out_of_every_log_line_and_stored_sealed(app, post) -> None:
     masker = app.extensions["postern"].masker
-    for secret in (post("", BODY).json["data"]["secret"], post("/till/rotate").json["data"]["secret"]):
+    for secret in (
+        post("", BODY).json["data"]["secret"],
+        post("/till/rotate").json["data"]["secret"],
+    ):
         assert secret not in masker.text(f"it is {secret}")
         with app.extensions["postern"].database.reading() as session:
             till = App.named(session, "till")

@@ -20,7 +20,11 @@ def box():
 def settings(settings, box, tmp_path):
     """The catalog that ships, against this sandbox, without waits between attempts."""
     file = tmp_path / "services.yaml"
-    text = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+    text = (
+        (ROOT / "services.yaml")
+        .read_text(encoding="utf-8")
+        .replace("http://127.0.0.1:5099", box.url)
+    )
     file.write_text(text.replace("retry: {times: 2", "retry: {times: 0"), encoding="utf-8")
     return replace(settings, catalog=str(file))
 
@@ -65,7 +69,11 @@ def test_a_failed_call_makes_a_batch_a_partial_failure_unless_it_is_optional(cli
         -1004, None, "demo", "misbehave",
     )  # fmt: skip
     assert answer.json["data"]["good"]["code"] == 0
-    assert (spared.status_code, spared.json["code"], spared.json["data"]["bad"]["code"]) == (200, 0, -1004)
+    assert (spared.status_code, spared.json["code"], spared.json["data"]["bad"]["code"]) == (
+        200,
+        0,
+        -1004,
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,9 +105,14 @@ def test_a_batch_takes_no_call_without_a_token(client, box) -> None:
 
 def test_an_idempotency_key_of_a_batch_is_another_one_for_each_call(client, token, box) -> None:
     charge = {"order_id": 1, "amount": "1.00"}
-    calls = [call("a", "pay.charge", params=charge), call("b", "pay.charge", params={**charge, "order_id": 2})]
+    calls = [
+        call("a", "pay.charge", params=charge),
+        call("b", "pay.charge", params={**charge, "order_id": 2}),
+    ]
 
-    answer = client.post("/api/v1/batch", json={"calls": calls}, headers={**token, "Idempotency-Key": "k1"})
+    answer = client.post(
+        "/api/v1/batch", json={"calls": calls}, headers={**token, "Idempotency-Key": "k1"}
+    )
 
     assert answer.status_code == 200, answer.json
     keys = {
@@ -124,7 +137,10 @@ def test_an_aggregates_query_is_validated(client, token, box) -> None:
     none = client.get("/api/v1/aggregate/city_page", headers=token)
     more = client.get("/api/v1/aggregate/city_page?address=x&colour=red", headers=token)
 
-    assert (none.status_code, none.json["error"]["fields"]) == (400, {"address": ["Missing data for required field."]})
+    assert (none.status_code, none.json["error"]["fields"]) == (
+        400,
+        {"address": ["Missing data for required field."]},
+    )
     assert (more.status_code, set(more.json["error"]["fields"])) == (400, {"colour"})
     assert box.requests == []
 

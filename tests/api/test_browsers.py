@@ -66,9 +66,17 @@ def test_a_long_answer_is_compressed_as_the_caller_accepts(client, coding: str) 
 @pytest.mark.parametrize("origin", [None, ORIGIN, "https://evil.example.com"])
 @pytest.mark.parametrize(
     ("path", "status"),
-    [("/healthz", 200), ("/nowhere", 404), ("/api/v1/products", 401), ("/openapi.json", 200), ("/console/app.js", 200)],
+    [
+        ("/healthz", 200),
+        ("/nowhere", 404),
+        ("/api/v1/products", 401),
+        ("/openapi.json", 200),
+        ("/console/app.js", 200),
+    ],
 )
-def test_every_answer_says_that_it_varies_by_origin(client, path: str, status: int, origin: str | None) -> None:
+def test_every_answer_says_that_it_varies_by_origin(
+    client, path: str, status: int, origin: str | None
+) -> None:
     answer = client.get(path, headers={"Origin": origin} if origin else {})
 
     assert answer.status_code == status
@@ -104,7 +112,9 @@ def test_a_stream_varies_by_origin_too(
         file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
         app = make_app(replace(settings, catalog=str(file), cors_origins=(ORIGIN,)))
         token = app.extensions["postern.identity"].tokens.issue("1", "user")[0]
-        told = app.test_client().get("/api/v1/call/s/words", headers={"Authorization": f"Bearer {token}"})
+        told = app.test_client().get(
+            "/api/v1/call/s/words", headers={"Authorization": f"Bearer {token}"}
+        )
 
     assert told.data == b"data: x\n\n"
     assert told.headers["Vary"] == "Origin"

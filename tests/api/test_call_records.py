@@ -54,16 +54,24 @@ def test_a_call_is_found_by_its_request_id(ask: Any, box: Sandbox) -> None:
         0,
     )
     [attempt] = record["attempts"]
-    assert (attempt["number"], attempt["status"], attempt["host"]) == (1, 200, box.url.removeprefix("http://"))
+    assert (attempt["number"], attempt["status"], attempt["host"]) == (
+        1,
+        200,
+        box.url.removeprefix("http://"),
+    )
     assert 0 <= attempt["first_byte_ms"] <= attempt["elapsed_ms"] <= record["elapsed_ms"]
 
 
-def test_a_batch_has_one_request_id_and_several_calls(client: FlaskClient, tokens: Any, ask: Any) -> None:
+def test_a_batch_has_one_request_id_and_several_calls(
+    client: FlaskClient, tokens: Any, ask: Any
+) -> None:
     calls = [
         {"id": each, "service": "demo", "method": "get_item", "params": {"id": number}}
         for each, number in (("a", 1), ("b", 2))
     ]
-    client.post("/api/v1/batch", json={"calls": calls}, headers={**tokens["user"], "X-Request-ID": "mine-2"})
+    client.post(
+        "/api/v1/batch", json={"calls": calls}, headers={**tokens["user"], "X-Request-ID": "mine-2"}
+    )
     first = ask("/api/v1/calls/mine-2").json["data"]
     items = [first, *first.pop("more")]
     assert sorted(each["params"]["id"] for each in items) == [1, 2]
@@ -72,7 +80,9 @@ def test_a_batch_has_one_request_id_and_several_calls(client: FlaskClient, token
 
 def test_another_ones_call_is_not_found_but_by_an_admin(ask: Any) -> None:
     ask(CALL, X_Request_ID="mine-3")
-    answers = {who: ask("/api/v1/calls/mine-3", who).status_code for who in ("user", "guest", "admin")}
+    answers = {
+        who: ask("/api/v1/calls/mine-3", who).status_code for who in ("user", "guest", "admin")
+    }
     assert answers == {"user": 200, "guest": 404, "admin": 200}
     assert ask("/api/v1/calls/nobody-s").json["error"]["type"] == "not_found"
 
@@ -81,7 +91,10 @@ def test_the_last_failed_calls_are_listed(ask: Any, box: Sandbox) -> None:
     ask(CALL, X_Request_ID="good")
     box.fault("/items", "status=404")
     ask(CALL, X_Request_ID="bad")
-    ids = lambda path, who="user": [each["request_id"] for each in ask(path, who).json["data"]["items"]]  # noqa: E731
+
+    def ids(path: str, who: str = "user") -> list[str]:
+        return [record["request_id"] for record in ask(path, who).json["data"]["items"]]
+
     assert ids("/api/v1/calls?failed=true&limit=20") == ["bad"]
     assert ids("/api/v1/calls") == ["bad", "good"]
     assert ids("/api/v1/calls?limit=1", "admin") == ["bad"]
@@ -93,7 +106,9 @@ def test_a_wrong_question_is_a_400(ask: Any, query: str) -> None:
     assert ask(f"/api/v1/calls?{query}").json["code"] == -3003
 
 
-def test_a_callers_trace_goes_on_to_the_service_and_a_wrong_one_does_not(ask: Any, box: Sandbox) -> None:
+def test_a_callers_trace_goes_on_to_the_service_and_a_wrong_one_does_not(
+    ask: Any, box: Sandbox
+) -> None:
     ask(CALL, traceparent=f"00-{TRACE}-{PARENT}-01", tracestate="vendor=1")
     ask(CALL, traceparent="nonsense", tracestate="vendor=1")
     good, bad = (request.headers for request in box.requests)

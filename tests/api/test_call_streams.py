@@ -20,14 +20,26 @@ WORDS = b"data: \xff\n\n"
 
 @pytest.fixture
 def vendor() -> Iterator[Wire]:
-    with Wire([answer(WORDS, "200 OK", "Content-Type: text/event-stream")], then="close") as running:
+    with Wire(
+        [answer(WORDS, "200 OK", "Content-Type: text/event-stream")], then="close"
+    ) as running:
         yield running
 
 
 @pytest.fixture
-def call(make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, vendor: Wire) -> Run:
-    methods = {"words": {"http": "GET /", "stream": True}, "put": {"http": "POST /", "stream": True, "body": "raw"}}
-    made = {"base_url": vendor.url, "allow_private": True, "retry": {"times": 0}, "methods": methods}
+def call(
+    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, vendor: Wire
+) -> Run:
+    methods = {
+        "words": {"http": "GET /", "stream": True},
+        "put": {"http": "POST /", "stream": True, "body": "raw"},
+    }
+    made = {
+        "base_url": vendor.url,
+        "allow_private": True,
+        "retry": {"times": 0},
+        "methods": methods,
+    }
     file = tmp_path / "catalog.yaml"
     file.write_text(json.dumps({"version": 1, "services": {"s": made}}))
     runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
@@ -43,7 +55,10 @@ def test_a_stream_that_breaks_off_is_told_beside_it(call: Run, vendor: Wire) -> 
     vendor.answers[0] = vendor.answers[0].replace(b"Content-Length: ", b"Content-Length: 9")
     done = call("words")
     assert (done.stdout_bytes, done.exit_code) == (WORDS, 1)
-    assert done.stderr == "Error: the stream broke off: The service answered something other than what was agreed.\n"
+    assert (
+        done.stderr
+        == "Error: the stream broke off: The service answered something other than what was agreed.\n"
+    )
 
 
 def test_a_stream_that_does_not_begin_is_an_answer_like_any(call: Run, vendor: Wire) -> None:

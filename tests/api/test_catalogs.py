@@ -74,7 +74,10 @@ def in_file(settings: Settings, tmp_path: Path) -> Settings:
     (tmp_path / "new.yaml").write_text(NEW)
     copy = str(tmp_path / "last.yaml")
     return replace(
-        settings, catalog=str(tmp_path / "old.yaml"), catalog_copy=copy, environ={"TOKEN": "the-old-token-1"}
+        settings,
+        catalog=str(tmp_path / "old.yaml"),
+        catalog_copy=copy,
+        environ={"TOKEN": "the-old-token-1"},
     )
 
 
@@ -92,7 +95,9 @@ def served(settings: Settings, text: str) -> None:
     LastGood(Path(settings.catalog_copy), settings.catalog.partition("?")[0]).write(text)
 
 
-def test_diff_says_what_another_file_would_change(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+def test_diff_says_what_another_file_would_change(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
     done = run(make_app(in_file), "diff", str(tmp_path / "new.yaml"))
     assert (done.output, done.exit_code) == (DIFFERENCE, 1)
 
@@ -105,7 +110,8 @@ def test_diff_of_the_same_says_nothing(make_app: Make, in_file: Settings) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "says"), [("wrong.yaml", "wrong.yaml:2: services.shop.base_ulr"), ("none.yaml", "cannot be read")]
+    ("name", "says"),
+    [("wrong.yaml", "wrong.yaml:2: services.shop.base_ulr"), ("none.yaml", "cannot be read")],
 )
 def test_diff_with_what_is_no_catalog_is_trouble(
     make_app: Make, in_file: Settings, tmp_path: Path, name: str, says: str
@@ -147,7 +153,9 @@ def test_a_command_leaves_the_workers_copy_alone(make_app: Make, in_consul: Sett
 
 
 @pytest.fixture(params=["wrong", "absent"])
-def stray(request: pytest.FixtureRequest, make_app: Make, in_file: Settings, tmp_path: Path) -> Flask:
+def stray(
+    request: pytest.FixtureRequest, make_app: Make, in_file: Settings, tmp_path: Path
+) -> Flask:
     """As the flask command has it, with no good catalog."""
     if request.param == "wrong":
         (tmp_path / "stray.yaml").write_text(WRONG)
@@ -184,7 +192,9 @@ def test_without_a_catalog_commands_work_that_need_none(stray: Flask, tmp_path: 
 def test_without_a_catalog_commands_that_need_one_say_what_is_wrong_with_it(
     stray: Flask, tmp_path: Path, words: str, code: int
 ) -> None:
-    done = stray.test_cli_runner().invoke(args=words.replace("new.yaml", str(tmp_path / "new.yaml")).split())
+    done = stray.test_cli_runner().invoke(
+        args=words.replace("new.yaml", str(tmp_path / "new.yaml")).split()
+    )
     assert (done.stdout, done.exit_code) == ("", code)
     assert f"\n{tmp_path / 'stray.yaml'}:" in done.stderr
     assert "Traceback" not in done.stderr
@@ -216,14 +226,20 @@ def test_readyz_is_ready_and_says_that_the_last_good_one_serves(
     assert consul.address not in ready.text
 
 
-def test_without_a_source_or_a_copy_the_start_stops(make_app: Make, in_consul: Settings, consul: Consul) -> None:
+def test_without_a_source_or_a_copy_the_start_stops(
+    make_app: Make, in_consul: Settings, consul: Consul
+) -> None:
     consul.stop()
-    with pytest.raises(CatalogError, match="consul cannot be asked: ConnectFailed: ConnectionRefusedError") as caught:
+    with pytest.raises(
+        CatalogError, match="consul cannot be asked: ConnectFailed: ConnectionRefusedError"
+    ) as caught:
         make_app(in_consul)
     assert "t-42-secret" not in str(caught.value)
 
 
-def test_a_catalog_that_is_a_fifo_is_said_at_once(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+def test_a_catalog_that_is_a_fifo_is_said_at_once(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
     os.mkfifo(tmp_path / "fifo")
     app = make_app(replace(in_file, catalog=str(tmp_path / "fifo")), serves=False)
     for words in (("check",), ("check", str(tmp_path / "fifo"))):
@@ -231,7 +247,9 @@ def test_a_catalog_that_is_a_fifo_is_said_at_once(make_app: Make, in_file: Setti
         assert (done.exit_code, "it is not a regular file" in done.output) == (1, True), done.output
 
 
-def test_readyz_says_that_no_copy_of_the_catalog_can_be_kept(make_app: Make, in_file: Settings, tmp_path: Path) -> None:
+def test_readyz_says_that_no_copy_of_the_catalog_can_be_kept(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "file").touch()
     app = make_app(replace(in_file, catalog_copy=str(tmp_path / "file" / "last.yaml")))
     app.extensions["postern"].watcher.keep()

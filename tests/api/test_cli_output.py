@@ -66,14 +66,19 @@ def test_a_catalog_is_shown_to_scripts(run: Run) -> None:
 def test_what_is_wrong_with_a_catalog_is_told_to_scripts(run: Run, tmp_path: Path) -> None:
     good = run("catalog", "check", "--json")
     assert good.exit_code == 0
-    assert json.loads(good.stdout).items() >= {"ok": True, "services": 2, "methods": 3, "notes": []}.items()
+    assert (
+        json.loads(good.stdout).items()
+        >= {"ok": True, "services": 2, "methods": 3, "notes": []}.items()
+    )
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(CATALOG.replace("POST /send", "SEND /send"), encoding="utf-8")
     bad = run("catalog", "check", str(wrong), "--json")
     assert bad.exit_code == 1
     told = json.loads(bad.stdout)
     assert told["ok"] is False
-    assert [(each["line"], each["key"]) for each in told["problems"]] == [(11, "services.mail.methods.send.http")]
+    assert [(each["line"], each["key"]) for each in told["problems"]] == [
+        (11, "services.mail.methods.send.http")
+    ]
 
 
 def test_a_difference_is_told_to_scripts(run: Run, tmp_path: Path) -> None:
@@ -95,7 +100,13 @@ def test_users_are_listed(run: Run) -> None:
         ["2", "小明", "user", "-", "-"],
     ]
     listed = run("user", "list", "--json").stdout
-    assert json.loads(listed)[1] == {"id": 2, "username": "小明", "role": "user", "name": None, "email": None}
+    assert json.loads(listed)[1] == {
+        "id": 2,
+        "username": "小明",
+        "role": "user",
+        "name": None,
+        "email": None,
+    }
     assert "password" not in listed
 
 
@@ -128,14 +139,22 @@ def test_apps_are_listed_without_their_secrets(run: Run) -> None:
 )
 def test_tab_offers_what_there_is(app: Flask, typed: str, offered: list[str]) -> None:
     *words, last = f"flask {typed}".split(" ")
-    env = {"_FLASK_COMPLETE": "bash_complete", "COMP_WORDS": " ".join([*words, last]), "COMP_CWORD": str(len(words))}
+    env = {
+        "_FLASK_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join([*words, last]),
+        "COMP_CWORD": str(len(words)),
+    }
     done = app.test_cli_runner().invoke(env=env, args=[], prog_name="flask")
     assert [line.partition(",")[2] for line in done.stdout.split()] == offered
 
 
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [("status=200", "is not Postern's"), ("status=403", "METRICS_ALLOW"), ("reset", "cannot be reached")],
+    [
+        ("status=200", "is not Postern's"),
+        ("status=403", "METRICS_ALLOW"),
+        ("reset", "cannot be reached"),
+    ],
 )
 def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, told: str) -> None:
     with Sandbox() as box:
@@ -146,14 +165,18 @@ def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, told: str) 
     assert told in done.stderr
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://there", "http://", "http://there:port", "http://[there"])
+@pytest.mark.parametrize(
+    "url", ["nonsense", "ftp://there", "http://", "http://there:port", "http://[there"]
+)
 def test_top_wants_the_url_of_a_server(run: Run, url: str) -> None:
     done = run("top", "--once", "--url", url)
     assert done.exit_code == 2
     assert "must be http://HOST:PORT" in done.stderr
 
 
-def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def commands(
+    group: click.Group, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))

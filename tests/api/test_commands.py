@@ -46,7 +46,9 @@ def test_a_user_is_made_who_can_log_in(app: Flask, run: Run) -> None:
     assert can_log_in(app, "ann", "long enough")
 
 
-def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(app: Flask, run: Run) -> None:
+def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(
+    app: Flask, run: Run
+) -> None:
     done = run("user", "create", "ann", input="long enough\nlong enough\n")
     assert done.exit_code == 0, done.output
     assert "long enough" not in done.output
@@ -71,7 +73,9 @@ def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(app: Flas
         (["db", "upgrade", "9999"], 1, "9999"),
     ],
 )
-def test_what_cannot_be_done_is_said_without_a_traceback(run: Run, words: list[str], code: int, told: str) -> None:
+def test_what_cannot_be_done_is_said_without_a_traceback(
+    run: Run, words: list[str], code: int, told: str
+) -> None:
     run("user", "create", "ann", "--password", "long enough")
     run("app", "create", "shop", "--allow", "maps")
     done = run(*words)
@@ -81,7 +85,9 @@ def test_what_cannot_be_done_is_said_without_a_traceback(run: Run, words: list[s
 
 
 def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
-    done = run("app", "create", "shop", "--allow", "wechat.*", "--allow", "maps", "--rate", "100/minute")
+    done = run(
+        "app", "create", "shop", "--allow", "wechat.*", "--allow", "maps", "--rate", "100/minute"
+    )
     assert done.exit_code == 0, done.output
     secret = re.search(r"^secret: (\S{43})$", done.output, re.M)[1]
     with app.extensions["postern"].database.reading() as session:
@@ -91,7 +97,11 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
 
 
 def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
-    done = create_app(settings).test_cli_runner().invoke(args=["user", "create", "ann", "--password", "long enough"])
+    done = (
+        create_app(settings)
+        .test_cli_runner()
+        .invoke(args=["user", "create", "ann", "--password", "long enough"])
+    )
     assert done.exit_code == 1
     assert "flask db upgrade" in done.output
     assert "Traceback" not in done.output
@@ -99,7 +109,13 @@ def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [["db", "current"], ["db", "upgrade"], ["db", "downgrade", "base"], ["db", "revision", "x"], ["user", "list"]],
+    [
+        ["db", "current"],
+        ["db", "upgrade"],
+        ["db", "downgrade", "base"],
+        ["db", "revision", "x"],
+        ["user", "list"],
+    ],
 )
 def test_a_database_that_is_away_is_told_in_a_line(settings: Settings, words: list[str]) -> None:
     away = replace(settings, database_url="postgresql://postern:never-told@127.0.0.1:1/postern")
@@ -119,7 +135,9 @@ def test_a_version_of_a_database_that_is_behind_is_not_written(settings: Setting
 
 def test_the_database_goes_up_and_down(settings: Settings) -> None:
     runner = create_app(settings).test_cli_runner()
-    newest = max(file.name for file in (Path(__file__).parents[2] / "migrations" / "versions").glob("*.py"))[:4]
+    newest = max(
+        file.name for file in (Path(__file__).parents[2] / "migrations" / "versions").glob("*.py")
+    )[:4]
     assert runner.invoke(args=["db", "current"]).output == "empty\n"
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert runner.invoke(args=["db", "current"]).output == f"{newest}\n"

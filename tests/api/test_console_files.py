@@ -8,11 +8,18 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "console"
-TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in FOLDER.iterdir()))
-def test_each_file_has_its_type_and_is_sent_again_only_when_it_has_changed(client, name: str) -> None:
+def test_each_file_has_its_type_and_is_sent_again_only_when_it_has_changed(
+    client, name: str
+) -> None:
     answer = client.get(f"/console/{name}")
     assert answer.data == (FOLDER / name).read_bytes()
     assert answer.headers["Content-Type"].partition(";")[0] == TYPES[Path(name).suffix]
@@ -57,5 +64,7 @@ def test_no_file_names_another_host() -> None:
 def test_every_picture_that_the_docs_show_is_there_and_small() -> None:
     root = FOLDER.parent
     for page in [root / "README.md", *(root / "docs").glob("*.md")]:
-        for name in re.findall(r"(?:\]\(|src=\")([^\s)\"]+\.png)", page.read_text(encoding="utf-8")):
+        for name in re.findall(
+            r"(?:\]\(|src=\")([^\s)\"]+\.png)", page.read_text(encoding="utf-8")
+        ):
             assert (page.parent / name).stat().st_size < 150_000, name

@@ -42,7 +42,11 @@ def test_a_database_that_is_away_is_503_soon_and_no_password_is_told(away, writt
     login = away.post("/api/v1/login", json={"username": "ann", "password": "whatever it is"})
 
     assert (ready.status_code, set(ready.json["error"]["fields"])) == (503, {"database"})
-    assert (login.status_code, login.json["code"], login.json["error"]["retryable"]) == (503, -5001, True)
+    assert (login.status_code, login.json["code"], login.json["error"]["retryable"]) == (
+        503,
+        -5001,
+        True,
+    )
     assert login.headers["Retry-After"] == "1"
     assert away.get("/healthz").status_code == 200
     assert time.monotonic() - began < 10
@@ -60,14 +64,18 @@ def test_a_text_that_the_database_cannot_hold_is_no_failure_of_ours(client, user
 
 def test_stock_taken_by_many_at_once_is_never_below_zero(app, client, login) -> None:
     token = {"Authorization": f"Bearer {login()['access_token']}"}
-    product = client.post("/api/v1/products", json={"name": "Tea", "price": 1, "stock": 7}, headers=token).json["data"]
+    product = client.post(
+        "/api/v1/products", json={"name": "Tea", "price": 1, "stock": 7}, headers=token
+    ).json["data"]
     answers = []
 
     def take() -> None:
         with app.test_client() as one:
             answers.append(
                 one.post(
-                    f"/api/v1/products/{product['id']}/reduce_stock", json={"quantity": 1}, headers=token
+                    f"/api/v1/products/{product['id']}/reduce_stock",
+                    json={"quantity": 1},
+                    headers=token,
                 ).status_code
             )
 
@@ -83,7 +91,9 @@ def test_stock_taken_by_many_at_once_is_never_below_zero(app, client, login) -> 
 
 def test_changes_at_the_same_time_without_if_match_wait_and_all_succeed(app, client, login) -> None:
     token = {"Authorization": f"Bearer {login()['access_token']}"}
-    product = client.post("/api/v1/products", json={"name": "Tea", "price": 1}, headers=token).json["data"]
+    product = client.post("/api/v1/products", json={"name": "Tea", "price": 1}, headers=token).json[
+        "data"
+    ]
     answers = []
 
     def change(stock: int) -> None:
@@ -110,7 +120,10 @@ def test_pages_by_key_count_the_list_once_until_something_is_written(app, client
         client.post("/api/v1/products", json={"name": name, "price": 1}, headers=token)
 
     def totals(*queries: str) -> list[int]:
-        return [client.get(f"/api/v1/products?{each}", headers=token).json["data"]["total"] for each in queries]
+        return [
+            client.get(f"/api/v1/products?{each}", headers=token).json["data"]["total"]
+            for each in queries
+        ]
 
     make("Tea")
     make("Coffee")
@@ -128,14 +141,25 @@ def test_readyz_names_the_database_that_is_there(client, app) -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
-def test_a_database_that_takes_no_writes_is_503_and_readyz_names_it(app, client, tokens, login) -> None:
+def test_a_database_that_takes_no_writes_is_503_and_readyz_names_it(
+    app, client, tokens, login
+) -> None:
     engine = app.extensions["postern"].database.engine
     with engine.begin() as connection:
-        connection.execute(text(f'ALTER DATABASE "{engine.url.database}" SET default_transaction_read_only = on'))
+        connection.execute(
+            text(f'ALTER DATABASE "{engine.url.database}" SET default_transaction_read_only = on')
+        )
     engine.dispose()  # new connections find it so, as after a failover to a standby
     written = client.post("/api/v1/data", json={"key": "k", "value": 1}, headers=tokens["user"])
     ready = client.get("/readyz")
 
-    assert (written.status_code, written.json["code"], written.json["error"]["retryable"]) == (503, -5001, True)
-    assert (ready.status_code, ready.json["error"]["fields"]) == (503, {"database": ["It is read-only."]})
+    assert (written.status_code, written.json["code"], written.json["error"]["retryable"]) == (
+        503,
+        -5001,
+        True,
+    )
+    assert (ready.status_code, ready.json["error"]["fields"]) == (
+        503,
+        {"database": ["It is read-only."]},
+    )
     assert client.get("/api/v1/data", headers=tokens["user"]).status_code == 200

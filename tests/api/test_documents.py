@@ -32,7 +32,9 @@ def nested(levels: int) -> Any:
 @pytest.fixture
 def keep(client, tokens):
     def put(key: str, value: Any, role: str = "user", **headers: str) -> Any:
-        return client.post("/api/v1/data", json={"key": key, "value": value}, headers={**tokens[role], **headers})
+        return client.post(
+            "/api/v1/data", json={"key": key, "value": value}, headers={**tokens[role], **headers}
+        )
 
     return put
 
@@ -45,7 +47,10 @@ def test_a_document_is_kept_replaced_read_and_deleted(client, tokens, users, kee
     assert (made.status_code, replaced.status_code) == (201, 200)
     assert set(read.json["data"]) == {"key", "value", "owner", "created_at", "updated_at"}
     assert read.json["data"] == replaced.json["data"]
-    assert (read.json["data"]["value"], read.json["data"]["owner"]) == ([2], f"user:{users['user']}")
+    assert (read.json["data"]["value"], read.json["data"]["owner"]) == (
+        [2],
+        f"user:{users['user']}",
+    )
     assert read.json["data"]["created_at"] == made.json["data"]["created_at"]
     assert read.json["data"]["updated_at"] > made.json["data"]["updated_at"]
     assert (deleted.status_code, deleted.json["data"]) == (200, None)
@@ -63,7 +68,9 @@ def test_a_document_is_kept_replaced_read_and_deleted(client, tokens, users, kee
 )  # fmt: skip
 def test_a_value_comes_back_exactly(client, tokens, text: str) -> None:
     body = f'{{"key":"k","value":{text}}}'
-    made = client.post("/api/v1/data", data=body.encode(), content_type="application/json", headers=tokens["user"])
+    made = client.post(
+        "/api/v1/data", data=body.encode(), content_type="application/json", headers=tokens["user"]
+    )
     assert made.status_code == 201, made.text
     read = client.get(path_of("k"), headers=tokens["guest"])
     listed = client.get("/api/v1/data", headers=tokens["guest"])
@@ -74,8 +81,12 @@ def test_a_value_comes_back_exactly(client, tokens, text: str) -> None:
     assert repr(json.loads(listed.data)["data"]["items"][0]["value"]) == given
 
 
-@pytest.mark.parametrize(("old", "new"), [(1, 1.0), (1, True), (0, False), (True, 1), ([1], [1.0]), ("x", None)])
-def test_a_value_is_replaced_by_one_that_python_holds_equal(client, tokens, keep, old: Any, new: Any) -> None:
+@pytest.mark.parametrize(
+    ("old", "new"), [(1, 1.0), (1, True), (0, False), (True, 1), ([1], [1.0]), ("x", None)]
+)
+def test_a_value_is_replaced_by_one_that_python_holds_equal(
+    client, tokens, keep, old: Any, new: Any
+) -> None:
     keep("k", old)
     keep("k", new)
     assert repr(client.get(path_of("k"), headers=tokens["user"]).json["data"]["value"]) == repr(new)
@@ -156,10 +167,16 @@ def test_an_app_keeps_documents_as_itself(client, clock, shop, app) -> None:
 
 
 @pytest.mark.parametrize(("roles", "others"), [(("user",), 200), (("user", "admin"), None)])
-def test_of_parallel_creations_of_one_key_one_is_first_and_none_breaks(app, tokens, roles, others) -> None:
+def test_of_parallel_creations_of_one_key_one_is_first_and_none_breaks(
+    app, tokens, roles, others
+) -> None:
     def create(number: int) -> int:
         headers = tokens[roles[number % len(roles)]]
-        return app.test_client().post("/api/v1/data", json={"key": "k", "value": number}, headers=headers).status_code
+        return (
+            app.test_client()
+            .post("/api/v1/data", json={"key": "k", "value": number}, headers=headers)
+            .status_code
+        )
 
     with ThreadPoolExecutor(8) as pool:
         statuses = sorted(pool.map(create, range(24)))
@@ -168,7 +185,9 @@ def test_of_parallel_creations_of_one_key_one_is_first_and_none_breaks(app, toke
     assert set(statuses) <= ({201, others} if others else {200, 201, 403})
 
 
-def test_who_finds_the_key_taken_between_looking_and_writing_looks_again(client, keep, monkeypatch) -> None:
+def test_who_finds_the_key_taken_between_looking_and_writing_looks_again(
+    client, keep, monkeypatch
+) -> None:
     """What happens on a database where two may write at the same time."""
     keep("k", 1, "admin")
     keep("mine", 1)
@@ -198,7 +217,12 @@ def test_a_document_that_took_a_deleted_ones_place_has_another_etag(client, toke
     etag = client.get(path_of("k"), headers=tokens["user"]).headers["ETag"]
     client.delete(path_of("k"), headers=tokens["user"])
     keep("k", 2)
-    assert client.get(path_of("k"), headers={**tokens["user"], "If-None-Match": etag}).json["data"]["value"] == 2
+    assert (
+        client.get(path_of("k"), headers={**tokens["user"], "If-None-Match": etag}).json["data"][
+            "value"
+        ]
+        == 2
+    )
 
 
 def test_a_write_on_what_has_changed_is_refused(client, tokens, keep) -> None:
@@ -206,15 +230,22 @@ def test_a_write_on_what_has_changed_is_refused(client, tokens, keep) -> None:
     assert keep("k", 2, **{"If-Match": stale}).status_code == 200
 
     assert outcome(keep("k", 3, **{"If-Match": stale})) == (412, -3009)
-    assert outcome(client.delete(path_of("k"), headers={**tokens["user"], "If-Match": stale})) == (412, -3009)
+    assert outcome(client.delete(path_of("k"), headers={**tokens["user"], "If-Match": stale})) == (
+        412,
+        -3009,
+    )
     assert (
-        outcome(keep("gone", 1, **{"If-Match": stale})) == outcome(keep("gone", 1, **{"If-Match": "*"})) == (412, -3009)
+        outcome(keep("gone", 1, **{"If-Match": stale}))
+        == outcome(keep("gone", 1, **{"If-Match": "*"}))
+        == (412, -3009)
     )
     assert client.get(path_of("k"), headers=tokens["user"]).json["data"]["value"] == 2
 
 
 @pytest.mark.parametrize("sort", ["id", "-id", "key", "-key", "-created_at", "updated_at"])
-def test_pages_after_a_key_and_by_offset_are_the_same_pages(client, tokens, keep, sort: str) -> None:
+def test_pages_after_a_key_and_by_offset_are_the_same_pages(
+    client, tokens, keep, sort: str
+) -> None:
     for key in ("b", "c/d", "a", "e", "100%"):
         keep(key, 1)
 

@@ -26,10 +26,15 @@ AUTHS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 TEXT = {"type": "string"}
 METHODS: dict[str, dict[str, Any]] = {
-    "read": {"http": "GET /anything/{id}", "params": {"id": TEXT, "q": TEXT, "X-Tenant": {**TEXT, "in": "header"}}},
+    "read": {
+        "http": "GET /anything/{id}",
+        "params": {"id": TEXT, "q": TEXT, "X-Tenant": {**TEXT, "in": "header"}},
+    },
     "gone": {"http": "DELETE /anything/{id}", "params": {"id": TEXT}},
     "bare": {"http": "POST /anything", "headers": {"X-Fixed": "yes"}},
-    **{kind: {"http": "POST /anything", "body": kind, "params": {"text": TEXT}} for kind in WRITERS},
+    **{
+        kind: {"http": "POST /anything", "body": kind, "params": {"text": TEXT}} for kind in WRITERS
+    },
 }
 GIVEN = {"read": ["id=a b/c", "q=北京 &=", "X-Tenant=t"], "gone": ["id=1"], "bare": []}
 
@@ -41,7 +46,9 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def make(make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, box: Sandbox) -> Callable[..., Any]:
+def make(
+    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, box: Sandbox
+) -> Callable[..., Any]:
     """The command's output, for a service with this auth and these methods on the sandbox."""
 
     def made(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
@@ -67,7 +74,9 @@ def same(shown: str, sent: str) -> bool:
 
 @pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize("method", METHODS)
-def test_what_a_dry_run_shows_is_what_is_sent(make: Callable[..., Any], box: Sandbox, auth: str, method: str) -> None:
+def test_what_a_dry_run_shows_is_what_is_sent(
+    make: Callable[..., Any], box: Sandbox, auth: str, method: str
+) -> None:
     run = make(AUTHS[auth], {"m": METHODS[method]})
     given = GIVEN.get(method, ["text=你好 & <more>"])
     shown = run("m", *given, "--dry-run")
@@ -81,7 +90,9 @@ def test_what_a_dry_run_shows_is_what_is_sent(make: Callable[..., Any], box: San
     pairs = {name.lower(): value for name, value in (line.split(": ", 1) for line in headers)}
     assert pairs.keys() == sent.headers.keys()
     boundary = pairs["content-type"].partition("boundary=")[2] if method == "multipart" else ""
-    boundaries = (boundary, sent.headers["content-type"].partition("boundary=")[2]) if boundary else ("", "")
+    boundaries = (
+        (boundary, sent.headers["content-type"].partition("boundary=")[2]) if boundary else ("", "")
+    )
     for name, value in pairs.items():
         assert name in ("x-request-id", "traceparent") or same(
             value.replace(*boundaries) if boundary else value, sent.headers[name]
@@ -106,7 +117,11 @@ def test_what_the_catalog_fixes_is_covered_where_its_name_is_a_secrets_and_what_
         "Cookie": "literal-3",
         "X-Team": "tools",
     }
-    method = {"http": "GET /anything", "headers": secret, "query": {"access_token": "literal-4", "v": "2"}}
+    method = {
+        "http": "GET /anything",
+        "headers": secret,
+        "query": {"access_token": "literal-4", "v": "2"},
+    }
     method |= {"params": {"phone": TEXT}}
     shown = make(AUTHS["none"], {"m": method})("m", "phone=13800138000", "--dry-run")
     assert "literal" not in shown
@@ -121,14 +136,27 @@ PLACES: dict[str, dict[str, Any]] = {
     "number": {"http": "POST /anything", "params": {"pw": {"type": "integer"}}},
     "list": {"http": "GET /anything", "params": {"pw": {"type": "array", "items": TEXT}}},
     "object": {"http": "POST /anything", "params": {"user": {"type": "object"}, "pw": TEXT}},
-    "bytes": {"http": "POST /anything", "body": "multipart", "params": {"pw": {**TEXT, "format": "byte"}}},
-    **{f"body: {kind}": {"http": "POST /anything", "body": kind, "params": {"pw": TEXT}} for kind in WRITERS},
+    "bytes": {
+        "http": "POST /anything",
+        "body": "multipart",
+        "params": {"pw": {**TEXT, "format": "byte"}},
+    },
+    **{
+        f"body: {kind}": {"http": "POST /anything", "body": kind, "params": {"pw": TEXT}}
+        for kind in WRITERS
+    },
 }
-WORDS = {"number": "pw=8675309", "object": 'user={"pw": "hunter-2", "name": "ann"}', "bytes": "pw=aHVudGVyLTI="}
+WORDS = {
+    "number": "pw=8675309",
+    "object": 'user={"pw": "hunter-2", "name": "ann"}',
+    "bytes": "pw=aHVudGVyLTI=",
+}
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_what_mask_names_is_covered_wherever_it_stands(make: Callable[..., Any], place: str) -> None:
+def test_what_mask_names_is_covered_wherever_it_stands(
+    make: Callable[..., Any], place: str
+) -> None:
     shown = make(AUTHS["none"], {"m": {**PLACES[place], "mask": ["pw"]}})(
         "m", WORDS.get(place, "pw=hunter-2"), "--dry-run"
     )

@@ -32,7 +32,9 @@ GBK = "%B1%B1%BE%A9"  # 北京
 def test_what_is_not_utf_8_is_refused_by_name_and_never_changed(
     client: FlaskClient, tokens: dict[str, dict[str, str]], target: str, name: str
 ) -> None:
-    path = unquote_to_bytes(target.partition("?")[0]).decode("latin-1")  # as a server has it, and not werkzeug's client
+    path = unquote_to_bytes(target.partition("?")[0]).decode(
+        "latin-1"
+    )  # as a server has it, and not werkzeug's client
     answer = client.get(target, headers=tokens["admin"], environ_overrides={"PATH_INFO": path})
     assert (answer.status_code, answer.json["code"]) == (400, -3003)
     assert answer.json["error"]["fields"] == {name: [PROBLEM]}
@@ -43,13 +45,20 @@ def test_raw_bytes_in_a_query_are_read_as_utf_8_or_refused(
 ) -> None:
     def ask(raw: bytes) -> int:
         overrides = {"QUERY_STRING": (b"q=" + raw).decode("latin-1")}
-        return client.get("/api/v1/products", headers=tokens["user"], environ_overrides=overrides).status_code
+        return client.get(
+            "/api/v1/products", headers=tokens["user"], environ_overrides=overrides
+        ).status_code
 
     assert (ask("北京".encode()), ask("北京".encode("gbk"))) == (200, 400)
 
 
 @pytest.mark.parametrize(
-    "target", ["/api/v1/products?q=%E5%8C%97%E4%BA%AC", "/api/v1/products?q=100%25", "/api/v1/products?q=100%"]
+    "target",
+    [
+        "/api/v1/products?q=%E5%8C%97%E4%BA%AC",
+        "/api/v1/products?q=100%25",
+        "/api/v1/products?q=100%",
+    ],
 )
 def test_utf_8_and_a_lone_percent_sign_are_taken(
     client: FlaskClient, tokens: dict[str, dict[str, str]], target: str

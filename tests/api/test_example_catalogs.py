@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from flask import Flask
 
 from app import create_app
@@ -43,7 +48,11 @@ def values_for(text: str, key: RSAPrivateKey) -> dict[str, str]:
     made = {}
     for name in re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b", head):
         made[name] = (
-            private if name.endswith("PRIVATE_KEY") else public if name.endswith("PUBLIC_KEY") else "dummy-1234"
+            private
+            if name.endswith("PRIVATE_KEY")
+            else public
+            if name.endswith("PUBLIC_KEY")
+            else "dummy-1234"
         )
     return made
 

@@ -28,15 +28,24 @@ UNICODE = "报告 📎 تقرير.pdf"
 @pytest.fixture
 def tokens(login) -> dict[str, dict[str, str]]:
     """Headers by role."""
-    return {role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")}
+    return {
+        role: {"Authorization": f"Bearer {login(role)['access_token']}"}
+        for role in ("guest", "user", "admin")
+    }
 
 
 @pytest.fixture
 def upload(client, tokens):
     def send(
-        data: bytes = BYTES, name: str = "a.bin", kind: str = "application/x-thing", role: str = "user", **more: Any
+        data: bytes = BYTES,
+        name: str = "a.bin",
+        kind: str = "application/x-thing",
+        role: str = "user",
+        **more: Any,
     ):
-        return client.post(PATH, data={"file": (io.BytesIO(data), name, kind)}, headers={**tokens[role], **more})
+        return client.post(
+            PATH, data={"file": (io.BytesIO(data), name, kind)}, headers={**tokens[role], **more}
+        )
 
     return send
 
@@ -74,12 +83,16 @@ def configured(make_app, settings, login):
     return client
 
 
-def form(data: bytes = BYTES, boundary: bytes = b"XyZ", head: bytes = b'name="file"; filename="a"') -> bytes:
+def form(
+    data: bytes = BYTES, boundary: bytes = b"XyZ", head: bytes = b'name="file"; filename="a"'
+) -> bytes:
     start = b"--" + boundary + b"\r\nContent-Disposition: form-data; " + head + b"\r\n\r\n"
     return start + data + b"\r\n--" + boundary + b"--\r\n"
 
 
-def post(client, headers: dict[str, str], body: bytes, kind: str = "multipart/form-data; boundary=XyZ"):
+def post(
+    client, headers: dict[str, str], body: bytes, kind: str = "multipart/form-data; boundary=XyZ"
+):
     return client.post(PATH, data=body, content_type=kind, headers=headers)
 
 
@@ -92,7 +105,11 @@ def test_a_file_comes_back_as_it_was_given(client, tokens, upload, kept) -> None
 
     assert answer.status_code == 201
     assert set(told) == {"id", "name", "content_type", "size", "sha256", "owner", "created_at"}
-    assert (told["name"], told["size"], told["content_type"]) == (UNICODE, len(BYTES), "application/x-thing")
+    assert (told["name"], told["size"], told["content_type"]) == (
+        UNICODE,
+        len(BYTES),
+        "application/x-thing",
+    )
     assert told["sha256"] == hashlib.sha256(BYTES).hexdigest()
     assert told["owner"].startswith("user:")
     assert headers["ETag"] == f'"{told["sha256"]}"'
@@ -120,7 +137,9 @@ def test_an_empty_file_is_a_file(client, tokens, made) -> None:
         ("x" * 255, "x" * 255), ("CON", "CON"), ("-rf", "-rf"),
     ],
 )  # fmt: skip
-def test_a_name_is_kept_and_is_never_a_path(client, tokens, kept, settings, given: str, stored: str) -> None:
+def test_a_name_is_kept_and_is_never_a_path(
+    client, tokens, kept, settings, given: str, stored: str
+) -> None:
     escaped = given.replace("\\", "\\\\").replace('"', '\\"') if "\\" not in given else given
     head = f'name="file"; filename="{escaped}"'.encode()
 
@@ -135,14 +154,18 @@ def test_a_name_is_kept_and_is_never_a_path(client, tokens, kept, settings, give
         assert "\n" not in read.headers["Content-Disposition"]
 
 
-def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(app, client, tokens, made) -> None:
+def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(
+    app, client, tokens, made
+) -> None:
     number = made(b"x")["id"]
     with app.extensions["postern"].database.session() as session:
         session.get(File, number).name = "..%2f..%2fetc"
     with client.get(f"{PATH}/{number}", headers=tokens["user"]) as read:
         assert read.headers["Content-Disposition"] == "attachment; filename=etc"
     assert client.get(PATH, headers=tokens["user"]).json["data"]["items"][0]["name"] == "etc"
-    assert "etc" in client.get(PATH, headers={**tokens["user"], "Accept": "text/csv"}).text.split(",")
+    assert "etc" in client.get(PATH, headers={**tokens["user"], "Accept": "text/csv"}).text.split(
+        ","
+    )
 
 
 @pytest.mark.parametrize(
@@ -182,8 +205,12 @@ def test_a_name_that_can_be_none_is_refused(client, tokens, kept, name: str) -> 
     ],
 )  # fmt: skip
 def test_a_form_has_the_one_field_file(client, tokens, kept, data: list[Any], field: str) -> None:
-    parts = MultiDict((name, (io.BytesIO(each), "a") if isinstance(each, bytes) else each) for name, each in data)
-    answer = client.post(PATH, data=parts, headers=tokens["user"], content_type="multipart/form-data")
+    parts = MultiDict(
+        (name, (io.BytesIO(each), "a") if isinstance(each, bytes) else each) for name, each in data
+    )
+    answer = client.post(
+        PATH, data=parts, headers=tokens["user"], content_type="multipart/form-data"
+    )
 
     assert (answer.status_code, answer.json["code"]) == (400, -3003), answer.text
     assert set(answer.json["error"]["fields"]) == {field}
@@ -192,7 +219,13 @@ def test_a_form_has_the_one_field_file(client, tokens, kept, data: list[Any], fi
 
 @pytest.mark.parametrize(
     "kind",
-    ["application/json", "application/x-www-form-urlencoded", "text/plain", "multipart/mixed; boundary=XyZ", None],
+    [
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "text/plain",
+        "multipart/mixed; boundary=XyZ",
+        None,
+    ],
 )
 def test_another_content_type_is_refused(client, tokens, kind: str | None) -> None:
     answer = client.post(PATH, data=form(), content_type=kind, headers=tokens["user"])
@@ -207,23 +240,32 @@ def test_another_content_type_is_refused(client, tokens, kind: str | None) -> No
         form(head=b'name="file"; filename="\xff"'), b"--XyZ\r\nX: " + b"x" * 100_000 + form(), b"x" * 200_000,
     ],
 )  # fmt: skip
-def test_what_is_not_a_whole_form_is_malformed_or_has_no_file(client, tokens, kept, body: bytes) -> None:
+def test_what_is_not_a_whole_form_is_malformed_or_has_no_file(
+    client, tokens, kept, body: bytes
+) -> None:
     answer = post(client, tokens["user"], body)
 
-    assert (answer.status_code, answer.json["code"]) == ((400, -3003) if body == b"--XyZ--" else (400, -3001)), (
-        answer.text
-    )
+    assert (answer.status_code, answer.json["code"]) == (
+        (400, -3003) if body == b"--XyZ--" else (400, -3001)
+    ), answer.text
     assert kept() == (0, 0)
 
 
 @pytest.mark.parametrize(
-    "kind", ["multipart/form-data", "multipart/form-data; boundary=", f"multipart/form-data; boundary={'x' * 71}"]
+    "kind",
+    [
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 71}",
+    ],
 )
 def test_a_form_without_a_boundary_is_malformed(client, tokens, kind: str) -> None:
     assert post(client, tokens["user"], form(), kind).json["code"] == -3001
 
 
-@pytest.mark.parametrize("data", [b"", b"\r", b"\r\n", b"\r\n--Xy", b"a\r\n--Xy\r\n", b"\n--XyZ", b"\r\r\n\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\r", b"\r\n", b"\r\n--Xy", b"a\r\n--Xy\r\n", b"\n--XyZ", b"\r\r\n\n"]
+)
 def test_a_form_is_read_the_same_however_it_is_cut_into_chunks(data: bytes) -> None:
     body = b"preamble\r\n" + form(data) + b"epilogue"
     for size in range(1, len(body) + 1):
@@ -240,16 +282,24 @@ def test_only_allowed_types_are_taken(configured, tokens, kept) -> None:
     client = configured(files_allow=("image/*", "application/pdf"))
 
     def send(kind: str):
-        return client.post(PATH, data={"file": (io.BytesIO(b"x"), "a", kind)}, headers=tokens["user"])
+        return client.post(
+            PATH, data={"file": (io.BytesIO(b"x"), "a", kind)}, headers=tokens["user"]
+        )
 
     assert send("image/png").status_code == send("Application/PDF; x=y").status_code == 201
     for kind in ("text/html", "image", "imagex/png", "application/pdf2", "image/png\x00"):
         answer = send(kind)
-        assert (answer.status_code, answer.json["code"], list(answer.json["error"]["fields"])) == (400, -3003, ["file"])
+        assert (answer.status_code, answer.json["code"], list(answer.json["error"]["fields"])) == (
+            400,
+            -3003,
+            ["file"],
+        )
     assert kept() == (2, 2)
 
 
-def test_an_upload_may_be_as_large_as_max_upload_and_other_bodies_only_as_max_body(configured, tokens, kept) -> None:
+def test_an_upload_may_be_as_large_as_max_upload_and_other_bodies_only_as_max_body(
+    configured, tokens, kept
+) -> None:
     client = configured(max_body=1000, max_upload=5000)
     frame = len(form(b""))
 
@@ -271,9 +321,16 @@ def test_the_files_of_one_owner_stay_within_the_quota(configured, tokens, kept) 
     client = configured(files_quota=100)
 
     def send(size: int, role: str = "user"):
-        return client.post(PATH, data={"file": (io.BytesIO(b"x" * size), "a")}, headers=tokens[role])
+        return client.post(
+            PATH, data={"file": (io.BytesIO(b"x" * size), "a")}, headers=tokens[role]
+        )
 
-    assert [send(60).status_code, send(41).status_code, send(40).status_code, send(1).status_code] == [
+    assert [
+        send(60).status_code,
+        send(41).status_code,
+        send(40).status_code,
+        send(1).status_code,
+    ] == [
         201,
         413,
         201,
@@ -301,15 +358,20 @@ def test_the_quota_is_exact_under_parallel_uploads(configured, tokens, kept) -> 
     assert kept() == (3, 3)
 
 
-def test_what_fails_on_the_way_leaves_nothing_behind(app, client, tokens, upload, kept, monkeypatch) -> None:
+def test_what_fails_on_the_way_leaves_nothing_behind(
+    app, client, tokens, upload, kept, monkeypatch
+) -> None:
     monkeypatch.setattr(
-        "api.resources.file_store.os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        "api.resources.file_store.os.fsync",
+        lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
 
     assert (upload().status_code, kept()) == (503, (0, 0))
 
 
-def test_what_a_killed_process_leaves_is_settled_at_the_next_start(made, app, make_app, settings, kept) -> None:
+def test_what_a_killed_process_leaves_is_settled_at_the_next_start(
+    made, app, make_app, settings, kept
+) -> None:
     store: FileStore = app.extensions["postern"].files
     with app.extensions["postern"].database.reading() as session:
         made(b"kept")
@@ -336,7 +398,11 @@ def test_guests_do_not_upload_and_others_files_are_not_found(client, tokens, upl
     assert upload(role="guest").json["code"] == -2004
     file, admins = made(), made(role="admin")
 
-    for role, path in (("guest", f"{PATH}/{file['id']}"), ("user", f"{PATH}/{admins['id']}"), ("user", f"{PATH}/999")):
+    for role, path in (
+        ("guest", f"{PATH}/{file['id']}"),
+        ("user", f"{PATH}/{admins['id']}"),
+        ("user", f"{PATH}/999"),
+    ):
         for verb in (client.get, client.delete):
             answer = verb(path, headers=tokens[role])
             assert (answer.status_code, answer.json["code"]) == (404, -3004)
@@ -367,7 +433,9 @@ def test_a_list_has_ones_own_files_and_for_admins_all(client, tokens, made) -> N
         assert csv.text.splitlines()[0] == "id,name,content_type,size,sha256,owner,created_at"
 
 
-def test_a_deleted_file_is_gone_and_who_is_reading_it_gets_it_whole(client, tokens, made, kept) -> None:
+def test_a_deleted_file_is_gone_and_who_is_reading_it_gets_it_whole(
+    client, tokens, made, kept
+) -> None:
     path = f"{PATH}/{made()['id']}"
     reading = client.get(path, headers=tokens["user"], buffered=False)
 
@@ -395,18 +463,25 @@ SIZE = len(BYTES)
         ("bytes=", 200, (0, SIZE - 1)), ("", 200, (0, SIZE - 1)), ("bytes=-", 200, (0, SIZE - 1)),
     ],
 )  # fmt: skip
-def test_a_range_is_honoured_and_what_is_none_is_ignored(client, tokens, made, asked, status, bounds) -> None:
+def test_a_range_is_honoured_and_what_is_none_is_ignored(
+    client, tokens, made, asked, status, bounds
+) -> None:
     first, last = bounds
     path = f"{PATH}/{made()['id']}"
     with client.get(path, headers={**tokens["user"], "Range": asked}) as answer:
         assert answer.status_code == status, answer.headers
         if status == 416:
-            assert (answer.json["code"], answer.headers["Content-Range"]) == (-3012, f"bytes */{SIZE}")
+            assert (answer.json["code"], answer.headers["Content-Range"]) == (
+                -3012,
+                f"bytes */{SIZE}",
+            )
             assert list(answer.json["error"]["fields"]) == ["Range"]
             return
         assert answer.data == BYTES[first : last + 1]
         assert answer.headers["Content-Length"] == str(last + 1 - first)
-        assert answer.headers.get("Content-Range") == (f"bytes {first}-{last}/{SIZE}" if status == 206 else None)
+        assert answer.headers.get("Content-Range") == (
+            f"bytes {first}-{last}/{SIZE}" if status == 206 else None
+        )
 
 
 def test_a_range_is_for_get_alone(client, tokens, made) -> None:
@@ -423,11 +498,19 @@ def test_if_range_holds_for_the_very_same_bytes_only(client, tokens, made) -> No
         etag, date = whole.headers["ETag"], whole.headers["Last-Modified"]
 
     def status(condition: str) -> int:
-        with client.get(path, headers={**tokens["user"], "Range": "bytes=0-3", "If-Range": condition}) as answer:
+        with client.get(
+            path, headers={**tokens["user"], "Range": "bytes=0-3", "If-Range": condition}
+        ) as answer:
             return answer.status_code
 
     assert status(etag) == status(date) == 206
-    for other in ('"x"', f"W/{etag}", "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 01 Jan 2099 00:00:00 GMT", "rubbish"):
+    for other in (
+        '"x"',
+        f"W/{etag}",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Thu, 01 Jan 2099 00:00:00 GMT",
+        "rubbish",
+    ):
         assert status(other) == 200
 
 
@@ -444,7 +527,9 @@ def test_what_the_caller_has_is_not_sent_again(client, tokens, made) -> None:
     ):
         with client.get(path, headers={**tokens["user"], **given}) as answer:
             assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
-    with client.get(path, headers={**tokens["user"], "If-None-Match": '"x"', "If-Modified-Since": date}) as answer:
+    with client.get(
+        path, headers={**tokens["user"], "If-None-Match": '"x"', "If-Modified-Since": date}
+    ) as answer:
         assert answer.status_code == 200
     for verb in (client.get, client.delete):
         answer = verb(path, headers={**tokens["user"], "If-Match": '"x"'})
@@ -455,15 +540,29 @@ def test_what_the_caller_has_is_not_sent_again(client, tokens, made) -> None:
 
 def test_head_tells_all_and_sends_nothing(client, tokens, made) -> None:
     path = f"{PATH}/{made()['id']}"
-    with client.get(path, headers=tokens["user"]) as got, client.head(path, headers=tokens["user"]) as head:
-        same = ("Content-Length", "ETag", "Last-Modified", "Content-Disposition", "Content-Type", "Accept-Ranges")
+    with (
+        client.get(path, headers=tokens["user"]) as got,
+        client.head(path, headers=tokens["user"]) as head,
+    ):
+        same = (
+            "Content-Length",
+            "ETag",
+            "Last-Modified",
+            "Content-Disposition",
+            "Content-Type",
+            "Accept-Ranges",
+        )
         assert (head.status_code, head.data) == (200, b"")
-        assert {name: head.headers[name] for name in same} == {name: got.headers[name] for name in same}
+        assert {name: head.headers[name] for name in same} == {
+            name: got.headers[name] for name in same
+        }
 
 
 def test_a_download_is_not_compressed(client, tokens, made) -> None:
     path = f"{PATH}/{made(b'a' * 10_000, 'a.html', 'text/html')['id']}"
-    with client.get(path, headers={**tokens["user"], "Accept-Encoding": "gzip, br, zstd"}) as answer:
+    with client.get(
+        path, headers={**tokens["user"], "Accept-Encoding": "gzip, br, zstd"}
+    ) as answer:
         assert "Content-Encoding" not in answer.headers
         assert (answer.headers["Content-Length"], answer.data) == ("10000", b"a" * 10_000)
     with client.get(PATH, headers={**tokens["user"], "Accept-Encoding": "gzip"}) as listed:
@@ -472,9 +571,13 @@ def test_a_download_is_not_compressed(client, tokens, made) -> None:
 
 def test_nginx_may_send_the_bytes(configured, tokens, settings) -> None:
     client = configured(files_accel="/_files/")
-    file = client.post(PATH, data={"file": (io.BytesIO(b"hi"), UNICODE)}, headers=tokens["user"]).json["data"]
+    file = client.post(
+        PATH, data={"file": (io.BytesIO(b"hi"), UNICODE)}, headers=tokens["user"]
+    ).json["data"]
 
-    with client.get(f"{PATH}/{file['id']}", headers={**tokens["user"], "Range": "bytes=0-0"}) as answer:
+    with client.get(
+        f"{PATH}/{file['id']}", headers={**tokens["user"], "Range": "bytes=0-0"}
+    ) as answer:
         assert (answer.status_code, answer.data) == (200, b"")  # the range is nginx's to cut
         inside = answer.headers["X-Accel-Redirect"].removeprefix("/_files/")
         assert (Path(settings.files_dir) / inside).read_bytes() == b"hi"
@@ -487,7 +590,9 @@ def signed(shop: str, clock):
     """The headers of a signed request, with the body's hash declared."""
     number = iter(range(100))
 
-    def headers(declared: str, path: str = PATH, verb: str = "POST", **given: str) -> dict[str, str]:
+    def headers(
+        declared: str, path: str = PATH, verb: str = "POST", **given: str
+    ) -> dict[str, str]:
         part = {
             "X-App-Id": "shop",
             "X-Timestamp": str(int(clock.wall())),
@@ -514,7 +619,9 @@ def test_an_app_uploads_a_body_whose_hash_it_declares_and_signs(client, signed, 
     assert kept() == (1, 1)
 
 
-def test_an_upload_that_is_not_what_was_declared_is_refused_and_not_kept(client, signed, tokens, kept) -> None:
+def test_an_upload_that_is_not_what_was_declared_is_refused_and_not_kept(
+    client, signed, tokens, kept
+) -> None:
     body = form()
     resigned = {**signed(sha256(body)), "X-Content-SHA256": sha256(form(b"other"))}
     attempts = [
@@ -527,9 +634,15 @@ def test_an_upload_that_is_not_what_was_declared_is_refused_and_not_kept(client,
     assert kept() == (0, 0)
 
 
-def test_a_signed_upload_without_a_declared_hash_is_one_of_max_body_at_most(client, signed, kept) -> None:
+def test_a_signed_upload_without_a_declared_hash_is_one_of_max_body_at_most(
+    client, signed, kept
+) -> None:
     def send(body: bytes):
-        return post(client, {name: value for name, value in signed(sha256(body)).items() if "SHA" not in name}, body)
+        return post(
+            client,
+            {name: value for name, value in signed(sha256(body)).items() if "SHA" not in name},
+            body,
+        )
 
     assert send(form()).status_code == 201
     assert send(form(b"x" * 1024 * 1024)).json["code"] == -3007
@@ -540,12 +653,21 @@ def test_a_signed_upload_without_a_declared_hash_is_one_of_max_body_at_most(clie
     ("verb", "path"),
     [("POST", "/api/v1/products"), ("POST", "/api/v1/call"), ("POST", "/api/v1/call/demo/items"), ("GET", PATH), ("DELETE", f"{PATH}/1"), ("POST", "/me")],
 )  # fmt: skip
-def test_no_route_takes_a_body_that_is_not_what_was_declared(client, signed, tokens, verb: str, path: str) -> None:
+def test_no_route_takes_a_body_that_is_not_what_was_declared(
+    client, signed, tokens, verb: str, path: str
+) -> None:
     right, wrong = b'{"name": "Tea", "price": 1}', b'{"name": "Tea", "price": 0}'
 
-    for headers in (signed(sha256(right), path, verb), {**tokens["user"], "X-Content-SHA256": sha256(right)}):
-        refused = client.open(path, method=verb, data=wrong, content_type="application/json", headers=headers)
-        taken = client.open(path, method=verb, data=right, content_type="application/json", headers=headers)
+    for headers in (
+        signed(sha256(right), path, verb),
+        {**tokens["user"], "X-Content-SHA256": sha256(right)},
+    ):
+        refused = client.open(
+            path, method=verb, data=wrong, content_type="application/json", headers=headers
+        )
+        taken = client.open(
+            path, method=verb, data=right, content_type="application/json", headers=headers
+        )
         assert (refused.status_code, refused.json["code"]) == (401, -1002), refused.text
         assert taken.json["code"] != -1002, "and the nonce was not used up"
         assert taken.json["code"] != -2005

@@ -15,7 +15,9 @@ PARSE_SECONDS = 1.0  # many times what it takes, and a fraction of what it took
 FLOOD = {str(number): 1 for number in range(80_000)}
 
 
-@pytest.mark.parametrize("path", ["/api/v1/login", "/api/v1/token/refresh", "/api/v1/logout", "/api/login"])
+@pytest.mark.parametrize(
+    "path", ["/api/v1/login", "/api/v1/token/refresh", "/api/v1/logout", "/api/login"]
+)
 def test_a_login_body_over_8_kib_is_refused_before_it_is_parsed_and_told_the_limit(
     client: FlaskClient, tokens: dict[str, dict[str, str]], path: str
 ) -> None:
@@ -33,18 +35,25 @@ def test_a_chunked_login_body_is_refused_too(client: FlaskClient) -> None:
         content_type="application/json",
         environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
     )
-    assert (answer.status_code, answer.json["message"]) == (413, "The body may have at most 8192 bytes.")
+    assert (answer.status_code, answer.json["message"]) == (
+        413,
+        "The body may have at most 8192 bytes.",
+    )
 
 
 def test_a_login_body_of_8_kib_is_looked_at(client: FlaskClient) -> None:
     body = b'{"username": "ann", "password": "wrong"}'.ljust(MAX_LOGIN_BYTES)
-    assert client.post("/api/v1/login", data=body, content_type="application/json").status_code == 401
+    assert (
+        client.post("/api/v1/login", data=body, content_type="application/json").status_code == 401
+    )
 
 
 def test_what_is_too_large_is_told_the_limit_and_the_way(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
-    answer = client.post("/api/v1/data", json={"key": "k", "value": "x" * 2**20}, headers=tokens["user"])
+    answer = client.post(
+        "/api/v1/data", json={"key": "k", "value": "x" * 2**20}, headers=tokens["user"]
+    )
     told = "The body may have at most 1048576 bytes; as a file (POST /api/v1/files) up to 67108864."
     assert (answer.status_code, answer.json["message"]) == (413, told)
 
@@ -64,7 +73,11 @@ def test_what_is_too_large_is_told_the_limit_and_the_way(
     ],
 )
 def test_a_flood_of_wrong_fields_or_items_is_answered_in_few_words_and_little_time(
-    client: FlaskClient, users: dict[str, int], tokens: dict[str, dict[str, str]], path: str, body: Any
+    client: FlaskClient,
+    users: dict[str, int],
+    tokens: dict[str, dict[str, str]],
+    path: str,
+    body: Any,
 ) -> None:
     began = time.thread_time()
     answer = client.post(path.format(**users), json=body, headers=tokens["admin"])
@@ -79,7 +92,9 @@ def test_a_flood_tells_twenty_names_and_how_many_others_there_are(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
     product = {"name": "Lamp", "price": "1.00"}
-    error = client.post("/api/v1/products", json={**FLOOD, **product}, headers=tokens["user"]).json["error"]
+    error = client.post("/api/v1/products", json={**FLOOD, **product}, headers=tokens["user"]).json[
+        "error"
+    ]
     assert (len(error["fields"]), error["more"]) == (20, 79_980)
     assert set(map(tuple, error["fields"].values())) == {("Unknown field.",)}
 
@@ -87,7 +102,9 @@ def test_a_flood_tells_twenty_names_and_how_many_others_there_are(
 def test_a_flood_hides_no_known_field_that_is_missing_or_wrong(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
-    error = client.post("/api/v1/products", json={**FLOOD, "stock": "x"}, headers=tokens["user"]).json["error"]
+    error = client.post(
+        "/api/v1/products", json={**FLOOD, "stock": "x"}, headers=tokens["user"]
+    ).json["error"]
     assert {"name", "price", "stock"} <= set(error["fields"])
     assert (len(error["fields"]), error["more"]) == (20, 79_983)
 
@@ -96,26 +113,34 @@ def test_all_wrong_lines_of_an_order_are_counted(
     client: FlaskClient, users: dict[str, int], tokens: dict[str, dict[str, str]]
 ) -> None:
     order = {"items": [{}] * 100}
-    error = client.post(f"/api/v1/users/{users['user']}/orders", json=order, headers=tokens["user"]).json["error"]
+    error = client.post(
+        f"/api/v1/users/{users['user']}/orders", json=order, headers=tokens["user"]
+    ).json["error"]
     assert (len(error["fields"]), error["more"]) == (20, 180)  # each lacks product_id and quantity
 
 
 def test_all_wrong_names_that_an_app_may_call_are_counted(
     client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
-    error = client.post("/api/v1/apps", json={"app_id": "a" * 8, "allow": ["!"] * 100}, headers=tokens["admin"]).json[
-        "error"
-    ]
+    error = client.post(
+        "/api/v1/apps", json={"app_id": "a" * 8, "allow": ["!"] * 100}, headers=tokens["admin"]
+    ).json["error"]
     assert (len(error["fields"]["allow"]), error["more"]) == (20, 80)
 
 
-def test_fields_within_fields_count_one_by_one(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> None:
-    error = client.post("/api/v1/batch", json={"calls": [{}] * 20}, headers=tokens["user"]).json["error"]
+def test_fields_within_fields_count_one_by_one(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
+    error = client.post("/api/v1/batch", json={"calls": [{}] * 20}, headers=tokens["user"]).json[
+        "error"
+    ]
     named = [name for call in error["fields"]["calls"].values() for name in call]
     assert (len(named), error["more"]) == (20, 40)  # each lacks id, service and method
 
 
-def test_a_long_name_is_not_told_whole(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> None:
+def test_a_long_name_is_not_told_whole(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
     answer = client.post("/api/v1/products", json={"n" * 500_000: 1}, headers=tokens["user"])
     assert "n" * 100 + "…" in answer.json["error"]["fields"]
     assert len(answer.data) < 1024

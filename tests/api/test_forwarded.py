@@ -51,12 +51,15 @@ def behind(make_app: Callable[[Settings], Flask], settings: Settings) -> Callabl
         ("2001:db8::1]:443", None),
     ],
 )
-def test_an_address_is_read_with_and_without_port_and_brackets(text: str, address: str | None) -> None:
+def test_an_address_is_read_with_and_without_port_and_brackets(
+    text: str, address: str | None
+) -> None:
     assert address_of(text) == address
 
 
 @pytest.mark.parametrize(
-    "form", ["203.0.113.9:{}", "[2001:db8:1:2::{}]:4001", "2001:db8:1:2::{}", "[::ffff:cb00:7109]:{}"]
+    "form",
+    ["203.0.113.9:{}", "[2001:db8:1:2::{}]:4001", "2001:db8:1:2::{}", "[::ffff:cb00:7109]:{}"],
 )
 def test_one_callers_wrong_logins_count_together_however_its_proxy_writes_it(
     behind: Callable[..., FlaskClient], form: str
@@ -77,13 +80,21 @@ def test_the_next_network_is_another_caller(behind: Callable[..., FlaskClient]) 
     client = behind()
     for number in range(FAILURES + 1):
         sent = {"X-Forwarded-For": f"2001:db8:0:{number:x}::1"}
-        answer = client.post("/api/v1/login", json={**WRONG, "username": f"nobody{number}"}, headers=sent)
+        answer = client.post(
+            "/api/v1/login", json={**WRONG, "username": f"nobody{number}"}, headers=sent
+        )
         assert answer.status_code == 401
 
 
 @pytest.mark.parametrize(
     ("said", "status"),
-    [("10.1.2.3:5566", 200), ("[::ffff:10.1.2.3]:5566", 200), ("203.0.113.9:1", 403), ("unknown", 403), ("junk", 403)],
+    [
+        ("10.1.2.3:5566", 200),
+        ("[::ffff:10.1.2.3]:5566", 200),
+        ("203.0.113.9:1", 403),
+        ("unknown", 403),
+        ("junk", 403),
+    ],
 )
 def test_who_sees_the_metrics_goes_by_the_address_alone(
     behind: Callable[..., FlaskClient], said: str, status: int
@@ -94,20 +105,35 @@ def test_who_sees_the_metrics_goes_by_the_address_alone(
 
 @pytest.mark.parametrize(
     ("said", "address"),
-    [("203.0.113.9:4001", "203.0.113.9"), ("[2001:db8::1]:443", "2001:db8::1"), ("unknown", "127.0.0.1")],
+    [
+        ("203.0.113.9:4001", "203.0.113.9"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("unknown", "127.0.0.1"),
+    ],
 )
 def test_the_log_has_the_bare_address_and_the_peers_where_a_proxy_says_none(
-    behind: Callable[..., FlaskClient], capfdbinary: pytest.CaptureFixture[bytes], said: str, address: str
+    behind: Callable[..., FlaskClient],
+    capfdbinary: pytest.CaptureFixture[bytes],
+    said: str,
+    address: str,
 ) -> None:
     behind(log_level="info").get("/healthz", headers={"X-Forwarded-For": said})
-    [line] = [json.loads(each) for each in capfdbinary.readouterr().out.splitlines() if b'"request"' in each]
+    [line] = [
+        json.loads(each)
+        for each in capfdbinary.readouterr().out.splitlines()
+        if b'"request"' in each
+    ]
     assert line["address"] == address
 
 
 def test_what_is_no_request_is_logged_with_the_bare_address(
-    make_app: Callable[[Settings], Flask], settings: Settings, capfdbinary: pytest.CaptureFixture[bytes]
+    make_app: Callable[[Settings], Flask],
+    settings: Settings,
+    capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    refused(make_app(replace(settings, log_level="info")), "::ffff:203.0.113.9", MalformedBody(), None)
+    refused(
+        make_app(replace(settings, log_level="info")), "::ffff:203.0.113.9", MalformedBody(), None
+    )
     assert json.loads(capfdbinary.readouterr().out.splitlines()[-1])["address"] == "203.0.113.9"
 
 
@@ -135,7 +161,9 @@ def test_a_prefix_is_the_openapi_files_server_and_one_that_is_no_path_counts_for
     behind: Callable[..., FlaskClient], prefix: str, server: str
 ) -> None:
     client = behind()
-    answer = client.get("/openapi.json", headers={"X-Forwarded-Prefix": prefix.encode().decode("latin-1")})
+    answer = client.get(
+        "/openapi.json", headers={"X-Forwarded-Prefix": prefix.encode().decode("latin-1")}
+    )
     assert answer.json["servers"] == [{"url": server}]
     assert client.get("/openapi.json").json["servers"] == [{"url": "/"}]
 
@@ -145,7 +173,9 @@ def test_a_prefix_counts_only_from_a_trusted_proxy(client: FlaskClient) -> None:
     assert answer.json["servers"] == [{"url": "/"}]
 
 
-def test_the_openapi_file_under_a_prefix_has_an_etag_of_its_own(behind: Callable[..., FlaskClient]) -> None:
+def test_the_openapi_file_under_a_prefix_has_an_etag_of_its_own(
+    behind: Callable[..., FlaskClient],
+) -> None:
     client = behind()
     plain = client.get("/openapi.json")
     under = {"X-Forwarded-Prefix": "/postern", "If-None-Match": plain.headers["ETag"]}
@@ -154,6 +184,8 @@ def test_the_openapi_file_under_a_prefix_has_an_etag_of_its_own(behind: Callable
     assert (moved.status_code, again.status_code) == (200, 304)
 
 
-def test_the_link_to_the_successor_version_is_under_the_prefix(behind: Callable[..., FlaskClient]) -> None:
+def test_the_link_to_the_successor_version_is_under_the_prefix(
+    behind: Callable[..., FlaskClient],
+) -> None:
     answer = behind().get("/api/data/a>b", headers={"X-Forwarded-Prefix": "/postern"})
     assert answer.headers["Link"] == '</postern/api/v1/data/a%3Eb>; rel="successor-version"'

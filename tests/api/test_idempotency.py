@@ -19,7 +19,9 @@ REPLAYED = "Idempotency-Replayed"
 
 def call(shop: Shop, key: str, method: str = "once/charge", **params: Any) -> Any:
     headers = {**shop.headers["user"], "Idempotency-Key": key}
-    return shop.app.test_client().post(f"/api/v1/call/{method}", json=params or CHARGE, headers=headers)
+    return shop.app.test_client().post(
+        f"/api/v1/call/{method}", json=params or CHARGE, headers=headers
+    )
 
 
 def pay(shop: Shop, order: int, key: str = "k", via: str = "pay.charge", **more: Any) -> Any:
@@ -50,7 +52,11 @@ def test_another_call_under_the_key_is_a_conflict(shop: Shop) -> None:
     call(shop, "k")
     answer = call(shop, "k", order_id=2, amount="4.50")
 
-    assert (answer.status_code, answer.json["code"], answer.json["error"]["type"]) == (409, -3006, "conflict")
+    assert (answer.status_code, answer.json["code"], answer.json["error"]["type"]) == (
+        409,
+        -3006,
+        "conflict",
+    )
     assert (answer.json["error"]["service"], answer.json["error"]["method"]) == ("once", "charge")
     assert shop.charged() == ["4.50"]
 
@@ -70,12 +76,18 @@ def test_a_key_that_is_none_is_refused_with_its_name(shop: Shop, key: str) -> No
 
 def test_a_batch_sent_again_under_its_key_does_nothing_twice(shop: Shop) -> None:
     headers = {**shop.headers["user"], "Idempotency-Key": "k"}
-    calls = [{"id": each, "service": "once", "method": "charge", "params": CHARGE} for each in ("a", "é" * 64)]
+    calls = [
+        {"id": each, "service": "once", "method": "charge", "params": CHARGE}
+        for each in ("a", "é" * 64)
+    ]
     first, again = (
-        shop.app.test_client().post("/api/v1/batch", json={"calls": calls}, headers=headers) for _ in range(2)
+        shop.app.test_client().post("/api/v1/batch", json={"calls": calls}, headers=headers)
+        for _ in range(2)
     )
 
-    ids = [[each["data"]["id"] for each in answer.json["data"].values()] for answer in (first, again)]
+    ids = [
+        [each["data"]["id"] for each in answer.json["data"].values()] for answer in (first, again)
+    ]
     assert ids[0] == ids[1]
     assert len(shop.charged()) == 2
 
@@ -113,14 +125,20 @@ def test_another_payment_under_the_key_is_a_conflict(shop: Shop, other: dict[str
     assert shop.charged() == ["4.50"]
 
 
-def test_while_a_payment_is_under_way_the_same_request_is_a_conflict(shop: Shop, box: Sandbox) -> None:
+def test_while_a_payment_is_under_way_the_same_request_is_a_conflict(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "delay=0.3", times=1)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(pay, shop, order)
         assert comes_true(shop.sent)
         second = pay(shop, order)
-        assert (second.status_code, second.json["code"], second.headers["Retry-After"]) == (409, -3006, "1")
+        assert (second.status_code, second.json["code"], second.headers["Retry-After"]) == (
+            409,
+            -3006,
+            "1",
+        )
         assert first.result(5).status_code == 200
     assert pay(shop, order).headers[REPLAYED] == "true"
 

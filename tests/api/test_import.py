@@ -48,7 +48,9 @@ def service_of(description: Mapping[str, Any], **options: Any) -> Values:
     return dict(next(iter(services.values())))
 
 
-def described(operation: Values | None = None, verb: str = "get", path: str = "/a", **more: Any) -> Values:
+def described(
+    operation: Values | None = None, verb: str = "get", path: str = "/a", **more: Any
+) -> Values:
     servers = [{"url": "https://a.example"}]
     return {
         "openapi": "3.0.3",
@@ -144,16 +146,24 @@ def test_whatever_a_file_says_is_refused_or_passes_the_check_and_reads_no_variab
 
 
 def test_a_file_that_says_everything_twice_at_every_level_ends() -> None:
-    schemas = {f"s{n}": {"allOf": [{"$ref": f"#/components/schemas/s{n + 1}"}] * 2} for n in range(40)}
+    schemas = {
+        f"s{n}": {"allOf": [{"$ref": f"#/components/schemas/s{n + 1}"}] * 2} for n in range(40)
+    }
     begun = time.process_time()
     schemas["s40"] = {"type": "object"}
-    operation = {"requestBody": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/s0"}}}}}
+    operation = {
+        "requestBody": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/s0"}}}
+        }
+    }
     with pytest.raises(SpecError, match="no operation"):
         imported(json.dumps(described(operation, "post", components={"schemas": schemas})))
     assert time.process_time() - begun < 5
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, "{" * 100_000, "a: " + "[" * 100_000, '{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "{" * 100_000, "a: " + "[" * 100_000, '{"a":' * 100_000]
+)
 def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         imported(text)
@@ -188,13 +198,19 @@ def test_what_cannot_be_imported_says_why(text: str, says: str) -> None:
         ({"operationId": "x" * 100}, "x" * 64),
     ],
 )
-def test_methods_are_named_by_operation_id_or_else_by_verb_and_path(operation: Values, name: str) -> None:
+def test_methods_are_named_by_operation_id_or_else_by_verb_and_path(
+    operation: Values, name: str
+) -> None:
     assert list(service_of(described(operation, path="/a/{id}/b"))["methods"]) == [name]
 
 
 def test_a_name_given_twice_is_numbered() -> None:
     item = {verb: {"operationId": "do"} for verb in ("get", "post", "put")}
-    assert list(service_of({**described(), "paths": {"/a": item}})["methods"]) == ["do", "do_2", "do_3"]
+    assert list(service_of({**described(), "paths": {"/a": item}})["methods"]) == [
+        "do",
+        "do_2",
+        "do_3",
+    ]
 
 
 def test_only_the_tags_asked_for_are_imported() -> None:
@@ -229,7 +245,9 @@ def test_only_the_tags_asked_for_are_imported() -> None:
         ({"type": "string", "description": "The ${HOME} of it.\nMore."}, {"type": "string", "description": "The $ {HOME} of it."}),
     ],
 )  # fmt: skip
-def test_a_schema_becomes_the_keywords_that_a_catalog_knows(schema: Values, keywords: Values) -> None:
+def test_a_schema_becomes_the_keywords_that_a_catalog_knows(
+    schema: Values, keywords: Values
+) -> None:
     assert query_param(schema) == {"q": keywords}
 
 
@@ -246,7 +264,12 @@ def test_all_of_is_merged_and_one_of_objects_lists_all_their_properties() -> Non
         "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("one", "two")],
     }
     made = body_params(whole, components={"schemas": schemas})
-    assert made == {"a": {**text, "required": True}, "b": text, "c": number, "d": {**text, "required": True}}
+    assert made == {
+        "a": {**text, "required": True},
+        "b": text,
+        "c": number,
+        "d": {**text, "required": True},
+    }
 
 
 def test_a_schema_inside_itself_ends_as_any_object() -> None:
@@ -254,20 +277,42 @@ def test_a_schema_inside_itself_ends_as_any_object() -> None:
         "type": "object",
         "properties": {"name": {"type": "string"}, "child": {"$ref": "#/components/schemas/tree"}},
     }
-    kind = {"oneOf": [{"$ref": "#/components/schemas/cat"}], "properties": {"name": {"type": "string"}}}
-    cat = {"allOf": [{"$ref": "#/components/schemas/kind"}, {"properties": {"claws": {"type": "integer"}}}]}
+    kind = {
+        "oneOf": [{"$ref": "#/components/schemas/cat"}],
+        "properties": {"name": {"type": "string"}},
+    }
+    cat = {
+        "allOf": [
+            {"$ref": "#/components/schemas/kind"},
+            {"properties": {"claws": {"type": "integer"}}},
+        ]
+    }
     schemas = {"tree": tree, "kind": kind, "cat": cat}
     made = body_params(
-        {"properties": {"tree": {"$ref": "#/components/schemas/tree"}, "kind": {"$ref": "#/components/schemas/kind"}}},
+        {
+            "properties": {
+                "tree": {"$ref": "#/components/schemas/tree"},
+                "kind": {"$ref": "#/components/schemas/kind"},
+            }
+        },
         components={"schemas": schemas},
     )
-    assert made["tree"] == {"type": "object", "properties": {"name": {"type": "string"}, "child": {"type": "object"}}}
-    assert made["kind"] == {"type": "object", "properties": {"claws": {"type": "integer"}, "name": {"type": "string"}}}
+    assert made["tree"] == {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "child": {"type": "object"}},
+    }
+    assert made["kind"] == {
+        "type": "object",
+        "properties": {"claws": {"type": "integer"}, "name": {"type": "string"}},
+    }
 
 
 def test_what_only_answers_have_is_no_parameter() -> None:
     made = body_params(
-        {"required": ["id"], "properties": {"id": {"type": "string", "readOnly": True}, "name": {"type": "string"}}}
+        {
+            "required": ["id"],
+            "properties": {"id": {"type": "string", "readOnly": True}, "name": {"type": "string"}},
+        }
     )
     assert made == {"name": {"type": "string"}}
 
@@ -292,11 +337,16 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
         "required": True,
         "content": {
             "application/json": {
-                "schema": {"required": ["b"], "properties": {"b": {"type": "string"}, "id": {"type": "string"}}}
+                "schema": {
+                    "required": ["b"],
+                    "properties": {"b": {"type": "string"}, "id": {"type": "string"}},
+                }
             }
         },
     }
-    made = one_method({"parameters": parameters, "requestBody": body}, "post", "/a/{id}/{undeclared}")
+    made = one_method(
+        {"parameters": parameters, "requestBody": body}, "post", "/a/{id}/{undeclared}"
+    )
     assert made["params"] == {
         "id": {"type": "string"},
         "q": {"type": "string", "in": "query", "required": True},
@@ -304,7 +354,9 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
         "undeclared": {"type": "string"},
         "b": {"type": "string", "required": True},
     }
-    text = imported(json.dumps(described({"parameters": parameters, "requestBody": body}, "post", "/a/{id}")))
+    text = imported(
+        json.dumps(described({"parameters": parameters, "requestBody": body}, "post", "/a/{id}"))
+    )
     assert "# without cookie parameter s" in text
     assert "# without body parameter id: one in the path has that name" in text
 
@@ -325,9 +377,15 @@ def test_a_list_that_is_not_the_name_repeated_is_a_text(param: Values, made: Val
 def test_a_deep_object_is_one_parameter_for_each_property() -> None:
     schema = {
         "type": "object",
-        "properties": {"gt": {"type": "integer"}, "in": {"type": "object", "properties": {"x": {"type": "string"}}}},
+        "properties": {
+            "gt": {"type": "integer"},
+            "in": {"type": "object", "properties": {"x": {"type": "string"}}},
+        },
     }
-    assert query_param(schema, style="deepObject") == {"q[gt]": {"type": "integer"}, "q[in][x]": {"type": "string"}}
+    assert query_param(schema, style="deepObject") == {
+        "q[gt]": {"type": "integer"},
+        "q[in][x]": {"type": "string"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -347,10 +405,17 @@ def test_the_body_is_written_as_the_vendor_reads_it(media: str, settings: Values
     assert {key: made[key] for key in ("body", "headers") if key in made} == settings
 
 
-@pytest.mark.parametrize(("name", "body"), [("Order", {"type": "xml", "root": "Order"}), ("${HOME}", "xml")])
+@pytest.mark.parametrize(
+    ("name", "body"), [("Order", {"type": "xml", "root": "Order"}), ("${HOME}", "xml")]
+)
 def test_an_xml_body_has_the_root_that_the_file_names(name: str, body: Any) -> None:
     schema = {"type": "object", "xml": {"name": name}, "properties": {"a": {"type": "string"}}}
-    assert one_method({"requestBody": {"content": {"application/xml": {"schema": schema}}}}, "post")["body"] == body
+    assert (
+        one_method({"requestBody": {"content": {"application/xml": {"schema": schema}}}}, "post")[
+            "body"
+        ]
+        == body
+    )
 
 
 @pytest.mark.parametrize(
@@ -367,7 +432,12 @@ def test_an_xml_body_has_the_root_that_the_file_names(name: str, body: Any) -> N
 )
 def test_the_answer_is_read_as_the_vendor_writes_it(medias: list[str], settings: Values) -> None:
     made = one_method(
-        {"responses": {"404": {"content": {"text/html": {}}}, "201": {"content": {each: {} for each in medias}}}}
+        {
+            "responses": {
+                "404": {"content": {"text/html": {}}},
+                "201": {"content": {each: {} for each in medias}},
+            }
+        }
     )
     assert {key: made[key] for key in ("response", "headers", "stream") if key in made} == settings
 
@@ -385,15 +455,25 @@ def test_the_answer_is_read_as_the_vendor_writes_it(medias: list[str], settings:
          {"type": "oauth2_client_credentials", "client_id": "${A_CLIENT_ID}", "client_secret": "${A_CLIENT_SECRET}", "token_url": "https://a.example/token", "scope": "r w"}),
     ],
 )  # fmt: skip
-def test_the_credential_is_the_file_s_scheme_with_variables_for_secrets(scheme: Values, auth: Values) -> None:
-    made = service_of(described(security=[{"s": []}], components={"securitySchemes": {"s": scheme}}))
+def test_the_credential_is_the_file_s_scheme_with_variables_for_secrets(
+    scheme: Values, auth: Values
+) -> None:
+    made = service_of(
+        described(security=[{"s": []}], components={"securitySchemes": {"s": scheme}})
+    )
     assert made["auth"] == auth
 
 
 def test_a_parameter_that_the_credential_fills_is_not_the_caller_s() -> None:
     scheme = {"type": "apiKey", "in": "query", "name": "key"}
-    operation = {"parameters": [{"name": "key", "in": "query", "required": True, "schema": {"type": "string"}}]}
-    assert "params" not in one_method(operation, security=[{"s": []}], components={"securitySchemes": {"s": scheme}})
+    operation = {
+        "parameters": [
+            {"name": "key", "in": "query", "required": True, "schema": {"type": "string"}}
+        ]
+    }
+    assert "params" not in one_method(
+        operation, security=[{"s": []}], components={"securitySchemes": {"s": scheme}}
+    )
 
 
 def test_an_idempotency_key_is_the_gateway_s_and_a_password_is_masked() -> None:
@@ -410,7 +490,9 @@ def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
         "/a": {
             "get": {
                 "deprecated": True,
-                "parameters": [{"name": "q", "in": "query", "schema": {"type": "number", "multipleOf": 2}}],
+                "parameters": [
+                    {"name": "q", "in": "query", "schema": {"type": "number", "multipleOf": 2}}
+                ],
             },
             "post": array,
         },
@@ -468,12 +550,25 @@ def box() -> Iterator[Sandbox]:
     ],
 )  # fmt: skip
 def test_an_imported_method_is_called_through_the_gateway(
-    make_app: Callable[[Settings], Flask], settings: Settings, tmp_path: Path, box: Sandbox, words: list[str], sent: Any
+    make_app: Callable[[Settings], Flask],
+    settings: Settings,
+    tmp_path: Path,
+    box: Sandbox,
+    words: list[str],
+    sent: Any,
 ) -> None:
     sample, tag, *words = words
     (tmp_path / "api.json").write_text(SAMPLES[sample]())
     made = tmp_path / "made.yaml"
-    options = ["--name", "it", "--base-url", f"{box.url}/anything", "-o", str(made), *(["--tag", tag] if tag else [])]
+    options = [
+        "--name",
+        "it",
+        "--base-url",
+        f"{box.url}/anything",
+        "-o",
+        str(made),
+        *(["--tag", tag] if tag else []),
+    ]
     runner = make_app(settings).test_cli_runner()
     done = runner.invoke(args=["catalog", "import", str(tmp_path / "api.json"), *options])
     assert done.exit_code == 0, done.output
@@ -500,7 +595,12 @@ def test_an_imported_method_is_called_through_the_gateway(
     ],
 )  # fmt: skip
 def test_the_command_writes_to_stdout_or_says_what_is_wrong(
-    app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int, says: str
+    app: Flask,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    code: int,
+    says: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "api.json").write_text(json.dumps(described()))

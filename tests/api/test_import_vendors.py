@@ -45,7 +45,16 @@ def imported_paths(description: Values, **options: Any) -> list[str]:
 
 
 def body_method(body: Values) -> Values:
-    paths = {"/a": {"post": {"requestBody": {"content": {"application/json": {"schema": body.pop("schema")}}, **body}}}}
+    paths = {
+        "/a": {
+            "post": {
+                "requestBody": {
+                    "content": {"application/json": {"schema": body.pop("schema")}},
+                    **body,
+                }
+            }
+        }
+    }
     [method] = service_of(text_of(spec(paths)))["methods"].values()
     return dict(method)
 
@@ -58,12 +67,17 @@ def folder(tmp_path: Path) -> Path:
     """A description in several files, whose references lead on from where they stand."""
     files: dict[str, Values] = {
         "api/main.json": spec(
-            {"/a": {"post": {"$ref": "resources/a.yml"}}, "/b": {"$ref": "./resources/paths.yml#/b"}}
+            {
+                "/a": {"post": {"$ref": "resources/a.yml"}},
+                "/b": {"$ref": "./resources/paths.yml#/b"},
+            }
         ),
         "api/resources/a.yml": {
             "operationId": "make_a",
             "parameters": [{"$ref": "../shared/parameters.yml#/page"}],
-            "requestBody": {"content": {"application/json": {"schema": {"$ref": "models/thing.yml"}}}},
+            "requestBody": {
+                "content": {"application/json": {"schema": {"$ref": "models/thing.yml"}}}
+            },
         },
         "api/resources/models/thing.yml": {
             "type": "object",
@@ -75,7 +89,9 @@ def folder(tmp_path: Path) -> Path:
             "id": {"type": "integer"},
         },
         "api/resources/paths.yml": {"b": {"get": {"operationId": "list_b", **OK}}},
-        "api/shared/parameters.yml": {"page": {"name": "page", "in": "query", "schema": {"type": "integer"}}},
+        "api/shared/parameters.yml": {
+            "page": {"name": "page", "in": "query", "schema": {"type": "integer"}}
+        },
         "secret.yml": {"get": {"operationId": "outside"}},
     }
     for name, content in files.items():
@@ -86,7 +102,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_an_operation_in_another_file_is_imported_whole(folder: Path, app: Flask) -> None:
-    done = app.test_cli_runner().invoke(args=["catalog", "import", str(folder / "api" / "main.json")])
+    done = app.test_cli_runner().invoke(
+        args=["catalog", "import", str(folder / "api" / "main.json")]
+    )
     assert done.exit_code == 0, done.output
     methods = service_of(done.stdout)["methods"]
     assert methods["list_b"] == {"http": "GET /b"}
@@ -100,7 +118,9 @@ def test_an_operation_in_another_file_is_imported_whole(folder: Path, app: Flask
 @pytest.mark.parametrize(
     "ref", ["resources/gone.yml", "../secret.yml", "https://a.example/x.yml", "/etc/passwd", "a\0b"]
 )
-def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(folder: Path, ref: str) -> None:
+def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(
+    folder: Path, ref: str
+) -> None:
     paths = {"/a": {"get": {"$ref": ref}}, "/b": {"get": OK}}
     path = folder / "api" / "main.json"
     for given in (path, None):
@@ -112,11 +132,15 @@ def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(folder
 
 def test_a_file_that_names_itself_ends(folder: Path) -> None:
     (folder / "api" / "loop.yml").write_text("get: {$ref: loop.yml#/get}\n")
-    text = text_of(spec({"/a": {"$ref": "loop.yml"}, "/b": {"get": OK}}), path=folder / "api" / "main.json")
+    text = text_of(
+        spec({"/a": {"$ref": "loop.yml"}, "/b": {"get": OK}}), path=folder / "api" / "main.json"
+    )
     assert "# Left out: GET /a: a reference to itself" in text
 
 
-def test_a_reference_may_lead_through_others_and_one_that_leads_to_itself_ends(folder: Path) -> None:
+def test_a_reference_may_lead_through_others_and_one_that_leads_to_itself_ends(
+    folder: Path,
+) -> None:
     """As bundlers write them: into an operation, which is a reference itself."""
     through = "#/paths/~1a/post/requestBody/content/application~1json/schema"
     loop = "#/components/schemas/loop/properties/x"
@@ -140,7 +164,9 @@ def test_an_operation_at_the_file_s_own_server_is_imported_though_it_says_so(hol
     servers = {"servers": [{"url": f"{MAIN}/"}]}
     item = {"get": OK, **servers} if holder == "path" else {"get": {**OK, **servers}}
     assert imported_paths(spec({"/a": item})) == ["GET /a"]
-    assert imported_paths(spec({"/a": item}, servers=[])) == ["GET /a"], "nor need the file name one"
+    assert imported_paths(spec({"/a": item}, servers=[])) == ["GET /a"], (
+        "nor need the file name one"
+    )
 
 
 MIXED = spec({"/a": {"get": OK}, "/up": {"servers": [{"url": UPLOADS}], "post": OK}})
@@ -149,13 +175,19 @@ MIXED = spec({"/a": {"get": OK}, "/up": {"servers": [{"url": UPLOADS}], "post": 
 def test_an_operation_at_another_server_is_left_out_with_the_command_that_imports_it() -> None:
     text = text_of(MIXED)
     assert [method["http"] for method in service_of(text)["methods"].values()] == ["GET /a"]
-    assert f"# Left out: POST /up: at a server of its own; import it with --base-url {UPLOADS}, as another" in text
+    assert (
+        f"# Left out: POST /up: at a server of its own; import it with --base-url {UPLOADS}, as another"
+        in text
+    )
 
 
 def test_base_url_imports_the_operations_at_that_server_and_no_others() -> None:
     text = text_of(MIXED, base_url=UPLOADS)
     service = service_of(text)
-    assert (service["base_url"], [each["http"] for each in service["methods"].values()]) == (UPLOADS, ["POST /up"])
+    assert (service["base_url"], [each["http"] for each in service["methods"].values()]) == (
+        UPLOADS,
+        ["POST /up"],
+    )
     assert f"# Left out: 1 operations at {MAIN}" in text
     assert "1 operations left out" in summary_of(text)
 
@@ -174,7 +206,11 @@ def test_a_server_with_variables_is_that_with_any_value() -> None:
 
 
 def test_required_fields_stay_required_where_the_body_does_not_say_that_it_is() -> None:
-    schema = {"type": "object", "required": ["x"], "properties": {"x": {"type": "string"}, "y": {"type": "string"}}}
+    schema = {
+        "type": "object",
+        "required": ["x"],
+        "properties": {"x": {"type": "string"}, "y": {"type": "string"}},
+    }
     assert body_method({"schema": schema})["params"] == {
         "x": {"type": "string", "required": True},
         "y": {"type": "string"},
@@ -195,11 +231,25 @@ def test_a_body_that_may_be_missing_asks_for_nothing_and_says_what_it_needs() ->
 
 
 def test_keys_that_are_needed_together_are_fixed_headers_and_query_with_variables() -> None:
-    names = {"id": ("header", "PLAID-CLIENT-ID"), "secret": ("header", "PLAID-SECRET"), "v": ("query", "version")}
-    schemes = {key: {"type": "apiKey", "in": place, "name": name} for key, (place, name) in names.items()}
-    parameter = {"name": "plaid-secret", "in": "header", "required": True, "schema": {"type": "string"}}
+    names = {
+        "id": ("header", "PLAID-CLIENT-ID"),
+        "secret": ("header", "PLAID-SECRET"),
+        "v": ("query", "version"),
+    }
+    schemes = {
+        key: {"type": "apiKey", "in": place, "name": name} for key, (place, name) in names.items()
+    }
+    parameter = {
+        "name": "plaid-secret",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string"},
+    }
     paths = {"/a": {"post": {**OK, "parameters": [parameter]}}}
-    security = {"security": [{key: [] for key in names}], "components": {"securitySchemes": schemes}}
+    security = {
+        "security": [{key: [] for key in names}],
+        "components": {"securitySchemes": schemes},
+    }
     text = text_of(spec(paths, **security), name="plaid")
     service = service_of(text)
     assert service["auth"] == {
@@ -212,9 +262,13 @@ def test_keys_that_are_needed_together_are_fixed_headers_and_query_with_variable
         {"PLAID-SECRET": "${PLAID_SECRET}"},
         {"version": "${PLAID_VERSION}"},
     )
-    assert service["methods"]["post_a"] == {"http": "POST /a"}, "the credential is nothing that a caller gives"
+    assert service["methods"]["post_a"] == {"http": "POST /a"}, (
+        "the credential is nothing that a caller gives"
+    )
     assert "cannot say" not in text
-    assert "# Set in the environment or in .env: PLAID_CLIENT_ID, PLAID_SECRET, PLAID_VERSION" in text
+    assert (
+        "# Set in the environment or in .env: PLAID_CLIENT_ID, PLAID_SECRET, PLAID_VERSION" in text
+    )
 
 
 def test_a_key_beside_a_token_is_a_fixed_header() -> None:
@@ -243,7 +297,9 @@ def test_a_method_that_could_only_fail_is_left_out_with_a_word() -> None:
 
 def test_nothing_to_import_is_refused_with_the_reasons() -> None:
     paths = {f"/{number}": {"get": {"$ref": f"{number}.yml"}} for number in range(9)}
-    with pytest.raises(SpecError, match=r"(?s)no operation to import.*GET /0: 0.yml is another file.*and 4 more"):
+    with pytest.raises(
+        SpecError, match=r"(?s)no operation to import.*GET /0: 0.yml is another file.*and 4 more"
+    ):
         imported(json.dumps(spec(paths)))
 
 
@@ -257,4 +313,6 @@ def test_the_command_says_on_stderr_how_much_it_imported(app: Flask, tmp_path: P
 
 @pytest.mark.parametrize("operation", [None, [], "text"])
 def test_an_operation_that_is_none_is_left_out_with_a_word(operation: Any) -> None:
-    assert "# Left out: GET /a: not a mapping" in text_of(spec({"/a": {"get": operation}, "/b": {"get": OK}}))
+    assert "# Left out: GET /a: not a mapping" in text_of(
+        spec({"/a": {"get": operation}, "/b": {"get": OK}})
+    )

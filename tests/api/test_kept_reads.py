@@ -19,7 +19,9 @@ def asked(app):
 
 def order(client, headers, user_id, product_id):
     lines = {"items": [{"product_id": product_id, "quantity": 1}]}
-    return client.post(f"/api/v1/users/{user_id}/orders", json=lines, headers=headers).json["data"]["id"]
+    return client.post(f"/api/v1/users/{user_id}/orders", json=lines, headers=headers).json["data"][
+        "id"
+    ]
 
 
 def product(client, headers):
@@ -27,7 +29,9 @@ def product(client, headers):
     return client.post("/api/v1/products", json=body, headers=headers).json["data"]["id"]
 
 
-@pytest.mark.parametrize("path", ["/data", "/data/k", "/products", "/files", "/users/{user}/orders", "/orders/{order}"])
+@pytest.mark.parametrize(
+    "path", ["/data", "/data/k", "/products", "/files", "/users/{user}/orders", "/orders/{order}"]
+)
 def test_a_read_that_was_made_is_not_made_again(client, users, tokens, asked, path) -> None:
     headers = tokens["user"]
     client.post("/api/v1/data", json={"key": "k", "value": 1.0}, headers=headers)
@@ -39,7 +43,10 @@ def test_a_read_that_was_made_is_not_made_again(client, users, tokens, asked, pa
     again = client.get(at, headers=headers)
 
     assert (again.status_code, asked) == (200, [])
-    assert (again.json["data"], again.headers["ETag"]) == (first.json["data"], first.headers["ETag"])
+    assert (again.json["data"], again.headers["ETag"]) == (
+        first.json["data"],
+        first.headers["ETag"],
+    )
 
 
 def test_a_document_is_read_anew_once_it_is_written(client, tokens) -> None:
@@ -47,7 +54,10 @@ def test_a_document_is_read_anew_once_it_is_written(client, tokens) -> None:
     seen = []
     for value in (1, 2):
         client.post("/api/v1/data", json={"key": "k", "value": value}, headers=headers)
-        one, many = (client.get(path, headers=headers).json["data"] for path in ("/api/v1/data/k", "/api/v1/data"))
+        one, many = (
+            client.get(path, headers=headers).json["data"]
+            for path in ("/api/v1/data/k", "/api/v1/data")
+        )
         seen.append((one["value"], many["total"]))
     client.delete("/api/v1/data/k", headers=headers)
 
@@ -71,7 +81,9 @@ def test_a_users_orders_are_read_anew_once_there_is_another(client, users, token
 def test_a_list_of_files_is_read_anew_once_one_comes_or_goes(client, tokens) -> None:
     headers = tokens["user"]
     totals = [client.get("/api/v1/files", headers=headers).json["data"]["total"]]
-    kept = client.post("/api/v1/files", data={"file": (io.BytesIO(b"x"), "x.txt")}, headers=headers).json["data"]["id"]
+    kept = client.post(
+        "/api/v1/files", data={"file": (io.BytesIO(b"x"), "x.txt")}, headers=headers
+    ).json["data"]["id"]
     totals.append(client.get("/api/v1/files", headers=headers).json["data"]["total"])
     client.delete(f"/api/v1/files/{kept}", headers=headers)
     totals.append(client.get("/api/v1/files", headers=headers).json["data"]["total"])
@@ -85,10 +97,16 @@ def test_what_one_caller_may_see_is_not_kept_for_another(client, users, tokens) 
 
     for role in ("user", "admin"):
         assert client.get(f"/api/v1/orders/{mine}", headers=tokens[role]).status_code == 200
-        assert client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens[role]).status_code == 200
+        assert (
+            client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens[role]).status_code
+            == 200
+        )
         assert client.get("/api/v1/files", headers=tokens[role]).json["data"]["total"] == 1
     assert client.get(f"/api/v1/orders/{mine}", headers=tokens["guest"]).status_code == 404
-    assert client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens["guest"]).status_code == 404
+    assert (
+        client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens["guest"]).status_code
+        == 404
+    )
     assert client.get("/api/v1/files", headers=tokens["guest"]).json["data"]["total"] == 0
 
 
@@ -106,5 +124,7 @@ def test_a_large_answer_is_made_anew_each_time(client, tokens, asked) -> None:
     client.get("/api/v1/data/k", headers=tokens["user"])
     asked.clear()
 
-    assert len(client.get("/api/v1/data/k", headers=tokens["user"]).json["data"]["value"]) == 300_000
+    assert (
+        len(client.get("/api/v1/data/k", headers=tokens["user"]).json["data"]["value"]) == 300_000
+    )
     assert asked

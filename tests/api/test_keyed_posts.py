@@ -22,7 +22,9 @@ KEY = {"Idempotency-Key": "k-1"}
 
 @pytest.fixture
 def post(client, tokens) -> Callable[..., Any]:
-    def send(path: str, body: Any = None, *, key: str | None = "k-1", who: str = "admin", **options: Any) -> Any:
+    def send(
+        path: str, body: Any = None, *, key: str | None = "k-1", who: str = "admin", **options: Any
+    ) -> Any:
         headers = {**tokens[who], **({"Idempotency-Key": key} if key else {})}
         if body is not None:
             options["json"] = body
@@ -38,7 +40,9 @@ def count(client, tokens) -> Callable[[str], int]:
 
 @pytest.fixture
 def product(post) -> int:
-    return post("/products", {"name": "Tea", "price": "1.50", "stock": 5}, key=None).json["data"]["id"]
+    return post("/products", {"name": "Tea", "price": "1.50", "stock": 5}, key=None).json["data"][
+        "id"
+    ]
 
 
 @pytest.fixture
@@ -71,7 +75,10 @@ def same(first: Any, again: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/data", {"key": "k", "value": {"n": 1.0, "big": 123456789012345678901234567890, "text": "中"}}),
+        (
+            "/data",
+            {"key": "k", "value": {"n": 1.0, "big": 123456789012345678901234567890, "text": "中"}},
+        ),
         ("/users", {"username": "bob", "password": "correct horse battery"}),
         ("/products", {"name": "Milk", "price": "9.99"}),
         ("/apps", {"app_id": "till", "allow": ["*"]}),
@@ -85,7 +92,9 @@ def test_what_was_made_under_a_key_is_not_made_again(post, count, path, body) ->
     assert post(path, body, key="k-2").headers.get("Idempotency-Replayed") is None
 
 
-def test_stock_and_orders_are_taken_once_under_a_key(client, post, tokens, users, product, count) -> None:
+def test_stock_and_orders_are_taken_once_under_a_key(
+    client, post, tokens, users, product, count
+) -> None:
     order = {"items": [{"product_id": product, "quantity": 2}]}
     for path, body in (
         (f"/users/{users['user']}/orders", order),
@@ -113,7 +122,9 @@ def test_no_secret_of_an_answer_stands_in_the_database(app, post) -> None:
     assert "till" not in str(row)
 
 
-def test_an_answer_sealed_with_a_key_that_is_gone_is_a_conflict_and_nothing_is_done(app, post, count) -> None:
+def test_an_answer_sealed_with_a_key_that_is_gone_is_a_conflict_and_nothing_is_done(
+    app, post, count
+) -> None:
     post("/products", {"name": "Milk", "price": "1"})
     with app.extensions["postern"].database.changing() as connection:
         connection.execute(text("UPDATE idempotency_keys SET record = 'x'"))
@@ -122,7 +133,9 @@ def test_an_answer_sealed_with_a_key_that_is_gone_is_a_conflict_and_nothing_is_d
     assert count("/products") == 1
 
 
-def test_a_file_is_stored_once_under_a_key_though_it_would_not_fit_again(make_app, settings, tokens) -> None:
+def test_a_file_is_stored_once_under_a_key_though_it_would_not_fit_again(
+    make_app, settings, tokens
+) -> None:
     client = make_app(replace(settings, files_quota=1500)).test_client()
 
     def send(content: bytes) -> Any:
@@ -134,14 +147,20 @@ def test_a_file_is_stored_once_under_a_key_though_it_would_not_fit_again(make_ap
     assert client.get("/api/v1/files", headers=tokens["user"]).json["data"]["total"] == 1
 
 
-def test_another_request_under_the_key_is_a_conflict_and_not_done(client, post, tokens, product, count) -> None:
+def test_another_request_under_the_key_is_a_conflict_and_not_done(
+    client, post, tokens, product, count
+) -> None:
     post("/products", {"name": "Milk", "price": "1"})
     for path, body in (
         ("/products", {"name": "Milk", "price": "2"}),
         (f"/products/{product}/reduce_stock", {"quantity": 1}),
     ):
         told = post(path, body)
-        assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (409, -3006, False)
+        assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (
+            409,
+            -3006,
+            False,
+        )
     assert stock(client, tokens, product) == 5
 
 
@@ -160,7 +179,9 @@ def test_a_key_is_forgotten_after_a_day(app, client, users) -> None:
     def send(key: str) -> Any:
         token = app.extensions["postern.identity"].tokens.issue(str(users["user"]), "user")[0]
         body = {"key": key, "value": 1}
-        return client.post("/api/v1/data", json=body, headers={**KEY, "Authorization": f"Bearer {token}"})
+        return client.post(
+            "/api/v1/data", json=body, headers={**KEY, "Authorization": f"Bearer {token}"}
+        )
 
     send("a")
     app.extensions["postern.identity"].clock.advance(23 * 3600)
@@ -169,7 +190,9 @@ def test_a_key_is_forgotten_after_a_day(app, client, users) -> None:
     assert send("b").status_code == 201
 
 
-def test_two_orders_at_once_under_one_key_take_stock_once(app, client, tokens, users, product) -> None:
+def test_two_orders_at_once_under_one_key_take_stock_once(
+    app, client, tokens, users, product
+) -> None:
     answers: list[Any] = []
     begin = threading.Barrier(4)
 
@@ -187,44 +210,68 @@ def test_two_orders_at_once_under_one_key_take_stock_once(app, client, tokens, u
         thread.join()
 
     for answer in answers:
-        under_way = (answer.status_code, answer.json.get("error", {}).get("retryable")) == (409, True)
+        under_way = (answer.status_code, answer.json.get("error", {}).get("retryable")) == (
+            409,
+            True,
+        )
         assert answer.status_code == 201 or under_way, answer.text
     assert len({answer.json["data"]["id"] for answer in answers if answer.status_code == 201}) == 1
-    assert sum(answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert (
+        sum(
+            answer.status_code == 201 and "Idempotency-Replayed" not in answer.headers
+            for answer in answers
+        )
+        == 1
+    )
     assert stock(client, tokens, product) == 4
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("lose", ["answer", "commit", "insert"])
-def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(lossy, tokens, users, product, lose) -> None:
+def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(
+    lossy, tokens, users, product, lose
+) -> None:
     lossy, proxy = lossy
     headers = {**tokens["user"], **KEY}
-    path, body = f"/api/v1/users/{users['user']}/orders", {"items": [{"product_id": product, "quantity": 1}]}
+    path, body = (
+        f"/api/v1/users/{users['user']}/orders",
+        {"items": [{"product_id": product, "quantity": 1}]},
+    )
     lossy.get("/readyz")
     proxy.lose = lose
     unknown = lossy.post(path, json=body, headers=headers)
     again = lossy.post(path, json=body, headers=headers)
 
     code = -5001 if lose == "insert" else -5002
-    assert (unknown.status_code, unknown.json["code"], unknown.json["error"]["retryable"]) == (503, code, True)
+    assert (unknown.status_code, unknown.json["code"], unknown.json["error"]["retryable"]) == (
+        503,
+        code,
+        True,
+    )
     assert (again.status_code, "Idempotency-Replayed" in again.headers) == (201, lose == "answer")
     assert stock(lossy, tokens, product) == 4
 
 
 @pytest.mark.parametrize(
-    ("killed_in", "done"), [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.keep", False)]
+    ("killed_in", "done"),
+    [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.keep", False)],
 )
 def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
     app, tokens, users, product, killed_in, done
 ) -> None:
     """The first is called right after the COMMIT, the second right before."""
     client = app.test_client()
-    path, body = f"/api/v1/users/{users['user']}/orders", {"items": [{"product_id": product, "quantity": 1}]}
+    path, body = (
+        f"/api/v1/users/{users['user']}/orders",
+        {"items": [{"product_id": product, "quantity": 1}]},
+    )
     headers = {**tokens["user"], **KEY}
     child = os.fork()
     if child == 0:
         try:
-            app.extensions["postern"].database.engine.dispose(close=False)  # connections are the parent's
+            app.extensions["postern"].database.engine.dispose(
+                close=False
+            )  # connections are the parent's
             with patch(killed_in, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
                 client.post(path, json=body, headers=headers)
         finally:
@@ -254,7 +301,9 @@ def test_every_post_of_the_resources_takes_a_key(app) -> None:
     views = {
         rule.endpoint: app.view_functions[rule.endpoint]
         for rule in app.url_map.iter_rules()
-        if "POST" in (rule.methods or ()) and rule.rule.startswith("/api/v1/") and "proxy" not in rule.rule
+        if "POST" in (rule.methods or ())
+        and rule.rule.startswith("/api/v1/")
+        and "proxy" not in rule.rule
     }
     without = {view.__name__ for view in views.values() if not getattr(view, "idempotent", False)}
     assert without <= others, without - others

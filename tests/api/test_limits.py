@@ -39,14 +39,22 @@ def ask(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> Callable[...,
 
 
 def told(answer: Any) -> tuple[int, dict[str, str]]:
-    return answer.status_code, {name: text for name, text in answer.headers if name.startswith("RateLimit-")}
+    return answer.status_code, {
+        name: text for name, text in answer.headers if name.startswith("RateLimit-")
+    }
 
 
 def headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
-    return {"RateLimit-Limit": str(limit), "RateLimit-Remaining": str(remaining), "RateLimit-Reset": str(reset)}
+    return {
+        "RateLimit-Limit": str(limit),
+        "RateLimit-Remaining": str(remaining),
+        "RateLimit-Reset": str(reset),
+    }
 
 
-def test_every_answer_to_a_call_tells_the_callers_limit(ask: Any, box: Sandbox, clock: FakeClock) -> None:
+def test_every_answer_to_a_call_tells_the_callers_limit(
+    ask: Any, box: Sandbox, clock: FakeClock
+) -> None:
     assert told(ask()) == (200, headers(3, 2, 60))
     clock.advance(0.5)
     box.fault("/items", "status=404")
@@ -57,12 +65,18 @@ def test_every_answer_to_a_call_tells_the_callers_limit(ask: Any, box: Sandbox, 
 def test_a_vendors_quota_always_says_when_to_come_again(ask: Any, box: Sandbox) -> None:
     box.fault("/items", "status=429")
     answer = ask()
-    assert (answer.json["code"], answer.status_code, answer.headers["Retry-After"]) == (-1009, 429, "1")
+    assert (answer.json["code"], answer.status_code, answer.headers["Retry-After"]) == (
+        -1009,
+        429,
+        "1",
+    )
     box.fault("/items", "retry-after=7")
     assert ask().headers["Retry-After"] == "7"
 
 
-def test_over_the_limit_is_429_with_when_to_come_again(ask: Any, box: Sandbox, clock: FakeClock) -> None:
+def test_over_the_limit_is_429_with_when_to_come_again(
+    ask: Any, box: Sandbox, clock: FakeClock
+) -> None:
     for _ in range(3):
         ask()
     clock.advance(12.7)
@@ -76,7 +90,9 @@ def test_over_the_limit_is_429_with_when_to_come_again(ask: Any, box: Sandbox, c
     assert told(ask())[0] == 200
 
 
-def test_a_user_has_one_limit_over_all_logins_and_others_have_theirs(ask: Any, login: Any, client: FlaskClient) -> None:
+def test_a_user_has_one_limit_over_all_logins_and_others_have_theirs(
+    ask: Any, login: Any, client: FlaskClient
+) -> None:
     for _ in range(3):
         ask()
     again = {"Authorization": f"Bearer {login('user')['access_token']}"}
@@ -106,7 +122,10 @@ def test_a_vendors_quota_is_429_with_when_to_come_again(
     file = Path(settings.catalog)
     limited = "  demo:\n    rate_limit: 2/minute"
     file.write_text(file.read_text(encoding="utf-8").replace("  demo:", limited), encoding="utf-8")
-    client, bearer = make_app(settings).test_client(), {"Authorization": f"Bearer {login()['access_token']}"}
+    client, bearer = (
+        make_app(settings).test_client(),
+        {"Authorization": f"Bearer {login()['access_token']}"},
+    )
     answers = [client.get(CALL, headers=bearer) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[-1].headers["Retry-After"] == "60"

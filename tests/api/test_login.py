@@ -18,7 +18,9 @@ from tests.clock import FakeClock
 Login = Callable[..., dict[str, Any]]
 
 
-def post(client: FlaskClient, path: str, body: Any = None, token: str | None = None, **options: Any) -> Any:
+def post(
+    client: FlaskClient, path: str, body: Any = None, token: str | None = None, **options: Any
+) -> Any:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     return client.post(f"/api/v1{path}", json=body, headers=headers, **options)
 
@@ -60,7 +62,9 @@ def test_a_login_gives_a_pair_of_tokens(client: FlaskClient, users: dict[str, in
     assert set(data) == {"access_token", "token_type", "expires_in", "refresh_token"}
     assert (data["token_type"], data["expires_in"]) == ("bearer", 900)
     assert answer.headers["Cache-Control"] == "no-store"
-    told = client.get("/me", headers={"Authorization": f"Bearer {data['access_token']}"}).json["data"]
+    told = client.get("/me", headers={"Authorization": f"Bearer {data['access_token']}"}).json[
+        "data"
+    ]
     assert (told["id"], told["role"]) == (f"user:{users['admin']}", "admin")
 
 
@@ -96,7 +100,9 @@ def test_no_database_session_is_open_while_a_password_is_hashed(
 ) -> None:
     pool = app.extensions["postern"].database.engine.pool
     open_then: list[int] = []
-    monkeypatch.setattr("api.auth.views.verify_password", lambda *_: bool(open_then.append(pool.checkedout())))
+    monkeypatch.setattr(
+        "api.auth.views.verify_password", lambda *_: bool(open_then.append(pool.checkedout()))
+    )
     attempt(client, "user", PASSWORD)
     assert open_then == [0]
 
@@ -112,7 +118,9 @@ def test_no_database_session_is_open_while_a_password_is_hashed(
         ([], "_schema"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_the_body_is_said_by_field(client: FlaskClient, body: Any, field: str) -> None:
+def test_what_is_wrong_with_the_body_is_said_by_field(
+    client: FlaskClient, body: Any, field: str
+) -> None:
     answer = post(client, "/login", body)
     assert outcome(answer) == (400, -3003)
     assert list(answer.json["error"]["fields"]) == [field]
@@ -120,7 +128,10 @@ def test_what_is_wrong_with_the_body_is_said_by_field(client: FlaskClient, body:
 
 def test_a_login_is_json(client: FlaskClient) -> None:
     assert outcome(client.post("/api/v1/login", data="username=a&password=b")) == (400, -3002)
-    assert outcome(client.post("/api/v1/login", data="{", content_type="application/json")) == (400, -3001)
+    assert outcome(client.post("/api/v1/login", data="{", content_type="application/json")) == (
+        400,
+        -3001,
+    )
 
 
 # Refreshing
@@ -135,7 +146,9 @@ def test_a_refresh_token_gives_a_new_pair_and_is_used_up(client: FlaskClient, lo
     assert outcome(refresh(client, second["refresh_token"])) == (200, 0)
 
 
-def test_a_refresh_token_used_twice_ends_its_family_and_no_other(client: FlaskClient, login: Login) -> None:
+def test_a_refresh_token_used_twice_ends_its_family_and_no_other(
+    client: FlaskClient, login: Login
+) -> None:
     first, other = login(), login()
     second = refresh(client, first["refresh_token"]).json["data"]
     assert outcome(refresh(client, first["refresh_token"])) == (401, -2003)
@@ -145,7 +158,9 @@ def test_a_refresh_token_used_twice_ends_its_family_and_no_other(client: FlaskCl
     assert outcome(refresh(client, other["refresh_token"])) == (200, 0)
 
 
-def test_of_parallel_refreshes_with_one_token_exactly_one_wins_and_the_family_ends(app: Flask, login: Login) -> None:
+def test_of_parallel_refreshes_with_one_token_exactly_one_wins_and_the_family_ends(
+    app: Flask, login: Login
+) -> None:
     token = login()["refresh_token"]
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: refresh(app.test_client(), token), range(8)))
@@ -164,7 +179,9 @@ def test_an_unknown_refresh_token_is_invalid_and_a_late_one_expired(
     assert outcome(refresh(client, token)) == (401, -2002)
 
 
-def test_a_refresh_takes_the_role_that_the_user_has_now(app: Flask, client: FlaskClient, login: Login) -> None:
+def test_a_refresh_takes_the_role_that_the_user_has_now(
+    app: Flask, client: FlaskClient, login: Login
+) -> None:
     token = login("user")["refresh_token"]
     with app.extensions["postern"].database.session() as session:
         User.named(session, "user").role = "admin"
@@ -291,14 +308,22 @@ def test_many_right_logins_from_one_address_lock_nobody_out(
         assert outcome(attempt(client, "user", PASSWORD)) == (200, 0)
 
 
-def test_a_burst_in_parallel_gets_no_more_tries(app: Flask, users: dict[str, int], quick_hash: list[str]) -> None:
+def test_a_burst_in_parallel_gets_no_more_tries(
+    app: Flask, users: dict[str, int], quick_hash: list[str]
+) -> None:
     with ThreadPoolExecutor(16) as pool:
-        codes = list(pool.map(lambda _: attempt(app.test_client(), "user", "wrong").status_code, range(50)))
+        codes = list(
+            pool.map(lambda _: attempt(app.test_client(), "user", "wrong").status_code, range(50))
+        )
     assert (codes.count(401), codes.count(429)) == (10, 40)
     assert len(quick_hash) == 10
 
 
-def test_a_burst_of_right_passwords_locks_nobody_out(app: Flask, users: dict[str, int], quick_hash: list[str]) -> None:
+def test_a_burst_of_right_passwords_locks_nobody_out(
+    app: Flask, users: dict[str, int], quick_hash: list[str]
+) -> None:
     with ThreadPoolExecutor(16) as pool:
-        codes = list(pool.map(lambda _: attempt(app.test_client(), "user", PASSWORD).status_code, range(40)))
+        codes = list(
+            pool.map(lambda _: attempt(app.test_client(), "user", PASSWORD).status_code, range(40))
+        )
     assert codes == [200] * 40

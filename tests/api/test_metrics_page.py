@@ -22,7 +22,10 @@ def look(client: FlaskClient, address: str = "127.0.0.1", **headers: str) -> Any
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
 def test_loopback_sees_the_metrics(client: FlaskClient, address: str) -> None:
     answer = look(client, address)
-    assert (answer.status_code, answer.content_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
+    assert (answer.status_code, answer.content_type) == (
+        200,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )
     assert b"# TYPE postern_http_requests_total counter" in answer.data
 
 
@@ -34,7 +37,13 @@ def test_others_do_not_see_the_metrics(client: FlaskClient, address: str) -> Non
 
 @pytest.mark.parametrize(
     ("address", "status"),
-    [("10.1.2.3", 200), ("::ffff:10.1.2.3", 200), ("192.168.7.1", 200), ("192.168.7.2", 403), ("127.0.0.1", 200)],
+    [
+        ("10.1.2.3", 200),
+        ("::ffff:10.1.2.3", 200),
+        ("192.168.7.1", 200),
+        ("192.168.7.2", 403),
+        ("127.0.0.1", 200),
+    ],
 )
 def test_named_networks_see_the_metrics(
     make_app: Callable[[Settings], Flask], settings: Settings, address: str, status: int
@@ -44,7 +53,9 @@ def test_named_networks_see_the_metrics(
 
 
 @pytest.mark.parametrize("header", ["X_Forwarded_For", "Forwarded"])
-def test_who_comes_through_a_proxy_that_is_not_declared_is_not_loopback(client: FlaskClient, header: str) -> None:
+def test_who_comes_through_a_proxy_that_is_not_declared_is_not_loopback(
+    client: FlaskClient, header: str
+) -> None:
     assert look(client, **{header: "for=127.0.0.1"}).status_code == 403
 
 
@@ -56,7 +67,9 @@ def test_behind_a_declared_proxy_it_is_the_clients_address_that_counts(
     assert look(client, X_Forwarded_For="127.0.0.1").status_code == 200
 
 
-def test_requests_count_by_route_verb_and_status(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> None:
+def test_requests_count_by_route_verb_and_status(
+    client: FlaskClient, tokens: dict[str, dict[str, str]]
+) -> None:
     for path in ("/api/v1/products/7", "/api/v1/products/8", "/api/v1/nowhere", "/nowhere/at/all"):
         client.get(path, headers=tokens["user"])
     client.open("/api/v1/products", method="BREW")

@@ -41,21 +41,33 @@ UNSEEN = {
 
 
 def log_in(client: FlaskClient, username: str, password: str = PASSWORD) -> int:
-    return client.post("/api/v1/login", json={"username": username, "password": password}).status_code
+    return client.post(
+        "/api/v1/login", json={"username": username, "password": password}
+    ).status_code
 
 
-def create(client: FlaskClient, headers: dict[str, str], username: str, password: str = PASSWORD) -> Any:
-    return client.post("/api/v1/users", json={"username": username, "password": password}, headers=headers)
+def create(
+    client: FlaskClient, headers: dict[str, str], username: str, password: str = PASSWORD
+) -> Any:
+    return client.post(
+        "/api/v1/users", json={"username": username, "password": password}, headers=headers
+    )
 
 
 @pytest.mark.parametrize("name", UNSEEN)
 def test_a_name_with_what_nobody_sees_is_refused_by_name(
-    app: Flask, client: FlaskClient, tokens: dict[str, dict[str, str]], users: dict[str, int], name: str
+    app: Flask,
+    client: FlaskClient,
+    tokens: dict[str, dict[str, str]],
+    users: dict[str, int],
+    name: str,
 ) -> None:
     username = UNSEEN[name]
     answers = [
         create(client, tokens["admin"], username),
-        client.patch(f"/api/v1/users/{users['user']}", json={"username": username}, headers=tokens["admin"]),
+        client.patch(
+            f"/api/v1/users/{users['user']}", json={"username": username}, headers=tokens["admin"]
+        ),
         client.post("/api/v1/login", json={"username": username, "password": PASSWORD}),
     ]
     for answer in answers:
@@ -82,7 +94,10 @@ def test_a_name_typed_in_two_ways_is_one_user(
     again = create(client, tokens["admin"], other)
 
     assert made.json["data"]["username"] == normalize("NFC", normalize("NFKC", one))
-    assert (again.status_code, again.json["error"]["fields"]) == (409, {"username": ["There is one already."]})
+    assert (again.status_code, again.json["error"]["fields"]) == (
+        409,
+        {"username": ["There is one already."]},
+    )
     assert (log_in(client, one), log_in(client, other)) == (200, 200)
 
 
@@ -95,7 +110,15 @@ def test_the_command_line_makes_the_same_user(app: Flask, client: FlaskClient) -
 
 
 @pytest.mark.parametrize(
-    "username", ["Ann Lee", "ann.lee@example.com", "\u0645\u062d\u0645\u062f", "\u5b89", "Stra\u00dfe", "o'neill"]
+    "username",
+    [
+        "Ann Lee",
+        "ann.lee@example.com",
+        "\u0645\u062d\u0645\u062f",
+        "\u5b89",
+        "Stra\u00dfe",
+        "o'neill",
+    ],
 )
 def test_other_names_are_taken_as_they_are(
     client: FlaskClient, tokens: dict[str, dict[str, str]], username: str
@@ -129,19 +152,27 @@ def test_who_was_made_by_an_older_version_still_logs_in(
 ) -> None:
     password = normalize("NFD", "p\u00e4ssw\u00f6rd!")
     with app.extensions["postern"].database.session() as session:
-        session.add(User(username=DECOMPOSED, role="user", password_hash=passwords._hasher.hash(password)))
+        session.add(
+            User(username=DECOMPOSED, role="user", password_hash=passwords._hasher.hash(password))
+        )
 
     assert (log_in(client, DECOMPOSED, password), log_in(client, COMPOSED, password)) == (200, 200)
     assert create(client, tokens["admin"], COMPOSED).status_code == 409
     with app.extensions["postern"].database.reading() as session:
         number = User.named(session, COMPOSED).id
-    anew = client.patch(f"/api/v1/users/{number}", json={"username": DECOMPOSED}, headers=tokens["admin"])
+    anew = client.patch(
+        f"/api/v1/users/{number}", json={"username": DECOMPOSED}, headers=tokens["admin"]
+    )
     assert anew.json["data"]["username"] == COMPOSED
 
 
-def test_nobody_costs_what_somebody_does_whatever_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_costs_what_somebody_does_whatever_the_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tried: list[str] = []
-    monkeypatch.setattr(passwords, "_fits", lambda password_hash, password: bool(tried.append(password_hash)))
+    monkeypatch.setattr(
+        passwords, "_fits", lambda password_hash, password: bool(tried.append(password_hash))
+    )
     for password_hash in (None, hash_password("x")):
         passwords.verify_password(password_hash, normalize("NFD", "p\u00e4ssword"))
     assert len(tried) == 4

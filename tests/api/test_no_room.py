@@ -29,7 +29,9 @@ def no_descriptor_left() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
-def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(app, client, tokens) -> None:
+def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(
+    app, client, tokens
+) -> None:
     log = io.BytesIO()
     made = app.extensions["postern"]
     app.extensions["postern"] = replace(made, log=logs.configure("error", made.masker, log))
@@ -41,7 +43,11 @@ def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(app, cli
     assert upload().status_code == 201
     with no_descriptor_left():
         answer = upload()
-    assert (answer.status_code, answer.json["code"], answer.json["error"]["retryable"]) == (503, -5001, True)
+    assert (answer.status_code, answer.json["code"], answer.json["error"]["retryable"]) == (
+        503,
+        -5001,
+        True,
+    )
     assert answer.headers["Retry-After"] == "1"
     assert [json.loads(line)["event"] for line in log.getvalue().splitlines()] == ["no_room"]
     assert b"Traceback" not in log.getvalue()
@@ -52,7 +58,10 @@ def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(app, cli
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        *((OSError(number, "x"), -5001) for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)),
+        *(
+            (OSError(number, "x"), -5001)
+            for number in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+        ),
         *((OSError(number, "x"), -5001) for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM)),
         (MemoryError(), -5001),
         (OSError(errno.ENOENT, "x"), -5000),
@@ -60,7 +69,9 @@ def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(app, cli
     ],
     ids=repr,
 )
-def test_an_error_of_ours_is_unavailable_where_something_is_used_up(app, client, error, code) -> None:
+def test_an_error_of_ours_is_unavailable_where_something_is_used_up(
+    app, client, error, code
+) -> None:
     def view():
         raise error
 

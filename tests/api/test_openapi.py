@@ -70,8 +70,20 @@ def test_it_is_valid(client: FlaskClient, boxed: dict[str, Any]) -> None:
 def test_every_route_stands_in_it(app: Flask, client: FlaskClient) -> None:
     told = document(client)["paths"]
     typed = {"/api/v1/call/{service}/{method}", "/api/v1/aggregate/{name}"}  # one for each, instead
-    own = {"/openapi.json", "/docs", "/redoc", "/docs/{name}", "/", "/console/{name}", "/me", "/admin", "/write"}
-    own |= {f"/api/v1/proxy/{rest}" for rest in ("{service}", "{service}/{path}")}  # OpenAPI knows no path of any depth
+    own = {
+        "/openapi.json",
+        "/docs",
+        "/redoc",
+        "/docs/{name}",
+        "/",
+        "/console/{name}",
+        "/me",
+        "/admin",
+        "/write",
+    }
+    own |= {
+        f"/api/v1/proxy/{rest}" for rest in ("{service}", "{service}/{path}")
+    }  # OpenAPI knows no path of any depth
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule)
         for verb in () if path in typed | own else (rule.methods or set()) - {"HEAD", "OPTIONS"}:
@@ -87,7 +99,8 @@ def test_every_code_stands_in_it_with_its_status(client: FlaskClient) -> None:
     for name in answers:
         status, *codes = map(int, name.split("_")[1:])
         assert all(
-            STATUS[-code] == status or (status, code) in {(401, 1002), (503, 5000), (416, 3003)} for code in codes
+            STATUS[-code] == status or (status, code) in {(401, 1002), (503, 5000), (416, 3003)}
+            for code in codes
         )
 
 
@@ -95,7 +108,11 @@ def test_a_method_is_an_operation_with_its_params(boxed: dict[str, Any]) -> None
     post = boxed["paths"]["/api/v1/call/box/find"]["post"]
     content = post["requestBody"]["content"]["application/json"]
 
-    assert (post["operationId"], post["summary"], post["tags"]) == ("box.find", "Things of a kind", ["box"])
+    assert (post["operationId"], post["summary"], post["tags"]) == (
+        "box.find",
+        "Things of a kind",
+        ["box"],
+    )
     assert content["schema"] == {
         "type": "object",
         "additionalProperties": False,
@@ -114,7 +131,9 @@ def test_a_method_is_an_operation_with_its_params(boxed: dict[str, Any]) -> None
 
 def codes_of(document: dict[str, Any], operation: dict[str, Any]) -> set[int]:
     names = [answer.get("$ref", "").split("/")[-1] for answer in operation["responses"].values()]
-    return {-int(code) for name in names if name.startswith("Failure_") for code in name.split("_")[2:]}
+    return {
+        -int(code) for name in names if name.startswith("Failure_") for code in name.split("_")[2:]
+    }
 
 
 def test_a_get_method_can_be_asked_by_query_where_an_object_is_json(boxed: dict[str, Any]) -> None:
@@ -125,7 +144,9 @@ def test_a_get_method_can_be_asked_by_query_where_an_object_is_json(boxed: dict[
     assert params["kind"]["required"]
     assert params["note"]["schema"]["type"] == "string"  # a query knows no null
     [filter_] = [each for each in look["get"]["parameters"] if each.get("name") == "filter"]
-    assert filter_["required"] and filter_["content"]["application/json"]["schema"]["type"] == "object"
+    assert (
+        filter_["required"] and filter_["content"]["application/json"]["schema"]["type"] == "object"
+    )
     assert set(boxed["paths"]["/api/v1/call/box/keep"]) == {"post"}
 
 
@@ -135,13 +156,17 @@ def test_an_aggregate_is_an_operation_with_what_its_parts_take(boxed: dict[str, 
 
     assert set(both) == {"post"}
     assert query["kind"]["schema"]["enum"] == ["big", "small"]
-    thing = both["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["thing"]
+    thing = both["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"][
+        "thing"
+    ]
     assert thing["required"] == ["id"]
 
 
 def test_it_is_the_same_for_all_and_not_sent_twice(client: FlaskClient) -> None:
     first = client.get("/openapi.json")
-    again = client.get("/openapi.json", headers={"If-None-Match": first.headers["ETag"], "Accept-Encoding": "gzip"})
+    again = client.get(
+        "/openapi.json", headers={"If-None-Match": first.headers["ETag"], "Accept-Encoding": "gzip"}
+    )
 
     assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
 
@@ -157,9 +182,14 @@ def test_a_new_catalog_is_another_file(app: Flask, client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("etag", ['""', 'W/""', '"", "x"', "*", "x"])
-def test_an_odd_etag_is_no_internal_error(client: FlaskClient, tokens: dict[str, Any], etag: str) -> None:
+def test_an_odd_etag_is_no_internal_error(
+    client: FlaskClient, tokens: dict[str, Any], etag: str
+) -> None:
     for path in ("/openapi.json", "/api/v1/products", "/docs"):
-        assert client.get(path, headers={"If-None-Match": etag, **tokens["user"]}).status_code in (200, 304)
+        assert client.get(path, headers={"If-None-Match": etag, **tokens["user"]}).status_code in (
+            200,
+            304,
+        )
 
 
 def test_options_tells_a_methods_own_verbs(client: FlaskClient) -> None:
@@ -172,7 +202,9 @@ def test_options_tells_a_methods_own_verbs(client: FlaskClient) -> None:
 
 def test_a_number_of_any_size_stands_in_it_as_it_is(app: Flask, client: FlaskClient) -> None:
     low, high = -9223372036854776000, 10**300
-    numbers = f"minimum: {low}, maximum: {high}, enum: [{low}, {high}], default: {low}, example: {high}"
+    numbers = (
+        f"minimum: {low}, maximum: {high}, enum: [{low}, {high}], default: {low}, example: {high}"
+    )
     catalog = f"""
 version: 1
 services:
@@ -187,11 +219,18 @@ services:
           list: {{type: array, required: true, minItems: {high}, items: {{type: integer}}}}
 """
     app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
-    content = document(client)["paths"]["/api/v1/call/box/find"]["post"]["requestBody"]["content"]["application/json"]
+    content = document(client)["paths"]["/api/v1/call/box/find"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]
     seed = content["schema"]["properties"]["seed"]
     printed = app.test_cli_runner().invoke(args=["openapi"])
 
-    assert (seed["minimum"], seed["maximum"], seed["enum"], seed["default"]) == (low, high, [low, high], low)
+    assert (seed["minimum"], seed["maximum"], seed["enum"], seed["default"]) == (
+        low,
+        high,
+        [low, high],
+        low,
+    )
     assert (seed["examples"], content["example"]["seed"]) == ([high], high)
     assert printed.exit_code == 0
 
@@ -211,21 +250,31 @@ services:
 
 def _values(value: Any) -> Any:
     yield value
-    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for each in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from _values(each)
 
 
-def test_what_generators_make_types_of_has_a_name_of_its_own(app: Flask, client: FlaskClient) -> None:
+def test_what_generators_make_types_of_has_a_name_of_its_own(
+    app: Flask, client: FlaskClient
+) -> None:
     """openapi-python-client drops what refers into another schema, and makes a type for each answer without a name."""
-    upload = "{http: POST /up, stream: true, body: raw, params: {file: {type: string, format: binary}}}"
+    upload = (
+        "{http: POST /up, stream: true, body: raw, params: {file: {type: string, format: binary}}}"
+    )
     catalog = CATALOG.partition("aggregates:")[0] + f"      up: {upload}\n"
     app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
     told = document(client)
     for value in _values(told):
         reference = value.get("$ref") if isinstance(value, dict) else None
-        assert not isinstance(reference, str) or re.fullmatch(r"#/components/[a-zA-Z]+/[^/]+", reference)
+        assert not isinstance(reference, str) or re.fullmatch(
+            r"#/components/[a-zA-Z]+/[^/]+", reference
+        )
     for name, answer in told["components"]["responses"].items():
-        schema = answer["content"]["application/json"]["schema"] if "content" in answer else {"$ref": ""}
+        schema = (
+            answer["content"]["application/json"]["schema"] if "content" in answer else {"$ref": ""}
+        )
         assert list(schema) == ["$ref"], name
     body = told["paths"]["/api/v1/call/box/up"]["post"]["requestBody"]["content"]
     assert body == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}

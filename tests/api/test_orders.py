@@ -19,7 +19,10 @@ from models import Product
 @pytest.fixture
 def tokens(login) -> dict[str, dict[str, str]]:
     """Headers by role."""
-    return {role: {"Authorization": f"Bearer {login(role)['access_token']}"} for role in ("guest", "user", "admin")}
+    return {
+        role: {"Authorization": f"Bearer {login(role)['access_token']}"}
+        for role in ("guest", "user", "admin")
+    }
 
 
 @pytest.fixture
@@ -48,7 +51,9 @@ def stock(app) -> Callable[[int], int]:
 @pytest.fixture
 def order(client, tokens, users):
     def send(*lines: tuple[int, int], who: str = "user", whose: str = "user") -> Any:
-        body = {"items": [{"product_id": product, "quantity": quantity} for product, quantity in lines]}
+        body = {
+            "items": [{"product_id": product, "quantity": quantity} for product, quantity in lines]
+        }
         return client.post(f"/api/v1/users/{users[whose]}/orders", json=body, headers=tokens[who])
 
     return send
@@ -80,7 +85,9 @@ def test_an_order_takes_stock_and_copies_prices(client, tokens, users, make, sto
     assert client.get(f"/api/v1/orders/{told['id']}", headers=not_changed).status_code == 304
 
 
-def test_short_stock_names_the_lines_and_takes_nothing(make, stock, order, client, tokens, users) -> None:
+def test_short_stock_names_the_lines_and_takes_nothing(
+    make, stock, order, client, tokens, users
+) -> None:
     tea, cup, pot = make("Tea"), make("Cup", stock=1), make("Pot", stock=0)
 
     answer = order((tea, 1), (pot, 1), (cup, 2))
@@ -91,7 +98,12 @@ def test_short_stock_names_the_lines_and_takes_nothing(make, stock, order, clien
         "items.2.product_id": ["There are only 1 in stock."],
     }
     assert (stock(tea), stock(cup)) == (10, 1)
-    assert client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens["user"]).json["data"]["total"] == 0
+    assert (
+        client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens["user"]).json["data"][
+            "total"
+        ]
+        == 0
+    )
 
 
 def test_an_unknown_product_is_named_and_nothing_is_taken(make, stock, order) -> None:
@@ -139,7 +151,9 @@ def test_a_total_that_no_column_holds_is_refused(make, stock, order) -> None:
     assert stock(gold) == 2**40 - 1
 
 
-def test_a_user_has_its_own_orders_and_an_admin_everybodys(client, tokens, users, make, order) -> None:
+def test_a_user_has_its_own_orders_and_an_admin_everybodys(
+    client, tokens, users, make, order
+) -> None:
     tea = make("Tea")
     theirs, admins = order((tea, 1)), order((tea, 1), who="admin", whose="admin")
     path = f"/api/v1/orders/{theirs.json['data']['id']}"
@@ -197,14 +211,18 @@ def statements(app) -> Iterator[list[str]]:
     event.remove(engine, "before_cursor_execute", note)
 
 
-def test_a_list_takes_as_many_statements_for_two_orders_as_for_twenty(app, client, tokens, users, make, order) -> None:
+def test_a_list_takes_as_many_statements_for_two_orders_as_for_twenty(
+    app, client, tokens, users, make, order
+) -> None:
     products = [make(f"p{number}", stock=100) for number in range(3)]
     counts = []
     for more in (2, 18):
         for _ in range(more):
             order(*((product, 1) for product in products))
         with statements(app) as seen:
-            listed = client.get(f"/api/v1/users/{users['user']}/orders?limit=100", headers=tokens["user"])
+            listed = client.get(
+                f"/api/v1/users/{users['user']}/orders?limit=100", headers=tokens["user"]
+            )
         counts.append(len(seen))
 
     assert listed.json["data"]["total"] == 20
@@ -217,11 +235,17 @@ def test_orders_are_filtered_sorted_and_paged(app, client, tokens, users, make, 
     ids = [order((penny, quantity)).json["data"]["id"] for quantity in (2, 3, 1)]
     foreign = order((penny, 1), who="admin", whose="admin").json["data"]["id"]
     with app.extensions["postern"].database.session() as session:
-        session.connection().exec_driver_sql(f"UPDATE orders SET status = 'paid' WHERE id = {ids[0]}")
+        session.connection().exec_driver_sql(
+            f"UPDATE orders SET status = 'paid' WHERE id = {ids[0]}"
+        )
 
     def found(query: str) -> Any:
         answer = client.get(f"/api/v1/users/{users['user']}/orders?{query}", headers=tokens["user"])
-        return [each["id"] for each in answer.json["data"]["items"]] if answer.status_code == 200 else answer.json
+        return (
+            [each["id"] for each in answer.json["data"]["items"]]
+            if answer.status_code == 200
+            else answer.json
+        )
 
     assert found("") == ids
     assert found("sort=-total") == [ids[1], ids[0], ids[2]]
@@ -231,9 +255,16 @@ def test_orders_are_filtered_sorted_and_paged(app, client, tokens, users, make, 
     assert found(f"sort=total&after={ids[2]}") == [ids[0], ids[1]]
     assert found(f"after={ids[0]}") == found(f"after={ids[0]}&sort=id") == ids[1:]
     assert found("after=0") == ids
-    assert found("status=lost")["code"] == found("sort=user_id")["code"] == found("q=x")["code"] == -3003
+    assert (
+        found("status=lost")["code"]
+        == found("sort=user_id")["code"]
+        == found("q=x")["code"]
+        == -3003
+    )
     for stranger in (foreign, 999):
-        assert found(f"sort=total&after={stranger}")["error"]["fields"] == {"after": ["There is no such item."]}
+        assert found(f"sort=total&after={stranger}")["error"]["fields"] == {
+            "after": ["There is no such item."]
+        }
 
 
 def test_orders_are_csv_for_who_accepts_it(client, tokens, users, make, order) -> None:
@@ -261,7 +292,9 @@ def test_orders_at_once_never_take_more_than_there_is(app, tokens, users, make, 
     def buy(number: int) -> int:
         lines = [{"product_id": tea, "quantity": 1}, {"product_id": cup, "quantity": 2}]
         body = {"items": lines if number % 2 else lines[::-1]}
-        answer = app.test_client().post(f"/api/v1/users/{users['user']}/orders", json=body, headers=tokens["user"])
+        answer = app.test_client().post(
+            f"/api/v1/users/{users['user']}/orders", json=body, headers=tokens["user"]
+        )
         return answer.status_code
 
     began = time.monotonic()

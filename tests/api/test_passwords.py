@@ -69,5 +69,7 @@ assert verify_password(password_hash, "x") and not verify_password(password_hash
 """
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -58,7 +58,9 @@ class Shop:
     def __init__(self, app: Any, tokens: Any, users: dict[str, int], box: Sandbox) -> None:
         self.app, self.box, self.users, self.headers = app, box, users, tokens
         with self.database.session() as session:
-            session.add_all(Product(name=price, price=price, stock=100) for price in ("4.50", "0.13"))
+            session.add_all(
+                Product(name=price, price=price, stock=100) for price in ("4.50", "0.13")
+            )
 
     @property
     def database(self) -> Any:
@@ -74,10 +76,16 @@ class Shop:
     def pay(self, order: int, via: str = "pay.charge", who: str = "user", **more: Any) -> Any:
         headers = {**self.headers[who], **more.pop("headers", {})}
         body = {"via": via, **more}
-        return self.app.test_client().post(f"/api/v1/orders/{order}/pay", json=body, headers=headers)
+        return self.app.test_client().post(
+            f"/api/v1/orders/{order}/pay", json=body, headers=headers
+        )
 
     def read(self, order: int) -> dict[str, Any]:
-        return self.app.test_client().get(f"/api/v1/orders/{order}", headers=self.headers["user"]).json["data"]
+        return (
+            self.app.test_client()
+            .get(f"/api/v1/orders/{order}", headers=self.headers["user"])
+            .json["data"]
+        )
 
     def status(self, order: int) -> str:
         return self.read(order)["status"]
@@ -85,10 +93,14 @@ class Shop:
     def charged(self) -> list[str]:
         """What the vendor took, by its own books."""
         self.box.fault("/payments", "")
-        return [each["amount"] for each in requests.get(f"{self.box.url}/payments", timeout=5).json()]
+        return [
+            each["amount"] for each in requests.get(f"{self.box.url}/payments", timeout=5).json()
+        ]
 
     def sent(self) -> list[Any]:
-        return [each for each in self.box.requests if each.verb == "POST" and each.path == "/payments"]
+        return [
+            each for each in self.box.requests if each.verb == "POST" and each.path == "/payments"
+        ]
 
 
 @pytest.fixture
@@ -106,14 +118,23 @@ def test_an_order_is_charged_its_total_and_is_paid(shop: Shop, box: Sandbox) -> 
     assert paid.json["data"] == shop.read(order)
     assert (paid.json["data"]["status"], paid.json["data"]["via"]) == ("paid", "pay.charge")
     assert paid.headers["ETag"]
-    assert (paid.headers["X-Attempts"], "downstream;dur=" in paid.headers["Server-Timing"]) == ("1", True)
+    assert (paid.headers["X-Attempts"], "downstream;dur=" in paid.headers["Server-Timing"]) == (
+        "1",
+        True,
+    )
     assert shop.sent()[0].text() == f'{{"order_id":{order},"amount":"4.50"}}'
     assert shop.sent()[0].headers["idempotency-key"].startswith(f"order-{order}-")
-    assert (again.status_code, again.json["code"], "X-Attempts" in again.headers) == (409, -3006, False)
+    assert (again.status_code, again.json["code"], "X-Attempts" in again.headers) == (
+        409,
+        -3006,
+        False,
+    )
     assert shop.charged() == ["4.50"]
 
 
-def test_a_caller_waits_no_longer_than_it_said_and_the_order_is_unknown(shop: Shop, box: Sandbox) -> None:
+def test_a_caller_waits_no_longer_than_it_said_and_the_order_is_unknown(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "delay=0.3")
 
@@ -132,7 +153,10 @@ def test_a_time_that_is_none_leaves_the_order_as_it_was(shop: Shop, asked: str) 
 
     answer = shop.pay(order, headers={"X-Request-Timeout": asked})
 
-    assert (answer.status_code, list(answer.json["error"]["fields"])) == (400, ["X-Request-Timeout"])
+    assert (answer.status_code, list(answer.json["error"]["fields"])) == (
+        400,
+        ["X-Request-Timeout"],
+    )
     assert (shop.status(order), shop.sent()) == ("pending", [])
 
 
@@ -171,7 +195,11 @@ def test_a_failure_is_answered_as_a_calls_and_kept_as_what_it_means(
         ([], DeadlineExceeded(), "unknown"),
         ([], RuntimeError("a bug"), "unknown"),
         ([Attempt(nothing_done=True)], ConnectFailed(), "failed"),
-        ([Attempt(nothing_done=True), Attempt()], ConnectFailed(), "unknown"),  # the deadline came in the second
+        (
+            [Attempt(nothing_done=True), Attempt()],
+            ConnectFailed(),
+            "unknown",
+        ),  # the deadline came in the second
         ([Attempt(nothing_done=True)], Forbidden(), "failed"),  # the catalog changed in between
     ],
 )
@@ -194,7 +222,11 @@ def test_a_declined_order_keeps_its_stock_and_may_be_paid_again_another_way(shop
 
     for via in ("pay.charge", "once.charge"):
         answer = shop.pay(order, via)
-        assert (answer.status_code, answer.json["code"], shop.status(order)) == (422, -1006, "failed")
+        assert (answer.status_code, answer.json["code"], shop.status(order)) == (
+            422,
+            -1006,
+            "failed",
+        )
         assert shop.read(order)["via"] == via
     with shop.database.reading() as session:
         assert session.get_one(Product, 2).stock == 99
@@ -216,7 +248,11 @@ def test_a_vendor_that_is_not_there_charged_nothing(shop: Shop, box: Sandbox) ->
     box.stop()
     for via in ("pay.charge", "once.charge"):
         answer = shop.pay(order, via)
-        assert (answer.status_code, answer.json["code"], shop.status(order)) == (502, -1003, "failed")
+        assert (answer.status_code, answer.json["code"], shop.status(order)) == (
+            502,
+            -1003,
+            "failed",
+        )
     box.start()
 
     assert shop.pay(order).status_code == 200
@@ -224,7 +260,9 @@ def test_a_vendor_that_is_not_there_charged_nothing(shop: Shop, box: Sandbox) ->
 
 
 @pytest.mark.parametrize("fault", ["short", "truncated", "reset", "hang", "status=503"])
-def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(shop: Shop, box: Sandbox, fault: str) -> None:
+def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(
+    shop: Shop, box: Sandbox, fault: str
+) -> None:
     order = shop.order()
     box.fault("/payments", fault)
     assert shop.pay(order).status_code >= 500
@@ -250,11 +288,18 @@ def test_whoever_tries_again_does_so_under_the_same_key(shop: Shop, box: Sandbox
     assert shop.charged() == ["4.50"]
 
 
-def test_what_says_nothing_about_the_first_try_leaves_an_unknown_order_unknown(shop: Shop, box: Sandbox) -> None:
+def test_what_says_nothing_about_the_first_try_leaves_an_unknown_order_unknown(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "short")
     shop.pay(order)
-    for fault, code in (("retry-after=7", -1009), ("status=401", -1012), ("status=403", -1006), ("status=409", -1006)):
+    for fault, code in (
+        ("retry-after=7", -1009),
+        ("status=401", -1012),
+        ("status=403", -1006),
+        ("status=409", -1006),
+    ):
         box.fault("/payments", fault)
         assert shop.pay(order).json["code"] == code
         assert shop.status(order) == "unknown", fault
@@ -278,7 +323,9 @@ def test_the_vendors_no_to_the_same_key_settles_an_unknown_order(shop: Shop, box
 
 
 @pytest.mark.parametrize(("via", "state"), [("pay.charge", "failed"), ("once.repeat", "unknown")])
-def test_a_no_after_a_lost_answer_is_believed_only_with_a_key(shop: Shop, box: Sandbox, via: str, state: str) -> None:
+def test_a_no_after_a_lost_answer_is_believed_only_with_a_key(
+    shop: Shop, box: Sandbox, via: str, state: str
+) -> None:
     order = shop.order(product=2)
     box.fault("/payments", "reset", times=1)
 
@@ -289,7 +336,9 @@ def test_a_no_after_a_lost_answer_is_believed_only_with_a_key(shop: Shop, box: S
     assert shop.status(order) == state
 
 
-def test_an_unknown_order_is_settled_only_through_the_method_that_may_have_charged(shop: Shop, box: Sandbox) -> None:
+def test_an_unknown_order_is_settled_only_through_the_method_that_may_have_charged(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "short")
     shop.pay(order)
@@ -301,7 +350,9 @@ def test_an_unknown_order_is_settled_only_through_the_method_that_may_have_charg
     assert len(shop.charged()) == 1
 
 
-def test_a_method_without_a_key_is_never_sent_again_when_the_outcome_is_unknown(shop: Shop, box: Sandbox) -> None:
+def test_a_method_without_a_key_is_never_sent_again_when_the_outcome_is_unknown(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "short")
     assert shop.pay(order, "once.charge").status_code == 502
@@ -316,7 +367,9 @@ def test_a_method_without_a_key_is_never_sent_again_when_the_outcome_is_unknown(
     assert shop.charged() == ["4.50"]
 
 
-def test_that_the_vendor_knows_no_payment_is_no_proof_but_to_an_admin(shop: Shop, box: Sandbox) -> None:
+def test_that_the_vendor_knows_no_payment_is_no_proof_but_to_an_admin(
+    shop: Shop, box: Sandbox
+) -> None:
     order = shop.order()
     box.fault("/payments", "reset")
     shop.pay(order, "once.charge")
@@ -396,7 +449,11 @@ def payment(status: str, amount: Any = "4.50", order: int = 1) -> dict[str, Any]
         ([payment("declined"), payment("canceled")], "failed", "failed"),
         ([payment("failed"), payment("processing")], "unknown", "unknown"),
         ([payment("refunded")], "unknown", "unknown"),
-        ([payment("succeeded", "4.51")], "unknown", "unknown"),  # not what we asked for: for a human to look at
+        (
+            [payment("succeeded", "4.51")],
+            "unknown",
+            "unknown",
+        ),  # not what we asked for: for a human to look at
         ([payment("succeeded", order=2)], "unknown", "failed"),  # a vendor that tells of all orders
         ([payment("failed", order=2)], "unknown", "failed"),
         ([], "unknown", "failed"),
@@ -414,15 +471,26 @@ def test_an_unknown_order_becomes_what_the_vendor_tells_and_only_if_that_is_cert
         if shop.status(order) != "unknown":
             break
         answer = shop.pay(order, "once.charge", who=who, settle="once.find")
-        assert (answer.status_code, shop.status(order)) == (409 if state == "unknown" else 200, state)
+        assert (answer.status_code, shop.status(order)) == (
+            409 if state == "unknown" else 200,
+            state,
+        )
         assert answer.headers["X-Attempts"] == "1"
 
 
 @pytest.mark.parametrize(
     "told",
-    [payment("succeeded", "NaN"), payment("succeeded", None), payment(7), {"order_id": 1, "amount": "4.50"}, "paid"],  # type: ignore[arg-type]
+    [
+        payment("succeeded", "NaN"),
+        payment("succeeded", None),
+        payment(7),
+        {"order_id": 1, "amount": "4.50"},
+        "paid",
+    ],  # type: ignore[arg-type]
 )
-def test_what_is_no_list_of_payments_settles_nothing(shop: Shop, books: type[Books], told: Any) -> None:
+def test_what_is_no_list_of_payments_settles_nothing(
+    shop: Shop, books: type[Books], told: Any
+) -> None:
     order = shop.order()
     shop.pay(order, "once.charge")
     books.told = [told]
@@ -432,7 +500,8 @@ def test_what_is_no_list_of_payments_settles_nothing(shop: Shop, books: type[Boo
 
 
 @pytest.mark.parametrize(
-    ("late", "later", "state"), [("no", "yes", "paid"), ("yes", "no", "paid"), ("no", "?", "unknown")]
+    ("late", "later", "state"),
+    [("no", "yes", "paid"), ("yes", "no", "paid"), ("no", "?", "unknown")],
 )
 def test_an_answer_that_comes_after_a_later_trys_undoes_nothing(
     shop: Shop, clock, monkeypatch, late: str, later: str, state: str
@@ -471,7 +540,9 @@ def test_an_answer_that_comes_after_a_later_trys_undoes_nothing(
         (5, 400, -3003),
     ],
 )
-def test_what_may_not_charge_leaves_the_order_as_it_was(shop: Shop, via: Any, status: int, code: int) -> None:
+def test_what_may_not_charge_leaves_the_order_as_it_was(
+    shop: Shop, via: Any, status: int, code: int
+) -> None:
     order = shop.order()
 
     answer = shop.pay(order, via)
@@ -494,7 +565,9 @@ def test_guests_and_stale_etags_do_not_pay(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("via", ["pay.charge", "once.charge"])
-def test_of_parallel_pays_one_charges_and_the_others_are_409(shop: Shop, box: Sandbox, via: str) -> None:
+def test_of_parallel_pays_one_charges_and_the_others_are_409(
+    shop: Shop, box: Sandbox, via: str
+) -> None:
     order = shop.order()
     box.fault("/payments", "delay=0.1")
 
@@ -506,7 +579,9 @@ def test_of_parallel_pays_one_charges_and_the_others_are_409(shop: Shop, box: Sa
     assert shop.charged() == ["4.50"]
 
 
-def test_no_connection_to_the_database_is_held_while_the_vendor_is_asked(shop: Shop, monkeypatch) -> None:
+def test_no_connection_to_the_database_is_held_while_the_vendor_is_asked(
+    shop: Shop, monkeypatch
+) -> None:
     gateway, held = shop.app.extensions["postern"].gateway, []
     real = gateway.call
 

@@ -13,7 +13,11 @@ from schemas.shop import ProductOut
 @pytest.fixture
 def make(client, tokens):
     def product(**given: Any) -> dict[str, Any]:
-        answer = client.post("/api/v1/products", json={"name": "Tea", "price": "4.50", **given}, headers=tokens["user"])
+        answer = client.post(
+            "/api/v1/products",
+            json={"name": "Tea", "price": "4.50", **given},
+            headers=tokens["user"],
+        )
         assert answer.status_code == 201, answer.text
         return answer.json["data"]
 
@@ -21,7 +25,13 @@ def make(client, tokens):
 
 
 def test_a_product_is_made_read_changed_and_deleted(client, tokens) -> None:
-    tea = {"name": "Tea 茶 🍵 شاي", "price": "4.50", "description": "green", "stock": 3, "category": "drinks"}
+    tea = {
+        "name": "Tea 茶 🍵 شاي",
+        "price": "4.50",
+        "description": "green",
+        "stock": 3,
+        "category": "drinks",
+    }
 
     made = client.post("/api/v1/products", json=tea, headers=tokens["user"])
     path = f"/api/v1/products/{made.json['data']['id']}"
@@ -69,7 +79,9 @@ def test_a_product_is_the_same_made_read_listed_and_changed(client, tokens, make
     ],
 )  # fmt: skip
 def test_a_wrong_field_is_named(client, tokens, field: str, value: Any) -> None:
-    answer = client.post("/api/v1/products", json={"name": "Tea", "price": 1, field: value}, headers=tokens["user"])
+    answer = client.post(
+        "/api/v1/products", json={"name": "Tea", "price": 1, field: value}, headers=tokens["user"]
+    )
 
     assert (answer.status_code, answer.json["code"]) == (400, -3003), answer.text
     assert set(answer.json["error"]["fields"]) == {field}
@@ -79,8 +91,12 @@ def test_a_name_is_taken_once(client, tokens, make) -> None:
     make()
     other = make(name="Coffee")
 
-    again = client.post("/api/v1/products", json={"name": "Tea", "price": 1}, headers=tokens["user"])
-    renamed = client.patch(f"/api/v1/products/{other['id']}", json={"name": "Tea"}, headers=tokens["user"])
+    again = client.post(
+        "/api/v1/products", json={"name": "Tea", "price": 1}, headers=tokens["user"]
+    )
+    renamed = client.patch(
+        f"/api/v1/products/{other['id']}", json={"name": "Tea"}, headers=tokens["user"]
+    )
 
     assert (again.status_code, again.json["code"]) == (409, -3006)
     assert (renamed.status_code, renamed.json["code"]) == (409, -3006)
@@ -88,10 +104,17 @@ def test_a_name_is_taken_once(client, tokens, make) -> None:
         assert answer.json["error"]["fields"] == {"name": ["There is one already."]}
 
 
-def test_a_product_that_was_ordered_is_not_deleted_and_that_is_nobodys_field(client, tokens, users, make) -> None:
+def test_a_product_that_was_ordered_is_not_deleted_and_that_is_nobodys_field(
+    client, tokens, users, make
+) -> None:
     number = make(stock=3)["id"]
     lines = {"items": [{"product_id": number, "quantity": 1}]}
-    assert client.post(f"/api/v1/users/{users['user']}/orders", json=lines, headers=tokens["user"]).status_code == 201
+    assert (
+        client.post(
+            f"/api/v1/users/{users['user']}/orders", json=lines, headers=tokens["user"]
+        ).status_code
+        == 201
+    )
     answer = client.delete(f"/api/v1/products/{number}", headers=tokens["admin"])
     assert (answer.status_code, "fields" in answer.json["error"]) == (409, False)
 
@@ -105,7 +128,9 @@ def test_guests_read_and_do_not_write(client, tokens, make) -> None:
         ("patch", path, {}),
         ("post", f"{path}/reduce_stock", {}),
     ]:
-        assert getattr(client, verb)(where, json=body, headers=tokens["guest"]).json["code"] == -2004
+        assert (
+            getattr(client, verb)(where, json=body, headers=tokens["guest"]).json["code"] == -2004
+        )
     assert client.get(path, headers=tokens["guest"]).status_code == 200
 
 
@@ -117,7 +142,10 @@ def test_stock_is_reduced_and_never_below_zero(client, tokens, make) -> None:
 
     assert first.json["data"]["stock"] == 1
     assert (second.status_code, second.json["code"]) == (409, -3006)
-    assert client.get(path.removesuffix("/reduce_stock"), headers=tokens["user"]).json["data"]["stock"] == 1
+    assert (
+        client.get(path.removesuffix("/reduce_stock"), headers=tokens["user"]).json["data"]["stock"]
+        == 1
+    )
 
 
 def test_a_read_that_has_not_changed_is_not_sent_again(client, tokens, make) -> None:
@@ -128,7 +156,9 @@ def test_a_read_that_has_not_changed_is_not_sent_again(client, tokens, make) -> 
         same = client.get(where, headers={**tokens["user"], "If-None-Match": etag})
         assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", etag)
         client.patch(path, json={"stock": stock}, headers=tokens["user"])
-        assert client.get(where, headers={**tokens["user"], "If-None-Match": etag}).status_code == 200
+        assert (
+            client.get(where, headers={**tokens["user"], "If-None-Match": etag}).status_code == 200
+        )
 
 
 def test_a_write_on_what_has_changed_is_refused(client, tokens, make) -> None:
@@ -145,7 +175,12 @@ def test_a_write_on_what_has_changed_is_refused(client, tokens, make) -> None:
     ):
         assert (answer.status_code, answer.json["code"]) == (412, -3009)
     assert client.get(path, headers=tokens["user"]).json["data"]["stock"] == 6
-    assert client.patch(path, json={"stock": 8}, headers={**tokens["user"], "If-Match": "*"}).status_code == 200
+    assert (
+        client.patch(
+            path, json={"stock": 8}, headers={**tokens["user"], "If-Match": "*"}
+        ).status_code
+        == 200
+    )
 
 
 @pytest.mark.parametrize("which", ["abc", "-1", "1.5", "99999999999999999999", "0", "999"])
@@ -183,15 +218,19 @@ def test_pages_by_key_and_by_offset_are_the_same_pages(client, tokens, make, sor
     for number in range(7):
         make(name=f"p{number}", price=number % 3)
 
-    whole = client.get(f"/api/v1/products?sort={sort}&limit=100", headers=tokens["user"]).json["data"]
+    whole = client.get(f"/api/v1/products?sort={sort}&limit=100", headers=tokens["user"]).json[
+        "data"
+    ]
     by_offset, by_key, after = [], [], ""
     for number in range(4):
-        page = client.get(f"/api/v1/products?sort={sort}&skip={2 * number}&limit=2", headers=tokens["user"]).json[
-            "data"
-        ]
+        page = client.get(
+            f"/api/v1/products?sort={sort}&skip={2 * number}&limit=2", headers=tokens["user"]
+        ).json["data"]
         assert (page["total"], page["skip"], page["limit"]) == (7, 2 * number, 2)
         by_offset += page["items"]
-        page = client.get(f"/api/v1/products?sort={sort}&limit=2{after}", headers=tokens["user"]).json["data"]
+        page = client.get(
+            f"/api/v1/products?sort={sort}&limit=2{after}", headers=tokens["user"]
+        ).json["data"]
         by_key += page["items"]
         after = f"&after={page['items'][-1]['id']}"
 
@@ -217,7 +256,9 @@ def test_a_list_is_csv_for_who_accepts_it(client, tokens, make) -> None:
     with client.get("/api/v1/products", headers={**tokens["user"], "Accept": "text/csv"}) as csv:
         assert csv.mimetype == "text/csv"
         lines = csv.text.splitlines()
-    with client.get("/api/v1/products?limit=3&skip=1", headers={**tokens["user"], "Accept": "text/csv"}) as page:
+    with client.get(
+        "/api/v1/products?limit=3&skip=1", headers={**tokens["user"], "Accept": "text/csv"}
+    ) as page:
         three = page.text.splitlines()
 
     assert lines[0] == "id,name,price,description,stock,in_stock,category,created_at"
@@ -230,7 +271,9 @@ def test_a_read_is_kept_until_the_next_write(client, tokens, make, app) -> None:
     path = f"/api/v1/products/{make(stock=5)['id']}"
     reads: list[str] = []
     event.listen(
-        app.extensions["postern"].database.engine, "before_cursor_execute", lambda *args: reads.append(args[2])
+        app.extensions["postern"].database.engine,
+        "before_cursor_execute",
+        lambda *args: reads.append(args[2]),
     )
 
     def asked(where: str) -> tuple[Any, bool]:
@@ -257,8 +300,12 @@ def test_a_refused_write_and_a_failed_read_keep_nothing(client, tokens, make) ->
 
 
 @pytest.mark.parametrize("accept", ["text/html", "image/*", "application/xml;q=0.9"])
-@pytest.mark.parametrize("path", ["/api/v1/products", "/api/v1/products/1", "/api/v1/users", "/api/v1/files"])
-def test_an_accept_that_allows_no_format_we_have_is_refused(client, tokens, make, path: str, accept: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/api/v1/products", "/api/v1/products/1", "/api/v1/users", "/api/v1/files"]
+)
+def test_an_accept_that_allows_no_format_we_have_is_refused(
+    client, tokens, make, path: str, accept: str
+) -> None:
     make()
 
     answer = client.get(path, headers={**tokens["admin"], "Accept": accept})
@@ -270,4 +317,7 @@ def test_an_accept_that_allows_no_format_we_have_is_refused(client, tokens, make
 def test_any_accept_that_allows_json_gets_it(client, tokens, make, accept: str) -> None:
     make()
 
-    assert client.get("/api/v1/products", headers={**tokens["admin"], "Accept": accept}).json["code"] == 0
+    assert (
+        client.get("/api/v1/products", headers={**tokens["admin"], "Accept": accept}).json["code"]
+        == 0
+    )

@@ -18,10 +18,17 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "/products": lambda number: Product(name=f"p{number}", price=1, stock=1),
     "/products/in_stock": lambda number: Product(name=f"p{number}", price=1, stock=1),
     "/files": lambda number: File(
-        name=f"f{number}", content_type="a/b", size=1, sha256="-", stored_as=f"s{number}", owner="user:1"
+        name=f"f{number}",
+        content_type="a/b",
+        size=1,
+        sha256="-",
+        stored_as=f"s{number}",
+        owner="user:1",
     ),
     "/users/1/orders": lambda number: Order(
-        user_id=1, total=number, items=[OrderLine(product_id=1, quantity=each + 1, price=1) for each in range(3)]
+        user_id=1,
+        total=number,
+        items=[OrderLine(product_id=1, quantity=each + 1, price=1) for each in range(3)],
     ),
 }
 #: No rows: the catalog is in memory, and so are the records of calls, or in Redis.
@@ -41,7 +48,9 @@ def test_no_list_is_left_out(client) -> None:
 
 @pytest.mark.parametrize("accept", ["application/json", "text/csv"])
 @pytest.mark.parametrize("path", MAKERS)
-def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(app, client, tokens, path: str, accept: str) -> None:
+def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(
+    app, client, tokens, path: str, accept: str
+) -> None:
     database = app.extensions["postern"].database
     statements: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
@@ -51,7 +60,9 @@ def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(app, client, token
         for resource in ("products", "orders", "data", "files"):
             app.extensions["postern"].cache.delete(f"generation:{resource}")
         statements.clear()
-        with client.get(f"/api/v1{path}{query}", headers={**tokens["admin"], "Accept": accept}) as answer:
+        with client.get(
+            f"/api/v1{path}{query}", headers={**tokens["admin"], "Accept": accept}
+        ) as answer:
             assert answer.status_code == 200, answer.text
             size = len(answer.data)  # a CSV asks while it is read
             return len(statements), size

@@ -19,7 +19,9 @@ EVERYWHERE = {
 }
 
 
-@pytest.mark.parametrize("path", ["/", "/console/app.js", "/healthz", "/openapi.json", "/nowhere", "/api/v1/services"])
+@pytest.mark.parametrize(
+    "path", ["/", "/console/app.js", "/healthz", "/openapi.json", "/nowhere", "/api/v1/services"]
+)
 def test_every_answer_says_what_a_browser_may_not_do(client, path: str) -> None:
     headers = client.get(path).headers
     assert {name: headers[name] for name in EVERYWHERE} == EVERYWHERE

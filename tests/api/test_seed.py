@@ -12,7 +12,10 @@ from models import Order, OrderLine, Product, User
 
 def counts(app) -> list[int]:
     with app.extensions["postern"].database.reading() as session:
-        return [session.scalar(select(func.count()).select_from(each)) for each in (Product, User, Order)]
+        return [
+            session.scalar(select(func.count()).select_from(each))
+            for each in (Product, User, Order)
+        ]
 
 
 def test_the_demo_is_made_once_and_its_users_can_log_in(app, client) -> None:
@@ -50,7 +53,9 @@ def test_the_demo_leaves_what_is_there_alone(app) -> None:
     assert counts(app) == [100, 20, 300]
     with app.extensions["postern"].database.reading() as session:
         assert session.scalar(select(Product.stock).where(Product.name == "Momo")) == 4
-        assert session.scalar(select(User.password_hash).where(User.username == "demo.olga")) == "hers"
+        assert (
+            session.scalar(select(User.password_hash).where(User.username == "demo.olga")) == "hers"
+        )
 
 
 def test_in_production_there_is_no_demo(settings) -> None:

@@ -46,7 +46,9 @@ class Worker:
         return answer
 
     def me(self, bearer: str | None = None) -> int:
-        return self.send("GET", "/me", headers={"Authorization": f"Bearer {bearer or self.bearer}"}).status_code
+        return self.send(
+            "GET", "/me", headers={"Authorization": f"Bearer {bearer or self.bearer}"}
+        ).status_code
 
     def signed(self, secret: str, nonce: str) -> int:
         headers = signed(self.clock, secret, "/me", nonce=nonce)
@@ -67,7 +69,11 @@ class Worker:
 
 @pytest.fixture
 def workers(
-    app: Flask, make_app: Callable[..., Flask], settings: Settings, clock: FakeClock, users: dict[str, int]
+    app: Flask,
+    make_app: Callable[..., Flask],
+    settings: Settings,
+    clock: FakeClock,
+    users: dict[str, int],
 ) -> Iterator[tuple[Worker, Worker]]:
     pair = Worker(app, clock), Worker(make_app(settings), clock)
     bearer = pair[0].log_in().json["data"]["access_token"]
@@ -79,7 +85,10 @@ def workers(
 
 @pytest.fixture
 def open_workers(
-    make_app: Callable[..., Flask], settings: Settings, clock: FakeClock, workers: tuple[Worker, Worker]
+    make_app: Callable[..., Flask],
+    settings: Settings,
+    clock: FakeClock,
+    workers: tuple[Worker, Worker],
 ) -> tuple[Worker, Worker]:
     """The same with REDIS_DOWN=open."""
     pair = tuple(Worker(make_app(replace(settings, redis_down="open")), clock) for _ in workers)
@@ -89,7 +98,12 @@ def open_workers(
 
 
 def told(answer: Any) -> tuple[int, int, bool, str | None]:
-    return answer.status_code, answer.json["code"], answer.json["error"]["retryable"], answer.headers.get("Retry-After")
+    return (
+        answer.status_code,
+        answer.json["code"],
+        answer.json["error"]["retryable"],
+        answer.headers.get("Retry-After"),
+    )
 
 
 AWAY = (503, -5001, True, "1")
@@ -108,7 +122,9 @@ def test_a_logout_on_one_worker_is_known_to_the_other(workers) -> None:
     assert (one.me(), other.me()) == (401, 401)
 
 
-def test_an_ended_token_stays_ended_when_redis_is_restarted_empty(workers, redis_server: RedisServer) -> None:
+def test_an_ended_token_stays_ended_when_redis_is_restarted_empty(
+    workers, redis_server: RedisServer
+) -> None:
     one, other = workers
     fresh = one.log_in().json["data"]["access_token"]
     one.send("POST", "/api/v1/logout")
@@ -121,7 +137,9 @@ def test_an_ended_token_stays_ended_when_redis_is_restarted_empty(workers, redis
     assert [other.me(), one.me()] == [401, 401]
 
 
-def test_an_end_that_a_dying_worker_did_not_tell_is_learnt_from_the_database(workers, clock: FakeClock) -> None:
+def test_an_end_that_a_dying_worker_did_not_tell_is_learnt_from_the_database(
+    workers, clock: FakeClock
+) -> None:
     one, other = workers
     token = one.app.extensions["postern.identity"].tokens.verify(one.bearer)
     with one.parts.database.session() as session:
@@ -148,7 +166,9 @@ def test_what_is_kept_in_redis_is_json(workers, redis_server: RedisServer) -> No
     assert all(value[:1] in b'["' for value in kept)
 
 
-def test_while_redis_hangs_nobody_is_let_in_and_nobody_waits(workers, shop: str, redis_server: RedisServer) -> None:
+def test_while_redis_hangs_nobody_is_let_in_and_nobody_waits(
+    workers, shop: str, redis_server: RedisServer
+) -> None:
     one, other = workers
     redis_server.pause()
     assert told(one.send("GET", "/me")) == AWAY
@@ -175,7 +195,9 @@ def test_open_lets_in_who_can_be_checked_by_the_worker_alone(
     assert (one.me(), other.me()) == (401, 401)
 
 
-def test_a_write_while_redis_hangs_is_seen_by_all_after_it(open_workers, redis_server: RedisServer) -> None:
+def test_a_write_while_redis_hangs_is_seen_by_all_after_it(
+    open_workers, redis_server: RedisServer
+) -> None:
     one, other = open_workers
     one.add_product("Tea")
     assert (one.products(), other.products()) == (["Tea"], ["Tea"])
@@ -199,24 +221,37 @@ def test_failed_logins_go_on_being_counted_while_redis_is_away(
     assert one.log_in().status_code == 429
 
 
-def test_an_order_that_cannot_be_locked_is_not_charged(open_workers, users, redis_server: RedisServer) -> None:
+def test_an_order_that_cannot_be_locked_is_not_charged(
+    open_workers, users, redis_server: RedisServer
+) -> None:
     one, _ = open_workers
     with one.parts.database.session() as session:
         session.add(Product(name="Tea", price=1, stock=3))
-    made = one.send("POST", f"/api/v1/users/{users['user']}/orders", json={"items": [{"product_id": 1, "quantity": 1}]})
+    made = one.send(
+        "POST",
+        f"/api/v1/users/{users['user']}/orders",
+        json={"items": [{"product_id": 1, "quantity": 1}]},
+    )
     redis_server.pause()
-    answer = one.send("POST", f"/api/v1/orders/{made.json['data']['id']}/pay", json={"via": "pay.charge"})
+    answer = one.send(
+        "POST", f"/api/v1/orders/{made.json['data']['id']}/pay", json={"via": "pay.charge"}
+    )
     assert told(answer) == AWAY
     with one.parts.database.reading() as session:
         assert session.get(Order, made.json["data"]["id"]).status == "pending"
 
 
-def test_readyz_says_whether_redis_is_there(workers, open_workers, redis_server: RedisServer) -> None:
+def test_readyz_says_whether_redis_is_there(
+    workers, open_workers, redis_server: RedisServer
+) -> None:
     closed, opened = workers[0], open_workers[0]
     assert closed.send("GET", "/readyz").json["data"]["cache"] == "ok"
     redis_server.pause()
     answer = closed.send("GET", "/readyz")
-    assert (answer.status_code, answer.json["error"]["fields"]) == (503, {"cache": ["Redis does not answer."]})
+    assert (answer.status_code, answer.json["error"]["fields"]) == (
+        503,
+        {"cache": ["Redis does not answer."]},
+    )
     answer = opened.send("GET", "/readyz")
     assert (answer.status_code, answer.json["data"]["cache"]) == (200, "away")
     redis_server.resume()

@@ -42,7 +42,9 @@ def sign(shop: str, clock: FakeClock) -> Callable[..., dict[str, str]]:
             part["nonce"],
             hashlib.sha256(part["body"]).hexdigest(),
         )
-        signature = hmac.new(part["secret"].encode(), "\n".join(lines).encode(), hashlib.sha256).hexdigest()
+        signature = hmac.new(
+            part["secret"].encode(), "\n".join(lines).encode(), hashlib.sha256
+        ).hexdigest()
         return {
             "X-App-Id": part["app_id"],
             "X-Timestamp": part["timestamp"],
@@ -53,18 +55,29 @@ def sign(shop: str, clock: FakeClock) -> Callable[..., dict[str, str]]:
     return headers
 
 
-def send(client: FlaskClient, headers: dict[str, str], target: str = TARGET, body: bytes = b"{}") -> tuple[int, int]:
+def send(
+    client: FlaskClient, headers: dict[str, str], target: str = TARGET, body: bytes = b"{}"
+) -> tuple[int, int]:
     answer = client.post(target, headers=headers, data=body)
     return answer.status_code, answer.json["code"]
 
 
-def test_a_signed_request_is_the_apps(client: FlaskClient, sign: Callable[..., dict[str, str]]) -> None:
+def test_a_signed_request_is_the_apps(
+    client: FlaskClient, sign: Callable[..., dict[str, str]]
+) -> None:
     answer = client.post(TARGET, headers=sign(), data=b"{}")
-    assert answer.json["data"] == {"id": "app:shop", "role": "user", "allow": ["wechat.*"], "body": "{}"}
+    assert answer.json["data"] == {
+        "id": "app:shop",
+        "role": "user",
+        "allow": ["wechat.*"],
+        "body": "{}",
+    }
 
 
 @pytest.mark.parametrize("missing", ["X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature"])
-def test_a_missing_header_is_no_proof(client: FlaskClient, sign: Callable[..., dict[str, str]], missing: str) -> None:
+def test_a_missing_header_is_no_proof(
+    client: FlaskClient, sign: Callable[..., dict[str, str]], missing: str
+) -> None:
     headers = sign()
     del headers[missing]
     assert send(client, headers) == (401, -2001)
@@ -97,19 +110,26 @@ def test_what_is_no_signature_does_not_verify(
     assert send(client, sign(signature=signature)) == (401, -1002)
 
 
-def test_the_signature_is_lower_case_hex(client: FlaskClient, sign: Callable[..., dict[str, str]]) -> None:
+def test_the_signature_is_lower_case_hex(
+    client: FlaskClient, sign: Callable[..., dict[str, str]]
+) -> None:
     headers = sign()
     assert send(client, {**headers, "X-Signature": headers["X-Signature"].upper()}) == (401, -1002)
     assert send(client, headers) == (200, 0)
 
 
 def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for_the_same_work(
-    app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    client: FlaskClient,
+    sign: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     digests: list[bytes] = []
     real = hmac.new
     attempts = [sign(app_id="nobody"), sign(secret="wrong"), sign()]
-    monkeypatch.setattr("api.auth.app_signature.hmac.new", lambda *a: digests.append(a[1]) or real(*a))
+    monkeypatch.setattr(
+        "api.auth.app_signature.hmac.new", lambda *a: digests.append(a[1]) or real(*a)
+    )
 
     def told(headers: dict[str, str]) -> tuple[Any, int]:
         digests.clear()
@@ -161,7 +181,9 @@ def test_a_timestamp_that_is_no_whole_number_is_refused(
     assert send(client, sign(timestamp=timestamp)) == (401, -2005)
 
 
-@pytest.mark.parametrize(("length", "answer"), [(7, (401, -2005)), (8, (200, 0)), (64, (200, 0)), (65, (401, -2005))])
+@pytest.mark.parametrize(
+    ("length", "answer"), [(7, (401, -2005)), (8, (200, 0)), (64, (200, 0)), (65, (401, -2005))]
+)
 def test_a_nonce_has_8_to_64_characters(
     client: FlaskClient, sign: Callable[..., dict[str, str]], length: int, answer: tuple[int, int]
 ) -> None:
@@ -192,7 +214,10 @@ def test_a_bad_signature_is_not_made_up_for_by_a_good_bearer_token(
     app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]]
 ) -> None:
     token, _ = app.extensions["postern.identity"].tokens.issue("1", "admin")
-    assert send(client, {**sign(secret="wrong"), "Authorization": f"Bearer {token}"}) == (401, -1002)
+    assert send(client, {**sign(secret="wrong"), "Authorization": f"Bearer {token}"}) == (
+        401,
+        -1002,
+    )
     assert send(client, {"X-App-Id": "shop", "Authorization": f"Bearer {token}"}) == (401, -2001)
 
 
@@ -246,6 +271,10 @@ def test_the_example_signs_what_requests_sends(
     module = example()
     monkeypatch.setattr(module.time, "time", clock.wall)
     asked = requests.Request(
-        "POST", "http://postern/me", params={"q": "北 京"}, data=body, auth=module.PosternAuth("shop", shop)
+        "POST",
+        "http://postern/me",
+        params={"q": "北 京"},
+        data=body,
+        auth=module.PosternAuth("shop", shop),
     ).prepare()
     assert send(client, dict(asked.headers), asked.path_url, asked.body or b"") == (200, 0)

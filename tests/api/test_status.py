@@ -43,7 +43,9 @@ def called(client, tokens) -> None:
         client.post(f"/api/v1/call/{name}", headers=tokens["admin"])
 
 
-def test_a_caller_sees_what_became_of_the_calls_of_the_services_it_may_call(client, tokens, called) -> None:
+def test_a_caller_sees_what_became_of_the_calls_of_the_services_it_may_call(
+    client, tokens, called
+) -> None:
     [seen] = client.get("/api/v1/status", headers=tokens["user"]).json["data"]["services"]
     assert (seen["name"], seen["health"], seen["breaker"]) == ("s", "unknown", "closed")
     assert (seen["calls"], seen["failed"], seen["rate"]) == (4, 0.25, round(4 / 240, 3))
@@ -52,7 +54,9 @@ def test_a_caller_sees_what_became_of_the_calls_of_the_services_it_may_call(clie
     assert (minute["ago"], minute["calls"], minute["failed"]) == (0, 4, 1)
 
 
-def test_faults_are_counted_by_whose_they_are_without_what_the_caller_may_not_see(client, tokens, called) -> None:
+def test_faults_are_counted_by_whose_they_are_without_what_the_caller_may_not_see(
+    client, tokens, called
+) -> None:
     def faults(role: str) -> dict[str, int]:
         return client.get("/api/v1/status", headers=tokens[role]).json["data"]["faults"]
 

@@ -40,12 +40,18 @@ POSTS = {"/api/v1/data": {"key": "k", "value": 1}, "/api/v1/products": {"name": 
 
 @pytest.mark.parametrize("path", POSTS)  # one by a session, one by a connection
 @pytest.mark.parametrize(("lose", "stored"), [("answer", 1), ("commit", 0)])
-def test_a_write_is_unknown_when_the_answer_to_its_commit_never_came(lossy, proxy, path, lose, stored) -> None:
+def test_a_write_is_unknown_when_the_answer_to_its_commit_never_came(
+    lossy, proxy, path, lose, stored
+) -> None:
     assert count(lossy, path) == 0
     proxy.lose = lose
     told = lossy.post(path, json=POSTS[path])
 
-    assert (told.status_code, told.json["code"], told.json["error"]["type"]) == (503, -5002, "outcome_unknown")
+    assert (told.status_code, told.json["code"], told.json["error"]["type"]) == (
+        503,
+        -5002,
+        "outcome_unknown",
+    )
     assert told.json["error"]["retryable"] is False
     assert proxy.lose == ""
     assert count(lossy, f"{path}?limit=99") == stored
@@ -56,11 +62,17 @@ def test_a_write_that_was_lost_before_its_commit_was_not_done(lossy, proxy, path
     proxy.lose = "insert"
     told = lossy.post(path, json=POSTS[path])
 
-    assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (503, -5001, True)
+    assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (
+        503,
+        -5001,
+        True,
+    )
     assert count(lossy, f"{path}?limit=99") == 0
 
 
-def test_the_bytes_of_an_upload_stay_while_its_commit_is_unknown(lossy, proxy, settings, tmp_path) -> None:
+def test_the_bytes_of_an_upload_stay_while_its_commit_is_unknown(
+    lossy, proxy, settings, tmp_path
+) -> None:
     proxy.lose = "answer"
     told = lossy.post("/api/v1/files", data={"file": (__file__, "a.py")})
 

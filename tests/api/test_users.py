@@ -36,7 +36,9 @@ def log_in(client):
 
 @pytest.fixture
 def headers_of(log_in):
-    return lambda username: {"Authorization": f"Bearer {log_in(username).json['data']['access_token']}"}
+    return lambda username: {
+        "Authorization": f"Bearer {log_in(username).json['data']['access_token']}"
+    }
 
 
 def outcome(answer: Any) -> tuple[int, int]:
@@ -44,7 +46,13 @@ def outcome(answer: Any) -> tuple[int, int]:
 
 
 def test_a_user_is_made_read_changed_and_deleted_by_an_admin(client, tokens, log_in) -> None:
-    ann = {"username": "ann", "name": "Ann 安", "age": 33, "email": "ann@example.com", "role": "guest"}
+    ann = {
+        "username": "ann",
+        "name": "Ann 安",
+        "age": 33,
+        "email": "ann@example.com",
+        "role": "guest",
+    }
 
     made = client.post("/api/v1/users", json={**ann, "password": PASSWORD}, headers=tokens["admin"])
     path = f"/api/v1/users/{made.json['data']['id']}"
@@ -52,7 +60,15 @@ def test_a_user_is_made_read_changed_and_deleted_by_an_admin(client, tokens, log
     changed = client.patch(path, json={"username": "anna", "age": None}, headers=tokens["admin"])
 
     assert made.status_code == 201
-    assert set(read.json["data"]) == {"id", "username", "name", "age", "email", "role", "created_at"}
+    assert set(read.json["data"]) == {
+        "id",
+        "username",
+        "name",
+        "age",
+        "email",
+        "role",
+        "created_at",
+    }
     assert ann.items() <= read.json["data"].items()
     assert changed.json["data"] == {**read.json["data"], "username": "anna", "age": None}
     assert log_in("anna").status_code == 200
@@ -84,17 +100,27 @@ def test_a_wrong_field_is_named(client, tokens, field: str, value: Any) -> None:
 
 
 def test_a_username_is_taken_once(client, tokens, users, make) -> None:
-    again = client.post("/api/v1/users", json={"username": "user", "password": PASSWORD}, headers=tokens["admin"])
-    renamed = client.patch(f"/api/v1/users/{make()['id']}", json={"username": "user"}, headers=tokens["admin"])
+    again = client.post(
+        "/api/v1/users", json={"username": "user", "password": PASSWORD}, headers=tokens["admin"]
+    )
+    renamed = client.patch(
+        f"/api/v1/users/{make()['id']}", json={"username": "user"}, headers=tokens["admin"]
+    )
 
     assert outcome(again) == outcome(renamed) == (409, -3006)
-    assert again.json["error"]["fields"] == renamed.json["error"]["fields"] == {"username": ["There is one already."]}
+    assert (
+        again.json["error"]["fields"]
+        == renamed.json["error"]["fields"]
+        == {"username": ["There is one already."]}
+    )
 
 
 def test_two_users_of_one_name_are_not_made_at_the_same_time(app, tokens) -> None:
     def create(_: int) -> int:
         body = {"username": "ann", "password": PASSWORD}
-        return app.test_client().post("/api/v1/users", json=body, headers=tokens["admin"]).status_code
+        return (
+            app.test_client().post("/api/v1/users", json=body, headers=tokens["admin"]).status_code
+        )
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(create, range(6))) == [201] + [409] * 5
@@ -118,13 +144,18 @@ def test_somebody_elses_record_is_not_there(client, tokens, users, role: str) ->
     missing = client.get("/api/v1/users/999", headers=tokens[role])
 
     assert {outcome(answer) for answer in answers} == {(404, -3004)}
-    assert missing.json["message"].replace("999", "") == answers[0].json["message"].replace(str(users["admin"]), "")
+    assert missing.json["message"].replace("999", "") == answers[0].json["message"].replace(
+        str(users["admin"]), ""
+    )
 
 
 @pytest.mark.parametrize("which", ["abc", "-1", "99999999999999999999", "0", "999"])
 def test_an_id_that_is_none_is_not_found(client, tokens, which: str) -> None:
     for verb in ("get", "delete"):
-        assert getattr(client, verb)(f"/api/v1/users/{which}", headers=tokens["admin"]).json["code"] == -3004
+        assert (
+            getattr(client, verb)(f"/api/v1/users/{which}", headers=tokens["admin"]).json["code"]
+            == -3004
+        )
 
 
 @pytest.mark.parametrize("role", ["guest", "user"])
@@ -135,13 +166,19 @@ def test_one_reads_and_changes_oneself(client, tokens, users, role: str) -> None
 
     assert changed.json["data"]["name"] == "New"
     assert client.get(path, headers=tokens[role]).json["data"] == changed.json["data"]
-    assert client.get("/api/v1/user/profile", headers=tokens[role]).json["data"] == changed.json["data"]
+    assert (
+        client.get("/api/v1/user/profile", headers=tokens[role]).json["data"]
+        == changed.json["data"]
+    )
 
 
 @pytest.mark.parametrize("body", [{"role": "admin"}, {"role": "user"}, {"username": "root"}])
 def test_nobody_promotes_or_renames_themselves(client, tokens, users, body: dict[str, str]) -> None:
     path = f"/api/v1/users/{users['user']}"
-    assert outcome(client.patch(path, json={"name": "x", **body}, headers=tokens["user"])) == (403, -2004)
+    assert outcome(client.patch(path, json={"name": "x", **body}, headers=tokens["user"])) == (
+        403,
+        -2004,
+    )
     kept = client.get(path, headers=tokens["user"]).json["data"]
     assert (kept["role"], kept["username"], kept["name"]) == ("user", "user", None)
 
@@ -149,7 +186,9 @@ def test_nobody_promotes_or_renames_themselves(client, tokens, users, body: dict
 def test_an_app_has_no_profile_and_is_no_user(client, app, shop, clock, users) -> None:
     from tests.api.test_apps import signed
 
-    assert outcome(client.get("/api/v1/user/profile", headers=signed(clock, shop, "/api/v1/user/profile"))) == (
+    assert outcome(
+        client.get("/api/v1/user/profile", headers=signed(clock, shop, "/api/v1/user/profile"))
+    ) == (
         403,
         -2004,
     )
@@ -160,13 +199,17 @@ def test_an_app_has_no_profile_and_is_no_user(client, app, shop, clock, users) -
 def test_a_new_role_ends_every_login_of_the_user_at_once(client, tokens, make, log_in) -> None:
     bob = make("bob", role="admin")
     pairs = [log_in("bob").json["data"] for _ in range(2)]
-    demoted = client.patch(f"/api/v1/users/{bob['id']}", json={"role": "guest"}, headers=tokens["admin"])
+    demoted = client.patch(
+        f"/api/v1/users/{bob['id']}", json={"role": "guest"}, headers=tokens["admin"]
+    )
 
     assert demoted.json["data"]["role"] == "guest"
     for pair in pairs:
         headers = {"Authorization": f"Bearer {pair['access_token']}"}
         assert outcome(client.get("/api/v1/users", headers=headers)) == (401, -2003)
-        refreshed = client.post("/api/v1/token/refresh", json={"refresh_token": pair["refresh_token"]})
+        refreshed = client.post(
+            "/api/v1/token/refresh", json={"refresh_token": pair["refresh_token"]}
+        )
         assert outcome(refreshed) == (401, -2003)
     assert client.get("/api/v1/users", headers=tokens["admin"]).status_code == 200
 
@@ -179,21 +222,33 @@ def test_a_deleted_users_token_is_refused(client, tokens, make, headers_of) -> N
     assert outcome(client.get("/api/v1/user/profile", headers=headers)) == (401, -2003)
 
 
-def test_ended_logins_stay_ended_over_a_restart(client, make_app, settings, tokens, make, headers_of) -> None:
+def test_ended_logins_stay_ended_over_a_restart(
+    client, make_app, settings, tokens, make, headers_of
+) -> None:
     bob = make("bob")
     headers = headers_of("bob")
     client.delete(f"/api/v1/users/{bob['id']}", headers=tokens["admin"])
 
-    assert outcome(make_app(settings).test_client().get("/api/v1/products", headers=headers)) == (401, -2003)
+    assert outcome(make_app(settings).test_client().get("/api/v1/products", headers=headers)) == (
+        401,
+        -2003,
+    )
 
 
-def test_a_change_that_touches_neither_role_nor_password_ends_no_login(client, tokens, users) -> None:
+def test_a_change_that_touches_neither_role_nor_password_ends_no_login(
+    client, tokens, users
+) -> None:
     path = f"/api/v1/users/{users['user']}"
-    assert client.patch(path, json={"name": "x", "role": "user"}, headers=tokens["admin"]).status_code == 200
+    assert (
+        client.patch(path, json={"name": "x", "role": "user"}, headers=tokens["admin"]).status_code
+        == 200
+    )
     assert client.get(path, headers=tokens["user"]).status_code == 200
 
 
-def test_ones_own_new_password_takes_the_current_one_and_ends_ones_logins(client, login, users, log_in) -> None:
+def test_ones_own_new_password_takes_the_current_one_and_ends_ones_logins(
+    client, login, users, log_in
+) -> None:
     path = f"/api/v1/users/{users['user']}"
     before = {"Authorization": f"Bearer {login()['access_token']}"}
     without = client.patch(path, json={"password": NEW}, headers=before)
@@ -216,13 +271,20 @@ def test_guessing_the_current_password_locks_out(client, tokens, users) -> None:
     for _ in range(10):
         assert outcome(client.patch(path, json=guess, headers=tokens["user"])) == (401, -2006)
 
-    locked = client.patch(path, json={**guess, "current_password": PASSWORD}, headers=tokens["user"])
+    locked = client.patch(
+        path, json={**guess, "current_password": PASSWORD}, headers=tokens["user"]
+    )
     assert outcome(locked) == (429, -3008)
     assert "Retry-After" in locked.headers
 
 
-def test_an_admin_gives_somebody_a_new_password_without_the_current_one(client, tokens, login, users, log_in) -> None:
-    path, before = f"/api/v1/users/{users['user']}", {"Authorization": f"Bearer {login()['access_token']}"}
+def test_an_admin_gives_somebody_a_new_password_without_the_current_one(
+    client, tokens, login, users, log_in
+) -> None:
+    path, before = (
+        f"/api/v1/users/{users['user']}",
+        {"Authorization": f"Bearer {login()['access_token']}"},
+    )
     assert client.patch(path, json={"password": NEW}, headers=tokens["admin"]).status_code == 200
     assert outcome(client.get(path, headers=before)) == (401, -2003)
     assert log_in("user", NEW).status_code == 200
@@ -238,7 +300,9 @@ def test_one_current_password_makes_one_new_password(app, tokens, users) -> None
         assert sorted(pool.map(change, range(4))) == [200, 401, 401, 401]
 
 
-def test_a_login_with_a_password_that_is_changed_meanwhile_fails(client, app, tokens, users, monkeypatch) -> None:
+def test_a_login_with_a_password_that_is_changed_meanwhile_fails(
+    client, app, tokens, users, monkeypatch
+) -> None:
     """The old password was right when it was looked at."""
 
     def verify_and_lose(password_hash: str | None, password: str) -> bool:
@@ -251,7 +315,9 @@ def test_a_login_with_a_password_that_is_changed_meanwhile_fails(client, app, to
     assert outcome(answer) == (401, -2006)
 
 
-def test_passwords_are_hashed_while_no_transaction_is_open(client, app, tokens, users, monkeypatch) -> None:
+def test_passwords_are_hashed_while_no_transaction_is_open(
+    client, app, tokens, users, monkeypatch
+) -> None:
     engine = app.extensions["postern"].database.engine
     opened: list[int] = []
 
@@ -260,7 +326,9 @@ def test_passwords_are_hashed_while_no_transaction_is_open(client, app, tokens, 
 
     for name in ("hash_password", "verify_password"):
         monkeypatch.setattr(users_api, name, watched(getattr(users_api, name)))
-    client.post("/api/v1/users", json={"username": "ann", "password": PASSWORD}, headers=tokens["admin"])
+    client.post(
+        "/api/v1/users", json={"username": "ann", "password": PASSWORD}, headers=tokens["admin"]
+    )
     body = {"password": NEW, "current_password": PASSWORD}
     client.patch(f"/api/v1/users/{users['user']}", json=body, headers=tokens["user"])
 
@@ -270,19 +338,31 @@ def test_passwords_are_hashed_while_no_transaction_is_open(client, app, tokens, 
 def test_the_last_admin_is_neither_deleted_nor_demoted(client, tokens, users, make) -> None:
     path = f"/api/v1/users/{users['admin']}"
 
-    assert outcome(client.patch(path, json={"role": "user"}, headers=tokens["admin"])) == (409, -3006)
+    assert outcome(client.patch(path, json={"role": "user"}, headers=tokens["admin"])) == (
+        409,
+        -3006,
+    )
     assert outcome(client.delete(path, headers=tokens["admin"])) == (409, -3006)
-    assert client.patch(path, json={"role": "admin", "name": "x"}, headers=tokens["admin"]).status_code == 200
+    assert (
+        client.patch(path, json={"role": "admin", "name": "x"}, headers=tokens["admin"]).status_code
+        == 200
+    )
     make("bob", role="admin")
     assert client.delete(path, headers=tokens["admin"]).status_code == 200
 
 
-def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(app, client, tokens, users, make) -> None:
+def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(
+    app, client, tokens, users, make
+) -> None:
     ids = [users["admin"], *(make(f"admin{number}", role="admin")["id"] for number in range(3))]
 
     def demote(user_id: int) -> int:
         path = f"/api/v1/users/{user_id}"
-        return app.test_client().patch(path, json={"role": "user"}, headers=tokens["admin"]).status_code
+        return (
+            app.test_client()
+            .patch(path, json={"role": "user"}, headers=tokens["admin"])
+            .status_code
+        )
 
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(demote, ids))
@@ -305,12 +385,17 @@ def test_a_user_with_orders_is_not_deleted_and_stays_logged_in(client, app, toke
 def test_a_read_that_has_not_changed_is_not_sent_again(client, tokens, users) -> None:
     for path in (f"/api/v1/users/{users['user']}", "/api/v1/user/profile"):
         etag = client.get(path, headers=tokens["user"]).headers["ETag"]
-        assert client.get(path, headers={**tokens["user"], "If-None-Match": etag}).status_code == 304
+        assert (
+            client.get(path, headers={**tokens["user"], "If-None-Match": etag}).status_code == 304
+        )
 
 
 def test_a_write_on_what_has_changed_is_refused(client, tokens, users) -> None:
     path = f"/api/v1/users/{users['user']}"
-    stale = {**tokens["admin"], "If-Match": client.get(path, headers=tokens["admin"]).headers["ETag"]}
+    stale = {
+        **tokens["admin"],
+        "If-Match": client.get(path, headers=tokens["admin"]).headers["ETag"],
+    }
 
     assert client.patch(path, json={"age": 5}, headers=stale).status_code == 200
     assert outcome(client.patch(path, json={"age": 6}, headers=stale)) == (412, -3009)
@@ -336,7 +421,9 @@ def test_the_list_is_filtered_searched_and_sorted(client, tokens, users, make) -
     assert names(f"after={users['admin']}") == ["ann", "bob"]
 
 
-@pytest.mark.parametrize("query", ["role=root", "sort=password_hash", "q=", "q=%00", "limit=0", "age=5"])
+@pytest.mark.parametrize(
+    "query", ["role=root", "sort=password_hash", "q=", "q=%00", "limit=0", "age=5"]
+)
 def test_a_wrong_query_is_refused(client, tokens, query: str) -> None:
     assert outcome(client.get(f"/api/v1/users?{query}", headers=tokens["admin"])) == (400, -3003)
 

@@ -27,10 +27,20 @@ services:
 @pytest.mark.parametrize("expose", ["true", "false"])
 @pytest.mark.parametrize(
     "failure",
-    [("10001", "200 OK", -1012), ("10003", "200 OK", -1009), ("7", "200 OK", -1006), ("7", "503 Busy", -1004)],
+    [
+        ("10001", "200 OK", -1012),
+        ("10003", "200 OK", -1009),
+        ("7", "200 OK", -1006),
+        ("7", "503 Busy", -1004),
+    ],
 )
 def test_the_vendors_code_is_told(
-    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path, failure: tuple[str, str, int], expose: str
+    make_app: Any,
+    settings: Settings,
+    tokens: Any,
+    tmp_path: Path,
+    failure: tuple[str, str, int],
+    expose: str,
 ) -> None:
     code, status, ours = failure
     with Wire([answer(f'{{"code": {code}}}'.encode(), status)]) as server:

@@ -27,7 +27,9 @@ DESKTOP = {"width": 1200, "height": 800}
 PHONE = {"width": 375, "height": 740}
 
 
-WANTED = pytest.mark.skipif(os.environ.get("POSTERN_TEST_BROWSER") == "no", reason="POSTERN_TEST_BROWSER=no")
+WANTED = pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_BROWSER") == "no", reason="POSTERN_TEST_BROWSER=no"
+)
 
 
 class BrowserError(Exception):
@@ -68,9 +70,13 @@ class Visit:
         self.problems: list[str] = []
         self.expected: list[str] = []
         hosts = {urlsplit(url).netloc for url in allowed}
-        self.page.on("console", lambda said: self._note(said.type in ("error", "warning"), said.text))
+        self.page.on(
+            "console", lambda said: self._note(said.type in ("error", "warning"), said.text)
+        )
         self.page.on("pageerror", lambda error: self._note(True, str(error)))
-        self.page.on("request", lambda asked: self._note(foreign(asked.url, hosts), f"asked {asked.url}"))
+        self.page.on(
+            "request", lambda asked: self._note(foreign(asked.url, hosts), f"asked {asked.url}")
+        )
 
     def _note(self, bad: bool, text: str) -> None:
         if bad and not any(each in text for each in self.expected):
@@ -79,7 +85,9 @@ class Visit:
     def inaccessible(self) -> list[str]:
         """What axe-core finds on the page as it is now that is serious or worse."""
         # Into the page's world by the debugger, which no policy of the page is about.
-        found = self.page.evaluate(f"() => {{ {axe().read_text(encoding='utf-8')}; return axe.run(); }}")
+        found = self.page.evaluate(
+            f"() => {{ {axe().read_text(encoding='utf-8')}; return axe.run(); }}"
+        )
         return [
             f"{each['id']}: {[node['html'] for node in each['nodes']]}"
             for each in found["violations"]

@@ -74,9 +74,13 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 class Live:
     """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
 
-    _fresh = b""  # a SQLite file with its tables and ann, as the first server of this process had it
+    _fresh = (
+        b""  # a SQLite file with its tables and ann, as the first server of this process had it
+    )
 
-    def __init__(self, folder: Path, catalog: str, *, gunicorn: tuple[str, ...] = (), **settings: str) -> None:
+    def __init__(
+        self, folder: Path, catalog: str, *, gunicorn: tuple[str, ...] = (), **settings: str
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "server.log"
@@ -143,12 +147,16 @@ class Live:
 
     def flask(self, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "flask"), *words]
-        done = subprocess.run(command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False
+        )
         assert (done.returncode == 0) is ok, done.stdout + done.stderr
         return done
 
     def login(self, username: str = "ann", password: str = PASSWORD) -> dict[str, Any]:
-        answer = self.session.post(f"{self.url}/api/v1/login", json={"username": username, "password": password})
+        answer = self.session.post(
+            f"{self.url}/api/v1/login", json={"username": username, "password": password}
+        )
         data: dict[str, Any] = answer.json()["data"]
         return data
 
@@ -170,7 +178,9 @@ class Live:
             del headers["Authorization"]
         return self.session.request(verb, self.url + path, headers=headers, timeout=30, **options)
 
-    def call(self, name: str, params: dict[str, Any] | None = None, **options: Any) -> requests.Response:
+    def call(
+        self, name: str, params: dict[str, Any] | None = None, **options: Any
+    ) -> requests.Response:
         """``POST /api/v1/call/<service>/<method>``."""
         return self.post(f"/api/v1/call/{name.replace('.', '/')}", json=params or {}, **options)
 
@@ -180,5 +190,9 @@ def catalog_for(box: Sandbox, more: str = "") -> str:
 
     :param more: services beside its own, indented.
     """
-    shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", box.url)
+    shipped = (
+        (ROOT / "services.yaml")
+        .read_text(encoding="utf-8")
+        .replace("http://127.0.0.1:5099", box.url)
+    )
     return re.sub(r"\n +health: .*", "", shipped).replace("\nservices:\n", f"\nservices:\n{more}")

@@ -10,9 +10,7 @@ from pathlib import Path
 
 from tests.e2e.live import ROOT, end, free_port, wait_for
 
-MISSING = (
-    "These tests need nginx: apt-get install nginx (or brew install nginx). POSTERN_TEST_NGINX=no leaves them out."
-)
+MISSING = "These tests need nginx: apt-get install nginx (or brew install nginx). POSTERN_TEST_NGINX=no leaves them out."
 WRAPPER = """
 daemon off;
 {user}
@@ -57,8 +55,12 @@ class Nginx:
         (folder / "postern.conf").write_text(
             conf.format(port=self.port) or self._shipped(ports, files), encoding="utf-8"
         )
-        user = "user root root;" if os.geteuid() == 0 else ""  # the tests' folders are the tests' user's alone
-        (folder / "nginx.conf").write_text(WRAPPER.format(folder=folder, user=user), encoding="utf-8")
+        user = (
+            "user root root;" if os.geteuid() == 0 else ""
+        )  # the tests' folders are the tests' user's alone
+        (folder / "nginx.conf").write_text(
+            WRAPPER.format(folder=folder, user=user), encoding="utf-8"
+        )
 
     def _shipped(self, ports: tuple[int, ...], files: str) -> str:
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
@@ -73,9 +75,19 @@ class Nginx:
         return text
 
     def start(self) -> Nginx:
-        command = [self._program, "-p", str(self._folder), "-c", str(self._folder / "nginx.conf"), "-e", "stderr"]
+        command = [
+            self._program,
+            "-p",
+            str(self._folder),
+            "-c",
+            str(self._folder / "nginx.conf"),
+            "-e",
+            "stderr",
+        ]
         with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         try:
             wait_for(self._listens)
         except BaseException:

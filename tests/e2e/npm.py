@@ -11,8 +11,12 @@ import pytest
 from tests.e2e.live import ROOT
 
 MODULES = ROOT / "tests" / "npm" / "node_modules"
-MISSING = "These tests need Node.js and: npm ci --prefix tests/npm. POSTERN_TEST_NPM=no leaves them out."
-WANTED = pytest.mark.skipif(os.environ.get("POSTERN_TEST_NPM") == "no", reason="POSTERN_TEST_NPM=no")
+MISSING = (
+    "These tests need Node.js and: npm ci --prefix tests/npm. POSTERN_TEST_NPM=no leaves them out."
+)
+WANTED = pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_NPM") == "no", reason="POSTERN_TEST_NPM=no"
+)
 
 
 class NpmError(Exception):
@@ -35,4 +39,6 @@ def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
     module(".bin")
     env = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
     command = [str(MODULES / ".bin" / program), *words]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False
+    )

@@ -23,7 +23,10 @@ FILLED = {"[$__rate_interval]": "[1m]", "$service": ".*"}  # what Grafana puts i
 
 def rules() -> list[dict[str, Any]]:
     """Recording and alert rules, as they are written."""
-    groups = [yaml.safe_load((FOLDER / name).read_text())["groups"] for name in ("recording.yml", "alerts.yml")]
+    groups = [
+        yaml.safe_load((FOLDER / name).read_text())["groups"]
+        for name in ("recording.yml", "alerts.yml")
+    ]
     return [rule for file in groups for group in file for rule in group["rules"]]
 
 
@@ -39,8 +42,14 @@ def panels() -> Iterator[tuple[str, str]]:
 
 def documented() -> dict[str, set[str]]:
     """Labels by metric, as docs/metrics.md has them."""
-    rows = re.findall(r"^\| (`postern_.*?) \|(.*?)\|", (ROOT / "docs" / "metrics.md").read_text("utf-8"), re.M)
-    return {name: set(re.findall(r"\w+", labels)) for names, labels in rows for name in re.findall(r"\w+", names)}
+    rows = re.findall(
+        r"^\| (`postern_.*?) \|(.*?)\|", (ROOT / "docs" / "metrics.md").read_text("utf-8"), re.M
+    )
+    return {
+        name: set(re.findall(r"\w+", labels))
+        for names, labels in rows
+        for name in re.findall(r"\w+", names)
+    }
 
 
 class Prometheus:
@@ -61,10 +70,16 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Prometheus:
-        command = [self._program, f"--config.file={self._config}", f"--storage.tsdb.path={self._folder / 'data'}"]
+        command = [
+            self._program,
+            f"--config.file={self._config}",
+            f"--storage.tsdb.path={self._folder / 'data'}",
+        ]
         with (self._folder / "prometheus.log").open("ab") as log:
             command += [f"--web.listen-address=127.0.0.1:{self._port}", "--log.level=warn"]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         try:
             wait_for(self._answers)
         except BaseException:
@@ -77,7 +92,9 @@ class Prometheus:
 
     def ask(self, expression: str) -> list[dict[str, Any]]:
         """The series it gives now."""
-        answer = requests.get(f"{self.url}/api/v1/query", params={"query": expression}, timeout=10).json()
+        answer = requests.get(
+            f"{self.url}/api/v1/query", params={"query": expression}, timeout=10
+        ).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found

@@ -21,4 +21,6 @@ def program() -> str:
 
 
 def promtool(*words: str, said: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run([program(), *words], input=said, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [program(), *words], input=said, capture_output=True, text=True, timeout=60, check=False
+    )

@@ -93,7 +93,8 @@ class S3:
 
     def _check_signature(self, verb: str, target: str, headers: dict[str, str]) -> None:
         proof = re.match(
-            r"AWS4-HMAC-SHA256 Credential=(\S+), SignedHeaders=(\S+), Signature=(\w+)", headers["authorization"]
+            r"AWS4-HMAC-SHA256 Credential=(\S+), SignedHeaders=(\S+), Signature=(\w+)",
+            headers["authorization"],
         )
         if not proof or not proof[1].startswith(f"{KEY_ID}/"):
             raise RefusedError("InvalidAccessKeyId")
@@ -103,7 +104,10 @@ class S3:
         request = AWSRequest(verb, f"http://{headers['host']}{target}", signed)
         request.context["timestamp"] = headers["x-amz-date"]
         auth = S3SigV4Auth(Credentials(KEY_ID, SECRET), "s3", REGION)
-        if auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request) != proof[3]:
+        if (
+            auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+            != proof[3]
+        ):
             raise RefusedError("SignatureDoesNotMatch")
 
     @staticmethod

@@ -19,7 +19,12 @@ from tests.e2e.live import PASSWORD, ROOT, Live
 from tests.redis_server import RedisServer
 
 PICTURES = ROOT / "docs" / "images"
-USUAL = {"wechat": (40, 0.06), "maps": (25, 0.12), "demo": (12, 0.02), "pay": (6, 0.18)}  # calls a minute, seconds
+USUAL = {
+    "wechat": (40, 0.06),
+    "maps": (25, 0.12),
+    "demo": (12, 0.02),
+    "pay": (6, 0.18),
+}  # calls a minute, seconds
 
 
 class Past:
@@ -40,21 +45,32 @@ class Past:
 
 def fill_the_hour(url: str) -> None:
     """As workers write it."""
-    store, chance = RedisStore(url, lambda *_, **__: None), random.Random(7)  # the same pictures each time
+    store, chance = (
+        RedisStore(url, lambda *_, **__: None),
+        random.Random(7),
+    )  # the same pictures each time
     for ago in range(1, MINUTES):
         tally = Tally(store, Past(ago))
         for name, (calls, seconds) in USUAL.items():
             trouble = name == "maps" and 20 < ago < 29
             for _ in range(round(calls * (1 + 0.5 * math.sin(ago / 9)) * chance.uniform(0.7, 1.3))):
                 draw, took = chance.random(), seconds * chance.lognormvariate(0, 0.5)
-                source = "downstream" if draw < (0.6 if trouble else 0.006) else "caller" if draw > 0.992 else ""
+                source = (
+                    "downstream"
+                    if draw < (0.6 if trouble else 0.006)
+                    else "caller"
+                    if draw > 0.992
+                    else ""
+                )
                 tally.note((name, source, took * (8 if trouble else 1)))
         tally.write()
     store.close()
 
 
 def catalog(url: str) -> str:
-    shipped = (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", url)
+    shipped = (
+        (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", url)
+    )
     return re.sub(r"interval: 10}", "interval: 0.5}", shipped)
 
 

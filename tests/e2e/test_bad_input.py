@@ -49,16 +49,21 @@ def test_a_broken_body_is_malformed(live: Live, place: str, what: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/xml", None]
+    "kind",
+    ["text/plain", "application/x-www-form-urlencoded", "text/json", "application/xml", None],
 )
 def test_a_body_of_another_type_is_refused(live: Live, place: str, kind: str | None) -> None:
-    answer = live.post(place, data=b'{"touser": "a"}', headers={"Content-Type": kind} if kind else {})
+    answer = live.post(
+        place, data=b'{"touser": "a"}', headers={"Content-Type": kind} if kind else {}
+    )
 
     check(answer, 400, -3002)
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("body", ["[]", "5", "null", '"text"', "true", "{}", '{"no": "such field"}'])
+@pytest.mark.parametrize(
+    "body", ["[]", "5", "null", '"text"', "true", "{}", '{"no": "such field"}']
+)
 def test_json_of_another_shape_is_a_validation_error(live: Live, place: str, body: str) -> None:
     answer = live.post(place, data=body, headers=JSON)
 
@@ -84,7 +89,15 @@ def test_a_chunked_10_mb_body_is_too_large(live: Live) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/nope", "/api/v1/nope", "/api/v1/call/a/b/c", "//api//v1//call", "/api/v1/login/", "/%00", "/..%2f.."],
+    [
+        "/nope",
+        "/api/v1/nope",
+        "/api/v1/call/a/b/c",
+        "//api//v1//call",
+        "/api/v1/login/",
+        "/%00",
+        "/..%2f..",
+    ],
 )
 @pytest.mark.parametrize("verb", ["GET", "POST", "DELETE", "PATCH"])
 def test_an_unknown_path_is_not_found(live: Live, verb: str, path: str) -> None:
@@ -93,7 +106,12 @@ def test_an_unknown_path_is_not_found(live: Live, verb: str, path: str) -> None:
 
 @pytest.mark.parametrize(
     ("path", "allowed"),
-    [("/api/v1/login", "POST"), ("/api/v1/call", "POST"), ("/healthz", "GET"), ("/api/v1/services", "GET")],
+    [
+        ("/api/v1/login", "POST"),
+        ("/api/v1/call", "POST"),
+        ("/healthz", "GET"),
+        ("/api/v1/services", "GET"),
+    ],
 )
 @pytest.mark.parametrize("verb", ["PUT", "DELETE", "PATCH", "TRACE", "PROPFIND", "FOO"])
 def test_a_wrong_verb_says_which_are_right(live: Live, verb: str, path: str, allowed: str) -> None:
@@ -103,7 +121,9 @@ def test_a_wrong_verb_says_which_are_right(live: Live, verb: str, path: str, all
     assert allowed in answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("name", ["wechat/nope", "nope/send_msg", "%00/%00", "a" * 500 + "/b", "微信/发送"])
+@pytest.mark.parametrize(
+    "name", ["wechat/nope", "nope/send_msg", "%00/%00", "a" * 500 + "/b", "微信/发送"]
+)
 def test_an_unknown_service_or_method_is_not_found(live: Live, name: str) -> None:
     check(live.post(f"/api/v1/call/{name}", json={}), 404, -3004)
 
@@ -135,13 +155,22 @@ def test_what_is_not_http_gets_the_envelope_too(live: Live, raw: bytes) -> None:
     assert told["code"] == -3001
     assert told["error"]["source"] == "caller"
     lines = [json.loads(line) for line in live.log.splitlines() if told["request_id"] in line]
-    assert [(line["event"], line["status"], line["code"]) for line in lines] == [("request", 400, -3001)]
+    assert [(line["event"], line["status"], line["code"]) for line in lines] == [
+        ("request", 400, -3001)
+    ]
 
 
-@pytest.mark.parametrize("rest", ["a b&phone=13800138000&password=hunter2", "\xe9&phone=13800138000&password=hunter2"])
+@pytest.mark.parametrize(
+    "rest", ["a b&phone=13800138000&password=hunter2", "\xe9&phone=13800138000&password=hunter2"]
+)
 def test_what_is_not_http_is_counted_and_not_logged(live: Live, rest: str) -> None:
     counted = refused_so_far(live)
-    said_to(live, f"GET /api/v1/call/maps/geocode?address={rest} HTTP/1.1\r\nHost: x\r\n\r\n".encode("latin-1"))
+    said_to(
+        live,
+        f"GET /api/v1/call/maps/geocode?address={rest} HTTP/1.1\r\nHost: x\r\n\r\n".encode(
+            "latin-1"
+        ),
+    )
     assert refused_so_far(live) == counted + 1
     assert "hunter2" not in live.log
     assert "13800138000" not in live.log
@@ -155,12 +184,16 @@ def said_to(live: Live, raw: bytes) -> bytes:
 
 def refused_so_far(live: Live) -> float:
     text = live.session.get(f"{live.url}/metrics").text
-    found = re.search(r'postern_http_requests_total\{method="other",route="none",status="400"\} (\S+)', text)
+    found = re.search(
+        r'postern_http_requests_total\{method="other",route="none",status="400"\} (\S+)', text
+    )
     return float(found[1]) if found else 0.0
 
 
 @pytest.mark.parametrize("size", [40, 20_000])
-def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(live: Live, box: Sandbox, size: int) -> None:
+def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(
+    live: Live, box: Sandbox, size: int
+) -> None:
     sent, token = len(box.requests), live.token()
     body = b'{"touser": "a", "text": "b"}'
     head = f"POST {CALL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
@@ -176,7 +209,9 @@ def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(live: Live, box
 def test_several_cookie_lines_stay_several_cookies(live: Live, box: Sandbox) -> None:
     head = f"GET /api/v1/proxy/wechat/cgi-bin/cookies HTTP/1.1\r\nHost: x\r\nX-Postern-Token: Bearer {live.token()}\r\n"
     said_to(live, f"{head}Cookie: a=1\r\nCookie: b=2\r\nConnection: close\r\n\r\n".encode())
-    assert [each.headers["cookie"] for each in box.requests if each.path == "/cgi-bin/cookies"] == ["a=1; b=2"]
+    assert [each.headers["cookie"] for each in box.requests if each.path == "/cgi-bin/cookies"] == [
+        "a=1; b=2"
+    ]
 
 
 def test_a_phone_number_in_a_path_is_not_logged(live: Live) -> None:
@@ -200,8 +235,12 @@ def check(answer, status: int, code: int) -> None:
     assert "Traceback" not in answer.text
 
 
-@pytest.mark.parametrize("chunks", [b"ZZ\r\n", b"-2\r\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"])
-def test_malformed_chunks_are_a_malformed_body_and_end_the_connection(live: Live, chunks: bytes) -> None:
+@pytest.mark.parametrize(
+    "chunks", [b"ZZ\r\n", b"-2\r\n", b"0x2\r\n{}\r\n0\r\n\r\n", b"2\r\n{}XX0\r\n\r\n"]
+)
+def test_malformed_chunks_are_a_malformed_body_and_end_the_connection(
+    live: Live, chunks: bytes
+) -> None:
     head = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(head + chunks)

@@ -18,7 +18,13 @@ V1 = "/api/v1"
 HUGE = 2**63  # one more than 64 bits hold
 LISTS = ["/products", "/products/in_stock", "/users", "/data", "/files", "/apps", "/users/1/orders"]
 NUL = "a\\u0000b"
-EXACT = ["😀👩‍👩‍👧 𝕏𠜎", "שלום עולם \u202eabc\u202c مرحبا", "e\u0301 is not é", "\u2028 \u00a0\ufeff", "=1+1"]
+EXACT = [
+    "😀👩‍👩‍👧 𝕏𠜎",
+    "שלום עולם \u202eabc\u202c مرحبا",
+    "e\u0301 is not é",
+    "\u2028 \u00a0\ufeff",
+    "=1+1",
+]
 _names = (f"product {number}" for number in count())
 
 pytestmark = pytest.mark.parametrize("live", ["sqlite", "postgresql"], indirect=True)
@@ -30,12 +36,16 @@ def send(live: Live, verb: str, path: str, body: str) -> requests.Response:
 
 
 def product(live: Live, **given: Any) -> int:
-    answer = live.post(f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **given})
+    answer = live.post(
+        f"{V1}/products", json={"name": next(_names), "price": "1.00", "stock": 5, **given}
+    )
     assert answer.status_code == 201, answer.text
     return int(answer.json()["data"]["id"])
 
 
-def assert_refused(answer: requests.Response, status: int, code: int, field: str | None = None) -> None:
+def assert_refused(
+    answer: requests.Response, status: int, code: int, field: str | None = None
+) -> None:
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text[:300]
     assert answer.json()["error"]["source"] == "caller"
     assert field is None or list(answer.json()["error"]["fields"]) == [field]
@@ -43,7 +53,9 @@ def assert_refused(answer: requests.Response, status: int, code: int, field: str
 
 @pytest.mark.parametrize("price", ["1e400", "-1e400", "NaN", "Infinity", "9" * 4301])
 def test_a_price_that_is_no_number_of_json_is_malformed(live: Live, price: str) -> None:
-    assert_refused(send(live, "POST", "/products", f'{{"name": "x", "price": {price}}}'), 400, -3001)
+    assert_refused(
+        send(live, "POST", "/products", f'{{"name": "x", "price": {price}}}'), 400, -3001
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,32 +67,60 @@ def test_a_price_that_is_no_number_of_json_is_malformed(live: Live, price: str) 
 )  # fmt: skip
 def test_a_price_that_is_none_is_a_validation_error(live: Live, price: str) -> None:
     for verb, path in (("POST", "/products"), ("PUT", f"/products/{product(live)}")):
-        assert_refused(send(live, verb, path, f'{{"name": "x", "price": {price}}}'), 400, -3003, "price")
+        assert_refused(
+            send(live, verb, path, f'{{"name": "x", "price": {price}}}'), 400, -3003, "price"
+        )
 
 
 @pytest.mark.parametrize(
     ("given", "kept"), [("9999999999.99", "9999999999.99"), ("-0.0", "0.00"), ('"1e3"', "1000.00")]
 )
 def test_a_price_is_given_back_as_it_is_kept(live: Live, given: str, kept: str) -> None:
-    made = send(live, "POST", "/products", f'{{"name": "{next(_names)}", "price": {given}}}').json()["data"]
+    made = send(
+        live, "POST", "/products", f'{{"name": "{next(_names)}", "price": {given}}}'
+    ).json()["data"]
 
     assert made["price"] == live.get(f"{V1}/products/{made['id']}").json()["data"]["price"] == kept
 
 
 @pytest.mark.parametrize("number", [HUGE, -HUGE - 1, 10**400, -1, 1.5, "1", True, None])
-def test_a_whole_number_that_is_none_or_too_long_is_a_validation_error(live: Live, number: Any) -> None:
+def test_a_whole_number_that_is_none_or_too_long_is_a_validation_error(
+    live: Live, number: Any
+) -> None:
     known = product(live)
     for path, body, field in (
         ("/products", {"name": "x", "price": 1, "stock": number}, "stock"),
         (f"/products/{known}/reduce_stock", {"quantity": number}, "quantity"),
-        ("/users/1/orders", {"items": [{"product_id": known, "quantity": number}]}, "items.0.quantity"),
-        ("/users/1/orders", {"items": [{"product_id": number, "quantity": 1}]}, "items.0.product_id"),
+        (
+            "/users/1/orders",
+            {"items": [{"product_id": known, "quantity": number}]},
+            "items.0.quantity",
+        ),
+        (
+            "/users/1/orders",
+            {"items": [{"product_id": number, "quantity": 1}]},
+            "items.0.product_id",
+        ),
     ):
         assert_refused(send(live, "POST", path, json.dumps(body)), 400, -3003, field)
 
 
 @pytest.mark.parametrize(
-    "number", ["abc", "-1", "1.0", "1e3", "+1", "\uff11", "1%00", "0", "999999999", "2147483648", str(HUGE), "9" * 50]
+    "number",
+    [
+        "abc",
+        "-1",
+        "1.0",
+        "1e3",
+        "+1",
+        "\uff11",
+        "1%00",
+        "0",
+        "999999999",
+        "2147483648",
+        str(HUGE),
+        "9" * 50,
+    ],
 )
 def test_an_id_that_is_no_number_or_too_long_is_not_found(live: Live, number: str) -> None:
     for path in ("/products/{}", "/users/{}", "/orders/{}", "/files/{}", "/users/{}/orders"):
@@ -99,23 +139,35 @@ def test_an_id_that_is_no_number_or_too_long_is_not_found(live: Live, number: st
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("limit", each) for each in ("100000", "101", "0", "-1", "abc", "", "1.5", "1_0", "%D9%A1", str(HUGE))),
+        *(
+            ("limit", each)
+            for each in ("100000", "101", "0", "-1", "abc", "", "1.5", "1_0", "%D9%A1", str(HUGE))
+        ),
         *(("skip", each) for each in ("-1", "1e3", "%201", str(HUGE), "9" * 3000)),
         *(("after", each) for each in ("", "%00")),
         *(("sort", each) for each in ("nope", "", "--id", "id%00", "password_hash", "id,name")),
         *(("nope", each) for each in ("1", "%00")),
     ],
 )
-def test_what_may_not_be_asked_of_a_list_is_a_validation_error(live: Live, path: str, field: str, value: str) -> None:
+def test_what_may_not_be_asked_of_a_list_is_a_validation_error(
+    live: Live, path: str, field: str, value: str
+) -> None:
     assert_refused(live.get(f"{V1}{path}?{field}={value}"), 400, -3003, field)
 
 
 @pytest.mark.parametrize(
     ("path", "field", "value"),
     [
-        *(("/products", "price_min", each) for each in ("NaN", "-1", "1e400", "Infinity", "x", "", "1.005")),
+        *(
+            ("/products", "price_min", each)
+            for each in ("NaN", "-1", "1e400", "Infinity", "x", "", "1.005")
+        ),
         *(("/products", "in_stock", each) for each in ("maybe", "")),
-        *((path, "q", each) for path in ("/products", "/users", "/files") for each in ("%00", "a%00b", "", "x" * 201)),
+        *(
+            (path, "q", each)
+            for path in ("/products", "/users", "/files")
+            for each in ("%00", "a%00b", "", "x" * 201)
+        ),
         *(("/products", "category", each) for each in ("%00", "", "x" * 101)),
         *(("/users", "role", each) for each in ("root", "%00")),
         *(("/users/1/orders", "status", each) for each in ("gone", "%00")),
@@ -142,7 +194,11 @@ def test_an_argument_said_twice_is_a_validation_error(live: Live) -> None:
         ("/users", '{"username": "NUL", "password": "long enough"}', "username"),
         ("/users", '{"username": "x", "password": "long NUL enough"}', "password"),
         ("/users", '{"username": "x", "password": "long enough", "name": "NUL"}', "name"),
-        ("/users", '{"username": "x", "password": "long enough", "email": "NUL@example.com"}', "email"),
+        (
+            "/users",
+            '{"username": "x", "password": "long enough", "email": "NUL@example.com"}',
+            "email",
+        ),
         ("/data", '{"key": "NUL", "value": 1}', "key"),
         ("/apps", '{"app_id": "NUL", "allow": ["*"]}', "app_id"),
         ("/apps", '{"app_id": "x", "allow": ["NUL"]}', "allow"),
@@ -151,7 +207,9 @@ def test_an_argument_said_twice_is_a_validation_error(live: Live) -> None:
         ("/orders/1/pay", '{"via": "NUL"}', "via"),
     ],
 )
-def test_a_text_with_nul_is_a_validation_error(live: Live, path: str, body: str, field: str) -> None:
+def test_a_text_with_nul_is_a_validation_error(
+    live: Live, path: str, body: str, field: str
+) -> None:
     assert_refused(send(live, "POST", path, body.replace("NUL", NUL)), 400, -3003, field)
 
 
@@ -168,9 +226,14 @@ def test_any_script_comes_back_exactly(live: Live, text: str) -> None:
     made = live.get(f"{V1}/products/{number}").json()["data"]
     assert (made["description"], made["category"]) == (text, text[:20])
     assert [
-        each["id"] for each in live.get(f"{V1}/products", params={"category": text[:20]}).json()["data"]["items"]
+        each["id"]
+        for each in live.get(f"{V1}/products", params={"category": text[:20]}).json()["data"][
+            "items"
+        ]
     ] == [number]
-    assert live.get(f"{V1}/data/{requests.utils.quote(text, safe='')}").json()["data"]["value"] == {text: [text]}
+    assert live.get(f"{V1}/data/{requests.utils.quote(text, safe='')}").json()["data"]["value"] == {
+        text: [text]
+    }
 
 
 def test_duplicates_short_stock_and_stale_writes_say_so_and_change_nothing(live: Live) -> None:
@@ -178,12 +241,22 @@ def test_duplicates_short_stock_and_stale_writes_say_so_and_change_nothing(live:
     path = f"{V1}/products/{number}"
     before = live.get(path)
 
-    assert_refused(live.post(f"{V1}/products", json={"name": before.json()["data"]["name"], "price": 1}), 409, -3006)
-    assert_refused(live.post(f"{V1}/users", json={"username": "ann", "password": PASSWORD}), 409, -3006)
+    assert_refused(
+        live.post(f"{V1}/products", json={"name": before.json()["data"]["name"], "price": 1}),
+        409,
+        -3006,
+    )
+    assert_refused(
+        live.post(f"{V1}/users", json={"username": "ann", "password": PASSWORD}), 409, -3006
+    )
     assert_refused(live.post(f"{path}/reduce_stock", json={"quantity": 6}), 409, -3006)
     lines = [{"product_id": other, "quantity": 5}, {"product_id": number, "quantity": 6}]
-    assert_refused(live.post(f"{V1}/users/1/orders", json={"items": lines}), 409, -3006, "items.1.product_id")
-    assert_refused(live.send("PATCH", path, json={"stock": 9}, headers={"If-Match": '"stale"'}), 412, -3009)
+    assert_refused(
+        live.post(f"{V1}/users/1/orders", json={"items": lines}), 409, -3006, "items.1.product_id"
+    )
+    assert_refused(
+        live.send("PATCH", path, json={"stock": 9}, headers={"If-Match": '"stale"'}), 412, -3009
+    )
     assert_refused(live.send("PATCH", path, json={"stok": 9}), 400, -3003, "stok")
 
     assert live.get(path).json()["data"] == before.json()["data"]
@@ -193,21 +266,26 @@ def test_duplicates_short_stock_and_stale_writes_say_so_and_change_nothing(live:
 def test_somebody_elses_order_is_not_found(live: Live) -> None:
     username = next(_names)
     live.post(f"{V1}/users", json={"username": username, "password": PASSWORD}).raise_for_status()
-    order = live.post(f"{V1}/users/1/orders", json={"items": [{"product_id": product(live), "quantity": 1}]})
+    order = live.post(
+        f"{V1}/users/1/orders", json={"items": [{"product_id": product(live), "quantity": 1}]}
+    )
     mine = {"Authorization": f"Bearer {live.login(username)['access_token']}"}
 
     number = order.json()["data"]["id"]
     assert_refused(live.get(f"{V1}/orders/{number}", headers=mine), 404, -3004)
     assert_refused(live.get(f"{V1}/users/1/orders", headers=mine), 404, -3004)
-    assert_refused(live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=mine), 404, -3004)
+    assert_refused(
+        live.post(f"{V1}/orders/{number}/pay", json={"via": "pay.charge"}, headers=mine), 404, -3004
+    )
     missing = live.get(f"{V1}/orders/999999", headers=mine).json()
-    assert missing["message"].replace("999999", "N") == live.get(f"{V1}/orders/{number}", headers=mine).json()[
-        "message"
-    ].replace(str(number), "N")
+    assert missing["message"].replace("999999", "N") == live.get(
+        f"{V1}/orders/{number}", headers=mine
+    ).json()["message"].replace(str(number), "N")
 
 
 @pytest.mark.parametrize(
-    "accept", ["application/xml", "image/*", "text/html", "application/json;q=0", "*/*;q=0", "nonsense"]
+    "accept",
+    ["application/xml", "image/*", "text/html", "application/json;q=0", "*/*;q=0", "nonsense"],
 )
 def test_an_accept_that_allows_neither_format_is_not_acceptable(live: Live, accept: str) -> None:
     number = product(live)
@@ -253,7 +331,9 @@ def test_a_csv_holds_no_formula_and_loses_no_text(live: Live) -> None:
         "😀",
     ]
     numbers = [product(live, description=text) for text in texts]
-    got = live.get(f"{V1}/products?limit=100&after={numbers[0] - 1}", headers={"Accept": "text/csv"})
+    got = live.get(
+        f"{V1}/products?limit=100&after={numbers[0] - 1}", headers={"Accept": "text/csv"}
+    )
     rows = list(csv.DictReader(io.StringIO(got.content.decode(), newline="")))
 
     cells = [row["description"] for row in rows]

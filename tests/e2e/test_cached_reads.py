@@ -31,7 +31,9 @@ services:
 
 @contextmanager
 def serving(folder: Path, box: Sandbox, **settings: str) -> Iterator[Live]:
-    live = Live(folder, CATALOG.format(url=box.url), DEFAULT_RATE_LIMIT="1000000/minute", **settings)
+    live = Live(
+        folder, CATALOG.format(url=box.url), DEFAULT_RATE_LIMIT="1000000/minute", **settings
+    )
     try:
         yield live.start()
     finally:
@@ -42,7 +44,10 @@ def at_once(live: Live, path: str, times: int) -> list[tuple[str, dict[str, str]
     """Status line, headers and body of each; all are sent before the first answer is read."""
     head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {live.token()}\r\n\r\n"
     with ExitStack() as stack:
-        made = [stack.enter_context(socket.create_connection(("127.0.0.1", live.port), 60)) for _ in range(times)]
+        made = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", live.port), 60))
+            for _ in range(times)
+        ]
         for sock in made:
             sock.sendall(head.encode())
         return [_answer(sock) for sock in made]
@@ -100,8 +105,19 @@ def test_what_was_kept_serves_until_it_is_cleared_for_all_workers(
         assert "X-Cache" not in stood_in.headers
 
 
-def test_without_redis_no_command_pretends_to_clear_what_the_server_keeps(tmp_path: Path, box: Sandbox) -> None:
+def test_without_redis_no_command_pretends_to_clear_what_the_server_keeps(
+    tmp_path: Path, box: Sandbox
+) -> None:
     live = Live(tmp_path, CATALOG.format(url=box.url))
-    assert "restart the server, or set REDIS_URL" in live.flask("cache", "clear", "demo", ok=False).stderr
-    assert "there is no service nope; there are: demo" in live.flask("cache", "clear", "nope", ok=False).stderr
-    assert "There is no method demo.nope." in live.flask("cache", "clear", "demo.nope", ok=False).stderr
+    assert (
+        "restart the server, or set REDIS_URL"
+        in live.flask("cache", "clear", "demo", ok=False).stderr
+    )
+    assert (
+        "there is no service nope; there are: demo"
+        in live.flask("cache", "clear", "nope", ok=False).stderr
+    )
+    assert (
+        "There is no method demo.nope."
+        in live.flask("cache", "clear", "demo.nope", ok=False).stderr
+    )

@@ -15,7 +15,9 @@ from tests.e2e.live import Live, wait_for
 SEND = {"touser": "o6_bmjrPTlm6", "text": "the text nobody may read"}
 
 
-def test_a_message_reaches_wechat_with_a_token_that_postern_fetched(live: Live, box: Sandbox) -> None:
+def test_a_message_reaches_wechat_with_a_token_that_postern_fetched(
+    live: Live, box: Sandbox
+) -> None:
     answer = live.call("wechat.send_msg", SEND)
 
     body = answer.json()
@@ -34,7 +36,9 @@ def test_a_message_reaches_wechat_with_a_token_that_postern_fetched(live: Live, 
 
 
 def test_the_three_ways_to_say_a_call_are_the_same_call(live: Live, box: Sandbox) -> None:
-    whole = live.post("/api/v1/call", json={"service": "maps", "method": "geocode", "params": {"address": "上海"}})
+    whole = live.post(
+        "/api/v1/call", json={"service": "maps", "method": "geocode", "params": {"address": "上海"}}
+    )
     body = live.call("maps.geocode", {"address": "上海"})
     query = live.get("/api/v1/call/maps/geocode", params={"address": "上海"})
 
@@ -46,7 +50,11 @@ def test_the_three_ways_to_say_a_call_are_the_same_call(live: Live, box: Sandbox
 def test_a_get_on_a_method_that_is_not_a_get_says_which_verb_to_use(live: Live) -> None:
     answer = live.get("/api/v1/call/wechat/send_msg", params=SEND)
 
-    assert (answer.status_code, answer.json()["code"], answer.headers["Allow"]) == (405, -3005, "POST")
+    assert (answer.status_code, answer.json()["code"], answer.headers["Allow"]) == (
+        405,
+        -3005,
+        "POST",
+    )
 
 
 def test_an_app_calls_with_its_signature_and_only_what_it_may(live: Live) -> None:
@@ -54,7 +62,9 @@ def test_an_app_calls_with_its_signature_and_only_what_it_may(live: Live) -> Non
     secret = re.search(r"[\w-]{43}", made.stdout)[0]
 
     allowed = live.call("wechat.send_msg", SEND, auth=PosternAuth("shop", secret))
-    by_query = live.get("/api/v1/call/maps/geocode", params={"address": "北京 市"}, auth=PosternAuth("shop", secret))
+    by_query = live.get(
+        "/api/v1/call/maps/geocode", params={"address": "北京 市"}, auth=PosternAuth("shop", secret)
+    )
     forged = live.call("wechat.send_msg", SEND, auth=PosternAuth("shop", secret[::-1]))
 
     assert allowed.json()["code"] == 0
@@ -62,12 +72,16 @@ def test_an_app_calls_with_its_signature_and_only_what_it_may(live: Live) -> Non
     assert (forged.status_code, forged.json()["code"]) == (401, -1002)
 
 
-def test_the_request_id_goes_from_the_caller_to_the_vendor_and_back(live: Live, box: Sandbox) -> None:
+def test_the_request_id_goes_from_the_caller_to_the_vendor_and_back(
+    live: Live, box: Sandbox
+) -> None:
     answer = live.call("demo.list_items", headers={"X-Request-ID": "my-own_id.1"})
 
     assert answer.headers["X-Request-ID"] == answer.json()["request_id"] == "my-own_id.1"
     assert box.requests[-1].headers["x-request-id"] == "my-own_id.1"
-    assert wait_for(lambda: live.log.count('"request_id":"my-own_id.1"') == 2)  # the attempt's line and the request's
+    assert wait_for(
+        lambda: live.log.count('"request_id":"my-own_id.1"') == 2
+    )  # the attempt's line and the request's
 
 
 @pytest.mark.parametrize("asked", ["x" * 129, "has space", "semi;colon", "ünïcode".encode(), ""])
@@ -91,7 +105,11 @@ def test_wechats_40003_is_the_downstream_saying_no(live: Live) -> None:
 
     error = answer.json()["error"]
     assert (answer.status_code, answer.json()["code"]) == (422, -1006)
-    assert (error["type"], error["source"], error["retryable"]) == ("downstream_rejected", "downstream", False)
+    assert (error["type"], error["source"], error["retryable"]) == (
+        "downstream_rejected",
+        "downstream",
+        False,
+    )
     assert "vendor_code" not in error and "openid" not in answer.text
 
 
@@ -128,7 +146,9 @@ def test_503_twice_and_then_200_is_a_success_after_three_attempts(live: Live) ->
         ("status=401", 502, -1012, "credential_error"),
     ],
 )
-def test_a_vendors_failure_has_its_code(live: Live, fault: str, status: int, code: int, kind: str) -> None:
+def test_a_vendors_failure_has_its_code(
+    live: Live, fault: str, status: int, code: int, kind: str
+) -> None:
     answer = live.call("demo.misbehave", {"fault": fault})
 
     body = answer.json()
@@ -149,8 +169,14 @@ def test_a_hanging_vendor_is_a_downstream_timeout(box: Sandbox, tmp_path) -> Non
     try:
         answer = live.call("wechat.send_msg", {"touser": "o1"})
         body = answer.json()
-        assert (answer.status_code, body["code"], body["error"]["source"]) == (504, -1001, "downstream")
-        assert answer.headers["X-Attempts"] == "1"  # a POST whose outcome is unknown is not sent again
+        assert (answer.status_code, body["code"], body["error"]["source"]) == (
+            504,
+            -1001,
+            "downstream",
+        )
+        assert (
+            answer.headers["X-Attempts"] == "1"
+        )  # a POST whose outcome is unknown is not sent again
     finally:
         live.stop()
         box.fault("/cgi-bin/message/send", "")
@@ -180,7 +206,11 @@ def test_a_vendor_that_is_not_running_is_unreachable(tmp_path) -> None:
     live = Live(tmp_path, f"version: 1\nservices: {{x: {service}}}").start()
     try:
         answer = live.call("x.m")
-        assert (answer.status_code, answer.json()["code"], answer.headers["X-Attempts"]) == (502, -1003, "3")
+        assert (answer.status_code, answer.json()["code"], answer.headers["X-Attempts"]) == (
+            502,
+            -1003,
+            "3",
+        )
         assert answer.json()["error"]["source"] == "downstream"
         assert gone.url.removeprefix("http://") not in answer.text
     finally:
@@ -194,7 +224,14 @@ def test_services_lists_what_the_caller_may_call(live: Live) -> None:
     everything = live.get("/api/v1/services").json()["data"]
     little = live.get("/api/v1/services", auth=auth).json()["data"]
 
-    assert [service["name"] for service in everything["items"]] == ["wechat", "maps", "demo", "llm", "formats", "pay"]
+    assert [service["name"] for service in everything["items"]] == [
+        "wechat",
+        "maps",
+        "demo",
+        "llm",
+        "formats",
+        "pay",
+    ]
     assert [service["name"] for service in little["items"]] == ["maps"]
     assert [method["name"] for method in little["items"][0]["methods"]] == ["geocode"]
     assert little["items"][0]["methods"][0]["params"]["address"]["type"] == "string"

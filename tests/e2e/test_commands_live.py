@@ -32,13 +32,19 @@ def test_a_wrong_catalog_stops_servers_and_no_commands(stray: Live) -> None:
 
 
 def test_a_stream_is_printed_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
-    with Wire([answer(b"one \xff", "200 OK").replace(b"Content-Length: 5", b"Content-Length: 99")]) as vendor:
+    with Wire(
+        [answer(b"one \xff", "200 OK").replace(b"Content-Length: 5", b"Content-Length: 99")]
+    ) as vendor:
         words = {"http": "GET /", "stream": True, "timeout": {"read": 50}}
         made = {"base_url": vendor.url, "allow_private": True, "methods": {"words": words}}
         live = Live(tmp_path, json.dumps({"version": 1, "services": {"s": made}}))
         command = [str(BIN / "flask"), "call", "s", "words"]
         with subprocess.Popen(
-            command, cwd=ROOT, env=live.env | {"LOG_LEVEL": "error"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command,
+            cwd=ROOT,
+            env=live.env | {"LOG_LEVEL": "error"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         ) as running:
             assert running.stdout.read(5) == b"one \xff"
             running.send_signal(signal.SIGINT)
@@ -47,7 +53,10 @@ def test_a_stream_is_printed_as_it_comes_until_ctrl_c(tmp_path: Path) -> None:
 
 
 def test_tab_completes_commands_whatever_the_catalog(stray: Live) -> None:
-    for typed, at, offered in (("flask ca", "1", ["cache", "call", "catalog"]), ("flask call ", "2", [])):
+    for typed, at, offered in (
+        ("flask ca", "1", ["cache", "call", "catalog"]),
+        ("flask call ", "2", []),
+    ):
         stray.env |= {"_FLASK_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": at}
         done = stray.flask()
         assert [line.partition(",")[2] for line in done.stdout.split()] == offered

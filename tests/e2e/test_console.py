@@ -57,7 +57,9 @@ def stopped() -> Iterator[Sandbox]:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, stopped: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, stopped: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("console")
     service = Live(folder, CATALOG.format(url=box.url, stopped=stopped.url))
     try:
@@ -111,7 +113,9 @@ def test_a_wrong_password_is_said_and_the_login_outlives_a_reload_but_not_a_log_
     assert page.evaluate("sessionStorage.length + localStorage.length") == 0
 
 
-def test_a_token_that_ends_is_renewed_and_one_that_is_revoked_ends_the_login(visit, live: Live) -> None:
+def test_a_token_that_ends_is_renewed_and_one_that_is_revoked_ends_the_login(
+    visit, live: Live
+) -> None:
     seen = visit()
     page = log_in(seen)
     page.evaluate(
@@ -139,7 +143,9 @@ def test_a_service_is_seen_to_go_down_and_to_come_back(visit, live: Live, stoppe
     expect(card(page, "probed")).not_to_have_class("trouble")
 
 
-def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_failed(visit, live: Live) -> None:
+def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_failed(
+    visit, live: Live
+) -> None:
     live.call("demo.echo", {"name": "Ann"})
     live.call("demo.fail")
     live.call("demo.echo", {})
@@ -166,7 +172,9 @@ def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: L
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(visit, live: Live) -> None:
+def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
+    visit, live: Live
+) -> None:
     seen = visit()
     page = log_in(seen)
     card(page, "demo").get_by_role("link").click()
@@ -174,7 +182,9 @@ def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(visi
     expect(page.get_by_text("Says what it was told")).to_be_visible()
     expect(page.get_by_label("size")).to_have_value("large")
     page.get_by_role("button", name="Send").click()
-    assert page.evaluate("document.activeElement.name") == "name", "what is required is asked for before it is sent"
+    assert page.evaluate("document.activeElement.name") == "name", (
+        "what is required is asked for before it is sent"
+    )
     page.get_by_label("name").fill("O'Hara")
     page.get_by_label("count").fill("3")
     page.get_by_label("urgent").select_option("true")
@@ -204,7 +214,9 @@ def test_the_curl_line_works_in_a_shell(visit, live: Live) -> None:
     page.get_by_label("name").fill('it\'s $HOME `x` "y"')
     line = page.get_by_label("curl").text_content() or ""
     env = {**live.env, "TOKEN": live.token()}
-    said = subprocess.run(["sh", "-c", line], env=env, capture_output=True, text=True, timeout=30, check=True).stdout
+    said = subprocess.run(
+        ["sh", "-c", line], env=env, capture_output=True, text=True, timeout=30, check=True
+    ).stdout
     assert json.loads(said)["code"] == 0
     assert "it's $HOME `x`" in json.dumps(json.loads(said)["data"])
 
@@ -221,7 +233,10 @@ def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
     expect(page.get_by_label("where")).to_have_attribute("aria-invalid", "true")
     page.get_by_label("where").fill("{nonsense")
     page.get_by_role("button", name="Send").click()
-    assert page.evaluate("document.querySelector('[name=where]').validationMessage") == "This is not JSON."
+    assert (
+        page.evaluate("document.querySelector('[name=where]').validationMessage")
+        == "This is not JSON."
+    )
 
 
 def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, live: Live) -> None:
@@ -232,7 +247,9 @@ def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, l
     page.get_by_role("link", name="Failed calls").click()
     page.locator(f"a[href='#/calls/{request_id}']").click()
     expect(page.get_by_role("heading", name="demo.fail", level=1)).to_be_visible()
-    expect(page.get_by_text(re.compile(r"downstream_error \(-1004\), downstream.s fault"))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"downstream_error \(-1004\), downstream.s fault"))
+    ).to_be_visible()
     expect(page.get_by_role("row", name="1 ").first).to_contain_text("500")
     expect(page.get_by_text(request_id)).to_be_visible()
 
@@ -281,7 +298,15 @@ def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_chan
     for _ in range(9):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
-    assert reached[:7] == ["Skip to content", "Postern", "Services", "Try", "Failed calls", "Theme: auto", "Log out"]
+    assert reached[:7] == [
+        "Skip to content",
+        "Postern",
+        "Services",
+        "Try",
+        "Failed calls",
+        "Theme: auto",
+        "Log out",
+    ]
     assert reached[7:] == ["probed", "demo"]
     with page.expect_response("**/api/v1/status"):
         pass
@@ -297,11 +322,17 @@ def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_chan
     expect(page.get_by_label("Method")).to_be_focused()
 
 
-@pytest.mark.parametrize(("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
-def test_no_page_keeps_people_out_or_is_wider_than_the_screen(visit, live: Live, scheme: str, viewport) -> None:
+@pytest.mark.parametrize(
+    ("viewport", "scheme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
+)
+def test_no_page_keeps_people_out_or_is_wider_than_the_screen(
+    visit, live: Live, scheme: str, viewport
+) -> None:
     failed = live.call("demo.fail").headers["X-Request-ID"]
     seen = visit(color_scheme=scheme, viewport=viewport)
-    seen.expected.append("404 (NOT FOUND)")  # until the call is written, which is done beside the calls
+    seen.expected.append(
+        "404 (NOT FOUND)"
+    )  # until the call is written, which is done beside the calls
     assert seen.inaccessible() == []
     page = log_in(seen)
     pages = {

@@ -26,7 +26,9 @@ from tests.postgres import PostgresError, Server
 CALLERS = 8
 BOUND = 15  # seconds: connect 3, a connection of the pool 3, a server that has stopped answering 5; and a busy machine
 
-pytestmark = pytest.mark.skipif("postgresql" not in DATABASES, reason="POSTERN_TEST_DATABASES leaves PostgreSQL out")
+pytestmark = pytest.mark.skipif(
+    "postgresql" not in DATABASES, reason="POSTERN_TEST_DATABASES leaves PostgreSQL out"
+)
 
 
 class Load:
@@ -73,7 +75,10 @@ class Load:
         wait_for(well)
 
     def _run(self) -> None:
-        path, options = f"{self._live.url}/api/v1/data", {"headers": {"Authorization": f"Bearer {self._live.token()}"}}
+        path, options = (
+            f"{self._live.url}/api/v1/data",
+            {"headers": {"Authorization": f"Bearer {self._live.token()}"}},
+        )
         with requests.Session() as session:
             session.trust_env = False
             while not self._ended.is_set():
@@ -92,7 +97,11 @@ class Load:
         self.seen[answer.status_code] += 1
         if answer.status_code == 503:
             body = answer.json()
-            if (body["code"], body["error"]["source"], answer.headers["Retry-After"]) != (-5001, "gateway", "1"):
+            if (body["code"], body["error"]["source"], answer.headers["Retry-After"]) != (
+                -5001,
+                "gateway",
+                "1",
+            ):
                 self.odd.append(answer.text)
         elif answer.status_code not in (200, 201):
             self.odd.append(answer.text)
@@ -101,7 +110,9 @@ class Load:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """One of its own: everybody else's stays up."""
-    folder = Path(tempfile.mkdtemp(prefix="postern-outage-"))  # not pytest's, which another user cannot enter
+    folder = Path(
+        tempfile.mkdtemp(prefix="postern-outage-")
+    )  # not pytest's, which another user cannot enter
     try:
         with Server(folder) as running:
             yield running
@@ -162,7 +173,9 @@ def test_while_postgresql_is_stopped_the_answer_is_503_and_then_all_is_well(
     assert live.get("/readyz").status_code == 200
 
 
-def test_a_frozen_postgresql_is_503_within_seconds_and_then_all_is_well(server: Server, live: Live, load: Load) -> None:
+def test_a_frozen_postgresql_is_503_within_seconds_and_then_all_is_well(
+    server: Server, live: Live, load: Load
+) -> None:
     with _frozen(server):
         load.forget()
         wait_for(lambda: load.seen[503] > 2 * CALLERS)
@@ -177,7 +190,10 @@ def _frozen(server: Server) -> Iterator[None]:
     """Every process of the server stands still, the ones that accept connections included."""
     master = server.process.pid
     with ExitStack() as stack:
-        for pid in (master, *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split())):
+        for pid in (
+            master,
+            *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split()),
+        ):
             stack.callback(_wake, pid)
             os.kill(pid, signal.SIGSTOP)
         yield

@@ -40,7 +40,9 @@ class Callers:
         self._token = live.token()
         self._sessions = [requests.Session() for _ in range(CALLERS)]
         self._pool = ThreadPoolExecutor(CALLERS)
-        for _ in self._pool.map(lambda session: self.get("/api/v1/services", session), self._sessions):
+        for _ in self._pool.map(
+            lambda session: self.get("/api/v1/services", session), self._sessions
+        ):
             pass  # so that the worker has its connections to the database, too
 
     def get(self, path: str, session: requests.Session | None = None) -> requests.Response:
@@ -48,7 +50,9 @@ class Callers:
         return (session or self._sessions[0]).get(self._live.url + path, headers=proof, timeout=30)
 
     def call_at_once(self, service: str) -> list[dict]:
-        calls = self._pool.map(lambda session: self.get(f"/api/v1/call/{service}/get", session), self._sessions)
+        calls = self._pool.map(
+            lambda session: self.get(f"/api/v1/call/{service}/get", session), self._sessions
+        )
         return [answer.json() for answer in calls]
 
 

@@ -48,17 +48,27 @@ def test_redoc_shows_a_method_and_finds_it(visit: Visit, live: Live) -> None:
     page = visit.page
     page.goto(f"{live.url}/redoc")
 
-    expect(page.get_by_role("heading", name="Send a message to a follower").first).to_be_attached(timeout=30_000)
+    expect(page.get_by_role("heading", name="Send a message to a follower").first).to_be_attached(
+        timeout=30_000
+    )
     page.get_by_placeholder("Search").fill("geocode")
-    expect(page.get_by_role("search").get_by_text("Coordinates of an address").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("search").get_by_text("Coordinates of an address").first).to_be_visible(
+        timeout=30_000
+    )
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 def test_the_policy_lets_no_script_but_our_files_run(live: Live, path: str) -> None:
     answer = live.session.get(live.url + path)
-    policy = dict(each.split(maxsplit=1) for each in answer.headers["Content-Security-Policy"].split("; "))
+    policy = dict(
+        each.split(maxsplit=1) for each in answer.headers["Content-Security-Policy"].split("; ")
+    )
 
-    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == ("'none'", "'self'", "'self'")
+    assert (policy["default-src"], policy["script-src"], policy["connect-src"]) == (
+        "'none'",
+        "'self'",
+        "'self'",
+    )
     assert "<script>" not in answer.text
 
 
@@ -69,7 +79,9 @@ def test_no_other_file_is_given_out(live: Live, name: str) -> None:
 
 def test_a_script_is_not_sent_again_to_who_has_it(live: Live) -> None:
     first = live.session.get(f"{live.url}/docs/swagger-ui-bundle.js")
-    again = live.session.get(f"{live.url}/docs/swagger-ui-bundle.js", headers={"If-None-Match": first.headers["ETag"]})
+    again = live.session.get(
+        f"{live.url}/docs/swagger-ui-bundle.js", headers={"If-None-Match": first.headers["ETag"]}
+    )
 
     assert (first.headers["Content-Type"], first.headers["Content-Encoding"]) == (
         "text/javascript; charset=utf-8",

@@ -22,7 +22,11 @@ MB_10 = b"x" * 10_000_000
 def by_urllib(live: Live, path: str, body: bytes) -> bytes:
     asked = urllib.request.Request(live.url + path, body, {"Content-Type": "application/json"})
     try:
-        return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=30).read()
+        return (
+            urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            .open(asked, timeout=30)
+            .read()
+        )
     except urllib.error.HTTPError as error:
         return error.read()
 
@@ -43,13 +47,24 @@ def by_http_client_in_chunks(live: Live, path: str, body: bytes) -> bytes:
 def by_requests(live: Live, path: str, body: bytes) -> bytes:
     with requests.Session() as session:
         session.trust_env = False
-        return session.post(live.url + path, body, headers={"Content-Type": "application/json"}, timeout=30).content
+        return session.post(
+            live.url + path, body, headers={"Content-Type": "application/json"}, timeout=30
+        ).content
 
 
 def by_curl(live: Live, path: str, body: bytes, *more: str) -> bytes:
     curl = shutil.which("curl")
     assert curl
-    command = [curl, "-sS", "--data-binary", "@-", "-H", "Content-Type: application/json", *more, live.url + path]
+    command = [
+        curl,
+        "-sS",
+        "--data-binary",
+        "@-",
+        "-H",
+        "Content-Type: application/json",
+        *more,
+        live.url + path,
+    ]
     return subprocess.run(command, input=body, capture_output=True, timeout=60, check=True).stdout
 
 
@@ -57,10 +72,19 @@ def by_curl_without_expect(live: Live, path: str, body: bytes) -> bytes:
     return by_curl(live, path, body, "-H", "Expect:")
 
 
-CLIENTS = [by_urllib, by_http_client, by_http_client_in_chunks, by_requests, by_curl, by_curl_without_expect]
+CLIENTS = [
+    by_urllib,
+    by_http_client,
+    by_http_client_in_chunks,
+    by_requests,
+    by_curl,
+    by_curl_without_expect,
+]
 
 
-@pytest.mark.parametrize(("path", "code"), [("/api/v1/login", -3007), ("/api/v1/data", -2001), ("/nowhere", -3004)])
+@pytest.mark.parametrize(
+    ("path", "code"), [("/api/v1/login", -3007), ("/api/v1/data", -2001), ("/nowhere", -3004)]
+)
 @pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.__name__)
 def test_a_sender_of_10_mb_sees_why_it_was_refused(
     live: Live, client: Callable[[Live, str, bytes], bytes], path: str, code: int
@@ -78,9 +102,7 @@ def test_who_expects_a_100_is_refused_without_one(live: Live) -> None:
 
 def test_who_expects_a_100_gets_it_where_the_body_is_wanted(live: Live) -> None:
     body = b'{"username": "ann", "password": "wrong"}'
-    head = (
-        f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    )
+    head = f"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(f"{head}Connection: close\r\nExpect: 100-continue\r\n\r\n".encode())
         assert client.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"

@@ -32,7 +32,9 @@ class Clients:
         self._done = threading.Event()
         self.answers: list[tuple[float, object]] = []
         self.closings = 0
-        self._threads = [threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(6)]
+        self._threads = [
+            threading.Thread(target=self._ask, args=(number % 2 == 0,)) for number in range(6)
+        ]
 
     def __enter__(self) -> Clients:
         for thread in self._threads:
@@ -68,7 +70,9 @@ class Clients:
 
 
 @pytest.fixture(params=[1, 2], ids=["1 worker", "2 workers"])
-def live(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer) -> Iterator[Live]:
+def live(
+    request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServer
+) -> Iterator[Live]:
     settings = {"REDIS_URL": redis_server.url} if request.param > 1 else {}
     with Sandbox() as box:
         service = Live(
@@ -81,7 +85,9 @@ def live(request: pytest.FixtureRequest, tmp_path: Path, redis_server: RedisServ
             service.stop()
 
 
-def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_ends(live: Live) -> None:
+def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_ends(
+    live: Live,
+) -> None:
     with Clients(live) as clients:
         wait_for(lambda: len(clients.answers) > 50)
         live.process.send_signal(signal.SIGTERM)
@@ -91,9 +97,13 @@ def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_end
         assert (refusal["code"], refusal["error"]["fields"]) == (-5001, {"server": ["stopping"]})
         live.process.wait(20)
     assert len([began for began, answer in clients.answers if answer == 200 and began > told]) > 50
-    early = [(began - told, answer) for began, answer in clients.failures if began < told + DRAIN_SECONDS]
+    early = [
+        (began - told, answer) for began, answer in clients.failures if began < told + DRAIN_SECONDS
+    ]
     assert not early
-    cut = [answer for _, answer in clients.failures if not isinstance(answer, ConnectionRefusedError)]
+    cut = [
+        answer for _, answer in clients.failures if not isinstance(answer, ConnectionRefusedError)
+    ]
     assert not cut, "whoever was let in gets an answer"
     assert clients.closings > 3, "kept connections are told that they end"
     assert live.process.returncode == 0
@@ -104,7 +114,9 @@ def unready(live: Live) -> dict:
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         answer = b"".join(iter(lambda: client.recv(65536), b""))
-    return json.loads(answer.partition(b"\r\n\r\n")[2]) if answer.startswith(b"HTTP/1.1 503 ") else {}
+    return (
+        json.loads(answer.partition(b"\r\n\r\n")[2]) if answer.startswith(b"HTTP/1.1 503 ") else {}
+    )
 
 
 def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
@@ -141,7 +153,9 @@ def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path)
         try:
             [worker] = map(int, workers(live))
             os.kill(worker, signal.SIGSTOP)
-            waiting = [socket.create_connection(("127.0.0.1", live.port), timeout=20) for _ in range(40)]
+            waiting = [
+                socket.create_connection(("127.0.0.1", live.port), timeout=20) for _ in range(40)
+            ]
             for client in waiting:
                 client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             os.kill(worker, signal.SIGTERM)

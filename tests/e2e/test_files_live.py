@@ -29,9 +29,13 @@ DATABASES = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def live(request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder, (gunicorn, kind) = tmp_path_factory.mktemp("live"), SERVERS[request.param]
-    service = Live(folder, catalog_for(box), gunicorn=gunicorn, MAX_UPLOAD=str(LIMIT), **database(kind))
+    service = Live(
+        folder, catalog_for(box), gunicorn=gunicorn, MAX_UPLOAD=str(LIMIT), **database(kind)
+    )
     try:
         yield service.start()
     finally:
@@ -95,8 +99,12 @@ def test_a_chunked_upload_is_kept(live: Live) -> None:
 
 
 @pytest.mark.parametrize("end", ["hang up", "half close", "reset"])
-@pytest.mark.parametrize("how", ["length", "chunked", "chunked, between chunks", "length, after the last delimiter"])
-def test_an_upload_that_is_cut_off_leaves_nothing_behind(live: Live, kept, how: str, end: str) -> None:
+@pytest.mark.parametrize(
+    "how", ["length", "chunked", "chunked, between chunks", "length, after the last delimiter"]
+)
+def test_an_upload_that_is_cut_off_leaves_nothing_behind(
+    live: Live, kept, how: str, end: str
+) -> None:
     body = START + b"x" * 300_000 + (END if "delimiter" in how else b"")
     chunked = how.startswith("chunked")
     head = head_of(live, "Transfer-Encoding: chunked" if chunked else "Content-Length: 900000")
@@ -130,7 +138,10 @@ def test_ranges_of_a_download_make_the_whole(live: Live) -> None:
     file = live.post(PATH, files={"file": ("报告.bin", data)}).json()["data"]
     path = f"{PATH}/{file['id']}"
 
-    ranges = [live.get(path, headers={"Range": f"bytes={at}-{at + 99_999}"}) for at in range(0, len(data), 100_000)]
+    ranges = [
+        live.get(path, headers={"Range": f"bytes={at}-{at + 99_999}"})
+        for at in range(0, len(data), 100_000)
+    ]
     beyond = live.get(path, headers={"Range": "bytes=1000003-"})
     head = live.send("HEAD", path)
 
@@ -150,12 +161,18 @@ def test_ranges_of_a_download_make_the_whole(live: Live) -> None:
 
 
 @DATABASES
-def test_the_quota_holds_for_uploads_at_once(box: Sandbox, database, tmp_path: Path, kind: str) -> None:
+def test_the_quota_holds_for_uploads_at_once(
+    box: Sandbox, database, tmp_path: Path, kind: str
+) -> None:
     live = Live(tmp_path, catalog_for(box), FILES_QUOTA="1000000", **database(kind)).start()
     try:
         live.token()
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: live.post(PATH, files={"file": ("a", b"x" * 300_000)}), range(12)))
+            answers = list(
+                pool.map(
+                    lambda _: live.post(PATH, files={"file": ("a", b"x" * 300_000)}), range(12)
+                )
+            )
 
         assert sorted(each.status_code for each in answers) == [201] * 3 + [413] * 9
         assert len(files_of(live)) == 3
@@ -164,7 +181,9 @@ def test_the_quota_holds_for_uploads_at_once(box: Sandbox, database, tmp_path: P
 
 
 @DATABASES
-def test_a_killed_worker_leaves_what_the_next_one_clears(box: Sandbox, database, tmp_path: Path, kind: str) -> None:
+def test_a_killed_worker_leaves_what_the_next_one_clears(
+    box: Sandbox, database, tmp_path: Path, kind: str
+) -> None:
     live = Live(tmp_path, catalog_for(box), **database(kind)).start()
     try:
         live.post(PATH, files={"file": ("kept", b"x")})
@@ -181,16 +200,23 @@ def test_a_killed_worker_leaves_what_the_next_one_clears(box: Sandbox, database,
 
 
 def workers_of(master: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+    return [
+        int(each) for each in Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    ]
 
 
 def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, database, tmp_path: Path) -> None:
     live = Live(tmp_path, catalog_for(box), **database(), MAX_UPLOAD=str(2**30)).start()
     try:
-        headers = {"Authorization": f"Bearer {live.token()}", "Content-Type": "multipart/form-data; boundary=XyZ"}
+        headers = {
+            "Authorization": f"Bearer {live.token()}",
+            "Content-Type": "multipart/form-data; boundary=XyZ",
+        }
         pieces = (each for each in [START, *[bytes(1_000_000)] * 300, END])
         with ThreadPoolExecutor(1) as pool:
-            upload = pool.submit(requests.post, live.url + PATH, data=pieces, headers=headers, timeout=60)
+            upload = pool.submit(
+                requests.post, live.url + PATH, data=pieces, headers=headers, timeout=60
+            )
             waited = []
             while not upload.done():
                 began = time.perf_counter()

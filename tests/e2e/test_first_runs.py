@@ -36,14 +36,18 @@ def taken() -> Iterator[int]:
 def start(folder: Path, *command: str, **settings: str) -> str:
     """What a start that must fail says."""
     env = {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(folder), **settings}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=120, check=False
+    )
     text = done.stdout + done.stderr
     assert done.returncode != 0, text
     assert "Traceback" not in text
     return text
 
 
-@pytest.mark.parametrize("command", [("gunicorn",), ("make", "run"), ("flask", "catalog", "check")], ids=" ".join)
+@pytest.mark.parametrize(
+    "command", [("gunicorn",), ("make", "run"), ("flask", "catalog", "check")], ids=" ".join
+)
 def test_what_gunicorn_or_flask_would_stumble_over_before_us_is_told_too(
     folder: Path, command: tuple[str, ...]
 ) -> None:
@@ -62,7 +66,9 @@ def test_a_key_file_that_is_none_stops_the_start_and_not_each_worker(folder: Pat
 
 
 def test_a_port_that_is_taken_is_named_at_once(folder: Path, taken: int) -> None:
-    assert f"PORT: {taken} is taken by another program" in start(folder, "gunicorn", PORT=str(taken))
+    assert f"PORT: {taken} is taken by another program" in start(
+        folder, "gunicorn", PORT=str(taken)
+    )
 
 
 def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
@@ -70,25 +76,41 @@ def test_an_address_that_is_not_this_machines_is_named(folder: Path) -> None:
     assert "HOST: nobody can listen on 203.0.113.7 here" in said
 
 
-@pytest.mark.skipif(os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no")
-def test_calls_leave_by_the_proxy_that_the_setting_names_and_its_password_is_in_no_log(tmp_path: Path) -> None:
+@pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no"
+)
+def test_calls_leave_by_the_proxy_that_the_setting_names_and_its_password_is_in_no_log(
+    tmp_path: Path,
+) -> None:
     with Sandbox() as box, Tinyproxy(tmp_path) as proxy:
-        live = Live(tmp_path, catalog_for(box), EGRESS_PROXY=proxy.url, LOG_LEVEL="debug", HTTPS_PROXY="http://x:1")
+        live = Live(
+            tmp_path,
+            catalog_for(box),
+            EGRESS_PROXY=proxy.url,
+            LOG_LEVEL="debug",
+            HTTPS_PROXY="http://x:1",
+        )
         try:
             live.start()
             assert live.call("wechat.send_msg", {"touser": "o1", "text": "hi"}).json()["code"] == 0
-            assert box.requests and all("tinyproxy" in request.headers["via"] for request in box.requests)
+            assert box.requests and all(
+                "tinyproxy" in request.headers["via"] for request in box.requests
+            )
             assert PASSWORD not in live.log
             assert "HTTPS_PROXY" not in live.log
             del live.env["EGRESS_PROXY"]
-            note = "Postern: warning: HTTPS_PROXY: is not used; calls to services go by EGRESS_PROXY"
+            note = (
+                "Postern: warning: HTTPS_PROXY: is not used; calls to services go by EGRESS_PROXY"
+            )
             assert note in live.flask("catalog", "check").stderr
         finally:
             live.stop()
 
 
 def test_make_run_on_a_port_that_is_taken_names_it(folder: Path, taken: int) -> None:
-    assert f"PORT: {taken} is taken by another program" in start(folder, "make", "run", PORT=str(taken))
+    assert f"PORT: {taken} is taken by another program" in start(
+        folder, "make", "run", PORT=str(taken)
+    )
 
 
 def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path: Path) -> None:
@@ -99,13 +121,19 @@ def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path:
         try:
             live.start()
             assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
-            assert "Postern: warning: JWT_SECERT: is no setting; did you mean JWT_SECRET?" in live.log
+            assert (
+                "Postern: warning: JWT_SECERT: is no setting; did you mean JWT_SECRET?" in live.log
+            )
             assert f"Postern: warning: PORT: {port} of 127.0.0.1 is another program's" in live.log
             assert f"listens on http://[::1]:{port}" in live.log
             assert "hunter2" not in live.log
             assert "JWT_SECERT: is no setting" in live.flask("catalog", "check").stderr
-            live.process.send_signal(signal.SIGHUP)  # it reads its settings anew while it has the port
-            wait_for(lambda: live.process.poll() is not None or live.log.count('"event":"catalog"') > 1)
+            live.process.send_signal(
+                signal.SIGHUP
+            )  # it reads its settings anew while it has the port
+            wait_for(
+                lambda: live.process.poll() is not None or live.log.count('"event":"catalog"') > 1
+            )
             assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
             assert "does not start" not in live.log
         finally:

@@ -70,7 +70,9 @@ aggregates:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("four")
     url = one_redis_server.fresh().url
     service = Live(folder, CATALOG.format(url=box.url), REDIS_URL=url, WEB_CONCURRENCY="4")
@@ -85,12 +87,17 @@ def _clean(box: Sandbox) -> None:
     box.reset()
 
 
-def at_once(live: Live, path: str, times: int = AT_ONCE, verb: str = "GET", **options: Any) -> list[requests.Response]:
+def at_once(
+    live: Live, path: str, times: int = AT_ONCE, verb: str = "GET", **options: Any
+) -> list[requests.Response]:
     headers = {"Authorization": f"Bearer {live.token()}", **options.pop("headers", {})}
     url = f"{live.url}/api/v1/{path}"
     with ThreadPoolExecutor(times) as pool:
         return list(
-            pool.map(lambda _: requests.request(verb, url, headers=headers, timeout=30, **options), range(times))
+            pool.map(
+                lambda _: requests.request(verb, url, headers=headers, timeout=30, **options),
+                range(times),
+            )
         )
 
 
@@ -118,7 +125,13 @@ def test_a_callers_short_patience_ends_the_call_in_time_and_is_not_held_against_
     hurried = at_once(live, "call/patient/m", 40, headers={"X-Request-Timeout": "0.3"})
     assert codes(hurried) == {-1011: 40}
     assert time.monotonic() - began < 8
-    assert max(float(each.headers["Server-Timing"].split("total;dur=")[1].split(",")[0]) for each in hurried) < 1500
+    assert (
+        max(
+            float(each.headers["Server-Timing"].split("total;dur=")[1].split(",")[0])
+            for each in hurried
+        )
+        < 1500
+    )
     assert breaker(live, "patient") == {"closed"}
 
 
@@ -134,9 +147,16 @@ def test_a_vendors_error_code_inside_a_200_opens_the_circuit_for_all_workers_and
     while breaker(live, "coded") == {"closed"}:
         broken = at_once(live, "call/coded/m", verb="POST", json={"name": "a", "errcode": -1})
         assert codes(broken).keys() <= {-1004, -1007}
-    failing = {"name": "a", "errcode": -1}  # a probe that succeeded would close it before all are refused
+    failing = {
+        "name": "a",
+        "errcode": -1,
+    }  # a probe that succeeded would close it before all are refused
     refused = wait_for(
-        lambda: [a for a in at_once(live, "call/coded/m", 4, verb="POST", json=failing) if a.status_code == 503]
+        lambda: [
+            a
+            for a in at_once(live, "call/coded/m", 4, verb="POST", json=failing)
+            if a.status_code == 503
+        ]
     )
     assert 0 < int(refused[0].headers["Retry-After"]) <= 2
     healthy = {"name": "a", "errcode": 0}
@@ -151,13 +171,19 @@ def test_a_stale_answer_serves_while_one_worker_asks_anew(live: Live, box: Sandb
     box.fault("/anything/short", "delay=0.4")
     began = time.monotonic()
     at_once(live, "call/kept/short", 1)
-    wait_for(lambda: "STALE" in {answer.headers["X-Cache"] for answer in at_once(live, "call/kept/short")})
+    wait_for(
+        lambda: (
+            "STALE" in {answer.headers["X-Cache"] for answer in at_once(live, "call/kept/short")}
+        )
+    )
     wait_for(lambda: sent(box, "/anything/short") >= 2)
     wait_for(lambda: at_once(live, "call/kept/short", 1)[0].headers["X-Cache"] == "HIT")
     assert sent(box, "/anything/short") <= 2 + (time.monotonic() - began) / 0.5  # once for each ttl
 
 
-def test_a_stale_answer_stands_in_for_a_failing_service_and_the_failure_is_never_kept(live: Live, box: Sandbox) -> None:
+def test_a_stale_answer_stands_in_for_a_failing_service_and_the_failure_is_never_kept(
+    live: Live, box: Sandbox
+) -> None:
     assert codes(at_once(live, "call/kept/rescued", 1)) == {0: 1}
     box.fault("/anything/rescued", "status=500")
     wait_for(lambda: at_once(live, "call/kept/rescued", 1)[0].headers["X-Cache"] == "STALE")
@@ -187,7 +213,11 @@ def test_what_is_kept_by_caller_is_no_other_callers(live: Live, box: Sandbox) ->
 
 @pytest.mark.parametrize(
     ("path", "by"),
-    [("failing/by_another", "patient.m"), ("failing/by_an_answer", "static"), ("gone/m", "backup_url")],
+    [
+        ("failing/by_another", "patient.m"),
+        ("failing/by_an_answer", "static"),
+        ("gone/m", "backup_url"),
+    ],
 )
 def test_something_else_answers_in_every_worker(live: Live, path: str, by: str) -> None:
     answers = at_once(live, f"call/{path}")
@@ -225,7 +255,10 @@ def test_batches_and_aggregates_answer_alike_from_every_worker(live: Live) -> No
     ]
     batches = at_once(live, "batch", verb="POST", json={"calls": calls})
     assert {(each.status_code, each.json()["code"]) for each in batches} == {(200, 0)}
-    assert {name: part["code"] for name, part in batches[0].json()["data"].items()} == {"a": 0, "b": -1006}
+    assert {name: part["code"] for name, part in batches[0].json()["data"].items()} == {
+        "a": 0,
+        "b": -1006,
+    }
     pages = at_once(live, "aggregate/page")
     assert {(each.status_code, each.json()["code"]) for each in pages} == {(200, 0)}
     assert {name: part["code"] for name, part in pages[0].json()["data"].items()} == {

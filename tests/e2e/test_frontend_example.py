@@ -67,7 +67,9 @@ def test_a_product_is_bought_from_a_page_of_another_origin_and_the_vendor_was_pa
 
 
 @WANTED
-def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(browser: Browser, live: Live, origin: str) -> None:
+def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
+    browser: Browser, live: Live, origin: str
+) -> None:
     seen = Visit(browser, origin, live.url)
     page = seen.page
     page.goto(f"{origin.replace('127.0.0.1', 'localhost')}/?postern={live.url}")
@@ -86,5 +88,7 @@ def test_the_vendored_files_are_what_they_say() -> None:
     content = (EXAMPLE / "vendor" / name).read_bytes()
     assert hashlib.sha256(content).hexdigest() == digest
     assert f"v{version} ".encode() in content[:100]
-    assert "Permission is hereby granted" in (EXAMPLE / "vendor" / licence).read_text(encoding="utf-8")
+    assert "Permission is hereby granted" in (EXAMPLE / "vendor" / licence).read_text(
+        encoding="utf-8"
+    )
     assert {file.name for file in (EXAMPLE / "vendor").iterdir()} == {name, licence, "README.md"}

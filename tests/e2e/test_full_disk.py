@@ -32,13 +32,19 @@ def disks() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, tmp_path_factory: pytest.TempPathFactory, disks: tuple[str, ...]) -> Iterator[Live]:
+def live(
+    box: Sandbox, tmp_path_factory: pytest.TempPathFactory, disks: tuple[str, ...]
+) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("full")
     places = {name: folder / name for name in disks}
     for place in places.values():
         place.mkdir()
     methods = "".join(f"      m{number}: {{http: GET /anything}}\n" for number in range(METHODS))
-    service = Live(folder, CATALOG.format(url=box.url, methods=methods), FILES_DIR=str(places["files"] / "kept"))
+    service = Live(
+        folder,
+        CATALOG.format(url=box.url, methods=methods),
+        FILES_DIR=str(places["files"] / "kept"),
+    )
     sizes = {places["counts"]: "400k", places["files"]: "3m", places["database"]: "4m"}
     copy = f"cp '{folder}/postern.db' '{places['database']}/' && export TMPDIR='{places['counts']}'"
     move = f"export DATABASE_URL='sqlite:///{places['database']}/postern.db'"
@@ -69,7 +75,9 @@ def stored(live: Live) -> list[Path]:
 
 def refused(answer: requests.Response) -> None:
     told = answer.json()
-    assert (answer.status_code, told["code"], told["error"]["retryable"]) == (503, -5001, True), answer.text
+    assert (answer.status_code, told["code"], told["error"]["retryable"]) == (503, -5001, True), (
+        answer.text
+    )
     assert answer.headers["Retry-After"]
 
 
@@ -87,8 +95,12 @@ def test_a_disk_that_is_full_under_the_counts_ends_no_worker_and_is_told_once(li
 
     def seen() -> bool:
         assert {live.call(f"s.m{number}").status_code for number in range(METHODS)} == {200}
-        told = samples(requests.get(f"{live.url}/metrics", timeout=10).text, "postern_calls_total", "method")
-        whole = len(told) == METHODS and min(told.values()) >= 2  # those that were counted in memory, too
+        told = samples(
+            requests.get(f"{live.url}/metrics", timeout=10).text, "postern_calls_total", "method"
+        )
+        whole = (
+            len(told) == METHODS and min(told.values()) >= 2
+        )  # those that were counted in memory, too
         return whole and len(lines(live, "metrics")) == 2
 
     wait_for(seen)
@@ -125,7 +137,9 @@ def test_a_database_on_a_full_disk_refuses_writes_and_readyz_is_503(live: Live) 
     database = disk(live, "database")
     database.fill()
     try:
-        answers = [live.post("/api/v1/data", json={"key": "k", "value": "x" * 500_000}) for _ in range(3)]
+        answers = [
+            live.post("/api/v1/data", json={"key": "k", "value": "x" * 500_000}) for _ in range(3)
+        ]
         ready = live.get("/readyz")
         assert live.call("s.m0").status_code == 200
         assert live.get("/api/v1/products").status_code == 200

@@ -42,7 +42,10 @@ def get(*headers: str, line: str = "GET /healthz HTTP/1.1") -> bytes:
         (b"GET /" + b"a" * 30_000, "request line is over 8190 bytes"),
         (get("Host: x", f"Cookie: {'a' * 9000}"), "header is over 8190 bytes"),
         (get("Host: x", *(f"X-{number}: a" for number in range(100))), "more than 100 headers"),
-        (get("Host: x", *(f"X-{number}: {'a' * 8000}" for number in range(12))), "over 65536 bytes together"),
+        (
+            get("Host: x", *(f"X-{number}: {'a' * 8000}" for number in range(12))),
+            "over 65536 bytes together",
+        ),
     ],
     ids=["line", "endless line", "header", "headers", "bytes"],
 )
@@ -50,18 +53,25 @@ def test_a_head_over_a_limit_is_431_and_names_the_limit(live: Live, raw: bytes, 
     before = counted(live, "431")
     answer = said_to(live, raw)
     assert answer.startswith(b"HTTP/1.1 431 Request Header Fields Too Large\r\n")
-    assert b"\r\nX-Postern-Error: headers_too_large\r\n" in answer  # it may have been a proxied request
+    assert (
+        b"\r\nX-Postern-Error: headers_too_large\r\n" in answer
+    )  # it may have been a proxied request
     told = envelope(answer)
     assert (told["code"], told["error"]["type"]) == (-3011, "headers_too_large")
     assert limit in told["message"]
     lines = [json.loads(line) for line in live.log.splitlines() if told["request_id"] in line]
-    assert [(line["event"], line["status"], line["code"]) for line in lines] == [("request", 431, -3011)]
+    assert [(line["event"], line["status"], line["code"]) for line in lines] == [
+        ("request", 431, -3011)
+    ]
     assert counted(live, "431") == before + 1
 
 
 def counted(live: Live, status: str) -> float:
     text = live.session.get(f"{live.url}/metrics").text
-    found = re.search(rf'postern_http_requests_total\{{method="other",route="none",status="{status}"\}} (\S+)', text)
+    found = re.search(
+        rf'postern_http_requests_total\{{method="other",route="none",status="{status}"\}} (\S+)',
+        text,
+    )
     return float(found[1]) if found else 0.0
 
 
@@ -71,14 +81,26 @@ def counted(live: Live, status: str) -> float:
      ["Host: a", "Host: b"], ["Host: a%zz"], ["Host: a?b"], ["Host: é"]],
     ids=str,
 )  # fmt: skip
-def test_a_request_without_one_good_host_is_malformed_and_says_host(live: Live, headers: list[str]) -> None:
+def test_a_request_without_one_good_host_is_malformed_and_says_host(
+    live: Live, headers: list[str]
+) -> None:
     told = envelope(said_to(live, get(*headers)))
     assert told["code"] == -3001
     assert "Host" in told["message"]
 
 
 @pytest.mark.parametrize(
-    "host", ["a", "a:80", "a:", "a_b.example", "xn--fiq228c.example", "127.0.0.1:5000", "[::1]:5000", "a%20b"]
+    "host",
+    [
+        "a",
+        "a:80",
+        "a:",
+        "a_b.example",
+        "xn--fiq228c.example",
+        "127.0.0.1:5000",
+        "[::1]:5000",
+        "a%20b",
+    ],
 )
 def test_a_good_host_is_taken(live: Live, host: str) -> None:
     assert said_to(live, get(f"Host: {host}")).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -96,7 +118,9 @@ def test_raw_utf_8_in_a_query_is_what_its_percent_encoding_is(live: Live, box: S
     proof = f"Authorization: Bearer {live.token()}"
     for address in (ADDRESS, quote(ADDRESS)):
         url = f"{live.url}/api/v1/call/maps/geocode?address={address}"
-        out = subprocess.run([curl, "-s", "-H", proof, url], capture_output=True, timeout=20, check=True).stdout
+        out = subprocess.run(
+            [curl, "-s", "-H", proof, url], capture_output=True, timeout=20, check=True
+        ).stdout
         assert json.loads(out)["code"] == 0, out
     asked = [re.sub(r"(key|sig)=[^&]*&?", "", each.target) for each in box.requests]
     assert len(set(asked)) <= 2 and all(quote(ADDRESS) in target for target in asked), asked
@@ -112,18 +136,31 @@ def test_raw_utf_8_in_a_path_is_what_its_percent_encoding_is(live: Live) -> None
 @pytest.mark.parametrize("address", [ADDRESS, quote(ADDRESS)], ids=["raw", "quoted"])
 def test_an_app_signs_the_target_as_it_sends_it(live: Live, address: str) -> None:
     app_id = f"tool-{secrets.token_hex(4)}"
-    secret = live.post("/api/v1/apps", json={"app_id": app_id, "allow": ["*"]}).json()["data"]["secret"]
-    target, timestamp, nonce = f"/api/v1/data?q={address}", str(int(time.time())), secrets.token_hex(8)
+    secret = live.post("/api/v1/apps", json={"app_id": app_id, "allow": ["*"]}).json()["data"][
+        "secret"
+    ]
+    target, timestamp, nonce = (
+        f"/api/v1/data?q={address}",
+        str(int(time.time())),
+        secrets.token_hex(8),
+    )
     text = "\n".join(("GET", target, timestamp, nonce, hashlib.sha256(b"").hexdigest()))
     signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    proof = {"X-App-Id": app_id, "X-Timestamp": timestamp, "X-Nonce": nonce, "X-Signature": signature}
+    proof = {
+        "X-App-Id": app_id,
+        "X-Timestamp": timestamp,
+        "X-Nonce": nonce,
+        "X-Signature": signature,
+    }
     lines = [f"{name}: {value}" for name, value in proof.items()]
     told = envelope(said_to(live, get("Host: x", *lines, line=f"GET {target} HTTP/1.1")))
     assert told["code"] != -1002, told
     assert told["code"] in (0, -3003)
 
 
-@pytest.mark.parametrize("target", [b"/\xff", b"/healthz?a=\xb1\xb1", b"/\xc0\xaf", b"/\xed\xa0\x80"])
+@pytest.mark.parametrize(
+    "target", [b"/\xff", b"/healthz?a=\xb1\xb1", b"/\xc0\xaf", b"/\xed\xa0\x80"]
+)
 def test_raw_bytes_that_are_not_utf_8_are_refused_by_name(live: Live, target: bytes) -> None:
     told = envelope(said_to(live, b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n"))
     assert told["code"] == -3001
@@ -133,6 +170,15 @@ def test_raw_bytes_that_are_not_utf_8_are_refused_by_name(live: Live, target: by
 def test_raw_utf_8_reaches_a_proxied_service_as_it_came(live: Live, box: Sandbox) -> None:
     box.reset()
     proof = f"X-Postern-Token: Bearer {live.token()}"
-    said_to(live, get("Host: x", proof, line=f"GET /api/v1/proxy/wechat/cgi-bin/{ADDRESS}?q={ADDRESS} HTTP/1.1"))
-    [target] = [each.target.encode("latin-1").decode() for each in box.requests if "?q=" in each.target]
+    said_to(
+        live,
+        get(
+            "Host: x",
+            proof,
+            line=f"GET /api/v1/proxy/wechat/cgi-bin/{ADDRESS}?q={ADDRESS} HTTP/1.1",
+        ),
+    )
+    [target] = [
+        each.target.encode("latin-1").decode() for each in box.requests if "?q=" in each.target
+    ]
     assert target.startswith(f"/cgi-bin/{ADDRESS}?q={ADDRESS}&access_token=")

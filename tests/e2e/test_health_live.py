@@ -50,7 +50,9 @@ def shown(live: Live, name: str) -> tuple[str, str]:
     return both
 
 
-def test_a_service_that_its_probes_find_down_is_refused_until_it_is_back(pair: tuple[Live, Sandbox]) -> None:
+def test_a_service_that_its_probes_find_down_is_refused_until_it_is_back(
+    pair: tuple[Live, Sandbox],
+) -> None:
     live, box = pair
     assert wait_for(lambda: shown(live, "probed")[0] == "up")
     assert live.call("probed.get").json()["code"] == 0
@@ -60,8 +62,16 @@ def test_a_service_that_its_probes_find_down_is_refused_until_it_is_back(pair: t
     answer = live.call("probed.get")
 
     error = answer.json()["error"]
-    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (503, -1008, "1")
-    assert (error["type"], error["source"], error["retryable"]) == ("downstream_unhealthy", "downstream", True)
+    assert (answer.status_code, answer.json()["code"], answer.headers["Retry-After"]) == (
+        503,
+        -1008,
+        "1",
+    )
+    assert (error["type"], error["source"], error["retryable"]) == (
+        "downstream_unhealthy",
+        "downstream",
+        True,
+    )
     assert answer.headers["X-Attempts"] == "0"
     assert live.get("/readyz").status_code == 200
     assert shown(live, "unprobed") == ("unknown", "closed")
@@ -81,7 +91,11 @@ def test_a_service_that_fails_is_left_alone_and_taken_up_again(pair: tuple[Live,
     error = answer.json()["error"]
     assert (answer.status_code, answer.json()["code"]) == (503, -1007)
     assert 1 <= int(answer.headers["Retry-After"]) <= 4
-    assert (error["type"], error["source"], error["retryable"]) == ("circuit_open", "downstream", True)
+    assert (error["type"], error["source"], error["retryable"]) == (
+        "circuit_open",
+        "downstream",
+        True,
+    )
     assert shown(live, "unprobed") == ("unknown", "open")
     assert wait_for(lambda: shown(live, "unprobed")[1] == "half_open")
     box.fault("/anything", "")

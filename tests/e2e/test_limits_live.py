@@ -35,7 +35,9 @@ services:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("limits")
     url = one_redis_server.fresh().url
     service = Live(folder, CATALOG.format(url=box.url), REDIS_URL=url, WEB_CONCURRENCY="4")
@@ -49,7 +51,12 @@ def at_once(live: Live, paths: list[str], **options: Any) -> list[requests.Respo
     """So many calls in parallel, each over a connection of its own."""
     options.setdefault("headers", {"Authorization": f"Bearer {live.token()}"})
     with ThreadPoolExecutor(24) as pool:
-        return list(pool.map(lambda path: requests.get(f"{live.url}/api/v1/call/{path}", timeout=30, **options), paths))
+        return list(
+            pool.map(
+                lambda path: requests.get(f"{live.url}/api/v1/call/{path}", timeout=30, **options),
+                paths,
+            )
+        )
 
 
 AtOnce = Callable[..., list[requests.Response]]
@@ -81,7 +88,10 @@ def codes(answers: list[requests.Response]) -> Counter[int]:
 
 def workers(live: Live) -> list[int]:
     return [
-        int(each) for each in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()
+        int(each)
+        for each in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
+        .read_text()
+        .split()
     ]
 
 
@@ -100,7 +110,9 @@ def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(
     assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers if not answer.ok)
 
 
-def test_of_three_times_a_vendors_quota_exactly_the_quota_is_sent(box: Sandbox, undisturbed: AtOnce) -> None:
+def test_of_three_times_a_vendors_quota_exactly_the_quota_is_sent(
+    box: Sandbox, undisturbed: AtOnce
+) -> None:
     answers = undisturbed(["quota/m", "quota/n", "quota/m"] * N)
 
     assert codes(answers) == {0: N, -1009: 2 * N}

@@ -20,14 +20,23 @@ def test_make_run_starts_everything_says_how_to_log_in_and_stops_on_ctrl_c(tmp_p
     out = tmp_path / "out"
     env = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PORT": str(port)}
     with out.open("wb") as sink:
-        run = subprocess.Popen(["make", "run"], cwd=tmp_path, env=env, stdout=sink, stderr=sink, start_new_session=True)
+        run = subprocess.Popen(
+            ["make", "run"], cwd=tmp_path, env=env, stdout=sink, stderr=sink, start_new_session=True
+        )
     try:
-        wait_for(lambda: run.poll() is not None or f"listens on http://127.0.0.1:{port}" in out.read_text(), 60)
+        wait_for(
+            lambda: (
+                run.poll() is not None or f"listens on http://127.0.0.1:{port}" in out.read_text()
+            ),
+            60,
+        )
         said = out.read_text()
         curl = re.search(r"^\s*(curl .*/api/v1/login .*)$", said, re.M)
         assert curl, said
         wait_for(lambda: _up(port))
-        answer = subprocess.run(["bash", "-c", curl[1]], capture_output=True, text=True, timeout=20, check=True).stdout
+        answer = subprocess.run(
+            ["bash", "-c", curl[1]], capture_output=True, text=True, timeout=20, check=True
+        ).stdout
         assert '"access_token"' in answer
         token = re.search(r'"access_token": ?"([^"]+)"', answer)[1]
         called = requests.post(
@@ -36,7 +45,9 @@ def test_make_run_starts_everything_says_how_to_log_in_and_stops_on_ctrl_c(tmp_p
         )  # fmt: skip
         assert called.json()["code"] == 0, called.text
     finally:
-        os.killpg(run.pid, signal.SIGINT)  # the group that this test started: what Ctrl-C in its terminal reaches
+        os.killpg(
+            run.pid, signal.SIGINT
+        )  # the group that this test started: what Ctrl-C in its terminal reaches
         run.wait(20)
     assert not _up(port)
     assert "Traceback" not in out.read_text()
@@ -51,7 +62,11 @@ def _up(port: int) -> bool:
 
 def _copy(folder: Path) -> None:
     files = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "-co", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     for name in files.stdout.split("\n"):
         if name and not name.startswith("tests/") and (ROOT / name).is_file():

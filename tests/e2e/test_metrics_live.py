@@ -27,10 +27,15 @@ ROUTE = "/api/v1/call/<service>/<method>"
 
 
 @pytest.fixture
-def live(box: Sandbox, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder = tmp_path_factory.mktemp("metrics")
     service = Live(
-        folder, CATALOG.format(url=box.url, path="/anything"), REDIS_URL=redis_server.url, WEB_CONCURRENCY="4"
+        folder,
+        CATALOG.format(url=box.url, path="/anything"),
+        REDIS_URL=redis_server.url,
+        WEB_CONCURRENCY="4",
     )
     try:
         yield service.start()
@@ -49,7 +54,12 @@ def told(live: Live, name: str, *labels: str) -> dict[tuple[str, ...], float]:
 
 
 def workers(live: Live) -> list[int]:
-    return [int(pid) for pid in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()]
+    return [
+        int(pid)
+        for pid in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
+        .read_text()
+        .split()
+    ]
 
 
 def call(live: Live, times: int, method: str = "m") -> Counter[int]:
@@ -57,7 +67,11 @@ def call(live: Live, times: int, method: str = "m") -> Counter[int]:
     headers = {"Authorization": f"Bearer {live.token()}"}
     url = f"{live.url}/api/v1/call/s/{method}"
     with ThreadPoolExecutor(8) as pool:
-        return Counter(pool.map(lambda _: requests.get(url, headers=headers, timeout=30).status_code, range(times)))
+        return Counter(
+            pool.map(
+                lambda _: requests.get(url, headers=headers, timeout=30).status_code, range(times)
+            )
+        )
 
 
 def change(live: Live, box: Sandbox, path: str) -> None:
@@ -65,7 +79,12 @@ def change(live: Live, box: Sandbox, path: str) -> None:
     text = CATALOG.format(url=box.url, path=path)
     live.catalog_file.write_text(text, encoding="utf-8")
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
-    wait_for(lambda: {key for _ in range(20) for key in told(live, "postern_catalog_info", "version")} == {(version,)})
+    wait_for(
+        lambda: (
+            {key for _ in range(20) for key in told(live, "postern_catalog_info", "version")}
+            == {(version,)}
+        )
+    )
 
 
 def kill(live: Live) -> None:
@@ -75,7 +94,9 @@ def kill(live: Live) -> None:
     wait_for(lambda: gone not in workers(live) and len(workers(live)) == 4)
 
 
-def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(live: Live, box: Sandbox) -> None:
+def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(
+    live: Live, box: Sandbox
+) -> None:
     sent: Counter[int] = Counter()
     steps: list[Callable[[], None]] = [
         lambda: change(live, box, "/anything/1"),
@@ -90,8 +111,12 @@ def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(live: Li
     sent += call(live, 40)
     assert sent == {200: 240, 404: 25}
     text = look(live)
-    assert samples(text, "postern_catalog_reloads_total", "outcome")[("taken",)] >= 10  # a new worker begins with it
-    assert samples(text, "postern_calls_total", "service", "method", "code", "source") == {("s", "m", "0", ""): 240}
+    assert (
+        samples(text, "postern_catalog_reloads_total", "outcome")[("taken",)] >= 10
+    )  # a new worker begins with it
+    assert samples(text, "postern_calls_total", "service", "method", "code", "source") == {
+        ("s", "m", "0", ""): 240
+    }
     assert samples(text, "postern_attempts_total", "code") == {("0",): 240}
     assert samples(text, "postern_call_duration_seconds_count") == {(): 240}
     requested = samples(text, "postern_http_requests_total", "route", "status")
@@ -100,8 +125,12 @@ def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(live: Li
 
 
 def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: Sandbox) -> None:
-    wait_for(lambda: live.log.count('"event":"catalog"') == 4)  # all four have begun with the first one
-    text = CATALOG.format(url=box.url, path="/anything").replace("methods", "concurrency: 9, methods")
+    wait_for(
+        lambda: live.log.count('"event":"catalog"') == 4
+    )  # all four have begun with the first one
+    text = CATALOG.format(url=box.url, path="/anything").replace(
+        "methods", "concurrency: 9, methods"
+    )
     live.catalog_file.write_text(text, encoding="utf-8")
     wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome").get(("taken",)) == 4)
     call(live, 1)
@@ -109,16 +138,22 @@ def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: San
     box.fault("/anything", "hang")
     headers = {"Authorization": f"Bearer {live.token()}"}
     with ThreadPoolExecutor(1) as pool:
-        hanging = pool.submit(requests.get, f"{live.url}/api/v1/call/s/m", headers=headers, timeout=30)
+        hanging = pool.submit(
+            requests.get, f"{live.url}/api/v1/call/s/m", headers=headers, timeout=30
+        )
         wait_for(lambda: told(live, "postern_concurrency_in_use") == {(): 1})
         for pid in workers(live):
             os.kill(pid, signal.SIGKILL)
         assert hanging.exception(30) is not None
     box.reset()
-    wait_for(lambda: live._answers() and sum(told(live, "postern_concurrency_in_use").values()) == 0)
+    wait_for(
+        lambda: live._answers() and sum(told(live, "postern_concurrency_in_use").values()) == 0
+    )
 
 
-def test_redis_that_goes_and_a_catalog_that_is_wrong_are_told(live: Live, redis_server: RedisServer) -> None:
+def test_redis_that_goes_and_a_catalog_that_is_wrong_are_told(
+    live: Live, redis_server: RedisServer
+) -> None:
     assert told(live, "postern_redis_up") == {(): 1}
     redis_server.kill()
     wait_for(lambda: told(live, "postern_redis_up") == {(): 0})
@@ -129,7 +164,9 @@ def test_redis_that_goes_and_a_catalog_that_is_wrong_are_told(live: Live, redis_
     assert told(live, "postern_catalog_ok") == {(): 0}
 
 
-@pytest.mark.skipif(os.environ.get("POSTERN_TEST_PROMTOOL") == "no", reason="POSTERN_TEST_PROMTOOL=no")
+@pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_PROMTOOL") == "no", reason="POSTERN_TEST_PROMTOOL=no"
+)
 def test_promtool_finds_nothing_to_complain_about(live: Live, box: Sandbox) -> None:
     call(live, 3)
     call(live, 1, "nobody")

@@ -17,11 +17,15 @@ from tests.e2e.live import ROOT, Live, wait_for
 from tests.e2e.prometheus import DASHBOARD, FOLDER, Prometheus, documented, panels, rules
 from tests.e2e.promtool import promtool
 
-NEEDS_IT = pytest.mark.skipif(os.environ.get("POSTERN_TEST_PROMTOOL") == "no", reason="POSTERN_TEST_PROMTOOL=no")
+NEEDS_IT = pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_PROMTOOL") == "no", reason="POSTERN_TEST_PROMTOOL=no"
+)
 TESTS = ("alerts.test.yml", "budget.test.yml")
 ALERTS = sorted({rule["alert"] for rule in rules() if "alert" in rule})
 SCRAPED = {"job", "instance"}
-EXPRESSIONS = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()] + list(panels())
+EXPRESSIONS = [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()] + list(
+    panels()
+)
 CATALOG = """
 version: 1
 services:
@@ -55,7 +59,11 @@ def test_promtool_accepts_what_ships(words: tuple[str, ...]) -> None:
 def test_each_alert_is_shown_to_fire_and_then_to_clear(alert: str) -> None:
     for file in TESTS:
         for test in yaml.safe_load((FOLDER / file).read_text())["tests"]:
-            told = [bool(each["exp_alerts"]) for each in test.get("alert_rule_test", ()) if each["alertname"] == alert]
+            told = [
+                bool(each["exp_alerts"])
+                for each in test.get("alert_rule_test", ())
+                if each["alertname"] == alert
+            ]
             if told[-2:] == [True, False]:
                 return
     pytest.fail(f"no test in {', '.join(TESTS)} shows {alert} firing and clearing after it")
@@ -76,7 +84,9 @@ def test_each_query_names_metrics_and_labels_that_exist(name: str, expression: s
     for metric, matchers in re.findall(r"([\w:]+)\{([^}]*)\}", text):
         assert set(re.findall(r"(\w+)\s*[=!]", matchers)) <= known[metric], metric
     grouped = {
-        label for labels in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", text) for label in re.findall(r"\w+", labels)
+        label
+        for labels in re.findall(r"\b(?:by|on)\s*\(([^)]*)\)", text)
+        for label in re.findall(r"\w+", labels)
     }
     assert grouped <= set.union(*(known[metric] for metric in names))
 
@@ -85,9 +95,15 @@ def _known() -> dict[str, set[str]]:
     """Labels by series, those of histograms and of recording rules among them."""
     known = {name: labels | SCRAPED for name, labels in documented().items()} | {"up": SCRAPED}
     for name in [name for name in known if name.endswith("_seconds")]:
-        known |= {f"{name}_bucket": known[name] | {"le"}, f"{name}_sum": known[name], f"{name}_count": known[name]}
+        known |= {
+            f"{name}_bucket": known[name] | {"le"},
+            f"{name}_sum": known[name],
+            f"{name}_count": known[name],
+        }
     recorded = [rule["record"] for rule in rules() if "record" in rule]
-    return known | {name: {"service"} if name.startswith("service:") else set() for name in recorded}
+    return known | {
+        name: {"service"} if name.startswith("service:") else set() for name in recorded
+    }
 
 
 def test_the_dashboard_is_whole() -> None:
@@ -105,11 +121,15 @@ def test_the_dashboard_is_whole() -> None:
     sources = {panel["datasource"]["uid"] for panel in shown if panel["type"] != "row"}
     assert sources == {"${datasource}"}, "whoever imports it chooses the Prometheus"
     asked = {name for _, expression in panels() for name in re.findall(r"postern_\w+", expression)}
-    assert {re.sub("_(bucket|sum|count)$", "", name) for name in asked} == set(documented()), "a metric is not shown"
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in asked} == set(documented()), (
+        "a metric is not shown"
+    )
 
 
 @pytest.fixture(scope="module")
-def watched(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Live, Prometheus]]:
+def watched(
+    box: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Live, Prometheus]]:
     live = Live(tmp_path_factory.mktemp("watched"), CATALOG.format(url=box.url)).start()
     try:
         prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), live.port).start()
@@ -122,7 +142,9 @@ def watched(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 @NEEDS_IT
-def test_a_real_prometheus_answers_every_query_of_the_dashboard(watched: tuple[Live, Prometheus]) -> None:
+def test_a_real_prometheus_answers_every_query_of_the_dashboard(
+    watched: tuple[Live, Prometheus],
+) -> None:
     live, prometheus = watched
 
     silent = [("", "")]
@@ -138,7 +160,10 @@ def test_a_real_prometheus_answers_every_query_of_the_dashboard(watched: tuple[L
         silent[:] = [(title, query) for title, query in panels() if not prometheus.ask(query)]
         return {re.search(r"postern_\w+", query)[0] for _, query in silent} <= unused
 
-    unused = {"postern_redis_up", "postern_breaker_transitions_total"}  # there is none; nothing broke
+    unused = {
+        "postern_redis_up",
+        "postern_breaker_transitions_total",
+    }  # there is none; nothing broke
     live.catalog_file.write_text(live.catalog_file.read_text() + "# changed\n")
     try:
         wait_for(all_speak)

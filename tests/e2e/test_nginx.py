@@ -26,7 +26,9 @@ PATH = "/api/v1/files"
 ORIGIN = "https://tools.example.com"
 LIMIT = 3 * 1024 * 1024
 
-pytestmark = pytest.mark.skipif(os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no")
+pytestmark = pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no"
+)
 
 
 class Front:
@@ -39,10 +41,14 @@ class Front:
 
     def send(self, verb: str, path: str, **options: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.live.token()}", **options.pop("headers", {})}
-        return self.session.request(verb, self.nginx.url + path, headers=headers, timeout=30, **options)
+        return self.session.request(
+            verb, self.nginx.url + path, headers=headers, timeout=30, **options
+        )
 
     def get(self, path: str, **headers: str) -> requests.Response:
-        return self.send("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
+        return self.send(
+            "GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()}
+        )
 
     def upload(self, data: bytes, name: str = "report.bin") -> dict[str, Any]:
         answer = self.send("POST", PATH, files={"file": (name, data, "application/octet-stream")})
@@ -57,9 +63,16 @@ def vendor() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module")
-def front(box: Sandbox, vendor: Wire, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+def front(
+    box: Sandbox, vendor: Wire, database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Front]:
     folder: Path = tmp_path_factory.mktemp("nginx")
-    settings = {"TRUSTED_PROXIES": "1", "FILES_ACCEL": "/_files/", "CORS_ORIGINS": ORIGIN, "MAX_UPLOAD": str(LIMIT)}
+    settings = {
+        "TRUSTED_PROXIES": "1",
+        "FILES_ACCEL": "/_files/",
+        "CORS_ORIGINS": ORIGIN,
+        "MAX_UPLOAD": str(LIMIT),
+    }
     proxied = f'  vendor: {{base_url: "{vendor.url}", allow_private: true, proxy: true}}\n'
     live = Live(folder, catalog_for(box, proxied), **database(), **settings)
     try:
@@ -98,7 +111,9 @@ def check(answer: requests.Response, status: int, code: int) -> None:
     assert set(body["error"]) >= {"type", "source", "retryable"}
 
 
-def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(front: Front, file, path: str, data) -> None:
+def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(
+    front: Front, file, path: str, data
+) -> None:
     handed = front.live.get(path)
     answer = front.get(path, Origin=ORIGIN, X_Request_ID="mine-1")
     head = front.send("HEAD", path)
@@ -118,7 +133,10 @@ def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(front: Fro
 
 def test_ranges_sent_by_nginx_make_the_whole(front: Front, path: str, data: bytes) -> None:
     etag = front.get(path).headers["ETag"]
-    pieces = [front.get(path, Range=f"bytes={at}-{at + 99_999}", If_Range=etag) for at in range(0, len(data), 100_000)]
+    pieces = [
+        front.get(path, Range=f"bytes={at}-{at + 99_999}", If_Range=etag)
+        for at in range(0, len(data), 100_000)
+    ]
 
     assert {each.status_code for each in pieces} == {206}
     assert b"".join(each.content for each in pieces) == data
@@ -127,9 +145,15 @@ def test_ranges_sent_by_nginx_make_the_whole(front: Front, path: str, data: byte
     assert front.get(path, Range="bytes=1000000-").content == data[1_000_000:]
 
 
-def test_every_condition_holds_through_nginx_as_without_it(front: Front, path: str, data: bytes) -> None:
+def test_every_condition_holds_through_nginx_as_without_it(
+    front: Front, path: str, data: bytes
+) -> None:
     whole = front.get(path)
-    etag, date, old = whole.headers["ETag"], whole.headers["Last-Modified"], "Thu, 01 Jan 1970 00:00:00 GMT"
+    etag, date, old = (
+        whole.headers["ETag"],
+        whole.headers["Last-Modified"],
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+    )
     asked: list[tuple[dict[str, str], int]] = [
         ({"If_None_Match": etag}, 304),
         ({"If_None_Match": f"W/{etag}"}, 304),
@@ -169,16 +193,25 @@ def test_what_is_refused_is_refused_in_the_one_shape(front: Front, path: str, da
 def test_nobody_gets_at_the_files_past_postern(front: Front, path: str, file) -> None:
     inside = front.live.get(path).headers["X-Accel-Redirect"]
     assert inside.startswith("/_files/")
-    for asked in (inside, "/_files/", "/_files/pending/", "/_files/../_files" + inside.removeprefix("/_files")):
+    for asked in (
+        inside,
+        "/_files/",
+        "/_files/pending/",
+        "/_files/../_files" + inside.removeprefix("/_files"),
+    ):
         check(front.get(asked), 404, -3004)
     stolen = front.get(f"{PATH}?q=x", X_Accel_Redirect=inside)
     assert stolen.json()["data"]["items"] == []
 
 
-def test_a_vendors_answer_cannot_have_nginx_send_files(front: Front, vendor: Wire, path: str, data: bytes) -> None:
+def test_a_vendors_answer_cannot_have_nginx_send_files(
+    front: Front, vendor: Wire, path: str, data: bytes
+) -> None:
     inside = front.live.get(path).headers["X-Accel-Redirect"]
     vendor.answers.append(
-        raw_answer(b"the vendor's", "200 OK", f"X-Accel-Redirect: {inside}", "X-Sendfile: /etc/passwd")
+        raw_answer(
+            b"the vendor's", "200 OK", f"X-Accel-Redirect: {inside}", "X-Sendfile: /etc/passwd"
+        )
     )
     answer = front.get("/api/v1/proxy/vendor/x")
 
@@ -207,14 +240,22 @@ def test_an_upload_is_streamed_through_and_one_that_is_cut_off_leaves_nothing(fr
     )  # fmt: skip
     with socket.create_connection(("127.0.0.1", front.nginx.port)) as client:
         client.sendall("\r\n".join(lines).encode() + b"\r\n\r\n" + start + b"x" * 300_000)
-        wait_for(lambda: kept() == before + 2)  # nginx did not wait for the rest: the bytes and their marker are there
+        wait_for(
+            lambda: kept() == before + 2
+        )  # nginx did not wait for the rest: the bytes and their marker are there
     wait_for(lambda: kept() == before)
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_an_upload_over_the_limit_is_refused_by_postern_through_nginx(front: Front, chunked: bool) -> None:
+def test_an_upload_over_the_limit_is_refused_by_postern_through_nginx(
+    front: Front, chunked: bool
+) -> None:
     head = {"Content-Type": "multipart/form-data; boundary=XyZ"}
-    body = b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + bytes(LIMIT) + b"\r\n--XyZ--"
+    body = (
+        b'--XyZ\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        + bytes(LIMIT)
+        + b"\r\n--XyZ--"
+    )
     answer = front.send("POST", PATH, data=iter([body]) if chunked else body, headers=head)
 
     check(answer, 413, -3007)
@@ -252,7 +293,9 @@ def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front, name: 
 
 
 def test_an_etag_that_nginx_made_weak_still_guards_a_write(front: Front) -> None:
-    made = front.send("POST", "/api/v1/products", json={"name": "lamp", "price": "1", "description": "x" * 5000}).json()
+    made = front.send(
+        "POST", "/api/v1/products", json={"name": "lamp", "price": "1", "description": "x" * 5000}
+    ).json()
     path = f"/api/v1/products/{made['data']['id']}"
     read = front.get(path, Accept_Encoding="gzip")
     etag = read.headers["ETag"]
@@ -265,14 +308,19 @@ def test_an_etag_that_nginx_made_weak_still_guards_a_write(front: Front) -> None
     check(second, 412, -3009)
 
 
-def test_json_is_compressed_by_nginx_and_a_proxied_answer_is_left_as_it_came(front: Front, vendor: Wire) -> None:
+def test_json_is_compressed_by_nginx_and_a_proxied_answer_is_left_as_it_came(
+    front: Front, vendor: Wire
+) -> None:
     plain = b'{"name": "' + b"x" * 5000 + b'"}'
     vendor.answers.append(raw_answer(plain, "200 OK", "Content-Type: application/json"))
 
     own = front.get("/openapi.json", Accept_Encoding="gzip")
     proxied = front.get("/api/v1/proxy/vendor/x", Accept_Encoding="gzip")
 
-    assert (own.headers["Content-Encoding"], own.headers["Vary"]) == ("gzip", "Accept-Encoding, Origin")
+    assert (own.headers["Content-Encoding"], own.headers["Vary"]) == (
+        "gzip",
+        "Accept-Encoding, Origin",
+    )
     assert own.json()["openapi"]
     assert ("Content-Encoding" in proxied.headers, proxied.content) == (False, plain)
 
@@ -284,8 +332,12 @@ def test_a_vendors_address_becomes_nginxs_own_with_its_port(front: Front, vendor
 
 
 def test_the_caller_is_who_nginx_sees_and_not_who_it_says_it_is(front: Front) -> None:
-    another = http.client.HTTPConnection("127.0.0.1", front.nginx.port, timeout=30, source_address=("127.0.0.2", 0))
-    another.request("GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "forged-1"})
+    another = http.client.HTTPConnection(
+        "127.0.0.1", front.nginx.port, timeout=30, source_address=("127.0.0.2", 0)
+    )
+    another.request(
+        "GET", "/healthz", headers={"X-Forwarded-For": "203.0.113.9", "X-Request-ID": "forged-1"}
+    )
     another.getresponse().read()
     another.close()
 
@@ -297,10 +349,16 @@ def test_a_call_goes_through_and_its_id_reaches_the_vendor(front: Front, box: Sa
     answer = front.send("POST", "/api/v1/call/demo/create_item", json={"name": "tea"})
 
     assert (answer.status_code, answer.headers["X-Attempts"]) == (200, "1")
-    assert box.requests[-1].headers["x-request-id"] == answer.json()["request_id"] == answer.headers["X-Request-ID"]
+    assert (
+        box.requests[-1].headers["x-request-id"]
+        == answer.json()["request_id"]
+        == answer.headers["X-Request-ID"]
+    )
 
 
-def test_while_postern_is_away_nginx_says_so_in_the_one_shape(box: Sandbox, tmp_path: Path, front: Front) -> None:
+def test_while_postern_is_away_nginx_says_so_in_the_one_shape(
+    box: Sandbox, tmp_path: Path, front: Front
+) -> None:
     nginx = Nginx(tmp_path, 1, files=str(tmp_path)).start()  # nobody listens on port 1
     try:
         answer = requests.get(f"{nginx.url}/healthz", timeout=30)

@@ -38,5 +38,7 @@ def test_every_request_of_the_collection_passes_twice(live: Live, tmp_path: Path
 
     assert done.returncode == 0, done.stdout
     assert told["failures"] == []
-    asked = sum(len(folder["item"]) for folder in read(FOLDER / "postern.postman_collection.json")["item"])
+    asked = sum(
+        len(folder["item"]) for folder in read(FOLDER / "postern.postman_collection.json")["item"]
+    )
     assert told["stats"]["requests"] == {"total": 2 * asked, "pending": 0, "failed": 0}

@@ -19,7 +19,9 @@ from tests.e2e.nginx import Nginx, NginxError
 
 pytestmark = [
     WANTED,
-    pytest.mark.skipif(os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no"),
+    pytest.mark.skipif(
+        os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no"
+    ),
 ]
 CONF = """
 server {{
@@ -47,7 +49,9 @@ def root(live: Live, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL under which all of Postern is."""
     folder: Path = tmp_path_factory.mktemp("nginx")
     try:
-        nginx = Nginx(folder, conf=CONF.replace("{postern}", str(live.port)).replace("{{port}}", "{port}"))
+        nginx = Nginx(
+            folder, conf=CONF.replace("{postern}", str(live.port)).replace("{{port}}", "{port}")
+        )
     except NginxError as error:
         pytest.fail(str(error), pytrace=False)
     with ExitStack() as stack:
@@ -90,12 +94,16 @@ def test_swagger_ui_calls_under_a_prefix(page: Page, root: str, live: Live) -> N
 
     answer = page.locator(".live-responses-table .response").first
     expect(answer.locator(".response-col_status")).to_contain_text("200")
-    expect(page.locator(".request-url").first).to_contain_text(f"{root}/api/v1/call/wechat/send_msg")
+    expect(page.locator(".request-url").first).to_contain_text(
+        f"{root}/api/v1/call/wechat/send_msg"
+    )
 
 
 def test_redoc_shows_the_file_under_a_prefix(page: Page, root: str) -> None:
     page.goto(f"{root}/redoc")
-    expect(page.get_by_role("heading", name="Send a message to a follower").first).to_be_attached(timeout=30_000)
+    expect(page.get_by_role("heading", name="Send a message to a follower").first).to_be_attached(
+        timeout=30_000
+    )
 
 
 def test_an_app_signs_the_path_that_it_asks_for(live: Live, root: str) -> None:

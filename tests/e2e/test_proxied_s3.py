@@ -74,7 +74,9 @@ def test_an_object_is_stored_as_it_was_given(live: Live, s3: S3, service: str, s
 
 
 @pytest.mark.parametrize("service", PAYLOADS)
-def test_an_object_without_a_checksum_is_stored_as_it_was_given(live: Live, s3: S3, service: str) -> None:
+def test_an_object_without_a_checksum_is_stored_as_it_was_given(
+    live: Live, s3: S3, service: str
+) -> None:
     plain = client(live, service, request_checksum_calculation="when_required")
     plain.put_object(Bucket="b", Key="k", Body=b"hello", ContentEncoding="gzip")
     assert (s3.objects, s3.headers["content-encoding"]) == ({"/b/k": b"hello"}, "gzip")
@@ -83,19 +85,28 @@ def test_an_object_without_a_checksum_is_stored_as_it_was_given(live: Live, s3: 
 def chunked(content: bytes, size: int, trailers: bytes = b"") -> bytes:
     """As AWS's SDKs for Java and Go sign it."""
     pieces = [content[at : at + size] for at in range(0, len(content), size)]
-    framed = [b"%x;chunk-signature=%b\r\n%b\r\n" % (len(piece), b"f" * 64, piece) for piece in pieces]
+    framed = [
+        b"%x;chunk-signature=%b\r\n%b\r\n" % (len(piece), b"f" * 64, piece) for piece in pieces
+    ]
     return b"".join([*framed, EMPTY_CHUNK, trailers, b"\r\n"])
 
 
 def put(live: Live, service: str, body: Any, **headers: str) -> requests.Response:
-    sent = {"X-Postern-Token": live.token(), **{name.replace("_", "-"): text for name, text in headers.items()}}
-    url = f"{live.url}/api/v1/proxy/{service}/b/k?X-Amz-Signature=0&X-Amz-Credential=1&x-id=PutObject"
+    sent = {
+        "X-Postern-Token": live.token(),
+        **{name.replace("_", "-"): text for name, text in headers.items()},
+    }
+    url = (
+        f"{live.url}/api/v1/proxy/{service}/b/k?X-Amz-Signature=0&X-Amz-Credential=1&x-id=PutObject"
+    )
     return requests.put(url, data=body, headers=sent, timeout=20)
 
 
 @pytest.mark.parametrize("service", PAYLOADS)
 @pytest.mark.parametrize("size", [10, 200_000])
-def test_chunks_that_another_has_signed_are_taken_apart(live: Live, s3: S3, service: str, size: int) -> None:
+def test_chunks_that_another_has_signed_are_taken_apart(
+    live: Live, s3: S3, service: str, size: int
+) -> None:
     content = b"x" * size
     trailers = b"x-amz-checksum-crc32:AAAAAA==\n\r\nx-amz-trailer-signature:" + b"0" * 64 + b"\r\n"
     declared = {"X_Amz_Decoded_Content_Length": str(size), "Content_Encoding": "aws-chunked,gzip"}
@@ -108,7 +119,10 @@ def test_chunks_that_another_has_signed_are_taken_apart(live: Live, s3: S3, serv
         "X_Amz_Trailer": "x-amz-checksum-crc32",
     }
     said = put(live, service, chunked(content, 8192, trailers), **how)
-    assert (said.status_code, "BadDigest" in said.text) == (403, True)  # the checksum is still looked at
+    assert (said.status_code, "BadDigest" in said.text) == (
+        403,
+        True,
+    )  # the checksum is still looked at
 
 
 FRAMED = {"X_Amz_Content_SHA256": "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"}
@@ -137,7 +151,9 @@ def test_what_is_not_what_it_declares_is_refused_and_never_sent(
 
 def test_a_body_that_is_not_the_one_its_sdk_has_hashed_is_refused(live: Live, s3: S3) -> None:
     assert put(live, "signed", b"hello", X_Amz_Content_SHA256="0" * 64).status_code == 400
-    assert put(live, "unsigned", b"hello", X_Amz_Content_SHA256="0" * 64).status_code == 403  # S3 says so itself
+    assert (
+        put(live, "unsigned", b"hello", X_Amz_Content_SHA256="0" * 64).status_code == 403
+    )  # S3 says so itself
     assert s3.objects == {}
 
 

@@ -45,7 +45,9 @@ def first(second: Vendor) -> Iterator[Vendor]:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, first: Vendor, second: Vendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, first: Vendor, second: Vendor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     catalog = catalog_for(box, SERVICES.format(first=first.url, second=second.url))
     service = Live(tmp_path_factory.mktemp("sdks"), catalog, TRUSTED_PROXIES="1")
     try:
@@ -91,16 +93,22 @@ def test_openai_follows_a_redirect_without_leaving_the_gate(live: Live, first: V
     assert not [heard for heard in first.heard if "x-postern-token" in heard.headers]
 
 
-def test_a_token_given_as_the_sdks_key_does_not_go_where_a_vendor_leads_to(live: Live, second: Vendor) -> None:
+def test_a_token_given_as_the_sdks_key_does_not_go_where_a_vendor_leads_to(
+    live: Live, second: Vendor
+) -> None:
     assert chat(openai(live, "first/away", api_key=live.token(), default_headers={})) == "hello"
     assert [heard.path for heard in second.heard] == ["/v1/moved/completions"]
     assert live.token() not in str(second.heard)
 
 
 @npm.WANTED
-def test_octokit_pages_through_a_list_without_leaving_the_gate(live: Live, first: Vendor, tmp_path: Path) -> None:
+def test_octokit_pages_through_a_list_without_leaving_the_gate(
+    live: Live, first: Vendor, tmp_path: Path
+) -> None:
     script = tmp_path / "paginate.mjs"
-    script.write_text(PAGINATE.format(module=npm.module("@octokit/rest").as_posix()), encoding="utf-8")
+    script.write_text(
+        PAGINATE.format(module=npm.module("@octokit/rest").as_posix()), encoding="utf-8"
+    )
     command = ["node", str(script), gate(live, "first"), live.token()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
@@ -119,23 +127,38 @@ def test_a_sessions_cookies_go_back_to_their_own_vendor_and_to_no_other(
     assert session.get(f"{live.url}/api/proxy/first/me", timeout=10).json() == {"cookie": ""}
 
 
-def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(live: Live, session: requests.Session) -> None:
-    seen = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "api.example:8443", "X-Forwarded-Prefix": "/postern"}
+def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
+    live: Live, session: requests.Session
+) -> None:
+    seen = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "api.example:8443",
+        "X-Forwarded-Prefix": "/postern",
+    }
     url = f"{gate(live, 'first')}/models"
     answer = session.get(url, headers=seen, allow_redirects=False, timeout=10)
-    assert answer.headers["Location"] == "https://api.example:8443/postern/api/v1/proxy/first/catalog/models"
-    answer = session.get(f"{gate(live, 'first')}/login", headers=seen, allow_redirects=False, timeout=10)
+    assert (
+        answer.headers["Location"]
+        == "https://api.example:8443/postern/api/v1/proxy/first/catalog/models"
+    )
+    answer = session.get(
+        f"{gate(live, 'first')}/login", headers=seen, allow_redirects=False, timeout=10
+    )
     assert answer.headers["Location"] == "/postern/api/v1/proxy/first/me"
     assert "Path=/postern/api/v1/proxy/first" in answer.headers["Set-Cookie"]
 
 
-def test_nothing_is_rewritten_where_the_catalog_says_so(live: Live, session: requests.Session, first: Vendor) -> None:
+def test_nothing_is_rewritten_where_the_catalog_says_so(
+    live: Live, session: requests.Session, first: Vendor
+) -> None:
     answer = session.get(f"{gate(live, 'asis')}/login", allow_redirects=False, timeout=10)
     assert answer.headers["Location"] == "/v1/me"
     assert answer.headers["Set-Cookie"] == "a=1; Domain=127.0.0.1; Path=/; HttpOnly, b=2"
 
 
-def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(live: Live, first: Vendor) -> None:
+def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(
+    live: Live, first: Vendor
+) -> None:
     with pytest.raises(APIStatusError) as failed:
         chat(openai(live, "hasty/slow"))
     assert failed.value.status_code == 504
@@ -143,6 +166,8 @@ def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(live: Live, f
     assert len(first.heard) == 1
 
 
-def test_what_may_be_sent_again_is_not_told_otherwise(live: Live, session: requests.Session) -> None:
+def test_what_may_be_sent_again_is_not_told_otherwise(
+    live: Live, session: requests.Session
+) -> None:
     answer = session.get(f"{gate(live, 'hasty')}/slow/chat/completions", timeout=30)
     assert (answer.status_code, "X-Should-Retry" in answer.headers) == (504, False)

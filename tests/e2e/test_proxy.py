@@ -49,10 +49,14 @@ def wire() -> Iterator[Wire]:
 
 
 @pytest.fixture(scope="module", params=WORKERS)
-def live(request: Any, box: Sandbox, wire: Wire, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    request: Any, box: Sandbox, wire: Wire, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("proxy")
     catalog = catalog_for(box, SERVICES.format(url=box.url, wire=wire.url))
-    service = Live(folder, catalog, gunicorn=WORKERS[request.param], CORS_ORIGINS="https://tools.example")
+    service = Live(
+        folder, catalog, gunicorn=WORKERS[request.param], CORS_ORIGINS="https://tools.example"
+    )
     try:
         yield service.start()
     finally:
@@ -67,7 +71,10 @@ def _fresh(box: Sandbox) -> None:
 def ask(live: Live, verb: str, path: str, body: bytes | None = None, **headers: str) -> Said:
     """One request, byte for byte as written; by X-Postern-Token."""
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=20)
-    headers = {"X-Postern-Token": live.token(), **{name.replace("_", "-"): text for name, text in headers.items()}}
+    headers = {
+        "X-Postern-Token": live.token(),
+        **{name.replace("_", "-"): text for name, text in headers.items()},
+    }
     connection.request(verb, f"/api/v1/proxy{path}", body, headers)
     said = connection.getresponse()
     result = said.status, said.getheaders(), said.read()
@@ -93,12 +100,16 @@ def test_verb_path_query_and_body_pass_as_they_are(live: Live, box: Sandbox, ver
 
 
 @pytest.mark.parametrize("target", ["/anything?", "/anything??", "/anything?&", "/anything"])
-def test_a_question_mark_passes_even_where_nothing_follows_it(live: Live, box: Sandbox, target: str) -> None:
+def test_a_question_mark_passes_even_where_nothing_follows_it(
+    live: Live, box: Sandbox, target: str
+) -> None:
     ask(live, "GET", f"/some/v1{target}")
     assert box.requests[-1].target == f"/v1{target}"
 
 
-def test_trace_is_refused_as_its_answer_would_repeat_our_credential(live: Live, box: Sandbox) -> None:
+def test_trace_is_refused_as_its_answer_would_repeat_our_credential(
+    live: Live, box: Sandbox
+) -> None:
     said = ask(live, "TRACE", "/basic/anything")
     assert (said[0], dict(said[1])["X-Postern-Error"]) == (405, "method_not_allowed")
     assert box.requests == []
@@ -121,17 +132,24 @@ def test_headers_pass_less_hop_by_hop_ones_and_our_proof(live: Live, box: Sandbo
 
 
 @pytest.mark.parametrize("body", [b"abc", b"a" * 60_000])
-def test_a_body_that_breaks_off_is_no_whole_one_for_the_service(live: Live, box: Sandbox, body: bytes) -> None:
+def test_a_body_that_breaks_off_is_no_whole_one_for_the_service(
+    live: Live, box: Sandbox, body: bytes
+) -> None:
     head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
         client.sendall(f"{head}Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
-    assert answer.startswith(b"HTTP/1.1 400 ") and json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == -3001
+    assert (
+        answer.startswith(b"HTTP/1.1 400 ")
+        and json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == -3001
+    )
     assert box.requests == []
 
 
-def test_an_upload_that_says_it_is_too_large_never_reaches_the_service(live: Live, box: Sandbox) -> None:
+def test_an_upload_that_says_it_is_too_large_never_reaches_the_service(
+    live: Live, box: Sandbox
+) -> None:
     head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
     with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
         client.sendall(f"{head}Content-Length: {65 * 1024 * 1024}\r\n\r\n".encode())
@@ -141,7 +159,9 @@ def test_an_upload_that_says_it_is_too_large_never_reaches_the_service(live: Liv
     assert box.requests == []
 
 
-def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key(live: Live) -> None:
+def test_an_address_that_the_service_sends_callers_to_does_not_tell_them_our_key(
+    live: Live,
+) -> None:
     status, headers, _ = ask(live, "GET", "/rest/redirect?to=/next%3Fkey=the-vendors-key")
     assert (status, dict(headers)["Location"]) == (302, "/api/v1/proxy/rest/next?key=****")
 
@@ -154,12 +174,17 @@ def test_the_token_that_was_the_proof_does_not_go_on(live: Live) -> None:
 def test_the_proof_does_not_go_on_as_the_sdks_key_either(live: Live) -> None:
     assert (
         "authorization"
-        not in echo(ask(live, "GET", "/rest/anything", Authorization=f"Bearer {live.token()}"))["headers"]
+        not in echo(ask(live, "GET", "/rest/anything", Authorization=f"Bearer {live.token()}"))[
+            "headers"
+        ]
     )
 
 
 def test_the_services_credential_takes_the_place_of_the_sdks_own(live: Live) -> None:
-    assert echo(ask(live, "GET", "/basic/basic", Authorization="Bearer of-the-sdk"))["authenticated"] is True
+    assert (
+        echo(ask(live, "GET", "/basic/basic", Authorization="Bearer of-the-sdk"))["authenticated"]
+        is True
+    )
 
 
 def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> None:
@@ -169,7 +194,9 @@ def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> 
         b"RateLimit-Limit: 9\r\nDate: Wed, 01 Jan 2020 00:00:00 GMT\r\nServer: vendor\r\nLocation: relative\r\n"
         b"Connection: X-Hop, close\r\nX-Hop: 1\r\nContent-Length: 5\r\n\r\n\x1f\x8b\x00ab"
     )
-    status, headers, body = ask(live, "GET", "/wire/x", Origin="https://tools.example", Accept_Encoding="gzip")
+    status, headers, body = ask(
+        live, "GET", "/wire/x", Origin="https://tools.example", Accept_Encoding="gzip"
+    )
     assert (status, body) == (203, b"\x1f\x8b\x00ab")
     said = [(name, text) for name, text in headers if name not in ("Connection", "Server", "Date")]
     assert sorted(said) == [
@@ -185,12 +212,23 @@ def test_status_headers_and_body_come_back_untouched(live: Live, wire: Wire) -> 
 def heard(live: Live, wire: Wire, service: str, *lines: str) -> list[str]:
     """The header lines that arrive of these, whose names begin with X or are proofs."""
     wire.answers.append(answer())
-    head = [f"GET /api/v1/proxy/{service}/x HTTP/1.1", "Host: x", f"X-Postern-Token: {live.token()}", *lines, "", ""]
+    head = [
+        f"GET /api/v1/proxy/{service}/x HTTP/1.1",
+        "Host: x",
+        f"X-Postern-Token: {live.token()}",
+        *lines,
+        "",
+        "",
+    ]
     with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
         client.sendall("\r\n".join(head).encode("latin-1"))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     told = wire.heard[-1].decode("latin-1").split("\r\n")
-    return [line for line in told if line.startswith(("X", "x", "Auth", "Cookie")) and "equest-I" not in line]
+    return [
+        line
+        for line in told
+        if line.startswith(("X", "x", "Auth", "Cookie")) and "equest-I" not in line
+    ]
 
 
 def test_header_lines_pass_as_they_were_written(live: Live, wire: Wire) -> None:
@@ -203,26 +241,42 @@ def test_header_lines_pass_as_they_were_written(live: Live, wire: Wire) -> None:
         ]  # RFC 6265, 5.4: one line
 
 
-def test_no_line_takes_the_place_of_our_credential_or_of_the_framing(live: Live, wire: Wire) -> None:
-    lines = ["X-Key: theirs", "X-Key: again", "Transfer_Encoding: chunked", "Content_Length: 5", "X_Postern_Token: t"]
+def test_no_line_takes_the_place_of_our_credential_or_of_the_framing(
+    live: Live, wire: Wire
+) -> None:
+    lines = [
+        "X-Key: theirs",
+        "X-Key: again",
+        "Transfer_Encoding: chunked",
+        "Content_Length: 5",
+        "X_Postern_Token: t",
+    ]
     assert heard(live, wire, "keyed", *lines) == ["X-Key: the-vendors-key"]
     assert b"ransfer_" not in wire.heard[-1] and b"ontent_" not in wire.heard[-1]
 
 
-@pytest.mark.parametrize("status", ["200 Fine", "299 ", "404 Nicht gefunden: é", "500 Out to lunch"])
+@pytest.mark.parametrize(
+    "status", ["200 Fine", "299 ", "404 Nicht gefunden: é", "500 Out to lunch"]
+)
 def test_the_reason_phrase_passes_as_it_came(live: Live, wire: Wire, status: str) -> None:
     wire.answers.append(answer(b"hi", status))
-    head = f"GET /api/v1/proxy/wire/x HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n\r\n"
+    head = (
+        f"GET /api/v1/proxy/wire/x HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n\r\n"
+    )
     with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
         client.sendall(head.encode())
         assert client.recv(65536).startswith(f"HTTP/1.1 {status}\r\n".encode("latin-1"))
 
 
 def test_a_vendor_cannot_speak_for_us(live: Live, wire: Wire) -> None:
-    wire.answers.append(answer(b"hi", "403 No", "X-Postern-Error: forbidden", "X-Accel-Redirect: /_files/x"))
+    wire.answers.append(
+        answer(b"hi", "403 No", "X-Postern-Error: forbidden", "X-Accel-Redirect: /_files/x")
+    )
     status, headers, body = ask(live, "GET", "/wire/x")
     assert (status, body, "X-Postern-Error" in dict(headers)) == (403, b"hi", False)
-    assert dict(headers)["X-Accel-Redirect"] == "/_files/x"  # nobody is in front of us who would obey
+    assert (
+        dict(headers)["X-Accel-Redirect"] == "/_files/x"
+    )  # nobody is in front of us who would obey
 
 
 def test_an_answer_that_has_no_body_is_no_hang_up(live: Live) -> None:
@@ -246,7 +300,10 @@ def test_redirects_conditions_ranges_and_head_are_the_vendors(live: Live) -> Non
 @pytest.mark.parametrize("status", [400, 401, 404, 409, 418, 429, 500, 503])
 def test_a_vendors_error_is_the_vendors_own(live: Live, status: int) -> None:
     said = ask(live, "GET", f"/rest/fault/status={status}/anything")
-    assert (said[0], json.loads(said[2])) == (status, {"error": f"postern-sandbox was asked for {status}"})
+    assert (said[0], json.loads(said[2])) == (
+        status,
+        {"error": f"postern-sandbox was asked for {status}"},
+    )
     assert "x-postern-error" not in {name.lower() for name, _ in said[1]}
 
 
@@ -276,7 +333,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("path", "status", "kind"), REFUSED)
-def test_our_own_refusals_keep_the_envelope_and_say_so(live: Live, path: str, status: int, kind: str) -> None:
+def test_our_own_refusals_keep_the_envelope_and_say_so(
+    live: Live, path: str, status: int, kind: str
+) -> None:
     said = ask(live, "GET", path)
     assert (said[0], dict(said[1]).get("X-Postern-Error")) == (status, kind)
     assert json.loads(said[2])["error"]["type"] == kind
@@ -301,17 +360,25 @@ def test_a_listed_path_is_open(live: Live) -> None:
 
 
 def test_services_tell_which_paths_may_be_proxied(live: Live) -> None:
-    told = {each["name"]: each["proxy"] for each in live.get("/api/v1/services").json()["data"]["items"]}
+    told = {
+        each["name"]: each["proxy"] for each in live.get("/api/v1/services").json()["data"]["items"]
+    }
     assert (told["rest"], told["some"]) == (["/*"], ["/v1/*", "/items"])
 
 
 def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live: Live) -> None:
-    secret = re.search(r"[\w-]{43}", live.flask("app", "create", "sdk", "--allow", "rest").stdout)[0]
+    secret = re.search(r"[\w-]{43}", live.flask("app", "create", "sdk", "--allow", "rest").stdout)[
+        0
+    ]
     url = f"{live.url}/api/v1/proxy"
-    said = requests.post(f"{url}/rest/anything?x=1", data=b"hello", auth=PosternAuth("sdk", secret), timeout=10)
+    said = requests.post(
+        f"{url}/rest/anything?x=1", data=b"hello", auth=PosternAuth("sdk", secret), timeout=10
+    )
     assert (said.status_code, said.json()["body"]) == (200, "hello")
     assert not [
-        name for name in said.json()["headers"] if name in ("x-app-id", "x-nonce", "x-signature", "x-timestamp")
+        name
+        for name in said.json()["headers"]
+        if name in ("x-app-id", "x-nonce", "x-signature", "x-timestamp")
     ]
     said = requests.get(f"{url}/some/items", auth=PosternAuth("sdk", secret), timeout=10)
     assert (said.status_code, said.headers["X-Postern-Error"]) == (403, "forbidden")
@@ -336,7 +403,9 @@ def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sa
     assert "expect" not in box.requests[-1].headers
 
 
-def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(live: Live, box: Sandbox) -> None:
+def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(
+    live: Live, box: Sandbox
+) -> None:
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
         sock.sendall(
             f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
@@ -369,7 +438,9 @@ def test_the_openai_sdk_works_by_changing_its_base_url(live: Live) -> None:
     from openai import OpenAI
 
     client = OpenAI(
-        api_key="unused", base_url=f"{live.url}/api/v1/proxy/llm/v1", default_headers={"X-Postern-Token": live.token()}
+        api_key="unused",
+        base_url=f"{live.url}/api/v1/proxy/llm/v1",
+        default_headers={"X-Postern-Token": live.token()},
     )
     messages = [{"role": "user", "content": "one two"}]
     whole = client.chat.completions.create(model="echo", messages=messages)
@@ -380,9 +451,15 @@ def test_the_openai_sdk_works_by_changing_its_base_url(live: Live) -> None:
 
 def test_the_sdks_trace_goes_on_as_ours(live: Live, box: Sandbox) -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    heard = echo(ask(live, "GET", "/rest/anything", traceparent=f"00-{trace}-00f067aa0ba902b7-01", tracestate="a=1"))[
-        "headers"
-    ]
+    heard = echo(
+        ask(
+            live,
+            "GET",
+            "/rest/anything",
+            traceparent=f"00-{trace}-00f067aa0ba902b7-01",
+            tracestate="a=1",
+        )
+    )["headers"]
     version, trace_id, span_id, _ = heard["traceparent"].split("-")
     assert (version, trace_id, heard["tracestate"]) == ("00", trace, "a=1")
     assert span_id != "00f067aa0ba902b7"

@@ -18,7 +18,9 @@ def test_readmes_commands_give_readmes_answers(tmp_path, database) -> None:
         live = Live(tmp_path, catalog_for(box), **database()).start()
         try:
             live.flask("user", "create", "admin", "--role", "admin", "--password", PASSWORD)
-            secret = re.search(r"[\w-]{43}", live.flask("app", "create", "shop", "--allow", "wechat.*").stdout)[0]
+            secret = re.search(
+                r"[\w-]{43}", live.flask("app", "create", "shop", "--allow", "wechat.*").stdout
+            )[0]
             steps = _steps((ROOT / "README.md").read_text(encoding="utf-8"))
             answers = _typed([command for command, _ in steps], live, secret)
         finally:
@@ -54,7 +56,13 @@ def _typed(commands: list[str], live: Live, secret: str) -> list[str]:
     ]
     script = "".join(f"{command}\necho\necho '{MARK}'\n" for command in filled)
     done = subprocess.run(
-        ["bash", "-e"], input=script, capture_output=True, text=True, timeout=60, env=live.env, check=False
+        ["bash", "-e"],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=live.env,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return [each.strip().replace("\r", "") for each in done.stdout.split(MARK)][: len(commands)]
@@ -72,7 +80,10 @@ def _alike(expected: Any, actual: Any) -> bool:
         return (
             isinstance(actual, dict)
             and expected.keys() == actual.keys()
-            and all(key in ("timestamp", "elapsed_ms") or _alike(expected[key], actual[key]) for key in expected)
+            and all(
+                key in ("timestamp", "elapsed_ms") or _alike(expected[key], actual[key])
+                for key in expected
+            )
         )
     if isinstance(expected, list):
         return len(expected) == len(actual) and all(map(_alike, expected, actual))

@@ -63,18 +63,27 @@ def box() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def start(request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Live]]:
+def start(
+    request: pytest.FixtureRequest, box: Sandbox, tmp_path: Path
+) -> Iterator[Callable[..., Live]]:
     made: list[Live] = []
 
     def make(workers: int = 1, **settings: str) -> Live:
         if workers > 1:
-            settings |= {"WEB_CONCURRENCY": str(workers), "REDIS_URL": request.getfixturevalue("redis_url")}
+            settings |= {
+                "WEB_CONCURRENCY": str(workers),
+                "REDIS_URL": request.getfixturevalue("redis_url"),
+            }
         settings = {"DEFAULT_RATE_LIMIT": "1000000/minute", **settings}
         live = Live(tmp_path, CATALOG.format(url=box.url, number=0), **settings)
-        live.session.headers["Connection"] = "close"  # an idle connection would hold up the end of a worker
+        live.session.headers["Connection"] = (
+            "close"  # an idle connection would hold up the end of a worker
+        )
         made.append(live)
         live.start()
-        wait_for(lambda: live.log.count('"event":"catalog"') >= workers)  # one that still starts may miss a change
+        wait_for(
+            lambda: live.log.count('"event":"catalog"') >= workers
+        )  # one that still starts may miss a change
         return live
 
     yield make
@@ -112,7 +121,12 @@ def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the
     start: Callable[..., Live], box: Sandbox
 ) -> None:
     """Of what is written ten times a second the watcher takes about one a second; one in ten is broken."""
-    live, over, seen, failures = start(), threading.Event(), list[tuple[str, str]](), list[BaseException]()
+    live, over, seen, failures = (
+        start(),
+        threading.Event(),
+        list[tuple[str, str]](),
+        list[BaseException](),
+    )
 
     def call() -> None:
         try:
@@ -143,7 +157,9 @@ def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the
     assert len(versions) >= SECONDS / 3
 
 
-def test_four_workers_take_a_change_within_two_seconds(start: Callable[..., Live], box: Sandbox) -> None:
+def test_four_workers_take_a_change_within_two_seconds(
+    start: Callable[..., Live], box: Sandbox
+) -> None:
     live = start(workers=4)
     for number in (1, 2):
         put(live, CATALOG.format(url=box.url, number=number))
@@ -182,7 +198,9 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         assert catalog_state(live) == "ok"
         began = time.monotonic()
         live.stop()
-        assert time.monotonic() - began < 6, "a question that the source holds back must not hold up the end"
+        assert time.monotonic() - began < 6, (
+            "a question that the source holds back must not hold up the end"
+        )
 
 
 def succeeded(live: Live, how: signal.Signals) -> int:
@@ -212,13 +230,17 @@ def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_work
     assert [live.call(f"s.{name}").json()["code"] for name in "mn"] == [0, 0]
     assert taken(live, 1, 1)
     assert "postern_catalog_ok 0.0" in live.get("/metrics").text
-    wait_for(lambda: 'postern_catalog_reloads_total{outcome="refused"} 2.0' in live.get("/metrics").text)
+    wait_for(
+        lambda: 'postern_catalog_reloads_total{outcome="refused"} 2.0' in live.get("/metrics").text
+    )
     put(live, CATALOG.format(url=box.url, number=3))
     wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN + MARGIN)
     assert catalog_state(live) == "ok"
 
 
-def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(start: Callable[..., Live], box: Sandbox) -> None:
+def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
+    start: Callable[..., Live], box: Sandbox
+) -> None:
     live = start()
     live.stop()
     put(live, BROKEN.format(url=box.url, number=1) + "    o: {}\n")
@@ -234,12 +256,16 @@ def test_without_a_catalog_the_start_stops_with_its_reason(tmp_path: Path) -> No
     live = Live(tmp_path, "", CATALOG="consul://127.0.0.1:9/k?token=t-42-secret")
     with pytest.raises(AssertionError):
         live.restart()
-    assert re.search(r"Postern does not start:\nconsul://127\.0\.0\.1:9/k: consul cannot be asked", live.log)
+    assert re.search(
+        r"Postern does not start:\nconsul://127\.0\.0\.1:9/k: consul cannot be asked", live.log
+    )
     assert "Traceback" not in live.log
     assert "t-42-secret" not in live.log
 
 
-def test_a_catalog_that_becomes_a_fifo_holds_up_nobody(start: Callable[..., Live], box: Sandbox) -> None:
+def test_a_catalog_that_becomes_a_fifo_holds_up_nobody(
+    start: Callable[..., Live], box: Sandbox
+) -> None:
     live = start()
     live.catalog_file.unlink()
     os.mkfifo(live.catalog_file)

@@ -24,7 +24,9 @@ CALLERS = 10
 REQUESTS_PER_SECOND = 100
 ANSWERS_BETWEEN_RESTARTS = 100
 
-pytestmark = pytest.mark.skipif(os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no")
+pytestmark = pytest.mark.skipif(
+    os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no"
+)
 
 
 class Callers:
@@ -35,7 +37,9 @@ class Callers:
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}"}
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(number,)) for number in range(CALLERS)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(number,)) for number in range(CALLERS)
+        ]
 
     def __enter__(self) -> Callers:
         for thread in self._threads:
@@ -72,11 +76,17 @@ class Callers:
 
 
 @pytest.fixture
-def instances(box: Sandbox, database: Callable[..., dict[str, str]], tmp_path: Path) -> Iterator[list[Live]]:
+def instances(
+    box: Sandbox, database: Callable[..., dict[str, str]], tmp_path: Path
+) -> Iterator[list[Live]]:
     with ExitStack() as stack:
         redis = RedisServer(tmp_path).start()
         stack.callback(redis.kill)
-        shared: dict[str, Any] = {**database("postgresql"), "REDIS_URL": redis.url, "TRUSTED_PROXIES": "1"}
+        shared: dict[str, Any] = {
+            **database("postgresql"),
+            "REDIS_URL": redis.url,
+            "TRUSTED_PROXIES": "1",
+        }
         started = []
         for name in ("one", "two"):
             (tmp_path / name).mkdir()
@@ -86,9 +96,13 @@ def instances(box: Sandbox, database: Callable[..., dict[str, str]], tmp_path: P
         yield started
 
 
-def test_nobody_notices_that_one_instance_after_the_other_is_restarted(instances: list[Live], tmp_path: Path) -> None:
+def test_nobody_notices_that_one_instance_after_the_other_is_restarted(
+    instances: list[Live], tmp_path: Path
+) -> None:
     (tmp_path / "nginx").mkdir()
-    nginx = Nginx(tmp_path / "nginx", *(live.port for live in instances), files=str(tmp_path)).start()
+    nginx = Nginx(
+        tmp_path / "nginx", *(live.port for live in instances), files=str(tmp_path)
+    ).start()
     try:
         with Callers(nginx.url, instances[0].token()) as callers:
             for live in instances:

@@ -31,12 +31,16 @@ def test_no_secret_is_in_logs_answers_or_exception_text(box: Sandbox, database, 
         app_secret = re.search(r"[\w-]{43}", made)[0]
         login = live.login()
         bearer = {"Authorization": f"Bearer {login['access_token']}"}
-        said = [str(each.headers) + each.text for each in _everything(live, box, bearer, app_secret)]
+        said = [
+            str(each.headers) + each.text for each in _everything(live, box, bearer, app_secret)
+        ]
         wait_for(lambda: '"path":"/last"' in live.log)
     finally:
         live.stop()
 
-    vendor_tokens = {token for request in box.requests for token in request.query.get("access_token", [])}
+    vendor_tokens = {
+        token for request in box.requests for token in request.query.get("access_token", [])
+    }
     secrets = {
         "sandbox-secret", "sandbox-key", "wrong-secret-123", "basic-password-123", "bearer-token-123", TEXT, PASSWORD,
         "a wrong password", app_secret, login["access_token"], login["refresh_token"],
@@ -77,9 +81,15 @@ def _everything(live: Live, box: Sandbox, bearer: dict[str, str], app_secret: st
     yield live.call("bearer.get", {}, headers=bearer)
     yield live.call("wechat.send_msg", message, auth=PosternAuth("shop", app_secret))
     yield live.call("wechat.send_msg", message, auth=PosternAuth("shop", app_secret[::-1]))
-    yield live.session.post(live.url + "/api/v1/login", json={"username": "ann", "password": "a wrong password"})
-    yield live.session.get(live.url + "/api/v1/services", params={"token": bearer["Authorization"][7:]})
-    yield live.session.post(live.url + "/api/v1/token/refresh", json={"refresh_token": bearer["Authorization"][7:]})
+    yield live.session.post(
+        live.url + "/api/v1/login", json={"username": "ann", "password": "a wrong password"}
+    )
+    yield live.session.get(
+        live.url + "/api/v1/services", params={"token": bearer["Authorization"][7:]}
+    )
+    yield live.session.post(
+        live.url + "/api/v1/token/refresh", json={"refresh_token": bearer["Authorization"][7:]}
+    )
     yield live.post("/api/v1/logout", headers=bearer)
     yield live.get("/last", headers=bearer)
 

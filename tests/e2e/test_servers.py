@@ -23,7 +23,11 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
 
             def echo(number: int) -> object:
                 live.call("wechat.send_msg", {"touser": f"o{number}", "text": "hi"})
-                made = live.call("demo.create_item", {"name": f"item {number}"}, headers={"X-Request-ID": f"r{number}"})
+                made = live.call(
+                    "demo.create_item",
+                    {"name": f"item {number}"},
+                    headers={"X-Request-ID": f"r{number}"},
+                )
                 return number, made.json()["data"]["name"], made.json()["request_id"]
 
             with ThreadPoolExecutor(24) as pool:
@@ -34,12 +38,18 @@ def test_callers_at_once_get_their_own_answers_and_share_one_token(
         assert token
         assert answers == [(number, f"item {number}", f"r{number}") for number in range(96)]
         assert box.tokens_issued == 1
-        sent = [json.loads(each.body)["touser"] for each in box.requests if each.path == "/cgi-bin/message/send"]
+        sent = [
+            json.loads(each.body)["touser"]
+            for each in box.requests
+            if each.path == "/cgi-bin/message/send"
+        ]
         assert sorted(sent) == sorted(f"o{number}" for number in range(96))
         assert box.connections < 96, "connections are kept and used again"
 
 
-def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent_connection(tmp_path) -> None:
+def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent_connection(
+    tmp_path,
+) -> None:
     with Sandbox() as box:
         live = Live(tmp_path, catalog_for(box)).start()
         try:
@@ -47,7 +57,12 @@ def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent
             proof = {"Authorization": f"Bearer {live.token()}"}
             box.fault("/items", "delay=2")
             with ThreadPoolExecutor(1) as pool:
-                slow = pool.submit(requests.get, f"{live.url}/api/v1/call/demo/list_items", headers=proof, timeout=20)
+                slow = pool.submit(
+                    requests.get,
+                    f"{live.url}/api/v1/call/demo/list_items",
+                    headers=proof,
+                    timeout=20,
+                )
                 wait_for(lambda: any(each.path == "/items" for each in box.requests))
                 live.process.terminate()
                 assert slow.result().status_code == 200

@@ -35,7 +35,11 @@ class Shared(Live):
 
     def __init__(self, folder: Path, catalog: str, redis: RedisServer, **settings: str) -> None:
         self.redis = redis
-        more = {"REDIS_URL": redis.url, "WEB_CONCURRENCY": str(WORKERS), "DEFAULT_RATE_LIMIT": "1000000/minute"}
+        more = {
+            "REDIS_URL": redis.url,
+            "WEB_CONCURRENCY": str(WORKERS),
+            "DEFAULT_RATE_LIMIT": "1000000/minute",
+        }
         super().__init__(folder, catalog, **{**more, **settings})
 
     def start(self) -> Shared:
@@ -143,7 +147,9 @@ class Load:
             each.result()
         self._pool.shutdown()
 
-    def during(self, phase: str, act: Callable[[], object] = lambda: None, seconds: float = PHASE) -> None:
+    def during(
+        self, phase: str, act: Callable[[], object] = lambda: None, seconds: float = PHASE
+    ) -> None:
         """Let them work on, from just before ``act``."""
         self.phase = phase
         act()
@@ -151,7 +157,13 @@ class Load:
         self.phase = "between"
 
     def statuses(self, *phases: str, kind: str = "") -> set[int]:
-        return {each for phase in phases for name, seen in self.seen[phase].items() if kind in name for each in seen}
+        return {
+            each
+            for phase in phases
+            for name, seen in self.seen[phase].items()
+            if kind in name
+            for each in seen
+        }
 
     def refused(self, phase: str) -> float:
         """The share of it."""
@@ -161,7 +173,9 @@ class Load:
     def told(self) -> str:
         lines = []
         for phase, kinds in self.seen.items():
-            counts = ", ".join(f"{kind} {dict(sorted(seen.items()))}" for kind, seen in sorted(kinds.items()))
+            counts = ", ".join(
+                f"{kind} {dict(sorted(seen.items()))}" for kind, seen in sorted(kinds.items())
+            )
             lines.append(f"{phase:10} longest {self.longest[phase]:.3f} s  {counts}")
         return "\n".join(lines)
 
@@ -176,7 +190,9 @@ class Load:
             while not self._stop.is_set():
                 for kind, path, proof in kinds:
                     phase, began = self.phase, time.monotonic()
-                    status = session.get(f"{self._shared.url}/api/v1{path}", timeout=30, **proof).status_code
+                    status = session.get(
+                        f"{self._shared.url}/api/v1{path}", timeout=30, **proof
+                    ).status_code
                     if phase != self.phase:
                         phase = "between"  # it began in one phase and ended in another
                     self.seen.setdefault(phase, {}).setdefault(kind, Counter())[status] += 1

@@ -28,7 +28,9 @@ DRIP = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/jso
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("slow")
     with Sandbox() as box:
-        service = Live(folder, catalog_for(box), gunicorn=("--worker-connections", str(CONNECTIONS)))
+        service = Live(
+            folder, catalog_for(box), gunicorn=("--worker-connections", str(CONNECTIONS))
+        )
         try:
             yield service.start()
         finally:
@@ -86,7 +88,9 @@ def connected(live: Live, begin: bytes) -> socket.socket:
     [(DRIP, b" "), (b"GET /healthz HTTP/1.1\r\nX", b"x"), (b"", b""), (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"")],
     ids=["bodies", "heads", "silent", "idle"],
 )  # fmt: skip
-def test_more_slow_connections_than_the_worker_takes_stop_no_real_caller(live: Live, begin: bytes, drip: bytes) -> None:
+def test_more_slow_connections_than_the_worker_takes_stop_no_real_caller(
+    live: Live, begin: bytes, drip: bytes
+) -> None:
     proof = {"Authorization": f"Bearer {live.token()}"}
     with held(live, CONNECTIONS + 50, begin, drip):
         profile = f"{live.url}/api/v1/user/profile"
@@ -119,7 +123,9 @@ def answer_to(live: Live, begin: bytes, drip: bytes, times: int) -> bytes:
     ],
     ids=["dripping body", "silent body", "dripping head", "silent head"],
 )
-def test_a_strangers_request_has_a_time_limit(impatient: Live, begin: bytes, drip: bytes, why: str) -> None:
+def test_a_strangers_request_has_a_time_limit(
+    impatient: Live, begin: bytes, drip: bytes, why: str
+) -> None:
     answer = answer_to(impatient, begin, drip, 100)
     head, _, body = answer.partition(b"\r\n\r\n")
     told = json.loads(body)
@@ -146,7 +152,9 @@ def test_who_reads_nothing_of_a_large_answer_is_let_go(impatient: Live) -> None:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", impatient.port))
-        client.sendall(f"GET /api/v1/data?limit=100 HTTP/1.1\r\nHost: x\r\n{proof}\r\n\r\n".encode())
+        client.sendall(
+            f"GET /api/v1/data?limit=100 HTTP/1.1\r\nHost: x\r\n{proof}\r\n\r\n".encode()
+        )
         wait_for(lambda: connections(impatient) > before)
         wait_for(lambda: connections(impatient) <= before, 30)
 
@@ -163,15 +171,23 @@ def descriptors(live: Live) -> list[Path]:
 
 def connections(live: Live) -> int:
     """That the worker has open."""
-    return sum(str(link.readlink()).startswith("socket:") for link in descriptors(live) if link.is_symlink())
+    return sum(
+        str(link.readlink()).startswith("socket:")
+        for link in descriptors(live)
+        if link.is_symlink()
+    )
 
 
-def test_without_descriptors_it_says_so_once_neither_spins_nor_ends_and_goes_on_afterwards(live: Live) -> None:
+def test_without_descriptors_it_says_so_once_neither_spins_nor_ends_and_goes_on_afterwards(
+    live: Live,
+) -> None:
     log = len(live.log)
     pid = worker(live)
     wait_for(lambda: connections(live) < 12)
     soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (max(int(link.name) for link in descriptors(live)) + 1, hard))
+    resource.prlimit(
+        pid, resource.RLIMIT_NOFILE, (max(int(link.name) for link in descriptors(live)) + 1, hard)
+    )
     try:
         with ExitStack() as stack:
             begin = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX"
@@ -197,7 +213,9 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def test_the_start_raises_the_soft_limit_of_descriptors_and_says_how_many_calls_that_allows(live: Live) -> None:
+def test_the_start_raises_the_soft_limit_of_descriptors_and_says_how_many_calls_that_allows(
+    live: Live,
+) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     live.stop(signal.SIGTERM)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))

@@ -29,7 +29,9 @@ services:
 
 
 @pytest.fixture(scope="module")
-def live(box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    box: Sandbox, one_redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("status")
     redis = one_redis_server.fresh()
     service = Live(folder, CATALOG.format(url=box.url), REDIS_URL=redis.url, WEB_CONCURRENCY="4")
@@ -45,15 +47,24 @@ def test_any_worker_tells_the_calls_of_all_four_exactly_and_within_seconds(live:
     def call(number: int) -> int:
         """Over a connection of its own, so that all workers have some."""
         method = "bad" if number % 4 == 0 else "good"
-        return requests.get(f"{live.url}/api/v1/call/s/{method}", headers=headers, timeout=30).status_code
+        return requests.get(
+            f"{live.url}/api/v1/call/s/{method}", headers=headers, timeout=30
+        ).status_code
 
     def status(_: int = 0) -> dict[str, int]:
-        answer = requests.get(f"{live.url}/api/v1/status", headers=headers, timeout=30).json()["data"]
-        assert answer["faults"]["none"] + answer["faults"]["downstream"] == answer["services"][0]["calls"]
+        answer = requests.get(f"{live.url}/api/v1/status", headers=headers, timeout=30).json()[
+            "data"
+        ]
+        assert (
+            answer["faults"]["none"] + answer["faults"]["downstream"]
+            == answer["services"][0]["calls"]
+        )
         return dict(answer["faults"])
 
     with ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(call, range(CALLS))) == [200] * (CALLS * 3 // 4) + [502] * (CALLS // 4)
+        assert sorted(pool.map(call, range(CALLS))) == [200] * (CALLS * 3 // 4) + [502] * (
+            CALLS // 4
+        )
         exact = {"none": CALLS * 3 // 4, "caller": 0, "gateway": 0, "downstream": CALLS // 4}
         assert wait_for(lambda: all(told == exact for told in pool.map(status, range(16))), 10)
 

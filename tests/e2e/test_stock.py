@@ -34,7 +34,9 @@ class Till:
         if not hasattr(self._mine, "session"):
             self._mine.session = requests.Session()
             self._mine.session.trust_env = False
-        return self._mine.session.post(f"{self.live.url}/api/v1{path}", json=body, headers=self.headers, timeout=30)
+        return self._mine.session.post(
+            f"{self.live.url}/api/v1{path}", json=body, headers=self.headers, timeout=30
+        )
 
     def product(self, name: str, stock: int) -> int:
         answer = self.post("/products", {"name": name, "price": "1.00", "stock": stock})
@@ -50,15 +52,21 @@ class Till:
 
     def orders(self) -> list[dict[str, Any]]:
         found, after = [], 0
-        while page := self.live.get(f"/api/v1/users/1/orders?limit=100&after={after}").json()["data"]["items"]:
+        while page := self.live.get(f"/api/v1/users/1/orders?limit=100&after={after}").json()[
+            "data"
+        ]["items"]:
             found, after = found + page, page[-1]["id"]
         return found
 
 
 @pytest.fixture(scope="module", params=SERVERS)
-def till(request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+def till(
+    request, box: Sandbox, database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Till]:
     gunicorn, kind = SERVERS[request.param]
-    live = Live(tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=gunicorn, **database(kind))
+    live = Live(
+        tmp_path_factory.mktemp("stock"), catalog_for(box), gunicorn=gunicorn, **database(kind)
+    )
     try:
         yield Till(live.start())
     finally:
@@ -76,7 +84,9 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
     def buy(number: int) -> tuple[str, int]:
         match number % 3:
             case 0:
-                return "reduced", served(lambda: till.post(f"/products/{tea}/reduce_stock", {"quantity": 1}))
+                return "reduced", served(
+                    lambda: till.post(f"/products/{tea}/reduce_stock", {"quantity": 1})
+                )
             case 1:
                 return "ordered", served(lambda: till.order((tea, 1), (cup, 1), (pot, 2)))
         return "ordered", served(lambda: till.order((pot, 2), (cup, 1), (tea, 1)))
@@ -85,7 +95,9 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
         seen = Counter(pool.map(buy, range(3 * AT_ONCE)))
     left = [till.stock(product) for product in (tea, cup, pot)]
 
-    assert set(seen) <= {("reduced", 200), ("reduced", 409), ("ordered", 201), ("ordered", 409)}, till.live.log
+    assert set(seen) <= {("reduced", 200), ("reduced", 409), ("ordered", 201), ("ordered", 409)}, (
+        till.live.log
+    )
     reduced, ordered = seen["reduced", 200], seen["ordered", 201]
     assert len(till.orders()) == ordered
     assert left == [60 - reduced - ordered, 40 - ordered, 1000 - 2 * ordered]
@@ -134,5 +146,8 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
     assert set(confirmed) <= {each["id"] for each in orders}
     assert all(len(each["items"]) == 2 for each in orders)
     for number, product in enumerate((first, second)):
-        assert till.stock(product) + sum(each["items"][number]["quantity"] for each in orders) == 10_000
+        assert (
+            till.stock(product) + sum(each["items"][number]["quantity"] for each in orders)
+            == 10_000
+        )
     assert till.order((first, 1)).status_code == 201

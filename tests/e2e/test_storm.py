@@ -48,7 +48,9 @@ class Callers:
 
     def __enter__(self) -> Callers:
         headers = {"Authorization": f"Bearer {self.live.token()}"}
-        self._threads = [threading.Thread(target=self._run, args=(headers,), daemon=True) for _ in range(CALLERS)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(headers,), daemon=True) for _ in range(CALLERS)
+        ]
         for thread in self._threads:
             thread.start()
         self.together.wait()
@@ -77,7 +79,10 @@ class Callers:
 def breaker_lines(live: Live) -> list[tuple[float, str, str]]:
     """Every change of a worker's circuit: when (Unix seconds), the state, why."""
     lines = [json.loads(line) for line in live.log.splitlines() if '"event":"breaker"' in line]
-    return [(datetime.fromisoformat(each["timestamp"]).timestamp(), each["state"], each["why"]) for each in lines]
+    return [
+        (datetime.fromisoformat(each["timestamp"]).timestamp(), each["state"], each["why"])
+        for each in lines
+    ]
 
 
 def pause_until(moment: float) -> None:
@@ -115,8 +120,14 @@ class Storm:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 4], ids=["one worker in memory", "four workers over Redis"])
-def test_a_storm_is_kept_from_the_service(request: pytest.FixtureRequest, tmp_path: Path, workers: int) -> None:
-    settings = {"WEB_CONCURRENCY": str(workers), "DEFAULT_RATE_LIMIT": "1000000/minute", "LOG_LEVEL": "warning"}
+def test_a_storm_is_kept_from_the_service(
+    request: pytest.FixtureRequest, tmp_path: Path, workers: int
+) -> None:
+    settings = {
+        "WEB_CONCURRENCY": str(workers),
+        "DEFAULT_RATE_LIMIT": "1000000/minute",
+        "LOG_LEVEL": "warning",
+    }
     if workers > 1:
         settings["REDIS_URL"] = request.getfixturevalue("redis_url")
     with Sandbox() as box:
@@ -147,7 +158,9 @@ def blow(live: Live, box: Sandbox, workers: int) -> Storm:
     probes = [when for when, state, _ in lines if state == "half_open"]
     early = [when for when in probes if when < opened[-1]]  # before the last worker had heard
     failed = [began for began, code in callers.calls if code == -1004 and began < opened[-1]]
-    kept = [began - well for began, code in callers.calls if code in (-1004, -1007) and began >= well]
+    kept = [
+        began - well for began, code in callers.calls if code in (-1004, -1007) and began >= well
+    ]
     return Storm(
         workers=workers,
         opened=(opened[0] - failing, opened[-1] - failing),

@@ -57,7 +57,9 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.fixture(scope="module", params=WORKERS)
-def live(request: Any, box: Sandbox, sink: Sink, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+def live(
+    request: Any, box: Sandbox, sink: Sink, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("streams")
     catalog = catalog_for(box, SERVICES.format(url=box.url, sink=sink.url))
     service = Live(folder, catalog, gunicorn=WORKERS[request.param], MAX_UPLOAD=str(300 * MIB))
@@ -78,7 +80,11 @@ def chat(live: Live, model: str, said: str = "one two three") -> requests.Respon
 
 
 def events(answer: requests.Response) -> Iterator[str]:
-    return (line[6:] for line in answer.iter_lines(chunk_size=1, decode_unicode=True) if line.startswith("data: "))
+    return (
+        line[6:]
+        for line in answer.iter_lines(chunk_size=1, decode_unicode=True)
+        if line.startswith("data: ")
+    )
 
 
 def lines(live: Live, service: str) -> list[dict[str, Any]]:
@@ -112,7 +118,9 @@ def test_a_caller_that_hangs_up_frees_the_downstream_connection_long_before_the_
     assert wait_for(lambda: box.open_connections < during, READ_TIMEOUT_OF_LLM / 2)
 
 
-def test_a_caller_that_hangs_up_before_the_first_byte_frees_the_connection_too(live: Live, box: Sandbox) -> None:
+def test_a_caller_that_hangs_up_before_the_first_byte_frees_the_connection_too(
+    live: Live, box: Sandbox
+) -> None:
     token = live.token()
     box.fault("/v1/chat/completions", "hang")
     caller = http.client.HTTPConnection("127.0.0.1", live.port)
@@ -130,7 +138,10 @@ def test_an_error_before_the_first_byte_is_an_ordinary_envelope(live: Live, box:
         ("status=503x1;id=a", 200, None, 2),
     ):  # fmt: skip
         answer = live.call("files.fault", {"fault": fault})
-        assert (answer.status_code, answer.headers["X-Attempts"]) == (status, str(attempts)), (fault, answer.text)
+        assert (answer.status_code, answer.headers["X-Attempts"]) == (status, str(attempts)), (
+            fault,
+            answer.text,
+        )
         assert answer.json().get("code") == code
 
 
@@ -139,16 +150,24 @@ def test_who_stands_in_answers_in_the_envelope(live: Live) -> None:
     assert (answer.json()["data"], answer.headers["X-Fallback"]) == (["nobody"], "static")
 
 
-@pytest.mark.parametrize("fault", ["truncated;huge=100000", "short;huge=100000", "short;huge=100000;http10"])
-def test_what_breaks_off_after_the_first_byte_is_cut_so_that_the_caller_notices(live: Live, fault: str) -> None:
-    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+@pytest.mark.parametrize(
+    "fault", ["truncated;huge=100000", "short;huge=100000", "short;huge=100000;http10"]
+)
+def test_what_breaks_off_after_the_first_byte_is_cut_so_that_the_caller_notices(
+    live: Live, fault: str
+) -> None:
+    with pytest.raises(
+        (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
+    ):
         live.call("files.fault", {"fault": fault.replace(";http10", "")})
     assert lines(live, "files")[-1]["code"] == -1005
 
 
 def test_silence_between_two_pieces_ends_at_the_read_timeout(live: Live) -> None:
     began = time.monotonic()
-    with pytest.raises((requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)):
+    with pytest.raises(
+        (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError)
+    ):
         live.call("files.fault", {"fault": "drip=5"})
     assert 0.9 < time.monotonic() - began < 4.5  # the next piece would come after 5
     line = lines(live, "files")[-1]
@@ -159,7 +178,11 @@ def test_silence_between_two_pieces_ends_at_the_read_timeout(live: Live) -> None
 def test_a_stream_may_last_longer_than_its_deadline(live: Live) -> None:
     answer = live.call("files.fault", {"fault": "drip=0.02"})  # 150 bytes and more at 20 ms each
     assert answer.json()["path"] == "/anything"
-    line = wait_for(lambda: [each for each in lines(live, "files") if each["params"].get("fault") == "drip=0.02"])[-1]
+    line = wait_for(
+        lambda: [
+            each for each in lines(live, "files") if each["params"].get("fault") == "drip=0.02"
+        ]
+    )[-1]
     assert line["code"] == 0
     assert line["elapsed_ms"] > 2000
 
@@ -188,7 +211,11 @@ def test_ranges_and_conditions_pass(live: Live) -> None:
     assert (whole.status_code, whole.content[:3], whole.headers["ETag"]) == (200, b"abc", '"abc"')
     assert whole.headers["Accept-Ranges"] == "bytes" and whole.headers["Content-Length"] == "26"
     part = live.call("files.get", headers={"Range": "bytes=2-4"})
-    assert (part.status_code, part.content, part.headers["Content-Range"]) == (206, b"cde", "bytes 2-4/26")
+    assert (part.status_code, part.content, part.headers["Content-Range"]) == (
+        206,
+        b"cde",
+        "bytes 2-4/26",
+    )
     wrong = live.call("files.get", headers={"Range": "bytes=30-40"})
     assert (wrong.status_code, wrong.headers["Content-Range"]) == (416, "bytes */26")
     same = live.get("/api/v1/call/files/get", headers={"If-None-Match": '"abc"'})
@@ -196,12 +223,17 @@ def test_ranges_and_conditions_pass(live: Live) -> None:
 
 
 def test_a_stream_is_not_compressed(live: Live) -> None:
-    answer = live.call("files.fault", {"fault": "huge=20000"}, headers={"Accept-Encoding": "gzip, br"})
+    answer = live.call(
+        "files.fault", {"fault": "huge=20000"}, headers={"Accept-Encoding": "gzip, br"}
+    )
     assert "Content-Encoding" not in answer.headers and len(answer.content) == 20000
 
 
 def test_a_code_inside_the_answer_counts_before_the_first_byte(live: Live) -> None:
-    assert live.call("files.json").json()["code"] == -1006 or live.call("files.json").json()["code"] < 0
+    assert (
+        live.call("files.json").json()["code"] == -1006
+        or live.call("files.json").json()["code"] < 0
+    )
 
 
 def test_a_stream_is_no_part_of_a_batch_and_takes_no_idempotency_key(live: Live) -> None:
@@ -211,7 +243,9 @@ def test_a_stream_is_no_part_of_a_batch_and_takes_no_idempotency_key(live: Live)
     assert list(answer.json()["error"]["fields"]) == ["Idempotency-Key"]
 
 
-def test_an_upload_passes_as_it_comes_and_its_answer_is_in_the_envelope(live: Live, box: Sandbox) -> None:
+def test_an_upload_passes_as_it_comes_and_its_answer_is_in_the_envelope(
+    live: Live, box: Sandbox
+) -> None:
     body = {"file": ("name.bin", b"\x00\xff" * 50000, "image/png")}
     answer = live.post("/api/v1/call/files/put", params={"id": 7}, files=body)
     assert answer.json()["code"] == 0, answer.text
@@ -228,14 +262,19 @@ def test_params_of_an_upload_are_checked(live: Live, box: Sandbox) -> None:
 
 
 def test_an_answer_to_an_upload_streams_where_it_is_declared_as_bytes(live: Live) -> None:
-    answer = live.post("/api/v1/call/files/raw", data=b"hello", headers={"Content-Type": "text/plain"})
+    answer = live.post(
+        "/api/v1/call/files/raw", data=b"hello", headers={"Content-Type": "text/plain"}
+    )
     assert answer.json()["body"] == "hello" and "code" not in answer.json()
 
 
 def test_an_upload_without_a_length_is_taken(live: Live, sink: Sink) -> None:
     pieces = [b"x" * 70000, b"y" * 70000]
     answer = live.post("/api/v1/call/sink/put", data=iter(pieces))
-    assert answer.json()["data"] == {"size": 140000, "sha256": hashlib.sha256(b"".join(pieces)).hexdigest()}
+    assert answer.json()["data"] == {
+        "size": 140000,
+        "sha256": hashlib.sha256(b"".join(pieces)).hexdigest(),
+    }
 
 
 def test_an_upload_over_the_limit_is_refused(live: Live, sink: Sink) -> None:
@@ -252,12 +291,19 @@ def test_an_upload_over_the_limit_is_refused(live: Live, sink: Sink) -> None:
 
 def test_an_upload_that_is_not_what_was_signed_never_arrives_whole(live: Live, sink: Sink) -> None:
     name = f"up{time.time_ns()}"
-    secret = re.search(r"[\w-]{43}", live.flask("app", "create", name, "--allow", "sink.*").stdout)[0]
+    secret = re.search(r"[\w-]{43}", live.flask("app", "create", name, "--allow", "sink.*").stdout)[
+        0
+    ]
     whole, body = len(sink.whole), b"z" * 300000
     right = {"X-Content-SHA256": hashlib.sha256(body).hexdigest()}
     wrong = {"X-Content-SHA256": hashlib.sha256(b"other").hexdigest()}
     path = "/api/v1/call/sink/put"
-    assert live.post(path, data=body, headers=right, auth=PosternAuth(name, secret)).json()["data"]["size"] == 300000
+    assert (
+        live.post(path, data=body, headers=right, auth=PosternAuth(name, secret)).json()["data"][
+            "size"
+        ]
+        == 300000
+    )
     refused = live.post(path, data=body, headers=wrong, auth=PosternAuth(name, secret))
     assert (refused.status_code, refused.json()["code"]) == (401, -1002)
     assert len(sink.whole) == whole + 1 and wait_for(lambda: sink.broken, 5)

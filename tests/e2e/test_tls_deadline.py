@@ -86,7 +86,9 @@ class Dripping:
 
 
 @pytest.mark.parametrize("from_the_first_byte", [True, False], ids=["handshake", "answer"])
-def test_a_service_that_drips_tls_cannot_outlast_the_deadline(tmp_path: Path, from_the_first_byte: bool) -> None:
+def test_a_service_that_drips_tls_cannot_outlast_the_deadline(
+    tmp_path: Path, from_the_first_byte: bool
+) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     dripping = Dripping(pem, from_the_first_byte)
     live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem)).start()
@@ -103,7 +105,9 @@ def test_a_service_that_drips_tls_cannot_outlast_the_deadline(tmp_path: Path, fr
     assert took < 2.5
 
 
-def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_nobody(tmp_path: Path) -> None:
+def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_nobody(
+    tmp_path: Path,
+) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with TlsWire(pem, reads=False) as server, ThreadPoolExecutor(1) as pool:
         live = Live(tmp_path, CATALOG.format(port=server.port, pem=pem)).start()

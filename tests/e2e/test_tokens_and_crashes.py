@@ -78,7 +78,9 @@ def answer_in_the_end(live: Live, method: str) -> Any:
     return wait_for(ask)[0]
 
 
-def test_the_first_calls_on_four_workers_fetch_one_token(serve: Callable[..., Live], box: Sandbox) -> None:
+def test_the_first_calls_on_four_workers_fetch_one_token(
+    serve: Callable[..., Live], box: Sandbox
+) -> None:
     live = serve(catalog_for(box), 4)
     token = live.token()
     box.fault("/cgi-bin/token", "delay=0.3")
@@ -89,16 +91,29 @@ def test_the_first_calls_on_four_workers_fetch_one_token(serve: Callable[..., Li
         ).status_code
 
     def send(number: int) -> tuple[int, int]:
-        headers = {"Authorization": f"Bearer {token}"}  # a connection of its own, so that all workers get some
+        headers = {
+            "Authorization": f"Bearer {token}"
+        }  # a connection of its own, so that all workers get some
         message = {"touser": f"o{number}", "text": "hi"}
-        answer = requests.post(f"{live.url}/api/v1/call/wechat/send_msg", json=message, headers=headers, timeout=30)
+        answer = requests.post(
+            f"{live.url}/api/v1/call/wechat/send_msg", json=message, headers=headers, timeout=30
+        )
         return answer.status_code, answer.json()["code"]
 
     with ThreadPoolExecutor(16) as pool:
         assert wait_for(lambda: set(pool.map(warm, range(32))) == {200})
         assert set(pool.map(send, range(48))) == {(200, 0)}
     assert box.tokens_issued == 1
-    assert len({each.query["access_token"][0] for each in box.requests if each.path == "/cgi-bin/message/send"}) == 1
+    assert (
+        len(
+            {
+                each.query["access_token"][0]
+                for each in box.requests
+                if each.path == "/cgi-bin/message/send"
+            }
+        )
+        == 1
+    )
 
 
 def test_after_a_crash_between_send_and_record_the_outcome_is_unknown_and_nothing_is_sent_again(
@@ -123,7 +138,11 @@ def test_after_such_a_crash_a_call_whose_key_the_service_honours_is_sent_again_a
     answer = answer_in_the_end(live, "honoured")
     again = live.call("pay.honoured", CHARGE, headers=KEY)
 
-    assert (answer.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (200, 200, "true")
+    assert (answer.status_code, again.status_code, again.headers["Idempotency-Replayed"]) == (
+        200,
+        200,
+        "true",
+    )
     first, second = box.requests
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
     assert len(requests.get(f"{box.url}/payments", timeout=5).json()) == 1

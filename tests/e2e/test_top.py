@@ -93,7 +93,9 @@ def terminal(live: Live, columns: int = 80, *words: str) -> Iterator[Terminal]:
 def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) -> None:
     with ThreadPoolExecutor(1) as pool:
         measuring = pool.submit(live.flask, "top", "--once", "--json", "--every", "5")
-        while not measuring.done():  # whenever the command is up: some of each is within its interval
+        while (
+            not measuring.done()
+        ):  # whenever the command is up: some of each is within its interval
             live.call("good.m")
             live.call(f"{BAD}.m")
             live.call(f"{BAD}.no")
@@ -112,7 +114,9 @@ def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) ->
 def test_a_terminal_shows_it_live_and_is_left_as_it_was(live: Live) -> None:
     with terminal(live) as shown:
         rows = wait_for(lambda: [line for line in shown.frame() if line.startswith("good")])
-        assert re.fullmatch(r"good +\d+\.\d +\S+( ms| s)? +\S+( ms| s)? +\S+ +closed +unknown", rows[0])
+        assert re.fullmatch(
+            r"good +\d+\.\d +\S+( ms| s)? +\S+( ms| s)? +\S+ +closed +unknown", rows[0]
+        )
         os.write(shown.main, b"x")  # no key of ours
         before = len(shown.said)
         wait_for(lambda: len(shown.reads()) > before)
@@ -142,7 +146,11 @@ def test_a_narrow_terminal_shows_what_fits(live: Live) -> None:
             (24, "SERVI… CALLS/S FAILED"),
         ):
             shown.resize(columns)
-            lines = wait_for(lambda wide=columns: max(map(len, shown.frame()), default=999) <= wide and shown.frame())
+            lines = wait_for(
+                lambda wide=columns: (
+                    max(map(len, shown.frame()), default=999) <= wide and shown.frame()
+                )
+            )
             assert len(lines) == 4
             assert " ".join(lines[1].split()).startswith(header)
             assert any(line.startswith("bad-") for line in lines)
@@ -150,7 +158,9 @@ def test_a_narrow_terminal_shows_what_fits(live: Live) -> None:
 
 def test_without_a_terminal_it_prints_one_table_after_another(live: Live) -> None:
     command = [str(BIN / "flask"), "top", "--every", "0.2", "--json"]
-    with subprocess.Popen(command, cwd=ROOT, env=live.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    with subprocess.Popen(
+        command, cwd=ROOT, env=live.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
         assert running.stdout is not None
         looks = [json.loads(running.stdout.readline()) for _ in range(3)]
         running.send_signal(signal.SIGINT)
@@ -173,4 +183,6 @@ def test_percentiles_are_those_that_prometheus_would_give(
     share: float, counts: tuple[int, ...], seconds: float | None
 ) -> None:
     buckets = dict(zip((0.1, 0.5, 1.0, float("inf")), map(float, counts), strict=True))
-    assert quantile(share, buckets) == (None if seconds is None else pytest.approx(seconds, abs=0.01))
+    assert quantile(share, buckets) == (
+        None if seconds is None else pytest.approx(seconds, abs=0.01)
+    )

@@ -26,7 +26,10 @@ def collector() -> Iterator[Collector]:
 
 @pytest.fixture(scope="module")
 def live(
-    box: Sandbox, one_redis_server: RedisServer, collector: Collector, tmp_path_factory: pytest.TempPathFactory
+    box: Sandbox,
+    one_redis_server: RedisServer,
+    collector: Collector,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Live]:
     service = Live(
         tmp_path_factory.mktemp("trace"), catalog_for(box), REDIS_URL=one_redis_server.fresh().url, WEB_CONCURRENCY="4",
@@ -42,7 +45,11 @@ def at_once(live: Live, times: int, path: str, **headers: str) -> list[requests.
     """Each over a connection of its own: all four workers answer some of them."""
     headers |= {"Authorization": f"Bearer {live.token()}"}
     with ThreadPoolExecutor(times) as pool:
-        return list(pool.map(lambda _: requests.get(live.url + path, headers=headers, timeout=30), range(times)))
+        return list(
+            pool.map(
+                lambda _: requests.get(live.url + path, headers=headers, timeout=30), range(times)
+            )
+        )
 
 
 def test_a_record_written_by_one_worker_is_read_from_any_right_after_the_answer(live: Live) -> None:
@@ -56,10 +63,14 @@ def test_calls_of_all_workers_stand_in_one_list(live: Live) -> None:
     at_once(live, 16, "/api/v1/call/demo/list_items", **{"X-Request-ID": "many"})
     assert wait_for(lambda: len(live.get("/api/v1/calls/many").json()["data"]["more"]) == 15)
     items = live.get("/api/v1/calls?limit=16").json()["data"]["items"]
-    assert [each["started_at"] for each in items] == sorted((each["started_at"] for each in items), reverse=True)
+    assert [each["started_at"] for each in items] == sorted(
+        (each["started_at"] for each in items), reverse=True
+    )
 
 
-def test_spans_reach_the_collector_under_the_callers_trace(live: Live, collector: Collector) -> None:
+def test_spans_reach_the_collector_under_the_callers_trace(
+    live: Live, collector: Collector
+) -> None:
     live.call("demo.list_items", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
     spans = wait_for(lambda: [each for each in collector.spans if each.trace_id.hex() == TRACE])
     call, attempt = sorted(spans, key=lambda each: each.kind)

@@ -74,7 +74,9 @@ class Vendor:
         self._server.shutdown()
         self._server.server_close()
 
-    def answer(self, target: str, headers: Mapping[str, str]) -> tuple[int, list[tuple[str, str]], Any]:
+    def answer(
+        self, target: str, headers: Mapping[str, str]
+    ) -> tuple[int, list[tuple[str, str]], Any]:
         """Status, headers and JSON."""
         path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
         match path:

@@ -41,12 +41,16 @@ def redis_store(redis_server: RedisServer) -> Iterator[RedisStore]:
 @pytest.fixture(params=["memory", "redis"])
 def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
     """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
-    made: Store = MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
+    made: Store = (
+        MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
+    )
     return made
 
 
 @pytest.fixture
-def pass_time(request: pytest.FixtureRequest, store: Store, clock: FakeClock) -> Callable[[float], None]:
+def pass_time(
+    request: pytest.FixtureRequest, store: Store, clock: FakeClock
+) -> Callable[[float], None]:
     """Moves the clock, and what is in the store with it."""
 
     def move(seconds: float) -> None:
@@ -62,7 +66,9 @@ def open_gate() -> Iterator[Open]:
     """Makes a gateway over ``services``; everything is closed when the test ends."""
     with ExitStack() as stack:
 
-        def make(services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any) -> Gate:
+        def make(
+            services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any
+        ) -> Gate:
             log, masker = Lines(), Masker()
             clock = options.setdefault("clock", SystemClock())
             parts = gateway_parts(log=log, masker=masker, **options)
@@ -77,9 +83,16 @@ def open_gate() -> Iterator[Open]:
 def gate(box: Sandbox, open_gate: Open) -> Open:
     """Service ``s`` on the sandbox: ``gate("GET /items", params=...)`` has the one method ``m``."""
 
-    def make(http: str = "GET /anything", *, on: Mapping[str, Any] | None = None, **method: Any) -> Gate:
-        options = {name: method.pop(name) for name in ("clock", "jitter", "env", "store") if name in method}
-        return open_gate({"s": service(box.url, methods={"m": {"http": http, **method}}, **(on or {}))}, **options)
+    def make(
+        http: str = "GET /anything", *, on: Mapping[str, Any] | None = None, **method: Any
+    ) -> Gate:
+        options = {
+            name: method.pop(name) for name in ("clock", "jitter", "env", "store") if name in method
+        }
+        return open_gate(
+            {"s": service(box.url, methods={"m": {"http": http, **method}}, **(on or {}))},
+            **options,
+        )
 
     return make
 
@@ -89,8 +102,12 @@ def wire(open_gate: Open) -> Iterator[Callable[..., tuple[Wire, Gate]]]:
     """A server that says exactly these bytes, and a gateway before it."""
     with ExitStack() as stack:
 
-        def make(*answers: bytes, then: str = "wait", http: str = "GET /", **method: Any) -> tuple[Wire, Gate]:
+        def make(
+            *answers: bytes, then: str = "wait", http: str = "GET /", **method: Any
+        ) -> tuple[Wire, Gate]:
             server = stack.enter_context(Wire(list(answers), then))
-            return server, open_gate({"s": service(server.url, methods={"m": {"http": http, **method}})})
+            return server, open_gate(
+                {"s": service(server.url, methods={"m": {"http": http, **method}})}
+            )
 
         yield make

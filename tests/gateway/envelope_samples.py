@@ -10,7 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.errors import CredentialError, Failed, GatewayError, QuotaExceeded, Rejected, SignatureRejected
+from gateway.errors import (
+    CredentialError,
+    Failed,
+    GatewayError,
+    QuotaExceeded,
+    Rejected,
+    SignatureRejected,
+)
 
 WORDS = "the vendor's own words, 10.0.0.7"
 
@@ -51,7 +58,13 @@ def pay(**fields: str) -> bytes:
 
 
 def pay_failed(code: str) -> bytes:
-    return pay(return_code="SUCCESS", return_msg="OK", result_code="FAIL", err_code=code, err_code_des=WORDS)
+    return pay(
+        return_code="SUCCESS",
+        return_msg="OK",
+        result_code="FAIL",
+        err_code=code,
+        err_code_des=WORDS,
+    )
 
 
 def pay_v3(code: str) -> bytes:
@@ -69,9 +82,7 @@ def amap(code: str) -> bytes:
 
 def s3(code: str) -> bytes:
     said = f"<Code>{code}</Code><Message>{WORDS}</Message>"
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{said}<RequestId>4442587FB7D0A2F9</RequestId></Error>'.encode()
-    )
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{said}<RequestId>4442587FB7D0A2F9</RequestId></Error>'.encode()
 
 
 def query(code: str) -> bytes:
@@ -93,7 +104,9 @@ def github(message: str = WORDS, **more: object) -> bytes:
 
 
 DYNAMO = "com.amazonaws.dynamodb.v20120810#"
-LIMITED = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+LIMITED = (
+    "You have exceeded a secondary rate limit. Please wait a few minutes before you try again."
+)
 
 SAMPLES: Mapping[str, Samples] = {
     "plain": Samples(

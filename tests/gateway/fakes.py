@@ -80,11 +80,20 @@ def gateway_parts(
     """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
     parts = Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
-    client = Client(clock, resolver or Resolver(clock), outbound, lambda why: options["log"].warning("tls", why=why))
+    client = Client(
+        clock,
+        resolver or Resolver(clock),
+        outbound,
+        lambda why: options["log"].warning("tls", why=why),
+    )
     return replace(parts, client=client)
 
 
-QUICK: Mapping[str, Any] = {"timeout": {"connect": 2, "read": 0.8}, "deadline": 3, "retry": {"times": 0}}
+QUICK: Mapping[str, Any] = {
+    "timeout": {"connect": 2, "read": 0.8},
+    "deadline": 3,
+    "retry": {"times": 0},
+}
 
 
 def service(url: str, **settings: Any) -> dict[str, Any]:
@@ -112,7 +121,9 @@ class Gate:
         self.trace = how.setdefault("trace", Trace())
         return self.gateway.call(a_call(method, params, **how)).data
 
-    def dry(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> HttpRequest:
+    def dry(
+        self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any
+    ) -> HttpRequest:
         return self.gateway.dry_run(a_call(method, params, **how))
 
 
@@ -184,7 +195,10 @@ class Wire:
                 return False
             data += more
         head, _, body = data.partition(b"\r\n\r\n")
-        length = next((int(x[15:]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")), 0)
+        length = next(
+            (int(x[15:]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")),
+            0,
+        )
         while len(body) < length:
             body += sock.recv(65536)
         self.heard.append(head + b"\r\n\r\n" + body)

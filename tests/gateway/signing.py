@@ -8,7 +8,12 @@ from typing import Any
 from unittest.mock import patch
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from http_message_signatures import HTTPSignatureKeyResolver, algorithms
 
 from gateway.masking import Secret
@@ -20,7 +25,9 @@ NO_TOKEN = Secret("")
 
 def signer(kind: str, auth: dict[str, Any], url: str = "https://example.com") -> Any:
     """As a catalog that says so makes it."""
-    loaded = make_catalog({"s": {"base_url": url, "auth": {"type": kind, **auth}}}).services["s"].auth
+    loaded = (
+        make_catalog({"s": {"base_url": url, "auth": {"type": kind, **auth}}}).services["s"].auth
+    )
     return SIGNERS[kind](loaded, url)
 
 
@@ -30,9 +37,15 @@ def pem(key: Any) -> str:
 
 RSA = pem(rsa.generate_private_key(65537, 2048))
 KEYS: dict[str, tuple[Any, dict[str, str]]] = {
-    "hmac-sha256": (algorithms.HMAC_SHA256, {"secret": b64encode(b"ke y" * 8).decode(), "secret_encoding": "base64"}),
+    "hmac-sha256": (
+        algorithms.HMAC_SHA256,
+        {"secret": b64encode(b"ke y" * 8).decode(), "secret_encoding": "base64"},
+    ),
     "ed25519": (algorithms.ED25519, {"private_key": pem(ed25519.Ed25519PrivateKey.generate())}),
-    "ecdsa-p256-sha256": (algorithms.ECDSA_P256_SHA256, {"private_key": pem(ec.generate_private_key(ec.SECP256R1()))}),
+    "ecdsa-p256-sha256": (
+        algorithms.ECDSA_P256_SHA256,
+        {"private_key": pem(ec.generate_private_key(ec.SECP256R1()))},
+    ),
     "rsa-pss-sha512": (algorithms.RSA_PSS_SHA512, {"private_key": RSA}),
     "rsa-v1_5-sha256": (algorithms.RSA_V1_5_SHA256, {"private_key": RSA}),
 }

@@ -31,7 +31,9 @@ def resolver(*hosts: str) -> Resolver:
 
 
 def addresses(*hosts: str) -> list[Address]:
-    return [Address(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, 0)) for host in hosts]
+    return [
+        Address(socket.AF_INET6 if ":" in host else socket.AF_INET, (host, 0)) for host in hosts
+    ]
 
 
 @pytest.fixture
@@ -114,7 +116,9 @@ def test_where_all_addresses_swallow_everything_the_connect_timeout_holds(
         to.connect(0.4)
 
 
-def test_where_all_addresses_refuse_the_failure_says_so(connector: Callable[..., Connector]) -> None:
+def test_where_all_addresses_refuse_the_failure_says_so(
+    connector: Callable[..., Connector],
+) -> None:
     to = connector("127.0.0.2", "127.0.0.3")
     with pytest.raises(ConnectFailed) as caught:
         to.connect(CONNECT_SECONDS)
@@ -145,7 +149,9 @@ def test_no_descriptor_of_a_beaten_address_stays_open(
     to = connector("127.0.0.2", "127.0.0.3", "127.0.0.1")
     before = len(list(Path("/proc/self/fd").iterdir()))
     connection = to.connect(CONNECT_SECONDS)
-    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 2  # ours, and the sandbox's end of it
+    assert (
+        len(list(Path("/proc/self/fd").iterdir())) <= before + 2
+    )  # ours, and the sandbox's end of it
     connection.close()
 
 
@@ -155,14 +161,24 @@ def test_an_address_whose_certificate_is_anothers_is_passed_over(tmp_path: Path)
     context = ssl.create_default_context(cafile=good)
     with TlsWire(other) as first, TlsWire(good, at=("127.0.0.2", first.port)):
         names = resolver("127.0.0.1", "127.0.0.2")
-        to = Connector(f"https://two.example:{first.port}", lambda: context, SystemClock(), names, allow_private=True)
+        to = Connector(
+            f"https://two.example:{first.port}",
+            lambda: context,
+            SystemClock(),
+            names,
+            allow_private=True,
+        )
         assert [connected(to)[0], connected(to)[0]] == ["127.0.0.2", "127.0.0.2"]
         assert (first.connections, first.heard) == (1, [])
 
 
-def test_every_connection_is_without_delay_and_gives_a_sign_of_life(connector: Callable[..., Connector]) -> None:
+def test_every_connection_is_without_delay_and_gives_a_sign_of_life(
+    connector: Callable[..., Connector],
+) -> None:
     sock = connector("127.0.0.1").connect(CONNECT_SECONDS).sock
     with sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE_IDLE_SECONDS == 60
+        assert (
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == KEEPALIVE_IDLE_SECONDS == 60
+        )
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1

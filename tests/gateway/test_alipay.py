@@ -23,7 +23,12 @@ from gateway.errors import (
 )
 from sandbox import Sandbox
 from sandbox.alipay import APP_ID, signed
-from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY, VENDOR_PUBLIC_KEY
+from sandbox.keys import (
+    MERCHANT_PRIVATE_KEY,
+    MERCHANT_PUBLIC_KEY,
+    VENDOR_PRIVATE_KEY,
+    VENDOR_PUBLIC_KEY,
+)
 from tests.gateway.certificates import certificate
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
 
@@ -39,11 +44,22 @@ TRADE = {"out_trade_no": {"type": "string", "required": True}}
 METHODS: dict[str, Any] = {
     "precreate": {
         "http": "POST /gateway.do",
-        "query": {"method": "alipay.trade.precreate", "notify_url": "https://shop.example/paid?a=1&b=2"},
+        "query": {
+            "method": "alipay.trade.precreate",
+            "notify_url": "https://shop.example/paid?a=1&b=2",
+        },
         "params": {**TRADE, "total_amount": {"type": "string"}, "subject": {"type": "string"}},
     },
-    "query": {"http": "POST /gateway.do", "query": {"method": "alipay.trade.query"}, "params": TRADE},
-    "refund": {"http": "POST /gateway.do", "query": {"method": "alipay.trade.refund"}, "params": TRADE},
+    "query": {
+        "http": "POST /gateway.do",
+        "query": {"method": "alipay.trade.query"},
+        "params": TRADE,
+    },
+    "refund": {
+        "http": "POST /gateway.do",
+        "query": {"method": "alipay.trade.refund"},
+        "params": TRADE,
+    },
 }
 ORDER = {"out_trade_no": "o-1", "total_amount": "88.88", "subject": "一杯 咖啡 & 茶 + 100%"}
 
@@ -51,14 +67,19 @@ ORDER = {"out_trade_no": "o-1", "total_amount": "88.88", "subject": "一杯 咖�
 @pytest.fixture
 def alipay(box: Sandbox, open_gate: Open) -> Callable[..., Gate]:
     def make(auth: dict[str, str] = AUTH, **options: Any) -> Gate:
-        return open_gate({"s": service(box.url, auth=auth, envelope="alipay", methods=METHODS)}, **options)
+        return open_gate(
+            {"s": service(box.url, auth=auth, envelope="alipay", methods=METHODS)}, **options
+        )
 
     return make
 
 
 def test_a_trade_is_made_and_found_again(alipay: Callable[..., Gate]) -> None:
     at = alipay()
-    assert at.ask("precreate", ORDER) == {"out_trade_no": "o-1", "qr_code": "https://qr.alipay.com/o-1"}
+    assert at.ask("precreate", ORDER) == {
+        "out_trade_no": "o-1",
+        "qr_code": "https://qr.alipay.com/o-1",
+    }
     found = {"out_trade_no": "o-1", "trade_status": "WAIT_BUYER_PAY", "total_amount": "88.88"}
     assert at.ask("query", {"out_trade_no": "o-1"}) == found
 
@@ -85,23 +106,44 @@ def test_the_methods_params_are_biz_content_and_alipays_own_are_in_the_query(
     assert request.headers["content-type"] == "application/x-www-form-urlencoded;charset=utf-8"
 
 
-def test_with_body_form_fields_are_alipays_own_and_empty_ones_are_not_sent(open_gate: Open, box: Sandbox) -> None:
+def test_with_body_form_fields_are_alipays_own_and_empty_ones_are_not_sent(
+    open_gate: Open, box: Sandbox
+) -> None:
     params = {name: {"type": "string"} for name in ("grant_type", "code", "refresh_token")}
-    method = {"http": "POST /gateway.do", "query": {"method": "alipay.system.oauth.token"}, "body": "form"}
-    at = open_gate({"s": service(box.url, auth=AUTH, envelope="alipay", methods={"m": {**method, "params": params}})})
+    method = {
+        "http": "POST /gateway.do",
+        "query": {"method": "alipay.system.oauth.token"},
+        "body": "form",
+    }
+    at = open_gate(
+        {
+            "s": service(
+                box.url, auth=AUTH, envelope="alipay", methods={"m": {**method, "params": params}}
+            )
+        }
+    )
     with pytest.raises(GatewayError):  # the sandbox has no such method
         at.ask("m", {"grant_type": "authorization_code", "code": "4b 20&é", "refresh_token": ""})
-    assert dict(parse_qsl(box.requests[-1].text())) == {"grant_type": "authorization_code", "code": "4b 20&é"}
+    assert dict(parse_qsl(box.requests[-1].text())) == {
+        "grant_type": "authorization_code",
+        "code": "4b 20&é",
+    }
 
 
 @pytest.mark.parametrize("trouble", ["unsigned", "wrong-signature", "tampered"])
-def test_an_answer_that_alipay_did_not_sign_as_it_is_is_refused(alipay: Callable[..., Gate], trouble: str) -> None:
+def test_an_answer_that_alipay_did_not_sign_as_it_is_is_refused(
+    alipay: Callable[..., Gate], trouble: str
+) -> None:
     at = alipay()
     if trouble == "tampered":
         at.ask("precreate", {**ORDER, "out_trade_no": trouble})
     with pytest.raises(SignatureRejected) as caught:
         at.ask("query", {"out_trade_no": trouble})
-    assert (caught.value.code, caught.value.source, caught.value.nothing_done) == (-1002, "downstream", False)
+    assert (caught.value.code, caught.value.source, caught.value.nothing_done) == (
+        -1002,
+        "downstream",
+        False,
+    )
 
 
 def test_a_wrong_key_of_ours_is_refused_by_alipay(alipay: Callable[..., Gate]) -> None:
@@ -109,7 +151,9 @@ def test_a_wrong_key_of_ours_is_refused_by_alipay(alipay: Callable[..., Gate]) -
         alipay({**AUTH, "private_key": VENDOR_PRIVATE_KEY}).ask("query", {"out_trade_no": "o-1"})
 
 
-def test_an_unsigned_error_is_refused_and_the_log_says_what_it_said(alipay: Callable[..., Gate]) -> None:
+def test_an_unsigned_error_is_refused_and_the_log_says_what_it_said(
+    alipay: Callable[..., Gate],
+) -> None:
     at = alipay({**AUTH, "app_id": "2014"})
     with pytest.raises(SignatureRejected):
         at.ask("query", {"out_trade_no": "o-1"})
@@ -123,13 +167,17 @@ def reply(**members: str) -> bytes:
     """These members as they are, and a good signature over the first."""
     texts = [f'"{name}": {text}' for name, text in members.items()]
     first = next(iter(members.values()))
-    return answer(f'{{{", ".join(texts)}, "sign": "{signed(VENDOR_PRIVATE_KEY, first.encode())}"}}'.encode())
+    return answer(
+        f'{{{", ".join(texts)}, "sign": "{signed(VENDOR_PRIVATE_KEY, first.encode())}"}}'.encode()
+    )
 
 
 def asked(open_gate: Open, said: bytes, auth: dict[str, str] = AUTH, **settings: Any) -> Any:
     with Wire([said]) as server:
         settings = {"envelope": "alipay", "methods": METHODS, **settings}
-        return open_gate({"s": service(server.url, auth=auth, **settings)}).ask("query", {"out_trade_no": "o-1"})
+        return open_gate({"s": service(server.url, auth=auth, **settings)}).ask(
+            "query", {"out_trade_no": "o-1"}
+        )
 
 
 def test_the_signature_counts_over_the_bytes_as_they_came(open_gate: Open) -> None:
@@ -144,14 +192,19 @@ def test_the_signature_counts_over_the_bytes_as_they_came(open_gate: Open) -> No
         reply(alipay_trade_refund_response=GOOD),  # of another method
         reply(alipay_trade_query_response=GOOD, error_response=GOOD),
         reply(alipay_trade_query_response=GOOD, alipay_x_response=GOOD),
-        answer(reply(alipay_trade_query_response=GOOD)[:-1].partition(b"\r\n\r\n")[2] + b', "sign": "x"}'),
+        answer(
+            reply(alipay_trade_query_response=GOOD)[:-1].partition(b"\r\n\r\n")[2]
+            + b', "sign": "x"}'
+        ),
         answer(b'{"sign": "eA=="}'),
         answer(b'{"alipay_trade_query_response": 1, "sign": "eA=="}'),
         answer(b'{"alipay_trade_query_response": {}, "sign": 1}'),
         answer(b'{"alipay_trade_query_response": {}, "sign": "\xe4\xb8\xad"}'),
     ],
 )
-def test_only_the_one_answer_to_the_method_that_was_called_will_do(open_gate: Open, said: bytes) -> None:
+def test_only_the_one_answer_to_the_method_that_was_called_will_do(
+    open_gate: Open, said: bytes
+) -> None:
     with pytest.raises(SignatureRejected):
         asked(open_gate, said)
 
@@ -190,14 +243,23 @@ def test_an_http_failure_is_what_its_status_says(open_gate: Open) -> None:
 def test_alipays_codes_are_our_errors(
     open_gate: Open, code: str, sub_code: str | None, error: type[GatewayError], name: str
 ) -> None:
-    said = {"code": code, "msg": "Oops", **({"sub_code": sub_code, "sub_msg": "不行"} if sub_code else {})}
+    said = {
+        "code": code,
+        "msg": "Oops",
+        **({"sub_code": sub_code, "sub_msg": "不行"} if sub_code else {}),
+    }
     with pytest.raises(error) as caught:
         asked(open_gate, reply(**{name: json.dumps(said)}))
     assert (type(caught.value), caught.value.vendor_code) == (error, sub_code or code)
 
 
-def test_a_payment_that_the_customer_is_still_to_confirm_is_an_answer(alipay: Callable[..., Gate]) -> None:
-    assert alipay().ask("query", {"out_trade_no": "paying"}) == {"code": "10003", "out_trade_no": "paying"}
+def test_a_payment_that_the_customer_is_still_to_confirm_is_an_answer(
+    alipay: Callable[..., Gate],
+) -> None:
+    assert alipay().ask("query", {"out_trade_no": "paying"}) == {
+        "code": "10003",
+        "out_trade_no": "paying",
+    }
 
 
 def test_an_answer_without_code_is_data_unless_it_is_the_error_response(open_gate: Open) -> None:
@@ -230,19 +292,30 @@ def test_in_certificate_mode_both_serial_numbers_are_sent_as_alipay_counts_them(
 
 def test_in_certificate_mode_an_answer_by_another_certificate_is_refused(open_gate: Open) -> None:
     with pytest.raises(SignatureRejected, match="signature") as caught:
-        asked(open_gate, reply(alipay_trade_query_response=GOOD, alipay_cert_sn='"a5b59edf"'), CERTIFIED)
+        asked(
+            open_gate,
+            reply(alipay_trade_query_response=GOOD, alipay_cert_sn='"a5b59edf"'),
+            CERTIFIED,
+        )
     assert "certificate a5b59edf" in str(caught.value.detail)
-    sn = md5(rb"CN=Test,OU=Authority,O=Ant\, Inc.,C=CN8").hexdigest()  # as Java writes an issuer, RFC 2253
+    sn = md5(
+        rb"CN=Test,OU=Authority,O=Ant\, Inc.,C=CN8"
+    ).hexdigest()  # as Java writes an issuer, RFC 2253
     ours = reply(alipay_trade_query_response=GOOD, alipay_cert_sn=f'"{sn}"')
     assert asked(open_gate, ours, CERTIFIED) == {"trade_no": "7"}
 
 
 def test_keys_may_be_bare_base64_as_alipays_tools_give_them(alipay: Callable[..., Gate]) -> None:
-    bare = {name: "".join(AUTH[name].splitlines()[1:-1]) for name in ("private_key", "alipay_public_key")}
+    bare = {
+        name: "".join(AUTH[name].splitlines()[1:-1])
+        for name in ("private_key", "alipay_public_key")
+    }
     assert alipay({**AUTH, **bare}).ask("precreate", ORDER)["out_trade_no"] == "o-1"
 
 
-def test_a_dry_run_shows_the_request_with_stars_for_its_signature(alipay: Callable[..., Gate], box: Sandbox) -> None:
+def test_a_dry_run_shows_the_request_with_stars_for_its_signature(
+    alipay: Callable[..., Gate], box: Sandbox
+) -> None:
     clock = FakeClock()
     at = alipay(clock=clock)
     shown = at.dry("precreate", ORDER)

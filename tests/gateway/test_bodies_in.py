@@ -36,7 +36,10 @@ def unreadable(wire: OnWire, body: bytes, response: Any, *headers: str) -> str:
         ("<string>just text</string>", "just text"),
         ("<a> \n <b> x </b> \n </a>", {"b": " x "}),
         ('<a id="7"><b k="v">t</b></a>', {"@id": "7", "b": {"@k": "v", "#text": "t"}}),
-        ('<s:a xmlns:s="urn:s" xmlns="urn:d" s:k="v"><b>1</b><s:c>2</s:c></s:a>', {"@k": "v", "b": "1", "c": "2"}),
+        (
+            '<s:a xmlns:s="urn:s" xmlns="urn:d" s:k="v"><b>1</b><s:c>2</s:c></s:a>',
+            {"@k": "v", "b": "1", "c": "2"},
+        ),
         ("<a><![CDATA[<b>&amp;</b>]]></a>", "<b>&amp;</b>"),
         ("<a>&lt;&#20013;&#x4e2d;&amp;&quot;</a>", '<中中&"'),
         ("<?xml version='1.0'?><!-- c --><?pi?><a>x<!-- c -->y<?pi?></a>", "xy"),
@@ -84,7 +87,9 @@ def test_an_entity_bomb_is_refused_before_it_grows(wire: OnWire) -> None:
 
 
 def test_more_elements_than_a_worker_has_time_for_are_a_bad_response(wire: OnWire) -> None:
-    assert "more than 500000 elements" in unreadable(wire, b"<a>" + b"<b/>" * 500_000 + b"</a>", "xml")
+    assert "more than 500000 elements" in unreadable(
+        wire, b"<a>" + b"<b/>" * 500_000 + b"</a>", "xml"
+    )
 
 
 def test_xml_of_64_levels_is_read(wire: OnWire) -> None:
@@ -118,21 +123,38 @@ def test_gbk_that_nobody_declares_is_a_bad_response(gate: Open) -> None:
      ("UTF-16LE", "utf-16-le"), ('"utf-8"', "utf-8"), ("UTF8", "utf-8-sig")],
 )  # fmt: skip
 @pytest.mark.parametrize("kind", ["text", "json", "xml"])
-def test_the_charset_of_the_content_type_is_honoured(wire: OnWire, kind: str, charset: str, codec: str) -> None:
-    body, data = {"text": ("中文", "中文"), "json": ('["中文"]', ["中文"]), "xml": ("<a>中文</a>", "中文")}[kind]
-    assert read(wire, body.encode(codec), kind, f"Content-Type: x/y; a=b; charset={charset}; c=d") == data
+def test_the_charset_of_the_content_type_is_honoured(
+    wire: OnWire, kind: str, charset: str, codec: str
+) -> None:
+    body, data = {
+        "text": ("中文", "中文"),
+        "json": ('["中文"]', ["中文"]),
+        "xml": ("<a>中文</a>", "中文"),
+    }[kind]
+    assert (
+        read(wire, body.encode(codec), kind, f"Content-Type: x/y; a=b; charset={charset}; c=d")
+        == data
+    )
 
 
 @pytest.mark.parametrize("codec", ["utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("kind", ["text", "json"])
-def test_a_byte_order_mark_counts_more_than_any_declaration(wire: OnWire, kind: str, codec: str) -> None:
+def test_a_byte_order_mark_counts_more_than_any_declaration(
+    wire: OnWire, kind: str, codec: str
+) -> None:
     response = {"type": kind, "charset": "gbk"}
-    assert read(wire, '"中"'.encode(codec), response, "Content-Type: x/y; charset=big5") in ("中", '"中"')
+    assert read(wire, '"中"'.encode(codec), response, "Content-Type: x/y; charset=big5") in (
+        "中",
+        '"中"',
+    )
 
 
 def test_what_the_catalog_says_counts_more_than_the_header(wire: OnWire) -> None:
     response = {"type": "json", "charset": "utf-8"}
-    assert read(wire, '"é"'.encode(), response, "Content-Type: application/json;charset=ISO-8859-1") == "é"
+    assert (
+        read(wire, '"é"'.encode(), response, "Content-Type: application/json;charset=ISO-8859-1")
+        == "é"
+    )
 
 
 def test_the_header_counts_more_than_the_xml_declaration(wire: OnWire) -> None:
@@ -140,7 +162,9 @@ def test_the_header_counts_more_than_the_xml_declaration(wire: OnWire) -> None:
     assert read(wire, body, "xml", "Content-Type: text/xml; charset=utf-8") == "中"
 
 
-@pytest.mark.parametrize("name", ["rot13", "zip", "punycode", "unicode_escape", "idna", "utf-7", "x" * 500, "é"])
+@pytest.mark.parametrize(
+    "name", ["rot13", "zip", "punycode", "unicode_escape", "idna", "utf-7", "x" * 500, "é"]
+)
 @pytest.mark.parametrize("kind", ["text", "xml"])
 def test_only_charsets_that_text_comes_in_are_known(wire: OnWire, kind: str, name: str) -> None:
     said = unreadable(wire, b"<a/>", kind, f"Content-Type: text/plain; charset={name}")
@@ -149,7 +173,9 @@ def test_only_charsets_that_text_comes_in_are_known(wire: OnWire, kind: str, nam
 
 
 def test_a_reply_that_is_not_in_its_charset_is_a_bad_response(wire: OnWire) -> None:
-    assert "not GB18030" in unreadable(wire, b"\xff\xff", "text", "Content-Type: text/plain; charset=gbk")
+    assert "not GB18030" in unreadable(
+        wire, b"\xff\xff", "text", "Content-Type: text/plain; charset=gbk"
+    )
 
 
 def test_bytes_come_as_base64_with_their_content_type(wire: OnWire) -> None:

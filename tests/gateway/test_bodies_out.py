@@ -26,7 +26,9 @@ ANY: dict[str, dict[str, Any]] = {
 }
 
 
-def sent(box: Sandbox, gate: Open, body: Any, declared: Any, params: dict[str, Any], **method: Any) -> Request:
+def sent(
+    box: Sandbox, gate: Open, body: Any, declared: Any, params: dict[str, Any], **method: Any
+) -> Request:
     gate("POST /anything", body=body, params=declared, **method).ask(params=params)
     return box.requests[-1]
 
@@ -44,7 +46,9 @@ def parts(request: Request) -> list[tuple[str, str | None, str, bytes]]:
     read = []
     for part in whole.iter_parts():
         name = part.get_param("name", header="content-disposition")
-        read.append((str(name), part.get_filename(), part.get_content_type(), part.get_payload(decode=True)))
+        read.append(
+            (str(name), part.get_filename(), part.get_content_type(), part.get_payload(decode=True))
+        )
     return read  # type: ignore[return-value]
 
 
@@ -75,8 +79,13 @@ def test_several_files_go_under_one_name(box: Sandbox, gate: Open) -> None:
 def test_a_filename_cannot_end_its_header(box: Sandbox, gate: Open) -> None:
     name = 'a"\r\nContent-Type: text/html\r\n\r\n<中>.png'
     request = sent(box, gate, "multipart", {"f": FILE}, {"f": {"filename": name, "base64": "aGk="}})
-    assert b'filename="a%22%0D%0AContent-Type: text/html%0D%0A%0D%0A<\xe4\xb8\xad>.png"\r\n' in request.body
-    assert [(kind, data) for _, _, kind, data in parts(request)] == [("application/octet-stream", b"hi")]
+    assert (
+        b'filename="a%22%0D%0AContent-Type: text/html%0D%0A%0D%0A<\xe4\xb8\xad>.png"\r\n'
+        in request.body
+    )
+    assert [(kind, data) for _, _, kind, data in parts(request)] == [
+        ("application/octet-stream", b"hi")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -104,12 +113,21 @@ def test_who_was_shown_the_boundary_cannot_add_parts(box: Sandbox, gate: Open) -
     at.ask(params={"a": "x"})
     boundary = box.requests[-1].headers["content-type"].partition("boundary=")[2]
     with pytest.raises(InvalidParams) as caught:
-        at.ask(params={"a": f'x\r\n--{boundary}\r\nContent-Disposition: form-data; name="admin"\r\n\r\n1'})
+        at.ask(
+            params={
+                "a": f'x\r\n--{boundary}\r\nContent-Disposition: form-data; name="admin"\r\n\r\n1'
+            }
+        )
     assert caught.value.fields == {"a": ["Holds what ends a part."]}
 
 
 def test_xml_is_an_element_for_each_param(box: Sandbox, gate: Open) -> None:
-    given = {"a": "<中> & ]]>", "n": 1.5, "list": ["x", True], "o": {"#text": "t", "k": ["v", "w"], "@id": 'q"'}}
+    given = {
+        "a": "<中> & ]]>",
+        "n": 1.5,
+        "list": ["x", True],
+        "o": {"#text": "t", "k": ["v", "w"], "@id": 'q"'},
+    }
     request = sent(box, gate, "xml", ANY, given)
     assert request.headers["content-type"] == "application/xml; charset=utf-8"
     root = ElementTree.fromstring(request.body)
@@ -121,7 +139,9 @@ def test_xml_is_an_element_for_each_param(box: Sandbox, gate: Open) -> None:
     assert [each.text for each in root[4]] == ["v", "w"]
 
 
-@pytest.mark.parametrize("text", ["", " a \t\r\n b\r", "\u2028", "\U0001f642", "&amp;<![CDATA[x]]>"])
+@pytest.mark.parametrize(
+    "text", ["", " a \t\r\n b\r", "\u2028", "\U0001f642", "&amp;<![CDATA[x]]>"]
+)
 def test_xml_texts_arrive_as_they_were_given(box: Sandbox, gate: Open, text: str) -> None:
     request = sent(box, gate, "xml", {"a": TEXT, "o": FILE}, {"a": text, "o": {"@k": text}})
     root = ElementTree.fromstring(request.body)
@@ -146,35 +166,55 @@ def test_the_root_has_the_declared_name_and_attributes(box: Sandbox, gate: Open)
         ({"o": {"deeper": [{"5": "x"}]}}, "Has a key that is no XML name."),
     ],
 )
-def test_what_xml_cannot_hold_is_the_callers_mistake(box: Sandbox, gate: Open, given: Any, say: str) -> None:
+def test_what_xml_cannot_hold_is_the_callers_mistake(
+    box: Sandbox, gate: Open, given: Any, say: str
+) -> None:
     assert refused(gate, "xml", ANY, given) == {next(iter(given)): [say]}
     assert box.requests == []
 
 
 def test_raw_is_one_param_as_it_is(box: Sandbox, gate: Open) -> None:
     request = sent(box, gate, "raw", {"a": TEXT}, {"a": "中\r\n"})
-    assert (request.headers["content-type"], request.body) == ("text/plain; charset=utf-8", "中\r\n".encode())
+    assert (request.headers["content-type"], request.body) == (
+        "text/plain; charset=utf-8",
+        "中\r\n".encode(),
+    )
 
 
 def test_raw_bytes_come_as_base64(box: Sandbox, gate: Open) -> None:
     declared = {"a": {"type": "string", "format": "byte"}}
     request = sent(box, gate, "raw", declared, {"a": "AAEC/w=="})
-    assert (request.headers["content-type"], request.body) == ("application/octet-stream", b"\x00\x01\x02\xff")
+    assert (request.headers["content-type"], request.body) == (
+        "application/octet-stream",
+        b"\x00\x01\x02\xff",
+    )
     assert refused(gate, "raw", declared, {"a": "AAEC/w"}) == {"a": ["Not valid base64."]}
 
 
 def test_raw_has_the_declared_content_type(box: Sandbox, gate: Open) -> None:
-    request = sent(box, gate, {"type": "raw", "content_type": "text/csv"}, {"a": TEXT}, {"a": "x,y"})
+    request = sent(
+        box, gate, {"type": "raw", "content_type": "text/csv"}, {"a": TEXT}, {"a": "x,y"}
+    )
     assert (request.headers["content-type"], request.body) == ("text/csv", b"x,y")
 
 
 def test_raw_of_an_object_is_json(box: Sandbox, gate: Open) -> None:
-    request = sent(box, gate, {"type": "raw", "content_type": "application/ld+json"}, {"o": FILE}, {"o": {"k": "中"}})
+    request = sent(
+        box,
+        gate,
+        {"type": "raw", "content_type": "application/ld+json"},
+        {"o": FILE},
+        {"o": {"k": "中"}},
+    )
     assert request.body == '{"k":"中"}'.encode()
 
 
-@pytest.mark.parametrize(("body", "empty"), [("raw", b""), ("xml", b"<xml></xml>"), ("form", b""), ("json", b"{}")])
-def test_no_params_given_is_an_empty_body(box: Sandbox, gate: Open, body: str, empty: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "empty"), [("raw", b""), ("xml", b"<xml></xml>"), ("form", b""), ("json", b"{}")]
+)
+def test_no_params_given_is_an_empty_body(
+    box: Sandbox, gate: Open, body: str, empty: bytes
+) -> None:
     assert sent(box, gate, body, {"a": TEXT}, {}).body == empty
 
 
@@ -183,7 +223,9 @@ def test_each_attempt_sends_the_same_parts(box: Sandbox, gate: Open) -> None:
     retry = {"times": 2, "backoff": 0.001, "on": [503]}
     at = gate("PUT /anything", body="multipart", params={"f": FILE}, retry=retry)
     at.ask(params={"f": {"filename": "a", "base64": "aGk="}})
-    assert [parts(each) for each in box.requests] == [[("f", "a", "application/octet-stream", b"hi")]] * 3
+    assert [parts(each) for each in box.requests] == [
+        [("f", "a", "application/octet-stream", b"hi")]
+    ] * 3
 
 
 def test_a_declared_content_type_takes_the_place_of_the_usual_one(box: Sandbox, gate: Open) -> None:

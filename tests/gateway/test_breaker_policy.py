@@ -19,7 +19,8 @@ def clock() -> FakeClock:
 
 def made(clock: FakeClock, **settings: Any) -> CircuitBreaker:
     return CircuitBreaker(
-        clock, Breaker(**{"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5, **settings})
+        clock,
+        Breaker(**{"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5, **settings}),
     )
 
 
@@ -37,7 +38,9 @@ def run(breaker: CircuitBreaker, outcomes: str) -> str:
     [("fff", "closed"), ("ffff", "open"), ("sssf", "closed"), ("ssff", "open"), ("ffss", "closed"), ("ffssf", "open"), ("sssff", "closed"),
      ("ssssssssff", "closed")],
 )  # fmt: skip
-def test_it_opens_at_the_failure_rate_once_there_are_enough_calls(clock: FakeClock, outcomes: str, state: str) -> None:
+def test_it_opens_at_the_failure_rate_once_there_are_enough_calls(
+    clock: FakeClock, outcomes: str, state: str
+) -> None:
     assert run(made(clock), outcomes) == state
 
 

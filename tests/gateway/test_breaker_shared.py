@@ -34,7 +34,17 @@ class Watched(MemoryStore):
         return super().get(key)
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("get", "set", "add", "delete", "increment", "ttl", "acquire", "release", "set_fenced"):
+        if name in (
+            "get",
+            "set",
+            "add",
+            "delete",
+            "increment",
+            "ttl",
+            "acquire",
+            "release",
+            "set_fenced",
+        ):
             self.asked += 1
             if self.away:
                 raise StoreAway
@@ -60,9 +70,15 @@ def worker(gate: Open, clock: FakeClock, store: Watched) -> Callable[[], Gate]:
 
 
 @pytest.fixture(params=["memory", "redis"])
-def shared_worker(request: pytest.FixtureRequest, gate: Open, clock: FakeClock) -> Callable[[], Gate]:
+def shared_worker(
+    request: pytest.FixtureRequest, gate: Open, clock: FakeClock
+) -> Callable[[], Gate]:
     """Workers over a store that others write to, too."""
-    store = Watched(clock, shared=True) if request.param == "memory" else request.getfixturevalue("redis_store")
+    store = (
+        Watched(clock, shared=True)
+        if request.param == "memory"
+        else request.getfixturevalue("redis_store")
+    )
     return lambda: gate("GET /anything", on={"breaker": BREAKER}, clock=clock, store=store)
 
 
@@ -77,7 +93,8 @@ def code(at: Gate) -> int:
 def states(*workers: Gate) -> list[str]:
     """What each knows itself: the log's last word."""
     return [
-        ([line["state"] for line in at.log.events if line["event"] == "breaker"] or ["closed"])[-1] for at in workers
+        ([line["state"] for line in at.log.events if line["event"] == "breaker"] or ["closed"])[-1]
+        for at in workers
     ]
 
 
@@ -86,7 +103,9 @@ def opened(at: Gate, box: Sandbox) -> None:
     assert [code(at) for _ in range(5)] == [-1004] * 4 + [-1007]
 
 
-def test_a_healthy_service_costs_no_access_to_a_store_of_its_own(worker: Open, store: Watched) -> None:
+def test_a_healthy_service_costs_no_access_to_a_store_of_its_own(
+    worker: Open, store: Watched
+) -> None:
     at = worker()
     assert [code(at) for _ in range(20)] == [0] * 20
     assert store.asked == 0
@@ -160,7 +179,9 @@ def test_all_workers_show_the_state_that_one_of_them_found(worker: Open, box: Sa
     assert b.breaker == "open"
 
 
-def test_all_workers_together_send_one_probe_in_open_for(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_all_workers_together_send_one_probe_in_open_for(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
     workers = [worker(timeout={"read": 3}) for _ in range(4)]
     opened(workers[0], box)
     assert [code(at) for at in workers[1:]] == [-1004] * 3
@@ -218,7 +239,9 @@ def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_
     assert states(a, b) == ["open", "open"]
 
 
-def test_the_success_of_one_closes_the_others_when_they_look(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_the_success_of_one_closes_the_others_when_they_look(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
     workers = [worker() for _ in range(4)]
     opened(workers[0], box)
     assert [code(at) for at in workers[1:]] == [-1004] * 3
@@ -244,7 +267,9 @@ def test_a_worker_that_heard_nothing_of_it_opens_on_no_success_after_the_service
     assert a.breaker == "closed"
 
 
-def test_a_turn_given_back_is_there_for_another_worker(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_turn_given_back_is_there_for_another_worker(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
     a, b = worker(), worker()
     opened(a, box)
     code(b)
@@ -269,7 +294,9 @@ def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
     assert code(b) == 0
 
 
-def test_a_slow_probe_does_not_take_back_what_a_later_one_found(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_slow_probe_does_not_take_back_what_a_later_one_found(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
     a, b, c = worker(timeout={"read": 3}, deadline=60), worker(), worker()
     opened(a, box)
     assert [code(b), code(c)] == [-1004, -1004]

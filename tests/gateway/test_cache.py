@@ -79,7 +79,9 @@ def test_a_method_without_a_cache_says_nothing_of_one(gate: Open) -> None:
     assert told(plain) == (None, None, 1)
 
 
-def test_the_same_parameters_in_any_order_and_form_are_the_same_question(at: Open, box: Sandbox) -> None:
+def test_the_same_parameters_in_any_order_and_form_are_the_same_question(
+    at: Open, box: Sandbox
+) -> None:
     one = at(params=PARAMS)
     one.ask(params={"a": "x", "n": 5})
     one.ask(params={"n": 5, "a": "x"})
@@ -89,15 +91,21 @@ def test_the_same_parameters_in_any_order_and_form_are_the_same_question(at: Ope
     assert len(box.requests) == 1
 
 
-@pytest.mark.parametrize("params", [{"a": "y"}, {"a": "x", "n": 6}, {"n": 5}, {"a": ""}, {"a": "x "}])
-def test_other_parameters_are_another_question(at: Open, box: Sandbox, params: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "params", [{"a": "y"}, {"a": "x", "n": 6}, {"n": 5}, {"a": ""}, {"a": "x "}]
+)
+def test_other_parameters_are_another_question(
+    at: Open, box: Sandbox, params: dict[str, Any]
+) -> None:
     one = at(params=PARAMS)
     one.ask(params={"a": "x", "n": 5})
     one.ask(params=params)
     assert len(box.requests) == 2
 
 
-def test_callers_share_answers_unless_the_method_says_that_they_differ(at: Open, box: Sandbox) -> None:
+def test_callers_share_answers_unless_the_method_says_that_they_differ(
+    at: Open, box: Sandbox
+) -> None:
     ann, bob = Caller("user:1"), Caller("user:2")
     shared, own = at(), at(cache={**KEPT, "vary": "caller"}, headers={"X-Other": "1"})
     for one, sent in ((shared, 1), (own, 3)):
@@ -106,11 +114,15 @@ def test_callers_share_answers_unless_the_method_says_that_they_differ(at: Open,
         assert len(box.requests) == sent
 
 
-def test_an_answer_comes_out_of_the_cache_as_it_went_in(open_gate: Open, clock: FakeClock, store: Store) -> None:
+def test_an_answer_comes_out_of_the_cache_as_it_went_in(
+    open_gate: Open, clock: FakeClock, store: Store
+) -> None:
     body = b'{"big": 123456789012345678901234567890, "float": 1.0, "text": "\\u00fc \\ud800", "none": null, "list": []}'
     with Wire([answer(body)]) as server:
         one = open_gate(
-            {"s": service(server.url, methods={"m": {"http": "GET /", "cache": KEPT}})}, clock=clock, store=store
+            {"s": service(server.url, methods={"m": {"http": "GET /", "cache": KEPT}})},
+            clock=clock,
+            store=store,
         )
         first = one.ask()
         assert repr(one.ask()) == repr(first)
@@ -132,7 +144,11 @@ def test_errors_are_never_kept(at: Open, box: Sandbox, fault: str, error: type[E
 def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
     gate: Open, box: Sandbox, store: Store
 ) -> None:
-    cached = {"clock": SystemClock(), "store": store, "cache": {"ttl": 0.1, "stale_while_revalidate": 600}}
+    cached = {
+        "clock": SystemClock(),
+        "store": store,
+        "cache": {"ttl": 0.1, "stale_while_revalidate": 600},
+    }
     one, other = gate(**cached, timeout={"read": 3}), gate(**cached)
     one.ask()
     box.fault("/anything", "delay=1", times=1)
@@ -144,18 +160,24 @@ def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
     assert comes_true(lambda: other.ask() and told(other)[0] == "HIT")
 
 
-def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE)
     one.ask()
     clock.advance(60)
     box.fault("/anything", "status=500")
     one.ask()
-    assert comes_true(lambda: [line["code"] for line in one.log.events if line["event"] == "renewal failed"])
+    assert comes_true(
+        lambda: [line["code"] for line in one.log.events if line["event"] == "renewal failed"]
+    )
     assert one.ask()["path"] == "/anything"
     assert told(one)[0] == "STALE"
 
 
-def test_a_failed_renewal_lets_a_later_one_try_again(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_failed_renewal_lets_a_later_one_try_again(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE)
     one.ask()
     clock.advance(60)
@@ -164,7 +186,9 @@ def test_a_failed_renewal_lets_a_later_one_try_again(at: Open, box: Sandbox, clo
     assert len(box.requests) == 3
 
 
-def test_no_more_than_so_many_renewals_run_at_once(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_no_more_than_so_many_renewals_run_at_once(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE, params={"n": {"type": "integer"}}, timeout={"read": 3})
     for n in range(RENEWALS + 4):
         one.ask(params={"n": n})
@@ -213,7 +237,9 @@ def test_a_stale_answer_serves_where_the_service_or_we_fail(
     assert one.log.events[-1]["code"] == one.log.events[-2]["code"] < 0
 
 
-def test_a_stale_answer_serves_where_the_time_is_up(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_stale_answer_serves_where_the_time_is_up(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE, timeout={"read": 3})
     first = one.ask()
     clock.advance(600)
@@ -222,7 +248,9 @@ def test_a_stale_answer_serves_where_the_time_is_up(at: Open, box: Sandbox, cloc
     assert told(one)[0] == "STALE"
 
 
-def test_a_stale_answer_does_not_hide_that_the_service_said_no(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_stale_answer_does_not_hide_that_the_service_said_no(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE)
     one.ask()
     clock.advance(600)
@@ -232,7 +260,9 @@ def test_a_stale_answer_does_not_hide_that_the_service_said_no(at: Open, box: Sa
     assert (one.trace.cache, one.trace.fallback) == ("MISS", None)
 
 
-def test_beyond_stale_if_error_the_failure_is_told(at: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_beyond_stale_if_error_the_failure_is_told(
+    at: Open, box: Sandbox, clock: FakeClock
+) -> None:
     one = at(cache=STALE)
     one.ask()
     clock.advance(660)
@@ -250,14 +280,20 @@ def test_an_answer_given_under_another_declaration_is_never_used(at: Open, box: 
         {"params": {"n": {"type": "integer"}}}, {"envelope": {"code": "method", "ok": ["GET"], "data": "path"}},
     ]  # fmt: skip
     for change in others:
-        one.gateway.swap(make_catalog({"s": service(box.url, methods={"m": {**declared, **change}})}))
+        one.gateway.swap(
+            make_catalog({"s": service(box.url, methods={"m": {**declared, **change}})})
+        )
         one.ask()
         assert told(one)[0] == "MISS", change
     credential = {"type": "bearer", "token": "another-account"}
-    one.gateway.swap(make_catalog({"s": service(box.url, auth=credential, methods={"m": declared})}))
+    one.gateway.swap(
+        make_catalog({"s": service(box.url, auth=credential, methods={"m": declared})})
+    )
     one.ask()
     assert told(one)[0] == "MISS"
-    one.gateway.swap(make_catalog({"s": service(box.url, methods={"m": {**declared, "deadline": 2}})}))
+    one.gateway.swap(
+        make_catalog({"s": service(box.url, methods={"m": {**declared, "deadline": 2}})})
+    )
     one.ask()
     assert told(one)[0] == "HIT"
 
@@ -298,7 +334,9 @@ class Away(MemoryStore):
 
 
 @pytest.mark.parametrize("after", range(9))
-def test_calls_go_on_while_the_store_is_away(at: Open, box: Sandbox, clock: FakeClock, after: int) -> None:
+def test_calls_go_on_while_the_store_is_away(
+    at: Open, box: Sandbox, clock: FakeClock, after: int
+) -> None:
     away = Away(clock, after)
     one = at(store=away, cache=STALE)
     for _ in range(2):
@@ -312,7 +350,9 @@ def test_calls_go_on_while_the_store_is_away(at: Open, box: Sandbox, clock: Fake
     assert told(one)[0] == "HIT"
 
 
-def test_clearing_a_method_leaves_the_others(open_gate: Open, box: Sandbox, clock: FakeClock, store: Store) -> None:
+def test_clearing_a_method_leaves_the_others(
+    open_gate: Open, box: Sandbox, clock: FakeClock, store: Store
+) -> None:
     methods = {name: {"http": f"GET /anything/{name}", "cache": STALE} for name in ("m", "n")}
     one = open_gate({"s": service(box.url, methods=methods)}, clock=clock, store=store)
 

@@ -57,17 +57,28 @@ def value(text: str, env: dict[str, str] | None = None) -> Any:
     return read(text, "x.yaml", env or {}).value
 
 
-def one(settings: str = "", method: str = "http: GET /a", top: str = "", env: dict[str, str] | None = None) -> Any:
+def one(
+    settings: str = "",
+    method: str = "http: GET /a",
+    top: str = "",
+    env: dict[str, str] | None = None,
+) -> Any:
     text = f"version: 1\n{top}\nservices:\n  s:\n    base_url: http://a.example\n{settings}\n    methods:\n      m: "
-    return load_catalog(f"{text}{{{method}}}\n", "services.yaml", env or {}).services["s"].methods["m"]
+    return (
+        load_catalog(f"{text}{{{method}}}\n", "services.yaml", env or {}).services["s"].methods["m"]
+    )
 
 
 def test_the_documented_example_loads_and_says_what_is_not_built(tmp_path: Path) -> None:
     key = tmp_path / "amap_key"
     key.write_text("amap-key-123\n")
     text = EXAMPLE.replace("AMAP_KEY_FILE", str(key))
-    catalog = load_catalog(text, "services.yaml", {"WECHAT_APP_ID": "wx1", "WECHAT_APP_SECRET": "hush-hush"})
-    assert catalog.notes == ("aggregates.city_page.weather.call: there is no method 'maps.weather'",)
+    catalog = load_catalog(
+        text, "services.yaml", {"WECHAT_APP_ID": "wx1", "WECHAT_APP_SECRET": "hush-hush"}
+    )
+    assert catalog.notes == (
+        "aggregates.city_page.weather.call: there is no method 'maps.weather'",
+    )
     assert [part.name for part in catalog.aggregates["city_page"].parts] == ["where", "weather"]
     assert [method.full_name for method in catalog.methods()] == ["wechat.send_msg", "maps.geocode"]
     assert catalog.services["maps"].auth["value"] == Secret("amap-key-123")
@@ -76,7 +87,9 @@ def test_the_documented_example_loads_and_says_what_is_not_built(tmp_path: Path)
 
 
 def test_the_catalog_that_ships_loads() -> None:
-    assert load_catalog((Path(__file__).parents[2] / "services.yaml").read_text(), "services.yaml", {}).services
+    assert load_catalog(
+        (Path(__file__).parents[2] / "services.yaml").read_text(), "services.yaml", {}
+    ).services
 
 
 def test_what_nobody_sets_is_built_in() -> None:
@@ -84,16 +97,19 @@ def test_what_nobody_sets_is_built_in() -> None:
     assert method.timeout == Timeout(3.05, 5)
     assert method.deadline == 10
     assert method.retry == Retry(2, 0.2, 2, frozenset({"connect", "timeout", 502, 503, 504}))
-    assert (method.envelope, dict(method.headers), method.body, method.response) == ("plain", {}, "json", "json")
+    assert (method.envelope, dict(method.headers), method.body, method.response) == (
+        "plain",
+        {},
+        "json",
+        "json",
+    )
     assert method.service.max_response == 10 * 1024 * 1024
     assert method.service.roles == {"user", "admin"}
     assert dict(method.service.auth) == {"type": "none"}
 
 
 DEFAULTS = "defaults: {timeout: {read: 1}, deadline: 4, retry: {times: 5, on: [500]}}"
-SERVICE = (
-    "    timeout: {connect: 2}\n    deadline: 6\n    retry: {times: 7}\n    envelope: wechat\n    headers: {A: s, B: s}"
-)
+SERVICE = "    timeout: {connect: 2}\n    deadline: 6\n    retry: {times: 7}\n    envelope: wechat\n    headers: {A: s, B: s}"
 
 
 def test_defaults_replace_what_is_built_in_key_by_key() -> None:
@@ -110,9 +126,7 @@ def test_a_service_replaces_the_defaults_key_by_key() -> None:
 
 
 def test_a_method_replaces_its_service_key_by_key() -> None:
-    own = (
-        "http: GET /a, timeout: {connect: 9}, deadline: 8, retry: {backoff: 3}, envelope: plain, headers: {B: m, C: m}"
-    )
+    own = "http: GET /a, timeout: {connect: 9}, deadline: 8, retry: {backoff: 3}, envelope: plain, headers: {B: m, C: m}"
     method = one(SERVICE, own, DEFAULTS)
     assert (method.timeout, method.deadline) == (Timeout(9, 1), 8)
     assert method.retry == Retry(7, 3, 2, frozenset({500}))
@@ -121,21 +135,31 @@ def test_a_method_replaces_its_service_key_by_key() -> None:
 
 @pytest.mark.parametrize(
     ("http", "safe"),
-    [("GET", True), ("HEAD", True), ("PUT", True), ("DELETE", True), ("POST", False), ("PATCH", False)],
+    [
+        ("GET", True),
+        ("HEAD", True),
+        ("PUT", True),
+        ("DELETE", True),
+        ("POST", False),
+        ("PATCH", False),
+    ],
 )
 def test_the_verb_says_whether_a_method_is_idempotent(http: str, safe: bool) -> None:
     assert one(method=f"http: {http} /a").idempotent is safe
 
 
 @pytest.mark.parametrize(
-    ("http", "place"), [("GET", "query"), ("HEAD", "query"), ("DELETE", "query"), ("POST", "body"), ("PUT", "body")]
+    ("http", "place"),
+    [("GET", "query"), ("HEAD", "query"), ("DELETE", "query"), ("POST", "body"), ("PUT", "body")],
 )
 def test_the_verb_says_where_a_parameter_goes(http: str, place: str) -> None:
     assert one(method=f"http: {http} /a, params: {{q: {{type: string}}}}").params[0].place == place
 
 
 def test_a_parameter_named_in_the_path_goes_there_and_is_required() -> None:
-    (param,) = one(method="http: 'POST /a/{id}', params: {id: {type: string, required: false}}").params
+    (param,) = one(
+        method="http: 'POST /a/{id}', params: {id: {type: string, required: false}}"
+    ).params
     assert (param.place, param.keywords["required"]) == ("path", True)
 
 
@@ -145,21 +169,29 @@ def test_a_path_parameter_with_a_default_may_be_left_out() -> None:
 
 
 def test_secrets_do_not_print() -> None:
-    method = one("    auth: {type: basic, username: u, password: '${PW}'}", env={"PW": "correct horse"})
+    method = one(
+        "    auth: {type: basic, username: u, password: '${PW}'}", env={"PW": "correct horse"}
+    )
     for shown in (repr(method.service), str(method.service.auth), f"{method!r}"):
         assert "horse" not in shown
     assert "Secret(****)" in repr(method.service)
 
 
-def test_what_a_header_or_an_auth_setting_takes_from_the_environment_is_secret_in_part_and_whole() -> None:
+def test_what_a_header_or_an_auth_setting_takes_from_the_environment_is_secret_in_part_and_whole() -> (
+    None
+):
     settings = "headers: {X-Auth: 'Token ${T}'}, auth: {type: bearer, token: 'a-${B}'}"
     text = f"version: 1\nservices: {{s: {{base_url: http://a, {settings}}}}}"
     secrets = load_catalog(text, "x", {"T": "from-env-1", "B": "from-env-2"}).secrets
-    assert {"Token from-env-1", "from-env-1", "a-from-env-2", "from-env-2"} <= {each.reveal() for each in secrets}
+    assert {"Token from-env-1", "from-env-1", "a-from-env-2", "from-env-2"} <= {
+        each.reveal() for each in secrets
+    }
 
 
 def test_a_base_url_may_end_in_a_slash() -> None:
-    catalog = load_catalog("version: 1\nservices: {s: {base_url: [http://a/, http://b/api/]}}", "x", {})
+    catalog = load_catalog(
+        "version: 1\nservices: {s: {base_url: [http://a/, http://b/api/]}}", "x", {}
+    )
     assert catalog.services["s"].base_urls == ("http://a", "http://b/api")
 
 

@@ -117,7 +117,9 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("? [a, b]\n    : c", 5, f"{S}.?", "a key must be a text"),
     ],
 )  # fmt: skip
-def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, key: str, say: str) -> None:
+def test_a_wrong_service_setting_is_named_with_its_line(
+    added: str, line: int, key: str, say: str
+) -> None:
     assert problems(f"{TOP}    {added}\n", {"SECOND": "x"}) == [(line, key, say)]
 
 
@@ -176,12 +178,25 @@ def test_a_wrong_service_setting_is_named_with_its_line(added: str, line: int, k
         ("http: GET /b", 8, f"{M}.http", "given twice (first on line 7); keep one of them"),
     ],
 )  # fmt: skip
-def test_a_wrong_method_setting_is_named_with_its_line(added: str, line: int, key: str, say: str) -> None:
+def test_a_wrong_method_setting_is_named_with_its_line(
+    added: str, line: int, key: str, say: str
+) -> None:
     assert problems(f"{METHOD}        {added}\n") == [(line, key, say)]
 
 
 @pytest.mark.parametrize(
-    "http", ["get /a", "FETCH /a", "GET a", "GET", "GET  /a", "GET /a?b=c", "GET /a#b", "GET /é", '"GET /a\\n"']
+    "http",
+    [
+        "get /a",
+        "FETCH /a",
+        "GET a",
+        "GET",
+        "GET  /a",
+        "GET /a?b=c",
+        "GET /a#b",
+        "GET /é",
+        '"GET /a\\n"',
+    ],
 )
 def test_http_must_be_a_verb_and_a_path(http: str) -> None:
     assert problems(METHOD.replace("GET /a", http)) == [(7, f"{M}.http", HTTP)]
@@ -189,7 +204,9 @@ def test_http_must_be_a_verb_and_a_path(http: str) -> None:
 
 def test_a_method_without_http_is_told_what_to_write() -> None:
     text = TOP + "    methods:\n      m:\n        summary: x\n"
-    assert problems(text) == [(6, f"{M}.http", "missing; say verb and path, such as: http: GET /v3/weather")]
+    assert problems(text) == [
+        (6, f"{M}.http", "missing; say verb and path, such as: http: GET /v3/weather")
+    ]
 
 
 def test_a_placeholder_in_the_path_needs_a_parameter() -> None:
@@ -211,12 +228,16 @@ def test_a_base_url_that_cannot_be_called_is_refused(url: str) -> None:
 
 def test_a_refused_base_url_does_not_repeat_the_password_in_it() -> None:
     with pytest.raises(CatalogError) as caught:
-        load_catalog(TOP.replace("http://a.example", "http://u:hunter22@a.example"), "services.yaml", {})
+        load_catalog(
+            TOP.replace("http://a.example", "http://u:hunter22@a.example"), "services.yaml", {}
+        )
     assert "hunter22" not in str(caught.value)
 
 
 def test_an_empty_list_of_base_urls_is_refused() -> None:
-    assert problems(TOP.replace("http://a.example", "[]")) == [(4, f"{S}.base_url", "Shorter than minimum length 1.")]
+    assert problems(TOP.replace("http://a.example", "[]")) == [
+        (4, f"{S}.base_url", "Shorter than minimum length 1.")
+    ]
 
 
 def test_a_service_given_twice_is_refused() -> None:
@@ -225,7 +246,10 @@ def test_a_service_given_twice_is_refused() -> None:
 
 
 def test_a_fallback_that_comes_back_after_two_steps_is_refused() -> None:
-    text = METHOD + "        fallback: {call: s.n}\n      n:\n        http: GET /b\n        fallback: {call: s.m}\n"
+    text = (
+        METHOD
+        + "        fallback: {call: s.n}\n      n:\n        http: GET /b\n        fallback: {call: s.m}\n"
+    )
     assert problems(text) == [
         (8, f"{M}.fallback", "goes in a circle: s.m -> s.n -> s.m"),
         (11, "services.s.methods.n.fallback", "goes in a circle: s.n -> s.m -> s.n"),
@@ -234,11 +258,15 @@ def test_a_fallback_that_comes_back_after_two_steps_is_refused() -> None:
 
 @pytest.mark.parametrize("version", ["2", "0"])
 def test_another_version_is_refused(version: str) -> None:
-    assert problems(TOP.replace("version: 1", f"version: {version}")) == [(1, "version", "must be 1")]
+    assert problems(TOP.replace("version: 1", f"version: {version}")) == [
+        (1, "version", "must be 1")
+    ]
 
 
 def test_a_version_that_is_text_is_refused() -> None:
-    assert problems(TOP.replace("version: 1", "version: '1'")) == [(1, "version", "Not a valid integer.")]
+    assert problems(TOP.replace("version: 1", "version: '1'")) == [
+        (1, "version", "Not a valid integer.")
+    ]
 
 
 def test_a_name_that_could_not_stand_in_a_url_is_refused() -> None:
@@ -253,12 +281,22 @@ def test_what_is_not_a_mapping_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("a: [", 2), ("version: 1\n\tx: 2", 2), ("a: 'x", 2), ("a: 1\n---\nb: 2", 2), ("a: *b", 1), ("a: \x01", 1)],
+    [
+        ("a: [", 2),
+        ("version: 1\n\tx: 2", 2),
+        ("a: 'x", 2),
+        ("a: 1\n---\nb: 2", 2),
+        ("a: *b", 1),
+        ("a: \x01", 1),
+    ],
 )
 def test_what_is_not_yaml_is_refused_with_a_line(text: str, line: int) -> None:
     (problem,) = problems(text)
     assert problem[2].startswith("not YAML: ")
-    assert problem[0] in (line, line - 1)  # the two parsers of PyYAML count the end of the text differently
+    assert problem[0] in (
+        line,
+        line - 1,
+    )  # the two parsers of PyYAML count the end of the text differently
 
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -266,16 +304,22 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 )
 
 
-@pytest.mark.parametrize("text", ["a: &a [*a]", "a: &a\n  b: *a", BOMB, "a: " + "[" * 100 + "]" * 100])
+@pytest.mark.parametrize(
+    "text", ["a: &a [*a]", "a: &a\n  b: *a", BOMB, "a: " + "[" * 100 + "]" * 100]
+)
 def test_aliases_and_nesting_cannot_blow_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.catalog.yaml_document.MOST_NODES", 10_000)  # the real limit takes seconds to reach
+    monkeypatch.setattr(
+        "gateway.catalog.yaml_document.MOST_NODES", 10_000
+    )  # the real limit takes seconds to reach
     (problem,) = problems(text)
     assert problem[2] == "too large or nested too deeply; aliases may not refer to themselves"
 
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 50_000, "a: " + '{"a":' * 50_000, "- " * 50_000])
 def test_bottomless_nesting_does_not_end_the_process(text: str) -> None:
-    assert problems(text) == [(1, "", "too large or nested too deeply; aliases may not refer to themselves")]
+    assert problems(text) == [
+        (1, "", "too large or nested too deeply; aliases may not refer to themselves")
+    ]
 
 
 def test_all_problems_are_listed_at_once_in_the_order_of_lines() -> None:
@@ -319,13 +363,18 @@ services:
 
 
 def test_beside_an_unset_variable_what_spans_several_keys_is_checked_too() -> None:
-    text = TOP + '    auth: {type: bearer, token: "${TOKEN}"}\n    methods: {m: {http: GET /, mask: [a]}}\n'
+    text = (
+        TOP
+        + '    auth: {type: bearer, token: "${TOKEN}"}\n    methods: {m: {http: GET /, mask: [a]}}\n'
+    )
     assert [key for _, key, _ in problems(text)] == [f"{S}.auth.token", f"{M}.mask"]
 
 
 def test_a_problem_reads_as_file_line_key_and_advice() -> None:
     with pytest.raises(CatalogError) as caught:
-        load_catalog(TOP.replace("version: 1", "version: 2") + "    deadlin: 5\n", "etc/services.yaml", {})
+        load_catalog(
+            TOP.replace("version: 1", "version: 2") + "    deadlin: 5\n", "etc/services.yaml", {}
+        )
     assert str(caught.value).splitlines() == [
         "etc/services.yaml:1: version: must be 1",
         "etc/services.yaml:5: services.s.deadlin: unknown key; did you mean 'deadline'?",
@@ -351,18 +400,29 @@ def test_a_cache_before_what_must_be_sent_is_refused(verb: str) -> None:
 
 def test_a_cache_of_what_is_streamed_is_refused() -> None:
     text = METHOD + "        cache: {ttl: 1}\n        stream: true\n"
-    assert problems(text) == [(8, f"{M}.cache", "what is streamed cannot be kept; drop cache or stream")]
+    assert problems(text) == [
+        (8, f"{M}.cache", "what is streamed cannot be kept; drop cache or stream")
+    ]
 
 
 def test_a_fallback_that_needs_what_the_method_does_not_have_is_refused() -> None:
     params = "        params: {q: {type: string}, r: {type: string, required: true}, s: {type: string, default: x}}\n"
     text = METHOD + "        fallback: {call: s.n}\n      n:\n        http: GET /b\n" + params
-    assert problems(text) == [(8, f"{M}.fallback.call", "s.n needs 'r', which is not one of this method's params")]
-    load_catalog(text.replace("fallback", "params: {r: {type: string}}\n        fallback"), "services.yaml", {})
+    assert problems(text) == [
+        (8, f"{M}.fallback.call", "s.n needs 'r', which is not one of this method's params")
+    ]
+    load_catalog(
+        text.replace("fallback", "params: {r: {type: string}}\n        fallback"),
+        "services.yaml",
+        {},
+    )
 
 
 def test_a_long_line_of_fallbacks_is_refused() -> None:
-    lines = [f"      m{n}:\n        http: GET /a\n        fallback: {{call: s.m{n + 1}}}\n" for n in range(2000)]
+    lines = [
+        f"      m{n}:\n        http: GET /a\n        fallback: {{call: s.m{n + 1}}}\n"
+        for n in range(2000)
+    ]
     text = TOP + "    methods:\n" + "".join(lines) + "      m2000: {http: GET /a}\n"
     found = problems(text)
     assert found[0] == (8, f"{S}.methods.m0.fallback", "leads on through more than 8 methods")
@@ -391,14 +451,20 @@ def keys() -> dict[str, str]:
         "CUT": MERCHANT_PRIVATE_KEY[:600],
         "LOCKED": locked.decode(),
         "CURVE": curve.private_bytes(*forms, NoEncryption()).decode(),
-        "CURVE_PUBLIC": curve.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        "CURVE_PUBLIC": curve.public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
     }
 
 
 @pytest.mark.parametrize("key", ["CUT", "LOCKED", "CURVE", "PUBLIC", "NOTHING"])
-def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(keys: dict[str, str], key: str) -> None:
+def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(
+    keys: dict[str, str], key: str
+) -> None:
     text = f"{ALIPAY}      alipay_public_key: ${{PUBLIC}}\n      private_key: ${{{key}}}\n"
-    assert problems(text, keys | {"NOTHING": "bm90aGluZw=="}) == [(9, f"{S}.auth.private_key", PRIVATE_KEY)]
+    assert problems(text, keys | {"NOTHING": "bm90aGluZw=="}) == [
+        (9, f"{S}.auth.private_key", PRIVATE_KEY)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -407,10 +473,16 @@ def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(key
         ("alipay_public_key", "CURVE_PUBLIC", PUBLIC_KEY),
         ("alipay_public_key", "GOOD", PUBLIC_KEY),
         ("alipay_cert", "PUBLIC", RSA_CERTIFICATES),
-        ("alipay_root_cert", "PUBLIC", "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt"),
+        (
+            "alipay_root_cert",
+            "PUBLIC",
+            "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt",
+        ),
     ],
 )
-def test_a_key_that_cannot_verify_is_named_with_its_line(keys: dict[str, str], key: str, value: str, say: str) -> None:
+def test_a_key_that_cannot_verify_is_named_with_its_line(
+    keys: dict[str, str], key: str, value: str, say: str
+) -> None:
     found = problems(f"{ALIPAY}      private_key: ${{GOOD}}\n      {key}: ${{{value}}}\n", keys)
     assert (9, f"{S}.auth.{key}", say) in found
 
@@ -432,4 +504,6 @@ def test_a_signer_without_what_replies_are_verified_with_is_refused(
 ) -> None:
     env = keys | {"CERT": certificate(MERCHANT_PUBLIC_KEY, 7)}
     found = problems(f"{TOP}    auth: {{type: {auth}, private_key: '${{GOOD}}'}}\n", env)
-    assert [(line, where, said) for line, where, said in found if where.endswith(key)] == [(5, f"{S}.auth.{key}", say)]
+    assert [(line, where, said) for line, where, said in found if where.endswith(key)] == [
+        (5, f"{S}.auth.{key}", say)
+    ]

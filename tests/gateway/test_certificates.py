@@ -55,7 +55,9 @@ def pem(tmp_path: Path) -> Path:
     return make_pem(tmp_path / "server.pem", LOCALHOST)
 
 
-def test_a_renewed_client_certificate_is_shown_without_a_restart(open_gate: Open, pem: Path, tmp_path: Path) -> None:
+def test_a_renewed_client_certificate_is_shown_without_a_restart(
+    open_gate: Open, pem: Path, tmp_path: Path
+) -> None:
     old = make_pem(tmp_path / "old.pem", LOCALHOST)
     new = make_pem(tmp_path / "new.pem", LOCALHOST)
     mine = tmp_path / "mine.pem"
@@ -86,7 +88,11 @@ def test_files_that_are_half_written_leave_the_old_ones_in_use_and_are_told_of(
         clock = LeapingClock()
         at = open_gate(secure(local(server), pem, cert=str(cert), key=str(key)), clock=clock)
         at.ask()
-        for content in (b"", new.read_bytes()[:200], new.read_bytes()):  # as cp writes it; the key is still the old one
+        for content in (
+            b"",
+            new.read_bytes()[:200],
+            new.read_bytes(),
+        ):  # as cp writes it; the key is still the old one
             cert.write_bytes(content)
             clock.ahead += MAX_AGE_SECONDS
             at.ask()
@@ -96,7 +102,9 @@ def test_files_that_are_half_written_leave_the_old_ones_in_use_and_are_told_of(
         assert set(common_names(server)) == {"old"}
         warnings = [line for line in at.log.events if line["event"] == "tls"]
         assert len(warnings) == 4
-        assert all(str(cert) in line["why"] and "the ones before stay" in line["why"] for line in warnings)
+        assert all(
+            str(cert) in line["why"] and "the ones before stay" in line["why"] for line in warnings
+        )
         shutil.copy(new, cert)
         shutil.copy(new, key)
         clock.ahead += MAX_AGE_SECONDS
@@ -104,7 +112,9 @@ def test_files_that_are_half_written_leave_the_old_ones_in_use_and_are_told_of(
         assert common_names(server)[-1] == "new"
 
 
-def test_a_renewed_authority_is_trusted_without_a_restart(open_gate: Open, pem: Path, tmp_path: Path) -> None:
+def test_a_renewed_authority_is_trusted_without_a_restart(
+    open_gate: Open, pem: Path, tmp_path: Path
+) -> None:
     ca = tmp_path / "ca.pem"
     shutil.copy(make_pem(tmp_path / "other.pem", LOCALHOST), ca)
     clock = LeapingClock()
@@ -127,14 +137,21 @@ def test_who_is_trusted_by_a_setting_counts_for_services_without_an_authority_of
         for trust in (Trust(str(pem)), Trust(str(other), str(folder)), Trust(None, str(folder))):
             outbound = Outbound(trust=trust)
             assert open_gate(secure(local(server)), outbound=outbound).ask() == {"tls": True}
-            assert type(refused(open_gate(secure(local(server), other), outbound=outbound))) is ConnectFailed
+            assert (
+                type(refused(open_gate(secure(local(server), other), outbound=outbound)))
+                is ConnectFailed
+            )
         assert type(refused(open_gate(secure(local(server))))) is ConnectFailed
 
 
 def subject_hash(file: Path) -> str:
     """As ``openssl x509 -subject_hash``: of the name as UTF-8 in small letters."""
-    name = x509.load_pem_x509_certificate(file.read_bytes().partition(b"-----END PRIVATE KEY-----\n")[2]).subject
-    canonical = x509.Name([x509.NameAttribute(each.oid, str(each.value).lower()) for each in name]).public_bytes()
+    name = x509.load_pem_x509_certificate(
+        file.read_bytes().partition(b"-----END PRIVATE KEY-----\n")[2]
+    ).subject
+    canonical = x509.Name(
+        [x509.NameAttribute(each.oid, str(each.value).lower()) for each in name]
+    ).public_bytes()
     content = canonical[2:]  # less the outer SEQUENCE's tag and length
     return hashlib.sha1(content, usedforsecurity=False).digest()[:4][::-1].hex()
 
@@ -143,16 +160,23 @@ def gate_of(catalog: dict[str, Any]) -> Gate:
     log, clock = Lines(), SystemClock()
     parts = gateway_parts(clock=clock, log=log)
     return Gate(
-        Gateway(load_catalog(json.dumps({"version": 1, **catalog}), "test.yaml", {}), parts), log, parts.masker, clock
+        Gateway(load_catalog(json.dumps({"version": 1, **catalog}), "test.yaml", {}), parts),
+        log,
+        parts.masker,
+        clock,
     )
 
 
-def test_an_authority_in_defaults_counts_for_all_services_but_those_with_their_own(pem: Path, tmp_path: Path) -> None:
+def test_an_authority_in_defaults_counts_for_all_services_but_those_with_their_own(
+    pem: Path, tmp_path: Path
+) -> None:
     other = make_pem(tmp_path / "other.pem", LOCALHOST)
     mine = make_pem(tmp_path / "mine.pem", LOCALHOST)
     with TlsWire(pem, client_ca=mine) as server:
         defaults = {"tls": {"ca": str(pem)}}
-        services = {"s": service(local(server), tls={"cert": str(mine)}, methods={"m": {"http": "GET /"}})}
+        services = {
+            "s": service(local(server), tls={"cert": str(mine)}, methods={"m": {"http": "GET /"}})
+        }
         assert gate_of({"defaults": defaults, "services": services}).ask() == {"tls": True}
         services = secure(local(server), other)
         assert type(refused(gate_of({"defaults": defaults, "services": services}))) is ConnectFailed

@@ -29,7 +29,9 @@ def at(gate: Open, store: Store) -> Open:
     """A gateway whose one method has a cache; several of them are several workers."""
 
     def make(http: str = "GET /anything", **method: Any) -> Gate:
-        return gate(http, **{"store": store, "cache": {"ttl": 60}, "timeout": {"read": 3}, **method})
+        return gate(
+            http, **{"store": store, "cache": {"ttl": 60}, "timeout": {"read": 3}, **method}
+        )
 
     return make
 
@@ -43,7 +45,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 Asked = tuple[Trace, Future[Any]]
 
 
-def all_at_once(pool: ThreadPoolExecutor, gates: list[Gate], times: int = MANY, **how: Any) -> list[Asked]:
+def all_at_once(
+    pool: ThreadPoolExecutor, gates: list[Gate], times: int = MANY, **how: Any
+) -> list[Asked]:
     def ask(gate: Gate) -> Asked:
         trace = Trace()
         return trace, pool.submit(gate.ask, trace=trace, **how)
@@ -63,23 +67,33 @@ def outcomes(asked: list[Asked]) -> Counter[Any]:
 
     ends = [ended(future) for _, future in asked]
     return Counter(
-        (trace.cache, len(trace.attempts), trace.fallback, end) for (trace, _), end in zip(asked, ends, strict=True)
+        (trace.cache, len(trace.attempts), trace.fallback, end)
+        for (trace, _), end in zip(asked, ends, strict=True)
     )
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_of_many_at_once_one_is_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int) -> None:
+def test_of_many_at_once_one_is_sent(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+) -> None:
     box.fault("/anything", "delay=0.3")
     asked = all_at_once(pool, [at() for _ in range(workers)])
-    assert outcomes(asked) == {("MISS", 1, None, "answered"): 1, ("HIT", 0, None, "answered"): MANY * workers - 1}
+    assert outcomes(asked) == {
+        ("MISS", 1, None, "answered"): 1,
+        ("HIT", 0, None, "answered"): MANY * workers - 1,
+    }
     assert len({str(future.result()) for _, future in asked}) == 1
     assert len(box.requests) == 1
 
 
-def test_calls_of_callers_whose_answers_differ_are_each_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+def test_calls_of_callers_whose_answers_differ_are_each_sent(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+) -> None:
     box.fault("/anything", "delay=0.2")
     one = at(cache={"ttl": 60, "vary": "caller"})
-    asked = [each for n in range(3) for each in all_at_once(pool, [one], 4, caller=Caller(f"user:{n}"))]
+    asked = [
+        each for n in range(3) for each in all_at_once(pool, [one], 4, caller=Caller(f"user:{n}"))
+    ]
     assert sum(outcomes(asked).values()) == 12
     assert len(box.requests) == 3
 
@@ -93,11 +107,16 @@ def test_all_share_the_failure_of_the_one(
 ) -> None:
     box.fault("/anything", f"delay=1;{fault}")
     asked = all_at_once(pool, [at() for _ in range(workers)])
-    assert outcomes(asked) == {("MISS", 1, None, error): 1, ("MISS", 0, None, error): MANY * workers - 1}
+    assert outcomes(asked) == {
+        ("MISS", 1, None, error): 1,
+        ("MISS", 0, None, error): MANY * workers - 1,
+    }
     assert len(box.requests) == 1
 
 
-def test_a_shared_failure_tells_all_the_same(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+def test_a_shared_failure_tells_all_the_same(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+) -> None:
     box.fault("/anything", "delay=0.5;status=503;retry-after=7")
     asked = all_at_once(pool, [at(on={"expose_vendor_code": True}), at()], 2)
     errors = [future.exception(10) for _, future in asked]
@@ -108,7 +127,9 @@ def test_a_shared_failure_tells_all_the_same(at: Open, box: Sandbox, pool: Threa
     assert len({id(error) for error in errors}) == len(errors)
 
 
-def test_the_next_call_after_a_shared_failure_is_sent(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+def test_the_next_call_after_a_shared_failure_is_sent(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+) -> None:
     one, other = at(), at()
     box.fault("/anything", "delay=0.1;status=503", times=1)
     assert sum(outcomes(all_at_once(pool, [one, other], 2)).values()) == 4
@@ -156,7 +177,9 @@ def test_waiting_for_anothers_call_is_part_of_the_deadline(
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         other.ask()
-    assert 1.9 < time.monotonic() - began < 3.4  # a deadline that began anew with its own attempt would take 3.6
+    assert (
+        1.9 < time.monotonic() - began < 3.4
+    )  # a deadline that began anew with its own attempt would take 3.6
     assert isinstance(impatient.exception(5), DeadlineExceeded)
 
 
@@ -180,7 +203,10 @@ def test_all_get_the_answer_of_the_one_that_fell_back(
 ) -> None:
     box.fault("/anything", "delay=0.6;status=503")
     asked = all_at_once(pool, [at(fallback={"static": {"kept": False}}) for _ in range(workers)], 4)
-    assert outcomes(asked) == {("MISS", 1, "static", "answered"): 1, ("HIT", 0, "static", "answered"): 4 * workers - 1}
+    assert outcomes(asked) == {
+        ("MISS", 1, "static", "answered"): 1,
+        ("HIT", 0, "static", "answered"): 4 * workers - 1,
+    }
     assert {str(future.result()) for _, future in asked} == {"{'kept': False}"}
 
 
@@ -203,8 +229,12 @@ class LeaderGone(MemoryStore):
         return super().add(key, value, ttl)
 
 
-@pytest.mark.parametrize(("method", "longest"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)])
-def test_when_the_one_that_leads_dies_another_does(at: Open, box: Sandbox, method: Any, longest: float) -> None:
+@pytest.mark.parametrize(
+    ("method", "longest"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)]
+)
+def test_when_the_one_that_leads_dies_another_does(
+    at: Open, box: Sandbox, method: Any, longest: float
+) -> None:
     clock = FakeClock()
     one = at(store=LeaderGone(clock), clock=clock, deadline=3, **method)
     assert one.ask()["path"] == "/anything"
@@ -231,7 +261,9 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
     flights = Flights(SystemClock())
     flight, new = flights.board("k")
     assert new
-    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60)
+    waiting = pool.submit(
+        flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60
+    )
 
     def stopped() -> Any:
         raise SystemExit
@@ -244,7 +276,9 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
 def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
     flights = Flights(SystemClock())
     flight, _ = flights.board("k")
-    waiting = pool.submit(flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60)
+    waiting = pool.submit(
+        flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60
+    )
     assert comes_true(lambda: flight._condition._waiters)  # type: ignore[attr-defined]
 
     def fail() -> Any:
@@ -255,7 +289,9 @@ def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
     assert type(waiting.exception(5)) is GatewayError
 
 
-def test_rejected_stays_rejected_across_workers(at: Open, box: Sandbox, pool: ThreadPoolExecutor) -> None:
+def test_rejected_stays_rejected_across_workers(
+    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+) -> None:
     box.fault("/anything", "delay=0.3;status=422")
     for _, future in all_at_once(pool, [at(), at()], 1):
         assert isinstance(future.exception(5), Rejected)

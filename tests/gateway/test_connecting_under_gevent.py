@@ -72,11 +72,15 @@ def run(code: str) -> tuple[str, str]:
     """What it prints to standard output and to standard error."""
     command = [sys.executable, "-c", code]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command, check=False, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60
+    )
     return done.stdout, done.stderr
 
 
-def test_look_ups_that_hang_leave_threads_for_other_names_and_what_fails_prints_no_traceback() -> None:
+def test_look_ups_that_hang_leave_threads_for_other_names_and_what_fails_prints_no_traceback() -> (
+    None
+):
     assert run(LOOK_UPS) == ("{'ConnectTimeout'} True OutOfResources\n", "")
 
 

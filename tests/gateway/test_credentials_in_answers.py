@@ -26,7 +26,9 @@ AUTH = {"type": "api_key", "in": "query", "name": "key", "value": KEY}
 FORMS = {
     "as it is": KEY,
     "in a URL": quote(KEY, safe=""),
-    "in a URL, slashes kept, lower case": re.sub("%..", lambda match: match[0].lower(), quote(KEY, safe="/")),
+    "in a URL, slashes kept, lower case": re.sub(
+        "%..", lambda match: match[0].lower(), quote(KEY, safe="/")
+    ),
     "in JSON": json.dumps(KEY)[1:-1],
     "in PHP's JSON": json.dumps(KEY)[1:-1].replace("/", "\\/"),
     "in a URL, plus kept": quote(KEY, safe="+"),
@@ -41,14 +43,19 @@ FORMS = {
 
 def ask(open_gate: Open, reply: bytes, *headers: str, auth: Any = AUTH, **method: Any) -> Any:
     with Wire([answer(reply, "200 OK", *headers)]) as server:
-        at = open_gate({"s": service(server.url, auth=auth, methods={"m": {"http": "GET /", **method}})})
+        at = open_gate(
+            {"s": service(server.url, auth=auth, methods={"m": {"http": "GET /", **method}})}
+        )
         return at.ask()
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_masked_in_json_at_any_depth_and_in_keys(open_gate: Open, form: str) -> None:
     text = f"<{FORMS[form]}>"
-    said = ask(open_gate, json.dumps({"a": [{"b": text, text: 1}], "n": 5, "t": True, "none": None}).encode())
+    said = ask(
+        open_gate,
+        json.dumps({"a": [{"b": text, text: 1}], "n": 5, "t": True, "none": None}).encode(),
+    )
     stars = said["a"][0]["b"]
     assert KEY[:9] not in str(said) and "ecre" not in str(said).lower()
     assert (list(said["a"][0]), said["n"], said["t"], said["none"]) == (["b", stars], 5, True, None)
@@ -63,7 +70,9 @@ def test_escapes_of_plain_letters_do_not_hide_it(open_gate: Open) -> None:
     escaped = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
     assert ask(open_gate, f'{{"a": "{escaped}"}}'.encode()) == {"a": "****"}
     assert ask(
-        open_gate, json.dumps({"a": KEY}).encode("utf-16-be"), "Content-Type: application/json; charset=utf-16"
+        open_gate,
+        json.dumps({"a": KEY}).encode("utf-16-be"),
+        "Content-Type: application/json; charset=utf-16",
     ) == {"a": "****"}
     wide = f"中文 {KEY}".encode("utf-16-le")
     assert ask(open_gate, wide, response={"type": "text", "charset": "utf-16le"}) == "中文 ****"
@@ -83,7 +92,9 @@ def test_it_is_masked_in_text_xml_and_bytes(open_gate: Open) -> None:
     assert ask(open_gate, f"<r><a>{escape(KEY)}</a></r>".encode(), response="xml") == {"a": "****"}
     body = b"\0\xff" + KEY.encode() + b"\xfe"
     said = ask(open_gate, body, response="bytes")
-    assert b64decode(said["base64"]) == b"\0\xff" + b"*" * len(KEY.encode()) + b"\xfe", "offsets stay right"
+    assert b64decode(said["base64"]) == b"\0\xff" + b"*" * len(KEY.encode()) + b"\xfe", (
+        "offsets stay right"
+    )
 
 
 def test_every_secret_of_the_service_is_masked_and_what_is_none_is_not(open_gate: Open) -> None:
@@ -103,7 +114,14 @@ def test_every_secret_of_the_service_is_masked_and_what_is_none_is_not(open_gate
         "2023-10-16",
     ]
     said = ask(open_gate, json.dumps(reply).encode(), auth=basic, headers=headers)
-    assert said == ["user-of-the-team", "****", "Basic ****", "****", "tenant-of-the-team", "2023-10-16"]
+    assert said == [
+        "user-of-the-team",
+        "****",
+        "Basic ****",
+        "****",
+        "tenant-of-the-team",
+        "2023-10-16",
+    ]
 
 
 def test_a_number_that_is_the_credential_is_masked_and_a_short_one_is_not(open_gate: Open) -> None:
@@ -114,7 +132,10 @@ def test_a_number_that_is_the_credential_is_masked_and_a_short_one_is_not(open_g
 
 def test_a_fetched_token_is_masked_and_so_is_the_next_one(open_gate: Open) -> None:
     auth = {"type": "app_secret", "app_id": "a", "secret": "the-app-secret", "token_url": "/token"}
-    grants = [answer(json.dumps({"access_token": f"{TOKEN}{n}", "expires_in": 7200}).encode()) for n in (1, 2)]
+    grants = [
+        answer(json.dumps({"access_token": f"{TOKEN}{n}", "expires_in": 7200}).encode())
+        for n in (1, 2)
+    ]
     echo = answer(json.dumps({"url": f"/x?access_token={TOKEN}1", "s": "the-app-secret"}).encode())
     again = answer(json.dumps({"url": f"/x?access_token={TOKEN}2"}).encode())
     with Wire([grants[0], echo, answer(b"", "401 Stale"), grants[1], again]) as server:
@@ -144,7 +165,9 @@ def pieces_of(body: bytes, cuts: list[int]) -> list[bytes]:
 
 def masked_stream(pieces: list[bytes], key: str = KEY) -> list[bytes]:
     auth = {**AUTH, "value": key}
-    catalog = make_catalog({"s": service("http://a.example", auth=auth, methods={"m": {"http": "GET /"}})})
+    catalog = make_catalog(
+        {"s": service("http://a.example", auth=auth, methods={"m": {"http": "GET /"}})}
+    )
     left = iter(pieces)
     read = Credentials(catalog.services["s"].methods["m"], ()).mask_stream(lambda: next(left, b""))
     return list(iter(read, b""))
@@ -156,19 +179,30 @@ def test_it_is_masked_in_a_stream_wherever_that_is_cut() -> None:
     expected = body
     for form in (quote(KEY, safe="").encode(), KEY.encode()):
         expected = expected.replace(form, b"*" * len(form))
-    for cuts in [[at] for at in range(len(body))] + [chance.sample(range(len(body)), 9) for _ in range(300)]:
+    for cuts in [[at] for at in range(len(body))] + [
+        chance.sample(range(len(body)), 9) for _ in range(300)
+    ]:
         assert b"".join(masked_stream(pieces_of(body, cuts))) == expected
     assert b"".join(masked_stream([body[at : at + 1] for at in range(len(body))])) == expected
 
 
 def test_of_a_stream_only_what_may_become_a_credential_waits_for_the_next_piece() -> None:
     events = [b"data: one\n\n", b"data: SECRET\n\n", b"data: S", b"ECRETKEY-abc", b"x\n\n"]
-    assert masked_stream(events) == [b"data: one\n\n", b"data: SECRET\n\n", b"data: ", b"SECRETKEY-abcx\n\n"]
+    assert masked_stream(events) == [
+        b"data: one\n\n",
+        b"data: SECRET\n\n",
+        b"data: ",
+        b"SECRETKEY-abcx\n\n",
+    ]
 
 
-def test_a_streamed_answer_and_its_headers_have_it_masked_and_keep_their_length(open_gate: Open) -> None:
+def test_a_streamed_answer_and_its_headers_have_it_masked_and_keep_their_length(
+    open_gate: Open,
+) -> None:
     reply = f"data: {KEY}\n\n".encode()
-    with Wire([answer(reply, "200 OK", "Content-Type: text/plain", f'ETag: "{TOKEN}-key"')]) as server:
+    with Wire(
+        [answer(reply, "200 OK", "Content-Type: text/plain", f'ETag: "{TOKEN}-key"')]
+    ) as server:
         auth = {"type": "bearer", "token": f"{TOKEN}-key"}
         methods = {"m": {"http": "GET /", "stream": True, "query": {"key": KEY}}}
         at = open_gate({"s": service(server.url, auth=auth, methods=methods)})

@@ -27,11 +27,16 @@ VALUES = {"text": "private words", "note": "hello", "password": "hunter22", "pho
 def dumping() -> Iterator[Dumping]:
     made: list[Gateway] = []
 
-    def make(url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any) -> Gate:
+    def make(
+        url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any
+    ) -> Gate:
         log, masker, clock = Lines(), Masker(), SystemClock()
         parts = replace(gateway_parts(log=log, masker=masker, clock=clock), dumps=dumps)
         gateway = Gateway(
-            make_catalog({"s": service(url, methods={"m": {"http": http, **method}}, **(on or {}))}), parts
+            make_catalog(
+                {"s": service(url, methods={"m": {"http": http, **method}}, **(on or {}))}
+            ),
+            parts,
         )
         made.append(gateway)
         return Gate(gateway, log, masker, clock)
@@ -49,11 +54,19 @@ def test_an_exchange_is_shown_as_it_went_over_the_wire(dumping: Dumping, box: Sa
     at = dumping(
         box.url,
         "POST /anything/{note}",
-        params={"note": {**TEXT, "in": "path"}, "q": {**TEXT, "in": "query"}, "n": {"type": "integer"}},
+        params={
+            "note": {**TEXT, "in": "path"},
+            "q": {**TEXT, "in": "query"},
+            "n": {"type": "integer"},
+        },
     )
     at.ask("m", {"note": "hello", "q": "a b", "n": 7})
     [line] = shown(at)
-    assert (line["request"], line["body"], line["status"]) == ("POST /anything/hello?q=a b HTTP/1.1", '{"n":7}', 200)
+    assert (line["request"], line["body"], line["status"]) == (
+        "POST /anything/hello?q=a b HTTP/1.1",
+        '{"n":7}',
+        200,
+    )
     assert line["to"] == box.url.removeprefix("http://")
     assert line["headers"]["User-Agent"] == "postern"
     assert line["answer_headers"]["content-type"].startswith("application/json")
@@ -62,7 +75,9 @@ def test_an_exchange_is_shown_as_it_went_over_the_wire(dumping: Dumping, box: Sa
 
 
 @pytest.mark.parametrize("body", ["json", "form", "xml"])
-def test_no_secret_is_shown_in_a_request_or_in_its_echo(dumping: Dumping, box: Sandbox, body: str) -> None:
+def test_no_secret_is_shown_in_a_request_or_in_its_echo(
+    dumping: Dumping, box: Sandbox, body: str
+) -> None:
     auth = {"type": "api_key", "in": "header", "name": "X-Api-Key", "value": "key-that-nobody-sees"}
     at = dumping(box.url, params=PARAMS, mask=["text"], body=body, on={"auth": auth})
     at.ask("m", VALUES)
@@ -81,7 +96,11 @@ def test_no_secret_is_shown_in_a_request_or_in_its_echo(dumping: Dumping, box: S
 
 
 def test_no_secret_is_shown_of_a_query_and_of_a_path(dumping: Dumping, box: Sandbox) -> None:
-    places = {"text": {**TEXT, "in": "path"}, "sign": {**TEXT, "in": "query"}, "note": {**TEXT, "in": "query"}}
+    places = {
+        "text": {**TEXT, "in": "path"},
+        "sign": {**TEXT, "in": "query"},
+        "note": {**TEXT, "in": "query"},
+    }
     at = dumping(box.url, "GET /anything/{text}", params=places, mask=["text"])
     at.ask("m", {"text": "private words", "sign": "abcdef", "note": "hello"})
     assert shown(at)[0]["request"] == "GET /anything/****?sign=****&note=hello HTTP/1.1"
@@ -95,7 +114,9 @@ def test_neither_cookies_nor_tokens_in_an_answer_are_shown(dumping: Dumping) -> 
         "application/xml": b"<xml><access_token><![CDATA[sesame-4]]></access_token><openid>me</openid></xml>",
     }
     for kind, body in bodies.items():
-        with Wire([answer(body, "200 OK", f"Content-Type: {kind}", "Set-Cookie: sid=sesame-5")]) as server:
+        with Wire(
+            [answer(body, "200 OK", f"Content-Type: {kind}", "Set-Cookie: sid=sesame-5")]
+        ) as server:
             at = dumping(server.url, "GET /", response="bytes")
             at.ask()
             assert b"sesame" not in at.log.rendered(at.masker)
@@ -103,7 +124,12 @@ def test_neither_cookies_nor_tokens_in_an_answer_are_shown(dumping: Dumping) -> 
 
 
 def test_the_answer_that_brings_a_token_is_not_shown(dumping: Dumping, box: Sandbox) -> None:
-    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+    auth = {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    }
     at = dumping(box.url, "GET /anything", on={"auth": auth})
     at.ask()
     fetched, asked = shown(at)
@@ -127,7 +153,9 @@ def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumpi
             assert shown(at)[0]["answer_body"] == told
 
 
-def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(dumping: Dumping, box: Sandbox) -> None:
+def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
+    dumping: Dumping, box: Sandbox
+) -> None:
     at = dumping(box.url, "GET /anything")
     box.fault("/anything", "reset")
     with pytest.raises(GatewayError):

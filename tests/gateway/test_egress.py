@@ -54,12 +54,22 @@ def refused(at: Gate) -> GatewayError:
     return caught.value
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"])
-def test_an_address_inside_is_refused_and_nothing_is_sent(open_gate: Open, box: Sandbox, host: str) -> None:
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+def test_an_address_inside_is_refused_and_nothing_is_sent(
+    open_gate: Open, box: Sandbox, host: str
+) -> None:
     url = f"http://{host}:{box.port}"
-    at = open_gate({"s": service(url, allow_private=False, retry={"times": 2, "backoff": 0.001}, methods=M)})
+    at = open_gate(
+        {"s": service(url, allow_private=False, retry={"times": 2, "backoff": 0.001}, methods=M)}
+    )
     error = refused(at)
-    assert (type(error), error.code, error.type) == (AddressRefused, -1003, "downstream_unreachable")
+    assert (type(error), error.code, error.type) == (
+        AddressRefused,
+        -1003,
+        "downstream_unreachable",
+    )
     assert (box.connections, len(at.trace.attempts)) == (0, 1)
 
 
@@ -68,8 +78,13 @@ def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox)
     error = refused(at)
     assert "127.0.0.1" not in error.text
     [line] = at.log.events
-    assert line["why"] == "127.0.0.1 is no public address, and the service does not say allow_private"
-    assert error.text == "The catalog does not allow this service a private address (allow_private); nothing was sent."
+    assert (
+        line["why"] == "127.0.0.1 is no public address, and the service does not say allow_private"
+    )
+    assert (
+        error.text
+        == "The catalog does not allow this service a private address (allow_private); nothing was sent."
+    )
     [note] = at.gateway.catalog.notes
     say = "is no public address, so every call is refused; write allow_private: true if it is meant"
     assert note == f"services.s: 127.0.0.1 {say}"
@@ -80,16 +95,23 @@ def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox)
     [("http://localhost:8080", True), ("http://10.0.0.7", True), ("http://[::1]:1", True), ("http://127.1", True),
      ("https://api.example.com", False), ("https://8.8.8.8", False), ("https://db.internal", False)],
 )  # fmt: skip
-def test_the_catalog_notes_a_private_address_that_the_service_may_not_have(url: str, noted: bool) -> None:
+def test_the_catalog_notes_a_private_address_that_the_service_may_not_have(
+    url: str, noted: bool
+) -> None:
     assert bool(make_catalog({"s": service(url, allow_private=False, methods=M)}).notes) is noted
     assert not make_catalog({"s": service(url, allow_private=True, methods=M)}).notes
 
 
 def test_a_service_that_says_so_may_be_private(open_gate: Open, box: Sandbox) -> None:
-    assert open_gate({"s": service(box.url, allow_private=True, methods=M)}).ask()["path"] == "/anything"
+    assert (
+        open_gate({"s": service(box.url, allow_private=True, methods=M)}).ask()["path"]
+        == "/anything"
+    )
 
 
-def test_a_reload_that_forbids_it_ends_the_use_of_connections_that_are_open(open_gate: Open, box: Sandbox) -> None:
+def test_a_reload_that_forbids_it_ends_the_use_of_connections_that_are_open(
+    open_gate: Open, box: Sandbox
+) -> None:
     at = open_gate({"s": service(box.url, methods=M)})
     at.ask()
     other = open_gate({"s": service(box.url, allow_private=False, methods=M)})
@@ -143,7 +165,8 @@ def test_a_redirect_is_not_followed(gate: Open, box: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "segment", ["..admin", "a..%2fadmin", "a/b", "a\\admin", "a?x=1", "a#b", "a%2e%2e", "a;b", "\x00"]
+    "segment",
+    ["..admin", "a..%2fadmin", "a/b", "a\\admin", "a?x=1", "a#b", "a%2e%2e", "a;b", "\x00"],
 )
 def test_a_path_parameter_stays_one_segment(gate: Open, box: Sandbox, segment: str) -> None:
     at = gate("GET /anything/{id}/end", params={"id": {"type": "string"}})
@@ -153,7 +176,19 @@ def test_a_path_parameter_stays_one_segment(gate: Open, box: Sandbox, segment: s
 
 
 @pytest.mark.parametrize(
-    "segment", ["", ".", "..", "../admin", "..%2fadmin", "..\\admin", "a/../b", "%2e%2e", "%252e%252e/x", "..;/x"]
+    "segment",
+    [
+        "",
+        ".",
+        "..",
+        "../admin",
+        "..%2fadmin",
+        "..\\admin",
+        "a/../b",
+        "%2e%2e",
+        "%252e%252e/x",
+        "..;/x",
+    ],
 )
 def test_a_path_parameter_cannot_climb(gate: Open, box: Sandbox, segment: str) -> None:
     with pytest.raises(InvalidParams):

@@ -29,7 +29,9 @@ RETRY = {"times": 2, "backoff": 0.001}
 
 pytestmark = [
     pytest.mark.server,
-    pytest.mark.skipif(os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no"),
+    pytest.mark.skipif(
+        os.environ.get("POSTERN_TEST_TINYPROXY") == "no", reason="POSTERN_TEST_TINYPROXY=no"
+    ),
 ]
 
 
@@ -85,7 +87,8 @@ def test_http_is_asked_for_in_absolute_form_and_the_password_stays_at_the_proxy(
     open_gate: Open, box: Sandbox, proxy: Tinyproxy
 ) -> None:
     at = open_gate(
-        {"s": service(f"http://localhost:{box.port}", egress_proxy=proxy.url, methods=M)}, resolver=NoNames()
+        {"s": service(f"http://localhost:{box.port}", egress_proxy=proxy.url, methods=M)},
+        resolver=NoNames(),
     )
     for _ in range(20):
         at.ask()
@@ -99,9 +102,22 @@ def test_http_is_asked_for_in_absolute_form_and_the_password_stays_at_the_proxy(
 def test_tokens_probes_streams_and_proxied_requests_go_the_same_way(
     open_gate: Open, box: Sandbox, proxy: Tinyproxy
 ) -> None:
-    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
-    methods = {"m": {"http": "GET /anything"}, "s": {"http": "GET /anything/stream", "stream": True}}
-    settings = {"auth": auth, "methods": methods, "proxy": True, "health": {"path": "/v1/health", "interval": 0.2}}
+    auth = {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    }
+    methods = {
+        "m": {"http": "GET /anything"},
+        "s": {"http": "GET /anything/stream", "stream": True},
+    }
+    settings = {
+        "auth": auth,
+        "methods": methods,
+        "proxy": True,
+        "health": {"path": "/v1/health", "interval": 0.2},
+    }
     outbound = Outbound(proxy=Proxy.read(proxy.url))
     at = open_gate({"s": service(box.url, **settings)}, outbound=outbound)
     at.gateway.start()
@@ -117,12 +133,16 @@ def test_tokens_probes_streams_and_proxied_requests_go_the_same_way(
     assert all("tinyproxy" in request.headers["via"] for request in box.requests)
 
 
-@pytest.mark.parametrize(("scheme", "proof"), [("http", ""), ("https", ""), ("https", f"{USER}:not-the-password@")])
+@pytest.mark.parametrize(
+    ("scheme", "proof"), [("http", ""), ("https", ""), ("https", f"{USER}:not-the-password@")]
+)
 def test_a_password_that_is_missing_or_wrong_is_said_and_nothing_is_sent_nor_tried_again(
     open_gate: Open, box: Sandbox, proxy: Tinyproxy, scheme: str, proof: str
 ) -> None:
     url = f"http://{proof}127.0.0.1:{proxy.port}"
-    at = open_gate({"s": service(f"{scheme}://127.0.0.1:{box.port}", egress_proxy=url, retry=RETRY, methods=M)})
+    at = open_gate(
+        {"s": service(f"{scheme}://127.0.0.1:{box.port}", egress_proxy=url, retry=RETRY, methods=M)}
+    )
     error = refused(at)
     assert (type(error), error.code, error.nothing_done) == (ProxyRefused, -1003, True)
     assert error.text == "The egress proxy refused the call; nothing was sent to the service."
@@ -132,9 +152,13 @@ def test_a_password_that_is_missing_or_wrong_is_said_and_nothing_is_sent_nor_tri
     assert (box.connections, b"not-the-password" in at.log.rendered(at.masker)) == (0, False)
 
 
-def test_a_way_that_the_proxys_rules_forbid_is_said(open_gate: Open, box: Sandbox, tmp_path: Path) -> None:
+def test_a_way_that_the_proxys_rules_forbid_is_said(
+    open_gate: Open, box: Sandbox, tmp_path: Path
+) -> None:
     with Tinyproxy(tmp_path, "ConnectPort 443") as strict:
-        at = open_gate({"s": service(f"https://127.0.0.1:{box.port}", egress_proxy=strict.url, methods=M)})
+        at = open_gate(
+            {"s": service(f"https://127.0.0.1:{box.port}", egress_proxy=strict.url, methods=M)}
+        )
         assert type(refused(at)) is ProxyRefused
         assert "answered 403: its rules forbid it" in why(at)
     assert box.connections == 0
@@ -149,12 +173,15 @@ def test_a_proxy_that_cannot_reach_the_service_is_away_or_silent_is_said(
     assert type(refused(at)) is ProxyFailed
     assert f"egress proxy 127.0.0.1:{proxy.port}: answered 5" in why(at)
 
-    at = open_gate({"s": service("https://api.example", egress_proxy=f"http://127.0.0.1:{dead}", **quick)})
+    at = open_gate(
+        {"s": service("https://api.example", egress_proxy=f"http://127.0.0.1:{dead}", **quick)}
+    )
     assert (type(error := refused(at)), error.code) == (ProxyFailed, -1003)
     assert why(at).startswith(f"egress proxy 127.0.0.1:{dead}: ConnectionRefusedError")
 
     at = open_gate(
-        {"s": service("https://api.example", egress_proxy="http://proxy.example:1", **quick)}, resolver=NoNames()
+        {"s": service("https://api.example", egress_proxy="http://proxy.example:1", **quick)},
+        resolver=NoNames(),
     )
     assert type(refused(at)) is ProxyFailed
     assert why(at).startswith("egress proxy proxy.example:1: DNS: ")
@@ -170,7 +197,9 @@ def test_a_proxy_that_cannot_reach_the_service_is_away_or_silent_is_said(
             assert say in why(at)
 
 
-def test_what_is_written_as_a_private_address_stays_refused_behind_a_proxy(open_gate: Open, proxy: Tinyproxy) -> None:
+def test_what_is_written_as_a_private_address_stays_refused_behind_a_proxy(
+    open_gate: Open, proxy: Tinyproxy
+) -> None:
     before = proxy.log
     for host in (
         "127.0.0.1",
@@ -225,7 +254,9 @@ def test_a_reload_that_names_a_proxy_ends_the_use_of_connections_that_go_directl
         ("[fd00::1]:443", "fd00::1", 443, True), ("::1", "::1", 443, True), ("", "example.com", 443, False), (".", "example.com", 1, False),
     ],
 )  # fmt: skip
-def test_hosts_that_need_no_proxy_are_written_as_curl_reads_them(text: str, host: str, port: int, direct: bool) -> None:
+def test_hosts_that_need_no_proxy_are_written_as_curl_reads_them(
+    text: str, host: str, port: int, direct: bool
+) -> None:
     assert ((host, port) in NoProxy(text)) is direct
 
 
@@ -241,8 +272,14 @@ def test_a_proxy_that_is_none_is_refused_and_not_repeated(url: str) -> None:
 
 
 def test_the_password_is_a_secret_however_it_is_written() -> None:
-    catalog = make_catalog({"s": service("http://a.example", egress_proxy="http://ann:pass%2Fword%20x@proxy:3128")})
+    catalog = make_catalog(
+        {"s": service("http://a.example", egress_proxy="http://ann:pass%2Fword%20x@proxy:3128")}
+    )
     proxy = catalog.services["s"].egress_proxy
     assert {"pass%2Fword%20x", "pass/word x"} <= {secret.reveal() for secret in catalog.secrets}
-    assert proxy and proxy.authorization and proxy.authorization.reveal() == "Basic YW5uOnBhc3Mvd29yZCB4"
+    assert (
+        proxy
+        and proxy.authorization
+        and proxy.authorization.reveal() == "Basic YW5uOnBhc3Mvd29yZCB4"
+    )
     assert "pass" not in repr(catalog.services["s"])

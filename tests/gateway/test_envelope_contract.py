@@ -72,14 +72,20 @@ def test_each_documented_failure_is_what_it_means_and_says_nothing_in_the_vendor
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_vendors_code_is_shown_only_where_the_service_says_so(open_gate: Open, name: str) -> None:
+def test_the_vendors_code_is_shown_only_where_the_service_says_so(
+    open_gate: Open, name: str
+) -> None:
     unknown = SAMPLES[name].unknown
-    _, error = asked(open_gate, name, unknown.body, unknown.status, *unknown.headers, expose_vendor_code=True)
+    _, error = asked(
+        open_gate, name, unknown.body, unknown.status, *unknown.headers, expose_vendor_code=True
+    )
     assert (error.vendor_code, error.expose_vendor_code) == (unknown.code, True)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("body", [b"<html><body><h1>Welcome</h1></html>", b"\x00\xff\xfe\x00", b"{", b"<a>"])
+@pytest.mark.parametrize(
+    "body", [b"<html><body><h1>Welcome</h1></html>", b"\x00\xff\xfe\x00", b"{", b"<a>"]
+)
 def test_garbage_in_a_200_is_a_bad_response(open_gate: Open, name: str, body: bytes) -> None:
     assert type(asked(open_gate, name, body, "200 OK", "Content-Type: text/html")[1]) is BadResponse
 
@@ -97,8 +103,17 @@ ODD_HEADERS: list[dict[str, str]] = [
     {},
     {"content-type": "application/json; charset=nonsense"},
     {"content-type": "text/html; charset=gbk"},
-    {"content-type": "application/xml", "retry-after": "soon", "x-ratelimit-reset": "-1", "x-amzn-errortype": ""},
-    {"content-type": "image/png", "retry-after": "99999999999999", "x-ratelimit-reset": "9999999999"},
+    {
+        "content-type": "application/xml",
+        "retry-after": "soon",
+        "x-ratelimit-reset": "-1",
+        "x-amzn-errortype": "",
+    },
+    {
+        "content-type": "image/png",
+        "retry-after": "99999999999999",
+        "x-ratelimit-reset": "9999999999",
+    },
 ]
 
 

@@ -26,12 +26,16 @@ Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
 
 
-def read(wire: OnWire, envelope: Any, reply: object, status: str = "200 OK", *headers: str, **method: Any) -> Any:
+def read(
+    wire: OnWire, envelope: Any, reply: object, status: str = "200 OK", *headers: str, **method: Any
+) -> Any:
     body = reply if isinstance(reply, bytes) else json.dumps(reply).encode()
     return wire(answer(body, status, *headers), envelope=envelope, **method)[1].ask()
 
 
-def failure(wire: OnWire, envelope: Any, reply: object, *status: str, **method: Any) -> GatewayError:
+def failure(
+    wire: OnWire, envelope: Any, reply: object, *status: str, **method: Any
+) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         read(wire, envelope, reply, *status, **method)
     return caught.value
@@ -63,7 +67,11 @@ def test_of_several_codes_those_that_are_there_suffice(wire: OnWire) -> None:
 
 
 def test_a_code_may_stand_in_a_header_or_in_a_list(wire: OnWire) -> None:
-    envelope = {"code": ["header:X-Code", "errors.1.code"], "ok": [0], "errors": {"7": "downstream_quota"}}
+    envelope = {
+        "code": ["header:X-Code", "errors.1.code"],
+        "ok": [0],
+        "errors": {"7": "downstream_quota"},
+    }
     assert type(failure(wire, envelope, {}, "200 OK", "x-code: 7")) is QuotaExceeded
     assert failure(wire, envelope, {"errors": [{"code": 1}, {"code": 2}]}).vendor_code == "2"
     assert read(wire, envelope, {"a": 1}, "200 OK", "X-Code: 0") == {"a": 1}
@@ -74,17 +82,25 @@ def test_a_code_may_stand_in_a_header_or_in_a_list(wire: OnWire) -> None:
     [("Auth.Key", CredentialError), ("Auth.", CredentialError), ("XAuth.Key", Rejected), ("Auth.Sign", SignatureRejected),
      ("a+b", Failed), ("aab", Rejected), ("Too.Fast", QuotaExceeded), ("TooFast\n", QuotaExceeded)],
 )  # fmt: skip
-def test_a_star_in_a_code_stands_for_anything(wire: OnWire, code: str, kind: type[GatewayError]) -> None:
+def test_a_star_in_a_code_stands_for_anything(
+    wire: OnWire, code: str, kind: type[GatewayError]
+) -> None:
     errors = {"Auth.*": "credential_error", "Auth.Sign": "invalid_signature", "a+b": "downstream_error",
               "*Fast*": "downstream_quota"}  # fmt: skip
-    assert type(failure(wire, {"code": "code", "ok": [0], "errors": errors}, {"code": code})) is kind
+    assert (
+        type(failure(wire, {"code": "code", "ok": [0], "errors": errors}, {"code": code})) is kind
+    )
 
 
 BY_STATUS = {
     "ok": "http",
     "code": "error.code",
     "message": ["error.text", "text"],
-    "errors": {"HTTP 403": "credential_error", "HTTP *4": "downstream_error", "worn": "invalid_signature"},
+    "errors": {
+        "HTTP 403": "credential_error",
+        "HTTP *4": "downstream_error",
+        "worn": "invalid_signature",
+    },
     "messages": {"*too often*": "downstream_quota"},
 }
 
@@ -104,8 +120,12 @@ def test_the_code_counts_more_than_the_message_and_that_more_than_the_status(
     assert type(failure(wire, BY_STATUS, reply, status)) is kind
 
 
-@pytest.mark.parametrize("reply", [{"error": {"code": "worn"}, "text": "too often"}, [], None, 5, "x"])
-def test_where_the_status_decides_a_good_one_makes_all_of_the_body_data(wire: OnWire, reply: object) -> None:
+@pytest.mark.parametrize(
+    "reply", [{"error": {"code": "worn"}, "text": "too often"}, [], None, 5, "x"]
+)
+def test_where_the_status_decides_a_good_one_makes_all_of_the_body_data(
+    wire: OnWire, reply: object
+) -> None:
     assert read(wire, BY_STATUS, reply) == reply
 
 
@@ -124,8 +144,15 @@ def test_where_the_status_decides_data_may_have_a_place(wire: OnWire) -> None:
     [(["X-Reset: 30"], 30), (["X-Reset: 30", "Retry-After: 5"], 5), (["X-Reset: 1400000000"], 0),
      (["X-Reset: 9999999999"], 86400), (["X-Reset: soon"], None), ([], None)],
 )  # fmt: skip
-def test_another_header_may_say_when_to_come_back(wire: OnWire, headers: list[str], wait: float | None) -> None:
-    assert failure(wire, {"ok": "http", "retry_after": "X-Reset"}, {}, "429 Slow", *headers).retry_after == wait
+def test_another_header_may_say_when_to_come_back(
+    wire: OnWire, headers: list[str], wait: float | None
+) -> None:
+    assert (
+        failure(
+            wire, {"ok": "http", "retry_after": "X-Reset"}, {}, "429 Slow", *headers
+        ).retry_after
+        == wait
+    )
 
 
 def test_a_description_may_begin_with_a_preset(wire: OnWire) -> None:
@@ -155,17 +182,28 @@ def test_what_an_object_in_the_codes_place_says_is_not_taken_for_a_code(wire: On
     assert (type(error), error.vendor_code) == (Rejected, "object")
 
 
-PAY: dict[str, Any] = {name: {"type": "string"} for name in ("body", "out_trade_no", "total_fee", "bill_date")}
+PAY: dict[str, Any] = {
+    name: {"type": "string"} for name in ("body", "out_trade_no", "total_fee", "bill_date")
+}
 OURS = {"appid": APP_ID, "mch_id": MCH_ID, "nonce_str": "n1"}
 
 
-def pay(box: Sandbox, open_gate: Open, http: str, fields: dict[str, str], response: str = "xml", **changed: str) -> Any:
+def pay(
+    box: Sandbox,
+    open_gate: Open,
+    http: str,
+    fields: dict[str, str],
+    response: str = "xml",
+    **changed: str,
+) -> Any:
     """One signed call of the sandbox's WeChat Pay."""
     given = {**OURS, **fields}
     given["sign"] = sign(given)
     declared = {**PAY, **{name: {"type": "string"} for name in given}}
     methods = {"m": {"http": http, "body": "xml", "response": response, "params": declared}}
-    return open_gate({"s": service(box.url, envelope="wechatpay_v2", methods=methods)}).ask(params={**given, **changed})
+    return open_gate({"s": service(box.url, envelope="wechatpay_v2", methods=methods)}).ask(
+        params={**given, **changed}
+    )
 
 
 def order(fee: str = "100", number: str = "20150806125346") -> dict[str, str]:
@@ -175,7 +213,9 @@ def order(fee: str = "100", number: str = "20150806125346") -> dict[str, str]:
 def test_an_order_is_made_and_found_in_xml_both_ways(box: Sandbox, open_gate: Open) -> None:
     made = pay(box, open_gate, "POST /pay/unifiedorder", order())
     assert made["prepay_id"].startswith("wx")
-    assert made["sign"] == sign({**made, "return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS"})
+    assert made["sign"] == sign(
+        {**made, "return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS"}
+    )
     found = pay(box, open_gate, "POST /pay/orderquery", {"out_trade_no": "20150806125346"})
     assert (found["body"], found["trade_state"]) == ("腾讯充值 & <QQ>", "NOTPAY")
 
@@ -198,13 +238,17 @@ def test_what_wechat_pay_says_no_to_is_told_apart(
     assert (type(caught.value), caught.value.vendor_code) == (kind, code)
 
 
-def test_wechat_pay_saying_that_our_signature_is_wrong_is_understood(box: Sandbox, open_gate: Open) -> None:
+def test_wechat_pay_saying_that_our_signature_is_wrong_is_understood(
+    box: Sandbox, open_gate: Open
+) -> None:
     with pytest.raises(SignatureRejected):
         pay(box, open_gate, "POST /pay/unifiedorder", order(), total_fee="1")
 
 
 def test_a_bill_is_a_text_or_a_failure_in_xml(box: Sandbox, open_gate: Open) -> None:
-    assert pay(box, open_gate, "POST /pay/downloadbill", {"bill_date": "20261121"}, "text").startswith("交易时间")
+    assert pay(
+        box, open_gate, "POST /pay/downloadbill", {"bill_date": "20261121"}, "text"
+    ).startswith("交易时间")
     with pytest.raises(Rejected) as caught:
         pay(box, open_gate, "POST /pay/downloadbill", {}, "text")
     assert caught.value.vendor_code == "LACK_PARAMS"
@@ -227,13 +271,20 @@ def test_s3_tells_failures_in_xml_whatever_was_asked_for(
 def test_s3_objects_come_as_they_are(gate: Open) -> None:
     found = gate("GET /bucket/cat.png", envelope="aws", response="bytes").ask()
     assert (found["content_type"], b64decode(found["base64"])[:4]) == ("image/png", b"\x89PNG")
-    assert gate("GET /bucket/code.json", envelope="aws").ask() == {"code": "AccessDenied", "message": "a stored text"}
-    listed = gate("GET /bucket", envelope="aws", response={"type": "xml", "lists": ["Contents"]}).ask()
+    assert gate("GET /bucket/code.json", envelope="aws").ask() == {
+        "code": "AccessDenied",
+        "message": "a stored text",
+    }
+    listed = gate(
+        "GET /bucket", envelope="aws", response={"type": "xml", "lists": ["Contents"]}
+    ).ask()
     assert listed == {"Name": "bucket", "Contents": [{"Key": "cat.png", "Size": "12"}]}
 
 
 def test_s3_failures_inside_a_200_are_seen_where_the_catalog_says_so(wire: OnWire) -> None:
     envelope = {"preset": "aws", "ok": [None]}
-    assert read(wire, envelope, b"<CopyObjectResult><ETag>1</ETag></CopyObjectResult>", response="xml") == {"ETag": "1"}
+    assert read(
+        wire, envelope, b"<CopyObjectResult><ETag>1</ETag></CopyObjectResult>", response="xml"
+    ) == {"ETag": "1"}
     error = failure(wire, envelope, b"<Error><Code>SlowDown</Code></Error>", response="xml")
     assert type(error) is QuotaExceeded

@@ -58,25 +58,46 @@ def full(_: str) -> list[Address]:
     raise OSError(errno.EMFILE, "Too many open files")
 
 
-def test_no_descriptor_and_no_thread_are_ours_for_addresses_names_and_tls_files(box: Sandbox) -> None:
+def test_no_descriptor_and_no_thread_are_ours_for_addresses_names_and_tls_files(
+    box: Sandbox,
+) -> None:
     command = [sys.executable, "-c", CODE, box.url, f"http://localhost:{box.port}"]
     done = subprocess.run(
-        command, check=False, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+        command,
+        check=False,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
     assert (done.stdout, done.stderr) == (4 * "OutOfResources " + "connected connected\n", "")
 
 
-def test_want_of_descriptors_opens_no_breaker_and_is_sent_again_by_nobody(open_gate: Open, box: Sandbox) -> None:
+def test_want_of_descriptors_opens_no_breaker_and_is_sent_again_by_nobody(
+    open_gate: Open, box: Sandbox
+) -> None:
     looks = [full] * 20
-    names = Resolver(SystemClock(), lambda host: looks.pop()(host) if looks else [Address(2, ("127.0.0.1", 0))])
-    settings = {"breaker": {"min_calls": 2, "failure_rate": 0.1}, "retry": {"times": 2, "backoff": 0.001}}
-    at = open_gate({"s": service(f"http://api.example:{box.port}", methods=M, **settings)}, resolver=names)
+    names = Resolver(
+        SystemClock(), lambda host: looks.pop()(host) if looks else [Address(2, ("127.0.0.1", 0))]
+    )
+    settings = {
+        "breaker": {"min_calls": 2, "failure_rate": 0.1},
+        "retry": {"times": 2, "backoff": 0.001},
+    }
+    at = open_gate(
+        {"s": service(f"http://api.example:{box.port}", methods=M, **settings)}, resolver=names
+    )
     for _ in range(20):
         with pytest.raises(OutOfResources) as caught:
             at.ask()
         assert len(at.trace.attempts) == 1
     error = caught.value
-    assert (error.code, error.type, error.source, error.retryable) == (-5001, "unavailable", "gateway", True)
+    assert (error.code, error.type, error.source, error.retryable) == (
+        -5001,
+        "unavailable",
+        "gateway",
+        True,
+    )
     assert at.breaker == "closed"
     assert at.ask()["path"] == "/anything"
 
@@ -86,7 +107,9 @@ def test_a_half_open_breaker_lets_another_probe_through_after_want_of_descriptor
 ) -> None:
     clock = FakeClock()
     looks = [full]
-    names = Resolver(clock, lambda host: looks.pop()(host) if looks else [Address(2, ("127.0.0.1", 0))])
+    names = Resolver(
+        clock, lambda host: looks.pop()(host) if looks else [Address(2, ("127.0.0.1", 0))]
+    )
     breaker = {"min_calls": 1, "failure_rate": 0.1, "open_for": 10}
     url = f"http://api.example:{box.port}"
     at = open_gate({"s": service(url, methods=M, breaker=breaker)}, resolver=names, clock=clock)

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from gateway import Caller
-from gateway.errors import CircuitOpen, ConnectFailed, DeadlineExceeded, Failed, GatewayError, InvalidParams, Rejected
+from gateway.errors import (
+    CircuitOpen,
+    ConnectFailed,
+    DeadlineExceeded,
+    Failed,
+    GatewayError,
+    InvalidParams,
+    Rejected,
+)
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, make_catalog, service
@@ -34,11 +42,18 @@ def two(open_gate: Open, box: Sandbox, spare: Sandbox) -> Open:
 
     def make(fallback: Any = None, *, on: Any = None, other: Any = None, **method: Any) -> Gate:
         clock = method.pop("clock", None)
-        m = {"http": "GET /anything/m", "params": PARAMS, **({"fallback": fallback} if fallback else {}), **method}
+        m = {
+            "http": "GET /anything/m",
+            "params": PARAMS,
+            **({"fallback": fallback} if fallback else {}),
+            **method,
+        }
         n = {"http": "GET /anything/n", "params": {"n": PARAMS["n"]}, **(other or {})}
         s = {**service(box.url, methods={"m": m}), **(on or {})}
         services = {"s": s, "t": service(spare.url, methods={"n": n})}
-        return open_gate(services, **({"clock": clock, "store": MemoryStore(clock)} if clock else {}))
+        return open_gate(
+            services, **({"clock": clock, "store": MemoryStore(clock)} if clock else {})
+        )
 
     return make
 
@@ -47,7 +62,9 @@ def paths(box: Sandbox) -> list[str]:
     return [request.path for request in box.requests]
 
 
-def test_another_method_answers_with_the_parameters_it_knows(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_another_method_answers_with_the_parameters_it_knows(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=503")
     at = two({"call": "t.n"})
     told = at.ask(params={"a": "x", "n": 5})
@@ -69,7 +86,9 @@ def test_while_the_method_itself_answers_nobody_else_is_asked(two: Open, spare: 
 @pytest.mark.parametrize(
     "fault", ["status=500", "hang", "reset", "html", "truncated", "status=429", "garbage"]
 )  # fmt: skip
-def test_a_fallback_answers_whatever_way_the_service_fails(two: Open, box: Sandbox, fault: str) -> None:
+def test_a_fallback_answers_whatever_way_the_service_fails(
+    two: Open, box: Sandbox, fault: str
+) -> None:
     box.fault("/anything/m", fault)
     at = two({"static": ["declared"]})
     assert at.ask() == ["declared"]
@@ -88,7 +107,9 @@ def test_a_credential_that_cannot_be_had_is_a_failure_too(two: Open, box: Sandbo
     assert two({"static": 1}, on=WECHAT).ask() == 1
 
 
-def test_a_service_that_says_no_is_not_asked_elsewhere(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_a_service_that_says_no_is_not_asked_elsewhere(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=404")
     at = two({"call": "t.n"}, on={"backup_url": spare.url})
     with pytest.raises(Rejected):
@@ -103,7 +124,9 @@ def test_what_the_caller_does_wrong_is_not_answered_by_a_fallback(two: Open) -> 
             at.ask(params=params)
 
 
-def test_where_nobody_can_answer_the_first_failure_stands(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_where_nobody_can_answer_the_first_failure_stands(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=503;retry-after=9")
     spare.fault("/*", "status=404")
     at = two({"call": "t.n"}, on={"backup_url": spare.url})
@@ -123,7 +146,9 @@ def test_the_backup_url_comes_after_another_method(two: Open, box: Sandbox, spar
     assert (at.trace.fallback, paths(spare)) == ("backup_url", ["/anything/n", "/anything/m"])
 
 
-def test_the_backup_url_comes_before_a_declared_answer(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_the_backup_url_comes_before_a_declared_answer(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=503")
     at = two({"static": 1}, on={"backup_url": spare.url})
     assert at.ask()["path"] == "/anything/m"
@@ -131,10 +156,14 @@ def test_the_backup_url_comes_before_a_declared_answer(two: Open, box: Sandbox, 
     assert at.ask() == 1
 
 
-def test_the_backup_url_gets_all_that_the_main_one_gets(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_the_backup_url_gets_all_that_the_main_one_gets(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=503")
     auth = {"type": "api_key", "in": "header", "name": "X-Api-Key", "value": "the-key"}
-    at = two(on={"backup_url": spare.url + "/", "auth": auth, "retry": {"times": 1, "backoff": 0.001}})
+    at = two(
+        on={"backup_url": spare.url + "/", "auth": auth, "retry": {"times": 1, "backoff": 0.001}}
+    )
     spare.fault("/anything/m", "status=503", times=1)
     told = at.ask(params={"a": "x"}, request_id="r-9")
     assert (told["query"], told["headers"]["x-api-key"]) == ({"a": ["x"]}, "the-key")
@@ -153,7 +182,9 @@ def test_a_fetched_token_serves_both_urls(two: Open, box: Sandbox, spare: Sandbo
 
 
 @pytest.mark.parametrize("url", ["{main}", ""])
-def test_a_token_is_fetched_from_the_backup_where_the_main_url_is_down(two: Open, spare: Sandbox, url: str) -> None:
+def test_a_token_is_fetched_from_the_backup_where_the_main_url_is_down(
+    two: Open, spare: Sandbox, url: str
+) -> None:
     auth = {**WECHAT["auth"], "token_url": url.format(main=NOWHERE) + "/cgi-bin/token"}
     at = two(on={"auth": auth, "base_url": NOWHERE, "backup_url": spare.url})
     assert at.ask()["path"] == "/anything/m"
@@ -198,7 +229,9 @@ def test_an_unsafe_call_is_not_sent_to_the_backup_when_an_earlier_attempt_may_ha
     assert (len(box.requests), len(spare.requests)) == (1, 0)
 
 
-def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/anything/m", "status=503")
     breaker = {"window": 60, "min_calls": 2, "failure_rate": 0.5, "open_for": 60}
     at = two(on={"backup_url": spare.url, "breaker": breaker})
@@ -210,7 +243,10 @@ def test_while_the_circuit_is_open_calls_go_to_the_backup_url_at_once(two: Open,
         with pytest.raises(GatewayError):
             at.ask()
     assert at.breaker == "open"
-    assert (len(box.requests), len(spare.requests)) == (2, 8)  # the backup's circuit has its own count: half of 8
+    assert (len(box.requests), len(spare.requests)) == (
+        2,
+        8,
+    )  # the backup's circuit has its own count: half of 8
     with pytest.raises(CircuitOpen):
         at.ask()
     assert len(spare.requests) == 8
@@ -221,7 +257,9 @@ def test_calls_to_the_backup_url_are_retried_however_long_the_main_one_has_faile
 ) -> None:
     box.fault("/anything/m", "status=503")
     breaker = {"window": 10, "min_calls": 3, "failure_rate": 1, "open_for": 10}
-    at = two(on={"backup_url": spare.url, "breaker": breaker, "retry": {"times": 1, "backoff": 0.001}})
+    at = two(
+        on={"backup_url": spare.url, "breaker": breaker, "retry": {"times": 1, "backoff": 0.001}}
+    )
     for _ in range(2):
         at.ask()
     spare.fault("/anything/m", "status=503", times=1)
@@ -244,7 +282,9 @@ def test_while_the_probes_say_down_calls_go_to_the_backup_url_at_once(
     assert "/anything/m" not in paths(box)
 
 
-def test_the_callers_time_bounds_all_of_them_together(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_the_callers_time_bounds_all_of_them_together(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/*", "delay=0.2;status=503")
     spare.fault("/*", "hang")
     at = two({"call": "t.n"}, on={"backup_url": spare.url})
@@ -271,13 +311,17 @@ def test_a_fallback_method_has_time_of_its_own(two: Open, box: Sandbox, spare: S
         two({"call": "t.n"}, deadline=0.1, other={"deadline": 0.1}).ask()
 
 
-def test_the_catalog_decides_about_fallbacks_and_not_what_the_caller_may_call(two: Open, box: Sandbox) -> None:
+def test_the_catalog_decides_about_fallbacks_and_not_what_the_caller_may_call(
+    two: Open, box: Sandbox
+) -> None:
     box.fault("/*", "status=503")
     at = two({"call": "t.n"})
     assert at.ask(caller=Caller("app:x", allow=("s.m",)))["path"] == "/anything/n"
 
 
-def test_parameters_that_the_other_method_refuses_leave_it_out(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_parameters_that_the_other_method_refuses_leave_it_out(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/*", "status=503")
     at = two({"call": "t.n"}, other={"params": {"n": {"type": "integer", "minimum": 100}}})
     with pytest.raises(Failed):
@@ -291,7 +335,9 @@ def test_the_other_method_fills_in_its_own_defaults(two: Open, box: Sandbox) -> 
     assert at.ask()["query"] == {"n": ["7"]}
 
 
-def test_the_fallback_of_a_fallback_is_named_when_it_answers(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_the_fallback_of_a_fallback_is_named_when_it_answers(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/*", "status=503")
     spare.fault("/*", "status=503")
     at = two({"call": "t.n"}, other={"fallback": {"static": "last"}})
@@ -299,7 +345,9 @@ def test_the_fallback_of_a_fallback_is_named_when_it_answers(two: Open, box: San
     assert (at.trace.fallback, len(at.trace.attempts)) == ("static", 2)
 
 
-def test_what_may_not_be_logged_is_not_logged_by_the_fallback_either(two: Open, box: Sandbox) -> None:
+def test_what_may_not_be_logged_is_not_logged_by_the_fallback_either(
+    two: Open, box: Sandbox
+) -> None:
     box.fault("/*", "status=503")
     at = two({"call": "t.n"}, mask=["n"])
     at.ask(params={"n": 424242})
@@ -307,9 +355,18 @@ def test_what_may_not_be_logged_is_not_logged_by_the_fallback_either(two: Open, 
 
 
 def test_a_fallbacks_answer_is_not_kept_as_the_methods_own(two: Open, box: Sandbox) -> None:
-    for fallback, on in (({"call": "t.n"}, {}), ({"static": 1}, {}), (None, {"backup_url": "spare"})):
+    for fallback, on in (
+        ({"call": "t.n"}, {}),
+        ({"static": 1}, {}),
+        (None, {"backup_url": "spare"}),
+    ):
         clock = FakeClock()
-        at = two(fallback, cache={"ttl": 60}, clock=clock, on=on and {"backup_url": box.url + "/anything"})
+        at = two(
+            fallback,
+            cache={"ttl": 60},
+            clock=clock,
+            on=on and {"backup_url": box.url + "/anything"},
+        )
         box.fault("/anything/m", "status=503", times=1)
         at.ask()
         assert (at.trace.cache, at.trace.fallback is None) == ("MISS", False)
@@ -319,7 +376,9 @@ def test_a_fallbacks_answer_is_not_kept_as_the_methods_own(two: Open, box: Sandb
         assert at.trace.cache == "HIT"
 
 
-def test_a_fallback_method_may_answer_from_its_own_cache(two: Open, box: Sandbox, spare: Sandbox) -> None:
+def test_a_fallback_method_may_answer_from_its_own_cache(
+    two: Open, box: Sandbox, spare: Sandbox
+) -> None:
     box.fault("/*", "status=503")
     at = two({"call": "t.n"}, other={"cache": {"ttl": 60}})
     at.ask("n", service="t")

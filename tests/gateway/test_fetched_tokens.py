@@ -53,7 +53,9 @@ def tokens(clock: FakeClock, store: Store) -> Tokens:
 
 
 def get(tokens: Tokens, vendor: Vendor, key: str = "k", patience: float = 5) -> str:
-    return tokens.get(key, vendor.fetch, 1000 + 10**9 if patience == 5 else 1000 + patience).reveal()
+    return tokens.get(
+        key, vendor.fetch, 1000 + 10**9 if patience == 5 else 1000 + patience
+    ).reveal()
 
 
 def test_a_token_serves_until_a_tenth_of_its_life_is_left(tokens: Tokens, clock: FakeClock) -> None:
@@ -71,7 +73,9 @@ def test_keys_have_tokens_of_their_own(tokens: Tokens) -> None:
     assert [get(tokens, vendor, key) for key in ("a", "b", "a")] == ["t1", "t2", "t1"]
 
 
-def test_the_tokens_life_counts_from_when_it_was_asked_for(tokens: Tokens, clock: FakeClock) -> None:
+def test_the_tokens_life_counts_from_when_it_was_asked_for(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     def slow() -> tuple[Secret, float]:
         clock.advance(950)
         return Secret("old"), 1000
@@ -96,7 +100,9 @@ def test_fifty_first_calls_fetch_one_token(gate: Open, box: Sandbox) -> None:
     assert box.tokens_issued == 1
 
 
-def test_one_renews_early_while_the_others_use_the_old_one(tokens: Tokens, clock: FakeClock) -> None:
+def test_one_renews_early_while_the_others_use_the_old_one(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     vendor = Vendor(1000)
     get(tokens, vendor)
     clock.advance(950)
@@ -112,7 +118,9 @@ def test_one_renews_early_while_the_others_use_the_old_one(tokens: Tokens, clock
     assert vendor.asked == 2
 
 
-def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(tokens: Tokens, clock: FakeClock) -> None:
+def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     vendor = Vendor(1000)
     get(tokens, vendor)
     clock.advance(996)  # 4 seconds are left: too few to arrive
@@ -126,7 +134,9 @@ def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(tok
         assert (first.result(5), second.result(5)) == ("t2", "t2")
 
 
-def test_an_expired_token_does_not_help_when_fetching_fails(tokens: Tokens, clock: FakeClock) -> None:
+def test_an_expired_token_does_not_help_when_fetching_fails(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     vendor = Vendor(1000)
     get(tokens, vendor)
     clock.advance(996)
@@ -136,7 +146,9 @@ def test_an_expired_token_does_not_help_when_fetching_fails(tokens: Tokens, cloc
 
 
 @pytest.mark.parametrize("life", [1, 4, 8])
-def test_a_token_of_a_short_life_is_used_for_half_of_it(tokens: Tokens, clock: FakeClock, life: float) -> None:
+def test_a_token_of_a_short_life_is_used_for_half_of_it(
+    tokens: Tokens, clock: FakeClock, life: float
+) -> None:
     vendor = Vendor(life)
     get(tokens, vendor)
     clock.advance(life * 0.49)
@@ -160,7 +172,9 @@ def test_a_failed_renewal_uses_the_old_token_while_it_is_good_and_is_not_tried_a
     assert get(other, vendor) == "t3"
 
 
-def test_a_foreign_error_in_fetching_is_not_hidden_by_the_old_token(tokens: Tokens, clock: FakeClock) -> None:
+def test_a_foreign_error_in_fetching_is_not_hidden_by_the_old_token(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     vendor = Vendor(1000)
     get(tokens, vendor)
     clock.advance(950)
@@ -172,7 +186,9 @@ def test_a_foreign_error_in_fetching_is_not_hidden_by_the_old_token(tokens: Toke
     assert get(tokens, vendor) == "t4"
 
 
-def test_a_failed_first_fetch_fails_those_who_waited_and_the_next_call_fetches_anew(tokens: Tokens) -> None:
+def test_a_failed_first_fetch_fails_those_who_waited_and_the_next_call_fetches_anew(
+    tokens: Tokens,
+) -> None:
     vendor = Vendor()
     vendor.fails = CredentialError()
     vendor.may_answer.clear()
@@ -186,7 +202,9 @@ def test_a_failed_first_fetch_fails_those_who_waited_and_the_next_call_fetches_a
     assert get(tokens, vendor).startswith("t")
 
 
-def test_one_who_waited_does_not_use_a_token_that_had_expired_when_it_came(tokens: Tokens, clock: FakeClock) -> None:
+def test_one_who_waited_does_not_use_a_token_that_had_expired_when_it_came(
+    tokens: Tokens, clock: FakeClock
+) -> None:
     vendor = Vendor(1000)
     vendor.may_answer.clear()
     with ThreadPoolExecutor(2) as pool:
@@ -215,7 +233,9 @@ def test_discarding_an_old_token_leaves_a_newer_one(tokens: Tokens) -> None:
     assert get(tokens, vendor) == "t2"
 
 
-def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(gate: Open, box: Sandbox) -> None:
+def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(
+    gate: Open, box: Sandbox
+) -> None:
     params = {"touser": {"type": "string"}, "text": {"type": "string"}}
     at = gate("POST /cgi-bin/message/send", on=WECHAT, timeout={"read": 5}, params=params)
     hello = {"touser": "u", "text": "hi"}
@@ -233,7 +253,11 @@ def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(gate: Open,
 
 
 def test_one_who_waits_gives_up_at_its_deadline() -> None:
-    tokens, vendor, clock = a_worker(MemoryStore(SystemClock()), SystemClock()), Vendor(), SystemClock()
+    tokens, vendor, clock = (
+        a_worker(MemoryStore(SystemClock()), SystemClock()),
+        Vendor(),
+        SystemClock(),
+    )
     vendor.may_answer.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(tokens.get, "k", vendor.fetch, clock.now() + 60)
@@ -246,7 +270,11 @@ def test_one_who_waits_gives_up_at_its_deadline() -> None:
 
 
 def test_one_who_waits_tries_itself_when_the_fetcher_ran_out_of_its_own_time() -> None:
-    tokens, vendor, clock = a_worker(MemoryStore(SystemClock()), SystemClock()), Vendor(), SystemClock()
+    tokens, vendor, clock = (
+        a_worker(MemoryStore(SystemClock()), SystemClock()),
+        Vendor(),
+        SystemClock(),
+    )
     vendor.fails = DeadlineExceeded()
     vendor.may_answer.clear()
 
@@ -262,8 +290,13 @@ def test_one_who_waits_tries_itself_when_the_fetcher_ran_out_of_its_own_time() -
         assert second.result(5) == Secret("mine")
 
 
-def test_methods_of_one_service_share_a_token_and_services_do_not(open_gate: Open, box: Sandbox) -> None:
-    methods = {"m": {"http": "GET /anything", "envelope": "plain"}, "n": {"http": "PUT /anything", "envelope": "plain"}}
+def test_methods_of_one_service_share_a_token_and_services_do_not(
+    open_gate: Open, box: Sandbox
+) -> None:
+    methods = {
+        "m": {"http": "GET /anything", "envelope": "plain"},
+        "n": {"http": "PUT /anything", "envelope": "plain"},
+    }
     both = {"base_url": box.url, "allow_private": True, **WECHAT, "methods": methods}
     at = open_gate({"s": both, "t": both})
     for name, method in (("s", "m"), ("s", "n"), ("t", "m")):

@@ -87,7 +87,11 @@ PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
     "not JSON": (answer(b'{"a": 1', "200 OK"), plain, {}),
     "not XML": (answer(b"<a>1", "200 OK"), plain, {"response": "xml"}),
     "over-size": (answer(b"x" * 3000, "200 OK"), plain, {"on": SMALL}),
-    "over-size in chunks": (CHUNKED + b"800\r\n" + b"x" * 0x800 + b"\r\n0\r\n\r\n", plain, {"on": SMALL}),
+    "over-size in chunks": (
+        CHUNKED + b"800\r\n" + b"x" * 0x800 + b"\r\n0\r\n\r\n",
+        plain,
+        {"on": SMALL},
+    ),
     "bomb": (BOMB, plain, {"on": SMALL}),
     "not compressed": (answer(b"xxxx", "200 OK", "Content-Encoding: deflate"), plain, {}),
     "timed out": (CUT, plain, {"timeout": {"read": 0.1}}),
@@ -97,7 +101,11 @@ PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
     "rejected": (answer(b"{}", "404 No"), plain, {}),
     "replaced": (answer(b"{}", "500 No"), plain, {"fallback": {"static": []}}),
     "failed for all who asked": (answer(b"{}", "500 No"), plain, {"cache": {"ttl": 60}}),
-    "once under a key": (answer(b"{}", "500 No"), lambda at: at.ask(idempotency_key="k" * 20), {"http": "POST /"}),
+    "once under a key": (
+        answer(b"{}", "500 No"),
+        lambda at: at.ask(idempotency_key="k" * 20),
+        {"http": "POST /"},
+    ),
     "wrong parameters": (GOOD, lambda at: at.ask("m", {"no": 1}), {}),
     "streamed": (GOOD, streamed, {"stream": True}),
     "streamed, rejected": (answer(b"{}", "404 No"), streamed, {"stream": True}),
@@ -105,7 +113,11 @@ PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
     "streamed, left": (CUT, left, {"stream": True}),
     "uploaded": (GOOD, uploaded, {"stream": True, "body": "raw", "http": "POST /"}),
     "proxied": (GOOD, proxied, {"on": {"proxy": True}}),
-    "proxied, failed twice": (answer(b"{}", "500 No"), proxied, {"on": {"proxy": True, **ONCE_MORE}}),
+    "proxied, failed twice": (
+        answer(b"{}", "500 No"),
+        proxied,
+        {"on": {"proxy": True, **ONCE_MORE}},
+    ),
     "batch": (GOOD, batched, {}),
     "batch, failed": (answer(b"{}", "500 No"), batched, {}),
 }
@@ -129,15 +141,25 @@ def test_nothing_of_a_call_waits_for_the_cyclic_collector(open_gate: OpenGate, p
 
 
 @pytest.mark.parametrize("then", ["cut off", "refused"])
-def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(open_gate: OpenGate, then: str) -> None:
+def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(
+    open_gate: OpenGate, then: str
+) -> None:
     with Wire([CUT] * 3 if then == "cut off" else [], "close") as server:
-        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /"}}, breaker={"min_calls": 1000})})
+        at = open_gate(
+            {
+                "s": service(
+                    server.url, methods={"m": {"http": "GET /"}}, breaker={"min_calls": 1000}
+                )
+            }
+        )
         with garbage() as found, suppress(GatewayError):
             at.ask()
     assert found == []
 
 
-@pytest.mark.parametrize("rest", [b"{}", b"", b"x" * MAX_HEAD_BYTES], ids=["whole", "cut", "too large"])
+@pytest.mark.parametrize(
+    "rest", [b"{}", b"", b"x" * MAX_HEAD_BYTES], ids=["whole", "cut", "too large"]
+)
 def test_an_answer_is_gone_with_its_last_reference(rest: bytes) -> None:
     reading = Answer(False, 1000)
     gone = weakref.ref(reading)

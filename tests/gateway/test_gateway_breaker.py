@@ -31,7 +31,9 @@ def broken(gate: Open, clock: FakeClock) -> Open:
     """Service ``s`` with a breaker that opens after four failures, on a clock that stands still."""
 
     def make(http: str = "GET /anything", **options: Any) -> Gate:
-        return gate(http, on={"breaker": BREAKER, **options.pop("on", {})}, **{"clock": clock, **options})
+        return gate(
+            http, on={"breaker": BREAKER, **options.pop("on", {})}, **{"clock": clock, **options}
+        )
 
     return make
 
@@ -55,7 +57,9 @@ def state(at: Gate) -> str:
     return at.breaker
 
 
-def test_an_open_circuit_refuses_at_once_and_says_how_long(broken: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_an_open_circuit_refuses_at_once_and_says_how_long(
+    broken: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = broken()
     opened(at, box)
     clock.advance(2)
@@ -64,7 +68,9 @@ def test_an_open_circuit_refuses_at_once_and_says_how_long(broken: Open, box: Sa
     assert (len(box.requests), at.trace.attempts) == (4, [])
 
 
-@pytest.mark.parametrize("fault", ["status=500", "status=503", "close", "reset", "hang", "html", "short", "status=302"])
+@pytest.mark.parametrize(
+    "fault", ["status=500", "status=503", "close", "reset", "hang", "html", "short", "status=302"]
+)
 def test_failures_of_the_service_count(broken: Open, box: Sandbox, fault: str) -> None:
     at = broken(timeout={"read": 0.05})
     box.fault("/anything", fault)
@@ -79,7 +85,9 @@ def test_not_to_be_reached_counts(broken: Open, box: Sandbox) -> None:
     assert state(at) == "open"
 
 
-@pytest.mark.parametrize(("code", "verdict"), [(-1, "open"), (40003, "closed"), (7, "closed"), (8, "closed")])
+@pytest.mark.parametrize(
+    ("code", "verdict"), [(-1, "open"), (40003, "closed"), (7, "closed"), (8, "closed")]
+)
 def test_a_vendors_code_inside_a_200_counts_as_what_it_means(
     broken: Open, wire: Any, clock: FakeClock, code: int, verdict: str
 ) -> None:
@@ -90,7 +98,9 @@ def test_a_vendors_code_inside_a_200_counts_as_what_it_means(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
-def test_what_the_service_says_no_to_does_not_count(broken: Open, box: Sandbox, status: int) -> None:
+def test_what_the_service_says_no_to_does_not_count(
+    broken: Open, box: Sandbox, status: int
+) -> None:
     at = broken()
     box.fault("/anything", f"status={status}")
     fails(at, 10)
@@ -107,7 +117,12 @@ def test_a_refusal_is_no_success_either(broken: Open, box: Sandbox) -> None:
 
 
 def test_a_credential_that_cannot_be_had_does_not_count(broken: Open, box: Sandbox) -> None:
-    auth = {"type": "app_secret", "app_id": "wrong", "secret": "wrong", "token_url": "/cgi-bin/token"}
+    auth = {
+        "type": "app_secret",
+        "app_id": "wrong",
+        "secret": "wrong",
+        "token_url": "/cgi-bin/token",
+    }
     at = broken(on={"auth": auth})
     assert fails(at, 10).code == -1012
     assert state(at) == "closed"
@@ -129,7 +144,9 @@ def test_silence_for_the_methods_whole_deadline_counts(gate: Open, box: Sandbox)
     assert state(at) == "open"
 
 
-def test_an_attempt_cut_short_by_the_deadline_after_an_earlier_one_does_not_count(gate: Open, box: Sandbox) -> None:
+def test_an_attempt_cut_short_by_the_deadline_after_an_earlier_one_does_not_count(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate(on={"breaker": {**BREAKER, "min_calls": 2}}, timeout={"read": 0.2}, deadline=0.3,
               retry={"times": 1, "backoff": 0.001})  # fmt: skip
     box.fault("/anything", "hang")
@@ -138,7 +155,9 @@ def test_an_attempt_cut_short_by_the_deadline_after_an_earlier_one_does_not_coun
     assert state(at) == "closed"
 
 
-def test_one_call_is_let_through_and_its_success_closes(broken: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_one_call_is_let_through_and_its_success_closes(
+    broken: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = broken()
     opened(at, box)
     box.fault("/anything", "")
@@ -149,7 +168,9 @@ def test_one_call_is_let_through_and_its_success_closes(broken: Open, box: Sandb
     assert at.ask()["method"] == "GET"
 
 
-def test_its_failure_opens_again_for_the_whole_time(broken: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_its_failure_opens_again_for_the_whole_time(
+    broken: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = broken()
     opened(at, box)
     clock.advance(5)
@@ -159,7 +180,9 @@ def test_its_failure_opens_again_for_the_whole_time(broken: Open, box: Sandbox, 
 
 
 @pytest.mark.parametrize("status", [401, 404, 429])
-def test_a_no_is_an_answer_that_closes(broken: Open, box: Sandbox, clock: FakeClock, status: int) -> None:
+def test_a_no_is_an_answer_that_closes(
+    broken: Open, box: Sandbox, clock: FakeClock, status: int
+) -> None:
     at = broken()
     opened(at, box)
     box.fault("/anything", f"status={status}")
@@ -196,7 +219,9 @@ def test_fifty_threads_send_one_probe(broken: Open, box: Sandbox, clock: FakeClo
     assert len(box.requests) == 5
 
 
-def test_a_retry_that_meets_the_open_circuit_says_what_the_service_did(broken: Open, box: Sandbox) -> None:
+def test_a_retry_that_meets_the_open_circuit_says_what_the_service_did(
+    broken: Open, box: Sandbox
+) -> None:
     at = broken(retry={"times": 9, "backoff": 0.001})
     box.fault("/anything", "status=503")
     error = fails(at)
@@ -232,7 +257,9 @@ def test_all_methods_of_a_service_share_its_circuit_and_no_other_service_does(
     assert at.ask("n", service="t")
 
 
-def test_a_reload_keeps_the_circuit_and_changes_its_settings(broken: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_reload_keeps_the_circuit_and_changes_its_settings(
+    broken: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = broken()
     box.fault("/anything", "status=500")
     fails(at, 2)
@@ -255,7 +282,11 @@ def test_each_change_has_one_line_in_the_log(broken: Open, box: Sandbox, clock: 
     box.fault("/anything", "")
     at.ask()
     at.ask()
-    lines = [(line["service"], line["state"], line["why"]) for line in at.log.events if line["event"] == "breaker"]
+    lines = [
+        (line["service"], line["state"], line["why"])
+        for line in at.log.events
+        if line["event"] == "breaker"
+    ]
     probe = ("s", "half_open", "one call may go")
     assert lines == [
         ("s", "open", "4 of 4 calls failed, the last: downstream_error"), probe,

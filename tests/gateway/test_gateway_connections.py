@@ -31,8 +31,12 @@ def test_calls_one_after_the_other_share_a_connection(gate: Open, box: Sandbox) 
     assert box.connections == 1
 
 
-@pytest.mark.parametrize("fault", ["chunked", "gzip", "status=404", "status=500", "1xx", "bad-json", "empty"])
-def test_an_answer_read_to_its_end_keeps_the_connection(gate: Open, box: Sandbox, fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", ["chunked", "gzip", "status=404", "status=500", "1xx", "bad-json", "empty"]
+)
+def test_an_answer_read_to_its_end_keeps_the_connection(
+    gate: Open, box: Sandbox, fault: str
+) -> None:
     at = gate("GET /v1/health")
     box.fault("/v1/health", fault, times=1)
     with suppress(GatewayError):  # whether it fails is not the question here
@@ -42,8 +46,12 @@ def test_an_answer_read_to_its_end_keeps_the_connection(gate: Open, box: Sandbox
 
 
 @pytest.mark.parametrize("fault", ["http10", "stale", "long"])
-def test_a_connection_that_cannot_be_trusted_is_not_used_again(gate: Open, box: Sandbox, fault: str) -> None:
-    at = gate("GET /v1/health", retry={"times": 1, "backoff": 0.001})  # the news of "stale" may come too late
+def test_a_connection_that_cannot_be_trusted_is_not_used_again(
+    gate: Open, box: Sandbox, fault: str
+) -> None:
+    at = gate(
+        "GET /v1/health", retry={"times": 1, "backoff": 0.001}
+    )  # the news of "stale" may come too late
     box.fault("/v1/health", fault, times=1)
     assert [at.ask(), at.ask()] == [HEALTH, HEALTH]
     assert box.connections == 2
@@ -56,7 +64,14 @@ def test_a_connection_the_service_wants_closed_is_closed(wire: OnWire) -> None:
 
 
 @pytest.mark.parametrize(
-    "extra", [b"x", answer(b'{"smuggled":true}'), answer(b'{"smuggled":true}')[:20], b"\x00\xff", b"\r\nHTTP/1.1 2"]
+    "extra",
+    [
+        b"x",
+        answer(b'{"smuggled":true}'),
+        answer(b'{"smuggled":true}')[:20],
+        b"\x00\xff",
+        b"\r\nHTTP/1.1 2",
+    ],
 )
 def test_bytes_after_an_answer_never_become_the_next_answer(wire: OnWire, extra: bytes) -> None:
     server, at = wire(answer(b'{"n":1}') + extra, answer(b'{"n":2}'))
@@ -77,7 +92,9 @@ def test_a_body_after_a_head_answer_never_becomes_the_next_answer(wire: OnWire) 
     assert [at.ask(), at.ask()] == [None, None]
 
 
-def test_a_connection_that_went_stale_in_the_pool_does_not_fail_even_a_post(gate: Open, box: Sandbox) -> None:
+def test_a_connection_that_went_stale_in_the_pool_does_not_fail_even_a_post(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate("POST /items", **NAME)
     assert at.ask("m", {"name": "a"})["id"] == 1
     box.stop()
@@ -110,7 +127,9 @@ def test_a_connection_idle_for_too_long_is_not_trusted(gate: Open, box: Sandbox)
     assert box.connections == 2
 
 
-def test_a_connection_under_steady_traffic_follows_a_change_of_dns_in_two_minutes(open_gate: Open) -> None:
+def test_a_connection_under_steady_traffic_follows_a_change_of_dns_in_two_minutes(
+    open_gate: Open,
+) -> None:
     clock = FakeClock()
     blue = [answer(b'"blue"')] * 20
     green = [answer(b'"green"')] * 20
@@ -118,7 +137,9 @@ def test_a_connection_under_steady_traffic_follows_a_change_of_dns_in_two_minute
     names = Resolver(clock, lambda _: system_addresses(hosts[0]))
     with Wire(blue) as old, Wire(green, at=("127.0.0.2", old.port)):
         url = f"http://moves.example:{old.port}"
-        at = open_gate({"s": service(url, methods={"m": {"http": "POST /"}})}, clock=clock, resolver=names)
+        at = open_gate(
+            {"s": service(url, methods={"m": {"http": "POST /"}})}, clock=clock, resolver=names
+        )
         assert at.ask() == "blue"
         hosts[:] = ["127.0.0.2"]
         answers = []
@@ -151,7 +172,9 @@ def test_a_post_is_not_sent_on_a_connection_that_the_service_is_about_to_close(
 
 
 def test_a_connection_serves_as_many_requests_as_the_service_takes_on_one(open_gate: Open) -> None:
-    counting_down = [answer(b"1", "200 OK", f"Keep-Alive: timeout=5, max={3 - n % 3}") for n in range(9)]
+    counting_down = [
+        answer(b"1", "200 OK", f"Keep-Alive: timeout=5, max={3 - n % 3}") for n in range(9)
+    ]
     always_the_same = [answer(b"1", "200 OK", "Keep-Alive: max=3") for _ in range(9)]
     for answers in (counting_down, always_the_same):
         with Wire(answers) as server:
@@ -163,14 +186,19 @@ def test_a_connection_serves_as_many_requests_as_the_service_takes_on_one(open_g
 def test_a_streamed_answers_keep_alive_is_obeyed_too(open_gate: Open) -> None:
     clock = FakeClock()
     with Wire([answer(b"1", "200 OK", "Keep-Alive: timeout=5"), answer(b"2")]) as server:
-        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", "stream": True}})}, clock=clock)
+        at = open_gate(
+            {"s": service(server.url, methods={"m": {"http": "GET /", "stream": True}})},
+            clock=clock,
+        )
         assert b"".join(at.ask(inbound=Inbound())) == b"1"
         clock.advance(4.8)
         assert b"".join(at.ask(inbound=Inbound())) == b"2"
         assert server.connections == 2
 
 
-def test_connections_left_idle_are_closed_while_another_one_is_in_use(gate: Open, box: Sandbox) -> None:
+def test_connections_left_idle_are_closed_while_another_one_is_in_use(
+    gate: Open, box: Sandbox
+) -> None:
     clock = FakeClock()
     at = gate("GET /v1/health", clock=clock, timeout={"read": 5})
     box.fault("/v1/health", "delay=0.3")
@@ -190,7 +218,9 @@ def test_connections_left_idle_are_closed_while_another_one_is_in_use(gate: Open
     assert comes_true(lambda: len(box._server._live) == 1)
 
 
-def test_post_is_not_sent_again_when_the_pooled_connection_breaks_under_it(gate: Open, box: Sandbox) -> None:
+def test_post_is_not_sent_again_when_the_pooled_connection_breaks_under_it(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate("POST /items", retry={"times": 2, "backoff": 0.001}, **NAME)
     box.fault("/items", "reset-next", times=1)
     at.ask("m", {"name": "a"})
@@ -199,7 +229,9 @@ def test_post_is_not_sent_again_when_the_pooled_connection_breaks_under_it(gate:
     assert len(at.trace.attempts) == 1
 
 
-def test_get_is_sent_again_when_the_pooled_connection_breaks_under_it(gate: Open, box: Sandbox) -> None:
+def test_get_is_sent_again_when_the_pooled_connection_breaks_under_it(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate("GET /v1/health", retry={"times": 2, "backoff": 0.001})
     box.fault("/v1/health", "reset-next", times=1)
     assert [at.ask(), at.ask()] == [HEALTH, HEALTH]
@@ -256,7 +288,9 @@ def test_fifty_threads_each_get_their_own_answer(gate: Open, box: Sandbox) -> No
 
     def ask(n: int) -> Any:
         start.wait(5)
-        return [at.gateway.call(a_call(params={"n": n * 10 + k})).data["json"]["n"] for k in range(4)]
+        return [
+            at.gateway.call(a_call(params={"n": n * 10 + k})).data["json"]["n"] for k in range(4)
+        ]
 
     with ThreadPoolExecutor(50) as pool:
         found = list(pool.map(ask, range(50)))
@@ -281,7 +315,9 @@ def test_no_more_idle_connections_are_kept_than_the_pool_holds(gate: Open, box: 
 
 def test_base_urls_take_turns(open_gate: Open) -> None:
     with Sandbox() as one, Sandbox() as other:
-        at = open_gate({"s": service([one.url, other.url], methods={"m": {"http": "GET /v1/health"}})})  # type: ignore[arg-type]
+        at = open_gate(
+            {"s": service([one.url, other.url], methods={"m": {"http": "GET /v1/health"}})}
+        )  # type: ignore[arg-type]
         for _ in range(4):
             at.ask()
         assert (len(one.requests), len(other.requests)) == (2, 2)
@@ -303,7 +339,9 @@ def test_a_service_that_reads_too_slowly_ends_at_the_read_timeout(open_gate: Ope
             at.ask("m", {"t": "x" * 8_000_000})
 
 
-def test_a_service_that_does_not_accept_is_a_connect_timeout_and_counts_as_not_sent(open_gate: Open) -> None:
+def test_a_service_that_does_not_accept_is_a_connect_timeout_and_counts_as_not_sent(
+    open_gate: Open,
+) -> None:
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(3):  # fill the queue of those who wait to be accepted
@@ -311,7 +349,11 @@ def test_a_service_that_does_not_accept_is_a_connect_timeout_and_counts_as_not_s
             waiting.setblocking(False)
             waiting.connect_ex(listener.getsockname())
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        method = {"http": "POST /", "timeout": {"connect": 0.05}, "retry": {"times": 1, "backoff": 0.001}}
+        method = {
+            "http": "POST /",
+            "timeout": {"connect": 0.05},
+            "retry": {"times": 1, "backoff": 0.001},
+        }
         at = open_gate({"s": service(url, methods={"m": method})})
         with pytest.raises(ConnectTimeout) as caught:
             at.ask()

@@ -24,7 +24,9 @@ def failure(gate: Gate, **how: float) -> tuple[GatewayError, float]:
     return caught.value, time.monotonic() - began
 
 
-def test_a_hang_is_a_timeout_when_the_attempts_own_time_ends_first(gate: Open, box: Sandbox) -> None:
+def test_a_hang_is_a_timeout_when_the_attempts_own_time_ends_first(
+    gate: Open, box: Sandbox
+) -> None:
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 0.1}, deadline=3))
     assert (type(error), error.code) == (ReadTimeout, -1001)
@@ -32,7 +34,9 @@ def test_a_hang_is_a_timeout_when_the_attempts_own_time_ends_first(gate: Open, b
 
 
 @pytest.mark.parametrize("fault", ["hang", "drip=0.03", "drip-headers=0.03"])
-def test_a_hang_is_deadline_exceeded_when_the_deadline_ends_first(gate: Open, box: Sandbox, fault: str) -> None:
+def test_a_hang_is_deadline_exceeded_when_the_deadline_ends_first(
+    gate: Open, box: Sandbox, fault: str
+) -> None:
     box.fault("/anything", fault)
     error, took = failure(gate(timeout={"read": 3}, deadline=0.15))
     assert (type(error), error.code) == (DeadlineExceeded, -1011)
@@ -62,7 +66,9 @@ def test_attempts_end_with_the_deadline_and_the_service_is_blamed(gate: Open, bo
     assert took < 2.5
 
 
-def test_the_earlier_failure_is_told_when_the_deadline_ends_a_later_attempt(gate: Open, box: Sandbox) -> None:
+def test_the_earlier_failure_is_told_when_the_deadline_ends_a_later_attempt(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate(retry={"times": 2, "backoff": 0.001}, timeout={"read": 3}, deadline=0.2)
     box.fault("/*", "hang")
     box.fault("/anything", "status=503", times=1)
@@ -111,7 +117,9 @@ def test_waiting_for_anothers_token_ends_at_ones_own_deadline(gate: Open, box: S
         assert fetching.result()[0].code == -1001
 
 
-def test_an_impatient_caller_does_not_fail_those_who_wait_for_its_token(gate: Open, box: Sandbox) -> None:
+def test_an_impatient_caller_does_not_fail_those_who_wait_for_its_token(
+    gate: Open, box: Sandbox
+) -> None:
     box.fault("/cgi-bin/token", "hang", times=1)
     at = gate("POST /anything", on={**WECHAT, "envelope": "plain"}, timeout={"read": 2}, deadline=3)
     with ThreadPoolExecutor(1) as pool:
@@ -132,7 +140,9 @@ def test_an_answer_in_time_is_an_answer(gate: Open, box: Sandbox) -> None:
     assert gate("GET /v1/health", timeout={"read": 3}, deadline=3).ask(timeout=2.5) == HEALTH
 
 
-def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(open_gate: Open, box: Sandbox) -> None:
+def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(
+    open_gate: Open, box: Sandbox
+) -> None:
     """Each look at the clock takes a tenth of a second: the time ends before connecting, before sending, and so on."""
 
     class Hasty(FakeClock):
@@ -144,7 +154,10 @@ def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(open_g
     for tenths in range(1, 60):
         methods = {"m": {"http": "GET /anything"}}
         limits = {"timeout": {"connect": 60, "read": 60}, "deadline": 60, "retry": {"times": 0}}
-        at = open_gate({"s": {"base_url": box.url, "allow_private": True, **limits, "methods": methods}}, clock=Hasty())
+        at = open_gate(
+            {"s": {"base_url": box.url, "allow_private": True, **limits, "methods": methods}},
+            clock=Hasty(),
+        )
         try:
             at.ask(timeout=tenths / 10)
             seen.add("answered")

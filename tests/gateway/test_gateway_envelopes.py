@@ -30,7 +30,9 @@ def read(wire: OnWire, envelope: Any, reply: object, status: str = "200 OK", *he
     return at.ask()
 
 
-def failure(wire: OnWire, envelope: Any, reply: object, status: str = "200 OK", *headers: str) -> GatewayError:
+def failure(
+    wire: OnWire, envelope: Any, reply: object, status: str = "200 OK", *headers: str
+) -> GatewayError:
     with pytest.raises(GatewayError) as caught:
         read(wire, envelope, reply, status, *headers)
     return caught.value
@@ -49,7 +51,9 @@ def test_plain_takes_any_2xx_and_its_body_is_the_data(wire: OnWire, status: str)
         (45009, QuotaExceeded), (45011, QuotaExceeded), (40003, Rejected), (99999, Rejected), ("40003", Rejected),
     ],
 )  # fmt: skip
-def test_wechat_codes_inside_a_200_count_fully(wire: OnWire, code: object, kind: type[GatewayError]) -> None:
+def test_wechat_codes_inside_a_200_count_fully(
+    wire: OnWire, code: object, kind: type[GatewayError]
+) -> None:
     error = failure(wire, "wechat", {"errcode": code, "errmsg": "said so"})
     # without a fetched token there is nothing to renew: a stale credential is a wrong one
     assert type(error) is (CredentialError if kind is CredentialExpired else kind)
@@ -68,7 +72,9 @@ def test_wechat_codes_inside_a_200_count_fully(wire: OnWire, code: object, kind:
         ({"errcode": 0, "errmsg": "ok"}, {}),
     ],
 )
-def test_a_good_wechat_reply_is_its_data_less_code_and_message(wire: OnWire, reply: object, data: object) -> None:
+def test_a_good_wechat_reply_is_its_data_less_code_and_message(
+    wire: OnWire, reply: object, data: object
+) -> None:
     assert read(wire, "wechat", reply) == data
 
 
@@ -96,9 +102,19 @@ def test_data_that_is_null_is_null(wire: OnWire) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", [deep(0), {"head": {"status": 0}}, {"head": None}, [], deep(None, items=[]), {"body": {"items": []}}]
+    "reply",
+    [
+        deep(0),
+        {"head": {"status": 0}},
+        {"head": None},
+        [],
+        deep(None, items=[]),
+        {"body": {"items": []}},
+    ],
 )
-def test_a_reply_without_its_code_or_its_data_is_a_bad_response(wire: OnWire, reply: object) -> None:
+def test_a_reply_without_its_code_or_its_data_is_a_bad_response(
+    wire: OnWire, reply: object
+) -> None:
     assert type(failure(wire, DEEP, reply)) is BadResponse
 
 
@@ -107,7 +123,9 @@ def test_a_reply_without_its_code_or_its_data_is_a_bad_response(wire: OnWire, re
     [(17, QuotaExceeded), ("18", SignatureRejected), (19, BadResponse), (20, Failed), (21, CredentialError),
      (22, Rejected), (23, Rejected), (True, Rejected), (1.5, Rejected)],
 )  # fmt: skip
-def test_the_errors_map_names_what_a_code_means(wire: OnWire, code: object, kind: type[GatewayError]) -> None:
+def test_the_errors_map_names_what_a_code_means(
+    wire: OnWire, code: object, kind: type[GatewayError]
+) -> None:
     error = failure(wire, DEEP, deep(code))
     assert type(error) is kind
     assert "why" in (error.detail or "")
@@ -127,7 +145,10 @@ def test_null_among_the_good_codes_lets_the_code_be_absent(wire: OnWire) -> None
 
 def test_without_a_data_path_the_data_is_the_reply_less_code_and_message(wire: OnWire) -> None:
     envelope = {"code": "head.code", "ok": ["0"], "message": "text"}
-    assert read(wire, envelope, {"head": {"code": 0}, "text": "ok", "a": 1, "b": 2}) == {"a": 1, "b": 2}
+    assert read(wire, envelope, {"head": {"code": 0}, "text": "ok", "a": 1, "b": 2}) == {
+        "a": 1,
+        "b": 2,
+    }
 
 
 @pytest.mark.parametrize("envelope", ["wechat", DEEP])
@@ -139,7 +160,12 @@ def test_without_a_data_path_the_data_is_the_reply_less_code_and_message(wire: O
 def test_a_status_other_than_2xx_is_no_success_whatever_the_body(
     wire: OnWire, envelope: Any, status: str, kind: type[GatewayError]
 ) -> None:
-    for body in (b"<html>", b"", b"{}", b'{"errcode":0,"head":{"status":{"code":0}},"body":{"items":[]}}'):
+    for body in (
+        b"<html>",
+        b"",
+        b"{}",
+        b'{"errcode":0,"head":{"status":{"code":0}},"body":{"items":[]}}',
+    ):
         assert type(failure(wire, envelope, body, status)) is kind
 
 
@@ -153,8 +179,12 @@ def test_a_code_inside_a_4xx_is_read(wire: OnWire) -> None:
     assert (type(error), error.vendor_code) == (SignatureRejected, "18")
 
 
-@pytest.mark.parametrize(("status", "kind"), [("429 Slow", QuotaExceeded), ("401 Who", CredentialError)])
-def test_a_code_nobody_mapped_does_not_hide_a_429_or_a_401(wire: OnWire, status: str, kind: type[GatewayError]) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"), [("429 Slow", QuotaExceeded), ("401 Who", CredentialError)]
+)
+def test_a_code_nobody_mapped_does_not_hide_a_429_or_a_401(
+    wire: OnWire, status: str, kind: type[GatewayError]
+) -> None:
     error = failure(wire, DEEP, deep(99), status, "Retry-After: 9")
     assert type(error) is kind
     if kind is QuotaExceeded:
@@ -168,27 +198,45 @@ def test_retry_after_is_kept_beside_a_vendors_quota_code(wire: OnWire) -> None:
 @pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
 def test_retry_after_may_be_a_number_or_a_date(wire: OnWire, status: str) -> None:
     assert failure(wire, "plain", {}, status, "Retry-After: 120").retry_after == 120
-    assert failure(wire, "plain", {}, status, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT").retry_after == 0
-    later = failure(wire, "plain", {}, status, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT").retry_after
+    assert (
+        failure(wire, "plain", {}, status, "Retry-After: Wed, 21 Oct 2015 07:28:00 GMT").retry_after
+        == 0
+    )
+    later = failure(
+        wire, "plain", {}, status, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT"
+    ).retry_after
     assert later is not None
     assert later == 86400
     assert failure(wire, "plain", {}, status).retry_after is None
 
 
 @pytest.mark.parametrize("date", ["Wed, 21 Oct 2015 07:28:00 GMT", "Thu, 21 Oct 2055 07:28:00 GMT"])
-def test_a_retry_after_date_is_measured_by_the_clock_of_the_service_that_says_it(wire: OnWire, date: str) -> None:
+def test_a_retry_after_date_is_measured_by_the_clock_of_the_service_that_says_it(
+    wire: OnWire, date: str
+) -> None:
     later = date.replace("07:28:00", "07:28:05")
-    assert failure(wire, "plain", {}, "429 Slow", f"Date: {date}", f"Retry-After: {later}").retry_after == 5
+    assert (
+        failure(wire, "plain", {}, "429 Slow", f"Date: {date}", f"Retry-After: {later}").retry_after
+        == 5
+    )
     reset = {"ok": "http", "retry_after": "X-Reset"}
     headers = ("Date: Wed, 21 Oct 2015 07:28:00 GMT", "X-Reset: 1445412487")
     assert failure(wire, reset, {}, "429 Slow", *headers).retry_after == 7
 
 
 @pytest.mark.parametrize("expose", [True, False])
-def test_the_vendors_code_is_to_be_shown_only_where_the_service_says_so(open_gate: Open, expose: bool) -> None:
+def test_the_vendors_code_is_to_be_shown_only_where_the_service_says_so(
+    open_gate: Open, expose: bool
+) -> None:
     with Wire([answer(b'{"errcode":40003}')]) as server:
         methods = {"m": {"http": "GET /"}}
-        at = open_gate({"s": service(server.url, expose_vendor_code=expose, envelope="wechat", methods=methods)})
+        at = open_gate(
+            {
+                "s": service(
+                    server.url, expose_vendor_code=expose, envelope="wechat", methods=methods
+                )
+            }
+        )
         with pytest.raises(Rejected) as caught:
             at.ask()
     assert (caught.value.vendor_code, caught.value.expose_vendor_code) == ("40003", expose)
@@ -207,7 +255,10 @@ def test_text_is_given_as_it_is(wire: OnWire) -> None:
 
 
 def test_a_very_long_vendor_message_is_cut_in_the_log(wire: OnWire) -> None:
-    _, at = wire(answer(json.dumps({"errcode": "7" * 5000, "errmsg": "x" * 50_000}).encode()), envelope="wechat")
+    _, at = wire(
+        answer(json.dumps({"errcode": "7" * 5000, "errmsg": "x" * 50_000}).encode()),
+        envelope="wechat",
+    )
     with pytest.raises(Rejected) as caught:
         at.ask()
     assert len(caught.value.detail or "") < 3000

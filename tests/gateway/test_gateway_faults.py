@@ -72,7 +72,9 @@ def failure(gate: Gate, params: dict[str, object] | None = None, **how: Any) -> 
         ("status=599;close", ConnectionLost, -1003),
     ],
 )
-def test_each_fault_has_its_error(gate: Open, box: Sandbox, fault: str, kind: type[GatewayError], code: int) -> None:
+def test_each_fault_has_its_error(
+    gate: Open, box: Sandbox, fault: str, kind: type[GatewayError], code: int
+) -> None:
     box.fault("/v1/health", fault)
     error = failure(gate("GET /v1/health", on={"max_response": 20000}))
     assert (type(error), error.code) == (kind, code)
@@ -118,7 +120,9 @@ def test_a_text_that_is_not_utf_8_is_a_bad_response(gate: Open, box: Sandbox) ->
 
 
 @pytest.mark.parametrize("fault", ["drip=0.1", "drip-headers=0.1"])
-def test_an_answer_that_trickles_ends_at_the_read_timeout(gate: Open, box: Sandbox, fault: str) -> None:
+def test_an_answer_that_trickles_ends_at_the_read_timeout(
+    gate: Open, box: Sandbox, fault: str
+) -> None:
     box.fault("/v1/health", fault)
     began = time.monotonic()
     failure(gate("GET /v1/health", timeout={"read": 0.15}))
@@ -175,13 +179,17 @@ def test_what_is_not_sound_http_is_a_bad_response(wire: OnWire, raw: bytes) -> N
     assert type(failure(at)) is BadResponse
 
 
-@pytest.mark.parametrize("headers", [("X-Empty:",), ("X-Latin: \xe9\xb2",), ("X-A: 1", "x-a: 2", "X-A:3")])
+@pytest.mark.parametrize(
+    "headers", [("X-Empty:",), ("X-Latin: \xe9\xb2",), ("X-A: 1", "x-a: 2", "X-A:3")]
+)
 def test_unusual_headers_do_no_harm(wire: OnWire, headers: tuple[str, ...]) -> None:
     _, at = wire(answer(b'{"a":1}', "200 OK", *headers))
     assert at.ask() == {"a": 1}
 
 
-@pytest.mark.parametrize("value", ["\xb2", "-5", "soon", "", "1e3", "9" * 30, "Mon, 01 Jan 2024 00:00:00 +99999999999"])
+@pytest.mark.parametrize(
+    "value", ["\xb2", "-5", "soon", "", "1e3", "9" * 30, "Mon, 01 Jan 2024 00:00:00 +99999999999"]
+)
 def test_a_retry_after_that_makes_no_sense_is_none(wire: OnWire, value: str) -> None:
     _, at = wire(answer(b"{}", "429 Slow", f"Retry-After: {value}"))
     error = failure(at)

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from gateway import Caller
-from gateway.errors import Failed, GatewayError, InvalidParams, QuotaSpent, RateLimited, TooManyCalls
+from gateway.errors import (
+    Failed,
+    GatewayError,
+    InvalidParams,
+    QuotaSpent,
+    RateLimited,
+    TooManyCalls,
+)
 from gateway.stores import MemoryStore
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
@@ -37,13 +44,19 @@ def outcomes(gate: Gate, times: int, **how: Any) -> list[type | str]:
 # The caller's limit.
 
 
-def test_a_caller_over_its_limit_is_refused_and_nothing_is_sent(gate: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_caller_over_its_limit_is_refused_and_nothing_is_sent(
+    gate: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = gate(clock=clock)
     assert outcomes(at, 3, caller=SHOP) == ["ok"] * 3
     clock.advance(20)
     with pytest.raises(RateLimited) as caught:
         at.ask(caller=SHOP)
-    assert (caught.value.code, caught.value.source, caught.value.retry_after) == (-3008, "caller", 40)
+    assert (caught.value.code, caught.value.source, caught.value.retry_after) == (
+        -3008,
+        "caller",
+        40,
+    )
     assert (len(box.requests), at.trace.attempts) == (3, [])
     clock.advance(40)
     assert outcomes(at, 4, caller=SHOP) == ["ok"] * 3 + [RateLimited]
@@ -67,7 +80,10 @@ def test_a_limit_is_over_all_that_the_caller_calls_and_nobody_elses(
     open_gate: Open, box: Sandbox, clock: FakeClock
 ) -> None:
     methods = {"m": {"http": "GET /anything"}, "n": {"http": "GET /v1/health"}}
-    at = open_gate({"s": service(box.url, methods=methods), "t": service(box.url, methods=methods)}, clock=clock)
+    at = open_gate(
+        {"s": service(box.url, methods=methods), "t": service(box.url, methods=methods)},
+        clock=clock,
+    )
     for how in ({}, {"service": "t"}, {"method": "n"}):
         at.ask(caller=SHOP, **how)
     assert outcomes(at, 1, caller=SHOP) == [RateLimited]
@@ -75,17 +91,23 @@ def test_a_limit_is_over_all_that_the_caller_calls_and_nobody_elses(
     assert outcomes(at, 20, caller=Caller("cli")) == ["ok"] * 20
 
 
-def test_a_call_is_one_use_however_often_it_is_tried(gate: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_call_is_one_use_however_often_it_is_tried(
+    gate: Open, box: Sandbox, clock: FakeClock
+) -> None:
     box.fault("/anything", "status=503")
     at = gate(clock=clock, retry={"times": 3, "backoff": 0.001})
     assert outcomes(at, 4, caller=SHOP) == [Failed] * 3 + [RateLimited]
     assert len(box.requests) == 12
 
 
-def test_the_count_outlives_a_reload_and_a_new_rate_holds_at_once(gate: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_the_count_outlives_a_reload_and_a_new_rate_holds_at_once(
+    gate: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = gate(clock=clock, rate_limit="5/minute")
     outcomes(at, 2, caller=SHOP)
-    catalog = {"s": service(box.url, methods={"m": {"http": "GET /anything", "rate_limit": "3/minute"}})}
+    catalog = {
+        "s": service(box.url, methods={"m": {"http": "GET /anything", "rate_limit": "3/minute"}})
+    }
     at.gateway.swap(make_catalog(catalog))
     assert outcomes(at, 2) == ["ok", QuotaSpent]
     assert outcomes(at, 1, caller=Caller("app:shop", rate="2/minute")) == [RateLimited]
@@ -109,7 +131,12 @@ def test_a_quota_that_is_used_up_refuses_and_says_when_to_come_again(
     with pytest.raises(QuotaSpent) as caught:
         at.ask()
     error = caught.value
-    assert (error.code, error.type, error.source, error.retry_after) == (-1009, "downstream_quota", "downstream", 45)
+    assert (error.code, error.type, error.source, error.retry_after) == (
+        -1009,
+        "downstream_quota",
+        "downstream",
+        45,
+    )
     assert (len(box.requests), at.trace.attempts) == (2, [])
     clock.advance(45)
     assert outcomes(at, 3) == ["ok", "ok", QuotaSpent]
@@ -118,11 +145,21 @@ def test_a_quota_that_is_used_up_refuses_and_says_when_to_come_again(
 def test_a_services_quota_is_one_for_all_methods_and_callers_and_a_methods_its_own(
     open_gate: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    methods = {"m": {"http": "GET /anything", "rate_limit": "1/minute"}, "n": {"http": "GET /v1/health"}}
+    methods = {
+        "m": {"http": "GET /anything", "rate_limit": "1/minute"},
+        "n": {"http": "GET /v1/health"},
+    }
     s = service(box.url, rate_limit="3/minute", methods=methods)
     at = open_gate({"s": s, "t": service(box.url, methods=methods)}, clock=clock)
-    assert outcomes(at, 2, method="m") == ["ok", QuotaSpent]  # the method's; the service's is not touched
-    assert [outcomes(at, 1, method="n", caller=Caller(f"user:{n}")) for n in range(3)] == [["ok"], ["ok"], [QuotaSpent]]
+    assert outcomes(at, 2, method="m") == [
+        "ok",
+        QuotaSpent,
+    ]  # the method's; the service's is not touched
+    assert [outcomes(at, 1, method="n", caller=Caller(f"user:{n}")) for n in range(3)] == [
+        ["ok"],
+        ["ok"],
+        [QuotaSpent],
+    ]
     assert outcomes(at, 9, method="n", service="t") == ["ok"] * 9
 
 
@@ -154,7 +191,9 @@ def test_a_cached_answer_uses_none_of_the_quota(gate: Open, clock: FakeClock) ->
 
 
 def test_what_we_refuse_ourselves_does_not_open_the_circuit(gate: Open, clock: FakeClock) -> None:
-    at = gate(clock=clock, rate_limit="1/minute", on={"breaker": {"min_calls": 2, "failure_rate": 0.1}})
+    at = gate(
+        clock=clock, rate_limit="1/minute", on={"breaker": {"min_calls": 2, "failure_rate": 0.1}}
+    )
     assert outcomes(at, 9) == ["ok"] + [QuotaSpent] * 8
 
 
@@ -164,7 +203,9 @@ def test_a_call_may_wait_for_its_turn(gate: Open, box: Sandbox, clock: FakeClock
     assert clock.slept == pytest.approx([1, 1])
 
 
-def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(gate: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(
+    gate: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = gate(clock=clock, on={"rate_limit": "1/minute", "on_limit": "wait"}, deadline=10)
     at.ask()
     clock.advance(45)
@@ -173,7 +214,9 @@ def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(gate: Open, box
     assert (caught.value.retry_after, clock.slept) == (15, [])
     clock.advance(6)
     with pytest.raises(QuotaSpent):
-        at.ask(timeout=9.0)  # the caller's own deadline; just then there would be no time left to call
+        at.ask(
+            timeout=9.0
+        )  # the caller's own deadline; just then there would be no time left to call
     at.ask()
     assert (clock.slept, len(box.requests)) == ([9], 2)
 
@@ -189,7 +232,9 @@ def test_many_that_wait_go_in_turn_and_those_in_vain_do_not_wait(gate: Open, box
 # At once.
 
 
-def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(gate: Open, box: Sandbox) -> None:
+def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(
+    gate: Open, box: Sandbox
+) -> None:
     box.fault("/anything", "delay=0.2")
     at = gate(on={"concurrency": 2})
     with ThreadPoolExecutor(2) as pool:
@@ -210,7 +255,9 @@ def test_places_come_free_however_a_call_ends(gate: Open, box: Sandbox) -> None:
         assert outcomes(at, 1) != [TooManyCalls]
 
 
-def test_a_place_whose_holder_died_comes_free_after_the_deadline(gate: Open, clock: FakeClock) -> None:
+def test_a_place_whose_holder_died_comes_free_after_the_deadline(
+    gate: Open, clock: FakeClock
+) -> None:
     class Dies(MemoryStore):
         def leave(self, key: str, lease: str) -> None:
             pass
@@ -242,7 +289,9 @@ def test_every_count_goes_on_locally_while_redis_is_away(
     getattr(redis_server, how)()
     began = time.monotonic()
     assert outcomes(at, 1, caller=shop) == ["ok"]
-    assert time.monotonic() - began < 5  # nobody waits for a Redis that hangs, which here it does for ever
+    assert (
+        time.monotonic() - began < 5
+    )  # nobody waits for a Redis that hangs, which here it does for ever
     assert outcomes(at, 3, caller=shop) == ["ok", "ok", RateLimited]
     assert outcomes(at, 8) == ["ok"] * 7 + [QuotaSpent]
 

@@ -26,7 +26,9 @@ STRING: dict[str, Any] = {"type": "string"}
         ("\\", "/anything/%5C/end"),
     ],
 )  # fmt: skip
-def test_a_path_parameter_is_one_segment_whatever_it_holds(gate: Open, box: Sandbox, value: str, target: str) -> None:
+def test_a_path_parameter_is_one_segment_whatever_it_holds(
+    gate: Open, box: Sandbox, value: str, target: str
+) -> None:
     gate("GET /anything/{id}/end", params={"id": STRING}).ask("m", {"id": value})
     assert box.requests[-1].target == target
 
@@ -69,7 +71,10 @@ def test_a_header_parameter_arrives_as_it_is(gate: Open, box: Sandbox) -> None:
 
 
 def test_a_query_array_is_the_key_repeated(gate: Open, box: Sandbox) -> None:
-    params = {"q": {"type": "array", "items": STRING}, "n": {"type": "array", "items": {"type": "integer"}}}
+    params = {
+        "q": {"type": "array", "items": STRING},
+        "n": {"type": "array", "items": {"type": "integer"}},
+    }
     gate("GET /anything", params=params).ask("m", {"q": ["a", "b&c=d"], "n": []})
     assert box.requests[-1].target == "/anything?q=a&q=b%26c%3Dd"
 
@@ -79,7 +84,9 @@ def test_a_query_array_is_the_key_repeated(gate: Open, box: Sandbox) -> None:
     [("string", "a+b c", "a+b c"), ("boolean", True, "true"), ("number", 0.5, "0.5"), ("integer", 2**70, str(2**70)),
      ("object", {"a": [1, "中"]}, '{"a":[1,"中"]}'), ("string", "", ""), ("string", "\U0001f642", "\U0001f642")],
 )  # fmt: skip
-def test_a_query_value_arrives_as_it_is(gate: Open, box: Sandbox, kind: str, value: object, text: str) -> None:
+def test_a_query_value_arrives_as_it_is(
+    gate: Open, box: Sandbox, kind: str, value: object, text: str
+) -> None:
     gate("GET /anything", params={"q": {"type": kind}}).ask("m", {"q": value})
     assert box.requests[-1].query == {"q": [text]}
 
@@ -102,7 +109,11 @@ def test_places_may_be_mixed(gate: Open, box: Sandbox) -> None:
     params = {"p": STRING, **{name: {**STRING, "in": place} for name, place in places.items()}}
     gate("POST /anything/{p}", params=params).ask("m", {"p": "1", "h": "2", "q": "3", "b": "4"})
     request = box.requests[-1]
-    assert (request.target, request.headers["h"], request.body) == ("/anything/1?q=3", "2", b'{"b":"4"}')
+    assert (request.target, request.headers["h"], request.body) == (
+        "/anything/1?q=3",
+        "2",
+        b'{"b":"4"}',
+    )
 
 
 def test_a_json_body_is_exact(gate: Open, box: Sandbox) -> None:
@@ -111,19 +122,25 @@ def test_a_json_body_is_exact(gate: Open, box: Sandbox) -> None:
     request = box.requests[-1]
     assert request.headers["content-type"] == "application/json"
     assert request.headers["content-length"] == str(len(request.body))
-    assert gate("POST /anything", params={"v": {"type": "object"}}).ask("m", {"v": value})["json"] == {"v": value}
+    assert gate("POST /anything", params={"v": {"type": "object"}}).ask("m", {"v": value})[
+        "json"
+    ] == {"v": value}
 
 
 def test_a_form_body_is_url_encoded_with_arrays_repeated(gate: Open, box: Sandbox) -> None:
     params = {"a": STRING, "l": {"type": "array", "items": {"type": "boolean"}}}
-    gate("POST /anything", body="form", params=params).ask("m", {"a": "x y&z=中", "l": [True, False]})
+    gate("POST /anything", body="form", params=params).ask(
+        "m", {"a": "x y&z=中", "l": [True, False]}
+    )
     request = box.requests[-1]
     assert request.headers["content-type"] == "application/x-www-form-urlencoded"
     assert request.body == b"a=x%20y%26z%3D%E4%B8%AD&l=true&l=false"
 
 
 @pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH"])
-def test_a_verb_that_usually_has_a_body_says_when_it_is_empty(gate: Open, box: Sandbox, verb: str) -> None:
+def test_a_verb_that_usually_has_a_body_says_when_it_is_empty(
+    gate: Open, box: Sandbox, verb: str
+) -> None:
     gate(f"{verb} /anything").ask()
     request = box.requests[-1]
     assert (request.headers["content-length"], request.body) == ("0", b"")
@@ -133,7 +150,9 @@ def test_a_verb_that_usually_has_a_body_says_when_it_is_empty(gate: Open, box: S
 @pytest.mark.parametrize("verb", ["GET", "DELETE"])
 def test_a_verb_that_has_no_body_says_nothing_of_one(gate: Open, box: Sandbox, verb: str) -> None:
     gate(f"{verb} /anything").ask()
-    assert not {"content-length", "transfer-encoding", "content-type"} & set(box.requests[-1].headers)
+    assert not {"content-length", "transfer-encoding", "content-type"} & set(
+        box.requests[-1].headers
+    )
 
 
 def test_a_get_may_have_a_declared_body(gate: Open, box: Sandbox) -> None:
@@ -147,7 +166,9 @@ def test_the_request_id_goes_along(gate: Open, box: Sandbox) -> None:
 
 
 def test_declared_headers_go_along_and_replace_ours(gate: Open, box: Sandbox) -> None:
-    gate("GET /anything", on={"headers": {"X-Team": "shop"}}, headers={"user-agent": "shop/1"}).ask()
+    gate(
+        "GET /anything", on={"headers": {"X-Team": "shop"}}, headers={"user-agent": "shop/1"}
+    ).ask()
     headers = box.requests[-1].headers
     assert (headers["x-team"], headers["user-agent"]) == ("shop", "shop/1")
 
@@ -186,8 +207,22 @@ def test_values_from_a_query_string_are_read_as_declared(gate: Open, box: Sandbo
     }  # fmt: skip
     at = gate("POST /anything", params=params)
     given = {"n": "5", "l": "6", "o": '{"a": [1]}', "p": '{"q": 7}'}
-    assert at.ask("m", given, from_text=True)["json"] == {"n": 5, "l": [6], "o": {"a": [1]}, "p": {"q": 7}}
-    for wrong in ("", "x", "[1]", "5", '{"a": NaN}', '{"a": 1, "a": 2}', "{" * 100, '{"a":' * 100 + "1" + "}" * 100):
+    assert at.ask("m", given, from_text=True)["json"] == {
+        "n": 5,
+        "l": [6],
+        "o": {"a": [1]},
+        "p": {"q": 7},
+    }
+    for wrong in (
+        "",
+        "x",
+        "[1]",
+        "5",
+        '{"a": NaN}',
+        '{"a": 1, "a": 2}',
+        "{" * 100,
+        '{"a":' * 100 + "1" + "}" * 100,
+    ):
         with pytest.raises(InvalidParams) as caught:
             at.ask("m", {"o": wrong}, from_text=True)
         assert caught.value.fields == {"o": ["Not a valid object."]}
@@ -196,10 +231,15 @@ def test_values_from_a_query_string_are_read_as_declared(gate: Open, box: Sandbo
     assert caught.value.fields == {"n": ["Not a valid integer."]}
 
 
-def test_unknown_and_missing_parameters_are_named_and_nothing_is_sent(gate: Open, box: Sandbox) -> None:
+def test_unknown_and_missing_parameters_are_named_and_nothing_is_sent(
+    gate: Open, box: Sandbox
+) -> None:
     with pytest.raises(InvalidParams) as caught:
         gate("GET /anything", params={"q": {**STRING, "required": True}}).ask("m", {"p": "x"})
-    assert caught.value.fields == {"q": ["Missing data for required field."], "p": ["Unknown field."]}
+    assert caught.value.fields == {
+        "q": ["Missing data for required field."],
+        "p": ["Unknown field."],
+    }
     assert (caught.value.code, caught.value.source) == (-3003, "caller")
     assert box.requests == []
 
@@ -209,10 +249,17 @@ def test_defaults_are_sent(gate: Open, box: Sandbox) -> None:
     assert box.requests[-1].target == "/anything?limit=10"
 
 
-def test_fixed_query_parameters_stand_before_the_callers_and_the_methods_own_win(open_gate: Open, box: Sandbox) -> None:
-    method = {"http": "GET /anything", "query": {"v": "2", "b": "c d"}, "params": {"q": {"type": "string"}}}
+def test_fixed_query_parameters_stand_before_the_callers_and_the_methods_own_win(
+    open_gate: Open, box: Sandbox
+) -> None:
+    method = {
+        "http": "GET /anything",
+        "query": {"v": "2", "b": "c d"},
+        "params": {"q": {"type": "string"}},
+    }
     at = open_gate(
-        {"s": service(box.url, query={"v": "1", "a": "${A}"}, methods={"m": method})}, env={"A": "hush-hush"}
+        {"s": service(box.url, query={"v": "1", "a": "${A}"}, methods={"m": method})},
+        env={"A": "hush-hush"},
     )
     at.ask("m", {"q": "x"})
     assert box.requests[-1].target == "/anything?v=2&a=hush-hush&b=c%20d&q=x"

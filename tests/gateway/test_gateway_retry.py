@@ -34,7 +34,9 @@ def codes(gate: Gate) -> list[int]:
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_get_that_fails_twice_succeeds_at_the_third_attempt(gate: Open, box: Sandbox, status: int) -> None:
+def test_a_get_that_fails_twice_succeeds_at_the_third_attempt(
+    gate: Open, box: Sandbox, status: int
+) -> None:
     at = gate("GET /v1/health", retry=QUICKLY)
     box.fault("/v1/health", f"status={status}x2")
     assert at.ask() == HEALTH
@@ -59,9 +61,10 @@ def test_each_attempt_has_its_line_in_the_log(gate: Open, box: Sandbox) -> None:
         ("attempt", 1, -1004),
         ("attempt", 2, 0),
     ]
-    assert {(line["request_id"], line["caller"], line["service"], line["method"]) for line in at.log.events} == {
-        ("r-9", "user:7", "s", "m")
-    }
+    assert {
+        (line["request_id"], line["caller"], line["service"], line["method"])
+        for line in at.log.events
+    } == {("r-9", "user:7", "s", "m")}
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,9 @@ def test_what_would_not_get_better_is_not_sent_again(
         ([500], "status=500", 2), ([], "status=503", 1), ([429], "status=429", 2),
     ],
 )  # fmt: skip
-def test_only_what_retry_on_names_is_sent_again(gate: Open, box: Sandbox, on: list[Any], fault: str, sent: int) -> None:
+def test_only_what_retry_on_names_is_sent_again(
+    gate: Open, box: Sandbox, on: list[Any], fault: str, sent: int
+) -> None:
     at = gate("GET /v1/health", retry={**QUICKLY, "times": 1, "on": on}, timeout={"read": 0.1})
     box.fault("/v1/health", fault)
     with pytest.raises(GatewayError):
@@ -96,7 +101,12 @@ def test_only_what_retry_on_names_is_sent_again(gate: Open, box: Sandbox, on: li
 
 @pytest.mark.parametrize(
     ("fault", "kind"),
-    [("status=503", Failed), ("hang", ReadTimeout), ("reset", ConnectionLost), ("close", ConnectionLost)],
+    [
+        ("status=503", Failed),
+        ("hang", ReadTimeout),
+        ("reset", ConnectionLost),
+        ("close", ConnectionLost),
+    ],
 )
 @pytest.mark.parametrize("verb", ["POST", "PATCH"])
 def test_post_is_not_sent_again_when_the_outcome_is_unknown(
@@ -151,7 +161,9 @@ def test_with_an_idempotency_key_the_vendor_honours_a_post_is_sent_again_with_th
     assert len(box.requests) == 3
 
 
-def test_without_a_key_or_a_header_for_it_a_post_is_not_sent_again(gate: Open, box: Sandbox) -> None:
+def test_without_a_key_or_a_header_for_it_a_post_is_not_sent_again(
+    gate: Open, box: Sandbox
+) -> None:
     box.fault("/anything", "status=503")
     for at, key in (
         (gate("POST /anything", retry=QUICKLY, idempotency_header="Idem-Key"), None),
@@ -163,7 +175,9 @@ def test_without_a_key_or_a_header_for_it_a_post_is_not_sent_again(gate: Open, b
     assert all("k-1" not in request.headers.values() for request in box.requests)
 
 
-def test_waits_grow_exponentially_up_to_max_backoff_with_full_jitter(gate: Open, box: Sandbox) -> None:
+def test_waits_grow_exponentially_up_to_max_backoff_with_full_jitter(
+    gate: Open, box: Sandbox
+) -> None:
     clock, jitter = FakeClock(), iter([1.0, 0.5, 1.0, 0.25, 0.0, 1.0])
     retry = {"times": 5, "backoff": 0.2, "max_backoff": 1}
     at = gate("GET /v1/health", retry=retry, deadline=100, clock=clock, jitter=lambda: next(jitter))
@@ -182,9 +196,15 @@ def test_without_a_word_jitter_is_random() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "waited"),
-    [("status=503;retry-after=7", [7.0]), ("status=503", [0.2]), ("status=503;retry-after=0", [0.2])],
+    [
+        ("status=503;retry-after=7", [7.0]),
+        ("status=503", [0.2]),
+        ("status=503;retry-after=0", [0.2]),
+    ],
 )
-def test_retry_after_is_obeyed_within_the_deadline(gate: Open, box: Sandbox, fault: str, waited: list[float]) -> None:
+def test_retry_after_is_obeyed_within_the_deadline(
+    gate: Open, box: Sandbox, fault: str, waited: list[float]
+) -> None:
     clock = FakeClock()
     retry = {"times": 1, "backoff": 0.2}
     at = gate("GET /v1/health", retry=retry, deadline=10, clock=clock, jitter=lambda: 1.0)
@@ -213,7 +233,9 @@ def test_a_retry_after_beyond_the_deadline_is_not_waited_for(gate: Open, box: Sa
 def test_the_retry_budget_stops_a_storm_and_comes_back(gate: Open, box: Sandbox) -> None:
     clock = FakeClock()
     retry = {"times": 5, "backoff": 0.001}
-    at = gate("GET /v1/health", on={"breaker": NEVER_OPEN}, retry=retry, clock=clock, jitter=lambda: 0.0)
+    at = gate(
+        "GET /v1/health", on={"breaker": NEVER_OPEN}, retry=retry, clock=clock, jitter=lambda: 0.0
+    )
     box.fault("/v1/health", "status=503")
     for _ in range(40):
         with pytest.raises(Failed):
@@ -240,7 +262,12 @@ def test_one_services_storm_does_not_spend_anothers_budget(open_gate: Open, box:
 
 
 WECHAT = {
-    "auth": {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"},
+    "auth": {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    },
     "envelope": "wechat",
 }
 SEND = {"params": {"touser": {"type": "string"}, "text": {"type": "string"}}}
@@ -256,21 +283,38 @@ def test_a_stale_token_is_renewed_and_even_a_post_sent_once_more(gate: Open, box
     assert box.tokens_issued == 2
 
 
-def test_a_second_refusal_of_a_fresh_token_is_a_credential_error(gate: Open, wire: OnWire, open_gate: Open) -> None:
-    token, refusal = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b'{"errcode":40001,"errmsg":"no"}')
+def test_a_second_refusal_of_a_fresh_token_is_a_credential_error(
+    gate: Open, wire: OnWire, open_gate: Open
+) -> None:
+    token, refusal = (
+        answer(b'{"access_token":"t-1","expires_in":7200}'),
+        answer(b'{"errcode":40001,"errmsg":"no"}'),
+    )
     with Wire([token, refusal, token.replace(b"t-1", b"t-2"), refusal]) as server:
         at = open_gate({"s": service(server.url, methods={"m": {"http": "POST /x"}}, **WECHAT)})
         with pytest.raises(CredentialExpired) as caught:
             at.ask()
     assert (caught.value.code, caught.value.vendor_code) == (-1012, "40001")
-    assert [line.split(b" HTTP")[0].split(b"=")[-1] for line in server.heard[1::2]] == [b"t-1", b"t-2"]
+    assert [line.split(b" HTTP")[0].split(b"=")[-1] for line in server.heard[1::2]] == [
+        b"t-1",
+        b"t-2",
+    ]
 
 
 def test_renewing_does_not_use_up_the_attempts_that_failures_have(open_gate: Open) -> None:
-    token, refusal = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b'{"errcode":42001}')
+    token, refusal = (
+        answer(b'{"access_token":"t-1","expires_in":7200}'),
+        answer(b'{"errcode":42001}'),
+    )
     busy = answer(b"", "503 Busy")
     with Wire([token, refusal, token, busy, busy, answer(b'{"ok":1}')]) as server:
-        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /x", "retry": QUICKLY}}, **WECHAT)})
+        at = open_gate(
+            {
+                "s": service(
+                    server.url, methods={"m": {"http": "GET /x", "retry": QUICKLY}}, **WECHAT
+                )
+            }
+        )
         assert at.ask() == {"ok": 1}
     assert codes(at) == [-1012, -1004, -1004, 0]
 
@@ -284,7 +328,9 @@ def test_a_busy_vendor_code_inside_a_200_is_sent_again_if_safe(gate: Open, box: 
         assert len(at.trace.attempts) == sent
 
 
-def test_a_token_that_cannot_be_had_is_a_credential_error_and_the_call_is_not_sent(gate: Open, box: Sandbox) -> None:
+def test_a_token_that_cannot_be_had_is_a_credential_error_and_the_call_is_not_sent(
+    gate: Open, box: Sandbox
+) -> None:
     wrong = {**WECHAT, "auth": {**WECHAT["auth"], "secret": "wrong-secret"}}  # type: ignore[dict-item]
     at = gate("POST /cgi-bin/message/send", on=wrong, **SEND)
     with pytest.raises(CredentialError) as caught:
@@ -293,7 +339,9 @@ def test_a_token_that_cannot_be_had_is_a_credential_error_and_the_call_is_not_se
     assert [request.path for request in box.requests] == ["/cgi-bin/token"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"access_token":5}', b'{"access_token":""}', b"<html>"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"access_token":5}', b'{"access_token":""}', b"<html>"]
+)
 def test_a_token_answer_without_a_token_is_a_credential_error(open_gate: Open, body: bytes) -> None:
     with Wire([answer(body)]) as server:
         at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /x"}}, **WECHAT)})
@@ -309,7 +357,9 @@ def test_an_odd_life_of_a_token_does_no_harm(open_gate: Open, life: bytes) -> No
         assert at.ask() == {"ok": 1}
 
 
-def test_what_nobody_foresaw_is_logged_as_a_failure(gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nobody_foresaw_is_logged_as_a_failure(
+    gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     at = gate("GET /v1/health")
 
     class Broken(RuntimeError):

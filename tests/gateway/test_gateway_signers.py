@@ -25,7 +25,11 @@ AUTHS: dict[str, dict[str, str]] = {
         "type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token",
     },
 }  # fmt: skip
-PARAMS = {"id": {"type": "integer"}, "q": {"type": "string", "in": "query"}, "t": {"type": "string", "in": "body"}}
+PARAMS = {
+    "id": {"type": "integer"},
+    "q": {"type": "string", "in": "query"},
+    "t": {"type": "string", "in": "body"},
+}
 VALUES = {"id": 7, "q": "a b&c", "t": "中"}
 
 
@@ -80,7 +84,10 @@ def test_a_token_url_may_be_written_out(gate: Open, box: Sandbox) -> None:
     [
         ({"type": "basic", "username": "sandbox", "password": "sandbox-secret"}, "/basic"),
         ({"type": "bearer", "token": "sandbox-token"}, "/bearer"),
-        ({"type": "api_key", "in": "header", "name": "X-API-Key", "value": "sandbox-key"}, "/api-key"),
+        (
+            {"type": "api_key", "in": "header", "name": "X-API-Key", "value": "sandbox-key"},
+            "/api-key",
+        ),
     ],
 )
 def test_a_guarded_page_opens_with_the_right_credential_only(
@@ -100,7 +107,11 @@ def starred(text: str, auth: str, token: str) -> str:
     if not secret:
         return text
     in_url = text.startswith("/")
-    return text.replace(quote(secret, safe=""), quote("****")) if in_url else text.replace(secret, "****")
+    return (
+        text.replace(quote(secret, safe=""), quote("****"))
+        if in_url
+        else text.replace(secret, "****")
+    )
 
 
 @pytest.mark.parametrize("body", ["json", "form"])
@@ -114,15 +125,23 @@ def test_a_dry_run_shows_exactly_the_request_that_a_call_sends_with_stars_for_se
     at.ask("m", VALUES)
     real = box.requests[-1]
     token = real.query.get("access_token", [""])[0]
-    assert (shown.verb, shown.target, shown.body) == (real.verb, starred(real.target, auth, token), real.body)
+    assert (shown.verb, shown.target, shown.body) == (
+        real.verb,
+        starred(real.target, auth, token),
+        real.body,
+    )
     added = {"host": box.url.removeprefix("http://"), "content-length": str(len(real.body))}
     sent = {name: starred(value, auth, token) for name, value in real.headers.items()}
     sent["traceparent"] = shown.headers["traceparent"]  # each attempt has its own
     assert {name.lower(): value for name, value in shown.headers.items()} | added == sent
-    assert (sent | {"target": shown.target}) != real.headers | {"target": real.target} or auth == "none"
+    assert (sent | {"target": shown.target}) != real.headers | {
+        "target": real.target
+    } or auth == "none"
 
 
-def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(gate: Open, box: Sandbox) -> None:
+def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate("POST /anything/{id}", params=PARAMS)
     with pytest.raises(GatewayError) as caught:
         at.dry("m", {"id": "x"})
@@ -130,7 +149,9 @@ def test_a_dry_run_is_refused_for_what_a_call_would_be_refused_for(gate: Open, b
 
 
 def test_a_caller_cannot_replace_our_credential_with_a_parameter(gate: Open, box: Sandbox) -> None:
-    params = {name: {"type": "string", "in": "header"} for name in ("Authorization", "authorization")}
+    params = {
+        name: {"type": "string", "in": "header"} for name in ("Authorization", "authorization")
+    }
     at = gate("GET /anything", on={"auth": AUTHS["bearer"]}, params=params)
     at.ask("m", {"Authorization": "Bearer theirs", "authorization": "Bearer theirs"})
     assert box.requests[-1].headers["authorization"] == "Bearer tok.en-1"
@@ -138,7 +159,12 @@ def test_a_caller_cannot_replace_our_credential_with_a_parameter(gate: Open, box
 
 def test_the_credential_goes_to_its_service_only(open_gate: Open, box: Sandbox) -> None:
     method = {"m": {"http": "GET /anything"}}
-    at = open_gate({"s": service(box.url, auth=AUTHS["bearer"], methods=method), "t": service(box.url, methods=method)})
+    at = open_gate(
+        {
+            "s": service(box.url, auth=AUTHS["bearer"], methods=method),
+            "t": service(box.url, methods=method),
+        }
+    )
     at.ask()
     at.ask(service="t")
     assert "authorization" not in box.requests[-1].headers

@@ -21,7 +21,9 @@ def one(url: str, path: str = "/v1/health", name: str = "s", **settings: Any) ->
     return {name: service(url, methods={"m": {"http": f"GET {path}"}}, **settings)}
 
 
-def test_a_call_in_flight_finishes_on_the_catalog_it_began_with(open_gate: Open, box: Sandbox) -> None:
+def test_a_call_in_flight_finishes_on_the_catalog_it_began_with(
+    open_gate: Open, box: Sandbox
+) -> None:
     with Sandbox() as other:
         at = open_gate(one(box.url, "/anything/old"))
         box.fault("/anything/*", "delay=0.15")
@@ -35,7 +37,9 @@ def test_a_call_in_flight_finishes_on_the_catalog_it_began_with(open_gate: Open,
         assert comes_true(lambda: not box._server._live)
 
 
-def test_a_call_in_flight_may_even_try_again_on_the_old_catalog(open_gate: Open, box: Sandbox) -> None:
+def test_a_call_in_flight_may_even_try_again_on_the_old_catalog(
+    open_gate: Open, box: Sandbox
+) -> None:
     at = open_gate(one(box.url, "/v1/health", retry={"times": 1, "backoff": 0.001}))
     box.fault("/v1/health", "delay=0.1;status=503x1")
     with ThreadPoolExecutor(1) as pool:
@@ -58,8 +62,15 @@ def test_connections_of_a_service_that_is_gone_are_closed(open_gate: Open, box: 
     assert box.connections == 2
 
 
-def test_a_service_that_stays_keeps_its_connections_and_its_token(open_gate: Open, box: Sandbox) -> None:
-    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+def test_a_service_that_stays_keeps_its_connections_and_its_token(
+    open_gate: Open, box: Sandbox
+) -> None:
+    auth = {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    }
     at = open_gate(one(box.url, auth=auth))
     at.ask()
     at.gateway.swap(make_catalog(one(box.url, "/anything", auth=auth, deadline=5)))

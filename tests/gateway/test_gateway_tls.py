@@ -53,7 +53,10 @@ def make_pem(file: Path, name: x509.GeneralName) -> Path:
 
 @pytest.fixture(scope="module")
 def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_pem(tmp_path_factory.mktemp("tls") / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    return make_pem(
+        tmp_path_factory.mktemp("tls") / "server.pem",
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    )
 
 
 @dataclass
@@ -108,7 +111,9 @@ class TlsWire:
                 sock.sendall(answer(b'{"tls":true}'))
 
 
-def secure(url: str, ca: Path | None = None, http: str = "GET /", method: Any = None, **tls: str) -> dict[str, Any]:
+def secure(
+    url: str, ca: Path | None = None, http: str = "GET /", method: Any = None, **tls: str
+) -> dict[str, Any]:
     keys = {**({"ca": str(ca)} if ca else {}), **tls}
     return {"s": service(url, tls=keys, methods={"m": {"http": http, **(method or {})}})}
 
@@ -119,7 +124,9 @@ def refused(gate: Gate) -> GatewayError:
     return caught.value
 
 
-def test_a_certificate_from_the_declared_ca_is_trusted_and_the_connection_kept(open_gate: Open, pem: Path) -> None:
+def test_a_certificate_from_the_declared_ca_is_trusted_and_the_connection_kept(
+    open_gate: Open, pem: Path
+) -> None:
     with TlsWire(pem) as server:
         gate = open_gate(secure(server.url, pem))
         assert [gate.ask(), gate.ask()] == [{"tls": True}, {"tls": True}]
@@ -143,12 +150,17 @@ def test_a_certificate_for_another_name_gets_not_a_byte(open_gate: Open, tmp_pat
 
 def test_tls_to_a_port_that_speaks_plain_http_is_a_failed_connect(open_gate: Open) -> None:
     with Wire([], greeting=answer(b"", "400 Bad Request")) as server:
-        assert type(refused(open_gate(secure(server.url.replace("http:", "https:"))))) is ConnectFailed
+        assert (
+            type(refused(open_gate(secure(server.url.replace("http:", "https:"))))) is ConnectFailed
+        )
 
 
 def test_plain_http_to_a_tls_port_does_not_succeed(open_gate: Open, pem: Path) -> None:
     with TlsWire(pem) as server:
-        assert refused(open_gate(secure(server.url.replace("https:", "http:")))).code in (-1003, -1005)
+        assert refused(open_gate(secure(server.url.replace("https:", "http:")))).code in (
+            -1003,
+            -1005,
+        )
 
 
 def test_a_handshake_that_stalls_ends_at_the_connect_timeout(open_gate: Open) -> None:
@@ -160,7 +172,9 @@ def test_a_handshake_that_stalls_ends_at_the_connect_timeout(open_gate: Open) ->
     assert 0.1 <= time.monotonic() - began < 2.5
 
 
-def test_a_client_certificate_is_shown_to_who_asks(open_gate: Open, pem: Path, tmp_path: Path) -> None:
+def test_a_client_certificate_is_shown_to_who_asks(
+    open_gate: Open, pem: Path, tmp_path: Path
+) -> None:
     mine = make_pem(tmp_path / "client.pem", x509.DNSName("client.example"))
     with TlsWire(pem, client_ca=mine) as server:
         assert open_gate(secure(server.url, pem, cert=str(mine))).ask() == {"tls": True}
@@ -168,7 +182,9 @@ def test_a_client_certificate_is_shown_to_who_asks(open_gate: Open, pem: Path, t
         assert refused(open_gate(secure(server.url, pem))).code in (-1003, -1005)
 
 
-def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(open_gate: Open, pem: Path) -> None:
+def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(
+    open_gate: Open, pem: Path
+) -> None:
     with TlsWire(pem, reads=False) as server:
         method = {
             "params": {"t": {"type": "string"}},
@@ -181,7 +197,9 @@ def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(open_gate: O
         assert len(gate.trace.attempts) == 1
 
 
-def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(open_gate: Open, tmp_path: Path) -> None:
+def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(
+    open_gate: Open, tmp_path: Path
+) -> None:
     asked = []
 
     def look_up(host: str) -> list[Address]:
@@ -190,7 +208,10 @@ def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(ope
 
     pem = make_pem(tmp_path / "fast.pem", x509.DNSName("fast.example"))
     with TlsWire(pem) as server:
-        gate = open_gate(secure(f"https://fast.example.:{server.port}", pem), resolver=Resolver(SystemClock(), look_up))
+        gate = open_gate(
+            secure(f"https://fast.example.:{server.port}", pem),
+            resolver=Resolver(SystemClock(), look_up),
+        )
         assert gate.ask() == {"tls": True}
         assert asked == ["fast.example."]
         assert server.names == ["fast.example"]

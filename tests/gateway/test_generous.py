@@ -49,12 +49,20 @@ TABLE = {
     "bare LF in chunks": Row(
         b"HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n5\nhello\n0\n\n", "hello", "hello", REFUSED
     ),
-    "bare CR in a header": Row(OK + b"X: a\rContent-Length: 3\r\n\r\nhello", REFUSED, "hello", "hel"),
+    "bare CR in a header": Row(
+        OK + b"X: a\rContent-Length: 3\r\n\r\nhello", REFUSED, "hello", "hel"
+    ),
     "blank before a colon": Row(OK + b"Content-Length : 5\r\n\r\nhello", "hello", "hello", "hello"),
-    "chunk size, padded": Row(CHUNKED + b"\r\n5   \r\nhello\r\n0\r\n\r\n", "hello", "hello", "hello", True),
-    "chunk extension": Row(CHUNKED + b"\r\n5;a=b\r\nhello\r\n0\r\n\r\n", "hello", "hello", "hello", True),
+    "chunk size, padded": Row(
+        CHUNKED + b"\r\n5   \r\nhello\r\n0\r\n\r\n", "hello", "hello", "hello", True
+    ),
+    "chunk extension": Row(
+        CHUNKED + b"\r\n5;a=b\r\nhello\r\n0\r\n\r\n", "hello", "hello", "hello", True
+    ),
     "chunks, cut short": Row(CHUNKED + b"\r\n5\r\nhel", REFUSED, REFUSED, REFUSED),
-    "chunks without the last line end": Row(CHUNKED + b"\r\n5\r\nhello\r\n0\r\n", "hello", ANY, "hello"),
+    "chunks without the last line end": Row(
+        CHUNKED + b"\r\n5\r\nhello\r\n0\r\n", "hello", ANY, "hello"
+    ),
     "chunks and a length": Row(
         CHUNKED + b"Content-Length: 3\r\n\r\n5\r\nhello\r\n0\r\n\r\n", REFUSED, "hello", "hello"
     ),
@@ -66,22 +74,44 @@ TABLE = {
     "gzip and NULs": Row(zipped(ZIPPED + bytes(16)), "hello", ANY, "hello", True),
     "gzip and a line end": Row(zipped(ZIPPED + b"\r\n"), "hello", ANY, "hello", True),
     "gzip, cut short": Row(zipped(ZIPPED[:-12]), REFUSED, ANY, "he"),
-    "header, folded": Row(OK + b"X: a\r\n b\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"),
+    "header, folded": Row(
+        OK + b"X: a\r\n b\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"
+    ),
     "header with a control character": Row(
         OK + b"X: a\x01b\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"
     ),
-    "header with brackets": Row(OK + b"X[1]: a\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"),
-    "header with a blank": Row(OK + b"X Y: a\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"),
-    "header with a NUL": Row(OK + b"X: a\0\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, "hello"),
-    "header without a colon": Row(OK + b"X\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, "hello"),
-    "length twice": Row(OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"),
-    "length twice in one": Row(OK + b"Content-Length: 5, 5\r\n\r\nhello", "hello", "hello", "hello"),
-    "two lengths": Row(OK + b"Content-Length: 5\r\nContent-Length: 3\r\n\r\nhello", REFUSED, ANY, REFUSED),
-    "length that is none": Row(OK + b"Content-Length: five\r\n\r\nhello", REFUSED, REFUSED, "hello"),
+    "header with brackets": Row(
+        OK + b"X[1]: a\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"
+    ),
+    "header with a blank": Row(
+        OK + b"X Y: a\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"
+    ),
+    "header with a NUL": Row(
+        OK + b"X: a\0\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, "hello"
+    ),
+    "header without a colon": Row(
+        OK + b"X\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, "hello"
+    ),
+    "length twice": Row(
+        OK + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello"
+    ),
+    "length twice in one": Row(
+        OK + b"Content-Length: 5, 5\r\n\r\nhello", "hello", "hello", "hello"
+    ),
+    "two lengths": Row(
+        OK + b"Content-Length: 5\r\nContent-Length: 3\r\n\r\nhello", REFUSED, ANY, REFUSED
+    ),
+    "length that is none": Row(
+        OK + b"Content-Length: five\r\n\r\nhello", REFUSED, REFUSED, "hello"
+    ),
     "no length": Row(OK + b"\r\nhello", "hello", "hello", "hello"),
-    "no reason": Row(b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello", True),
+    "no reason": Row(
+        b"HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello", "hello", "hello", "hello", True
+    ),
     "not HTTP": Row(b"hello\r\n\r\n", REFUSED, REFUSED, REFUSED),
-    "status of four digits": Row(b"HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, REFUSED),
+    "status of four digits": Row(
+        b"HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello", REFUSED, REFUSED, REFUSED
+    ),
 }
 
 
@@ -120,10 +150,14 @@ def test_an_answer_is_read_as_curl_and_requests_read_it(open_gate: OpenGate, nam
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_a_connection_serves_again_only_after_an_answer_that_is_read_in_one_way(open_gate: OpenGate, name: str) -> None:
+def test_a_connection_serves_again_only_after_an_answer_that_is_read_in_one_way(
+    open_gate: OpenGate, name: str
+) -> None:
     row = TABLE[name]
     with Wire([row.raw, answer(b"next", "200 OK")], "close") as server:
-        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", "response": "text"}})})
+        at = open_gate(
+            {"s": service(server.url, methods={"m": {"http": "GET /", "response": "text"}})}
+        )
         for _ in range(2):
             with suppress(GatewayError):
                 at.ask()
@@ -144,8 +178,12 @@ def test_json_in_utf_8_is_that_whatever_its_label_says(open_gate: OpenGate, labe
         assert at.ask() == json.loads(JSON)
 
 
-@pytest.mark.parametrize(("label", "codec"), [("gbk", "gbk"), ("ISO-8859-1", "latin-1"), ("utf-16le", "utf-16-le")])
-def test_json_in_another_charset_is_read_by_its_label(open_gate: OpenGate, label: str, codec: str) -> None:
+@pytest.mark.parametrize(
+    ("label", "codec"), [("gbk", "gbk"), ("ISO-8859-1", "latin-1"), ("utf-16le", "utf-16-le")]
+)
+def test_json_in_another_charset_is_read_by_its_label(
+    open_gate: OpenGate, label: str, codec: str
+) -> None:
     text = '{"name":"é"}' if codec == "latin-1" else JSON
     raw = answer(text.encode(codec), "200 OK", f"Content-Type: application/json;charset={label}")
     with Wire([raw]) as server:
@@ -157,5 +195,7 @@ def test_json_in_another_charset_is_read_by_its_label(open_gate: OpenGate, label
 @pytest.mark.parametrize("response", ["json", "xml"])
 def test_an_answer_of_blanks_alone_is_null(open_gate: OpenGate, response: str, body: bytes) -> None:
     with Wire([answer(body, "200 OK")]) as server:
-        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", "response": response}})})
+        at = open_gate(
+            {"s": service(server.url, methods={"m": {"http": "GET /", "response": response}})}
+        )
         assert at.ask() is None

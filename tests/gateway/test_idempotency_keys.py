@@ -25,7 +25,15 @@ from gateway.errors import (
     StoreAway,
 )
 from gateway.messages import Trace
-from gateway.middleware.idempotency import KEPT, LARGEST, MARGIN, Idempotency, Use, checked_key, part_key
+from gateway.middleware.idempotency import (
+    KEPT,
+    LARGEST,
+    MARGIN,
+    Idempotency,
+    Use,
+    checked_key,
+    part_key,
+)
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
@@ -47,7 +55,9 @@ def make(box: Sandbox, open_gate: Open, store: Store) -> Make:
 
     def worker(on: Any = None, others: Any = None, **method: Any) -> Gate:
         methods = {"m": {**POST, **method}, **(others or {})}
-        return open_gate({"s": service(box.url, methods=methods, **(on or {}))}, store=store, clock=SystemClock())
+        return open_gate(
+            {"s": service(box.url, methods=methods, **(on or {}))}, store=store, clock=SystemClock()
+        )
 
     return worker
 
@@ -70,7 +80,9 @@ SLOW = {"timeout": {"read": 3}}
 
 
 @pytest.mark.parametrize("http", ["POST /anything", "GET /anything", "DELETE /anything"])
-def test_the_first_answer_is_given_again_by_every_worker(make: Make, box: Sandbox, http: str) -> None:
+def test_the_first_answer_is_given_again_by_every_worker(
+    make: Make, box: Sandbox, http: str
+) -> None:
     one, other = make(http=http), make(http=http)
     first = one.ask("m", {"name": "a"}, idempotency_key="k", request_id="r-1")
     assert not one.trace.replayed
@@ -81,7 +93,9 @@ def test_the_first_answer_is_given_again_by_every_worker(make: Make, box: Sandbo
     assert sent(box) == 1
 
 
-def test_without_a_key_every_call_is_made_and_the_store_is_not_asked(box: Sandbox, open_gate: Open) -> None:
+def test_without_a_key_every_call_is_made_and_the_store_is_not_asked(
+    box: Sandbox, open_gate: Open
+) -> None:
     class Untouchable:
         shared = False
 
@@ -94,7 +108,9 @@ def test_without_a_key_every_call_is_made_and_the_store_is_not_asked(box: Sandbo
     assert sent(box) == 2
 
 
-def test_a_key_counts_for_its_own_caller_and_for_a_day(make: Make, box: Sandbox, pass_time: PassTime) -> None:
+def test_a_key_counts_for_its_own_caller_and_for_a_day(
+    make: Make, box: Sandbox, pass_time: PassTime
+) -> None:
     at = make()
     for caller in ("user:7", "app:shop", "app:shop"):
         at.ask("m", {"name": caller}, idempotency_key="k", caller=Caller(caller))
@@ -107,7 +123,9 @@ def test_a_key_counts_for_its_own_caller_and_for_a_day(make: Make, box: Sandbox,
     assert sent(box) == 3
 
 
-def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(make: Make, box: Sandbox) -> None:
+def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(
+    make: Make, box: Sandbox
+) -> None:
     at = make(**HONOURED, others={"n": HONOURED})
     box.fault("/anything", "status=503", times=1)
     with pytest.raises(Failed):
@@ -123,7 +141,9 @@ def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(make: 
 
 
 def test_who_stands_in_gets_a_key_of_its_own_and_always_the_same(make: Make, box: Sandbox) -> None:
-    at = make(**HONOURED, fallback={"call": "s.n"}, others={"n": {**HONOURED, "http": "PATCH /anything"}})
+    at = make(
+        **HONOURED, fallback={"call": "s.n"}, others={"n": {**HONOURED, "http": "PATCH /anything"}}
+    )
     box.fault("/anything", "status=503")
     for _ in range(2):
         with pytest.raises(Failed):
@@ -133,7 +153,9 @@ def test_who_stands_in_gets_a_key_of_its_own_and_always_the_same(make: Make, box
     assert len({key for _, key in keys}) == 2
 
 
-@pytest.mark.parametrize(("method", "params"), [("m", {"name": "b"}), ("m", {}), ("n", {"name": "a"})])
+@pytest.mark.parametrize(
+    ("method", "params"), [("m", {"name": "b"}), ("m", {}), ("n", {"name": "a"})]
+)
 def test_another_call_under_the_same_key_is_refused(
     make: Make, box: Sandbox, method: str, params: dict[str, object]
 ) -> None:
@@ -151,7 +173,9 @@ def test_the_order_of_parameters_makes_no_other_call(make: Make, box: Sandbox) -
     assert sent(box) == 1
 
 
-def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(make: Make, box: Sandbox) -> None:
+def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(
+    make: Make, box: Sandbox
+) -> None:
     one, other = make(**SLOW), make(**SLOW)
     call = held(box, one)
     for at in (one, other):
@@ -177,7 +201,9 @@ def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered
         ("hang", ReadTimeout),
     ],
 )
-def test_a_failure_that_stands_is_given_again(make: Make, box: Sandbox, fault: str, kind: type[GatewayError]) -> None:
+def test_a_failure_that_stands_is_given_again(
+    make: Make, box: Sandbox, fault: str, kind: type[GatewayError]
+) -> None:
     at = make(on={"expose_vendor_code": True})
     box.fault("/anything", fault, times=1)
     told = []
@@ -185,7 +211,16 @@ def test_a_failure_that_stands_is_given_again(make: Make, box: Sandbox, fault: s
         with pytest.raises(kind) as caught:
             at.ask(idempotency_key="k")
         error = caught.value
-        told.append((type(error), error.text, error.vendor_code, error.service, error.method, error.expose_vendor_code))
+        told.append(
+            (
+                type(error),
+                error.text,
+                error.vendor_code,
+                error.service,
+                error.method,
+                error.expose_vendor_code,
+            )
+        )
     assert told[0] == told[1]
     assert (sent(box), at.trace.replayed) == (1, True)
 
@@ -199,7 +234,9 @@ def test_an_answer_that_is_given_again_says_who_gave_it(make: Make, box: Sandbox
     assert told == [({"done": False}, "static", False), ({"done": False}, "static", True)]
 
 
-@pytest.mark.parametrize(("fault", "kind"), [("status=429", QuotaExceeded), ("status=401", CredentialError)])
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("status=429", QuotaExceeded), ("status=401", CredentialError)]
+)
 def test_a_failure_that_did_nothing_frees_the_key(
     make: Make, box: Sandbox, fault: str, kind: type[GatewayError]
 ) -> None:
@@ -224,15 +261,22 @@ def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: S
         with pytest.raises(kind):
             at.ask(idempotency_key="k")
     store.delete("breaker:s:base_url")  # the service is well again
-    well = open_gate({"s": service(box.url, methods={"m": {"http": "POST /anything"}})}, store=store)
+    well = open_gate(
+        {"s": service(box.url, methods={"m": {"http": "POST /anything"}})}, store=store
+    )
     assert well.ask(idempotency_key="k")
 
 
-def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(open_gate: Open, store: Store, box: Sandbox) -> None:
+def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(
+    open_gate: Open, store: Store, box: Sandbox
+) -> None:
     with Wire([]) as gone:
         url = gone.url
     methods = {"m": {"http": "POST /", "fallback": {"call": "t.m"}}}
-    services = {"s": service(url, methods=methods), "t": service(box.url, methods={"m": {"http": "POST /anything"}})}
+    services = {
+        "s": service(url, methods=methods),
+        "t": service(box.url, methods={"m": {"http": "POST /anything"}}),
+    }
     at = open_gate(services, store=store)
     box.fault("/anything", "reset")
     for _ in range(2):
@@ -251,7 +295,9 @@ def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unkno
         with pytest.raises(Conflict, match="outcome is unknown"):
             other.ask("m", {"name": "a"}, idempotency_key="k")
     call.result(5)
-    assert other.ask("m", {"name": "a"}, idempotency_key="k"), "it was not dead: now its answer is known"
+    assert other.ask("m", {"name": "a"}, idempotency_key="k"), (
+        "it was not dead: now its answer is known"
+    )
     assert sent(box) == 1
 
 
@@ -275,7 +321,12 @@ def test_when_a_worker_hangs_what_is_safe_is_sent_again_and_the_late_answer_chan
 def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     make: Make, box: Sandbox, pass_time: PassTime
 ) -> None:
-    safe: dict[str, Any] = {**SLOW, "idempotent": True, "fallback": {"call": "s.n"}, "others": {"n": POST}}
+    safe: dict[str, Any] = {
+        **SLOW,
+        "idempotent": True,
+        "fallback": {"call": "s.n"},
+        "others": {"n": POST},
+    }
     one, other = make(**safe), make(**safe)
     call = held(box, one)
     pass_time(LEASE)
@@ -287,7 +338,9 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     call.result(5)
 
 
-@pytest.mark.parametrize("fault", ["hang", "reset", "status=503", "short", "status=409", "status=425"])
+@pytest.mark.parametrize(
+    "fault", ["hang", "reset", "status=503", "short", "status=409", "status=425"]
+)
 def test_where_sending_again_is_safe_only_an_answer_that_was_understood_stands(
     make: Make, box: Sandbox, fault: str
 ) -> None:
@@ -324,7 +377,14 @@ def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_th
 
 
 def a_use(**how: Any) -> Use:
-    facts = {"caller": "user:7", "key": "k", "asked": "this", "lease": 10, "repeatable": False, "trace": Trace()}
+    facts = {
+        "caller": "user:7",
+        "key": "k",
+        "asked": "this",
+        "lease": 10,
+        "repeatable": False,
+        "trace": Trace(),
+    }
     return Use(**{**facts, **how})
 
 
@@ -349,7 +409,9 @@ def test_a_worker_that_stopped_before_it_began_begins_nothing_once_another_has(
     assert done == ["other"]
 
 
-def test_a_late_failure_that_did_nothing_takes_nobody_elses_answer(store: Store, pass_time: PassTime) -> None:
+def test_a_late_failure_that_did_nothing_takes_nobody_elses_answer(
+    store: Store, pass_time: PassTime
+) -> None:
     once, use = Idempotency(store), a_use(repeatable=True)
 
     def hang_and_fail() -> None:
@@ -371,7 +433,9 @@ def test_after_something_unforeseen_the_outcome_is_unknown(store: Store) -> None
     assert once.run(a_use(repeatable=True), lambda: "done") == "done"
 
 
-def test_what_is_kept_tells_neither_who_asked_nor_under_which_key_nor_what(redis_server: RedisServer) -> None:
+def test_what_is_kept_tells_neither_who_asked_nor_under_which_key_nor_what(
+    redis_server: RedisServer,
+) -> None:
     store = RedisStore(redis_server.url, Lines().warning)
     Idempotency(store).run(a_use(caller="user:secretive", key="my-private-key"), lambda: "done")
     kept = {key: redis_server.client.get(key) for key in redis_server.client.keys("*")}
@@ -425,7 +489,9 @@ def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
     assert set(caught.value.fields or {}) == {"Idempotency-Key"}
 
 
-@pytest.mark.parametrize("text", ["!", "~", "8e03978e-40d5-43e8-bc93-6894a57f9324", '"quoted"', "x" * 255])
+@pytest.mark.parametrize(
+    "text", ["!", "~", "8e03978e-40d5-43e8-bc93-6894a57f9324", '"quoted"', "x" * 255]
+)
 def test_any_such_key_is_taken_as_it_is(text: str) -> None:
     assert checked_key(text) == text
 

@@ -32,7 +32,8 @@ def made(randomly: random.Random, depth: int) -> Any:
     if kind < 0.7:
         return [made(randomly, depth - 1) for _ in range(randomly.randint(0, 8))]
     return {
-        f"{randomly.choice('ab,]}')}{number}": made(randomly, depth - 1) for number in range(randomly.randint(0, 8))
+        f"{randomly.choice('ab,]}')}{number}": made(randomly, depth - 1)
+        for number in range(randomly.randint(0, 8))
     }
 
 
@@ -51,7 +52,9 @@ def test_in_steps_the_same_is_read_and_the_same_refused(monkeypatch: pytest.Monk
         if number % 2:
             place = randomly.randrange(len(text) + 1)
             text = text[:place] + randomly.choice(FAULTS) + text[place + randomly.randint(0, 1) :]
-        in_steps = outcome(lambda each: Steps(each, DECODER, lambda: None, unique=False).decode(), text)
+        in_steps = outcome(
+            lambda each: Steps(each, DECODER, lambda: None, unique=False).decode(), text
+        )
         assert in_steps == outcome(DECODER.decode, text), text
 
 

@@ -59,7 +59,12 @@ def test_secrets_are_equal_when_their_texts_are_and_never_equal_to_text() -> Non
 
 @pytest.mark.parametrize(
     "form",
-    [HIDDEN, quote(HIDDEN, safe=""), urlencode({"k": HIDDEN}, quote_via=quote), json.dumps({"k": HIDDEN})],
+    [
+        HIDDEN,
+        quote(HIDDEN, safe=""),
+        urlencode({"k": HIDDEN}, quote_via=quote),
+        json.dumps({"k": HIDDEN}),
+    ],
 )
 def test_a_registered_secret_is_taken_out_of_a_line(masker: Masker, form: str) -> None:
     line = masker.line(f"GET /x?{form} {form}".encode())
@@ -69,10 +74,12 @@ def test_a_registered_secret_is_taken_out_of_a_line(masker: Masker, form: str) -
 
 
 @pytest.mark.parametrize(
-    "secret", ['say "friend"', "back\\slash", "tab\there", "new\nline", "naïve-schlüssel", '中"文-key']
+    "secret",
+    ['say "friend"', "back\\slash", "tab\there", "new\nline", "naïve-schlüssel", '中"文-key'],
 )
 @pytest.mark.parametrize(
-    "dump", [dump_json, lambda value: json.dumps(value).encode(), lambda v: dump_json({**v, "n": 2**70})]
+    "dump",
+    [dump_json, lambda value: json.dumps(value).encode(), lambda v: dump_json({**v, "n": 2**70})],
 )
 def test_a_secret_is_found_inside_json_whatever_it_is_made_of(secret: str, dump: Any) -> None:
     masker = Masker()
@@ -104,11 +111,18 @@ def test_so_many_passing_secrets_are_remembered_and_lasting_ones_always() -> Non
     masker.register(Secret("lasting-secret"))
     for number in range(REMEMBERED + 1):
         masker.register(Secret(f"passing-{number:06}"), passing=True)
-    assert masker.line(b"lasting-secret passing-000000 passing-000001") == b"**** passing-000000 ****"
+    assert (
+        masker.line(b"lasting-secret passing-000000 passing-000001") == b"**** passing-000000 ****"
+    )
 
 
 def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> None:
-    params = {"text": {"a": 1}, "n": 5, "deep": {"text": "x", "list": [{"text": "y", "ok": 1}]}, "list": ["x"]}
+    params = {
+        "text": {"a": 1},
+        "n": 5,
+        "deep": {"text": "x", "list": [{"text": "y", "ok": 1}]},
+        "list": ["x"],
+    }
     assert shown(params, "text", "n", "list") == {
         "text": "****", "n": "****", "deep": {"text": "****", "list": "****"}, "list": "****",
     }  # fmt: skip
@@ -122,7 +136,10 @@ def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> No
      "private_key", "signature", "sign", "sig"],
 )  # fmt: skip
 def test_parameters_named_like_secrets_are_stars(name: str) -> None:
-    assert shown({name: "hunter22", "in": {name: ["hunter22"]}}) == {name: "****", "in": {name: "****"}}
+    assert shown({name: "hunter22", "in": {name: ["hunter22"]}}) == {
+        name: "****",
+        "in": {name: "****"},
+    }
 
 
 @pytest.mark.parametrize("name", ["name", "text", "key", "signal", "design", "id", "design_id"])
@@ -183,8 +200,13 @@ def test_the_callers_own_parameters_are_not_changed() -> None:
 
 
 def test_what_a_service_says_does_not_repeat_what_is_hidden() -> None:
-    masker, params = Masker(), {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]}
-    said = masker.said("ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"}))
+    masker, params = (
+        Masker(),
+        {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]},
+    )
+    said = masker.said(
+        "ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"})
+    )
     assert said == "ann: '****' ****=**** pin=**** 1381234****"
 
 
@@ -207,13 +229,18 @@ def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -
         ({"a": {"password": 1234567}}, {"a": {"password": STARS}}),
         ({"phone": 4155550123}, {"phone": f"415555{STARS}"}),
         ({"n": 13812345678.0}, {"n": f"1381234{STARS}.0"}),
-        ({"filter": '{"a": [{"pin": 5, "b": 6}]}'}, {"filter": f'{{"a": [{{"pin": "{STARS}", "b": 6}}]}}'}),
+        (
+            {"filter": '{"a": [{"pin": 5, "b": 6}]}'},
+            {"filter": f'{{"a": [{{"pin": "{STARS}", "b": 6}}]}}'},
+        ),
         ({"filter": '[{"secret": "x"}]'}, {"filter": f'[{{"secret": "{STARS}"}}]'}),
         ({"filter": '{"a":  1}'}, {"filter": '{"a":  1}'}),
         ({"filter": "{no json"}, {"filter": "{no json"}),
     ],
 )
-def test_numbers_and_what_is_nested_are_hidden_too_as_json_in_a_text_is(params: dict[str, Any], said: Any) -> None:
+def test_numbers_and_what_is_nested_are_hidden_too_as_json_in_a_text_is(
+    params: dict[str, Any], said: Any
+) -> None:
     assert shown(params, "pin") == said
 
 
@@ -236,7 +263,10 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         (f"/api/v1/data/{JWT}", f"/api/v1/data/{STARS}"),
         (f"/x/{'aB3_-' * 9}"[:46], f"/x/{STARS}"),
         ("/api/v1/data/13812345678", f"/api/v1/data/1381234{STARS}"),
-        ("/api/v1/calls/0f8fad5bd9cb469fa16570867728950e", "/api/v1/calls/0f8fad5bd9cb469fa16570867728950e"),
+        (
+            "/api/v1/calls/0f8fad5bd9cb469fa16570867728950e",
+            "/api/v1/calls/0f8fad5bd9cb469fa16570867728950e",
+        ),
         ("/api/v1/call/maps/geocode", "/api/v1/call/maps/geocode"),
     ],
 )

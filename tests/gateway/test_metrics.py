@@ -20,14 +20,21 @@ from tests.samples import samples
 
 ROOT = Path(__file__).parents[2]
 Open = Callable[..., Gate]
-CREDENTIAL = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+CREDENTIAL = {
+    "type": "app_secret",
+    "app_id": "sandbox-app",
+    "secret": "sandbox-secret",
+    "token_url": "/cgi-bin/token",
+}
 
 
 def counted(at: Gate, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     """The samples of one name that are not zero, by the values of these labels."""
     return {
         key: value
-        for key, value in samples(at.gateway.metrics.text(at.gateway.states()), name, *labels).items()
+        for key, value in samples(
+            at.gateway.metrics.text(at.gateway.states()), name, *labels
+        ).items()
         if value
     }
 
@@ -36,7 +43,9 @@ def test_the_page_on_metrics_names_every_one_of_them(gate: Open) -> None:
     at = gate()
     text = at.gateway.metrics.text(at.gateway.states()).decode()
     families = {family.name for family in text_string_to_metric_families(text)}
-    named = set(re.findall(r"postern_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")))
+    named = set(
+        re.findall(r"postern_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
+    )
     elsewhere = {"postern_database_up", "postern_redis_up"}
     assert {name.removesuffix("_total") for name in named} == families | elsewhere
 
@@ -69,13 +78,20 @@ def test_a_call_of_what_is_not_there_makes_no_series(gate: Open) -> None:
 
 def test_seconds_are_told_of_the_whole_call_and_of_its_attempts(gate: Open, box: Sandbox) -> None:
     clock = FakeClock()
-    at = gate(clock=clock, retry={"times": 1, "backoff": 4, "max_backoff": 4}, deadline=30, jitter=lambda: 1.0)
+    at = gate(
+        clock=clock,
+        retry={"times": 1, "backoff": 4, "max_backoff": 4},
+        deadline=30,
+        jitter=lambda: 1.0,
+    )
     box.fault("/anything", "status=503x1")
     ask(at)
     whole = counted(at, "postern_call_duration_seconds_sum", "service", "method")
     assert whole == {("s", "m"): sum(clock.slept)} and clock.slept
     assert counted(at, "postern_call_duration_seconds_bucket", "le")[("30.0",)] == 1
-    assert counted(at, "postern_call_downstream_duration_seconds_sum") == {}  # the clock stood still meanwhile
+    assert (
+        counted(at, "postern_call_downstream_duration_seconds_sum") == {}
+    )  # the clock stood still meanwhile
 
 
 def test_every_attempt_counts_and_every_retry_by_its_reason(gate: Open, box: Sandbox) -> None:
@@ -84,13 +100,23 @@ def test_every_attempt_counts_and_every_retry_by_its_reason(gate: Open, box: San
     ask(at)
     box.fault("/anything", "reset;times=1")
     ask(at)
-    assert counted(at, "postern_attempts_total", "code") == {("-1004",): 2, ("-1003",): 1, ("0",): 2}
-    assert counted(at, "postern_retries_total", "service", "reason") == {("s", "503"): 2, ("s", "connect"): 1}
+    assert counted(at, "postern_attempts_total", "code") == {
+        ("-1004",): 2,
+        ("-1003",): 1,
+        ("0",): 2,
+    }
+    assert counted(at, "postern_retries_total", "service", "reason") == {
+        ("s", "503"): 2,
+        ("s", "connect"): 1,
+    }
 
 
 def test_a_breaker_tells_its_state_and_each_change(gate: Open, box: Sandbox) -> None:
     clock = FakeClock()
-    at = gate(clock=clock, on={"breaker": {"window": 10, "min_calls": 2, "failure_rate": 0.5, "open_for": 5}})
+    at = gate(
+        clock=clock,
+        on={"breaker": {"window": 10, "min_calls": 2, "failure_rate": 0.5, "open_for": 5}},
+    )
     box.fault("/anything", "status=500x2")
     ask(at, 2)
     assert counted(at, "postern_breaker_state", "service", "state") == {("s", "open"): 1}
@@ -106,7 +132,9 @@ def test_the_places_in_use_are_told_and_given_back(gate: Open, box: Sandbox) -> 
     box.fault("/anything", "delay=0.3")
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(ask, at)
-        assert comes_true(lambda: counted(at, "postern_concurrency_in_use", "service") == {("s",): 1})
+        assert comes_true(
+            lambda: counted(at, "postern_concurrency_in_use", "service") == {("s",): 1}
+        )
         ask(at)
         under_way.result(5)
     assert counted(at, "postern_limit_hits_total", "service", "limit") == {("s", "concurrency"): 1}
@@ -145,19 +173,37 @@ def test_identical_calls_at_once_count_as_collapsed(gate: Open, box: Sandbox) ->
 
 
 @pytest.mark.parametrize(("secret", "outcome"), [("sandbox-secret", "ok"), ("wrong", "failed")])
-def test_fetched_credentials_count_by_how_it_went(open_gate: Open, box: Sandbox, secret: str, outcome: str) -> None:
+def test_fetched_credentials_count_by_how_it_went(
+    open_gate: Open, box: Sandbox, secret: str, outcome: str
+) -> None:
     auth = {**CREDENTIAL, "secret": secret}
-    methods = {"m": {"http": "POST /cgi-bin/message/send", "params": {"touser": {"type": "string"}}}}
+    methods = {
+        "m": {"http": "POST /cgi-bin/message/send", "params": {"touser": {"type": "string"}}}
+    }
     at = open_gate({"s": service(box.url, auth=auth, envelope="wechat", methods=methods)})
     ask(at, params={"touser": "o"})
     assert counted(at, "postern_token_renewals_total", "service", "outcome") == {("s", outcome): 1}
 
 
 def test_probes_count_and_their_verdict_is_told(gate: Open, box: Sandbox) -> None:
-    at = gate(on={"health": {"path": "/v1/health", "interval": 0.1, "unhealthy_after": 2, "healthy_after": 1}})
-    assert samples(at.gateway.metrics.text(at.gateway.states()), "postern_service_up") == {}  # nobody knows yet
+    at = gate(
+        on={
+            "health": {
+                "path": "/v1/health",
+                "interval": 0.1,
+                "unhealthy_after": 2,
+                "healthy_after": 1,
+            }
+        }
+    )
+    assert (
+        samples(at.gateway.metrics.text(at.gateway.states()), "postern_service_up") == {}
+    )  # nobody knows yet
     at.gateway.start()
     assert comes_true(lambda: counted(at, "postern_service_up", "service") == {("s",): 1})
     box.fault("/v1/health", "status=500")
     assert comes_true(lambda: counted(at, "postern_service_up", "service") == {})
-    assert counted(at, "postern_probes_total", "service", "outcome").keys() == {("s", "ok"), ("s", "failed")}
+    assert counted(at, "postern_probes_total", "service", "outcome").keys() == {
+        ("s", "ok"),
+        ("s", "failed"),
+    }

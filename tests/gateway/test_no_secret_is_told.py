@@ -17,22 +17,53 @@ from tests.gateway.fakes import Gate, Wire, answer, make_catalog, service
 
 Open = Callable[..., Gate]
 
-APP_SECRET, API_KEY, PASSWORD, BEARER = 'app secret/1+"x"', "api&key=2/ü", "basic:pass wörd3", "bearer.token-4"
+APP_SECRET, API_KEY, PASSWORD, BEARER = (
+    'app secret/1+"x"',
+    "api&key=2/ü",
+    "basic:pass wörd3",
+    "bearer.token-4",
+)
 HEADER, MASKED, PHONE = "env-header-value-5", 'meet me at 9, "Ann"', "13812345678"
 TOKEN = "fetched/token+6=="
 FORBIDDEN = [
     form
     for secret in (APP_SECRET, API_KEY, PASSWORD, BEARER, HEADER, MASKED, PHONE, TOKEN)
-    for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    for form in (
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    )
 ] + [b64encode(f"ann:{PASSWORD}".encode()).decode()]
 AUTHS: dict[str, dict[str, str]] = {
-    "app_secret": {"type": "app_secret", "app_id": "app", "secret": "${APP_SECRET}", "token_url": "/token"},
-    "api_key in the query": {"type": "api_key", "in": "query", "name": "key", "value": "${API_KEY}"},
-    "api_key in a header": {"type": "api_key", "in": "header", "name": "X-Key", "value": "${API_KEY}"},
+    "app_secret": {
+        "type": "app_secret",
+        "app_id": "app",
+        "secret": "${APP_SECRET}",
+        "token_url": "/token",
+    },
+    "api_key in the query": {
+        "type": "api_key",
+        "in": "query",
+        "name": "key",
+        "value": "${API_KEY}",
+    },
+    "api_key in a header": {
+        "type": "api_key",
+        "in": "header",
+        "name": "X-Key",
+        "value": "${API_KEY}",
+    },
     "basic": {"type": "basic", "username": "ann", "password": "${PASSWORD}"},
     "bearer": {"type": "bearer", "token": "${BEARER}"},
 }
-ENV = {"APP_SECRET": APP_SECRET, "API_KEY": API_KEY, "PASSWORD": PASSWORD, "BEARER": BEARER, "HEADER": HEADER}
+ENV = {
+    "APP_SECRET": APP_SECRET,
+    "API_KEY": API_KEY,
+    "PASSWORD": PASSWORD,
+    "BEARER": BEARER,
+    "HEADER": HEADER,
+}
 METHOD = {
     "http": "POST /send",
     "params": {
@@ -61,7 +92,9 @@ ENDINGS: dict[str, bytes] = {
     "an echo in the encoding": answer(b"x", "200 OK", f"Content-Encoding: {BEARER}"),
     "an echo in the status line": f"HTTP/1.1 200 {BEARER}\r\nContent-Length: x{HEADER}\r\n\r\n".encode(),
     "an echo for a code": answer(json.dumps({"errcode": f"{BEARER} {MASKED}"}).encode()),
-    "a redirect to a URL with secrets": answer(b"", "302 Go", f"Location: http://x/?key={quote(API_KEY)}&t={BEARER}"),
+    "a redirect to a URL with secrets": answer(
+        b"", "302 Go", f"Location: http://x/?key={quote(API_KEY)}&t={BEARER}"
+    ),
     "a short answer": answer(ECHO)[:-5],
     "too large an answer": answer(b" " * 5000 + ECHO),
     "a hang-up": b"",
@@ -71,7 +104,10 @@ ENDINGS: dict[str, bytes] = {
 # The catalog knows all secrets, whichever of them the service under test uses.
 OTHERS = {
     f"other-{number}": service(
-        "http://127.0.0.1:9", auth=auth, headers={"X-Extra": "Extra ${HEADER}"}, methods={"m": METHOD}
+        "http://127.0.0.1:9",
+        auth=auth,
+        headers={"X-Extra": "Extra ${HEADER}"},
+        methods={"m": METHOD},
     )
     for number, auth in enumerate(AUTHS.values())
 }
@@ -104,10 +140,20 @@ def check(at: Gate, error: BaseException | None) -> None:
 
 @pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_nothing_secret_is_told_whatever_a_service_answers(open_gate: Open, auth: str, ending: str) -> None:
-    grants, said = ([GRANT], ENDINGS[ending]) if auth == "app_secret" else ([], without_token(ENDINGS[ending]))
+def test_nothing_secret_is_told_whatever_a_service_answers(
+    open_gate: Open, auth: str, ending: str
+) -> None:
+    grants, said = (
+        ([GRANT], ENDINGS[ending]) if auth == "app_secret" else ([], without_token(ENDINGS[ending]))
+    )
     with Wire([*grants, said, *grants, said], then="close") as server:
-        settings = service(server.url, auth=AUTHS[auth], envelope="wechat", max_response=4000, methods={"m": METHOD})
+        settings = service(
+            server.url,
+            auth=AUTHS[auth],
+            envelope="wechat",
+            max_response=4000,
+            methods={"m": METHOD},
+        )
         at = open_gate({"s": settings, **OTHERS}, env=ENV)
         error = None
         try:
@@ -124,7 +170,9 @@ TROUBLES = ["hang", "reset", "close", "garbage", "html", "bad-json", "nan", "lat
 
 
 @pytest.mark.parametrize("auth", AUTHS)
-def test_nothing_secret_is_told_whatever_goes_wrong_on_the_wire(gate: Open, box: Sandbox, auth: str) -> None:
+def test_nothing_secret_is_told_whatever_goes_wrong_on_the_wire(
+    gate: Open, box: Sandbox, auth: str
+) -> None:
     settings = {**AUTHS[auth], **({"token_url": "/cgi-bin/token"} if auth == "app_secret" else {})}
     at = gate(on={"auth": settings}, timeout={"read": 0.03}, env=ENV, **METHOD)
     for fault in TROUBLES:
@@ -137,7 +185,9 @@ def test_nothing_secret_is_told_whatever_goes_wrong_on_the_wire(gate: Open, box:
 
 @pytest.mark.parametrize("auth", AUTHS)
 @pytest.mark.parametrize("url", ["http://nohost.invalid", "http://127.0.0.1:9", "http://a..b"])
-def test_nothing_secret_is_told_when_a_service_cannot_be_reached(open_gate: Open, auth: str, url: str) -> None:
+def test_nothing_secret_is_told_when_a_service_cannot_be_reached(
+    open_gate: Open, auth: str, url: str
+) -> None:
     at = open_gate({"s": service(url, auth=AUTHS[auth], methods={"m": METHOD})}, env=ENV)
     with pytest.raises(GatewayError) as caught:
         at.ask("m", VALUES)
@@ -145,10 +195,19 @@ def test_nothing_secret_is_told_when_a_service_cannot_be_reached(open_gate: Open
 
 
 def test_nothing_secret_is_told_when_the_token_is_refused(open_gate: Open) -> None:
-    for body in (without_token(ECHO), json.dumps({"errcode": APP_SECRET}).encode(), b"<html>" + ECHO, b" "):
+    for body in (
+        without_token(ECHO),
+        json.dumps({"errcode": APP_SECRET}).encode(),
+        b"<html>" + ECHO,
+        b" ",
+    ):
         with Wire([answer(body)]) as server:
             at = open_gate(
-                {"s": service(server.url, auth=AUTHS["app_secret"], methods={"m": METHOD}), **OTHERS}, env=ENV
+                {
+                    "s": service(server.url, auth=AUTHS["app_secret"], methods={"m": METHOD}),
+                    **OTHERS,
+                },
+                env=ENV,
             )
             with pytest.raises(GatewayError) as caught:
                 at.ask("m", VALUES)
@@ -156,7 +215,9 @@ def test_nothing_secret_is_told_when_the_token_is_refused(open_gate: Open) -> No
         check(at, caught.value)
 
 
-def test_nothing_secret_is_told_when_the_parameters_are_wrong(open_gate: Open, box: Sandbox) -> None:
+def test_nothing_secret_is_told_when_the_parameters_are_wrong(
+    open_gate: Open, box: Sandbox
+) -> None:
     at = open_gate({"s": service(box.url, auth=AUTHS["bearer"], methods={"m": METHOD})}, env=ENV)
     for wrong in ({"strict": PASSWORD}, {"text": 5, "password": [PASSWORD]}, {"unknown": MASKED}):
         with pytest.raises(GatewayError) as caught:
@@ -177,7 +238,11 @@ def test_nothing_secret_is_told_when_something_unforeseen_happens(
         at.ask("m", VALUES)
     assert quote(API_KEY, safe="") in str(caught.value)
     text = at.masker.text("".join(traceback.format_exception(caught.value)))
-    assert not [secret for secret in FORBIDDEN if secret in text or secret in at.log.rendered(at.masker).decode()]
+    assert not [
+        secret
+        for secret in FORBIDDEN
+        if secret in text or secret in at.log.rendered(at.masker).decode()
+    ]
 
 
 @pytest.mark.parametrize("auth", AUTHS)
@@ -188,5 +253,10 @@ def test_nothing_secret_is_in_the_picture_of_a_catalog_a_method_or_a_dry_run(
     catalog = make_catalog(services, ENV)
     at = open_gate(services, env=ENV)
     shown = at.dry("m", {"note": "x"})
-    for text in (repr(catalog), str(catalog.services["s"]), repr(list(catalog.methods())), at.masker.text(repr(shown))):
+    for text in (
+        repr(catalog),
+        str(catalog.services["s"]),
+        repr(list(catalog.methods())),
+        at.masker.text(repr(shown)),
+    ):
         assert not [secret for secret in FORBIDDEN if secret in text]

@@ -42,7 +42,9 @@ def test_both_ways_to_say_who_we_are_get_a_token_that_opens_the_api(
     auth = {**AUTH, "scope": "read write", **({"client_auth": client_auth} if client_auth else {})}
     at = open_gate({"s": service(box.url, auth=auth, methods=METHODS)})
     assert at.ask() == at.ask() == {"scope": "read write"}
-    in_body = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET} if client_auth == "body" else {}
+    in_body = (
+        {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET} if client_auth == "body" else {}
+    )
     assert fetches(box) == [{"grant_type": "client_credentials", "scope": "read write", **in_body}]
     assert ("authorization" in box.requests[0].headers) == (client_auth != "body")
     said = at.log.rendered(at.masker)
@@ -50,25 +52,37 @@ def test_both_ways_to_say_who_we_are_get_a_token_that_opens_the_api(
         assert secret.encode() not in said
 
 
-def test_audience_and_extra_pairs_are_sent_with_the_token_request(open_gate: Open, box: Sandbox) -> None:
-    auth = {**AUTH, "audience": "https://api.example/", "extra": {"resource": "a b&c", "tenant": "中"}}
+def test_audience_and_extra_pairs_are_sent_with_the_token_request(
+    open_gate: Open, box: Sandbox
+) -> None:
+    auth = {
+        **AUTH,
+        "audience": "https://api.example/",
+        "extra": {"resource": "a b&c", "tenant": "中"},
+    }
     open_gate({"s": service(box.url, auth=auth, methods=METHODS)}).ask()
     expected = {"audience": "https://api.example/", "resource": "a b&c", "tenant": "中"}
     assert fetches(box) == [{"grant_type": "client_credentials", **expected}]
 
 
-def test_the_token_may_come_from_another_host_which_gets_no_other_request(open_gate: Open, box: Sandbox) -> None:
+def test_the_token_may_come_from_another_host_which_gets_no_other_request(
+    open_gate: Open, box: Sandbox
+) -> None:
     with Wire([answer(b'{"access_token":"from-elsewhere","token_type":"Bearer"}')]) as issuer:
         auth = {**AUTH, "token_url": f"{issuer.url}/realms/r/token"}
         at = open_gate({"s": service(box.url, auth=auth, methods={"m": {"http": "GET /anything"}})})
         at.ask()
-        assert [heard.split(b"\r\n")[0] for heard in issuer.heard] == [b"POST /realms/r/token HTTP/1.1"]
+        assert [heard.split(b"\r\n")[0] for heard in issuer.heard] == [
+            b"POST /realms/r/token HTTP/1.1"
+        ]
     assert [(each.path, each.headers["authorization"]) for each in box.requests] == [
         ("/anything", "Bearer from-elsewhere")
     ]
 
 
-def test_a_token_that_the_api_refuses_is_renewed_and_the_call_sent_once_more(open_gate: Open, box: Sandbox) -> None:
+def test_a_token_that_the_api_refuses_is_renewed_and_the_call_sent_once_more(
+    open_gate: Open, box: Sandbox
+) -> None:
     at = open_gate({"s": service(box.url, auth=AUTH, methods={"m": {"http": "POST /oauth2/me"}})})
     at.ask()
     box.revoke_tokens()
@@ -76,7 +90,9 @@ def test_a_token_that_the_api_refuses_is_renewed_and_the_call_sent_once_more(ope
     assert len(fetches(box)) == 2
 
 
-def test_one_token_serves_all_workers(open_gate: Open, box: Sandbox, store: Store, clock: FakeClock) -> None:
+def test_one_token_serves_all_workers(
+    open_gate: Open, box: Sandbox, store: Store, clock: FakeClock
+) -> None:
     services = {"s": service(box.url, auth=AUTH, methods=METHODS)}
     for at in [open_gate(services, store=store, clock=clock) for _ in range(3)]:
         at.ask()
@@ -84,7 +100,11 @@ def test_one_token_serves_all_workers(open_gate: Open, box: Sandbox, store: Stor
 
 
 def test_without_expires_in_a_token_serves_for_ten_minutes(
-    open_gate: Open, box: Sandbox, store: Store, clock: FakeClock, pass_time: Callable[[float], None]
+    open_gate: Open,
+    box: Sandbox,
+    store: Store,
+    clock: FakeClock,
+    pass_time: Callable[[float], None],
 ) -> None:
     box.oauth.expires_in = None
     at = open_gate({"s": service(box.url, auth=AUTH, methods=METHODS)}, store=store, clock=clock)
@@ -97,7 +117,9 @@ def test_without_expires_in_a_token_serves_for_ten_minutes(
     assert len(fetches(box)) == 2
 
 
-def test_a_refused_token_request_is_a_credential_error_and_the_log_says_why(open_gate: Open, box: Sandbox) -> None:
+def test_a_refused_token_request_is_a_credential_error_and_the_log_says_why(
+    open_gate: Open, box: Sandbox
+) -> None:
     for wrong, why in (
         ({"client_secret": "no-such-secret"}, "invalid_client"),
         ({"scope": "forbidden"}, "invalid_scope"),
@@ -108,8 +130,12 @@ def test_a_refused_token_request_is_a_credential_error_and_the_log_says_why(open
         assert why in at.log.events[-1]["why"]
 
 
-@pytest.mark.parametrize("said", [b"", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":"a\\nb"}', b"{}"])
-def test_an_answer_without_a_usable_token_is_a_credential_error(open_gate: Open, said: bytes) -> None:
+@pytest.mark.parametrize(
+    "said", [b"", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":"a\\nb"}', b"{}"]
+)
+def test_an_answer_without_a_usable_token_is_a_credential_error(
+    open_gate: Open, said: bytes
+) -> None:
     with Wire([answer(said)]) as server:
         at = open_gate({"s": service(server.url, auth=AUTH, methods=METHODS)})
         with pytest.raises(CredentialError):
@@ -123,7 +149,9 @@ def signer(**auth: Any) -> OAuth2ClientCredentials:
 
 
 def test_the_token_request_is_as_in_rfc_6749() -> None:
-    request = signer(client_id=VECTOR["client_id"], client_secret=Secret(VECTOR["client_secret"])).token_request()
+    request = signer(
+        client_id=VECTOR["client_id"], client_secret=Secret(VECTOR["client_secret"])
+    ).token_request()
     assert request.headers["Authorization"] == VECTOR["authorization"]
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert (request.verb, request.body.decode()) == ("POST", VECTOR["body"])
@@ -132,7 +160,10 @@ def test_the_token_request_is_as_in_rfc_6749() -> None:
 @pytest.mark.parametrize("kind", ["bearer", "Bearer", "BEARER"])
 def test_the_answer_is_read_as_in_rfc_6749(kind: str) -> None:
     body = VECTOR["answer"].replace('"example",', f'"{kind}",')
-    assert signer().read_token(HttpResponse(200, {}, body.encode())) == (Secret("2YotnFZFEjr1zCsicMWpAA"), 3600)
+    assert signer().read_token(HttpResponse(200, {}, body.encode())) == (
+        Secret("2YotnFZFEjr1zCsicMWpAA"),
+        3600,
+    )
 
 
 def test_a_token_of_a_type_that_is_not_understood_is_not_used() -> None:
@@ -141,7 +172,8 @@ def test_a_token_of_a_type_that_is_not_understood_is_not_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "life"), [('"3599"', 3599), ("0", 0), ("-1", 0), ("null", 600), ('"soon"', 600), ("1e300", 31536000)]
+    ("said", "life"),
+    [('"3599"', 3599), ("0", 0), ("-1", 0), ("null", 600), ('"soon"', 600), ("1e300", 31536000)],
 )
 def test_however_expires_in_is_said_the_tokens_life_is_bounded(said: str, life: float) -> None:
     body = f'{{"access_token": "t", "expires_in": {said}}}'.encode()

@@ -40,5 +40,7 @@ print(answered)
 
 def test_each_pause_lets_who_waits_for_a_socket_go_on() -> None:
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, timeout=60, check=True
+    )
     assert int(done.stdout) >= 20

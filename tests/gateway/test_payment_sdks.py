@@ -16,13 +16,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from alipay import AliPay, DCAliPay
-from wechatpayv3.utils import build_authorization, load_private_key, load_public_key, rsa_sign, rsa_verify
+from wechatpayv3.utils import (
+    build_authorization,
+    load_private_key,
+    load_public_key,
+    rsa_sign,
+    rsa_verify,
+)
 
 from gateway.bodies import dump_json
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers import SIGNERS, VerifyingSigner
-from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY, VENDOR_PUBLIC_KEY
+from sandbox.keys import (
+    MERCHANT_PRIVATE_KEY,
+    MERCHANT_PUBLIC_KEY,
+    VENDOR_PRIVATE_KEY,
+    VENDOR_PUBLIC_KEY,
+)
 from sandbox.wechatpay import PUBLIC_KEY_ID
 from tests.gateway.test_alipay import AUTH as ALIPAY
 from tests.gateway.test_alipay import VECTORS
@@ -72,7 +83,9 @@ def test_alipays_requests_are_signed_as_an_sdk_signs_them(merchant: Any) -> None
         made = datetime.fromisoformat(fields["timestamp"]).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
         query = (("method", "alipay.trade.query"), *more.items(), ("return_url", ""))
         body = fields["biz_content"].encode()
-        request = HttpRequest("POST", "https://x", "/gateway.do", query, {}, body, at=made.timestamp())
+        request = HttpRequest(
+            "POST", "https://x", "/gateway.do", query, {}, body, at=made.timestamp()
+        )
         signed = ours.sign(request, NO_TOKEN)
         assert dict(signed.query) | dict(parse_qsl(signed.body.decode())) == fields
 
@@ -80,11 +93,15 @@ def test_alipays_requests_are_signed_as_an_sdk_signs_them(merchant: Any) -> None
 def test_alipays_replies_verify_as_an_sdk_verifies_them(merchant: Any) -> None:
     ours, vendor = make(ALIPAY), AliPay("2021", None, VENDOR_PRIVATE_KEY, MERCHANT_PUBLIC_KEY)
     request = HttpRequest("POST", "https://x", "/gateway.do", (("method", "alipay.trade.query"),))
-    read = partial(merchant._verify_and_return_sync_response, response_type="alipay_trade_query_response")
+    read = partial(
+        merchant._verify_and_return_sync_response, response_type="alipay_trade_query_response"
+    )
     for number, params in enumerate(
         texts(2, LETTERS.replace("{", "").replace("}", ""))
     ):  # the SDK counts braces in texts
-        answer = json.dumps({"code": "10000", **params}, ensure_ascii=bool(number % 2), indent=number % 3 or None)
+        answer = json.dumps(
+            {"code": "10000", **params}, ensure_ascii=bool(number % 2), indent=number % 3 or None
+        )
         raw = f'{{"alipay_trade_query_response": {answer}, "sign":"{vendor._sign(answer)}"}}'
         ours.verify(request, HttpResponse(200, {}, raw.encode()))
         read(raw)
@@ -100,26 +117,50 @@ def test_wechat_pays_requests_are_signed_as_an_sdk_signs_them() -> None:
     for number, params in enumerate(texts(3)):
         body = dump_json(params) if number % 2 else b""
         query = (("q", params["subject"]), ("q", ""), ("q", params["out_trade_no"]))
-        request = HttpRequest("POST", "https://x/v3", "/pay", query, {}, body, at=1e9, nonce=f"{number:032x}")
+        request = HttpRequest(
+            "POST", "https://x/v3", "/pay", query, {}, body, at=1e9, nonce=f"{number:032x}"
+        )
         target = f"/v3/pay?{request.target.partition('?')[2]}"
         theirs = build_authorization(
-            target, "POST", WECHAT_PAY["mch_id"], WECHAT_PAY["serial_no"], key, body.decode(), request.nonce
+            target,
+            "POST",
+            WECHAT_PAY["mch_id"],
+            WECHAT_PAY["serial_no"],
+            key,
+            body.decode(),
+            request.nonce,
         )
         [at] = [
-            each for each in theirs.split('"') if len(each) == 10 and each.isdecimal() and each != WECHAT_PAY["mch_id"]
+            each
+            for each in theirs.split('"')
+            if len(each) == 10 and each.isdecimal() and each != WECHAT_PAY["mch_id"]
         ]
-        request = HttpRequest("POST", "https://x/v3", "/pay", query, {}, body, at=float(at), nonce=request.nonce)
+        request = HttpRequest(
+            "POST", "https://x/v3", "/pay", query, {}, body, at=float(at), nonce=request.nonce
+        )
         assert ours.sign(request, NO_TOKEN).headers["Authorization"] == theirs
 
 
 def test_wechat_pays_replies_verify_as_an_sdk_verifies_them() -> None:
-    ours, key, public = make(WECHAT_PAY), load_private_key(VENDOR_PRIVATE_KEY), load_public_key(VENDOR_PUBLIC_KEY)
+    ours, key, public = (
+        make(WECHAT_PAY),
+        load_private_key(VENDOR_PRIVATE_KEY),
+        load_public_key(VENDOR_PUBLIC_KEY),
+    )
     request = HttpRequest("GET", "https://x", "/", at=1_700_000_000.0)
     for number, params in enumerate(texts(4)):
         body, nonce = json.dumps(params, ensure_ascii=False) if number % 9 else "", f"{number:x}"
         signature = rsa_sign(key, f"1700000000\n{nonce}\n{body}\n")
-        said = {"Timestamp": "1700000000", "Nonce": nonce, "Serial": PUBLIC_KEY_ID, "Signature": signature}
+        said = {
+            "Timestamp": "1700000000",
+            "Nonce": nonce,
+            "Serial": PUBLIC_KEY_ID,
+            "Signature": signature,
+        }
         ours.verify(
-            request, HttpResponse(200, {f"Wechatpay-{name}": each for name, each in said.items()}, body.encode())
+            request,
+            HttpResponse(
+                200, {f"Wechatpay-{name}": each for name, each in said.items()}, body.encode()
+            ),
         )
         assert rsa_verify("1700000000", nonce, body, signature, public)

@@ -72,7 +72,13 @@ def worker(gate: Open, clock: FakeClock, store: Leaving) -> Callable[..., Gate]:
     """A gateway whose probes run; ``s`` is probed every two seconds of the test's clock."""
 
     def make(**on: Any) -> Gate:
-        at = gate("GET /anything", on={"health": HEALTH, **on}, clock=clock, store=store, jitter=lambda: 0.5)
+        at = gate(
+            "GET /anything",
+            on={"health": HEALTH, **on},
+            clock=clock,
+            store=store,
+            jitter=lambda: 0.5,
+        )
         at.gateway.start()
         return at
 
@@ -137,7 +143,9 @@ def test_a_probe_goes_when_it_is_due_and_not_at_the_next_look(
     assert not [thread for thread in threading.enumerate() if thread.name == "postern-probes"]
 
 
-def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(worker: Open, box: Sandbox, rounds: Rounds) -> None:
+def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(
+    worker: Open, box: Sandbox, rounds: Rounds
+) -> None:
     at = worker()
     down(at, box, rounds)
     with pytest.raises(Unhealthy) as caught:
@@ -152,14 +160,20 @@ def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(worker: Open
     assert at.ask()["method"] == "GET"
 
 
-@pytest.mark.parametrize("fault", ["status=503", "status=404", "status=302", "close", "hang", "garbage"])
-def test_anything_but_a_2xx_in_time_is_unhealthy(worker: Open, box: Sandbox, clock: FakeClock, fault: str) -> None:
+@pytest.mark.parametrize(
+    "fault", ["status=503", "status=404", "status=302", "close", "hang", "garbage"]
+)
+def test_anything_but_a_2xx_in_time_is_unhealthy(
+    worker: Open, box: Sandbox, clock: FakeClock, fault: str
+) -> None:
     box.fault("/v1/health", fault)
     at = worker(health={**HEALTH, "unhealthy_after": 1, "interval": 0.05})
     assert becomes(at, "down")
 
 
-def test_a_service_that_cannot_be_reached_is_down_and_comes_back(worker: Open, box: Sandbox, clock: FakeClock) -> None:
+def test_a_service_that_cannot_be_reached_is_down_and_comes_back(
+    worker: Open, box: Sandbox, clock: FakeClock
+) -> None:
     at = worker(health={**HEALTH, "unhealthy_after": 1, "healthy_after": 1})
     assert becomes(at, "up")
     box.stop()
@@ -170,15 +184,21 @@ def test_a_service_that_cannot_be_reached_is_down_and_comes_back(worker: Open, b
     assert becomes(at, "up")
 
 
-def test_a_probe_carries_neither_credential_nor_the_services_headers(worker: Open, box: Sandbox) -> None:
-    at = worker(auth={"type": "bearer", "token": "sandbox-token"}, headers={"X-Extra-Key": "not for probes"})
+def test_a_probe_carries_neither_credential_nor_the_services_headers(
+    worker: Open, box: Sandbox
+) -> None:
+    at = worker(
+        auth={"type": "bearer", "token": "sandbox-token"}, headers={"X-Extra-Key": "not for probes"}
+    )
     assert becomes(at, "up")
     [request] = box.requests
     assert set(request.headers) == {"host", "user-agent", "accept"}
     assert (request.verb, request.target) == ("GET", "/v1/health")
 
 
-def test_a_service_is_up_while_one_of_its_base_urls_is(worker: Open, box: Sandbox, rounds: Rounds) -> None:
+def test_a_service_is_up_while_one_of_its_base_urls_is(
+    worker: Open, box: Sandbox, rounds: Rounds
+) -> None:
     with Sandbox() as second:
         at = worker(base_url=[box.url, second.url], health={**HEALTH, "unhealthy_after": 1})
         assert becomes(at, "up")
@@ -189,22 +209,32 @@ def test_a_service_is_up_while_one_of_its_base_urls_is(worker: Open, box: Sandbo
     assert becomes(at, "down")
 
 
-def test_probes_count_for_no_breaker_and_stand_in_no_attempt_line(worker: Open, box: Sandbox, rounds: Rounds) -> None:
+def test_probes_count_for_no_breaker_and_stand_in_no_attempt_line(
+    worker: Open, box: Sandbox, rounds: Rounds
+) -> None:
     at = worker(breaker={"min_calls": 1})
     down(at, box, rounds)
     assert at.breaker == "closed"
     assert {line["event"] for line in at.log.events} == {"health"}
 
 
-def test_each_change_of_the_verdict_has_one_line_with_its_reason(worker: Open, box: Sandbox, rounds: Rounds) -> None:
+def test_each_change_of_the_verdict_has_one_line_with_its_reason(
+    worker: Open, box: Sandbox, rounds: Rounds
+) -> None:
     at = worker()
     down(at, box, rounds)
     rounds(2)
-    lines = [(line["service"], line["verdict"], line["why"]) for line in at.log.events if line["event"] == "health"]
+    lines = [
+        (line["service"], line["verdict"], line["why"])
+        for line in at.log.events
+        if line["event"] == "health"
+    ]
     assert lines == [("s", "up", "answered"), ("s", "down", "HTTP 503")]
 
 
-def test_of_two_workers_on_a_host_one_asks_and_both_know(worker: Open, box: Sandbox, rounds: Rounds) -> None:
+def test_of_two_workers_on_a_host_one_asks_and_both_know(
+    worker: Open, box: Sandbox, rounds: Rounds
+) -> None:
     a, b = worker(), worker()
     assert becomes(a, "up") and becomes(b, "up")
     rounds(20)
@@ -243,9 +273,14 @@ def test_a_prober_that_ends_is_followed_at_once_by_one_who_goes_on_from_there(
     assert other.log.events[0]["verdict"] == "up"
 
 
-def test_while_the_store_is_away_each_worker_asks_for_itself(gate: Open, box: Sandbox, store: Leaving) -> None:
+def test_while_the_store_is_away_each_worker_asks_for_itself(
+    gate: Open, box: Sandbox, store: Leaving
+) -> None:
     store.away = True
-    a, b = (gate("GET /anything", on={"health": {**HEALTH, "interval": 0.05}}, store=store) for _ in range(2))
+    a, b = (
+        gate("GET /anything", on={"health": {**HEALTH, "interval": 0.05}}, store=store)
+        for _ in range(2)
+    )
     for at in (a, b):
         at.gateway.start()
     assert becomes(a, "up") and becomes(b, "up")
@@ -262,7 +297,9 @@ def test_probes_follow_a_reload(worker: Open, box: Sandbox, rounds: Rounds) -> N
     down(at, box, rounds)
     methods = {"m": {"http": "GET /anything"}}
     with Sandbox() as elsewhere:
-        moved = {name: service(elsewhere.url, methods=methods, health=HEALTH) for name in ("s", "t")}
+        moved = {
+            name: service(elsewhere.url, methods=methods, health=HEALTH) for name in ("s", "t")
+        }
         at.gateway.swap(make_catalog(moved))
         assert becomes(at, "up") and becomes(at, "up", "t")
         at.gateway.swap(make_catalog({"s": service(elsewhere.url, methods=methods)}))
@@ -270,7 +307,9 @@ def test_probes_follow_a_reload(worker: Open, box: Sandbox, rounds: Rounds) -> N
         assert at.ask()["method"] == "GET"
 
 
-def test_a_service_that_is_not_probed_costs_no_access_to_the_store(gate: Open, store: Leaving) -> None:
+def test_a_service_that_is_not_probed_costs_no_access_to_the_store(
+    gate: Open, store: Leaving
+) -> None:
     store.away = True
     at = gate("GET /anything", store=store)
     at.gateway.start()
@@ -278,7 +317,9 @@ def test_a_service_that_is_not_probed_costs_no_access_to_the_store(gate: Open, s
     assert (verdict(at), at.log.events[0]["event"]) == ("unknown", "attempt")
 
 
-def test_one_bad_look_does_not_end_the_looking(worker: Open, box: Sandbox, clock: FakeClock, store: Leaving) -> None:
+def test_one_bad_look_does_not_end_the_looking(
+    worker: Open, box: Sandbox, clock: FakeClock, store: Leaving
+) -> None:
     store.set(LOCK, b"not what we wrote", 60)
     at = worker()
     assert comes_true(lambda: [line for line in at.log.events if "JSONDecodeError" in line["why"]])
@@ -290,7 +331,12 @@ def test_what_a_service_says_on_its_health_page_is_not_kept(wire: Any, open_gate
     server = Wire([answer(b"secret talk", "500 Internal Server Error")] * 3)
     with server:
         at = open_gate(
-            {"s": service(server.url, health={"path": "/up?deep=1", "interval": 0.02, "unhealthy_after": 1})}
+            {
+                "s": service(
+                    server.url,
+                    health={"path": "/up?deep=1", "interval": 0.02, "unhealthy_after": 1},
+                )
+            }
         )
         at.gateway.start()
         assert becomes(at, "down")

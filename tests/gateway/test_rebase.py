@@ -36,7 +36,9 @@ REFERENCES = [
 
 
 @pytest.mark.parametrize(("vendors", "callers"), REFERENCES)
-def test_the_services_own_address_becomes_the_gates_and_any_other_stays(vendors: str, callers: str) -> None:
+def test_the_services_own_address_becomes_the_gates_and_any_other_stays(
+    vendors: str, callers: str
+) -> None:
     assert OURS.reference(vendors, BASE + PATH, GATE) == callers
 
 
@@ -52,15 +54,22 @@ CLIMBING = [
 
 
 @pytest.mark.parametrize(("vendors", "callers"), CLIMBING)
-def test_no_service_leads_its_callers_to_another_or_to_the_gate_itself(vendors: str, callers: str) -> None:
+def test_no_service_leads_its_callers_to_another_or_to_the_gate_itself(
+    vendors: str, callers: str
+) -> None:
     assert OURS.reference(vendors, BASE + PATH, GATE) == callers
 
 
 def test_every_target_of_a_link_header_is_the_gates_and_nothing_beside_it() -> None:
     link = '<https://api.example.com/v1/x?page=2>; rel="next"; title="</v1/x>", </v1/y>; rel=last, <https://o.example/>'
-    made = OURS.headers((("Link", link), ("X-Other", "/v1/x"), ("Content-Location", "/v1/z")), BASE, PATH, GATE)
+    made = OURS.headers(
+        (("Link", link), ("X-Other", "/v1/x"), ("Content-Location", "/v1/z")), BASE, PATH, GATE
+    )
     assert made == (
-        ("Link", f'<{GATE}/x?page=2>; rel="next"; title="</v1/x>", <{HOME}/y>; rel=last, <https://o.example/>'),
+        (
+            "Link",
+            f'<{GATE}/x?page=2>; rel="next"; title="</v1/x>", <{HOME}/y>; rel=last, <https://o.example/>',
+        ),
         ("X-Other", "/v1/x"),
         ("Content-Location", f"{HOME}/z"),
     )

@@ -40,19 +40,27 @@ def failing(at: Gate, *ask: Any, **how: Any) -> None:
         at.ask(*ask, **how)
 
 
-def test_a_record_tells_of_every_attempt_and_of_the_wait_between_them(gate: Open, box: Sandbox) -> None:
+def test_a_record_tells_of_every_attempt_and_of_the_wait_between_them(
+    gate: Open, box: Sandbox
+) -> None:
     clock = FakeClock()
     at = gate(retry={"times": 1, "backoff": 0.2, "on": [503]}, clock=clock, jitter=lambda: 0.5)
     box.fault("/anything", "status=503", times=1)
     at.ask()
     record = one(at)
     attempts = [
-        (each["number"], each["called"], each["status"], each["code"], each["type"]) for each in record["attempts"]
+        (each["number"], each["called"], each["status"], each["code"], each["type"])
+        for each in record["attempts"]
     ]
     assert attempts == [(1, "s.m", 503, -1004, "downstream_error"), (2, "s.m", 200, 0, None)]
     assert [each["started_ms"] for each in record["attempts"]] == [0.0, 100.0]
     assert {each["host"] for each in record["attempts"]} == {box.url.removeprefix("http://")}
-    assert (record["code"], record["type"], record["source"], record["elapsed_ms"]) == (0, None, None, 100.0)
+    assert (record["code"], record["type"], record["source"], record["elapsed_ms"]) == (
+        0,
+        None,
+        None,
+        100.0,
+    )
     assert said(record, "retry") == ["503; in 0.100 s"]
     assert (record["started_at"], record["caller"]) == ("2023-11-14T22:30:00.000Z", "user:7")
 
@@ -63,7 +71,11 @@ def test_a_record_tells_why_nothing_was_sent_again(gate: Open, box: Sandbox) -> 
     failing(at)
     record = one(at)
     assert said(record, "no retry") == ["it may have been done, and may not be done twice"]
-    assert (record["code"], record["type"], record["source"]) == (-1004, "downstream_error", "downstream")
+    assert (record["code"], record["type"], record["source"]) == (
+        -1004,
+        "downstream_error",
+        "downstream",
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +86,9 @@ def test_a_record_tells_why_nothing_was_sent_again(gate: Open, box: Sandbox) -> 
         ({"times": 9, "on": [503], "backoff": 9, "max_backoff": 9}, "the deadline comes first"),
     ],
 )
-def test_a_record_tells_which_rule_ended_the_retries(gate: Open, box: Sandbox, retry: Any, why: str) -> None:
+def test_a_record_tells_which_rule_ended_the_retries(
+    gate: Open, box: Sandbox, retry: Any, why: str
+) -> None:
     at = gate(retry=retry, clock=FakeClock(), jitter=lambda: 0.9)
     box.fault("/anything", "status=503")
     failing(at)
@@ -88,7 +102,11 @@ def test_a_record_tells_what_the_cache_had(gate: Open, box: Sandbox) -> None:
         clock.advance(passes)
         at.ask(request_id=request_id)
     events = {name: said(told(at, name)[0], "cache") for name in "abc"}
-    assert events == {"a": ["miss"], "b": ["hit"], "c": ["renewal begun in the background", "stale"]}
+    assert events == {
+        "a": ["miss"],
+        "b": ["hit"],
+        "c": ["renewal begun in the background", "stale"],
+    }
     assert [told(at, name)[0]["cache"] for name in "abc"] == ["MISS", "HIT", "STALE"]
 
 
@@ -103,16 +121,26 @@ def test_a_record_tells_that_the_answer_was_another_calls(gate: Open, box: Sandb
     assert said(told(at, "b")[0], "cache") == ["collapsed"]
 
 
-def test_a_record_tells_who_answered_instead_and_who_could_not(open_gate: Open, box: Sandbox) -> None:
+def test_a_record_tells_who_answered_instead_and_who_could_not(
+    open_gate: Open, box: Sandbox
+) -> None:
     methods = {
-        "m": {"http": "GET /status/500", "fallback": {"call": "s.other"}, "mask": ["q"], "params": {"q": TEXT}},
+        "m": {
+            "http": "GET /status/500",
+            "fallback": {"call": "s.other"},
+            "mask": ["q"],
+            "params": {"q": TEXT},
+        },
         "other": {"http": "GET /anything"},
     }
     at = open_gate({"s": service(box.url, methods=methods)})
     at.ask("m", {"q": "private"})
     record = one(at)
     assert [each["called"] for each in record["attempts"]] == ["s.m", "s.other"]
-    assert (record["fallback"], said(record, "fallback")) == ("s.other", ["s.other, after downstream_error"])
+    assert (record["fallback"], said(record, "fallback")) == (
+        "s.other",
+        ["s.other, after downstream_error"],
+    )
     assert record["params"] == {"q": "****"}
     box.fault("/anything", "status=500")
     failing(at, request_id="r-2")
@@ -132,7 +160,10 @@ def test_a_record_tells_what_refused_the_call(gate: Open, box: Sandbox) -> None:
 
 def test_a_record_tells_of_an_open_breaker_and_of_its_probe(gate: Open, box: Sandbox) -> None:
     clock = FakeClock()
-    at = gate(on={"breaker": {"window": 60, "min_calls": 1, "failure_rate": 0.5, "open_for": 5}}, clock=clock)
+    at = gate(
+        on={"breaker": {"window": 60, "min_calls": 1, "failure_rate": 0.5, "open_for": 5}},
+        clock=clock,
+    )
     box.fault("/anything", "status=500", times=1)
     failing(at)
     failing(at, request_id="open")
@@ -144,7 +175,12 @@ def test_a_record_tells_of_an_open_breaker_and_of_its_probe(gate: Open, box: San
 
 
 def test_a_record_tells_where_the_token_came_from(open_gate: Open, box: Sandbox) -> None:
-    auth = {"type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token"}
+    auth = {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    }
     services = {"s": service(box.url, auth=auth, methods={"m": {"http": "GET /anything"}})}
     clock = FakeClock()
     store = MemoryStore(clock)
@@ -163,8 +199,15 @@ def test_a_record_tells_of_a_replay_and_of_the_deadline(gate: Open) -> None:
     at.ask(request_id="a", idempotency_key="k")
     at.ask(request_id="b", idempotency_key="k", timeout=0.5)
     first, again = told(at, "a")[0], told(at, "b")[0]
-    assert (said(first, "idempotency"), said(first, "deadline")) == (["first use of this key"], ["3 s"])
-    assert (said(again, "idempotency"), again["replayed"], again["attempts"]) == (["the first answer, again"], True, [])
+    assert (said(first, "idempotency"), said(first, "deadline")) == (
+        ["first use of this key"],
+        ["3 s"],
+    )
+    assert (said(again, "idempotency"), again["replayed"], again["attempts"]) == (
+        ["the first answer, again"],
+        True,
+        [],
+    )
     at.ask(request_id="c", timeout=0.5)
     [said_so] = said(told(at, "c")[0], "deadline")
     assert said_so.endswith("s, the caller's own")
@@ -184,10 +227,14 @@ def test_only_its_caller_and_an_admin_see_a_record(gate: Open) -> None:
     at.ask(caller=OTHER)
     assert [each["caller"] for each in told(at)] == ["user:7"]
     assert [each["caller"] for each in told(at, caller=ADMIN)] == ["user:7", "user:8"]
-    assert [each["caller"] for each in at.gateway.records.recent(OTHER, 20, failed=False)] == ["user:8"]
+    assert [each["caller"] for each in at.gateway.records.recent(OTHER, 20, failed=False)] == [
+        "user:8"
+    ]
 
 
-def test_the_recent_ones_come_newest_first_and_only_failures_if_asked(gate: Open, box: Sandbox) -> None:
+def test_the_recent_ones_come_newest_first_and_only_failures_if_asked(
+    gate: Open, box: Sandbox
+) -> None:
     clock = FakeClock()
     at = gate(clock=clock)
     for number in range(6):
@@ -213,7 +260,9 @@ def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
     assert told(at, "old")
     pass_time(2)
     assert not told(at, "old")
-    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == ["new"]
+    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == [
+        "new"
+    ]
 
 
 def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Store) -> None:
@@ -253,4 +302,8 @@ def test_while_redis_is_away_calls_go_on_and_their_records_wait(
         told(at, "r-0")
     redis_server.start()
     assert comes_true(lambda: redis_store.up)
-    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == ["r-2", "r-1", "r-0"]
+    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == [
+        "r-2",
+        "r-1",
+        "r-0",
+    ]

@@ -74,7 +74,9 @@ class Between:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=self._serve, args=(self._listener.accept()[0],), daemon=True).start()
+                threading.Thread(
+                    target=self._serve, args=(self._listener.accept()[0],), daemon=True
+                ).start()
 
     def _serve(self, near: socket.socket) -> None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port)) as far:
@@ -202,7 +204,9 @@ def test_the_many_operations_of_one_request_together_wait_no_longer(
         for _ in range(8):
             with suppress(StoreAway):
                 store.get("k")
-        assert time.monotonic() - began < LONGEST + 0.5  # on a busy machine; all of them would take 1.35
+        assert (
+            time.monotonic() - began < LONGEST + 0.5
+        )  # on a busy machine; all of them would take 1.35
         assert not store.up, "one as slow as that is as good as away"
 
 
@@ -218,7 +222,9 @@ def test_a_redis_that_refuses_to_write_is_away_until_it_takes_writes_again(
     assert [each["event"] for each in log.events] == ["store_away", "store_back"]
 
 
-def test_what_must_be_done_first_is_done_before_anybody_else_asks(store: RedisStore, redis_server: RedisServer) -> None:
+def test_what_must_be_done_first_is_done_before_anybody_else_asks(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
     tries: list[bool] = []
 
     def first() -> None:
@@ -232,11 +238,15 @@ def test_what_must_be_done_first_is_done_before_anybody_else_asks(store: RedisSt
     refused(store)
     redis_server.start()
     assert comes_true(lambda: store.up)
-    assert comes_true(lambda: tries == [False, False, False, True])  # the last for what came in between
+    assert comes_true(
+        lambda: tries == [False, False, False, True]
+    )  # the last for what came in between
     assert store.get("k") == b"first"
 
 
-def test_a_fence_is_higher_even_after_redis_was_restarted_empty(store: RedisStore, redis_server: RedisServer) -> None:
+def test_a_fence_is_higher_even_after_redis_was_restarted_empty(
+    store: RedisStore, redis_server: RedisServer
+) -> None:
     before = store.acquire("l", 10) or 0
     redis_server.kill()
     refused(store)
@@ -253,7 +263,9 @@ def test_connections_that_redis_closed_while_idle_are_no_failure(
     assert log.events == []
 
 
-def test_tls_and_unix_sockets_work(open_store: Callable[[str], RedisStore], redis_server: RedisServer, tmp_path: Path):
+def test_tls_and_unix_sockets_work(
+    open_store: Callable[[str], RedisStore], redis_server: RedisServer, tmp_path: Path
+):
     pem = make_pem(tmp_path / "redis.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with Between(redis_server.port, pem=pem) as between:
         trusting = open_store(f"rediss://127.0.0.1:{between.port}/0?ssl_ca_certs={pem}")

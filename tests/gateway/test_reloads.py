@@ -53,7 +53,9 @@ def test_five_hundred_reloads_one_in_ten_broken_during_calls(open_gate: Open, bo
         calling = [pool.submit(call) for _ in range(8)]
         for number in range(1, RELOADS + 1):
             try:
-                at.gateway.swap(make_catalog((broken if number % 10 == 0 else version)(box.url, number)))
+                at.gateway.swap(
+                    make_catalog((broken if number % 10 == 0 else version)(box.url, number))
+                )
             except CatalogError:
                 refused += 1
             before = len(seen)
@@ -81,11 +83,16 @@ def alive() -> Counter[str]:
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
 
 
-def test_nothing_of_a_catalog_is_left_once_it_is_replaced(open_gate: Open, box: Sandbox, no_collector: None) -> None:
+def test_nothing_of_a_catalog_is_left_once_it_is_replaced(
+    open_gate: Open, box: Sandbox, no_collector: None
+) -> None:
     """Each reload has services of other names, and calls use them."""
 
     def catalog(number: int) -> dict[str, Any]:
-        methods = {"m": {"http": "GET /anything", "fallback": {"call": f"t{number}.m"}}, "n": {"http": "GET /items"}}
+        methods = {
+            "m": {"http": "GET /anything", "fallback": {"call": f"t{number}.m"}},
+            "n": {"http": "GET /items"},
+        }
         auth = {"type": "basic", "username": "u", "password": f"password-{number}"}
         return {name: service(box.url, auth=auth, methods=each) for name, each in
                 ((f"s{number}", methods), (f"t{number}", {"m": {"http": "GET /anything"}}))}  # fmt: skip
@@ -102,11 +109,18 @@ def test_nothing_of_a_catalog_is_left_once_it_is_replaced(open_gate: Open, box: 
     assert comes_true(lambda: len(box._server._live) == 1)
 
 
-def test_a_fetched_token_is_forgotten_with_its_credential(open_gate: Open, no_collector: None) -> None:
+def test_a_fetched_token_is_forgotten_with_its_credential(
+    open_gate: Open, no_collector: None
+) -> None:
     token, ok = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b"{}")
 
     def catalog(number: int) -> dict[str, Any]:
-        auth = {"type": "app_secret", "app_id": "a", "secret": f"secret-{number}", "token_url": "/token"}
+        auth = {
+            "type": "app_secret",
+            "app_id": "a",
+            "secret": f"secret-{number}",
+            "token_url": "/token",
+        }
         return {"s": service(server.url, auth=auth, methods={"m": {"http": "GET /"}})}
 
     def tokens() -> int:
@@ -122,7 +136,9 @@ def test_a_fetched_token_is_forgotten_with_its_credential(open_gate: Open, no_co
         assert tokens() == before
 
 
-def test_a_refused_catalog_leaves_nothing_either(open_gate: Open, box: Sandbox, no_collector: None) -> None:
+def test_a_refused_catalog_leaves_nothing_either(
+    open_gate: Open, box: Sandbox, no_collector: None
+) -> None:
     at = open_gate(version(box.url, 0))
     before = alive()
     for number in range(20):
@@ -151,4 +167,7 @@ def test_a_secret_of_any_length_is_found_wherever_it_stands(length: int) -> None
     masker.register(Secret(secret))
     for before in range(12):
         for after in (0, 1, 7):
-            assert masker.line(b"-" * before + secret.encode() + b"-" * after) == b"-" * before + b"****" + b"-" * after
+            assert (
+                masker.line(b"-" * before + secret.encode() + b"-" * after)
+                == b"-" * before + b"****" + b"-" * after
+            )

@@ -80,7 +80,9 @@ def test_beyond_the_cap_a_look_up_is_refused_as_ours_and_the_cause_is_named(name
         assert resolver.addresses(host, 80, SECONDS)
 
 
-def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_anew(names: Names) -> None:
+def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_anew(
+    names: Names,
+) -> None:
     clock = FakeClock()
     resolver = Resolver(clock, names)
     resolver.addresses("fast.example", 80, SECONDS)
@@ -111,4 +113,6 @@ def test_an_address_needs_no_look_up(names: Names, host: str) -> None:
 def test_the_system_is_asked_where_nothing_else_is_said() -> None:
     found = Resolver(SystemClock()).addresses("localhost", 80, SECONDS)
     assert {address.host for address in found} <= {"127.0.0.1", "::1"}
-    assert [address.host for address in found] == [address.host for address in system_addresses("localhost")]
+    assert [address.host for address in found] == [
+        address.host for address in system_addresses("localhost")
+    ]

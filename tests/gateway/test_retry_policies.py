@@ -16,7 +16,9 @@ from tests.gateway.fakes import FakeClock
     [(1, 1.0, 0.2), (2, 1.0, 0.4), (3, 1.0, 0.8), (4, 1.0, 1.6), (5, 1.0, 2.0), (5000, 1.0, 2.0), (3, 0.5, 0.4),
      (9, 0.0, 0.0)],
 )  # fmt: skip
-def test_delays_double_up_to_the_most_and_jitter_scales_them(attempt: int, jitter: float, seconds: float) -> None:
+def test_delays_double_up_to_the_most_and_jitter_scales_them(
+    attempt: int, jitter: float, seconds: float
+) -> None:
     assert delay(attempt, 0.2, 2, jitter) == pytest.approx(seconds)
 
 

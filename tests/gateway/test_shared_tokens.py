@@ -43,9 +43,13 @@ def worker(store: Store, clock: FakeClock) -> Callable[..., Tokens]:
 Workers = Callable[..., Tokens]
 
 
-def test_the_first_calls_of_fifty_workers_fetch_one_token(store: Store, box: Sandbox, open_gate: Any) -> None:
+def test_the_first_calls_of_fifty_workers_fetch_one_token(
+    store: Store, box: Sandbox, open_gate: Any
+) -> None:
     methods = {"m": {"http": "GET /anything", "envelope": "plain"}}
-    services = {"s": service(box.url, methods=methods, **{**WECHAT, "timeout": {"read": 5}, "deadline": 10})}
+    services = {
+        "s": service(box.url, methods=methods, **{**WECHAT, "timeout": {"read": 5}, "deadline": 10})
+    }
     gates: list[Gate] = [open_gate(services, store=store, clock=SystemClock()) for _ in range(50)]
     box.fault("/cgi-bin/token", "delay=0.1")
     start = threading.Barrier(50)
@@ -113,7 +117,12 @@ def test_a_worker_without_a_token_waits_for_the_renewer_no_longer_than_its_own_d
 
 
 def test_a_renewer_that_was_killed_is_taken_over_when_its_lease_ends(
-    worker: Workers, vendor: Vendor, store: Store, clock: FakeClock, pass_time: PassTime, monkeypatch: Any
+    worker: Workers,
+    vendor: Vendor,
+    store: Store,
+    clock: FakeClock,
+    pass_time: PassTime,
+    monkeypatch: Any,
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
     assert store.acquire("k", LEASE)  # and nothing more is heard of it
@@ -243,7 +252,9 @@ def test_a_worker_that_went_on_alone_does_not_take_an_older_token_from_the_store
     assert get(one, vendor) == "t3"
 
 
-def test_a_vendor_may_give_out_the_token_that_it_refused_once_more(worker: Workers, pass_time: PassTime) -> None:
+def test_a_vendor_may_give_out_the_token_that_it_refused_once_more(
+    worker: Workers, pass_time: PassTime
+) -> None:
     one, other, asked = worker(), worker(), []
 
     def fetch() -> tuple[Secret, float]:
@@ -260,7 +271,9 @@ def test_a_vendor_may_give_out_the_token_that_it_refused_once_more(worker: Worke
     assert len(asked) == 2
 
 
-def test_while_the_copy_is_fresh_the_store_is_not_asked(clock: FakeClock, vendor: Vendor, store: Store) -> None:
+def test_while_the_copy_is_fresh_the_store_is_not_asked(
+    clock: FakeClock, vendor: Vendor, store: Store
+) -> None:
     class Counted:
         asked = 0
 
@@ -276,14 +289,22 @@ def test_while_the_copy_is_fresh_the_store_is_not_asked(clock: FakeClock, vendor
     assert counted.asked == before > 0
 
 
-def test_a_token_from_the_store_is_masked_as_a_fetched_one_is(store: Store, clock: FakeClock) -> None:
+def test_a_token_from_the_store_is_masked_as_a_fetched_one_is(
+    store: Store, clock: FakeClock
+) -> None:
     maskers = Masker(), Masker()
     for masker in maskers:
-        Tokens(clock, store, masker, lambda: 0.0).get("k", lambda: (Secret("a-vendors-token"), 1000), LONG)
-    assert [masker.text("?access_token=a-vendors-token") for masker in maskers] == ["?access_token=****"] * 2
+        Tokens(clock, store, masker, lambda: 0.0).get(
+            "k", lambda: (Secret("a-vendors-token"), 1000), LONG
+        )
+    assert [masker.text("?access_token=a-vendors-token") for masker in maskers] == [
+        "?access_token=****"
+    ] * 2
 
 
-def test_a_record_that_is_not_understood_counts_as_none(worker: Workers, vendor: Vendor, store: Store) -> None:
+def test_a_record_that_is_not_understood_counts_as_none(
+    worker: Workers, vendor: Vendor, store: Store
+) -> None:
     for record in (b"\xff", b"[]", b"{}", b'{"value": "v", "renew_at": null, "expires_at": 1}'):
         store.set("k", record, 1000)
         assert get(worker(), vendor) == f"t{vendor.asked}"
@@ -311,19 +332,25 @@ def mortal(redis_server: RedisServer) -> Any:
     made.close()
 
 
-def test_while_the_store_is_away_every_worker_goes_on_with_what_it_has(mortal: Any, clock: FakeClock) -> None:
+def test_while_the_store_is_away_every_worker_goes_on_with_what_it_has(
+    mortal: Any, clock: FakeClock
+) -> None:
     (server, store), vendor = mortal, Vendor(1000)
     workers = [a_worker(store, clock) for _ in range(3)]
     assert [get(each, vendor) for each in workers[:2]] == ["t1", "t1"]
     server.kill()
     clock.advance(950)
-    assert [get(each, vendor) for each in workers[:2]] == ["t1", "t1"], "still good, and nobody to agree with"
+    assert [get(each, vendor) for each in workers[:2]] == ["t1", "t1"], (
+        "still good, and nobody to agree with"
+    )
     assert get(workers[2], vendor) == "t2", "it has none"
     clock.advance(41)
     assert [get(each, vendor) for each in workers] == ["t3", "t4", "t2"]
 
 
-def test_a_store_that_goes_away_during_a_fetch_does_not_cost_the_token(mortal: Any, clock: FakeClock) -> None:
+def test_a_store_that_goes_away_during_a_fetch_does_not_cost_the_token(
+    mortal: Any, clock: FakeClock
+) -> None:
     server, store = mortal
     tokens = a_worker(store, clock)
 

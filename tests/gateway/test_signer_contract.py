@@ -47,7 +47,12 @@ ENV = {
 FORBIDDEN = [
     form
     for secret in (*ENV.values(), ENV["KEY"].splitlines()[1], ENV["RSA"].splitlines()[9])
-    for form in (secret, quote(secret, safe=""), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    for form in (
+        secret,
+        quote(secret, safe=""),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+    )
 ]
 
 
@@ -67,9 +72,14 @@ class Heard:
     @property
     def values(self) -> list[tuple[str, str]]:
         if self.headers.get("content-type", "").startswith("application/xml"):
-            return self.query + [(each.tag, each.text or "") for each in ElementTree.fromstring(self.body)]
+            return self.query + [
+                (each.tag, each.text or "") for each in ElementTree.fromstring(self.body)
+            ]
         if self.headers.get("content-type") == "application/json":
-            return self.query + [(n, v if isinstance(v, str) else dumped(v)) for n, v in json.loads(self.body).items()]
+            return self.query + [
+                (n, v if isinstance(v, str) else dumped(v))
+                for n, v in json.loads(self.body).items()
+            ]
         return self.query + parse_qsl(self.body.decode(), keep_blank_values=True)
 
 
@@ -80,7 +90,9 @@ def dumped(value: object) -> str:
 def heard(raw: bytes) -> Heard:
     head, _, body = raw.partition(b"\r\n\r\n")
     line, *fields = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): text.strip() for name, _, text in (each.partition(":") for each in fields)}
+    headers = {
+        name.lower(): text.strip() for name, _, text in (each.partition(":") for each in fields)
+    }
     return Heard(line.split(" ")[0], line.split(" ")[1], headers, body)
 
 
@@ -114,23 +126,34 @@ def digest_proof(got: Heard) -> str | None:
 def hmac_proof(got: Heard) -> str | None:
     time, nonce = got.headers["x-time"], got.headers["x-nonce"]
     text = f"{got.verb}\n{got.target}\n{time}\n{nonce}\n{hashlib.sha256(got.body).hexdigest()}"
-    return equal(got.headers["x-signature"], hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest())
+    return equal(
+        got.headers["x-signature"], hmac.new(SECRET.encode(), text.encode(), "sha256").hexdigest()
+    )
 
 
 def aws_proof(got: Heard) -> str | None:
-    said = dict(part.split("=", 1) for part in got.headers["authorization"].split(" ", 1)[1].split(", "))
+    said = dict(
+        part.split("=", 1) for part in got.headers["authorization"].split(" ", 1)[1].split(", ")
+    )
     covered = {name: got.headers[name] for name in said["SignedHeaders"].split(";")}
     request = AWSRequest(got.verb, f"http://{got.headers['host']}{got.target}", covered, got.body)
     request.context["timestamp"] = got.headers["x-amz-date"]
     auth = SigV4Auth(Credentials("AKID", SECRET), "sqs", "eu-west-1")
-    expected = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+    expected = auth.signature(
+        auth.string_to_sign(request, auth.canonical_request(request)), request
+    )
     return equal(said["Signature"], expected)
 
 
 def http_proof(got: Heard) -> str | None:
-    verifier = HTTPMessageVerifier(signature_algorithm=algorithms.ED25519, key_resolver=Resolver(KEYS["ed25519"][1]))
+    verifier = HTTPMessageVerifier(
+        signature_algorithm=algorithms.ED25519, key_resolver=Resolver(KEYS["ed25519"][1])
+    )
     message = SimpleNamespace(
-        method=got.verb, url=f"http://{got.headers['host']}{got.target}", headers=got.headers, body=got.body
+        method=got.verb,
+        url=f"http://{got.headers['host']}{got.target}",
+        headers=got.headers,
+        body=got.body,
     )
     created = int(got.headers["signature-input"].partition("created=")[2].split(";")[0])
     digest = f"sha-256=:{b64encode(hashlib.sha256(got.body).digest()).decode()}:"
@@ -151,7 +174,11 @@ def alipay_proof(got: Heard) -> str | None:
 
 def wechat_pay_proof(got: Heard) -> str | None:
     said = dict(re.findall(r'([a-z_]+)="([^"]*)"', got.headers["authorization"]))
-    text = f"{got.verb}\n{got.target}\n{said['timestamp']}\n{said['nonce_str']}\n".encode() + got.body + b"\n"
+    text = (
+        f"{got.verb}\n{got.target}\n{said['timestamp']}\n{said['nonce_str']}\n".encode()
+        + got.body
+        + b"\n"
+    )
     return said["signature"] if verified(MERCHANT_PUBLIC_KEY, said["signature"], text) else None
 
 
@@ -190,7 +217,14 @@ CASES: dict[str, Case] = {
     "http_signature": Case({"key_id": "k", "algorithm": "ed25519", "private_key": "${KEY}"}, http_proof),
 }  # fmt: skip
 SIGNING = [kind for kind, case in CASES.items() if case.signs]
-VALUES = {"id": "7 é", "q": ["中 文", "a&b=c", ""], "text": "谢谢 & +%", "empty": "", "list": ["1", "b"], "yes": True}
+VALUES = {
+    "id": "7 é",
+    "q": ["中 文", "a&b=c", ""],
+    "text": "谢谢 & +%",
+    "empty": "",
+    "list": ["1", "b"],
+    "yes": True,
+}
 PARAMS = {
     "id": {"type": "string"},
     "q": {"type": "array", "items": {"type": "string"}, "in": "query"},
@@ -200,9 +234,17 @@ PARAMS = {
     "yes": {"type": "boolean"},
 }
 METHOD = {"http": "POST /v1/{id}/items", "params": PARAMS, "idempotent": True}
-READ = {"http": "GET /v1/{id}/items", "params": {name: {**each, "in": "query"} for name, each in PARAMS.items()}}
+READ = {
+    "http": "GET /v1/{id}/items",
+    "params": {name: {**each, "in": "query"} for name, each in PARAMS.items()},
+}
 READ["params"]["id"] = PARAMS["id"]
-METHODS = {"json": METHOD, "form": {**METHOD, "body": "form"}, "xml": {**METHOD, "body": "xml"}, "get": READ}
+METHODS = {
+    "json": METHOD,
+    "form": {**METHOD, "body": "form"},
+    "xml": {**METHOD, "body": "xml"},
+    "get": READ,
+}
 
 
 def at_wire(open_gate: Open, server: Wire, kind: str, **options: Any) -> Gate:
@@ -225,7 +267,9 @@ def test_every_type_in_the_registry_is_held_to_this_contract() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("kind", CASES)
-def test_the_bytes_that_arrive_are_the_bytes_that_were_signed(open_gate: Open, kind: str, method: str) -> None:
+def test_the_bytes_that_arrive_are_the_bytes_that_were_signed(
+    open_gate: Open, kind: str, method: str
+) -> None:
     with Wire([*CASES[kind].first, answer()]) as server:
         ask(at_wire(open_gate, server, kind), method)
         assert CASES[kind].proof(heard(server.heard[-1])) is not None
@@ -239,11 +283,22 @@ PROXIED = [kind for kind in CASES if kind not in BY_PARAMS | VERIFIED]
 def test_a_proxied_request_is_signed_as_it_arrives(open_gate: Open, kind: str, size: int) -> None:
     body = "谢".encode() * size
     upload = Upload([body[:9], body[9:]], lambda: body, len(body)) if size else None
-    inbound = Inbound((("Content-Type", "application/json"),), upload, None, "POST", "/a%20b", "q=%E4%B8%AD+x&q=&b=1")
+    inbound = Inbound(
+        (("Content-Type", "application/json"),),
+        upload,
+        None,
+        "POST",
+        "/a%20b",
+        "q=%E4%B8%AD+x&q=&b=1",
+    )
     with Wire([*CASES[kind].first, answer()]) as server:
-        settings = service(server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, query={"ours": "7"})
+        settings = service(
+            server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, query={"ours": "7"}
+        )
         at = open_gate({"s": settings}, env=ENV)
-        b"".join(at.gateway.proxy(a_call("proxy", {"verb": "POST", "path": "/a%20b"}, inbound=inbound)))
+        b"".join(
+            at.gateway.proxy(a_call("proxy", {"verb": "POST", "path": "/a%20b"}, inbound=inbound))
+        )
         got = heard(server.heard[-1])
     assert CASES[kind].proof(got) is not None
     assert got.body == body
@@ -251,12 +306,20 @@ def test_a_proxied_request_is_signed_as_it_arrives(open_gate: Open, kind: str, s
     assert sorted(pair for pair in got.query if pair[0] in ("q", "b", "ours")) == sorted(wanted)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in PROXIED if CASES[kind].nonce and CASES[kind].signs])
-def test_a_proxied_request_that_is_sent_again_carries_a_proof_of_its_own(open_gate: Open, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", [kind for kind in PROXIED if CASES[kind].nonce and CASES[kind].signs]
+)
+def test_a_proxied_request_that_is_sent_again_carries_a_proof_of_its_own(
+    open_gate: Open, kind: str
+) -> None:
     with Wire([answer(b"{}", "503 Busy"), answer()]) as server:
-        settings = service(server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, retry={"times": 1})
+        settings = service(
+            server.url, auth={"type": kind, **CASES[kind].auth}, proxy=True, retry={"times": 1}
+        )
         at = open_gate({"s": settings}, env=ENV, clock=FakeClock())
-        at.gateway.proxy(a_call("proxy", {"verb": "GET", "path": "/"}, inbound=Inbound(verb="GET", path="/"))).close()
+        at.gateway.proxy(
+            a_call("proxy", {"verb": "GET", "path": "/"}, inbound=Inbound(verb="GET", path="/"))
+        ).close()
     first, second = (CASES[kind].proof(heard(raw)) for raw in server.heard)
     assert first and second and first != second
 
@@ -279,7 +342,9 @@ def test_a_signature_is_good_for_no_other_request(open_gate: Open, kind: str) ->
 
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
 @pytest.mark.parametrize("kind", SIGNING)
-def test_a_second_attempt_carries_a_proof_of_its_own(open_gate: Open, kind: str, jitter: float) -> None:
+def test_a_second_attempt_carries_a_proof_of_its_own(
+    open_gate: Open, kind: str, jitter: float
+) -> None:
     with Wire([*CASES[kind].first, answer(b"{}", "503 Busy"), answer()]) as server:
         ask(at_wire(open_gate, server, kind, clock=FakeClock(), jitter=lambda: jitter), "json")
     first, second = (CASES[kind].proof(heard(raw)) for raw in server.heard[-2:])
@@ -288,9 +353,18 @@ def test_a_second_attempt_carries_a_proof_of_its_own(open_gate: Open, kind: str,
 
 
 @pytest.mark.parametrize("kind", CASES)
-def test_no_secret_is_in_the_log_an_error_or_the_picture_of_a_catalog(open_gate: Open, kind: str) -> None:
+def test_no_secret_is_in_the_log_an_error_or_the_picture_of_a_catalog(
+    open_gate: Open, kind: str
+) -> None:
     echo = json.dumps({"errcode": 1, "errmsg": " ".join(ENV.values())}).encode()
-    for said in (answer(), answer(echo), answer(echo, "400 No"), answer(echo, "500 Oops"), answer(echo[:-5]), b""):
+    for said in (
+        answer(),
+        answer(echo),
+        answer(echo, "400 No"),
+        answer(echo, "500 Oops"),
+        answer(echo[:-5]),
+        b"",
+    ):
         with Wire([*CASES[kind].first, said], then="close") as server:
             at = at_wire(open_gate, server, kind, clock=FakeClock())
             told = [repr(at.gateway.catalog), repr(list(at.gateway.catalog.methods()))]
@@ -314,7 +388,9 @@ def test_a_dry_run_is_the_request_with_stars_for_what_is_secret(open_gate: Open,
     assert (STARS in pictured) == (kind != "none") or kind == "basic"  # base64 of the stars
     assert not [secret for secret in FORBIDDEN if secret in pictured]
     assert shown.full_path == got.target.partition("?")[0]
-    assert [name.lower() for name in shown.headers] == [name for name in got.headers if name not in ADDED]
+    assert [name.lower() for name in shown.headers] == [
+        name for name in got.headers if name not in ADDED
+    ]
 
 
 ADDED = ("host", "content-length")  # by the client

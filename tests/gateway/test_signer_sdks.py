@@ -31,16 +31,39 @@ from tests.gateway.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
 pytestmark = pytest.mark.slow
 
 MANY = 1000
-WORDS = ("", " ", "a b", "中文", "重复", "A", "a", "~*'()!", "+", "%2F", "x/y", "=", "&", "é", "😀", "0", "-._~", "a-b")
+WORDS = (
+    "",
+    " ",
+    "a b",
+    "中文",
+    "重复",
+    "A",
+    "a",
+    "~*'()!",
+    "+",
+    "%2F",
+    "x/y",
+    "=",
+    "&",
+    "é",
+    "😀",
+    "0",
+    "-._~",
+    "a-b",
+)
 NAMES = ("a", "a-b", "A", "b", "b1", "中", "a b", "Param", "repeat", "repeat")
 PATHS = ("", "/", "/v1/items", "/a%20b", "/%E4%B8%AD", "/x/", "/a/b-c_d.e~f", "/a:b", "/a@b,c=d")
 
 
-def requests(seed: int, host: str = "api.example.com", names: tuple[str, ...] = NAMES) -> Iterator[HttpRequest]:
+def requests(
+    seed: int, host: str = "api.example.com", names: tuple[str, ...] = NAMES
+) -> Iterator[HttpRequest]:
     """Random ones, the same in every run: Chinese text, spaces, empty values, repeated keys."""
     chance = random.Random(seed)
     for _ in range(MANY):
-        query = tuple((chance.choice(names), chance.choice(WORDS)) for _ in range(chance.randrange(5)))
+        query = tuple(
+            (chance.choice(names), chance.choice(WORDS)) for _ in range(chance.randrange(5))
+        )
         body = "".join(chance.choices(WORDS, k=4)).encode() if chance.random() < 0.5 else b""
         at = chance.randrange(1_500_000_000, 1_900_000_000)
         nonce = f"{chance.getrandbits(128):032x}"
@@ -48,7 +71,16 @@ def requests(seed: int, host: str = "api.example.com", names: tuple[str, ...] = 
                    "User-Agent": "postern", "X-Other": "1"}  # fmt: skip
         base = f"https://{host}" + chance.choice(("", "/v2"))
         path = chance.choice(PATHS)
-        yield HttpRequest(chance.choice(("GET", "POST", "PUT")), base, path, query, headers, body, at=at, nonce=nonce)
+        yield HttpRequest(
+            chance.choice(("GET", "POST", "PUT")),
+            base,
+            path,
+            query,
+            headers,
+            body,
+            at=at,
+            nonce=nonce,
+        )
 
 
 def url_of(request: HttpRequest) -> str:
@@ -59,14 +91,21 @@ def url_of(request: HttpRequest) -> str:
 AWS = {"access_key_id": "AKID", "secret_access_key": "secret/+key", "region": "eu-west-1"}
 
 
-@pytest.mark.parametrize("settings", [{}, {"in": "query"}, {"payload": "unsigned"}, {"session_token": "ours"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"in": "query"}, {"payload": "unsigned"}, {"session_token": "ours"}]
+)
 def test_nothing_of_an_sdks_own_proof_survives_beside_ours(settings: dict[str, Any]) -> None:
     headers = {
         "authorization": "AWS4-HMAC-SHA256 theirs", "x-amz-date": "theirs", "X-Amz-Security-Token": "theirs",
         "X-Amz-S3session-Token": "theirs", "x-amz-meta-a": "b",
     }  # fmt: skip
-    query = [(f"X-Amz-{name}", "theirs") for name in ("Algorithm", "Credential", "Date", "Security-Token", "Signature")]
-    request = HttpRequest("PUT", "https://b.example", "/k", (*query, ("x-id", "1")), headers, b"hello")
+    query = [
+        (f"X-Amz-{name}", "theirs")
+        for name in ("Algorithm", "Credential", "Date", "Security-Token", "Signature")
+    ]
+    request = HttpRequest(
+        "PUT", "https://b.example", "/k", (*query, ("x-id", "1")), headers, b"hello"
+    )
     ours = signer("aws_sigv4", {**AWS, "service": "s3", **settings})
     signed = ours.sign(ours.take_over(request), NO_TOKEN)
     assert "theirs" not in f"{signed.headers} {signed.target}"
@@ -83,18 +122,25 @@ def test_botocore_gives_the_same_signature_for_every_request(
     service: str, place: str, theirs: Any, token: str | None
 ) -> None:
     settings: dict[str, Any] = {**AWS, "service": service, "in": place}
-    settings |= ({"session_token": token} if token else {}) | ({"expires": 3600} if place == "query" else {})
+    settings |= ({"session_token": token} if token else {}) | (
+        {"expires": 3600} if place == "query" else {}
+    )
     ours = signer("aws_sigv4", settings)
     botocore = theirs(Credentials("AKID", "secret/+key", token), service, "eu-west-1")
     for given in requests(1):
         if service == "s3":  # theirs sends paths only as they are signed
             given = replace(given, path=quote(unquote(given.path), safe="/~"))  # noqa: PLW2901
         alone = replace(given, body=b"", query=tuple(dict(given.query).items()))
-        request = alone if place == "query" else given  # theirs moves a body into the query, and drops repeated keys
+        request = (
+            alone if place == "query" else given
+        )  # theirs moves a body into the query, and drops repeated keys
         signed = ours.sign(request, NO_TOKEN)
         covered = {name: text for name, text in request.headers.items() if name != "User-Agent"}
         sent = AWSRequest(request.verb, url_of(request), covered, request.body)
-        with patch("botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(request.at, UTC)):
+        with patch(
+            "botocore.auth.get_current_datetime",
+            return_value=datetime.fromtimestamp(request.at, UTC),
+        ):
             botocore.add_auth(sent)
         if place == "header":
             assert signed.headers["Authorization"] == sent.headers["Authorization"]
@@ -108,10 +154,14 @@ def last_query(url: str) -> list[str]:
     return sorted(pair for pair in urlsplit(url).query.split("&") if pair.startswith("X-Amz-"))
 
 
-@pytest.mark.parametrize(("path", "key"), [("/b/dir%2Ffile", "/b/dir/file"), ("/b/a:b", "/b/a%3Ab")])
+@pytest.mark.parametrize(
+    ("path", "key"), [("/b/dir%2Ffile", "/b/dir/file"), ("/b/a:b", "/b/a%3Ab")]
+)
 def test_a_path_is_signed_as_s3_reads_it(path: str, key: str) -> None:
     ours = signer("aws_sigv4", {**AWS, "service": "s3"})
-    sent, read = (HttpRequest("GET", "https://h.example", each, at=1_700_000_000) for each in (path, key))
+    sent, read = (
+        HttpRequest("GET", "https://h.example", each, at=1_700_000_000) for each in (path, key)
+    )
     assert ours.sign(sent, NO_TOKEN).headers == ours.sign(read, NO_TOKEN).headers
 
 
@@ -121,15 +171,24 @@ def test_botocore_leaves_a_body_unsigned_as_we_do() -> None:
     request = HttpRequest("PUT", "https://b.example.com", "/k", (), {}, b"much", at=1_700_000_000)
     sent = AWSRequest("PUT", url_of(request), {}, b"much")
     sent.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
-    with patch("botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(request.at, UTC)):
+    with patch(
+        "botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(request.at, UTC)
+    ):
         botocore.add_auth(sent)
     signed = ours.sign(request, NO_TOKEN)
-    assert signed.headers["X-Amz-Content-SHA256"] == sent.headers["X-Amz-Content-SHA256"] == "UNSIGNED-PAYLOAD"
+    assert (
+        signed.headers["X-Amz-Content-SHA256"]
+        == sent.headers["X-Amz-Content-SHA256"]
+        == "UNSIGNED-PAYLOAD"
+    )
     assert signed.headers["Authorization"] == sent.headers["Authorization"]
 
 
 def test_tencents_sdk_gives_the_same_signature_for_every_request() -> None:
-    ours = signer("hmac", {"preset": "tencent_tc3", "key_id": "id", "secret": "ke y", "values": {"service": "cvm"}})
+    ours = signer(
+        "hmac",
+        {"preset": "tencent_tc3", "key_id": "id", "secret": "ke y", "values": {"service": "cvm"}},
+    )
     client = AbstractClient(Credential("id", "ke y"), "ap-guangzhou")
     client._service = "cvm"
     for made in requests(2, "cvm.tencentcloudapi.com"):
@@ -137,7 +196,11 @@ def test_tencents_sdk_gives_the_same_signature_for_every_request() -> None:
         request = replace(made, body=b"") if made.verb == "GET" else replace(made, query=())
         signed = ours.sign(request, NO_TOKEN)
         query = request.target.partition("?")[2]
-        header = {"Content-Type": "application/json", "Host": request.host, "X-TC-Timestamp": str(int(request.at))}
+        header = {
+            "Content-Type": "application/json",
+            "Host": request.host,
+            "X-TC-Timestamp": str(int(request.at)),
+        }
         theirs = SimpleNamespace(
             method=request.verb,
             uri=request.full_path,
@@ -151,28 +214,46 @@ def test_tencents_sdk_gives_the_same_signature_for_every_request() -> None:
 
 def test_alibabas_sdk_gives_the_same_signature_for_every_request() -> None:
     ours = signer("hmac", {"preset": "alibaba_acs3", "key_id": "id", "secret": "ke y"})
-    names = ("Action", "ImageId", "Name", "Z-z", "a.b")  # theirs quotes no names, and has none twice
+    names = (
+        "Action",
+        "ImageId",
+        "Name",
+        "Z-z",
+        "a.b",
+    )  # theirs quotes no names, and has none twice
     for made in requests(3, "ecs.aliyuncs.com", names):
         request = replace(made, query=tuple(dict(made.query).items()))
         signed = ours.sign(request, NO_TOKEN)
         covered = {"host": request.host, **signed.headers}
-        covered = {n: t for n, t in covered.items() if n.lower() in ("host", "content-type") or n.startswith("x-acs")}
+        covered = {
+            n: t
+            for n, t in covered.items()
+            if n.lower() in ("host", "content-type") or n.startswith("x-acs")
+        }
         theirs = SimpleNamespace(
-            method=request.verb, pathname=request.full_path, query=dict(request.query), headers=covered
+            method=request.verb,
+            pathname=request.full_path,
+            query=dict(request.query),
+            headers=covered,
         )
-        said = Alibaba.get_authorization(theirs, "ACS3-HMAC-SHA256", covered["x-acs-content-sha256"], "id", "ke y")
+        said = Alibaba.get_authorization(
+            theirs, "ACS3-HMAC-SHA256", covered["x-acs-content-sha256"], "id", "ke y"
+        )
         assert signed.headers["Authorization"] == said
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "theirs"), [("md5", calculate_signature), ("hmac-sha256", calculate_signature_hmac)]
+    ("algorithm", "theirs"),
+    [("md5", calculate_signature), ("hmac-sha256", calculate_signature_hmac)],
 )
 def test_wechatpy_gives_the_same_signature_for_every_request(algorithm: str, theirs: Any) -> None:
     ours = signer("digest", {"secret": "ke y", "algorithm": algorithm, "sign": "{params}&key={secret}", "case": "upper",
                              "name": "sign", "add": {"mch_id": "1900", "nonce_str": "{nonce}"}})  # fmt: skip
     for made in requests(6):
         fields = dict(made.query)  # theirs has no name twice
-        request = replace(made, verb="POST", query=(), body=b"", fields=fields, writer=make_writer("form"))
+        request = replace(
+            made, verb="POST", query=(), body=b"", fields=fields, writer=make_writer("form")
+        )
         given = dict(ours.sign(request, NO_TOKEN).fields)
         assert given.pop("sign") == theirs(given, "ke y")
 
@@ -182,7 +263,9 @@ def test_slacks_verifier_accepts_what_hmac_signs() -> None:
                            "headers": {"X-Slack-Request-Timestamp": "{unix}", "X-Slack-Signature": "v0={signature}"}})  # fmt: skip
     for request in requests(4):
         signed = ours.sign(request, NO_TOKEN)
-        verifier = SignatureVerifier("ke y", SimpleNamespace(now=lambda request=request: request.at))  # type: ignore[arg-type]
+        verifier = SignatureVerifier(
+            "ke y", SimpleNamespace(now=lambda request=request: request.at)
+        )  # type: ignore[arg-type]
         assert verifier.is_valid_request(signed.body, dict(signed.headers))
         assert not verifier.is_valid_request(signed.body + b"!", dict(signed.headers))
 
@@ -192,7 +275,9 @@ def test_stripes_verifier_accepts_what_hmac_signs() -> None:
     ours = signer("hmac", {"secret": "ke y", "sign": "{unix}.{body}", "headers": header})
     for request in requests(5):
         signed = ours.sign(request, NO_TOKEN)
-        assert WebhookSignature.verify_header(signed.body.decode(), signed.headers["Stripe-Signature"], "ke y")
+        assert WebhookSignature.verify_header(
+            signed.body.decode(), signed.headers["Stripe-Signature"], "ke y"
+        )
 
 
 COMPONENTS = ("@method", "@target-uri", "@authority", "@scheme", "@request-target", "@path", "@query", "content-type",
@@ -202,13 +287,18 @@ COMPONENTS = ("@method", "@target-uri", "@authority", "@scheme", "@request-targe
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_http_message_signatures_accepts_ours_and_signs_the_same(algorithm: str) -> None:
     theirs, key = KEYS[algorithm]
-    ours = signer("http_signature", {"key_id": "k 1", "algorithm": algorithm, "components": list(COMPONENTS), **key})
+    ours = signer(
+        "http_signature",
+        {"key_id": "k 1", "algorithm": algorithm, "components": list(COMPONENTS), **key},
+    )
     resolver = Resolver(key)
     verifier = HTTPMessageVerifier(signature_algorithm=theirs, key_resolver=resolver)
     other = HTTPMessageSigner(signature_algorithm=theirs, key_resolver=resolver)
     for request in requests(6):
         signed = ours.sign(request, NO_TOKEN)
-        message = SimpleNamespace(method=request.verb, url=url_of(request), headers=dict(signed.headers))
+        message = SimpleNamespace(
+            method=request.verb, url=url_of(request), headers=dict(signed.headers)
+        )
         at = datetime.fromtimestamp(request.at, UTC)
         with clock_at(at):
             verifier.verify(message)
@@ -228,10 +318,20 @@ def lines(base: bytes) -> tuple[list[bytes], set[bytes]]:
 def test_a_query_parameter_is_signed_as_http_message_signatures_does() -> None:
     components = ("@method", '@query-param;name="a%20b"')
     theirs, key = KEYS["hmac-sha256"]
-    ours = signer("http_signature", {"key_id": "k", "algorithm": "hmac-sha256", "components": list(components), **key})
+    ours = signer(
+        "http_signature",
+        {"key_id": "k", "algorithm": "hmac-sha256", "components": list(components), **key},
+    )
     verifier = HTTPMessageVerifier(signature_algorithm=theirs, key_resolver=Resolver(key))
     for word in WORDS:
-        request = HttpRequest("GET", "https://h.example", "/", (("a b", word), ("c", "d")), at=1_700_000_000, nonce="n")
+        request = HttpRequest(
+            "GET",
+            "https://h.example",
+            "/",
+            (("a b", word), ("c", "d")),
+            at=1_700_000_000,
+            nonce="n",
+        )
         signed = ours.sign(request, NO_TOKEN)
         message = SimpleNamespace(method="GET", url=url_of(request), headers=dict(signed.headers))
         with clock_at(datetime.fromtimestamp(request.at, UTC)):

@@ -20,10 +20,14 @@ from tests.gateway.signing import NO_TOKEN, signer
 
 
 def vectors(name: str) -> Any:
-    return json.loads((Path(__file__).parent / "vectors" / f"{name}.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (Path(__file__).parent / "vectors" / f"{name}.json").read_text(encoding="utf-8")
+    )
 
 
-AWS, DIGEST, HMAC, HTTP = (vectors(name) for name in ("aws_sigv4", "digest", "hmac", "http_signature"))
+AWS, DIGEST, HMAC, HTTP = (
+    vectors(name) for name in ("aws_sigv4", "digest", "hmac", "http_signature")
+)
 
 
 @pytest.mark.parametrize("vector", AWS["vectors"], ids=lambda vector: vector["name"])
@@ -37,18 +41,27 @@ def test_aws_sigv4_gives_the_signatures_that_aws_publishes(vector: Any) -> None:
     assert said.endswith(vector["signature"])
 
 
-@pytest.mark.parametrize("vector", DIGEST["vectors"], ids=lambda vector: vector["auth"].get("algorithm", "md5"))
+@pytest.mark.parametrize(
+    "vector", DIGEST["vectors"], ids=lambda vector: vector["auth"].get("algorithm", "md5")
+)
 @pytest.mark.parametrize("body", ["json", "form", "xml"])
 def test_digest_gives_the_signatures_that_wechat_pay_publishes(vector: Any, body: str) -> None:
     request = HttpRequest(
-        "POST", "https://e", "/", fields=DIGEST["fields"], writer=make_writer(body), nonce=DIGEST["nonce"]
+        "POST",
+        "https://e",
+        "/",
+        fields=DIGEST["fields"],
+        writer=make_writer(body),
+        nonce=DIGEST["nonce"],
     )
     signed = signer("digest", vector["auth"]).sign(request, NO_TOKEN)
     assert signed.fields["sign"] == vector["signature"]
     assert signed.body == make_writer(body)[1](signed.fields)
 
 
-@pytest.mark.parametrize("vector", HMAC["vectors"], ids=lambda vector: vector["source"].split(",")[0])
+@pytest.mark.parametrize(
+    "vector", HMAC["vectors"], ids=lambda vector: vector["source"].split(",")[0]
+)
 def test_hmac_gives_the_signatures_that_vendors_publish(vector: Any) -> None:
     request = HttpRequest(
         "POST", vector["url"], "/", tuple(map(tuple, vector["query"])), vector["headers"], vector["body"].encode(),
@@ -78,11 +91,16 @@ def check_pss(vector: Any, made: HttpSignature, signed: HttpRequest, signature: 
     key = serialization.load_pem_private_key(vector["auth"]["private_key"].encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     pad = padding.PSS(padding.MGF1(hashes.SHA512()), 64)
-    key.public_key().verify(b64decode(signature), made.base(signed)[1].encode(), pad, hashes.SHA512())
+    key.public_key().verify(
+        b64decode(signature), made.base(signed)[1].encode(), pad, hashes.SHA512()
+    )
 
 
 def test_aws_sigv4_signs_each_day_with_that_days_key() -> None:
-    one, request = signer("aws_sigv4", AWS["vectors"][0]["auth"]), HttpRequest("GET", "https://example.com", "/")
+    one, request = (
+        signer("aws_sigv4", AWS["vectors"][0]["auth"]),
+        HttpRequest("GET", "https://example.com", "/"),
+    )
     for at in (0, 86399, 86400, 1_700_000_000):
         other = signer("aws_sigv4", AWS["vectors"][0]["auth"])
         dated = replace(request, at=at)
@@ -96,7 +114,8 @@ def test_aws_sigv4_signs_each_day_with_that_days_key() -> None:
 )  # fmt: skip
 def test_http_signature_has_the_authority_as_rfc_9421_writes_it(url: str, authority: str) -> None:
     made = signer(
-        "http_signature", {"key_id": "k", "algorithm": "hmac-sha256", "secret": "s", "components": ["@authority"]}
+        "http_signature",
+        {"key_id": "k", "algorithm": "hmac-sha256", "secret": "s", "components": ["@authority"]},
     )
     assert made.base(HttpRequest("GET", url, "/"))[1].startswith(f'"@authority": {authority}\n')
 

@@ -29,7 +29,9 @@ VALUES = {"b": "2", "a": "1", "B": "3", "none": "", "word": "中 &"}
 SORTED = "B=3&a=1&b=2&word=中 &"
 
 
-def sent(gate: Open, box: Sandbox, auth: dict[str, Any], http: str = "GET /anything", **method: Any) -> Any:
+def sent(
+    gate: Open, box: Sandbox, auth: dict[str, Any], http: str = "GET /anything", **method: Any
+) -> Any:
     gate(http, on={"auth": auth}, params=PARAMS, clock=FakeClock(), **method).ask("m", VALUES)
     return box.requests[-1]
 
@@ -74,17 +76,29 @@ def test_digest_goes_into_the_body_of_a_method_that_has_one(
     gate: Open, box: Sandbox, body: str, read: Callable[[bytes], Any] | None
 ) -> None:
     request = sent(
-        gate, box, {**DIGEST, "add": {"time": "{unix}", "nonce_str": "{nonce}"}}, "POST /anything", body=body
+        gate,
+        box,
+        {**DIGEST, "add": {"time": "{unix}", "nonce_str": "{nonce}"}},
+        "POST /anything",
+        body=body,
     )
-    values = read(request.body) if read else dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    values = (
+        read(request.body)
+        if read
+        else dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    )
     assert request.query == {}
     assert values["time"] == "1700001000"
-    signed = "&".join(f"{name}={values[name]}" for name in sorted(values) if values[name] and name != "sig")
+    signed = "&".join(
+        f"{name}={values[name]}" for name in sorted(values) if values[name] and name != "sig"
+    )
     assert values["sig"] == md5(signed + "k3y")
     assert request.headers["content-type"].startswith("application/")
 
 
-def test_digest_may_go_into_the_query_of_a_method_with_a_body_or_into_a_header(gate: Open, box: Sandbox) -> None:
+def test_digest_may_go_into_the_query_of_a_method_with_a_body_or_into_a_header(
+    gate: Open, box: Sandbox
+) -> None:
     in_query = sent(gate, box, {**DIGEST, "in": "query", "add": {"t": "{date}"}}, "POST /anything")
     assert in_query.query.keys() == {"sig", "t"}
     assert "sig" not in json.loads(in_query.body)
@@ -130,8 +144,14 @@ def test_hmac_derives_its_key_and_writes_its_signature_as_the_catalog_says(
     assert sent(gate, box, {**HMAC, **settings}).headers["x-sign"] == expected
 
 
-def test_hmac_signs_what_it_adds_before_and_not_what_it_adds_after(gate: Open, box: Sandbox) -> None:
-    auth = {**HMAC, "sign": "{query}\n{canonical_headers}{signed_headers}", "signed_headers": ["x-*", "host"]}
+def test_hmac_signs_what_it_adds_before_and_not_what_it_adds_after(
+    gate: Open, box: Sandbox
+) -> None:
+    auth = {
+        **HMAC,
+        "sign": "{query}\n{canonical_headers}{signed_headers}",
+        "signed_headers": ["x-*", "host"],
+    }
     auth |= {
         "query": {"t": "{unix}", "s": "{proof}"},
         "values": {"proof": "v1:{signature}"},
@@ -174,7 +194,9 @@ def test_http_signature_sends_the_digest_of_the_body(gate: Open, box: Sandbox, d
 
 
 @pytest.mark.parametrize("component", ["x-absent", '@query-param;name="absent"'])
-def test_a_request_that_lacks_what_is_to_be_signed_is_not_sent(gate: Open, box: Sandbox, component: str) -> None:
+def test_a_request_that_lacks_what_is_to_be_signed_is_not_sent(
+    gate: Open, box: Sandbox, component: str
+) -> None:
     with pytest.raises(CredentialError):
         sent(gate, box, {**HTTP, "components": [component]})
     assert box.requests == []
@@ -182,13 +204,23 @@ def test_a_request_that_lacks_what_is_to_be_signed_is_not_sent(gate: Open, box: 
 
 def test_a_repeated_query_parameter_is_not_signed(gate: Open, box: Sandbox) -> None:
     auth = {**HTTP, "components": ['@query-param;name="q"']}
-    at = gate("GET /anything", on={"auth": auth}, params={"q": {"type": "array", "items": {"type": "string"}}})
+    at = gate(
+        "GET /anything",
+        on={"auth": auth},
+        params={"q": {"type": "array", "items": {"type": "string"}}},
+    )
     with pytest.raises(CredentialError):
         at.ask("m", {"q": ["1", "2"]})
     at.ask("m", {"q": ["1"]})
 
 
-AWS = {"type": "aws_sigv4", "access_key_id": "a", "secret_access_key": "b", "region": "r", "service": "s"}
+AWS = {
+    "type": "aws_sigv4",
+    "access_key_id": "a",
+    "secret_access_key": "b",
+    "region": "r",
+    "service": "s",
+}
 KNOWN = "body, china_time, date, host, http_date, iso8601, method, nonce, path, query, secret, sorted_query, unix, unix_ms, header:NAME"
 
 
@@ -230,7 +262,10 @@ KNOWN = "body, china_time, date, host, http_date, iso8601, method, nonce, path, 
 def test_a_wrong_signing_setting_is_named_with_what_to_write_instead(
     auth: dict[str, Any], key: str, say: str | None
 ) -> None:
-    catalog = {"version": 1, "services": {"s": {"base_url": "http://a", "auth": auth, "methods": {}}}}
+    catalog = {
+        "version": 1,
+        "services": {"s": {"base_url": "http://a", "auth": auth, "methods": {}}},
+    }
     with pytest.raises(CatalogError) as caught:
         load_catalog(json.dumps(catalog, indent=1), "x.yaml", {})
     assert f"services.s.auth.{key}: {say or ''}" in str(caught.value)
@@ -239,7 +274,10 @@ def test_a_wrong_signing_setting_is_named_with_what_to_write_instead(
 
 def test_a_preset_without_what_it_needs_says_what_that_is() -> None:
     auth = {"type": "hmac", "preset": "tencent_tc3", "key_id": "i", "secret": "k"}
-    catalog = {"version": 1, "services": {"s": {"base_url": "http://a", "auth": auth, "methods": {}}}}
+    catalog = {
+        "version": 1,
+        "services": {"s": {"base_url": "http://a", "auth": auth, "methods": {}}},
+    }
     with pytest.raises(CatalogError, match=r"\{service\} is not known here"):
         load_catalog(json.dumps(catalog), "x.yaml", {})
 
@@ -268,13 +306,19 @@ def test_a_secret_among_the_values_is_starred_in_a_dry_run(gate: Open, box: Sand
 
 
 DOCS = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
-EXAMPLES = re.findall(r"```yaml\n(auth:.*?)```", DOCS.partition("### Signed requests")[2].partition("\n## ")[0], re.S)
+EXAMPLES = re.findall(
+    r"```yaml\n(auth:.*?)```", DOCS.partition("### Signed requests")[2].partition("\n## ")[0], re.S
+)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: re.search(r"type: (\w+)", example)[1])  # type: ignore[index]
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: re.search(r"type: (\w+)", example)[1]
+)  # type: ignore[index]
 def test_the_examples_in_the_documentation_load(example: str) -> None:
     env = {name: b64encode(name.encode()).decode() for name in re.findall(r"\$\{(\w+)\}", example)}
-    text = "version: 1\nservices:\n  s:\n    base_url: http://a\n    methods: {}\n" + indent(example, "    ")
+    text = "version: 1\nservices:\n  s:\n    base_url: http://a\n    methods: {}\n" + indent(
+        example, "    "
+    )
     assert load_catalog(text, "docs/catalog.md", env).services
 
 

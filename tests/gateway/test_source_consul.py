@@ -49,7 +49,9 @@ def waits(consul: Consul, source: Source, pool: ThreadPoolExecutor) -> Future[st
     return held
 
 
-def test_the_text_is_given_at_once_and_a_change_as_it_happens(consul: Consul, pool: ThreadPoolExecutor) -> None:
+def test_the_text_is_given_at_once_and_a_change_as_it_happens(
+    consul: Consul, pool: ThreadPoolExecutor
+) -> None:
     source = source_of(consul)
     assert (source.read(), source.following(GOING)) == ("one", "one")
     held = waits(consul, source, pool)
@@ -60,7 +62,9 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(consul: Consul, po
     assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST + 1)]
 
 
-def test_an_index_that_goes_backwards_starts_again(consul: Consul, pool: ThreadPoolExecutor) -> None:
+def test_an_index_that_goes_backwards_starts_again(
+    consul: Consul, pool: ThreadPoolExecutor
+) -> None:
     source = source_of(consul)
     source.following(GOING)
     held = waits(consul, source, pool)
@@ -76,7 +80,9 @@ def test_an_index_that_goes_backwards_starts_again(consul: Consul, pool: ThreadP
 def test_an_index_that_is_none_is_not_sent_back(index: str | None) -> None:
     headers = [] if index is None else [f"X-Consul-Index: {index}"]
     with Wire([answer(b"one", "200 OK", *headers)] * 2) as server:
-        source = open_source(server.url.replace("http", "consul") + "/k", {}, SystemClock(), Masker())
+        source = open_source(
+            server.url.replace("http", "consul") + "/k", {}, SystemClock(), Masker()
+        )
         assert [source.following(GOING), source.following(GOING)] == ["one", "one"]
         source.close()
     assert [b"index" in heard for heard in server.heard] == [False, False]
@@ -121,7 +127,9 @@ def test_a_server_that_hangs_is_given_up(consul: Consul, monkeypatch: pytest.Mon
         source_of(consul).following(GOING)
 
 
-def test_closing_ends_a_question_that_is_held_back(consul: Consul, pool: ThreadPoolExecutor) -> None:
+def test_closing_ends_a_question_that_is_held_back(
+    consul: Consul, pool: ThreadPoolExecutor
+) -> None:
     source = source_of(consul)
     source.following(GOING)
     held = waits(consul, source, pool)
@@ -134,7 +142,9 @@ def test_closing_ends_a_question_that_is_held_back(consul: Consul, pool: ThreadP
         source.following(GOING)
 
 
-@pytest.mark.parametrize(("query", "env"), [("token=t-42-secret", {}), ("", {"CONSUL_HTTP_TOKEN": "t-42-secret"})])
+@pytest.mark.parametrize(
+    ("query", "env"), [("token=t-42-secret", {}), ("", {"CONSUL_HTTP_TOKEN": "t-42-secret"})]
+)
 def test_the_token_goes_as_consul_wants_it_and_is_masked(query: str, env: dict[str, str]) -> None:
     with Consul(token="t-42-secret") as consul:
         consul.put(KEY, "one")
@@ -158,6 +168,8 @@ def test_over_tls_its_authority_may_be_ones_own(tmp_path: Path) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with TlsWire(pem) as server:
         address = server.url.replace("https", "consul") + "/k"
-        assert open_source(f"{address}?ca={pem}", {}, SystemClock(), Masker()).read() == '{"tls":true}'
+        assert (
+            open_source(f"{address}?ca={pem}", {}, SystemClock(), Masker()).read() == '{"tls":true}'
+        )
         with pytest.raises(SourceError, match=r"^consul cannot be asked$"):
             open_source(f"{address}?tls=true", {}, SystemClock(), Masker()).read()

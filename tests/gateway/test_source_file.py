@@ -12,7 +12,15 @@ import pytest
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import in_thread
 from gateway.sources import SourceError
-from gateway.sources.file import EVERY, LOOKS_BEFORE_ANEW, MAX_CATALOG_BYTES, READ_SECONDS, REPLACED, WRITTEN, File
+from gateway.sources.file import (
+    EVERY,
+    LOOKS_BEFORE_ANEW,
+    MAX_CATALOG_BYTES,
+    READ_SECONDS,
+    REPLACED,
+    WRITTEN,
+    File,
+)
 
 Step = Callable[[], object]
 
@@ -63,7 +71,9 @@ def test_the_text_is_given_at_once_and_then_when_it_changes(path: Path) -> None:
     assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
 
 
-def test_an_unchanged_text_is_given_again_after_a_while_as_what_it_names_may_be_there_now(path: Path) -> None:
+def test_an_unchanged_text_is_given_again_after_a_while_as_what_it_names_may_be_there_now(
+    path: Path,
+) -> None:
     source = File(str(path))
     assert following(source) == "one"
     script = Script(*[nothing] * 20)
@@ -87,7 +97,9 @@ def test_a_file_emptied_to_be_written_again_is_not_taken_for_empty(path: Path) -
     assert source.following(script) == "two"
 
 
-def test_what_changes_while_it_is_read_is_read_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_while_it_is_read_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = File(str(path))
     read, times = File.read, list[int]()
 
@@ -105,7 +117,9 @@ def test_what_changes_while_it_is_read_is_read_again(path: Path, monkeypatch: py
 def test_a_missing_file_is_said_once_and_its_return_is_seen(path: Path) -> None:
     source = File(str(path))
     following(source)
-    with pytest.raises(SourceError, match=r"^services.yaml cannot be read: No such file or directory$"):
+    with pytest.raises(
+        SourceError, match=r"^services.yaml cannot be read: No such file or directory$"
+    ):
         following(source, path.unlink)
     script = Script(nothing, nothing, lambda: replace(path, "back"), nothing, nothing)
     assert source.following(script) == "back"

@@ -36,7 +36,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def source_of(nacos: Nacos, query: str = "group=DEFAULT_GROUP", clock: Any = None, **env: str) -> Source:
+def source_of(
+    nacos: Nacos, query: str = "group=DEFAULT_GROUP", clock: Any = None, **env: str
+) -> Source:
     return open_source(nacos.url(ID, query), env, clock or SystemClock(), Masker())
 
 
@@ -47,7 +49,9 @@ def listens(nacos: Nacos, source: Source, pool: ThreadPoolExecutor) -> Future[st
     return held
 
 
-def test_the_text_is_given_at_once_and_a_change_as_it_happens(nacos: Nacos, pool: ThreadPoolExecutor) -> None:
+def test_the_text_is_given_at_once_and_a_change_as_it_happens(
+    nacos: Nacos, pool: ThreadPoolExecutor
+) -> None:
     source = source_of(nacos)
     assert (source.read(), source.following(GOING)) == ("one", "one")
     held = listens(nacos, source, pool)
@@ -72,12 +76,19 @@ def test_where_nobody_listens_it_is_asked_again_and_again() -> None:
         assert [source.following(script) for _ in range(3)] == ["one"] * 3
         nacos.put(NAME, "two")
         assert source.following(script) == "two"
-        assert script.waits == [EVERY, EVERY]  # after the first time, and once the listener was seen to be missing
+        assert script.waits == [
+            EVERY,
+            EVERY,
+        ]  # after the first time, and once the listener was seen to be missing
         assert sum(request.path == LISTENER for request in nacos.requests) == 1
 
 
 def test_group_and_namespace_belong_to_the_name(nacos: Nacos, pool: ThreadPoolExecutor) -> None:
-    for query, tenant in (("group=TEAM&namespace=dev", "dev"), ("group=TEAM&tenant=dev", "dev"), ("group=TEAM", "")):
+    for query, tenant in (
+        ("group=TEAM&namespace=dev", "dev"),
+        ("group=TEAM&tenant=dev", "dev"),
+        ("group=TEAM", ""),
+    ):
         name = Nacos.name(ID, "TEAM", tenant)
         nacos.put(name, f"of {query}")
         source = source_of(nacos, query)
@@ -131,9 +142,14 @@ def test_closing_ends_a_question_that_is_held_back(nacos: Nacos, pool: ThreadPoo
 
 @pytest.mark.parametrize(
     ("query", "env"),
-    [("username=ann&password=pa-55-word", {}), ("", {"NACOS_USERNAME": "ann", "NACOS_PASSWORD": "pa-55-word"})],
+    [
+        ("username=ann&password=pa-55-word", {}),
+        ("", {"NACOS_USERNAME": "ann", "NACOS_PASSWORD": "pa-55-word"}),
+    ],
 )
-def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(query: str, env: dict[str, str]) -> None:
+def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
+    query: str, env: dict[str, str]
+) -> None:
     with Nacos(username="ann", password="pa-55-word") as nacos:
         nacos.put(NAME, "one")
         masker = Masker()

@@ -31,7 +31,9 @@ def told(at: Gate, collector: Collector) -> list[Any]:
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes}
+    return {
+        each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes
+    }
 
 
 def test_a_call_is_a_span_of_its_callers_trace_and_each_attempt_one_below_it(
@@ -53,12 +55,21 @@ def test_a_call_is_a_span_of_its_callers_trace_and_each_attempt_one_below_it(
     sent = [request.headers["traceparent"].split("-")[2] for request in box.requests]
     assert [first.span_id.hex(), second.span_id.hex()] == sent
     assert (call.kind, first.kind, second.kind) == (2, 3, 3)  # SERVER, CLIENT
-    assert (first.status.code, first.status.message, second.status.code) == (2, "downstream_error", 0)
+    assert (first.status.code, first.status.message, second.status.code) == (
+        2,
+        "downstream_error",
+        0,
+    )
     assert attributes(first)["http.response.status_code"] == 503
     assert attributes(call)["postern.request_id"] == "r-1"
     assert [event.name for event in call.events] == ["deadline", "retry"]
     assert call.start_time_unix_nano <= first.start_time_unix_nano < first.end_time_unix_nano
-    assert first.end_time_unix_nano < second.start_time_unix_nano < second.end_time_unix_nano <= call.end_time_unix_nano
+    assert (
+        first.end_time_unix_nano
+        < second.start_time_unix_nano
+        < second.end_time_unix_nano
+        <= call.end_time_unix_nano
+    )
     assert collector.services == {"postern"}
 
 

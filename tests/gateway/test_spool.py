@@ -22,7 +22,13 @@ from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 Open = Callable[..., Gate]
 PATIENT = {"timeout": {"connect": 20, "read": 20}, "deadline": 30}
-AWS = {"type": "aws_sigv4", "access_key_id": "A", "secret_access_key": "B", "region": "r", "service": "s3"}
+AWS = {
+    "type": "aws_sigv4",
+    "access_key_id": "A",
+    "secret_access_key": "B",
+    "region": "r",
+    "service": "s3",
+}
 PIECE = b"x" * 65536
 LARGE = MAX_MEMORY_BYTES // len(PIECE) * 2  # pieces
 
@@ -71,7 +77,9 @@ def test_a_spooled_body_is_known_before_it_is_sent(pieces: int) -> None:
 def test_a_full_disk_is_our_own_failure_and_nothing_is_sent(open_gate: Open) -> None:
     before = open_files()
     with Wire([answer(b"stored")]) as server:
-        at = open_gate({"s": service(server.url, auth=AWS, proxy=True, **PATIENT, breaker={"min_calls": 1})})
+        at = open_gate(
+            {"s": service(server.url, auth=AWS, proxy=True, **PATIENT, breaker={"min_calls": 1})}
+        )
         with files_of_at_most(MAX_MEMORY_BYTES + len(PIECE)), pytest.raises(Unavailable) as failed:
             sent(at, upload(LARGE))
         assert (failed.value.code, at.breaker, server.connections) == (-5001, "closed", 0)
@@ -79,7 +87,9 @@ def test_a_full_disk_is_our_own_failure_and_nothing_is_sent(open_gate: Open) -> 
         assert b"".join(sent(at, upload(LARGE))) == b"stored"
 
 
-def test_no_folder_for_it_is_our_own_failure_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_no_folder_for_it_is_our_own_failure_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(Unavailable):
         Spool(upload(LARGE))
@@ -134,7 +144,9 @@ TRAILERS = [
 
 @pytest.mark.parametrize(("end", "trailers"), TRAILERS)
 @pytest.mark.parametrize("size", [1, 7, 8192, 100_000])
-def test_chunks_are_taken_apart_wherever_the_network_cuts_them(end: bytes, trailers: Any, size: int) -> None:
+def test_chunks_are_taken_apart_wherever_the_network_cuts_them(
+    end: bytes, trailers: Any, size: int
+) -> None:
     framed = SIGNED + end
     body = AwsChunked([framed[at : at + size] for at in range(0, len(framed), size)], 66560)
     assert b"".join(body) == FIRST + SECOND

@@ -28,7 +28,12 @@ def taken(store: Store, times: int, *buckets: Bucket, patience: float = 0) -> li
 
 @pytest.mark.parametrize(
     ("text", "rate"),
-    [("1/second", Rate(1, 1)), ("20/minute", Rate(20, 60)), ("5/hour", Rate(5, 3600)), ("7/day", Rate(7, 86400))],
+    [
+        ("1/second", Rate(1, 1)),
+        ("20/minute", Rate(20, 60)),
+        ("5/hour", Rate(5, 3600)),
+        ("7/day", Rate(7, 86400)),
+    ],
 )
 def test_a_rate_is_so_many_in_so_many_seconds(text: str, rate: Rate) -> None:
     assert rate_of(text) == rate
@@ -50,7 +55,9 @@ def test_the_window_moves_and_does_not_begin_anew(store: Store, pass_time: PassT
     assert taken(store, 2, FEW) == [True, False]
 
 
-def test_it_tells_what_is_left_and_when_there_will_be_more(store: Store, pass_time: PassTime) -> None:
+def test_it_tells_what_is_left_and_when_there_will_be_more(
+    store: Store, pass_time: PassTime
+) -> None:
     told = []
     for _ in range(4):
         told.append(store.take([FEW]))
@@ -79,7 +86,9 @@ def test_who_waits_has_a_place_in_the_order_of_asking(store: Store) -> None:
 def test_nobody_waits_for_a_turn_that_comes_too_late(store: Store) -> None:
     assert taken(store, 9, FEW, patience=1500) == [True] * 6 + [False] * 3
     assert store.take([FEW], patience=1500).wait == about(2000)
-    assert store.take([FEW], patience=2100) == Turn(True, about(2000), 3, 0, about(1000))  # the refused hold no place
+    assert store.take([FEW], patience=2100) == Turn(
+        True, about(2000), 3, 0, about(1000)
+    )  # the refused hold no place
 
 
 def test_who_does_not_wait_does_not_overtake_who_does(store: Store, pass_time: PassTime) -> None:
@@ -113,7 +122,10 @@ def test_no_span_however_laid_holds_more_than_the_rate(
     store: Store, pass_time: PassTime, clock: FakeClock, seed: int
 ) -> None:
     luck = random.Random(seed)
-    buckets = [Bucket(str(n), Rate(luck.randint(1, 5), luck.choice([5000, 10_000, 30_000]))) for n in range(3)]
+    buckets = [
+        Bucket(str(n), Rate(luck.randint(1, 5), luck.choice([5000, 10_000, 30_000])))
+        for n in range(3)
+    ]
     uses: dict[str, list[float]] = {bucket.key: [] for bucket in buckets}
     for _ in range(200):
         pass_time(luck.choice([0, 0, 100, 2500, 7000]))
@@ -143,7 +155,9 @@ def test_what_nobody_uses_any_more_is_forgotten_in_memory() -> None:
     assert len(windows) <= SMALLEST_SWEEP
 
 
-def test_what_nobody_uses_any_more_is_forgotten_on_redis(redis_server: Any, request: pytest.FixtureRequest) -> None:
+def test_what_nobody_uses_any_more_is_forgotten_on_redis(
+    redis_server: Any, request: pytest.FixtureRequest
+) -> None:
     store: Store = request.getfixturevalue("redis_store")
     taken(store, 4, FEW, patience=1500)
     store.enter("k", 1, ttl=10)

@@ -75,7 +75,9 @@ def test_counting_does_not_renew_the_time_to_live(store: Store, pass_time: PassT
     assert store.ttl("n") == pytest.approx(100, abs=5)
 
 
-def test_a_lock_is_held_by_one_until_it_is_released_or_its_time_is_up(store: Store, pass_time: PassTime) -> None:
+def test_a_lock_is_held_by_one_until_it_is_released_or_its_time_is_up(
+    store: Store, pass_time: PassTime
+) -> None:
     first = store.acquire("l", ttl=10)
     assert first is not None
     assert store.acquire("l", ttl=10) is None

@@ -27,7 +27,16 @@ from gateway.signers import SIGNERS
 from gateway.streams import Inbound, Stream, Upload
 from sandbox import Sandbox
 from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
-from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, make_catalog, service
+from tests.gateway.fakes import (
+    FakeClock,
+    Gate,
+    Wire,
+    a_call,
+    answer,
+    comes_true,
+    make_catalog,
+    service,
+)
 
 Open = Callable[..., Gate]
 STREAM = {"http": "GET /", "stream": True}
@@ -54,14 +63,24 @@ def test_what_cannot_be_streamed_is_refused_when_the_catalog_loads(method: Any, 
 
 
 def test_what_a_streamed_body_holds_may_be_told_and_is_not_checked() -> None:
-    parts = {"file": {"type": "string", "format": "binary", "required": True}, "to": {"type": "string", "in": "query"}}
+    parts = {
+        "file": {"type": "string", "format": "binary", "required": True},
+        "to": {"type": "string", "in": "query"},
+    }
     method = {"http": "POST /anything", "stream": True, "body": "multipart", "params": parts}
     catalog = make_catalog({"s": service("http://a.example", methods={"m": method})})
     assert [each.name for each in catalog.services["s"].methods["m"].params] == ["to"]
-    assert catalog.notes == ("services.s.methods.m.params.file: not checked, as the body is streamed as it comes",)
+    assert catalog.notes == (
+        "services.s.methods.m.params.file: not checked, as the body is streamed as it comes",
+    )
 
 
-ALIPAY = {"type": "alipay", "app_id": "1", "private_key": MERCHANT_PRIVATE_KEY, "alipay_public_key": VENDOR_PUBLIC_KEY}
+ALIPAY = {
+    "type": "alipay",
+    "app_id": "1",
+    "private_key": MERCHANT_PRIVATE_KEY,
+    "alipay_public_key": VENDOR_PUBLIC_KEY,
+}
 DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "sign"}
 
 
@@ -75,7 +94,9 @@ DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "
          "services.s.methods.m.stream: auth: digest needs the whole of it"),
     ],
 )  # fmt: skip
-def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(settings: Any, says: str) -> None:
+def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(
+    settings: Any, says: str
+) -> None:
     with pytest.raises(CatalogError, match=says):
         make_catalog({"s": service("http://a.example", **settings)})
 
@@ -88,11 +109,15 @@ def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() ->
         "d": {"rewrite": "body"},
         "e": {},
     }
-    catalog = make_catalog({name: service("http://a.example", proxy=proxy) for name, proxy in proxies.items()})
+    catalog = make_catalog(
+        {name: service("http://a.example", proxy=proxy) for name, proxy in proxies.items()}
+    )
     assert {name: (each.proxy, each.rewrites) for name, each in catalog.services.items()} == {
         "a": (("/*",), True), "b": (("/v1/*",), True), "c": (("/v1/*",), False), "d": (("/*",), True), "e": (("/*",), True),
     }  # fmt: skip
-    assert catalog.notes == ("services.d.proxy.rewrite: body is not built yet; only headers are rewritten",)
+    assert catalog.notes == (
+        "services.d.proxy.rewrite: body is not built yet; only headers are rewritten",
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,7 +134,8 @@ def test_a_proxy_that_says_something_else_is_refused(proxy: Any, says: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("verb", "sent", "not_again"), [("POST", True, True), ("POST", False, False), ("GET", True, False)]
+    ("verb", "sent", "not_again"),
+    [("POST", True, True), ("POST", False, False), ("GET", True, False)],
 )
 def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
     open_gate: Open, verb: str, sent: bool, not_again: bool
@@ -123,12 +149,16 @@ def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
 
 
 def test_every_auth_type_that_verifies_answers_is_known_to_the_checks() -> None:
-    assert {kind for kind, signer in SIGNERS.items() if hasattr(signer, "verify")} == checks.VERIFIED
+    assert {
+        kind for kind, signer in SIGNERS.items() if hasattr(signer, "verify")
+    } == checks.VERIFIED
 
 
 def test_a_method_may_not_have_the_name_of_proxied_requests() -> None:
     with pytest.raises(CatalogError, match="stands for proxied requests"):
-        make_catalog({"s": service("http://a.example", proxy=True, methods={"proxy": {"http": "GET /"}})})
+        make_catalog(
+            {"s": service("http://a.example", proxy=True, methods={"proxy": {"http": "GET /"}})}
+        )
 
 
 def test_a_stream_read_to_its_end_keeps_the_connection(open_gate: Open) -> None:
@@ -142,7 +172,9 @@ def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_g
     """Of a worker that dies nobody gives the place back."""
     clock = FakeClock()
     with Wire([answer(b"x" * 100)[:-50], answer(b"y")]) as server:
-        settings = service(server.url, concurrency=1, timeout={"connect": 2, "read": 10}, methods={"m": STREAM})
+        settings = service(
+            server.url, concurrency=1, timeout={"connect": 2, "read": 10}, methods={"m": STREAM}
+        )
         at = open_gate({"s": settings}, clock=clock)
         flowing = opened(at)
         for _ in range(4):
@@ -154,7 +186,9 @@ def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_g
         assert b"".join(opened(at)) == b"y"
 
 
-def test_a_stream_that_is_closed_hangs_up_and_says_nothing_against_the_service(open_gate: Open) -> None:
+def test_a_stream_that_is_closed_hangs_up_and_says_nothing_against_the_service(
+    open_gate: Open,
+) -> None:
     with Wire([answer(b"x" * 100)[:-50], answer(b"two")]) as server:
         at = open_gate({"s": service(server.url, breaker={"min_calls": 1}, methods={"m": STREAM})})
         opened(at).close()
@@ -171,10 +205,14 @@ def test_streams_that_break_off_open_the_breaker(open_gate: Open) -> None:
         assert at.breaker == "open"
 
 
-def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(open_gate: Open, clock: Any) -> None:
+def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(
+    open_gate: Open, clock: Any
+) -> None:
     with Wire([answer(b"{}", "500 Oh"), answer(b"x" * 10)[:-5]]) as server:
         settings = {"min_calls": 1, "open_for": 5}
-        at = open_gate({"s": service(server.url, breaker=settings, methods={"m": STREAM})}, clock=clock)
+        at = open_gate(
+            {"s": service(server.url, breaker=settings, methods={"m": STREAM})}, clock=clock
+        )
         with pytest.raises(Exception, match="failed"):
             opened(at)
         clock.advance(6)
@@ -184,7 +222,12 @@ def test_the_answer_to_a_probe_closes_the_breaker_at_its_first_byte(open_gate: O
 
 
 def test_an_upload_that_has_begun_is_not_sent_again(open_gate: Open) -> None:
-    method = {"http": "PUT /", "stream": True, "body": "raw", "retry": {"times": 2, "backoff": 0.001}}
+    method = {
+        "http": "PUT /",
+        "stream": True,
+        "body": "raw",
+        "retry": {"times": 2, "backoff": 0.001},
+    }
     with Wire([b""], "close") as server:
         at = open_gate({"s": service(server.url, methods={"m": method})})
         with pytest.raises((OutcomeUnknown, BadResponse)):
@@ -226,10 +269,14 @@ class Early(Wire):
 
 def proxied(at: Gate, path: str, *, caller: Caller | None = None, **how: Any) -> Stream:
     inbound = Inbound(verb=how.pop("verb", "GET"), path=path, **how)
-    return at.gateway.proxy(a_call("proxy", inbound=inbound, **({"caller": caller} if caller else {})))
+    return at.gateway.proxy(
+        a_call("proxy", inbound=inbound, **({"caller": caller} if caller else {}))
+    )
 
 
-def test_the_services_credential_takes_the_place_of_a_parameter_of_its_name(open_gate: Open, box: Sandbox) -> None:
+def test_the_services_credential_takes_the_place_of_a_parameter_of_its_name(
+    open_gate: Open, box: Sandbox
+) -> None:
     auth = {"type": "api_key", "in": "query", "name": "key", "value": "ours-1234"}
     at = open_gate({"s": service(box.url, proxy=True, auth=auth)})
     b"".join(proxied(at, "/anything", query="a=%7e&k%65y=theirs&b"))
@@ -237,7 +284,10 @@ def test_the_services_credential_takes_the_place_of_a_parameter_of_its_name(open
 
 
 def test_the_callers_limit_counts_proxied_requests(open_gate: Open, box: Sandbox) -> None:
-    at, caller = open_gate({"s": service(box.url, proxy=True)}), Caller("app:x", allow=("s.proxy",), rate="1/hour")
+    at, caller = (
+        open_gate({"s": service(box.url, proxy=True)}),
+        Caller("app:x", allow=("s.proxy",), rate="1/hour"),
+    )
     b"".join(proxied(at, "/items", caller=caller))
     with pytest.raises(RateLimited):
         proxied(at, "/items", caller=caller)
@@ -251,12 +301,19 @@ def test_what_is_not_declared_is_not_proxied(open_gate: Open, box: Sandbox) -> N
 
 
 def test_hop_by_hop_headers_and_those_named_by_connection_are_dropped() -> None:
-    pairs = [("Connection", "X-A, keep-alive"), ("X-a", "1"), ("Set-Cookie", "1"), ("TE", "x"), ("Set-Cookie", "2")]
+    pairs = [
+        ("Connection", "X-A, keep-alive"),
+        ("X-a", "1"),
+        ("Set-Cookie", "1"),
+        ("TE", "x"),
+        ("Set-Cookie", "2"),
+    ]
     assert end_to_end(pairs) == (("Set-Cookie", "1"), ("Set-Cookie", "2"))
 
 
 @pytest.mark.parametrize(
-    "path", ["/..", "/a/../b", "/%2e%2E/", "/a%2f..%2fb", "/a%5c..", "/%252e%252e", "/..;x/", "/./a"]
+    "path",
+    ["/..", "/a/../b", "/%2e%2E/", "/a%2f..%2fb", "/a%5c..", "/%252e%252e", "/..;x/", "/./a"],
 )
 def test_a_path_that_climbs_is_seen(path: str) -> None:
     assert climbs(path)
@@ -269,7 +326,11 @@ def test_a_path_that_does_not_climb_passes(path: str) -> None:
 
 def test_a_pattern_covers_what_is_below_it_only() -> None:
     assert open_to("/v3/a/b", ["/v3/*"]) and open_to("", ["/*"])
-    assert not open_to("/v3", ["/v3/*"]) and not open_to("/v33/a", ["/v3/*"]) and not open_to("/%763/a", ["/v3/*"])
+    assert (
+        not open_to("/v3", ["/v3/*"])
+        and not open_to("/v33/a", ["/v3/*"])
+        and not open_to("/%763/a", ["/v3/*"])
+    )
 
 
 def test_a_failure_that_drips_does_not_outlast_the_attempts_time(gate: Open) -> None:
@@ -278,7 +339,9 @@ def test_a_failure_that_drips_does_not_outlast_the_attempts_time(gate: Open) -> 
         opened(at)
 
 
-def test_a_proxied_failure_that_drips_is_passed_on_as_it_comes(open_gate: Open, box: Sandbox) -> None:
+def test_a_proxied_failure_that_drips_is_passed_on_as_it_comes(
+    open_gate: Open, box: Sandbox
+) -> None:
     at = open_gate({"s": service(box.url, proxy=True)})
     began = time.monotonic()
     stream = proxied(at, "/fault/status=500;drip=0.3/anything")  # 13 s and more to its end
@@ -304,7 +367,9 @@ def test_a_transfer_coding_nobody_asked_for_is_a_bad_response(open_gate: Open) -
             proxied(at, "/x")
 
 
-def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(open_gate: Open, box: Sandbox) -> None:
+def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(
+    open_gate: Open, box: Sandbox
+) -> None:
     auth = {"type": "hmac", "secret": "s", "sign": "{query}", "headers": {"X-Sign": "{signature}"}}
     at = open_gate({"s": service(box.url, proxy=True, auth=auth)})
     with pytest.raises(InvalidParams):
@@ -315,10 +380,15 @@ def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(ope
 
 def test_an_expired_token_is_seen_in_a_compressed_answer_too(open_gate: Open) -> None:
     auth = {"type": "app_secret", "app_id": "a", "secret": "s", "token_url": "/token"}
-    token, json = answer(b'{"access_token": "t", "expires_in": 7200}'), "Content-Type: application/json"
+    token, json = (
+        answer(b'{"access_token": "t", "expires_in": 7200}'),
+        "Content-Type: application/json",
+    )
     expired = answer(gzip.compress(b'{"errcode": 40001}'), "200 OK", json, "Content-Encoding: gzip")
     well = gzip.compress(b'{"errcode": 0}')
-    with Wire([token, expired, token, answer(well, "200 OK", json, "Content-Encoding: gzip")]) as server:
+    with Wire(
+        [token, expired, token, answer(well, "200 OK", json, "Content-Encoding: gzip")]
+    ) as server:
         at = open_gate({"s": service(server.url, proxy=True, envelope="wechat", auth=auth)})
         assert b"".join(proxied(at, "/x")) == well
         assert len(server.heard) == 4

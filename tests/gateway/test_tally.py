@@ -29,7 +29,9 @@ def test_what_two_workers_saw_is_one_sum_minute_by_minute(
     one.note(("s", "", 0.01))
     other.note(("s", "", 0.01))
     other.note(("s", "downstream", 1.0))
-    assert comes_true(lambda: calls(other) == calls(one) == {"": 2, "downstream": 1})  # at once, unless Redis is late
+    assert comes_true(
+        lambda: calls(other) == calls(one) == {"": 2, "downstream": 1}
+    )  # at once, unless Redis is late
     one.note(("s", "", 0.01))
     assert calls(one) == {"": 3, "downstream": 1}, "what is written again is not counted again"
     pass_time(60)
@@ -39,7 +41,9 @@ def test_what_two_workers_saw_is_one_sum_minute_by_minute(
     assert one.hour() == other.hour()
 
 
-def test_what_is_over_an_hour_old_is_gone(store: Store, clock: FakeClock, pass_time: Callable[[float], None]) -> None:
+def test_what_is_over_an_hour_old_is_gone(
+    store: Store, clock: FakeClock, pass_time: Callable[[float], None]
+) -> None:
     tally = Tally(store, clock)
     tally.note(("s", "", 0.01))
     tally.write()
@@ -67,9 +71,14 @@ def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
 
 def test_no_call_is_lost_between_threads(store: Store, clock: FakeClock) -> None:
     tally, over = Tally(store, clock), threading.Event()
-    writer = threading.Thread(target=lambda: all(tally.write() is None for _ in iter(over.is_set, True)))
+    writer = threading.Thread(
+        target=lambda: all(tally.write() is None for _ in iter(over.is_set, True))
+    )
     writer.start()
-    noters = [threading.Thread(target=lambda: [tally.note(("s", "", 0.001)) for _ in range(2000)]) for _ in range(4)]
+    noters = [
+        threading.Thread(target=lambda: [tally.note(("s", "", 0.001)) for _ in range(2000)])
+        for _ in range(4)
+    ]
     for thread in noters:
         thread.start()
     for thread in noters:

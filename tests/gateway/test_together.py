@@ -14,13 +14,24 @@ from gateway import Call, Caller, Gateway, Result
 from gateway.batch import Together, step_of
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
-from gateway.errors import BadResponse, DeadlineExceeded, Failed, Forbidden, InvalidParams, NotFound, OutcomeUnknown
+from gateway.errors import (
+    BadResponse,
+    DeadlineExceeded,
+    Failed,
+    Forbidden,
+    InvalidParams,
+    NotFound,
+    OutcomeUnknown,
+)
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, Lines, a_call, comes_true, gateway_parts, service
 
 ECHO = {"http": "GET /anything", "params": {name: {"type": "string"} for name in ("a", "b", "c")}}
-NUMBER = {"http": "GET /anything", "params": {"n": {"type": "integer", "required": True, "maximum": 9}}}
+NUMBER = {
+    "http": "GET /anything",
+    "params": {"n": {"type": "integer", "required": True, "maximum": 9}},
+}
 Aggregates = Callable[..., Gateway]
 
 
@@ -33,10 +44,17 @@ def aggregates(box: Sandbox) -> Any:
         methods = {
             "echo": ECHO,
             "number": NUMBER,
-            "create": {"http": "POST /items", "params": {"name": {"type": "string", "required": True}}},
+            "create": {
+                "http": "POST /items",
+                "params": {"name": {"type": "string", "required": True}},
+            },
             "fail": {"http": "GET /fault/status=503/anything"},
         }
-        whole = {"version": 1, "services": {"s": service(box.url, methods=methods)}, "aggregates": {"page": parts}}
+        whole = {
+            "version": 1,
+            "services": {"s": service(box.url, methods=methods)},
+            "aggregates": {"page": parts},
+        }
         clock = SystemClock()
         catalog = load_catalog(json.dumps(whole), "test.yaml", {})
         gateway = Gateway(catalog, gateway_parts(clock=clock))
@@ -49,9 +67,14 @@ def aggregates(box: Sandbox) -> Any:
 
 
 def ask(
-    gateway: Gateway, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None, **how: Any
+    gateway: Gateway,
+    query: Mapping[str, Any] | None = None,
+    body: Mapping[str, Any] | None = None,
+    **how: Any,
 ) -> Any:
-    return gateway.aggregate("page", {"query": query or {}, "body": body or {}}, a_call("", service="", **how))
+    return gateway.aggregate(
+        "page", {"query": query or {}, "body": body or {}}, a_call("", service="", **how)
+    )
 
 
 def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, box: Sandbox) -> None:
@@ -66,7 +89,9 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
     assert comes_true(lambda: len(box.requests) == 10)  # and none of them has been answered
     batch.join()
     assert list(outcomes) == list(calls)
-    assert all(isinstance(each.error, OutcomeUnknown) and each.elapsed > 1 for each in outcomes.values())
+    assert all(
+        isinstance(each.error, OutcomeUnknown) and each.elapsed > 1 for each in outcomes.values()
+    )
 
 
 def test_no_more_calls_run_at_once_than_there_are_places() -> None:
@@ -101,7 +126,12 @@ def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> No
 
     assert outcomes["good"].data["query"] == {"a": ["1"]}
     kinds = {name: type(each.error) for name, each in outcomes.items() if each.error}
-    assert kinds == {"failed": Failed, "wrong": InvalidParams, "lost": NotFound, "barred": Forbidden}
+    assert kinds == {
+        "failed": Failed,
+        "wrong": InvalidParams,
+        "lost": NotFound,
+        "barred": Forbidden,
+    }
     assert {name for name, each in outcomes.items() if each.optional} == {"failed"}
 
 
@@ -116,7 +146,9 @@ def test_what_nobody_foresaw_in_one_call_is_logged_and_leaves_the_others_alone(g
     assert "unforeseen" in {event["event"] for event in at.log.events}
 
 
-def test_an_aggregate_takes_its_params_from_the_request_and_from_earlier_parts(aggregates: Aggregates) -> None:
+def test_an_aggregate_takes_its_params_from_the_request_and_from_earlier_parts(
+    aggregates: Aggregates,
+) -> None:
     gateway = aggregates(
         made={"call": "s.create", "params": {"name": "$body.item.name"}},
         shown={"call": "s.echo", "params": {"a": "$made.name", "b": "$query.b", "c": "$$5"}},
@@ -128,7 +160,9 @@ def test_an_aggregate_takes_its_params_from_the_request_and_from_earlier_parts(a
     assert outcomes["shown"].data["query"] == {"a": ["lamp 灯"], "b": ["x"], "c": ["$5"]}
 
 
-def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(aggregates: Aggregates, box: Sandbox) -> None:
+def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(
+    aggregates: Aggregates, box: Sandbox
+) -> None:
     box.fault("/anything", "hang", 2)
     gateway = aggregates(
         one={"call": "s.echo", "params": {"a": "1"}},
@@ -146,9 +180,12 @@ def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(aggregates: 
     assert repr(outcomes["after"].error) == repr(outcomes["one"].error)
 
 
-def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(aggregates: Aggregates, box: Sandbox) -> None:
+def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(
+    aggregates: Aggregates, box: Sandbox
+) -> None:
     gateway = aggregates(
-        one={"call": "s.create", "params": {"name": "x"}}, two={"call": "s.create", "params": {"name": "y"}}
+        one={"call": "s.create", "params": {"name": "x"}},
+        two={"call": "s.create", "params": {"name": "y"}},
     )
     first, again = (ask(gateway, idempotency_key="k") for _ in range(2))
     assert [each.data["name"] for each in first.values()] == ["x", "y"]
@@ -156,7 +193,9 @@ def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(aggregates: Ag
     assert len(box.requests) == 2
 
 
-def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(aggregates: Aggregates) -> None:
+def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(
+    aggregates: Aggregates,
+) -> None:
     gateway = aggregates(
         one={"call": "s.echo"},
         two={"call": "s.echo", "params": {"a": "$one.query.nothing"}},
@@ -182,9 +221,17 @@ def test_a_place_in_a_list_is_a_number(aggregates: Aggregates, box: Sandbox) -> 
     ("parts", "query", "fields"),
     [
         ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {}, {"count"}),
-        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "many"}, {"count"}),
+        (
+            {"p": {"call": "s.number", "params": {"n": "$query.count"}}},
+            {"count": "many"},
+            {"count"},
+        ),
         ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "10"}, {"count"}),
-        ({"p": {"call": "s.number", "params": {"n": "$query.count"}}}, {"count": "1", "more": "2"}, {"more"}),
+        (
+            {"p": {"call": "s.number", "params": {"n": "$query.count"}}},
+            {"count": "1", "more": "2"},
+            {"more"},
+        ),
         ({"p": {"call": "s.number", "params": {"n": 10}}}, {}, {"p.n"}),
     ],
 )
@@ -202,7 +249,8 @@ def test_a_request_that_cannot_be_right_is_refused_before_anything_is_sent(
 
 def test_what_is_wrong_with_an_optional_part_fails_that_part_alone(aggregates: Aggregates) -> None:
     gateway = aggregates(
-        good={"call": "s.echo"}, extra={"call": "s.number", "params": {"n": "$query.count"}, "optional": True}
+        good={"call": "s.echo"},
+        extra={"call": "s.number", "params": {"n": "$query.count"}, "optional": True},
     )
 
     outcomes = ask(gateway, {"count": "many"})
@@ -212,8 +260,12 @@ def test_what_is_wrong_with_an_optional_part_fails_that_part_alone(aggregates: A
     assert outcomes["extra"].optional
 
 
-def test_a_caller_that_may_not_call_a_part_gets_none_of_it(aggregates: Aggregates, box: Sandbox) -> None:
-    gateway = aggregates(one={"call": "s.echo"}, two={"call": "s.create", "params": {"name": "$one.query.a"}})
+def test_a_caller_that_may_not_call_a_part_gets_none_of_it(
+    aggregates: Aggregates, box: Sandbox
+) -> None:
+    gateway = aggregates(
+        one={"call": "s.echo"}, two={"call": "s.create", "params": {"name": "$one.query.a"}}
+    )
 
     with pytest.raises(Forbidden):
         ask(gateway, caller=Caller("app:x", allow=("s.echo",)))
@@ -223,7 +275,8 @@ def test_a_caller_that_may_not_call_a_part_gets_none_of_it(aggregates: Aggregate
 
 def test_the_callers_time_counts_over_all_parts(aggregates: Aggregates, box: Sandbox) -> None:
     gateway = aggregates(
-        slow={"call": "s.echo", "params": {"a": "slow"}}, after={"call": "s.echo", "params": {"a": "$slow.query.a.0"}}
+        slow={"call": "s.echo", "params": {"a": "slow"}},
+        after={"call": "s.echo", "params": {"a": "$slow.query.a.0"}},
     )
     box.fault("/anything", "delay=0.2")
 
@@ -241,9 +294,15 @@ def test_an_unknown_aggregate_is_not_found(aggregates: Aggregates) -> None:
 @pytest.mark.parametrize(
     ("part", "says"),
     [
-        ({"call": "s.nowhere"}, "there is no method 's.nowhere'; write service.method of this catalog"),
+        (
+            {"call": "s.nowhere"},
+            "there is no method 's.nowhere'; write service.method of this catalog",
+        ),
         ({"call": "s"}, "must be service.method"),
-        ({"call": "s.echo", "params": {"a": "$later.x"}}, "$later is not known here; known are $query, $body"),
+        (
+            {"call": "s.echo", "params": {"a": "$later.x"}},
+            "$later is not known here; known are $query, $body",
+        ),
         (
             {"call": "s.echo", "params": {"a": "$query"}},
             "'$query' refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $",
@@ -251,7 +310,9 @@ def test_an_unknown_aggregate_is_not_found(aggregates: Aggregates) -> None:
         ({"call": "s.echo", "params": {"zzz": 1}}, "s.echo has no param 'zzz'"),
     ],
 )
-def test_an_aggregate_that_cannot_work_is_refused(aggregates: Aggregates, part: Any, says: str) -> None:
+def test_an_aggregate_that_cannot_work_is_refused(
+    aggregates: Aggregates, part: Any, says: str
+) -> None:
     with pytest.raises(CatalogError) as caught:
         aggregates(p=part)
 

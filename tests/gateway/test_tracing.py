@@ -16,12 +16,16 @@ def sent(box: Sandbox) -> list[list[str]]:
     return [request.headers["traceparent"].split("-") for request in box.requests]
 
 
-def test_a_callers_trace_goes_on_with_a_span_of_its_own_for_each_attempt(gate: Open, box: Sandbox) -> None:
+def test_a_callers_trace_goes_on_with_a_span_of_its_own_for_each_attempt(
+    gate: Open, box: Sandbox
+) -> None:
     at = gate(retry={"times": 1, "on": [503], "backoff": 0.01})
     box.fault("/anything", "status=503", times=1)
     at.ask(context=Context.read(GOOD, "vendor=1,other=2"))
     [first, second] = sent(box)
-    assert (first[0], first[1], first[3]) == ("00", TRACE, "01") == (second[0], second[1], second[3])
+    assert (
+        (first[0], first[1], first[3]) == ("00", TRACE, "01") == (second[0], second[1], second[3])
+    )
     assert len({PARENT, first[2], second[2]}) == 3
     assert [request.headers["tracestate"] for request in box.requests] == ["vendor=1,other=2"] * 2
     assert [each["trace_id"] for each in at.log.events if each["event"] == "attempt"] == [TRACE] * 2

@@ -21,7 +21,13 @@ CODES = {
     "downstream_quota": -1009,
 }  # fmt: skip
 #: What a service that is failing says: sent again where that is safe, and the breaker counts it.
-FAILING = ("downstream_error", "downstream_timeout", "downstream_unreachable", "downstream_unhealthy", "circuit_open")
+FAILING = (
+    "downstream_error",
+    "downstream_timeout",
+    "downstream_unreachable",
+    "downstream_unhealthy",
+    "circuit_open",
+)
 
 
 def _errors(of: type[GatewayError]) -> Iterator[type[GatewayError]]:
@@ -32,7 +38,9 @@ def _errors(of: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 def gate_of(open_gate: Open, server: Wire, http: str, kind: str, **more: Any) -> Gate:
     envelope: Mapping[str, Any] = {"code": "code", "ok": [0], "errors": {"9": kind}}
-    return open_gate({"s": service(server.url, methods={"m": {"http": http, "envelope": envelope}}, **more)})
+    return open_gate(
+        {"s": service(server.url, methods={"m": {"http": http, "envelope": envelope}}, **more)}
+    )
 
 
 def failure(at: Gate) -> GatewayError:
@@ -42,16 +50,29 @@ def failure(at: Gate) -> GatewayError:
 
 
 def test_errors_may_map_to_every_type_that_is_the_service_s_and_to_our_credential_s() -> None:
-    downstream = {each.type for each in _errors(GatewayError) if each.source == "downstream"} - {"internal_error"}
-    assert set(VENDOR_ERROR_TYPES) == set(VENDOR_ERRORS) == downstream - {"partial_failure"} | CREDENTIALS
+    downstream = {each.type for each in _errors(GatewayError) if each.source == "downstream"} - {
+        "internal_error"
+    }
+    assert (
+        set(VENDOR_ERROR_TYPES)
+        == set(VENDOR_ERRORS)
+        == downstream - {"partial_failure"} | CREDENTIALS
+    )
     assert set(CODES) | CREDENTIALS == set(VENDOR_ERRORS)
 
 
 @pytest.mark.parametrize("kind", CODES)
-def test_a_code_inside_a_200_is_told_as_the_type_it_is_mapped_to(open_gate: Open, kind: str) -> None:
+def test_a_code_inside_a_200_is_told_as_the_type_it_is_mapped_to(
+    open_gate: Open, kind: str
+) -> None:
     with Wire([answer(json.dumps({"code": 9}).encode())]) as server:
         error = failure(gate_of(open_gate, server, "POST /", kind))
-    assert (error.type, error.code, error.source, error.vendor_code) == (kind, CODES[kind], "downstream", "9")
+    assert (error.type, error.code, error.source, error.vendor_code) == (
+        kind,
+        CODES[kind],
+        "downstream",
+        "9",
+    )
 
 
 @pytest.mark.parametrize("kind", FAILING)
@@ -67,10 +88,16 @@ def test_a_failure_that_a_code_tells_is_sent_again_only_where_that_is_safe(
     assert len(at.trace.attempts) == sent
 
 
-@pytest.mark.parametrize(("kind", "state"), [*((kind, "open") for kind in FAILING), ("downstream_rejected", "closed")])
-def test_the_breaker_counts_what_a_failing_service_says(open_gate: Open, kind: str, state: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "state"), [*((kind, "open") for kind in FAILING), ("downstream_rejected", "closed")]
+)
+def test_the_breaker_counts_what_a_failing_service_says(
+    open_gate: Open, kind: str, state: str
+) -> None:
     with Wire([answer(json.dumps({"code": 9}).encode())] * 2) as server:
-        at = gate_of(open_gate, server, "POST /", kind, breaker={"min_calls": 2, "failure_rate": 0.5})
+        at = gate_of(
+            open_gate, server, "POST /", kind, breaker={"min_calls": 2, "failure_rate": 0.5}
+        )
         failure(at)
         failure(at)
         assert at.breaker == state

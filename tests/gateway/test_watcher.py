@@ -36,7 +36,9 @@ class Told:
 
     label = "consul"
 
-    def __init__(self, *says: Say, away: bool = True, name: str = "consul://a.example:8500/k") -> None:
+    def __init__(
+        self, *says: Say, away: bool = True, name: str = "consul://a.example:8500/k"
+    ) -> None:
         self.says, self.away, self.name, self.stopping = list(says), away, name, Stop()
 
     def read(self) -> str:
@@ -73,7 +75,9 @@ class Stop:
 class Watched:
     """A watcher, what it swapped in and what it logged."""
 
-    def __init__(self, folder: Path, *says: Say, env: dict[str, str] | None = None, **source: Any) -> None:
+    def __init__(
+        self, folder: Path, *says: Say, env: dict[str, str] | None = None, **source: Any
+    ) -> None:
         self.clock, self.log, self.swapped = FakeClock(), Lines(), list[Catalog]()
         self.counted: list[str] = []
         self.source = Told(*says, **source)
@@ -119,7 +123,9 @@ def test_a_change_is_taken_and_what_stays_the_same_is_not(watched: Callable[...,
     assert len({first, state.version}) == 2
 
 
-def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(watched: Callable[..., Watched]) -> None:
+def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(
+    watched: Callable[..., Watched],
+) -> None:
     at = watched(catalog(), catalog("/v2"), WRONG, WRONG, WRONG).run()
     assert at.paths == ["/v2"]
     assert len(at.problems) == 1
@@ -130,8 +136,12 @@ def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(watched: Callable
     )
 
 
-def test_what_readyz_says_quotes_nothing_of_the_text_and_no_address(watched: Callable[..., Watched]) -> None:
-    at = watched(catalog(), catalog("/v2").replace("base_url", "envelope: hunter22\n    base_url")).run()
+def test_what_readyz_says_quotes_nothing_of_the_text_and_no_address(
+    watched: Callable[..., Watched],
+) -> None:
+    at = watched(
+        catalog(), catalog("/v2").replace("base_url", "envelope: hunter22\n    base_url")
+    ).run()
     assert "hunter22" in at.problems[0]
     assert at.watcher.state.error == "consul: line 4, services.s.envelope is wrong"
     at = watched(catalog(), AWAY).run()
@@ -163,7 +173,9 @@ def test_the_same_wrong_text_is_not_checked_again(
     assert "is wrong" in at.watcher.state.error
 
 
-def test_a_file_that_is_touched_is_checked_again(tmp_path: Path, watched: Callable[..., Watched]) -> None:
+def test_a_file_that_is_touched_is_checked_again(
+    tmp_path: Path, watched: Callable[..., Watched]
+) -> None:
     secret = tmp_path / "url"
     late = catalog("/v2", url=f"${{file:{secret}}}")
     at = watched(catalog(), late, late, away=False)
@@ -179,7 +191,9 @@ def test_a_file_that_is_touched_is_checked_again(tmp_path: Path, watched: Callab
     assert at.watcher.state.error == ""
 
 
-def test_a_wrong_text_is_checked_again_after_a_while(tmp_path: Path, watched: Callable[..., Watched]) -> None:
+def test_a_wrong_text_is_checked_again_after_a_while(
+    tmp_path: Path, watched: Callable[..., Watched]
+) -> None:
     secret = tmp_path / "url"
     late = catalog("/v2", url=f"${{file:{secret}}}")
     at = watched(catalog(), late, late, late)
@@ -195,9 +209,23 @@ def test_a_wrong_text_is_checked_again_after_a_while(tmp_path: Path, watched: Ca
     assert at.clock.now() == 1000 + RECHECK
 
 
-def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(watched: Callable[..., Watched]) -> None:
-    at = watched(catalog(), *[AWAY] * 5, catalog(), AWAY, WRONG, Missing("consul has nothing")).run()
-    assert at.source.stopping.waits == [0.5, 1.0, MOST_BACKOFF, MOST_BACKOFF, MOST_BACKOFF, CALM, 0.5, CALM, CALM]
+def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(
+    watched: Callable[..., Watched],
+) -> None:
+    at = watched(
+        catalog(), *[AWAY] * 5, catalog(), AWAY, WRONG, Missing("consul has nothing")
+    ).run()
+    assert at.source.stopping.waits == [
+        0.5,
+        1.0,
+        MOST_BACKOFF,
+        MOST_BACKOFF,
+        MOST_BACKOFF,
+        CALM,
+        0.5,
+        CALM,
+        CALM,
+    ]
     assert len(at.problems) == 4
 
 
@@ -247,13 +275,17 @@ def test_a_source_that_is_back_with_what_serves_is_all_right_again(
 
 
 def test_without_a_source_and_without_a_copy_there_is_no_start(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match=r"^consul://a\.example:8500/k: consul cannot be asked: ConnectFailed"):
+    with pytest.raises(
+        CatalogError, match=r"^consul://a\.example:8500/k: consul cannot be asked: ConnectFailed"
+    ):
         Watched(tmp_path, AWAY).load()
     with pytest.raises(CatalogError, match=r"^consul://a\.example:8500/k:3: services\.s\.base_ulr"):
         Watched(tmp_path, WRONG).load()
 
 
-def test_a_copy_of_another_source_is_not_used(watched: Callable[..., Watched], tmp_path: Path) -> None:
+def test_a_copy_of_another_source_is_not_used(
+    watched: Callable[..., Watched], tmp_path: Path
+) -> None:
     watched(catalog(), catalog()).run()
     with pytest.raises(CatalogError):
         Watched(tmp_path, AWAY, name="consul://b.example:8500/k").load()

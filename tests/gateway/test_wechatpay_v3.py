@@ -26,32 +26,53 @@ from gateway.signers import SIGNERS
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 from sandbox import Sandbox
 from sandbox.alipay import signed, verified
-from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY, VENDOR_PUBLIC_KEY
+from sandbox.keys import (
+    MERCHANT_PRIVATE_KEY,
+    MERCHANT_PUBLIC_KEY,
+    VENDOR_PRIVATE_KEY,
+    VENDOR_PUBLIC_KEY,
+)
 from sandbox.wechatpay import MCH_ID, PUBLIC_KEY_ID, SERIAL_NO
 from tests.gateway.certificates import certificate
 from tests.gateway.fakes import Gate, Wire, answer, service
 
 Open = Callable[..., Gate]
 VECTORS = yaml.safe_load((Path(__file__).parent / "vectors/wechatpay_v3.yaml").read_text())
-MERCHANT = {"type": "wechatpay_v3", "mch_id": MCH_ID, "serial_no": SERIAL_NO, "private_key": MERCHANT_PRIVATE_KEY}
+MERCHANT = {
+    "type": "wechatpay_v3",
+    "mch_id": MCH_ID,
+    "serial_no": SERIAL_NO,
+    "private_key": MERCHANT_PRIVATE_KEY,
+}
 AUTH = {**MERCHANT, "public_key": VENDOR_PUBLIC_KEY, "public_key_id": PUBLIC_KEY_ID}
 NUMBER = {"out_trade_no": {"type": "string", "required": True}}
 METHODS: dict[str, Any] = {
-    "native": {"http": "POST /v3/pay/transactions/native", "params": {**NUMBER, "description": {"type": "string"}}},
+    "native": {
+        "http": "POST /v3/pay/transactions/native",
+        "params": {**NUMBER, "description": {"type": "string"}},
+    },
     "query": {
         "http": "GET /v3/pay/transactions/out-trade-no/{out_trade_no}",
         "query": {"mchid": MCH_ID},
         "params": {**NUMBER, "note": {"type": "array", "items": {"type": "string"}}},
     },
-    "close": {"http": "POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close", "params": NUMBER},
+    "close": {
+        "http": "POST /v3/pay/transactions/out-trade-no/{out_trade_no}/close",
+        "params": NUMBER,
+    },
 }
 
 
 @pytest.fixture
 def pay(box: Sandbox, open_gate: Open) -> Callable[..., Gate]:
     def make(auth: dict[str, str] = AUTH, path: str = "") -> Gate:
-        methods = {name: {**each, "http": each["http"].replace(" " + path, " ")} for name, each in METHODS.items()}
-        return open_gate({"s": service(box.url + path, auth=auth, envelope="wechatpay_v3", methods=methods)})
+        methods = {
+            name: {**each, "http": each["http"].replace(" " + path, " ")}
+            for name, each in METHODS.items()
+        }
+        return open_gate(
+            {"s": service(box.url + path, auth=auth, envelope="wechatpay_v3", methods=methods)}
+        )
 
     return make
 
@@ -68,7 +89,9 @@ def test_a_payment_is_made_found_and_closed(pay: Callable[..., Gate], path: str)
     assert at.ask("query", {"out_trade_no": "o-1"})["trade_state"] == "CLOSED"
 
 
-def test_a_request_says_which_public_key_the_answer_is_expected_under(pay: Callable[..., Gate], box: Sandbox) -> None:
+def test_a_request_says_which_public_key_the_answer_is_expected_under(
+    pay: Callable[..., Gate], box: Sandbox
+) -> None:
     pay().ask("native", {"out_trade_no": "o-1"})
     assert box.requests[-1].headers["wechatpay-serial"] == PUBLIC_KEY_ID
 
@@ -77,13 +100,17 @@ def test_a_request_says_which_public_key_the_answer_is_expected_under(pay: Calla
 def test_answers_may_be_verified_with_platform_certificates_by_their_serial_number(
     pay: Callable[..., Gate], box: Sandbox, serial: str
 ) -> None:
-    certs = certificate(MERCHANT_PUBLIC_KEY, 0x4D3C2B1A) + certificate(VENDOR_PUBLIC_KEY, 0x5157F09E)
+    certs = certificate(MERCHANT_PUBLIC_KEY, 0x4D3C2B1A) + certificate(
+        VENDOR_PUBLIC_KEY, 0x5157F09E
+    )
     at = pay({**MERCHANT, "platform_certs": certs})
     box.wechatpay.serial = serial
     assert "code_url" in at.ask("native", {"out_trade_no": "o-1"})
     assert "wechatpay-serial" not in box.requests[-1].headers
     with pytest.raises(SignatureRejected):
-        at.ask("native", {"out_trade_no": "other-serial"})  # says it was the other certificate's key
+        at.ask(
+            "native", {"out_trade_no": "other-serial"}
+        )  # says it was the other certificate's key
 
 
 def test_certificates_and_public_key_serve_side_by_side_while_one_takes_the_others_place(
@@ -94,7 +121,9 @@ def test_certificates_and_public_key_serve_side_by_side_while_one_takes_the_othe
         assert "code_url" in at.ask("native", {"out_trade_no": "o-1"})
 
 
-@pytest.mark.parametrize("trouble", ["unsigned", "wrong-signature", "tampered", "stale", "other-serial"])
+@pytest.mark.parametrize(
+    "trouble", ["unsigned", "wrong-signature", "tampered", "stale", "other-serial"]
+)
 def test_an_answer_that_wechat_pay_did_not_sign_as_it_is_and_now_is_refused(
     pay: Callable[..., Gate], trouble: str
 ) -> None:
@@ -140,7 +169,9 @@ def test_a_failure_is_taken_unsigned(pay: Callable[..., Gate]) -> None:
         ("302 Go", "", BadResponse),
     ],
 )
-def test_wechat_pays_codes_are_our_errors(open_gate: Open, status: str, code: str, error: type[GatewayError]) -> None:
+def test_wechat_pays_codes_are_our_errors(
+    open_gate: Open, status: str, code: str, error: type[GatewayError]
+) -> None:
     body = json.dumps({"code": code, "message": "不行"} if code else {}).encode()
     with Wire([answer(body, status)]) as server:
         settings = {"auth": AUTH, "envelope": "wechatpay_v3", "methods": METHODS}
@@ -149,14 +180,18 @@ def test_wechat_pays_codes_are_our_errors(open_gate: Open, status: str, code: st
 
 
 def signer(**auth: str) -> WeChatPayV3:
-    made = SIGNERS["wechatpay_v3"](AUTH | {"private_key": Secret(MERCHANT_PRIVATE_KEY)} | auth, "https://x")
+    made = SIGNERS["wechatpay_v3"](
+        AUTH | {"private_key": Secret(MERCHANT_PRIVATE_KEY)} | auth, "https://x"
+    )
     assert isinstance(made, WeChatPayV3)
     return made
 
 
 def test_what_is_signed_and_the_header_are_as_wechat_pays_documentation_shows_them() -> None:
     at = VECTORS["request"]
-    request = HttpRequest(at["verb"], at["base_url"], at["path"], at=at["timestamp"] + 0.9, nonce=at["nonce"])
+    request = HttpRequest(
+        at["verb"], at["base_url"], at["path"], at=at["timestamp"] + 0.9, nonce=at["nonce"]
+    )
     made = signer(mch_id=at["mch_id"], serial_no=at["serial_no"]).sign(request, Secret(""))
     [signature] = re.findall('signature="([^"]+)"', made.headers["Authorization"])
     assert verified(MERCHANT_PUBLIC_KEY, signature, at["message"].encode())
@@ -166,11 +201,17 @@ def test_what_is_signed_and_the_header_are_as_wechat_pays_documentation_shows_th
 def check_reply(after: float, *, body: str = "", timestamp: str = "") -> None:
     """Verifies the documented reply to a request that was made ``after`` seconds before it."""
     at = VECTORS["reply"]
-    headers = {"Timestamp": timestamp or at["timestamp"], "Nonce": at["nonce"], "Serial": PUBLIC_KEY_ID}
+    headers = {
+        "Timestamp": timestamp or at["timestamp"],
+        "Nonce": at["nonce"],
+        "Serial": PUBLIC_KEY_ID,
+    }
     headers["Signature"] = signed(
         VENDOR_PRIVATE_KEY, at["message"].replace(at["timestamp"], headers["Timestamp"]).encode()
     )
-    response = HttpResponse(200, {f"Wechatpay-{name}": each for name, each in headers.items()}, at["body"].encode())
+    response = HttpResponse(
+        200, {f"Wechatpay-{name}": each for name, each in headers.items()}, at["body"].encode()
+    )
     request = HttpRequest("GET", "https://x", "/", at=float(at["timestamp"]) - after)
     signer().verify(request, response)
 
@@ -181,7 +222,9 @@ def test_a_reply_is_verified_over_what_wechat_pays_documentation_shows(after: fl
 
 
 @pytest.mark.parametrize("after", [-301, 301])
-def test_a_reply_of_more_than_300_seconds_before_or_after_the_request_is_refused(after: float) -> None:
+def test_a_reply_of_more_than_300_seconds_before_or_after_the_request_is_refused(
+    after: float,
+) -> None:
     with pytest.raises(SignatureRejected):
         check_reply(after)
 
@@ -192,7 +235,9 @@ def test_a_reply_whose_time_is_no_number_is_refused() -> None:
             check_reply(0, timestamp=timestamp)
 
 
-def test_a_dry_run_shows_the_request_with_stars_for_its_signature(pay: Callable[..., Gate], box: Sandbox) -> None:
+def test_a_dry_run_shows_the_request_with_stars_for_its_signature(
+    pay: Callable[..., Gate], box: Sandbox
+) -> None:
     shown = pay().dry("native", {"out_trade_no": "o-1"})
     assert 'signature="****"' in shown.headers["Authorization"]
     assert box.requests == []

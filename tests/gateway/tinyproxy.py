@@ -33,7 +33,9 @@ class TinyproxyError(Exception):
 
 def program() -> str:
     """:raises TinyproxyError: there is none."""
-    found = shutil.which("tinyproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/usr/bin")
+    found = shutil.which(
+        "tinyproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/usr/bin"
+    )
     if found is None:
         raise TinyproxyError(MISSING)
     return found
@@ -48,12 +50,16 @@ class Tinyproxy:
         self._log = folder / "tinyproxy.log"
         self.port = free_port()
         self.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{self.port}"
-        self._file.write_text(CONFIG.format(port=self.port, user=USER, password=PASSWORD, rules=rules))
+        self._file.write_text(
+            CONFIG.format(port=self.port, user=USER, password=PASSWORD, rules=rules)
+        )
 
     def __enter__(self) -> Tinyproxy:
         with self._log.open("ab") as log:
             command = [self._program, "-d", "-c", str(self._file)]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
         try:
             wait_for(self._listens)
         except BaseException:

@@ -27,12 +27,18 @@ def user(username: str = "ann", **fields: object) -> User:
 def token(user_id: int) -> RefreshToken:
     at = datetime.now(UTC)
     return RefreshToken(
-        token_hash="h", family="f", user_id=user_id, access_jti="j", access_expires_at=at, expires_at=at
+        token_hash="h",
+        family="f",
+        user_id=user_id,
+        access_jti="j",
+        access_expires_at=at,
+        expires_at=at,
     )
 
 
 @pytest.mark.parametrize(
-    ("pragma", "value"), [("journal_mode", "wal"), ("busy_timeout", 20), ("foreign_keys", 1), ("synchronous", 1)]
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("busy_timeout", 20), ("foreign_keys", 1), ("synchronous", 1)],
 )
 def test_sqlite_is_set_up_on_every_connection(tmp_path: Path, pragma: str, value: object) -> None:
     database = Database(f"sqlite:///{tmp_path / 'a' / 'folder' / 'x.db'}")
@@ -78,7 +84,9 @@ def test_a_role_that_is_none_is_refused_by_the_database(database: Database) -> N
         session.add(user(role="root"))
 
 
-def test_a_deleted_users_tokens_go_with_it_and_its_id_is_never_given_again(database: Database) -> None:
+def test_a_deleted_users_tokens_go_with_it_and_its_id_is_never_given_again(
+    database: Database,
+) -> None:
     with database.session() as session:
         ann = user("ann")
         session.add(ann)

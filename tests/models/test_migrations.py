@@ -33,14 +33,23 @@ def test_the_newest_revision_is_what_the_models_say(url: str) -> None:
     database.close()
 
 
-def test_migrations_make_the_same_checks_and_keys_as_the_models(url: str, make_database_url: Callable[[], str]) -> None:
+def test_migrations_make_the_same_checks_and_keys_as_the_models(
+    url: str, make_database_url: Callable[[], str]
+) -> None:
     """Alembic does not compare check constraints; the DDL says them."""
     migrate.upgrade(url)
     migrated, made = Database(url), Database(make_database_url())
     Base.metadata.create_all(made.engine)
     for table in Base.metadata.tables:
-        for look in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_pk_constraint"):
-            assert getattr(inspect(migrated.engine), look)(table) == getattr(inspect(made.engine), look)(table)
+        for look in (
+            "get_check_constraints",
+            "get_foreign_keys",
+            "get_unique_constraints",
+            "get_pk_constraint",
+        ):
+            assert getattr(inspect(migrated.engine), look)(table) == getattr(
+                inspect(made.engine), look
+            )(table)
     migrated.close()
     made.close()
 

@@ -39,7 +39,10 @@ def products(database: Database, *names: str) -> None:
 
 
 def test_the_driver_is_psycopg_3(database: Database) -> None:
-    assert (database.engine.dialect.name, database.engine.dialect.driver) == ("postgresql", "psycopg")
+    assert (database.engine.dialect.name, database.engine.dialect.driver) == (
+        "postgresql",
+        "psycopg",
+    )
 
 
 def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database) -> None:
@@ -83,7 +86,9 @@ def test_connections_that_the_server_ended_are_made_anew(database: Database) -> 
 
 def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        database = Database(f"postgresql://postern:hunter2hunter2@127.0.0.1:{silent.getsockname()[1]}/x")
+        database = Database(
+            f"postgresql://postern:hunter2hunter2@127.0.0.1:{silent.getsockname()[1]}/x"
+        )
         began = time.monotonic()
         with pytest.raises(DBAPIError) as caught:
             migrate.revision_of(database)
@@ -92,7 +97,9 @@ def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
     database.close()
 
 
-def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(database: Database) -> None:
+def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(
+    database: Database,
+) -> None:
     products(database, "a", "b")
     both, outcomes = threading.Barrier(2), []
 

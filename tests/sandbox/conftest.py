@@ -38,10 +38,14 @@ def box() -> Iterator[Sandbox]:
         yield running
 
 
-def exchange(client: HTTPConnection, target: str, verb: str = "GET", body: Any = None, **headers: str) -> Answer:
+def exchange(
+    client: HTTPConnection, target: str, verb: str = "GET", body: Any = None, **headers: str
+) -> Answer:
     """One request on an open client; a body that is not bytes goes as JSON, x_y=... as header x-y."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    client.request(verb, target, data, {name.replace("_", "-"): value for name, value in headers.items()})
+    client.request(
+        verb, target, data, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
     response = client.getresponse()
     return Answer(response.status, response.headers, response.read())
 

@@ -18,7 +18,11 @@ def test_a_known_city_is_found_at_its_place(ask: Ask) -> None:
     assert (answer["status"], answer["infocode"], answer["count"]) == ("1", "10000", "1")
     [found] = answer["geocodes"]
     assert found["formatted_address"] == "广州市天河区"
-    assert (found["city"], found["adcode"], found["location"]) == ("广州市", "440100", "113.264499,23.130061")
+    assert (found["city"], found["adcode"], found["location"]) == (
+        "广州市",
+        "440100",
+        "113.264499,23.130061",
+    )
 
 
 def test_an_unknown_address_gets_a_made_up_place_that_is_always_the_same(ask: Ask) -> None:
@@ -39,13 +43,21 @@ def test_a_wrong_or_missing_key_gets_10001(ask: Ask, subject: str, key: str) -> 
 
 @pytest.mark.parametrize("target", [f"{GEO}?key=sandbox-key", f"{WEATHER}?key=sandbox-key"])
 def test_a_missing_parameter_gets_20001(ask: Ask, target: str) -> None:
-    assert ask(target).json == {"status": "0", "info": "MISSING_REQUIRED_PARAMS", "infocode": "20001"}
+    assert ask(target).json == {
+        "status": "0",
+        "info": "MISSING_REQUIRED_PARAMS",
+        "infocode": "20001",
+    }
 
 
 @pytest.mark.parametrize("subject", [f"{GEO}?address=quota", f"{WEATHER}?city=quota"])
 def test_quota_gets_10003(ask: Ask, subject: str) -> None:
     answer = ask(f"{subject}&key=sandbox-key").json
-    assert (answer["status"], answer["info"], answer["infocode"]) == ("0", "DAILY_QUERY_OVER_LIMIT", "10003")
+    assert (answer["status"], answer["info"], answer["infocode"]) == (
+        "0",
+        "DAILY_QUERY_OVER_LIMIT",
+        "10003",
+    )
 
 
 def test_the_weather_of_a_city_is_one_live_report(ask: Ask) -> None:

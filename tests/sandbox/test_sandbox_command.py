@@ -32,7 +32,13 @@ def start() -> Iterator[Start]:
         command = [sys.executable, "-m", "sandbox", *map(str, arguments)]
         # A group of its own, so that Ctrl-C can be played without hitting the tests.
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+            command,
+            cwd=ROOT,
+            stdin=pipe,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
         )
         started.append(process)
         return process
@@ -65,7 +71,9 @@ def health(port: int) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_a_signal_and_ends_without_a_trace(start: Start, number: signal.Signals) -> None:
+def test_it_serves_until_a_signal_and_ends_without_a_trace(
+    start: Start, number: signal.Signals
+) -> None:
     process = start("--port", 0)
     assert health(serving_port(process)) == 200
     process.send_signal(number)
@@ -109,7 +117,9 @@ def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
     assert process.communicate() == ("", "")
 
 
-def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(child, "PATIENCE", 0.05)
     before = signal.getsignal(signal.SIGINT)
     code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); input()"

@@ -28,7 +28,9 @@ def test_a_fault_in_the_path_is_carried_out_and_the_rest_served(box: Sandbox, as
     assert box.requests[0].target == "/fault/status=502;retry-after=3/items"
 
 
-def test_a_fault_set_for_a_path_holds_there_only_until_it_is_taken_away(box: Sandbox, ask: Ask) -> None:
+def test_a_fault_set_for_a_path_holds_there_only_until_it_is_taken_away(
+    box: Sandbox, ask: Ask
+) -> None:
     box.fault("/items", "status=503")
     assert statuses(ask, "/items", 3) == [503] * 3
     assert ask("/v1/health").status == 200
@@ -45,10 +47,16 @@ def test_a_fault_set_for_a_star_holds_below_and_the_nearest_wins(box: Sandbox, a
     box.fault("*", "status=500")
     box.fault("/status/*", "status=501")
     box.fault("/status/200", "status=502")
-    assert [ask(path).status for path in ("/items", "/status/201", "/status/200")] == [500, 501, 502]
+    assert [ask(path).status for path in ("/items", "/status/201", "/status/200")] == [
+        500,
+        501,
+        502,
+    ]
 
 
-def test_the_header_goes_before_the_path_and_the_path_before_what_was_set(box: Sandbox, ask: Ask) -> None:
+def test_the_header_goes_before_the_path_and_the_path_before_what_was_set(
+    box: Sandbox, ask: Ask
+) -> None:
     box.fault("/items", "status=500", times=1)
     assert ask("/fault/status=501/items", X_Sandbox_Fault="status=502").status == 502
     assert ask("/fault/status=501/items").status == 501
@@ -78,7 +86,9 @@ def test_a_count_begins_anew_when_the_fault_is_set_again(box: Sandbox, ask: Ask)
 
 
 def test_times_bounds_a_whole_spec(ask: Ask) -> None:
-    answers = [ask("/v1/health", X_Sandbox_Fault="html;times=2").headers["Content-Type"] for _ in range(3)]
+    answers = [
+        ask("/v1/health", X_Sandbox_Fault="html;times=2").headers["Content-Type"] for _ in range(3)
+    ]
     assert answers == ["text/html; charset=utf-8"] * 2 + ["application/json"]
 
 

@@ -13,7 +13,14 @@ from sandbox.formats import GBK_TEXT
 from sandbox.wechatpay_v2 import APP_ID, MCH_ID, sign
 
 Ask = Callable[..., bytes]
-ORDER = {"appid": APP_ID, "mch_id": MCH_ID, "nonce_str": "n", "body": "x", "out_trade_no": "7", "total_fee": "100"}
+ORDER = {
+    "appid": APP_ID,
+    "mch_id": MCH_ID,
+    "nonce_str": "n",
+    "body": "x",
+    "out_trade_no": "7",
+    "total_fee": "100",
+}
 
 
 def pay(box: Sandbox, path: str, fields: dict[str, str] | bytes) -> dict[str, str | None]:

@@ -97,11 +97,15 @@ def test_retry_after_comes_with_429_or_the_status_given(ask: Ask) -> None:
 
 
 def test_retry_after_can_be_a_date(ask: Ask) -> None:
-    moment = parsedate_to_datetime(ask("/v1/health", X_Sandbox_Fault="retry-after-date=100").headers["Retry-After"])
+    moment = parsedate_to_datetime(
+        ask("/v1/health", X_Sandbox_Fault="retry-after-date=100").headers["Retry-After"]
+    )
     assert 90 < moment.timestamp() - time.time() < 110
 
 
-@pytest.mark.parametrize(("spec", "status"), [("html", 200), ("html=502", 502), ("status=503;html", 503)])
+@pytest.mark.parametrize(
+    ("spec", "status"), [("html", 200), ("html=502", 502), ("status=503;html", 503)]
+)
 def test_html_is_an_error_page(ask: Ask, spec: str, status: int) -> None:
     answer = ask("/v1/health", X_Sandbox_Fault=spec)
     assert (answer.status, answer.headers.get_content_type()) == (status, "text/html")
@@ -150,14 +154,18 @@ def test_truncated_lacks_the_last_chunk(ask: Ask, closing: Raw) -> None:
         ask("/v1/health", X_Sandbox_Fault="truncated")
 
 
-def test_chunked_is_a_good_chunked_answer_on_a_connection_that_goes_on(box: Sandbox, ask: Ask) -> None:
+def test_chunked_is_a_good_chunked_answer_on_a_connection_that_goes_on(
+    box: Sandbox, ask: Ask
+) -> None:
     answer = ask("/v1/health", X_Sandbox_Fault="chunked")
     assert (answer.headers["Transfer-Encoding"], answer.body) == ("chunked", HEALTH)
     assert healthy(ask)
     assert box.connections == 1
 
 
-@pytest.mark.parametrize(("coding", "undo"), [("gzip", gzip.decompress), ("deflate", zlib.decompress)])
+@pytest.mark.parametrize(
+    ("coding", "undo"), [("gzip", gzip.decompress), ("deflate", zlib.decompress)]
+)
 def test_a_body_is_compressed(ask: Ask, coding: str, undo: Callable[[bytes], bytes]) -> None:
     answer = ask("/v1/health", X_Sandbox_Fault=coding)
     assert (answer.headers["Content-Encoding"], undo(answer.body)) == (coding, HEALTH)
@@ -187,7 +195,9 @@ def test_a_gzip_bomb_is_small_and_inflates_to_that_size(ask: Ask) -> None:
     assert len(gzip.decompress(body)) == 4_000_000
 
 
-def test_stale_answers_well_and_then_closes_silently(box: Sandbox, client: http.client.HTTPConnection) -> None:
+def test_stale_answers_well_and_then_closes_silently(
+    box: Sandbox, client: http.client.HTTPConnection
+) -> None:
     client.request("GET", "/v1/health", headers={"X-Sandbox-Fault": "stale"})
     response = client.getresponse()
     assert (response.read(), response.will_close) == (HEALTH, False)
@@ -220,8 +230,12 @@ def test_words_work_together(ask: Ask) -> None:
     assert json.loads(gzip.decompress(answer.body))["error"]
 
 
-@pytest.mark.parametrize("spec", ["huge=1000", "chunked", "gzip", "long", "status=204", "status=304;chunked"])
-def test_an_answer_that_has_no_body_has_none_under_a_fault(box: Sandbox, ask: Ask, spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec", ["huge=1000", "chunked", "gzip", "long", "status=204", "status=304;chunked"]
+)
+def test_an_answer_that_has_no_body_has_none_under_a_fault(
+    box: Sandbox, ask: Ask, spec: str
+) -> None:
     assert ask("/v1/health", "HEAD", X_Sandbox_Fault=spec).body == b""
     assert healthy(ask)
     assert box.connections == 1

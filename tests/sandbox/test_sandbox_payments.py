@@ -32,7 +32,10 @@ def test_the_same_key_charges_once(ask: Ask) -> None:
 
 
 def test_thirteen_cents_are_declined_and_nothing_is_charged(ask: Ask) -> None:
-    assert ask("/payments", "POST", {"order_id": 1, "amount": "0.13"}, Idempotency_Key="k").status == 402
+    assert (
+        ask("/payments", "POST", {"order_id": 1, "amount": "0.13"}, Idempotency_Key="k").status
+        == 402
+    )
     assert ask("/payments").json == []
 
 

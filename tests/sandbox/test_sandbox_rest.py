@@ -32,7 +32,11 @@ def test_items_are_created_read_changed_and_deleted(ask: Ask) -> None:
     assert (created.status, created.json) == (201, {"name": "pen", "id": 1})
     assert created.headers["Location"] == "/items/1"
     assert ask("/items/1").json == {"name": "pen", "id": 1}
-    assert ask("/items/1", "PATCH", {"colour": "red"}).json == {"name": "pen", "colour": "red", "id": 1}
+    assert ask("/items/1", "PATCH", {"colour": "red"}).json == {
+        "name": "pen",
+        "colour": "red",
+        "id": 1,
+    }
     assert ask("/items/1", "PUT", {"name": "cup"}).json == {"name": "cup", "id": 1}
     assert ask("/items").json == {"items": [{"name": "cup", "id": 1}], "total": 1}
     assert ask("/items/1", "DELETE").status == 204
@@ -50,13 +54,17 @@ def test_a_wrong_verb_on_items_gets_405_with_allow(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("code", [200, 204, 302, 304, 404, 418, 500, 599])
-def test_status_answers_that_status_and_keeps_the_connection(box: Sandbox, ask: Ask, code: int) -> None:
+def test_status_answers_that_status_and_keeps_the_connection(
+    box: Sandbox, ask: Ask, code: int
+) -> None:
     assert ask(f"/status/{code}").status == code
     assert ask("/v1/health").json == {"status": "ok"}
     assert box.connections == 1
 
 
-@pytest.mark.parametrize("target", ["/status/99", "/status/abc", "/bytes/-1", "/bytes/99999999999", "/redirect"])
+@pytest.mark.parametrize(
+    "target", ["/status/99", "/status/abc", "/bytes/-1", "/bytes/99999999999", "/redirect"]
+)
 def test_senseless_parameters_get_422(ask: Ask, target: str) -> None:
     assert ask(target).status == 422
 
@@ -79,7 +87,10 @@ def test_a_guarded_path_needs_its_credentials(ask: Ask, path: str, header: str, 
 
 def test_a_redirect_leads_where_it_is_told_without_letting_headers_in(ask: Ask) -> None:
     answer = ask("/redirect?to=http://127.0.0.1:1/x%3Fa=b%0d%0aEvil:1")
-    assert (answer.status, answer.headers["Location"]) == (302, "http://127.0.0.1:1/x?a=b%0D%0AEvil:1")
+    assert (answer.status, answer.headers["Location"]) == (
+        302,
+        "http://127.0.0.1:1/x?a=b%0D%0AEvil:1",
+    )
     assert "Evil" not in answer.headers
 
 

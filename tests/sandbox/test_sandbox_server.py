@@ -41,7 +41,9 @@ def test_a_chunked_body_is_read_whole_and_the_connection_goes_on(raw: Raw) -> No
 
 def test_a_client_that_expects_100_continue_is_told_to_go_on(box: Sandbox) -> None:
     with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
-        head = b"POST /anything HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+        head = (
+            b"POST /anything HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n"
+        )
         sock.sendall(head + b"Connection: close\r\n\r\n")
         assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         sock.sendall(b"{}")
@@ -59,14 +61,19 @@ def test_a_client_that_expects_100_continue_is_told_to_go_on(box: Sandbox) -> No
         (b"GET / HTTP/1.1\r\nHost: x\r\n folded\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
+        (
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+        ),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
         (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 67108865\r\n\r\n", 413),
         (b"GET / HTTP/1.1\r\nHost: x\r\nLong: " + b"x" * 70_000, 431),
     ],
 )
-def test_a_bad_request_is_refused_and_the_connection_closed(box: Sandbox, request_bytes: bytes, status: int) -> None:
+def test_a_bad_request_is_refused_and_the_connection_closed(
+    box: Sandbox, request_bytes: bytes, status: int
+) -> None:
     with socket.create_connection(("127.0.0.1", box.port), 5) as sock:
         sock.sendall(request_bytes)
         sock.shutdown(socket.SHUT_WR)
@@ -80,7 +87,9 @@ def test_an_http_1_0_client_is_served_and_the_connection_closed(raw: Raw) -> Non
     assert raw(b"GET /v1/health HTTP/1.0\r\n\r\n").endswith(b'{"status": "ok"}')
 
 
-def test_stop_ends_idle_hanging_and_dripping_connections_at_once(box: Sandbox, eventually: Eventually) -> None:
+def test_stop_ends_idle_hanging_and_dripping_connections_at_once(
+    box: Sandbox, eventually: Eventually
+) -> None:
     idle = socket.create_connection(("127.0.0.1", box.port), 5)
     others = [socket.create_connection(("127.0.0.1", box.port), 5) for _ in range(3)]
     for sock, fault in zip(others, ("hang", "delay=60", "drip=60"), strict=True):
@@ -128,7 +137,9 @@ def test_three_hundred_connections_at_once_are_all_served(box: Sandbox) -> None:
         client.close()
 
 
-def test_it_tells_the_most_requests_there_were_at_once(box: Sandbox, ask: Ask, closing: Raw) -> None:
+def test_it_tells_the_most_requests_there_were_at_once(
+    box: Sandbox, ask: Ask, closing: Raw
+) -> None:
     for _ in range(2):
         ask("/items")
     assert box.most_at_once == 1
@@ -152,7 +163,12 @@ def test_another_process_controls_it_over_http(box: Sandbox, ask: Ask) -> None:
     wish = {"path": "/items", "fault": "status=503", "times": 1}
     assert ask("/_sandbox/fault", "POST", wish).status == 200
     assert [ask("/items").status, ask("/items").status] == [503, 200]
-    assert ask("/_sandbox/stats").json == {"requests": 2, "connections": 1, "tokens_issued": 0, "most_at_once": 1}
+    assert ask("/_sandbox/stats").json == {
+        "requests": 2,
+        "connections": 1,
+        "tokens_issued": 0,
+        "most_at_once": 1,
+    }
     recorded = ask("/_sandbox/requests").json["requests"]
     assert [(each["verb"], each["path"]) for each in recorded] == [("GET", "/items")] * 2
     assert ask("/_sandbox/revoke_tokens", "POST").status == 200

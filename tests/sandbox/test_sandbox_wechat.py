@@ -22,7 +22,9 @@ def send(ask: Ask, token: str, message: Any = None) -> Any:
     return answer.json
 
 
-def test_a_token_lasts_7200_seconds_and_each_fetch_gives_and_counts_a_new_one(box: Sandbox, ask: Ask) -> None:
+def test_a_token_lasts_7200_seconds_and_each_fetch_gives_and_counts_a_new_one(
+    box: Sandbox, ask: Ask
+) -> None:
     first, second = ask(f"/cgi-bin/token?{GOOD}").json, ask(f"/cgi-bin/token?{GOOD}").json
     assert first["expires_in"] == 7200
     assert first["access_token"] != second["access_token"]
@@ -66,7 +68,9 @@ def test_a_message_with_a_good_token_gets_an_id(ask: Ask) -> None:
         ([1], 47001),
     ],
 )
-def test_a_message_that_cannot_be_sent_gets_wechats_errcode(ask: Ask, message: Any, code: int) -> None:
+def test_a_message_that_cannot_be_sent_gets_wechats_errcode(
+    ask: Ask, message: Any, code: int
+) -> None:
     assert send(ask, fetch(ask), message)["errcode"] == code
 
 

@@ -20,7 +20,9 @@ def complaint(keywords: dict[str, Any], value: object, *, from_text: bool = Fals
     return caught.value.messages_dict["p"]
 
 
-STRING, INTEGER, NUMBER, BOOLEAN = ({"type": name} for name in ("string", "integer", "number", "boolean"))
+STRING, INTEGER, NUMBER, BOOLEAN = (
+    {"type": name} for name in ("string", "integer", "number", "boolean")
+)
 TWICE = {"type": "array", "items": INTEGER}
 
 
@@ -80,7 +82,11 @@ def test_what_is_required_must_be_there_and_the_rest_may_be_left_out() -> None:
 def test_a_default_stands_in_for_what_is_left_out() -> None:
     assert params_schema({"p": {"type": "integer", "default": 5}}).load({}) == {"p": 5}
     assert params_schema({"p": {"type": "integer", "default": 5}}).load({"p": 6}) == {"p": 6}
-    inside = {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "default": 1}}}
+    inside = {
+        "type": "object",
+        "required": ["a"],
+        "properties": {"a": {"type": "integer", "default": 1}},
+    }
     assert load(inside, {}) == {"a": 1}
 
 
@@ -109,7 +115,9 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
          "Not an RFC 3339 date-time."),
     ],
 )  # fmt: skip
-def test_a_keyword_refuses_what_does_not_fit_it(keywords: dict[str, Any], good: Any, bad: Any, say: str) -> None:
+def test_a_keyword_refuses_what_does_not_fit_it(
+    keywords: dict[str, Any], good: Any, bad: Any, say: str
+) -> None:
     assert load(keywords, good) == good
     assert complaint(keywords, bad) == [say]
 
@@ -162,8 +170,12 @@ def test_a_scalar_given_several_times_is_refused() -> None:
 
 
 def test_keywords_hold_for_values_from_a_query_too() -> None:
-    assert complaint({"type": "integer", "minimum": 3}, "2", from_text=True) == ["Must be greater than or equal to 3."]
-    assert complaint({"type": "integer", "enum": [1]}, "2", from_text=True) == ["Must be one of: 1."]
+    assert complaint({"type": "integer", "minimum": 3}, "2", from_text=True) == [
+        "Must be greater than or equal to 3."
+    ]
+    assert complaint({"type": "integer", "enum": [1]}, "2", from_text=True) == [
+        "Must be one of: 1."
+    ]
 
 
 def test_one_query_value_or_several_make_an_array() -> None:
@@ -180,10 +192,13 @@ def test_one_json_value_does_not_make_an_array() -> None:
 
 def test_array_items_are_checked_each() -> None:
     assert load(TWICE, []) == []
-    assert complaint(TWICE, [1, "2", True]) == {1: ["Not a valid integer."], 2: ["Not a valid integer."]}
-    assert complaint({"type": "array", "items": {"type": "string", "maxLength": 1}}, ["a", "bb"]) == {
-        1: ["Longer than maximum length 1."]
+    assert complaint(TWICE, [1, "2", True]) == {
+        1: ["Not a valid integer."],
+        2: ["Not a valid integer."],
     }
+    assert complaint(
+        {"type": "array", "items": {"type": "string", "maxLength": 1}}, ["a", "bb"]
+    ) == {1: ["Longer than maximum length 1."]}
 
 
 NESTED = {
@@ -201,7 +216,11 @@ NESTED = {
 
 
 def test_an_object_is_checked_inside() -> None:
-    assert load(NESTED, {"name": "x", "tags": [{"k": "y"}]}) == {"name": "x", "size": 1, "tags": [{"k": "y"}]}
+    assert load(NESTED, {"name": "x", "tags": [{"k": "y"}]}) == {
+        "name": "x",
+        "size": 1,
+        "tags": [{"k": "y"}],
+    }
     assert complaint(NESTED, {"size": "1", "other": 1, "tags": [{}]}) == {
         "name": ["Missing data for required field."],
         "size": ["Not a valid integer."],
@@ -248,5 +267,9 @@ def test_what_is_no_absolute_uri_is_refused(text: str) -> None:
 
 def test_a_long_uri_is_looked_at_in_linear_time() -> None:
     """Of the quadratic kind a tenth of this would take minutes."""
-    for text in ("data:," + "%41" * 300_000 + "^", "http://" + "a" * 1_000_000 + "^", "http://" + ":" * 1_000_000):
+    for text in (
+        "data:," + "%41" * 300_000 + "^",
+        "http://" + "a" * 1_000_000 + "^",
+        "http://" + ":" * 1_000_000,
+    ):
         assert complaint(URI, text)

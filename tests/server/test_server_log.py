@@ -32,7 +32,12 @@ except ValueError:
 
 def test_what_fails_in_a_greenlet_or_in_gunicorn_is_a_line_of_json_without_secrets() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", FAILING], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", FAILING],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     greenlet, gunicorn = map(json.loads, done.stdout.splitlines())
     assert (greenlet["event"], greenlet["level"]) == ("unforeseen", "error")
