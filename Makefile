@@ -64,10 +64,10 @@ postman: .venv/run ## Write examples/postman/ anew, from the OpenAPI file
 fuzz: .venv/dev ## Ask a running Postern whatever its OpenAPI file allows, and does not (schemathesis, some minutes)
 	$(BIN)/python -m tests.fuzz
 
-lock: .venv/dev ## Pin requirements*.in anew into requirements*.txt, with hashes
+lock: .venv/dev ## Pin requirements.in and requirements/*.in anew into their .txt, with hashes
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements-otel.in -o requirements-otel.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements-dev.in -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/otel.in -o requirements/otel.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
 
 clean: ## Remove the virtual environment and caches (keeps instance/)
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache
@@ -79,6 +79,6 @@ clean: ## Remove the virtual environment and caches (keeps instance/)
 	@cp server/early.pth "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/postern.pth"
 	@touch $@
 
-.venv/dev: .venv/run requirements-dev.txt
-	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements-dev.txt
+.venv/dev: .venv/run requirements/dev.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt -r requirements/dev.txt
 	@touch $@

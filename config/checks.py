@@ -180,7 +180,7 @@ def collector(value: str) -> None:
         )
     if value and not _installed("opentelemetry.exporter.otlp.proto.http"):
         raise ValidationError(
-            "spans need an extra that is not installed: pip install -r requirements-otel.txt"
+            "spans need an extra that is not installed: pip install -r requirements/otel.txt"
         )
 
 

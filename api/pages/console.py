@@ -13,7 +13,7 @@ from api.http.security import PAGE_POLICY, POLICY
 from gateway.errors import NotFound
 
 blueprint = Blueprint("console", __name__)
-FOLDER = Path(__file__).parents[2] / "console"
+FOLDER = Path(__file__).parents[2] / "static" / "console"
 PAGE = "index.html"
 TYPES = {
     ".html": "text/html",

@@ -14,7 +14,7 @@ from api.openapi import OpenApi
 from gateway.errors import NotFound
 
 blueprint = Blueprint("docs", __name__)
-FOLDER = Path(__file__).parents[2] / "pages"
+FOLDER = Path(__file__).parents[2] / "static" / "docs"
 #: Both pages style their parts by ``style``; Redoc searches in a worker that it makes of a blob.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).parents[2] / "console"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "static" / "console"
 TYPES = {
     ".html": "text/html",
     ".js": "text/javascript",
@@ -62,8 +63,7 @@ def test_no_file_names_another_host() -> None:
 
 
 def test_every_picture_that_the_docs_show_is_there_and_small() -> None:
-    root = FOLDER.parent
-    for page in [root / "README.md", *(root / "docs").glob("*.md")]:
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
         for name in re.findall(
             r"(?:\]\(|src=\")([^\s)\"]+\.png)", page.read_text(encoding="utf-8")
         ):

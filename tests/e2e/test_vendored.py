@@ -1,4 +1,4 @@
-"""What pages/vendored is: the published files, but for the changes that its README names."""
+"""What static/docs/vendored is: the published files, but for the changes that its README names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.live import ROOT
 from tests.e2e.npm import WANTED, module
 
-VENDORED = ROOT / "pages" / "vendored"
+VENDORED = ROOT / "static" / "docs" / "vendored"
 FILES = {
     "swagger-ui/LICENSE": "swagger-ui-dist/LICENSE",
     "swagger-ui/NOTICE": "swagger-ui-dist/NOTICE",

@@ -2,7 +2,7 @@
 # Makes this folder anew; first: npm ci --prefix tests/npm
 set -euo pipefail
 cd "$(dirname "$0")"
-npm=../../tests/npm/node_modules
+npm=../../../tests/npm/node_modules
 mkdir -p swagger-ui redoc
 cp "$npm"/swagger-ui-dist/{LICENSE,NOTICE,swagger-ui.css,swagger-ui-bundle.js,swagger-ui-bundle.js.LICENSE.txt} swagger-ui/
 cp "$npm"/redoc/LICENSE "$npm"/redoc/bundles/redoc.standalone.js.LICENSE.txt redoc/
