@@ -24,7 +24,7 @@ from gateway.bodies import load_json
 from gateway.catalog.model import Method
 from gateway.masking import STARS
 from gateway.messages import HttpRequest
-from gateway.streams import Inbound, Stream
+from gateway.streams import PassthroughRequest, ResponseStream
 
 _CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
@@ -48,7 +48,13 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
     call = Call(
-        service, method, _params(params), caller, g.request_id, from_text=True, inbound=Inbound()
+        service,
+        method,
+        _params(params),
+        caller,
+        g.request_id,
+        from_text=True,
+        inbound=PassthroughRequest(),
     )
     through = gateway()
     try:
@@ -57,7 +63,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
         else:
             _refuse_upload(through.method(service, method))
             data = through.call(call).data
-            if isinstance(data, Stream):
+            if isinstance(data, ResponseStream):
                 _pass_on(data)
             else:
                 print_json(shape(g.request_id, data))
@@ -73,7 +79,7 @@ def _refuse_upload(method: Method) -> None:
         )
 
 
-def _pass_on(stream: Stream) -> None:
+def _pass_on(stream: ResponseStream) -> None:
     """The bytes as they are, until the end or Ctrl-C."""
     with closing(stream), suppress(KeyboardInterrupt):
         try:

@@ -22,7 +22,7 @@ from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limits import concurrency, limit, quota
 from gateway.middleware.observe import log, measure, record
 from gateway.middleware.retry import retry
-from gateway.passthrough import proxied, streamed
+from gateway.passthrough import proxy_exchange, stream_exchange
 from gateway.runtime import Handler, Middleware, Parts
 
 CHAIN: tuple[Middleware, ...] = (
@@ -54,7 +54,7 @@ Innermost = Callable[[Method, Parts], Handler]
 
 def fold(method: Method, parts: Parts, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
     """A method's whole chain as one function, made once per catalog."""
-    return _fold(method, parts, chain, streamed if method.stream else exchange)
+    return _fold(method, parts, chain, stream_exchange if method.stream else exchange)
 
 
 def _fold(
@@ -77,7 +77,7 @@ def fold_all(catalog: Catalog, parts: Parts) -> dict[tuple[str, str], tuple[Meth
         for kind, method in service.proxied.items():  # no method's name has a space
             handlers[service.name, f"{method.name} {kind}"] = (
                 method,
-                _fold(method, parts, CHAIN, proxied),
+                _fold(method, parts, CHAIN, proxy_exchange),
             )
     return handlers
 

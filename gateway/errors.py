@@ -76,7 +76,7 @@ class GatewayError(Exception):
         self.not_again = (
             False  # of a proxied request: it may have been done, and may not be done twice
         )
-        self.passed: object = (
+        self.passthrough_response: object = (
             None  # the service's own answer, where that is what a proxied request gets
         )
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from gateway.bodies import make_reader, make_writer, pairs_of, text_of
+from gateway.bodies import make_reader, make_writer, to_pairs, to_text
 from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Method
 from gateway.clock import Clock
@@ -24,8 +24,8 @@ from gateway.errors import (
     Rejected,
     fields_error,
 )
-from gateway.http.credential_mask import Credentials
-from gateway.http.headers import climbs
+from gateway.http.credential_mask import CredentialMask
+from gateway.http.headers import has_dot_segments
 from gateway.masking import STARS, Secret, named_secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Parts
@@ -59,7 +59,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     verify = signer.verify if verifies(signer) else None
     build = builder(method, urls, parts.clock)
     envelope, read = make_envelope(method.envelope), make_reader(method.response)
-    credentials = Credentials(method, signer.secrets)
+    credentials = CredentialMask(method, signer.secrets)
     send, hosts = sender(method, parts), {url: host_of(url) for url in urls}
 
     def handle(call: Call) -> Result:
@@ -212,7 +212,7 @@ def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
         if method.idempotency_header and call.vendor_key:
             headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
         query = tuple(
-            pair for name in query_names if name in params for pair in pairs_of(name, params[name])
+            pair for name in query_names if name in params for pair in to_pairs(name, params[name])
         )
         query = fixed_query + query
         given = {name: params[name] for name in body_names if name in params}
@@ -249,7 +249,7 @@ def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
     def write(params: Mapping[str, object]) -> str:
         path = method.path
         for name in names:
-            path = path.replace(f"{{{name}}}", _segment(name, text_of(params[name])))
+            path = path.replace(f"{{{name}}}", _segment(name, to_text(params[name])))
         return path
 
     return write
@@ -257,13 +257,13 @@ def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
 
 def _segment(name: str, text: str) -> str:
     """One path segment: quoted whole, so that a parameter adds none; one that would climb once unquoted is refused."""
-    if not text or climbs(text):
+    if not text or has_dot_segments(text):
         raise fields_error(name, ["Not usable in a path."])
     return quote(text, safe="")
 
 
 def _header_text(name: str, value: object) -> str:
-    text = text_of(value)
+    text = to_text(value)
     if any(character < " " or character > "\xff" or character == "\x7f" for character in text):
         raise fields_error(name, ["Not usable in a header."])
     return text

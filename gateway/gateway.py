@@ -17,7 +17,7 @@ from gateway.chain import fold_all
 from gateway.clock import Background
 from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
-from gateway.http.headers import climbs, open_to
+from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
 from gateway.metrics import Metrics
 from gateway.middleware.admission import admitted, allow
@@ -26,7 +26,7 @@ from gateway.middleware.health import Probes, verdicts_of
 from gateway.runtime import Handler, Parts
 from gateway.signers.tokens import token_name
 from gateway.sources.watcher import CatalogState, Watcher
-from gateway.streams import Stream
+from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import Records, records_of
 from gateway.telemetry.service_stats import Services, tally_of
 
@@ -100,7 +100,7 @@ class Gateway:
         """
         return self._run(self._loaded, self._begun(call))
 
-    def proxy(self, call: Call) -> Stream:
+    def proxy(self, call: Call) -> ResponseStream:
         """Send a request on as it is; ``call.inbound`` has it.
 
         :raises NotFound: there is no such service, or it does not let this path be proxied.
@@ -109,18 +109,20 @@ class Gateway:
         loaded, inbound = self._loaded, call.inbound
         assert inbound
         service = loaded.catalog.services.get(call.service)
-        if climbs(inbound.path):
+        if has_dot_segments(inbound.path):
             raise fields_error("path", ["Must not climb."])
-        if service is None or not open_to(inbound.path, service.proxy):
+        if service is None or not path_allowed(inbound.path, service.proxy):
             raise NotFound(f"There is no {call.service[:64]}{inbound.path[:200]} to be proxied.")
         kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
         method, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
 
         try:
-            return cast(Stream, self._explained(method, lambda: handler(self._begun(call))).data)
+            return cast(
+                ResponseStream, self._explained(method, lambda: handler(self._begun(call))).data
+            )
         except GatewayError as error:
-            if isinstance(error.passed, Stream):
-                return error.passed
+            if isinstance(error.passthrough_response, ResponseStream):
+                return error.passthrough_response
             error.not_again = kind == "once" and any(
                 not attempt.nothing_done for attempt in call.trace.attempts
             )

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Turn
-from gateway.streams import Inbound, Upload
+from gateway.streams import PassthroughRequest, RequestStream
 from gateway.trace_context import Context, new_span_id
 
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
@@ -112,7 +112,7 @@ class Call:
     from_text: bool = False
     deadline: float = math.inf
     backup: bool = False
-    inbound: Inbound | None = None
+    inbound: PassthroughRequest | None = None
     context: Context = field(default_factory=Context.begun)
     trace: Trace = field(default_factory=Trace)
 
@@ -124,7 +124,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A call that succeeded: the vendor's data, out of its envelope; a ``Stream`` where it is streamed."""
+    """A call that succeeded: the vendor's data, out of its envelope; a ``ResponseStream`` where it is streamed."""
 
     data: object
 
@@ -156,7 +156,7 @@ class HttpRequest:
     )
     at: float = 0.0
     nonce: str = ""
-    upload: Upload | None = None
+    upload: RequestStream | None = None
     raw_query: str | None = None
     lines: Lines = field(default_factory=dict)
 

@@ -20,34 +20,39 @@ from gateway.errors import (
     fields_error,
 )
 from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
-from gateway.http.credential_mask import Credentials
-from gateway.http.headers import Rebase, end_to_end, grouped, joined
-from gateway.http.incoming import Incoming, Pace
-from gateway.http.inflate import inflated
+from gateway.http.credential_mask import CredentialMask
+from gateway.http.headers import Rebaser, group_by_name, joined, strip_hop_by_hop
+from gateway.http.inflate import inflate
+from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Parts
 from gateway.signers import SIGNERS, HashingSigner, fetches, hashes, reads_body, reads_query
 from gateway.signers.tokens import token_name
-from gateway.streams import LONGEST, SMALL, Inbound, Stream
+from gateway.streams import (
+    MAX_RESENDABLE_BYTES,
+    MAX_STREAM_SECONDS,
+    PassthroughRequest,
+    ResponseStream,
+)
 from gateway.telemetry.wire_log import Dump
 
-PASSING = frozenset({
+FORWARDED_HEADERS = frozenset({
     "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
     "etag", "last-modified", "cache-control",
 })  # fmt: skip
-HELD = (
+MAX_HELD_BYTES = (
     1024 * 1024
 )  # bytes of a proxied failure that is held while the request may still be sent again
-_NOTHING = Inbound()
+_NOTHING = PassthroughRequest()
 
 
-def streamed(method: Method, parts: Parts) -> Handler:
+def stream_exchange(method: Method, parts: Parts) -> Handler:
     """The innermost handler of a method that says ``stream``."""
     return _by_url(method, parts, _of_method)
 
 
-def proxied(method: Method, parts: Parts) -> Handler:
+def proxy_exchange(method: Method, parts: Parts) -> Handler:
     """The innermost handler of a service's proxied requests."""
     return _by_url(method, parts, _of_proxy)
 
@@ -79,14 +84,14 @@ class _Sender:
             token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
         )
         self._parts, self._method, self.clock = parts, method, parts.clock
-        self.credentials = Credentials(method, self._signer.secrets)
+        self.credentials = CredentialMask(method, self._signer.secrets)
         self._hosts = {url: host_of(url) for url in urls}
         self._dump = Dump(method, parts) if parts.dumps else None
         self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
         self.fetches = self._token_of is not None
         self._hashing: HashingSigner | None = self._signer if hashes(self._signer) else None
 
-    def open(self, request: HttpRequest, call: Call) -> tuple[Incoming, Secret]:
+    def open(self, request: HttpRequest, call: Call) -> tuple[StreamingResponse, Secret]:
         """The answer, begun, and the token it was asked with."""
         token = self._token_of(call) if self._token_of else NO_TOKEN
         request = self._whole(request)
@@ -99,13 +104,13 @@ class _Sender:
             headers = {**request.headers, **dict(spool.trailers)}
             return self._send(replace(request, headers=headers, upload=spool), call, token), token
 
-    def _send(self, request: HttpRequest, call: Call, token: Secret) -> Incoming:
+    def _send(self, request: HttpRequest, call: Call, token: Secret) -> StreamingResponse:
         inbound, timeout = call.inbound or _NOTHING, self._method.timeout
         request = self._signer.sign(request, token)
         deadline = call.deadline
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
-            deadline = self._parts.clock.now() + LONGEST
-        pace = Pace(timeout.connect, timeout.read, deadline, inbound.watch)
+            deadline = self._parts.clock.now() + MAX_STREAM_SECONDS
+        pace = StreamTimeouts(timeout.connect, timeout.read, deadline, inbound.watch)
         attempt = call.trace.attempts[-1]
         attempt.host = self._hosts[request.base_url]
         incoming = None
@@ -129,7 +134,7 @@ class _Sender:
         if upload.begun:
             raise OutcomeUnknown(detail="its body has passed already")
         if (self.reads_body and not self._hashing) or (
-            upload.length is not None and upload.length <= SMALL
+            upload.length is not None and upload.length <= MAX_RESENDABLE_BYTES
         ):
             return replace(request, upload=None, body=upload.whole())
         return request
@@ -153,11 +158,11 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
         passing = tuple(
             (name, credentials.mask_text(value, token))
             for name, value in pairs
-            if name.lower() in PASSING
+            if name.lower() in FORWARDED_HEADERS
         )
         if passes and not (coded and json):
             return Result(
-                Stream(
+                ResponseStream(
                     status, passing, credentials.mask_stream(incoming.read, token), incoming.close
                 )
             )
@@ -173,7 +178,9 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
             sender.discard(token)
             raise
         if passes:
-            return Result(Stream.of(status, passing, [credentials.mask_bytes(whole.body, token)]))
+            return Result(
+                ResponseStream.of(status, passing, [credentials.mask_bytes(whole.body, token)])
+            )
         return Result(credentials.mask(data, whole, token))
 
     return handle
@@ -182,33 +189,37 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
 def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
     base = rotation(urls)
     envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
-    rebase = Rebase(method.service.all_base_urls)
+    rebase = Rebaser(method.service.all_base_urls)
     rewrites = method.service.rewrites
 
     def handle(call: Call) -> Result:
         request = _as_it_came(call, base(), method, sender.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
         incoming, token = sender.open(request, call)
-        status, headers, reason = incoming.status, end_to_end(incoming.headers), incoming.reason
+        status, headers, reason = (
+            incoming.status,
+            strip_hop_by_hop(incoming.headers),
+            incoming.reason,
+        )
         if rewrites and call.inbound:
-            headers = rebase.headers(headers, request.base_url, request.path, call.inbound.gate)
+            headers = rebase.headers(headers, request.base_url, request.path, call.inbound.gate_url)
         headers, reason = sender.credentials.mask_head(headers, reason, token)
         json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
         expired = sender.fetches and (status == 401 or json)
         if not (status >= 500 or status == 429 or expired):
-            return Result(Stream(status, headers, incoming.read, incoming.close, reason))
-        held, more = incoming.held(HELD)
+            return Result(ResponseStream(status, headers, incoming.read, incoming.close, reason))
+        held, more = incoming.held(MAX_HELD_BYTES)
         if more:
             return Result(
-                Stream(status, headers, _then(held, incoming.read), incoming.close, reason)
+                ResponseStream(status, headers, _then(held, incoming.read), incoming.close, reason)
             )
-        answer = Stream.of(status, headers, [held] if held else [], reason)
+        answer = ResponseStream.of(status, headers, [held] if held else [], reason)
         failure = _failure(incoming, held, envelope if json else None)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
             sender.discard(token)
-        failure.passed = answer
+        failure.passthrough_response = answer
         try:
             raise failure
         finally:
@@ -223,7 +234,7 @@ def _as_it_came(call: Call, base: str, method: Method, signed: bool) -> HttpRequ
     :param signed: the credential depends on the query, and on header lines as one.
     """
     inbound = call.inbound or _NOTHING
-    groups = grouped(inbound.headers)
+    groups = group_by_name(inbound.headers)
     came = {name: joined(name, values) for name, *values in groups.values()}
     headers = {name: value for name, value in method.headers.items() if name.lower() not in groups}
     headers |= {
@@ -252,7 +263,9 @@ def _pairs(query: str) -> tuple[tuple[str, str], ...]:
         raise fields_error("query", ["Must be UTF-8 where it is signed."]) from error
 
 
-def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> GatewayError | None:
+def _failure(
+    incoming: StreamingResponse, body: bytes, envelope: Envelope | None
+) -> GatewayError | None:
     """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
     headers = dict(_lower(incoming.headers))
     response = HttpResponse(incoming.status, headers, body)
@@ -261,7 +274,7 @@ def _failure(incoming: Incoming, body: bytes, envelope: Envelope | None) -> Gate
     try:
         if envelope:
             envelope(
-                replace(response, body=inflated(body, headers, HELD, incoming.pause)),
+                replace(response, body=inflate(body, headers, MAX_HELD_BYTES, incoming.pause)),
                 make_reader("json"),
             )
     except CredentialExpired as error:

@@ -8,13 +8,15 @@ from typing import Protocol
 
 from gateway.errors import CallerGone
 
-LONGEST = 3600.0  # seconds that a stream may last, however steadily it flows
-SMALL = 65536  # bytes of a body that is rather held than streamed, so that it can be sent again
+MAX_STREAM_SECONDS = 3600.0  # seconds that a stream may last, however steadily it flows
+MAX_RESENDABLE_BYTES = (
+    65536  # bytes of a body that is rather held than streamed, so that it can be sent again
+)
 
 Pairs = tuple[tuple[str, str], ...]
 
 
-class Watch(Protocol):
+class CallerWatch(Protocol):
     """The caller's connection, which may end while a service is waited for."""
 
     def fileno(self) -> int: ...
@@ -23,7 +25,7 @@ class Watch(Protocol):
         ...
 
 
-class Upload:
+class RequestStream:
     """A caller's body, which passes once.
 
     :param chunks: it, as it comes.
@@ -61,23 +63,23 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Inbound:
+class PassthroughRequest:
     """What of the caller's own request goes on to the service as it is.
 
     :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came; None for no query at all.
-    :param gate: the URL under which its caller reaches the service.
+    :param gate_url: the URL under which its caller reaches the service.
     """
 
     headers: Pairs = ()
-    body: Upload | None = None
-    watch: Watch | None = None
+    body: RequestStream | None = None
+    watch: CallerWatch | None = None
     verb: str = ""
     path: str = ""
     query: str | None = None
-    gate: str = ""
+    gate_url: str = ""
 
 
-class Stream:
+class ResponseStream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
     :ivar pulse: called with each piece.
@@ -104,21 +106,21 @@ class Stream:
     @classmethod
     def of(
         cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None
-    ) -> Stream:
+    ) -> ResponseStream:
         """One that is here already."""
         left = iter(pieces)
         return cls(status, headers, lambda: next(left, b""), lambda: None, reason)
 
-    def at_each(self, note: Callable[[], None]) -> None:
+    def on_piece(self, note: Callable[[], None]) -> None:
         """Call ``note`` now and with each piece."""
         self.pulse = note
         note()
 
-    def at_end(self, note: Callable[[BaseException | None], None]) -> None:
+    def on_end(self, note: Callable[[BaseException | None], None]) -> None:
         """Call ``note`` when it is over: with None, or with what ended it before its end."""
         self._notes.append(note)
 
-    def __iter__(self) -> Stream:
+    def __iter__(self) -> ResponseStream:
         return self
 
     def __next__(self) -> bytes:

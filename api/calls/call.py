@@ -16,7 +16,7 @@ from api.http.idempotency import idempotency_key
 from api.http.responses import envelope
 from api.http.streams import callers_inbound, respond
 from gateway.errors import NotFound
-from gateway.streams import Stream
+from gateway.streams import ResponseStream
 from schemas.calls import CallSchema
 from schemas.fields import ROLES
 
@@ -84,7 +84,7 @@ def _answer(
     if declared.stream:
         call = replace(call, inbound=callers_inbound(with_body=declared.streams_body))
     data = parts().gateway.call(call).data
-    if isinstance(data, Stream):
+    if isinstance(data, ResponseStream):
         return respond(
             data, (*data.headers, ("X-Accel-Buffering", "no"))
         )  # nginx would hold events back

@@ -19,8 +19,8 @@ from api.http.streams import StreamResponse, callers_upload, callers_watch, resp
 from gateway.catalog.loader import PROXY
 from gateway.catalog.schema import VERBS
 from gateway.errors import NotFound, fields_error
-from gateway.http.headers import Pairs, end_to_end, without
-from gateway.streams import Inbound
+from gateway.http.headers import Pairs, drop_headers, strip_hop_by_hop
+from gateway.streams import PassthroughRequest
 from schemas.fields import ROLES
 
 blueprint = Blueprint("proxy", __name__)
@@ -57,7 +57,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     if not _WIRE_TEXT.fullmatch(target):
         raise fields_error("path", ["Must be quoted as in a URL."])
     gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{found['gate']}"
-    inbound = Inbound(
+    inbound = PassthroughRequest(
         _passing(),
         callers_upload(),
         callers_watch(),
@@ -98,7 +98,7 @@ def _passing() -> Pairs:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():
         dropped |= {"authorization"}
-    return without(end_to_end(_lines()), dropped)
+    return drop_headers(strip_hop_by_hop(_lines()), dropped)
 
 
 def _lines() -> Pairs:

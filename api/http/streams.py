@@ -1,4 +1,4 @@
-"""Bodies that pass through while they come: the caller's as an ``Upload``, the service's as a response."""
+"""Bodies that pass through while they come: the caller's as an ``RequestStream``, the service's as a response."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from api.context import parts
 from api.errors import MalformedBody, TooLarge
 from api.http.body import body_bytes, body_chunks, check_declared_hash
 from gateway.errors import GatewayError
-from gateway.streams import SMALL, Inbound, Stream, Upload
+from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
 
 IDLE = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
 CONDITIONS = (
@@ -44,15 +44,15 @@ class StreamResponse(Response):
         return self.headers
 
 
-def callers_inbound(*, with_body: bool) -> Inbound:
+def callers_inbound(*, with_body: bool) -> PassthroughRequest:
     """What of this request goes on to the service: conditions and ranges, and the body, if the method streams it."""
     headers = tuple((name, request.headers[name]) for name in CONDITIONS if name in request.headers)
     if with_body and request.content_type:
         headers = (*headers, ("Content-Type", request.content_type))
-    return Inbound(headers, callers_upload() if with_body else None, callers_watch())
+    return PassthroughRequest(headers, callers_upload() if with_body else None, callers_watch())
 
 
-def callers_upload() -> Upload | None:
+def callers_upload() -> RequestStream | None:
     """The body, if there is one: it is bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
 
     :raises TooLarge: it says that it is larger.
@@ -70,9 +70,9 @@ def callers_upload() -> Upload | None:
         check_declared_hash()
         return None
     _patience()
-    if length and length <= SMALL:
+    if length and length <= MAX_RESENDABLE_BYTES:
         body_bytes()  # before it takes a place at the service, which a caller that is slow would keep from others
-    return Upload(body_chunks(most), _whole, length)
+    return RequestStream(body_chunks(most), _whole, length)
 
 
 def _whole() -> bytes:
@@ -80,7 +80,7 @@ def _whole() -> bytes:
     return body_bytes()
 
 
-def respond(stream: Stream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
+def respond(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
     """The service's answer, passed on piece by piece; the connection is cut where it breaks off."""
     if request.method == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
@@ -122,7 +122,7 @@ class _Body:
     :param cut: an end alone would not tell the caller that something is missing, so the connection is reset.
     """
 
-    def __init__(self, stream: Stream, sock: socket.socket | None, cut: bool) -> None:
+    def __init__(self, stream: ResponseStream, sock: socket.socket | None, cut: bool) -> None:
         self._stream, self._sock, self._cut = stream, sock, cut
 
     def __iter__(self) -> _Body:

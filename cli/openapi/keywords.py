@@ -11,7 +11,7 @@ from typing import Any
 from cli.openapi.merging import Merger, Refs, Schema, kind_of, listed, writable
 from cli.openapi.source import UnsayableError
 from cli.openapi.yaml_writer import Noted, first_line, scalar
-from gateway.bodies import text_of
+from gateway.bodies import to_text
 from schemas.params import FORMATS
 
 DEEPEST = 5  # levels below a parameter
@@ -155,7 +155,7 @@ def _enum(kind: str, values: object) -> list[Any] | None:
         return None
     values = [value for value in values if value is not None]
     if kind == "string":
-        texts = [text_of(value) for value in values]
+        texts = [to_text(value) for value in values]
         return [] if any("${" in text for text in texts) else list(dict.fromkeys(texts))
     fits = _PYTHON.get(kind)
     right = fits and all(

@@ -11,20 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from gateway.bodies.json import DEEPEST, digest, dump_json, load_json, pairs_of, text_of
-from gateway.bodies.multipart import multipart
-from gateway.bodies.text import from_base64, json_in_utf8, text_in
+from gateway.bodies.json import MAX_DEPTH, digest, dump_json, load_json, to_pairs, to_text
+from gateway.bodies.multipart import make_multipart_writer
+from gateway.bodies.text import decode_text, from_base64, json_to_utf8
 from gateway.bodies.xml import read_xml, write_xml
 
 __all__ = [
-    "DEEPEST",
+    "MAX_DEPTH",
     "digest",
     "dump_json",
     "load_json",
     "make_reader",
     "make_writer",
-    "pairs_of",
-    "text_of",
+    "to_pairs",
+    "to_text",
 ]
 
 Options = Mapping[str, Any]
@@ -39,14 +39,14 @@ def _json(options: Options, binary: frozenset[str]) -> Writer:
 
 def _form(options: Options, binary: frozenset[str]) -> Writer:
     def write(params: Mapping[str, object]) -> bytes:
-        pairs = [pair for name, value in params.items() for pair in pairs_of(name, value)]
+        pairs = [pair for name, value in params.items() for pair in to_pairs(name, value)]
         return urlencode(pairs, quote_via=quote).encode()
 
     return "application/x-www-form-urlencoded", write
 
 
 def _multipart(options: Options, binary: frozenset[str]) -> Writer:
-    return multipart(binary)
+    return make_multipart_writer(binary)
 
 
 def _xml(options: Options, binary: frozenset[str]) -> Writer:
@@ -58,7 +58,7 @@ def _raw(options: Options, binary: frozenset[str]) -> Writer:
     def write(params: Mapping[str, object]) -> bytes:
         """The one parameter as it is."""
         for name, value in params.items():
-            return from_base64(name, value) if name in binary else text_of(value).encode()
+            return from_base64(name, value) if name in binary else to_text(value).encode()
         return b""
 
     usual = "application/octet-stream" if binary else "text/plain; charset=utf-8"
@@ -91,7 +91,7 @@ Read = Callable[[bytes, str, Options], Any]
 def _read_json(body: bytes, content_type: str, options: Options) -> Any:
     if not body or body.isspace():
         return None
-    return load_json(json_in_utf8(body, content_type, options.get("charset")))
+    return load_json(json_to_utf8(body, content_type, options.get("charset")))
 
 
 def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
@@ -101,7 +101,7 @@ def _read_xml(body: bytes, content_type: str, options: Options) -> Any:
 
 
 def _read_text(body: bytes, content_type: str, options: Options) -> str:
-    return text_in(body, content_type, options.get("charset"))
+    return decode_text(body, content_type, options.get("charset"))
 
 
 def _read_bytes(body: bytes, content_type: str, options: Options) -> dict[str, str]:
@@ -135,7 +135,7 @@ class Reader:
         """:raises ValueError: with a short reason, never a part of the body."""
         return self.read(body, content_type, self.options)
 
-    def told(self, body: bytes, content_type: str) -> Any:
+    def read_error(self, body: bytes, content_type: str) -> Any:
         """JSON or XML, whichever it begins like and whatever was declared; None if it is neither.
 
         What is wrong is told in JSON or XML where a good answer is a file, and the other way about.

@@ -10,13 +10,13 @@ from typing import Any
 
 import orjson
 
-from gateway.bodies.json_steps import Steps
+from gateway.bodies.json_steps import SteppedDecoder
 from gateway.clock import Pause, SystemClock
 from gateway.errors import BadResponse
 from gateway.masking import Secret
 
 LARGE_CHARACTERS = 65_536  # from which JSON is parsed in steps: one scan would take milliseconds
-DEEPEST = 64  # levels of nesting a caller's JSON may have
+MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
 
 
 def dump_json(value: object) -> bytes:
@@ -70,7 +70,7 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     try:
         value = _decoded(text.removeprefix("\ufeff"), strict)
     except RecursionError as error:
-        raise ValueError(f"nested deeper than {DEEPEST} levels") from error
+        raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:
         raise ValueError(
             f"not JSON: {error.msg} at line {error.lineno} column {error.colno}"
@@ -90,7 +90,7 @@ def _decoded(text: str, strict: bool) -> Any:
     decoder = _STRICT if strict else _LOOSE
     if len(text) < LARGE_CHARACTERS:
         return decoder.decode(text)
-    return Steps(text, decoder, Pause(SystemClock()), unique=strict).decode()
+    return SteppedDecoder(text, decoder, Pause(SystemClock()), unique=strict).decode()
 
 
 def _no_constant(name: str) -> None:
@@ -118,10 +118,10 @@ _STRICT = json.JSONDecoder(
 
 
 def _check_depth(body: bytes, value: object) -> None:
-    if body.count(b"[") + body.count(b"{") <= DEEPEST:
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return
     level: list[Any] = [value]
-    for _ in range(DEEPEST + 1):
+    for _ in range(MAX_DEPTH + 1):
         containers = [each for each in level if isinstance(each, dict | list)]
         if not containers:
             return
@@ -130,7 +130,7 @@ def _check_depth(body: bytes, value: object) -> None:
             for each in containers
             for child in (each.values() if isinstance(each, dict) else each)
         ]
-    raise ValueError(f"nested deeper than {DEEPEST} levels")
+    raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
 
 
 def _has_surrogate(value: object) -> bool:
@@ -141,7 +141,7 @@ def _has_surrogate(value: object) -> bool:
     return False
 
 
-def text_of(value: object) -> str:
+def to_text(value: object) -> str:
     """A parameter as it stands in a URL, a header or a form: true, 1.5, text; objects as JSON."""
     if isinstance(value, str):
         return value
@@ -150,8 +150,8 @@ def text_of(value: object) -> str:
     return dump_json(value).decode()
 
 
-def pairs_of(name: str, value: object) -> list[tuple[str, str]]:
+def to_pairs(name: str, value: object) -> list[tuple[str, str]]:
     """A parameter in a query or form: an array is the key repeated (OpenAPI ``style: form, explode: true``)."""
     if isinstance(value, list):
-        return [(name, text_of(each)) for each in value]
-    return [(name, text_of(value))]
+        return [(name, to_text(each)) for each in value]
+    return [(name, to_text(value))]

@@ -13,7 +13,7 @@ MAX_SINGLES = 64
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
-class Steps:
+class SteppedDecoder:
     """Reads one text as ``decoder`` would.
 
     What is small is given to the scanner whole. Of a large list or object it gets as many members at once as end

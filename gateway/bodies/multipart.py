@@ -9,7 +9,7 @@ from secrets import token_hex
 from urllib3.fields import RequestField
 from urllib3.filepost import encode_multipart_formdata
 
-from gateway.bodies.json import text_of
+from gateway.bodies.json import to_text
 from gateway.bodies.text import from_base64
 from gateway.errors import fields_error
 
@@ -18,7 +18,9 @@ OCTETS = "application/octet-stream"
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
-def multipart(binary: frozenset[str]) -> tuple[str, Callable[[Mapping[str, object]], bytes]]:
+def make_multipart_writer(
+    binary: frozenset[str],
+) -> tuple[str, Callable[[Mapping[str, object]], bytes]]:
     """Content type and writer.
 
     :param binary: parameters that are a file's base64 alone.
@@ -49,7 +51,7 @@ def multipart(binary: frozenset[str]) -> tuple[str, Callable[[Mapping[str, objec
 def _part(name: str, value: object) -> RequestField:
     if isinstance(value, Mapping) and "base64" in value:
         return _file(name, value)
-    part = RequestField(name, text_of(value))
+    part = RequestField(name, to_text(value))
     part.make_multipart(content_type="application/json" if isinstance(value, Mapping) else None)
     return part
 

@@ -10,20 +10,20 @@ from types import TracebackType
 from typing import Self
 
 from gateway.errors import Unavailable
-from gateway.streams import Upload
+from gateway.streams import RequestStream
 
 MAX_MEMORY_BYTES = 1024 * 1024  # of a body that is not written to disk
 CHUNK_BYTES = 65536
 
 
-class Spool(Upload):
+class Spool(RequestStream):
     """All of an upload; to be closed, which removes the file. The file has no name that others could open.
 
     :ivar sha256: of the body, in hex.
     :raises Unavailable: the disk does not take it.
     """
 
-    def __init__(self, upload: Upload) -> None:
+    def __init__(self, upload: RequestStream) -> None:
         digest, length = hashlib.sha256(), 0
         self._file = tempfile.SpooledTemporaryFile(MAX_MEMORY_BYTES)  # noqa: SIM115  # closed by ``close``
         try:

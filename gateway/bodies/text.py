@@ -53,7 +53,9 @@ _MARKS = (
 _IN_HEADER = re.compile(r';\s*charset\s*=\s*"?([^\s";,]+)', re.I)
 
 
-def text_in(body: bytes, content_type: str, charset: str | None, inside: str | None = None) -> str:
+def decode_text(
+    body: bytes, content_type: str, charset: str | None, inside: str | None = None
+) -> str:
     """The text, by its byte order mark, else by what the catalog says, its Content-Type, itself; else as UTF-8.
 
     :param charset: what the catalog says; before Content-Type, because servers add theirs without looking.
@@ -64,7 +66,7 @@ def text_in(body: bytes, content_type: str, charset: str | None, inside: str | N
     return _decoded(body[mark:], codec)
 
 
-def json_in_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
+def json_to_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
     """JSON as UTF-8, which it nearly always is already: then untouched.
 
     A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is a known one.

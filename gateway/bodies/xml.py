@@ -14,14 +14,14 @@ from xml.sax.saxutils import escape, quoteattr
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from gateway.bodies.json import DEEPEST, text_of
-from gateway.bodies.text import text_in
+from gateway.bodies.json import MAX_DEPTH, to_text
+from gateway.bodies.text import decode_text
 from gateway.errors import fields_error
 
 XML_NAME = r"[A-Za-z_\u4e00-\u9fff][\w.\u4e00-\u9fff-]*"
 XML_NAME = rf"(?a:{XML_NAME}(:{XML_NAME})?)"  # with a prefix, perhaps
 XML_MEMBER = f"@?{XML_NAME}"
-MOST_ELEMENTS = 500_000  # a second of a worker's time, in which it does nothing else
+MAX_ELEMENTS = 500_000  # a second of a worker's time, in which it does nothing else
 _DECLARED = re.compile(rb"""\s*<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
@@ -33,7 +33,7 @@ def read_xml(body: bytes, content_type: str, charset: str | None, lists: Collect
     :raises ValueError: with a short reason: not XML, has a DTD, nested too deeply, too many elements.
     """
     declared = _DECLARED.match(body)
-    text = text_in(body, content_type, charset, declared and declared[1].decode())
+    text = decode_text(body, content_type, charset, declared and declared[1].decode())
     parser = DefusedXMLParser(target=_Values(frozenset(lists)), forbid_dtd=True)
     try:
         parser.feed(text)
@@ -58,10 +58,10 @@ class _Values:
 
     def start(self, tag: str, attributes: Mapping[str, str]) -> None:
         self._seen += 1 + len(attributes)
-        if self._seen > MOST_ELEMENTS:
-            raise ValueError(f"more than {MOST_ELEMENTS} elements and attributes")
-        if len(self._open) == DEEPEST:
-            raise ValueError(f"nested deeper than {DEEPEST} levels")
+        if self._seen > MAX_ELEMENTS:
+            raise ValueError(f"more than {MAX_ELEMENTS} elements and attributes")
+        if len(self._open) == MAX_DEPTH:
+            raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
         self._open.append(({f"@{_local(name)}": value for name, value in attributes.items()}, []))
 
     def data(self, text: str) -> None:
@@ -135,7 +135,7 @@ def _escaped(value: object) -> str:
 
 
 def _sound(value: object) -> str:
-    text = text_of(value)
+    text = to_text(value)
     if _NO_XML.search(text):
         raise ValueError("Has characters that XML cannot hold.")
     return text

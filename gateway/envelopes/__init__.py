@@ -1,6 +1,6 @@
 """Reply formats: how a vendor wraps its answers.
 
-A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``WRITTEN``.
+A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``ENVELOPE_CLASSES``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.envelopes.alipay import Alipay
-from gateway.envelopes.described import Described, Plain
+from gateway.envelopes.alipay import AlipayEnvelope
+from gateway.envelopes.described import DescribedEnvelope, PlainEnvelope
 from gateway.envelopes.presets import PRESETS
 from gateway.messages import HttpResponse
 
@@ -18,14 +18,21 @@ from gateway.messages import HttpResponse
 Envelope = Callable[[HttpResponse, Reader], Any]
 
 #: Formats that a description cannot say.
-WRITTEN: Mapping[str, Callable[[], Envelope]] = {"plain": Plain, "alipay": Alipay}
+ENVELOPE_CLASSES: Mapping[str, Callable[[], Envelope]] = {
+    "plain": PlainEnvelope,
+    "alipay": AlipayEnvelope,
+}
 
 
 def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
     """The envelope a method declares: a named one, or a description, which may begin with a named one."""
     if isinstance(declared, str):
-        return WRITTEN[declared]() if declared in WRITTEN else Described(PRESETS[declared])
-    return Described(_described(declared))
+        return (
+            ENVELOPE_CLASSES[declared]()
+            if declared in ENVELOPE_CLASSES
+            else DescribedEnvelope(PRESETS[declared])
+        )
+    return DescribedEnvelope(_described(declared))
 
 
 def _described(declared: Mapping[str, Any]) -> Mapping[str, Any]:

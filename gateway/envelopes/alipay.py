@@ -26,10 +26,10 @@ ERRORS: Mapping[str, str] = {
     "isv.invalid-signature": "invalid_signature",
     "isv.missing-signature": "invalid_signature",
 }
-MOST_SAID = 2000  # characters of Alipay's message, which is for the log only
+MAX_MESSAGE_CHARACTERS = 2000  # characters of Alipay's message, which is for the log only
 
 
-class Alipay:
+class AlipayEnvelope:
     """Data is the answer without ``code`` and ``msg``; with ``code`` where that is 10003."""
 
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
@@ -42,7 +42,7 @@ class Alipay:
             dropped = ("msg",) if code == PAYING else ("msg", "code")
             return {key: value for key, value in answer.items() if key not in dropped}
         kind = ERRORS.get(str(sub_code)) or ERRORS.get(str(code))
-        said = str(answer.get("sub_msg") or answer.get("msg"))[:MOST_SAID]
+        said = str(answer.get("sub_msg") or answer.get("msg"))[:MAX_MESSAGE_CHARACTERS]
         known = str(sub_code or code)[:80]
         raise (VENDOR_ERRORS[kind] if kind else Rejected)(
             vendor_code=known, detail=f"vendor code {known}: {said}"

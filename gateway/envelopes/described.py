@@ -26,10 +26,10 @@ from gateway.messages import HttpResponse
 
 # plain: ``plain``: the HTTP status decides, the body is the data.
 
-LONGEST_WAIT = 86400.0  # seconds
+MAX_RETRY_AFTER_SECONDS = 86400.0  # seconds
 
 
-class Plain:
+class PlainEnvelope:
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
         if not 200 <= response.status < 300:
@@ -82,14 +82,14 @@ def retry_after(response: HttpResponse, header: str = "retry-after") -> float | 
     """
     value = response.headers.get(header, "").strip()
     if value.isdecimal() and len(value) < 10:
-        return min(float(value), LONGEST_WAIT)
+        return min(float(value), MAX_RETRY_AFTER_SECONDS)
     instant = float(value) if value.isdecimal() and len(value) == 10 else _unix_time(value)
     if instant is None:
         return None
     now = _unix_time(response.headers.get("date", ""))
     if now is None:
         now = datetime.now(UTC).timestamp()
-    return min(max(0.0, instant - now), LONGEST_WAIT)
+    return min(max(0.0, instant - now), MAX_RETRY_AFTER_SECONDS)
 
 
 def _unix_time(text: str) -> float | None:
@@ -104,8 +104,10 @@ def _unix_time(text: str) -> float | None:
 # described: An envelope described by data: where the code stands, which codes are good, what others mean, where the
 # data is.
 
-MOST_SAID = 2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
-MOST_CODE = 80  # characters of a vendor's code
+MAX_MESSAGE_CHARACTERS = (
+    2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
+)
+MAX_CODE_CHARACTERS = 80  # characters of a vendor's code
 _ABSENT = object()
 _HEADER = "header:"
 #: What a code inside a 5xx may mean beside that the service failed.
@@ -114,7 +116,7 @@ _FAILING = frozenset(
 )
 
 
-class Described:
+class DescribedEnvelope:
     """``{code, ok, message, data, errors, messages, retry_after}``, as docs/catalog.md explains them.
 
     ``code`` and ``message`` are one place or several, a place being a dotted path into the reply or
@@ -135,36 +137,38 @@ class Described:
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what the vendor's code or, where there is none, the HTTP status stands for."""
         if not 200 <= response.status < 300:
-            told = read.told(response.body, _content_type(response))
-            code = self._code(response, told)
-            raise self._failure(response, told, None if code in (self._ok or ()) else code)
+            reply = read.read_error(response.body, _content_type(response))
+            code = self._code(response, reply)
+            raise self._failure(response, reply, None if code in (self._ok or ()) else code)
         reply = read_body(response, read)
         if self._ok is None:
             return self._data_of(reply) if read.structured else reply
-        told = reply if read.structured else read.told(response.body, _content_type(response))
-        code = self._code(response, told)
+        fields = (
+            reply if read.structured else read.read_error(response.body, _content_type(response))
+        )
+        code = self._code(response, fields)
         if code in self._ok or (code is None and not read.structured):
             return self._data_of(reply) if read.structured else reply
         if code is None:
             raise BadResponse(detail=f"no {' or '.join(map('.'.join, self._codes))} in the reply")
-        raise self._failure(response, told, code)
+        raise self._failure(response, fields, code)
 
-    def _code(self, response: HttpResponse, told: Any) -> str | None:
+    def _code(self, response: HttpResponse, reply: Any) -> str | None:
         """The first that is not good, else one that is, else None."""
         found = None
         for place in self._codes:
-            code = _code_text(_at(response, told, place))
+            code = _code_text(_at(response, reply, place))
             if code is not None and code not in (self._ok or ()):
                 return code
             found = found or code
         return found
 
-    def _failure(self, response: HttpResponse, told: Any, code: str | None) -> GatewayError:
+    def _failure(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
         """What the code means, else the message, else the status."""
         status = response.status
-        texts = (_at(response, told, place) for place in self._said)
+        texts = (_at(response, reply, place) for place in self._said)
         said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[
-            :MOST_SAID
+            :MAX_MESSAGE_CHARACTERS
         ]
         kind = (
             self._errors.of(code or "")
@@ -235,10 +239,10 @@ def _places(declared: str | list[str]) -> tuple[list[str], ...]:
     )
 
 
-def _at(response: HttpResponse, told: Any, place: list[str]) -> Any:
+def _at(response: HttpResponse, reply: Any, place: list[str]) -> Any:
     if place[0].startswith(_HEADER):
         return response.headers.get(place[0].removeprefix(_HEADER))
-    return _follow(told, place)
+    return _follow(reply, place)
 
 
 def _follow(value: Any, path: list[str]) -> Any:
@@ -259,7 +263,7 @@ def _code_text(code: object) -> str | None:
         return None
     if isinstance(code, dict | list):
         return "object"  # something is there; what, might be the vendor's words
-    return str(code).lower() if isinstance(code, bool) else str(code)[:MOST_CODE]
+    return str(code).lower() if isinstance(code, bool) else str(code)[:MAX_CODE_CHARACTERS]
 
 
 def _content_type(response: HttpResponse) -> str:

@@ -13,7 +13,7 @@ from gateway.catalog.model import Tls
 from gateway.clock import Clock
 from gateway.system import is_exhaustion
 
-LOOK_SECONDS = 1.0  # between two looks at the files
+CHECK_SECONDS = 1.0  # between two looks at the files
 Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None where there is none
 
 
@@ -74,7 +74,7 @@ class LiveContext:
         now = self._clock.now()
         context = self._context
         if context is None or now >= self._look_at:
-            self._look_at = now + LOOK_SECONDS
+            self._look_at = now + CHECK_SECONDS
             context = self._look()
         return context
 

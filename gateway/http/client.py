@@ -23,20 +23,22 @@ from gateway.clock import Clock
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.http.certificates import Certificates, LiveContext, Trust
 from gateway.http.connection import Connection, Connector
-from gateway.http.incoming import Incoming, Pace
-from gateway.http.pool import PooledAdapter
+from gateway.http.pool import ConnectionPool
 from gateway.http.resolver import Resolver
 from gateway.http.response_parser import TimedResponse
+from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
 from gateway.messages import HttpRequest, HttpResponse
 
 NO_TLS = Tls()
-IDLE = 50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
+DEFAULT_POOL_SIZE = (
+    50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
+)
 
 
 class Channel:
     """A session of its own to one place, behind these adapters by origin."""
 
-    def __init__(self, adapters: Mapping[str, PooledAdapter], clock: Clock) -> None:
+    def __init__(self, adapters: Mapping[str, ConnectionPool], clock: Clock) -> None:
         self._session = Session()
         self._session.adapters.clear()
         self._clock = clock
@@ -64,10 +66,10 @@ class Channel:
             response.status_code, response.headers, response.content, response.first_byte
         )
 
-    def open(self, request: HttpRequest, pace: Pace) -> Incoming:
+    def open(self, request: HttpRequest, pace: StreamTimeouts) -> StreamingResponse:
         """One attempt whose answer is read as it comes.
 
-        :raises GatewayError: as ``send`` and ``PooledAdapter.open``.
+        :raises GatewayError: as ``send`` and ``ConnectionPool.open``.
         """
         if pace.deadline <= self._clock.now():
             raise DeadlineExceeded
@@ -83,8 +85,8 @@ class Channel:
     def close(self) -> None:
         self._session.close()
 
-    def _adapter(self, request: HttpRequest) -> PooledAdapter:
-        return cast(PooledAdapter, self._session.get_adapter(request.base_url + "/"))
+    def _adapter(self, request: HttpRequest) -> ConnectionPool:
+        return cast(ConnectionPool, self._session.get_adapter(request.base_url + "/"))
 
 
 def _prepared(request: HttpRequest) -> PreparedRequest:
@@ -94,7 +96,7 @@ def _prepared(request: HttpRequest) -> PreparedRequest:
     return prepared
 
 
-class _Interruptible(PooledAdapter):
+class _Interruptible(ConnectionPool):
     """Closing it also ends the exchanges that are under way, with a ``ConnectionLost``."""
 
     def __init__(self, *settings: Any) -> None:
@@ -161,11 +163,11 @@ class Client:
     def channel(self, service: Service) -> Channel:
         key = _key(service)
         if key not in self._channels:
-            size = service.concurrency or IDLE
+            size = service.concurrency or DEFAULT_POOL_SIZE
             adapters = {}
             for origin in {_origin(url) for url in service.urls}:
                 connector = self._connector(service, origin)
-                adapters[origin] = PooledAdapter(
+                adapters[origin] = ConnectionPool(
                     origin, connector, service.max_response, size, self._clock
                 )
             self._channels[key] = Channel(adapters, self._clock)

@@ -28,10 +28,10 @@ from gateway.errors import (
 from gateway.http.dialling import Dialler, left
 from gateway.http.resolver import Address, Resolver
 from gateway.http.tunnel import open_tunnel
-from gateway.streams import Watch
+from gateway.streams import CallerWatch
 from gateway.system import is_exhaustion
 
-CHUNK = 65536  # bytes a single recv may bring
+CHUNK_BYTES = 65536  # bytes a single recv may bring
 
 
 class Connection:
@@ -52,7 +52,7 @@ class Connection:
     def send(self, data: bytes | memoryview, until: float) -> int:
         """How many bytes were taken."""
         if self._tls:
-            while not (sent := self.patiently(until, self.sock.send, data)):
+            while not (sent := self.with_deadline(until, self.sock.send, data)):
                 self._await(
                     select.POLLOUT, until, None
                 )  # gevent answers 0 where ssl raises SSLWantWriteError
@@ -60,15 +60,19 @@ class Connection:
         self.sock.settimeout(left(self._clock, until))
         return self.sock.send(data)
 
-    def receive(self, until: float, watch: Watch | None = None) -> bytes:
+    def receive(self, until: float, watch: CallerWatch | None = None) -> bytes:
         """:raises CallerGone: ``watch`` says so."""
         if self._tls or watch:
-            return cast(bytes, self.patiently(until, self.sock.recv, CHUNK, watch=watch))
+            return cast(bytes, self.with_deadline(until, self.sock.recv, CHUNK_BYTES, watch=watch))
         self.sock.settimeout(left(self._clock, until))
-        return self.sock.recv(CHUNK)
+        return self.sock.recv(CHUNK_BYTES)
 
-    def patiently(
-        self, until: float, work: Callable[..., Any], *args: object, watch: Watch | None = None
+    def with_deadline(
+        self,
+        until: float,
+        work: Callable[..., Any],
+        *args: object,
+        watch: CallerWatch | None = None,
     ) -> Any:
         """One step, which under TLS may take several reads and writes; a socket's own timeout begins anew with each."""
         self.sock.settimeout(0)
@@ -80,7 +84,7 @@ class Connection:
             except ssl.SSLWantWriteError:
                 watch = self._await(select.POLLOUT, until, watch)
 
-    def _await(self, event: int, until: float, watch: Watch | None) -> Watch | None:
+    def _await(self, event: int, until: float, watch: CallerWatch | None) -> CallerWatch | None:
         """Wait for the socket; who is to be watched from then on."""
         poll = select.poll()
         poll.register(self.sock, event)
@@ -95,18 +99,18 @@ class Connection:
             raise CallerGone
         return None  # it has sent its next request already: that it ends can no longer be seen
 
-    def at_hand(self) -> bytes | None:
+    def read_available(self) -> bytes | None:
         """What has come and was not read yet, nothing if the other side has hung up; None if nothing has."""
         self.sock.settimeout(0)
         try:
-            return self.sock.recv(CHUNK)
+            return self.sock.recv(CHUNK_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
 
-    def quiet(self) -> bool:
+    def is_reusable(self) -> bool:
         """Whether it is still open and silent while nobody uses it; a hang-up or a late byte makes it useless."""
         try:
-            return self.at_hand() is None
+            return self.read_available() is None
         except OSError:
             return False
 
@@ -154,7 +158,7 @@ class Connector:
         until = self._clock.now() + timeout
         addresses = self._addresses(timeout)
         try:
-            return self._connected(self._dialler.in_order(addresses), until)
+            return self._connected(self._dialler.sort(addresses), until)
         except TimeoutError as error:
             raise ConnectTimeout(detail=str(error)) from error
         except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
@@ -188,7 +192,7 @@ class Connector:
                 return self._ready(sock, until)
             except OSError:
                 sock.close()
-                self._dialler.put_behind(address)
+                self._dialler.demote(address)
                 addresses.remove(address)
                 if not addresses or self._clock.now() >= until:
                     raise
@@ -222,7 +226,7 @@ class Connector:
         wrapped = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         connection = Connection(wrapped, self._clock)
         try:
-            connection.patiently(until, wrapped.do_handshake)
+            connection.with_deadline(until, wrapped.do_handshake)
         except BaseException:
             wrapped.close()
             raise

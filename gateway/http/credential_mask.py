@@ -38,7 +38,7 @@ Pairs = tuple[tuple[str, str], ...]  # header lines
 _LEFT_BY_URL_WRITERS = ("", "/", "+", "=", "/+", "/=", "+=", "/+=", "!*'()", "!*'()/+=:@$,;&?#")
 
 
-class Credentials:
+class CredentialMask:
     """Those that a method's calls are sent with.
 
     Safe under threads: what a look needs is made at the first one, and once more for every fetched token.

@@ -18,7 +18,7 @@ from gateway.http.resolver import Address
 from gateway.system import EXHAUSTION
 
 STAGGER_SECONDS = 0.25  # RFC 8305, 5: the recommended Connection Attempt Delay
-BEHIND_SECONDS = 300.0  # for which an address that did not serve is tried last
+DEMOTION_SECONDS = 300.0  # for which an address that did not serve is tried last
 KEEPALIVE_IDLE_SECONDS = 60  # NATs and firewalls forget a silent connection after 120 to 350 s
 KEEPALIVE_INTERVAL_SECONDS = 15
 KEEPALIVE_PROBES = 4
@@ -35,15 +35,15 @@ class Dialler:
         self._clock = clock
         self._behind: dict[Address, float] = {}  # with the instant up to which it is tried last
 
-    def in_order(self, addresses: Iterable[Address]) -> list[Address]:
+    def sort(self, addresses: Iterable[Address]) -> list[Address]:
         """Families in turn, the resolver's first choice first (RFC 8305, 4); at the end what did not serve lately."""
         now = self._clock.now()
         self._behind = {address: until for address, until in self._behind.items() if now < until}
         return sorted(_in_turn(addresses), key=lambda address: self._behind.get(address, 0.0))
 
-    def put_behind(self, address: Address) -> None:
+    def demote(self, address: Address) -> None:
         """Try this address last for a while."""
-        self._behind[address] = self._clock.now() + BEHIND_SECONDS
+        self._behind[address] = self._clock.now() + DEMOTION_SECONDS
 
     def dial(self, addresses: Sequence[Address], until: float) -> tuple[socket.socket, Address]:
         """A connected socket that does not block, and what it is connected to.
@@ -70,7 +70,7 @@ class Dialler:
                 raise OSError(race.failure, os.strerror(race.failure))
             sock, address = race.winner
             for earlier in addresses[: addresses.index(address)]:
-                self.put_behind(earlier)
+                self.demote(earlier)
             return sock, address
         finally:
             race.close()

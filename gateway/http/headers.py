@@ -19,15 +19,15 @@ HOP_BY_HOP = frozenset({
 })  # fmt: skip
 
 
-def end_to_end(pairs: Iterable[tuple[str, str]]) -> Pairs:
+def strip_hop_by_hop(pairs: Iterable[tuple[str, str]]) -> Pairs:
     """Headers less the hop-by-hop ones and those that ``Connection`` names; order and duplicates kept."""
     kept = tuple(pairs)
     named = ",".join(value for name, value in kept if name.lower() == "connection").lower()
     dropped = HOP_BY_HOP | {name.strip() for name in named.split(",")}
-    return without(kept, dropped)
+    return drop_headers(kept, dropped)
 
 
-def without(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
+def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
     """Headers less those of these names, written with ``_`` for ``-`` too: some servers take the one for the other.
 
     :param names: in lower case.
@@ -37,7 +37,7 @@ def without(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
     )
 
 
-def grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """By name in lower case: the name as it was written first, and the values of its lines."""
     groups: dict[str, list[str]] = {}
     for name, value in pairs:
@@ -50,14 +50,14 @@ def joined(name: str, values: Iterable[str]) -> str:
     return ("; " if name.lower() == "cookie" else ", ").join(values)
 
 
-def climbs(path: str) -> bool:
+def has_dot_segments(path: str) -> bool:
     """Whether a quoted path has a ``.`` or ``..`` in it, however often it is quoted and whatever counts as a slash."""
     while (plain := unquote(path)) != path:
         path = plain
     return any(part.partition(";")[0] in (".", "..") for part in re.split(r"[/\\]", path))
 
 
-def open_to(path: str, patterns: Iterable[str]) -> bool:
+def path_allowed(path: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns, such as ``/v3/*``, covers the path, quoted as it came."""
     return any(fnmatchcase(path or "/", pattern) for pattern in patterns)
 
@@ -74,7 +74,7 @@ _LINK = re.compile(r'"(?:[^"\\]|\\.)*"|<([^>]*)>')  # RFC 8288: a quoted paramet
 Origin = tuple[str, str, int | None]
 
 
-class Rebase:
+class Rebaser:
     """One service's addresses, and what they are at the gate.
 
     :param urls: its base URLs.
@@ -120,7 +120,7 @@ class Rebase:
         scheme, authority, path, rest = _parts(text)
         path_only = scheme is None and authority is None
         absolute = path.startswith("/") or not path_only
-        if not absolute and not climbs(path):
+        if not absolute and not has_dot_segments(path):
             return text
         asked = urlsplit(url)
         try:
@@ -135,7 +135,7 @@ class Rebase:
             return text
         if inside is None:
             inside = path  # or it would be an address of the gate's own
-        if climbs(inside):
+        if has_dot_segments(inside):
             inside = inside.replace(
                 "%", "%25"
             )  # quoted dots, which a client would follow and the gate refuses

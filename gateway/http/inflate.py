@@ -18,7 +18,7 @@ CODINGS = frozenset({
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 
 
-def inflated(
+def inflate(
     body: bytes, headers: Mapping[str, str], limit: int, pause: Callable[[], None]
 ) -> bytes:
     """A body without its ``Content-Encoding``.

@@ -19,19 +19,20 @@ from requests.adapters import BaseAdapter
 
 from gateway.clock import Clock, Pause
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources, ReadTimeout
-from gateway.http.connection import CHUNK, Connection, Connector
-from gateway.http.incoming import Incoming, Pace
-from gateway.http.response_parser import Answer, StreamedAnswer, TimedResponse
-from gateway.http.tunnel import proxy_answered
+from gateway.http.connection import CHUNK_BYTES, Connection, Connector
+from gateway.http.response_parser import ResponseParser, StreamingResponseParser, TimedResponse
+from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
+from gateway.http.tunnel import proxy_error
 from gateway.messages import Lines
-from gateway.streams import Upload
+from gateway.streams import RequestStream
 from gateway.system import is_exhaustion
 
 # pool: Idle connections to one origin: which of them may be used again, for how long and how often.
 
 IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
 MAX_AGE_SECONDS = 120.0  # under steady traffic, too, a change of DNS (failover, blue/green) is followed in two minutes
-MARGIN_SECONDS = 1.5  # before a server hangs up as it has announced: a request that is on its way then may be lost
+# A request that is on its way when a server hangs up, as it has announced, may be lost.
+HANG_UP_MARGIN_SECONDS = 1.5
 _HINT = re.compile(r"\b(timeout|max)[ \t]*=[ \t]*\"?([0-9]{1,9})", re.IGNORECASE)
 
 
@@ -55,7 +56,7 @@ class Pool:
                 connection, good_until = self._idle.pop()
             except IndexError:  # another call took the last one
                 return None
-            if self._clock.now() < good_until and connection.quiet():
+            if self._clock.now() < good_until and connection.is_reusable():
                 return connection
             connection.close()
         return None
@@ -103,17 +104,17 @@ def _idle_seconds(connection: Connection, hint: str | None) -> float:
     timeout = hints.get("timeout")
     if timeout is None:
         return IDLE_SECONDS
-    return min(IDLE_SECONDS, max(timeout - MARGIN_SECONDS, timeout / 2))
+    return min(IDLE_SECONDS, max(timeout - HANG_UP_MARGIN_SECONDS, timeout / 2))
 
 
 # transport: A transport adapter for ``requests`` over pooled sockets, with a deadline that holds to the last byte.
 
 T = TypeVar("T")
 PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
-RECORD = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
+RECORD_BYTES = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
 
 
-class PooledAdapter(BaseAdapter):
+class ConnectionPool(BaseAdapter):
     """Sends to one origin (scheme, host, port) by way of its ``connector``, and keeps idle connections.
 
     :param max_response: bytes of one answer's body, after decompression; more is a ``BadResponse``.
@@ -158,14 +159,18 @@ class PooledAdapter(BaseAdapter):
             response, first = self._exchange(line, request, wire, min(until, now() + read))
             response.first_byte = first - began
             if self._proxy and response.status_code == PROXY_AUTHENTICATION_REQUIRED:
-                raise proxy_answered(response.status_code, self._proxy)
+                raise proxy_error(response.status_code, self._proxy)
             return response
 
         return self._connected(min(connect, total), exchange)
 
     def open(
-        self, request: PreparedRequest, upload: Upload | None, pace: Pace, repeated: Lines
-    ) -> Incoming:
+        self,
+        request: PreparedRequest,
+        upload: RequestStream | None,
+        pace: StreamTimeouts,
+        repeated: Lines,
+    ) -> StreamingResponse:
         """One exchange up to the first byte of the answer's body; the rest comes as it is read.
 
         :param upload: the body, in place of the request's own.
@@ -180,14 +185,19 @@ class PooledAdapter(BaseAdapter):
         )
 
     def _begin(
-        self, line: Connection, wire: bytes, no_body: bool, upload: Upload | None, pace: Pace
-    ) -> Incoming:
-        answer = StreamedAnswer(no_body)
+        self,
+        line: Connection,
+        wire: bytes,
+        no_body: bool,
+        upload: RequestStream | None,
+        pace: StreamTimeouts,
+    ) -> StreamingResponse:
+        answer = StreamingResponseParser(no_body)
 
         def give_back(connection: Connection) -> None:
             self._pool.give_back(connection, answer.headers)
 
-        incoming = Incoming(line, answer, pace, self._clock, give_back)
+        incoming = StreamingResponse(line, answer, pace, self._clock, give_back)
         with incoming.translated():
             self._write(line, wire, incoming.until())
         if upload:
@@ -195,7 +205,7 @@ class PooledAdapter(BaseAdapter):
         incoming.begin()
         if self._proxy and incoming.status == PROXY_AUTHENTICATION_REQUIRED:
             incoming.close()
-            raise proxy_answered(incoming.status, self._proxy)
+            raise proxy_error(incoming.status, self._proxy)
         return incoming
 
     def _connected(self, wait: float, exchange: Callable[[Connection], T]) -> T:
@@ -220,7 +230,10 @@ class PooledAdapter(BaseAdapter):
         self._pool.close()
 
     def _wire(
-        self, request: PreparedRequest, upload: Upload | None = None, repeated: Lines | None = None
+        self,
+        request: PreparedRequest,
+        upload: RequestStream | None = None,
+        repeated: Lines | None = None,
     ) -> bytes:
         target = (request.url or "")[self._origin_length :] or "/"
         lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
@@ -248,7 +261,7 @@ class PooledAdapter(BaseAdapter):
 
         :returns: with the instant of the answer's first byte.
         """
-        answer = Answer(request.method == "HEAD", self._max_response)
+        answer = ResponseParser(request.method == "HEAD", self._max_response)
         try:
             self._write(connection, wire, until)
             first = self._read(connection, answer, until)
@@ -270,7 +283,7 @@ class PooledAdapter(BaseAdapter):
 
     def _write(self, connection: Connection, wire: bytes, until: float) -> None:
         try:
-            sent = connection.send(wire[:RECORD], until)
+            sent = connection.send(wire[:RECORD_BYTES], until)
         except TimeoutError as error:
             raise ConnectTimeout(
                 detail=str(error)
@@ -278,9 +291,9 @@ class PooledAdapter(BaseAdapter):
         except OSError as error:
             raise _NothingSent(error) from error
         while sent < len(wire):
-            sent += connection.send(wire[sent : sent + CHUNK], until)
+            sent += connection.send(wire[sent : sent + CHUNK_BYTES], until)
 
-    def _read(self, connection: Connection, answer: Answer, until: float) -> float:
+    def _read(self, connection: Connection, answer: ResponseParser, until: float) -> float:
         """The instant of its first byte."""
         data = connection.receive(until)
         first = self._clock.now()

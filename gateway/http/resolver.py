@@ -20,7 +20,7 @@ from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, OutOfRes
 from gateway.system import is_exhaustion, out_of_descriptors
 
 MAX_LOOK_UPS = 64  # names looked up at once in one process: threads, of which most do not run
-GOOD_SECONDS = (
+CACHE_SECONDS = (
     2.0  # a burst of connections asks once; shorter than any TTL that a failover counts on
 )
 
@@ -131,7 +131,7 @@ class Resolver:
             del self._under_way[host]
             if answer.addresses:
                 self._known = {name: entry for name, entry in self._known.items() if now < entry[1]}
-                self._known[host] = answer.addresses, now + GOOD_SECONDS
+                self._known[host] = answer.addresses, now + CACHE_SECONDS
         mine.set_result(answer)
 
 

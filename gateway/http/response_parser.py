@@ -14,7 +14,7 @@ from requests import PreparedRequest, Response
 from requests.structures import CaseInsensitiveDict
 
 from gateway.errors import BadResponse, ConnectionLost
-from gateway.http.inflate import inflated
+from gateway.http.inflate import inflate
 from gateway.http.response_head import MAX_HEAD_BYTES, Head, end_of_head, read_head
 
 _LENGTHS = re.compile(r"[0-9]{1,18}(?:[ \t]*,[ \t]*[0-9]{1,18})*")
@@ -90,7 +90,7 @@ class _Chunks:
         return body, excess or events.messages > 1
 
 
-class Answer:
+class ResponseParser:
     """One answer, whose body is held until it has come whole.
 
     :param no_body: it has none, whatever its head says, as it answers a HEAD.
@@ -236,11 +236,11 @@ class Answer:
         :raises BadResponse: its ``Content-Encoding`` cannot be undone.
         """
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        plain = inflated(body, self.headers, self._limit, pause)
+        plain = inflate(body, self.headers, self._limit, pause)
         return TimedResponse(request, self.status, CaseInsensitiveDict(self.headers), plain)
 
 
-class StreamedAnswer(Answer):
+class StreamingResponseParser(ResponseParser):
     """One whose body is taken while it comes, however long it is, and whose headers stay as they came."""
 
     def __init__(self, no_body: bool) -> None:

@@ -47,10 +47,10 @@ def open_tunnel(line: Line, proxy: Proxy, host: str, port: int, until: float) ->
     if not status:
         raise ProxyFailed(detail=f"{proxy.name}: its answer to CONNECT is not HTTP")
     if not status[1].startswith(b"2"):
-        raise proxy_answered(int(status[1]), proxy)
+        raise proxy_error(int(status[1]), proxy)
 
 
-def proxy_answered(status: int, proxy: Proxy) -> ProxyFailed:
+def proxy_error(status: int, proxy: Proxy) -> ProxyFailed:
     """What a refusing status of the proxy's own means."""
     why = _REASONS.get(status)
     kind = ProxyRefused if 400 <= status < 500 else ProxyFailed

@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Parts
-from gateway.streams import Stream
+from gateway.streams import ResponseStream
 
 # breaker: A circuit breaker: closed, open, half-open; told how calls ended, it says whether the next one may go.
 
@@ -345,9 +345,9 @@ def _guarded(
             settle(error)
             raise
         if (
-            isinstance(result.data, Stream) and not turn.probe
+            isinstance(result.data, ResponseStream) and not turn.probe
         ):  # others wait for what the probe says
-            result.data.at_end(settle)
+            result.data.on_end(settle)
         else:
             settle(None)
         return result

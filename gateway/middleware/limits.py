@@ -12,7 +12,7 @@ from gateway.messages import Call, Result
 from gateway.rates import Bucket, Turn, rate_of
 from gateway.runtime import Handler, Parts
 from gateway.stores import MemoryStore, Store
-from gateway.streams import LONGEST, Stream
+from gateway.streams import MAX_STREAM_SECONDS, ResponseStream
 
 # counts: Counting that all workers share, and that each goes on with by itself while the store is away.
 
@@ -127,7 +127,7 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
 
     def handle(call: Call) -> Result:
         uploads = call.inbound is not None and call.inbound.body is not None
-        longest = LONGEST if uploads and method.stream else call.deadline - now()
+        longest = MAX_STREAM_SECONDS if uploads and method.stream else call.deadline - now()
         held = counts.enter(key, most, longest + GRACE)
         if held is None:
             hits.labels(service, "concurrency").inc()
@@ -145,9 +145,9 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
         except BaseException:
             leave()
             raise
-        if isinstance(result.data, Stream):
-            result.data.at_each(_holding(counts, key, held, 2 * method.timeout.read + GRACE, now))
-            result.data.at_end(leave)
+        if isinstance(result.data, ResponseStream):
+            result.data.on_piece(_holding(counts, key, held, 2 * method.timeout.read + GRACE, now))
+            result.data.on_end(leave)
         else:
             leave()
         return result

@@ -8,7 +8,7 @@ from gateway.catalog.model import Method
 from gateway.errors import GatewayError
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Parts
-from gateway.streams import Stream
+from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import records_of
 from gateway.telemetry.service_stats import tally_of
 
@@ -26,8 +26,8 @@ def record(method: Method, parts: Parts, following: Handler) -> Handler:
         except BaseException as error:
             add(method, call, began, error)
             raise
-        if isinstance(result.data, Stream):
-            result.data.at_end(lambda error: add(method, call, began, error))
+        if isinstance(result.data, ResponseStream):
+            result.data.on_end(lambda error: add(method, call, began, error))
         else:
             add(method, call, began, None)
         return result
@@ -94,9 +94,9 @@ class _Log:
         except BaseException as error:
             self._ended(call, attempt, error)
             raise
-        if isinstance(result.data, Stream):
+        if isinstance(result.data, ResponseStream):
             attempt.first_byte = attempt.elapsed = self._now() - began
-            result.data.at_end(lambda error: self._ended(call, attempt, error))
+            result.data.on_end(lambda error: self._ended(call, attempt, error))
         else:
             self._ended(call, attempt, None)
         return result

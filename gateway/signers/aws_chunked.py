@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from gateway.errors import InvalidParams, fields_error
-from gateway.streams import Upload
+from gateway.streams import RequestStream
 
 DECLARED = "X-Amz-Content-SHA256"
 DECODED_LENGTH = "X-Amz-Decoded-Content-Length"
@@ -31,7 +31,7 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:;[!-~]*)?")
 _CHECKSUM = re.compile(r"(x-amz-checksum-[a-z0-9]+):([!-~]+)")
 
 
-class AwsChunked(Upload):
+class AwsChunked(RequestStream):
     """What is inside the chunks; their signatures, which are by another's credential, are left out.
 
     :param framed: the body as it comes.

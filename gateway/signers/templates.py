@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 from urllib.parse import quote
 
-from gateway.bodies import pairs_of, text_of
+from gateway.bodies import to_pairs, to_text
 from gateway.messages import HttpRequest
 
 # templates: The small language in which a signature is described: text with ``{name}`` and ``{name|filter|filter}``
@@ -152,5 +152,5 @@ def values_of(request: HttpRequest) -> list[tuple[str, str]]:
     as_json = request.writer is not None and request.writer[0].startswith("application/json")
     pairs = list(request.query)
     for name, value in request.fields.items():
-        pairs += [(name, text_of(value))] if as_json else pairs_of(name, value)
+        pairs += [(name, to_text(value))] if as_json else to_pairs(name, value)
     return pairs

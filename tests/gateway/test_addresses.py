@@ -127,7 +127,7 @@ def test_where_all_addresses_refuse_the_failure_says_so(
 
 def test_families_take_turns_and_the_resolvers_order_stays_otherwise() -> None:
     found = addresses("::1", "::2", "::3", "127.0.0.1", "127.0.0.2")
-    ordered = Dialler(FakeClock()).in_order(found)
+    ordered = Dialler(FakeClock()).sort(found)
     assert [address.host for address in ordered] == ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"]
 
 
@@ -135,11 +135,11 @@ def test_an_address_that_did_not_serve_is_tried_last_for_five_minutes_only() -> 
     clock = FakeClock()
     dialler = Dialler(clock)
     first, second = addresses("127.0.0.1", "127.0.0.2")
-    dialler.put_behind(first)
+    dialler.demote(first)
     clock.advance(299)
-    assert dialler.in_order([first, second]) == [second, first]
+    assert dialler.sort([first, second]) == [second, first]
     clock.advance(2)
-    assert dialler.in_order([first, second]) == [first, second]
+    assert dialler.sort([first, second]) == [first, second]
 
 
 def test_no_descriptor_of_a_beaten_address_stays_open(

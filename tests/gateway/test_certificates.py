@@ -16,7 +16,7 @@ from gateway import Gateway
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed
-from gateway.http.certificates import LOOK_SECONDS, Trust
+from gateway.http.certificates import CHECK_SECONDS, Trust
 from gateway.http.client import Outbound
 from gateway.http.pool import MAX_AGE_SECONDS
 from tests.gateway.fakes import Gate, Lines, gateway_parts, service
@@ -68,7 +68,7 @@ def test_a_renewed_client_certificate_is_shown_without_a_restart(
         at.ask()
         shutil.copy(new, tmp_path / "draft.pem")
         (tmp_path / "draft.pem").rename(mine)
-        clock.ahead += LOOK_SECONDS
+        clock.ahead += CHECK_SECONDS
         at.ask()
         assert common_names(server) == ["old"], "a connection that is open is used on"
         clock.ahead += MAX_AGE_SECONDS
@@ -122,7 +122,7 @@ def test_a_renewed_authority_is_trusted_without_a_restart(
         at = open_gate(secure(local(server), ca), clock=clock)
         assert type(refused(at)) is ConnectFailed
         shutil.copy(pem, ca)
-        clock.ahead += LOOK_SECONDS
+        clock.ahead += CHECK_SECONDS
         assert at.ask() == {"tls": True}
 
 

@@ -15,8 +15,8 @@ from urllib.parse import quote
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.http.credential_mask import Credentials
-from gateway.streams import Inbound, Stream
+from gateway.http.credential_mask import CredentialMask
+from gateway.streams import PassthroughRequest, ResponseStream
 from tests.gateway.fakes import Gate, Wire, a_call, answer, make_catalog, service
 
 Open = Callable[..., Gate]
@@ -169,7 +169,9 @@ def masked_stream(pieces: list[bytes], key: str = KEY) -> list[bytes]:
         {"s": service("http://a.example", auth=auth, methods={"m": {"http": "GET /"}})}
     )
     left = iter(pieces)
-    read = Credentials(catalog.services["s"].methods["m"], ()).mask_stream(lambda: next(left, b""))
+    read = CredentialMask(catalog.services["s"].methods["m"], ()).mask_stream(
+        lambda: next(left, b"")
+    )
     return list(iter(read, b""))
 
 
@@ -206,7 +208,7 @@ def test_a_streamed_answer_and_its_headers_have_it_masked_and_keep_their_length(
         auth = {"type": "bearer", "token": f"{TOKEN}-key"}
         methods = {"m": {"http": "GET /", "stream": True, "query": {"key": KEY}}}
         at = open_gate({"s": service(server.url, auth=auth, methods=methods)})
-        stream: Stream = at.gateway.call(a_call(inbound=Inbound())).data
+        stream: ResponseStream = at.gateway.call(a_call(inbound=PassthroughRequest())).data
         assert b"".join(stream) == b"data: " + b"*" * len(KEY.encode()) + b"\n\n"
         assert dict(stream.headers)["ETag"] == '"****"'
 
@@ -218,7 +220,9 @@ def test_a_proxied_answers_head_has_it_masked_and_its_body_is_as_it_came(open_ga
     with Wire([answer(reply, f"404 no {key}", *lines)]) as server:
         auth = {"type": "api_key", "in": "query", "name": "key", "value": key}
         at = open_gate({"s": service(server.url, auth=auth, proxy=True)})
-        stream: Stream = at.gateway.proxy(a_call("proxy", inbound=Inbound(verb="GET", path="/x")))
+        stream: ResponseStream = at.gateway.proxy(
+            a_call("proxy", inbound=PassthroughRequest(verb="GET", path="/x"))
+        )
         headers = dict(stream.headers)
 
         assert (headers["X-Echo"], headers["Set-Cookie"].split(";")[0]) == ("****", "k=****")

@@ -11,7 +11,7 @@ import pytest
 from gateway import Gateway, GatewayError
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.streams import Inbound
+from gateway.streams import PassthroughRequest
 from gateway.telemetry.wire_log import LONGEST
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
@@ -167,7 +167,7 @@ def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
 
 def test_of_a_stream_the_head_is_shown(dumping: Dumping, box: Sandbox) -> None:
     at = dumping(box.url, "GET /anything", stream=True)
-    b"".join(at.ask(inbound=Inbound()))
+    b"".join(at.ask(inbound=PassthroughRequest()))
     [line] = shown(at)
     assert (line["status"], "answer_body" in line) == (200, False)
 

@@ -16,7 +16,7 @@ from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, GatewayError, ProxyFailed, ProxyRefused
 from gateway.http.client import Outbound
 from gateway.http.resolver import Address, Resolver
-from gateway.streams import Inbound
+from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.e2e.live import free_port
 from tests.gateway.fakes import Gate, Wire, a_call, comes_true, make_catalog, service
@@ -123,8 +123,10 @@ def test_tokens_probes_streams_and_proxied_requests_go_the_same_way(
     at.gateway.start()
     at.ask()
     for stream in (
-        at.gateway.call(a_call("s", inbound=Inbound())).data,
-        at.gateway.proxy(a_call("proxy", inbound=Inbound(verb="GET", path="/anything/proxied"))),
+        at.gateway.call(a_call("s", inbound=PassthroughRequest())).data,
+        at.gateway.proxy(
+            a_call("proxy", inbound=PassthroughRequest(verb="GET", path="/anything/proxied"))
+        ),
     ):
         assert b"".join(stream)
         stream.close()

@@ -15,8 +15,8 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.http.response_head import MAX_HEAD_BYTES
-from gateway.http.response_parser import Answer
-from gateway.streams import Inbound, Upload
+from gateway.http.response_parser import ResponseParser
+from gateway.streams import PassthroughRequest, RequestStream
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 pytestmark = pytest.mark.slow
@@ -59,21 +59,27 @@ def plain(at: Gate) -> Any:
 
 
 def streamed(at: Gate) -> Any:
-    return b"".join(at.ask(inbound=Inbound()))
+    return b"".join(at.ask(inbound=PassthroughRequest()))
 
 
 def left(at: Gate) -> None:
-    stream = at.ask(inbound=Inbound())
+    stream = at.ask(inbound=PassthroughRequest())
     next(stream)
     stream.close()
 
 
 def uploaded(at: Gate) -> Any:
-    return at.ask(inbound=Inbound(body=Upload(iter([b"x" * 70_000, b"y"]), lambda: b"", 70_001)))
+    return at.ask(
+        inbound=PassthroughRequest(
+            body=RequestStream(iter([b"x" * 70_000, b"y"]), lambda: b"", 70_001)
+        )
+    )
 
 
 def proxied(at: Gate) -> Any:
-    return b"".join(at.gateway.proxy(replace(a_call(), inbound=Inbound(verb="GET", path="/x"))))
+    return b"".join(
+        at.gateway.proxy(replace(a_call(), inbound=PassthroughRequest(verb="GET", path="/x")))
+    )
 
 
 def batched(at: Gate) -> Any:
@@ -161,7 +167,7 @@ def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(
     "rest", [b"{}", b"", b"x" * MAX_HEAD_BYTES], ids=["whole", "cut", "too large"]
 )
 def test_an_answer_is_gone_with_its_last_reference(rest: bytes) -> None:
-    reading = Answer(False, 1000)
+    reading = ResponseParser(False, 1000)
     gone = weakref.ref(reading)
     gc.disable()
     try:

@@ -15,7 +15,7 @@ import pytest
 from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
 from gateway.http.client import IDLE
 from gateway.http.resolver import Resolver, system_addresses
-from gateway.streams import Inbound
+from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, service
 
@@ -190,9 +190,9 @@ def test_a_streamed_answers_keep_alive_is_obeyed_too(open_gate: Open) -> None:
             {"s": service(server.url, methods={"m": {"http": "GET /", "stream": True}})},
             clock=clock,
         )
-        assert b"".join(at.ask(inbound=Inbound())) == b"1"
+        assert b"".join(at.ask(inbound=PassthroughRequest())) == b"1"
         clock.advance(4.8)
-        assert b"".join(at.ask(inbound=Inbound())) == b"2"
+        assert b"".join(at.ask(inbound=PassthroughRequest())) == b"2"
         assert server.connections == 2
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.bodies import json_steps, load_json
 from gateway.bodies.json import LARGE_CHARACTERS
-from gateway.bodies.json_steps import STEP_CHARACTERS, Steps
+from gateway.bodies.json_steps import STEP_CHARACTERS, SteppedDecoder
 
 DECODER = json.JSONDecoder()
 WORDS = (1, -2.5, "a,b", "]},{[", "", None, True, 'q"\\', 12345678901234567890, "é\u2028", "x" * 40)
@@ -53,7 +53,7 @@ def test_in_steps_the_same_is_read_and_the_same_refused(monkeypatch: pytest.Monk
             place = randomly.randrange(len(text) + 1)
             text = text[:place] + randomly.choice(FAULTS) + text[place + randomly.randint(0, 1) :]
         in_steps = outcome(
-            lambda each: Steps(each, DECODER, lambda: None, unique=False).decode(), text
+            lambda each: SteppedDecoder(each, DECODER, lambda: None, unique=False).decode(), text
         )
         assert in_steps == outcome(DECODER.decode, text), text
 
@@ -61,7 +61,7 @@ def test_in_steps_the_same_is_read_and_the_same_refused(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("shape", LARGE)
 def test_a_large_text_is_read_with_a_pause_for_each_step(shape: str) -> None:
     text, pauses = LARGE[shape], []
-    value = Steps(text, DECODER, lambda: pauses.append(1), unique=True).decode()
+    value = SteppedDecoder(text, DECODER, lambda: pauses.append(1), unique=True).decode()
     assert value == json.loads(text)
     assert len(pauses) >= len(text) / (STEP_CHARACTERS + 1)
 

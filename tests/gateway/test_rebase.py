@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.headers import Rebase
+from gateway.http.headers import Rebaser
 
 GATE = "https://gate.example/p/api/v1/proxy/s"
 HOME = "/p/api/v1/proxy/s"
 BASE, PATH = "https://api.example.com/v1", "/a/b"
-OURS = Rebase([BASE, "http://backup.example"])
+OURS = Rebaser([BASE, "http://backup.example"])
 
 REFERENCES = [
     ("https://API.example.com:443/v1/x?y=/&z#f", f"{GATE}/x?y=/&z#f"),

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources
-from gateway.http.resolver import GOOD_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
+from gateway.http.resolver import CACHE_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
 from tests.gateway.fakes import SECONDS, FakeClock, comes_true
 
 
@@ -86,7 +86,7 @@ def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_ane
     clock = FakeClock()
     resolver = Resolver(clock, names)
     resolver.addresses("fast.example", 80, SECONDS)
-    clock.advance(GOOD_SECONDS - 0.1)
+    clock.advance(CACHE_SECONDS - 0.1)
     resolver.addresses("fast.example", 443, SECONDS)
     assert len(names.asked) == 1
     clock.advance(0.2)

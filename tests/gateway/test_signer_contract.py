@@ -29,7 +29,7 @@ from gateway.catalog.checks import BY_PARAMS, VERIFIED
 from gateway.errors import BadResponse, GatewayError, SignatureRejected
 from gateway.masking import STARS
 from gateway.signers import SIGNERS
-from gateway.streams import SMALL, Inbound, Upload
+from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream
 from sandbox.alipay import verified
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, service
@@ -278,12 +278,12 @@ def test_the_bytes_that_arrive_are_the_bytes_that_were_signed(
 PROXIED = [kind for kind in CASES if kind not in BY_PARAMS | VERIFIED]
 
 
-@pytest.mark.parametrize("size", [0, 5, 2 * SMALL])
+@pytest.mark.parametrize("size", [0, 5, 2 * MAX_RESENDABLE_BYTES])
 @pytest.mark.parametrize("kind", PROXIED)
 def test_a_proxied_request_is_signed_as_it_arrives(open_gate: Open, kind: str, size: int) -> None:
     body = "谢".encode() * size
-    upload = Upload([body[:9], body[9:]], lambda: body, len(body)) if size else None
-    inbound = Inbound(
+    upload = RequestStream([body[:9], body[9:]], lambda: body, len(body)) if size else None
+    inbound = PassthroughRequest(
         (("Content-Type", "application/json"),),
         upload,
         None,
@@ -318,7 +318,11 @@ def test_a_proxied_request_that_is_sent_again_carries_a_proof_of_its_own(
         )
         at = open_gate({"s": settings}, env=ENV, clock=FakeClock())
         at.gateway.proxy(
-            a_call("proxy", {"verb": "GET", "path": "/"}, inbound=Inbound(verb="GET", path="/"))
+            a_call(
+                "proxy",
+                {"verb": "GET", "path": "/"},
+                inbound=PassthroughRequest(verb="GET", path="/"),
+            )
         ).close()
     first, second = (CASES[kind].proof(heard(raw)) for raw in server.heard)
     assert first and second and first != second

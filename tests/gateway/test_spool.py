@@ -17,7 +17,7 @@ import pytest
 from gateway.bodies.spool import MAX_MEMORY_BYTES, Spool
 from gateway.errors import InvalidParams, Unavailable
 from gateway.signers.aws_chunked import AwsChunked
-from gateway.streams import Inbound, Upload
+from gateway.streams import PassthroughRequest, RequestStream
 from tests.gateway.fakes import Gate, Wire, a_call, answer, service
 
 Open = Callable[..., Gate]
@@ -33,8 +33,8 @@ PIECE = b"x" * 65536
 LARGE = MAX_MEMORY_BYTES // len(PIECE) * 2  # pieces
 
 
-def upload(pieces: int) -> Upload:
-    return Upload((PIECE for _ in range(pieces)), bytes, None)
+def upload(pieces: int) -> RequestStream:
+    return RequestStream((PIECE for _ in range(pieces)), bytes, None)
 
 
 def open_files() -> list[str]:
@@ -61,8 +61,8 @@ def files_of_at_most(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def sent(at: Gate, body: Upload) -> Any:
-    inbound = Inbound((("Content-Type", "text/plain"),), body, None, "PUT", "/b/k")
+def sent(at: Gate, body: RequestStream) -> Any:
+    inbound = PassthroughRequest((("Content-Type", "text/plain"),), body, None, "PUT", "/b/k")
     return at.gateway.proxy(a_call("proxy", inbound=inbound))
 
 
@@ -103,7 +103,7 @@ def test_the_file_is_gone_however_the_request_ends(open_gate: Open) -> None:
         with pytest.raises(Exception, match="hung up"):
             sent(at, upload(LARGE))
         with pytest.raises(InvalidParams):
-            sent(at, Upload(_broken(), bytes, None))
+            sent(at, RequestStream(_broken(), bytes, None))
     assert open_files() == before
 
 

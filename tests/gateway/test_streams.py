@@ -21,10 +21,10 @@ from gateway.errors import (
     ReadTimeout,
     TooManyCalls,
 )
-from gateway.http.headers import climbs, end_to_end, open_to
+from gateway.http.headers import has_dot_segments, path_allowed, strip_hop_by_hop
 from gateway.messages import Caller
 from gateway.signers import SIGNERS
-from gateway.streams import Inbound, Stream, Upload
+from gateway.streams import PassthroughRequest, RequestStream, ResponseStream
 from sandbox import Sandbox
 from sandbox.keys import MERCHANT_PRIVATE_KEY, VENDOR_PUBLIC_KEY
 from tests.gateway.fakes import (
@@ -42,12 +42,12 @@ Open = Callable[..., Gate]
 STREAM = {"http": "GET /", "stream": True}
 
 
-def opened(at: Gate, **how: Any) -> Stream:
-    return at.gateway.call(a_call(inbound=Inbound(**how))).data
+def opened(at: Gate, **how: Any) -> ResponseStream:
+    return at.gateway.call(a_call(inbound=PassthroughRequest(**how))).data
 
 
-def upload(*chunks: bytes, length: int | None = None) -> Upload:
-    return Upload(chunks, lambda: b"".join(chunks), length)
+def upload(*chunks: bytes, length: int | None = None) -> RequestStream:
+    return RequestStream(chunks, lambda: b"".join(chunks), length)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
         url = server.url if sent else "http://127.0.0.1:9"
         at = open_gate({"s": service(url, proxy=True)})
         with pytest.raises(GatewayError) as failed:
-            at.gateway.proxy(a_call("proxy", inbound=Inbound(verb=verb, path="/x")))
+            at.gateway.proxy(a_call("proxy", inbound=PassthroughRequest(verb=verb, path="/x")))
         assert (failed.value.code, failed.value.not_again) == (-1003, not_again)
 
 
@@ -245,7 +245,7 @@ def test_a_service_that_answers_before_the_end_of_an_upload_is_heard(open_gate: 
 
     with Early() as server:
         at = open_gate({"s": service(server.url, methods={"m": method})})
-        body = Upload(chunks(), bytes, None)
+        body = RequestStream(chunks(), bytes, None)
         with pytest.raises(Exception, match="said no"):
             opened(at, body=body)
 
@@ -267,8 +267,8 @@ class Early(Wire):
             pass
 
 
-def proxied(at: Gate, path: str, *, caller: Caller | None = None, **how: Any) -> Stream:
-    inbound = Inbound(verb=how.pop("verb", "GET"), path=path, **how)
+def proxied(at: Gate, path: str, *, caller: Caller | None = None, **how: Any) -> ResponseStream:
+    inbound = PassthroughRequest(verb=how.pop("verb", "GET"), path=path, **how)
     return at.gateway.proxy(
         a_call("proxy", inbound=inbound, **({"caller": caller} if caller else {}))
     )
@@ -308,7 +308,7 @@ def test_hop_by_hop_headers_and_those_named_by_connection_are_dropped() -> None:
         ("TE", "x"),
         ("Set-Cookie", "2"),
     ]
-    assert end_to_end(pairs) == (("Set-Cookie", "1"), ("Set-Cookie", "2"))
+    assert strip_hop_by_hop(pairs) == (("Set-Cookie", "1"), ("Set-Cookie", "2"))
 
 
 @pytest.mark.parametrize(
@@ -316,20 +316,20 @@ def test_hop_by_hop_headers_and_those_named_by_connection_are_dropped() -> None:
     ["/..", "/a/../b", "/%2e%2E/", "/a%2f..%2fb", "/a%5c..", "/%252e%252e", "/..;x/", "/./a"],
 )
 def test_a_path_that_climbs_is_seen(path: str) -> None:
-    assert climbs(path)
+    assert has_dot_segments(path)
 
 
 @pytest.mark.parametrize("path", ["/a..b", "/...", "/a%2Fb", "/.well-known/x", "/a/b.", ""])
 def test_a_path_that_does_not_climb_passes(path: str) -> None:
-    assert not climbs(path)
+    assert not has_dot_segments(path)
 
 
 def test_a_pattern_covers_what_is_below_it_only() -> None:
-    assert open_to("/v3/a/b", ["/v3/*"]) and open_to("", ["/*"])
+    assert path_allowed("/v3/a/b", ["/v3/*"]) and path_allowed("", ["/*"])
     assert (
-        not open_to("/v3", ["/v3/*"])
-        and not open_to("/v33/a", ["/v3/*"])
-        and not open_to("/%763/a", ["/v3/*"])
+        not path_allowed("/v3", ["/v3/*"])
+        and not path_allowed("/v33/a", ["/v3/*"])
+        and not path_allowed("/%763/a", ["/v3/*"])
     )
 
 

@@ -11,14 +11,14 @@ from requests.structures import CaseInsensitiveDict
 from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, DeadlineExceeded, ReadTimeout
 from gateway.http.connection import Connection
-from gateway.http.inflate import inflated
-from gateway.http.response_parser import StreamedAnswer
+from gateway.http.inflate import inflate
+from gateway.http.response_parser import StreamingResponseParser
 from gateway.messages import HttpResponse
-from gateway.streams import LONGEST, Upload, Watch
+from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StreamTimeouts:
     """How long things may take.
 
     :param connect: seconds.
@@ -30,10 +30,10 @@ class Pace:
     connect: float
     read: float
     deadline: float
-    watch: Watch | None = None
+    watch: CallerWatch | None = None
 
 
-class Incoming:
+class StreamingResponse:
     """One exchange, from its first byte out to its last byte in.
 
     :param give_back: gets the connection when it may serve another exchange.
@@ -42,14 +42,14 @@ class Incoming:
     def __init__(
         self,
         connection: Connection,
-        answer: StreamedAnswer,
-        pace: Pace,
+        answer: StreamingResponseParser,
+        pace: StreamTimeouts,
         clock: Clock,
         give_back: Callable[[Connection], None],
     ) -> None:
         self._connection, self._answer, self._pace, self._clock = connection, answer, pace, clock
         self._give_back = give_back
-        self._latest = clock.now() + LONGEST
+        self._latest = clock.now() + MAX_STREAM_SECONDS
         self.pause = Pause(
             clock
         )  # a service that sends without one would keep every other greenlet waiting
@@ -73,7 +73,7 @@ class Incoming:
         """The instant at which the next piece must have gone out, or the answer begun."""
         return min(self._clock.now() + self._pace.read, self._pace.deadline)
 
-    def pour(self, upload: Upload) -> None:
+    def pour(self, upload: RequestStream) -> None:
         """Send a body; stop where the service answers without waiting for its end, or hangs up."""
         with self.translated():
             for piece in upload:
@@ -84,7 +84,7 @@ class Incoming:
                 self._sent(b"0\r\n\r\n")
 
     def _answered(self) -> bool:
-        data = self._connection.at_hand()
+        data = self._connection.read_available()
         if data is not None:
             self._take_in(data)
         return self._answer.headed
@@ -111,9 +111,9 @@ class Incoming:
     def read(self) -> bytes:
         """The next piece; nothing at the end.
 
-        :raises ReadTimeout: nothing came for ``Pace.read`` seconds, or it has lasted for too long.
+        :raises ReadTimeout: nothing came for ``StreamTimeouts.read`` seconds, or it has lasted for too long.
         :raises BadResponse: it is cut short.
-        :raises CallerGone: ``Pace.watch`` has seen that.
+        :raises CallerGone: ``StreamTimeouts.watch`` has seen that.
         """
         with self.translated():
             while not (piece := self._answer.take()) and not self._answer.done:
@@ -138,8 +138,8 @@ class Incoming:
         """All of the answer, as if it had been read at once.
 
         :raises BadResponse: it has more than ``limit`` bytes.
-        :raises ReadTimeout: it has not ended in ``Pace.read`` seconds.
-        :raises DeadlineExceeded: nor by ``Pace.deadline``.
+        :raises ReadTimeout: it has not ended in ``StreamTimeouts.read`` seconds.
+        :raises DeadlineExceeded: nor by ``StreamTimeouts.deadline``.
         """
         body, more = self.held(limit)
         if len(body) > limit:
@@ -154,7 +154,7 @@ class Incoming:
             )
         headers = CaseInsensitiveDict(self._answer.headers)
         return HttpResponse(
-            self.status, headers, inflated(body, self._answer.headers, limit, self.pause)
+            self.status, headers, inflate(body, self._answer.headers, limit, self.pause)
         )
 
     def close(self) -> None:
@@ -195,5 +195,5 @@ class Incoming:
             raise
 
 
-def _framed(piece: bytes, upload: Upload) -> bytes:
+def _framed(piece: bytes, upload: RequestStream) -> bytes:
     return piece if upload.length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
