@@ -1,4 +1,4 @@
-"""Tables in Markdown, and their places in README.md."""
+"""Tables in Markdown, and their places in docs/speed.md."""
 
 import os
 import platform

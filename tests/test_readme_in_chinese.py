@@ -1,4 +1,4 @@
-"""README.zh-CN.md says what README.md says: section by section, command by command, code by code."""
+"""What there is in Chinese says what the English page says: section by section, command by command, code by code."""
 
 from __future__ import annotations
 
@@ -9,45 +9,68 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ENGLISH, CHINESE = (
-    (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh-CN.md")
+CHINESE_PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
+FENCED_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+HEADING_OR_ROW = re.compile(
+    r"^(#+ )|^\| (-?\d+ \| [^|]* \| \w*|`[^|]*(?:\\\|[^|]*)*) ", re.MULTILINE
 )
-FENCED = re.compile(r"^```.*?^```$", re.S | re.M)
 
 
-def shape(text: str) -> list[str]:
-    """Headings (their level), code blocks and rows of tables by their first cells, in order; not what ``make bench`` writes."""
-    text = re.sub(r"<!-- bench.*?<!-- /bench.*?-->", "", text, flags=re.S)
+def english(page: Path) -> Path:
+    return page.with_name(page.name.replace(".zh-CN", ""))
+
+
+def shape(page: Path) -> list[str]:
+    """The page's headings (their level), code blocks, and rows of tables by their first cells, in order."""
+    text = page.read_text(encoding="utf-8")
     parts: list[str] = []
-    at = 0
-    for block in FENCED.finditer(text):
-        parts += [*_outside(text[at : block.start()]), block[0]]
-        at = block.end()
-    return parts + _outside(text[at:])
+    start = 0
+    for block in FENCED_BLOCK.finditer(text):
+        parts += [*_headings_and_rows(text[start : block.start()]), block[0]]
+        start = block.end()
+    return parts + _headings_and_rows(text[start:])
 
 
-def _outside(text: str) -> list[str]:
-    found = re.findall(r"^(#+ )|^\| (-?\d+ \| [^|]* \| \w*|`[^|]*(?:\\\|[^|]*)*) ", text, re.M)
-    return [level + "(heading)" if level else row for level, row in found]
+def _headings_and_rows(text: str) -> list[str]:
+    return [level + "(heading)" if level else row for level, row in HEADING_OR_ROW.findall(text)]
 
 
-def test_both_have_the_same_headings_code_blocks_and_codes() -> None:
-    here: str | None = "the beginning"
-    for theirs, ours in zip_longest(shape(ENGLISH), shape(CHINESE)):
+@pytest.mark.parametrize("page", CHINESE_PAGES, ids=lambda page: page.name)
+def test_both_have_the_same_headings_code_blocks_and_codes(page: Path) -> None:
+    last: str | None = "the beginning"
+    for theirs, ours in zip_longest(shape(english(page)), shape(page)):
         if theirs != ours:
             pytest.fail(
-                f"README.zh-CN.md is not README.md any more, after\n{here}\n\n"
-                f"README.md goes on with\n{theirs}\n\nREADME.zh-CN.md with\n{ours}",
+                f"{page.name} is not {english(page).name} any more, after\n{last}\n\n"
+                f"{english(page).name} goes on with\n{theirs}\n\n{page.name} with\n{ours}",
                 pytrace=False,
             )
-        here = theirs
+        last = theirs
 
 
-def test_each_names_the_other() -> None:
-    assert "](README.zh-CN.md)" in ENGLISH
-    assert "](README.md)" in CHINESE
+@pytest.mark.parametrize("page", CHINESE_PAGES, ids=lambda page: page.name)
+def test_each_names_the_other(page: Path) -> None:
+    assert f"]({page.name})" in english(page).read_text(encoding="utf-8")
+    assert f"]({english(page).name})" in page.read_text(encoding="utf-8")
 
 
-def test_what_either_links_to_is_there() -> None:
-    for file in re.findall(r"\]\(([^)#:]+)", ENGLISH + CHINESE):
-        assert (ROOT / file).exists(), file
+def test_the_codes_are_in_both_languages() -> None:
+    codes = [part for part in shape(ROOT / "docs" / "errors.zh-CN.md") if part.startswith("-")]
+
+    assert len(codes) > 30
+
+
+def test_what_a_page_links_to_is_there() -> None:
+    for page in [ROOT / "README.md", ROOT / "README.zh-CN.md", *(ROOT / "docs").glob("*.md")]:
+        text = FENCED_BLOCK.sub("", page.read_text(encoding="utf-8"))
+        for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+            target = page.parent / file if file else page
+            assert target.exists(), f"{page.name} links to {file}"
+            if anchor:
+                assert anchor in _anchors(target), f"{page.name} links to {file}#{anchor}"
+
+
+def _anchors(page: Path) -> set[str]:
+    """The names by which GitHub reaches a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

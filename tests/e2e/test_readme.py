@@ -1,10 +1,11 @@
-"""README's commands, typed as they stand into a real shell, give the answers README shows."""
+"""The commands in README and docs, typed as they stand into one shell, give the answers shown there."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from sandbox import Sandbox
@@ -13,7 +14,7 @@ from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
 MARK = "=== next ==="
 
 
-def test_readmes_commands_give_readmes_answers(tmp_path, database) -> None:
+def test_the_commands_of_readme_and_docs_give_the_answers_shown(tmp_path, database) -> None:
     with Sandbox() as box:
         live = Live(tmp_path, catalog_for(box), **database()).start()
         try:
@@ -21,14 +22,27 @@ def test_readmes_commands_give_readmes_answers(tmp_path, database) -> None:
             secret = re.search(
                 r"[\w-]{43}", live.flask("app", "create", "shop", "--allow", "wechat.*").stdout
             )[0]
-            steps = _steps((ROOT / "README.md").read_text(encoding="utf-8"))
+            steps = [step for page in pages() for step in _steps(page.read_text(encoding="utf-8"))]
             answers = _typed([command for command, _ in steps], live, secret)
         finally:
             live.stop()
 
-    assert len(steps) >= 12
+    assert len(steps) >= 20
     for (command, expected), answer in zip(steps, answers, strict=True):
-        assert _same(expected, answer), f"$ {command}\nREADME: {expected}\nis:     {answer}"
+        assert _same(expected, answer), f"$ {command}\nshown: {expected}\nis:    {answer}"
+
+
+def pages() -> list[Path]:
+    """README, then the pages that it links to, in the order in which a reader meets them."""
+    readme = ROOT / "README.md"
+    names = re.findall(r"\]\((docs/[\w.-]+\.md)", readme.read_text(encoding="utf-8"))
+    return [readme, *(ROOT / name for name in dict.fromkeys(names))]
+
+
+def test_readme_links_to_every_page_of_docs() -> None:
+    english = {page for page in (ROOT / "docs").glob("*.md") if ".zh-CN" not in page.name}
+
+    assert set(pages()) == {ROOT / "README.md", *english}
 
 
 def _steps(readme: str) -> list[tuple[str, str]]:
