@@ -31,9 +31,21 @@ Classes know what they mean; only ``api/errors.py`` knows HTTP status.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 Fields = Mapping[str, object]
+
+#: The attributes that ``GatewayError.to_dict`` carries beside kind and message: no detail, which is for one log only.
+CARRIED = (
+    "fields",
+    "retry_after",
+    "vendor_code",
+    "service",
+    "method",
+    "expose_vendor_code",
+    "status",
+    "limit",
+)
 
 
 class GatewayError(Exception):
@@ -85,6 +97,28 @@ class GatewayError(Exception):
         same = type(self).__new__(type(self), self.text)
         vars(same).update(vars(self))
         return same
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the failure as JSON can carry it to another worker; ``from_dict`` reads it."""
+        attributes = vars(self)
+        carried = {name: attributes[name] for name in CARRIED if name in attributes}
+        return {"kind": type(self).__name__, "message": self.text, **carried}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> GatewayError:
+        """Return the failure that ``to_dict`` described; of a kind that this version does not know, a plain one."""
+        kind = _KINDS.get(data["kind"], GatewayError)
+        error = kind.__new__(kind, data["message"])
+        GatewayError.__init__(error, data["message"])
+        vars(error).update((name, data[name]) for name in CARRIED if name in data)
+        return error
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        _KINDS[cls.__name__] = cls
+
+
+_KINDS: dict[str, type[GatewayError]] = {GatewayError.__name__: GatewayError}
 
 
 class CallerError(GatewayError):
@@ -260,6 +294,7 @@ class Failed(DownstreamError):
 
     code, type, retryable = -1004, "downstream_error", True
     message = "The service failed."
+    status: int = 503
 
     def __init__(
         self,
