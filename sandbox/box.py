@@ -6,20 +6,20 @@ from typing import Self
 from urllib.parse import unquote
 
 from sandbox import misbehave
-from sandbox.alipay import Alipay
-from sandbox.amap import Amap
 from sandbox.control import PREFIX, control
 from sandbox.faults import FaultBook
-from sandbox.formats import formats
 from sandbox.ledger import Ledger
-from sandbox.llm import CHAT, GO, Llm
 from sandbox.messages import Reply, Request, json_reply
-from sandbox.oauth import OAuth
-from sandbox.rest import Rest
 from sandbox.server import Server
-from sandbox.wechat import WeChat
-from sandbox.wechatpay import WeChatPay
-from sandbox.wechatpay_v2 import WeChatPayV2
+from sandbox.vendors.alipay import Alipay
+from sandbox.vendors.amap import Amap
+from sandbox.vendors.formats import formats
+from sandbox.vendors.llm import CHAT, GO, Llm
+from sandbox.vendors.oauth import OAuth
+from sandbox.vendors.rest import Rest
+from sandbox.vendors.wechat import WeChat
+from sandbox.vendors.wechatpay import WeChatPay
+from sandbox.vendors.wechatpay_v2 import WeChatPayV2
 from sandbox.wire import BadRequestError, Connection, make_request
 
 _FAULT_PREFIX = "/fault/"

@@ -15,7 +15,7 @@ from flask import Flask
 from config import Settings
 from gateway.catalog.loader import CatalogError
 from gateway.sources.watcher import LastGood
-from sandbox.consul import Consul
+from sandbox.vendors.consul import Consul
 
 Make = Callable[..., Flask]
 OLD = """\

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox
-from sandbox.consul import Consul
-from sandbox.nacos import Nacos
+from sandbox.vendors.consul import Consul
+from sandbox.vendors.nacos import Nacos
 from tests.e2e.live import Live, wait_for
 
 TAKEN_WITHIN = 2.0  # seconds, promised

@@ -22,13 +22,14 @@ from gateway.errors import (
     SignatureRejected,
 )
 from sandbox import Sandbox
-from sandbox.alipay import APP_ID, signed
 from sandbox.keys import (
     MERCHANT_PRIVATE_KEY,
     MERCHANT_PUBLIC_KEY,
     VENDOR_PRIVATE_KEY,
     VENDOR_PUBLIC_KEY,
 )
+from sandbox.rsa import sign_rsa
+from sandbox.vendors.alipay import APP_ID
 from tests.gateway.certificates import certificate
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
 
@@ -168,7 +169,7 @@ def reply(**members: str) -> bytes:
     texts = [f'"{name}": {text}' for name, text in members.items()]
     first = next(iter(members.values()))
     return answer(
-        f'{{{", ".join(texts)}, "sign": "{signed(VENDOR_PRIVATE_KEY, first.encode())}"}}'.encode()
+        f'{{{", ".join(texts)}, "sign": "{sign_rsa(VENDOR_PRIVATE_KEY, first.encode())}"}}'.encode()
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadResponse
-from sandbox.formats import GBK_TEXT
+from sandbox.vendors.formats import GBK_TEXT
 from tests.gateway.fakes import Gate, Wire, answer
 
 Open = Callable[..., Gate]

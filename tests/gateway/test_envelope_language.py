@@ -19,7 +19,7 @@ from gateway.errors import (
     SignatureRejected,
 )
 from sandbox import Sandbox
-from sandbox.wechatpay_v2 import APP_ID, MCH_ID, sign
+from sandbox.vendors.wechatpay_v2 import APP_ID, MCH_ID, sign
 from tests.gateway.fakes import Gate, Wire, answer, service
 
 Open = Callable[..., Gate]

@@ -17,7 +17,7 @@ from gateway.signers import SIGNERS
 from gateway.signers.oauth2 import DEFAULT_LIFE, OAuth2ClientCredentials
 from gateway.stores import Store
 from sandbox import Sandbox
-from sandbox.oauth import CLIENT_ID, CLIENT_SECRET
+from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
 
 Open = Callable[..., Gate]

@@ -34,7 +34,7 @@ from sandbox.keys import (
     VENDOR_PRIVATE_KEY,
     VENDOR_PUBLIC_KEY,
 )
-from sandbox.wechatpay import PUBLIC_KEY_ID
+from sandbox.vendors.wechatpay import PUBLIC_KEY_ID
 from tests.gateway.test_alipay import AUTH as ALIPAY
 from tests.gateway.test_alipay import VECTORS
 from tests.gateway.test_wechatpay_v3 import AUTH as WECHAT_PAY

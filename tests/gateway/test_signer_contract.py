@@ -30,8 +30,8 @@ from gateway.errors import BadResponse, GatewayError, SignatureRejected
 from gateway.masking import STARS
 from gateway.signers import SIGNERS
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream
-from sandbox.alipay import verified
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY, VENDOR_PUBLIC_KEY
+from sandbox.rsa import verify_rsa
 from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, service
 from tests.gateway.signing import KEYS, Resolver, clock_at
 
@@ -169,7 +169,7 @@ def alipay_proof(got: Heard) -> str | None:
     pairs = got.query + parse_qsl(got.body.decode())
     text = "&".join(f"{name}={value}" for name, value in sorted(pairs) if name != "sign")
     sign = dict(pairs)["sign"]
-    return sign if verified(MERCHANT_PUBLIC_KEY, sign, text.encode()) else None
+    return sign if verify_rsa(MERCHANT_PUBLIC_KEY, sign, text.encode()) else None
 
 
 def wechat_pay_proof(got: Heard) -> str | None:
@@ -179,7 +179,7 @@ def wechat_pay_proof(got: Heard) -> str | None:
         + got.body
         + b"\n"
     )
-    return said["signature"] if verified(MERCHANT_PUBLIC_KEY, said["signature"], text) else None
+    return said["signature"] if verify_rsa(MERCHANT_PUBLIC_KEY, said["signature"], text) else None
 
 
 def header(name: str, expected: str) -> Callable[[Heard], str | None]:

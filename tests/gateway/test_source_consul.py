@@ -15,7 +15,7 @@ from cryptography import x509
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, open_source
-from sandbox.consul import FIRST, Consul
+from sandbox.vendors.consul import FIRST, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.test_gateway_tls import TlsWire, make_pem
 

@@ -25,14 +25,14 @@ from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers import SIGNERS
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 from sandbox import Sandbox
-from sandbox.alipay import signed, verified
 from sandbox.keys import (
     MERCHANT_PRIVATE_KEY,
     MERCHANT_PUBLIC_KEY,
     VENDOR_PRIVATE_KEY,
     VENDOR_PUBLIC_KEY,
 )
-from sandbox.wechatpay import MCH_ID, PUBLIC_KEY_ID, SERIAL_NO
+from sandbox.rsa import sign_rsa, verify_rsa
+from sandbox.vendors.wechatpay import MCH_ID, PUBLIC_KEY_ID, SERIAL_NO
 from tests.gateway.certificates import certificate
 from tests.gateway.fakes import Gate, Wire, answer, service
 
@@ -194,7 +194,7 @@ def test_what_is_signed_and_the_header_are_as_wechat_pays_documentation_shows_th
     )
     made = signer(mch_id=at["mch_id"], serial_no=at["serial_no"]).sign(request, Secret(""))
     [signature] = re.findall('signature="([^"]+)"', made.headers["Authorization"])
-    assert verified(MERCHANT_PUBLIC_KEY, signature, at["message"].encode())
+    assert verify_rsa(MERCHANT_PUBLIC_KEY, signature, at["message"].encode())
     assert made.headers["Authorization"].replace(signature, "SIGNATURE") == at["authorization"]
 
 
@@ -206,7 +206,7 @@ def check_reply(after: float, *, body: str = "", timestamp: str = "") -> None:
         "Nonce": at["nonce"],
         "Serial": PUBLIC_KEY_ID,
     }
-    headers["Signature"] = signed(
+    headers["Signature"] = sign_rsa(
         VENDOR_PRIVATE_KEY, at["message"].replace(at["timestamp"], headers["Timestamp"]).encode()
     )
     response = HttpResponse(

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from sandbox import Sandbox
-from sandbox.formats import GBK_TEXT
-from sandbox.wechatpay_v2 import APP_ID, MCH_ID, sign
+from sandbox.vendors.formats import GBK_TEXT
+from sandbox.vendors.wechatpay_v2 import APP_ID, MCH_ID, sign
 
 Ask = Callable[..., bytes]
 ORDER = {

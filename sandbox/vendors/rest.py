@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
-from sandbox.items import Items
 from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
-from sandbox.payments import Payments
+from sandbox.vendors.items import Items
+from sandbox.vendors.payments import Payments
 
 MAX_BYTES = 64 * 1024 * 1024
 USER, PASSWORD = "sandbox", "sandbox-secret"

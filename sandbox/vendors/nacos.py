@@ -7,7 +7,7 @@ import time
 from urllib.parse import parse_qs, quote
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
-from sandbox.texts import Texts
+from sandbox.vendors.text_store import TextStore
 
 CONFIGS, LISTENER, LOGIN = (
     "/nacos/v1/cs/configs",
@@ -18,7 +18,7 @@ PLAIN = (("Content-Type", "text/plain; charset=UTF-8"),)
 FIELD, LINE = "\x02", "\x01"
 
 
-class Nacos(Texts):
+class Nacos(TextStore):
     """`url("DATAID")` is what CATALOG says; texts go by `name(...)`. `listener=False`: no long polling."""
 
     def __init__(

@@ -4,7 +4,7 @@ queries, X-Consul-Token. One index for all keys, as a busy store has it: a query
 import re
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
-from sandbox.texts import Texts
+from sandbox.vendors.text_store import TextStore
 
 PREFIX = "/v1/kv/"
 WAIT = re.compile(r"(\d+)(ms|s|m)")
@@ -12,7 +12,7 @@ SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 FIRST = 100  # an index that a store which has been in use might have
 
 
-class Consul(Texts):
+class Consul(TextStore):
     """`url("KEY")` is what CATALOG says. With a `token`, others are answered 403."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, token: str = "") -> None:

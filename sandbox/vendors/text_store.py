@@ -14,7 +14,7 @@ from sandbox.server import Server
 from sandbox.wire import BadRequestError, Connection
 
 
-class Texts(ABC):
+class TextStore(ABC):
     """Serves between `start` and `stop`, or inside a `with`; `put` and `remove` wake whoever waits.
 
     Port 0 takes a free one and keeps it. Faults are those of `sandbox.faults`, by path.

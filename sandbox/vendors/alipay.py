@@ -6,19 +6,12 @@ An `out_trade_no` can ask for trouble: "unsigned", "wrong-signature", "tampered"
 
 import json
 import threading
-from base64 import b64decode, b64encode
-from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
-
 from sandbox.keys import MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY
 from sandbox.messages import Reply, Request, parse_json
+from sandbox.rsa import sign_rsa, verify_rsa
 
 APP_ID = "2021000000000000"
 MAX_TRADES = 10_000
@@ -98,7 +91,7 @@ def _signed(params: dict[str, str]) -> bool:
     content = "&".join(
         f"{name}={value}" for name, value in sorted(params.items()) if value and name != "sign"
     )
-    return verified(MERCHANT_PUBLIC_KEY, params.get("sign", ""), content.encode())
+    return verify_rsa(MERCHANT_PUBLIC_KEY, params.get("sign", ""), content.encode())
 
 
 def _reply(name: str, answer: dict[str, Any], trouble: str = "", sign: bool = True) -> Reply:
@@ -106,32 +99,10 @@ def _reply(name: str, answer: dict[str, Any], trouble: str = "", sign: bool = Tr
     text = json.dumps(answer, ensure_ascii=False).replace("/", "\\/")
     body = f'{{"{name}":{text}'
     if sign and trouble != "unsigned":
-        signature = signed(
+        signature = sign_rsa(
             VENDOR_PRIVATE_KEY, ("no" if trouble == "wrong-signature" else text).encode()
         )
         body += f',"sign":"{signature}"'
     if trouble == "tampered":
         body = body.replace("WAIT_BUYER_PAY", "TRADE_SUCCESS")
     return Reply(200, f"{body}}}".encode(), (("Content-Type", "text/html;charset=utf-8"),))
-
-
-def signed(private_key: str, message: bytes) -> str:
-    """SHA256withRSA in base64."""
-    return b64encode(_private(private_key).sign(message, PKCS1v15(), SHA256())).decode()
-
-
-def verified(public_key: str, signature: str, message: bytes) -> bool:
-    key = load_pem_public_key(public_key.encode())
-    assert isinstance(key, RSAPublicKey)
-    try:
-        key.verify(b64decode(signature), message, PKCS1v15(), SHA256())
-    except (InvalidSignature, ValueError):
-        return False
-    return True
-
-
-@cache
-def _private(pem: str) -> RSAPrivateKey:
-    key = load_pem_private_key(pem.encode(), None)
-    assert isinstance(key, RSAPrivateKey)
-    return key

@@ -10,9 +10,9 @@ import threading
 import time
 from typing import Any
 
-from sandbox.alipay import signed, verified
 from sandbox.keys import MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY
 from sandbox.messages import JSON_TYPE, Reply, Request, dump_json, json_reply, parse_json
+from sandbox.rsa import sign_rsa, verify_rsa
 
 MCH_ID, SERIAL_NO = "1900000001", "5157F09EFDC096DE15EBE81A47057A7200000001"
 PUBLIC_KEY_ID = "PUB_KEY_ID_0119000000012025010100000000000001"
@@ -87,7 +87,7 @@ class WeChatPay:
         proof = (
             ("Wechatpay-Timestamp", at),
             ("Wechatpay-Nonce", nonce),
-            ("Wechatpay-Signature", signed(VENDOR_PRIVATE_KEY, over)),
+            ("Wechatpay-Signature", sign_rsa(VENDOR_PRIVATE_KEY, over)),
             ("Wechatpay-Serial", "4D3C2B1A" if trouble == "other-serial" else self.serial),
             ("Wechatpay-Signature-Type", SCHEME),
         )
@@ -107,7 +107,7 @@ def _authorized(request: Request) -> bool:
     if not (known and at.isdecimal() and abs(time.time() - int(at)) <= 300):
         return False
     message = f"{request.verb}\n{request.target}\n{at}\n{nonce}\n".encode() + request.body + b"\n"
-    return verified(MERCHANT_PUBLIC_KEY, proof.get("signature", ""), message)
+    return verify_rsa(MERCHANT_PUBLIC_KEY, proof.get("signature", ""), message)
 
 
 def _failure(status: int, code: str) -> Reply:
