@@ -29,7 +29,7 @@ from gateway.http.client import Client
 from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.metrics import Metrics
-from gateway.runtime import Parts as GatewayParts
+from gateway.runtime import Runtime as GatewayParts
 from gateway.sources import open_source
 from gateway.sources.watcher import Watcher
 from gateway.stores import MemoryStore, Store

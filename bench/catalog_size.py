@@ -21,7 +21,7 @@ from gateway.catalog.loader import load_catalog
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.metrics import Metrics
-from gateway.runtime import Parts
+from gateway.runtime import Runtime
 from gateway.stores import MemoryStore
 
 SMALL, LARGE = "as it ships", "10,000 methods more"
@@ -91,7 +91,7 @@ def load(text: str) -> Load:
     catalog = load_catalog(text, "services.yaml", {})
     Gateway(
         catalog,
-        Parts.over(
+        Runtime.over(
             MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()
         ),
     )

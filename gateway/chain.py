@@ -1,12 +1,11 @@
-"""The order of things around an attempt, in one list, because it is correctness; YAML only tunes numbers.
+"""Build the chain of a method: the middlewares in their order, around one exchange with its service.
 
-Once per call: record, measure, admit, limit (the caller's quota), idempotency, cache, fallback, deadline, retry. Once
-per attempt: probe, breaker, quota (the vendor's: a cached answer uses none of it, a retry does), concurrency, log.
+The order is in code because it is correctness; YAML only tunes numbers. A middleware that a method does not need is
+not in its chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -20,13 +19,14 @@ from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limits import concurrency, limit, quota
-from gateway.middleware.observe import log, measure, record
+from gateway.middleware.observe import explain, log, measure, record
 from gateway.middleware.retry import retry
 from gateway.passthrough import proxy_exchange, stream_exchange
-from gateway.runtime import Handler, Middleware, Parts
+from gateway.runtime import Handler, Middleware, Runtime
 
-CHAIN: tuple[Middleware, ...] = (
-    # once per call
+#: Run once per call, the first outermost.
+PER_CALL: tuple[Middleware, ...] = (
+    explain,  # a failure names the service and the method
     record,  # what happened to it
     measure,  # counted once, whatever becomes of it
     admit,  # may this caller, and are the parameters right
@@ -36,57 +36,62 @@ CHAIN: tuple[Middleware, ...] = (
     fallback,  # another method, the backup URL, or a declared answer
     deadline,  # the whole budget, handed down
     retry,  # loop, budget, Retry-After
-    # once per attempt
+)
+
+#: Run once per attempt, inside ``retry``.
+PER_ATTEMPT: tuple[Middleware, ...] = (
     health,  # what the probes say
     breaker,  # this service's circuit
-    quota,  # the vendor's: wait for a turn, or refuse
+    quota,  # the vendor's: a cached answer uses none of it, a retry does
     concurrency,  # the service's cap
     log,  # one line, one entry in the trace
 )
 
+CHAIN = PER_CALL + PER_ATTEMPT
 
-#: Of a method that stands in for another: the caller's limit and its key were met already.
+#: The chain of a method that stands in for another: the caller's limit and its key were met already.
 STAND_IN = CHAIN[CHAIN.index(cache) :]
 
 
-Innermost = Callable[[Method, Parts], Handler]
+def build_chain(method: Method, runtime: Runtime, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
+    """Return the whole chain of a method as one function."""
+    if method.stream:
+        return _wrap(stream_exchange(method, runtime), method, runtime, chain)
+    return _wrap(exchange(method, runtime), method, runtime, chain)
 
 
-def fold(method: Method, parts: Parts, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
-    """A method's whole chain as one function, made once per catalog."""
-    return _fold(method, parts, chain, stream_exchange if method.stream else exchange)
-
-
-def _fold(
-    method: Method, parts: Parts, chain: tuple[Middleware, ...], innermost: Innermost
-) -> Handler:
-    handler = innermost(method, parts)
-    for middleware in reversed(chain):
-        handler = middleware(method, parts, handler)
-    return handler
-
-
-def fold_all(catalog: Catalog, parts: Parts) -> dict[tuple[str, str], tuple[Method, Handler]]:
-    """Every method of a catalog with its chain, by the names of service and method."""
-    parts, pause = replace(parts, stand_in=partial(_stand_in, catalog)), Pause(parts.clock)
+def build_chains(
+    catalog: Catalog, runtime: Runtime
+) -> dict[tuple[str, str], tuple[Method, Handler]]:
+    """Return every method of a catalog with its chain, by the names of service and method."""
+    runtime = replace(runtime, stand_in=partial(_stand_in, catalog))
+    pause = Pause(runtime.clock)
     handlers = {}
     for method in catalog.methods():
         pause()
-        handlers[method.service.name, method.name] = method, fold(method, parts)
+        handlers[method.service.name, method.name] = method, build_chain(method, runtime)
     for service in catalog.services.values():
-        for kind, method in service.proxied.items():  # no method's name has a space
+        for kind, method in service.proxied.items():
+            handler = _wrap(proxy_exchange(method, runtime), method, runtime, CHAIN)
             handlers[service.name, f"{method.name} {kind}"] = (
                 method,
-                _fold(method, parts, CHAIN, proxy_exchange),
-            )
+                handler,
+            )  # no method's name has a space
     return handlers
 
 
-def _stand_in(catalog: Catalog, method: Method, parts: Parts) -> tuple[Method, Handler]:
+def _wrap(
+    handler: Handler, method: Method, runtime: Runtime, chain: tuple[Middleware, ...]
+) -> Handler:
+    for middleware in reversed(chain):
+        handler = middleware(handler, method, runtime)
+    return handler
+
+
+def _stand_in(catalog: Catalog, method: Method, runtime: Runtime) -> tuple[Method, Handler]:
     assert method.fallback and method.fallback.call
     service, _, name = method.fallback.call.partition(".")
     other = catalog.services[service].methods[name]
-    other = replace(
-        other, mask=other.mask | method.mask
-    )  # what may not be logged there may not be here
-    return other, fold(other, parts, STAND_IN)
+    # What may not be logged of the method may not be logged of its stand-in.
+    other = replace(other, mask=other.mask | method.mask)
+    return other, build_chain(other, runtime, STAND_IN)

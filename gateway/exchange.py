@@ -28,7 +28,7 @@ from gateway.http.credential_mask import CredentialMask
 from gateway.http.headers import has_dot_segments
 from gateway.masking import STARS, Secret, named_secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
 from gateway.signers.tokens import token_name
 from gateway.telemetry.wire_log import Dump, Send
@@ -39,7 +39,7 @@ NO_TOKEN = Secret("")
 Build = Callable[[Call], HttpRequest]
 
 
-def exchange(method: Method, parts: Parts) -> Handler:
+def exchange(method: Method, parts: Runtime) -> Handler:
     """The innermost handler of a method's chain."""
     main = _through(method, parts, method.service.base_urls)
     if not method.service.backup_url:
@@ -48,7 +48,7 @@ def exchange(method: Method, parts: Parts) -> Handler:
     return lambda call: (backup if call.backup else main)(call)
 
 
-def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
+def _through(method: Method, parts: Runtime, urls: tuple[str, ...]) -> Handler:
     """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
     signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
@@ -85,7 +85,7 @@ def _through(method: Method, parts: Parts, urls: tuple[str, ...]) -> Handler:
     return handle
 
 
-def sender(method: Method, parts: Parts, *, granting: bool = False) -> Send:
+def sender(method: Method, parts: Runtime, *, granting: bool = False) -> Send:
     """What sends one request of the method and reads the answer whole.
 
     :param granting: the answer is a token.
@@ -146,7 +146,7 @@ def _starred(value: Any) -> Any:
     return Secret(STARS) if isinstance(value, Secret) else value
 
 
-def token_source(method: Method, parts: Parts, signer: TokenSigner) -> Callable[[Call], Secret]:
+def token_source(method: Method, parts: Runtime, signer: TokenSigner) -> Callable[[Call], Secret]:
     service, send, now = method.service, sender(method, parts, granting=True), parts.clock.now
     name, renewals = (
         token_name(service.name, service.base_urls[0], service.auth),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar, cast, get_args
+from typing import cast, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -13,7 +13,7 @@ from gateway.batch import Outcome, Together, part_call, step_of, steps_of
 from gateway.catalog.aggregates import AggregatePart, Given
 from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
-from gateway.chain import fold_all
+from gateway.chain import build_chains
 from gateway.clock import Background
 from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run
@@ -23,14 +23,13 @@ from gateway.metrics import Metrics
 from gateway.middleware.admission import admitted, allow
 from gateway.middleware.circuit_breaker import State, states_of
 from gateway.middleware.health import Probes, verdicts_of
-from gateway.runtime import Handler, Parts
+from gateway.middleware.observe import error_context
+from gateway.runtime import Handler, Runtime
 from gateway.signers.tokens import token_name
 from gateway.sources.watcher import CatalogState, Watcher
 from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import Records, records_of
 from gateway.telemetry.service_stats import Services, tally_of
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,13 @@ class Gateway:
 
     Safe under threads and greenlets; one per process.
 
-    :param parts: what its chains share, now and over reloads.
+    :param runtime: what its chains share, now and over reloads.
     """
 
-    def __init__(self, catalog: Catalog, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, catalog: Catalog, runtime: Runtime) -> None:
+        self._runtime = runtime
         self._background = Background()
-        self._together = Together(parts.clock, parts.log)
+        self._together = Together(runtime.clock, runtime.log)
         self._watcher: Watcher | None = None
         self.swap(catalog)
 
@@ -62,12 +61,12 @@ class Gateway:
 
     @property
     def metrics(self) -> Metrics:
-        return self._parts.metrics
+        return self._runtime.metrics
 
     @property
     def records(self) -> Records:
         """What happened to recent calls."""
-        return records_of(self._parts)
+        return records_of(self._runtime)
 
     @property
     def catalog_state(self) -> CatalogState:
@@ -80,14 +79,14 @@ class Gateway:
 
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        self._parts.masker.renew(catalog.secrets)
-        self._loaded = _Loaded(catalog, fold_all(catalog, self._parts))
-        self._parts.client.retain(catalog.services.values())
+        self._runtime.masker.renew(catalog.secrets)
+        self._loaded = _Loaded(catalog, build_chains(catalog, self._runtime))
+        self._runtime.client.retain(catalog.services.values())
         services = catalog.services.values()
-        self._parts.tokens.retain(
+        self._runtime.tokens.retain(
             {token_name(each.name, each.base_urls[0], each.auth) for each in services}
         )
-        self._parts.retain(catalog.services)
+        self._runtime.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
         """:raises NotFound: no such service or method."""
@@ -114,12 +113,10 @@ class Gateway:
         if service is None or not path_allowed(inbound.path, service.proxy):
             raise NotFound(f"There is no {call.service[:64]}{inbound.path[:200]} to be proxied.")
         kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
-        method, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
+        _, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
 
         try:
-            return cast(
-                ResponseStream, self._explained(method, lambda: handler(self._begun(call))).data
-            )
+            return cast(ResponseStream, handler(self._begun(call)).data)
         except GatewayError as error:
             if isinstance(error.passthrough_response, ResponseStream):
                 return error.passthrough_response
@@ -164,21 +161,20 @@ class Gateway:
         :raises GatewayError: as ``call`` does before it sends.
         """
         method, _ = self._find(self._loaded, call.service, call.method)
-        return self._explained(
-            method, lambda: dry_run(method, admitted(method, call), self._parts.clock)
-        )
+        with error_context(method):
+            return dry_run(method, admitted(method, call), self._runtime.clock)
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """``closed``, ``open`` or ``half_open``, by service."""
-        return states_of(services, self._parts)
+        return states_of(services, self._runtime)
 
     def health(self, service: Service) -> str:
         """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
-        return verdicts_of(self._parts).of(service.name)
+        return verdicts_of(self._runtime).of(service.name)
 
     def hour(self) -> dict[int, Services]:
         """How calls have ended, by how many minutes ago and by service, over all workers."""
-        return tally_of(self._parts).hour()
+        return tally_of(self._runtime).hour()
 
     def states(self) -> Iterator[Metric]:
         """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
@@ -213,38 +209,39 @@ class Gateway:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
         if self._watcher:
             follow = partial(
-                self._watcher.run, swap=self.swap, count=self._parts.metrics.count_reload
+                self._watcher.run, swap=self.swap, count=self._runtime.metrics.count_reload
             )
             self._background.start("catalog", follow, self._watcher.source.close)
-        probes = Probes(self._parts, lambda: self.catalog)
+        probes = Probes(self._runtime, lambda: self.catalog)
         self._background.start("probes", probes.run, probes.interrupt)
         self._background.start("records", self.records.run)
-        self._background.start("tally", tally_of(self._parts).run)
+        self._background.start("tally", tally_of(self._runtime).run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""
         self._background.stop()
         self._together.close()
         self.records.close()
-        self._parts.client.retain(())
+        self._runtime.client.retain(())
 
     def _begun(self, call: Call) -> Call:
         """The caller's ``timeout`` counts from here, whatever the call waits for."""
         return (
             call
             if call.timeout is None
-            else replace(call, deadline=self._parts.clock.now() + call.timeout)
+            else replace(call, deadline=self._runtime.clock.now() + call.timeout)
         )
 
     def _run(self, loaded: _Loaded, call: Call) -> Result:
-        method, handler = self._find(loaded, call.service, call.method)
-        return self._explained(method, lambda: handler(call))
+        _, handler = self._find(loaded, call.service, call.method)
+        return handler(call)
 
     def _check_part(self, loaded: _Loaded, part: AggregatePart, given: Given, like: Call) -> None:
         """What can be known of a part before anything is sent: whether it is allowed, and its params if it has all."""
         method, _ = self._find(loaded, part.service, part.method)
         try:
-            self._explained(method, lambda: self._precheck(method, part, given, like))
+            with error_context(method):
+                self._precheck(method, part, given, like)
         except InvalidParams as error:
             raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error
 
@@ -265,12 +262,3 @@ class Gateway:
             else f"service {service}"
         )
         raise NotFound(f"There is no {what[:200]}.")
-
-    @staticmethod
-    def _explained(method: Method, run: Callable[[], T]) -> T:
-        try:
-            return run()
-        except GatewayError as error:
-            error.service, error.method = method.service.name, method.name
-            error.expose_vendor_code = method.service.expose_vendor_code
-            raise

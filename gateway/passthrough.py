@@ -26,7 +26,7 @@ from gateway.http.inflate import inflate
 from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.signers import SIGNERS, HashingSigner, fetches, hashes, reads_body, reads_query
 from gateway.signers.tokens import token_name
 from gateway.streams import (
@@ -47,18 +47,18 @@ MAX_HELD_BYTES = (
 _NOTHING = PassthroughRequest()
 
 
-def stream_exchange(method: Method, parts: Parts) -> Handler:
+def stream_exchange(method: Method, parts: Runtime) -> Handler:
     """The innermost handler of a method that says ``stream``."""
     return _by_url(method, parts, _of_method)
 
 
-def proxy_exchange(method: Method, parts: Parts) -> Handler:
+def proxy_exchange(method: Method, parts: Runtime) -> Handler:
     """The innermost handler of a service's proxied requests."""
     return _by_url(method, parts, _of_proxy)
 
 
 def _by_url(
-    method: Method, parts: Parts, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]
+    method: Method, parts: Runtime, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]
 ) -> Handler:
     service = method.service
     main = through(method, _Sender(method, parts, service.base_urls), service.base_urls)
@@ -72,7 +72,7 @@ def _by_url(
 class _Sender:
     """Signs requests and opens the exchange; knows the token that was used."""
 
-    def __init__(self, method: Method, parts: Parts, urls: tuple[str, ...]) -> None:
+    def __init__(self, method: Method, parts: Runtime, urls: tuple[str, ...]) -> None:
         service = method.service
         self._signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
         for secret in self._signer.secrets:

@@ -32,12 +32,12 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any: ...
 
 
-def _no_catalog(method: Method, parts: Parts) -> tuple[Method, Handler]:
+def _no_catalog(method: Method, runtime: Runtime) -> tuple[Method, Handler]:
     raise LookupError(f"{method.full_name} is in no catalog")
 
 
 @dataclass(frozen=True)
-class Parts:
+class Runtime:
     """What all chains share, over reloads too.
 
     :param store: what all workers share.
@@ -54,7 +54,7 @@ class Parts:
     log: Log
     masker: Masker
     jitter: Callable[[], float]
-    stand_in: Callable[[Method, Parts], tuple[Method, Handler]] = field(default=_no_catalog)
+    stand_in: Callable[[Method, Runtime], tuple[Method, Handler]] = field(default=_no_catalog)
     dumps: bool = False
     _kept: dict[Hashable, Any] = field(default_factory=dict)
 
@@ -68,7 +68,7 @@ class Parts:
         log: Log,
         masker: Masker,
         jitter: Callable[[], float] = random.random,
-    ) -> Parts:
+    ) -> Runtime:
         """With a client and tokens of their own.
 
         :param log: gets one line per attempt.
@@ -95,6 +95,6 @@ class Parts:
 
 
 class Middleware(Protocol):
-    """Made once per method when a catalog loads; answers ``following`` itself where the method does not use it."""
+    """Made once per method when a catalog loads; answers ``next_handler`` itself where the method does not use it."""
 
-    def __call__(self, method: Method, parts: Parts, following: Handler) -> Handler: ...
+    def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...

@@ -12,16 +12,16 @@ from gateway.bodies import load_json
 from gateway.catalog.model import Method
 from gateway.errors import Forbidden, InvalidParams
 from gateway.messages import Call, Caller, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 
 # admit: What comes before anything is done for a call: may this caller, and are the parameters right.
 
 
-def admit(method: Method, parts: Parts, following: Handler) -> Handler:
+def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Calls go on with their parameters loaded; see ``admitted`` for what they are refused with."""
     if method.stream:
-        return lambda call: following(_single(method, admitted(method, call)))
-    return lambda call: following(admitted(method, call))
+        return lambda call: next_handler(_single(method, admitted(method, call)))
+    return lambda call: next_handler(admitted(method, call))
 
 
 def _single(method: Method, call: Call) -> Call:
@@ -66,9 +66,9 @@ def allow(method: Method, caller: Caller) -> None:
 # deadline: One time budget for the whole call, handed down as an instant.
 
 
-def deadline(method: Method, parts: Parts, following: Handler) -> Handler:
+def deadline(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """The method's ``deadline``, or the caller's where that ends sooner."""
-    budget, now, whole = method.deadline, parts.clock.now, f"{method.deadline:g} s"
+    budget, now, whole = method.deadline, runtime.clock.now, f"{method.deadline:g} s"
 
     def handle(call: Call) -> Result:
         at = now()
@@ -78,6 +78,6 @@ def deadline(method: Method, parts: Parts, following: Handler) -> Handler:
             call.trace.note(at, "deadline", f"{ends - at:.3f} s, the caller's own")
         else:
             call.trace.note(at, "deadline", whole)
-        return following(replace(call, deadline=ends))
+        return next_handler(replace(call, deadline=ends))
 
     return handle

@@ -16,7 +16,7 @@ from gateway.messages import Call, Result, Trace
 from gateway.middleware.answer_cache import Answer, Shelf, declaration, question
 from gateway.middleware.fallback import stood_in
 from gateway.middleware.single_flight import Flights, Outcome, Workers
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 
 RENEWALS = (
     16  # renewals in the background at once, in one process; beyond that the next call tries again
@@ -24,28 +24,35 @@ RENEWALS = (
 NEVER = math.inf  # seconds: the age of what is not there
 
 
-def cache(method: Method, parts: Parts, following: Handler) -> Handler:
+def cache(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Keeps good answers of the method itself by its parameters; ``Trace.cache`` says what a call got.
 
     ``HIT``: kept, or given to an identical call at the same time. ``MISS``: this call was sent. ``STALE``: kept, and
     being renewed in the background, or used because the service fails.
     """
-    return _Cache(method, method.cache, parts, following).handle if method.cache else following
+    return (
+        _Cache(method, method.cache, runtime, next_handler).handle if method.cache else next_handler
+    )
 
 
 class _Cache:
     def __init__(
-        self, method: Method, policy: CachePolicy, parts: Parts, following: Handler
+        self, method: Method, policy: CachePolicy, runtime: Runtime, next_handler: Handler
     ) -> None:
-        self._method, self._policy, self._parts, self._following = method, policy, parts, following
-        self._clock = parts.clock
-        self._shelf: Shelf = parts.keep("shelf", lambda: Shelf(parts.store, parts.clock))
-        self._flights: Flights = parts.keep("flights", lambda: Flights(parts.clock))
-        self._workers = Workers(self._shelf, parts.clock)
-        self._outcome = functools.cache(
-            partial(parts.metrics.cache.labels, method.service.name, method.name)
+        self._method, self._policy, self._runtime, self._next = (
+            method,
+            policy,
+            runtime,
+            next_handler,
         )
-        self._slots: threading.Semaphore = parts.keep(
+        self._clock = runtime.clock
+        self._shelf: Shelf = runtime.keep("shelf", lambda: Shelf(runtime.store, runtime.clock))
+        self._flights: Flights = runtime.keep("flights", lambda: Flights(runtime.clock))
+        self._workers = Workers(self._shelf, runtime.clock)
+        self._outcome = functools.cache(
+            partial(runtime.metrics.cache.labels, method.service.name, method.name)
+        )
+        self._slots: threading.Semaphore = runtime.keep(
             "renewals", lambda: threading.Semaphore(RENEWALS)
         )
         self._keys = f"cache:{method.full_name}:{declaration(method)}"
@@ -69,7 +76,7 @@ class _Cache:
         except GatewayError as error:
             if kept and age < policy.ttl + policy.stale_if_error and is_failure(error):
                 result = self._told(call, kept, "STALE")
-                stood_in(self._parts, self._method, call, error, "stale")
+                stood_in(self._runtime, self._method, call, error, "stale")
                 return result
             call.trace.cache = "MISS"
             self._outcome("miss").inc()
@@ -113,7 +120,7 @@ class _Cache:
     def _ask(self, key: str, call: Call) -> Answer:
         policy, call.trace.cache = self._policy, "MISS"
         call.trace.note(self._clock.now(), "cache", "miss")
-        data = self._following(call).data
+        data = self._next(call).data
         answer = Answer(data, self._clock.wall(), call.trace.fallback)
         stale = max(policy.stale_while_revalidate, policy.stale_if_error)
         kept = not answer.fallback and self._shelf.keep(key, answer, policy.ttl + stale)
@@ -142,7 +149,7 @@ class _Cache:
             until = self._clock.now() + self._longest
             self._flights.lead(key, flight, self._asking(key, call, until), call.deadline)
         except GatewayError as error:
-            self._parts.log.warning(
+            self._runtime.log.warning(
                 "renewal failed",
                 request_id=call.request_id,
                 service=call.service,

@@ -22,7 +22,7 @@ from gateway.errors import (
     StoreAway,
 )
 from gateway.messages import Attempt, Call, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
 
 # breaker: A circuit breaker: closed, open, half-open; told how calls ended, it says whether the next one may go.
@@ -167,16 +167,16 @@ ELSEWHERE = "another worker's finding"
 
 
 class Circuit:
-    def __init__(self, service: Service, parts: Parts, at: str) -> None:
-        self.breaker = CircuitBreaker(parts.clock, service.breaker)
+    def __init__(self, service: Service, runtime: Runtime, at: str) -> None:
+        self.breaker = CircuitBreaker(runtime.clock, service.breaker)
         self._store, self._log, self._transitions = (
-            parts.store,
-            parts.log,
-            parts.metrics.breaker_transitions,
+            runtime.store,
+            runtime.log,
+            runtime.metrics.breaker_transitions,
         )
         self._said = {"service": service.name, "at": at}
         self.key = f"breaker:{service.name}:{at}"
-        self._clock, self._look_at, self._lock = parts.clock, 0.0, threading.Lock()
+        self._clock, self._look_at, self._lock = runtime.clock, 0.0, threading.Lock()
 
     def enter(self) -> Turn:
         """Leave to send, to be handed to ``settle`` whatever happens.
@@ -273,24 +273,24 @@ class Circuit:
         self._log.warning("breaker", **self._said, state=state, why=why)
 
 
-def states_of(services: Iterable[Service], parts: Parts) -> dict[str, str]:
+def states_of(services: Iterable[Service], runtime: Runtime) -> dict[str, str]:
     """``closed``, ``open`` or ``half_open`` by service, as far as any worker knows; asked in the time of one."""
-    circuits = {service.name: circuit_of(service, parts) for service in services}
+    circuits = {service.name: circuit_of(service, runtime) for service in services}
     known: Iterable[bytes | None] = [None] * len(circuits)
     with suppress(StoreAway):
-        known = parts.store.get_many(*(each.key for each in circuits.values()))
+        known = runtime.store.get_many(*(each.key for each in circuits.values()))
     return {
         name: said.decode() if said else circuit.breaker.state
         for (name, circuit), said in zip(circuits.items(), known, strict=True)
     }
 
 
-def circuit_of(service: Service, parts: Parts, at: str = "base_url") -> Circuit:
+def circuit_of(service: Service, runtime: Runtime, at: str = "base_url") -> Circuit:
     """A service's circuit, kept over reloads.
 
     :param at: ``base_url``, or ``backup_url``, which fails for reasons of its own.
     """
-    return parts.keep(("circuit", service.name, at), lambda: Circuit(service, parts, at))
+    return runtime.keep(("circuit", service.name, at), lambda: Circuit(service, runtime, at))
 
 
 # breaker: Leave a service alone while it fails; let one call through after a while to see whether it is back.
@@ -298,7 +298,7 @@ def circuit_of(service: Service, parts: Parts, at: str = "base_url") -> Circuit:
 ENOUGH = 0.9  # the share of its own time that a service must have had, for silence at the deadline to be its failure
 
 
-def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
+def breaker(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Each attempt enters the service's circuit; how it ended counts there.
 
     A failure is: not to be reached, no answer in the method's own time, a 5xx or a vendor's code that means it, an
@@ -306,16 +306,16 @@ def breaker(method: Method, parts: Parts, following: Handler) -> Handler:
     answer. What we refuse, our credentials and a caller in a hurry say nothing. A stream counts at its end, a probe's
     at its first byte.
     """
-    now = parts.clock.now
-    main = _guarded(circuit_of(method.service, parts), method, now, following)
+    now = runtime.clock.now
+    main = _guarded(circuit_of(method.service, runtime), method, now, next_handler)
     if not method.service.backup_url:
         return main
-    backup = _guarded(circuit_of(method.service, parts, "backup_url"), method, now, following)
+    backup = _guarded(circuit_of(method.service, runtime, "backup_url"), method, now, next_handler)
     return lambda call: (backup if call.backup else main)(call)
 
 
 def _guarded(
-    circuit: Circuit, method: Method, now: Callable[[], float], following: Handler
+    circuit: Circuit, method: Method, now: Callable[[], float], next_handler: Handler
 ) -> Handler:
     circuit.breaker.settings = method.service.breaker
 
@@ -340,7 +340,7 @@ def _guarded(
             if turn.probe:
                 call.trace.note(now(), "breaker", "half open: this attempt is the probe")
                 circuit.claim(turn, method.deadline)
-            result = following(call)
+            result = next_handler(call)
         except BaseException as error:
             settle(error)
             raise

@@ -11,27 +11,27 @@ from gateway.catalog.model import Method
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
 from gateway.messages import Call, Result, Trace
 from gateway.middleware.idempotency import vendor_key
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 
 #: Answers a call that its method failed, or raises a ``GatewayError``: then the next one is asked.
 #: The second argument says that nothing of the call can have been done yet.
 StandIn = Callable[[Call, bool], Result]
 
 
-def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
+def fallback(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """In this order, as declared: ``fallback.call``, the service's ``backup_url``, ``fallback.static``.
 
     Each has time of its own; the caller's ``timeout`` bounds all of them together. Where none can answer, the
     method's own failure stands.
     """
-    stand_ins = tuple(_declared(method, parts, following))
+    stand_ins = tuple(_declared(next_handler, method, runtime))
     if not stand_ins:
-        return following
+        return next_handler
 
     def handle(call: Call) -> Result:
         begun = len(call.trace.attempts)
         try:
-            return following(call)
+            return next_handler(call)
         except GatewayError as error:
             if not is_failure(error):
                 raise
@@ -41,22 +41,22 @@ def fallback(method: Method, parts: Parts, following: Handler) -> Handler:
                     result = answer(call, unsent)
                 except GatewayError as other:
                     call.trace.note(
-                        parts.clock.now(), "fallback", f"{name} could not: {other.type}"
+                        runtime.clock.now(), "fallback", f"{name} could not: {other.type}"
                     )
                     continue
-                stood_in(parts, method, call, error, call.trace.fallback or name)
+                stood_in(runtime, method, call, error, call.trace.fallback or name)
                 return result
             raise
 
     return handle
 
 
-def stood_in(parts: Parts, method: Method, call: Call, error: GatewayError, name: str) -> None:
+def stood_in(runtime: Runtime, method: Method, call: Call, error: GatewayError, name: str) -> None:
     """The trace says who answered instead, the log also why."""
     call.trace.fallback = name
-    call.trace.note(parts.clock.now(), "fallback", f"{name}, after {error.type}")
-    parts.metrics.fallbacks.labels(method.service.name, method.name, name).inc()
-    parts.log.warning(
+    call.trace.note(runtime.clock.now(), "fallback", f"{name}, after {error.type}")
+    runtime.metrics.fallbacks.labels(method.service.name, method.name, name).inc()
+    runtime.log.warning(
         "fallback",
         request_id=call.request_id,
         caller=call.caller.id,
@@ -67,24 +67,26 @@ def stood_in(parts: Parts, method: Method, call: Call, error: GatewayError, name
     )
 
 
-def _declared(method: Method, parts: Parts, following: Handler) -> Iterator[tuple[str, StandIn]]:
+def _declared(
+    next_handler: Handler, method: Method, runtime: Runtime
+) -> Iterator[tuple[str, StandIn]]:
     declared = method.fallback
     if declared and declared.call:
-        yield declared.call, _another(method, parts)
+        yield declared.call, _another(method, runtime)
     if method.service.backup_url:
-        yield "backup_url", _backup(method, parts, following)
+        yield "backup_url", _backup(next_handler, method, runtime)
     if declared and not declared.call:
         result = Result(declared.static)
         yield "static", lambda call, unsent: result
 
 
-def _another(method: Method, parts: Parts) -> StandIn:
+def _another(method: Method, runtime: Runtime) -> StandIn:
     """Another method, with the parameters it knows. The catalog says so, whatever the caller may call itself."""
-    other, handler = parts.stand_in(method, parts)
+    other, handler = runtime.stand_in(method, runtime)
     schema, names = other.json_schema, [param.name for param in other.params]
 
     def answer(call: Call, unsent: bool) -> Result:
-        _possible(parts, call)
+        _possible(runtime, call)
         try:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
@@ -106,20 +108,20 @@ def _another(method: Method, parts: Parts) -> StandIn:
     return answer
 
 
-def _backup(method: Method, parts: Parts, following: Handler) -> StandIn:
+def _backup(next_handler: Handler, method: Method, runtime: Runtime) -> StandIn:
     """The same request at the backup URL, where that is safe: it is a retry."""
 
     def answer(call: Call, unsent: bool) -> Result:
-        _possible(parts, call)
+        _possible(runtime, call)
         if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
             raise OutcomeUnknown
-        return following(replace(call, backup=True))
+        return next_handler(replace(call, backup=True))
 
     return answer
 
 
-def _possible(parts: Parts, call: Call) -> None:
+def _possible(runtime: Runtime, call: Call) -> None:
     if call.spent:
         raise OutcomeUnknown
-    if parts.clock.now() >= call.deadline:
+    if runtime.clock.now() >= call.deadline:
         raise DeadlineExceeded

@@ -14,7 +14,7 @@ from gateway.catalog.model import Catalog, Health, Method, Service, Timeout
 from gateway.errors import GatewayError, OutOfResources, StoreAway, Unhealthy
 from gateway.exchange import USER_AGENT
 from gateway.messages import Call, HttpRequest, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 
 # health: From single answers to a verdict that does not flap.
 
@@ -71,8 +71,8 @@ class Verdicts:
         return self.known.get(service, "unknown")
 
 
-def verdicts_of(parts: Parts) -> Verdicts:
-    return parts.keep("verdicts", Verdicts)
+def verdicts_of(runtime: Runtime) -> Verdicts:
+    return runtime.keep("verdicts", Verdicts)
 
 
 class Probes:
@@ -81,10 +81,10 @@ class Probes:
     :param catalog: gives the one in use.
     """
 
-    def __init__(self, parts: Parts, catalog: Callable[[], Catalog]) -> None:
-        self._parts, self._catalog = parts, catalog
+    def __init__(self, runtime: Runtime, catalog: Callable[[], Catalog]) -> None:
+        self._runtime, self._catalog = runtime, catalog
         self._key = f"probes:{platform.node()}"
-        self._verdicts = verdicts_of(parts)
+        self._verdicts = verdicts_of(runtime)
         self._records: dict[str, Record] = {}
         self._asked: dict[str, Future[str | None]] = {}
         self._pool = ThreadPoolExecutor(AT_ONCE, "probe")
@@ -104,7 +104,7 @@ class Probes:
             try:
                 rest = self.look()
             except Exception as error:  # noqa: BLE001  # or one bad look would leave the last verdict standing for ever
-                self._parts.log.warning("probes", why=f"{type(error).__name__}: {error}")
+                self._runtime.log.warning("probes", why=f"{type(error).__name__}: {error}")
                 rest = TICK
         self.close()
 
@@ -112,7 +112,7 @@ class Probes:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._fence is not None:
             with suppress(StoreAway):
-                self._parts.store.release(self._key, self._fence)
+                self._runtime.store.release(self._key, self._fence)
 
     def look(self) -> float:
         """Take note of what is known; probe what is due, if that is this worker's part now.
@@ -137,7 +137,7 @@ class Probes:
 
     def _rest(self) -> float:
         """Seconds until the first probe is due; those that are under way tell of their end themselves."""
-        now = self._parts.clock.wall()
+        now = self._runtime.clock.wall()
         waits = [
             record.due - now for key, record in self._records.items() if key not in self._asked
         ]
@@ -145,7 +145,7 @@ class Probes:
 
     def _leads(self) -> bool:
         """Whether this worker probes for the host now; the records are the newest ones then, or as read."""
-        store, now = self._parts.store, self._parts.clock.now()
+        store, now = self._runtime.store, self._runtime.clock.now()
         if self._fence is not None and now < self._renew_at:
             return True
         try:
@@ -165,7 +165,7 @@ class Probes:
         return self._fence is not None
 
     def _probe(self, probed: Mapping[str, Service]) -> None:
-        before, now = self._records, self._parts.clock.wall()
+        before, now = self._records, self._runtime.clock.wall()
         records = {key: before.get(key, _NEW) for key in probed}
         for key in [key for key, asked in self._asked.items() if asked.done()]:
             answer = self._asked.pop(key)
@@ -181,7 +181,7 @@ class Probes:
                 service, 1.0
             ):
                 records[key] = Record(
-                    records[key].standing, now + self._pause(service, self._parts.jitter())
+                    records[key].standing, now + self._pause(service, self._runtime.jitter())
                 )
                 self._asked[key] = self._pool.submit(self._ask, service)
                 self._asked[key].add_done_callback(lambda _: self.interrupt())
@@ -199,17 +199,17 @@ class Probes:
         }
         with suppress(StoreAway):
             keep = 2 * interval + LEASE
-            if not self._parts.store.set_fenced(
+            if not self._runtime.store.set_fenced(
                 self._key, json.dumps(plain).encode(), keep, self._fence
             ):
                 self._fence = None
 
     def _judged(self, service: Service, standing: Standing, why: str | None) -> Standing:
-        self._parts.metrics.probes.labels(service.name, "ok" if why is None else "failed").inc()
+        self._runtime.metrics.probes.labels(service.name, "ok" if why is None else "failed").inc()
         after = standing.after(why is None, _health(service))
         if after.verdict != standing.verdict:
-            said = self._parts.masker.text(why or "answered")
-            log = self._parts.log.warning if after.verdict == "down" else self._parts.log.info
+            said = self._runtime.masker.text(why or "answered")
+            log = self._runtime.log.warning if after.verdict == "down" else self._runtime.log.info
             log("health", service=service.name, verdict=after.verdict, why=said)
         return after
 
@@ -224,9 +224,9 @@ class Probes:
         """
         health, why = _health(service), None
         seconds = min(LONGEST, health.interval)
-        channel = self._parts.client.channel(service)
+        channel = self._runtime.client.channel(service)
         for url in service.base_urls:
-            deadline = self._parts.clock.now() + seconds
+            deadline = self._runtime.clock.now() + seconds
             try:
                 answer = channel.send(
                     HttpRequest("GET", url, health.path, headers=HEADERS),
@@ -257,17 +257,17 @@ def _health(service: Service) -> Health:
 # health: Refuse at once what a service that is down would have to refuse.
 
 
-def health(method: Method, parts: Parts, following: Handler) -> Handler:
+def health(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """``Unhealthy`` while the probes say ``down``; only for services that are probed."""
-    policy, service, verdicts = method.service.health, method.service.name, verdicts_of(parts)
+    policy, service, verdicts = method.service.health, method.service.name, verdicts_of(runtime)
     if policy is None:
-        return following
-    interval, now = policy.interval, parts.clock.now
+        return next_handler
+    interval, now = policy.interval, runtime.clock.now
 
     def handle(call: Call) -> Result:
         if not call.backup and verdicts.of(service) == "down":
             call.trace.note(now(), "probe", "the probes say down")
             raise Unhealthy(retry_after=interval)
-        return following(call)
+        return next_handler(call)
 
     return handle

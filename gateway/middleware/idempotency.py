@@ -14,7 +14,7 @@ from gateway.bodies import digest, dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.errors import Conflict, GatewayError, Rejected, StoreAway, UnderWay, fields_error
 from gateway.messages import Call, Result, Trace
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.stores import Store
 
 # idempotency: Idempotency-Key: what was done under a key is not done again; its first answer is kept for a day and
@@ -187,7 +187,7 @@ def _failure(record: Mapping[str, Any]) -> GatewayError:
 # idempotency: A call with an Idempotency-Key is made once; its first answer is given again.
 
 
-def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
+def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """A failure of which it is certain that nothing was done frees the key; any other stands, unless sending again is
     safe.
 
@@ -195,22 +195,26 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
     :raises Conflict: see ``gateway.middleware.idempotency``.
     :raises StoreAway: a call with a key is not sent without the store.
     """
-    once, name, repeatable = Idempotency(parts.store), method.full_name, _repeatable(method, parts)
-    now = parts.clock.now
+    once, name, repeatable = (
+        Idempotency(runtime.store),
+        method.full_name,
+        _repeatable(method, runtime),
+    )
+    now = runtime.clock.now
     stand_in = method.fallback or method.service.backup_url
     lease = method.deadline * (2 if stand_in else 1) + MARGIN  # who stands in has time of its own
 
     def handle(call: Call) -> Result:
         caller, key = call.caller.id, call.idempotency_key
         if key is None:
-            return following(call)
+            return next_handler(call)
         if method.stream:
             raise fields_error(
                 "Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."]
             )
         use = Use(caller, key, digest((name, call.params)), lease, repeatable, call.trace)
         mine = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
-        result = Result(once.run(use, lambda: following(mine).data))
+        result = Result(once.run(use, lambda: next_handler(mine).data))
         call.trace.note(
             now(),
             "idempotency",
@@ -221,10 +225,10 @@ def idempotency(method: Method, parts: Parts, following: Handler) -> Handler:
     return handle
 
 
-def _repeatable(method: Method, parts: Parts) -> bool:
+def _repeatable(method: Method, runtime: Runtime) -> bool:
     """Whether the method, and the one that stands in for it, may be sent again when nobody knows if they were."""
     if not (method.idempotent or method.idempotency_header):
         return False
     return not (method.fallback and method.fallback.call) or _repeatable(
-        parts.stand_in(method, parts)[0], parts
+        runtime.stand_in(method, runtime)[0], runtime
     )

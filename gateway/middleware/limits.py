@@ -10,7 +10,7 @@ from gateway.clock import Clock
 from gateway.errors import QuotaSpent, RateLimited, StoreAway, TooManyCalls
 from gateway.messages import Call, Result
 from gateway.rates import Bucket, Turn, rate_of
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.stores import MemoryStore, Store
 from gateway.streams import MAX_STREAM_SECONDS, ResponseStream
 
@@ -24,9 +24,9 @@ class Counts:
         self._shared, self._own = shared, MemoryStore(clock)
 
     @classmethod
-    def of(cls, parts: Parts) -> Counts:
+    def of(cls, runtime: Runtime) -> Counts:
         """The one of this process."""
-        return parts.keep("counts", lambda: cls(parts.store, parts.clock))
+        return runtime.keep("counts", lambda: cls(runtime.store, runtime.clock))
 
     def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
         try:
@@ -58,10 +58,10 @@ class Counts:
 # limit: The caller's own limit, over all that it calls.
 
 
-def limit(method: Method, parts: Parts, following: Handler) -> Handler:
+def limit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """:raises RateLimited: it is used up."""
-    now = parts.clock.now
-    counts, hits, service = Counts.of(parts), parts.metrics.limit_hits, method.service.name
+    now = runtime.clock.now
+    counts, hits, service = Counts.of(runtime), runtime.metrics.limit_hits, method.service.name
 
     def handle(call: Call) -> Result:
         caller = call.caller
@@ -72,7 +72,7 @@ def limit(method: Method, parts: Parts, following: Handler) -> Handler:
                 hits.labels(service, "caller").inc()
                 call.trace.note(now(), "limit", f"the caller's {caller.rate} are used up")
                 raise RateLimited(retry_after=turn.wait)
-        return following(call)
+        return next_handler(call)
 
     return handle
 
@@ -80,7 +80,7 @@ def limit(method: Method, parts: Parts, following: Handler) -> Handler:
 # quota: The vendor's quota, as the catalog tells it: of the service and of the method, over all callers and workers.
 
 
-def quota(method: Method, parts: Parts, following: Handler) -> Handler:
+def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """One use for each attempt; with ``on_limit: wait`` the attempt waits for its turn, if that comes in time.
 
     :raises QuotaSpent: it is used up, or the turn would come after the deadline.
@@ -91,9 +91,9 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
     )
     buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in declared if rate)
     if not buckets:
-        return following
-    hits, service = parts.metrics.limit_hits, method.service.name
-    counts, clock, waits = Counts.of(parts), parts.clock, method.on_limit == "wait"
+        return next_handler
+    hits, service = runtime.metrics.limit_hits, method.service.name
+    counts, clock, waits = Counts.of(runtime), runtime.clock, method.on_limit == "wait"
 
     def handle(call: Call) -> Result:
         turn = counts.take(buckets, call.deadline - clock.now() if waits else 0.0)
@@ -104,7 +104,7 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
         if turn.wait:
             call.trace.note(clock.now(), "quota", f"a turn comes in {turn.wait:.3f} s")
             clock.sleep(turn.wait)
-        return following(call)
+        return next_handler(call)
 
     return handle
 
@@ -114,16 +114,20 @@ def quota(method: Method, parts: Parts, following: Handler) -> Handler:
 GRACE = 1.0  # seconds a place is held beyond the deadline: hanging up takes a moment
 
 
-def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
+def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """A stream keeps its place until its end.
 
     :raises TooManyCalls: as many as ``concurrency`` allows are under way; at once, it does not wait.
     """
     most = method.service.concurrency
     if most is None:
-        return following
-    hits, service, in_use = parts.metrics.limit_hits, method.service.name, parts.metrics.concurrency
-    counts, now, key = Counts.of(parts), parts.clock.now, f"concurrency:{method.service.name}"
+        return next_handler
+    hits, service, in_use = (
+        runtime.metrics.limit_hits,
+        method.service.name,
+        runtime.metrics.concurrency,
+    )
+    counts, now, key = Counts.of(runtime), runtime.clock.now, f"concurrency:{method.service.name}"
 
     def handle(call: Call) -> Result:
         uploads = call.inbound is not None and call.inbound.body is not None
@@ -141,7 +145,7 @@ def concurrency(method: Method, parts: Parts, following: Handler) -> Handler:
             counts.leave(key, held)
 
         try:
-            result = following(call)
+            result = next_handler(call)
         except BaseException:
             leave()
             raise

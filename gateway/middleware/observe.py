@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 
 from gateway.catalog.model import Method
 from gateway.errors import GatewayError
 from gateway.messages import Attempt, Call, Result
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import records_of
 from gateway.telemetry.service_stats import tally_of
 
+
+@contextmanager
+def error_context(method: Method) -> Iterator[None]:
+    """Name the service and the method in every failure of the block."""
+    try:
+        yield
+    except GatewayError as error:
+        _add_context(error, method)
+        raise
+
+
+def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
+    """Name the service and the method in every failure."""
+
+    def handle(call: Call) -> Result:
+        try:
+            return next_handler(call)
+        except GatewayError as error:
+            _add_context(error, method)
+            raise
+
+    return handle
+
+
+def _add_context(error: GatewayError, method: Method) -> None:
+    error.service = method.service.name
+    error.method = method.name
+    error.expose_vendor_code = method.service.expose_vendor_code
+
+
 # record: What happened to each call, for whoever asks later.
 
 
-def record(method: Method, parts: Parts, following: Handler) -> Handler:
+def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Each call has a record, however it ended; of a stream at its end."""
-    add, now = records_of(parts).add, parts.clock.now
+    add, now = records_of(runtime).add, runtime.clock.now
 
     def handle(call: Call) -> Result:
         began = now()
         try:
-            result = following(call)
+            result = next_handler(call)
         except BaseException as error:
             add(method, call, began, error)
             raise
@@ -38,9 +70,9 @@ def record(method: Method, parts: Parts, following: Handler) -> Handler:
 # measure: Each call counts once, whatever becomes of it: by its code, by whose fault it was, and how long it took.
 
 
-def measure(method: Method, parts: Parts, following: Handler) -> Handler:
-    count, now = parts.metrics.call(method.service.name, method.name), parts.clock.now
-    service, note = method.service.name, tally_of(parts).note
+def measure(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
+    count, now = runtime.metrics.call(method.service.name, method.name), runtime.clock.now
+    service, note = method.service.name, tally_of(runtime).note
 
     def handle(call: Call) -> Result:
         began, code, source = (
@@ -49,7 +81,7 @@ def measure(method: Method, parts: Parts, following: Handler) -> Handler:
             GatewayError.source,
         )  # the unforeseen is no success
         try:
-            result = following(call)
+            result = next_handler(call)
             code, source = 0, ""
             return result
         except GatewayError as error:
@@ -66,18 +98,18 @@ def measure(method: Method, parts: Parts, following: Handler) -> Handler:
 # log: One log line for each attempt, and its record in the call's trace.
 
 
-def log(method: Method, parts: Parts, following: Handler) -> Handler:
+def log(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Who called what, how it ended, how long it took (ms), with masked parameters; of a stream at its end."""
-    return _Log(method, parts, following).handle
+    return _Log(next_handler, method, runtime).handle
 
 
 class _Log:
-    def __init__(self, method: Method, parts: Parts, following: Handler) -> None:
-        self._method, self._following = method, following
-        self._now, self._masker, self._write = parts.clock.now, parts.masker, parts.log.info
-        attempts, named = parts.metrics.attempts, (method.service.name, method.name)
+    def __init__(self, next_handler: Handler, method: Method, runtime: Runtime) -> None:
+        self._method, self._next = method, next_handler
+        self._now, self._masker, self._write = runtime.clock.now, runtime.masker, runtime.log.info
+        attempts, named = runtime.metrics.attempts, (method.service.name, method.name)
         self._count = cache(lambda code: attempts.labels(*named, str(code)).inc)
-        self._first_byte = cache(partial(parts.metrics.first_byte.labels, *named))
+        self._first_byte = cache(partial(runtime.metrics.first_byte.labels, *named))
 
     def handle(self, call: Call) -> Result:
         began = self._now()
@@ -90,7 +122,7 @@ class _Log:
         )
         call.trace.attempts.append(attempt)
         try:
-            result = self._following(call)
+            result = self._next(call)
         except BaseException as error:
             self._ended(call, attempt, error)
             raise

@@ -20,7 +20,7 @@ from gateway.errors import (
 )
 from gateway.messages import Call, Result
 from gateway.middleware.circuit_breaker import circuit_of
-from gateway.runtime import Handler, Parts
+from gateway.runtime import Handler, Runtime
 
 # retry_budget: A retry budget: retries may be at most a share of recent calls, so that they cannot multiply an outage.
 
@@ -67,7 +67,7 @@ class RetryBudget:
 # retry: Send again, but only what is safe to send again, within the deadline and the service's retry budget.
 
 
-def retry(method: Method, parts: Parts, following: Handler) -> Handler:
+def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Repeat a failed attempt.
 
     Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
@@ -75,15 +75,19 @@ def retry(method: Method, parts: Parts, following: Handler) -> Handler:
     more, whatever the method: the vendor did nothing.
     Once everything has failed for a while nothing is repeated: the breaker is about to open.
     """
-    return _Retry(method, parts, following).handle
+    return _Retry(next_handler, method, runtime).handle
 
 
 class _Retry:
-    def __init__(self, method: Method, parts: Parts, following: Handler) -> None:
-        self._method, self._parts, self._following = method, parts, following
-        self._policy, self._budget, self._clock = method.retry, _budget(method, parts), parts.clock
+    def __init__(self, next_handler: Handler, method: Method, runtime: Runtime) -> None:
+        self._method, self._runtime, self._next = method, runtime, next_handler
+        self._policy, self._budget, self._clock = (
+            method.retry,
+            _budget(method, runtime),
+            runtime.clock,
+        )
         at = ("base_url", "backup_url")
-        self._breakers = [circuit_of(method.service, parts, each).breaker for each in at]
+        self._breakers = [circuit_of(method.service, runtime, each).breaker for each in at]
 
     def handle(self, call: Call) -> Result:
         self._budget.record_call()
@@ -92,7 +96,7 @@ class _Retry:
         try:
             while True:
                 try:
-                    return self._following(call)
+                    return self._next(call)
                 except CredentialExpired:
                     if renewed or call.spent:
                         raise
@@ -116,7 +120,9 @@ class _Retry:
 
     def _wait(self, error: DownstreamError, failures: int) -> float:
         """Seconds before the next attempt."""
-        wait = delay(failures, self._policy.backoff, self._policy.max_backoff, self._parts.jitter())
+        wait = delay(
+            failures, self._policy.backoff, self._policy.max_backoff, self._runtime.jitter()
+        )
         return max(wait, error.retry_after or 0.0)
 
     def _objection(
@@ -139,12 +145,12 @@ class _Retry:
 
     def _again(self, call: Call, reason: str, said: str) -> None:
         call.trace.note(self._clock.now(), "retry", said)
-        self._parts.metrics.retries.labels(self._method.service.name, reason).inc()
+        self._runtime.metrics.retries.labels(self._method.service.name, reason).inc()
 
 
-def _budget(method: Method, parts: Parts) -> RetryBudget:
+def _budget(method: Method, runtime: Runtime) -> RetryBudget:
     """One for each service."""
-    return parts.keep(("retry budget", method.service.name), lambda: RetryBudget(parts.clock))
+    return runtime.keep(("retry budget", method.service.name), lambda: RetryBudget(runtime.clock))
 
 
 def _wanted(error: GatewayError, policy: Retry) -> bool:

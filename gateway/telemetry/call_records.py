@@ -19,7 +19,7 @@ from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.errors import GatewayError, StoreAway
 from gateway.messages import Call, Caller
-from gateway.runtime import Parts
+from gateway.runtime import Runtime
 
 KEPT = 3600.0  # seconds
 LAG = 0.2  # seconds from the end of a call until its record is written
@@ -59,7 +59,7 @@ class Exporter(Protocol):
 class Records:
     """Safe under threads and greenlets: each note is taken off the deque by one of them."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Runtime) -> None:
         self._store, self._clock, self._masker, self._log = (
             parts.store,
             parts.clock,
@@ -172,7 +172,7 @@ class Records:
         return line[:-1] + b',"params":' + shown + b"}"
 
 
-def records_of(parts: Parts) -> Records:
+def records_of(parts: Runtime) -> Records:
     return parts.keep("records", lambda: Records(parts))
 
 

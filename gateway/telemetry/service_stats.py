@@ -19,7 +19,7 @@ import orjson
 from gateway.bodies import dump_json
 from gateway.clock import Clock, Pause
 from gateway.errors import StoreAway
-from gateway.runtime import Parts
+from gateway.runtime import Runtime
 from gateway.stores import Store
 
 # latency: Latencies counted in buckets, each reaching a fifth further than the last: a percentile is right to 10 %.
@@ -205,6 +205,6 @@ def _load(part: bytes) -> Services:
     }
 
 
-def tally_of(parts: Parts) -> Tally:
+def tally_of(parts: Runtime) -> Tally:
     """The one of this process."""
     return parts.keep("tally", lambda: Tally(parts.store, parts.clock))

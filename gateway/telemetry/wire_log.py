@@ -10,7 +10,7 @@ from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.masking import SECRET_NAMES, STARS
 from gateway.messages import Call, HttpRequest, HttpResponse
-from gateway.runtime import Parts
+from gateway.runtime import Runtime
 from gateway.streams import Pairs
 
 LONGEST = 4096  # characters of a body, or of one header, that are shown
@@ -30,7 +30,7 @@ _SAID = re.compile(
 class Dump:
     """Writes one line for each exchange of a method."""
 
-    def __init__(self, method: Method, parts: Parts) -> None:
+    def __init__(self, method: Method, parts: Runtime) -> None:
         self._log, self._masker, self._hidden = parts.log, parts.masker, method.mask
         self._names = {"service": method.service.name, "method": method.name}
 

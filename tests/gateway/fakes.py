@@ -20,7 +20,7 @@ from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import HttpRequest, Trace
 from gateway.metrics import Metrics
-from gateway.runtime import Parts
+from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store
 
 USER = Caller("user:7")
@@ -76,10 +76,10 @@ def gateway_parts(
     resolver: Resolver | None = None,
     outbound: Outbound | None = None,
     **options: Any,
-) -> Parts:
+) -> Runtime:
     """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
-    parts = Parts.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
+    parts = Runtime.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
     client = Client(
         clock,
         resolver or Resolver(clock),

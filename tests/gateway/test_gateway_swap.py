@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway import Caller
+from gateway import gateway as gateway_module
 from gateway.errors import ConnectionLost, Forbidden, InvalidParams, NotFound
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Wire, answer, comes_true, make_catalog, service
@@ -188,7 +189,7 @@ def test_a_catalog_whose_chains_cannot_be_made_leaves_the_old_one_in_use(
     def fail(*_: object) -> None:
         raise ConnectionLost
 
-    monkeypatch.setattr("gateway.gateway.fold_all", fail)
+    monkeypatch.setattr(gateway_module, "build_chains", fail)
     with pytest.raises(ConnectionLost):
         at.gateway.swap(broken)
     assert at.ask() == {"status": "ok"}
