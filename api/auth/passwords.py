@@ -13,7 +13,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from api.http.forwarded import network_of
 from api.threads import beside
 from gateway.errors import RateLimited
-from gateway.stores import Marks
+from gateway.stores import CounterStore
 from schemas.names import password_of
 
 # passwords: Password hashes: argon2id, 19 MiB and some 25 ms each, so only a few at a time.
@@ -70,7 +70,7 @@ class Lockout:
     and a burst of right passwords is not taken for failures.
     """
 
-    def __init__(self, store: Marks, at_once: int) -> None:
+    def __init__(self, store: CounterStore, at_once: int) -> None:
         self._store = store
         self._slots = threading.BoundedSemaphore(at_once)
 

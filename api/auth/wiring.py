@@ -13,7 +13,7 @@ from api.auth.jwt import AccessTokens, Revocations
 from api.auth.passwords import AT_ONCE, Lockout
 from api.context import Parts
 from gateway.clock import Clock
-from gateway.stores import LocalWhenAway, Marks
+from gateway.stores import CounterStore, FallbackStore
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Identity:
     clock: Clock
     tokens: AccessTokens
     revocations: Revocations
-    nonces: Marks
+    nonces: CounterStore
     lockout: Lockout
     app_secrets: AppSecrets
 
@@ -35,7 +35,7 @@ def register(app: Flask, clock: Clock) -> None:
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
     made: Parts = app.extensions["postern"]
-    here = LocalWhenAway(made.store, clock)
+    here = FallbackStore(made.store, clock)
     closed = made.settings.redis_down == "closed"
     app.extensions["postern.identity"] = Identity(
         clock=clock,

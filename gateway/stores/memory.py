@@ -1,26 +1,26 @@
-"""An exact limit: never more than so many uses in any span of the window's length, however the spans are laid.
+"""A store inside one process: values, exact limits, slots and lists, safe under threads and greenlets.
 
-It is a log of the uses, those still to come included, so that a use that has to wait has its place reserved: whoever
-waits sleeps once, in the order of asking, and whoever would wait too long knows at once.
+A limit is exact: never more than so many uses in any span of the window's length, however the spans are laid. It is a
+log of the uses, those still to come included, so that a use that has to wait has its place reserved: whoever waits
+sleeps once, in the order of asking, and whoever would wait too long knows at once.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from bisect import bisect_left, bisect_right, insort
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.rates import Bucket, Turn
-
-# moving_window: An exact limit: never more than so many uses in any span of the window's length, however the spans
-# are laid.
+from gateway.stores.base import Store
 
 MICROSECONDS = 1_000_000  # instants are whole ones: a use ends exactly one window after it began
-SMALLEST_SWEEP = 1024  # logs; below this many, empty ones are not worth looking for
+SMALLEST_SWEEP = 1024  # entries; below this many, expired ones are not worth looking for
 
 
 @dataclass(slots=True)
@@ -99,11 +99,8 @@ def _room(log: _Log, amount: int, at: int) -> int:
         at = log.uses[begin + over] + log.window
 
 
-# leases: So many at once: places that are held for a time, so that one whose holder died comes free by itself.
-
-
 class Leases:
-    """The places of one process, by key. Safe under threads."""
+    """The slots of one process, by key, each held for a time: one whose holder died comes free by itself."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -136,11 +133,8 @@ class Leases:
             self._held.get(key, {}).pop(lease, None)
 
 
-# lists: Lists of bounded length: what is pushed beyond it pushes the oldest out.
-
-
 class Lists:
-    """The lists of one process, by key. Safe under threads."""
+    """The lists of one process, by key, of bounded length: what is pushed beyond it pushes the oldest out."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -161,3 +155,124 @@ class Lists:
         with self._lock:
             kept = self._lists.get(key)
             return list(reversed(kept[0]))[:count] if kept and kept[1] > self._clock.now() else []
+
+
+class MemoryStore(Store):
+    """A store inside one process, safe under threads and greenlets.
+
+    Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
+
+    :param most: entries; beyond them the oldest make room. Only for what may be forgotten.
+    """
+
+    shared, up = False, True
+
+    def __init__(self, clock: Clock, most: float = math.inf) -> None:
+        self._clock = clock
+        self._most = most
+        self._entries: dict[str, tuple[bytes, float]] = {}
+        self._sweep_at = SMALLEST_SWEEP
+        self._fence = 0
+        self._lock = threading.Lock()
+        self._windows, self._leases, self._lists = MovingWindows(clock), Leases(clock), Lists(clock)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: str) -> bytes | None:
+        entry = self._live(key)
+        return entry[0] if entry else None
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        return [self.get(key) for key in keys]
+
+    def set(self, key: str, value: bytes, ttl: float) -> None:
+        with self._lock:
+            self._put(key, value, self._clock.now() + ttl)
+
+    def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        for key, value in values.items():
+            self.set(key, value, ttl)
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        with self._lock:
+            if self._live(key):
+                return False
+            self._put(key, value, self._clock.now() + ttl)
+            return True
+
+    def delete(self, key: str) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
+
+    forget = delete
+
+    def increment(self, key: str, ttl: float, by: int = 1) -> int:
+        with self._lock:
+            value, expires = self._live(key) or (b"0", self._clock.now() + ttl)
+            count = int(value) + by
+            self._put(key, str(count).encode(), expires)
+            return count
+
+    def ttl(self, key: str) -> float:
+        entry = self._live(key)
+        return entry[1] - self._clock.now() if entry else 0.0
+
+    def acquire(self, key: str, ttl: float) -> int | None:
+        with self._lock:
+            if self._live(f"lock:{key}"):
+                return None
+            self._fence += 1
+            self._put(f"lock:{key}", str(self._fence).encode(), self._clock.now() + ttl)
+            return self._fence
+
+    def release(self, key: str, fence: int) -> None:
+        with self._lock:
+            held = self._live(f"lock:{key}")
+            if held and int(held[0]) == fence:
+                del self._entries[f"lock:{key}"]
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        with self._lock:
+            last = self._live(f"fence:{key}")
+            if last and int(last[0]) > fence:
+                return False
+            expires = self._clock.now() + ttl
+            self._put(f"fence:{key}", str(fence).encode(), expires)
+            self._put(key, value, expires)
+            return True
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        return self._windows.take(buckets, patience)
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        return self._leases.enter(key, most, ttl)
+
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        self._leases.extend(key, lease, ttl)
+
+    def leave(self, key: str, lease: str) -> None:
+        self._leases.leave(key, lease)
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
+        for key, values in lists.items():
+            self._lists.push(key, values, most, ttl)
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        return self._lists.latest(key, count)
+
+    def close(self) -> None:
+        """It has neither."""
+
+    def _live(self, key: str) -> tuple[bytes, float] | None:
+        entry = self._entries.get(key)
+        return entry if entry and entry[1] > self._clock.now() else None
+
+    def _put(self, key: str, value: bytes, expires: float) -> None:
+        if len(self._entries) >= self._sweep_at:
+            now = self._clock.now()
+            self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
+            self._sweep_at = max(SMALLEST_SWEEP, 2 * len(self._entries))
+        if len(self._entries) >= self._most and key not in self._entries:
+            self._entries.pop(next(iter(self._entries)))
+        self._entries[key] = (value, expires)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from gateway.errors import StoreAway
 from gateway.rates import Bucket, Turn
+from gateway.stores.base import Store
 from gateway.stores.memory import MICROSECONDS
 from gateway.stores.redis_connection import PREFIX, RedisLink
 
@@ -149,7 +150,7 @@ return 1
 """
 
 
-class RedisStore:
+class RedisStore(Store):
     """A ``Store``. Every operation raises ``StoreAway`` when Redis does not answer in time.
 
     :param url: as Redis's clients write it.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
-from gateway.stores import SMALLEST_SWEEP, MemoryStore, Store
+from gateway.errors import StoreAway
+from gateway.stores import BestEffortStore, FallbackStore, Generations, MemoryStore, Store
+from gateway.stores.memory import SMALLEST_SWEEP
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]
@@ -142,3 +145,120 @@ def test_in_a_store_of_bounded_size_the_oldest_make_room() -> None:
     for key in ("a", "b", "c", "a", "d"):
         store.set(key, b"v", ttl=10)
     assert [key for key in "abcd" if store.get(key)] == ["b", "c", "d"]
+
+
+class Away(MemoryStore):
+    """A shared store that can go away."""
+
+    away = False
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OPERATIONS and self.away:
+            raise StoreAway
+        return super().__getattribute__(name)
+
+
+OPERATIONS = {
+    "get",
+    "get_many",
+    "set",
+    "add",
+    "delete",
+    "increment",
+    "ttl",
+    "take",
+    "enter",
+    "extend",
+    "leave",
+    "acquire",
+    "release",
+}
+
+
+@pytest.fixture
+def away() -> Away:
+    return Away(FakeClock())
+
+
+def test_a_lock_is_held_during_its_block(store: Store) -> None:
+    with store.lock("k", ttl=10) as lock:
+        assert lock.fence is not None
+        with store.lock("k", ttl=10) as other:
+            assert other.fence is None
+        assert store.acquire("k", ttl=10) is None
+    with store.lock("k", ttl=10) as later:
+        assert later.fence is not None
+        assert later.fence > lock.fence
+
+
+def test_a_lock_is_released_by_a_failure_and_not_where_it_shall_be_kept(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.lock("k", ttl=10):
+        raise ZeroDivisionError
+    with store.lock("k", ttl=10) as lock:
+        assert lock.fence is not None
+        lock.keep()
+    assert store.acquire("k", ttl=10) is None
+
+
+def test_a_lock_is_not_taken_from_a_store_that_is_away_and_ends_by_itself_there(away: Away) -> None:
+    with away.lock("k", ttl=10):
+        away.away = True
+    with pytest.raises(StoreAway), away.lock("k", ttl=10):
+        pass
+
+
+def test_counters_go_on_in_this_process_while_the_store_is_away(away: Away) -> None:
+    counters = FallbackStore(away, FakeClock())
+    assert counters.increment("k", ttl=10) == 1
+    away.away = True
+    assert counters.increment("k", ttl=10) == 1
+    assert counters.increment("k", ttl=10) == 2
+    assert counters.add("nonce", b"", ttl=10)
+    assert not counters.add("nonce", b"", ttl=10)
+    counters.delete("k")
+    assert counters.ttl("k") == 0
+    away.away = False
+    assert counters.increment("k", ttl=10) == 2
+
+
+def test_a_slot_is_given_back_where_it_is_held(away: Away) -> None:
+    slots = FallbackStore(away, FakeClock())
+    shared = slots.enter("k", 1, ttl=10)
+    away.away = True
+    local = slots.enter("k", 1, ttl=10)
+    assert shared
+    assert local
+    assert slots.enter("k", 1, ttl=10) is None
+    slots.extend("k", local, ttl=20)
+    slots.leave("k", local)
+    assert slots.enter("k", 1, ttl=10)
+    slots.leave("k", shared)  # the store is away: the slot ends by itself
+    away.away = False
+    assert slots.enter("k", 1, ttl=10) is None
+    slots.leave("k", shared)
+    assert slots.enter("k", 1, ttl=10)
+
+
+def test_what_can_be_done_without_is_not_there_while_the_store_is_away(away: Away) -> None:
+    cache = BestEffortStore(away)
+    cache.set("k", b"v", ttl=10)
+    assert cache.get("k") == b"v"
+    assert not cache.add("k", b"", ttl=10)
+    away.away = True
+    assert cache.get("k") is None
+    assert cache.add("k", b"", ttl=10)
+    cache.set("k", b"w", ttl=10)
+    cache.delete("k")
+    away.away = False
+    assert cache.get("k") == b"v"
+
+
+def test_a_generation_lasts_until_it_is_ended_or_replaced(store: Store) -> None:
+    generations = Generations(store, "g:")
+    both, one = generations.current("a", "b"), generations.current("a")
+    assert generations.current("a", "b") == both
+    generations.end("b")
+    assert generations.current("a") == one
+    assert generations.current("a", "b") != both
+    generations.replace("a")
+    assert generations.current("a") != one

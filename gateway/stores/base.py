@@ -1,0 +1,135 @@
+"""What a store does, whichever it is: keys to bytes, each for a time, with locks, limits and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Protocol, Self
+
+from gateway.errors import StoreAway
+from gateway.rates import Bucket, Turn
+
+
+class Lock:
+    """A lock held during a ``with`` block: acquired at its head, released at its end, whatever ends it.
+
+        with store.lock("pay:7", ttl=30) as lock:
+            if lock.fence is None:
+                raise Conflict("Another worker pays.")
+
+    Should the store be away at the end, the lock ends by itself after its ``ttl``.
+
+    :ivar fence: the fencing number, for ``Store.set_fenced``; None while another holds the lock.
+    :raises StoreAway: at the head, when the store does not answer.
+    """
+
+    def __init__(self, store: Store, key: str, ttl: float) -> None:
+        self.fence: int | None = None
+        self._store = store
+        self._key = key
+        self._ttl = ttl
+        self._release_at_end = True
+
+    def __enter__(self) -> Self:
+        self.fence = self._store.acquire(self._key, self._ttl)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.fence is not None and self._release_at_end:
+            with suppress(StoreAway):
+                self._store.release(self._key, self.fence)
+
+    def keep(self) -> None:
+        """Leave the lock held after the block, until its ``ttl`` ends: nobody tries again before."""
+        self._release_at_end = False
+
+
+class Store(Protocol):
+    """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
+
+    :raises StoreAway: any operation, when the store is on another machine and does not answer.
+    """
+
+    shared: bool  # whether other processes may write to it
+
+    @property
+    def up(self) -> bool:
+        """Whether it answered when it was last asked."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, unless absent or expired."""
+
+    def get_many(self, *keys: str) -> list[bytes | None]:
+        """The value of each, in the time of one."""
+
+    def set(self, key: str, value: bytes, ttl: float) -> None:
+        """Put the value there, whatever was there."""
+
+    def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
+        """``set`` each, in the time of one."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool:
+        """Put the value there only if nothing is; whether it was."""
+
+    def delete(self, key: str) -> None:
+        """Forget the key; one that is absent is no error."""
+
+    def forget(self, key: str) -> None:
+        """``delete`` that always succeeds: should the store be away, the key is gone before it may be asked again."""
+
+    def increment(self, key: str, ttl: float, by: int = 1) -> int:
+        """The count after adding ``by``. The time to live starts at the first increment and is not renewed."""
+
+    def ttl(self, key: str) -> float:
+        """Seconds the key has left; 0 when it is absent."""
+
+    def acquire(self, key: str, ttl: float) -> int | None:
+        """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
+
+        :returns: a fencing number, higher than any that this lock gave before; None while another holds it.
+        """
+
+    def release(self, key: str, fence: int) -> None:
+        """Let the lock go, if it is still held under this number."""
+
+    def lock(self, key: str, ttl: float) -> Lock:
+        """Return the lock ``key`` for a ``with`` block."""
+        return Lock(self, key, ttl)
+
+    def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
+        """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
+
+    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+        """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
+        if that is less than ``patience`` seconds away.
+        """
+
+    def enter(self, key: str, most: int, ttl: float) -> str | None:
+        """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
+
+        :returns: the lease to leave with; None while all places are taken.
+        """
+
+    def extend(self, key: str, lease: str, ttl: float) -> None:
+        """Hold the place, if it is still held, for ``ttl`` seconds from now."""
+
+    def leave(self, key: str, lease: str) -> None:
+        """Give the place back, if it is still held."""
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
+        """Add values to each list, in the time of one. It keeps its last ``most``, for ``ttl`` seconds from now."""
+
+    def latest(self, key: str, count: int) -> list[bytes]:
+        """The last ``count`` values of a list, the newest first."""
+
+    def close(self) -> None:
+        """Let go of connections and threads."""
+
+
+class CounterStore(Protocol):
+    """The part of a store that guesses and replays are stopped with."""
+
+    def add(self, key: str, value: bytes, ttl: float) -> bool: ...
+    def increment(self, key: str, ttl: float, by: int = 1) -> int: ...
+    def ttl(self, key: str) -> float: ...
+    def delete(self, key: str) -> None: ...

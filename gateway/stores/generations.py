@@ -1,0 +1,54 @@
+"""Numbers under which cached values lie: a change replaces the number, so that what was cached before is out of reach.
+
+Nothing is searched for or deleted, and a slow reader that still caches an old value does so under the old number.
+"""
+
+from __future__ import annotations
+
+from secrets import token_hex
+
+from gateway.stores.base import Store
+
+RETENTION_SECONDS = (
+    30 * 86400.0
+)  # far longer than anything is cached; a number that ends is followed by a new one
+
+
+class Generations:
+    """The generations of named things, in a store that all workers share.
+
+    :param prefix: of the store's keys, such as ``cache-generation:``.
+    """
+
+    def __init__(self, store: Store, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+
+    def current(self, *names: str) -> str:
+        """Return what a key holds for the present generation of all these names.
+
+        :raises StoreAway: they cannot be known; whoever goes on caches under a text of its own.
+        """
+        keys = [self._prefix + name for name in names]
+        generations = self._store.get_many(*keys)
+        missing = [key for key, value in zip(keys, generations, strict=True) if value is None]
+        if missing:
+            for key in missing:  # of two workers that find none, both go on with the first one's
+                self._store.add(key, _new(), RETENTION_SECONDS)
+            generations = self._store.get_many(*keys)
+        return ".".join((value or _new()).decode() for value in generations)
+
+    def replace(self, name: str) -> None:
+        """Begin a new generation.
+
+        :raises StoreAway: the old one goes on.
+        """
+        self._store.set(self._prefix + name, _new(), RETENTION_SECONDS)
+
+    def end(self, name: str) -> None:
+        """End the generation, at the latest when the store is back, before anybody may ask it."""
+        self._store.forget(self._prefix + name)
+
+
+def _new() -> bytes:
+    return f'"{token_hex(8)}"'.encode()  # JSON, as workers of an older version read it
