@@ -23,7 +23,7 @@ from gateway.masking import Masker
 from gateway.metrics import bury, share, shared_folder
 from gateway.sources import open_source
 from gateway.sources.watcher import Watcher
-from server import allocator, descriptors, requests, responses, stopping
+from server import allocator, descriptors, http1, stopping
 from server.log import Logger
 from server.resolver import Resolver
 from server.worker import Worker
@@ -61,16 +61,14 @@ keepalive = 75  # seconds; above nginx's 60, so that it is nginx who closes an i
 graceful_timeout = 30 + _settings.drain_seconds
 timeout = 60
 control_socket_disable = True
-limit_request_line = requests.MAX_LINE_BYTES
-limit_request_field_size = requests.MAX_HEADER_BYTES
-limit_request_fields = requests.MAX_HEADERS
-http_parser = "python"  # the one that server/requests.py goes on from
+limit_request_line = http1.MAX_LINE_BYTES
+limit_request_field_size = http1.MAX_HEADER_BYTES
+limit_request_fields = http1.MAX_HEADERS
 forwarder_headers = ""  # no proxy may say SCRIPT_NAME or PATH_INFO for us
 accesslog = None  # the service writes its own line for each request
 loglevel = "warning"
 logger_class = Logger
 
-responses.install()
 _metrics = shared_folder()  # what the workers count; gone with the master
 
 

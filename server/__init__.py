@@ -1,1 +1,1 @@
-"""The HTTP server: a gunicorn worker class and how answers are written; ``gunicorn.conf.py`` sets it up."""
+"""The HTTP server: a gunicorn worker class that reads requests and writes answers; ``gunicorn.conf.py`` sets it up."""

@@ -11,12 +11,12 @@ import contextlib
 import socket
 import time
 from itertools import islice
+from typing import Any
 
 import gevent
-from gunicorn.http.errors import ParseException
-from gunicorn.http.unreader import SocketUnreader
 
-from api.errors import BrokenBody
+from api.errors import BrokenBody, MalformedBody
+from server import http1
 
 HEAD_SECONDS = 20
 BODY_SECONDS = 20
@@ -26,13 +26,11 @@ FRESH_SECONDS = 0.2  # a connection that has been idle for less may have a reque
 LINGER_SECONDS = 30
 LINGER_SILENCE_SECONDS = 5
 LINGER_BYTES = 64 * 1024 * 1024
-CHUNK_BYTES = 65536
+CHUNK_BYTES = 8192
+_HEAD_TOO_SLOW = "The request line and the headers did not come within {} seconds."
+MAX_RECEIVE_BYTES = 1024 * 1024  # at once, of a long body
 
 IDLE, HEAD, BODY, LINGERING = range(4)
-
-
-class HeadTooSlow(ParseException):
-    """The head of a request did not come in time, or its connection was the slowest when there was no room."""
 
 
 class _Overdue(BaseException):
@@ -46,24 +44,48 @@ class Evicted(BaseException):
     """
 
 
-class Connection(SocketUnreader):
-    """gunicorn's source of a connection's bytes; while it waits for some it stands in a group of ``Connections``."""
+class Connection:
+    """One caller's connection; while it waits for bytes it stands in a group of ``Connections``.
 
-    def __init__(self, sock: socket.socket, connections: Connections) -> None:
-        super().__init__(sock)
+    ``read`` and ``unread`` are those that gunicorn's readers of bodies ask of their source.
+    """
+
+    def __init__(self, sock: Any, connections: Connections) -> None:
+        self.sock = sock
         self._connections = connections
         self._greenlet = gevent.getcurrent()
         self._group: dict[Connection, None] = connections.idle
         self._ending: type[BaseException] | None = None
+        self._buffer = b""
+        self._phase = IDLE
+        self._known = False
+        self._received = 0
+        self.expects_continue = False
         self.ended = False
-        self.await_request()
 
-    def await_request(self) -> None:
+    def read_head(self) -> bytes:
+        """Return the next head without the empty line at its end; nothing where the caller hung up.
+
+        :raises CallerError: it is none, or too large, or did not come in time.
+        """
         self._phase = IDLE
         self._known = False
         self.expects_continue = False
+        head = self._buffer or self.receive()
+        if head[:2] == b"\r\n":
+            head = head[2:]  # RFC 9112, 2.2: one empty line before a request is ignored
+        while (end := head.find(b"\r\n\r\n")) < 0:
+            if head:
+                http1.check_beginning(head)
+                self._await_head()
+            piece = self.receive()
+            if not piece:
+                return b""
+            head = (head + piece).removeprefix(b"\r\n") if len(head) < 2 else head + piece
+        self._buffer = head[end + 4 :]
+        return head[:end]
 
-    def await_head(self) -> None:
+    def _await_head(self) -> None:
         """The rest of it, once it has begun."""
         if self._phase == IDLE:
             self._phase = HEAD
@@ -82,34 +104,70 @@ class Connection(SocketUnreader):
         """From here on the body has no time limit but the one for silence."""
         self._known = True
 
-    def chunk(self, size_hint: int | None = None) -> bytes:
-        """The next bytes; none once the connection was ended.
+    def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
+        """Return so many bytes, fewer only at the end; without a size what comes next.
 
-        :raises HeadTooSlow: while it waited for a head.
+        :param read_ahead: how many bytes may be read at once; what is too many stays in the buffer.
+        """
+        if size is None:
+            data = self._buffer or self.receive(read_ahead or 0)
+            self._buffer = b""
+            return data
+        while len(self._buffer) < size:
+            piece = self.receive(max(size, read_ahead or 0) - len(self._buffer))
+            if not piece:
+                break
+            self._buffer += piece
+        data = self._buffer[:size]
+        self._buffer = self._buffer[size:]
+        return data
+
+    def unread(self, data: bytes) -> None:
+        self._buffer = data + self._buffer
+
+    @property
+    def buffered(self) -> int:
+        return len(self._buffer)
+
+    def receive(self, size: int = 0) -> bytes:
+        """Return the next bytes; none once the connection was ended.
+
+        :raises MalformedBody: the head of a request did not come in time.
         :raises BrokenBody: while it waited for a body.
         :raises Evicted: at any time.
         """
         if self.ended:
             return b""
+        if self.expects_continue:
+            self.expects_continue = False
+            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        size = min(max(size, CHUNK_BYTES), MAX_RECEIVE_BYTES)
+        try:
+            data: bytes = self.sock._sock.recv(size)  # gevent's own would wait
+        except BlockingIOError:
+            data = self._wait(size)
+        self._received += len(data)
+        return data
+
+    def _wait(self, size: int) -> bytes:
         group = self._group = self._prepare()
         group[self] = None
         try:
-            data: bytes = super().chunk(size_hint)
+            data: bytes = self.sock.recv(size)
+            return data
         except Evicted:
             self.ended = True
             raise
         except _Overdue:
             self.ended = True
             if self._phase == HEAD:
-                raise HeadTooSlow from None
+                raise MalformedBody(_HEAD_TOO_SLOW.format(HEAD_SECONDS)) from None
             if self._phase == BODY:
                 raise BrokenBody("The body came too slowly.") from None
             return b""
         finally:
             self._ending = None
             group.pop(self, None)
-        self._received += len(data)
-        return data
 
     def _prepare(self) -> dict[Connection, None]:
         """Set the deadline; return the group to wait in."""
@@ -126,9 +184,6 @@ class Connection(SocketUnreader):
         return self._prepare_body(now)
 
     def _prepare_body(self, now: float) -> dict[Connection, None]:
-        if self.expects_continue:
-            self.expects_continue = False
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         if self._known:
             self.deadline = now + SILENCE_SECONDS
             return self._connections.uploads
@@ -166,7 +221,7 @@ class Connection(SocketUnreader):
             self._phase = LINGERING
             self._linger_until = time.monotonic() + LINGER_SECONDS
             left = LINGER_BYTES
-            while left > 0 and (data := self.chunk(CHUNK_BYTES)):
+            while left > 0 and (data := self.receive(65536)):
                 left -= len(data)
 
 

@@ -1,65 +1,144 @@
-"""How gunicorn writes an answer: head and body in one send; ``Server`` and ``Date`` as the application says them."""
+"""How an answer goes out: head and first piece in one send, framed as RFC 9112 has it."""
 
 from __future__ import annotations
 
+import re
+import socket
+import time
+from collections.abc import Iterable
+from email.utils import formatdate
 from typing import Any
 
-from gunicorn.http.wsgi import Response
+from server.http1 import Request
 
-OWN_HEADERS = {
-    "server",
-    "date",
-}  # gunicorn sets them itself and drops any other; a proxied answer has the vendor's
+SERVER = "gunicorn"  # as its own responses say
+#: Of one connection, or said here. A proxied answer has the vendor's ``Server`` and ``Date``, which stay.
+_PER_CONNECTION = frozenset(
+    {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers"}
+) | {"transfer-encoding", "upgrade"}
+_HEADERS = re.compile(r"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[ \t\x21-\x7e\x80-\xff]*\r\n)*")
+_STATUS = re.compile(r"[0-9]{3}(?: [ \t\x21-\x7e\x80-\xff]*)?")
+
+Headers = Iterable[tuple[str, str]]
 
 
-class _Buffer:
-    """Stands in for a socket while a response writes its head and the first of its body."""
+class BadHeader(ValueError):
+    """The application gave a status or a header that would break the message."""
+
+
+class _Clock:
+    """The date of this second, formatted once."""
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
+        self._second = 0
+        self._date = ""
 
-    def sendall(self, piece: bytes) -> None:
-        self.pieces.append(piece)
-
-
-_write = Response.write
-_process_headers = Response.process_headers
-_default_headers = Response.default_headers
-
-
-def _write_once(response: Any, piece: bytes) -> None:
-    """Send head and body in one system call, one packet and one wake-up of the caller, where gunicorn takes two."""
-    if response.headers_sent:
-        _write(response, piece)
-        return
-    sock = response.sock
-    buffer = response.sock = _Buffer()
-    try:
-        _write(response, piece)
-        sock.sendall(b"".join(buffer.pieces))
-    finally:
-        response.sock = sock
+    def date(self) -> str:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._date = formatdate(second, usegmt=True)
+        return self._date
 
 
-def _keep_own_headers(response: Any, headers: list[tuple[str, str]]) -> None:
-    """gunicorn drops these, and ``Connection``, by which the application may end the connection."""
-    _process_headers(response, headers)
-    if ("Connection", "close") in headers:
-        response.force_close()
-    response.headers += [(name, value) for name, value in headers if name.lower() in OWN_HEADERS]
+_clock = _Clock()
 
 
-def _default_headers_less_own(response: Any) -> list[str]:
-    if response.req.ends_connection():
-        response.force_close()
-    own = {name.lower() for name, _ in response.headers} & OWN_HEADERS
-    return [
-        line for line in _default_headers(response) if line.partition(":")[0].lower() not in own
-    ]
+class Response:
+    """One answer; ``start`` is the ``start_response`` of PEP 3333.
 
+    :param ends: the connection ends with it.
+    """
 
-def install() -> None:
-    """Replace three methods of gunicorn's ``Response``, which no setting lets a worker class choose."""
-    Response.write = _write_once
-    Response.process_headers = _keep_own_headers
-    Response.default_headers = _default_headers_less_own
+    __slots__ = (
+        "_chunked",
+        "_headers",
+        "_remaining",
+        "_request",
+        "_sock",
+        "_status",
+        "ends",
+        "sent",
+    )
+
+    def __init__(self, sock: socket.socket, request: Request, *, ends: bool) -> None:
+        self._sock = sock
+        self._request = request
+        self._status = ""
+        self._headers: Headers = ()
+        self._chunked = False
+        self._remaining: int | None = None
+        self.ends = ends or not request.keep_alive
+        self.sent = False
+
+    def start(self, status: str, headers: Headers, exc_info: Any = None) -> Any:
+        """
+        :raises AssertionError: it was started, and nothing went wrong since.
+        """
+        if exc_info and self.sent:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if self._status and not exc_info:
+            raise AssertionError("The response was started already.")
+        self._status = status
+        self._headers = headers
+        return self.write
+
+    def write(self, piece: bytes) -> None:
+        """Send a piece, and the head before the first."""
+        head = b"" if self.sent else self._head()
+        if self._remaining is not None:
+            piece = piece[: self._remaining]
+            self._remaining -= len(piece)
+        if self._chunked and piece:
+            piece = b"%X\r\n%b\r\n" % (len(piece), piece)
+        if data := head + piece:
+            self._sock.sendall(data)
+
+    def close(self) -> None:
+        """End it. One that has fewer bytes than it said ends the connection."""
+        if not self.sent:
+            self.write(b"")
+        if self._chunked:
+            self._sock.sendall(b"0\r\n\r\n")
+        if self._remaining and self._request.verb != "HEAD":
+            self.ends = True
+
+    def _head(self) -> bytes:
+        """Return the head, and decide how the body is framed."""
+        self.ends = self.ends or self._request.body.ends_connection()
+        own = {"server": f"Server: {SERVER}\r\n", "date": f"Date: {_clock.date()}\r\n"}
+        lines = []
+        length: int | None = None
+        for name, value in self._headers:
+            lower = name.lower()
+            if lower == "content-length":
+                length = int(value)
+            elif lower in _PER_CONNECTION:
+                self.ends = self.ends or (lower == "connection" and value.lower() == "close")
+                continue
+            elif lower in own:
+                own[lower] = ""
+            lines.append(f"{name}: {value}\r\n")
+        text = "".join(lines)
+        if not (_HEADERS.fullmatch(text) and _STATUS.fullmatch(self._status)):
+            raise BadHeader("A status or a header of the answer is none.")
+        if self._set_framing(length):
+            text += "Transfer-Encoding: chunked\r\n"
+        connection = "close" if self.ends else "keep-alive"
+        line = f"HTTP/1.{self._request.minor} {self._status}\r\n"
+        self.sent = True
+        return (f"{line}{own['server']}{own['date']}Connection: {connection}\r\n{text}\r\n").encode(
+            "latin-1"
+        )
+
+    def _set_framing(self, length: int | None) -> bool:
+        """Whether the body goes in chunks: nobody said how long it is, and the caller knows them."""
+        status = self._status[:3]
+        if self._request.verb == "HEAD" or status in ("204", "304") or status < "200":
+            self._remaining = 0
+            return False
+        self._remaining = length
+        self._chunked = length is None and self._request.minor > 0
+        if length is None and not self._chunked:
+            self.ends = True
+        return self._chunked

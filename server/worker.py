@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, with rules of its own for who may wait how long, and for how it ends."""
+"""The gunicorn worker: gevent's, with a reader of HTTP of its own, rules for who may wait how long, and an end."""
 
 from __future__ import annotations
 
@@ -11,24 +11,22 @@ from typing import Any
 import gevent
 import structlog
 from gunicorn import util
-from gunicorn.http.errors import (
-    InvalidResponseHeader,
-    InvalidResponseHeaderName,
-    NoMoreData,
-    ParseException,
-)
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import _ip_in_allow_list
+from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.errors import BrokenBody
 from api.http.refused import refused
-from gateway.errors import GatewayError
+from gateway.errors import CallerError, GatewayError
 from server import stopping
 from server.connections import Connection, Connections, Evicted
+from server.http1 import HeadParser, Request
 from server.listener import LOG_SECONDS, Listener
 from server.log import watch_hub
-from server.requests import RequestParser, failure_of
+from server.requests import open_body
+from server.responses import Response
 
-OUR_FAULT = (InvalidResponseHeader, InvalidResponseHeaderName)
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
 TICK_SECONDS = 0.25
 
@@ -38,6 +36,19 @@ class Worker(GeventWorker):
 
     def init_process(self) -> None:
         self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)
+        self._heads = HeadParser(
+            {
+                f"HTTP_{name.replace('-', '_')}": value
+                for name, value in self.cfg.secure_scheme_headers.items()
+            }
+        )
+        self._base_environ = {
+            **base_environ(self.cfg),
+            "wsgi.multithread": True,
+            "wsgi.url_scheme": "http",
+            "SCRIPT_NAME": "",
+        }
+        del self._base_environ["wsgi.file_wrapper"]
         self._logged = -LOG_SECONDS
         watch_hub()
         super().init_process()
@@ -103,14 +114,11 @@ class Worker(GeventWorker):
         client.setblocking(True)
         connection = Connection(client, self.connections)
         self.connections.make_room(full=self._full())
-        parser = RequestParser(self.cfg, connection, peer)
-        request = None
+        environ = self._environ(address, client, peer)
         try:
-            while True:
-                request = next(parser)
-                self._answer(address, request, client, peer)
-                request = None
-        except (StopIteration, NoMoreData, Evicted):
+            while self._answer_next(connection, environ, self._is_trusted(peer)):
+                pass
+        except (Evicted, gevent.GreenletExit, SystemExit):
             pass
         except OSError as error:
             if error.errno not in GONE and not isinstance(error, TimeoutError):
@@ -120,22 +128,63 @@ class Worker(GeventWorker):
         finally:
             util.close(client)
 
-    def _answer(self, address: Any, request: Any, client: socket.socket, peer: Any) -> None:
-        """gunicorn would join several ``Cookie`` lines with a comma, which makes one broken cookie of all.
+    def _environ(self, address: Any, client: socket.socket, peer: Any) -> dict[str, Any]:
+        """Return what is so for every request of a connection; a Unix socket has no addresses."""
+        host, port = address[:2] if isinstance(address, tuple) else (str(address), "")
+        environ = {
+            **self._base_environ,
+            "gunicorn.socket": client,
+            "SERVER_NAME": host,
+            "SERVER_PORT": str(port),
+            "REMOTE_ADDR": "",
+        }
+        if isinstance(peer, tuple):
+            environ["REMOTE_ADDR"] = peer[0]
+            environ["REMOTE_PORT"] = str(peer[1])
+        return environ
 
-        :raises StopIteration: the connection ends with this answer.
-        """
-        cookies = [value for name, value in request.headers if name == "COOKIE"]
-        if len(cookies) > 1:
-            request.headers = [line for line in request.headers if line[0] != "COOKIE"]
-            request.headers.append(("COOKIE", "; ".join(cookies)))
+    def _is_trusted(self, peer: Any) -> bool:
+        """Whether a proxy's word on the scheme counts: gunicorn's ``forwarded_allow_ips``."""
+        if not isinstance(peer, tuple):
+            return True
+        networks = self.cfg.forwarded_allow_networks()
+        return bool(_ip_in_allow_list(peer[0], self.cfg.forwarded_allow_ips, networks))
+
+    def _answer_next(self, connection: Connection, environ: dict[str, Any], trusted: bool) -> bool:
+        """Answer the next request of a connection; return whether another may follow."""
+        head = connection.read_head()
+        if not head:
+            return False
+        request = self._heads.parse(head, environ.copy(), trusted=trusted)
+        request.body = request.environ["wsgi.input"] = open_body(connection, request)
+        request.environ["postern.caller_is_known"] = connection.caller_is_known
+        self.nr += 1
+        response = Response(connection.sock, request, ends=not self.alive)
+        self._run(request, response)
+        if not response.ends:
+            return request.body.finish()
+        if request.body.unread_bytes():
+            connection.linger()
+        return False
+
+    def _run(self, request: Request, response: Response) -> None:
+        """Let the application answer; where it fails in the middle the connection ends in the middle."""
         try:
-            request.await_small_body()
-            self.handle_request(address, request, client, peer)
-        except StopIteration:
-            if request.unread_bytes():
-                request.unreader.linger()
+            pieces = self.wsgi(request.environ, response.start)
+            try:
+                for piece in pieces:
+                    response.write(piece)
+                response.close()
+            finally:
+                if hasattr(pieces, "close"):
+                    pieces.close()
+        except OSError:
             raise
+        except Exception:
+            if not response.sent:
+                raise
+            self.log.exception("Error handling request")
+            response.ends = True
 
     def handle_error(
         self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException
@@ -143,10 +192,10 @@ class Worker(GeventWorker):
         """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
         failure: GatewayError = GatewayError()
         cause: BaseException | None = exc
-        if isinstance(exc, BrokenBody):
+        if isinstance(exc, CallerError):
             failure, cause = exc, None
-        elif isinstance(exc, ParseException) and not isinstance(exc, OUR_FAULT):
-            failure, cause = failure_of(exc), None
+        elif isinstance(exc, ParseException):
+            failure, cause = BrokenBody(), None
         answer = refused(self.wsgi, addr[0] if addr else None, failure, cause)
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)

@@ -77,7 +77,7 @@ def _caller(streamed: bool) -> Caller:
 
 def _tell_server() -> None:
     """A server that bounds how long strangers may take over a body learns that this caller is none."""
-    if tell := getattr(behind(request).environ["wsgi.input"], "caller_is_known", None):
+    if tell := behind(request).environ.get("postern.caller_is_known"):
         tell()
 
 

@@ -103,7 +103,7 @@ def _passing() -> Pairs:
 
 def _lines() -> Pairs:
     """The header lines as they came; as WSGI has them where the server keeps no others."""
-    head: bytes = getattr(request.environ["wsgi.input"], "head", b"")
+    head: bytes = request.environ.get("postern.head", b"")
     if not head:
         return tuple(request.headers)
     lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
