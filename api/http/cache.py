@@ -13,8 +13,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, cast
 
 import orjson
 from flask import Flask, Response, g, request
@@ -27,12 +27,11 @@ from api.http.etags import answer
 from api.http.idempotency import claimed
 from gateway.bodies import dump_json
 from gateway.errors import StoreAway
-from gateway.stores import Store
+from gateway.stores import BestEffortStore, Generations, Store
 
 # cached: Reads kept in the cache until the next write, exactly, whichever worker writes.
 
 LIFE = 60  # seconds; a bound for writes that do not end the generation, such as a command's
-NO_END = 0
 LARGEST = 256 * 1024  # bytes; a larger answer is made anew each time
 
 
@@ -84,22 +83,18 @@ def changing(*resources: str) -> Iterator[Connection]:
 
 def _begin_anew(resources: Iterable[str]) -> None:
     for resource in resources:
-        parts().cache.delete(_key(resource))
+        _generations().end(resource)
 
 
 def _generation(resource: str) -> str:
-    cache = parts().cache
-    found: str | None = cache.get(_key(resource))
-    if found is None:
-        cache.add(
-            _key(resource), uuid.uuid4().hex, NO_END
-        )  # of two that find none, both go on with the first one's
-        found = cache.get(_key(resource))
-    return found or uuid.uuid4().hex
+    try:
+        return _generations().current(resource)
+    except StoreAway:
+        return uuid.uuid4().hex
 
 
-def _key(resource: str) -> str:
-    return f"generation:{resource}"
+def _generations() -> Generations:
+    return cast(StoreCache, parts().cache.cache).generations
 
 
 # store_cache: Flask-Caching's backend: JSON in the store that everything else shares. A store that is away holds
@@ -116,7 +111,8 @@ class StoreCache(BaseCache):
 
     def __init__(self, store: Store, default_timeout: int = 300, **_: Any) -> None:
         super().__init__(default_timeout)
-        self._store = store
+        self._store = BestEffortStore(store)
+        self.generations = Generations(store, _place("generation:"))
 
     @classmethod
     def factory(
@@ -125,25 +121,15 @@ class StoreCache(BaseCache):
         return cls(*args, **options)
 
     def get(self, key: str) -> Any:
-        with suppress(StoreAway):
-            found = self._store.get(_place(key))
-            return None if found is None else orjson.loads(found)
-        return None
+        value = self._store.get(_place(key))
+        return None if value is None else orjson.loads(value)
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        with suppress(StoreAway):
-            self._store.set(
-                _place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER
-            )
-            return True
-        return False
+        self._store.set(_place(key), orjson.dumps(value), self._seconds(timeout))
+        return True
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
-        with suppress(StoreAway):
-            return self._store.add(
-                _place(key), orjson.dumps(value), self._normalize_timeout(timeout) or FOREVER
-            )
-        return False
+        return self._store.add(_place(key), orjson.dumps(value), self._seconds(timeout))
 
     def delete(self, key: str) -> bool:
         """Whatever becomes of the store, the value is not found there again."""
@@ -153,6 +139,9 @@ class StoreCache(BaseCache):
     def clear(self) -> bool:
         """The store holds more than the cache, and keeps no list of it: it stays as it is."""
         return False
+
+    def _seconds(self, timeout: Any) -> float:
+        return self._normalize_timeout(timeout) or FOREVER
 
 
 def _place(key: str) -> str:

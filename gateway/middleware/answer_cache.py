@@ -12,7 +12,7 @@ from gateway.catalog.model import Method
 from gateway.clock import Clock
 from gateway.errors import StoreAway
 from gateway.messages import Call
-from gateway.stores import Store
+from gateway.stores import BestEffortStore, Generations, Store
 
 MOST = (
     64 * 1024 * 1024
@@ -20,7 +20,7 @@ MOST = (
 OVERHEAD = 512  # bytes that an answer takes beside its JSON, about
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
 LOOK_EVERY = 1.0  # seconds that a generation is taken as read, so that a hit costs one look into the store, not three
-FOR_EVER = 10 * 365 * 86400.0  # seconds; far longer than any answer is kept
+GENERATION = "cache-generation:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +38,18 @@ class Answer:
     kept: bool = True
 
 
-class Shelf:
-    """A store that never raises: while it is away nothing is there, nothing is kept, and ``add`` lets all go on."""
+class Shelf(BestEffortStore):
+    """Answers, and who asks for them; while the store is away nothing is there."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
-        self._generations: dict[str, tuple[str, float]] = {}
+        super().__init__(store)
+        self._clock = clock
+        self._generations = Generations(store, GENERATION)
+        self._current: dict[str, tuple[str, float]] = {}
         self._own = token_hex(8)
         self._sizes: dict[str, int] = {}  # of what this process keeps, the oldest first
         self._size = 0
         self._lock = threading.Lock()
-
-    def get(self, key: str) -> bytes | None:
-        try:
-            return self._store.get(key)
-        except StoreAway:
-            return None
-
-    def set(self, key: str, value: bytes, ttl: float) -> None:
-        try:
-            self._store.set(key, value, ttl)
-        except StoreAway:
-            return
-
-    def add(self, key: str, value: bytes, ttl: float) -> bool:
-        try:
-            return self._store.add(key, value, ttl)
-        except StoreAway:
-            return True
-
-    def delete(self, key: str) -> None:
-        try:
-            self._store.delete(key)
-        except StoreAway:
-            return
 
     def read(self, key: str) -> Answer | None:
         """The answer kept under this key."""
@@ -101,16 +79,15 @@ class Shelf:
 
     def generation(self, name: str) -> str:
         """What ``clear`` changes for ``service.method``; up to LOOK_EVERY seconds old."""
-        known = self._generations.get(name)
+        known = self._current.get(name)
         if known and self._clock.now() < known[1]:
             return known[0]
         try:
-            numbers = self._store.get_many(_generation(name.partition(".")[0]), _generation(name))
+            generation = self._generations.current(name.partition(".")[0], name)
         except StoreAway:
             return self._own  # which generation counts cannot be known: what is kept meanwhile is never found again
-        found = b".".join(each or b"" for each in numbers).decode()
-        self._generations[name] = found, self._clock.now() + LOOK_EVERY
-        return found
+        self._current[name] = generation, self._clock.now() + LOOK_EVERY
+        return generation
 
 
 def clear(store: Store, name: str) -> None:
@@ -120,11 +97,7 @@ def clear(store: Store, name: str) -> None:
 
     :raises StoreAway: nothing was done.
     """
-    store.set(_generation(name), token_hex(8).encode(), FOR_EVER)
-
-
-def _generation(name: str) -> str:
-    return f"cache-generation:{name}"
+    Generations(store, GENERATION).replace(name)
 
 
 def declaration(method: Method) -> str:

@@ -224,7 +224,7 @@ class LeaderGone(MemoryStore):
     """Another worker was to lead, and died; it began a second ago."""
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
-        if not hasattr(self, "died"):
+        if key.startswith("lead:") and not hasattr(self, "died"):
             self.died = super().add(key, b"one that died", ttl - 1)
         return super().add(key, value, ttl)
 
