@@ -18,8 +18,8 @@ import cli
 from api import logs
 from api import threads as native
 from api.auth import wiring as identity
-from api.context import Parts
-from api.http import edge
+from api.context import AppState
+from api.http import middleware
 from api.resources.file_store import FileStore
 from api.routing import Routes
 from config import Settings
@@ -76,7 +76,7 @@ def create_app(
     store, cached = _stores(app, settings, clock, log)
     watcher = _watcher(settings, clock, log, masker)
     shared = GatewayParts.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
-    made = app.extensions["postern"] = Parts(
+    made = app.extensions["postern"] = AppState(
         settings=settings,
         database=database,
         files=files,
@@ -95,12 +95,14 @@ def create_app(
 
     api.register(app)
     cli.register(app)
-    edge.register(app, settings)
+    middleware.register(app, settings)
     return app
 
 
 def _watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watcher:
-    source = open_source(settings.catalog, settings.environ, clock, masker, native.aside)
+    source = open_source(
+        settings.catalog, settings.environ, clock, masker, native.run_in_thread_within
+    )
     return Watcher.of(source, settings.environ, settings.catalog_copy, clock=clock, log=log)
 
 

@@ -39,7 +39,7 @@ try:  # here and not only in each worker, or gunicorn would start failing worker
     _masker = Masker()
     _log = logs.configure(_settings.log_level, _masker, sys.stdout.buffer)
     _source = open_source(
-        _settings.catalog, _settings.environ, SystemClock(), _masker, native.aside
+        _settings.catalog, _settings.environ, SystemClock(), _masker, native.run_in_thread_within
     )
     _watcher = Watcher.of(
         _source, _settings.environ, _settings.catalog_copy, clock=SystemClock(), log=_log

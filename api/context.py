@@ -1,4 +1,4 @@
-"""What the app is made of, for views: ``parts().gateway`` and not a configuration key deep inside."""
+"""What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from gateway.stores import Store
 from gateway.trace_context import Context
 from models import Database
 
-# parts: What the app is made of, for views: ``parts().gateway`` and not a configuration key deep inside.
+# parts: What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside.
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Parts:
+class AppState:
     """
     :param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog.
     :param stopping: set by the server once it ends, while it still serves.
@@ -53,12 +53,12 @@ class Parts:
         return self.make_gateway()
 
 
-def parts() -> Parts:
+def app_state() -> AppState:
     """The parts of the app that serves this request."""
-    return cast(Parts, current_app.extensions["postern"])
+    return cast(AppState, current_app.extensions["postern"])
 
 
-def behind(proxy: T) -> T:
+def unwrap_proxy(proxy: T) -> T:
     """What ``g`` or ``request`` stands for, for who asks several things of it: the proxy looks for it at every one."""
     return cast(T, proxy._get_current_object())  # type: ignore[attr-defined]
 
@@ -66,22 +66,22 @@ def behind(proxy: T) -> T:
 # outgoing: A request that makes a call: what the caller says of it, and what it is told of it.
 
 
-def callers_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+def prepare_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
     """A call of the one who asks, in as much time as it has for it.
 
     :param more: other fields of ``Call``.
     """
-    here = behind(g)
+    here = unwrap_proxy(g)
     here.context = here.context or Context.begun()  # one for all calls of this request
     whose = {"caller": here.caller, "request_id": here.request_id, "context": here.context}
     return Call(service, method, params, timeout=request_timeout(), **whose, **more)
 
 
-def outgoing(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
+def prepare_traced_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
     """The one call of this request: the answer's headers and the log will tell of it."""
-    here, trace = behind(g), Trace()
+    here, trace = unwrap_proxy(g), Trace()
     here.called, here.trace = (service, method), trace
-    return callers_call(service, method, params, trace=trace, **more)
+    return prepare_call(service, method, params, trace=trace, **more)
 
 
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
@@ -100,9 +100,9 @@ def request_timeout() -> float | None:
     return seconds
 
 
-def tell_attempts(response: Response) -> Response:
+def add_attempt_headers(response: Response) -> Response:
     """``X-Attempts`` and ``Server-Timing``, on failures too."""
-    here = behind(g)
+    here = unwrap_proxy(g)
     trace: Trace | None = here.get("trace")
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
@@ -121,7 +121,7 @@ def tell_attempts(response: Response) -> Response:
     return response
 
 
-def tell_limit(response: Response) -> Response:
+def add_rate_limit_headers(response: Response) -> Response:
     """``RateLimit-*`` wherever a call was made, on failures too."""
     trace: Trace | None = g.get("trace")
     if trace is not None and trace.turn and not getattr(response, "untouched", False):

@@ -18,9 +18,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from api.context import parts
+from api.context import app_state
 from api.errors import (
-    TAKEN,
+    ALREADY_EXISTS,
     DatabaseAway,
     MalformedBody,
     MethodNotAllowed,
@@ -30,7 +30,7 @@ from api.errors import (
     TooLarge,
     UnsupportedMediaType,
     WriteUnknown,
-    answer,
+    error_response,
 )
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import path_shown
@@ -42,9 +42,9 @@ READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
 
 def register(app: Flask) -> None:
     """Have Flask answer each of them with the envelope."""
-    app.register_error_handler(GatewayError, answer)
+    app.register_error_handler(GatewayError, error_response)
     app.register_error_handler(
-        ValidationError, lambda error: answer(InvalidParams(fields=error.messages_dict))
+        ValidationError, lambda error: error_response(InvalidParams(fields=error.messages_dict))
     )
     app.register_error_handler(IntegrityError, clash)
     for away in (OperationalError, InterfaceError, InternalError, PoolTimeout):
@@ -53,8 +53,8 @@ def register(app: Flask) -> None:
     for kind in (OSError, MemoryError, RuntimeError):
         app.register_error_handler(kind, no_room)
     app.register_error_handler(DataError, unfit)
-    app.register_error_handler(StaleDataError, lambda error: answer(PreconditionFailed()))
-    app.register_error_handler(HTTPException, lambda error: answer(translate(error)))
+    app.register_error_handler(StaleDataError, lambda error: error_response(PreconditionFailed()))
+    app.register_error_handler(HTTPException, lambda error: error_response(translate(error)))
     app.register_error_handler(Exception, unforeseen)
     app.teardown_request(_forget_routing)
 
@@ -76,8 +76,8 @@ def translate(error: HTTPException) -> GatewayError:
 def clash(error: IntegrityError) -> Response:
     """409; of a value that may be there once only, naming its field."""
     column = taken_column(error)
-    fields = {column: [TAKEN]} if column else None
-    return answer(Conflict(fields=fields, detail=type(error.orig).__name__))
+    fields = {column: [ALREADY_EXISTS]} if column else None
+    return error_response(Conflict(fields=fields, detail=type(error.orig).__name__))
 
 
 def database_away(error: SQLAlchemyError) -> Response:
@@ -90,22 +90,22 @@ def database_away(error: SQLAlchemyError) -> Response:
     if isinstance(error, InternalError) and getattr(cause, "sqlstate", None) != READ_ONLY:
         return unforeseen(error)
     told = cause or error  # not the whole of it: that quotes the statement and its values
-    parts().log.error(
+    app_state().log.error(
         "database", request_id=g.get("request_id"), kind=type(told).__name__, error=str(told)
     )
-    return answer(DatabaseAway(retry_after=1))
+    return error_response(DatabaseAway(retry_after=1))
 
 
 def write_unknown(error: CommitUnknown) -> Response:
     """-5002: who sends it again without a look may do it twice."""
     cause = getattr(error.__cause__, "orig", error)
-    parts().log.error(
+    app_state().log.error(
         "database",
         request_id=g.get("request_id"),
         kind=type(cause).__name__,
         error=f"COMMIT: {cause}",
     )
-    return answer(WriteUnknown(repeatable=g.get("repeatable", False)))
+    return error_response(WriteUnknown(repeatable=g.get("repeatable", False)))
 
 
 def no_room(error: Exception) -> Response:
@@ -114,17 +114,17 @@ def no_room(error: Exception) -> Response:
     if not problem:
         return unforeseen(error)
     path = path_shown(request.path)
-    parts().log.error(
+    app_state().log.error(
         "no_room", request_id=g.get("request_id"), path=path, problem=problem, error=str(error)
     )
-    return answer(NoRoom())
+    return error_response(NoRoom())
 
 
 def unfit(error: DataError) -> Response:
     """A value that passed the schema and not the database: a NUL in a text, a number beyond its column."""
     kind = type(error.orig).__name__
-    parts().log.warning("unfit", request_id=g.get("request_id"), path=request.path, kind=kind)
-    return answer(InvalidParams("A value cannot be stored as it is."))
+    app_state().log.warning("unfit", request_id=g.get("request_id"), path=request.path, kind=kind)
+    return error_response(InvalidParams("A value cannot be stored as it is."))
 
 
 def _forget_routing(_: BaseException | None) -> None:
@@ -134,7 +134,7 @@ def _forget_routing(_: BaseException | None) -> None:
 
 
 def unforeseen(error: Exception) -> Response:
-    parts().log.error(
+    app_state().log.error(
         "unforeseen", request_id=g.get("request_id"), path=path_shown(request.path), exc_info=error
     )
-    return answer(GatewayError())
+    return error_response(GatewayError())

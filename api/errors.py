@@ -9,8 +9,8 @@ from typing import Any
 
 from flask import Response, g, request
 
-from api.context import parts
-from api.http.responses import shape
+from api.context import app_state
+from api.http.responses import build_envelope
 from gateway.bodies import dump_json
 from gateway.errors import (
     CallerError,
@@ -24,8 +24,8 @@ from gateway.errors import (
 )
 from schemas.bounded import MAX_PROBLEMS
 
-PROXIED = "/api/v1/proxy/"
-TAKEN = "There is one already."
+PROXY_PREFIX = "/api/v1/proxy/"
+ALREADY_EXISTS = "There is one already."
 MAX_NAME_CHARACTERS = 100  # of a field that an answer names
 STATUS: Mapping[int, int] = {
     -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
@@ -99,7 +99,7 @@ class TooLarge(CallerError):
     @classmethod
     def over(cls, limit: int) -> TooLarge:
         """:param limit: bytes that the body might have had."""
-        settings = parts().settings
+        settings = app_state().settings
         text = f"The body may have at most {limit} bytes"
         if limit == settings.max_body < settings.max_upload:
             text += f"; as a file (POST /api/v1/files) up to {settings.max_upload}"
@@ -175,13 +175,15 @@ class NotAcceptable(CallerError):
     message = "There is no answer in a format that Accept allows."
 
 
-def answer(error: GatewayError, data: Any = None) -> Response:
+def error_response(error: GatewayError, data: Any = None) -> Response:
     """The failure envelope of one error, with the headers that go with it.
 
     :param data: what was had nevertheless; only a partial failure has any.
     """
     g.code = error.code
-    body = dump_json(shape(g.request_id, data, error.code, error.text, describe(error)))
+    body = dump_json(
+        build_envelope(g.request_id, data, error.code, error.text, describe_error(error))
+    )
     response = Response(body, status_of(error), mimetype="application/json")
     wait = error.retry_after
     if wait is None and isinstance(
@@ -199,7 +201,7 @@ def answer(error: GatewayError, data: Any = None) -> Response:
         response.headers.update({f"RateLimit-{name}": text for name, text in told.items()})
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
-    if request.path.startswith(PROXIED):
+    if request.path.startswith(PROXY_PREFIX):
         response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
     if error.not_again:
         response.headers["X-Should-Retry"] = (
@@ -221,7 +223,7 @@ def status_of(error: GatewayError) -> int:
     return STATUS[error.code]
 
 
-def describe(error: GatewayError) -> dict[str, Any]:
+def describe_error(error: GatewayError) -> dict[str, Any]:
     """The envelope's ``error``: what kind, whose fault, whether another try makes sense."""
     told: dict[str, Any] = {
         "type": error.type,

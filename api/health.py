@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.context import parts
+from api.context import app_state
 from api.errors import NotReady
-from api.http.responses import envelope
+from api.http.responses import success_response
 from gateway.errors import StoreAway
 from gateway.stores import Store
 from gateway.system import disk_problem
@@ -19,7 +19,7 @@ blueprint = Blueprint("health", __name__)
 @blueprint.get("/healthz")
 def healthz() -> Response:
     """The process answers."""
-    return envelope({"status": "ok"})
+    return success_response({"status": "ok"})
 
 
 @blueprint.get("/readyz")
@@ -31,21 +31,23 @@ def readyz() -> Response:
     A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves. Nor is a
     folder for files that takes none: uploads are refused, and all else goes on.
     """
-    if parts().stopping.is_set():
+    if app_state().stopping.is_set():
         raise NotReady(fields={"server": ["stopping"]})
     if problem := database_problem():
         raise NotReady(fields={"database": [problem]})
-    cache = "ok" if is_there(parts().store) else "away"
-    if cache == "away" and parts().settings.redis_down == "closed":
+    cache = "ok" if store_answers(app_state().store) else "away"
+    if cache == "away" and app_state().settings.redis_down == "closed":
         raise NotReady(fields={"cache": ["Redis does not answer."]})
-    catalog = str(parts().gateway.catalog_state)
-    files = disk_problem(parts().files.folder)
-    return envelope({"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"})
+    catalog = str(app_state().gateway.catalog_state)
+    files = disk_problem(app_state().files.folder)
+    return success_response(
+        {"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"}
+    )
 
 
 def database_problem() -> str:
     """Why the database cannot be used, to write too; empty when it can."""
-    database = parts().database
+    database = app_state().database
     try:
         revision = migrate.revision_of(database)
         if problem := database.write_problem():
@@ -59,7 +61,7 @@ def database_problem() -> str:
     )
 
 
-def is_there(store: Store) -> bool:
+def store_answers(store: Store) -> bool:
     """Whether the store answers."""
     try:
         store.get("readyz")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import structlog
 from flask import Flask, Response, g, request
 
-from api.context import behind, parts
+from api.context import app_state, unwrap_proxy
 from api.metrics import count_request
 from gateway.bodies import dump_json
 from gateway.masking import Masker, path_shown
@@ -52,7 +52,7 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    here, headers = behind(g), behind(request).headers
+    here, headers = unwrap_proxy(g), unwrap_proxy(request).headers
     asked = headers.get("X-Request-ID", "")
     here.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
     here.context = Context.read(headers.get("traceparent", ""), headers.get("tracestate", ""))
@@ -61,13 +61,13 @@ def _begin() -> None:
 
 
 def _finish(response: Response) -> Response:
-    here, asked = behind(g), behind(request)
+    here, asked = unwrap_proxy(g), unwrap_proxy(request)
     response.headers.setdefault(
         "X-Request-ID", here.request_id
     )  # a proxied answer may have its own
     caller, called = here.get("caller"), here.get("called", (None, None))
     elapsed_ms = here.elapsed_ms()
-    made = parts()
+    made = app_state()
     count_request(made.gateway.metrics, asked, response.status_code, elapsed_ms / 1000)
     made.log.info(
         "request",

@@ -8,9 +8,9 @@ from ipaddress import ip_address, ip_network
 from flask import Blueprint, Request, Response, request
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from api.context import parts
-from api.health import database_problem, is_there
-from api.http.forwarded import CONCEALED
+from api.context import app_state
+from api.health import database_problem, store_answers
+from api.http.forwarded import CONCEALED_KEY
 from gateway.errors import Forbidden
 from gateway.metrics import CONTENT_TYPE, Metrics
 
@@ -23,7 +23,7 @@ def metrics() -> Response:
     """What all workers counted, as text; for loopback and METRICS_ALLOW."""
     if not _may_look():
         raise Forbidden("Only loopback and METRICS_ALLOW see the metrics.")
-    return Response(parts().gateway.metrics.text(_states()), content_type=CONTENT_TYPE)
+    return Response(app_state().gateway.metrics.text(_states()), content_type=CONTENT_TYPE)
 
 
 def count_request(counts: Metrics, asked: Request, status: int, seconds: float) -> None:
@@ -35,12 +35,12 @@ def count_request(counts: Metrics, asked: Request, status: int, seconds: float) 
 
 def _may_look() -> bool:
     """What comes through a proxy that is not in TRUSTED_PROXIES comes from who knows where, not from loopback."""
-    settings = parts().settings
+    settings = app_state().settings
     if not settings.trusted_proxies and (
         "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
     ):
         return False
-    if request.environ[CONCEALED]:
+    if request.environ[CONCEALED_KEY]:
         return False
     address = ip_address(request.environ["REMOTE_ADDR"])
     return address.is_loopback or any(
@@ -49,11 +49,11 @@ def _may_look() -> bool:
 
 
 def _states() -> Iterator[Metric]:
-    yield from parts().gateway.states()
+    yield from app_state().gateway.states()
     yield GaugeMetricFamily(
         "postern_database_up", "Whether it answers.", float(not database_problem())
     )
-    if parts().settings.redis_url:
+    if app_state().settings.redis_url:
         yield GaugeMetricFamily(
-            "postern_redis_up", "Whether it answers.", float(is_there(parts().store))
+            "postern_redis_up", "Whether it answers.", float(store_answers(app_state().store))
         )

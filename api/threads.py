@@ -13,14 +13,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def beside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """What ``work`` gives, from a native thread where greenlets would have to wait for it, otherwise from this one."""
     if not monkey.is_module_patched("threading"):
         return work(*args, **kwargs)
     return _value(get_hub().threadpool.apply(_outcome, (lambda: work(*args, **kwargs),)))
 
 
-def aside(work: Callable[[], T], seconds: float) -> T:
+def run_in_thread_within(work: Callable[[], T], seconds: float) -> T:
     """As ``gateway.clock.Aside``.
 
     :raises TimeoutError: it took longer; the thread is left to it.

@@ -8,7 +8,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from api.context import parts
+from api.context import app_state
 from api.openapi import OpenApi
 from cli import loading as complete
 from cli.accounts import app_cli, user_cli
@@ -32,7 +32,7 @@ cache_cli = AppGroup("cache", help="Answers kept by methods that declare a cache
 @click.argument("name", metavar="SERVICE[.METHOD]", shell_complete=complete.names)
 def clear_cache(name: str) -> None:
     """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows within a second."""
-    made = parts()
+    made = app_state()
     service, _, method = name.partition(".")
     catalog = gateway().catalog
     if service not in catalog.services:

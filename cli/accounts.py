@@ -13,8 +13,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from api.auth.passwords import hash_password
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from cli.output import AS_JSON, print_json, table
 from models import App, User
 from schemas.fields import ROLES
@@ -80,9 +80,9 @@ def create_user(name: str, role: str, password: str) -> None:
 )
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
-    app_secrets = identity().app_secrets
+    app_secrets = auth_services().app_secrets
     secret = app_secrets.make()
-    with told(f"there is an app {app_id} already"), parts().database.session() as session:
+    with told(f"there is an app {app_id} already"), app_state().database.session() as session:
         session.add(
             App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
         )
@@ -107,7 +107,7 @@ def list_apps(as_json: bool) -> None:
 
 
 def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
-    with told(""), parts().database.reading() as session:
+    with told(""), app_state().database.reading() as session:
         found = [
             {column: getattr(each, column) for column in columns} for each in session.scalars(query)
         ]
@@ -128,7 +128,7 @@ def _word(value: Any) -> str:
 
 def add_user(name: str, role: str, password: str) -> None:
     password_hash = hash_password(password)
-    with told(f"there is a user {name} already"), parts().database.session() as session:
+    with told(f"there is a user {name} already"), app_state().database.session() as session:
         if User.named(session, name):
             raise click.ClickException(f"there is a user {name} already")
         session.add(User(username=name, role=role, password_hash=password_hash))

@@ -13,9 +13,9 @@ import click
 from flask import g
 from flask.cli import with_appcontext
 
-from api.context import parts
-from api.errors import describe
-from api.http.responses import shape
+from api.context import app_state
+from api.errors import describe_error
+from api.http.responses import build_envelope
 from cli import loading as complete
 from cli.loading import gateway
 from cli.output import print_json
@@ -59,16 +59,18 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     through = gateway()
     try:
         if dry_run:
-            click.echo(parts().masker.line(_wire(through.dry_run(call)).encode()))
+            click.echo(app_state().masker.line(_wire(through.dry_run(call)).encode()))
         else:
             _refuse_upload(through.method(service, method))
             data = through.call(call).data
             if isinstance(data, ResponseStream):
                 _pass_on(data)
             else:
-                print_json(shape(g.request_id, data))
+                print_json(build_envelope(g.request_id, data))
     except GatewayError as error:
-        print_json(shape(g.request_id, None, error.code, error.text, describe(error)))
+        print_json(
+            build_envelope(g.request_id, None, error.code, error.text, describe_error(error))
+        )
         raise SystemExit(1) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO, cast
 import click
 from flask.cli import AppGroup
 
-from api.context import parts
+from api.context import app_state
 from cli import loading as complete
 from cli.loading import gateway
 from cli.openapi import VARIABLE, SpecError, imported, summary_of
@@ -171,7 +171,7 @@ def diff(file: str | None, as_json: bool) -> None:
     The present catalog is the last good one. Without FILE it is compared with what its source has now, which is
     something else only while that is refused, or where nobody serves. Exit code: 0 the same, 1 not, 2 trouble.
     """
-    made = parts()
+    made = app_state()
     try:
         new, old = _values(*_text(file)), _values(_serving(), "the last good one")
     except CatalogError as error:
@@ -234,7 +234,7 @@ def _text(file: str | None) -> tuple[str, str]:
 
     :raises CatalogError: it cannot be read.
     """
-    made = parts()
+    made = app_state()
     try:
         source = made.watcher.source
         if file:
@@ -249,14 +249,14 @@ def _text(file: str | None) -> tuple[str, str]:
 def _serving() -> str:
     """The text that the workers serve, as far as this process can know: the copy they keep, or the source's own."""
     gateway()  # which has it loaded
-    watcher = parts().watcher
+    watcher = app_state().watcher
     kept = watcher.last_good.read() if watcher.source.away else None
     return kept[0] if kept else watcher.text
 
 
 def _checked(text: str, name: str) -> Catalog:
     """:raises CatalogError: what is wrong."""
-    made = parts()
+    made = app_state()
     catalog = load_catalog(text, name, made.settings.environ)
     for secret in catalog.secrets:
         made.masker.register(secret)
@@ -266,4 +266,4 @@ def _checked(text: str, name: str) -> Catalog:
 def _values(text: str, name: str) -> dict[str, Any]:
     """A good catalog as it is written, variables filled in."""
     _checked(text, name)
-    return cast(dict[str, Any], read(text, name, parts().settings.environ).value)
+    return cast(dict[str, Any], read(text, name, app_state().settings.environ).value)

@@ -12,7 +12,7 @@ from alembic.util import CommandError
 from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
-from api.context import parts
+from api.context import app_state
 from cli.accounts import add_user, told
 from config import places
 from models import User, migrate
@@ -38,7 +38,7 @@ def downgrade(revision: str) -> None:
 def current() -> None:
     """Say which revision the database is at."""
     with _told():
-        click.echo(migrate.current(parts().settings.database_url) or "empty")
+        click.echo(migrate.current(app_state().settings.database_url) or "empty")
 
 
 @database_cli.command("revision")
@@ -46,20 +46,20 @@ def current() -> None:
 def revision(message: str) -> None:
     """Write a new version by what the models have and the database has not (for developers)."""
     with _told():
-        migrate.revise(parts().settings.database_url, message)
+        migrate.revise(app_state().settings.database_url, message)
 
 
 @click.command("init")
 @with_appcontext
 def init() -> None:
     """Development only: the newest tables, and a first admin if there is nobody."""
-    settings = parts().settings
+    settings = app_state().settings
     if not settings.development:
         raise click.ClickException(
             "flask init is for development; use flask db upgrade and flask user create"
         )
     _move(migrate.upgrade, "head")
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         if session.scalar(select(User.id).limit(1)):
             click.echo(
                 "there are users already; for another admin: flask user create NAME --role admin"
@@ -76,7 +76,7 @@ def init() -> None:
 
 
 def _move(move: Callable[[str, str], None], revision: str) -> None:
-    url = parts().settings.database_url
+    url = app_state().settings.database_url
     with _told():
         move(url, revision)
         click.echo(f"database at {migrate.current(url) or 'base'}")

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
-from api.context import parts
+from api.context import app_state
 from gateway import Gateway
 from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
@@ -20,7 +20,7 @@ from gateway.catalog.model import Catalog
 def gateway() -> Gateway:
     """:raises click.ClickException: there is no good catalog; says all that is wrong with it."""
     try:
-        return parts().gateway
+        return app_state().gateway
     except CatalogError as error:
         raise click.ClickException(f"there is no good catalog\n{error}") from error
 

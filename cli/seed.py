@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
-from api.context import parts
+from api.context import app_state
 from cli.accounts import told
 from cli.output import shown
 from models import Order, OrderLine, Product, User
@@ -103,13 +103,13 @@ DAYS = 90  # the demo's past
 @with_appcontext
 def seed() -> None:
     """Development only: 100 products, 20 users and 300 orders; what is there already stays as it is."""
-    if not parts().settings.development:
+    if not app_state().settings.development:
         raise click.ClickException(
             "flask seed is for development; its users share one known password"
         )
     password_hash = hash_password(PASSWORD)
     chance = random.Random(2026)  # noqa: S311 - the same demo everywhere
-    with told("somebody else is seeding this database"), parts().database.session() as session:
+    with told("somebody else is seeding this database"), app_state().database.session() as session:
         if session.scalar(select(User.id).where(User.username == USERS[0][0])):
             click.echo("the demo is there already; nothing was changed")
             return

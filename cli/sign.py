@@ -18,8 +18,8 @@ import click
 from flask.cli import with_appcontext
 
 from api.auth.app_signature import CLOCK_SKEW, NONCE_LENGTHS, signature_of, signed_text
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from cli.accounts import told
 from gateway.catalog.schema import VERBS
 from gateway.masking import Secret
@@ -256,7 +256,7 @@ def sign(
     """
     url, target = _target(path)
     content = body.read() if body else b""
-    clock = identity().clock
+    clock = auth_services().clock
     timestamp = given["timestamp"] or str(int(clock.wall()))
     nonce = given["nonce"] or secrets.token_hex(16)
     found = _secrets(app_id)
@@ -286,16 +286,16 @@ def _target(path: str) -> tuple[str, str]:
 def _secrets(app_id: str | None) -> list[Secret]:
     """Those that may sign, the newest first."""
     if app_id:
-        with told(""), parts().database.reading() as session:
+        with told(""), app_state().database.reading() as session:
             app = App.named(session, app_id)
         if app is None:
             raise click.ClickException(f"there is no app {app_id}")
         sealed = [each for each in (app.secret, app.previous_secret) if each]
-        opened = [secret for each in sealed if (secret := identity().app_secrets.open(each))]
+        opened = [secret for each in sealed if (secret := auth_services().app_secrets.open(each))]
         if opened:
             return opened
         click.echo(f"note: the secret of {app_id} was sealed with a key that is gone", err=True)
-    text = parts().settings.environ.get(VARIABLE) or click.prompt(
+    text = app_state().settings.environ.get(VARIABLE) or click.prompt(
         "Secret", hide_input=True, err=True
     )
     return [Secret(text)]

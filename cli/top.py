@@ -20,7 +20,7 @@ import click
 from flask.cli import with_appcontext
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.context import parts
+from api.context import app_state
 from cli.output import cut, table
 from gateway.catalog.model import Timeout
 from gateway.clock import SystemClock
@@ -186,7 +186,7 @@ def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
 
     Failed calls are those of which the gateway or the service is at fault. Shown are the last ten intervals.
     """
-    with closing(_Watch(url or parts().settings.url)) as watch:
+    with closing(_Watch(url or app_state().settings.url)) as watch:
         _show(watch, every, once, as_json)
 
 

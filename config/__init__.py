@@ -130,7 +130,7 @@ class Settings:
         if problems:
             raise SettingsError("\n".join(problems))
         if settings.jwt_algorithm == "HS256" and not settings.jwt_secret.reveal():
-            return replace(settings, jwt_secret=kept_secret(INSTANCE / "jwt_secret"))
+            return replace(settings, jwt_secret=load_or_create_secret(INSTANCE / "jwt_secret"))
         return settings
 
     @property
@@ -248,7 +248,7 @@ def _read(env: Reader) -> dict[str, Any]:
     }
 
 
-def kept_secret(file: Path) -> Secret:
+def load_or_create_secret(file: Path) -> Secret:
     """The secret in a file, made on first use, readable by its owner only.
 
     :raises SettingsError: it cannot be read or made.

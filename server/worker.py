@@ -17,7 +17,7 @@ from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
 from api.errors import BrokenBody
-from api.http.refused import refused
+from api.http.error_response import render_error_response
 from gateway.errors import CallerError, GatewayError
 from server import stopping
 from server.connections import Connection, Connections, Evicted
@@ -196,7 +196,7 @@ class Worker(GeventWorker):
             failure, cause = exc, None
         elif isinstance(exc, ParseException):
             failure, cause = BrokenBody(), None
-        answer = refused(self.wsgi, addr[0] if addr else None, failure, cause)
+        answer = render_error_response(self.wsgi, addr[0] if addr else None, failure, cause)
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)
             connection.linger()

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from flask import g, request
 
 from api.auth.app_signature import signing_app
-from api.auth.wiring import identity
-from api.context import behind, parts
+from api.auth.wiring import auth_services
+from api.context import app_state, unwrap_proxy
 from api.errors import TokenInvalid, Unauthenticated
 from api.http.body import check_declared_hash
 from gateway.errors import Forbidden
@@ -24,7 +24,7 @@ def _never(*_: Any, **__: Any) -> bool:
     return False
 
 
-def always(*_: Any, **__: Any) -> bool:
+def always_streamed(*_: Any, **__: Any) -> bool:
     """Of a view that streams whatever body it gets."""
     return True
 
@@ -32,7 +32,7 @@ def always(*_: Any, **__: Any) -> bool:
 def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
     """Let in callers with one of these roles only; ``g.caller`` says who it is. Stands above ``@blueprint.arguments``.
 
-    :param streamed: given what the view is given, whether it takes the body by ``body_chunks``; otherwise one that is
+    :param streamed: given what the view is given, whether it takes the body by ``iter_body``; otherwise one that is
         not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
     :raises Unauthenticated: no proof; other 401 errors for a proof that is not good.
     :raises Forbidden: the caller has another role. An app's is ``user``.
@@ -62,7 +62,7 @@ def _caller(streamed: bool) -> Caller:
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
-    here, headers = behind(g), behind(request).headers
+    here, headers = unwrap_proxy(g), unwrap_proxy(request).headers
     here.by_authorization = False
     if token := headers.get("X-Postern-Token"):
         return _bearer(token.removeprefix("Bearer ").strip(), streamed)
@@ -77,16 +77,16 @@ def _caller(streamed: bool) -> Caller:
 
 def _tell_server() -> None:
     """A server that bounds how long strangers may take over a body learns that this caller is none."""
-    if tell := behind(request).environ.get("postern.caller_is_known"):
+    if tell := unwrap_proxy(request).environ.get("postern.caller_is_known"):
         tell()
 
 
 def _bearer(text: str, streamed: bool) -> Caller:
-    known = identity()
+    known = auth_services()
     token = known.tokens.verify(text)
     if token.jti in known.revocations:
         raise TokenInvalid("The token was revoked.")
     g.token = token
     if not streamed:
         check_declared_hash()
-    return Caller(f"user:{token.subject}", token.role, rate=parts().settings.default_rate_limit)
+    return Caller(f"user:{token.subject}", token.role, rate=app_state().settings.default_rate_limit)

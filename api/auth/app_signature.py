@@ -10,10 +10,10 @@ from urllib.parse import quote
 from flask import request
 
 from api.auth.app_secrets import AppSecrets
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
-from api.http.body import body_bytes, check_declared_hash, declared_hash
+from api.http.body import check_declared_hash, declared_hash, read_body
 from gateway.masking import Secret
 from gateway.messages import Caller
 from models import App
@@ -46,7 +46,7 @@ _NO_SECRET = AppSecrets.make()  # stands where there is none, and nobody knows i
 def signing_app(*, streamed: bool = False) -> Caller:
     """The app that signed this request.
 
-    :param streamed: the view takes the body by ``body_chunks``, which compares it with the hash that was declared.
+    :param streamed: the view takes the body by ``iter_body``, which compares it with the hash that was declared.
     :raises Unauthenticated: a header is missing.
     :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
     :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
@@ -55,7 +55,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):
         raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         app = App.named(session, app_id)
     signed = _signed_text(timestamp, nonce)
     # Two secrets are always tried, so that time does not tell whether there is such an app.
@@ -66,15 +66,18 @@ def signing_app(*, streamed: bool = False) -> Caller:
         check_declared_hash()
     _refuse_replay(app_id, timestamp, nonce)
     return Caller(
-        f"app:{app_id}", "user", tuple(app.allow), app.rate or parts().settings.default_rate_limit
+        f"app:{app_id}",
+        "user",
+        tuple(app.allow),
+        app.rate or app_state().settings.default_rate_limit,
     )
 
 
 def _secrets(app: App | None) -> list[Secret]:
     sealed = (app.secret, app.previous_secret) if app else (None, None)
-    opened = [identity().app_secrets.open(each) if each else _NO_SECRET for each in sealed]
+    opened = [auth_services().app_secrets.open(each) if each else _NO_SECRET for each in sealed]
     if app and opened[0] is None:
-        parts().log.warning(
+        app_state().log.warning(
             "app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone"
         )
     return [each or _NO_SECRET for each in opened]
@@ -85,7 +88,7 @@ def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
 
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
-    body = declared_hash() or hashlib.sha256(body_bytes()).hexdigest()
+    body = declared_hash() or hashlib.sha256(read_body()).hexdigest()
     target = (
         request.root_path + wire_target()
     )  # what was asked for, before a proxy took the prefix off
@@ -106,9 +109,9 @@ def wire_target() -> str:
 
 def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
     sent = int(timestamp) if re.fullmatch(r"[0-9]{1,12}", timestamp) else None
-    if sent is None or abs(int(identity().clock.wall()) - sent) > CLOCK_SKEW:
+    if sent is None or abs(int(auth_services().clock.wall()) - sent) > CLOCK_SKEW:
         raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
     if len(nonce) not in NONCE_LENGTHS:
         raise Replayed("The nonce is not 8 to 64 characters long.")
-    if not identity().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
+    if not auth_services().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
         raise Replayed("The nonce was seen before.")

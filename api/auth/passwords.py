@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from api.http.forwarded import network_of
-from api.threads import beside
+from api.threads import run_in_thread
 from gateway.errors import RateLimited
 from gateway.stores import CounterStore
 from schemas.names import password_of
@@ -54,7 +54,7 @@ def _fits(password_hash: str, password: str) -> bool:
 def _apart(work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
     """Hash, a few at a time."""
     with _slots:
-        return beside(work, *args, **kwargs)
+        return run_in_thread(work, *args, **kwargs)
 
 
 # lockout: Guessing passwords is stopped: ten failed logins in a quarter of an hour lock a username or an address out.

@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from api.auth import token_required
 from api.auth.passwords import verify_password
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from api.errors import BadCredentials, TokenExpired, TokenInvalid
 from api.http.blueprint import Blueprint
 from gateway.errors import Forbidden, GatewayError
@@ -27,7 +27,7 @@ blueprint = Blueprint("login", __name__, description="Who you are.")
 
 @blueprint.before_request
 def limit_body() -> None:
-    request.max_content_length = min(MAX_LOGIN_BYTES, parts().settings.max_body)
+    request.max_content_length = min(MAX_LOGIN_BYTES, app_state().settings.max_body)
 
 
 @blueprint.post("/login")
@@ -36,14 +36,14 @@ def limit_body() -> None:
 def login(given: dict[str, str]) -> dict[str, Any]:
     """Log in with a password."""
     who = given["username"], request.remote_addr or ""
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         user = User.named(session, given["username"])
-    with identity().lockout.attempt(*who):
+    with auth_services().lockout.attempt(*who):
         right = verify_password(user.password_hash if user else None, given["password"])
         if not (user and right):
             raise BadCredentials
-    with parts().database.session() as session:
-        forget_expired(session, identity().now())
+    with app_state().database.session() as session:
+        forget_expired(session, auth_services().now())
         fresh = User.held(session, user.id)
         if (
             fresh is None or fresh.password_hash != user.password_hash
@@ -57,11 +57,11 @@ def login(given: dict[str, str]) -> dict[str, Any]:
 @blueprint.response(200, TokensOut)
 def refresh(given: dict[str, str]) -> dict[str, Any]:
     """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""
-    token_hash, now = _hash(given["refresh_token"]), identity().now()
-    with parts().database.reading() as session:  # strangers' guesses take no write lock
+    token_hash, now = _hash(given["refresh_token"]), auth_services().now()
+    with app_state().database.reading() as session:  # strangers' guesses take no write lock
         if RefreshToken.known_by(session, token_hash) is None:
             raise TokenInvalid
-    with parts().database.session() as session:
+    with app_state().database.session() as session:
         owner = RefreshToken.owner_of(session, token_hash)
         user = (
             User.held(session, owner) if owner else None
@@ -71,7 +71,7 @@ def refresh(given: dict[str, str]) -> dict[str, Any]:
         if row and user and first:
             return _pair(session, user, row.family)
         ended = RefreshToken.revoke_family(session, row.family, now) if row and row.used_at else []
-    identity().revocations.add(ended)
+    auth_services().revocations.add(ended)
     raise _refusal(row)
 
 
@@ -83,12 +83,12 @@ def logout() -> None:
     if "token" not in g:
         raise Forbidden("A signed request has no login to end.")
     token = g.token
-    with parts().database.session() as session:
+    with app_state().database.session() as session:
         family = RefreshToken.family_of(session, token.jti)
-        ended = RefreshToken.revoke_family(session, family, identity().now()) if family else []
+        ended = RefreshToken.revoke_family(session, family, auth_services().now()) if family else []
         this = RevokedToken(jti=token.jti, expires_at=datetime.fromtimestamp(token.expires, UTC))
         ended.append(session.merge(this))
-    identity().revocations.add(ended)
+    auth_services().revocations.add(ended)
 
 
 @blueprint.after_request
@@ -99,8 +99,8 @@ def never_stored(response: Response) -> Response:
 
 
 def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
-    settings = parts().settings
-    text, access = identity().tokens.issue(str(user.id), user.role)
+    settings = app_state().settings
+    text, access = auth_services().tokens.issue(str(user.id), user.role)
     refresh_token = secrets.token_urlsafe(32)
     session.add(
         RefreshToken(
@@ -109,7 +109,7 @@ def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
             user_id=user.id,
             access_jti=access.jti,
             access_expires_at=datetime.fromtimestamp(access.expires, UTC),
-            expires_at=identity().now() + timedelta(seconds=settings.refresh_token_ttl),
+            expires_at=auth_services().now() + timedelta(seconds=settings.refresh_token_ttl),
         )
     )
     return {

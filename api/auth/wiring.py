@@ -1,4 +1,4 @@
-"""What it takes to know who is calling, made once for each app: ``identity().tokens`` and its neighbours."""
+"""What it takes to know who is calling, made once for each app: ``auth_services().tokens`` and its neighbours."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from flask import Flask, current_app
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens, Revocations
 from api.auth.passwords import AT_ONCE, Lockout
-from api.context import Parts
+from api.context import AppState
 from gateway.clock import Clock
 from gateway.stores import CounterStore, FallbackStore
 
 
 @dataclass(frozen=True)
-class Identity:
+class AuthServices:
     clock: Clock
     tokens: AccessTokens
     revocations: Revocations
@@ -34,10 +34,10 @@ def register(app: Flask, clock: Clock) -> None:
 
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
-    made: Parts = app.extensions["postern"]
+    made: AppState = app.extensions["postern"]
     here = FallbackStore(made.store, clock)
     closed = made.settings.redis_down == "closed"
-    app.extensions["postern.identity"] = Identity(
+    app.extensions["postern.identity"] = AuthServices(
         clock=clock,
         tokens=AccessTokens(made.settings, clock),
         revocations=Revocations(made.database, made.store, clock, closed=closed),
@@ -47,6 +47,6 @@ def register(app: Flask, clock: Clock) -> None:
     )
 
 
-def identity() -> Identity:
+def auth_services() -> AuthServices:
     """Of the app that serves this request."""
-    return cast(Identity, current_app.extensions["postern.identity"])
+    return cast(AuthServices, current_app.extensions["postern.identity"])

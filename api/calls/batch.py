@@ -8,11 +8,11 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import token_required
-from api.context import callers_call, parts
-from api.errors import PartialFailure, answer, describe
-from api.http.body import json_body
+from api.context import app_state, prepare_call
+from api.errors import PartialFailure, describe_error, error_response
+from api.http.body import read_json
 from api.http.idempotency import idempotency_key
-from api.http.responses import envelope
+from api.http.responses import success_response
 from gateway import Call
 from gateway.batch import Outcome
 from gateway.errors import InvalidParams
@@ -27,13 +27,13 @@ _schema = BatchSchema()
 @token_required
 def batch() -> Response:
     """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, at most 20, side by side."""
-    asked = _schema.load(json_body())["calls"]
+    asked = _schema.load(read_json())["calls"]
     calls = {
         each["id"]: _call(each["service"], each["method"], each["params"], each["id"])
         for each in asked
     }
     return _answer(
-        parts().gateway.call_together(calls, {each["id"] for each in asked if each["optional"]})
+        app_state().gateway.call_together(calls, {each["id"] for each in asked if each["optional"]})
     )
 
 
@@ -48,7 +48,7 @@ def aggregate(name: str) -> Response:
 @token_required
 def aggregate_by_body(name: str) -> Response:
     """The same, for an aggregate that takes something from a JSON body, too."""
-    body = json_body()
+    body = read_json()
     if not isinstance(body, dict):
         raise InvalidParams(fields={"_schema": ["Invalid input type."]})
     return _aggregate(name, body)
@@ -59,20 +59,20 @@ def _aggregate(name: str, body: Mapping[str, Any]) -> Response:
         name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
     }
     return _answer(
-        parts().gateway.aggregate(name, {"query": query, "body": body}, _call("", "", {}, name))
+        app_state().gateway.aggregate(name, {"query": query, "body": body}, _call("", "", {}, name))
     )
 
 
 def _call(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
     """One of the calls; an ``Idempotency-Key`` of the request counts for each of them apart."""
-    return callers_call(service, method, params, idempotency_key=part_key(idempotency_key(), part))
+    return prepare_call(service, method, params, idempotency_key=part_key(idempotency_key(), part))
 
 
 def _answer(outcomes: Mapping[str, Outcome]) -> Response:
     """200, or 207 where a call that is not optional failed; either way every call's own envelope."""
     data = {name: _told(outcome) for name, outcome in outcomes.items()}
     failed = [each.error for each in outcomes.values() if each.error and not each.optional]
-    return answer(PartialFailure(failed), data) if failed else envelope(data)
+    return error_response(PartialFailure(failed), data) if failed else success_response(data)
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:
@@ -83,6 +83,6 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "code": error.code,
         "message": error.text,
         "data": None,
-        "error": describe(error),
+        "error": describe_error(error),
         **elapsed,
     }

@@ -9,26 +9,26 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import role_required, token_required
-from api.context import outgoing, parts, tell_attempts, tell_limit
+from api.context import add_attempt_headers, add_rate_limit_headers, app_state, prepare_traced_call
 from api.errors import MethodNotAllowed
-from api.http.body import body_bytes, json_body
+from api.http.body import read_body, read_json
 from api.http.idempotency import idempotency_key
-from api.http.responses import envelope
-from api.http.streams import callers_inbound, respond
+from api.http.responses import success_response
+from api.http.streams import read_passthrough_request, stream_response
 from gateway.errors import NotFound
 from gateway.streams import ResponseStream
 from schemas.calls import CallSchema
 from schemas.fields import ROLES
 
 blueprint = Blueprint("call", __name__)
-blueprint.after_request(tell_attempts)
-blueprint.after_app_request(tell_limit)
+blueprint.after_request(add_attempt_headers)
+blueprint.after_app_request(add_rate_limit_headers)
 _schema = CallSchema()
 
 
 def _streams_body(service: str, method: str) -> bool:
     try:
-        return parts().gateway.method(service, method).streams_body
+        return app_state().gateway.method(service, method).streams_body
     except NotFound:
         return False
 
@@ -37,7 +37,7 @@ def _streams_body(service: str, method: str) -> bool:
 @token_required
 def call() -> Response:
     """``{"service", "method", "params"}``."""
-    asked = _schema.load(json_body())
+    asked = _schema.load(read_json())
     return _answer(asked["service"], asked["method"], asked["params"])
 
 
@@ -47,15 +47,15 @@ def call_by_path(service: str, method: str) -> Response:
     """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
     if _streams_body(service, method):
         return _answer(service, method, _query(), from_text=True)
-    nothing = not request.content_type and not body_bytes()
-    return _answer(service, method, {} if nothing else json_body())
+    nothing = not request.content_type and not read_body()
+    return _answer(service, method, {} if nothing else read_json())
 
 
 @blueprint.get("/call/<service>/<method>")
 @token_required
 def call_by_query(service: str, method: str) -> Response:
     """The parameters are the query; only for methods whose own verb is GET."""
-    if parts().gateway.method(service, method).verb != "GET":
+    if app_state().gateway.method(service, method).verb != "GET":
         raise MethodNotAllowed("POST")
     return _answer(service, method, _query(), from_text=True)
 
@@ -70,7 +70,7 @@ def _query() -> dict[str, Any]:
 def tell_allowed(response: Response) -> Response:
     """What OPTIONS says of a method that cannot be called by GET."""
     if request.method == "OPTIONS" and (named := request.view_args):
-        method = parts().gateway.catalog.find(**named)
+        method = app_state().gateway.catalog.find(**named)
         if method and method.verb != "GET":
             response.headers["Allow"] = "OPTIONS, POST"
     return response
@@ -79,13 +79,15 @@ def tell_allowed(response: Response) -> Response:
 def _answer(
     service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False
 ) -> Response:
-    call = outgoing(service, method, params, idempotency_key=idempotency_key(), from_text=from_text)
-    declared = parts().gateway.method(service, method)
+    call = prepare_traced_call(
+        service, method, params, idempotency_key=idempotency_key(), from_text=from_text
+    )
+    declared = app_state().gateway.method(service, method)
     if declared.stream:
-        call = replace(call, inbound=callers_inbound(with_body=declared.streams_body))
-    data = parts().gateway.call(call).data
+        call = replace(call, inbound=read_passthrough_request(with_body=declared.streams_body))
+    data = app_state().gateway.call(call).data
     if isinstance(data, ResponseStream):
-        return respond(
+        return stream_response(
             data, (*data.headers, ("X-Accel-Buffering", "no"))
         )  # nginx would hold events back
-    return envelope(data)
+    return success_response(data)

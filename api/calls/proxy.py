@@ -10,12 +10,12 @@ from flask import Blueprint, g, request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Rule
 
-from api.auth import always, role_required, token_required
+from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
-from api.context import outgoing, parts
+from api.context import app_state, prepare_traced_call
 from api.errors import MethodNotAllowed
-from api.http.security import PROXIED
-from api.http.streams import StreamResponse, callers_upload, callers_watch, respond
+from api.http.security import PROXIED_KEY
+from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
 from gateway.catalog.loader import PROXY
 from gateway.catalog.schema import VERBS
 from gateway.errors import NotFound, fields_error
@@ -43,7 +43,7 @@ _TARGET = re.compile(
 _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no fragment
 
 
-@role_required(*ROLES, streamed=always)
+@role_required(*ROLES, streamed=always_streamed)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Verb, path, query, headers and body as they came; the answer as it comes."""
     if request.method in FOR_PROXIES:
@@ -59,17 +59,19 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{found['gate']}"
     inbound = PassthroughRequest(
         _passing(),
-        callers_upload(),
-        callers_watch(),
+        open_request_stream(),
+        caller_socket(),
         request.method,
         found["path"] or "",
         found["query"],
         gate,
     )
-    call = outgoing(service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound)
-    answer = parts().gateway.proxy(call)
-    response = respond(answer, _returning(answer.headers))
-    response.untouched = request.environ[PROXIED] = True
+    call = prepare_traced_call(
+        service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound
+    )
+    answer = app_state().gateway.proxy(call)
+    response = stream_response(answer, _returning(answer.headers))
+    response.untouched = request.environ[PROXIED_KEY] = True
     return response
 
 
@@ -94,7 +96,7 @@ def _passing() -> Pairs:
     dropped = OURS | (
         APPS_PROOF if "X-App-Id" in request.headers else set()
     )  # an SDK may sign by those names, too
-    if parts().settings.trusted_proxies:
+    if app_state().settings.trusted_proxies:
         dropped |= FORWARDED
     if g.by_authorization or _same_token():
         dropped |= {"authorization"}
@@ -121,7 +123,7 @@ def _returning(headers: Pairs) -> Pairs:
 
     One that sends callers to its own address may have our key in it.
     """
-    orders, masked = parts().settings.trusted_proxies > 0, parts().masker.without_secrets
+    orders, masked = app_state().settings.trusted_proxies > 0, app_state().masker.without_secrets
     return tuple(
         (name, masked(value) if name.lower() in ADDRESSES else value)
         for name, value in headers

@@ -7,9 +7,9 @@ from typing import Any
 from flask import Response, g
 
 from api.auth import token_required
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.responses import envelope
+from api.http.responses import success_response
 from gateway.errors import NotFound
 from schemas.calls import CallRecordOut, RecentArgs, RecordListOut
 
@@ -22,8 +22,12 @@ blueprint = Blueprint("records", __name__, description="What happened to recent 
 @blueprint.response(200, RecordListOut)
 def list_calls(asked: dict[str, Any]) -> Response:
     """The last calls, newest first: your own, an admin's everybody's."""
-    return envelope(
-        {"items": parts().gateway.records.recent(g.caller, asked["limit"], failed=asked["failed"])}
+    return success_response(
+        {
+            "items": app_state().gateway.records.recent(
+                g.caller, asked["limit"], failed=asked["failed"]
+            )
+        }
     )
 
 
@@ -32,9 +36,9 @@ def list_calls(asked: dict[str, Any]) -> Response:
 @blueprint.response(200, CallRecordOut)
 def get_call(request_id: str) -> Response:
     """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
-    found = parts().gateway.records.find(request_id, g.caller)
+    found = app_state().gateway.records.find(request_id, g.caller)
     if not found:
         raise NotFound(
             f"There is no call of yours with the request id {request_id[:128]} in the last hour."
         )
-    return envelope({**found[0], "more": found[1:]})
+    return success_response({**found[0], "more": found[1:]})

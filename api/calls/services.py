@@ -8,9 +8,9 @@ from typing import Any
 from flask import Response, g
 
 from api.auth import token_required
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.etags import answer
+from api.http.etags import etag_response
 from gateway.catalog.model import Method, Service
 from gateway.errors import NotFound
 from schemas.calls import ServiceListOut, ServiceOut
@@ -24,8 +24,8 @@ _one, _list = ServiceOut(), ServiceListOut()
 @blueprint.response(200, ServiceListOut)
 def list_services() -> Response:
     """Services the caller may call."""
-    shown = _shown(parts().gateway.catalog.services.values())
-    return answer(_list.dump({"items": shown, "total": len(shown)}))
+    shown = _shown(app_state().gateway.catalog.services.values())
+    return etag_response(_list.dump({"items": shown, "total": len(shown)}))
 
 
 @blueprint.get("/services/<name>")
@@ -33,11 +33,11 @@ def list_services() -> Response:
 @blueprint.response(200, ServiceOut)
 def get_service(name: str) -> Response:
     """One service."""
-    service = parts().gateway.catalog.services.get(name)
+    service = app_state().gateway.catalog.services.get(name)
     shown = _shown([service] if service else [])
     if not shown:
         raise NotFound(f"There is no service {name[:64]}.")
-    return answer(_one.dump(shown[0]))
+    return etag_response(_one.dump(shown[0]))
 
 
 def allowed_services(
@@ -56,7 +56,7 @@ def allowed_services(
 
 
 def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
-    allowed, gateway = allowed_services(services), parts().gateway
+    allowed, gateway = allowed_services(services), app_state().gateway
     breakers = gateway.breakers(service for service, _, _ in allowed)
     return [
         {

@@ -10,11 +10,11 @@ from typing import Any
 from flask import Response
 
 from api.auth import token_required
-from api.auth.wiring import identity
+from api.auth.wiring import auth_services
 from api.calls.services import allowed_services
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.responses import envelope
+from api.http.responses import success_response
 from gateway.telemetry.service_stats import Minute
 from schemas.calls import StatusOut
 
@@ -31,7 +31,7 @@ Hour = Mapping[int, Minute]
 @blueprint.response(200, StatusOut)
 def status() -> Response:
     """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""
-    gateway = parts().gateway
+    gateway = app_state().gateway
     services, hour = (
         [service for service, *_ in allowed_services(gateway.catalog.services.values())],
         gateway.hour(),
@@ -51,11 +51,13 @@ def status() -> Response:
             for each in services
         ],
     }
-    return envelope(told)  # 60 points a service: a schema's dump would take most of the time
+    return success_response(
+        told
+    )  # 60 points a service: a schema's dump would take most of the time
 
 
 def _catalog() -> dict[str, Any]:
-    state = parts().gateway.catalog_state
+    state = app_state().gateway.catalog_state
     taken_at = datetime.fromtimestamp(state.taken_at, UTC)
     return {
         "version": state.version,
@@ -81,7 +83,7 @@ def _numbers(hour: Hour) -> dict[str, Any]:
     calls, failed, half, most = recent.told()
     return {
         "calls": calls,
-        "rate": round(calls / ((NOW - 1) * 60 + identity().clock.wall() % 60), 3),
+        "rate": round(calls / ((NOW - 1) * 60 + auth_services().clock.wall() % 60), 3),
         "failed": round(failed / calls, 4) if calls else 0.0,
         "p50_ms": _ms(half),
         "p99_ms": _ms(most),

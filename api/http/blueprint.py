@@ -11,8 +11,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter, IntegerConverter
 
-from api.http.body import json_body
-from api.http.responses import shape
+from api.http.body import read_json
+from api.http.responses import build_envelope
 from gateway.errors import InvalidParams
 
 # blueprint: flask-smorest, told our ways: strict bodies in, the envelope out, and both in the OpenAPI file.
@@ -29,7 +29,7 @@ class Parser(FlaskParser):
     DEFAULT_VALIDATION_STATUS = 400
 
     def load_json(self, req: Request, schema: Schema) -> Any:
-        return json_body()
+        return read_json()
 
     def load_querystring(self, req: Request, schema: Schema) -> Any:
         twice = [name for name, values in req.args.lists() if len(values) > 1]
@@ -53,7 +53,7 @@ class Blueprint(SmorestBlueprint):
 
     @staticmethod
     def _prepare_response_content(data: Any) -> Any:
-        return shape(g.request_id, data)
+        return build_envelope(g.request_id, data)
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:

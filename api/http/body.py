@@ -11,7 +11,7 @@ from typing import Any
 from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.context import behind
+from api.context import unwrap_proxy
 from api.errors import (
     BrokenBody,
     CallerSignatureInvalid,
@@ -25,13 +25,13 @@ CHUNK = 64 * 1024  # bytes
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def body_bytes() -> bytes:
+def read_body() -> bytes:
     """The whole body.
 
     :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
-    asked = behind(request)
+    asked = unwrap_proxy(request)
     try:
         body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
     except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
@@ -48,7 +48,7 @@ def body_bytes() -> bytes:
     return body
 
 
-def body_chunks(most: int) -> Iterator[bytes]:
+def iter_body(most: int) -> Iterator[bytes]:
     """The body as it comes, never held whole. Only who has taken the last chunk knows that the body is good.
 
     :param most: bytes; instead of ``MAX_BODY``.
@@ -62,7 +62,7 @@ def body_chunks(most: int) -> Iterator[bytes]:
     request.max_content_length = (
         most + 1
     )  # one more, to tell a body that is too large from one that just fits
-    stream = io.BytesIO(body_bytes()) if "body_was_read" in g else request.stream
+    stream = io.BytesIO(read_body()) if "body_was_read" in g else request.stream
     size, digest = 0, hashlib.sha256()
     while chunk := _read(stream, most):
         size += len(chunk)
@@ -101,7 +101,7 @@ def declared_hash() -> str | None:
 def check_declared_hash() -> None:
     """:raises CallerSignatureInvalid: the body is not what ``X-Content-SHA256`` declares."""
     if declared := declared_hash():
-        _compare(declared, hashlib.sha256(body_bytes()).hexdigest())
+        _compare(declared, hashlib.sha256(read_body()).hexdigest())
 
 
 def _compare(declared: str | None, real: str) -> None:
@@ -109,13 +109,13 @@ def _compare(declared: str | None, real: str) -> None:
         raise CallerSignatureInvalid("The body is not the one that X-Content-SHA256 declares.")
 
 
-def json_body() -> Any:
+def read_json() -> Any:
     """The parsed body.
 
     :raises UnsupportedMediaType: the content type is not ``application/json``.
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
     """
-    body = body_bytes()
+    body = read_body()
     # As nearly everybody writes it; werkzeug would take it apart first.
     if (
         request.headers.get("Content-Type") != "application/json"

@@ -5,7 +5,7 @@ reach, and a slow reader that still stores an old answer stores it under the old
 
 While Redis is away nothing is kept or found. A generation that could not be ended meanwhile is ended by the worker
 that wrote as soon as it finds Redis again, within about a second; only if that worker died meanwhile, or between its
-commit and the cache, are old answers served for their ``LIFE``.
+commit and the cache, are old answers served for their ``MAX_AGE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from flask_caching.backends.base import BaseCache
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from api.context import parts
-from api.http.etags import answer
+from api.context import app_state
+from api.http.etags import etag_response
 from api.http.idempotency import claimed
 from gateway.bodies import dump_json
 from gateway.errors import StoreAway
@@ -31,52 +31,53 @@ from gateway.stores import BestEffortStore, Generations, Store
 
 # cached: Reads kept in the cache until the next write, exactly, whichever worker writes.
 
-LIFE = 60  # seconds; a bound for writes that do not end the generation, such as a command's
-LARGEST = 256 * 1024  # bytes; a larger answer is made anew each time
+#: A bound for writes that do not end the generation, such as a command's.
+MAX_AGE_SECONDS = 60
+MAX_CACHED_BYTES = 256 * 1024  # bytes; a larger answer is made anew each time
 
 
-def cached(
+def cached_response(
     resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all"
 ) -> Response:
     """The answer to this path and query, made only if it is not kept.
 
     :param resource: what a write must name to end it.
     :param make: gives the data and its ETag; without one it is the data's hash.
-    :param seen_by: who may see this very answer: ``all`` with a token, or the caller alone: ``only_me()``.
+    :param seen_by: who may see this very answer: ``all`` with a token, or the caller alone: ``caller_cache_key()``.
     """
-    cache = parts().cache
+    cache = app_state().cache
     key = f"{resource}:{_generation(resource)}:{seen_by}:{request.full_path}"
     kept = cache.get(key)
     if kept is None:
         data, etag = make()
         body = dump_json(data)
         kept = (body.decode(), etag or hashlib.sha256(body).hexdigest()[:32])
-        if len(body) <= LARGEST:
-            cache.set(key, kept, LIFE)
+        if len(body) <= MAX_CACHED_BYTES:
+            cache.set(key, kept, MAX_AGE_SECONDS)
     body, etag = kept
-    return answer(orjson.Fragment(body), etag)
+    return etag_response(orjson.Fragment(body), etag)
 
 
-def only_me() -> str:
+def caller_cache_key() -> str:
     """The caller, as what it is now: an admin who is one no longer sees less."""
     return f"{g.caller.id}:{g.caller.role}"
 
 
 @contextmanager
-def writing(*resources: str) -> Iterator[Session]:
+def write_session(*resources: str) -> Iterator[Session]:
     """A transaction that may write; once it is committed, kept reads of these resources are out of reach.
 
-    It ends what the request does under its Idempotency-Key, too: see ``idempotent``.
+    It ends what the request does under its Idempotency-Key, too: see ``idempotent_by_database``.
     """
-    with parts().database.session() as session, claimed(session):
+    with app_state().database.session() as session, claimed(session):
         yield session
     _begin_anew(resources)
 
 
 @contextmanager
-def changing(*resources: str) -> Iterator[Connection]:
+def write_connection(*resources: str) -> Iterator[Connection]:
     """The same for statements on columns."""
-    with parts().database.changing() as connection, claimed(connection):
+    with app_state().database.changing() as connection, claimed(connection):
         yield connection
     _begin_anew(resources)
 
@@ -94,7 +95,7 @@ def _generation(resource: str) -> str:
 
 
 def _generations() -> Generations:
-    return cast(StoreCache, parts().cache.cache).generations
+    return cast(StoreCache, app_state().cache.cache).generations
 
 
 # store_cache: Flask-Caching's backend: JSON in the store that everything else shares. A store that is away holds

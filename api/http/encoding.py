@@ -6,8 +6,8 @@ from urllib.parse import unquote_to_bytes
 
 from flask import request
 
-from api.context import behind
-from api.errors import PROXIED
+from api.context import unwrap_proxy
+from api.errors import PROXY_PREFIX
 from gateway.errors import InvalidParams
 
 PROBLEM = "Is not UTF-8 once it is unquoted."
@@ -18,10 +18,10 @@ def check_target() -> None:
 
     :raises InvalidParams: naming ``path``, or the parameters of the query.
     """
-    environ = behind(request).environ
+    environ = unwrap_proxy(request).environ
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     plain = path.isascii() and "%" not in query and query.isascii()
-    if plain or path.startswith(PROXIED):
+    if plain or path.startswith(PROXY_PREFIX):
         return
     names = [*_path_names(path), *_query_names(query.encode("latin-1"))]
     if names:

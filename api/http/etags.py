@@ -11,7 +11,7 @@ from typing import Any
 from flask import Response, request
 
 from api.errors import NotAcceptable, PreconditionFailed
-from api.http.responses import envelope
+from api.http.responses import success_response
 from gateway.bodies import dump_json
 
 # conditional: ETags: a read that has not changed is not sent again, a write on what has changed is refused (RFC
@@ -23,13 +23,15 @@ def etag_of(row: Any) -> str:
     return f"{row.id}-{row.version}"
 
 
-def answer(data: Any, etag: str | None = None, status: int = 200) -> Response:
+def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Response:
     """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
     reads = request.method in ("GET", "HEAD")
     if reads and "Accept" in request.headers and not _accepts_json():
         raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
-    response = Response(status=304) if reads and is_unchanged(etag) else envelope(data, status)
+    response = (
+        Response(status=304) if reads and is_unchanged(etag) else success_response(data, status)
+    )
     response.set_etag(etag)
     response.headers["Cache-Control"] = "private, no-cache"
     return response
@@ -72,7 +74,7 @@ LARGE = 1024 * 1024  # bytes; what is larger is not compressed anew for whoever 
 
 
 @dataclass(frozen=True)
-class Page:
+class CompressedPage:
     """:param packed: gzip.
     :param etag: of what is in it.
     :param size: bytes, unpacked.
@@ -84,7 +86,7 @@ class Page:
     size: int
 
     @classmethod
-    def of(cls, body: bytes, kind: str) -> Page:
+    def of(cls, body: bytes, kind: str) -> CompressedPage:
         return cls(gzip.compress(body, mtime=0), kind, sha256(body).hexdigest()[:32], len(body))
 
     def body(self) -> bytes:

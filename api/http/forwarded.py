@@ -18,7 +18,7 @@ _ADDRESS = re.compile(
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
 MAX_PREFIX_CHARACTERS = 200
 #: In the environ, true where the proxies do not say who calls, so that ``REMOTE_ADDR`` is the nearest one's.
-CONCEALED = "postern.concealed"
+CONCEALED_KEY = "postern.concealed"
 
 
 @lru_cache(maxsize=4096)
@@ -56,7 +56,7 @@ def prefix_of(header: str, hops: int) -> str:
     return "".join(value.rstrip("/") for value in values)
 
 
-class Forwarded:
+class ForwardedHeaders:
     """WSGI middleware: ``REMOTE_ADDR`` is the caller's address or nothing, ``SCRIPT_NAME`` the prefix or nothing.
 
     It stands inside werkzeug's ``ProxyFix``, which counts the proxies and takes their words as they are.
@@ -72,7 +72,7 @@ class Forwarded:
         peer = environ.get("werkzeug.proxy_fix.orig", environ).get("REMOTE_ADDR") or ""
         address = address_of(environ.get("REMOTE_ADDR") or "")
         environ["REMOTE_ADDR"] = address or address_of(peer) or ""
-        environ[CONCEALED] = address is None
+        environ[CONCEALED_KEY] = address is None
         if self._hops and (prefix := environ.get("HTTP_X_FORWARDED_PREFIX")):
             environ["SCRIPT_NAME"] = prefix_of(prefix, self._hops)
         return self._wsgi_app(environ, start_response)

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.auth import View
-from api.auth.wiring import identity
-from api.context import parts
-from api.http.etags import answer
-from api.http.responses import envelope
+from api.auth.wiring import auth_services
+from api.context import app_state
+from api.http.etags import etag_response
+from api.http.responses import success_response
 from gateway.bodies import digest, dump_json, load_json
 from gateway.errors import Conflict, UnderWay
 from gateway.masking import Secret
@@ -36,7 +36,7 @@ def idempotency_key() -> str | None:
     return None if text is None else checked_key(text)
 
 
-def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
+def run_once_by_store(asked: object, lease: float, do: Callable[[], Response]) -> Response:
     """What ``do`` answers, data and ETag, the first time; under the same key, the same again.
 
     :param asked: what JSON can say of the request; another one under the same key is refused.
@@ -48,7 +48,7 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
     if key is None:
         return do()
     g.repeatable = True
-    trace = g.trace = Trace()  # ``tell_attempts`` tells of the one there is in the end
+    trace = g.trace = Trace()  # ``add_attempt_headers`` tells of the one there is in the end
 
     def run() -> dict[str, object]:
         try:
@@ -57,10 +57,10 @@ def once(asked: object, lease: float, do: Callable[[], Response]) -> Response:
             trace.attempts = g.trace.attempts
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
-    kept = Idempotency(parts().store).run(
+    kept = Idempotency(app_state().store).run(
         Use(g.caller.id, key, digest(asked), lease, True, trace), run
     )
-    return answer(kept["data"], kept["etag"])
+    return etag_response(kept["data"], kept["etag"])
 
 
 # claims: POSTs that are done once under an ``Idempotency-Key``, whatever happens between our commit and the caller.
@@ -91,7 +91,7 @@ class Claim:
         """
         if not IdempotencyKey.claim(session, self.key_hash):
             raise UnderWay(retry_after=1)
-        if record := IdempotencyKey.record_of(session, self.key_hash, identity().now()):
+        if record := IdempotencyKey.record_of(session, self.key_hash, auth_services().now()):
             raise AlreadyDone(record)
 
     def keep(self, session: Session | Connection) -> None:
@@ -108,21 +108,21 @@ class Claim:
                 if name in self.response.headers
             },
         }
-        record = identity().app_secrets.seal(Secret(dump_json(kept).decode()))
-        IdempotencyKey.keep(session, self.key_hash, record, identity().now())
+        record = auth_services().app_secrets.seal(Secret(dump_json(kept).decode()))
+        IdempotencyKey.keep(session, self.key_hash, record, auth_services().now())
 
     def replay(self, record: str) -> Response:
         """The first answer again, as this request's.
 
         :raises Conflict: it was to another request, or is sealed with a key that is gone.
         """
-        opened = identity().app_secrets.unseal(record)
+        opened = auth_services().app_secrets.unseal(record)
         if opened is None:
             raise Conflict(UNREADABLE)
         kept = load_json(opened.reveal().encode())
         if kept["asked"] != self.asked:
             raise Conflict(OTHER)
-        response = envelope(kept["data"], kept["status"])
+        response = success_response(kept["data"], kept["status"])
         response.headers.update(kept["headers"])
         response.headers["Idempotency-Replayed"] = "true"
         return response
@@ -136,10 +136,10 @@ class AlreadyDone(Exception):
         self.record = record
 
 
-def idempotent(asked: Callable[[], object] | None = None) -> Callable[[View], View]:
+def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callable[[View], View]:
     """Do what the view does once under an Idempotency-Key, and replay its answer. Stands next to the view.
 
-    The view writes in one transaction, by ``writing`` or ``changing``, and makes its answer within it.
+    The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its answer within it.
 
     :param asked: reads the body and gives what it asks, for a view that gives the same to ``ask`` once it has read
         it; otherwise that is what the view is given.
@@ -153,8 +153,8 @@ def idempotent(asked: Callable[[], object] | None = None) -> Callable[[View], Vi
                 return view(*args, **kwargs)
             claim = Claim(digest((g.caller.id, key)), view.__name__)
             claim.ask((args, kwargs))
-            with parts().database.reading() as session:
-                record = IdempotencyKey.record_of(session, claim.key_hash, identity().now())
+            with app_state().database.reading() as session:
+                record = IdempotencyKey.record_of(session, claim.key_hash, auth_services().now())
             if record:
                 if asked:
                     claim.ask(asked())
@@ -172,7 +172,7 @@ def idempotent(asked: Callable[[], object] | None = None) -> Callable[[View], Vi
     return decorate
 
 
-def ask(asked: object) -> None:
+def set_fingerprint(asked: object) -> None:
     """Say what the request asks, of a view whose arguments do not."""
     if claim := g.get("claim"):
         claim.ask(asked)

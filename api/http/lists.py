@@ -24,19 +24,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from api.context import parts
+from api.context import app_state
 from api.errors import NotAcceptable
 from gateway.errors import fields_error
 
 SKIP, LIMIT = 0, 10
-PLACING = {"skip", "limit", "after", "sort"}  # what any list is asked; the rest are its filters
+PAGING_PARAMS = {
+    "skip",
+    "limit",
+    "after",
+    "sort",
+}  # what any list is asked; the rest are its filters
 BATCH = 500  # rows that a CSV holds in memory
 # What a spreadsheet would run (OWASP, "CSV Injection"), and the same in full width, as Japanese Excel takes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
-def page(
+def list_page(
     session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]
 ) -> dict[str, Any]:
     """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for."""
@@ -45,7 +50,7 @@ def page(
     return {"items": found.all(), "total": total, **bounds}
 
 
-def page_of_rows(
+def list_row_page(
     connection: Connection, query: Select[Any], args: Mapping[str, Any], told: Callable[[Any], Any]
 ) -> dict[str, Any]:
     """The same of a query for columns, which costs less by half if it is the same object each time.
@@ -68,7 +73,7 @@ def search(text: str, *columns: Any) -> ColumnElement[bool]:
 
 def _total(session: Session | Connection, query: Select[Any], args: Mapping[str, Any]) -> int:
     totals = (
-        parts().database.totals
+        app_state().database.totals
     )  # a count takes as long as the list: by key it is not made anew for every page
     return totals.recent(session, query) if "after" in args else totals.count(session, query)
 
@@ -132,9 +137,11 @@ def wants_csv() -> bool:
     return best == "text/csv"
 
 
-def as_csv(query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]) -> Response:
+def csv_response(
+    query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]
+) -> Response:
     """The list as CSV (RFC 4180), streamed: the page asked for or, without ``limit``, all of it."""
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         ordered = (
             _ordered(session, query, model, args)
             .offset(args.get("skip", SKIP))
@@ -150,7 +157,7 @@ def as_csv(query: Select[Any], model: Any, schema: Schema, args: Mapping[str, An
 
 def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iterator[str]:
     yield _line(names)
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         for row in session.scalars(query.execution_options(yield_per=BATCH)):
             dumped = schema.dump(row)
             yield _line([_cell(dumped[name]) for name in names])

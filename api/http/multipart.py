@@ -23,7 +23,7 @@ _LONE_BACKSLASH = re.compile(r'(\\[\\"])|\\')  # browsers send one as it is, wer
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PartHead:
     """What a part says of itself. ``filename`` is None for a plain field."""
 
     name: str
@@ -45,7 +45,7 @@ def form_boundary() -> bytes:
     return boundary.encode()
 
 
-def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[Head | bytes]:
+def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[PartHead | bytes]:
     """Each part's head and then its bytes, in pieces; at its end all chunks have been taken.
 
     :raises MalformedBody: it is not such a form, or not all of one.
@@ -93,7 +93,7 @@ class _Form:
         self._held[:0] = b"\r\n"  # a part without headers begins with an empty line
         return False
 
-    def head(self) -> Head:
+    def head(self) -> PartHead:
         try:
             lines = self._until(b"\r\n\r\n").decode().split("\r\n")
         except UnicodeDecodeError as error:
@@ -113,7 +113,7 @@ class _Form:
         if kind != "form-data" or "name" not in options:
             raise MalformedBody("A part of the form has no name.")
         content_type = headers.get("content-type") or "application/octet-stream"
-        return Head(options["name"], options.get("filename"), content_type)
+        return PartHead(options["name"], options.get("filename"), content_type)
 
     def rest(self) -> None:
         """Take what stands after the last delimiter: it is nothing of ours, and it is part of the body."""

@@ -8,11 +8,11 @@ from typing import Any
 from flask import Response, g
 from flask.json.provider import JSONProvider
 
-from api.context import behind
+from api.context import unwrap_proxy
 from gateway.bodies import dump_json, load_json
 
 
-def shape(
+def build_envelope(
     request_id: str,
     data: Any,
     code: int = 0,
@@ -32,11 +32,11 @@ def shape(
     return told
 
 
-def envelope(data: Any, status: int = 200) -> Response:
+def success_response(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
-    here = behind(g)
+    here = unwrap_proxy(g)
     response = Response(
-        dump_json(shape(here.request_id, data)), status, mimetype="application/json"
+        dump_json(build_envelope(here.request_id, data)), status, mimetype="application/json"
     )
     if "claim" in here:
         here.claim.response = response  # what is kept under its Idempotency-Key

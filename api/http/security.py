@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-POLICY = "Content-Security-Policy"
-NOTHING = "default-src 'none'; frame-ancestors 'none'"
+CSP_HEADER = "Content-Security-Policy"
+CSP_NOTHING = "default-src 'none'; frame-ancestors 'none'"
 #: Of a page whose scripts and styles are files of ours, and which asks nobody but us.
-PAGE_POLICY = (
+CSP_PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
-HEADERS = [
+SECURITY_HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Referrer-Policy", "no-referrer"),
@@ -26,8 +26,8 @@ HEADERS = [
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), geolocation=(), microphone=()"),
 ]
-STRICT = [("Strict-Transport-Security", "max-age=31536000")]
-PROXIED = "postern.proxied"  # set in the environ by whoever passes on another's answer
+HSTS_HEADERS = [("Strict-Transport-Security", "max-age=31536000")]
+PROXIED_KEY = "postern.proxied"  # set in the environ by whoever passes on another's answer
 
 
 class SecurityHeaders:
@@ -35,18 +35,20 @@ class SecurityHeaders:
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
         self._wsgi_app = wsgi_app
-        self._all = [*HEADERS, (POLICY, NOTHING)]
+        self._all = [*SECURITY_HEADERS, (CSP_HEADER, CSP_NOTHING)]
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            if PROXIED not in environ:
+            if PROXIED_KEY not in environ:
                 headers = headers + (
-                    HEADERS if any(name == POLICY for name, _ in headers) else self._all
+                    SECURITY_HEADERS
+                    if any(name == CSP_HEADER for name, _ in headers)
+                    else self._all
                 )
                 if environ["wsgi.url_scheme"] == "https":
-                    headers += STRICT
+                    headers += HSTS_HEADERS
             return start_response(status, headers, exc_info)
 
         return self._wsgi_app(environ, start)

@@ -14,14 +14,14 @@ from typing import Any
 from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
-from api.context import parts
+from api.context import app_state
 from api.errors import MalformedBody, TooLarge
-from api.http.body import body_bytes, body_chunks, check_declared_hash
+from api.http.body import check_declared_hash, iter_body, read_body
 from gateway.errors import GatewayError
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
 
-IDLE = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
-CONDITIONS = (
+IDLE_SECONDS = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
+CONDITIONAL_HEADERS = (
     "Range",
     "If-Range",
     "If-Match",
@@ -44,15 +44,19 @@ class StreamResponse(Response):
         return self.headers
 
 
-def callers_inbound(*, with_body: bool) -> PassthroughRequest:
+def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
     """What of this request goes on to the service: conditions and ranges, and the body, if the method streams it."""
-    headers = tuple((name, request.headers[name]) for name in CONDITIONS if name in request.headers)
+    headers = tuple(
+        (name, request.headers[name]) for name in CONDITIONAL_HEADERS if name in request.headers
+    )
     if with_body and request.content_type:
         headers = (*headers, ("Content-Type", request.content_type))
-    return PassthroughRequest(headers, callers_upload() if with_body else None, callers_watch())
+    return PassthroughRequest(
+        headers, open_request_stream() if with_body else None, caller_socket()
+    )
 
 
-def callers_upload() -> RequestStream | None:
+def open_request_stream() -> RequestStream | None:
     """The body, if there is one: it is bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
 
     :raises TooLarge: it says that it is larger.
@@ -63,7 +67,7 @@ def callers_upload() -> RequestStream | None:
             "Of transfer codings only chunked is taken."
         )  # another would be lost on the way
     length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
-    most = parts().settings.max_upload
+    most = app_state().settings.max_upload
     if length and length > most:
         raise TooLarge.over(most)
     if not length and not (chunked and "Transfer-Encoding" in request.headers):
@@ -71,16 +75,16 @@ def callers_upload() -> RequestStream | None:
         return None
     _patience()
     if length and length <= MAX_RESENDABLE_BYTES:
-        body_bytes()  # before it takes a place at the service, which a caller that is slow would keep from others
-    return RequestStream(body_chunks(most), _whole, length)
+        read_body()  # before it takes a place at the service, which a caller that is slow would keep from others
+    return RequestStream(iter_body(most), _whole, length)
 
 
 def _whole() -> bytes:
     check_declared_hash()
-    return body_bytes()
+    return read_body()
 
 
-def respond(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
+def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
     """The service's answer, passed on piece by piece; the connection is cut where it breaks off."""
     if request.method == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
@@ -96,7 +100,7 @@ def respond(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> Strea
     return response
 
 
-def callers_watch() -> CallersSocket | None:
+def caller_socket() -> CallersSocket | None:
     """For the gateway, to see the caller go; None where the server does not show its socket."""
     sock = _socket()
     return None if sock is None or isinstance(sock, ssl.SSLSocket) else CallersSocket(sock)
@@ -154,7 +158,7 @@ def _patience() -> None:
     """A caller that stops reading or sending holds a service's connection, so it may not do that for long."""
     sock = _socket()
     if sock:
-        sock.settimeout(IDLE)
+        sock.settimeout(IDLE_SECONDS)
         after_this_request(partial(_patient_again, sock))
 
 

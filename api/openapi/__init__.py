@@ -14,7 +14,7 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 
 from api.http.blueprint import CONVERTERS, IdConverter, KeyConverter
-from api.http.etags import Page
+from api.http.etags import CompressedPage
 from api.http.versions import PREFIX
 from api.openapi.calls import Item, aggregate_paths, method_paths
 from api.openapi.components import (
@@ -87,10 +87,13 @@ class OpenApi:
     def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
         self._app, self._resources = app, resources
         self._lock = threading.Lock()
-        self._kept: tuple[Catalog | None, dict[str, Page]] = None, {}  # a catalog's, by prefix
+        self._kept: tuple[Catalog | None, dict[str, CompressedPage]] = (
+            None,
+            {},
+        )  # a catalog's, by prefix
         self._base: tuple[dict[str, Any], Failures] | None = None
 
-    def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
+    def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
         """The file for this catalog.
 
         :param prefix: the path under which proxies show this service, or nothing.
@@ -108,7 +111,7 @@ class OpenApi:
                 self._kept = catalog, pages
             return pages[prefix]
 
-    def _made(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> Page:
+    def _made(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
         """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
         self._base = self._base or self._fixed()
         base, failures = self._base[0], self._base[1].copy()
@@ -122,7 +125,7 @@ class OpenApi:
             digest.update(piece)
             size += len(piece)
         packed += packer.flush()
-        return Page(bytes(packed), "application/json", digest.hexdigest()[:32], size)
+        return CompressedPage(bytes(packed), "application/json", digest.hexdigest()[:32], size)
 
     def _fixed(self) -> tuple[dict[str, Any], Failures]:
         """What no catalog changes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from api.errors import TAKEN, describe, status_of
-from api.http.responses import shape
+from api.errors import ALREADY_EXISTS, describe_error, status_of
+from api.http.responses import build_envelope
 from gateway.errors import GatewayError
 
 # failures: Failures in the OpenAPI file: for each status the codes it may carry, each with an example.
@@ -25,7 +25,7 @@ _MOMENT = {
 }
 
 _HEADERS = {416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}  # by status
-_FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [TAKEN]}}
+_FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [ALREADY_EXISTS]}}
 
 
 def _made(of: type[GatewayError]) -> Iterator[GatewayError]:
@@ -106,7 +106,7 @@ def _of_codes(codes: list[int]) -> dict[str, Any]:
 
 
 def _example(error: GatewayError) -> dict[str, Any]:
-    return {**shape("", None, error.code, error.message, describe(error)), **_MOMENT}
+    return {**build_envelope("", None, error.code, error.message, describe_error(error)), **_MOMENT}
 
 
 def _schema(known: Found) -> dict[str, Any]:

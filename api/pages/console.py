@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, request
 
-from api.http.security import PAGE_POLICY, POLICY
+from api.http.security import CSP_HEADER, CSP_PAGE
 from gateway.errors import NotFound
 
 blueprint = Blueprint("console", __name__)
@@ -56,6 +56,6 @@ def static_file(name: str) -> Response:
     response = Response(found.content, mimetype=found.mimetype)
     response.headers["Cache-Control"] = "no-cache"
     if name == PAGE:
-        response.headers[POLICY] = PAGE_POLICY
+        response.headers[CSP_HEADER] = CSP_PAGE
     response.set_etag(found.etag)
     return response.make_conditional(request)  # type: ignore[return-value]

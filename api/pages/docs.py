@@ -7,9 +7,9 @@ from pathlib import Path
 
 from flask import Blueprint, Response, current_app, request
 
-from api.auth.wiring import identity
-from api.context import parts
-from api.http.etags import Page
+from api.auth.wiring import auth_services
+from api.context import app_state
+from api.http.etags import CompressedPage
 from api.openapi import OpenApi
 from gateway.errors import NotFound
 
@@ -41,7 +41,7 @@ def openapi() -> Response:
     """The OpenAPI 3.1 file of the catalog that serves."""
     made: OpenApi = current_app.extensions["postern.openapi"]
     page = made.page(
-        parts().gateway.catalog, request.root_path, pause=lambda: identity().clock.sleep(0)
+        app_state().gateway.catalog, request.root_path, pause=lambda: auth_services().clock.sleep(0)
     )
     return page.answer()
 
@@ -73,6 +73,6 @@ def _html(name: str) -> Response:
 
 
 @cache
-def _page(name: str) -> Page:
+def _page(name: str) -> CompressedPage:
     path = FOLDER / name
-    return Page.of(path.read_bytes(), _KINDS[path.suffix])
+    return CompressedPage.of(path.read_bytes(), _KINDS[path.suffix])

@@ -9,14 +9,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.cache import writing
-from api.http.etags import answer
-from api.http.idempotency import idempotent
-from api.http.lists import as_csv, page, wants_csv
-from api.http.responses import envelope
+from api.http.cache import write_session
+from api.http.etags import etag_response
+from api.http.idempotency import idempotent_by_database
+from api.http.lists import csv_response, list_page, wants_csv
+from api.http.responses import success_response
 from gateway.errors import NotFound
 from gateway.masking import Secret
 from models import App
@@ -33,20 +33,20 @@ _one, _row, _list = AppOut(), AppRow(), AppListOut()
 def list_apps(args: dict[str, Any]) -> Response:
     """Apps, without their secrets."""
     if wants_csv():
-        return as_csv(select(App), App, _row, args)
-    with parts().database.reading() as session:
-        return answer(_list.dump(page(session, select(App), App, args)))
+        return csv_response(select(App), App, _row, args)
+    with app_state().database.reading() as session:
+        return etag_response(_list.dump(list_page(session, select(App), App, args)))
 
 
 @blueprint.post("/apps")
 @role_required("admin")
 @blueprint.arguments(AppIn)
 @blueprint.response(201, AppSecretOut)
-@idempotent()
+@idempotent_by_database()
 def create_app(given: dict[str, Any]) -> Response:
     """A new app; its secret is shown this once."""
     secret, sealed = _new_secret()
-    with writing() as session:
+    with write_session() as session:
         app = App(**given, secret=sealed)
         session.add(app)
         session.flush()
@@ -56,11 +56,11 @@ def create_app(given: dict[str, Any]) -> Response:
 @blueprint.post("/apps/<app_id>/rotate")
 @role_required("admin")
 @blueprint.response(200, AppSecretOut)
-@idempotent()
+@idempotent_by_database()
 def rotate_secret(app_id: str) -> Response:
     """A new secret, shown this once; the previous one is good until the next time."""
     secret, sealed = _new_secret()
-    with writing() as session:
+    with write_session() as session:
         app = _found(session, app_id)
         app.previous_secret, app.secret = app.secret, sealed
         session.flush()
@@ -70,14 +70,14 @@ def rotate_secret(app_id: str) -> Response:
 @blueprint.post("/apps/<app_id>/disable")
 @role_required("admin")
 @blueprint.response(200, AppOut)
-@idempotent()
+@idempotent_by_database()
 def disable_app(app_id: str) -> Response:
     """Refuse whatever the app signs from now on."""
-    with writing() as session:
+    with write_session() as session:
         app = _found(session, app_id)
         app.disabled = True
         session.flush()
-        return answer(_one.dump(app))
+        return etag_response(_one.dump(app))
 
 
 def _found(session: Session, app_id: str) -> App:
@@ -91,13 +91,13 @@ def _found(session: Session, app_id: str) -> App:
 
 def _new_secret() -> tuple[Secret, str]:
     """As it is shown, and as it is stored; no log line shows it."""
-    app_secrets = identity().app_secrets
+    app_secrets = auth_services().app_secrets
     secret = app_secrets.make()
-    parts().masker.register(secret)
+    app_state().masker.register(secret)
     return secret, app_secrets.seal(secret)
 
 
 def _shown(app: App, secret: Secret, status: int = 200) -> Response:
-    response = envelope({**_one.dump(app), "secret": secret.reveal()}, status)
+    response = success_response({**_one.dump(app), "secret": secret.reveal()}, status)
     response.headers["Cache-Control"] = "no-store"
     return response

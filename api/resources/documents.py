@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required, token_required
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.cache import cached, writing
-from api.http.etags import answer, check_match, etag_of
-from api.http.idempotency import idempotent
-from api.http.lists import as_csv, page, wants_csv
+from api.http.cache import cached_response, write_session
+from api.http.etags import check_match, etag_of, etag_response
+from api.http.idempotency import idempotent_by_database
+from api.http.lists import csv_response, list_page, wants_csv
 from gateway.errors import Forbidden, NotFound, fields_error
 from models import Document
 from schemas.documents import DocumentArgs, DocumentIn, DocumentListOut, DocumentOut, DocumentRow
@@ -33,16 +33,16 @@ def list_documents(args: dict[str, Any]) -> Response:
     """Documents, sorted; a page comes ``after`` a key."""
 
     def read() -> tuple[Any, None]:
-        with parts().database.reading() as session:
+        with app_state().database.reading() as session:
             return _list.dump(
-                page(session, select(Document), Document, _placed(session, args))
+                list_page(session, select(Document), Document, _placed(session, args))
             ), None
 
     if not wants_csv():
-        return cached("data", read)
-    with parts().database.reading() as session:
+        return cached_response("data", read)
+    with app_state().database.reading() as session:
         place = _placed(session, args)
-    return as_csv(select(Document), Document, _row, place)
+    return csv_response(select(Document), Document, _row, place)
 
 
 @blueprint.post("/data")
@@ -50,7 +50,7 @@ def list_documents(args: dict[str, Any]) -> Response:
 @blueprint.arguments(DocumentIn)
 @blueprint.response(201, DocumentOut)
 @blueprint.alt_response(200, schema=DocumentOut)
-@idempotent()
+@idempotent_by_database()
 def keep_document(given: dict[str, Any]) -> Response:
     """Keep a value under a key: 201 if it is new there, 200 if it replaces another."""
     try:
@@ -66,11 +66,11 @@ def get_document(key: str) -> Response:
     """One document."""
 
     def read() -> tuple[Any, str]:
-        with parts().database.reading() as session:
+        with app_state().database.reading() as session:
             document = _found(session, key)
             return _one.dump(document), etag_of(document)
 
-    return cached("data", read)
+    return cached_response("data", read)
 
 
 @blueprint.delete("/data/<key:key>")
@@ -78,7 +78,7 @@ def get_document(key: str) -> Response:
 @blueprint.response(200)
 def delete_document(key: str) -> None:
     """A document of one's own; an admin's is any."""
-    with writing("data") as session:
+    with write_session("data") as session:
         document = _found(session, key, lock=True)
         _check_owner(document)
         check_match(document)
@@ -87,7 +87,7 @@ def delete_document(key: str) -> None:
 
 
 def _keep(key: str, value: Any) -> Response:
-    with writing("data") as session:
+    with write_session("data") as session:
         document = Document.named(session, key, lock=True)
         status = 200 if document else 201
         if document:
@@ -99,7 +99,7 @@ def _keep(key: str, value: Any) -> Response:
         document.value = value
         flag_modified(document, "value")  # or 1.0 would not replace 1, which it equals
         session.flush()
-        return answer(_one.dump(document), etag_of(document), status)
+        return etag_response(_one.dump(document), etag_of(document), status)
 
 
 def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:

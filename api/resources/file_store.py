@@ -18,7 +18,7 @@ from typing import IO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.threads import beside
+from api.threads import run_in_thread
 from models import CommitUnknown, Database, File
 
 
@@ -62,9 +62,9 @@ class FileStore:
         with path.open("xb") as out:
             yield out
             out.flush()
-            beside(os.fsync, out.fileno())
+            run_in_thread(os.fsync, out.fileno())
         for folder in (path.parent, path.parent.parent, self.folder):
-            beside(_sync_folder, folder)
+            run_in_thread(_sync_folder, folder)
 
     def remove(self, stored_as: str) -> None:
         self.path(stored_as).unlink(missing_ok=True)

@@ -14,14 +14,14 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_date
 from werkzeug.utils import send_file
 
-from api.auth import always, role_required, token_required
-from api.context import parts
+from api.auth import always_streamed, role_required, token_required
+from api.context import app_state
 from api.errors import RangeNotSatisfiable
 from api.http.blueprint import Blueprint
-from api.http.cache import cached, only_me, writing
-from api.http.etags import answer, check_etag
-from api.http.idempotency import ask, idempotent
-from api.http.lists import as_csv, page, search, wants_csv
+from api.http.cache import cached_response, caller_cache_key, write_session
+from api.http.etags import check_etag, etag_response
+from api.http.idempotency import idempotent_by_database, set_fingerprint
+from api.http.lists import csv_response, list_page, search, wants_csv
 from api.http.multipart import form_boundary
 from api.resources.uploads import described, over_quota, read_file
 from gateway.errors import NotFound
@@ -39,7 +39,7 @@ def download(file: File) -> Response:
     """The bytes for keeping, never for showing: a browser must not run what somebody uploaded."""
     check_file_match(file)
     response = _streamed(file)
-    if parts().settings.files_accel and _is_plain(response):
+    if app_state().settings.files_accel and _is_plain(response):
         response = _accelerated(file, response)
     response.headers["Content-Type"] = file.content_type
     response.headers["Cache-Control"] = (
@@ -56,7 +56,7 @@ def check_file_match(file: File) -> None:
 def _streamed(file: File) -> Response:
     try:
         response = send_file(
-            parts().files.path(file.stored_as),
+            app_state().files.path(file.stored_as),
             _conditions(file),
             as_attachment=True,
             download_name=base_name(file.name),
@@ -94,7 +94,7 @@ def _accelerated(file: File, streamed: Response) -> Response:
     for name in ("Content-Disposition", "ETag", "Last-Modified", "Accept-Ranges"):
         response.headers[name] = streamed.headers[name]
     response.headers["X-Accel-Redirect"] = quote(
-        parts().settings.files_accel + parts().files.place(file.stored_as)
+        app_state().settings.files_accel + app_state().files.place(file.stored_as)
     )
     return response
 
@@ -144,25 +144,25 @@ _FORM = {
 
 
 @blueprint.post("/files")
-@role_required("user", "admin", streamed=always)
+@role_required("user", "admin", streamed=always_streamed)
 @blueprint.doc(
     requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
 )
 @blueprint.response(201, FileOut)
-@idempotent(asked=described)
+@idempotent_by_database(asked=described)
 def upload_file() -> Response:
     """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
     boundary, stored_as = form_boundary(), uuid.uuid4().hex
-    with parts().files.pending(stored_as):
+    with app_state().files.pending(stored_as):
         received = _received(stored_as, boundary)
-        ask(received)
-        with writing("files") as session:
+        set_fingerprint(received)
+        with write_session("files") as session:
             if received["size"] > _room(session):
                 raise over_quota()
             file = File(**received, stored_as=stored_as, owner=g.caller.id)
             session.add(file)
             session.flush()
-            return answer(_one.dump(file), file.sha256, 201)
+            return etag_response(_one.dump(file), file.sha256, 201)
 
 
 @blueprint.get("/files")
@@ -177,13 +177,13 @@ def list_files(args: dict[str, Any]) -> Response:
     if "owner" in args:
         query = query.where(File.owner == args["owner"])
     if wants_csv():
-        return as_csv(query, File, _one, args)
+        return csv_response(query, File, _one, args)
 
     def read() -> tuple[Any, None]:
-        with parts().database.reading() as session:
-            return _list.dump(page(session, query, File, args)), None
+        with app_state().database.reading() as session:
+            return _list.dump(list_page(session, query, File, args)), None
 
-    return cached("files", read, seen_by=only_me())
+    return cached_response("files", read, seen_by=caller_cache_key())
 
 
 @blueprint.get("/files/<id:file_id>")
@@ -195,7 +195,7 @@ def list_files(args: dict[str, Any]) -> Response:
 )
 def download_file(file_id: int) -> Response:
     """The bytes of one file, or a range of them."""
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         file = _found(session, file_id)
     return download(file)
 
@@ -205,9 +205,9 @@ def download_file(file_id: int) -> Response:
 @blueprint.response(200)
 def delete_file(file_id: int) -> None:
     """One file, by its owner or an admin. Who is downloading it gets it whole."""
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         stored_as = _found(session, file_id).stored_as
-    with parts().files.pending(stored_as), writing("files") as session:
+    with app_state().files.pending(stored_as), write_session("files") as session:
         file = _found(session, file_id)
         check_file_match(file)
         session.delete(file)
@@ -228,12 +228,12 @@ def _found(session: Session, file_id: int) -> File:
 
 def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
     """The form's one file, on the disk: what is known of it."""
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         room = _room(session)
-    with parts().files.writing(stored_as) as out:
+    with app_state().files.writing(stored_as) as out:
         return read_file(boundary, room, out.write)
 
 
 def _room(session: Session) -> int:
     """Bytes that the caller may still store."""
-    return parts().settings.files_quota - File.used(session, g.caller.id)
+    return app_state().settings.files_quota - File.used(session, g.caller.id)

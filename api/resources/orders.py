@@ -10,12 +10,12 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, selectinload
 
 from api.auth import role_required, token_required
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.cache import cached, only_me, writing
-from api.http.etags import answer, etag_of
-from api.http.idempotency import idempotent
-from api.http.lists import as_csv, page, wants_csv
+from api.http.cache import cached_response, caller_cache_key, write_session
+from api.http.etags import etag_of, etag_response
+from api.http.idempotency import idempotent_by_database
+from api.http.lists import csv_response, list_page, wants_csv
 from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
 from models import Order, OrderLine, Product, User
 from schemas.fields import MOST_MONEY
@@ -34,27 +34,27 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
     query = _filtered(user_id, args)
 
     def read() -> tuple[Any, None]:
-        with parts().database.reading() as session:
+        with app_state().database.reading() as session:
             _check_list(session, user_id, args)
             return _list.dump(
-                page(session, query.options(selectinload(Order.items)), Order, args)
+                list_page(session, query.options(selectinload(Order.items)), Order, args)
             ), None
 
     if not wants_csv():
-        return cached("orders", read, seen_by=only_me())
-    with parts().database.reading() as session:
+        return cached_response("orders", read, seen_by=caller_cache_key())
+    with app_state().database.reading() as session:
         _check_list(session, user_id, args)
-    return as_csv(query, Order, _row, args)
+    return csv_response(query, Order, _row, args)
 
 
 @blueprint.post("/users/<id:user_id>/orders")
 @role_required("user", "admin")
 @blueprint.arguments(OrderIn)
 @blueprint.response(201, OrderOut)
-@idempotent()
+@idempotent_by_database()
 def create_order(given: dict[str, Any], user_id: int) -> Response:
     """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
-    with writing("orders", "products") as session:  # whose stock changes
+    with write_session("orders", "products") as session:  # whose stock changes
         _check_user(session, user_id)
         lines = _take(session, given["items"])
         total = sum((line.price * line.quantity for line in lines), Decimal(0))
@@ -73,11 +73,11 @@ def get_order(order_id: int) -> Response:
     """One order."""
 
     def read() -> tuple[Any, str]:
-        with parts().database.reading() as session:
+        with app_state().database.reading() as session:
             order = found_order(session, order_id)
             return _one.dump(order), etag_of(order)
 
-    return cached("orders", read, seen_by=only_me())
+    return cached_response("orders", read, seen_by=caller_cache_key())
 
 
 def found_order(session: Session, order_id: int) -> Order:
@@ -89,7 +89,7 @@ def found_order(session: Session, order_id: int) -> Order:
 
 
 def answer_order(order: Order, status: int = 200) -> Response:
-    return answer(_one.dump(order), etag_of(order), status)
+    return etag_response(_one.dump(order), etag_of(order), status)
 
 
 def _is_theirs(user_id: int) -> bool:

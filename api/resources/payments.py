@@ -15,11 +15,11 @@ from marshmallow import ValidationError
 from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required
-from api.context import outgoing, parts, tell_attempts
+from api.context import add_attempt_headers, app_state, prepare_traced_call
 from api.http.blueprint import Blueprint
-from api.http.cache import writing
+from api.http.cache import write_session
 from api.http.etags import check_match
-from api.http.idempotency import once
+from api.http.idempotency import run_once_by_store
 from api.resources.orders import answer_order, found_order
 from gateway import Call, GatewayError
 from gateway.catalog.model import Method
@@ -29,7 +29,7 @@ from models import Order
 from schemas.shop import OrderOut, PayIn, PaymentOut
 
 blueprint = Blueprint("payments", __name__, description="Charging orders through the gateway.")
-blueprint.after_request(tell_attempts)
+blueprint.after_request(add_attempt_headers)
 
 READS = ("GET", "HEAD", "OPTIONS")
 ABOUT_THE_PAYMENT = ("402", "422")  # other statuses may be about us, or about the address
@@ -59,16 +59,20 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     `Server-Timing` tell what it took.
     """
     via = _method("via", given["via"])
-    return once(("pay", order_id, given), _longest(via), lambda: _pay(given, order_id, via))
+    return run_once_by_store(
+        ("pay", order_id, given), _longest(via), lambda: _pay(given, order_id, via)
+    )
 
 
 def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         order = found_order(session, order_id)
     asks = order.status == "unknown" and "settle" in given
     _check(order, via, asks)
     call = _asking(order, via, given["settle"]) if asks else _charging(order, via)
-    parts().gateway.dry_run(call)  # what is wrong with the call is said before the order is touched
+    app_state().gateway.dry_run(
+        call
+    )  # what is wrong with the call is said before the order is touched
     with _alone(order, call):
         version = _claim(order, via)
         status = _found_out(order, call) if asks else _charged(order, call, via, version)
@@ -76,7 +80,7 @@ def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
 
 
 def _method(field: str, name: str) -> Method:
-    method = parts().gateway.method(*name.split("."))
+    method = app_state().gateway.method(*name.split("."))
     if (method.verb in READS) is (field == "via"):
         wanted = "must not be" if field == "via" else "must be"
         raise fields_error(field, [f"The method's verb {wanted} GET."])
@@ -110,14 +114,14 @@ def _check(order: Order, via: Method, asks: bool) -> None:
 
 def _charging(order: Order, via: Method) -> Call:
     params = {"order_id": order.id, "amount": f"{order.total:.2f}"}
-    return outgoing(via.service.name, via.name, params, vendor_key=order.idempotency_key)
+    return prepare_traced_call(via.service.name, via.name, params, vendor_key=order.idempotency_key)
 
 
 def _asking(order: Order, via: Method, name: str) -> Call:
     method = _method("settle", name)
     if method.service.name != via.service.name:
         raise fields_error("settle", ["Must be a method of the service that charges."])
-    return outgoing(method.service.name, method.name, {"order_id": order.id})
+    return prepare_traced_call(method.service.name, method.name, {"order_id": order.id})
 
 
 def _longest(method: Method) -> float:
@@ -131,8 +135,8 @@ def _alone(order: Order, call: Call) -> Iterator[None]:
 
     :raises StoreAway: it cannot be told; nothing is charged.
     """
-    store, key = parts().store, f"pay:{order.id}"
-    method = parts().gateway.method(call.service, call.method)
+    store, key = app_state().store, f"pay:{order.id}"
+    method = app_state().gateway.method(call.service, call.method)
     fence = store.acquire(key, _longest(method))
     if fence is None:
         raise Conflict("The order is being paid at this moment.")
@@ -148,7 +152,7 @@ def _claim(seen: Order, via: Method) -> int:
 
     :raises Conflict: it is not as it was seen: somebody else was faster.
     """
-    with writing("orders") as session:
+    with write_session("orders") as session:
         order = session.get_one(Order, seen.id, with_for_update=True)
         if order.version != seen.version:
             raise Conflict("The order is being paid at this moment.")
@@ -162,7 +166,7 @@ def _claim(seen: Order, via: Method) -> int:
 
 def _record(seen: Order, status: str, via: Method, version: int) -> Response:
     """The outcome. What is paid is paid; anything else says nothing about a try that came later."""
-    with writing("orders") as session:
+    with write_session("orders") as session:
         order = session.get_one(Order, seen.id, with_for_update=True)
         if status == "paid" or order.version == version:
             order.status, order.via = status, via.full_name
@@ -173,7 +177,7 @@ def _record(seen: Order, status: str, via: Method, version: int) -> Response:
 def _charged(order: Order, call: Call, via: Method, version: int) -> str:
     """:raises GatewayError: it was not, or nobody can say; recorded if it is certain."""
     try:
-        parts().gateway.call(call)
+        app_state().gateway.call(call)
     except GatewayError as error:
         if _certain(error, call, via, doubtful=order.status == "unknown"):
             _record(order, "failed", via, version)
@@ -205,7 +209,7 @@ def _found_out(order: Order, call: Call) -> str:
 
     :raises Conflict: nothing certain.
     """
-    data = parts().gateway.call(call).data
+    data = app_state().gateway.call(call).data
     try:
         told = _payments.load(data)  # type: ignore[arg-type] # the vendor's; anything at all
     except ValidationError as error:

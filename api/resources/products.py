@@ -11,12 +11,12 @@ from sqlalchemy import ColumnElement, Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
-from api.context import parts
+from api.context import app_state
 from api.http.blueprint import Blueprint
-from api.http.cache import cached, changing, writing
-from api.http.etags import answer, check_match, etag_of
-from api.http.idempotency import idempotent
-from api.http.lists import PLACING, as_csv, page_of_rows, search, wants_csv
+from api.http.cache import cached_response, write_connection, write_session
+from api.http.etags import check_match, etag_of, etag_response
+from api.http.idempotency import idempotent_by_database
+from api.http.lists import PAGING_PARAMS, csv_response, list_row_page, search, wants_csv
 from gateway.errors import Conflict, NotFound
 from models import PRODUCTS, Product
 from schemas.fields import plain
@@ -53,12 +53,14 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @role_required("user", "admin")
 @blueprint.arguments(ProductIn)
 @blueprint.response(201, ProductOut)
-@idempotent()
+@idempotent_by_database()
 def create_product(given: dict[str, Any]) -> Response:
     """A new product, whose name no other has."""
-    with changing("products") as connection:
+    with write_connection("products") as connection:
         made = Product.added(connection, given)
-        return answer({name: getattr(made, name) for name in _one.fields}, etag_of(made), 201)
+        return etag_response(
+            {name: getattr(made, name) for name in _one.fields}, etag_of(made), 201
+        )
 
 
 @blueprint.get("/products/<id:product_id>")
@@ -68,13 +70,13 @@ def get_product(product_id: int) -> Response:
     """One product."""
 
     def read() -> tuple[Any, str]:
-        with parts().database.asking() as connection:
+        with app_state().database.asking() as connection:
             product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(
                 product_id
             )
         return _told(product), etag_of(product)
 
-    return cached("products", read)
+    return cached_response("products", read)
 
 
 @blueprint.put("/products/<id:product_id>")
@@ -100,7 +102,7 @@ def change_product(given: dict[str, Any], product_id: int) -> Response:
 @blueprint.response(200)
 def delete_product(product_id: int) -> None:
     """A product that nobody ordered."""
-    with writing("products") as session:
+    with write_session("products") as session:
         product = _found(session, product_id)
         check_match(product)
         session.delete(product)
@@ -111,10 +113,10 @@ def delete_product(product_id: int) -> None:
 @role_required("user", "admin")
 @blueprint.arguments(QuantityIn)
 @blueprint.response(200, ProductOut)
-@idempotent()
+@idempotent_by_database()
 def reduce_stock(given: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
-    with writing("products") as session:
+    with write_session("products") as session:
         taken = Product.take(session, product_id, given["quantity"])
         product = _found(session, product_id)
         if not taken:
@@ -144,14 +146,14 @@ def _wanted(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> 
 
 def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
     if wants_csv():
-        return as_csv(_filtered(select(Product).where(*only), args), Product, _one, args)
+        return csv_response(_filtered(select(Product).where(*only), args), Product, _one, args)
 
     def read() -> tuple[Any, None]:
-        filters = frozenset((name, args[name]) for name in args.keys() - PLACING)
-        with parts().database.asking() as connection:
-            return page_of_rows(connection, _wanted(filters, *only), args, _told), None
+        filters = frozenset((name, args[name]) for name in args.keys() - PAGING_PARAMS)
+        with app_state().database.asking() as connection:
+            return list_row_page(connection, _wanted(filters, *only), args, _told), None
 
-    return cached("products", read)
+    return cached_response("products", read)
 
 
 def _found(session: Session, product_id: int) -> Product:
@@ -164,7 +166,7 @@ def _missing(product_id: int) -> NoReturn:
 
 
 def _update(product_id: int, given: dict[str, Any]) -> Response:
-    with writing("products") as session:
+    with write_session("products") as session:
         product = _found(session, product_id)
         check_match(product)
         for name, value in given.items():
@@ -174,4 +176,4 @@ def _update(product_id: int, given: dict[str, Any]) -> Response:
 
 def _changed(session: Session, product: Product, status: int) -> Response:
     session.flush()
-    return answer(_one.dump(product), etag_of(product), status)
+    return etag_response(_one.dump(product), etag_of(product), status)

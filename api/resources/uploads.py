@@ -7,11 +7,11 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from api.auth.wiring import identity
-from api.context import parts
+from api.auth.wiring import auth_services
+from api.context import app_state
 from api.errors import TooLarge
-from api.http.body import body_chunks
-from api.http.multipart import Head, form_boundary, read_form
+from api.http.body import iter_body
+from api.http.multipart import PartHead, form_boundary, read_form
 from gateway.errors import fields_error
 from schemas.documents import FileIn
 
@@ -20,7 +20,7 @@ _in = FileIn()
 
 def described() -> dict[str, Any]:
     """What ``read_file`` tells of this request's file, which goes nowhere: it may be here already."""
-    return read_file(form_boundary(), parts().settings.max_upload, len)
+    return read_file(form_boundary(), app_state().settings.max_upload, len)
 
 
 def read_file(boundary: bytes, room: int, write: Callable[[bytes], int]) -> dict[str, Any]:
@@ -30,8 +30,8 @@ def read_file(boundary: bytes, room: int, write: Callable[[bytes], int]) -> dict
     """
     given: dict[str, Any] | None = None
     size, digest = 0, hashlib.sha256()
-    for piece in read_form(body_chunks(parts().settings.max_upload), boundary):
-        if isinstance(piece, Head):
+    for piece in read_form(iter_body(app_state().settings.max_upload), boundary):
+        if isinstance(piece, PartHead):
             given = _accepted(piece, given)
             continue
         size += len(piece)
@@ -39,13 +39,15 @@ def read_file(boundary: bytes, room: int, write: Callable[[bytes], int]) -> dict
             raise over_quota()
         digest.update(piece)
         write(piece)
-        identity().clock.sleep(0)  # a fast sender would not let other greenlets have their turn
+        auth_services().clock.sleep(
+            0
+        )  # a fast sender would not let other greenlets have their turn
     if given is None:
         raise fields_error("file", ["Missing data for required field."])
     return {**given, "size": size, "sha256": digest.hexdigest()}
 
 
-def _accepted(head: Head, before: dict[str, Any] | None) -> dict[str, Any]:
+def _accepted(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]:
     if head.name != "file":
         raise fields_error(head.name, ["Unknown field."])
     if before is not None:
@@ -58,18 +60,18 @@ def _accepted(head: Head, before: dict[str, Any] | None) -> dict[str, Any]:
     given: dict[str, Any] = _in.load({"name": head.filename, "content_type": head.content_type})
     kind = head.content_type.partition(";")[0].strip().lower()
     if not any(
-        fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in parts().settings.files_allow
+        fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in app_state().settings.files_allow
     ):
         raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
     return given
 
 
 def _allowed() -> str:
-    return ", ".join(parts().settings.files_allow)
+    return ", ".join(app_state().settings.files_allow)
 
 
 def over_quota() -> TooLarge:
-    quota = parts().settings.files_quota
+    quota = app_state().settings.files_quota
     return TooLarge(
         f"Your files would take more than the {quota} bytes that you may store; delete some first."
     )

@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
 from api.auth.passwords import hash_password, verify_password
-from api.auth.wiring import identity
-from api.context import parts
-from api.errors import TAKEN, BadCredentials
+from api.auth.wiring import auth_services
+from api.context import app_state
+from api.errors import ALREADY_EXISTS, BadCredentials
 from api.http.blueprint import Blueprint
-from api.http.cache import writing
-from api.http.etags import answer, check_match, etag_of
-from api.http.idempotency import idempotent
-from api.http.lists import as_csv, page, search, wants_csv
+from api.http.cache import write_session
+from api.http.etags import check_match, etag_of, etag_response
+from api.http.idempotency import idempotent_by_database
+from api.http.lists import csv_response, list_page, search, wants_csv
 from gateway.errors import Conflict, Forbidden, NotFound, fields_error
 from models import RefreshToken, User
 from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
@@ -35,20 +35,20 @@ def list_users(args: dict[str, Any]) -> Response:
     """Users, filtered and sorted."""
     query = _filtered(args)
     if wants_csv():
-        return as_csv(query, User, _one, args)
-    with parts().database.reading() as session:
-        return answer(_list.dump(page(session, query, User, args)))
+        return csv_response(query, User, _one, args)
+    with app_state().database.reading() as session:
+        return etag_response(_list.dump(list_page(session, query, User, args)))
 
 
 @blueprint.post("/users")
 @role_required("admin")
 @blueprint.arguments(UserIn)
 @blueprint.response(201, UserOut)
-@idempotent()
+@idempotent_by_database()
 def create_user(given: dict[str, Any]) -> Response:
     """A new user."""
     columns = _columns(given)
-    with writing() as session:
+    with write_session() as session:
         _keep_name_unique(session, columns["username"])
         user = User(**columns)
         session.add(user)
@@ -62,7 +62,7 @@ def create_user(given: dict[str, Any]) -> Response:
 def get_user(user_id: int) -> Response:
     """One user: oneself or, for an admin, anybody."""
     _self_or_admin(user_id)
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         return _answer(_found(session, user_id))
 
 
@@ -73,7 +73,7 @@ def get_profile() -> Response:
     """The user who asks."""
     if "token" not in g:
         raise Forbidden("A signed request is an app's, which has no profile.")
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         return _answer(_found(session, int(g.token.subject)))
 
 
@@ -89,7 +89,7 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
     current = given.pop("current_password", None)
     proved = _proved(user_id, current) if "password" in given and _is_self(user_id) else None
     columns = _columns(given)
-    with parts().database.session() as session:
+    with app_state().database.session() as session:
         admins = User.lock_admins(session) if "role" in columns else []
         user = _found(session, user_id, lock=True)
         check_match(user)
@@ -101,7 +101,7 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
             _keep_an_admin(user, admins)
         ended = _change(session, user, columns)
         changed = _answer(user)
-    identity().revocations.add(ended)
+    auth_services().revocations.add(ended)
     return changed
 
 
@@ -111,15 +111,15 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
 def delete_user(user_id: int) -> None:
     """A user without orders; all of their logins end."""
     _self_or_admin(user_id)
-    with writing("orders") as session:  # there are no more of them, not even none
+    with write_session("orders") as session:  # there are no more of them, not even none
         admins = User.lock_admins(session)
         user = _found(session, user_id, lock=True)
         check_match(user)
         _keep_an_admin(user, admins)
-        ended = RefreshToken.revoke_user(session, user_id, identity().now())
+        ended = RefreshToken.revoke_user(session, user_id, auth_services().now())
         session.delete(user)
         session.flush()
-    identity().revocations.add(ended)
+    auth_services().revocations.add(ended)
 
 
 def _filtered(args: dict[str, Any]) -> Select[Any]:
@@ -161,9 +161,9 @@ def _proved(user_id: int, password: str | None) -> str:
     """
     if password is None:
         raise fields_error("current_password", ["Needed with a new password."])
-    with parts().database.reading() as session:
+    with app_state().database.reading() as session:
         user = _found(session, user_id)
-    with identity().lockout.attempt(user.username, request.remote_addr or ""):
+    with auth_services().lockout.attempt(user.username, request.remote_addr or ""):
         if not verify_password(user.password_hash, password):
             raise BadCredentials("That is not the current password.")
     return user.password_hash
@@ -181,7 +181,7 @@ def _keep_name_unique(session: Session, username: str, user: User | None = None)
     """:raises Conflict: another has this name as an older version stored it; the rest is the database's."""
     other = User.named(session, username)
     if other and other is not user:
-        raise Conflict(fields={"username": [TAKEN]})
+        raise Conflict(fields={"username": [ALREADY_EXISTS]})
 
 
 def _keep_an_admin(user: User, admins: list[int]) -> None:
@@ -198,8 +198,8 @@ def _change(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
     session.flush()
     if (user.role, user.password_hash) == before:
         return []
-    return list(RefreshToken.revoke_user(session, user.id, identity().now()))
+    return list(RefreshToken.revoke_user(session, user.id, auth_services().now()))
 
 
 def _answer(user: User, status: int = 200) -> Response:
-    return answer(_one.dump(user), etag_of(user), status)
+    return etag_response(_one.dump(user), etag_of(user), status)

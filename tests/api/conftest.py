@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api.auth import role_required, token_required
 from api.auth.passwords import hash_password
-from api.http.responses import envelope
+from api.http.responses import success_response
 from app import create_app
 from config import Settings
 from gateway.masking import Secret
@@ -69,7 +69,7 @@ def _me() -> Any:
         "allow": g.caller.allow,
         "body": request.get_data(as_text=True),
     }
-    return envelope(told)
+    return success_response(told)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from api.errors import MalformedBody
-from api.http.refused import refused
+from api.http.error_response import render_error_response
 from config import Settings
 from tests.gateway.fakes import Wire, answer
 
@@ -93,7 +93,7 @@ def test_an_answer_that_is_compressed_or_not_modified_varies_by_origin_too(clien
 
 
 def test_what_the_server_refuses_by_itself_varies_by_origin_too(app: Flask) -> None:
-    assert b"\r\nVary: Origin\r\n" in refused(app, "127.0.0.1", MalformedBody(), None)
+    assert b"\r\nVary: Origin\r\n" in render_error_response(app, "127.0.0.1", MalformedBody(), None)
 
 
 def test_without_other_origins_nothing_varies_by_them(

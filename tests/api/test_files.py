@@ -16,7 +16,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from api.errors import MalformedBody
-from api.http.multipart import Head, read_form
+from api.http.multipart import PartHead, read_form
 from api.resources.file_store import FileStore
 from models import File
 
@@ -271,7 +271,7 @@ def test_a_form_is_read_the_same_however_it_is_cut_into_chunks(data: bytes) -> N
     for size in range(1, len(body) + 1):
         chunks = [body[at : at + size] for at in range(0, len(body), size)]
         head, *pieces = read_form(chunks, b"XyZ")
-        assert head == Head("file", "a", "application/octet-stream")
+        assert head == PartHead("file", "a", "application/octet-stream")
         assert b"".join(pieces) == data
     for size in range(len(body) - len(b"--\r\nepilogue")):
         with pytest.raises(MalformedBody):

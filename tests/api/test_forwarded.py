@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 
 from api.auth.passwords import FAILURES
 from api.errors import MalformedBody
+from api.http.error_response import render_error_response
 from api.http.forwarded import address_of
-from api.http.refused import refused
 from config import Settings
 
 WRONG = {"username": "nobody", "password": "wrong"}
@@ -131,7 +131,7 @@ def test_what_is_no_request_is_logged_with_the_bare_address(
     settings: Settings,
     capfdbinary: pytest.CaptureFixture[bytes],
 ) -> None:
-    refused(
+    render_error_response(
         make_app(replace(settings, log_level="info")), "::ffff:203.0.113.9", MalformedBody(), None
     )
     assert json.loads(capfdbinary.readouterr().out.splitlines()[-1])["address"] == "203.0.113.9"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from api.http.security import HEADERS, NOTHING, POLICY
+from api.http.security import CSP_HEADER, CSP_NOTHING, SECURITY_HEADERS
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError
@@ -124,7 +124,7 @@ def test_a_download_is_sent_by_nginx_with_posterns_word_on_what_it_is(
     assert answer.headers["ETag"] == f'"{file["sha256"]}"'
     for name in ("Content-Type", "Content-Disposition", "Last-Modified", "Cache-Control"):
         assert answer.headers[name] == handed.headers[name]
-    for name, text in (*HEADERS, (POLICY, NOTHING)):
+    for name, text in (*SECURITY_HEADERS, (CSP_HEADER, CSP_NOTHING)):
         assert answer.headers[name] == handed.headers[name] == text
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
     assert answer.headers["X-Request-ID"] == "mine-1"

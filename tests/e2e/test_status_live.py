@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from api.http.security import HEADERS
+from api.http.security import SECURITY_HEADERS
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
 from tests.redis_server import RedisServer
@@ -75,6 +75,6 @@ def test_the_server_tells_no_version_and_its_own_answers_have_the_headers_too(li
     with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
         client.sendall(b"GARBAGE\r\n\r\n")
         raw = b"".join(iter(lambda: client.recv(65536), b""))
-    for name, value in HEADERS:
+    for name, value in SECURITY_HEADERS:
         assert answer.headers[name] == value
         assert f"\r\n{name}: {value}\r\n".encode() in raw

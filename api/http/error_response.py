@@ -7,16 +7,16 @@ from http import HTTPStatus
 
 from flask import Flask
 
-from api.context import Parts
-from api.errors import describe, status_of
+from api.context import AppState
+from api.errors import describe_error, status_of
 from api.http.forwarded import address_of
-from api.http.responses import shape
-from api.http.security import HEADERS, NOTHING, POLICY
+from api.http.responses import build_envelope
+from api.http.security import CSP_HEADER, CSP_NOTHING, SECURITY_HEADERS
 from gateway.bodies import dump_json
 from gateway.errors import GatewayError
 
 
-def refused(
+def render_error_response(
     app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None
 ) -> bytes:
     """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
@@ -24,9 +24,11 @@ def refused(
     :param address: of who sent it.
     :param cause: what went wrong, if it did on our side.
     """
-    parts: Parts = app.extensions["postern"]
+    parts: AppState = app.extensions["postern"]
     status, request_id = status_of(failure), uuid.uuid4().hex
-    body = dump_json(shape(request_id, None, failure.code, failure.text, describe(failure)))
+    body = dump_json(
+        build_envelope(request_id, None, failure.code, failure.text, describe_error(failure))
+    )
     if cause:
         parts.log.error("unforeseen", request_id=request_id, exc_info=cause)
     client = address_of(address or "")
@@ -42,8 +44,8 @@ def refused(
     headers += [
         ("X-Request-ID", request_id),
         ("X-Postern-Error", failure.type),
-        *HEADERS,
-        (POLICY, NOTHING),
+        *SECURITY_HEADERS,
+        (CSP_HEADER, CSP_NOTHING),
     ]
     if parts.settings.cors_origins:
         headers.append(("Vary", "Origin"))

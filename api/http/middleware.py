@@ -9,11 +9,11 @@ from flask_compress import Compress
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api.errors import PROXIED
-from api.http.forwarded import Forwarded
+from api.errors import PROXY_PREFIX
+from api.http.forwarded import ForwardedHeaders
 from api.http.security import SecurityHeaders
 from api.http.streams import StreamResponse
-from api.threads import beside
+from api.threads import run_in_thread
 from config import Settings
 
 EXPOSED_HEADERS = [
@@ -23,7 +23,7 @@ EXPOSED_HEADERS = [
 ]  # fmt: skip
 
 
-NOT_PROXIED = rf"(?!{PROXIED}).*"  # whose answers are the vendor's
+NOT_PROXIED = rf"(?!{PROXY_PREFIX}).*"  # whose answers are the vendor's
 
 
 LARGE_BYTES = 262_144  # of an answer that takes milliseconds to compress
@@ -38,7 +38,7 @@ class Compression(Compress):
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
         if response and (response.calculate_content_length() or 0) >= LARGE_BYTES:
-            return beside(copy_context().run, super().after_request, response)
+            return run_in_thread(copy_context().run, super().after_request, response)
         return super().after_request(response)
 
 
@@ -49,7 +49,7 @@ def register(app: Flask, settings: Settings) -> None:
     Compression(app)
     app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     hops = settings.trusted_proxies
-    app.wsgi_app = Forwarded(app.wsgi_app, hops)  # type: ignore[method-assign]
+    app.wsgi_app = ForwardedHeaders(app.wsgi_app, hops)  # type: ignore[method-assign]
     if hops:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
@@ -68,6 +68,6 @@ def _allow_origins(app: Flask, origins: list[str]) -> None:
 
 def vary_by_origin(response: Response) -> Response:
     """Add ``Origin`` to ``Vary``: the answer to another origin has other headers."""
-    if not request.path.startswith(PROXIED):
+    if not request.path.startswith(PROXY_PREFIX):
         response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Origin"])
     return response
