@@ -84,8 +84,10 @@ class Strict(Schema):
                     error.messages[key] = [f"unknown key; {hint}"]
 
 
-def text(**kwargs: Any) -> JsonType:
-    return JsonType("string", error_messages=MESSAGES, **kwargs)
+def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> JsonType:
+    """A text. ``public`` and ``template`` are for ``gateway.signers.base.AuthSettings``."""
+    marks = {"public": public, "template": template}
+    return JsonType("string", error_messages=MESSAGES, metadata=marks, **kwargs)
 
 
 def whole(least: int = 0, **kwargs: Any) -> JsonType:

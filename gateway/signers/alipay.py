@@ -7,7 +7,6 @@ signed over, as Alipay's own SDK has it (alipay-sdk-python, DefaultAlipayClient)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from json import JSONDecodeError, JSONDecoder
@@ -19,7 +18,13 @@ from cryptography import x509
 from gateway.errors import BadResponse, SignatureRejected
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
+from gateway.signers.base import Auth, Signer, plain
 from gateway.signers.rsa import (
+    ROOT_CERTIFICATES,
+    RSA_CERTIFICATES,
+    RSA_PRIVATE_KEY,
+    RSA_PUBLIC_KEY,
+    VerifyingSettings,
     certificates,
     certified_keys,
     rsa_public_key,
@@ -27,7 +32,7 @@ from gateway.signers.rsa import (
     signing,
     verifies,
 )
-from gateway.signers.static import plain
+from schemas.catalog_fields import text
 
 FORM = "application/x-www-form-urlencoded"
 ERROR = "error_response"
@@ -35,17 +40,31 @@ _BEIJING = timezone(timedelta(hours=8))
 _DECODER = JSONDecoder()
 
 
-class Alipay:
-    """``app_id``, ``private_key``, and ``alipay_public_key`` or, in certificate mode, ``app_cert``, ``alipay_cert``
-    and ``alipay_root_cert``.
+class Alipay(Signer):
+    """Signs the sorted parameters; verifies replies with Alipay's key or, in certificate mode, its certificate.
 
     What a method has in its query are Alipay's own parameters: ``method``, ``notify_url``, ``app_auth_token``. Its
     body is ``biz_content``, unless it says ``body: form``; then its fields are Alipay's own parameters, too.
     """
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(VerifyingSettings):
+        app_id = text(required=True, public=True)
+        private_key = text(required=True, validate=RSA_PRIVATE_KEY)
+        alipay_public_key = text(validate=RSA_PUBLIC_KEY, public=True)
+        app_cert = text(validate=RSA_CERTIFICATES, public=True)
+        alipay_cert = text(validate=RSA_CERTIFICATES, public=True)
+        alipay_root_cert = text(validate=ROOT_CERTIFICATES, public=True)
+        key_sets = (("alipay_public_key",), ("app_cert", "alipay_cert", "alipay_root_cert"))
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+    example = {
+        "app_id": "2021",
+        "private_key": "${RSA_KEY}",
+        "alipay_public_key": "${RSA_PUBLIC_KEY}",
+    }
+    verifies_answers = True
+    signs_params = True
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._sign = signing(plain(auth["private_key"]))
         self._fixed = {
             "app_id": plain(auth["app_id"]),

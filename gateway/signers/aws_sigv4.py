@@ -14,6 +14,8 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, unquote
 
+from marshmallow import ValidationError, validate, validates_schema
+
 from gateway.bodies.spool import Spool
 from gateway.errors import fields_error
 from gateway.masking import STARS, Secret
@@ -25,12 +27,15 @@ from gateway.signers.aws_chunked import (
     UNSIGNED_TRAILER,
     AwsChunked,
 )
-from gateway.signers.static import plain
+from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import moment, sorted_query
+from schemas.catalog_fields import one_of, text, whole
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EXPIRES = 300  # seconds a presigned URL is good for
+MAX_EXPIRES = 604800
+WORD = validate.Regexp(r"[!-~]+\Z", error="must be one word of ASCII text")
 # What proxies on the way may change, and what every request of ours has for itself.
 NOT_SIGNED = frozenset(
     {"accept", "accept-encoding", "authorization", "connection", "expect", "traceparent", "tracestate",
@@ -46,23 +51,48 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 SINGLE = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 
 
-class AwsSigV4:
-    """``access_key_id``, ``secret_access_key``, ``region``, ``service``, and what docs/catalog.md says."""
+class AwsSigV4(Signer):
+    """Signs method, path, query, headers and the body's hash. Of a streamed body it needs no more than that."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        access_key_id = text(required=True, validate=WORD, public=True)
+        secret_access_key = text(required=True)
+        session_token = text(validate=WORD)
+        region = text(required=True, validate=WORD, public=True)
+        service = text(required=True, validate=WORD, public=True)
+        in_ = text(data_key="in", validate=one_of("header", "query"), public=True)
+        expires = whole(1)
+        payload = text(validate=one_of("signed", "unsigned"), public=True)
 
-    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
+        @validates_schema
+        def check_expires(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            if "expires" in data and data.get("in_") != "query":
+                raise ValidationError(
+                    "only what is signed in the query expires; add in: query", "expires"
+                )
+            if data.get("expires", 1) > MAX_EXPIRES:
+                raise ValidationError("must be at most 604800 (a week)", "expires")
+
+    example = {
+        "access_key_id": "AKID",
+        "secret_access_key": "${SECRET}",
+        "region": "eu-west-1",
+        "service": "sqs",
+    }
+    reads_body = False
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._id, self._secret = plain(auth["access_key_id"]), plain(auth["secret_access_key"])
         self._token = plain(auth["session_token"]) if "session_token" in auth else None
         self._region, self._service = auth["region"], auth["service"]
         self._in_query, self._expires = auth.get("in") == "query", auth.get("expires", EXPIRES)
         self._unsigned = auth.get("payload") == "unsigned"
         self._single = self._service in SINGLE
-        self.reads_body = not (self._unsigned or (self._in_query and self._single))
+        self._hashes_body = not (self._unsigned or (self._in_query and self._single))
         self._key: tuple[str, bytes] = ("", b"")  # of one day; a race makes it twice
 
-    def take_over(self, request: HttpRequest) -> HttpRequest:
-        """What an SDK has signed with its own credential, which the chunks' signatures are by, for us to sign."""
+    def adopt(self, request: HttpRequest) -> HttpRequest:
+        """Return what an SDK has signed with a credential of its own, as are its chunks, for us to sign."""
         request = self._without_proof(request)
         declared = request.header(DECLARED) or ""
         if declared in FRAMED:
@@ -79,9 +109,9 @@ class AwsSigV4:
             )
         return request
 
-    def spools(self, request: HttpRequest) -> bool:
-        """Also what was taken out of chunks: the checksums that came after it go before it."""
-        return self.reads_body or isinstance(request.upload, AwsChunked)
+    def needs_spool(self, request: HttpRequest) -> bool:
+        """Also of what was taken out of chunks: the checksums that came after it go before it."""
+        return self._hashes_body or isinstance(request.upload, AwsChunked)
 
     def _without_proof(self, request: HttpRequest) -> HttpRequest:
         dropped = SDKS_PROOF | ({"authorization", DECLARED.lower()} if self._in_query else set())
@@ -126,7 +156,7 @@ class AwsSigV4:
         return payload
 
     def _presigned(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        payload = _hash(request) if self.reads_body else UNSIGNED
+        payload = _hash(request) if self._hashes_body else UNSIGNED
         headers = _covered(request)
         request = request.with_query(
             ("X-Amz-Algorithm", ALGORITHM),

@@ -12,18 +12,65 @@ import hmac
 from collections.abc import Mapping
 from typing import Any
 
+from marshmallow import ValidationError, validates_schema
+
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
-from gateway.signers.static import plain
-from gateway.signers.templates import fact, quoted, template, values_of
+from gateway.signers.base import Auth, AuthSettings, Signer, plain
+from gateway.signers.templates import (
+    HASHES,
+    REQUEST_FACTS,
+    check_template,
+    fact,
+    quoted,
+    template,
+    values_of,
+)
+from schemas.catalog_fields import HEADER_NAME, NamedMap, flag, one_of, text
+
+FACTS = frozenset({*REQUEST_FACTS, "params", "secret"})
 
 
-class Digest:
-    """``secret``, ``algorithm``, ``sign``, ``add``, ``in``, ``name`` and how parameters are joined: docs/catalog.md."""
+class Digest(Signer):
+    """Signs a text that has all parameters in it, and sends the signature as one more of them or in a header."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        secret = text(required=True)
+        algorithm = text(
+            validate=one_of(*HASHES, *(f"hmac-{name}" for name in HASHES)), public=True
+        )
+        sign = text(required=True, template=True)
+        add = NamedMap(text())
+        in_ = text(data_key="in", validate=one_of("query", "body", "header"), public=True)
+        name = text(required=True, public=True)
+        separator = text(public=True)
+        equals = text(public=True)
+        empty = text(validate=one_of("skip", "keep"), public=True)
+        quoted = flag()
+        encoding = text(validate=one_of("hex", "base64"), public=True)
+        case = text(validate=one_of("lower", "upper"), public=True)
 
-    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
+        @validates_schema
+        def check_templates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            check_template(data["sign"], FACTS, "sign")
+            for name, added in data.get("add", {}).items():
+                check_template(added, FACTS - {"params"}, "add", name)
+            if data.get("in_") == "header" and not HEADER_NAME.regex.match(data["name"]):
+                raise ValidationError(str(HEADER_NAME.error), "name")
+            if data.get("encoding") == "base64" and "case" in data:
+                raise ValidationError("base64 has a case of its own; drop case", "case")
+
+    example = {
+        "secret": "${SECRET}",
+        "algorithm": "sha256",
+        "sign": "{params}&key={secret}",
+        "case": "upper",
+        "name": "sign",
+        "add": {"nonce": "{nonce}", "time": "{china_time}", "mch": "${OTHER}"},
+    }
+    signs_params = True
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._secret = plain(auth["secret"]).encode()
         algorithm: str = auth.get("algorithm", "md5")
         self._keyed, self._hash = algorithm.startswith("hmac-"), algorithm.removeprefix("hmac-")

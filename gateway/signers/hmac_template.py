@@ -8,13 +8,105 @@ from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
+
 from gateway.errors import CredentialError
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
-from gateway.signers.static import key_of, plain
-from gateway.signers.templates import Template, fact, reach, template
+from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
+from gateway.signers.templates import (
+    HASHES,
+    REQUEST_FACTS,
+    Template,
+    check_template,
+    fact,
+    reach,
+    template,
+)
+from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, one_of, text
 
-# hmac: A keyed hash over a text that the catalog describes; where it and its ingredients go, the catalog says, too.
+_CANONICAL = "{method}\n{path}\n%s\n{canonical_headers}\n{signed_headers}\n{body|sha256}"
+
+NAME = r"[a-z_][a-z0-9_]*"
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # cloud.tencent.com/document/api/213/30654; needs values.service, and X-TC-Action and X-TC-Version as headers
+    "tencent_tc3": {
+        "derive": ["TC3{secret}", "{date}", "{service}", "tc3_request"],
+        "signed_headers": ["content-type", "host"],
+        "values": {"canonical": _CANONICAL % "{query}", "scope": "{date}/{service}/tc3_request"},
+        "sign": "TC3-HMAC-SHA256\n{unix}\n{scope}\n{canonical|sha256}",
+        "headers": {
+            "X-TC-Timestamp": "{unix}",
+            "Authorization": "TC3-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={signed_headers}, "
+            "Signature={signature}",
+        },
+    },
+    # help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature; needs x-acs-action and x-acs-version
+    "alibaba_acs3": {
+        "signed_headers": ["content-type", "host", "x-acs-*"],
+        "values": {"canonical": _CANONICAL % "{sorted_query}"},
+        "sign": "ACS3-HMAC-SHA256\n{canonical|sha256}",
+        "headers": {
+            "x-acs-date": "{iso8601}",
+            "x-acs-signature-nonce": "{nonce}",
+            "x-acs-content-sha256": "{body|sha256}",
+            "Authorization": "ACS3-HMAC-SHA256 Credential={key_id},SignedHeaders={signed_headers},"
+            "Signature={signature}",
+        },
+    },
+}
+
+
+def with_preset(auth: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with those of their preset under them; of mappings, each entry."""
+    given = {key: value for key, value in auth.items() if key != "preset"}
+    below = PRESETS.get(auth.get("preset", ""), {})
+    return {
+        **below,
+        **given,
+        **{
+            key: {**each, **given[key]}
+            for key, each in below.items()
+            if isinstance(each, Mapping) and key in given
+        },
+    }
+
+
+
+def _check_names(auth: Auth) -> None:
+    """:raises ValidationError: a template has a name in it that stands for nothing."""
+    known = {*REQUEST_FACTS, *auth.get("values", {}), "secret", "signed_headers", "canonical_headers"}
+    known |= {"key_id"} & auth.keys()
+    for step in auth.get("derive", []):
+        check_template(step, known, "derive")
+    check_template(auth["sign"], known, "sign")
+    known.add("signature")
+    for key in ("values", "headers", "query"):
+        for name, value in auth.get(key, {}).items():
+            check_template(value, known, key, name)
+
+
+def _check_signature(auth: Auth) -> None:
+    """:raises ValidationError: the signature needs itself, or goes nowhere."""
+    values = auth.get("values", {})
+    try:
+        for name in values:
+            reach(values, name)
+        needed = {
+            name
+            for source in (auth["sign"], *auth.get("derive", []))
+            for name in reach({**values, "": source}, "")
+        }
+    except ValueError as error:
+        raise ValidationError(f"{{{error}}} needs itself", "values") from error
+    if "signature" in needed:
+        raise ValidationError("what is signed cannot have the {signature} in it", "sign")
+    outputs = [*auth.get("headers", {}).values(), *auth.get("query", {}).values()]
+    if not any("signature" in reach({**values, "": output}, "") for output in outputs):
+        raise ValidationError(
+            "missing; say where the {signature} goes, in headers or query", "headers"
+        )
 
 
 class _Output(NamedTuple):
@@ -25,12 +117,54 @@ class _Output(NamedTuple):
     fill: Template
 
 
-class Hmac:
-    """``secret``, ``sign``, ``headers``, ``query`` and what else docs/catalog.md says."""
+class Hmac(Signer):
+    """Signs the text that ``sign`` describes; ``headers`` and ``query`` say where the signature goes."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        preset = text(validate=one_of(*PRESETS))
+        secret = text(required=True)
+        secret_encoding = text(validate=one_of("text", "base64"), public=True)
+        key_id = text(public=True)
+        algorithm = text(validate=one_of(*HASHES), public=True)
+        derive = fields.List(text(), validate=validate.Length(min=1))
+        sign = text(template=True)
+        encoding = text(validate=one_of("hex", "base64"), public=True)
+        signed_headers = fields.List(
+            text(validate=validate.Regexp(r"[a-z0-9*_-]+\Z", error="must be in lower case"))
+        )
+        values = NamedMap(text(), NAME)
+        headers = NamedMap(text(), SETTABLE_HEADER)
+        query = NamedMap(text())
 
-    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
+        @validates_schema
+        def check_templates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            check_base64_secret(data)
+            auth = with_preset(data)
+            if "sign" not in auth:
+                raise ValidationError(
+                    f"missing; say what is signed, or a preset: {', '.join(PRESETS)}", "sign"
+                )
+            _check_names(auth)
+            _check_signature(auth)
+
+        @post_load
+        def fill_preset(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+            return with_preset(data)
+
+    example = {
+        "secret": "${SECRET}",
+        "sign": "{method}\n{target}\n{unix}\n{nonce}\n{body|sha256}",
+        "values": {"target": "{path}?{query}"},
+        "query": {"from": "postern"},
+        "headers": {
+            "X-Time": "{unix}",
+            "X-Nonce": "{nonce}",
+            "X-Signature": "{signature}",
+            "X-B": "${THIRD}",
+        },
+    }
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         values = {name: plain(text) for name, text in auth.get("values", {}).items()}
         self._plain = {"secret": key_of(auth), "key_id": plain(auth.get("key_id", "")).encode()}
         self._values = {name: template(text) for name, text in values.items()}
@@ -111,51 +245,3 @@ class _Facts(dict[str, bytes]):
     def __missing__(self, name: str) -> bytes:
         self[name] = value = self.signer.fact(self, name)
         return value
-
-
-# hmac_presets: Vendors' keyed signatures, described as a catalog would describe them; ``preset:`` names one.
-
-CANONICAL = "{method}\n{path}\n%s\n{canonical_headers}\n{signed_headers}\n{body|sha256}"
-
-PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # cloud.tencent.com/document/api/213/30654; needs values.service, and X-TC-Action and X-TC-Version as headers
-    "tencent_tc3": {
-        "derive": ["TC3{secret}", "{date}", "{service}", "tc3_request"],
-        "signed_headers": ["content-type", "host"],
-        "values": {"canonical": CANONICAL % "{query}", "scope": "{date}/{service}/tc3_request"},
-        "sign": "TC3-HMAC-SHA256\n{unix}\n{scope}\n{canonical|sha256}",
-        "headers": {
-            "X-TC-Timestamp": "{unix}",
-            "Authorization": "TC3-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={signed_headers}, "
-            "Signature={signature}",
-        },
-    },
-    # help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature; needs x-acs-action and x-acs-version
-    "alibaba_acs3": {
-        "signed_headers": ["content-type", "host", "x-acs-*"],
-        "values": {"canonical": CANONICAL % "{sorted_query}"},
-        "sign": "ACS3-HMAC-SHA256\n{canonical|sha256}",
-        "headers": {
-            "x-acs-date": "{iso8601}",
-            "x-acs-signature-nonce": "{nonce}",
-            "x-acs-content-sha256": "{body|sha256}",
-            "Authorization": "ACS3-HMAC-SHA256 Credential={key_id},SignedHeaders={signed_headers},"
-            "Signature={signature}",
-        },
-    },
-}
-
-
-def filled(auth: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with those of their preset under them; of mappings, each entry."""
-    given = {key: value for key, value in auth.items() if key != "preset"}
-    below = PRESETS.get(auth.get("preset", ""), {})
-    return {
-        **below,
-        **given,
-        **{
-            key: {**each, **given[key]}
-            for key, each in below.items()
-            if isinstance(each, Mapping) and key in given
-        },
-    }

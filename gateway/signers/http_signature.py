@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.errors import CredentialError
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
-from gateway.signers.static import key_of, plain
+from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
+from schemas.catalog_fields import one_of, text, whole
 
 # signing_keys: Private keys, read once: what signs bytes with one.
 
@@ -84,15 +86,56 @@ EXPIRES = 300  # seconds, where ``expires`` is among the parameters
 _DEFAULT_PORT = {"http": ":80", "https": ":443"}
 
 
-class HttpSignature:
-    """``key_id``, ``algorithm``, ``secret`` or ``private_key``, and what docs/catalog.md says.
+COMPONENT = validate.Regexp(
+    r"(@(method|authority|scheme|target-uri|request-target|path|query)|@query-param;name=\x22[!#-\[\]-~]+\x22"
+    r"|[a-z0-9!#$%&'*+.^_`|~-]+)\Z",
+    error="must be a header's name in lower case, @method, @authority, @scheme, @target-uri, @request-target, @path, "
+    '@query or @query-param;name="..."',
+)
+QUOTABLE = validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
+LABEL = validate.Regexp(
+    r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1"
+)
+
+
+class HttpSignature(Signer):
+    """Signs the components of a request that the catalog lists.
 
     A component that a request lacks is a ``CredentialError``: signing less than was declared would go unnoticed.
     """
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        key_id = text(required=True, validate=QUOTABLE, public=True)
+        algorithm = text(required=True, validate=one_of("hmac-sha256", *ALGORITHMS), public=True)
+        secret = text()
+        secret_encoding = text(validate=one_of("text", "base64"), public=True)
+        private_key = text()
+        components = fields.List(text(validate=COMPONENT))
+        parameters = fields.List(
+            text(validate=one_of("created", "expires", "nonce", "keyid", "alg", "tag")),
+            validate=validate.Length(min=1),
+        )
+        label = text(validate=LABEL, public=True)
+        tag = text(validate=QUOTABLE, public=True)
+        expires = whole(1)
+        digest = text(validate=one_of("sha-256", "sha-512"), public=True)
 
-    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
+        @validates_schema
+        def check_key(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            algorithm = data["algorithm"]
+            needed = "private_key" if algorithm in ALGORITHMS else "secret"
+            if needed not in data:
+                raise ValidationError(f"missing; {algorithm} needs it", needed)
+            check_base64_secret(data)
+            if needed == "private_key":
+                try:
+                    signing(algorithm, data["private_key"])
+                except ValueError as error:
+                    raise ValidationError(str(error), needed) from None
+
+    example = {"key_id": "k", "algorithm": "ed25519", "private_key": "${ED25519_KEY}"}
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._algorithm, self._key_id = auth["algorithm"], plain(auth["key_id"])
         self._made = _signing(auth)
         self._components = tuple(auth.get("components", COMPONENTS))

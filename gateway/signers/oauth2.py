@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from marshmallow import ValidationError, validate
+
 from gateway.bodies import load_json
 from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers.static import plain
+from gateway.signers.base import Auth, AuthSettings, Signer, plain
+from schemas.catalog_fields import NamedMap, one_of, text
 
 # granted: What a token endpoint answers: an access token and how long it lives (RFC 6749, 5.1; WeChat's is alike).
 
@@ -58,13 +61,35 @@ DEFAULT_LIFE = (
 )
 
 
-class OAuth2ClientCredentials:
-    """``client_id``, ``client_secret``, ``token_url`` (a path of the service, or a URL on any host), ``client_auth``
-    (``basic`` unless ``body``), ``scope``, ``audience``, ``extra`` (more pairs for the token request)."""
+TOKEN_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 
+
+class OAuth2ClientCredentials(Signer):
+    """Sends a Bearer token that it fetches from a path of the service, or from a URL on any host."""
+
+    class Settings(AuthSettings):
+        client_id = text(required=True, public=True)
+        client_secret = text(required=True)
+        token_url = text(
+            required=True,
+            validate=validate.Regexp(TOKEN_URL, error="must be a path, or a URL without query"),
+            public=True,
+        )
+        client_auth = text(validate=one_of("basic", "body"), public=True)
+        scope = text(public=True)
+        audience = text(public=True)
+        extra = NamedMap(text())
+
+    example = {
+        "client_id": "app",
+        "client_secret": "${SECRET}",
+        "token_url": "/t",
+        "extra": {"more": "${OTHER}"},
+    }
+    fetches_token = True
     reads_body = reads_query = False
 
-    def __init__(self, auth: Mapping[str, Any], base_url: str) -> None:
+    def __init__(self, auth: Auth, base_url: str) -> None:
         client = {
             "client_id": plain(auth["client_id"]),
             "client_secret": plain(auth["client_secret"]),
@@ -77,7 +102,6 @@ class OAuth2ClientCredentials:
             "Accept": "application/json",
             "User-Agent": "postern",
         }
-        self.secrets: tuple[Secret, ...] = ()
         if auth.get("client_auth") == "body":
             form |= client
         else:  # both form-encoded before they are joined (2.3.1)
@@ -111,13 +135,32 @@ def _split(url: str, base_url: str) -> tuple[str, str]:
 WECHAT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
 
 
-class AppSecret:
-    """``app_id``, ``secret``, ``token_url`` (a path of the service, or a URL on its host)."""
+class AppSecret(Signer):
+    """Sends a token in the query that it fetches with an id and a secret in the query, from the service itself."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        app_id = text(required=True, public=True)
+        secret = text(required=True)
+        token_url = text(
+            required=True,
+            validate=validate.Regexp(
+                TOKEN_URL, error="must be a path such as /cgi-bin/token, or a URL under base_url"
+            ),
+            public=True,
+        )
+
+        def bind(self, settings: Auth, base_url: str) -> Auth:
+            """Return them with the token's path: at the backup URL it is the same."""
+            path = settings["token_url"].removeprefix(base_url.rstrip("/"))
+            if not path.startswith("/"):
+                raise ValidationError(f"must be a path, or a URL under {base_url}", "token_url")
+            return {**settings, "token_url": path}
+
+    example = {"app_id": "app", "secret": "${SECRET}", "token_url": "/t"}
+    fetches_token = True
     reads_body = reads_query = False
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._app_id, self._secret = plain(auth["app_id"]), plain(auth["secret"])
         self._base_url = base_url
         self._path = plain(auth["token_url"]).removeprefix(base_url)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     load_pem_public_key,
 )
-from marshmallow import ValidationError
+from marshmallow import ValidationError, validates_schema
 
 from gateway.masking import STARS
+from gateway.signers.base import AuthSettings
 
 # keys: RSA keys and certificates out of text: PEM, or the bare base64 that Alipay's tools give. Each text is read once.
 
@@ -138,6 +139,21 @@ ROOT_CERTIFICATES = readable(
 RSA_CERTIFICATES = readable(
     certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}"
 )
+
+
+class VerifyingSettings(AuthSettings):
+    """Settings with the keys that replies are verified with: all of at least one of the ``key_sets``."""
+
+    key_sets: tuple[tuple[str, ...], ...] = ()
+
+    @validates_schema(skip_on_field_errors=False)
+    def check_key_sets(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        begun = [key_set for key_set in self.key_sets if any(key in data for key in key_set)]
+        choices = " or ".join(", ".join(key_set) for key_set in self.key_sets)
+        for key_set in begun or self.key_sets[:1]:
+            for key in key_set:
+                if key not in data:
+                    raise ValidationError(f"missing; replies are verified with {choices}", key)
 
 
 # rsa: SHA256withRSA (RSASSA-PKCS1-v1_5, RFC 8017, 8.2) in base64, as Alipay and WeChat Pay use it both ways.

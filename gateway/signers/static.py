@@ -2,75 +2,91 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
+from marshmallow import ValidationError, validates_schema
+
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
+from gateway.signers.base import Auth, AuthSettings, Signer, plain
+from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, one_of, text
 
 
-def plain(value: str | Secret) -> str:
-    """The text of a setting, secret or not."""
-    return value.reveal() if isinstance(value, Secret) else value
+class NoAuth(Signer):
+    """Adds nothing."""
 
-
-def key_of(auth: Mapping[str, Any]) -> bytes:
-    """``secret``, which ``secret_encoding`` may say is base64 of the key; in a dry run stars."""
-    secret = plain(auth["secret"])
-    coded = auth.get("secret_encoding") == "base64" and secret != STARS
-    return b64decode(secret) if coded else secret.encode()
-
-
-class NoAuth:
-    secrets: tuple[Secret, ...] = ()
     reads_body = reads_query = False
-
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
-        pass
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request
 
 
-class ApiKey:
-    """``in: query|header``, ``name``, ``value``."""
+class ApiKey(Signer):
+    """Sends a key in the query or in a header."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        in_ = text(
+            required=True, data_key="in", validate=one_of("query", "header"), public=True
+        )
+        name = text(required=True, public=True)
+        value = text(required=True)
+
+        @validates_schema
+        def check_header(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            if data["in_"] != "header":
+                return
+            for key, check in (("name", HEADER_NAME), ("value", HEADER_TEXT)):
+                try:
+                    check(data[key])
+                except ValidationError as error:
+                    raise ValidationError(error.messages, key) from error
+
+    example = {"in": "query", "name": "key", "value": "${SECRET}"}
     reads_body = reads_query = False
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._in_query = auth["in"] == "query"
         self._pair = (plain(auth["name"]), plain(auth["value"]))
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        return (
-            request.with_query(self._pair) if self._in_query else request.with_header(*self._pair)
-        )
+        if self._in_query:
+            return request.with_query(self._pair)
+        return request.with_header(*self._pair)
 
 
-class Basic:
-    """``username``, ``password``."""
+class Basic(Signer):
+    """Sends a user's name and password."""
 
+    class Settings(AuthSettings):
+        username = text(required=True, public=True)
+        password = text(required=True)
+
+    example = {"username": "ann", "password": "${SECRET}"}
     reads_body = reads_query = False
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
-        pair = f"{plain(auth['username'])}:{plain(auth['password'])}"
-        coded = b64encode(pair.encode()).decode()
-        self.secrets: tuple[Secret, ...] = (Secret(coded),)
-        self._value = "Basic " + (STARS if plain(auth["password"]) == STARS else coded)
+    def __init__(self, auth: Auth, base_url: str) -> None:
+        password = plain(auth["password"])
+        pair = f"{plain(auth['username'])}:{password}"
+        encoded = b64encode(pair.encode()).decode()
+        self.secrets = (Secret(encoded),)
+        self._value = "Basic " + (STARS if password == STARS else encoded)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", self._value)
 
 
-class Bearer:
-    """``token``."""
+class Bearer(Signer):
+    """Sends a token that does not expire."""
 
-    secrets: tuple[Secret, ...] = ()
+    class Settings(AuthSettings):
+        token = text(required=True, validate=HEADER_TEXT)
+
+    example = {"token": "${TOKEN}"}
     reads_body = reads_query = False
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._value = "Bearer " + plain(auth["token"])
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:

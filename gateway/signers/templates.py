@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
+from typing import Any
 from urllib.parse import quote
+
+from marshmallow import ValidationError
 
 from gateway.bodies import to_pairs, to_text
 from gateway.messages import HttpRequest
@@ -17,13 +20,7 @@ from gateway.messages import HttpRequest
 # in it.
 
 PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9-]+)?)((?:\|[a-z0-9]+)*)\}")
-FILTER_NAMES = ("md5", "sha1", "sha256", "sha512", "base64", "quote", "lower", "upper")
-
-#: What is known of every request. ``header:NAME`` is a header's text, empty where there is none.
-REQUEST_FACTS = (
-    "method", "host", "path", "query", "sorted_query", "body", "params", "nonce",
-    "unix", "unix_ms", "iso8601", "date", "http_date", "china_time",
-)  # fmt: skip
+HASHES = ("md5", "sha1", "sha256", "sha512")
 
 
 def pieces(template: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
@@ -45,8 +42,17 @@ def problems(template: str, known: Iterable[str]) -> Iterator[str]:
         if name and name not in known and not name.startswith("header:"):
             yield f"{{{name}}} is not known here; known: {', '.join(sorted(known))}, header:NAME"
         for each in filters:
-            if each not in FILTER_NAMES:
+            if each not in FILTERS:
                 yield f"|{each} is no filter; use one of: {', '.join(FILTERS)}"
+
+
+def check_template(template: str, known: Iterable[str], *path: str) -> None:
+    """:raises ValidationError: under the keys of the ``path``, what is wrong with it."""
+    messages: Any = list(problems(template, known))
+    if messages:
+        for key in reversed(path):
+            messages = {key: messages}
+        raise ValidationError(messages)
 
 
 def reach(templates: dict[str, str], start: str, seen: tuple[str, ...] = ()) -> set[str]:
@@ -75,7 +81,7 @@ def hashed(name: str) -> Callable[[bytes], bytes]:
 
 
 FILTERS: Mapping[str, Callable[[bytes], bytes]] = {
-    **{name: hashed(name) for name in ("md5", "sha1", "sha256", "sha512")},
+    **{name: hashed(name) for name in HASHES},
     "base64": base64.b64encode,
     "quote": lambda data: quote(data, safe="").encode(),
     "lower": bytes.lower,
@@ -123,6 +129,10 @@ _READ: Mapping[str, Callable[[HttpRequest], str]] = {
         moment(request.at).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
     ),
 }
+
+
+#: What is known of every request. ``header:NAME`` is a header's text, empty where there is none.
+REQUEST_FACTS = frozenset({*_READ, "body"})
 
 
 def fact(request: HttpRequest, name: str) -> bytes:

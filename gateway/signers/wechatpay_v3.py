@@ -7,16 +7,26 @@ Source: pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing), 4013053249 (veri
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from marshmallow import validate
 
 from gateway.errors import SignatureRejected
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers.rsa import certified_keys, rsa_public_key, signing, verifies
-from gateway.signers.static import plain
+from gateway.signers.base import Auth, Signer, plain
+from gateway.signers.rsa import (
+    RSA_CERTIFICATES,
+    RSA_PRIVATE_KEY,
+    RSA_PUBLIC_KEY,
+    VerifyingSettings,
+    certified_keys,
+    rsa_public_key,
+    signing,
+    verifies,
+)
+from schemas.catalog_fields import text
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 WINDOW = (
@@ -24,13 +34,34 @@ WINDOW = (
 )
 
 
-class WeChatPayV3:
-    """``mch_id``, ``serial_no``, ``private_key``, and what replies are verified with: ``public_key`` with its
-    ``public_key_id``, or ``platform_certs``, or both while one takes the other's place."""
+QUOTABLE = validate.Regexp(r"[A-Za-z0-9_-]+\Z", error="must be letters, digits, - and _")
 
-    secrets: tuple[Secret, ...] = ()
 
-    def __init__(self, auth: Mapping[str, str | Secret], base_url: str) -> None:
+class WeChatPayV3(Signer):
+    """Signs with the merchant's key; verifies replies with WeChat Pay's public key or platform certificates.
+
+    A merchant has both while one takes the other's place.
+    """
+
+    class Settings(VerifyingSettings):
+        mch_id = text(required=True, validate=QUOTABLE, public=True)
+        serial_no = text(required=True, validate=QUOTABLE, public=True)
+        private_key = text(required=True, validate=RSA_PRIVATE_KEY)
+        public_key = text(validate=RSA_PUBLIC_KEY, public=True)
+        public_key_id = text(validate=QUOTABLE, public=True)
+        platform_certs = text(validate=RSA_CERTIFICATES, public=True)
+        key_sets = (("public_key", "public_key_id"), ("platform_certs",))
+
+    example = {
+        "mch_id": "1900",
+        "serial_no": "5157F0",
+        "private_key": "${RSA_KEY}",
+        "public_key": "${RSA_PUBLIC_KEY}",
+        "public_key_id": "PUB_KEY_ID_1",
+    }
+    verifies_answers = True
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
         self._mch_id, self._serial_no = plain(auth["mch_id"]), plain(auth["serial_no"])
         self._sign = signing(plain(auth["private_key"]))
         self._keys: dict[str, RSAPublicKey] = {}

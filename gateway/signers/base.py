@@ -1,0 +1,158 @@
+"""What every auth type is made of: a ``Signer``, and the ``Settings`` that a catalog gives it."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Collection, Mapping
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError
+
+from gateway.masking import STARS, Secret
+from gateway.messages import HttpRequest, HttpResponse
+from schemas.catalog_fields import Strict, text
+
+Auth = Mapping[str, Any]
+#: The keys that lead to a value within ``auth:``.
+SettingPath = tuple[str | int, ...]
+
+
+class AuthSettings(Strict):
+    """The keys of a service's ``auth:``.
+
+    The text of a key is secret unless its field says ``public=True``. A field that says ``template=True``, and every
+    text inside a list or a mapping, is written by the catalog's author: it is secret where ``${...}`` filled it in.
+    """
+
+    type = text(public=True)
+
+    @classmethod
+    def secrecy(cls) -> dict[str, bool]:
+        """Return whether the text of a key is secret, for each key as a catalog spells it."""
+        return {
+            field.data_key or name: not field.metadata.get("public")
+            for name, field in cls._declared_fields.items()
+        }
+
+    @classmethod
+    def conceal(cls, settings: Auth, injected: Collection[SettingPath]) -> dict[str, Any]:
+        """Return the settings by a catalog's keys, with a ``Secret`` for every text that may not be shown.
+
+        :param injected: the values that came from outside the catalog.
+        """
+        concealed = {}
+        for name, value in settings.items():
+            field = cls._declared_fields[name]
+            key = field.data_key or name
+            if isinstance(value, str) and not field.metadata.get("template"):
+                concealed[key] = value if field.metadata.get("public") else Secret(value)
+            else:
+                concealed[key] = _conceal_injected(value, (key,), injected)
+        return concealed
+
+    def bind(self, settings: Auth, base_url: str) -> Auth:
+        """Return the settings as they are for a service at this base URL.
+
+        :raises ValidationError: they do not fit it.
+        """
+        return settings
+
+
+def _conceal_injected(value: Any, path: SettingPath, injected: Collection[SettingPath]) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: _conceal_injected(inner, (*path, key), injected) for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _conceal_injected(inner, (*path, index), injected) for index, inner in enumerate(value)
+        ]
+    return Secret(value) if isinstance(value, str) and path in injected else value
+
+
+class Signer:
+    """Adds a service's proof to one attempt.
+
+    :cvar Settings: the keys of ``auth:``, which is what ``__init__`` is given of a loaded catalog.
+    :cvar example: ``auth:`` without its type, as a catalog may have it; the tests call a service with it.
+    :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's base64, to be masked.
+    """
+
+    Settings: ClassVar[type[AuthSettings]] = AuthSettings
+    example: ClassVar[Auth] = {}
+    #: The service signs its answers: ``verify`` checks each, so none can pass while it comes.
+    verifies_answers: ClassVar[bool] = False
+    #: The parameters are signed by their names, so a request without declared ones cannot be signed.
+    signs_params: ClassVar[bool] = False
+    #: The credential is fetched first: ``token_request`` and ``read_token`` say how.
+    fetches_token: ClassVar[bool] = False
+    #: The proof needs the body's bytes, so a streamed one is read whole first.
+    reads_body: ClassVar[bool] = True
+    #: The proof depends on the query, so a proxied one is read and quoted anew; else it goes on byte for byte.
+    reads_query: ClassVar[bool] = True
+
+    secrets: tuple[Secret, ...] = ()
+
+    def __init__(self, auth: Auth, base_url: str) -> None:
+        """:param auth: the service's settings, secrets as ``Secret``, by a catalog's keys."""
+
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        """Return the request with its proof.
+
+        Runs once per attempt, so that times and nonces are fresh, on exactly what will be sent.
+
+        :param token: the fetched credential where ``fetches_token``; any other signer ignores it.
+        """
+        raise NotImplementedError
+
+    def verify(self, request: HttpRequest, response: HttpResponse) -> None:
+        """Check the answer. Runs once per attempt, on the bytes that came, before anything is read from them.
+
+        :param request: as it was sent, signed.
+        :raises SignatureRejected: the answer is not the service's own.
+        """
+        raise NotImplementedError
+
+    def token_request(self) -> HttpRequest:
+        """Return the request for a token; ``gateway.signers.tokens`` keeps and renews it."""
+        raise NotImplementedError
+
+    def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
+        """Return the token and the seconds it lives.
+
+        :raises CredentialError: the answer holds none.
+        """
+        raise NotImplementedError
+
+    def adopt(self, request: HttpRequest) -> HttpRequest:
+        """Return a caller's own request without the proof and the framing that its SDK gave it.
+
+        :raises InvalidParams: the framing cannot be undone.
+        """
+        return request
+
+    def needs_spool(self, request: HttpRequest) -> bool:
+        """Whether a streamed body is read, hashed and stored before it is sent. For a signer that needs its hash only."""
+        return False
+
+
+def plain(value: str | Secret) -> str:
+    """Return the text of a setting, secret or not."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def check_base64_secret(settings: Auth) -> None:
+    """:raises ValidationError: ``secret`` is not base64 where ``secret_encoding`` says so."""
+    try:
+        if settings.get("secret_encoding") == "base64":
+            b64decode(settings["secret"], validate=True)
+    except ValueError as error:
+        raise ValidationError("must be base64, as secret_encoding says", "secret") from error
+
+
+def key_of(auth: Auth) -> bytes:
+    """Return ``secret`` as a key's bytes, read as ``secret_encoding`` says; stars in a dry run."""
+    secret = plain(auth["secret"])
+    if auth.get("secret_encoding") == "base64" and secret != STARS:
+        return b64decode(secret)
+    return secret.encode()
