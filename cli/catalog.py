@@ -16,11 +16,12 @@ from cli import loading as complete
 from cli.loading import gateway
 from cli.openapi import VARIABLE, SpecError, imported, summary_of
 from cli.output import AS_JSON, print_json, table
-from gateway.catalog.loader import PUBLIC_AUTH_KEYS, CatalogError, load_catalog
+from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog, Method
 from gateway.catalog.yaml_document import read
 from gateway.clock import SystemClock
 from gateway.masking import STARS
+from gateway.signers import is_public_key
 from gateway.sources import AddressError, SourceError, open_source
 
 # differences: What one catalog's text says otherwise than another's: services, methods and aggregates, key by key.
@@ -69,7 +70,7 @@ def _shown(value: Any, path: tuple[str, ...]) -> str:
     if value is ABSENT:
         return "(none)"
     secret = path[0] in ("headers", "query") or (
-        path[0] == "auth" and (len(path) > 2 or path[1] not in PUBLIC_AUTH_KEYS)
+        path[0] == "auth" and (len(path) > 2 or not is_public_key(path[1]))
     )
     text = STARS if secret else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"

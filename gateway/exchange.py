@@ -29,7 +29,7 @@ from gateway.http.headers import has_dot_segments
 from gateway.masking import STARS, Secret, named_secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
-from gateway.signers import SIGNERS, TokenSigner, fetches, verifies
+from gateway.signers import Signer, make_signer
 from gateway.signers.tokens import token_name
 from gateway.telemetry.wire_log import Dump, Send
 from gateway.trace_context import new_span_id
@@ -51,12 +51,12 @@ def exchange(method: Method, parts: Runtime) -> Handler:
 def _through(method: Method, parts: Runtime, urls: tuple[str, ...]) -> Handler:
     """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
     service = method.service
-    signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
+    signer = make_signer(service.auth, urls[0])
     for secret in signer.secrets:
         parts.masker.register(secret, of_catalog=True)
-    token_of = token_source(method, parts, signer) if fetches(signer) else None
+    token_of = token_source(method, parts, signer) if signer.fetches_token else None
     name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
-    verify = signer.verify if verifies(signer) else None
+    verify = signer.verify if signer.verifies_answers else None
     build = builder(method, urls, parts.clock)
     envelope, read = make_envelope(method.envelope), make_reader(method.response)
     credentials = CredentialMask(method, signer.secrets)
@@ -108,7 +108,7 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     service = method.service
     call = replace(call, params=_masked(call.params, method.mask, _binary(method)))
     method = replace(method, headers=_covered(method.headers), query=_covered(method.query))
-    signer = SIGNERS[service.auth["type"]](_starred(service.auth), service.base_urls[0])
+    signer = make_signer(_starred(service.auth), service.base_urls[0])
     return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
 
 
@@ -146,7 +146,7 @@ def _starred(value: Any) -> Any:
     return Secret(STARS) if isinstance(value, Secret) else value
 
 
-def token_source(method: Method, parts: Runtime, signer: TokenSigner) -> Callable[[Call], Secret]:
+def token_source(method: Method, parts: Runtime, signer: Signer) -> Callable[[Call], Secret]:
     service, send, now = method.service, sender(method, parts, granting=True), parts.clock.now
     name, renewals = (
         token_name(service.name, service.base_urls[0], service.auth),

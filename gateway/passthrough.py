@@ -27,7 +27,7 @@ from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
-from gateway.signers import SIGNERS, HashingSigner, fetches, hashes, reads_body, reads_query
+from gateway.signers import make_signer
 from gateway.signers.tokens import token_name
 from gateway.streams import (
     MAX_RESENDABLE_BYTES,
@@ -74,11 +74,11 @@ class _Sender:
 
     def __init__(self, method: Method, parts: Runtime, urls: tuple[str, ...]) -> None:
         service = method.service
-        self._signer = SIGNERS[service.auth["type"]](service.auth, urls[0])
+        self._signer = make_signer(service.auth, urls[0])
         for secret in self._signer.secrets:
             parts.masker.register(secret, of_catalog=True)
         self._token_of = (
-            token_source(method, parts, self._signer) if fetches(self._signer) else None
+            token_source(method, parts, self._signer) if self._signer.fetches_token else None
         )
         self._name = (
             token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
@@ -87,18 +87,14 @@ class _Sender:
         self.credentials = CredentialMask(method, self._signer.secrets)
         self._hosts = {url: host_of(url) for url in urls}
         self._dump = Dump(method, parts) if parts.dumps else None
-        self.reads_body, self.reads_query = reads_body(self._signer), reads_query(self._signer)
+        self.reads_query = self._signer.reads_query
         self.fetches = self._token_of is not None
-        self._hashing: HashingSigner | None = self._signer if hashes(self._signer) else None
 
     def open(self, request: HttpRequest, call: Call) -> tuple[StreamingResponse, Secret]:
         """The answer, begun, and the token it was asked with."""
         token = self._token_of(call) if self._token_of else NO_TOKEN
-        request = self._whole(request)
-        if not self._hashing:
-            return self._send(request, call, token), token
-        request = self._hashing.take_over(request)
-        if request.upload is None or not self._hashing.spools(request):
+        request = self._signer.adopt(self._whole(request))
+        if request.upload is None or not self._signer.needs_spool(request):
             return self._send(request, call, token), token
         with Spool(request.upload) as spool:
             headers = {**request.headers, **dict(spool.trailers)}
@@ -133,7 +129,7 @@ class _Sender:
             return request
         if upload.begun:
             raise OutcomeUnknown(detail="its body has passed already")
-        if (self.reads_body and not self._hashing) or (
+        if self._signer.reads_body or (
             upload.length is not None and upload.length <= MAX_RESENDABLE_BYTES
         ):
             return replace(request, upload=None, body=upload.whole())

@@ -30,9 +30,9 @@ from gateway.errors import VENDOR_ERRORS, GatewayError
 from gateway.masking import Secret
 from gateway.metrics import Metrics
 from gateway.signers import SIGNERS
+from gateway.signers.digest import FACTS
 from gateway.signers.hmac_template import PRESETS
-from gateway.signers.templates import FILTER_NAMES as FILTERS
-from gateway.signers.templates import REQUEST_FACTS
+from gateway.signers.templates import FILTERS
 from schemas.catalog_fields import NamedMap, OneOfShapes
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +67,7 @@ def surface() -> Json:
         ),
         "catalog": sorted(set(_catalog_keys())),
         "templates": {
-            "names": sorted(REQUEST_FACTS),
+            "names": sorted(FACTS - {"secret"}),
             "filters": sorted(FILTERS),
             "presets": sorted(PRESETS),
         },

@@ -14,12 +14,11 @@ from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_r
 from gateway.catalog.model import STREAMED_BODIES, Param, Service, Tls, kind_of
 from gateway.catalog.private_addresses import inside_literally
 from gateway.catalog.yaml_document import Document, Path_
+from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from schemas.catalog_fields import SETTABLE_HEADER
 from schemas.params import value_problems
 
-VERIFIED = frozenset({"alipay", "wechatpay_v3"})  # whose answers are signed
-BY_PARAMS = frozenset({"alipay", "digest"})  # that sign the parameters by their names
 MOST_STEPS = (
     8  # from a method to its fallback, to that one's, and so on: each may take its whole deadline
 )
@@ -104,13 +103,16 @@ def check_cache(document: Document, path: Path_, verb: str, raw: Mapping[str, An
 
 def check_signed(document: Document, name: str, raw: Mapping[str, Any]) -> None:
     """A caller's own request has no parameters to sign; an answer that is verified whole cannot pass as it comes."""
-    kind = raw.get("auth", {}).get("type")
-    if proxy_paths(raw) and kind in VERIFIED | BY_PARAMS:
+    kind = raw.get("auth", {}).get("type", "none")
+    signer = SIGNERS[kind]
+    if proxy_paths(raw) and (signer.verifies_answers or signer.signs_params):
         say = f"requests with auth: {kind} cannot be proxied: it signs a method's parameters, or verifies the answer"
         document.complain(("services", name, "proxy"), say)
     for method, settings in raw.get("methods", {}).items():
         body_too = kind_of(settings.get("body", "json")) in STREAMED_BODIES
-        if settings.get("stream") and (kind in VERIFIED or (kind in BY_PARAMS and body_too)):
+        if settings.get("stream") and (
+            signer.verifies_answers or (signer.signs_params and body_too)
+        ):
             say = f"auth: {kind} needs the whole of it; drop stream"
             document.complain(("services", name, "methods", method, "stream"), say)
 

@@ -41,6 +41,7 @@ from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
+from gateway.signers import SIGNERS
 from schemas.catalog_fields import PAUSE
 from schemas.params import LazyParams
 
@@ -60,14 +61,6 @@ BUILTIN: Mapping[str, Any] = {
 MAX_RESPONSE = 10 * 1024 * 1024
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-#: Settings of ``auth`` that may be shown.
-PUBLIC_AUTH_KEYS = frozenset(
-    {"type", "in", "in_", "name", "app_id", "username", "token_url", "client_id", "client_auth", "scope", "audience",
-     "algorithm", "separator", "equals", "empty", "encoding", "case", "key_id", "access_key_id", "region",
-     "service", "payload", "secret_encoding", "label", "tag", "digest",
-     "alipay_public_key", "app_cert", "alipay_cert", "alipay_root_cert",
-     "mch_id", "serial_no", "public_key", "public_key_id", "platform_certs"}
-)  # fmt: skip
 PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _UNUSED = re.compile(r"\{([^{}]*)\}")
@@ -129,10 +122,9 @@ class _Loader:
         ]
         for service in services.values():
             secrets.extend(service.egress_proxy.secrets if service.egress_proxy else ())
-        for path, filled in self.document.injected:
-            hidden = path[2:3] == ("auth",) and (len(path) > 4 or path[3] not in PUBLIC_AUTH_KEYS)
-            if "headers" in path or "query" in path or hidden:
-                secrets.append(Secret(filled))
+        secrets.extend(
+            Secret(filled) for path, filled in self.document.injected if self._is_secret(path)
+        )
         return Catalog(
             MappingProxyType(services),
             MappingProxyType(aggregates),
@@ -141,21 +133,12 @@ class _Loader:
         )
 
     def _service(self, name: str, raw: dict[str, Any]) -> Service:
-        auth = raw.get("auth", {"type": "none"})
         urls = raw["base_url"] if isinstance(raw["base_url"], list) else [raw["base_url"]]
-        if auth["type"] == "app_secret":
-            auth = {
-                **auth,
-                "token_url": auth["token_url"].removeprefix(urls[0].rstrip("/")),
-            }  # backup_url has it, too
-            if not auth["token_url"].startswith("/"):
-                key: Path_ = ("services", name, "auth", "token_url")
-                self.document.complain(key, f"must be a path, or a URL under {urls[0]}")
         check_signed(self.document, name, raw)
         service = Service(
             name=name,
             base_urls=tuple(url.rstrip("/") for url in urls),
-            auth=self._auth(name, auth),
+            auth=self._auth(name, raw.get("auth", {"type": "none"}), urls[0]),
             expose_vendor_code=raw.get("expose_vendor_code", False),
             max_response=raw.get("max_response", MAX_RESPONSE),
             tls=tls_files(self.document, ("services", name, "tls"), raw.get("tls", {}), self.tls),
@@ -191,23 +174,29 @@ class _Loader:
             )
         return bool(rewrite)
 
-    def _auth(self, service: str, auth: dict[str, Any]) -> dict[str, Any]:
-        """The settings, as ``Secret`` what may not be shown; of templates that is what was filled in from outside."""
-        filled = {path for path, _ in self.document.injected}
+    def _auth(self, service: str, raw: dict[str, Any], base_url: str) -> dict[str, Any]:
+        """Return the settings that fit the base URL, with a ``Secret`` for what may not be shown."""
+        path: Path_ = ("services", service, "auth")
+        settings = SIGNERS[raw["type"]].Settings()
+        try:
+            bound = settings.bind(raw, base_url)
+        except ValidationError as error:
+            for keys, problem in flat(error.messages):
+                self.document.complain((*path, *keys), problem)
+            bound = raw
+        injected = {where[3:] for where, _ in self.document.injected if where[:3] == path}
+        return settings.conceal(bound, injected)
 
-        def hide(value: Any, path: Path_) -> Any:
-            if isinstance(value, dict):
-                return {key: hide(each, (*path, key)) for key, each in value.items()}
-            if isinstance(value, list):
-                return [hide(each, (*path, at)) for at, each in enumerate(value)]
-            template = len(path) > 4 or path[3] == "sign"
-            public = path not in filled if template else path[3] in PUBLIC_AUTH_KEYS
-            return value if public or not isinstance(value, str) else Secret(value)
-
-        return {
-            key.rstrip("_"): hide(each, ("services", service, "auth", key))
-            for key, each in auth.items()
-        }
+    def _is_secret(self, path: Path_) -> bool:
+        """Whether what was filled in at this path is masked wherever it turns up."""
+        if "headers" in path or "query" in path:
+            return True
+        if path[0] != "services" or path[2:3] != ("auth",):
+            return False
+        if len(path) != 4:
+            return True
+        auth = self.loaded["services"][path[1]]["auth"]
+        return SIGNERS[auth["type"]].Settings.secrecy()[str(path[3])]
 
     def _method(
         self, service: Service, name: str, above: dict[str, Any], raw: dict[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.catalog.formats import body_field, envelope_field, response_field
-from gateway.signers.schemas import auth_field
+from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
     HEADER_NAME,
     HEADER_TEXT,
@@ -205,6 +205,13 @@ def proxy_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(Proxy)
     return proxy_paths() if isinstance(value, list) else flag()
+
+
+def auth_field(value: Any) -> fields.Field[Any]:
+    kind = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(kind, str) or kind not in SIGNERS:
+        raise ValidationError({"type": [f"must be one of: {', '.join(SIGNERS)}"]})
+    return nested(SIGNERS[kind].Settings)
 
 
 class ServiceSchema(Shared):

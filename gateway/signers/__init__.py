@@ -20,6 +20,8 @@ from gateway.signers.oauth2 import AppSecret, OAuth2ClientCredentials
 from gateway.signers.static import ApiKey, Basic, Bearer, NoAuth
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 
+__all__ = ["SIGNERS", "Signer", "is_public_key", "make_signer"]
+
 #: By ``auth.type``.
 SIGNERS: Mapping[str, type[Signer]] = {
     "none": NoAuth,

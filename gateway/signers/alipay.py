@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from json import JSONDecodeError, JSONDecoder
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
 
 from cryptography import x509
@@ -56,7 +56,7 @@ class Alipay(Signer):
         alipay_root_cert = text(validate=ROOT_CERTIFICATES, public=True)
         key_sets = (("alipay_public_key",), ("app_cert", "alipay_cert", "alipay_root_cert"))
 
-    example = {
+    example: ClassVar[Auth] = {
         "app_id": "2021",
         "private_key": "${RSA_KEY}",
         "alipay_public_key": "${RSA_PUBLIC_KEY}",

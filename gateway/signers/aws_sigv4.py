@@ -11,7 +11,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote, unquote
 
 from marshmallow import ValidationError, validate, validates_schema
@@ -73,7 +73,7 @@ class AwsSigV4(Signer):
             if data.get("expires", 1) > MAX_EXPIRES:
                 raise ValidationError("must be at most 604800 (a week)", "expires")
 
-    example = {
+    example: ClassVar[Auth] = {
         "access_key_id": "AKID",
         "secret_access_key": "${SECRET}",
         "region": "eu-west-1",

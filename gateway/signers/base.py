@@ -132,7 +132,7 @@ class Signer:
         return request
 
     def needs_spool(self, request: HttpRequest) -> bool:
-        """Whether a streamed body is read, hashed and stored before it is sent. For a signer that needs its hash only."""
+        """Whether a streamed body is first read, hashed and spooled, for a signer that needs no more than its hash."""
         return False
 
 

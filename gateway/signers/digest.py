@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
@@ -60,7 +60,7 @@ class Digest(Signer):
             if data.get("encoding") == "base64" and "case" in data:
                 raise ValidationError("base64 has a case of its own; drop case", "case")
 
-    example = {
+    example: ClassVar[Auth] = {
         "secret": "${SECRET}",
         "algorithm": "sha256",
         "sign": "{params}&key={secret}",

@@ -6,7 +6,7 @@ import base64
 import hmac
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
@@ -73,10 +73,15 @@ def with_preset(auth: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-
 def _check_names(auth: Auth) -> None:
     """:raises ValidationError: a template has a name in it that stands for nothing."""
-    known = {*REQUEST_FACTS, *auth.get("values", {}), "secret", "signed_headers", "canonical_headers"}
+    known = {
+        *REQUEST_FACTS,
+        *auth.get("values", {}),
+        "secret",
+        "signed_headers",
+        "canonical_headers",
+    }
     known |= {"key_id"} & auth.keys()
     for step in auth.get("derive", []):
         check_template(step, known, "derive")
@@ -151,7 +156,7 @@ class Hmac(Signer):
         def fill_preset(self, data: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
             return with_preset(data)
 
-    example = {
+    example: ClassVar[Auth] = {
         "secret": "${SECRET}",
         "sign": "{method}\n{target}\n{unix}\n{nonce}\n{body|sha256}",
         "values": {"target": "{path}?{query}"},

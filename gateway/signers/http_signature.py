@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import quote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -93,9 +93,7 @@ COMPONENT = validate.Regexp(
     '@query or @query-param;name="..."',
 )
 QUOTABLE = validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
-LABEL = validate.Regexp(
-    r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1"
-)
+LABEL = validate.Regexp(r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1")
 
 
 class HttpSignature(Signer):
@@ -133,7 +131,11 @@ class HttpSignature(Signer):
                 except ValueError as error:
                     raise ValidationError(str(error), needed) from None
 
-    example = {"key_id": "k", "algorithm": "ed25519", "private_key": "${ED25519_KEY}"}
+    example: ClassVar[Auth] = {
+        "key_id": "k",
+        "algorithm": "ed25519",
+        "private_key": "${ED25519_KEY}",
+    }
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         self._algorithm, self._key_id = auth["algorithm"], plain(auth["key_id"])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Mapping
-from typing import Any
+from typing import ClassVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from marshmallow import ValidationError, validate
@@ -61,7 +60,7 @@ DEFAULT_LIFE = (
 )
 
 
-TOKEN_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
+ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 
 
 class OAuth2ClientCredentials(Signer):
@@ -72,7 +71,7 @@ class OAuth2ClientCredentials(Signer):
         client_secret = text(required=True)
         token_url = text(
             required=True,
-            validate=validate.Regexp(TOKEN_URL, error="must be a path, or a URL without query"),
+            validate=validate.Regexp(ENDPOINT_URL, error="must be a path, or a URL without query"),
             public=True,
         )
         client_auth = text(validate=one_of("basic", "body"), public=True)
@@ -80,7 +79,7 @@ class OAuth2ClientCredentials(Signer):
         audience = text(public=True)
         extra = NamedMap(text())
 
-    example = {
+    example: ClassVar[Auth] = {
         "client_id": "app",
         "client_secret": "${SECRET}",
         "token_url": "/t",
@@ -144,7 +143,7 @@ class AppSecret(Signer):
         token_url = text(
             required=True,
             validate=validate.Regexp(
-                TOKEN_URL, error="must be a path such as /cgi-bin/token, or a URL under base_url"
+                ENDPOINT_URL, error="must be a path such as /cgi-bin/token, or a URL under base_url"
             ),
             public=True,
         )
@@ -156,7 +155,7 @@ class AppSecret(Signer):
                 raise ValidationError(f"must be a path, or a URL under {base_url}", "token_url")
             return {**settings, "token_url": path}
 
-    example = {"app_id": "app", "secret": "${SECRET}", "token_url": "/t"}
+    example: ClassVar[Auth] = {"app_id": "app", "secret": "${SECRET}", "token_url": "/t"}
     fetches_token = True
     reads_body = reads_query = False
 

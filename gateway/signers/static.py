@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
@@ -27,9 +27,7 @@ class ApiKey(Signer):
     """Sends a key in the query or in a header."""
 
     class Settings(AuthSettings):
-        in_ = text(
-            required=True, data_key="in", validate=one_of("query", "header"), public=True
-        )
+        in_ = text(required=True, data_key="in", validate=one_of("query", "header"), public=True)
         name = text(required=True, public=True)
         value = text(required=True)
 
@@ -43,7 +41,7 @@ class ApiKey(Signer):
                 except ValidationError as error:
                     raise ValidationError(error.messages, key) from error
 
-    example = {"in": "query", "name": "key", "value": "${SECRET}"}
+    example: ClassVar[Auth] = {"in": "query", "name": "key", "value": "${SECRET}"}
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
@@ -63,7 +61,7 @@ class Basic(Signer):
         username = text(required=True, public=True)
         password = text(required=True)
 
-    example = {"username": "ann", "password": "${SECRET}"}
+    example: ClassVar[Auth] = {"username": "ann", "password": "${SECRET}"}
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
@@ -83,7 +81,7 @@ class Bearer(Signer):
     class Settings(AuthSettings):
         token = text(required=True, validate=HEADER_TEXT)
 
-    example = {"token": "${TOKEN}"}
+    example: ClassVar[Auth] = {"token": "${TOKEN}"}
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:

@@ -7,6 +7,7 @@ Source: pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing), 4013053249 (veri
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -52,7 +53,7 @@ class WeChatPayV3(Signer):
         platform_certs = text(validate=RSA_CERTIFICATES, public=True)
         key_sets = (("public_key", "public_key_id"), ("platform_certs",))
 
-    example = {
+    example: ClassVar[Auth] = {
         "mch_id": "1900",
         "serial_no": "5157F0",
         "private_key": "${RSA_KEY}",
