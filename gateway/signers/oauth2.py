@@ -152,7 +152,8 @@ class AppSecret(Signer):
             """Return them with the token's path: at the backup URL it is the same."""
             path = settings["token_url"].removeprefix(base_url.rstrip("/"))
             if not path.startswith("/"):
-                raise ValidationError(f"must be a path, or a URL under {base_url}", "token_url")
+                problem = f"must be a path, or a URL under {base_url}"
+                raise ValidationError({"token_url": [problem]})
             return {**settings, "token_url": path}
 
     example: ClassVar[Auth] = {"app_id": "app", "secret": "${SECRET}", "token_url": "/t"}

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gateway.catalog.loader import CatalogError, load_catalog
-from gateway.signers.schemas import AUTH_TYPES
+from gateway.signers import SIGNERS
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
 from tests.gateway.certificates import certificate
 
@@ -31,7 +31,7 @@ def problems(text: str, env: dict[str, str] | None = None) -> list[tuple[int, st
 
 
 S, M = "services.s", "services.s.methods.m"
-ONE_OF_THE_AUTH_TYPES = f"must be one of: {', '.join(AUTH_TYPES)}"
+ONE_OF_THE_AUTH_TYPES = f"must be one of: {', '.join(SIGNERS)}"
 BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"

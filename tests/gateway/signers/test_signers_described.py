@@ -19,7 +19,7 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.errors import CredentialError
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate
-from tests.gateway.signing import KEYS
+from tests.gateway.signers.signing import KEYS
 
 Open = Callable[..., Gate]
 DIGEST = {"type": "digest", "secret": "k3y", "sign": "{params}{secret}", "name": "sig"}
@@ -305,7 +305,7 @@ def test_a_secret_among_the_values_is_starred_in_a_dry_run(gate: Open, box: Sand
     assert (shown.headers["X-S"], shown.headers["X-T"]) == ("cvm****", "****")
 
 
-DOCS = (Path(__file__).parents[2] / "docs" / "catalog.md").read_text(encoding="utf-8")
+DOCS = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(
     r"```yaml\n(auth:.*?)```", DOCS.partition("### Signed requests")[2].partition("\n## ")[0], re.S
 )

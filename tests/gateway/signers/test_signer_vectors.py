@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from gateway.bodies import make_writer
 from gateway.messages import HttpRequest
 from gateway.signers.http_signature import HttpSignature
-from tests.gateway.signing import NO_TOKEN, signer
+from tests.gateway.signers.signing import NO_TOKEN, signer
 
 
 def vectors(name: str) -> Any:
@@ -121,6 +121,7 @@ def test_http_signature_has_the_authority_as_rfc_9421_writes_it(url: str, author
 
 
 def test_every_vector_file_names_its_source() -> None:
-    for file in (Path(__file__).parent / "vectors").iterdir():
+    folder = Path(__file__).parent / "vectors"
+    for file in (*folder.glob("*.json"), *folder.glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
         assert re.search(r'"sources?": |^# Source', text, re.M), file.name

@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
@@ -27,7 +27,7 @@ from wechatpayv3.utils import (
 from gateway.bodies import dump_json
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers import SIGNERS, VerifyingSigner
+from gateway.signers import Signer, make_signer
 from sandbox.keys import (
     MERCHANT_PRIVATE_KEY,
     MERCHANT_PUBLIC_KEY,
@@ -35,9 +35,9 @@ from sandbox.keys import (
     VENDOR_PUBLIC_KEY,
 )
 from sandbox.vendors.wechatpay import PUBLIC_KEY_ID
-from tests.gateway.test_alipay import AUTH as ALIPAY
-from tests.gateway.test_alipay import VECTORS
-from tests.gateway.test_wechatpay_v3 import AUTH as WECHAT_PAY
+from tests.gateway.signers.test_alipay import AUTH as ALIPAY
+from tests.gateway.signers.test_alipay import VECTORS
+from tests.gateway.signers.test_wechatpay_v3 import AUTH as WECHAT_PAY
 
 pytestmark = pytest.mark.slow
 
@@ -63,9 +63,9 @@ def texts(seed: int, letters: str = LETTERS) -> Iterator[dict[str, Any]]:
         yield {"out_trade_no": f"{number}{text()}", "subject": text(40), "none": "", "more": nested}
 
 
-def make(auth: dict[str, str]) -> VerifyingSigner:
+def make(auth: dict[str, str]) -> Signer:
     held = {key: Secret(value) if key == "private_key" else value for key, value in auth.items()}
-    return cast(VerifyingSigner, SIGNERS[auth["type"]](held, "https://vendor.example"))
+    return make_signer(held, "https://vendor.example")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac
 
 from gateway.bodies import make_writer
 from gateway.messages import HttpRequest
-from tests.gateway.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
+from tests.gateway.signers.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
 
 pytestmark = pytest.mark.slow
 
@@ -107,7 +107,7 @@ def test_nothing_of_an_sdks_own_proof_survives_beside_ours(settings: dict[str, A
         "PUT", "https://b.example", "/k", (*query, ("x-id", "1")), headers, b"hello"
     )
     ours = signer("aws_sigv4", {**AWS, "service": "s3", **settings})
-    signed = ours.sign(ours.take_over(request), NO_TOKEN)
+    signed = ours.sign(ours.adopt(request), NO_TOKEN)
     assert "theirs" not in f"{signed.headers} {signed.target}"
     assert (signed.header("x-amz-meta-a"), dict(signed.query)["x-id"]) == ("b", "1")
 

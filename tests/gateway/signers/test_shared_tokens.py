@@ -17,7 +17,7 @@ from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Lines, a_call, service
-from tests.gateway.test_fetched_tokens import Vendor, a_worker
+from tests.gateway.signers.test_fetched_tokens import Vendor, a_worker
 from tests.gateway.test_gateway_retry import WECHAT
 from tests.redis_server import RedisServer
 
