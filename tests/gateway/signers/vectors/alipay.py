@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from sandbox.vendors.alipay import verified
 from sandbox.keys import MERCHANT_PUBLIC_KEY
+from sandbox.rsa import verified
 from tests.gateway.signers.proofs import Proof, SentRequest
 
 
