@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import count
@@ -24,6 +25,9 @@ DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A job that a shell starts with "&" ignores SIGINT, and so do all the programs that it starts: with a
+    # handler here, the programs that tests start have the default again and heed Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):  # not a worker of xdist
         if wrong := set(DATABASES) - {"sqlite", "postgresql"}:
             raise pytest.UsageError(

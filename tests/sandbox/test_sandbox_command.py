@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import Sandbox, child
+from sandbox import Sandbox
+from sandbox.child import Child
 
 Start = Callable[..., "subprocess.Popen[str]"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,6 +49,16 @@ def start() -> Iterator[Start]:
         with process:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """What a ``Child`` changes is put back."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def line(process: "subprocess.Popen[str]") -> str:
@@ -117,20 +128,27 @@ def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
     assert process.communicate() == ("", "")
 
 
+def test_the_status_of_a_command_that_ends_while_ctrl_c_is_handled_is_kept(start: Start) -> None:
+    """The command ends at once, and the signal arrives while it is being reaped."""
+    ending = "import os, signal; os.kill(os.getppid(), signal.SIGINT); os._exit(9)"
+    for _ in range(5):
+        process = start("--port", 0, "--", sys.executable, "-c", ending)
+        serving_port(process)
+        assert process.wait(10) == 9
+
+
 def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(
-    monkeypatch: pytest.MonkeyPatch,
+    handlers: None, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(child, "PATIENCE", 0.05)
-    before = signal.getsignal(signal.SIGINT)
-    code = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); input()"
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        try:
-            assert child.let_end(process) == -signal.SIGKILL
-        finally:
-            signal.signal(signal.SIGINT, before)
+    ignoring = (
+        "import os, signal, time;"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        "os.kill(os.getppid(), signal.SIGINT); time.sleep(60)"
+    )
+    running = Child([sys.executable, "-c", ignoring], grace_seconds=0.05)
+
+    assert running.wait() == 128 + signal.SIGKILL
+    assert capfd.readouterr().err == ""
 
 
 def test_a_command_that_does_not_exist_gives_127_and_one_line(start: Start) -> None:
