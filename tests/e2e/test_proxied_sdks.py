@@ -58,8 +58,8 @@ def live(
 
 @pytest.fixture(autouse=True)
 def _fresh(first: Vendor, second: Vendor) -> None:
-    first.heard.clear()
-    second.heard.clear()
+    first.requests.clear()
+    second.requests.clear()
 
 
 def gate(live: Live, service: str) -> str:
@@ -87,18 +87,18 @@ def chat(client: OpenAI) -> str | None:
 def test_openai_follows_a_redirect_without_leaving_the_gate(live: Live, first: Vendor) -> None:
     assert [model.id for model in openai(live).models.list()] == ["m"]
     assert chat(openai(live)) == "hello"
-    assert [heard.path for heard in first.heard] == [
+    assert [request.target for request in first.requests] == [
         "/v1/models", "/v1/catalog/models", "/v1/chat/completions", "/v1/moved/completions",
     ]  # fmt: skip
-    assert not [heard for heard in first.heard if "x-postern-token" in heard.headers]
+    assert not [request for request in first.requests if "x-postern-token" in request.headers]
 
 
 def test_a_token_given_as_the_sdks_key_does_not_go_where_a_vendor_leads_to(
     live: Live, second: Vendor
 ) -> None:
     assert chat(openai(live, "first/away", api_key=live.token(), default_headers={})) == "hello"
-    assert [heard.path for heard in second.heard] == ["/v1/moved/completions"]
-    assert live.token() not in str(second.heard)
+    assert [request.target for request in second.requests] == ["/v1/moved/completions"]
+    assert live.token() not in str(second.requests)
 
 
 @npm.WANTED
@@ -113,8 +113,8 @@ def test_octokit_pages_through_a_list_without_leaving_the_gate(
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [{"id": page} for page in range(1, PAGES + 1)]
-    assert len(first.heard) == PAGES
-    assert live.token() not in str(first.heard)
+    assert len(first.requests) == PAGES
+    assert live.token() not in str(first.requests)
 
 
 def test_a_sessions_cookies_go_back_to_their_own_vendor_and_to_no_other(
@@ -163,7 +163,7 @@ def test_a_post_that_timed_out_is_not_sent_again_by_the_openai_sdk(
         chat(openai(live, "hasty/slow"))
     assert failed.value.status_code == 504
     assert failed.value.response.headers["X-Should-Retry"] == "false"
-    assert len(first.heard) == 1
+    assert len(first.requests) == 1
 
 
 def test_what_may_be_sent_again_is_not_told_otherwise(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.http_server import Answer, HttpServer, Received
 
 PAGES = 3
 COMPLETION = {
@@ -17,74 +16,36 @@ COMPLETION = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Heard:
-    """One request. Header names are in lower case."""
-
-    verb: str
-    path: str
-    headers: Mapping[str, str]
-
-
-class Vendor:
+class Vendor(HttpServer):
     """Its API is below ``/v1``.
 
-    :param elsewhere: another host's URL, to which ``/v1/away`` leads.
+    :param other_host: another host's URL, to which ``/v1/away`` leads.
+    :ivar requests: what it was asked, in order.
     """
 
-    def __init__(self, elsewhere: str = "") -> None:
-        self.heard: list[Heard] = []
+    def __init__(self, other_host: str = "") -> None:
+        self.requests: list[Received] = []
         self.release = threading.Event()  # lets what is slow end
-        self._elsewhere = elsewhere
-
-    def __enter__(self) -> Vendor:
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            wbufsize = -1
-
-            def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                vendor.heard.append(Heard(self.command, self.path, headers))
-                status, more, body = vendor.answer(self.path, headers)
-                sent = json.dumps(body).encode()
-                self.send_response(status)
-                for name, value in more:
-                    self.send_header(name, value)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(sent)))
-                self.end_headers()
-                self.wfile.write(sent)
-
-            do_POST = do_GET
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-        return self
+        self._other_host = other_host
 
     def __exit__(self, *_: object) -> None:
         self.release.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__()
 
-    def answer(
-        self, target: str, headers: Mapping[str, str]
-    ) -> tuple[int, list[tuple[str, str]], Any]:
-        """Status, headers and JSON."""
-        path, query = urlsplit(target).path, parse_qs(urlsplit(target).query)
+    def answer(self, request: Received) -> Answer:
+        self.requests.append(request)
+        status, headers, value = self._route(request)
+        return Answer(
+            status, json.dumps(value).encode(), (*headers, ("Content-Type", "application/json"))
+        )
+
+    def _route(self, request: Received) -> tuple[int, list[tuple[str, str]], Any]:
+        """Return status, headers and JSON."""
+        path = urlsplit(request.target).path
+        query = parse_qs(urlsplit(request.target).query)
         match path:
             case "/v1/items":
-                page = int(query.get("page", ["1"])[0])
-                last = f'<{self.url}/v1/items?page={PAGES}>; rel="last"'
-                link = f'<{self.url}/v1/items?page={page + 1}>; rel="next", {last}'
-                return 200, [("Link", link)] if page < PAGES else [], [{"id": page}]
+                return self._page(int(query.get("page", ["1"])[0]))
             case "/v1/models":
                 return 301, [("Location", f"{self.url}/v1/catalog/models")], {}
             case "/v1/catalog/models":
@@ -92,7 +53,7 @@ class Vendor:
             case "/v1/chat/completions":
                 return 307, [("Location", "/v1/moved/completions")], {}
             case "/v1/away/chat/completions" | "/v1/away":
-                return 307, [("Location", f"{self._elsewhere}/v1/moved/completions")], {}
+                return 307, [("Location", f"{self._other_host}/v1/moved/completions")], {}
             case "/v1/slow/chat/completions":
                 self.release.wait(60)
             case "/v1/login":
@@ -101,5 +62,12 @@ class Vendor:
                     ("Set-Cookie", "b=2"),
                 ], {}  # fmt: skip
             case "/v1/me":
-                return 200, [], {"cookie": headers.get("cookie", "")}
+                return 200, [], {"cookie": request.headers.get("cookie", "")}
         return 200, [], COMPLETION
+
+    def _page(self, page: int) -> tuple[int, list[tuple[str, str]], Any]:
+        if page == PAGES:
+            return 200, [], [{"id": page}]
+        next_page = f'<{self.url}/v1/items?page={page + 1}>; rel="next"'
+        last_page = f'<{self.url}/v1/items?page={PAGES}>; rel="last"'
+        return 200, [("Link", f"{next_page}, {last_page}")], [{"id": page}]
