@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 # clock: Time, handed in rather than reached for, so that tests can hold it. The only file that sleeps.
@@ -16,6 +17,11 @@ class Clock(Protocol):
     def now(self) -> float: ...
     def wall(self) -> float: ...
     def sleep(self, seconds: float) -> None: ...
+
+
+def iso_utc(moment: datetime) -> str:
+    """Return a moment of UTC as ISO 8601 with milliseconds, such as ``2026-01-31T08:00:00.000Z``."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class SystemClock:

@@ -10,10 +10,10 @@ commit and the cache, are old answers served for their ``MAX_AGE_SECONDS``.
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from typing import Any, cast
 
 import orjson
@@ -23,7 +23,7 @@ from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.context import app_state
-from api.http.etags import etag_response
+from api.http.etags import etag_response, hash_etag
 from api.http.idempotency import claimed
 from gateway.bodies import dump_json
 from gateway.errors import StoreAway
@@ -51,7 +51,7 @@ def cached_response(
     if kept is None:
         data, etag = make()
         body = dump_json(data)
-        kept = (body.decode(), etag or hashlib.sha256(body).hexdigest()[:32])
+        kept = (body.decode(), etag or hash_etag(sha256(body)))
         if len(body) <= MAX_CACHED_BYTES:
             cache.set(key, kept, MAX_AGE_SECONDS)
     body, etag = kept

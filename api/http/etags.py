@@ -23,12 +23,17 @@ def etag_of(row: Any) -> str:
     return f"{row.id}-{row.version}"
 
 
+def hash_etag(digest: hashlib._Hash) -> str:
+    """Return the ETag of a content that has no version, from its SHA-256."""
+    return digest.hexdigest()[:32]
+
+
 def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Response:
     """The envelope with its ETag, or 304. Without ``etag`` it is made from the data."""
     reads = request.method in ("GET", "HEAD")
     if reads and "Accept" in request.headers and not _accepts_json():
         raise NotAcceptable  # a write is done by now, and says so in JSON
-    etag = etag or hashlib.sha256(dump_json(data)).hexdigest()[:32]
+    etag = etag or hash_etag(sha256(dump_json(data)))
     response = (
         Response(status=304) if reads and is_unchanged(etag) else success_response(data, status)
     )
@@ -87,7 +92,7 @@ class CompressedPage:
 
     @classmethod
     def of(cls, body: bytes, kind: str) -> CompressedPage:
-        return cls(gzip.compress(body, mtime=0), kind, sha256(body).hexdigest()[:32], len(body))
+        return cls(gzip.compress(body, mtime=0), kind, hash_etag(sha256(body)), len(body))
 
     def body(self) -> bytes:
         return gzip.decompress(self.packed)

@@ -10,6 +10,7 @@ from flask.json.provider import JSONProvider
 
 from api.context import unwrap_proxy
 from gateway.bodies import dump_json, load_json
+from gateway.clock import iso_utc
 
 
 def build_envelope(
@@ -25,7 +26,7 @@ def build_envelope(
         "message": message,
         "data": data,
         "request_id": request_id,
-        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "timestamp": iso_utc(datetime.now(UTC)),
     }
     if error is not None:
         told["error"] = error

@@ -14,7 +14,7 @@ from flask import Flask
 from flask_smorest import Api, Blueprint
 
 from api.http.blueprint import CONVERTERS, IdConverter, KeyConverter
-from api.http.etags import CompressedPage
+from api.http.etags import CompressedPage, hash_etag
 from api.http.versions import PREFIX
 from api.openapi.calls import Item, aggregate_paths, method_paths
 from api.openapi.components import (
@@ -125,7 +125,7 @@ class OpenApi:
             digest.update(piece)
             size += len(piece)
         packed += packer.flush()
-        return CompressedPage(bytes(packed), "application/json", digest.hexdigest()[:32], size)
+        return CompressedPage(bytes(packed), "application/json", hash_etag(digest), size)
 
     def _fixed(self) -> tuple[dict[str, Any], Failures]:
         """What no catalog changes."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 from flask import Blueprint, Response, request
 
+from api.http.etags import hash_etag
 from api.http.security import CSP_HEADER, CSP_PAGE
 from gateway.errors import NotFound
 
@@ -38,7 +39,7 @@ def _files() -> dict[str, File]:
 
 def _read(file: Path) -> File:
     content = file.read_bytes()
-    return File(content, TYPES[file.suffix], hashlib.sha256(content).hexdigest()[:32])
+    return File(content, TYPES[file.suffix], hash_etag(sha256(content)))
 
 
 @blueprint.get("/")

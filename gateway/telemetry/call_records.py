@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
+from gateway.clock import iso_utc
 from gateway.errors import GatewayError, StoreAway
 from gateway.messages import Call, Caller
 from gateway.runtime import Runtime
@@ -194,12 +195,6 @@ def _started(record: Record) -> float:
     return float(record["started_at"])
 
 
-def _moment(wall: float) -> str:
-    return (
-        datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    )
-
-
 def _told(ended: Ended, offset: float) -> Record:
     """All but the parameters, in few steps; ``_shown`` does the rest for who asks.
 
@@ -241,7 +236,11 @@ def _told(ended: Ended, offset: float) -> Record:
 def _shown(told: Record) -> Record:
     """As an answer has it."""
     began, elapsed = told.pop("began"), told.pop("elapsed")
-    shown = {**told, "started_at": _moment(told["started_at"]), "elapsed_ms": _ms(elapsed)}
+    shown = {
+        **told,
+        "started_at": iso_utc(datetime.fromtimestamp(told["started_at"], UTC)),
+        "elapsed_ms": _ms(elapsed),
+    }
     shown["attempts"] = [
         _attempt(number, began, *each) for number, each in enumerate(told["attempts"], 1)
     ]
