@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from sandbox.keys import MERCHANT_PUBLIC_KEY
-from sandbox.rsa import verified
+from sandbox.rsa import verify_rsa
 from tests.gateway.signers.proofs import Proof, SentRequest
 
 
@@ -14,7 +14,7 @@ def check(request: SentRequest) -> str | None:
     lines = (request.verb, request.target, pairs["timestamp"], pairs["nonce_str"])
     text = "".join(f"{line}\n" for line in lines).encode() + request.body + b"\n"
     signature = pairs["signature"]
-    return signature if verified(MERCHANT_PUBLIC_KEY, signature, text) else None
+    return signature if verify_rsa(MERCHANT_PUBLIC_KEY, signature, text) else None
 
 
 PROOF = Proof(check)
