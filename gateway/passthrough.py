@@ -23,7 +23,7 @@ from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
 from gateway.http.credential_mask import CredentialMask
 from gateway.http.headers import Rebaser, group_by_name, joined, strip_hop_by_hop
 from gateway.http.inflate import inflate
-from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
+from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
@@ -106,7 +106,7 @@ class _Sender:
         deadline = call.deadline
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
             deadline = self._parts.clock.now() + MAX_STREAM_SECONDS
-        pace = StreamTimeouts(timeout.connect, timeout.read, deadline, inbound.watch)
+        pace = ExchangeTimeouts(timeout.connect, timeout.read, deadline, inbound.watch)
         attempt = call.trace.attempts[-1]
         attempt.host = self._hosts[request.base_url]
         incoming = None
@@ -162,7 +162,7 @@ def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handle
                     status, passing, credentials.mask_stream(incoming.read, token), incoming.close
                 )
             )
-        whole = incoming.whole(method.service.max_response)
+        whole = incoming.read_whole(method.service.max_response)
         try:
             data = envelope(whole, read)
         except GatewayError as error:
@@ -204,7 +204,7 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
         expired = sender.fetches and (status == 401 or json)
         if not (status >= 500 or status == 429 or expired):
             return Result(ResponseStream(status, headers, incoming.read, incoming.close, reason))
-        held, more = incoming.held(MAX_HELD_BYTES)
+        held, more = incoming.read_up_to(MAX_HELD_BYTES)
         if more:
             return Result(
                 ResponseStream(status, headers, _then(held, incoming.read), incoming.close, reason)

@@ -1,114 +1,43 @@
-"""The requests-based client: one tuned session for each service, and the only way out.
-
-A session here has an adapter for the declared origins only: any other URL raises
-``requests.exceptions.InvalidSchema``. What is prepared already goes to its adapter without ``Session.send``, so that
-no redirect is followed, no cookie kept, and neither ``.netrc`` nor a proxy variable read.
-"""
+"""The requests-based client: one tuned session for each service, and the only way out."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Session
-from requests.structures import CaseInsensitiveDict
-
 from gateway.catalog.egress_proxy import DIRECT, NoProxy, Proxy
-from gateway.catalog.model import Service, Timeout, Tls
+from gateway.catalog.model import Service, Tls
 from gateway.clock import Clock
-from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.errors import ConnectionLost
 from gateway.http.certificates import Certificates, LiveContext, Trust
-from gateway.http.connection import Connection, Connector
-from gateway.http.pool import ConnectionPool
+from gateway.http.connection import Connection, Connector, host_and_port
+from gateway.http.pool import Channel, ConnectionPool
 from gateway.http.resolver import Resolver
-from gateway.http.response_parser import TimedResponse
-from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http.response_parser import BufferedResponse
 
 NO_TLS = Tls()
-DEFAULT_POOL_SIZE = (
-    50  # connections a service's pool keeps unless its ``concurrency`` says otherwise
-)
+#: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.
+DEFAULT_POOL_SIZE = 50
 
 
-class Channel:
-    """A session of its own to one place, behind these adapters by origin."""
-
-    def __init__(self, adapters: Mapping[str, ConnectionPool], clock: Clock) -> None:
-        self._session = Session()
-        self._session.adapters.clear()
-        self._clock = clock
-        for origin, adapter in adapters.items():
-            self._session.mount(origin + "/", adapter)
-
-    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
-        """One attempt, within its own timeout and the call's deadline.
-
-        :raises DeadlineExceeded: the deadline came first.
-        :raises DownstreamError: see ``gateway.http.pool``.
-        """
-        left = deadline - self._clock.now()
-        if left <= 0:
-            raise DeadlineExceeded
-        try:
-            response = self._adapter(request).send(
-                _prepared(request), timeout=(timeout.connect, timeout.read, left)
-            )
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._clock.now() >= deadline:
-                raise DeadlineExceeded from error
-            raise
-        return HttpResponse(
-            response.status_code, response.headers, response.content, response.first_byte
-        )
-
-    def open(self, request: HttpRequest, pace: StreamTimeouts) -> StreamingResponse:
-        """One attempt whose answer is read as it comes.
-
-        :raises GatewayError: as ``send`` and ``ConnectionPool.open``.
-        """
-        if pace.deadline <= self._clock.now():
-            raise DeadlineExceeded
-        try:
-            return self._adapter(request).open(
-                _prepared(request), request.upload, pace, request.lines
-            )
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._clock.now() >= pace.deadline:
-                raise DeadlineExceeded from error
-            raise
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _adapter(self, request: HttpRequest) -> ConnectionPool:
-        return cast(ConnectionPool, self._session.get_adapter(request.base_url + "/"))
-
-
-def _prepared(request: HttpRequest) -> PreparedRequest:
-    prepared = PreparedRequest()
-    prepared.method, prepared.url, prepared.body = request.verb, request.url, request.body
-    prepared.headers = CaseInsensitiveDict(request.headers)
-    return prepared
-
-
-class _Interruptible(ConnectionPool):
+class _InterruptiblePool(ConnectionPool):
     """Closing it also ends the exchanges that are under way, with a ``ConnectionLost``."""
 
     def __init__(self, *settings: Any) -> None:
         super().__init__(*settings)
         self._busy: set[Connection] = set()
 
-    def _exchange(self, connection: Connection, *of: Any) -> tuple[TimedResponse, float]:
+    def _read_whole(self, connection: Connection, *exchange: Any) -> BufferedResponse:
         self._busy.add(connection)
         try:
-            if self._pool.closed:
+            if self._idle.closed:
+                connection.close()
                 raise ConnectionLost(detail="closed")
-            return super()._exchange(connection, *of)
+            return super()._read_whole(connection, *exchange)
         finally:
             self._busy.discard(connection)
 
@@ -120,16 +49,17 @@ class _Interruptible(ConnectionPool):
 
 
 def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_TLS) -> Channel:
-    """A channel beside all services, for answers that take their time: ``close`` does not wait for them.
+    """Return a channel beside all services, for answers that take their time: ``close`` does not wait for them.
 
-    Its place is the operator's own setting and may be in a private network; it is reached without a proxy.
+    Its URL is the operator's own setting and may be in a private network; it is reached without a proxy.
 
     :param max_response: bytes of one answer.
     """
     origin = _origin(url)
     context = LiveContext(tls, Trust(), clock, lambda _: None)
     connector = Connector(origin, context.get, clock, Resolver(clock), allow_private=True)
-    return Channel({origin: _Interruptible(origin, connector, max_response, 1, clock)}, clock)
+    pool = _InterruptiblePool(origin, connector, max_response, 1, clock)
+    return Channel({origin: pool}, clock)
 
 
 @dataclass(frozen=True)
@@ -144,7 +74,7 @@ class Outbound:
 class Client:
     """Channels by service, kept over reloads as long as what they are made of stays the same.
 
-    :param warn: is told of TLS files that cannot be used.
+    :param warn: called with what is wrong with TLS files that cannot be used.
     """
 
     def __init__(
@@ -161,25 +91,28 @@ class Client:
         self._channels: dict[tuple[object, ...], Channel] = {}
 
     def channel(self, service: Service) -> Channel:
+        """Return the service's channel, made at first."""
         key = _key(service)
         if key not in self._channels:
-            size = service.concurrency or DEFAULT_POOL_SIZE
-            adapters = {}
-            for origin in {_origin(url) for url in service.urls}:
-                connector = self._connector(service, origin)
-                adapters[origin] = ConnectionPool(
-                    origin, connector, service.max_response, size, self._clock
-                )
-            self._channels[key] = Channel(adapters, self._clock)
+            self._channels[key] = self._make_channel(service)
         return self._channels[key]
 
-    def retain(self, services: Iterable[Service]) -> None:
+    def _make_channel(self, service: Service) -> Channel:
+        size = service.concurrency or DEFAULT_POOL_SIZE
+        pools = {}
+        for origin in {_origin(url) for url in service.urls}:
+            connector = self._connector(service, origin)
+            pools[origin] = ConnectionPool(
+                origin, connector, service.max_response, size, self._clock
+            )
+        return Channel(pools, self._clock)
+
+    def retain(self, services: Collection[Service]) -> None:
         """Close what no service uses any more; calls in flight finish on their connections."""
-        kept = tuple(services)
-        wanted = {_key(service) for service in kept}
-        for key in self._channels.keys() - wanted:
+        used = {_key(service) for service in services}
+        for key in self._channels.keys() - used:
             self._channels.pop(key).close()
-        self._certificates.retain({service.tls for service in kept})
+        self._certificates.retain({service.tls for service in services})
 
     def _connector(self, service: Service, origin: str) -> Connector:
         return Connector(
@@ -192,11 +125,13 @@ class Client:
         )
 
     def _proxy(self, service: Service, origin: str) -> Proxy | None:
-        """The service's own, or the one for all, unless the origin's host needs none."""
-        proxy = self._outbound.proxy if service.egress_proxy is None else service.egress_proxy
-        parts = urlsplit(origin)
-        place = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
-        return None if proxy == DIRECT or place in self._outbound.no_proxy else proxy
+        """Return the service's own proxy, or the one for all, unless the origin's host needs none."""
+        proxy = service.egress_proxy
+        if proxy is None:
+            proxy = self._outbound.proxy
+        if proxy == DIRECT or host_and_port(origin) in self._outbound.no_proxy:
+            return None
+        return proxy
 
 
 def _key(service: Service) -> tuple[object, ...]:

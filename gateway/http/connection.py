@@ -1,4 +1,4 @@
-"""Connections to one origin: the name is looked up, its addresses are checked, and those very addresses connected to.
+"""Connections to one origin: look the name up, check its addresses, and connect to those very addresses.
 
 Nothing looks the name up again between check and connection, so that a resolver cannot change its mind (DNS rebinding).
 """
@@ -25,7 +25,7 @@ from gateway.errors import (
     OutOfResources,
     ProxyFailed,
 )
-from gateway.http.dialling import Dialler, left
+from gateway.http.dialling import Dialler, remaining_seconds
 from gateway.http.resolver import Address, Resolver
 from gateway.http.tunnel import open_tunnel
 from gateway.streams import CallerWatch
@@ -37,70 +37,79 @@ CHUNK_BYTES = 65536  # bytes a single recv may bring
 class Connection:
     """A connected socket, plain or TLS, on which every step ends at an instant.
 
-    :ivar opened: the instant at which it was connected.
-    :ivar uses: exchanges that it has served; the other side may have said that it takes ``max_uses``.
+    :ivar opened_at: the instant at which it was connected.
+    :ivar use_count: exchanges that it has served; the other side may have said that it takes ``max_uses``.
     """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
         self.sock = sock
-        self.opened = clock.now()
-        self.uses = 0
+        self.opened_at = clock.now()
+        self.use_count = 0
         self.max_uses = math.inf
         self._clock = clock
         self._tls = isinstance(sock, ssl.SSLSocket)
 
     def send(self, data: bytes | memoryview, until: float) -> int:
-        """How many bytes were taken."""
+        """Send a first part of the data, and return how many bytes were taken."""
         if self._tls:
+            # gevent returns 0 where ssl raises SSLWantWriteError.
             while not (sent := self.with_deadline(until, self.sock.send, data)):
-                self._await(
-                    select.POLLOUT, until, None
-                )  # gevent answers 0 where ssl raises SSLWantWriteError
+                self._await(select.POLLOUT, until, None)
             return cast(int, sent)
-        self.sock.settimeout(left(self._clock, until))
+        self.sock.settimeout(remaining_seconds(self._clock, until))
         return self.sock.send(data)
 
+    def send_all(self, data: memoryview, until: float) -> None:
+        while data:
+            data = data[self.send(data, until) :]
+
     def receive(self, until: float, watch: CallerWatch | None = None) -> bytes:
-        """:raises CallerGone: ``watch`` says so."""
+        """Return what comes next; nothing once the other side has hung up.
+
+        :raises CallerGone: ``watch`` says so.
+        """
         if self._tls or watch:
             return cast(bytes, self.with_deadline(until, self.sock.recv, CHUNK_BYTES, watch=watch))
-        self.sock.settimeout(left(self._clock, until))
+        self.sock.settimeout(remaining_seconds(self._clock, until))
         return self.sock.recv(CHUNK_BYTES)
 
     def with_deadline(
         self,
         until: float,
-        work: Callable[..., Any],
+        step: Callable[..., Any],
         *args: object,
         watch: CallerWatch | None = None,
     ) -> Any:
-        """One step, which under TLS may take several reads and writes; a socket's own timeout begins anew with each."""
+        """Do one step, which under TLS may take several reads and writes.
+
+        A socket's own timeout would begin anew with each of them.
+        """
         self.sock.settimeout(0)
         while True:
             try:
-                return work(*args)
+                return step(*args)
             except (BlockingIOError, ssl.SSLWantReadError):
                 watch = self._await(select.POLLIN, until, watch)
             except ssl.SSLWantWriteError:
                 watch = self._await(select.POLLOUT, until, watch)
 
     def _await(self, event: int, until: float, watch: CallerWatch | None) -> CallerWatch | None:
-        """Wait for the socket; who is to be watched from then on."""
+        """Wait for the socket, and return who is to be watched from then on."""
         poll = select.poll()
         poll.register(self.sock, event)
         if watch:
             poll.register(watch.fileno(), select.POLLIN)
-        ready = poll.poll(left(self._clock, until) * 1000)
+        ready = poll.poll(remaining_seconds(self._clock, until) * 1000)
         if not ready:
             raise TimeoutError("time is up")
-        if not watch or all(each == self.sock.fileno() for each, _ in ready):
+        if not watch or all(descriptor == self.sock.fileno() for descriptor, _ in ready):
             return watch
         if watch.gone():
             raise CallerGone
         return None  # it has sent its next request already: that it ends can no longer be seen
 
     def read_available(self) -> bytes | None:
-        """What has come and was not read yet, nothing if the other side has hung up; None if nothing has."""
+        """Return what has come and was not read yet: nothing once the other side has hung up, None if it is silent."""
         self.sock.settimeout(0)
         try:
             return self.sock.recv(CHUNK_BYTES)
@@ -121,9 +130,10 @@ class Connection:
 class Connector:
     """Connects to one origin (scheme, host, port), directly or by way of a proxy.
 
-    :param tls: gives the context of a new connection, for an origin of ``https``.
+    :param tls: returns the context of a new connection, for an origin of ``https``.
     :param allow_private: connect to addresses that are not the internet's, too. A proxy looks names up by itself, so
-        that behind one only what is written as such an address is refused; the proxy's own may be anywhere.
+        that behind one only a host written as such an address is refused; the proxy's own address may be anywhere.
+    :ivar forward_proxy: requests are addressed to it, in absolute form; those of https pass through it unseen.
     """
 
     def __init__(
@@ -136,20 +146,17 @@ class Connector:
         allow_private: bool,
         proxy: Proxy | None = None,
     ) -> None:
-        parts = urlsplit(origin)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = tls if parts.scheme == "https" else None
+        self._host, self._port = host_and_port(origin)
+        self._tls = tls if urlsplit(origin).scheme == "https" else None
         self._clock = clock
         self._resolver = resolver
         self._dialler = Dialler(clock)
         self._allow_private = allow_private
         self._proxy = proxy
-        #: The proxy that requests are addressed to, in absolute form; those of https pass through it unseen.
         self.forward_proxy = None if self._tls else proxy
 
     def connect(self, timeout: float) -> Connection:
-        """A new connection to whichever of the name's addresses answers first.
+        """Return a new connection to whichever of the name's addresses answers first.
 
         :param timeout: seconds for all of it, the look-up, the proxy's answer and TLS included.
         :raises ConnectFailed: not a byte of a request was sent.
@@ -158,7 +165,7 @@ class Connector:
         until = self._clock.now() + timeout
         addresses = self._addresses(timeout)
         try:
-            return self._connected(self._dialler.sort(addresses), until)
+            return self._connect(self._dialler.sort(addresses), until)
         except TimeoutError as error:
             raise ConnectTimeout(detail=str(error)) from error
         except (OSError, MemoryError) as error:  # ssl.SSLError is an OSError too
@@ -166,7 +173,7 @@ class Connector:
             raise kind(detail=f"{type(error).__name__}: {error}") from error
 
     def _addresses(self, timeout: float) -> list[Address]:
-        """The addresses to connect to: the host's, or its proxy's."""
+        """Return the addresses to connect to: the host's, or its proxy's."""
         if self._proxy is None:
             return self._allowed(self._resolver.addresses(self._host, self._port, timeout))
         if not self._allow_private and inside_literally(self._host):
@@ -184,12 +191,12 @@ class Connector:
             raise _refused(addresses[0].host)
         return allowed
 
-    def _connected(self, addresses: list[Address], until: float) -> Connection:
-        """One that also does what comes after TCP; where that fails, the addresses left are tried."""
+    def _connect(self, addresses: list[Address], until: float) -> Connection:
+        """Connect, and do what comes after TCP; where that fails, try the remaining addresses."""
         while True:
             sock, address = self._dial(addresses, until)
             try:
-                return self._ready(sock, until)
+                return self._prepare(sock, until)
             except OSError:
                 sock.close()
                 self._dialler.demote(address)
@@ -210,8 +217,8 @@ class Connector:
                 detail=f"{self._proxy.name}: {type(error).__name__}: {error}"
             ) from error
 
-    def _ready(self, sock: socket.socket, until: float) -> Connection:
-        """A connection on which requests may be sent."""
+    def _prepare(self, sock: socket.socket, until: float) -> Connection:
+        """Return a connection on which requests may be sent."""
         connection = Connection(sock, self._clock)
         if self._tls is None:
             return connection
@@ -220,9 +227,8 @@ class Connector:
         return self._handshake(sock, self._tls(), until)
 
     def _handshake(self, sock: socket.socket, tls: ssl.SSLContext, until: float) -> Connection:
-        name = self._host.removesuffix(
-            "."
-        )  # a name that ends in a dot is DNS's way of saying that it is complete
+        # A name that ends in a dot is DNS's way of saying that it is complete.
+        name = self._host.removesuffix(".")
         wrapped = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         connection = Connection(wrapped, self._clock)
         try:
@@ -231,6 +237,13 @@ class Connector:
             wrapped.close()
             raise
         return connection
+
+
+def host_and_port(url: str) -> tuple[str, int]:
+    """Return where a URL leads; the port is its scheme's unless it has one."""
+    parts = urlsplit(url)
+    usual = 443 if parts.scheme == "https" else 80
+    return parts.hostname or "", parts.port or usual
 
 
 def _refused(address: str) -> AddressRefused:

@@ -33,20 +33,21 @@ class Dialler:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._behind: dict[Address, float] = {}  # with the instant up to which it is tried last
+        #: Addresses that did not serve, each with the instant up to which it is tried last.
+        self._demoted: dict[Address, float] = {}
 
     def sort(self, addresses: Iterable[Address]) -> list[Address]:
-        """Families in turn, the resolver's first choice first (RFC 8305, 4); at the end what did not serve lately."""
+        """Order families in turn, the first choice first (RFC 8305, 4); last what did not serve lately."""
         now = self._clock.now()
-        self._behind = {address: until for address, until in self._behind.items() if now < until}
-        return sorted(_in_turn(addresses), key=lambda address: self._behind.get(address, 0.0))
+        self._demoted = {address: until for address, until in self._demoted.items() if now < until}
+        return sorted(_interleave(addresses), key=lambda address: self._demoted.get(address, 0.0))
 
     def demote(self, address: Address) -> None:
         """Try this address last for a while."""
-        self._behind[address] = self._clock.now() + DEMOTION_SECONDS
+        self._demoted[address] = self._clock.now() + DEMOTION_SECONDS
 
     def dial(self, addresses: Sequence[Address], until: float) -> tuple[socket.socket, Address]:
-        """A connected socket that does not block, and what it is connected to.
+        """Return a connected socket that does not block, and what it is connected to.
 
         :param until: the instant at which to give up.
         :raises TimeoutError: none has accepted by then.
@@ -60,8 +61,10 @@ class Dialler:
                     race.start(waiting.pop())
                 if not race.running:
                     continue
-                seconds = left(self._clock, until)
-                ready = race.wait(min(seconds, STAGGER_SECONDS) if waiting else seconds)
+                seconds = remaining_seconds(self._clock, until)
+                if waiting:
+                    seconds = min(seconds, STAGGER_SECONDS)
+                ready = race.wait(seconds)
                 if race.winner:
                     break
                 if not ready and not waiting:
@@ -80,7 +83,7 @@ class _Race:
     """Attempts under way beside each other.
 
     :ivar winner: the first that has connected.
-    :ivar failure: the ``errno`` of the last that failed; one of ours stays.
+    :ivar failure: the ``errno`` of the last that failed; want of something of our own stays.
     """
 
     def __init__(self) -> None:
@@ -106,7 +109,7 @@ class _Race:
             self._fail(code)
 
     def wait(self, seconds: float) -> bool:
-        """Whether anything has happened in this time."""
+        """Wait for so long; return whether anything has happened."""
         ready = self._poll.poll(seconds * 1000)
         for descriptor, _ in ready:
             self._poll.unregister(descriptor)
@@ -121,7 +124,7 @@ class _Race:
         return bool(ready)
 
     def close(self) -> None:
-        """End all attempts but the one that has won."""
+        """Give up all attempts but the one that has won."""
         for sock, _ in self.running.values():
             sock.close()
 
@@ -131,7 +134,7 @@ class _Race:
 
 
 def tune(sock: socket.socket) -> None:
-    """What every connection to a service has: no delay for small pieces, and a sign of life when it is silent."""
+    """Set what every connection to a service has: no delay for small pieces, a sign of life when it is silent."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, _KEEPIDLE, KEEPALIVE_IDLE_SECONDS)
@@ -139,8 +142,8 @@ def tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
 
 
-def left(clock: Clock, until: float) -> float:
-    """Seconds.
+def remaining_seconds(clock: Clock, until: float) -> float:
+    """Return the seconds up to an instant.
 
     :raises TimeoutError: there are none.
     """
@@ -150,8 +153,8 @@ def left(clock: Clock, until: float) -> float:
     return seconds
 
 
-def _in_turn(addresses: Iterable[Address]) -> list[Address]:
-    """Every other one of the other family, as long as both have some."""
+def _interleave(addresses: Iterable[Address]) -> list[Address]:
+    """Alternate between the families, as long as both have addresses."""
     by_family: dict[int, list[Address]] = {}
     for address in dict.fromkeys(addresses):
         by_family.setdefault(address.family, []).append(address)

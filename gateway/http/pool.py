@@ -3,319 +3,289 @@
 Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any timeout), its errors do
 not say whether a byte of the request was sent, and it costs several times as much CPU per call.
 Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
+
+A session here has a pool for the declared origins only: any other URL raises ``requests.exceptions.InvalidSchema``.
+What is prepared already goes to its pool without ``Session.send``, so that no redirect is followed, no cookie kept,
+and neither ``.netrc`` nor a proxy variable read.
 """
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest
+from requests import PreparedRequest, Session
 from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
 
+from gateway.catalog.model import Timeout
 from gateway.clock import Clock, Pause
-from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources, ReadTimeout
-from gateway.http.connection import CHUNK_BYTES, Connection, Connector
-from gateway.http.response_parser import ResponseParser, StreamingResponseParser, TimedResponse
-from gateway.http.streaming_response import StreamingResponse, StreamTimeouts
+from gateway.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    DeadlineExceeded,
+    OutOfResources,
+    ProxyFailed,
+    ReadTimeout,
+)
+from gateway.http.connection import Connection, Connector
+from gateway.http.idle_connections import IdleConnections
+from gateway.http.response_parser import BufferedResponse, ResponseParser, StreamingResponseParser
+from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.http.tunnel import proxy_error
-from gateway.messages import Lines
+from gateway.messages import HttpRequest, HttpResponse, Lines
 from gateway.streams import RequestStream
 from gateway.system import is_exhaustion
 
-# pool: Idle connections to one origin: which of them may be used again, for how long and how often.
-
-IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
-MAX_AGE_SECONDS = 120.0  # under steady traffic, too, a change of DNS (failover, blue/green) is followed in two minutes
-# A request that is on its way when a server hangs up, as it has announced, may be lost.
-HANG_UP_MARGIN_SECONDS = 1.5
-_HINT = re.compile(r"\b(timeout|max)[ \t]*=[ \t]*\"?([0-9]{1,9})", re.IGNORECASE)
+PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
+#: One TLS record: of a first send that failed, the other side can have read nothing.
+RECORD_BYTES = 16384
 
 
-class Pool:
-    """Safe under threads and greenlets: a connection is taken off the deque by one of them.
+class WireRequest(PreparedRequest):
+    """A request as it goes out. ``PreparedRequest`` itself would make hooks and cookies for each.
 
-    :param size: idle connections it holds.
+    :ivar upload: the body, in place of ``body``.
+    :ivar lines: headers that go out in several lines.
     """
 
-    def __init__(self, size: int, clock: Clock) -> None:
-        self._idle: deque[tuple[Connection, float]] = deque(
-            maxlen=size
-        )  # with the instant up to which it is good
+    def __init__(self, request: HttpRequest) -> None:
+        self.method = request.verb
+        self.url = request.url
+        self.body = request.body
+        self.headers = CaseInsensitiveDict(request.headers)
+        self.upload: RequestStream | None = request.upload
+        self.lines: Lines = request.lines
+
+
+class Channel:
+    """A session of its own to one place, behind these pools by origin."""
+
+    def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
         self._clock = clock
-        self.closed = False
+        self._session = Session()
+        self._session.adapters.clear()
+        for origin, pool in pools.items():
+            self._session.mount(origin + "/", pool)
 
-    def take(self) -> Connection | None:
-        """The connection used last that is still open."""
-        while self._idle:
-            try:
-                connection, good_until = self._idle.pop()
-            except IndexError:  # another call took the last one
-                return None
-            if self._clock.now() < good_until and connection.is_reusable():
-                return connection
-            connection.close()
-        return None
+    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
+        """Make one attempt, within its own timeout and the call's deadline.
 
-    def give_back(self, connection: Connection, headers: Mapping[str, str]) -> None:
-        """Hold a connection for its next use, or close it.
-
-        :param headers: of the answer that was read from it, by lower-case names.
+        :raises DeadlineExceeded: the deadline came first.
+        :raises DownstreamError: see ``ConnectionPool.send``.
         """
-        now = self._clock.now()
-        connection.uses += 1
-        idle = _idle_seconds(connection, headers.get("keep-alive"))
-        good_until = min(now + idle, connection.opened + MAX_AGE_SECONDS)
-        self._drop_old(now)
-        if self.closed or good_until <= now or len(self._idle) == self._idle.maxlen:
-            connection.close()
-        else:
-            self._idle.append((connection, good_until))
+        if deadline <= self._clock.now():
+            raise DeadlineExceeded
+        timeouts = ExchangeTimeouts(timeout.connect, timeout.read, deadline)
+        try:
+            response = self._pool(request).send(WireRequest(request), timeout=timeouts)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._clock.now() >= deadline:
+                raise DeadlineExceeded from error
+            raise
+        return HttpResponse(
+            response.status_code, response.headers, response.content, response.first_byte
+        )
+
+    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
+        """Make one attempt up to the first byte of the answer's body; the rest comes as it is read.
+
+        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the caller has gone.
+        """
+        if timeouts.deadline <= self._clock.now():
+            raise DeadlineExceeded
+        try:
+            response = self._pool(request).send(WireRequest(request), stream=True, timeout=timeouts)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._clock.now() >= timeouts.deadline:
+                raise DeadlineExceeded from error
+            raise
+        return cast(StreamingResponse, response.raw)
 
     def close(self) -> None:
-        """Close idle connections; those in use are closed when they come back."""
-        self.closed = True
-        while self._idle:
-            self._idle.pop()[0].close()
+        self._session.close()
 
-    def _drop_old(self, now: float) -> None:
-        """Close what was left idle longest, if it can serve no more; it would hold a descriptor until it is needed."""
-        with suppress(IndexError):  # another call took the last one
-            if self._idle[0][1] <= now:
-                self._idle.popleft()[0].close()
-
-
-def _idle_seconds(connection: Connection, hint: str | None) -> float:
-    """For how long a connection may lie idle, by the other side's ``Keep-Alive`` (RFC 2068, 19.7.1.1); 0: not at all.
-
-    ``max`` is how many requests it takes: in all, or beyond this one. A server that counts down says so in each answer.
-    """
-    if hint is None:
-        return IDLE_SECONDS if connection.uses < connection.max_uses else 0.0
-    hints = {name.lower(): int(number) for name, number in _HINT.findall(hint)}
-    if "max" in hints:
-        connection.max_uses = min(connection.max_uses, connection.uses - 1 + hints["max"])
-    if connection.uses >= connection.max_uses:
-        return 0.0
-    timeout = hints.get("timeout")
-    if timeout is None:
-        return IDLE_SECONDS
-    return min(IDLE_SECONDS, max(timeout - HANG_UP_MARGIN_SECONDS, timeout / 2))
-
-
-# transport: A transport adapter for ``requests`` over pooled sockets, with a deadline that holds to the last byte.
-
-T = TypeVar("T")
-PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
-RECORD_BYTES = 16384  # bytes of one TLS record: of a first send that failed, the other side can have read nothing
+    def _pool(self, request: HttpRequest) -> ConnectionPool:
+        return cast(ConnectionPool, self._session.get_adapter(request.base_url + "/"))
 
 
 class ConnectionPool(BaseAdapter):
     """Sends to one origin (scheme, host, port) by way of its ``connector``, and keeps idle connections.
 
     :param max_response: bytes of one answer's body, after decompression; more is a ``BadResponse``.
-    :param pool_size: idle connections kept; more may be in use at once.
+    :param size: idle connections kept; more may be in use at once.
     """
 
     def __init__(
-        self, origin: str, connector: Connector, max_response: int, pool_size: int, clock: Clock
+        self, origin: str, connector: Connector, max_response: int, size: int, clock: Clock
     ) -> None:
         super().__init__()
         self._connector = connector
-        self._proxy = connector.forward_proxy
-        self._origin_length = (
-            0 if self._proxy else len(origin)
-        )  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
-        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
-        if (
-            self._proxy
-        ):  # some close after each answer without a word, which would cost the next request
-            self._host_line += f"{self._proxy.header}Connection: close\r\n"
-            pool_size = 0
         self._max_response = max_response
         self._clock = clock
-        self._pool = Pool(pool_size, clock)
+        self._proxy = connector.forward_proxy
+        self._origin_length = len(origin)
+        self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
+        if self._proxy:
+            self._origin_length = 0  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
+            # Some proxies close after each answer without a word, which would cost the next request.
+            self._host_line += f"{self._proxy.header}Connection: close\r\n"
+            size = 0
+        self._idle = IdleConnections(size, clock)
 
     def send(
-        self, request: PreparedRequest, *_: object, timeout: Any = None, **__: object
-    ) -> TimedResponse:
-        """One exchange; the answer's body is read whole.
+        self,
+        request: PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        *_: object,
+        **__: object,
+    ) -> BufferedResponse:
+        """Send a ``WireRequest`` on an idle connection or on a new one, and read the answer.
 
-        :param timeout: ``(connect, read, total)`` seconds; ``read`` runs from connected to the last byte.
+        :param stream: read no further than the first byte of the body; ``raw`` is the ``StreamingResponse``.
+        :param timeout: an ``ExchangeTimeouts``.
         :raises ConnectFailed: not a byte of the request was sent.
         :raises OutcomeUnknown: it was sent; no whole answer came back.
         :raises BadResponse: what came back is not HTTP, is cut short, or is larger than ``max_response``.
         """
-        connect, read, total = timeout
+        assert isinstance(request, WireRequest)
+        timeouts: ExchangeTimeouts = timeout
         now = self._clock.now
-        began, wire = now(), self._wire(request)
-        until = began + total
-
-        def exchange(line: Connection) -> TimedResponse:
-            response, first = self._exchange(line, request, wire, min(until, now() + read))
-            response.first_byte = first - began
-            if self._proxy and response.status_code == PROXY_AUTHENTICATION_REQUIRED:
-                raise proxy_error(response.status_code, self._proxy)
-            return response
-
-        return self._connected(min(connect, total), exchange)
-
-    def open(
-        self,
-        request: PreparedRequest,
-        upload: RequestStream | None,
-        pace: StreamTimeouts,
-        repeated: Lines,
-    ) -> StreamingResponse:
-        """One exchange up to the first byte of the answer's body; the rest comes as it is read.
-
-        :param upload: the body, in place of the request's own.
-        :param repeated: headers that go out in several lines.
-        :raises DownstreamError: as ``send``.
-        :raises CallerError: ``upload`` does, or the caller has gone.
-        """
-        wire = self._wire(request, upload, repeated)
-        wait = min(pace.connect, pace.deadline - self._clock.now())
-        return self._connected(
-            wait, lambda line: self._begin(line, wire, request.method == "HEAD", upload, pace)
-        )
-
-    def _begin(
-        self,
-        line: Connection,
-        wire: bytes,
-        no_body: bool,
-        upload: RequestStream | None,
-        pace: StreamTimeouts,
-    ) -> StreamingResponse:
-        answer = StreamingResponseParser(no_body)
-
-        def give_back(connection: Connection) -> None:
-            self._pool.give_back(connection, answer.headers)
-
-        incoming = StreamingResponse(line, answer, pace, self._clock, give_back)
-        with incoming.translated():
-            self._write(line, wire, incoming.until())
-        if upload:
-            incoming.pour(upload)
-        incoming.begin()
-        if self._proxy and incoming.status == PROXY_AUTHENTICATION_REQUIRED:
-            incoming.close()
-            raise proxy_error(incoming.status, self._proxy)
-        return incoming
-
-    def _connected(self, wait: float, exchange: Callable[[Connection], T]) -> T:
-        """An exchange on an idle connection, or on a new one.
-
-        :param wait: seconds to connect.
-        """
-        while (reused := self._pool.take()) is not None:
+        began = now()
+        wire = self._wire(request)
+        while True:
+            connection = self._idle.take()
+            if connection is None:
+                wait = min(timeouts.connect, timeouts.deadline - began)
+                connection = self._connector.connect(wait)
+            until = min(timeouts.deadline, now() + timeouts.read)
             try:
-                return exchange(reused)
-            except _NothingSent:
-                continue  # it went stale in the pool; nothing was lost but this connection
-        fresh = self._connector.connect(wait)
-        try:
-            return exchange(fresh)
-        except _NothingSent as error:
-            kind = OutOfResources if error.exhausted else ConnectFailed
-            raise kind(detail=str(error)) from error
+                sent = connection.send(wire[:RECORD_BYTES], until)
+                break
+            except TimeoutError as error:  # connected, but there was no time left to send
+                connection.close()
+                raise ConnectTimeout(detail=str(error)) from error
+            except OSError as error:
+                connection.close()
+                if not connection.use_count:
+                    raise _not_sent(error) from error
+                # It went stale in the pool; nothing was lost but this connection.
+            except BaseException:
+                connection.close()
+                raise
+        rest = memoryview(wire)[sent:]
+        if stream:
+            return self._stream(connection, request, rest, timeouts)
+        response = self._read_whole(connection, request, rest, until)
+        response.first_byte -= began
+        return response
 
     def close(self) -> None:
         """Close idle connections; those in use are closed when their call ends."""
-        self._pool.close()
+        self._idle.close()
 
-    def _wire(
-        self,
-        request: PreparedRequest,
-        upload: RequestStream | None = None,
-        repeated: Lines | None = None,
-    ) -> bytes:
+    def _wire(self, request: WireRequest) -> bytes:
+        """Return the head, and the body where it is no upload."""
         target = (request.url or "")[self._origin_length :] or "/"
         lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
         pairs: Iterable[tuple[str, str]] = request.headers.items()
-        if repeated:
-            pairs = ((pair[0], value) for pair in pairs for value in repeated.get(pair, pair[1:]))
+        if request.lines:
+            pairs = _repeated(pairs, request.lines)
         lines += [f"{name}: {value}\r\n" for name, value in pairs]
-        body = request.body
-        if upload:
-            length = upload.length
-            lines.append(
-                "Transfer-Encoding: chunked\r\n"
-                if length is None
-                else f"Content-Length: {length}\r\n"
-            )
-        elif body or request.method in ("POST", "PUT", "PATCH"):
-            lines.append(f"Content-Length: {len(body or b'')}\r\n")
+        body = cast(bytes, request.body)
+        if request.upload is None:
+            if body or request.method in ("POST", "PUT", "PATCH"):
+                lines.append(f"Content-Length: {len(body)}\r\n")
+        elif request.upload.length is None:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        else:
+            lines.append(f"Content-Length: {request.upload.length}\r\n")
         lines.append("\r\n")
-        return "".join(lines).encode("latin-1") + (body or b"")  # type: ignore[operator]
+        return "".join(lines).encode("latin-1") + body
 
-    def _exchange(
-        self, connection: Connection, request: PreparedRequest, wire: bytes, until: float
-    ) -> tuple[TimedResponse, float]:
-        """Write, then read; whatever goes wrong, the connection is closed.
+    def _read_whole(
+        self, connection: Connection, request: WireRequest, rest: memoryview, until: float
+    ) -> BufferedResponse:
+        """Send the rest and read the answer; whatever goes wrong, the connection is closed.
 
-        :returns: with the instant of the answer's first byte.
+        :returns: with the instant of its first byte.
         """
-        answer = ResponseParser(request.method == "HEAD", self._max_response)
+        parser = ResponseParser(request.method == "HEAD", self._max_response)
         try:
-            self._write(connection, wire, until)
-            first = self._read(connection, answer, until)
-            response = answer.response(request, Pause(self._clock))
+            if rest:
+                connection.send_all(rest, until)
+            first_byte = self._read(connection, parser, until)
+            response = parser.response(request, Pause(self._clock))
         except TimeoutError as error:
             connection.close()
             raise ReadTimeout(detail=str(error)) from error
         except OSError as error:
             connection.close()
-            raise answer.lost(error) from error
+            raise parser.connection_error(error) from error
         except BaseException:
             connection.close()
             raise
-        if answer.reusable:
-            self._pool.give_back(connection, answer.headers)
+        if parser.reusable:
+            self._idle.give_back(connection, parser.headers)
         else:
             connection.close()
-        return response, first
+        self._check_proxy(parser.status)
+        response.first_byte = first_byte
+        return response
 
-    def _write(self, connection: Connection, wire: bytes, until: float) -> None:
-        try:
-            sent = connection.send(wire[:RECORD_BYTES], until)
-        except TimeoutError as error:
-            raise ConnectTimeout(
-                detail=str(error)
-            ) from error  # connected, but there was no time left to send
-        except OSError as error:
-            raise _NothingSent(error) from error
-        while sent < len(wire):
-            sent += connection.send(wire[sent : sent + CHUNK_BYTES], until)
-
-    def _read(self, connection: Connection, answer: ResponseParser, until: float) -> float:
-        """The instant of its first byte."""
+    def _read(self, connection: Connection, parser: ResponseParser, until: float) -> float:
+        """Feed the parser until the answer is done, and return the instant of its first byte."""
         data = connection.receive(until)
-        first = self._clock.now()
-        pause = Pause(
-            self._clock
-        )  # a service that sends without one would keep every other greenlet waiting
+        first_byte = self._clock.now()
+        # A service that sends without a pause would keep every other greenlet waiting.
+        pause = Pause(self._clock)
         while data:
-            answer.feed(data)
-            if answer.done:
-                return first
+            parser.feed(data)
+            if parser.done:
+                return first_byte
             pause()
             data = connection.receive(until)
-        answer.ended()
-        return first
+        parser.feed_end()
+        return first_byte
+
+    def _stream(
+        self,
+        connection: Connection,
+        request: WireRequest,
+        rest: memoryview,
+        timeouts: ExchangeTimeouts,
+    ) -> BufferedResponse:
+        """Send the rest and the upload, and read up to the first byte of the answer's body."""
+        parser = StreamingResponseParser(request.method == "HEAD")
+
+        def give_back(connection: Connection) -> None:
+            self._idle.give_back(connection, parser.headers)
+
+        response = StreamingResponse(connection, parser, timeouts, self._clock, give_back)
+        response.send(rest, request.upload)
+        response.begin()
+        try:
+            self._check_proxy(response.status)
+        except ProxyFailed:
+            response.close()
+            raise
+        return BufferedResponse(request, response.status, CaseInsensitiveDict(), raw=response)
+
+    def _check_proxy(self, status: int) -> None:
+        if self._proxy and status == PROXY_AUTHENTICATION_REQUIRED:
+            raise proxy_error(status, self._proxy)
 
 
-class _NothingSent(Exception):
-    """The first ``send`` failed: the kernel took no byte of the request.
+def _repeated(pairs: Iterable[tuple[str, str]], lines: Lines) -> Iterator[tuple[str, str]]:
+    """Yield a pair for each line of a header that goes out in several."""
+    for name, value in pairs:
+        for line in lines.get((name, value), (value,)):
+            yield name, line
 
-    :ivar exhausted: for want of something of ours.
-    """
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
-        self.exhausted = is_exhaustion(error)
+def _not_sent(error: OSError) -> ConnectFailed | OutOfResources:
+    """Return what it means that the kernel took no byte of the request."""
+    kind = OutOfResources if is_exhaustion(error) else ConnectFailed
+    return kind(detail=f"{type(error).__name__}: {error}")

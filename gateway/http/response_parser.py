@@ -1,6 +1,7 @@
 """Reading one HTTP/1.1 answer as it arrives, within limits: its head, then its body as the head says it comes.
 
-Nothing here refers to what refers to it, so that a body is freed with its last use and waits for no garbage collection.
+Nothing in this module refers to what refers to it, so that a body is freed with its last use and waits for no
+garbage collection.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import httptools
 from requests import PreparedRequest, Response
@@ -22,19 +24,29 @@ PROTOCOL = b"HTTP/1."
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-class TimedResponse(Response):
-    """An answer that is here whole. ``requests`` would make a cookie jar and a history for each.
+class BufferedResponse(Response):
+    """An answer that was read whole, or ``raw``, which gives it while it comes.
+
+    ``Response`` itself would make a cookie jar and a history for each.
 
     :ivar first_byte: seconds from the request to its first byte.
     """
 
     def __init__(
-        self, request: PreparedRequest, status: int, headers: CaseInsensitiveDict[str], body: bytes
+        self,
+        request: PreparedRequest,
+        status: int,
+        headers: CaseInsensitiveDict[str],
+        body: bytes = b"",
+        raw: Any = None,
     ) -> None:
-        self.request, self.url = request, request.url or ""
-        self.status_code, self.headers = status, headers
+        self.request = request
+        self.url = request.url or ""
+        self.status_code = status
+        self.headers = headers
+        self.raw = raw
+        self.first_byte = 0.0
         self._content = body
-        self.first_byte: float | None = None
 
 
 class _ChunkEvents:
@@ -44,16 +56,16 @@ class _ChunkEvents:
         self.pieces: list[bytes] = []
         self.on_body = self.pieces.append
         self.messages = 0
-        self.ended = False
+        self.complete = False
 
     def on_message_begin(self) -> None:
         self.messages += 1
 
     def on_message_complete(self) -> None:
-        self.ended = True
+        self.complete = True
 
 
-class _Chunks:
+class _ChunkDecoder:
     """A chunked body. The parser holds the events, and the events hold nothing.
 
     :param lines_end_in_lf: as in the head; only then may they here.
@@ -65,24 +77,26 @@ class _Chunks:
         self._parser.set_dangerous_leniencies(
             lenient_spaces_after_chunk_size=True,
             lenient_optional_cr_before_lf=lines_end_in_lf,
-            lenient_optional_lf_after_cr=lines_end_in_lf,  # without it, llhttp takes no LF after a chunk's size
+            # Without it, llhttp takes no LF after a chunk's size.
+            lenient_optional_lf_after_cr=lines_end_in_lf,
         )
         self._parser.feed_data(_CHUNKED_HEAD)
 
     @property
-    def ended(self) -> bool:
-        return self._events.ended
+    def complete(self) -> bool:
+        return self._events.complete
 
     def decode(self, data: bytes) -> tuple[bytes, bool]:
-        """What the data has of the body, and whether something follows its end.
+        """Return what the data has of the body, and whether something follows its end.
 
         :raises BadResponse: it is not chunked.
         """
-        events, excess = self._events, False
+        events = self._events
+        excess = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
-            if not events.ended:
+            if not events.complete:
                 raise BadResponse(detail=f"not HTTP: {error}") from error
             excess = True
         body = b"".join(events.pieces)
@@ -95,16 +109,19 @@ class ResponseParser:
 
     :param no_body: it has none, whatever its head says, as it answers a HEAD.
     :param limit: bytes of its body, as it comes and once inflated.
+    :ivar reusable: the connection may serve another exchange.
     """
 
     def __init__(self, no_body: bool, limit: int) -> None:
-        self._no_body, self._limit = no_body, limit
+        self._no_body = no_body
+        self._limit = limit
         self._unread = b""  # the beginning of a head
         self._head: Head | None = None
-        self._chunks: _Chunks | None = None
-        self._left: int | None = None  # bytes of a body whose length is known
+        self._chunks: _ChunkDecoder | None = None
+        self._remaining: int | None = None  # bytes of a body whose length is known
         self._pieces: list[bytes] = []
-        self._size = self._seen = 0
+        self._body_bytes = 0
+        self._received_bytes = 0
         self.headers: dict[str, str] = {}
         self.status = 0
         self.done = False
@@ -115,27 +132,27 @@ class ResponseParser:
 
         :raises BadResponse: it is not HTTP, or larger than it may be.
         """
-        self._seen += len(data)
+        self._received_bytes += len(data)
         if self._head is None:
             data = self._read_heads(self._unread + data)
         if data:
             self._read_body(data)
 
     def _read_heads(self, data: bytes) -> bytes:
-        """What follows the head. Informational ones (RFC 9110, 15.2) come before the real one."""
+        """Return what follows the head. Informational ones (RFC 9110, 15.2) come before the real one."""
         searched = max(0, len(self._unread) - 3)
         start = 0
         while self._head is None:
             end = end_of_head(data, searched)
-            if self._seen - len(data) + (end if end >= 0 else len(data)) > MAX_HEAD_BYTES:
-                raise BadResponse(detail="headers are too large")
+            self._check_head_size(data, end)
             if end < 0:
                 self._unread = data[start:]
                 if not self._unread.startswith(PROTOCOL[: len(self._unread)]):
                     raise BadResponse(detail="not HTTP: no status line")
                 return b""
             head = read_head(data[start:end])
-            start = searched = end
+            start = end
+            searched = end
             if head.status == 101:
                 raise BadResponse(detail="an upgrade nobody asked for")
             if head.status >= 200:
@@ -143,9 +160,17 @@ class ResponseParser:
         self._unread = b""
         return data[start:]
 
+    def _check_head_size(self, data: bytes, end: int) -> None:
+        """:param end: of the head within ``data``; -1 if it has not come."""
+        head_bytes = end if end >= 0 else len(data)
+        if self._received_bytes - len(data) + head_bytes > MAX_HEAD_BYTES:
+            raise BadResponse(detail="headers are too large")
+
     def _begin(self, head: Head) -> None:
-        """The body is read by what the head says (RFC 9112, 6.3)."""
-        self._head, self.status, self.headers = head, head.status, head.joined()
+        """Read the body by what the head says (RFC 9112, 6.3)."""
+        self._head = head
+        self.status = head.status
+        self.headers = head.joined()
         if self._no_body or head.status in (204, 304):
             self._finish()
             return
@@ -156,12 +181,11 @@ class ResponseParser:
                 raise BadResponse(
                     detail="a transfer coding nobody asked for, or a length beside one"
                 )
-            self._chunks = _Chunks(lines_end_in_lf=head.lines_end_in_lf)
+            self._chunks = _ChunkDecoder(lines_end_in_lf=head.lines_end_in_lf)
         elif length is not None:
-            self._left = _length(length)
-            if self._left > self._limit:
-                raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
-            if not self._left:
+            self._remaining = _parse_length(length)
+            self._check_size(self._remaining)
+            if not self._remaining:
                 self._finish()
 
     def _read_body(self, data: bytes) -> None:
@@ -169,90 +193,91 @@ class ResponseParser:
             self.reusable = False  # more bytes than announced: this connection cannot be trusted
             return
         excess = False
+        complete = False
         if self._chunks:
             data, excess = self._chunks.decode(data)
-            ended = self._chunks.ended
-        elif self._left is not None:
-            excess = len(data) > self._left
-            data = data[: self._left] if excess else data
-            self._left -= len(data)
-            ended = not self._left
-        else:
-            ended = False
-        self._size += len(data)
+            complete = self._chunks.complete
+        elif self._remaining is not None:
+            if len(data) > self._remaining:
+                excess = True
+                data = data[: self._remaining]
+            self._remaining -= len(data)
+            complete = not self._remaining
+        self._body_bytes += len(data)
         # A chunk of one byte comes with five around it; beyond that it is headers, trailers or chunk extensions.
-        if self._seen - self._size > MAX_HEAD_BYTES + 8 * self._size:
+        if self._received_bytes - self._body_bytes > MAX_HEAD_BYTES + 8 * self._body_bytes:
             raise BadResponse(detail="headers are too large")
-        if self._size > self._limit:
-            raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
+        self._check_size(self._body_bytes)
         if data:
             self._pieces.append(data)
-        if ended:
+        if complete:
             self._finish()
             self.reusable = self.reusable and not excess
 
+    def _check_size(self, size: int) -> None:
+        if size > self._limit:
+            raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
+
     def _finish(self) -> None:
-        """All of it is here. The connection serves again only where nothing was unclear about the answer's length."""
+        """Note that all is here. The connection serves again only where the answer's length was clear."""
         head = self._head
         assert head
         self.done = True
         options = self.headers.get("connection", "").lower()
         if head.minor:
-            lasting = "close" not in options
+            persistent = "close" not in options
         else:
-            lasting = "keep-alive" in options and "close" not in options and self._chunks is None
-        self.reusable = lasting and head.exact and "," not in self.headers.get("content-length", "")
+            persistent = "keep-alive" in options and "close" not in options and not self._chunks
+        clear = head.exact and "," not in self.headers.get("content-length", "")
+        self.reusable = persistent and clear
 
-    def ended(self) -> None:
-        """The other side hung up: the end of a body without a length, or a loss.
+    def feed_end(self) -> None:
+        """Take it that the other side hung up: the end of a body without a length, or a loss.
 
         :raises ConnectionLost: nothing had come.
         :raises BadResponse: something is missing.
         """
-        if not self._seen:
+        if not self._received_bytes:
             raise ConnectionLost(detail="hung up without an answer")
         if self._chunks:
             body, _ = self._chunks.decode(b"\r\n")  # the last line end is all that may be missing
-            whole = self._chunks.ended and not body
+            complete = self._chunks.complete and not body
         else:
-            whole = self._head is not None and self._left is None
-        if not whole:
+            complete = self._head is not None and self._remaining is None
+        if not complete:
             raise BadResponse(detail="cut short")
         self.done = True
 
-    def lost(self, error: OSError) -> Exception:
-        """What a broken connection means at this point."""
+    def connection_error(self, error: OSError) -> Exception:
+        """Return what a broken connection means at this point."""
         detail = f"{type(error).__name__}: {error}"
-        return (
-            BadResponse(detail=f"cut short: {detail}")
-            if self._head
-            else ConnectionLost(detail=detail)
-        )
+        if self._head:
+            return BadResponse(detail=f"cut short: {detail}")
+        return ConnectionLost(detail=detail)
 
-    def response(self, request: PreparedRequest, pause: Callable[[], None]) -> TimedResponse:
-        """The answer, decoded.
+    def response(self, request: PreparedRequest, pause: Callable[[], None]) -> BufferedResponse:
+        """Return the answer, decoded.
 
         :param pause: called between steps of the decoding.
         :raises BadResponse: its ``Content-Encoding`` cannot be undone.
         """
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         plain = inflate(body, self.headers, self._limit, pause)
-        return TimedResponse(request, self.status, CaseInsensitiveDict(self.headers), plain)
+        return BufferedResponse(request, self.status, CaseInsensitiveDict(self.headers), plain)
 
 
 class StreamingResponseParser(ResponseParser):
-    """One whose body is taken while it comes, however long it is, and whose headers stay as they came."""
+    """One answer whose body is taken while it comes, however long it is, and whose headers stay as they came."""
 
     def __init__(self, no_body: bool) -> None:
         super().__init__(no_body, sys.maxsize)
-        self.distrusted = (
-            False  # not all of the request was sent: nothing more may be asked on this connection
-        )
+        #: Not all of the request was sent: nothing more may be asked on this connection.
+        self.request_cut_short = False
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """The headers as they came, in order."""
-        return self._head.passing() if self._head else []
+        return self._head.presentable() if self._head else []
 
     @property
     def reason(self) -> str:
@@ -260,33 +285,32 @@ class StreamingResponseParser(ResponseParser):
         return self._head.reason if self._head else ""
 
     @property
-    def headed(self) -> bool:
-        """The head is here."""
+    def has_head(self) -> bool:
         return self._head is not None
 
     @property
     def size(self) -> int:
         """Bytes of the body so far."""
-        return self._size
+        return self._body_bytes
 
     @property
-    def begun(self) -> bool:
-        """The head is here, and a part of the body or its end."""
+    def has_body(self) -> bool:
+        """Whether a part of the body has come, or its end."""
         return self.done or bool(self._pieces)
 
     def _finish(self) -> None:
         super()._finish()
-        self.reusable = self.reusable and not self.distrusted
+        self.reusable = self.reusable and not self.request_cut_short
 
     def take(self) -> bytes:
-        """What has come of the body since the last time."""
+        """Return what has come of the body since the last time."""
         piece = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         return piece
 
 
-def _length(text: str) -> int:
-    """What ``Content-Length`` says; the same number several times is that number (RFC 9112, 6.3).
+def _parse_length(text: str) -> int:
+    """Return what ``Content-Length`` says; the same number several times is that number (RFC 9112, 6.3).
 
     :raises BadResponse: it is no number, or several.
     """
@@ -294,7 +318,7 @@ def _length(text: str) -> int:
         return int(text)
     if not _LENGTHS.fullmatch(text):
         raise BadResponse(detail="a Content-Length that is no number")
-    numbers = {int(each) for each in text.split(",")}
+    numbers = {int(number) for number in text.split(",")}
     if len(numbers) > 1:
         raise BadResponse(detail="several Content-Lengths")
     return numbers.pop()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from requests.structures import CaseInsensitiveDict
 
 from gateway.clock import Clock, Pause
-from gateway.errors import BadResponse, DeadlineExceeded, ReadTimeout
+from gateway.errors import BadResponse, DeadlineExceeded, GatewayError, ReadTimeout
 from gateway.http.connection import Connection
 from gateway.http.inflate import inflate
 from gateway.http.response_parser import StreamingResponseParser
@@ -17,14 +17,14 @@ from gateway.messages import HttpResponse
 from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
 
 
-@dataclass(frozen=True, slots=True)
-class StreamTimeouts:
-    """How long things may take.
+class ExchangeTimeouts(NamedTuple):
+    """How long the steps of one exchange may take.
 
     :param connect: seconds.
-    :param read: seconds for each piece of a body, and for the answer to begin.
-    :param deadline: the instant by which it must have begun.
-    :param watch: who is to be there for it.
+    :param read: seconds from connected to the last byte of an answer that is read whole; for each piece of a body
+        that is streamed, and for such an answer to begin.
+    :param deadline: the instant by which an answer must be here whole, or must have begun.
+    :param watch: the caller's connection; the exchange ends with it.
     """
 
     connect: float
@@ -34,7 +34,7 @@ class StreamTimeouts:
 
 
 class StreamingResponse:
-    """One exchange, from its first byte out to its last byte in.
+    """One exchange, from the second record of its request to the last byte of its answer.
 
     :param give_back: gets the connection when it may serve another exchange.
     """
@@ -42,146 +42,161 @@ class StreamingResponse:
     def __init__(
         self,
         connection: Connection,
-        answer: StreamingResponseParser,
-        pace: StreamTimeouts,
+        parser: StreamingResponseParser,
+        timeouts: ExchangeTimeouts,
         clock: Clock,
         give_back: Callable[[Connection], None],
     ) -> None:
-        self._connection, self._answer, self._pace, self._clock = connection, answer, pace, clock
+        self._connection = connection
+        self._parser = parser
+        self._timeouts = timeouts
+        self._clock = clock
         self._give_back = give_back
         self._latest = clock.now() + MAX_STREAM_SECONDS
-        self.pause = Pause(
-            clock
-        )  # a service that sends without one would keep every other greenlet waiting
-        self._over = False
+        # A service that sends without a pause would keep every other greenlet waiting.
+        self.pause = Pause(clock)
+        self._closed = False
 
     @property
     def status(self) -> int:
-        return self._answer.status
+        return self._parser.status
 
     @property
     def reason(self) -> str:
         """What the status line says beside the status."""
-        return self._answer.reason
+        return self._parser.reason
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
-        """As they came, in order."""
-        return tuple(self._answer.pairs)
+        """The headers as they came, in order."""
+        return tuple(self._parser.pairs)
 
-    def until(self) -> float:
-        """The instant at which the next piece must have gone out, or the answer begun."""
-        return min(self._clock.now() + self._pace.read, self._pace.deadline)
+    def send(self, rest: memoryview, upload: RequestStream | None) -> None:
+        """Send what is left of the request.
 
-    def pour(self, upload: RequestStream) -> None:
-        """Send a body; stop where the service answers without waiting for its end, or hangs up."""
-        with self.translated():
-            for piece in upload:
-                if self._answered() or not self._sent(_framed(piece, upload)):
-                    self._answer.distrusted = True
-                    return
-            if upload.length is None:
-                self._sent(b"0\r\n\r\n")
+        An upload stops where the service answers without waiting for its end, or hangs up.
+
+        :param rest: of the head, or of a body that is sent in one piece.
+        """
+        with self._translate_errors():
+            if rest:
+                self._connection.send_all(rest, self._until())
+            if upload:
+                self._send_upload(upload)
+
+    def _send_upload(self, upload: RequestStream) -> None:
+        for piece in upload:
+            if self._answered() or not self._send_piece(_framed(piece, upload)):
+                self._parser.request_cut_short = True
+                return
+        if upload.length is None:
+            self._send_piece(b"0\r\n\r\n")
 
     def _answered(self) -> bool:
         data = self._connection.read_available()
         if data is not None:
-            self._take_in(data)
-        return self._answer.headed
+            self._feed(data)
+        return self._parser.has_head
 
-    def _sent(self, data: bytes) -> bool:
-        """False once the service takes no more; it may have said why."""
-        view, until = memoryview(data), self.until()
-        while view:
-            try:
-                view = view[self._connection.send(view, until) :]
-            except TimeoutError:
-                raise
-            except OSError:
-                return False
+    def _send_piece(self, data: bytes) -> bool:
+        """Return False once the service takes no more; it may have said why."""
+        try:
+            self._connection.send_all(memoryview(data), self._until())
+        except TimeoutError:
+            raise
+        except OSError:
+            return False
         return True
 
     def begin(self) -> None:
         """Wait for the head and for the first byte of the body, or for its end."""
-        with self.translated():
-            until = self.until()
-            while not self._answer.begun:
+        with self._translate_errors():
+            until = self._until()
+            while not self._parser.has_body:
                 self._receive(until)
 
     def read(self) -> bytes:
-        """The next piece; nothing at the end.
+        """Return the next piece; nothing at the end.
 
-        :raises ReadTimeout: nothing came for ``StreamTimeouts.read`` seconds, or it has lasted for too long.
+        :raises ReadTimeout: nothing came for ``ExchangeTimeouts.read`` seconds, or it has lasted for too long.
         :raises BadResponse: it is cut short.
-        :raises CallerGone: ``StreamTimeouts.watch`` has seen that.
+        :raises CallerGone: ``ExchangeTimeouts.watch`` has seen that.
         """
-        with self.translated():
-            while not (piece := self._answer.take()) and not self._answer.done:
-                self._receive(min(self._clock.now() + self._pace.read, self._latest))
+        with self._translate_errors():
+            while not (piece := self._parser.take()) and not self._parser.done:
+                self._receive(min(self._clock.now() + self._timeouts.read, self._latest))
         if not piece:
             self._end()
         return piece
 
-    def held(self, most: int) -> tuple[bytes, bool]:
-        """What comes of the body up to its end, to ``most`` bytes and a little, or in the time for one piece; whether
-        there is more. Asked before anything is read.
-        """
-        answer, until = self._answer, self.until()
-        with self.translated(), suppress(TimeoutError):
-            while not answer.done and answer.size <= most:
-                self._receive(until)
-        if answer.done:
-            self._end()
-        return answer.take(), not answer.done
+    def read_up_to(self, size: int) -> tuple[bytes, bool]:
+        """Read the body up to its end, to ``size`` bytes and a little, or for the time of one piece.
 
-    def whole(self, limit: int) -> HttpResponse:
-        """All of the answer, as if it had been read at once.
+        To be called before anything is read.
+
+        :returns: what came, and whether there is more.
+        """
+        parser = self._parser
+        until = self._until()
+        with self._translate_errors(), suppress(TimeoutError):
+            while not parser.done and parser.size <= size:
+                self._receive(until)
+        if parser.done:
+            self._end()
+        return parser.take(), not parser.done
+
+    def read_whole(self, limit: int) -> HttpResponse:
+        """Return all of the answer, as if it had been read at once.
 
         :raises BadResponse: it has more than ``limit`` bytes.
-        :raises ReadTimeout: it has not ended in ``StreamTimeouts.read`` seconds.
-        :raises DeadlineExceeded: nor by ``StreamTimeouts.deadline``.
+        :raises ReadTimeout: it has not ended in ``ExchangeTimeouts.read`` seconds.
+        :raises DeadlineExceeded: nor by ``ExchangeTimeouts.deadline``.
         """
-        body, more = self.held(limit)
+        body, more = self.read_up_to(limit)
         if len(body) > limit:
             self.close()
             raise BadResponse(detail=f"larger than max_response ({limit} bytes)")
         if more:
             self.close()
-            raise (
-                DeadlineExceeded
-                if self._clock.now() >= self._pace.deadline
-                else ReadTimeout(detail="it drips")
-            )
-        headers = CaseInsensitiveDict(self._answer.headers)
-        return HttpResponse(
-            self.status, headers, inflate(body, self._answer.headers, limit, self.pause)
-        )
+            raise self._too_slow()
+        headers = self._parser.headers
+        plain = inflate(body, headers, limit, self.pause)
+        return HttpResponse(self.status, CaseInsensitiveDict(headers), plain)
 
     def close(self) -> None:
-        """Hang up, unless it has been read to its end."""
-        if not self._over:
-            self._over = True
+        """Hang up, unless the answer has been read to its end."""
+        if not self._closed:
+            self._closed = True
             self._connection.close()
 
-    def _receive(self, until: float) -> None:
-        self._take_in(self._connection.receive(until, self._pace.watch))
+    def _until(self) -> float:
+        """Return the instant at which the next piece must have gone out, or the answer begun."""
+        return min(self._clock.now() + self._timeouts.read, self._timeouts.deadline)
 
-    def _take_in(self, data: bytes) -> None:
+    def _too_slow(self) -> GatewayError:
+        if self._clock.now() >= self._timeouts.deadline:
+            return DeadlineExceeded()
+        return ReadTimeout(detail="it drips")
+
+    def _receive(self, until: float) -> None:
+        self._feed(self._connection.receive(until, self._timeouts.watch))
+
+    def _feed(self, data: bytes) -> None:
         if data:
-            self._answer.feed(data)
+            self._parser.feed(data)
         else:
-            self._answer.ended()
+            self._parser.feed_end()
         self.pause()
 
     def _end(self) -> None:
-        if not self._over and self._answer.reusable:
-            self._over = True
+        if not self._closed and self._parser.reusable:
+            self._closed = True
             self._give_back(self._connection)
         self.close()
 
     @contextmanager
-    def translated(self) -> Iterator[None]:
-        """What goes wrong inside ends the exchange, and is told in the gateway's own terms."""
+    def _translate_errors(self) -> Iterator[None]:
+        """End the exchange where something goes wrong inside, and raise it in the gateway's own terms."""
         try:
             yield
         except TimeoutError as error:
@@ -189,11 +204,13 @@ class StreamingResponse:
             raise ReadTimeout(detail=str(error)) from error
         except OSError as error:
             self.close()
-            raise self._answer.lost(error) from error
+            raise self._parser.connection_error(error) from error
         except BaseException:
             self.close()
             raise
 
 
 def _framed(piece: bytes, upload: RequestStream) -> bytes:
-    return piece if upload.length is not None else b"%x\r\n%b\r\n" % (len(piece), piece)
+    if upload.length is not None:
+        return piece
+    return b"%x\r\n%b\r\n" % (len(piece), piece)

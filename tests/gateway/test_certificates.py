@@ -18,7 +18,7 @@ from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed
 from gateway.http.certificates import CHECK_SECONDS, Trust
 from gateway.http.client import Outbound
-from gateway.http.pool import MAX_AGE_SECONDS
+from gateway.http.idle_connections import MAX_AGE_SECONDS
 from tests.gateway.fakes import Gate, Lines, gateway_parts, service
 from tests.gateway.test_gateway_tls import TlsWire, make_pem, refused, secure
 

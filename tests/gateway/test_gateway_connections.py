@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
-from gateway.http.client import IDLE
+from gateway.http.client import DEFAULT_POOL_SIZE
 from gateway.http.resolver import Resolver, system_addresses
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
@@ -301,16 +301,16 @@ def test_fifty_threads_each_get_their_own_answer(gate: Open, box: Sandbox) -> No
 def test_no_more_idle_connections_are_kept_than_the_pool_holds(gate: Open, box: Sandbox) -> None:
     at = gate("GET /v1/health", timeout={"read": 5})
     box.fault("/v1/health", "delay=0.3")
-    start = threading.Barrier(IDLE + 5)
+    start = threading.Barrier(DEFAULT_POOL_SIZE + 5)
 
     def ask(_: int) -> None:
         start.wait(5)
         at.gateway.call(a_call())
 
-    with ThreadPoolExecutor(IDLE + 5) as pool:
-        list(pool.map(ask, range(IDLE + 5)))
-    assert box.connections > IDLE
-    assert comes_true(lambda: len(box._server._live) == IDLE)
+    with ThreadPoolExecutor(DEFAULT_POOL_SIZE + 5) as pool:
+        list(pool.map(ask, range(DEFAULT_POOL_SIZE + 5)))
+    assert box.connections > DEFAULT_POOL_SIZE
+    assert comes_true(lambda: len(box._server._live) == DEFAULT_POOL_SIZE)
 
 
 def test_base_urls_take_turns(open_gate: Open) -> None:
