@@ -1,9 +1,10 @@
 """Fetched credentials: shared by all workers, renewed early by one of them, never used once expired.
 
-A worker looks into the store only when its own copy is due for renewal, or when the vendor refuses it. Until then it
-does not see that another worker has renewed. Vendors let the old token live on for a while (WeChat five minutes), and
-workers look within ``SPREAD`` of the time for early renewal (three of WeChat's minutes), so it is seldom refused; where
-it is, the newer one is taken and the call sent once more.
+A worker looks into the store only when its own copy is due for renewal, or when the vendor refuses
+it. Until then it does not see that another worker has renewed. Vendors let the old token live on
+for a while (WeChat five minutes), and workers look within ``SPREAD_SHARE`` of the time for early
+renewal (three of WeChat's minutes), so it is seldom refused; where it is, the newer one is taken
+and the call sent once more.
 """
 
 from __future__ import annotations
@@ -13,20 +14,36 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.bodies import digest, dump_json, load_json
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
 from gateway.masking import Masker, Secret
-from gateway.stores import Store
+from gateway.stores import Lock, Store
 
-# shared_tokens: A fetched credential as all workers see it: one record in the store, renewed by whoever holds its lock.
+LOCK_SECONDS = 5.0  # after which another worker takes over a renewal that has not ended
+RETRY_SECONDS = LOCK_SECONDS  # for which the old token serves after an early renewal that failed
+# Before its expiry, from which a token is not sent: it has to arrive, and clocks differ.
+EXPIRY_MARGIN_SECONDS = 10.0
+POLL_SECONDS = 0.05  # between two looks for the token that another worker fetches
+# By which one token's expiry may seem to move, because clocks are set right now and then.
+CLOCK_STEP_SECONDS = 1.0
+EARLY_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
+# Of the time for early renewal, over which workers begin it, so that one of them is first.
+SPREAD_SHARE = 0.25
 
-LEASE = 5.0  # seconds after which a renewal that has not ended is taken over by another worker
-MARGIN = 10.0  # seconds before its expiry from which a token is not sent: it has to arrive, and clocks differ
-SPREAD = 0.25  # the share of the time for early renewal over which workers begin it, so that one of them is first
+Fetch = Callable[[], tuple[Secret, float]]
+Note = Callable[[str], None]
+
+
+def token_name(service: str, base_url: str, auth: Mapping[str, Any]) -> str:
+    """Return the store key of a service's token.
+
+    Another secret makes another name, and no secret can be read from one.
+    """
+    return f"token:{digest((service, base_url, auth))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,265 +56,273 @@ class Token:
 
 
 class SharedTokens:
-    """Tokens in the store, by name. The record's times are Unix seconds: every machine has its own ``now``.
+    """Tokens in the store, by name, each renewed by whoever holds its lock.
 
-    Every operation may raise ``StoreAway``.
+    The record's times are Unix seconds: every machine has its own ``now``. Every operation may
+    raise ``StoreAway``.
     """
 
     def __init__(self, store: Store, clock: Clock, jitter: Callable[[], float]) -> None:
-        self._store, self._clock, self._jitter = store, clock, jitter
+        self._store = store
+        self._clock = clock
+        self._jitter = jitter
 
     def read(self, name: str) -> Token | None:
         record = self._store.get(name)
         if record is None:
             return None
         try:
-            told = load_json(record)
-            value, renew_at, expires_at = (
-                Secret(told["value"]),
-                float(told["renew_at"]),
-                float(told["expires_at"]),
-            )
+            data = load_json(record)
+            value = Secret(data["value"])
+            renew_at = float(data["renew_at"])
+            expires_at = float(data["expires_at"])
         except (ValueError, TypeError, KeyError):
-            return None  # another version's
-        renew_at += self._jitter() * SPREAD * (expires_at - renew_at)
-        now, ours = self._clock.now(), self._clock.now() - self._clock.wall()
-        lives = now + self._store.ttl(name) + MARGIN  # whatever a clock says that was set wrong
-        return Token(value, min(renew_at + ours, lives), min(expires_at + ours, lives))
-
-    def acquire(self, name: str) -> int | None:
-        """The fencing number of who may renew it now; None while another does."""
-        return self._store.acquire(name, LEASE)
-
-    def release(self, name: str, fence: int) -> None:
-        self._store.release(name, fence)
-
-    def forget(self, name: str) -> None:
-        self._store.delete(name)
+            return None  # written by another version
+        renew_at += self._jitter() * SPREAD_SHARE * (expires_at - renew_at)
+        offset = self._clock_offset()
+        # The store's own count of the time left holds, however wrong the clock of the writer was.
+        latest = self._clock.now() + self._store.ttl(name) + EXPIRY_MARGIN_SECONDS
+        return Token(value, min(renew_at + offset, latest), min(expires_at + offset, latest))
 
     def write(self, name: str, token: Token, fence: int) -> bool:
-        """Whether it was; it is not when somebody who took over has written a newer one."""
-        ours = self._clock.now() - self._clock.wall()
-        told = {"renew_at": token.renew_at - ours, "expires_at": token.expires_at - ours}
-        record = dump_json({"value": token.value.reveal(), **told})
-        return self._store.set_fenced(name, record, token.expires_at - self._clock.now(), fence)
+        """Return whether it was written: not if whoever took over the lock has written a newer one."""
+        offset = self._clock_offset()
+        record = {
+            "value": token.value.reveal(),
+            "renew_at": token.renew_at - offset,
+            "expires_at": token.expires_at - offset,
+        }
+        ttl = token.expires_at - self._clock.now()
+        return self._store.set_fenced(name, dump_json(record), ttl, fence)
 
+    def delete(self, name: str) -> None:
+        self._store.delete(name)
 
-# tokens: Fetched credentials: shared by all workers, renewed early by one of them, never used once expired.
+    def lock(self, name: str) -> Lock:
+        return self._store.lock(name, LOCK_SECONDS)
 
-EARLY = 0.1  # the share of its life, at its end, in which a token is renewed while the old one still serves
-LOOK = 0.05  # seconds between two looks for the token that another worker fetches
-SAME = 1.0  # seconds by which one token's expiry may seem to move, because clocks are set right now and then
-REST = LEASE  # seconds for which the old token serves after an early renewal that brought none
-
-Fetch = Callable[[], tuple[Secret, float]]
-Note = Callable[[str], None]
-
-
-def token_name(service: str, base_url: str, auth: Mapping[str, Any]) -> str:
-    """What the token of a service is kept under: another secret is another name, and none can be read from it."""
-    return f"token:{digest((service, base_url, auth))}"
+    def _clock_offset(self) -> float:
+        return self._clock.now() - self._clock.wall()
 
 
 @dataclass(slots=True)
-class _Slot:
-    """One name's state in this process."""
+class _Entry:
+    """One name's state in this process.
+
+    :ivar refused: the last token that the vendor refused.
+    :ivar renewal: the outcome of the renewal that runs, if one does.
+    """
 
     token: Token | None = None
-    refused: Token | None = None  # by the vendor, the last one
-    renewing: Future[Token | GatewayError] | None = None
+    refused: Token | None = None
+    renewal: Future[Token | GatewayError] | None = None
 
     def usable(self, now: float) -> Token | None:
         return self.token if self.token and now < self.token.expires_at else None
 
     def has_refused(self, token: Token) -> bool:
-        """Whether it is what the vendor refused, or older. The same text given out once more is another token."""
+        """Whether the vendor refused this token or a newer one.
+
+        A text that the vendor gives out once more, later, is another token.
+        """
         if self.refused is None:
             return False
-        return token.expires_at < self.refused.expires_at + (
-            SAME if token.value == self.refused.value else 0
-        )
+        tolerance = CLOCK_STEP_SECONDS if token.value == self.refused.value else 0
+        return token.expires_at < self.refused.expires_at + tolerance
 
-    def good(self, found: Token | None, now: float) -> Token | None:
-        return found if found and now < found.expires_at and not self.has_refused(found) else None
+    def accept(self, token: Token | None, now: float) -> Token | None:
+        """Return the token, unless it has expired or was refused."""
+        if token is None or now >= token.expires_at or self.has_refused(token):
+            return None
+        return token
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Renewal:
+    """What one call brings along to renew a token."""
+
+    name: str
+    entry: _Entry
     fetch: Fetch
     deadline: float
     note: Note
+    outcome: Future[Token | GatewayError] = field(default_factory=Future)
 
 
 class Tokens:
-    """By name. One caller of one worker fetches; the others use the old token, or wait for the new one.
+    """Tokens by name. One caller of one worker fetches; the others use the old token, or wait.
 
-    Safe under threads: the lock guards the slots and is never held while the store or the vendor is asked. While the
-    store is away, every worker goes on with what it has, and fetches for itself when that has expired.
+    Safe under threads: the lock guards the entries and is never held while the store or the vendor
+    is asked. While the store is away, every worker goes on with what it has, and fetches for itself
+    when that has expired.
 
-    :param masker: learns every token, fetched or found in the store.
+    :param masker: learns every token, fetched or read from the store.
     :param jitter: evenly random, 0 up to 1; spreads the workers' early renewals.
     """
 
     def __init__(
         self, clock: Clock, store: Store, masker: Masker, jitter: Callable[[], float]
     ) -> None:
-        self._clock, self._masker = clock, masker
+        self._clock = clock
+        self._masker = masker
         self._shared = SharedTokens(store, clock, jitter)
         self._lock = threading.Lock()
-        self._slots: dict[str, _Slot] = {}
+        self._entries: dict[str, _Entry] = {}
 
     def get(
-        self, name: str, fetch: Fetch, deadline: float, note: Note = lambda how: None
+        self, name: str, fetch: Fetch, deadline: float, note: Note = lambda origin: None
     ) -> Secret:
-        """A token that has not expired.
+        """Return a token that has not expired.
 
-        :param fetch: asks the vendor; gives the token and the seconds it lives.
-        :param note: is told where the token came from, unless it was fetched for this call.
+        :param fetch: asks the vendor; returns the token and the seconds it lives.
+        :param note: called with where the token came from, unless it was fetched for this call.
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
-        slot = self._slots.get(name) or self._slots.setdefault(name, _Slot())
+        entry = self._entries.get(name) or self._entries.setdefault(name, _Entry())
         while True:
             now = self._clock.now()
-            token = slot.token
+            token = entry.token
             if token and now < token.renew_at:
                 note("own")
                 return token.value
-            mine: Future[Token | GatewayError] | None = None
+            renewal = _Renewal(name, entry, fetch, deadline, note)
             with self._lock:
-                token, pending = slot.usable(now), slot.renewing
+                token = entry.usable(now)
+                pending = entry.renewal
                 if token and (now < token.renew_at or pending):
                     note("own, while another call renews it" if pending else "own")
                     return token.value
                 if pending is None:
-                    mine = slot.renewing = Future()
-            if mine is not None:
-                return self._renew(name, slot, mine, _Asked(fetch, deadline, note)).value
-            assert pending is not None
-            try:
-                outcome = pending.result(max(0.0, deadline - now))
-            except FutureTimeout as error:
-                raise DeadlineExceeded from error
-            if isinstance(outcome, DeadlineExceeded):
-                continue  # it was the other call's time that ran out, not ours: ask again
-            if isinstance(outcome, GatewayError):
-                raise outcome.copy()
-            if self._clock.now() < outcome.expires_at:
+                    entry.renewal = renewal.outcome
+            if pending is None:
+                return self._renew(renewal).value
+            token = self._await(pending, deadline)
+            if token:
                 note("fetched by another call")
-                return outcome.value
+                return token.value
 
     def discard(self, name: str, value: Secret) -> None:
-        """The vendor refused this token: it is not used again, here or from the store, unless a newer one has come."""
+        """Drop a token that the vendor refused.
+
+        It is not used again, here or from the store, unless a newer one has come.
+        """
         with self._lock:
-            slot = self._slots.get(name)
-            if slot and slot.token and slot.token.value == value:
-                slot.token, slot.refused = None, slot.token
+            entry = self._entries.get(name)
+            if entry and entry.token and entry.token.value == value:
+                entry.refused = entry.token
+                entry.token = None
 
     def retain(self, names: Collection[str]) -> None:
-        """Forget the tokens under other names: of services that are gone, or have another credential."""
+        """Forget the tokens of all other names: those services are gone, or changed credentials."""
         with self._lock:
-            for name in self._slots.keys() - set(names):
-                del self._slots[name]
+            for name in self._entries.keys() - set(names):
+                del self._entries[name]
 
-    def _renew(
-        self, name: str, slot: _Slot, mine: Future[Token | GatewayError], asked: _Asked
-    ) -> Token:
+    def _await(self, outcome: Future[Token | GatewayError], deadline: float) -> Token | None:
+        """Return the token of another call's renewal; None where this call has to ask anew."""
         try:
-            token = self._newest(name, slot, asked)
+            result = outcome.result(max(0.0, deadline - self._clock.now()))
+        except FutureTimeout as error:
+            raise DeadlineExceeded from error
+        if isinstance(result, DeadlineExceeded):
+            return None  # the other call's time ran out, not this one's
+        if isinstance(result, GatewayError):
+            raise result.copy()
+        return result if self._clock.now() < result.expires_at else None
+
+    def _renew(self, renewal: _Renewal) -> Token:
+        """Get a new token, and tell it, or the failure, to those who wait."""
+        entry = renewal.entry
+        try:
+            token = self._obtain(renewal)
         except BaseException as error:
             with self._lock:
-                slot.renewing = None
-            mine.set_result(_failure(error))
+                entry.renewal = None
+            renewal.outcome.set_result(_failure(error))
             raise
         self._masker.register(token.value, passing=True)
         with self._lock:
-            slot.renewing = None
-            if not slot.has_refused(token):
-                slot.token = token
-        mine.set_result(token)
+            entry.renewal = None
+            if not entry.has_refused(token):
+                entry.token = token
+        renewal.outcome.set_result(token)
         return token
 
-    def _newest(self, name: str, slot: _Slot, asked: _Asked) -> Token:
-        """What another worker has put into the store; or a fetched one; or, for now, the old one."""
-        usable = slot.usable(self._clock.now())
+    def _obtain(self, renewal: _Renewal) -> Token:
+        """Return another worker's token from the store; or fetch one; or, for now, the old one."""
+        entry = renewal.entry
+        usable = entry.usable(self._clock.now())
         while True:
             try:
-                found = slot.good(self._shared.read(name), self._clock.now())
-                if found and self._clock.now() < found.renew_at:
-                    asked.note("shared")
-                    return found
-                usable = usable or found
-                fence = self._shared.acquire(name)
+                stored = entry.accept(self._shared.read(renewal.name), self._clock.now())
+                if stored and self._clock.now() < stored.renew_at:
+                    renewal.note("shared")
+                    return stored
+                usable = usable or stored
+                with self._shared.lock(renewal.name) as lock:
+                    if lock.fence is not None:
+                        return self._renew_locked(renewal, lock, lock.fence, usable)
             except StoreAway:
-                return self._resting(usable, asked) if usable else self._fetched(slot, asked.fetch)
-            if fence is not None:
-                return self._holding(fence, name, slot, asked, usable)
+                return self._postpone(usable, renewal) if usable else self._fetch(renewal)
             if usable:
-                return self._resting(usable, asked)
-            left = asked.deadline - self._clock.now()
-            if left <= 0:
+                return self._postpone(usable, renewal)
+            time_left = renewal.deadline - self._clock.now()
+            if time_left <= 0:
                 raise DeadlineExceeded
-            self._clock.sleep(min(LOOK, left))
+            self._clock.sleep(min(POLL_SECONDS, time_left))
 
-    def _holding(
-        self, fence: int, name: str, slot: _Slot, asked: _Asked, usable: Token | None
+    def _renew_locked(
+        self, renewal: _Renewal, lock: Lock, fence: int, usable: Token | None
     ) -> Token:
-        """Fetch one under the lock, unless somebody did just before."""
+        """Fetch a token under the lock, unless another worker did just before."""
+        token = self._read_newer(renewal)
+        if token:
+            renewal.note("shared")
+            return token
         try:
-            token = self._newer(name, slot)
-            if token:
-                asked.note("shared")
-            else:
-                token = self._written(name, self._fetched(slot, asked.fetch), fence)
+            token = self._fetch(renewal)
         except GatewayError:
-            if usable:
-                return self._resting(
-                    usable, asked
-                )  # and the lock's lease goes on: no worker tries again before it ends
-            self._release(name, fence)
-            raise
-        except BaseException:
-            self._release(name, fence)
-            raise
-        self._release(name, fence)
-        return token
+            if usable is None:
+                raise
+            lock.keep()  # no worker tries again before it ends
+            return self._postpone(usable, renewal)
+        return self._publish(renewal.name, token, fence)
 
-    def _newer(self, name: str, slot: _Slot) -> Token | None:
+    def _read_newer(self, renewal: _Renewal) -> Token | None:
         with suppress(StoreAway):
-            now, stored = self._clock.now(), self._shared.read(name)
-            found = slot.good(stored, now)
-            if found and now < found.renew_at:
-                return found
-            if stored and not found:
-                self._shared.forget(name)
+            now = self._clock.now()
+            stored = self._shared.read(renewal.name)
+            token = renewal.entry.accept(stored, now)
+            if token and now < token.renew_at:
+                return token
+            if stored and not token:
+                self._shared.delete(renewal.name)
         return None
 
-    def _written(self, name: str, token: Token, fence: int) -> Token:
-        """The token; or the one of who took over because we were too slow."""
+    def _publish(self, name: str, token: Token, fence: int) -> Token:
+        """Store the token and return it; or return that of the worker that took over meanwhile."""
         with suppress(StoreAway):
             if not self._shared.write(name, token, fence):
                 return self._shared.read(name) or token
         return token
 
-    def _fetched(self, slot: _Slot, fetch: Fetch) -> Token:
-        asked = self._clock.now()
-        value, life = fetch()
-        slot.refused = None
-        use = max(life - MARGIN, life / 2)
-        return Token(value, asked + min(life * (1 - EARLY), use), asked + use)
+    def _fetch(self, renewal: _Renewal) -> Token:
+        began = self._clock.now()
+        value, life = renewal.fetch()
+        renewal.entry.refused = None
+        usable_seconds = max(life - EXPIRY_MARGIN_SECONDS, life / 2)
+        early_seconds = min(life * (1 - EARLY_SHARE), usable_seconds)
+        return Token(value, began + early_seconds, began + usable_seconds)
 
-    def _resting(self, token: Token, asked: _Asked) -> Token:
-        asked.note("the old one, while it lasts")
-        return replace(token, renew_at=min(self._clock.now() + REST, token.expires_at))
-
-    def _release(self, name: str, fence: int) -> None:
-        with suppress(StoreAway):
-            self._shared.release(name, fence)
+    def _postpone(self, token: Token, renewal: _Renewal) -> Token:
+        """Return the old token, to be renewed a little later."""
+        renewal.note("the old one, while it lasts")
+        return replace(token, renew_at=min(self._clock.now() + RETRY_SECONDS, token.expires_at))
 
 
 def _failure(error: BaseException) -> GatewayError:
-    """What a failed renewal is to those who wait for it; where it was only stopped, that its time ran out."""
+    """Return what those who wait get: the error, or where the renewal was stopped, a timeout."""
     if isinstance(error, GatewayError):
         return error.copy()
     return GatewayError() if isinstance(error, Exception) else DeadlineExceeded()

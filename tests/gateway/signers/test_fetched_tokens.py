@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConnectionLost, CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens import REST, Tokens
+from gateway.signers.tokens import RETRY_SECONDS, Tokens
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, a_call
@@ -167,7 +167,7 @@ def test_a_failed_renewal_uses_the_old_token_while_it_is_good_and_is_not_tried_a
     assert [get(each, vendor) for each in (tokens, other) * 10] == ["t1"] * 20
     assert vendor.asked == 2
     vendor.fails = None
-    pass_time(REST)
+    pass_time(RETRY_SECONDS)
     assert get(tokens, vendor) == "t3"
     assert get(other, vendor) == "t3"
 

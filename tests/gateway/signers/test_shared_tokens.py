@@ -12,7 +12,13 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens import LEASE, MARGIN, REST, Tokens, token_name
+from gateway.signers.tokens import (
+    EXPIRY_MARGIN_SECONDS,
+    LOCK_SECONDS,
+    RETRY_SECONDS,
+    Tokens,
+    token_name,
+)
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
@@ -79,7 +85,7 @@ def test_one_worker_renews_early_while_the_others_use_the_old_token(
 
     assert one.get("k", fetch, LONG) == Secret("t2")
     assert meanwhile == ["t1", "t1"]
-    pass_time(REST)
+    pass_time(RETRY_SECONDS)
     assert [get(each, vendor) for each in (other, late)] == ["t2", "t2"]
     assert vendor.asked == 2
 
@@ -125,10 +131,10 @@ def test_a_renewer_that_was_killed_is_taken_over_when_its_lease_ends(
     monkeypatch: Any,
 ) -> None:
     monkeypatch.setattr(clock, "sleep", pass_time)
-    assert store.acquire("k", LEASE)  # and nothing more is heard of it
+    assert store.acquire("k", LOCK_SECONDS)  # and nothing more is heard of it
     began = clock.now()
     assert get(worker(), vendor) == "t1"
-    assert LEASE * 0.9 <= clock.now() - began <= LEASE * 1.1
+    assert LOCK_SECONDS * 0.9 <= clock.now() - began <= LOCK_SECONDS * 1.1
 
 
 def test_a_renewer_that_comes_late_neither_overwrites_nor_uses_its_own_older_token(
@@ -137,7 +143,7 @@ def test_a_renewer_that_comes_late_neither_overwrites_nor_uses_its_own_older_tok
     hung, other = worker(), worker()
 
     def fetch() -> tuple[Secret, float]:
-        pass_time(LEASE)
+        pass_time(LOCK_SECONDS)
         assert get(other, vendor) == "t1"
         return Secret("late"), 1000
 
@@ -149,12 +155,12 @@ def test_a_renewer_that_comes_late_does_not_end_the_lease_of_who_took_over(
     worker: Workers, vendor: Vendor, pass_time: PassTime, store: Store
 ) -> None:
     def fetch() -> tuple[Secret, float]:
-        pass_time(LEASE)
-        assert store.acquire("k", LEASE)
+        pass_time(LOCK_SECONDS)
+        assert store.acquire("k", LOCK_SECONDS)
         return vendor.fetch()
 
     worker().get("k", fetch, LONG)
-    assert store.acquire("k", LEASE) is None
+    assert store.acquire("k", LOCK_SECONDS) is None
 
 
 def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
@@ -165,13 +171,13 @@ def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
             return clock.now() + 77  # of its own machine; it means nothing elsewhere
 
         def wall(self) -> float:
-            return clock.wall() - MARGIN
+            return clock.wall() - EXPIRY_MARGIN_SECONDS
 
     late = a_worker(store, Late())
     get(a_worker(store, clock), vendor)
     assert get(late, vendor) == "t1"
     pass_time(vendor.life - 1)
-    fence = store.acquire("k", LEASE)
+    fence = store.acquire("k", LOCK_SECONDS)
     assert fence
     assert get(late, vendor) == "t1", "another renews it, and it is good for a second more"
     store.release("k", fence)
