@@ -19,9 +19,9 @@ from api import logs
 from api import threads as native
 from api.auth import wiring as identity
 from api.context import AppState
+from api.flask_app import App
 from api.http import middleware
 from api.resources.file_store import FileStore
-from api.routing import Routes
 from config import Settings
 from gateway import Gateway
 from gateway.clock import Clock, SystemClock
@@ -41,14 +41,6 @@ CONFIG = {
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }
 CACHED_READS = 10_000
-
-
-class App(Flask):
-    url_map_class = Routes
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
-        return func
 
 
 def create_app(
