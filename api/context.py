@@ -10,7 +10,7 @@ from functools import cached_property
 from threading import Event
 from typing import Any, TypeVar, cast
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_caching import Cache
 
 from api.resources.file_store import FileStore
@@ -27,6 +27,7 @@ from models import Database
 # parts: What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside.
 
 T = TypeVar("T")
+_EXTENSION = "postern"  # as Flask's extensions are found
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,14 @@ class AppState:
     log: Any
     stopping: Event = field(default_factory=Event)
 
+    @classmethod
+    def of(cls, app: Flask) -> AppState:
+        """Return the state of an app that ``register`` was called with."""
+        return cast(AppState, app.extensions[_EXTENSION])
+
+    def register(self, app: Flask) -> None:
+        app.extensions[_EXTENSION] = self
+
     @cached_property
     def gateway(self) -> Gateway:
         """A server makes it as it starts, a command once it needs it."""
@@ -55,7 +64,7 @@ class AppState:
 
 def app_state() -> AppState:
     """The parts of the app that serves this request."""
-    return cast(AppState, current_app.extensions["postern"])
+    return cast(AppState, current_app.extensions[_EXTENSION])
 
 
 def unwrap_proxy(proxy: T) -> T:

@@ -16,6 +16,7 @@ from gunicorn.http.message import _ip_in_allow_list
 from gunicorn.http.wsgi import base_environ
 from gunicorn.workers.ggevent import GeventWorker
 
+from api.context import AppState
 from api.errors import BrokenBody
 from api.http.error_response import render_error_response
 from gateway.errors import CallerError, GatewayError
@@ -85,14 +86,14 @@ class Worker(GeventWorker):
     def _end(self) -> None:
         """Serve on while load balancers learn that this ends, or clients that this connection does; then finish."""
         began = time.monotonic()
-        parts = self.wsgi.extensions["postern"]
+        state = AppState.of(self.wsgi)
         self._tick()  # whoever signals all processes at once may reach this one before the master has
         if stopping.announced():
-            parts.stopping.set()
+            state.stopping.set()
         else:
             for listener in self.listeners:
                 listener.close()  # others listen on the same socket
-        drained = began + parts.settings.drain_seconds
+        drained = began + state.settings.drain_seconds
         while time.monotonic() < drained and (stopping.announced() or self._busy()):
             self._tick()
         for listener in self.listeners:

@@ -18,10 +18,10 @@ from schemas.names import password_of
 
 # passwords: Password hashes: argon2id, 19 MiB and some 25 ms each, so only a few at a time.
 
-AT_ONCE = 2
+MAX_CONCURRENT_HASHES = 2
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
-_slots = threading.BoundedSemaphore(AT_ONCE)
+_slots = threading.BoundedSemaphore(MAX_CONCURRENT_HASHES)
 #: The hash of a password that nobody knows, made with the same costs.
 _NOBODY = "$argon2id$v=19$m=19456,t=2,p=1$Qoy0Puuc0EytzASW3ZqKMg$l71dYknPuhzMltuIEAFyR3gfKdOnRPONoN0g3KG8xAs"
 

@@ -10,10 +10,12 @@ from flask import Flask, current_app
 
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens, Revocations
-from api.auth.passwords import AT_ONCE, Lockout
+from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
 from api.context import AppState
 from gateway.clock import Clock
 from gateway.stores import CounterStore, FallbackStore
+
+_EXTENSION = "postern.auth"
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,23 @@ class AuthServices:
 
 
 def register(app: Flask, clock: Clock) -> None:
-    """Make it from the app's parts, which must be there.
+    """Make the services from the app's state, which must be registered.
 
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
-    made: AppState = app.extensions["postern"]
-    here = FallbackStore(made.store, clock)
-    closed = made.settings.redis_down == "closed"
-    app.extensions["postern.identity"] = AuthServices(
+    state = AppState.of(app)
+    fails_closed = state.settings.redis_down == "closed"
+    counters = FallbackStore(state.store, clock)
+    app.extensions[_EXTENSION] = AuthServices(
         clock=clock,
-        tokens=AccessTokens(made.settings, clock),
-        revocations=Revocations(made.database, made.store, clock, closed=closed),
-        nonces=made.store if closed else here,
-        lockout=Lockout(here, AT_ONCE),
-        app_secrets=AppSecrets(made.settings),
+        tokens=AccessTokens(state.settings, clock),
+        revocations=Revocations(state.database, state.store, clock, closed=fails_closed),
+        nonces=state.store if fails_closed else counters,
+        lockout=Lockout(counters, MAX_CONCURRENT_HASHES),
+        app_secrets=AppSecrets(state.settings),
     )
 
 
 def auth_services() -> AuthServices:
-    """Of the app that serves this request."""
-    return cast(AuthServices, current_app.extensions["postern.identity"])
+    """Return the services of the app that serves this request."""
+    return cast(AuthServices, current_app.extensions[_EXTENSION])

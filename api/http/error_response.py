@@ -24,18 +24,18 @@ def render_error_response(
     :param address: of who sent it.
     :param cause: what went wrong, if it did on our side.
     """
-    parts: AppState = app.extensions["postern"]
+    state = AppState.of(app)
     status, request_id = status_of(failure), uuid.uuid4().hex
     body = dump_json(
         build_envelope(request_id, None, failure.code, failure.text, describe_error(failure))
     )
     if cause:
-        parts.log.error("unforeseen", request_id=request_id, exc_info=cause)
+        state.log.error("unforeseen", request_id=request_id, exc_info=cause)
     client = address_of(address or "")
-    parts.log.info(
+    state.log.info(
         "request", request_id=request_id, address=client, status=status, code=failure.code
     )
-    parts.gateway.metrics.count_request("none", "other", status)(0.0)
+    state.gateway.metrics.count_request("none", "other", status)(0.0)
     headers = [
         ("Connection", "close"),
         ("Content-Type", "application/json"),
@@ -47,7 +47,7 @@ def render_error_response(
         *SECURITY_HEADERS,
         (CSP_HEADER, CSP_NOTHING),
     ]
-    if parts.settings.cors_origins:
+    if state.settings.cors_origins:
         headers.append(("Vary", "Origin"))
     line = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
     return (

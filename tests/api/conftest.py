@@ -103,7 +103,7 @@ def users(app: Flask, password_hash: str) -> dict[str, int]:
 @pytest.fixture
 def shop(app: Flask) -> str:
     """The secret of an app named shop."""
-    secrets = app.extensions["postern.identity"].app_secrets
+    secrets = app.extensions["postern.auth"].app_secrets
     secret = secrets.make()
     with app.extensions["postern"].database.session() as session:
         session.add(App(app_id="shop", secret=secrets.seal(secret), allow=["wechat.*"]))
@@ -123,7 +123,7 @@ def login(client: FlaskClient, users: dict[str, int]) -> Callable[..., dict[str,
 @pytest.fixture
 def tokens(app: Flask, users: dict[str, int]) -> dict[str, dict[str, str]]:
     """Headers by role: ``guest``, ``user``, ``admin``. As a login gives them, without its 25 ms of argon2."""
-    issue = app.extensions["postern.identity"].tokens.issue
+    issue = app.extensions["postern.auth"].tokens.issue
     return {
         role: {"Authorization": f"Bearer {issue(str(number), role)[0]}"}
         for role, number in users.items()

@@ -220,7 +220,7 @@ def test_a_key_pair_may_sign_and_be_changed(
     old, old_public = key_files(tmp_path, "old", KEYS[algorithm]())
     new, _ = key_files(tmp_path, "new", KEYS[algorithm]())
     before = replace(settings, jwt_algorithm=algorithm, jwt_private_key_file=old)
-    token, _ = make_app(before).extensions["postern.identity"].tokens.issue("7", "user")
+    token, _ = make_app(before).extensions["postern.auth"].tokens.issue("7", "user")
     assert jwt.get_unverified_header(token)["alg"] == algorithm
 
     during = replace(before, jwt_private_key_file=new, jwt_public_key_files=(old_public,))

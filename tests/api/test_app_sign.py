@@ -137,7 +137,7 @@ def test_white_space_around_it_is_told(run: Run) -> None:
 
 
 def test_the_older_of_two_secrets_is_told(app: Flask, shop: str) -> None:
-    secrets = app.extensions["postern.identity"].app_secrets
+    secrets = app.extensions["postern.auth"].app_secrets
     with app.extensions["postern"].database.session() as session:
         made = App.named(session, "shop")
         made.previous_secret, made.secret = (

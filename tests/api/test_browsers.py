@@ -111,7 +111,7 @@ def test_a_stream_varies_by_origin_too(
         file = tmp_path / "catalog.yaml"
         file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
         app = make_app(replace(settings, catalog=str(file), cors_origins=(ORIGIN,)))
-        token = app.extensions["postern.identity"].tokens.issue("1", "user")[0]
+        token = app.extensions["postern.auth"].tokens.issue("1", "user")[0]
         told = app.test_client().get(
             "/api/v1/call/s/words", headers={"Authorization": f"Bearer {token}"}
         )

@@ -93,7 +93,7 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
     with app.extensions["postern"].database.reading() as session:
         made = App.named(session, "shop")
     assert (made.allow, made.rate, made.disabled) == (["wechat.*", "maps"], "100/minute", False)
-    assert app.extensions["postern.identity"].app_secrets.open(made.secret) == Secret(secret)
+    assert app.extensions["postern.auth"].app_secrets.open(made.secret) == Secret(secret)
 
 
 def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:

@@ -177,16 +177,16 @@ def test_a_failure_keeps_nothing_and_the_key_may_be_used_again(post, product) ->
 
 def test_a_key_is_forgotten_after_a_day(app, client, users) -> None:
     def send(key: str) -> Any:
-        token = app.extensions["postern.identity"].tokens.issue(str(users["user"]), "user")[0]
+        token = app.extensions["postern.auth"].tokens.issue(str(users["user"]), "user")[0]
         body = {"key": key, "value": 1}
         return client.post(
             "/api/v1/data", json=body, headers={**KEY, "Authorization": f"Bearer {token}"}
         )
 
     send("a")
-    app.extensions["postern.identity"].clock.advance(23 * 3600)
+    app.extensions["postern.auth"].clock.advance(23 * 3600)
     assert send("b").status_code == 409
-    app.extensions["postern.identity"].clock.advance(2 * 3600)
+    app.extensions["postern.auth"].clock.advance(2 * 3600)
     assert send("b").status_code == 201
 
 

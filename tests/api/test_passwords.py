@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from api.auth import passwords
-from api.auth.passwords import AT_ONCE, hash_password, verify_password
+from api.auth.passwords import MAX_CONCURRENT_HASHES, hash_password, verify_password
 
 
 def test_a_hash_fits_its_password_only_and_is_never_the_same() -> None:
@@ -31,7 +31,7 @@ def test_the_stand_in_for_nobody_costs_what_a_real_hash_costs() -> None:
 
 def test_only_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most, lock = 0, 0, threading.Lock()
-    both = threading.Barrier(AT_ONCE)
+    both = threading.Barrier(MAX_CONCURRENT_HASHES)
 
     class Slow:
         def hash(self, password: str) -> str:
@@ -45,9 +45,12 @@ def test_only_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             return "hash"
 
     monkeypatch.setattr(passwords, "_hasher", Slow())
-    with ThreadPoolExecutor(4 * AT_ONCE) as pool:
-        assert list(pool.map(hash_password, ["x"] * 4 * AT_ONCE)) == ["hash"] * 4 * AT_ONCE
-    assert most == AT_ONCE
+    with ThreadPoolExecutor(4 * MAX_CONCURRENT_HASHES) as pool:
+        assert (
+            list(pool.map(hash_password, ["x"] * 4 * MAX_CONCURRENT_HASHES))
+            == ["hash"] * 4 * MAX_CONCURRENT_HASHES
+        )
+    assert most == MAX_CONCURRENT_HASHES
 
 
 def test_under_gevent_other_greenlets_run_while_one_hashes() -> None:

@@ -141,9 +141,9 @@ def test_an_end_that_a_dying_worker_did_not_tell_is_learnt_from_the_database(
     workers, clock: FakeClock
 ) -> None:
     one, other = workers
-    token = one.app.extensions["postern.identity"].tokens.verify(one.bearer)
+    token = one.app.extensions["postern.auth"].tokens.verify(one.bearer)
     with one.parts.database.session() as session:
-        expires = one.app.extensions["postern.identity"].now().replace(year=2030)
+        expires = one.app.extensions["postern.auth"].now().replace(year=2030)
         session.add(RevokedToken(jti=token.jti, expires_at=expires))
     clock.advance(61)
     other.me()

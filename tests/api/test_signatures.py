@@ -146,7 +146,7 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
 def test_both_live_secrets_sign_while_one_is_changed(
     app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]], shop: str
 ) -> None:
-    secrets = app.extensions["postern.identity"].app_secrets
+    secrets = app.extensions["postern.auth"].app_secrets
     new = secrets.make()
     with app.extensions["postern"].database.session() as session:
         row = App.named(session, "shop")
@@ -213,7 +213,7 @@ def test_nobody_can_use_up_a_nonce_without_a_right_signature(
 def test_a_bad_signature_is_not_made_up_for_by_a_good_bearer_token(
     app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]]
 ) -> None:
-    token, _ = app.extensions["postern.identity"].tokens.issue("1", "admin")
+    token, _ = app.extensions["postern.auth"].tokens.issue("1", "admin")
     assert send(client, {**sign(secret="wrong"), "Authorization": f"Bearer {token}"}) == (
         401,
         -1002,

@@ -1,0 +1,24 @@
+"""The catalog's watcher, as the settings name its source: for the app, and for the server's check at start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.threads import run_in_thread_within
+from config import Settings
+from gateway.clock import Clock
+from gateway.masking import Masker
+from gateway.sources import Source, open_source
+from gateway.sources.watcher import Watcher
+
+
+def open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watcher:
+    """Return a watcher of CATALOG that has read nothing yet.
+
+    :param masker: learns the secrets that the source's address holds.
+    :raises CatalogError: the address is wrong.
+    """
+    source: Source = open_source(
+        settings.catalog, settings.environ, clock, masker, run_in_thread_within
+    )
+    return Watcher.of(source, settings.environ, settings.catalog_copy, clock=clock, log=log)
