@@ -25,13 +25,16 @@ user_cli = AppGroup("user", help="People, who log in with a password.")
 app_cli = AppGroup("app", help="Tools, which sign their requests.")
 
 
-def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A click callback from one of marshmallow's validators; an option that was not given is not checked."""
+def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Make a click callback of one of marshmallow's validators; an option that was not given is not checked."""
 
     def callback(context: click.Context, param: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
+        values = value if isinstance(value, tuple) else (value,)
         try:
-            for each in value if isinstance(value, tuple) else [value] * (value is not None):
-                check(each)
+            for item in values:
+                validator(item)
         except marshmallow.ValidationError as error:
             raise click.BadParameter(" ".join(map(str, error.messages))) from error
         return value
@@ -39,8 +42,8 @@ def checked(check: Callable[[Any], Any]) -> Callable[..., Any]:
     return callback
 
 
-def username(context: click.Context, param: click.Parameter, value: str) -> str:
-    """A click callback: the name as it is stored."""
+def normalize_username(context: click.Context, param: click.Parameter, value: str) -> str:
+    """Return the name as it is stored; a click callback."""
     try:
         return str(Username().deserialize(value))
     except marshmallow.ValidationError as error:
@@ -48,7 +51,7 @@ def username(context: click.Context, param: click.Parameter, value: str) -> str:
 
 
 @user_cli.command("create")
-@click.argument("name", callback=username)
+@click.argument("name", callback=normalize_username)
 @click.option(
     "--role",
     type=click.Choice(ROLES),
@@ -61,7 +64,7 @@ def username(context: click.Context, param: click.Parameter, value: str) -> str:
     prompt=True,
     hide_input=True,
     confirmation_prompt=True,
-    callback=checked(PASSWORD),
+    callback=validate_with(PASSWORD),
     help="8 to 1024 characters; asked for unless given.",
 )
 def create_user(name: str, role: str, password: str) -> None:
@@ -71,18 +74,25 @@ def create_user(name: str, role: str, password: str) -> None:
 
 
 @app_cli.command("create")
-@click.argument("app_id", callback=checked(APP_ID))
+@click.argument("app_id", callback=validate_with(APP_ID))
 @click.option(
-    "--allow", multiple=True, required=True, callback=checked(ALLOWED), help="maps, 'wechat.*', ..."
+    "--allow",
+    multiple=True,
+    required=True,
+    callback=validate_with(ALLOWED),
+    help="maps, 'wechat.*', ...",
 )
 @click.option(
-    "--rate", callback=checked(RATE), help="such as 100/minute; DEFAULT_RATE_LIMIT unless given"
+    "--rate",
+    callback=validate_with(RATE),
+    help="such as 100/minute; DEFAULT_RATE_LIMIT unless given",
 )
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
     app_secrets = auth_services().app_secrets
     secret = app_secrets.make()
-    with told(f"there is an app {app_id} already"), app_state().database.session() as session:
+    duplicate = f"there is an app {app_id} already"
+    with report_database_errors(duplicate), app_state().database.session() as session:
         session.add(
             App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
         )
@@ -107,42 +117,54 @@ def list_apps(as_json: bool) -> None:
 
 
 def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
-    with told(""), app_state().database.reading() as session:
-        found = [
-            {column: getattr(each, column) for column in columns} for each in session.scalars(query)
+    with report_database_errors(""), app_state().database.reading() as session:
+        accounts = [
+            {column: getattr(account, column) for column in columns}
+            for account in session.scalars(query)
         ]
     if as_json:
-        print_json(found)
+        print_json(accounts)
         return
-    rows = [[_word(value) for value in each.values()] for each in found]
+    rows = [[_format(value) for value in account.values()] for account in accounts]
     click.echo("\n".join(table([column.upper() for column in columns], rows)))
 
 
-def _word(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "-" if value is None else str(value)
+    if value is None:
+        return "-"
+    return str(value)
 
 
 def add_user(name: str, role: str, password: str) -> None:
+    """Store a user.
+
+    :raises click.ClickException: the name is taken, or the database cannot be used.
+    """
     password_hash = hash_password(password)
-    with told(f"there is a user {name} already"), app_state().database.session() as session:
+    duplicate = f"there is a user {name} already"
+    with report_database_errors(duplicate), app_state().database.session() as session:
         if User.named(session, name):
-            raise click.ClickException(f"there is a user {name} already")
+            raise click.ClickException(duplicate)
         session.add(User(username=name, role=role, password_hash=password_hash))
 
 
 @contextmanager
-def told(duplicate: str) -> Iterator[None]:
-    """What the database refuses, in words and not as a traceback."""
+def report_database_errors(duplicate: str) -> Iterator[None]:
+    """Turn what the database refuses into click's exceptions, with words and no traceback.
+
+    :param duplicate: what to say when a unique value is there already.
+    """
     try:
         yield
     except IntegrityError as error:
         raise click.ClickException(duplicate) from error
     except (OperationalError, ProgrammingError) as error:
-        why = str(error.orig).partition("\n")[0]
-        no_table = isinstance(error, ProgrammingError) or why.startswith("no such")
-        hint = "; try: flask db upgrade" if no_table else ""
-        raise click.ClickException(f"the database cannot be used ({why}){hint}") from error
+        reason = str(error.orig).partition("\n")[0]
+        message = f"the database cannot be used ({reason})"
+        if isinstance(error, ProgrammingError) or reason.startswith("no such"):
+            message += "; try: flask db upgrade"
+        raise click.ClickException(message) from error

@@ -16,8 +16,7 @@ from flask.cli import with_appcontext
 from api.context import app_state
 from api.errors import describe_error
 from api.http.responses import build_envelope
-from cli import loading as complete
-from cli.loading import gateway
+from cli.loading import complete_method, complete_service, loaded_gateway
 from cli.output import print_json
 from gateway import Call, Caller, GatewayError
 from gateway.bodies import load_json
@@ -26,12 +25,12 @@ from gateway.masking import STARS
 from gateway.messages import HttpRequest
 from gateway.streams import PassthroughRequest, ResponseStream
 
-_CONTROL = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
 @click.command("call")
-@click.argument("service", shell_complete=complete.services)
-@click.argument("method", shell_complete=complete.methods)
+@click.argument("service", shell_complete=complete_service)
+@click.argument("method", shell_complete=complete_method)
 @click.argument("params", nargs=-1)
 @click.option(
     "--dry-run",
@@ -50,21 +49,21 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     call = Call(
         service,
         method,
-        _params(params),
+        _parse_params(params),
         caller,
         g.request_id,
         from_text=True,
         inbound=PassthroughRequest(),
     )
-    through = gateway()
+    gateway = loaded_gateway()
     try:
         if dry_run:
-            click.echo(app_state().masker.line(_wire(through.dry_run(call)).encode()))
+            click.echo(app_state().masker.line(_render_request(gateway.dry_run(call)).encode()))
         else:
-            _refuse_upload(through.method(service, method))
-            data = through.call(call).data
+            _refuse_upload(gateway.method(service, method))
+            data = gateway.call(call).data
             if isinstance(data, ResponseStream):
-                _pass_on(data)
+                _write_stream(data)
             else:
                 print_json(build_envelope(g.request_id, data))
     except GatewayError as error:
@@ -81,8 +80,8 @@ def _refuse_upload(method: Method) -> None:
         )
 
 
-def _pass_on(stream: ResponseStream) -> None:
-    """The bytes as they are, until the end or Ctrl-C."""
+def _write_stream(stream: ResponseStream) -> None:
+    """Write the bytes as they come, until the end or Ctrl-C."""
     with closing(stream), suppress(KeyboardInterrupt):
         try:
             for piece in stream:
@@ -92,40 +91,55 @@ def _pass_on(stream: ResponseStream) -> None:
             raise click.ClickException(f"the stream broke off: {error.text}") from error
 
 
-def _params(given: tuple[str, ...]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for each in given:
-        name, equals, text = each.partition("=")
+def _parse_params(arguments: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``name=value`` arguments; a name that occurs again makes a list."""
+    params: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, text = argument.partition("=")
         if not (name and equals):
-            raise click.BadParameter(f"{each!r} is not name=value", param_hint="PARAMS")
-        try:
-            value = load_json(text.encode()) if text[:1] in ("[", "{") else text
-        except ValueError as error:
-            raise click.BadParameter(f"{name}: {error}", param_hint="PARAMS") from error
-        if name in made:
-            value = [*(made[name] if isinstance(made[name], list) else [made[name]]), value]
-        made[name] = value
-    return made
+            raise click.BadParameter(f"{argument!r} is not name=value", param_hint="PARAMS")
+        value = _parse_value(name, text)
+        if name not in params:
+            params[name] = value
+        elif isinstance(params[name], list):
+            params[name] = [*params[name], value]
+        else:
+            params[name] = [params[name], value]
+    return params
 
 
-def _wire(request: HttpRequest) -> str:
-    """The request as it would be sent, after the line that says where to."""
+def _parse_value(name: str, text: str) -> Any:
+    if not text.startswith(("[", "{")):
+        return text
+    try:
+        return load_json(text.encode())
+    except ValueError as error:
+        raise click.BadParameter(f"{name}: {error}", param_hint="PARAMS") from error
+
+
+def _render_request(request: HttpRequest) -> str:
+    """Return the request as it would be sent, below a line that says where to."""
     base = urlsplit(request.base_url)
-    target = base.path + request.target.replace(quote(STARS), STARS)
-    head = [
+    target = base.path + _show_stars(request.target)
+    lines = [
         f"# to {base.scheme}://{base.netloc}",
         f"{request.verb} {target} HTTP/1.1",
         f"Host: {base.netloc}",
     ]
-    head += [f"{name}: {value}" for name, value in request.headers.items()]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
     if request.body or request.verb in ("POST", "PUT", "PATCH"):
-        head.append(f"Content-Length: {len(request.body)}")
+        lines.append(f"Content-Length: {len(request.body)}")
     if request.body:
-        head += ["", _shown(request.body)]
-    return "\n".join(head)
+        lines += ["", _render_body(request.body)]
+    return "\n".join(lines)
 
 
-def _shown(body: bytes) -> str:
-    """Text as it is; as ``\\x00`` what is none, and what a terminal would act on."""
-    text = body.decode("utf-8", "backslashreplace").replace(quote(STARS), STARS)
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+def _render_body(body: bytes) -> str:
+    """Return text as it is; bytes that are no text, or that a terminal would act on, as ``\\x00``."""
+    text = _show_stars(body.decode("utf-8", "backslashreplace"))
+    return CONTROL_CHARACTER.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def _show_stars(text: str) -> str:
+    """Undo the percent-encoding of masked values."""
+    return text.replace(quote(STARS), STARS)

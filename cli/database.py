@@ -13,7 +13,7 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 from api.context import app_state
-from cli.accounts import add_user, told
+from cli.accounts import add_user, report_database_errors
 from config import places
 from models import User, migrate
 
@@ -24,20 +24,20 @@ database_cli = AppGroup("db", help="The database's versions.")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Bring the database to REVISION, the newest unless given."""
-    _move(migrate.upgrade, revision)
+    _migrate(migrate.upgrade, revision)
 
 
 @database_cli.command("downgrade")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Take the database back to REVISION; ``base`` is before the first."""
-    _move(migrate.downgrade, revision)
+    _migrate(migrate.downgrade, revision)
 
 
 @database_cli.command("current")
 def current() -> None:
     """Say which revision the database is at."""
-    with _told():
+    with _report_errors():
         click.echo(migrate.current(app_state().settings.database_url) or "empty")
 
 
@@ -45,7 +45,7 @@ def current() -> None:
 @click.argument("message")
 def revision(message: str) -> None:
     """Write a new version by what the models have and the database has not (for developers)."""
-    with _told():
+    with _report_errors():
         migrate.revise(app_state().settings.database_url, message)
 
 
@@ -58,7 +58,7 @@ def init() -> None:
         raise click.ClickException(
             "flask init is for development; use flask db upgrade and flask user create"
         )
-    _move(migrate.upgrade, "head")
+    _migrate(migrate.upgrade, "head")
     with app_state().database.reading() as session:
         if session.scalar(select(User.id).limit(1)):
             click.echo(
@@ -75,18 +75,18 @@ def init() -> None:
     click.echo(f"  curl -s {url} -H 'Content-Type: application/json' -d '{body}'\n")
 
 
-def _move(move: Callable[[str, str], None], revision: str) -> None:
+def _migrate(migration: Callable[[str, str], None], revision: str) -> None:
     url = app_state().settings.database_url
-    with _told():
-        move(url, revision)
+    with _report_errors():
+        migration(url, revision)
         click.echo(f"database at {migrate.current(url) or 'base'}")
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """What the database or Alembic refuses, in words."""
+def _report_errors() -> Iterator[None]:
+    """Turn what the database or Alembic refuses into click's exceptions."""
     try:
-        with told("the rows that are there do not fit this revision"):
+        with report_database_errors("the rows that are there do not fit this revision"):
             yield
     except CommandError as error:
         raise click.ClickException(str(error)) from error

@@ -1,4 +1,4 @@
-"""The gateway, for commands that cannot do without a catalog."""
+"""The catalog, for commands that cannot do without one and for what <TAB> offers."""
 
 from __future__ import annotations
 
@@ -14,62 +14,70 @@ from gateway import Gateway
 from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
 
-# serving: The gateway, for commands that cannot do without a catalog.
 
+def loaded_gateway() -> Gateway:
+    """Return the gateway with its catalog.
 
-def gateway() -> Gateway:
-    """:raises click.ClickException: there is no good catalog; says all that is wrong with it."""
+    :raises click.ClickException: there is no good catalog; says all that is wrong with it.
+    """
     try:
         return app_state().gateway
     except CatalogError as error:
         raise click.ClickException(f"there is no good catalog\n{error}") from error
 
 
-# complete: What <TAB> offers: the catalog's services and methods.
+def require_service(catalog: Catalog, name: str) -> None:
+    """:raises click.ClickException: there is none of this name; says which there are."""
+    if name not in catalog.services:
+        raise click.ClickException(
+            f"there is no service {name}; there are: {', '.join(catalog.services)}"
+        )
 
 
-def services(
+def complete_service(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    return _fitting(
-        ((name, _known(service.methods)) for name, service in _catalog(context).services.items()),
-        incomplete,
+    services = _catalog(context).services
+    return _offer(
+        ((name, ", ".join(service.methods)) for name, service in services.items()), incomplete
     )
 
 
-def methods(
+def complete_method(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Those of the service before it."""
+    """Offer the methods of the service before it."""
     service = _catalog(context).services.get(context.params.get("service") or "")
-    named = ((name, method.summary) for name, method in service.methods.items()) if service else ()
-    return _fitting(named, incomplete)
+    if service is None:
+        return []
+    return _offer(((name, method.summary) for name, method in service.methods.items()), incomplete)
 
 
-def names(context: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """SERVICE and SERVICE.METHOD."""
+def complete_name(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer SERVICE and SERVICE.METHOD."""
     catalog = _catalog(context)
-    whole = [(name, _known(service.methods)) for name, service in catalog.services.items()]
-    return _fitting(
-        [*whole, *((method.full_name, method.summary) for method in catalog.methods())], incomplete
-    )
-
-
-def _known(methods: Iterable[str]) -> str:
-    return ", ".join(methods)
+    services = [(name, ", ".join(service.methods)) for name, service in catalog.services.items()]
+    methods = [(method.full_name, method.summary) for method in catalog.methods()]
+    return _offer([*services, *methods], incomplete)
 
 
 def _catalog(context: click.Context) -> Catalog:
-    """The catalog of the app, nothing where it is wrong: commands run within the app, completion does not."""
-    made: Any = context.ensure_object(ScriptInfo).load_app().extensions["postern"]
+    """Return the app's catalog, an empty one where it is wrong.
+
+    Commands run within the app, completion does not, so the app is loaded here.
+    """
+    state: Any = context.ensure_object(ScriptInfo).load_app().extensions["postern"]
     try:
-        catalog: Catalog = made.gateway.catalog
+        catalog: Catalog = state.gateway.catalog
     except CatalogError:
         return Catalog({}, {}, (), ())
     return catalog
 
 
-def _fitting(offered: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
+def _offer(choices: Iterable[tuple[str, str]], incomplete: str) -> list[CompletionItem]:
+    """Return the choices, each a value and its help, that begin so."""
     return [
-        CompletionItem(name, help=text) for name, text in offered if name.startswith(incomplete)
+        CompletionItem(value, help=text) for value, text in choices if value.startswith(incomplete)
     ]

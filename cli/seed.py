@@ -1,4 +1,4 @@
-"""``flask seed``: a demo to look at, in development."""
+"""``flask seed``: a demo to look at in development: a shop that sells things from ten places, and its customers."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
 from api.context import app_state
-from cli.accounts import told
-from cli.output import shown
+from cli.accounts import report_database_errors
+from cli.output import show_progress
 from models import Order, OrderLine, Product, User
-
-# demo: What ``flask seed`` puts into a database: a shop that sells things from ten places, and people who buy there.
 
 #: category -> (name, price) of ten products.
 PRODUCTS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -91,12 +89,11 @@ USERS: tuple[tuple[str, str, str], ...] = (
     ("demo.george", "Γιώργος Παππάς", "guest"), ("demo.somchai", "สมชาย ใจดี", "guest"),
 )  # fmt: skip
 
-
-# seed: ``flask seed``: a demo to look at, in development.
-
 PASSWORD = "postern-demo"  # noqa: S105 - of every demo user, and in development only
-ORDERS = 300
-DAYS = 90  # the demo's past
+ORDER_COUNT = 300
+ORDER_DAYS = 90  # the time over which the orders were made
+MAX_ORDER_LINES = 4
+MAX_LINE_QUANTITY = 3
 
 
 @click.command("seed")
@@ -108,102 +105,106 @@ def seed() -> None:
             "flask seed is for development; its users share one known password"
         )
     password_hash = hash_password(PASSWORD)
-    chance = random.Random(2026)  # noqa: S311 - the same demo everywhere
-    with told("somebody else is seeding this database"), app_state().database.session() as session:
+    rng = random.Random(2026)  # noqa: S311 - the same demo everywhere
+    with (
+        report_database_errors("somebody else is seeding this database"),
+        app_state().database.session() as session,
+    ):
         if session.scalar(select(User.id).where(User.username == USERS[0][0])):
             click.echo("the demo is there already; nothing was changed")
             return
         users = _add_users(session, password_hash)
-        products = _add_products(session, chance)
-        _add_orders(session, chance, users, products)
+        products = _add_products(session, rng)
+        _add_orders(session, rng, users, products)
     click.echo(
-        f"made {len(PRODUCTS) * 10} products, {len(USERS)} users and {ORDERS} orders, where they were missing"
+        f"made {len(PRODUCTS) * 10} products, {len(USERS)} users and {ORDER_COUNT} orders, where they were missing"
     )
     click.echo(f"users: {', '.join(f'{name} ({role})' for name, _, role in USERS)}")
     click.echo(f"password of each: {PASSWORD}")
 
 
 def _add_users(session: Session, password_hash: str) -> list[int]:
-    """The ids of the users who may order."""
-    there = set(session.scalars(select(User.username)))
+    """Add the users and return the ids of those who may order."""
+    existing = set(session.scalars(select(User.username)))
     rows = [
         {
             "username": name,
-            "name": full,
+            "name": full_name,
             "role": role,
             "email": f"{name}@example.com",
             "password_hash": password_hash,
         }
-        for name, full, role in USERS
-        if name not in there
+        for name, full_name, role in USERS
+        if name not in existing
     ]
     session.execute(insert(User), rows)
     names = [name for name, _, role in USERS if role != "guest"]
     return list(session.scalars(select(User.id).where(User.username.in_(names)).order_by(User.id)))
 
 
-def _add_products(session: Session, chance: random.Random) -> list[Product]:
-    there = set(session.scalars(select(Product.name)))
+def _add_products(session: Session, rng: random.Random) -> list[Product]:
+    """Add the products that are missing and return them."""
+    existing = set(session.scalars(select(Product.name)))
     rows = [
         {
             "name": name,
             "price": Decimal(price),
             "category": category,
             "description": f"{category}: {name}",
-            "stock": chance.choice((0, 5, 20, 60, 150)),
-            "created_at": _earlier(chance, DAYS, 2 * DAYS),
+            "stock": rng.choice((0, 5, 20, 60, 150)),
+            "created_at": _random_moment(rng, ORDER_DAYS, 2 * ORDER_DAYS),
         }
         for category, products in PRODUCTS.items()
         for name, price in products
-        if name not in there
+        if name not in existing
     ]
     if not rows:
         return []
-    made = (
-        select(Product).where(Product.name.in_([row["name"] for row in rows])).order_by(Product.id)
-    )
     session.execute(insert(Product), rows)
-    return list(session.scalars(made))
+    names = [row["name"] for row in rows]
+    return list(
+        session.scalars(select(Product).where(Product.name.in_(names)).order_by(Product.id))
+    )
 
 
 def _add_orders(
-    session: Session, chance: random.Random, users: list[int], products: list[Product]
+    session: Session, rng: random.Random, users: list[int], products: list[Product]
 ) -> None:
-    """Orders of the demo's own products, whose stock is what the orders left."""
+    """Add orders of the demo's own products and take their lines out of stock."""
     orders: list[dict[str, Any]] = []
     lines: list[list[dict[str, Any]]] = []
-    for _ in shown(range(ORDERS), "orders"):
-        buyable = [each for each in products if each.stock > 0]
-        chosen = chance.sample(buyable, min(chance.randint(1, 4), len(buyable)))
+    for _ in show_progress(range(ORDER_COUNT), "orders"):
+        buyable = [product for product in products if product.stock > 0]
+        chosen = rng.sample(buyable, min(rng.randint(1, MAX_ORDER_LINES), len(buyable)))
         if not chosen:
             break
-        lines.append([_line(chance, product) for product in chosen])
+        lines.append([_order_line(rng, product) for product in chosen])
         orders.append(
             {
-                "user_id": chance.choice(users),
-                "status": chance.choice(("pending", "paid", "paid", "paid")),
+                "user_id": rng.choice(users),
+                "status": rng.choice(("pending", "paid", "paid", "paid")),
                 "total": sum(line["price"] * line["quantity"] for line in lines[-1]),
-                "created_at": _earlier(chance, 0, DAYS),
+                "created_at": _random_moment(rng, 0, ORDER_DAYS),
             }
         )
-    session.flush()  # the stock that is left
+    session.flush()  # the reduced stock
     if orders:
         ids = session.scalars(
             insert(Order).returning(Order.id, sort_by_parameter_order=True), orders
         )
         rows = [
             {**line, "order_id": order}
-            for order, each in zip(ids, lines, strict=True)
-            for line in each
+            for order, order_lines in zip(ids, lines, strict=True)
+            for line in order_lines
         ]
         session.execute(insert(OrderLine), rows)
 
 
-def _line(chance: random.Random, product: Product) -> dict[str, Any]:
-    quantity = chance.randint(1, min(3, product.stock))
+def _order_line(rng: random.Random, product: Product) -> dict[str, Any]:
+    quantity = rng.randint(1, min(MAX_LINE_QUANTITY, product.stock))
     product.stock -= quantity
     return {"product_id": product.id, "quantity": quantity, "price": product.price}
 
 
-def _earlier(chance: random.Random, least: int, most: int) -> datetime:
-    return datetime.now(UTC) - timedelta(days=chance.uniform(least, most))
+def _random_moment(rng: random.Random, min_days_ago: int, max_days_ago: int) -> datetime:
+    return datetime.now(UTC) - timedelta(days=rng.uniform(min_days_ago, max_days_ago))

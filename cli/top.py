@@ -9,18 +9,17 @@ import shutil
 import sys
 import termios
 import tty
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from dataclasses import asdict
 from urllib.parse import urlsplit
 
 import click
 from flask.cli import with_appcontext
-from prometheus_client.parser import text_string_to_metric_families
 
 from api.context import app_state
+from cli.metrics_snapshot import ServiceRates, ServiceSnapshot, compare, parse_metrics
 from cli.output import cut, table
 from gateway.catalog.model import Timeout
 from gateway.clock import SystemClock
@@ -28,143 +27,43 @@ from gateway.errors import GatewayError
 from gateway.http.client import long_poll_channel
 from gateway.messages import HttpRequest
 
-# measures: What two looks at ``/metrics`` say of each service: how many calls, how fast, how many failed.
-
-Bounds = dict[float, float]
-BREAKER, HEALTH = "postern_breaker_state", "postern_service_up"
-CALLS, SECONDS = "postern_calls_total", "postern_call_duration_seconds_bucket"
-NO = "-1006"  # the service understood and said no: an answer, not a failure
-
-
-@dataclass
-class Seen:
-    """One service at one look; counts since the server's start.
-
-    :param buckets: calls that took at most so many seconds.
-    """
-
-    calls: float = 0
-    failures: float = 0
-    buckets: Bounds = field(default_factory=lambda: defaultdict(float))
-    breaker: str = "closed"
-    health: str = "unknown"
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One service between two looks. Seconds; None where there were no calls.
-
-    :param failed: the share of calls that failed by the gateway's or the service's fault.
-    """
-
-    service: str
-    rate: float
-    p50: float | None
-    p99: float | None
-    failed: float | None
-    breaker: str
-    health: str
-
-
-def look(text: str) -> dict[str, Seen]:
-    """Services by name, read from the text of ``/metrics``.
-
-    :raises ValueError: it is something else.
-    """
-    seen: dict[str, Seen] = defaultdict(Seen)
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if "service" in sample.labels:
-                _note(seen[sample.labels["service"]], sample.name, sample.labels, sample.value)
-    return dict(seen)
-
-
-def _note(seen: Seen, name: str, labels: dict[str, str], value: float) -> None:
-    if name == CALLS:
-        seen.calls += value
-        seen.failures += value * (
-            labels["source"] in ("gateway", "downstream") and labels["code"] != NO
-        )
-    elif name == SECONDS:
-        seen.buckets[float(labels["le"])] += value
-    elif name == BREAKER and value:
-        seen.breaker = labels["state"]
-    elif name == HEALTH:
-        seen.health = "up" if value else "down"
-
-
-def measures(before: dict[str, Seen], after: dict[str, Seen], seconds: float) -> list[Measure]:
-    """What happened in between, the busiest service first."""
-    made = [_measure(name, before.get(name, Seen()), now, seconds) for name, now in after.items()]
-    return sorted(made, key=lambda each: (-each.rate, each.service))
-
-
-def _measure(name: str, before: Seen, after: Seen, seconds: float) -> Measure:
-    if after.calls < before.calls:  # the server was started anew
-        before = Seen()
-    calls = after.calls - before.calls
-    buckets = {
-        bound: count - before.buckets.get(bound, 0)
-        for bound, count in sorted(after.buckets.items())
-    }
-    failed = (after.failures - before.failures) / calls if calls else None
-    p50, p99 = quantile(0.5, buckets), quantile(0.99, buckets)
-    return Measure(name, calls / seconds, p50, p99, failed, after.breaker, after.health)
-
-
-def quantile(share: float, buckets: Bounds) -> float | None:
-    """Seconds within which this share of the calls ended, as Prometheus' ``histogram_quantile`` reckons it.
-
-    :param buckets: calls by upper bound, added up, bounds ascending, the last one infinite.
-    """
-    counts = [(0.0, 0.0), *buckets.items()]
-    wanted = share * counts[-1][1]
-    for (low, below), (high, upto) in pairwise(counts):
-        if upto >= wanted > 0:
-            return (
-                low
-                if high == float("inf")
-                else low + (high - low) * (wanted - below) / (upto - below)
-            )
-    return None
-
-
-# top: ``flask top``: the services, live, in a terminal; read from the server's own ``/metrics``.
-
-PATIENCE = 5.0  # seconds for an answer
-LARGEST = 64 * 1024 * 1024  # bytes of one
-LOOKS = 11  # shown is what happened over the last ten intervals
-HEADER = (
-    "SERVICE",
-    "CALLS/S",
-    "    P50",
-    "    P99",
-    " FAILED",
-    "BREAKER  ",
-    "HEALTH ",
-)  # as wide as what is below
+TIMEOUT_SECONDS = 5.0
+MAX_METRICS_BYTES = 64 * 1024 * 1024
+MAX_SNAPSHOTS = 11  # the table covers the ten intervals between them
+#: As wide as the cells below.
+HEADER = ("SERVICE", "CALLS/S", "    P50", "    P99", " FAILED", "BREAKER  ", "HEALTH ")
 #: Columns that are left out where a terminal is too narrow, the first one first.
-EXPENDABLE = ("    P50", "HEALTH ", "BREAKER  ", "    P99")
-NAME = 12  # cells that a service's name keeps while there is something to leave out
-ENTER, LEAVE, HOME, CLEAR = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l", "\x1b[H", "\x1b[J"
+OPTIONAL_COLUMNS = ("    P50", "HEALTH ", "BREAKER  ", "    P99")
+MIN_NAME_CELLS = 12  # of a service's name, while there is a column to leave out
+LINES_AROUND_TABLE = 4
+COLUMN_GAP_CELLS = 2
+ENTER_SCREEN = "\x1b[?1049h\x1b[?25l"
+LEAVE_SCREEN = "\x1b[?25h\x1b[?1049l"
+CURSOR_HOME = "\x1b[H"
+CLEAR_LINE = "\x1b[K"
+CLEAR_BELOW = "\x1b[J"
 
 
-class Trouble(click.ClickException):
-    """There is nothing to show; says why."""
+class MetricsError(click.ClickException):
+    """There is nothing to show; the message says why."""
 
 
-def _checked(context: click.Context, param: click.Parameter, url: str | None) -> str | None:
+def _check_url(context: click.Context, param: click.Parameter, url: str | None) -> str | None:
     with suppress(ValueError):
-        if url is None or (
-            (at := urlsplit(url)).scheme in ("http", "https") and at.hostname and at.port != 0
-        ):
+        if url is None or _is_http_url(url):
             return url
     raise click.BadParameter("must be http://HOST:PORT, or https")
 
 
+def _is_http_url(url: str) -> bool:
+    """:raises ValueError: it is no URL."""
+    parsed = urlsplit(url)
+    return parsed.scheme in ("http", "https") and bool(parsed.hostname) and parsed.port != 0
+
+
 @click.command("top")
 @click.option(
-    "--url", callback=_checked, help="The server; the one on this machine's PORT unless given."
+    "--url", callback=_check_url, help="The server; the one on this machine's PORT unless given."
 )
 @click.option(
     "--every",
@@ -186,155 +85,188 @@ def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
 
     Failed calls are those of which the gateway or the service is at fault. Shown are the last ten intervals.
     """
-    with closing(_Watch(url or app_state().settings.url)) as watch:
-        _show(watch, every, once, as_json)
+    with closing(ServerMonitor(url or app_state().settings.url)) as monitor:
+        if once:
+            _measure_once(monitor, every, as_json)
+        else:
+            _measure_repeatedly(monitor, every, as_json)
 
 
-def _show(watch: _Watch, every: float, once: bool, as_json: bool) -> None:
-    if once:
-        watch.look()
-        watch.clock.sleep(every)
-        watch.look()
-        click.echo("\n".join(watch.lines(as_json)))
-        return
+def _measure_once(monitor: ServerMonitor, seconds: float, as_json: bool) -> None:
+    monitor.fetch()
+    monitor.clock.sleep(seconds)
+    monitor.fetch()
+    click.echo("\n".join(monitor.render(as_json)))
+
+
+def _measure_repeatedly(monitor: ServerMonitor, seconds: float, as_json: bool) -> None:
+    """Show a table after each interval until q or Ctrl-C: in place in a terminal, else one below the other."""
     on_screen = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
-    with suppress(KeyboardInterrupt), _screen(on_screen):
-        while True:
-            lines = _looked(watch, as_json)
-            click.echo(_frame(lines) if on_screen else "\n".join(lines), nl=not on_screen)
-            if _ended(on_screen, every, watch.clock):
-                return
+    with suppress(KeyboardInterrupt):
+        if not on_screen:
+            while True:
+                click.echo("\n".join(_next_lines(monitor, as_json)))
+                monitor.clock.sleep(seconds)
+        with _alternate_screen():
+            quit_pressed = False
+            while not quit_pressed:
+                click.echo(_frame(_next_lines(monitor, as_json)), nl=False)
+                quit_pressed = _wait_for_quit(seconds)
 
 
-class _Watch:
-    """One server, looked at again and again."""
+class ServerMonitor:
+    """Reads one server's ``/metrics`` again and again."""
 
     def __init__(self, url: str) -> None:
-        self.url, self.clock = url.rstrip("/"), SystemClock()
-        self._channel = long_poll_channel(self.url, LARGEST, self.clock)
-        self._looks: deque[tuple[float, dict[str, Seen]]] = deque(maxlen=LOOKS)
+        self.url = url.rstrip("/")
+        self.clock = SystemClock()
+        self._channel = long_poll_channel(self.url, MAX_METRICS_BYTES, self.clock)
+        self._snapshots: deque[tuple[float, dict[str, ServiceSnapshot]]] = deque(
+            maxlen=MAX_SNAPSHOTS
+        )
 
-    def look(self) -> None:
-        """:raises Trouble: the server does not say."""
+    def fetch(self) -> None:
+        """Take a snapshot.
+
+        :raises MetricsError: the server gives none; what comes after is measured anew.
+        """
         try:
-            asked = HttpRequest("GET", self.url, "/metrics", (), {})
-            answer = self._channel.send(
-                asked, Timeout(PATIENCE, PATIENCE), self.clock.now() + PATIENCE
-            )
+            snapshot = self._fetch()
+        except MetricsError:
+            self._snapshots.clear()
+            raise
+        self._snapshots.append((self.clock.now(), snapshot))
+
+    def _fetch(self) -> dict[str, ServiceSnapshot]:
+        request = HttpRequest("GET", self.url, "/metrics", (), {})
+        timeout = Timeout(TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+        try:
+            answer = self._channel.send(request, timeout, self.clock.now() + TIMEOUT_SECONDS)
         except GatewayError as error:
-            raise self._trouble(
+            raise MetricsError(
                 f"{self.url} cannot be reached ({type(error).__name__}); is Postern running?"
             ) from error
         if answer.status == 403:
-            raise self._trouble(
-                f"{self.url}/metrics is not for this address; put it into the server's METRICS_ALLOW"
+            raise MetricsError(
+                f"{self.url}/metrics is not for this address; "
+                "put it into the server's METRICS_ALLOW"
             )
-        try:
-            seen = look(answer.body.decode()) if answer.status == 200 else None
-        except ValueError:
-            seen = None
-        if seen is None:
-            raise self._trouble(f"{self.url}/metrics is not Postern's: it answered {answer.status}")
-        self._looks.append((self.clock.now(), seen))
-
-    def _trouble(self, why: str) -> Trouble:
-        self._looks.clear()  # what comes after is measured anew
-        return Trouble(why)
+        if answer.status == 200:
+            with suppress(ValueError):
+                return parse_metrics(answer.body.decode())
+        raise MetricsError(f"{self.url}/metrics is not Postern's: it answered {answer.status}")
 
     def close(self) -> None:
         self._channel.close()
 
-    def lines(self, as_json: bool) -> list[str]:
-        (began, before), (ended, after) = self._looks[0], self._looks[-1]
-        seconds = max(ended - began, 0.001)
-        rows = measures(before, after, seconds)
+    def render(self, as_json: bool) -> list[str]:
+        """Return the lines to show, by the oldest and the newest snapshot."""
+        (start, before), (end, after) = self._snapshots[0], self._snapshots[-1]
+        seconds = max(end - start, 0.001)
+        rows = compare(before, after, seconds)
         if as_json:
-            services = [asdict(row) for row in rows]
-            return [
-                json.dumps(
-                    {"url": self.url, "seconds": round(seconds, 3), "services": services},
-                    ensure_ascii=False,
-                )
-            ]
-        columns, height = shutil.get_terminal_size()
-        shown = rows[: max(height - 4, 1)] if sys.stdout.isatty() else rows
-        more = [f"… and {len(rows) - len(shown)} more"] if len(rows) > len(shown) else []
-        head = (
-            f"{self.url}: {sum(row.rate for row in rows):.1f} calls/s over the last {seconds:.0f} s"
-        )
-        return [cut(head, columns), *_rows(shown, columns), *more]
+            report = {
+                "url": self.url,
+                "seconds": round(seconds, 3),
+                "services": [asdict(row) for row in rows],
+            }
+            return [json.dumps(report, ensure_ascii=False)]
+        total = sum(row.rate for row in rows)
+        return _page(f"{self.url}: {total:.1f} calls/s over the last {seconds:.0f} s", rows)
 
 
-def _looked(watch: _Watch, as_json: bool) -> list[str]:
-    """What there is to show; a server that is away may come back."""
+def _next_lines(monitor: ServerMonitor, as_json: bool) -> list[str]:
+    """Fetch and render; a server that is away may come back."""
     try:
-        watch.look()
-        return watch.lines(as_json)
-    except Trouble as error:
-        return (
-            [json.dumps({"url": watch.url, "error": error.message})] if as_json else [error.message]
-        )
+        monitor.fetch()
+        return monitor.render(as_json)
+    except MetricsError as error:
+        if as_json:
+            return [json.dumps({"url": monitor.url, "error": error.message})]
+        return [error.message]
 
 
-def _rows(measured: list[Measure], columns: int) -> list[str]:
-    """As many columns as fit, as much of the names as does."""
-    header: tuple[str, ...] = HEADER
-    cells, expendable = [_cells(each) for each in measured], list(EXPENDABLE)
-    while (room := columns - sum(len(each) + 2 for each in header[1:])) < NAME and expendable:
-        at = header.index(expendable.pop(0))
-        header, cells = (
-            (*header[:at], *header[at + 1 :]),
-            [(*row[:at], *row[at + 1 :]) for row in cells],
-        )
-    first, *rest = table(
-        (cut(header[0], max(room, 1)), *header[1:]),
-        [(cut(row[0], max(room, 1)), *row[1:]) for row in cells],
+def _page(title: str, rows: list[ServiceRates]) -> list[str]:
+    """Return title and table, cut to what a terminal has room for."""
+    columns, height = shutil.get_terminal_size()
+    visible = rows
+    if sys.stdout.isatty():
+        visible = rows[: max(height - LINES_AROUND_TABLE, 1)]
+    lines = [cut(title, columns), *_table(visible, columns)]
+    if len(rows) > len(visible):
+        lines.append(f"… and {len(rows) - len(visible)} more")
+    return lines
+
+
+def _table(rows: list[ServiceRates], columns: int) -> list[str]:
+    """Lay the rows out with as many columns as fit, and as much of the names as does."""
+    names, header = _fit_header(columns)
+    lines = table(
+        (cut(HEADER[0], names), *header),
+        [(cut(row.service, names), *(_cells(row)[title] for title in header)) for row in rows],
     )
-    return [first, *(_marked(line, each) for line, each in zip(rest, measured, strict=True))]
+    return [lines[0], *(_highlight(line, row) for line, row in zip(lines[1:], rows, strict=True))]
 
 
-def _cells(each: Measure) -> tuple[str, ...]:
-    failed = "-" if each.failed is None else f"{each.failed:.1%}"
-    times = (f"{_time(each.p50):>7}", f"{_time(each.p99):>7}")
-    return (each.service, f"{each.rate:7.1f}", *times, f"{failed:>7}", each.breaker, each.health)
+def _fit_header(columns: int) -> tuple[int, list[str]]:
+    """Return the cells that are left for names, and the titles of the other columns that fit."""
+    header = list(HEADER[1:])
+    optional = list(OPTIONAL_COLUMNS)
+    while True:
+        room = columns - sum(len(title) + COLUMN_GAP_CELLS for title in header)
+        if room >= MIN_NAME_CELLS or not optional:
+            return max(room, 1), header
+        header.remove(optional.pop(0))
 
 
-def _time(seconds: float | None) -> str:
+def _cells(row: ServiceRates) -> dict[str, str]:
+    failed = "-" if row.failed is None else f"{row.failed:.1%}"
+    values = (
+        f"{row.rate:7.1f}",
+        f"{_format_time(row.p50):>7}",
+        f"{_format_time(row.p99):>7}",
+        f"{failed:>7}",
+        row.breaker,
+        row.health,
+    )
+    return dict(zip(HEADER[1:], values, strict=True))
+
+
+def _format_time(seconds: float | None) -> str:
     if seconds is None:
         return "-"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:.1f} s"
 
 
-def _marked(line: str, each: Measure) -> str:
-    wrong = each.breaker != "closed" or each.health == "down"
-    return click.style(line, fg="red") if wrong and sys.stdout.isatty() else line
+def _highlight(line: str, row: ServiceRates) -> str:
+    """Colour the line of a service that is refused at present."""
+    is_refused = row.breaker != "closed" or row.health == "down"
+    if is_refused and sys.stdout.isatty():
+        return click.style(line, fg="red")
+    return line
 
 
 def _frame(lines: list[str]) -> str:
-    return HOME + "".join(f"{line}\x1b[K\n" for line in lines) + CLEAR
+    return CURSOR_HOME + "".join(f"{line}{CLEAR_LINE}\n" for line in lines) + CLEAR_BELOW
 
 
 @contextmanager
-def _screen(used: bool) -> Iterator[None]:
-    """The terminal's other screen, keys read as they are pressed; afterwards all is as it was."""
-    if not used:
-        yield
-        return
-    before = termios.tcgetattr(sys.stdin)
+def _alternate_screen() -> Iterator[None]:
+    """Use the terminal's other screen, with keys read as they are pressed; afterwards all is as it was."""
+    settings = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
-    sys.stdout.write(ENTER)
+    sys.stdout.write(ENTER_SCREEN)
     try:
         yield
     finally:
-        sys.stdout.write(LEAVE)
+        sys.stdout.write(LEAVE_SCREEN)
         sys.stdout.flush()
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
 
 
-def _ended(on_screen: bool, seconds: float, clock: SystemClock) -> bool:
-    """Wait for the next look; whether q was pressed, or the terminal is gone."""
-    if not on_screen:
-        clock.sleep(seconds)
-        return False
+def _wait_for_quit(seconds: float) -> bool:
+    """Wait so long; tell whether q was pressed, or the terminal is gone."""
     ready, _, _ = select.select([sys.stdin], [], [], seconds)
     return bool(ready) and os.read(sys.stdin.fileno(), 1) in (b"q", b"Q", b"")

@@ -17,13 +17,13 @@ from cli.openapi.naming import snake
 from cli.openapi.operations import Operations
 from cli.openapi.servers import Servers
 from cli.openapi.source import SpecError, read_spec
-from cli.openapi.yaml_writer import Noted, comment, lines, notes_inside, one_line
+from cli.openapi.yaml_writer import Commented, comment, lines, notes_inside, one_line
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 REASONS = 5  # that are told of why nothing could be imported
 
 
-def imported(
+def import_spec(
     text: str,
     tags: Collection[str] = (),
     name: str | None = None,
@@ -55,8 +55,8 @@ def imported(
     return "\n".join([*map(comment, head), *lines({"version": 1, "services": {name: service}}), ""])
 
 
-def summary_of(catalog: str) -> str:
-    """What ``imported`` says first: how much was imported, how much left out."""
+def summarize(catalog: str) -> str:
+    """What ``import_spec`` says first: how much was imported, how much left out."""
     return catalog.partition("\n")[0].removeprefix("# ")
 
 
@@ -81,7 +81,7 @@ def _head(
     tags: Collection[str],
     operations: Operations,
     settings: Mapping[str, Any],
-    methods: Mapping[str, Noted],
+    methods: Mapping[str, Commented],
 ) -> Iterator[str]:
     title, version = info.get("title", "an API without a title"), info.get("version", "?")
     only = f"; only those tagged {', '.join(tags)}" if tags else ""

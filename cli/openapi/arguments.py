@@ -10,7 +10,7 @@ from cli.openapi.keywords import Keywords
 from cli.openapi.merging import kind_of, listed, writable
 from cli.openapi.naming import bare, best_body, body_of
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.yaml_writer import Noted, one_line
+from cli.openapi.yaml_writer import Commented, one_line
 from gateway.bodies.xml import XML_NAME
 from gateway.catalog.loader import IN_QUERY
 from schemas.catalog_fields import SETTABLE_HEADER
@@ -67,7 +67,7 @@ class Arguments:
             next((each for (place, _), each in given.items() if place == "body"), None),
         )
 
-    def params(self) -> dict[str, Noted]:
+    def params(self) -> dict[str, Commented]:
         """Name -> keywords, with ``in`` where the place is not plain."""
         made = {}
         for name, said in self.keywords.params(self._schemas).items():
@@ -83,10 +83,10 @@ class Arguments:
             if place in ("query", "header") and isinstance(schema, dict) and "default" in schema:
                 self._default(said, schema["default"])
             extra = {} if place == usual else {"in": place}
-            made[name] = Noted({"type": said.pop("type"), **extra, **said}, *said.notes)
+            made[name] = Commented({"type": said.pop("type"), **extra, **said}, *said.notes)
         return made
 
-    def _default(self, said: Noted, default: object) -> None:
+    def _default(self, said: Commented, default: object) -> None:
         """Only outside bodies: there it would be sent, and in a PATCH it would overwrite."""
         if isinstance(default, str) and "${" in default:
             return

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.yaml_writer import Noted
+from cli.openapi.yaml_writer import Commented
 from schemas.catalog_fields import SETTABLE_HEADER
 
 Scheme = Mapping[str, Any]
@@ -54,7 +54,7 @@ def credentials_of(
     if not settings and notes:
         settings = {"auth": {"type": "none"}}
     if settings:
-        settings["auth"] = Noted(settings["auth"], *notes)
+        settings["auth"] = Commented(settings["auth"], *notes)
     own_name = settings.get("auth", {}).get("name")
     sent = [
         *([own_name] if own_name else ()),

@@ -10,7 +10,7 @@ from typing import Any
 
 from cli.openapi.merging import Merger, Refs, Schema, kind_of, listed, writable
 from cli.openapi.source import UnsayableError
-from cli.openapi.yaml_writer import Noted, first_line, scalar
+from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
 from schemas.params import FORMATS
 
@@ -43,10 +43,10 @@ class Keywords:
     def __init__(self, merger: Merger) -> None:
         self.merger, self.lost = merger, merger.lost
 
-    def params(self, schemas: Mapping[str, tuple[Any, bool]]) -> dict[str, Noted]:
+    def params(self, schemas: Mapping[str, tuple[Any, bool]]) -> dict[str, Commented]:
         """Name -> keywords, of name -> schema and whether it is required; level by level, so that what is too much
         is what lies deepest."""
-        made: dict[str, Noted] = {}
+        made: dict[str, Commented] = {}
         todo = deque(
             _Todo(made, name, each, needed, 0, frozenset())
             for name, (each, needed) in schemas.items()
@@ -60,15 +60,15 @@ class Keywords:
             )
         return made
 
-    def _one(self, todo: _Todo, more: deque[_Todo], *, deeper: bool) -> Noted:
+    def _one(self, todo: _Todo, more: deque[_Todo], *, deeper: bool) -> Commented:
         try:
             schema, refs = self.merger.plain(todo.schema, todo.refs)
         except UnsayableError as error:
-            return Noted(
+            return Commented(
                 {"type": "object", **({"required": True} if todo.required else {})}, str(error)
             )
         kind = kind_of(schema)
-        said = Noted({"type": kind})
+        said = Commented({"type": kind})
         if todo.required:
             said["required"] = True
         if "x-note" in schema:
@@ -90,7 +90,7 @@ class Keywords:
         return said
 
     def _properties(
-        self, said: Noted, schema: Schema, more: deque[_Todo], like: _Todo, *, deeper: bool
+        self, said: Commented, schema: Schema, more: deque[_Todo], like: _Todo, *, deeper: bool
     ) -> None:
         """Those a caller may give; an object that takes any others besides stays open."""
         given = schema.get("properties")
@@ -115,7 +115,7 @@ class Keywords:
                 inner[name] = None
                 more.append(_Todo(inner, name, each, name in needed, like.depth + 1, like.refs))
 
-    def _constrain(self, said: Noted, kind: str, schema: Schema) -> None:
+    def _constrain(self, said: Commented, kind: str, schema: Schema) -> None:
         for key in _UNKNOWN:
             if key in schema:
                 self.lost[key] += 1
@@ -139,7 +139,7 @@ class Keywords:
         if str(schema.get("format")) in FORMATS:
             said["format"] = schema["format"]
 
-    def _exclusive(self, said: Noted, kind: str, key: str, value: object, step: int) -> None:
+    def _exclusive(self, said: Commented, kind: str, key: str, value: object, step: int) -> None:
         """As a bound that is included; of numbers with fractions there is none. 3.0 has a flag, 3.1 the number."""
         bound = said.get(key) if value is True else value
         if kind == "integer" and isinstance(bound, int) and _number(bound):

@@ -14,8 +14,8 @@ from cli.openapi.merging import Merger
 from cli.openapi.naming import Names, bare, best_response, response_of, snake
 from cli.openapi.servers import ElsewhereError, Servers
 from cli.openapi.source import Spec, UnsayableError
-from cli.openapi.yaml_writer import Noted, first_line, one_line
-from cli.output import shown
+from cli.openapi.yaml_writer import Commented, first_line, one_line
+from cli.output import show_progress
 from gateway.catalog.schema import VERBS
 
 _PATH = re.compile(r"/[!\x22$->@-~]*")
@@ -61,13 +61,13 @@ class Operations:
             operation for operation in operations if not tags or operation.tags.intersection(tags)
         ]
 
-    def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Noted]:
+    def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Commented]:
         """Name -> method.
 
         :param implied: names of parameters that the credential fills.
         """
         made = {}
-        for operation in shown(self.all, "operations"):
+        for operation in show_progress(self.all, "operations"):
             try:
                 method = self._method(operation, servers, implied)
             except ElsewhereError as error:
@@ -99,7 +99,7 @@ class Operations:
             if "trace" in item:
                 self.skipped.append(f"TRACE {path}: not a verb that a method can have")
 
-    def _method(self, operation: Operation, servers: Servers, implied: frozenset[str]) -> Noted:
+    def _method(self, operation: Operation, servers: Servers, implied: frozenset[str]) -> Commented:
         path, values = operation.path, operation.values
         if not _PATH.fullmatch(path) or "${" in path:
             raise UnsayableError("not a path that a method can have")
@@ -108,13 +108,15 @@ class Operations:
         arguments = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
         arguments.read(operation.item, values)
         params, settings = arguments.params(), arguments.settings
-        made = Noted({"http": operation.http}, *arguments.notes)
+        made = Commented({"http": operation.http}, *arguments.notes)
         if values.get("deprecated") is True:
             made.notes.append("deprecated by the vendor")
         if summary := first_line(values.get("summary")) or first_line(values.get("description")):
             made["summary"] = summary
         self._answer(values, settings)
-        return Noted({**made, **settings, **({"params": params} if params else {})}, *made.notes)
+        return Commented(
+            {**made, **settings, **({"params": params} if params else {})}, *made.notes
+        )
 
     def _check_success(self, operation: Mapping[str, Any]) -> None:
         """:raises UnsayableError: whatever it answers would be a failure here."""

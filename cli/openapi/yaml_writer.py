@@ -17,7 +17,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
-class Noted(dict[str, Any]):
+class Commented(dict[str, Any]):
     """A mapping with comments of its own, which stand above it."""
 
     def __init__(self, values: Mapping[str, Any] | None = None, *notes: str) -> None:

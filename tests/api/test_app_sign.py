@@ -1,4 +1,4 @@
-"""``flask app sign``: the signature that the server takes, and the slip behind one that it does not."""
+"""``flask app sign``: the signature that the server takes, and the mistake behind one that it does not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from cli.sign import SLIPS, Recipe
+from cli.signature_mistakes import MISTAKES, SigningRecipe
 from config import Settings
 from gateway.masking import Secret
 from models import App
@@ -22,7 +22,7 @@ TARGET = "/api/v1/call/maps/geocode?q=%E5%8C%97&a=1"
 BODY = '{"b":1,\n "a":"é"}\n'.encode()
 SECRET = "c2VjcmV0LW9mLXRoZS1zaG9w"
 STAMP, NONCE = "1700000000", "nonce-123456"
-GIVEN = ["--timestamp", STAMP, "--nonce", NONCE]
+HEADERS = ["--timestamp", STAMP, "--nonce", NONCE]
 Run = Callable[..., Result]
 
 
@@ -40,8 +40,8 @@ def run(make_app: Callable[[Settings], Flask], settings: Settings) -> Run:
     return invoke
 
 
-def recipe(target: str = TARGET, body: bytes = BODY) -> Recipe:
-    return Recipe(
+def recipe(target: str = TARGET, body: bytes = BODY) -> SigningRecipe:
+    return SigningRecipe(
         SECRET.encode(), ("POST", target, STAMP, NONCE, hashlib.sha256(body).hexdigest()), body
     )
 
@@ -73,7 +73,7 @@ def test_what_it_says_to_send_is_taken_by_the_server(app: Flask, shop: str, tmp_
 
 
 def test_it_shows_the_text_line_by_line_and_the_hash(run: Run) -> None:
-    done = run("POST", TARGET, *GIVEN, "--body", "-", input=BODY)
+    done = run("POST", TARGET, *HEADERS, "--body", "-", input=BODY)
     hashed = hashlib.sha256(BODY).hexdigest()
     text = "\n".join(("POST", TARGET, STAMP, NONCE, hashed))
     for line in text.split("\n"):
@@ -86,26 +86,28 @@ def test_it_shows_the_text_line_by_line_and_the_hash(run: Run) -> None:
 
 
 def test_the_right_signature_is_right(run: Run) -> None:
-    done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", recipe().signature, input=BODY)
+    done = run(
+        "POST", TARGET, *HEADERS, "--body", "-", "--signature", recipe().signature, input=BODY
+    )
     assert done.exit_code == 0
     assert "is right." in done.output
 
 
-@pytest.mark.parametrize("slip", SLIPS)
-def test_a_slip_is_named(run: Run, slip: str) -> None:
-    given = replace(recipe(), url=f"https://postern.example{TARGET}")
-    for made in (list(SLIPS[slip](given)) or [given])[::400]:
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_named(run: Run, mistake: str) -> None:
+    right = replace(recipe(), url=f"https://postern.example{TARGET}")
+    for wrong in (list(MISTAKES[mistake](right)) or [right])[::400]:
         done = run(
-            "POST", given.url, *GIVEN, "--body", "-", "--signature", made.signature, input=BODY
+            "POST", right.url, *HEADERS, "--body", "-", "--signature", wrong.signature, input=BODY
         )
         assert done.exit_code == 1
-        assert f"one gets with: {slip}." in done.output
+        assert f"one gets with: {mistake}." in done.output
 
 
-def test_two_slips_at_once_are_named(run: Run) -> None:
-    first = next(iter(SLIPS["the path without its query"](recipe())))
-    made = next(iter(SLIPS["the signature in upper-case hex"](first)))
-    done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", made.signature, input=BODY)
+def test_two_mistakes_at_once_are_named(run: Run) -> None:
+    first = next(iter(MISTAKES["the path without its query"](recipe())))
+    wrong = next(iter(MISTAKES["the signature in upper-case hex"](first)))
+    done = run("POST", TARGET, *HEADERS, "--body", "-", "--signature", wrong.signature, input=BODY)
     assert "with: the path without its query, and the signature in upper-case hex." in done.output
 
 
@@ -116,22 +118,31 @@ def test_milliseconds_in_the_header_are_told_twice(run: Run) -> None:
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "é", "not one"])
-def test_a_signature_that_comes_of_no_known_slip_is_said_to_be_so(run: Run, signature: str) -> None:
-    done = run("GET", TARGET, *GIVEN, "--signature", signature)
+def test_a_signature_that_comes_of_no_known_mistake_is_said_to_be_so(
+    run: Run, signature: str
+) -> None:
+    done = run("GET", TARGET, *HEADERS, "--signature", signature)
     assert done.exit_code == 1
     assert "the secret is another" in done.output
 
 
 @pytest.mark.parametrize("body", ['{"touser": "o6_bmjrPTlm6"}', "hello", "ab"])
 def test_so_it_is_with_a_body(run: Run, body: str) -> None:
-    done = run("POST", TARGET, *GIVEN, "--body", "-", "--signature", "0" * 64, input=body)
+    done = run("POST", TARGET, *HEADERS, "--body", "-", "--signature", "0" * 64, input=body)
     assert done.exit_code == 1
     assert "none of the usual slips" in done.output
 
 
 def test_white_space_around_it_is_told(run: Run) -> None:
     done = run(
-        "POST", TARGET, *GIVEN, "--body", "-", "--signature", f"{recipe().signature}\n", input=BODY
+        "POST",
+        TARGET,
+        *HEADERS,
+        "--body",
+        "-",
+        "--signature",
+        f"{recipe().signature}\n",
+        input=BODY,
     )
     assert "white space" in done.output
 
@@ -139,19 +150,17 @@ def test_white_space_around_it_is_told(run: Run) -> None:
 def test_the_older_of_two_secrets_is_told(app: Flask, shop: str) -> None:
     secrets = app.extensions["postern.auth"].app_secrets
     with app.extensions["postern"].database.session() as session:
-        made = App.named(session, "shop")
-        made.previous_secret, made.secret = (
-            made.secret,
-            secrets.seal(Secret("another-secret-altogether")),
-        )
+        stored = App.named(session, "shop")
+        stored.previous_secret = stored.secret
+        stored.secret = secrets.seal(Secret("another-secret-altogether"))
     old = replace(recipe("/me", b""), secret=shop.encode()).signature
-    done = app.test_cli_runner().invoke(args=["app", "sign", "POST", "/me", "--app", "shop", *GIVEN, "--signature", old])  # fmt: skip
+    done = app.test_cli_runner().invoke(args=["app", "sign", "POST", "/me", "--app", "shop", *HEADERS, "--signature", old])  # fmt: skip
     assert "is right, with the app's older secret" in done.output
 
 
 def test_without_a_secret_anywhere_it_is_asked_for_and_not_shown(app: Flask) -> None:
     done = app.test_cli_runner().invoke(
-        args=["app", "sign", "GET", "/me", *GIVEN], input=f"{SECRET}\n"
+        args=["app", "sign", "GET", "/me", *HEADERS], input=f"{SECRET}\n"
     )
     assert done.exit_code == 0, done.output
     assert SECRET not in done.output

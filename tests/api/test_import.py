@@ -17,7 +17,7 @@ import pytest
 import yaml
 from flask import Flask
 
-from cli.openapi import VARIABLE, SpecError, imported
+from cli.openapi import VARIABLE, SpecError, import_spec
 from config import Settings
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
@@ -42,7 +42,7 @@ def loaded(text: str) -> Catalog:
 
 def service_of(description: Mapping[str, Any], **options: Any) -> Values:
     """The one service, as it is written."""
-    text = imported(json.dumps(description), **options)
+    text = import_spec(json.dumps(description), **options)
     loaded(text)
     services: Values = yaml.safe_load(text)["services"]
     return dict(next(iter(services.values())))
@@ -80,7 +80,7 @@ def query_param(schema: Values, **param: Any) -> Values:
 @pytest.mark.parametrize("name", SAMPLES)
 def test_five_hundred_operations_pass_the_check_within_ten_seconds(name: str) -> None:
     text, begun = SAMPLES[name](), time.process_time()
-    catalog = loaded(imported(text))
+    catalog = loaded(import_spec(text))
     assert time.process_time() - begun < 10
     assert len(list(catalog.methods())) >= 500
 
@@ -94,7 +94,7 @@ def test_five_hundred_operations_pass_the_check_within_ten_seconds(name: str) ->
 )  # fmt: skip
 def test_an_address_in_ones_own_network_is_allowed_and_no_other(url: str, private: bool) -> None:
     text = json.dumps({"openapi": "3.0.0", "servers": [{"url": url}], "paths": {"/a": {"get": {}}}})
-    [service] = yaml.safe_load(imported(text))["services"].values()
+    [service] = yaml.safe_load(import_spec(text))["services"].values()
     assert service.get("allow_private", False) is private
 
 
@@ -106,7 +106,7 @@ def test_who_watches_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch, watched
 
     screen = Screen()
     monkeypatch.setattr(sys, "stderr", screen)
-    imported(json.dumps(github()))
+    import_spec(json.dumps(github()))
     assert ("operations" in screen.getvalue() and "100%" in screen.getvalue()) is watched
 
 
@@ -138,7 +138,7 @@ def test_whatever_a_file_says_is_refused_or_passes_the_check_and_reads_no_variab
             except (KeyError, IndexError, TypeError):
                 continue  # an earlier change took it away
         try:
-            text = imported(json.dumps(mutant))
+            text = import_spec(json.dumps(mutant))
         except SpecError:
             continue
         taken += bool(loaded(text))
@@ -157,7 +157,7 @@ def test_a_file_that_says_everything_twice_at_every_level_ends() -> None:
         }
     }
     with pytest.raises(SpecError, match="no operation"):
-        imported(json.dumps(described(operation, "post", components={"schemas": schemas})))
+        import_spec(json.dumps(described(operation, "post", components={"schemas": schemas})))
     assert time.process_time() - begun < 5
 
 
@@ -166,7 +166,7 @@ def test_a_file_that_says_everything_twice_at_every_level_ends() -> None:
 )
 def test_deep_nesting_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
-        imported(text)
+        import_spec(text)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_deep_nesting_is_refused(text: str) -> None:
 )  # fmt: skip
 def test_what_cannot_be_imported_says_why(text: str, says: str) -> None:
     with pytest.raises(SpecError, match=says):
-        imported(text)
+        import_spec(text)
 
 
 @pytest.mark.parametrize(
@@ -214,10 +214,10 @@ def test_a_name_given_twice_is_numbered() -> None:
 
 
 def test_only_the_tags_asked_for_are_imported() -> None:
-    text = imported(SAMPLES["kubernetes"](), ["batch_v1"])
+    text = import_spec(SAMPLES["kubernetes"](), ["batch_v1"])
     assert len(list(loaded(text).methods())) == 168
     with pytest.raises(SpecError, match="its tags are: apps_v1, batch_v1, core_v1"):
-        imported(SAMPLES["kubernetes"](), ["batch"])
+        import_spec(SAMPLES["kubernetes"](), ["batch"])
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
         "undeclared": {"type": "string"},
         "b": {"type": "string", "required": True},
     }
-    text = imported(
+    text = import_spec(
         json.dumps(described({"parameters": parameters, "requestBody": body}, "post", "/a/{id}"))
     )
     assert "# without cookie parameter s" in text
@@ -499,7 +499,7 @@ def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
         "/b": {"$ref": "b.yaml"},
         "/c": {"servers": [{}], "get": {}},
     }
-    text = imported(json.dumps({**described(), "paths": paths}))
+    text = import_spec(json.dumps({**described(), "paths": paths}))
     for said in (
         "# Not carried over, and so not checked: multipleOf (1)",
         "# Left out: POST /a: its body is of type array",
@@ -621,4 +621,4 @@ def test_an_imported_language_model_says_which_timeouts_it_needs(path: str, says
         "servers": servers,
         "paths": {path: {"post": operation}},
     }
-    assert ("timeout: {read: 120}" in imported(json.dumps(spec))) is says
+    assert ("timeout: {read: 120}" in import_spec(json.dumps(spec))) is says

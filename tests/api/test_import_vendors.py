@@ -10,7 +10,7 @@ import pytest
 import yaml
 from flask import Flask
 
-from cli.openapi import VARIABLE, SpecError, imported, summary_of
+from cli.openapi import VARIABLE, SpecError, import_spec, summarize
 from gateway.catalog.loader import load_catalog
 
 Values = dict[str, Any]
@@ -29,7 +29,7 @@ def spec(paths: Values, **more: Any) -> Values:
 
 
 def text_of(description: Values, **options: Any) -> str:
-    text = imported(json.dumps(description), **options)
+    text = import_spec(json.dumps(description), **options)
     load_catalog(text, "imported", dict.fromkeys(VARIABLE.findall(text), "dummy-value"))
     return text
 
@@ -127,7 +127,7 @@ def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(
         text = text_of(spec(paths), path=given)
         assert list(service_of(text)["methods"]) == ["get_b"]
         assert "# Left out: GET /a: " in text
-        assert "1 operations left out" in summary_of(text)
+        assert "1 operations left out" in summarize(text)
 
 
 def test_a_file_that_names_itself_ends(folder: Path) -> None:
@@ -189,7 +189,7 @@ def test_base_url_imports_the_operations_at_that_server_and_no_others() -> None:
         ["POST /up"],
     )
     assert f"# Left out: 1 operations at {MAIN}" in text
-    assert "1 operations left out" in summary_of(text)
+    assert "1 operations left out" in summarize(text)
 
 
 def test_a_base_url_that_the_file_does_not_know_stands_for_its_server() -> None:
@@ -224,7 +224,7 @@ def test_a_body_that_may_be_missing_asks_for_nothing_and_says_what_it_needs() ->
     [method] = service_of(text)["methods"].values()
     assert method["params"] == {"x": {"type": "string"}}
     assert "# a call without a body is one, too; a body needs x" in text
-    assert "1 of them with notes" in summary_of(text)
+    assert "1 of them with notes" in summarize(text)
 
 
 # Several keys at once: Plaid
@@ -300,7 +300,7 @@ def test_nothing_to_import_is_refused_with_the_reasons() -> None:
     with pytest.raises(
         SpecError, match=r"(?s)no operation to import.*GET /0: 0.yml is another file.*and 4 more"
     ):
-        imported(json.dumps(spec(paths)))
+        import_spec(json.dumps(spec(paths)))
 
 
 def test_the_command_says_on_stderr_how_much_it_imported(app: Flask, tmp_path: Path) -> None:

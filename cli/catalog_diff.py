@@ -1,0 +1,71 @@
+"""What changes between two catalogs: services, methods and aggregates, key by key.
+
+list(changed_lines(old, new))  # ["~ method shop.find", "    params.q.maxLength: 20 -> 40", "+ service news"]
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.masking import STARS
+from gateway.signers import is_public_key
+
+MAX_VALUE_CHARACTERS = 60
+ABSENT = object()
+
+Values = Mapping[str, Any]
+
+
+def changed_lines(old: Values, new: Values) -> Iterator[str]:
+    """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a line for each key.
+
+    :param old: a checked catalog as ``gateway.catalog.yaml_document`` reads it; ``new`` likewise.
+    """
+    before = dict(_entries(old))
+    after = dict(_entries(new))
+    for name in {**before, **after}:
+        if name not in after:
+            yield f"- {name}"
+        elif name not in before:
+            yield f"+ {name}"
+        elif changes := list(_changes(before[name], after[name], ())):
+            yield f"~ {name}"
+            yield from changes
+
+
+def _entries(catalog: Values) -> Iterator[tuple[str, Values]]:
+    yield "defaults", catalog.get("defaults") or {}
+    for name, service in catalog["services"].items():
+        yield f"service {name}", {key: value for key, value in service.items() if key != "methods"}
+        for method, settings in service.get("methods", {}).items():
+            yield f"method {name}.{method}", settings
+    for name, aggregate in (catalog.get("aggregates") or {}).items():
+        yield f"aggregate {name}", aggregate
+
+
+def _changes(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in {**old, **new}:
+            yield from _changes(old.get(key, ABSENT), new.get(key, ABSENT), (*path, key))
+    elif old != new or type(old) is not type(new):
+        yield f"    {'.'.join(path)}: {_render(old, path)} -> {_render(new, path)}"
+
+
+def _render(value: Any, path: tuple[str, ...]) -> str:
+    if value is ABSENT:
+        return "(none)"
+    if _may_be_secret(path):
+        return STARS
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) > MAX_VALUE_CHARACTERS:
+        return text[:MAX_VALUE_CHARACTERS] + "…"
+    return text
+
+
+def _may_be_secret(path: tuple[str, ...]) -> bool:
+    """Tell whether a value is masked: what is sent with every request, and what of ``auth`` is not public."""
+    if path[0] in ("headers", "query"):
+        return True
+    return path[0] == "auth" and (len(path) > 2 or not is_public_key(path[1]))
