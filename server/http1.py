@@ -275,7 +275,7 @@ def _is_only_chunked(value: str) -> bool:
     others = set(codings[:-1])
     if codings[-1] != "chunked" or others - _OTHER_CODINGS:
         raise MalformedBody(NOT_HTTP)
-    return not others
+    return others <= {"identity"}
 
 
 def _length_of(value: str) -> int:
