@@ -32,6 +32,7 @@ test: .venv/dev ## The whole suite, over real sockets
 
 bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.kinds
 	$(BIN)/python -m bench.products
 
 bench-batch: .venv/dev ## How long ten slow calls take in one batch

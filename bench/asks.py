@@ -1,6 +1,10 @@
 """What the load can ask of a server, and which answers are right."""
 
+import hashlib
+import hmac
 import json
+import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,38 +14,82 @@ ROWS, PAGE = 1000, 50  # products in the table, products on a page
 PRODUCTS = "/api/v1/products"
 
 
+BATCH_CALLS = 10
+CACHED_PAGES = 16
+CALL = "/api/v1/call/wechat/send_msg"
+
+
 @dataclass(frozen=True)
 class Ask:
-    """One kind of request: its target and its body by its number in a round, and whether the answer is right."""
+    """One kind of request.
+
+    :ivar target: path and query by the request's number in a round.
+    :ivar is_right: whether the ``data`` of an answer is right; of ``raw`` answers the whole body.
+    :ivar body: the JSON to send, by number and by the round's mark; a GET has none.
+    :ivar signed: the caller is an app, and its token ``id:secret``.
+    """
 
     target: Callable[[int], str]
-    right: Callable[[Any, int], bool]
+    is_right: Callable[[Any, int], bool]
     body: Callable[[int, str], Any] | None = None
     status: int = 200
+    raw: bool = False
+    signed: bool = False
 
     def request(self, number: int, mark: str, token: str) -> bytes:
-        """The bytes to send. ``mark`` is this round's: what must be new has it in its name."""
-        head = f"{'POST' if self.body else 'GET'} {self.target(number)} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        head += f"Authorization: Bearer {token}\r\n"
-        if not self.body:
-            return f"{head}\r\n".encode()
-        body = json.dumps(self.body(number, mark)).encode()
-        return (
-            f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            + body
+        """Return the bytes to send. What must be new has ``mark`` in its name."""
+        verb = "POST" if self.body else "GET"
+        target = self.target(number)
+        body = json.dumps(self.body(number, mark)).encode() if self.body else b""
+        lines = [f"{verb} {target} HTTP/1.1", "Host: 127.0.0.1"]
+        lines += (
+            _signature(token, verb, target, body)
+            if self.signed
+            else [f"Authorization: Bearer {token}"]
         )
+        if body:
+            lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
+        return "\r\n".join([*lines, "", ""]).encode() + body
 
-    def answered(self, head: bytes, body: bytes, number: int) -> bool:
+    def matches(self, head: bytes, body: bytes, number: int) -> bool:
+        """Whether an answer is the one that is due."""
         if not head.startswith(b"HTTP/1.1 %d " % self.status):
             return False
+        if self.raw:
+            return self.is_right(body, number)
         answer = json.loads(body)
-        return answer["code"] == 0 and self.right(answer["data"], number)
+        return answer["code"] == 0 and self.is_right(answer["data"], number)
+
+
+def _signature(token: str, verb: str, target: str, body: bytes) -> list[str]:
+    """Return the header lines of an app's proof, as docs/calling.md has it."""
+    app_id, _, secret = token.partition(":")
+    timestamp = str(int(time.time()))
+    nonce = secrets.token_hex(16)
+    text = "\n".join((verb, target, timestamp, nonce, hashlib.sha256(body).hexdigest()))
+    signature = hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    return [
+        f"X-App-Id: {app_id}",
+        f"X-Timestamp: {timestamp}",
+        f"X-Nonce: {nonce}",
+        f"X-Signature: {signature}",
+    ]
 
 
 def _message(number: int, mark: str) -> Any:
     return {
         "touser": f"user-{number % KINDS}",
         "text": f"Your parcel {number % KINDS} is on its way. " * 3,
+    }
+
+
+def _batch(number: int, mark: str) -> Any:
+    parts = (_message(number + part, mark) for part in range(BATCH_CALLS))
+    return {
+        "calls": [
+            {"id": str(part), "service": "wechat", "method": "send_msg", "params": params}
+            for part, params in enumerate(parts)
+        ]
     }
 
 
@@ -61,7 +109,27 @@ def _page_of(data: Any, number: int) -> bool:
 
 FIELDS = {"id", "name", "price", "description", "stock", "in_stock", "category", "created_at"}
 ASKS = {
-    "call": Ask(lambda number: "/api/v1/call/wechat/send_msg", lambda data, number: True, _message),
+    "call": Ask(lambda number: CALL, lambda data, number: True, _message),
+    "signed": Ask(lambda number: CALL, lambda data, number: True, _message, signed=True),
+    "cached": Ask(
+        lambda number: f"/api/v1/call/bench/cached?page={number % CACHED_PAGES}",
+        lambda data, number: data["query"]["page"] == [str(number % CACHED_PAGES)],
+    ),
+    "batch": Ask(
+        lambda number: "/api/v1/batch",
+        lambda data, number: [part["code"] for part in data.values()] == [0] * BATCH_CALLS,
+        _batch,
+    ),
+    "proxy_1k": Ask(
+        lambda number: "/api/v1/proxy/bench/bytes/1024",
+        lambda body, number: len(body) == 1024,
+        raw=True,
+    ),
+    "proxy_1m": Ask(
+        lambda number: "/api/v1/proxy/bench/bytes/1048576",
+        lambda body, number: len(body) == 1048576,
+        raw=True,
+    ),
     "create": Ask(
         lambda number: PRODUCTS,
         lambda data, number: (

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from bench import report
 from bench.load import Job, Outcome
 from bench.servers import ROOT, BenchError, Server, Yard
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
     return Round((cpu - cpu_before) / requests * 1e6, Outcome(**json.loads(done.stdout)))
 
 
-def turns(servers: Sequence[Server], rounds: int) -> Iterator[Sequence[Server]]:
+def turns(servers: Sequence[T], rounds: int) -> Iterator[Sequence[T]]:
     """The servers for each round, each time another one first."""
     for number in range(rounds):
         turn = number % len(servers)

@@ -22,7 +22,6 @@ import jwt
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 PATIENCE = 30.0  # seconds to start, or for one setup command
-TICK = os.sysconf("SC_CLK_TCK")
 LIFETIME = 86400  # seconds; no token ends during a bench
 SANDBOX = (
     "import threading; from sandbox import Sandbox;"
@@ -46,19 +45,19 @@ class Server:
     log: Path
 
     def cpu(self) -> tuple[frozenset[int], float]:
-        """The process and all below it, and the seconds of CPU (user and system) that they have used so far."""
-        parents, used = {}, {}
+        """Return the process and all below it, and the seconds of CPU that they have used so far.
+
+        By the scheduler's nanoseconds (proc(5), schedstat), of every thread; ticks of 10 ms are too coarse.
+        """
+        parents = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             with suppress(FileNotFoundError, ProcessLookupError):
-                fields = (
-                    stat.read_text().rpartition(")")[2].split()
-                )  # proc(5); the first one left is the state
-                pid = int(stat.parent.name)
-                parents[pid], used[pid] = int(fields[1]), (int(fields[11]) + int(fields[12])) / TICK
-        found = {self.process.pid}
-        while below := {pid for pid, parent in parents.items() if parent in found} - found:
-            found |= below
-        return frozenset(found), sum(used.get(pid, 0.0) for pid in found)
+                fields = stat.read_text().rpartition(")")[2].split()
+                parents[int(stat.parent.name)] = int(fields[1])
+        family = {self.process.pid}
+        while below := {pid for pid, parent in parents.items() if parent in family} - family:
+            family |= below
+        return frozenset(family), sum(map(_cpu_seconds, family))
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
@@ -70,6 +69,7 @@ class Yard:
     def __init__(self, folder: Path) -> None:
         self.folder, self.database = folder, folder / "postern.db"
         self.servers: list[Server] = []
+        self.app_token = ":"  # of an app of the Postern that was started last, as id:secret
         # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
         self.env = {
             name: os.environ[name]
@@ -141,6 +141,9 @@ class Yard:
         flask = [str(BIN / "flask"), "--app", "wsgi"]
         self.run([*flask, "db", "upgrade"], env)
         self.run([*flask, "user", "create", user["username"], "--password", user["password"]], env)
+        app_id = f"bench-{port}"
+        output = self.run([*flask, "app", "create", app_id, "--allow", "wechat.*"], env)
+        self.app_token = f"{app_id}:{re.search(r'secret: (.+)', output)[1]}"
         server = self.start(name, [str(BIN / "gunicorn")], env, port)
         server.token = fetch(f"http://127.0.0.1:{port}/api/v1/login", user)["data"]["access_token"]
         return server
@@ -177,11 +180,14 @@ class Yard:
             "DATABASE": str(self.database),
             "VENDOR_URL": self.vendor,
             "VENDOR_TOKEN": fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"],
+            "APP_ID": self.app_token.partition(":")[0],
+            "APP_SECRET": self.app_token.partition(":")[2],
         }
         program, *arguments = command(port)
         return self.start(name, [str(BIN / program), *arguments], env, port, self.token())
 
-    def run(self, command: list[str], env: dict[str, str]) -> None:
+    def run(self, command: list[str], env: dict[str, str]) -> str:
+        """Run a command to its end and return what it printed."""
         done = subprocess.run(
             command,
             cwd=ROOT,
@@ -194,6 +200,7 @@ class Yard:
             raise BenchError(
                 f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}"
             )
+        return done.stdout.decode(errors="replace")
 
     def token(self) -> str:
         """A caller's token with the claims that Postern's have."""
@@ -213,6 +220,14 @@ class Yard:
     def received(self) -> int:
         """How many requests have reached the sandbox."""
         return int(fetch(f"{self.vendor}/_sandbox/stats")["requests"])
+
+
+def _cpu_seconds(pid: int) -> float:
+    nanoseconds = 0
+    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            nanoseconds += int(file.read_text().split()[0])
+    return nanoseconds / 1e9
 
 
 def free_port() -> int:
