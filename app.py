@@ -116,7 +116,7 @@ def _make_gateway(watcher: Watcher, runtime: Runtime, settings: Settings) -> Gat
     gateway.follow(watcher)
     if settings.otlp_endpoint:  # needs an extra, so it is imported only where it is set
         spans = import_module("gateway.telemetry.spans")
-        gateway.records.exporter = spans.Spans(settings.otlp_endpoint)
+        gateway.records.exporter = spans.SpanExporter(settings.otlp_endpoint)
     return gateway
 
 

@@ -21,7 +21,7 @@ from gateway.masking import Masker
 from gateway.messages import Trace
 from gateway.sources.watcher import Watcher
 from gateway.stores import Store
-from gateway.trace_context import Context
+from gateway.trace_context import TraceContext
 from models import Database
 
 # parts: What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside.
@@ -81,7 +81,7 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **more: A
     :param more: other fields of ``Call``.
     """
     here = unwrap_proxy(g)
-    here.context = here.context or Context.begun()  # one for all calls of this request
+    here.context = here.context or TraceContext.new()  # one for all calls of this request
     whose = {"caller": here.caller, "request_id": here.request_id, "context": here.context}
     return Call(service, method, params, timeout=request_timeout(), **whose, **more)
 

@@ -16,7 +16,7 @@ from api.context import app_state, unwrap_proxy
 from api.metrics import count_request
 from gateway.bodies import dump_json
 from gateway.masking import Masker, path_shown
-from gateway.trace_context import Context
+from gateway.trace_context import TraceContext
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -55,7 +55,9 @@ def _begin() -> None:
     here, headers = unwrap_proxy(g), unwrap_proxy(request).headers
     asked = headers.get("X-Request-ID", "")
     here.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-    here.context = Context.read(headers.get("traceparent", ""), headers.get("tracestate", ""))
+    here.context = TraceContext.from_headers(
+        headers.get("traceparent", ""), headers.get("tracestate", "")
+    )
     began = time.perf_counter()
     here.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
 

@@ -13,6 +13,8 @@ from itertools import pairwise
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.telemetry.latency import find_quantile
+
 BREAKER_METRIC = "postern_breaker_state"
 HEALTH_METRIC = "postern_service_up"
 CALLS_METRIC = "postern_calls_total"
@@ -117,11 +119,13 @@ def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
 
     :param buckets: cumulative calls by upper bound, bounds ascending, the last one infinite.
     """
-    counts = [(0.0, 0.0), *buckets.items()]
-    rank = share * counts[-1][1]
-    for (low, count_below), (high, count) in pairwise(counts):
-        if count >= rank > 0:
-            if high == float("inf"):
-                return low
-            return low + (high - low) * (rank - count_below) / (count - count_below)
-    return None
+    bounds = [0.0, *buckets]
+    totals = [0.0, *buckets.values()]
+    position = find_quantile(share, [after - before for before, after in pairwise(totals)])
+    if position is None:
+        return None
+    bucket, fraction = position
+    low, high = bounds[bucket], bounds[bucket + 1]
+    if high == float("inf"):
+        return low
+    return low + (high - low) * fraction

@@ -19,7 +19,7 @@ from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limits import concurrency, limit, quota
-from gateway.middleware.observe import explain, log, measure, record
+from gateway.middleware.observe import explain, log, record
 from gateway.middleware.retry import retry
 from gateway.passthrough import proxy_exchange, stream_exchange
 from gateway.runtime import Handler, Middleware, Runtime
@@ -27,8 +27,7 @@ from gateway.runtime import Handler, Middleware, Runtime
 #: Run once per call, the first outermost.
 PER_CALL: tuple[Middleware, ...] = (
     explain,  # a failure names the service and the method
-    record,  # what happened to it
-    measure,  # counted once, whatever becomes of it
+    record,  # counted once, whatever becomes of it, and what happened to it
     admit,  # may this caller, and are the parameters right
     limit,  # the caller's own
     idempotency,  # under a caller's key: once, and its first answer again

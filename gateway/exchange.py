@@ -31,7 +31,7 @@ from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
 from gateway.signers import Signer, make_signer
 from gateway.signers.tokens import token_name
-from gateway.telemetry.wire_log import Dump, Send
+from gateway.telemetry.wire_log import Send, WireLog
 from gateway.trace_context import new_span_id
 
 USER_AGENT = "postern"
@@ -95,7 +95,9 @@ def sender(method: Method, parts: Runtime, *, granting: bool = False) -> Send:
     def sent(request: HttpRequest, call: Call) -> HttpResponse:
         return send(request, timeout, call.deadline)
 
-    return Dump(method, parts).around(sent, granting=granting) if parts.dumps else sent
+    if not parts.dumps:
+        return sent
+    return WireLog(method, parts.masker, parts.log.debug).wrap(sent, fetches_token=granting)
 
 
 def host_of(url: str) -> str:

@@ -28,8 +28,8 @@ from gateway.runtime import Handler, Runtime
 from gateway.signers.tokens import token_name
 from gateway.sources.watcher import CatalogState, Watcher
 from gateway.streams import ResponseStream
-from gateway.telemetry.call_records import Records, records_of
-from gateway.telemetry.service_stats import Services, tally_of
+from gateway.telemetry.call_records import CallRecords
+from gateway.telemetry.service_stats import Services
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Gateway:
         return self._runtime.metrics
 
     @property
-    def records(self) -> Records:
+    def records(self) -> CallRecords:
         """What happened to recent calls."""
-        return records_of(self._runtime)
+        return self._runtime.records
 
     @property
     def catalog_state(self) -> CatalogState:
@@ -174,7 +174,7 @@ class Gateway:
 
     def hour(self) -> dict[int, Services]:
         """How calls have ended, by how many minutes ago and by service, over all workers."""
-        return tally_of(self._runtime).hour()
+        return self._runtime.stats.hour()
 
     def states(self) -> Iterator[Metric]:
         """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
@@ -215,7 +215,7 @@ class Gateway:
         probes = Probes(self._runtime, lambda: self.catalog)
         self._background.start("probes", probes.run, probes.interrupt)
         self._background.start("records", self.records.run)
-        self._background.start("tally", tally_of(self._runtime).run)
+        self._background.start("tally", self._runtime.stats.run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Turn
 from gateway.streams import PassthroughRequest, RequestStream
-from gateway.trace_context import Context, new_span_id
+from gateway.trace_context import TraceContext, new_span_id
 
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
 
@@ -113,7 +113,7 @@ class Call:
     deadline: float = math.inf
     backup: bool = False
     inbound: PassthroughRequest | None = None
-    context: Context = field(default_factory=Context.begun)
+    context: TraceContext = field(default_factory=TraceContext.new)
     trace: Trace = field(default_factory=Trace)
 
     @property

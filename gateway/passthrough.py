@@ -35,7 +35,7 @@ from gateway.streams import (
     PassthroughRequest,
     ResponseStream,
 )
-from gateway.telemetry.wire_log import Dump
+from gateway.telemetry.wire_log import WireLog
 
 FORWARDED_HEADERS = frozenset({
     "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
@@ -86,7 +86,7 @@ class _Sender:
         self._parts, self._method, self.clock = parts, method, parts.clock
         self.credentials = CredentialMask(method, self._signer.secrets)
         self._hosts = {url: host_of(url) for url in urls}
-        self._dump = Dump(method, parts) if parts.dumps else None
+        self._dump = WireLog(method, parts.masker, parts.log.debug) if parts.dumps else None
         self.reads_query = self._signer.reads_query
         self.fetches = self._token_of is not None
 
@@ -115,7 +115,7 @@ class _Sender:
         finally:
             if self._dump:
                 status, headers = (incoming.status, incoming.headers) if incoming else (None, None)
-                self._dump.tell(request, call, status, headers, None)
+                self._dump.write(request, call, status, headers, None)
         attempt.status = incoming.status
         return incoming
 

@@ -16,6 +16,8 @@ from gateway.messages import Call, Result
 from gateway.metrics import Metrics
 from gateway.signers.tokens import Tokens
 from gateway.stores import Store
+from gateway.telemetry.call_records import CallRecords
+from gateway.telemetry.service_stats import ServiceStats
 
 T = TypeVar("T")
 
@@ -54,6 +56,8 @@ class Runtime:
     log: Log
     masker: Masker
     jitter: Callable[[], float]
+    records: CallRecords
+    stats: ServiceStats
     stand_in: Callable[[Method, Runtime], tuple[Method, Handler]] = field(default=_no_catalog)
     dumps: bool = False
     _kept: dict[Hashable, Any] = field(default_factory=dict)
@@ -76,8 +80,18 @@ class Runtime:
         :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
         """
         tokens = Tokens(clock, store, masker, jitter)
-        client = Client(clock, Resolver(clock))
-        return cls(client, tokens, store, metrics, clock, log, masker, jitter)
+        return cls(
+            client=Client(clock, Resolver(clock)),
+            tokens=tokens,
+            store=store,
+            metrics=metrics,
+            clock=clock,
+            log=log,
+            masker=masker,
+            jitter=jitter,
+            records=CallRecords(store, clock, masker, log.warning),
+            stats=ServiceStats(store, clock),
+        )
 
     def keep(self, key: Hashable, make: Callable[[], T]) -> T:
         """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.

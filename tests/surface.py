@@ -236,8 +236,8 @@ def _levels(called: ast.expr, values: dict[str, list[ast.expr]]) -> set[str]:
     name = _last_name(called.func if isinstance(called, ast.Call) else called)
     if isinstance(called, ast.Call):  # write.get(level, log.info)(...)
         name = _last_name(called.func.value) if isinstance(called.func, ast.Attribute) else ""
-    if name in LEVELS:
-        return {name}
+    if name.strip("_") in LEVELS:
+        return {name.strip("_")}
     if name.strip("_") == "warn":
         return {"warning"}
     nodes = [

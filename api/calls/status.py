@@ -80,14 +80,14 @@ def _numbers(hour: Hour) -> dict[str, Any]:
     for ago, minute in hour.items():
         if ago < NOW:
             recent.add(minute)
-    calls, failed, half, most = recent.told()
+    calls, failed, half, most = recent.summary()
     return {
         "calls": calls,
         "rate": round(calls / ((NOW - 1) * 60 + auth_services().clock.wall() % 60), 3),
         "failed": round(failed / calls, 4) if calls else 0.0,
         "p50_ms": _ms(half),
         "p99_ms": _ms(most),
-        "minutes": [_point(ago, *minute.told()) for ago, minute in hour.items()],
+        "minutes": [_point(ago, *minute.summary()) for ago, minute in hour.items()],
     }
 
 

@@ -113,7 +113,7 @@ class StoreCache(BaseCache):
     def __init__(self, store: Store, default_timeout: int = 300, **_: Any) -> None:
         super().__init__(default_timeout)
         self._store = BestEffortStore(store)
-        self.generations = Generations(store, _place("generation:"))
+        self.generations = Generations(store, _place("generation:{}"))
 
     @classmethod
     def factory(

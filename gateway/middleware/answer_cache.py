@@ -20,7 +20,7 @@ MOST = (
 OVERHEAD = 512  # bytes that an answer takes beside its JSON, about
 LARGEST = 1024 * 1024  # bytes of JSON; a larger answer is not kept
 LOOK_EVERY = 1.0  # seconds that a generation is taken as read, so that a hit costs one look into the store, not three
-GENERATION = "cache-generation:"
+GENERATION = "cache-generation:{}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from gateway.errors import GatewayError
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
-from gateway.telemetry.call_records import records_of
-from gateway.telemetry.service_stats import tally_of
+from gateway.telemetry.call_records import EndedCall
 
 
 @contextmanager
@@ -44,53 +43,39 @@ def _add_context(error: GatewayError, method: Method) -> None:
     error.expose_vendor_code = method.service.expose_vendor_code
 
 
-# record: What happened to each call, for whoever asks later.
-
-
 def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Each call has a record, however it ended; of a stream at its end."""
-    add, now = records_of(runtime).add, runtime.clock.now
+    """Count each call once, whatever becomes of it, in the metrics and the statistics, and keep its record.
+
+    A stream counts when it begins; its record is made at its end.
+    """
+    count = runtime.metrics.call(method.service.name, method.name)
+    add_to_stats, add_record = runtime.stats.add, runtime.records.add
+    now = runtime.clock.now
+
+    def count_call(ended: EndedCall) -> None:
+        source = ended.source or ""
+        count(ended.code, source, ended.elapsed, ended.call.trace.downstream_elapsed)
+        add_to_stats(ended.service, source, ended.elapsed)
+
+    def end(call: Call, began: float, error: BaseException | None) -> EndedCall:
+        return EndedCall.of(method, call, began, now() - began, error)
 
     def handle(call: Call) -> Result:
         began = now()
         try:
             result = next_handler(call)
         except BaseException as error:
-            add(method, call, began, error)
+            ended = end(call, began, error)
+            count_call(ended)
+            add_record(ended, method.mask)
             raise
+        ended = end(call, began, None)
+        count_call(ended)
         if isinstance(result.data, ResponseStream):
-            result.data.on_end(lambda error: add(method, call, began, error))
+            result.data.on_end(lambda error: add_record(end(call, began, error), method.mask))
         else:
-            add(method, call, began, None)
+            add_record(ended, method.mask)
         return result
-
-    return handle
-
-
-# measure: Each call counts once, whatever becomes of it: by its code, by whose fault it was, and how long it took.
-
-
-def measure(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    count, now = runtime.metrics.call(method.service.name, method.name), runtime.clock.now
-    service, note = method.service.name, tally_of(runtime).note
-
-    def handle(call: Call) -> Result:
-        began, code, source = (
-            now(),
-            GatewayError.code,
-            GatewayError.source,
-        )  # the unforeseen is no success
-        try:
-            result = next_handler(call)
-            code, source = 0, ""
-            return result
-        except GatewayError as error:
-            code, source = error.code, error.source
-            raise
-        finally:
-            elapsed = now() - began
-            count(code, source, elapsed, call.trace.downstream_elapsed)
-            note((service, source, elapsed))
 
     return handle
 

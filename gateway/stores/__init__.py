@@ -30,7 +30,7 @@ __all__ = [
     "Store",
 ]
 
-LOCAL = "local:"  # what the lease of a slot in this process's memory begins with
+LOCAL = "local-"  # what the lease of a slot in this process's memory begins with
 
 T = TypeVar("T")
 

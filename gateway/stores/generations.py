@@ -17,19 +17,19 @@ RETENTION_SECONDS = (
 class Generations:
     """The generations of named things, in a store that all workers share.
 
-    :param prefix: of the store's keys, such as ``cache-generation:``.
+    :param key: the store's key of a name, such as ``cache-generation:{}``.
     """
 
-    def __init__(self, store: Store, prefix: str) -> None:
+    def __init__(self, store: Store, key: str) -> None:
         self._store = store
-        self._prefix = prefix
+        self._key = key
 
     def current(self, *names: str) -> str:
         """Return what a key holds for the present generation of all these names.
 
         :raises StoreAway: they cannot be known; whoever goes on caches under a text of its own.
         """
-        keys = [self._prefix + name for name in names]
+        keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)
         missing = [key for key, value in zip(keys, generations, strict=True) if value is None]
         if missing:
@@ -43,11 +43,11 @@ class Generations:
 
         :raises StoreAway: the old one goes on.
         """
-        self._store.set(self._prefix + name, _new(), RETENTION_SECONDS)
+        self._store.set(self._key.format(name), _new(), RETENTION_SECONDS)
 
     def end(self, name: str) -> None:
         """End the generation, at the latest when the store is back, before anybody may ask it."""
-        self._store.forget(self._prefix + name)
+        self._store.forget(self._key.format(name))
 
 
 def _new() -> bytes:

@@ -1,8 +1,8 @@
 """What happened to recent calls, attempt by attempt, kept for an hour where all workers find it.
 
-A call leaves a note when it has ended; a thread of each worker writes the notes of the last LAG, so that no call waits.
-They are kept in lists of bounded length: one of BUCKETS by request id, the caller's own, and everybody's; the last two
-once more for what has failed. While the store is away a worker keeps its last PENDING.
+A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so that no call waits.
+Records are kept in lists of bounded length: one of BUCKETS by request id, the caller's own, and everybody's; the last
+two once more for calls that failed. While the store is away a worker keeps its last MAX_PENDING.
 """
 
 from __future__ import annotations
@@ -10,34 +10,40 @@ from __future__ import annotations
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
-from gateway.clock import iso_utc
+from gateway.clock import Clock, iso_utc
 from gateway.errors import GatewayError, StoreAway
-from gateway.messages import Call, Caller
-from gateway.runtime import Runtime
+from gateway.masking import Masker
+from gateway.messages import Attempt, Call, Caller
+from gateway.stores import Store
 
-KEPT = 3600.0  # seconds
-LAG = 0.2  # seconds from the end of a call until its record is written
+RETENTION_SECONDS = 3600.0
+FLUSH_SECONDS = 0.2  # from the end of a call until its record is written
 BUCKETS = 128  # lists by request id
-MOST = 100  # records in one list
-LARGEST = 8192  # bytes of one record; the parameters of a larger one are left out, then its events
-PENDING = 1000  # records that wait to be written
-AT_ONCE = 100  # records that are written in one go
+MAX_LIST_RECORDS = 100
+MAX_RECORD_BYTES = 8192  # of a larger record the parameters are left out, then its events
+MAX_PENDING = 1000  # records that wait to be written
+BATCH_RECORDS = 100  # written in one go
+MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
 
 Record = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """One call that has ended: what its record and its spans are made of. It holds neither a catalog nor a traceback.
+class EndedCall:
+    """One call that has ended: what metrics, statistics, its record and its spans are made of.
 
-    :param began: the instant (``Clock.now``); ``elapsed`` is seconds.
+    It holds neither a catalog nor a traceback.
+
+    :param began: the instant (``Clock.now``).
+    :param elapsed: seconds.
+    :param type: of the failure; None of a success, as ``source``.
     """
 
     service: str
@@ -49,58 +55,81 @@ class Ended:
     type: str | None
     source: str | None
 
+    @classmethod
+    def of(
+        cls,
+        method: Method,
+        call: Call,
+        began: float,
+        elapsed: float,
+        error: BaseException | None,
+    ) -> EndedCall:
+        """Describe a call that ended with this failure, if any; one that nobody foresaw is the gateway's."""
+        service = method.service.name
+        if error is None:
+            return cls(service, method.name, call, began, elapsed, 0, None, None)
+        failure = error if isinstance(error, GatewayError) else GatewayError
+        code, kind, source = failure.code, failure.type, failure.source
+        return cls(service, method.name, call, began, elapsed, code, kind, source)
+
 
 class Exporter(Protocol):
-    """Gets what has ended, too, beside the store."""
+    """Gets the calls that have ended, beside the store."""
 
-    def export(self, calls: Iterable[Ended], offset: float) -> None: ...
+    def export(self, calls: Iterable[EndedCall], offset: float) -> None: ...
     def close(self) -> None: ...
 
 
-class Records:
-    """Safe under threads and greenlets: each note is taken off the deque by one of them."""
+class CallRecords:
+    """Writes and reads the records. Safe under threads and greenlets: one of them takes each note off the deque.
 
-    def __init__(self, parts: Runtime) -> None:
-        self._store, self._clock, self._masker, self._log = (
-            parts.store,
-            parts.clock,
-            parts.masker,
-            parts.log,
-        )
-        self._pending: deque[Ended] = deque(maxlen=PENDING)
-        self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=PENDING)
+    :param warn: writes a log line, ``warn(event, **fields)``.
+    """
+
+    def __init__(
+        self, store: Store, clock: Clock, masker: Masker, warn: Callable[..., Any]
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._masker = masker
+        self._warn = warn
+        self._pending: deque[EndedCall] = deque(maxlen=MAX_PENDING)
+        self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=MAX_PENDING)
         self.exporter: Exporter | None = None
 
-    def add(self, method: Method, call: Call, began: float, error: BaseException | None) -> None:
+    def add(self, ended: EndedCall, hidden: frozenset[str]) -> None:
+        """Note a call.
+
+        :param hidden: the parameters that no log may show.
+        """
+        call = ended.call
         if call.trace.params is None and isinstance(call.params, Mapping):
-            call.trace.params = self._masker.params(call.params, method.mask)
-        known = error if isinstance(error, GatewayError) else GatewayError
-        said = (0, None, None) if error is None else (known.code, known.type, known.source)
-        elapsed = self._clock.now() - began
-        self._pending.append(Ended(method.service.name, method.name, call, began, elapsed, *said))
+            call.trace.params = self._masker.params(call.params, hidden)
+        self._pending.append(ended)
 
     def find(self, request_id: str, caller: Caller) -> list[Record]:
-        """All calls under a request id that the caller may see, in the order in which they began.
+        """Return all calls under a request id that the caller may see, in the order in which they began.
 
         :raises StoreAway: they cannot be looked for.
         """
-        found = self._of(request_id, caller)
-        if not found:  # another worker may be about to write it
-            self._clock.sleep(1.5 * LAG)
-            found = self._of(request_id, caller)
-        return found[::-1]
+        records = self._find(request_id, caller)
+        if not records:  # another worker may be about to write it
+            self._clock.sleep(1.5 * FLUSH_SECONDS)
+            records = self._find(request_id, caller)
+        return records[::-1]
 
     def recent(self, caller: Caller, count: int, *, failed: bool) -> list[Record]:
-        """The last ``count`` calls that the caller may see, the newest first.
+        """Return the last ``count`` calls that the caller may see, the newest first.
 
         :raises StoreAway: as ``find``.
         """
-        whose = "" if caller.role == "admin" else f":{caller.id}"
-        return self._read(f"calls:{'failed' if failed else 'all'}{whose}", count)
+        kind = "failed" if failed else "all"
+        of_caller = "" if caller.role == "admin" else f":{caller.id}"
+        return self._read(f"calls:{kind}{of_caller}", count)
 
     def run(self, stopping: threading.Event) -> None:
-        """Write until told to stop."""
-        while not stopping.wait(LAG):
+        """Write what was noted, again and again, until ``stopping`` is set."""
+        while not stopping.wait(FLUSH_SECONDS):
             self._flush_safely()
         self._flush_safely()
 
@@ -113,22 +142,26 @@ class Records:
 
         :raises StoreAway: it is kept for the next time.
         """
-        while ended := self._taken():
+        while batch := self._next_pending():
             offset = self._clock.wall() - self._clock.now()
-            for each in ended:
-                told = _told(each, offset)
-                self._unwritten.append((told, self._line(told, each.call.trace.params)))
+            for ended in batch:
+                record = _to_record(ended, offset)
+                line = self._to_line(record, ended.call.trace.params)
+                self._unwritten.append((record, line))
             if self.exporter:
-                self.exporter.export(ended, offset)
-            self._clock.sleep(0)
-        while batch := [
-            self._unwritten.popleft() for _ in range(min(AT_ONCE, len(self._unwritten)))
-        ]:
-            try:
-                self._store.push(_by_list(batch), MOST, KEPT)
-            except StoreAway:
-                self._unwritten.extendleft(reversed(batch))
-                raise
+                self.exporter.export(batch, offset)
+            self._clock.sleep(0)  # the calls of other greenlets go first
+        while self._unwritten:
+            self._write_batch()
+
+    def _write_batch(self) -> None:
+        size = min(BATCH_RECORDS, len(self._unwritten))
+        batch = [self._unwritten.popleft() for _ in range(size)]
+        try:
+            self._store.push(_by_list(batch), MAX_LIST_RECORDS, RETENTION_SECONDS)
+        except StoreAway:
+            self._unwritten.extendleft(reversed(batch))
+            raise
 
     def _flush_safely(self) -> None:
         try:
@@ -136,67 +169,72 @@ class Records:
         except StoreAway:
             pass
         except Exception as error:  # noqa: BLE001  # or no record would ever be written again
-            self._log.warning("records", why=f"{type(error).__name__}: {error}")
+            self._warn("records", why=f"{type(error).__name__}: {error}")
 
-    def _taken(self) -> list[Ended]:
-        taken: list[Ended] = []
+    def _next_pending(self) -> list[EndedCall]:
+        batch: list[EndedCall] = []
         try:
-            while len(taken) < AT_ONCE:
-                taken.append(self._pending.popleft())
-        except IndexError:
+            while len(batch) < BATCH_RECORDS:
+                batch.append(self._pending.popleft())
+        except IndexError:  # another thread took the last one
             pass
-        return taken
+        return batch
 
-    def _of(self, request_id: str, caller: Caller) -> list[Record]:
-        found = self._read(_bucket(request_id), MOST)
-        mine = (each for each in found if caller.role == "admin" or each["caller"] == caller.id)
-        return [each for each in mine if each["request_id"] == request_id]
+    def _find(self, request_id: str, caller: Caller) -> list[Record]:
+        records = self._read(_bucket_key(request_id), MAX_LIST_RECORDS)
+        return [
+            record
+            for record in records
+            if record["request_id"] == request_id
+            and (caller.role == "admin" or record["caller"] == caller.id)
+        ]
 
     def _read(self, key: str, count: int) -> list[Record]:
         self.flush()
-        oldest = self._clock.wall() - KEPT
-        found = [load_json(each) for each in self._store.latest(key, count)]
-        found = sorted(
-            (each for each in found if each["started_at"] > oldest), key=_started, reverse=True
-        )
-        return [_shown(each) for each in found]
+        oldest = self._clock.wall() - RETENTION_SECONDS
+        records = [load_json(line) for line in self._store.latest(key, count)]
+        records = [record for record in records if record["started_at"] > oldest]
+        records.sort(key=_started_at, reverse=True)
+        return [_render(record) for record in records]
 
-    def _line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
-        """As short as it must be. All but the parameters is in our own words, so that only they may hold a secret."""
-        line, shown = dump_json(record), self._masker.line(dump_json(params))
-        if len(line) > LARGEST:
-            line = dump_json(
-                {**record, "attempts": record["attempts"][:10], "events": record["events"][:10]}
-            )
-        if len(line) + len(shown) > LARGEST:
-            shown = b"null"
-        return line[:-1] + b',"params":' + shown + b"}"
+    def _to_line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
+        """Return a record as JSON, as short as it must be.
 
-
-def records_of(parts: Runtime) -> Records:
-    return parts.keep("records", lambda: Records(parts))
+        All but the parameters is in our own words, so that only they are masked.
+        """
+        line = dump_json(record)
+        params_json = self._masker.line(dump_json(params))
+        if len(line) > MAX_RECORD_BYTES:
+            attempts = record["attempts"][:MAX_SHORTENED]
+            events = record["events"][:MAX_SHORTENED]
+            line = dump_json({**record, "attempts": attempts, "events": events})
+        if len(line) + len(params_json) > MAX_RECORD_BYTES:
+            params_json = b"null"
+        return line[:-1] + b',"params":' + params_json + b"}"
 
 
 def _by_list(batch: Iterable[tuple[Record, bytes]]) -> dict[str, list[bytes]]:
+    """Return the lines of a batch by the store's lists that they belong to."""
     lists: dict[str, list[bytes]] = {}
-    for told, line in batch:
-        kinds = ("all", "failed") if told["code"] else ("all",)
-        keys = [f"calls:{kind}{whose}" for kind in kinds for whose in ("", f":{told['caller']}")]
-        for key in (_bucket(told["request_id"]), *keys):
-            lists.setdefault(key, []).append(line)
+    for record, line in batch:
+        lists.setdefault(_bucket_key(record["request_id"]), []).append(line)
+        kinds = ("all", "failed") if record["code"] else ("all",)
+        for kind in kinds:
+            for of_caller in ("", f":{record['caller']}"):
+                lists.setdefault(f"calls:{kind}{of_caller}", []).append(line)
     return lists
 
 
-def _bucket(request_id: str) -> str:
+def _bucket_key(request_id: str) -> str:
     return f"calls:{zlib.crc32(request_id.encode()) % BUCKETS}"
 
 
-def _started(record: Record) -> float:
+def _started_at(record: Record) -> float:
     return float(record["started_at"])
 
 
-def _told(ended: Ended, offset: float) -> Record:
-    """All but the parameters, in few steps; ``_shown`` does the rest for who asks.
+def _to_record(ended: EndedCall, offset: float) -> Record:
+    """Return all but the parameters, in few steps; ``_render`` does the rest when somebody reads it.
 
     :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
     """
@@ -216,43 +254,46 @@ def _told(ended: Ended, offset: float) -> Record:
         "fallback": trace.fallback,
         "replayed": trace.replayed,
         "began": ended.began,
-        "attempts": [
-            (
-                each.called,
-                each.host,
-                each.status,
-                each.code,
-                each.type,
-                each.began,
-                each.elapsed,
-                each.first_byte,
-            )
-            for each in trace.attempts
-        ],
+        "attempts": [_pack_attempt(attempt) for attempt in trace.attempts],
         "events": trace.events,
     }
 
 
-def _shown(told: Record) -> Record:
-    """As an answer has it."""
-    began, elapsed = told.pop("began"), told.pop("elapsed")
-    shown = {
-        **told,
-        "started_at": iso_utc(datetime.fromtimestamp(told["started_at"], UTC)),
-        "elapsed_ms": _ms(elapsed),
+def _pack_attempt(attempt: Attempt) -> tuple[object, ...]:
+    return (
+        attempt.called,
+        attempt.host,
+        attempt.status,
+        attempt.code,
+        attempt.type,
+        attempt.began,
+        attempt.elapsed,
+        attempt.first_byte,
+    )
+
+
+def _render(record: Record) -> Record:
+    """Return a record, as the store has it, as an answer has it."""
+    began = record.pop("began")
+    elapsed = record.pop("elapsed")
+    return {
+        **record,
+        "started_at": iso_utc(datetime.fromtimestamp(record["started_at"], UTC)),
+        "elapsed_ms": _milliseconds(elapsed),
+        "attempts": [
+            _render_attempt(number, began, *attempt)
+            for number, attempt in enumerate(record["attempts"], 1)
+        ],
+        "events": [
+            {"at_ms": _milliseconds(at - began), "what": what, "detail": detail}
+            for at, what, detail in record["events"]
+        ],
     }
-    shown["attempts"] = [
-        _attempt(number, began, *each) for number, each in enumerate(told["attempts"], 1)
-    ]
-    shown["events"] = [
-        {"at_ms": _ms(at - began), "what": what, "detail": said}
-        for at, what, said in told["events"]
-    ]
-    return shown
 
 
-def _attempt(number: int, began: float, *told: Any) -> Record:
-    called, host, status, code, kind, at, elapsed, first = told
+def _render_attempt(number: int, call_began: float, *attempt: Any) -> Record:
+    """:param attempt: as ``_pack_attempt`` made it."""
+    called, host, status, code, kind, began, elapsed, first_byte = attempt
     return {
         "number": number,
         "called": called,
@@ -260,11 +301,11 @@ def _attempt(number: int, began: float, *told: Any) -> Record:
         "status": status,
         "code": code,
         "type": kind,
-        "started_ms": _ms(at - began),
-        "elapsed_ms": _ms(elapsed),
-        "first_byte_ms": None if first is None else _ms(first),
+        "started_ms": _milliseconds(began - call_began),
+        "elapsed_ms": _milliseconds(elapsed),
+        "first_byte_ms": None if first_byte is None else _milliseconds(first_byte),
     }
 
 
-def _ms(seconds: float) -> float:
+def _milliseconds(seconds: float) -> float:
     return round(seconds * 1000, 1)

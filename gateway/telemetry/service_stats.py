@@ -1,210 +1,208 @@
 """How each service has done, minute by minute over the last hour, as all workers saw it.
 
-A call costs one append. Every second each worker adds up what came and writes its own part of the minute to the store,
-under a number it took for that minute; a reader asks how many numbers were taken and reads them all. While the store is
-away a worker tells what it knows itself, and writes it once the store is back.
+A call costs one append. Every second each worker adds up its new calls and writes its own part of the minute to the
+store, under a number it took for that minute; a reader asks how many numbers were taken and reads them all. While the
+store is away a worker shows only what it counted itself, and writes it once the store is back.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import orjson
 
 from gateway.bodies import dump_json
 from gateway.clock import Clock, Pause
 from gateway.errors import StoreAway
-from gateway.runtime import Runtime
 from gateway.stores import Store
-
-# latency: Latencies counted in buckets, each reaching a fifth further than the last: a percentile is right to 10 %.
-
-STEPS = 4  # buckets from a time to its double
-SHORTEST = 0.0001  # seconds; what is quicker counts as this
-
-
-def bucket_of(seconds: float) -> int:
-    return max(0, int(math.log2(max(seconds, SHORTEST) / SHORTEST) * STEPS))
-
-
-def percentile(counts: Mapping[int, int], share: float) -> float | None:
-    """Seconds within which this share of the calls ended; None of no calls.
-
-    :param counts: by bucket.
-    """
-    due = share * sum(counts.values())
-    for bucket in sorted(counts):
-        due -= counts[bucket]
-        if due <= 0:
-            return float(SHORTEST * 2 ** ((bucket + 0.5) / STEPS))
-    return None
-
-
-# tally: How each service has done, minute by minute over the last hour, as all workers saw it.
+from gateway.telemetry.latency import bucket_of, percentile
 
 MINUTES = 60
-TTL = (MINUTES + 2) * 60.0
-EVERY = 1.0  # seconds
-LATEST = (
-    2  # minutes; a part of an older one that comes only now is missed by who has read that minute
-)
-MOST = 100_000  # calls that wait to be added up; a second never sees so many
+TTL_SECONDS = (MINUTES + 2) * 60.0
+FLUSH_SECONDS = 1.0
+#: Minutes that may still change; a part of an older one that comes later is missed by those who have read that minute.
+OPEN_MINUTES = 2
+MAX_PENDING = 100_000  # calls that wait to be added up; a second never sees so many
+
+
+class Summary(NamedTuple):
+    """What calls came to.
+
+    :param failed: calls that failed by the gateway's or the service's fault.
+    :param p50: seconds, as ``p99``; None where there were no calls.
+    """
+
+    calls: int
+    failed: int
+    p50: float | None
+    p99: float | None
 
 
 @dataclass(slots=True)
 class Minute:
     """What a service's calls of one minute came to.
 
-    :param sources: how many, by whose fault they failed; "" for those that did not.
-    :param latencies: how many, by ``bucket_of`` their seconds.
+    :param sources: calls by whose fault they failed; "" for those that did not.
+    :param latencies: calls by ``bucket_of`` their seconds.
     """
 
     sources: Counter[str] = field(default_factory=Counter)
     latencies: Counter[int] = field(default_factory=Counter)
-    _told: tuple[int, int, float | None, float | None] | None = None
+    _summary: Summary | None = None
 
     def add(self, other: Minute) -> None:
         self.sources.update(other.sources)
         self.latencies.update(other.latencies)
-        self._told = None
+        self._summary = None
 
-    def told(self) -> tuple[int, int, float | None, float | None]:
-        """Calls, those that failed by the gateway's or the service's fault, and the 50th and 99th percentile (s)."""
-        if self._told is None:
-            failed = self.sources["gateway"] + self.sources["downstream"]
-            half, most = (percentile(self.latencies, share) for share in (0.5, 0.99))
-            self._told = self.sources.total(), failed, half, most
-        return self._told
+    def summary(self) -> Summary:
+        if self._summary is None:
+            self._summary = Summary(
+                self.sources.total(),
+                self.sources["gateway"] + self.sources["downstream"],
+                percentile(self.latencies, 0.5),
+                percentile(self.latencies, 0.99),
+            )
+        return self._summary
 
 
 Services = dict[str, Minute]
 
 
-class Tally:
+class ServiceStats:
     """One for each process. Safe under threads and greenlets."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
-        self._store, self._clock = store, clock
-        self._came: deque[tuple[str, str, float]] = deque(maxlen=MOST)
-        self._minutes: dict[int, Services] = {}
+        self._store = store
+        self._clock = clock
+        self._pending: deque[tuple[str, str, float]] = deque(maxlen=MAX_PENDING)
+        self._minutes: dict[int, Services] = {}  # what this worker counted
         self._unwritten: set[int] = set()
-        self._numbers: dict[int, int] = {}  # this worker's, by minute
+        self._numbers: dict[int, int] = {}  # of this worker's part, by minute
         self._closed: dict[int, Services] = {}  # minutes of all workers that are over
-        self._lock = (
-            threading.Lock()
-        )  # around this worker's own numbers, never while the store is asked
-        self._writing = threading.Lock()  # tried, never waited for
-        self.note = self._came.append  # (service, whose fault, seconds) of a call that ended
+        self._lock = threading.Lock()  # around this worker's counts, never while the store is asked
+        self._write_lock = threading.Lock()  # tried, never waited for
+
+    def add(self, service: str, source: str, seconds: float) -> None:
+        """Count a call that ended.
+
+        :param source: by whose fault it failed; "" if it did not.
+        """
+        self._pending.append((service, source, seconds))
 
     def run(self, stopping: threading.Event) -> None:
-        """Write every second until told to stop, and once more then."""
-        while not stopping.wait(EVERY):
+        """Write every second until ``stopping`` is set, and once more then."""
+        while not stopping.wait(FLUSH_SECONDS):
             self.write()
         self.write()
 
     def write(self) -> None:
-        """Tell the others; what cannot be told now is told next time."""
-        if not self._writing.acquire(blocking=False):
+        """Write what changed to the store; should it be away, that is written the next time."""
+        if not self._write_lock.acquire(blocking=False):
             return
         try:
             parts = self._add_up()
             with suppress(StoreAway):
                 for minute in list(parts):
-                    self._store.set(f"tally:{minute}:{self._number(minute)}", parts[minute], TTL)
+                    key = f"tally:{minute}:{self._number(minute)}"
+                    self._store.set(key, parts[minute], TTL_SECONDS)
                     del parts[minute]
             self._unwritten |= parts.keys()
         finally:
-            self._writing.release()
+            self._write_lock.release()
 
     def hour(self) -> dict[int, Services]:
-        """What all workers' calls came to, by how many minutes ago (0: the one that runs) and by service."""
+        """Return what all workers' calls came to, by minutes ago (0: the running one) and by service."""
         self.write()
-        this = self._this_minute()
-        minutes, closed = range(this - MINUTES + 1, this + 1), self._closed
+        this_minute = self._this_minute()
+        minutes = range(this_minute - MINUTES + 1, this_minute + 1)
+        closed = self._closed
         try:
-            known = closed | self._read(minute for minute in minutes if minute not in closed)
+            stats = closed | self._read(minute for minute in minutes if minute not in closed)
             self._closed = {
-                minute: known.get(minute, {}) for minute in minutes if minute < this - LATEST
+                minute: stats.get(minute, {})
+                for minute in minutes
+                if minute < this_minute - OPEN_MINUTES
             }
         except StoreAway:
-            with self._lock:
-                known = {minute: _load(_dump(self._minutes.get(minute, {}))) for minute in minutes}
-        return {this - minute: known[minute] for minute in minutes if known.get(minute)}
+            with self._lock:  # copies, because the counts go on
+                stats = {minute: _load(_dump(self._minutes.get(minute, {}))) for minute in minutes}
+        return {this_minute - minute: stats[minute] for minute in minutes if stats.get(minute)}
 
     def _this_minute(self) -> int:
         return int(self._clock.wall() // 60)
 
     def _add_up(self) -> dict[int, bytes]:
-        """The minutes that the store has not got as they are now."""
-        this = self._this_minute()
+        """Add up the pending calls; return the minutes that the store has not got as they are now."""
+        this_minute = self._this_minute()
         with self._lock:
-            for kept in (self._minutes, self._numbers):
-                for minute in [minute for minute in kept if minute <= this - MINUTES]:
-                    del kept[minute]
-            if self._came:
-                services = self._minutes.setdefault(this, {})
-                self._unwritten.add(this)
-            while self._came:
-                service, source, seconds = self._came.popleft()
-                counts = services.get(service)
-                if counts is None:
-                    counts = services[service] = Minute()
-                counts.sources[source] += 1
-                counts.latencies[bucket_of(seconds)] += 1
-            changed, self._unwritten = self._unwritten, set()
-            return {
-                minute: _dump(self._minutes[minute])
-                for minute in changed
-                if minute in self._minutes
-            }
+            self._drop_before(this_minute - MINUTES + 1)
+            if self._pending:
+                self._count_pending(self._minutes.setdefault(this_minute, {}))
+                self._unwritten.add(this_minute)
+            changed = self._unwritten & self._minutes.keys()
+            self._unwritten = set()
+            return {minute: _dump(self._minutes[minute]) for minute in changed}
+
+    def _drop_before(self, oldest: int) -> None:
+        for minute in [minute for minute in self._minutes if minute < oldest]:
+            del self._minutes[minute]
+        for minute in [minute for minute in self._numbers if minute < oldest]:
+            del self._numbers[minute]
+
+    def _count_pending(self, services: Services) -> None:
+        while self._pending:
+            service, source, seconds = self._pending.popleft()
+            counts = services.get(service)
+            if counts is None:
+                counts = services[service] = Minute()
+            counts.sources[source] += 1
+            counts.latencies[bucket_of(seconds)] += 1
 
     def _number(self, minute: int) -> int:
         if minute not in self._numbers:
-            self._numbers[minute] = self._store.increment(f"tally:{minute}", TTL)
+            self._numbers[minute] = self._store.increment(f"tally:{minute}", TTL_SECONDS)
         return self._numbers[minute]
 
-    def _read(self, which: Iterable[int]) -> dict[int, Services]:
-        minutes = list(which)
+    def _read(self, wanted: Iterable[int]) -> dict[int, Services]:
+        """Return minutes as all workers wrote them."""
+        minutes = list(wanted)
         taken = self._store.get_many(*(f"tally:{minute}" for minute in minutes))
-        asked = [
+        places = [
             (minute, number)
             for minute, count in zip(minutes, taken, strict=True)
             for number in range(1, int(count or 0) + 1)
         ]
-        known: dict[int, Services] = {}
-        parts = (
-            self._store.get_many(*(f"tally:{minute}:{number}" for minute, number in asked))
-            if asked
-            else []
-        )
+        if not places:
+            return {}
+        keys = [f"tally:{minute}:{number}" for minute, number in places]
+        stats: dict[int, Services] = {}
         pause = Pause(self._clock)
-        for (minute, _), part in zip(asked, parts, strict=True):
+        for (minute, _), part in zip(places, self._store.get_many(*keys), strict=True):
             pause()
-            services = known.setdefault(minute, {})
+            services = stats.setdefault(minute, {})
             for service, counts in _load(part or b"{}").items():
                 services.setdefault(service, Minute()).add(counts)
-        return known
+        return stats
 
 
 def _dump(services: Services) -> bytes:
     return dump_json(
-        {name: [each.sources, list(each.latencies.items())] for name, each in services.items()}
+        {
+            name: [minute.sources, list(minute.latencies.items())]
+            for name, minute in services.items()
+        }
     )
 
 
 def _load(part: bytes) -> Services:
-    plain = orjson.loads(part)
+    services = orjson.loads(part)
     return {
         name: Minute(Counter(sources), Counter(dict(latencies)))
-        for name, (sources, latencies) in plain.items()
+        for name, (sources, latencies) in services.items()
     }
-
-
-def tally_of(parts: Runtime) -> Tally:
-    """The one of this process."""
-    return parts.keep("tally", lambda: Tally(parts.store, parts.clock))

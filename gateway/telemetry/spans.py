@@ -1,6 +1,6 @@
 """Spans of calls and attempts, sent to an OpenTelemetry collector by OTLP over HTTP. Imported only where that is set.
 
-They are made of what the records are made of, after the call: a call waits for nothing, and knows no OpenTelemetry.
+They are made after the call, of what its record is made of: a call waits for nothing, and knows no OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -14,45 +14,53 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from gateway.messages import Attempt
-from gateway.telemetry.call_records import Ended
-from gateway.trace_context import Context, new_span_id
+from gateway.telemetry.call_records import EndedCall
+from gateway.trace_context import TraceContext, new_span_id
 
-PATIENCE = 2.0  # seconds that the collector has for one request
-QUEUE = (
-    2048  # spans that wait for the collector, and that go to it in one request; more are dropped
-)
+REQUEST_TIMEOUT_SECONDS = 2.0
+#: Spans that wait for the collector, and that go to it in one request; more are dropped.
+MAX_QUEUED_SPANS = 2048
 
 
-class Spans:
-    """:param endpoint: the collector's, such as ``http://localhost:4318``. The library reads its other settings itself,
-    such as ``OTEL_EXPORTER_OTLP_HEADERS``.
+class SpanExporter:
+    """Sends what has ended to the collector.
+
+    :param endpoint: the collector's, such as ``http://localhost:4318``. The library reads its other settings itself,
+        such as ``OTEL_EXPORTER_OTLP_HEADERS``.
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._resource = Resource({"service.name": "postern"}).merge(
-            OTELResourceDetector().detect()
+        name = Resource({"service.name": "postern"})
+        self._resource = name.merge(OTELResourceDetector().detect())
+        url = f"{endpoint.rstrip('/')}/v1/traces"
+        exporter = OTLPSpanExporter(url, timeout=REQUEST_TIMEOUT_SECONDS)
+        self._processor = BatchSpanProcessor(
+            exporter, MAX_QUEUED_SPANS, max_export_batch_size=MAX_QUEUED_SPANS
         )
-        exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=PATIENCE)
-        self._processor = BatchSpanProcessor(exporter, QUEUE, max_export_batch_size=QUEUE)
 
-    def export(self, calls: Iterable[Ended], offset: float) -> None:
+    def export(self, calls: Iterable[EndedCall], offset: float) -> None:
         """:param offset: what ``Clock.wall`` is ahead of ``Clock.now``."""
         for ended in calls:
             if ended.call.context.sampled:
-                for span in self._of(ended, offset):
+                for span in self._spans(ended, offset):
                     self._processor.on_end(span)
 
     def close(self) -> None:
-        """Send what is left, if the collector is there."""
+        """Send the spans that wait, if the collector is there."""
         self._processor.shutdown()  # type: ignore[no-untyped-call]
 
-    def _of(self, ended: Ended, offset: float) -> Iterator[ReadableSpan]:
-        call, context = ended.call, ended.call.context
-        mine = _context(context, new_span_id())
+    def _spans(self, ended: EndedCall, offset: float) -> Iterator[ReadableSpan]:
+        """Yield the span of a call and those of its attempts."""
+        call = ended.call
+        context = call.context
+        span = _span_context(context, new_span_id())
+        caller_span = None
+        if context.parent_id:
+            caller_span = _span_context(context, context.parent_id, remote=True)
         yield ReadableSpan(
             f"{ended.service}.{ended.method}",
-            mine,
-            _context(context, context.parent_id, remote=True) if context.parent_id else None,
+            span,
+            caller_span,
             self._resource,
             {
                 "postern.service": ended.service,
@@ -62,8 +70,8 @@ class Spans:
                 "postern.request_id": call.request_id,
             },
             [
-                Event(what, {"detail": said}, _nanoseconds(at + offset))
-                for at, what, said in call.trace.events
+                Event(what, {"detail": detail}, _nanoseconds(at + offset))
+                for at, what, detail in call.trace.events
             ],
             kind=SpanKind.SERVER,
             status=_status(ended.type),
@@ -71,22 +79,30 @@ class Spans:
             end_time=_nanoseconds(ended.began + ended.elapsed + offset),
         )
         for number, attempt in enumerate(call.trace.attempts, 1):
-            yield self._attempt(attempt, number, mine, context, offset)
+            yield self._attempt_span(attempt, number, span, context, offset)
 
-    def _attempt(
-        self, attempt: Attempt, number: int, parent: SpanContext, context: Context, offset: float
+    def _attempt_span(
+        self,
+        attempt: Attempt,
+        number: int,
+        parent: SpanContext,
+        context: TraceContext,
+        offset: float,
     ) -> ReadableSpan:
-        told: dict[str, str | int] = {"server.address": attempt.host, "postern.attempt": number}
+        attributes: dict[str, str | int] = {
+            "server.address": attempt.host,
+            "postern.attempt": number,
+        }
         if attempt.status is not None:
-            told["http.response.status_code"] = attempt.status
+            attributes["http.response.status_code"] = attempt.status
         if attempt.type:
-            told["error.type"] = attempt.type
+            attributes["error.type"] = attempt.type
         return ReadableSpan(
             attempt.called,
-            _context(context, attempt.span_id),
+            _span_context(context, attempt.span_id),
             parent,
             self._resource,
-            told,
+            attributes,
             kind=SpanKind.CLIENT,
             status=_status(attempt.type),
             start_time=_nanoseconds(attempt.began + offset),
@@ -94,7 +110,7 @@ class Spans:
         )
 
 
-def _context(context: Context, span_id: str, *, remote: bool = False) -> SpanContext:
+def _span_context(context: TraceContext, span_id: str, *, remote: bool = False) -> SpanContext:
     state = TraceState.from_header([context.state]) if context.state else None
     return SpanContext(
         int(context.trace_id, 16),

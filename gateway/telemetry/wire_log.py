@@ -4,57 +4,61 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
-from gateway.masking import SECRET_NAMES, STARS
+from gateway.masking import SECRET_NAMES, STARS, Masker
 from gateway.messages import Call, HttpRequest, HttpResponse
-from gateway.runtime import Runtime
 from gateway.streams import Pairs
 
-LONGEST = 4096  # characters of a body, or of one header, that are shown
-READ = 65536  # bytes of a body that is looked into; a longer one is told by its length
+MAX_SHOWN_CHARACTERS = 4096  # of a body, or of one header
+MAX_READ_BYTES = 65536  # of a longer body only the length is shown
 
 Send = Callable[[HttpRequest, Call], HttpResponse]
 
 _COOKIES = frozenset({"cookie", "set-cookie"})
-_OPENING = re.compile(r"<([\w:.-]+)(?:[\s/][^<>]*)?>")
+_XML_OPENING_TAG = re.compile(r"<([\w:.-]+)(?:[\s/][^<>]*)?>")
 #: A secret's name and value in text that has no structure we know, or in a text inside of JSON.
-_SAID = re.compile(
+_SECRET_IN_TEXT = re.compile(
     rf"((?:{SECRET_NAMES})[\w-]{{0,40}}\\*[\"']?\s*[:=]\s*\\*[\"']?)([^\s\"'&,;<>\\]+)",
     re.IGNORECASE,
 )
 
 
-class Dump:
-    """Writes one line for each exchange of a method."""
+class WireLog:
+    """Writes one line for each exchange of a method.
 
-    def __init__(self, method: Method, parts: Runtime) -> None:
-        self._log, self._masker, self._hidden = parts.log, parts.masker, method.mask
+    :param debug: writes a log line, ``debug(event, **fields)``.
+    """
+
+    def __init__(self, method: Method, masker: Masker, debug: Callable[..., Any]) -> None:
+        self._debug = debug
+        self._masker = masker
+        self._hidden = method.mask
         self._names = {"service": method.service.name, "method": method.name}
 
-    def around(self, send: Send, *, granting: bool = False) -> Send:
-        """``send``, and a line about it.
+    def wrap(self, send: Send, *, fetches_token: bool = False) -> Send:
+        """Return ``send`` with a line about each exchange.
 
-        :param granting: the answer is a token, which nobody knows yet as a secret; its body is not shown.
+        :param fetches_token: the answer is a token, which nobody knows yet as a secret; its body is not shown.
         """
 
-        def sent(request: HttpRequest, call: Call) -> HttpResponse:
-            answer = None
+        def send_and_log(request: HttpRequest, call: Call) -> HttpResponse:
             try:
-                answer = send(request, call)
-                return answer
-            finally:
-                if answer is None:
-                    self.tell(request, call, None, None, None)
-                else:
-                    body = None if granting else answer.body
-                    self.tell(request, call, answer.status, tuple(answer.headers.items()), body)
+                response = send(request, call)
+            except BaseException:
+                self.write(request, call, None, None, None)
+                raise
+            body = None if fetches_token else response.body
+            headers = tuple(response.headers.items())
+            self.write(request, call, response.status, headers, body)
+            return response
 
-        return sent
+        return send_and_log
 
-    def tell(
+    def write(
         self,
         request: HttpRequest,
         call: Call,
@@ -62,13 +66,16 @@ class Dump:
         headers: Pairs | None,
         body: bytes | None,
     ) -> None:
-        """:param body: the answer's, as ``headers`` are; None where it is not there to be shown."""
-        answered: dict[str, object] = (
-            {} if headers is None else {"answer_headers": self._headers(headers, call)}
-        )
+        """Write the line about one exchange.
+
+        :param status: the answer's, as ``headers`` and ``body`` are; None where it is not there to be shown.
+        """
+        answer: dict[str, object] = {}
+        if headers is not None:
+            answer["answer_headers"] = self._headers(headers, call)
         if body is not None:
-            answered["answer_body"] = self._body(body, dict(headers or ()), call)
-        self._log.debug(
+            answer["answer_body"] = self._body(body, dict(headers or ()), call)
+        self._debug(
             "exchange",
             request_id=call.request_id,
             trace_id=call.context.trace_id,
@@ -78,65 +85,79 @@ class Dump:
             headers=self._headers(request.headers.items(), call),
             body="streamed" if request.upload else self._body(request.body, request.headers, call),
             status=status,
-            **answered,
+            **answer,
         )
 
     def _target(self, request: HttpRequest, call: Call) -> str:
         path, _, query = request.target.partition("?")
-        shown = self._said(unquote(path), call)
-        return f"{shown}?{self._pairs(query, call)}" if query else shown
+        path = self._mask(unquote(path), call)
+        return f"{path}?{self._pairs(query, call)}" if query else path
 
     def _headers(self, pairs: Iterable[tuple[str, str]], call: Call) -> dict[str, str]:
-        shown: dict[str, str] = {}
+        headers: dict[str, str] = {}
         for name, value in pairs:
-            text = (
-                STARS
-                if name.lower() in _COOKIES
-                else self._named(name.replace("-", "_"), value, call)
-            )
-            shown[name] = f"{shown[name]}, {text}" if name in shown else text
-        return shown
+            if name.lower() in _COOKIES:
+                text = STARS
+            else:
+                text = self._value(name.replace("-", "_"), value, call)
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
+        return headers
 
     def _body(self, body: bytes, headers: Mapping[str, str], call: Call) -> str:
-        kind = next(
-            (text for name, text in headers.items() if name.lower() == "content-type"), ""
-        ).lower()
-        length = f"{len(body)} bytes {kind}".strip()
-        if not body or len(body) > READ:
-            return length if body else ""
+        if not body:
+            return ""
+        content_type = _content_type(headers)
+        length = f"{len(body)} bytes {content_type}".strip()
+        if len(body) > MAX_READ_BYTES:
+            return length
         try:
             text = body.decode()
-            if "json" in kind:
-                shown = self._masker.params({"": load_json(body)}, self._hidden)[""]
-                return self._said(dump_json(shown).decode(), call)
+            if "json" in content_type:
+                return self._json(body, call)
         except ValueError:
             return length
-        if "form-urlencoded" in kind:
+        if "form-urlencoded" in content_type:
             return self._pairs(text, call)
-        if "xml" in kind:
-            return self._said(self._elements(text), call)
-        return self._said(text, call) if kind.startswith("text/") else length
+        if "xml" in content_type:
+            return self._mask(self._xml(text), call)
+        return self._mask(text, call) if content_type.startswith("text/") else length
 
-    def _elements(self, text: str) -> str:
-        """XML with stars in the elements that are hidden or named like secrets."""
-        shown, at = "", 0
-        for opening in _OPENING.finditer(text):
-            name = opening[1].rpartition(":")[2]
-            if opening.start() >= at and self._masker.params({name: ""}, self._hidden)[name]:
-                shown += text[at : opening.end()] + STARS
-                end = text.find(f"</{opening[1]}", opening.end())
-                at = end if end >= 0 else len(text)
-        return shown + text[at:]
+    def _json(self, body: bytes, call: Call) -> str:
+        """:raises ValueError: it is not JSON."""
+        masked = self._masker.params({"": load_json(body)}, self._hidden)[""]
+        return self._mask(dump_json(masked).decode(), call)
+
+    def _xml(self, text: str) -> str:
+        """Return XML with stars in the elements that are hidden or named like secrets."""
+        masked = ""
+        position = 0
+        for tag in _XML_OPENING_TAG.finditer(text):
+            name = tag[1].rpartition(":")[2]
+            if tag.start() >= position and self._masker.params({name: ""}, self._hidden)[name]:
+                masked += text[position : tag.end()] + STARS
+                end = text.find(f"</{tag[1]}", tag.end())
+                position = end if end >= 0 else len(text)
+        return masked + text[position:]
 
     def _pairs(self, text: str, call: Call) -> str:
-        return "&".join(
-            f"{name}={self._named(name, value, call)}"
-            for name, value in parse_qsl(text, keep_blank_values=True)
-        )[:LONGEST]
+        pairs = parse_qsl(text, keep_blank_values=True)
+        masked = "&".join(f"{name}={self._value(name, value, call)}" for name, value in pairs)
+        return masked[:MAX_SHOWN_CHARACTERS]
 
-    def _named(self, name: str, value: str, call: Call) -> str:
-        return self._said(str(self._masker.params({name: value}, self._hidden)[name]), call)
+    def _value(self, name: str, value: str, call: Call) -> str:
+        masked = self._masker.params({name: value}, self._hidden)[name]
+        return self._mask(str(masked), call)
 
-    def _said(self, text: str, call: Call) -> str:
-        text = _SAID.sub(rf"\1{STARS}", self._masker.said(text, call.params, self._hidden, READ))
-        return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+    def _mask(self, text: str, call: Call) -> str:
+        text = self._masker.said(text, call.params, self._hidden, MAX_READ_BYTES)
+        text = _SECRET_IN_TEXT.sub(rf"\1{STARS}", text)
+        if len(text) > MAX_SHOWN_CHARACTERS:
+            return text[:MAX_SHOWN_CHARACTERS] + "…"
+        return text
+
+
+def _content_type(headers: Mapping[str, str]) -> str:
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            return value.lower()
+    return ""

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from config import Settings
-from gateway.trace_context import Context
+from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.e2e.live import catalog_for
 
@@ -113,6 +113,6 @@ def test_a_callers_trace_goes_on_to_the_service_and_a_wrong_one_does_not(
     ask(CALL, traceparent="nonsense", tracestate="vendor=1")
     good, bad = (request.headers for request in box.requests)
     assert (good["traceparent"].split("-")[1], good["tracestate"]) == (TRACE, "vendor=1")
-    assert Context.read(bad["traceparent"])
+    assert TraceContext.from_headers(bad["traceparent"])
     assert TRACE not in bad["traceparent"]
     assert "tracestate" not in bad

@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from gateway.stores.redis import RedisStore
-from gateway.telemetry.service_stats import MINUTES, Tally
+from gateway.telemetry.service_stats import MINUTES, ServiceStats
 from sandbox import Sandbox
 from tests.e2e.browser import DESKTOP, PHONE, Visit, chromium
 from tests.e2e.live import PASSWORD, ROOT, Live
@@ -50,7 +50,7 @@ def fill_the_hour(url: str) -> None:
         random.Random(7),
     )  # the same pictures each time
     for ago in range(1, MINUTES):
-        tally = Tally(store, Past(ago))
+        stats = ServiceStats(store, Past(ago))
         for name, (calls, seconds) in USUAL.items():
             trouble = name == "maps" and 20 < ago < 29
             for _ in range(round(calls * (1 + 0.5 * math.sin(ago / 9)) * chance.uniform(0.7, 1.3))):
@@ -62,8 +62,8 @@ def fill_the_hour(url: str) -> None:
                     if draw > 0.992
                     else ""
                 )
-                tally.note((name, source, took * (8 if trouble else 1)))
-        tally.write()
+                stats.add(name, source, took * (8 if trouble else 1))
+        stats.write()
     store.close()
 
 

@@ -12,7 +12,7 @@ from gateway import Caller, GatewayError
 from gateway.errors import StoreAway
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
-from gateway.telemetry.call_records import KEPT, MOST
+from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, FakeClock, Gate, comes_true, service
@@ -255,7 +255,7 @@ def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
     at = gate(store=store, clock=clock)
     at.ask(request_id="old")
     at.gateway.records.flush()
-    pass_time(KEPT - 1)
+    pass_time(RETENTION_SECONDS - 1)
     at.ask(request_id="new")
     assert told(at, "old")
     pass_time(2)
@@ -269,10 +269,13 @@ def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Stor
     at = gate("POST /anything", params={"wide": {"type": "object"}}, store=store)
     at.ask(params={"wide": {f"key{number}": "x" * 50 for number in range(1000)}})
     assert one(at)["params"] is None
-    for _ in range(MOST + 5):
+    for _ in range(MAX_LIST_RECORDS + 5):
         at.ask(request_id="r-2")
-    assert len(told(at, "r-2")) == MOST
-    assert len(at.gateway.records.recent(USER, 10 * MOST, failed=False)) == MOST
+    assert len(told(at, "r-2")) == MAX_LIST_RECORDS
+    assert (
+        len(at.gateway.records.recent(USER, 10 * MAX_LIST_RECORDS, failed=False))
+        == MAX_LIST_RECORDS
+    )
 
 
 def test_another_worker_that_has_just_ended_a_call_is_waited_for(gate: Open) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway import GatewayError
-from gateway.telemetry.spans import Spans
-from gateway.trace_context import Context
+from gateway.telemetry.spans import SpanExporter
+from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.collector import Collector
 from tests.gateway.conftest import Open
@@ -40,9 +40,9 @@ def test_a_call_is_a_span_of_its_callers_trace_and_each_attempt_one_below_it(
     gate: Open, box: Sandbox, collector: Collector
 ) -> None:
     at = gate(retry={"times": 1, "on": [503], "backoff": 0.01})
-    at.gateway.records.exporter = Spans(collector.url)
+    at.gateway.records.exporter = SpanExporter(collector.url)
     box.fault("/anything", "status=503", times=1)
-    at.ask(context=Context.read(f"00-{TRACE}-{PARENT}-01", "vendor=1"))
+    at.ask(context=TraceContext.from_headers(f"00-{TRACE}-{PARENT}-01", "vendor=1"))
     call, first, second = told(at, collector)
     assert [each.name for each in (call, first, second)] == ["s.m"] * 3
     assert {each.trace_id.hex() for each in (call, first, second)} == {TRACE}
@@ -77,10 +77,10 @@ def test_a_failed_call_is_an_error_and_a_trace_that_is_not_recorded_has_no_spans
     gate: Open, box: Sandbox, collector: Collector
 ) -> None:
     at = gate("GET /status/404")
-    at.gateway.records.exporter = Spans(collector.url)
+    at.gateway.records.exporter = SpanExporter(collector.url)
     for flags in ("01", "00"):
         with pytest.raises(GatewayError):
-            at.ask(context=Context.read(f"00-{TRACE}-{PARENT}-{flags}"))
+            at.ask(context=TraceContext.from_headers(f"00-{TRACE}-{PARENT}-{flags}"))
     call, attempt = told(at, collector)
     assert (call.status.code, call.status.message) == (2, "downstream_rejected")
     assert attributes(attempt)["error.type"] == "downstream_rejected"
@@ -88,7 +88,7 @@ def test_a_failed_call_is_an_error_and_a_trace_that_is_not_recorded_has_no_spans
 
 def test_a_collector_that_is_away_holds_nothing_up(gate: Open) -> None:
     at = gate()
-    at.gateway.records.exporter = Spans("http://127.0.0.1:9")
+    at.gateway.records.exporter = SpanExporter("http://127.0.0.1:9")
     at.ask()
     at.gateway.records.flush()
     assert at.gateway.records.find("r-1", USER)

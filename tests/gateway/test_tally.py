@@ -10,32 +10,33 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
-from gateway.telemetry.service_stats import Tally, bucket_of, percentile
+from gateway.telemetry.latency import bucket_of, percentile
+from gateway.telemetry.service_stats import ServiceStats
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import FakeClock, comes_true, service
 from tests.redis_server import RedisServer
 
 
-def calls(tally: Tally, minutes_ago: int = 0, name: str = "s") -> dict[str, int]:
-    found = tally.hour().get(minutes_ago, {}).get(name)
+def calls(stats: ServiceStats, minutes_ago: int = 0, name: str = "s") -> dict[str, int]:
+    found = stats.hour().get(minutes_ago, {}).get(name)
     return dict(found.sources) if found else {}
 
 
 def test_what_two_workers_saw_is_one_sum_minute_by_minute(
     store: Store, clock: FakeClock, pass_time: Callable[[float], None]
 ) -> None:
-    one, other = Tally(store, clock), Tally(store, clock)
-    one.note(("s", "", 0.01))
-    other.note(("s", "", 0.01))
-    other.note(("s", "downstream", 1.0))
+    one, other = ServiceStats(store, clock), ServiceStats(store, clock)
+    one.add("s", "", 0.01)
+    other.add("s", "", 0.01)
+    other.add("s", "downstream", 1.0)
     assert comes_true(
         lambda: calls(other) == calls(one) == {"": 2, "downstream": 1}
     )  # at once, unless Redis is late
-    one.note(("s", "", 0.01))
+    one.add("s", "", 0.01)
     assert calls(one) == {"": 3, "downstream": 1}, "what is written again is not counted again"
     pass_time(60)
-    one.note(("t", "caller", 0.01))
+    one.add("t", "caller", 0.01)
     assert calls(one, 1) == {"": 3, "downstream": 1}
     assert calls(one, 0, "t") == {"caller": 1}
     assert one.hour() == other.hour()
@@ -44,23 +45,23 @@ def test_what_two_workers_saw_is_one_sum_minute_by_minute(
 def test_what_is_over_an_hour_old_is_gone(
     store: Store, clock: FakeClock, pass_time: Callable[[float], None]
 ) -> None:
-    tally = Tally(store, clock)
-    tally.note(("s", "", 0.01))
-    tally.write()
+    stats = ServiceStats(store, clock)
+    stats.add("s", "", 0.01)
+    stats.write()
     pass_time(59 * 60)
-    assert calls(tally, 59) == {"": 1}
+    assert calls(stats, 59) == {"": 1}
     pass_time(60)
-    assert tally.hour() == {}
+    assert stats.hour() == {}
 
 
 def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
     redis_server: RedisServer, redis_store: RedisStore, clock: FakeClock
 ) -> None:
-    here, elsewhere = Tally(redis_store, clock), Tally(redis_store, clock)
-    elsewhere.note(("s", "gateway", 0.01))
+    here, elsewhere = ServiceStats(redis_store, clock), ServiceStats(redis_store, clock)
+    elsewhere.add("s", "gateway", 0.01)
     elsewhere.write()
     redis_server.kill()
-    here.note(("s", "", 0.01))
+    here.add("s", "", 0.01)
     assert calls(here) == {"": 1}
     clock.advance(60)
     redis_server.start()
@@ -70,13 +71,13 @@ def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
 
 
 def test_no_call_is_lost_between_threads(store: Store, clock: FakeClock) -> None:
-    tally, over = Tally(store, clock), threading.Event()
+    stats, over = ServiceStats(store, clock), threading.Event()
     writer = threading.Thread(
-        target=lambda: all(tally.write() is None for _ in iter(over.is_set, True))
+        target=lambda: all(stats.write() is None for _ in iter(over.is_set, True))
     )
     writer.start()
     noters = [
-        threading.Thread(target=lambda: [tally.note(("s", "", 0.001)) for _ in range(2000)])
+        threading.Thread(target=lambda: [stats.add("s", "", 0.001) for _ in range(2000)])
         for _ in range(4)
     ]
     for thread in noters:
@@ -85,7 +86,7 @@ def test_no_call_is_lost_between_threads(store: Store, clock: FakeClock) -> None
         thread.join()
     over.set()
     writer.join()
-    assert calls(tally) == {"": 8000}
+    assert calls(stats) == {"": 8000}
 
 
 def test_a_percentile_is_right_to_a_tenth() -> None:

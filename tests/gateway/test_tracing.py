@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.trace_context import Context
+from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 
@@ -21,7 +21,7 @@ def test_a_callers_trace_goes_on_with_a_span_of_its_own_for_each_attempt(
 ) -> None:
     at = gate(retry={"times": 1, "on": [503], "backoff": 0.01})
     box.fault("/anything", "status=503", times=1)
-    at.ask(context=Context.read(GOOD, "vendor=1,other=2"))
+    at.ask(context=TraceContext.from_headers(GOOD, "vendor=1,other=2"))
     [first, second] = sent(box)
     assert (
         (first[0], first[1], first[3]) == ("00", TRACE, "01") == (second[0], second[1], second[3])
@@ -37,7 +37,7 @@ def test_a_call_without_a_trace_begins_one(gate: Open, box: Sandbox) -> None:
     at.ask()
     [first, second] = sent(box)
     assert first[1] != second[1]
-    assert Context.read("-".join(first))
+    assert TraceContext.from_headers("-".join(first))
     assert "tracestate" not in box.requests[0].headers
 
 
@@ -49,24 +49,24 @@ def test_a_call_without_a_trace_begins_one(gate: Open, box: Sandbox) -> None:
     ],
 )  # fmt: skip
 def test_a_traceparent_that_is_none_counts_as_absent(wrong: str) -> None:
-    assert Context.read(wrong, "vendor=1") is None
+    assert TraceContext.from_headers(wrong, "vendor=1") is None
 
 
 def test_a_later_version_is_read_as_far_as_it_is_known_and_goes_on_as_ours() -> None:
-    context = Context.read(f"cc-{TRACE}-{PARENT}-ff-what-the-future-will-be-like")
+    context = TraceContext.from_headers(f"cc-{TRACE}-{PARENT}-ff-what-the-future-will-be-like")
     assert context
     assert context.headers("b7ad6b7169203331") == {"traceparent": f"00-{TRACE}-b7ad6b7169203331-01"}
 
 
 @pytest.mark.parametrize("state", ["x" * 513, "vendor=ä", "a\r\nX-Evil: 1"])
 def test_a_tracestate_that_cannot_go_on_is_dropped_and_the_trace_is_not(state: str) -> None:
-    context = Context.read(GOOD, state)
+    context = TraceContext.from_headers(GOOD, state)
     assert context
     assert (context.trace_id, context.state) == (TRACE, "")
 
 
 def test_what_its_caller_does_not_record_is_passed_on_as_such() -> None:
-    context = Context.read(GOOD[:-1] + "0")
+    context = TraceContext.from_headers(GOOD[:-1] + "0")
     assert context
     assert not context.sampled
     assert context.headers(PARENT)["traceparent"].endswith("-00")
