@@ -1,4 +1,8 @@
-"""What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside."""
+"""What a view reaches: the state of its app, and the call that its request makes.
+
+call = prepare_traced_call("github", "get_user", {"username": "octocat"})
+data = app_state().gateway.call(call).data
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,14 @@ from gateway.stores import Store
 from gateway.trace_context import TraceContext
 from models import Database
 
-# parts: What the app is made of, for views: ``app_state().gateway`` and not a configuration key deep inside.
-
 T = TypeVar("T")
 _EXTENSION = "postern"  # as Flask's extensions are found
 
 
 @dataclass(frozen=True)
 class AppState:
-    """
+    """What one app is made of.
+
     :param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog.
     :param stopping: set by the server once it ends, while it still serves.
     """
@@ -58,50 +61,63 @@ class AppState:
 
     @cached_property
     def gateway(self) -> Gateway:
-        """A server makes it as it starts, a command once it needs it."""
+        """The gateway, made at first: by a server as it starts, by a command once it needs it."""
         return self.make_gateway()
 
 
 def app_state() -> AppState:
-    """The parts of the app that serves this request."""
+    """Return the state of the app that serves this request."""
     return cast(AppState, current_app.extensions[_EXTENSION])
 
 
 def unwrap_proxy(proxy: T) -> T:
-    """What ``g`` or ``request`` stands for, for who asks several things of it: the proxy looks for it at every one."""
+    """Return what ``g`` or ``request`` stands for, where several things are asked of it: each costs a look-up."""
     return cast(T, proxy._get_current_object())  # type: ignore[attr-defined]
 
 
-# outgoing: A request that makes a call: what the caller says of it, and what it is told of it.
+def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields: Any) -> Call:
+    """Return a call by this request's caller, in as much time as it has.
 
-
-def prepare_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
-    """A call of the one who asks, in as much time as it has for it.
-
-    :param more: other fields of ``Call``.
+    :param fields: other fields of ``Call``.
     """
-    here = unwrap_proxy(g)
-    here.context = here.context or TraceContext.new()  # one for all calls of this request
-    whose = {"caller": here.caller, "request_id": here.request_id, "context": here.context}
-    return Call(service, method, params, timeout=request_timeout(), **whose, **more)
+    state = unwrap_proxy(g)
+    state.context = state.context or TraceContext.new()  # one for all calls of this request
+    return Call(
+        service,
+        method,
+        params,
+        timeout=request_timeout(),
+        caller=state.caller,
+        request_id=state.request_id,
+        context=state.context,
+        **fields,
+    )
 
 
-def prepare_traced_call(service: str, method: str, params: Mapping[str, Any], **more: Any) -> Call:
-    """The one call of this request: the answer's headers and the log will tell of it."""
-    here, trace = unwrap_proxy(g), Trace()
-    here.called, here.trace = (service, method), trace
-    return prepare_call(service, method, params, trace=trace, **more)
+def prepare_traced_call(
+    service: str, method: str, params: Mapping[str, Any], **fields: Any
+) -> Call:
+    """Return the one call of this request, whose trace goes into the response's headers and into the log."""
+    state = unwrap_proxy(g)
+    state.called = (service, method)
+    state.trace = Trace()
+    return prepare_call(service, method, params, trace=state.trace, **fields)
 
 
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
 def request_timeout() -> float | None:
-    """``X-Request-Timeout``, in seconds."""
+    """Return ``X-Request-Timeout``, in seconds.
+
+    :raises InvalidParams: it is no positive number.
+    """
     text = request.headers.get("X-Request-Timeout")
     if text is None:
         return None
-    seconds = float(text) if _NUMBER.fullmatch(text) else math.nan
+    seconds = math.nan
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
     if not 0 < seconds < math.inf:
         raise fields_error(
             "X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."]
@@ -110,9 +126,9 @@ def request_timeout() -> float | None:
 
 
 def add_attempt_headers(response: Response) -> Response:
-    """``X-Attempts`` and ``Server-Timing``, on failures too."""
-    here = unwrap_proxy(g)
-    trace: Trace | None = here.get("trace")
+    """Add ``X-Attempts``, ``Server-Timing`` and how the call was answered, to failures too."""
+    state = unwrap_proxy(g)
+    trace: Trace | None = state.get("trace")
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
         if trace.cache:
@@ -125,13 +141,13 @@ def add_attempt_headers(response: Response) -> Response:
             response.headers["Idempotency-Replayed"] = "true"
         downstream = trace.downstream_elapsed * 1000
         response.headers["Server-Timing"] = (
-            f"total;dur={here.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
+            f"total;dur={state.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
         )
     return response
 
 
 def add_rate_limit_headers(response: Response) -> Response:
-    """``RateLimit-*`` wherever a call was made, on failures too."""
+    """Add ``RateLimit-*`` wherever a call was made, to failures too."""
     trace: Trace | None = g.get("trace")
     if trace is not None and trace.turn and not getattr(response, "untouched", False):
         response.headers["RateLimit-Limit"] = str(trace.turn.limit)

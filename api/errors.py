@@ -1,4 +1,7 @@
-"""Error -> envelope and HTTP status, once, for the whole app. Nothing else in the code knows a status."""
+"""Errors of this service, and how any error becomes an envelope with its HTTP status. No other code knows a status.
+
+return error_response(TooLarge.over(1024))
+"""
 
 from __future__ import annotations
 
@@ -38,53 +41,62 @@ STATUS: Mapping[int, int] = {
 
 
 class CallerSignatureInvalid(CallerError):
-    code, type = -1002, "invalid_signature"
+    code = -1002
+    type = "invalid_signature"
     message = "The request's signature does not verify."
 
 
 class Unauthenticated(CallerError):
-    code, type = -2001, "unauthenticated"
+    code = -2001
+    type = "unauthenticated"
     message = "Say who you are: send a bearer token or sign the request."
 
 
 class TokenExpired(CallerError):
-    code, type = -2002, "token_expired"
+    code = -2002
+    type = "token_expired"
     message = "The token has expired; refresh it or log in again."
 
 
 class TokenInvalid(CallerError):
-    code, type = -2003, "token_invalid"
+    code = -2003
+    type = "token_invalid"
     message = "The token is not valid."
 
 
 class Replayed(CallerError):
-    code, type = -2005, "replayed"
+    code = -2005
+    type = "replayed"
     message = "The nonce was seen before, or the timestamp is off by more than 300 seconds."
 
 
 class BadCredentials(CallerError):
-    code, type = -2006, "bad_credentials"
+    code = -2006
+    type = "bad_credentials"
     message = "Wrong username or password."
 
 
 class MalformedBody(CallerError):
-    code, type = -3001, "malformed_body"
+    code = -3001
+    type = "malformed_body"
     message = "The body is not valid JSON."
 
 
 class BrokenBody(MalformedBody):
-    """Its end was not found, so nothing after it on this connection can be trusted."""
+    """The end of the body was not found, so nothing after it on this connection can be trusted."""
 
     message = "The body broke off or its chunks are malformed."
 
 
 class UnsupportedMediaType(CallerError):
-    code, type = -3002, "unsupported_media_type"
+    code = -3002
+    type = "unsupported_media_type"
     message = "Send the body as application/json."
 
 
 class MethodNotAllowed(CallerError):
-    code, type = -3005, "method_not_allowed"
+    code = -3005
+    type = "method_not_allowed"
     message = "This address does not take that verb; see the Allow header."
 
     def __init__(self, allow: str) -> None:
@@ -93,7 +105,8 @@ class MethodNotAllowed(CallerError):
 
 
 class TooLarge(CallerError):
-    code, type = -3007, "too_large"
+    code = -3007
+    type = "too_large"
     message = "The body is too large."
 
     @classmethod
@@ -107,17 +120,20 @@ class TooLarge(CallerError):
 
 
 class PreconditionFailed(CallerError):
-    code, type = -3009, "precondition_failed"
+    code = -3009
+    type = "precondition_failed"
     message = "It has changed since you read it; read it again."
 
 
 class HeadersTooLarge(CallerError):
-    code, type = -3011, "headers_too_large"
+    code = -3011
+    type = "headers_too_large"
     message = "The request line or a header is too large."
 
 
 class RangeNotSatisfiable(CallerError):
-    code, type = -3012, "range_not_satisfiable"
+    code = -3012
+    type = "range_not_satisfiable"
     message = "The range is not within the file."
 
     def __init__(self, size: int) -> None:
@@ -131,15 +147,15 @@ class WriteUnknown(GatewayError):
     :param repeatable: it was sent under an Idempotency-Key that tells.
     """
 
-    code, type = -5002, "outcome_unknown"
+    code = -5002
+    type = "outcome_unknown"
     message = "Whether this was stored is unknown; look before you send it again."
 
     def __init__(self, *, repeatable: bool = False) -> None:
-        super().__init__(
-            "Whether this was stored is unknown; send it again under the same key."
-            if repeatable
-            else None
-        )
+        message = None
+        if repeatable:
+            message = "Whether this was stored is unknown; send it again under the same key."
+        super().__init__(message)
         self.retryable = repeatable  # type: ignore[misc]
 
 
@@ -154,7 +170,7 @@ class NotReady(Unavailable):
 
 
 class DatabaseAway(NotReady):
-    """It does not answer, not in time, or it ended one of two transactions that waited for each other."""
+    """The database does not answer in time, or it ended one of two transactions that waited for each other."""
 
     message = "The database could not do this now; try again."
 
@@ -162,7 +178,9 @@ class DatabaseAway(NotReady):
 class PartialFailure(GatewayError):
     """Some calls of a batch or aggregate failed; another try makes sense where it does for all of them."""
 
-    code, type, source = -1013, "partial_failure", "downstream"
+    code = -1013
+    type = "partial_failure"
+    source = "downstream"
     message = "Some calls failed; data has each call's own answer."
 
     def __init__(self, failed: Sequence[GatewayError]) -> None:
@@ -171,14 +189,15 @@ class PartialFailure(GatewayError):
 
 
 class NotAcceptable(CallerError):
-    code, type = -3010, "not_acceptable"
+    code = -3010
+    type = "not_acceptable"
     message = "There is no answer in a format that Accept allows."
 
 
 def error_response(error: GatewayError, data: Any = None) -> Response:
-    """The failure envelope of one error, with the headers that go with it.
+    """Return the failure envelope of an error, with the headers that go with it.
 
-    :param data: what was had nevertheless; only a partial failure has any.
+    :param data: the data that there is nevertheless; only a partial failure has any.
     """
     g.code = error.code
     body = dump_json(
@@ -193,20 +212,19 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
     if wait is not None:
         response.headers["Retry-After"] = str(max(1, math.ceil(wait)))
     if isinstance(error, RateLimited) and error.limit is not None:
-        told = {
+        limits = {
             "Limit": str(error.limit),
             "Remaining": "0",
             "Reset": response.headers["Retry-After"],
         }
-        response.headers.update({f"RateLimit-{name}": text for name, text in told.items()})
+        response.headers.update({f"RateLimit-{name}": text for name, text in limits.items()})
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXY_PREFIX):
         response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
     if error.not_again:
-        response.headers["X-Should-Retry"] = (
-            "false"  # or OpenAI's and Anthropic's SDKs send it up to three times
-        )
+        # Or OpenAI's and Anthropic's SDKs send it up to three times.
+        response.headers["X-Should-Retry"] = "false"
     if isinstance(error, BrokenBody):
         response.headers["Connection"] = "close"
     if isinstance(error, RangeNotSatisfiable):
@@ -217,54 +235,53 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
 
 
 def status_of(error: GatewayError) -> int:
-    """By code, but for the types that share a code with another status."""
+    """Return the HTTP status of an error: that of its code, but for a type that shares its code with another."""
     if isinstance(error, CallerSignatureInvalid):
         return 401
     return STATUS[error.code]
 
 
 def describe_error(error: GatewayError) -> dict[str, Any]:
-    """The envelope's ``error``: what kind, whose fault, whether another try makes sense."""
-    told: dict[str, Any] = {
+    """Return the envelope's ``error``: what kind, whose fault, whether another try makes sense."""
+    description: dict[str, Any] = {
         "type": error.type,
         "source": error.source,
         "retryable": error.retryable,
     }
     if error.service:
-        told["service"] = error.service
+        description["service"] = error.service
     if error.method:
-        told["method"] = error.method
+        description["method"] = error.method
     if error.fields:
-        told["fields"], others = _first_fields(error.fields)
-        if others:
-            told["more"] = others
+        description["fields"], more = _first_fields(error.fields)
+        if more:
+            description["more"] = more
     if error.vendor_code is not None and error.expose_vendor_code:
-        told["vendor_code"] = error.vendor_code
-    return told
+        description["vendor_code"] = error.vendor_code
+    return description
 
 
 def _first_fields(fields: Fields) -> tuple[dict[str, Any], int]:
     """Return the first ``MAX_PROBLEMS`` fields, those within others one by one, and how many others there are."""
     problems = _problems(fields, ())
-    shown: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for path, problem in itertools.islice(problems, MAX_PROBLEMS):
-        place = shown
+        branch = tree
         for name in path[:-1]:
-            place = place.setdefault(name, {})
-        place[path[-1]] = problem
+            branch = branch.setdefault(name, {})
+        branch[path[-1]] = problem
     if any(isinstance(problem, dict) for problem in fields.values()):
-        return shown, sum(1 for _ in problems)
-    return shown, max(0, len(fields) - MAX_PROBLEMS)
+        return tree, sum(1 for _ in problems)
+    return tree, max(0, len(fields) - MAX_PROBLEMS)
 
 
 def _problems(fields: Fields, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
     for name, problem in fields.items():
         text = str(name)
-        within = (
-            *path,
-            text if len(text) <= MAX_NAME_CHARACTERS else text[:MAX_NAME_CHARACTERS] + "…",
-        )
+        if len(text) > MAX_NAME_CHARACTERS:
+            text = text[:MAX_NAME_CHARACTERS] + "…"
+        inner_path = (*path, text)
         if isinstance(problem, dict):
-            yield from _problems(problem, within)
+            yield from _problems(problem, inner_path)
         else:
-            yield within, problem
+            yield inner_path, problem

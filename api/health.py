@@ -1,4 +1,4 @@
-"""Is the process up; can it do its work."""
+"""``/healthz`` and ``/readyz``: whether the process is up, and whether it can do its work."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ blueprint = Blueprint("health", __name__)
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """The process answers."""
+    """Say that the process answers."""
     return success_response({"status": "ok"})
 
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Database, cache and catalog are there; 503 names what is not, or says that the server is stopping.
+    """Say whether database, cache and catalog are there; 503 names what is not, or says that the server is stopping.
 
     With REDIS_DOWN=open the cache may be away.
 
@@ -35,7 +35,9 @@ def readyz() -> Response:
         raise NotReady(fields={"server": ["stopping"]})
     if problem := database_problem():
         raise NotReady(fields={"database": [problem]})
-    cache = "ok" if store_answers(app_state().store) else "away"
+    cache = "ok"
+    if not store_answers(app_state().store):
+        cache = "away"
     if cache == "away" and app_state().settings.redis_down == "closed":
         raise NotReady(fields={"cache": ["Redis does not answer."]})
     catalog = str(app_state().gateway.catalog_state)
@@ -46,7 +48,7 @@ def readyz() -> Response:
 
 
 def database_problem() -> str:
-    """Why the database cannot be used, to write too; empty when it can."""
+    """Return why the database cannot be used, to write too; an empty text when it can."""
     database = app_state().database
     try:
         revision = migrate.revision_of(database)
@@ -54,15 +56,13 @@ def database_problem() -> str:
             return problem
     except SQLAlchemyError as error:
         return type(error).__name__
-    return (
-        ""
-        if revision == migrate.newest()
-        else "It is not at this version's tables; run: flask db upgrade"
-    )
+    if revision != migrate.newest():
+        return "It is not at this version's tables; run: flask db upgrade"
+    return ""
 
 
 def store_answers(store: Store) -> bool:
-    """Whether the store answers."""
+    """Return whether the store answers."""
     try:
         store.get("readyz")
     except StoreAway:

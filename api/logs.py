@@ -22,7 +22,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def configure(level: str, masker: Masker, stream: BinaryIO) -> Any:
-    """A logger whose every line is JSON, without any secret that the masker knows.
+    """Return a logger whose every line is JSON, without any secret that the masker knows.
 
     :param level: debug, info, warning or error.
     """
@@ -52,38 +52,43 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    here, headers = unwrap_proxy(g), unwrap_proxy(request).headers
-    asked = headers.get("X-Request-ID", "")
-    here.request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-    here.context = TraceContext.from_headers(
+    state = unwrap_proxy(g)
+    headers = unwrap_proxy(request).headers
+    request_id = headers.get("X-Request-ID", "")
+    if not _REQUEST_ID.fullmatch(request_id):
+        request_id = uuid.uuid4().hex
+    state.request_id = request_id
+    state.context = TraceContext.from_headers(
         headers.get("traceparent", ""), headers.get("tracestate", "")
     )
     began = time.perf_counter()
-    here.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
+    state.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
 
 
 def _finish(response: Response) -> Response:
-    here, asked = unwrap_proxy(g), unwrap_proxy(request)
-    response.headers.setdefault(
-        "X-Request-ID", here.request_id
-    )  # a proxied answer may have its own
-    caller, called = here.get("caller"), here.get("called", (None, None))
-    elapsed_ms = here.elapsed_ms()
-    made = app_state()
-    count_request(made.gateway.metrics, asked, response.status_code, elapsed_ms / 1000)
-    made.log.info(
+    state = unwrap_proxy(g)
+    incoming = unwrap_proxy(request)
+    # A proxied answer may have its own.
+    response.headers.setdefault("X-Request-ID", state.request_id)
+    caller = state.get("caller")
+    trace = state.get("trace")
+    service, method = state.get("called", (None, None))
+    elapsed_ms = state.elapsed_ms()
+    app = app_state()
+    count_request(app.gateway.metrics, incoming, response.status_code, elapsed_ms / 1000)
+    app.log.info(
         "request",
-        request_id=here.request_id,
-        trace_id=here.context.trace_id if here.context else None,
-        caller=caller.id if caller else None,
-        address=asked.remote_addr,
-        verb=asked.method,
-        path=path_shown(asked.path),
-        service=called[0],
-        method=called[1],
+        request_id=state.request_id,
+        trace_id=state.context and state.context.trace_id,
+        caller=caller and caller.id,
+        address=incoming.remote_addr,
+        verb=incoming.method,
+        path=path_shown(incoming.path),
+        service=service,
+        method=method,
         status=response.status_code,
-        code=here.get("code", 0),
-        attempts=len(here.trace.attempts) if "trace" in here else None,
+        code=state.get("code", 0),
+        attempts=trace and len(trace.attempts),
         elapsed_ms=round(elapsed_ms, 1),
     )
     return response

@@ -20,21 +20,25 @@ VERBS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """What all workers counted, as text; for loopback and METRICS_ALLOW."""
-    if not _may_look():
+    """Return what all workers counted, as text; for loopback and METRICS_ALLOW."""
+    if not _is_allowed():
         raise Forbidden("Only loopback and METRICS_ALLOW see the metrics.")
     return Response(app_state().gateway.metrics.text(_states()), content_type=CONTENT_TYPE)
 
 
-def count_request(counts: Metrics, asked: Request, status: int, seconds: float) -> None:
-    """One more. A path that is no route and a verb that is none have one name each."""
-    rule = asked.url_rule.rule if asked.url_rule else "none"
-    verb = asked.method if asked.method in VERBS else "other"
-    counts.count_request(rule, verb, status)(seconds)
+def count_request(counters: Metrics, incoming: Request, status: int, seconds: float) -> None:
+    """Count a request. All paths that are no route have one name, and so have all verbs that are none."""
+    rule = "none"
+    if incoming.url_rule:
+        rule = incoming.url_rule.rule
+    verb = incoming.method
+    if verb not in VERBS:
+        verb = "other"
+    counters.count_request(rule, verb, status)(seconds)
 
 
-def _may_look() -> bool:
-    """What comes through a proxy that is not in TRUSTED_PROXIES comes from who knows where, not from loopback."""
+def _is_allowed() -> bool:
+    """Return whether the caller may see the metrics. A request through an unknown proxy is not from loopback."""
     settings = app_state().settings
     if not settings.trusted_proxies and (
         "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
@@ -44,7 +48,7 @@ def _may_look() -> bool:
         return False
     address = ip_address(request.environ["REMOTE_ADDR"])
     return address.is_loopback or any(
-        address in ip_network(each, strict=False) for each in settings.metrics_allow
+        address in ip_network(network, strict=False) for network in settings.metrics_allow
     )
 
 

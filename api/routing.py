@@ -14,18 +14,19 @@ from werkzeug.routing.converters import ValidationError
 from werkzeug.routing.exceptions import NoMatch
 from werkzeug.routing.matcher import State, StateMachineMatcher
 
-Found = tuple[Rule, list[str]]
+Match = tuple[Rule, list[str]]
 
 
 class _Search:
-    """One request's: the rules of its path that it does not fit are remembered for what is said to it."""
+    """The search for one request's rule; it remembers the path's other rules, for the error that names their verbs."""
 
     def __init__(self, verb: str, websocket: bool) -> None:
-        self._verb, self._websocket = verb, websocket
+        self._verb = verb
+        self._websocket = websocket
         self.other_verbs: set[str] = set()
         self.websocket_mismatch = False
 
-    def fitting(self, rules: Iterable[Rule]) -> Rule | None:
+    def first_match(self, rules: Iterable[Rule]) -> Rule | None:
         for rule in rules:
             if rule.methods is not None and self._verb not in rule.methods:
                 self.other_verbs.update(rule.methods)
@@ -35,40 +36,43 @@ class _Search:
                 return rule
         return None
 
-    def find(self, state: State, parts: list[str], values: list[str]) -> Found | None:
+    def find(self, state: State, parts: list[str], values: list[str]) -> Match | None:
         if not parts:
-            rule = self.fitting(state.rules)
-            return (rule, values) if rule else None
+            rule = self.first_match(state.rules)
+            if rule is None:
+                return None
+            return rule, values
         static = state.static.get(parts[0])
-        found = self.find(static, parts[1:], values) if static else None
-        if found:
-            return found
-        for part, following in state.dynamic:
-            target, rest = ("/".join(parts), []) if part.final else (parts[0], parts[1:])
-            match = re.compile(part.content).match(target)
-            if match:
-                taken = [
+        if static and (match := self.find(static, parts[1:], values)):
+            return match
+        for part, next_state in state.dynamic:
+            target = parts[0]
+            remaining = parts[1:]
+            if part.final:
+                target = "/".join(parts)
+                remaining = []
+            if groups := re.compile(part.content).match(target):
+                texts = [
                     text
-                    for name, text in match.groupdict().items()
+                    for name, text in groups.groupdict().items()
                     if name.startswith("__werkzeug_")
                 ]
-                found = self.find(following, rest, values + taken)
-            if found:
-                return found
+                if match := self.find(next_state, remaining, values + texts):
+                    return match
         return None
 
 
 class Matcher(StateMachineMatcher):
-    """For rules of which none ends in a slash; a doubled slash is an unknown path."""
+    """Matches rules of which none ends in a slash; a doubled slash is an unknown path."""
 
     def match(
         self, domain: str, path: str, method: str, websocket: bool
     ) -> tuple[Rule, MutableMapping[str, Any]]:
         search = _Search(method, websocket)
-        found = search.find(self._root, [domain, *path.split("/")], [])
-        if found is None:
+        result = search.find(self._root, [domain, *path.split("/")], [])
+        if result is None:
             raise NoMatch(search.other_verbs, search.websocket_mismatch)
-        rule, texts = found
+        rule, texts = result
         try:
             values = {
                 str(name): converter.to_python(text)

@@ -1,8 +1,12 @@
-"""Native threads, for what would hold up every greenlet of a worker: a slow disk, a password hash."""
+"""Native threads, for what would hold up every greenlet of a worker: a slow disk, a password hash.
+
+password_hash = run_in_thread(hasher.hash, password)
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from gevent import Timeout, get_hub, monkey
@@ -13,42 +17,44 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """What ``work`` gives, from a native thread where greenlets would have to wait for it, otherwise from this one."""
-    if not monkey.is_module_patched("threading"):
-        return work(*args, **kwargs)
-    return _value(get_hub().threadpool.apply(_outcome, (lambda: work(*args, **kwargs),)))
+Outcome = tuple[T | None, BaseException | None]
 
 
-def run_in_thread_within(work: Callable[[], T], seconds: float) -> T:
-    """As ``gateway.clock.Aside``.
-
-    :raises TimeoutError: it took longer; the thread is left to it.
-    """
-    if not monkey.is_module_patched("threading"):
-        return in_thread(work, seconds)
-    try:
-        return _value(get_hub().threadpool.spawn(_outcome, work).get(timeout=seconds))
-    except Timeout as error:
-        raise TimeoutError from error
-
-
-def _outcome(work: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    """Result and error: gevent prints what leaves a thread of its pool."""
+def capture(work: Callable[[], T]) -> Outcome[T]:
+    """Return the result of ``work`` and its error, one of them None: gevent prints what leaves a thread of its pool."""
     try:
         return work(), None
-    except BaseException as error:  # noqa: BLE001  # raised again by who waits
+    except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
         return None, error
 
 
-def _value(outcome: tuple[T | None, BaseException | None]) -> T:
+def unwrap(outcome: Outcome[T]) -> T:
+    """Return the result of ``capture``, or raise its error."""
     result, error = outcome
     if error is not None:
         try:
             raise error
         finally:
-            del (
-                error,
-                outcome,
-            )  # the traceback has this frame: both would stay until garbage is collected
+            # The traceback has this frame: both would stay until garbage is collected.
+            del error, outcome
     return result  # type: ignore[return-value]
+
+
+def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return the result of ``work``, from a native thread where greenlets would have to wait for it."""
+    if not monkey.is_module_patched("threading"):
+        return work(*args, **kwargs)
+    return unwrap(get_hub().threadpool.apply(capture, (partial(work, *args, **kwargs),)))
+
+
+def run_in_thread_within(work: Callable[[], T], seconds: float) -> T:
+    """Return the result of ``work`` as ``run_in_thread``, within a time: see ``gateway.clock.Aside``.
+
+    :raises TimeoutError: it took longer; the thread goes on with it.
+    """
+    if not monkey.is_module_patched("threading"):
+        return in_thread(work, seconds)
+    try:
+        return unwrap(get_hub().threadpool.spawn(capture, work).get(timeout=seconds))
+    except Timeout as error:
+        raise TimeoutError from error

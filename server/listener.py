@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import socket
+import struct
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,6 +21,15 @@ PAUSE_SECONDS = 0.1
 LOG_SECONDS = 10.0
 UNREAD_SECONDS = 60  # after which a caller who takes nothing more of its answer is gone
 EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+SO_ATTACH_FILTER = 26  # Linux, asm-generic/socket.h
+#: Classic BPF over a TCP header (linux/filter.h): code, jump if true, jump if false, value.
+DROP_SYN = (
+    (0x30, 0, 0, 13),  # load the byte with the flags
+    (0x45, 0, 1, 0x02),  # unless SYN is set skip an instruction
+    (0x06, 0, 0, 0),  # drop the segment
+    (0x06, 0, 0, 0xFFFFFFFF),  # take all of it
+)
 
 
 class Listener(StreamServer):
@@ -61,9 +74,31 @@ class Listener(StreamServer):
     def busy(self) -> bool:
         return self.pool.free_count() != self.pool.size
 
+    def refuse_handshakes(self) -> None:
+        """Let no new handshake begin; those under way end as they would, and their connections are accepted.
+
+        Without it a connection that comes between the last accept and the close is reset, though it had been let in.
+        A caller whose SYN is dropped sends it again, and finds the port closed or somebody else on it. All who listen
+        on the same socket are concerned. Other systems than Linux, and some sandboxes, have no such filter.
+        """
+        if sys.platform == "linux" and self.socket.family != socket.AF_UNIX:
+            with suppress(OSError):
+                _attach_filter(self.socket, DROP_SYN)
+
     def close_when_empty(self) -> None:
-        """Take the connections that wait in the queue, which the close would reset, and close."""
+        """Accept the connections that wait in the queue, which the close would reset, and close."""
         self.stop_accepting()
         while accepted := self.do_read():
             self.do_handle(*accepted)
         self.close()
+
+
+def _attach_filter(sock: Any, program: tuple[tuple[int, int, int, int], ...]) -> None:
+    """Have the kernel run a classic BPF program on each segment that comes to a socket.
+
+    :raises OSError: the system takes none.
+    """
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+    buffer = ctypes.create_string_buffer(code)
+    pointer = struct.pack("HP", len(program), ctypes.addressof(buffer))  # struct sock_fprog
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, pointer)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import _socket
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gevent.resolver.thread import Resolver as ThreadResolver
 from gevent.threadpool import ThreadPool
 
+from api.threads import capture, unwrap
 from gateway.http.resolver import MAX_LOOK_UPS
 
 MAX_OTHER_LOOK_UPS = 8  # of the database, Redis and the log's collector, beside those of services
@@ -23,24 +24,9 @@ class Resolver(ThreadResolver):
         self.pool = ThreadPool(MAX_LOOK_UPS + MAX_OTHER_LOOK_UPS, hub, IDLE_SECONDS)
 
     def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
-        answer, failure = self.pool.apply(_tried, (_socket.getaddrinfo, args, kwargs))
-        try:
-            if failure is not None:
-                raise failure
-            return answer
-        finally:
-            del failure  # it refers to this frame, which refers to it
+        look_up = partial(_socket.getaddrinfo, *args, **kwargs)
+        return unwrap(self.pool.apply(capture, (look_up,)))
 
     def _on_fork(self) -> None:
         """The name under which gevent calls it in a new process."""
         self.pool._on_fork()
-
-
-def _tried(
-    work: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Any, BaseException | None]:
-    """What it answers, or how it fails; gevent prints what leaves a thread of its pool."""
-    try:
-        return work(*args, **kwargs), None
-    except Exception as error:  # noqa: BLE001  # it is raised again where it was asked for
-        return None, error

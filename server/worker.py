@@ -96,9 +96,7 @@ class Worker(GeventWorker):
         drained = began + state.settings.drain_seconds
         while time.monotonic() < drained and (stopping.announced() or self._busy()):
             self._tick()
-        for listener in self.listeners:
-            if not listener.closed:
-                listener.close_when_empty()
+        self._close_listeners()
         while self._busy() and time.monotonic() < began + self.cfg.graceful_timeout - 1:
             self.connections.end_idle()
             self._tick()
@@ -106,6 +104,16 @@ class Worker(GeventWorker):
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
         for listener in self.listeners:
             listener.stop(timeout=0)
+
+    def _close_listeners(self) -> None:
+        """Close those that are open, once all connections that were let in are accepted."""
+        listeners = [listener for listener in self.listeners if not listener.closed]
+        if listeners and stopping.closes_sockets():
+            for listener in listeners:
+                listener.refuse_handshakes()
+            self._tick()  # handshakes that are under way end meanwhile
+        for listener in listeners:
+            listener.close_when_empty()
 
     def _busy(self) -> bool:
         return any(listener.busy() for listener in self.listeners)
