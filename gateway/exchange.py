@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from gateway.bodies import make_reader, make_writer, to_pairs, to_text
-from gateway.catalog.loader import IN_QUERY
+from gateway.bodies import Reader, make_reader
 from gateway.catalog.model import Method
 from gateway.clock import Clock
-from gateway.envelopes import make_envelope
+from gateway.envelopes import Envelope, make_envelope
 from gateway.errors import (
     BadResponse,
     CredentialError,
@@ -22,250 +20,208 @@ from gateway.errors import (
     Failed,
     GatewayError,
     Rejected,
-    fields_error,
 )
 from gateway.http.credential_mask import CredentialMask
-from gateway.http.headers import has_dot_segments
+from gateway.http.request_builder import RequestBuilder, binary_params
 from gateway.masking import STARS, Secret, named_secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
-from gateway.signers import Signer, make_signer
+from gateway.signers import make_signer
 from gateway.signers.tokens import token_name
-from gateway.telemetry.wire_log import Send, WireLog
-from gateway.trace_context import new_span_id
+from gateway.telemetry.wire_log import WireLog
 
-USER_AGENT = "postern"
 NO_TOKEN = Secret("")
-Build = Callable[[Call], HttpRequest]
 
 
-def exchange(method: Method, parts: Runtime) -> Handler:
-    """The innermost handler of a method's chain."""
-    main = _through(method, parts, method.service.base_urls)
-    if not method.service.backup_url:
-        return main
-    backup = _through(method, parts, (method.service.backup_url,))
-    return lambda call: (backup if call.backup else main)(call)
+def exchange(method: Method, runtime: Runtime) -> Handler:
+    """Return the innermost handler of a method's chain."""
+    return main_or_backup(method, partial(_exchange_at, method, runtime))
 
 
-def _through(method: Method, parts: Runtime, urls: tuple[str, ...]) -> Handler:
-    """Attempts at these base URLs. Whichever of them a token was fetched from, it serves for all of the service."""
+def main_or_backup(method: Method, handler_at: Callable[[tuple[str, ...]], Handler]) -> Handler:
+    """Return a handler for a service's base URLs, or of its backup where a call says so."""
     service = method.service
-    signer = make_signer(service.auth, urls[0])
-    for secret in signer.secrets:
-        parts.masker.register(secret, of_catalog=True)
-    token_of = token_source(method, parts, signer) if signer.fetches_token else None
-    name = token_name(service.name, service.base_urls[0], service.auth) if token_of else ""
-    verify = signer.verify if signer.verifies_answers else None
-    build = builder(method, urls, parts.clock)
-    envelope, read = make_envelope(method.envelope), make_reader(method.response)
-    credentials = CredentialMask(method, signer.secrets)
-    send, hosts = sender(method, parts), {url: host_of(url) for url in urls}
+    main = handler_at(service.base_urls)
+    if not service.backup_url:
+        return main
+    backup = handler_at((service.backup_url,))
 
     def handle(call: Call) -> Result:
-        attempt = call.trace.attempts[-1]
-        token = token_of(call) if token_of else NO_TOKEN
-        request = signer.sign(build(call), token)
-        attempt.host = hosts[request.base_url]
-        response = send(request, call)
-        attempt.status, attempt.first_byte = response.status, response.first_byte
-        if verify:
-            verify(request, response)
-        try:
-            return Result(credentials.mask(envelope(response, read), response, token))
-        except GatewayError as error:
-            credentials.mask_error(error, token)
-            if not isinstance(error, CredentialExpired):
-                raise
-            if not token_of:
-                raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
-            parts.tokens.discard(name, token)
-            raise
+        if call.backup:
+            return backup(call)
+        return main(call)
 
     return handle
 
 
-def sender(method: Method, parts: Runtime, *, granting: bool = False) -> Send:
-    """What sends one request of the method and reads the answer whole.
+class Sender:
+    """Signs a method's requests and sends them to some of its service's base URLs.
 
-    :param granting: the answer is a token.
+    Whichever of a service's URLs a token was fetched from, it serves for all of them.
+
+    :ivar hosts: host and port of each base URL, which is all that is said of it.
+    :ivar credentials: masks ours in an answer.
     """
-    send, timeout = parts.client.channel(method.service).send, method.timeout
 
-    def sent(request: HttpRequest, call: Call) -> HttpResponse:
-        return send(request, timeout, call.deadline)
+    def __init__(self, method: Method, runtime: Runtime, urls: tuple[str, ...]) -> None:
+        service = method.service
+        self.signer = make_signer(service.auth, urls[0])
+        for secret in self.signer.secrets:
+            runtime.masker.register(secret, of_catalog=True)
+        self.credentials = CredentialMask(method, self.signer.secrets)
+        self.channel = runtime.client.channel(service)
+        self.timeout = method.timeout
+        self.hosts = {url: urlsplit(url).netloc.rpartition("@")[2] for url in urls}
+        self.wire_log = None
+        if runtime.dumps:
+            self.wire_log = WireLog(method, runtime.masker, runtime.log.debug)
+        self.clock = runtime.clock
+        self._service = service
+        self._tokens = runtime.tokens
+        self._renewals = runtime.metrics.token_renewals
+        self._token_name = ""
+        if self.signer.fetches_token:
+            self._token_name = token_name(service.name, service.base_urls[0], service.auth)
 
-    if not parts.dumps:
-        return sent
-    return WireLog(method, parts.masker, parts.log.debug).wrap(sent, fetches_token=granting)
+    def send(
+        self, request: HttpRequest, call: Call, *, fetches_token: bool = False
+    ) -> HttpResponse:
+        """Send one request and read the answer whole.
 
+        :param fetches_token: the answer is a token.
+        """
+        if self.wire_log is None:
+            return self._send(request, call)
+        return self.wire_log.wrap(self._send, fetches_token=fetches_token)(request, call)
 
-def host_of(url: str) -> str:
-    """A base URL's host and port, which is all that is told of it."""
-    return urlsplit(url).netloc.rpartition("@")[2]
+    def _send(self, request: HttpRequest, call: Call) -> HttpResponse:
+        return self.channel.send(request, self.timeout, call.deadline)
 
+    def token(self, call: Call) -> Secret:
+        """Return the token to sign with, fetched where there is none yet.
 
-def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
-    """The request an attempt would send, with stars for secrets, for what ``mask`` names and for a fetched token."""
-    service = method.service
-    call = replace(call, params=_masked(call.params, method.mask, _binary(method)))
-    method = replace(method, headers=_covered(method.headers), query=_covered(method.query))
-    signer = make_signer(_starred(service.auth), service.base_urls[0])
-    return signer.sign(builder(method, service.base_urls, clock)(call), Secret(STARS))
-
-
-def _covered(declared: Mapping[str, str]) -> dict[str, str]:
-    return {name: STARS if named_secret(name) else text for name, text in declared.items()}
-
-
-def _masked(
-    params: Mapping[str, Any], hidden: frozenset[str], binary: frozenset[str]
-) -> dict[str, Any]:
-    """:param binary: names of parameters that stay base64."""
-    shown = {}
-    for name, value in params.items():
-        if name in hidden:
-            stars = b64encode(STARS.encode()).decode() if name in binary else STARS
-            shown[name] = [stars] if isinstance(value, list) else stars
-        else:
-            shown[name] = _masked_within(value, hidden)
-    return shown
-
-
-def _masked_within(value: Any, hidden: frozenset[str]) -> Any:
-    if isinstance(value, Mapping):
-        return _masked(value, hidden, frozenset())
-    if isinstance(value, list):
-        return [_masked_within(each, hidden) for each in value]
-    return value
-
-
-def _starred(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _starred(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_starred(each) for each in value]
-    return Secret(STARS) if isinstance(value, Secret) else value
-
-
-def token_source(method: Method, parts: Runtime, signer: Signer) -> Callable[[Call], Secret]:
-    service, send, now = method.service, sender(method, parts, granting=True), parts.clock.now
-    name, renewals = (
-        token_name(service.name, service.base_urls[0], service.auth),
-        parts.metrics.token_renewals,
-    )
-
-    def token_of(call: Call) -> Secret:
-        trace = call.trace
-
-        def fetch() -> tuple[Secret, float]:
-            outcome = "failed"
-            try:
-                response = send(signer.token_request(), call)
-                token = signer.read_token(response)
-                outcome = "ok"
-                return token
-            finally:
-                trace.note(now(), "token", "fetched" if outcome == "ok" else "not to be had")
-                renewals.labels(service.name, outcome).inc()
-
+        :raises CredentialError: it is not to be had.
+        """
+        if not self._token_name:
+            return NO_TOKEN
         try:
-            return parts.tokens.get(
-                name, fetch, call.deadline, lambda how: trace.note(now(), "token", how)
+            return self._tokens.get(
+                self._token_name,
+                partial(self._fetch_token, call),
+                call.deadline,
+                partial(self._note, call),
             )
         except (BadResponse, Failed, Rejected) as error:
             raise CredentialError(detail=error.detail) from error
 
-    return token_of
+    def _fetch_token(self, call: Call) -> tuple[Secret, float]:
+        fetched = False
+        try:
+            response = self.send(self.signer.token_request(), call, fetches_token=True)
+            token = self.signer.read_token(response)
+            fetched = True
+            return token
+        finally:
+            self._note(call, "fetched" if fetched else "not to be had")
+            self._renewals.labels(self._service.name, "ok" if fetched else "failed").inc()
+
+    def _note(self, call: Call, detail: str) -> None:
+        call.trace.note(self.clock.now(), "token", detail)
+
+    def discard_token(self, token: Secret) -> None:
+        """Have the next call fetch another one."""
+        self._tokens.discard(self._token_name, token)
+
+    def unwrap(
+        self, response: HttpResponse, envelope: Envelope, reader: Reader, token: Secret
+    ) -> Any:
+        """Return the answer's data; our credentials are still to be masked in it.
+
+        :raises GatewayError: what the answer stands for. A token that it refuses is discarded.
+        """
+        try:
+            return envelope(response, reader)
+        except GatewayError as error:
+            self.credentials.mask_error(error, token)
+            if not isinstance(error, CredentialExpired):
+                raise
+            if not self._token_name:
+                raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
+            self.discard_token(token)
+            raise
 
 
-def builder(method: Method, urls: tuple[str, ...], clock: Clock) -> Build:
-    """Turns a call's loaded parameters into the unsigned request, to each of the base URLs in turn."""
-    base = rotation(urls)
-    path = _path_writer(method)
-    by_place = {
-        place: tuple(p.name for p in method.params if p.place == place)
-        for place in ("query", "header", "body")
-    }
-    content_type, write = make_writer(
-        "json" if method.streams_body else method.body, _binary(method)
+def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+    sender = Sender(method, runtime, urls)
+    signer = sender.signer
+    channel = sender.channel
+    build = RequestBuilder(method, urls, runtime.clock).build
+    envelope = make_envelope(method.envelope)
+    reader = make_reader(method.response)
+
+    def handle(call: Call) -> Result:
+        attempt = call.trace.attempts[-1]
+        token = sender.token(call)
+        request = signer.sign(build(call), token)
+        attempt.host = sender.hosts[request.base_url]
+        if sender.wire_log:
+            response = sender.send(request, call)
+        else:
+            response = channel.send(request, sender.timeout, call.deadline)
+        attempt.status = response.status
+        attempt.first_byte = response.first_byte
+        if signer.verifies_answers:
+            signer.verify(request, response)
+        data = sender.unwrap(response, envelope, reader, token)
+        return Result(sender.credentials.mask(data, response, token))
+
+    return handle
+
+
+def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
+    """Return the request an attempt would send.
+
+    It has stars for secrets, for what ``mask`` names and for a fetched token.
+    """
+    service = method.service
+    call = replace(call, params=_mask_params(call.params, method.mask, binary_params(method)))
+    method = replace(
+        method, headers=_mask_secrets(method.headers), query=_mask_secrets(method.query)
     )
-    fixed = {
-        "User-Agent": USER_AGENT,
-        "Accept": "*/*",
-        "Accept-Encoding": "gzip, deflate",
-        **method.headers,
-    }
-    if by_place["body"]:
-        fixed = {"Content-Type": content_type, **fixed}
-    fixed_query = tuple(method.query.items())
-    query_names, header_names, body_names = by_place["query"], by_place["header"], by_place["body"]
-
-    writer = (content_type, write) if body_names or method.verb not in IN_QUERY else None
-
-    def build(call: Call) -> HttpRequest:
-        params = call.params
-        attempts = call.trace.attempts
-        span_id = attempts[-1].span_id if attempts else new_span_id()
-        headers = {**fixed, "X-Request-ID": call.request_id, **call.context.headers(span_id)}
-        for name in header_names:
-            if name in params:
-                headers[name] = _header_text(name, params[name])
-        if method.idempotency_header and call.vendor_key:
-            headers[method.idempotency_header] = _header_text("Idempotency-Key", call.vendor_key)
-        query = tuple(
-            pair for name in query_names if name in params for pair in to_pairs(name, params[name])
-        )
-        query = fixed_query + query
-        given = {name: params[name] for name in body_names if name in params}
-        body = write(given) if body_names else b""
-        at, nonce = clock.wall(), secrets.token_hex(16)
-        return HttpRequest(
-            method.verb, base(), path(params), query, headers, body, given, writer, at, nonce
-        )
-
-    return build
+    signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
+    request = RequestBuilder(method, service.base_urls, clock).build(call)
+    return signer.sign(request, Secret(STARS))
 
 
-def _binary(method: Method) -> frozenset[str]:
-    """The parameters whose value is base64, or a list of such."""
-    keywords = {param.name: param.keywords.get("items", param.keywords) for param in method.params}
-    return frozenset(
-        name for name, each in keywords.items() if each.get("format") in ("byte", "binary")
-    )
+def _mask_secrets(declared: Mapping[str, str]) -> dict[str, str]:
+    return {name: STARS if named_secret(name) else text for name, text in declared.items()}
 
 
-def rotation(urls: tuple[str, ...]) -> Callable[[], str]:
-    """The next base URL in turn; one URL costs nothing."""
-    if len(urls) == 1:
-        return lambda: urls[0]
-    turns = itertools.cycle(urls)  # next() on it is atomic
-    return lambda: next(turns)
+def _mask_params(
+    params: Mapping[str, Any], hidden: frozenset[str], binary: frozenset[str]
+) -> dict[str, Any]:
+    """:param binary: names of parameters that stay base64."""
+    masked: dict[str, Any] = {}
+    for name, value in params.items():
+        if name not in hidden:
+            masked[name] = _mask_within(value, hidden)
+            continue
+        stars = b64encode(STARS.encode()).decode() if name in binary else STARS
+        masked[name] = [stars] if isinstance(value, list) else stars
+    return masked
 
 
-def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
-    names = [param.name for param in method.params if param.place == "path"]
-    if not names:
-        return lambda params: method.path
-
-    def write(params: Mapping[str, object]) -> str:
-        path = method.path
-        for name in names:
-            path = path.replace(f"{{{name}}}", _segment(name, to_text(params[name])))
-        return path
-
-    return write
+def _mask_within(value: Any, hidden: frozenset[str]) -> Any:
+    if isinstance(value, Mapping):
+        return _mask_params(value, hidden, frozenset())
+    if isinstance(value, list):
+        return [_mask_within(item, hidden) for item in value]
+    return value
 
 
-def _segment(name: str, text: str) -> str:
-    """One path segment: quoted whole, so that a parameter adds none; one that would climb once unquoted is refused."""
-    if not text or has_dot_segments(text):
-        raise fields_error(name, ["Not usable in a path."])
-    return quote(text, safe="")
-
-
-def _header_text(name: str, value: object) -> str:
-    text = to_text(value)
-    if any(character < " " or character > "\xff" or character == "\x7f" for character in text):
-        raise fields_error(name, ["Not usable in a header."])
-    return text
+def _mask_auth(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _mask_auth(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mask_auth(inner) for inner in value]
+    return Secret(STARS) if isinstance(value, Secret) else value

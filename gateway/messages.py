@@ -119,7 +119,7 @@ class Call:
     @property
     def spent(self) -> bool:
         """It has a body that can be sent only once, and some of it was."""
-        return bool(self.inbound and self.inbound.body and self.inbound.body.begun)
+        return bool(self.inbound and self.inbound.body and self.inbound.body.started)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 from gateway.bodies import make_reader
@@ -12,209 +13,169 @@ from gateway.bodies.spool import Spool
 from gateway.catalog.model import Method
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.described import status_error
-from gateway.errors import (
-    CredentialError,
-    CredentialExpired,
-    GatewayError,
-    OutcomeUnknown,
-    fields_error,
-)
-from gateway.exchange import NO_TOKEN, builder, host_of, rotation, token_source
-from gateway.http.credential_mask import CredentialMask
-from gateway.http.headers import Rebaser, group_by_name, joined, strip_hop_by_hop
+from gateway.errors import CredentialExpired, GatewayError, OutcomeUnknown, fields_error
+from gateway.exchange import Sender, main_or_backup
+from gateway.http.headers import Rebaser, group_by_name, join_values, strip_hop_by_hop
 from gateway.http.inflate import inflate
+from gateway.http.request_builder import RequestBuilder, url_rotation
 from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
-from gateway.signers import make_signer
-from gateway.signers.tokens import token_name
 from gateway.streams import (
     MAX_RESENDABLE_BYTES,
     MAX_STREAM_SECONDS,
+    Pairs,
     PassthroughRequest,
+    RequestStream,
     ResponseStream,
 )
-from gateway.telemetry.wire_log import WireLog
 
 FORWARDED_HEADERS = frozenset({
     "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
     "etag", "last-modified", "cache-control",
 })  # fmt: skip
-MAX_HELD_BYTES = (
-    1024 * 1024
-)  # bytes of a proxied failure that is held while the request may still be sent again
-_NOTHING = PassthroughRequest()
+#: Of a proxied failure, held while the request may still be sent again.
+MAX_HELD_BYTES = 1024 * 1024
+_NO_REQUEST = PassthroughRequest()
 
 
-def stream_exchange(method: Method, parts: Runtime) -> Handler:
-    """The innermost handler of a method that says ``stream``."""
-    return _by_url(method, parts, _of_method)
+def stream_exchange(method: Method, runtime: Runtime) -> Handler:
+    """Return the innermost handler of a method that says ``stream``."""
+    return main_or_backup(method, partial(_stream_at, method, runtime))
 
 
-def proxy_exchange(method: Method, parts: Runtime) -> Handler:
-    """The innermost handler of a service's proxied requests."""
-    return _by_url(method, parts, _of_proxy)
+def proxy_exchange(method: Method, runtime: Runtime) -> Handler:
+    """Return the innermost handler of a service's proxied requests."""
+    return main_or_backup(method, partial(_proxy_at, method, runtime))
 
 
-def _by_url(
-    method: Method, parts: Runtime, through: Callable[[Method, _Sender, tuple[str, ...]], Handler]
-) -> Handler:
-    service = method.service
-    main = through(method, _Sender(method, parts, service.base_urls), service.base_urls)
-    if not service.backup_url:
-        return main
-    urls = (service.backup_url,)
-    backup = through(method, _Sender(method, parts, urls), urls)
-    return lambda call: (backup if call.backup else main)(call)
-
-
-class _Sender:
-    """Signs requests and opens the exchange; knows the token that was used."""
-
-    def __init__(self, method: Method, parts: Runtime, urls: tuple[str, ...]) -> None:
-        service = method.service
-        self._signer = make_signer(service.auth, urls[0])
-        for secret in self._signer.secrets:
-            parts.masker.register(secret, of_catalog=True)
-        self._token_of = (
-            token_source(method, parts, self._signer) if self._signer.fetches_token else None
-        )
-        self._name = (
-            token_name(service.name, service.base_urls[0], service.auth) if self._token_of else ""
-        )
-        self._parts, self._method, self.clock = parts, method, parts.clock
-        self.credentials = CredentialMask(method, self._signer.secrets)
-        self._hosts = {url: host_of(url) for url in urls}
-        self._dump = WireLog(method, parts.masker, parts.log.debug) if parts.dumps else None
-        self.reads_query = self._signer.reads_query
-        self.fetches = self._token_of is not None
+class _StreamSender(Sender):
+    """Sends requests whose body may pass while it comes."""
 
     def open(self, request: HttpRequest, call: Call) -> tuple[StreamingResponse, Secret]:
-        """The answer, begun, and the token it was asked with."""
-        token = self._token_of(call) if self._token_of else NO_TOKEN
-        request = self._signer.adopt(self._whole(request))
-        if request.upload is None or not self._signer.needs_spool(request):
-            return self._send(request, call, token), token
+        """Return the answer, begun, and the token it was asked with."""
+        token = self.token(call)
+        request = self.signer.adopt(self._collect(request))
+        if request.upload is None or not self.signer.needs_spool(request):
+            return self._open(request, call, token), token
         with Spool(request.upload) as spool:
             headers = {**request.headers, **dict(spool.trailers)}
-            return self._send(replace(request, headers=headers, upload=spool), call, token), token
+            spooled = replace(request, headers=headers, upload=spool)
+            return self._open(spooled, call, token), token
 
-    def _send(self, request: HttpRequest, call: Call, token: Secret) -> StreamingResponse:
-        inbound, timeout = call.inbound or _NOTHING, self._method.timeout
-        request = self._signer.sign(request, token)
+    def _open(self, request: HttpRequest, call: Call, token: Secret) -> StreamingResponse:
+        request = self.signer.sign(request, token)
+        attempt = call.trace.attempts[-1]
+        attempt.host = self.hosts[request.base_url]
+        response = None
+        try:
+            response = self.channel.open(request, self._timeouts(request, call))
+        finally:
+            if self.wire_log and response is None:
+                self.wire_log.write(request, call, None, None, None)
+            elif self.wire_log and response:
+                self.wire_log.write(request, call, response.status, response.headers, None)
+        attempt.status = response.status
+        return response
+
+    def _timeouts(self, request: HttpRequest, call: Call) -> ExchangeTimeouts:
+        inbound = call.inbound or _NO_REQUEST
         deadline = call.deadline
         if request.upload and call.timeout is None:  # it may take its time as long as it flows
-            deadline = self._parts.clock.now() + MAX_STREAM_SECONDS
-        pace = ExchangeTimeouts(timeout.connect, timeout.read, deadline, inbound.watch)
-        attempt = call.trace.attempts[-1]
-        attempt.host = self._hosts[request.base_url]
-        incoming = None
-        try:
-            incoming = self._parts.client.channel(self._method.service).open(request, pace)
-        finally:
-            if self._dump:
-                status, headers = (incoming.status, incoming.headers) if incoming else (None, None)
-                self._dump.write(request, call, status, headers, None)
-        attempt.status = incoming.status
-        return incoming
+            deadline = self.clock.now() + MAX_STREAM_SECONDS
+        return ExchangeTimeouts(self.timeout.connect, self.timeout.read, deadline, inbound.watch)
 
-    def discard(self, token: Secret) -> None:
-        self._parts.tokens.discard(self._name, token)
-
-    def _whole(self, request: HttpRequest) -> HttpRequest:
-        """With its body in one piece where the signer reads it, or where it is small enough to be sent again."""
+    def _collect(self, request: HttpRequest) -> HttpRequest:
+        """Read an upload whole where the signer reads it, or where it is small enough to be sent again."""
         upload = request.upload
         if upload is None:
             return request
-        if upload.begun:
+        if upload.started:
             raise OutcomeUnknown(detail="its body has passed already")
-        if self._signer.reads_body or (
-            upload.length is not None and upload.length <= MAX_RESENDABLE_BYTES
-        ):
-            return replace(request, upload=None, body=upload.whole())
+        if self.signer.reads_body or _is_small(upload):
+            return replace(request, upload=None, body=upload.read_whole())
         return request
 
 
-def _of_method(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    build, envelope = builder(method, urls, sender.clock), make_envelope(method.envelope)
-    read = make_reader("json" if method.streams_answer else method.response)
-    coded, credentials = method.envelope != "plain", sender.credentials
+def _is_small(upload: RequestStream) -> bool:
+    return upload.length is not None and upload.length <= MAX_RESENDABLE_BYTES
+
+
+def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+    sender = _StreamSender(method, runtime, urls)
+    credentials = sender.credentials
+    build = RequestBuilder(method, urls, runtime.clock).build
+    envelope = make_envelope(method.envelope)
+    reader = make_reader("json" if method.streams_answer else method.response)
+    has_codes = method.envelope != "plain"
 
     def handle(call: Call) -> Result:
-        inbound = call.inbound or _NOTHING
+        inbound = call.inbound or _NO_REQUEST
         request = build(call)
         headers = {**request.headers, **dict(inbound.headers)}
         if method.streams_answer:
             headers["Accept-Encoding"] = "identity"
-        incoming, token = sender.open(replace(request, headers=headers, upload=inbound.body), call)
-        status, pairs = incoming.status, incoming.headers
-        json = "json" in dict(_lower(pairs)).get("content-type", "")
-        passes = method.streams_answer and (200 <= status < 300 or status in (304, 416))
-        passing = tuple(
+        request = replace(request, headers=headers, upload=inbound.body)
+        response, token = sender.open(request, call)
+        if not _may_stream(method, response.status):
+            whole = response.read_whole(method.service.max_response)
+            data = sender.unwrap(whole, envelope, reader, token)
+            return Result(credentials.mask(data, whole, token))
+        passed = tuple(
             (name, credentials.mask_text(value, token))
-            for name, value in pairs
+            for name, value in response.headers
             if name.lower() in FORWARDED_HEADERS
         )
-        if passes and not (coded and json):
-            return Result(
-                ResponseStream(
-                    status, passing, credentials.mask_stream(incoming.read, token), incoming.close
-                )
-            )
-        whole = incoming.read_whole(method.service.max_response)
-        try:
-            data = envelope(whole, read)
-        except GatewayError as error:
-            credentials.mask_error(error, token)
-            if not isinstance(error, CredentialExpired):
-                raise
-            if not sender.fetches:
-                raise CredentialError(vendor_code=error.vendor_code, detail=error.detail) from error
-            sender.discard(token)
-            raise
-        if passes:
-            return Result(
-                ResponseStream.of(status, passing, [credentials.mask_bytes(whole.body, token)])
-            )
-        return Result(credentials.mask(data, whole, token))
+        if has_codes and _is_json(response.headers):
+            whole = response.read_whole(method.service.max_response)
+            sender.unwrap(whole, envelope, reader, token)
+            body = credentials.mask_bytes(whole.body, token)
+            return Result(ResponseStream.of(response.status, passed, [body]))
+        read = credentials.mask_stream(response.read, token)
+        return Result(ResponseStream(response.status, passed, read, response.close))
 
     return handle
 
 
-def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler:
-    base = rotation(urls)
-    envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
-    rebase = Rebaser(method.service.all_base_urls)
+def _may_stream(method: Method, status: int) -> bool:
+    return method.streams_answer and (200 <= status < 300 or status in (304, 416))
+
+
+def _proxy_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+    sender = _StreamSender(method, runtime, urls)
+    signer = sender.signer
+    next_url = url_rotation(urls)
+    rebaser = Rebaser(method.service.all_base_urls)
     rewrites = method.service.rewrites
+    envelope = None
+    if method.envelope != "plain":
+        envelope = make_envelope(method.envelope)
 
     def handle(call: Call) -> Result:
-        request = _as_it_came(call, base(), method, sender.reads_query)
+        request = _proxied_request(call, next_url(), method, signed=signer.reads_query)
         request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
-        incoming, token = sender.open(request, call)
-        status, headers, reason = (
-            incoming.status,
-            strip_hop_by_hop(incoming.headers),
-            incoming.reason,
-        )
+        response, token = sender.open(request, call)
+        status = response.status
+        headers = strip_hop_by_hop(response.headers)
         if rewrites and call.inbound:
-            headers = rebase.headers(headers, request.base_url, request.path, call.inbound.gate_url)
-        headers, reason = sender.credentials.mask_head(headers, reason, token)
-        json = envelope and "json" in dict(_lower(incoming.headers)).get("content-type", "")
-        expired = sender.fetches and (status == 401 or json)
-        if not (status >= 500 or status == 429 or expired):
-            return Result(ResponseStream(status, headers, incoming.read, incoming.close, reason))
-        held, more = incoming.read_up_to(MAX_HELD_BYTES)
+            gate_url = call.inbound.gate_url
+            headers = rebaser.headers(headers, request.base_url, request.path, gate_url)
+        headers, reason = sender.credentials.mask_head(headers, response.reason, token)
+        coded = envelope if _is_json(response.headers) else None
+        may_be_expired = signer.fetches_token and (status == 401 or coded)
+        if not (status >= 500 or status == 429 or may_be_expired):
+            return Result(ResponseStream(status, headers, response.read, response.close, reason))
+        held, more = response.read_up_to(MAX_HELD_BYTES)
         if more:
-            return Result(
-                ResponseStream(status, headers, _then(held, incoming.read), incoming.close, reason)
-            )
+            read = _prepend(held, response.read)
+            return Result(ResponseStream(status, headers, read, response.close, reason))
         answer = ResponseStream.of(status, headers, [held] if held else [], reason)
-        failure = _failure(incoming, held, envelope if json else None)
+        failure = _failure(response, held, coded)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
-            sender.discard(token)
+            sender.discard_token(token)
         failure.passthrough_response = answer
         try:
             raise failure
@@ -224,35 +185,32 @@ def _of_proxy(method: Method, sender: _Sender, urls: tuple[str, ...]) -> Handler
     return handle
 
 
-def _as_it_came(call: Call, base: str, method: Method, signed: bool) -> HttpRequest:
-    """The caller's request, elsewhere, with what the service's declaration adds.
+def _proxied_request(call: Call, base_url: str, method: Method, *, signed: bool) -> HttpRequest:
+    """Return the caller's request, to another URL, with what the service's declaration adds.
 
     :param signed: the credential depends on the query, and on header lines as one.
     """
-    inbound = call.inbound or _NOTHING
+    inbound = call.inbound or _NO_REQUEST
     groups = group_by_name(inbound.headers)
-    came = {name: joined(name, values) for name, *values in groups.values()}
+    joined = {name: join_values(name, values) for name, *values in groups.values()}
     headers = {name: value for name, value in method.headers.items() if name.lower() not in groups}
-    headers |= {
-        **came,
-        "X-Request-ID": call.request_id,
-        **call.context.headers(call.trace.attempts[-1].span_id),
-    }
-    path = inbound.path or ("" if urlsplit(base).path else "/")
-    request = HttpRequest(
-        inbound.verb, base, path, tuple(method.query.items()), headers, upload=inbound.body
-    )
+    headers |= joined
+    headers["X-Request-ID"] = call.request_id
+    headers |= call.context.headers(call.trace.attempts[-1].span_id)
+    path = inbound.path or ("" if urlsplit(base_url).path else "/")
+    query = tuple(method.query.items())
+    request = HttpRequest(inbound.verb, base_url, path, query, headers, upload=inbound.body)
     if signed:
-        return replace(request, query=_pairs(inbound.query or "") + request.query)
-    several = {
-        (name, came[name]): tuple(values)
+        return replace(request, query=_pairs(inbound.query or "") + query)
+    lines = {
+        (name, joined[name]): tuple(values)
         for key, (name, *values) in groups.items()
         if len(values) > 1 and key != "cookie"  # of which there is one line (RFC 6265, 5.4)
     }
-    return replace(request, raw_query=inbound.query, lines=several)
+    return replace(request, raw_query=inbound.query, lines=lines)
 
 
-def _pairs(query: str) -> tuple[tuple[str, str], ...]:
+def _pairs(query: str) -> Pairs:
     try:
         return tuple(parse_qsl(query, keep_blank_values=True, errors="strict"))
     except UnicodeDecodeError as error:
@@ -260,19 +218,17 @@ def _pairs(query: str) -> tuple[tuple[str, str], ...]:
 
 
 def _failure(
-    incoming: StreamingResponse, body: bytes, envelope: Envelope | None
+    response: StreamingResponse, body: bytes, envelope: Envelope | None
 ) -> GatewayError | None:
-    """What a proxied answer says of the service or of our token; None where it is the caller's to read."""
-    headers = dict(_lower(incoming.headers))
-    response = HttpResponse(incoming.status, headers, body)
-    if response.status >= 500 or response.status in (401, 429):
-        return status_error(response)
+    """Return what a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    headers = {name.lower(): value for name, value in response.headers}
+    held = HttpResponse(response.status, headers, body)
+    if held.status >= 500 or held.status in (401, 429):
+        return status_error(held)
     try:
         if envelope:
-            envelope(
-                replace(response, body=inflate(body, headers, MAX_HELD_BYTES, incoming.pause)),
-                make_reader("json"),
-            )
+            plain = inflate(body, headers, MAX_HELD_BYTES, response.pause)
+            envelope(replace(held, body=plain), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:
@@ -280,10 +236,12 @@ def _failure(
     return None
 
 
-def _then(first: bytes, read: Callable[[], bytes]) -> Callable[[], bytes]:
-    held = [first]
-    return lambda: held.pop() if held else read()
+def _prepend(first: bytes, read: Callable[[], bytes]) -> Callable[[], bytes]:
+    """Return what reads ``first`` before anything else."""
+    pieces = [first]
+    return lambda: pieces.pop() if pieces else read()
 
 
-def _lower(pairs: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
-    return [(name.lower(), value) for name, value in pairs]
+def _is_json(headers: Pairs) -> bool:
+    content_type = {name.lower(): value for name, value in headers}.get("content-type", "")
+    return "json" in content_type

@@ -8,10 +8,8 @@ from typing import Protocol
 
 from gateway.errors import CallerGone
 
-MAX_STREAM_SECONDS = 3600.0  # seconds that a stream may last, however steadily it flows
-MAX_RESENDABLE_BYTES = (
-    65536  # bytes of a body that is rather held than streamed, so that it can be sent again
-)
+MAX_STREAM_SECONDS = 3600.0  # that a stream may last, however steadily it flows
+MAX_RESENDABLE_BYTES = 65536  # of a body that is held rather than streamed, to be sent again
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -28,38 +26,40 @@ class CallerWatch(Protocol):
 class RequestStream:
     """A caller's body, which passes once.
 
-    :param chunks: it, as it comes.
-    :param whole: all of it at once, as often as asked; raises a ``CallerError`` where it is too large for that.
+    :param chunks: the body, as it comes.
+    :param read_whole: returns all of it, as often as asked; raises a ``CallerError`` where it is too large for that.
     :param length: bytes, where the caller has said so.
+    :ivar started: some of it has passed.
     :ivar trailers: headers that came after it.
     """
 
     trailers: Pairs = ()
 
     def __init__(
-        self, chunks: Iterable[bytes], whole: Callable[[], bytes], length: int | None
+        self, chunks: Iterable[bytes], read_whole: Callable[[], bytes], length: int | None
     ) -> None:
         self.length = length
-        self.begun = False
+        self.started = False
         self._chunks = chunks
-        self._whole = whole
+        self._read_whole = read_whole
 
-    def whole(self) -> bytes:
-        return self._whole()
+    def read_whole(self) -> bytes:
+        return self._read_whole()
 
     def pieces(self) -> Iterable[bytes]:
-        """As they come; a subclass has others."""
+        """Return the body as it comes; a subclass may change it."""
         return self._chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        """Each chunk once the next has come in well: of a body that turns out wrong the last is never given."""
-        self.begun, held = True, b""
+        """Yield each chunk once the next has come in well: of a body that turns out wrong the last never passes."""
+        self.started = True
+        previous = b""
         for chunk in self.pieces():
-            if held:
-                yield held
-            held = chunk
-        if held:
-            yield held
+            if previous:
+                yield previous
+            previous = chunk
+        if previous:
+            yield previous
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ class PassthroughRequest:
 class ResponseStream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
-    :ivar pulse: called with each piece.
-    :param read: the next piece, nothing at the end; raises a ``GatewayError`` where it breaks off.
+    :ivar piece_callback: called with each piece.
+    :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it breaks off.
     :param close: ends the exchange before its end.
     :param reason: what its status line says beside the status; None where that is ours to say.
     """
@@ -96,29 +96,31 @@ class ResponseStream:
         close: Callable[[], None],
         reason: str | None = None,
     ) -> None:
-        self.status, self.headers = status, headers
+        self.status = status
+        self.headers = headers
         self.reason = reason
-        self._read, self._close = read, close
-        self.pulse: Callable[[], None] = lambda: None
-        self._notes: list[Callable[[BaseException | None], None]] = []
+        self._read = read
+        self._close = close
+        self.piece_callback: Callable[[], None] = lambda: None
+        self._end_callbacks: list[Callable[[BaseException | None], None]] = []
         self._over = False
 
     @classmethod
     def of(
         cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None
     ) -> ResponseStream:
-        """One that is here already."""
-        left = iter(pieces)
-        return cls(status, headers, lambda: next(left, b""), lambda: None, reason)
+        """Return a stream of pieces that are here already."""
+        remaining = iter(pieces)
+        return cls(status, headers, lambda: next(remaining, b""), lambda: None, reason)
 
-    def on_piece(self, note: Callable[[], None]) -> None:
-        """Call ``note`` now and with each piece."""
-        self.pulse = note
-        note()
+    def on_piece(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` now and with each piece."""
+        self.piece_callback = callback
+        callback()
 
-    def on_end(self, note: Callable[[BaseException | None], None]) -> None:
-        """Call ``note`` when it is over: with None, or with what ended it before its end."""
-        self._notes.append(note)
+    def on_end(self, callback: Callable[[BaseException | None], None]) -> None:
+        """Call ``callback`` when it is over: with None, or with what ended it before its end."""
+        self._end_callbacks.append(callback)
 
     def __iter__(self) -> ResponseStream:
         return self
@@ -126,7 +128,7 @@ class ResponseStream:
     def __next__(self) -> bytes:
         try:
             piece = self._read()
-            self.pulse()
+            self.piece_callback()
         except BaseException as error:
             self._end(error)
             raise
@@ -143,5 +145,5 @@ class ResponseStream:
     def _end(self, error: BaseException | None) -> None:
         if not self._over:
             self._over = True
-            for note in self._notes:
-                note(error)
+            for callback in self._end_callbacks:
+                callback(error)

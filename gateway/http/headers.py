@@ -45,7 +45,7 @@ def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return groups
 
 
-def joined(name: str, values: Iterable[str]) -> str:
+def join_values(name: str, values: Iterable[str]) -> str:
     """Lines of one name as a single one (RFC 9110, 5.3; RFC 9113, 8.2.3)."""
     return ("; " if name.lower() == "cookie" else ", ").join(values)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gateway.catalog.model import Catalog, Health, Method, Service, Timeout
 from gateway.errors import GatewayError, OutOfResources, StoreAway, Unhealthy
-from gateway.exchange import USER_AGENT
+from gateway.http.request_builder import USER_AGENT
 from gateway.messages import Call, HttpRequest, Result
 from gateway.runtime import Handler, Runtime
 

@@ -43,7 +43,7 @@ class AwsChunked(RequestStream):
     def __init__(self, framed: Iterable[bytes], length: int | None) -> None:
         super().__init__(framed, bytes, length)
 
-    def whole(self) -> bytes:
+    def read_whole(self) -> bytes:
         return b"".join(self)
 
     def pieces(self) -> Iterator[bytes]:

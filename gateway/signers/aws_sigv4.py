@@ -225,7 +225,7 @@ def _unframed(request: HttpRequest) -> HttpRequest:
     content = AwsChunked(request.upload or [request.body], None if length is None else int(length))
     if request.upload:
         return replace(request, headers=headers, upload=content)
-    body = content.whole()
+    body = content.read_whole()
     return replace(request, headers={**headers, **dict(content.trailers)}, body=body)
 
 

@@ -173,7 +173,7 @@ def test_the_place_of_a_stream_is_held_while_it_flows_and_not_much_longer(open_g
             clock.advance(9)
             with pytest.raises(TooManyCalls):
                 opened(at)
-            flowing.pulse()
+            flowing.piece_callback()
         clock.advance(22)
         assert b"".join(opened(at)) == b"y"
 

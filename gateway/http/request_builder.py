@@ -1,0 +1,144 @@
+"""From a call's parameters to the unsigned request. All that a method's declaration fixes is worked out at load.
+
+builder = RequestBuilder(method, method.service.base_urls, clock)
+request = builder.build(call)
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+from collections.abc import Callable, Mapping
+from urllib.parse import quote
+
+from gateway.bodies import make_writer, to_pairs, to_text
+from gateway.catalog.loader import IN_QUERY
+from gateway.catalog.model import Method
+from gateway.clock import Clock
+from gateway.errors import fields_error
+from gateway.http.headers import has_dot_segments
+from gateway.messages import Call, HttpRequest
+from gateway.trace_context import new_span_id
+
+USER_AGENT = "postern"
+
+
+class RequestBuilder:
+    """Turns a call's loaded parameters into a request, to each of the base URLs in turn."""
+
+    def __init__(self, method: Method, urls: tuple[str, ...], clock: Clock) -> None:
+        self._method = method
+        self._clock = clock
+        self._next_url = url_rotation(urls)
+        self._write_path = _path_writer(method)
+        self._query_names = _names_in(method, "query")
+        self._header_names = _names_in(method, "header")
+        self._body_names = _names_in(method, "body")
+        self._fixed_query = tuple(method.query.items())
+        # Of a method that streams its body only the parameters beside it are written here.
+        kind = "json" if method.streams_body else method.body
+        content_type, self._write_body = make_writer(kind, binary_params(method))
+        self._fixed_headers = {
+            "User-Agent": USER_AGENT,
+            "Accept": "*/*",
+            "Accept-Encoding": "gzip, deflate",
+            **method.headers,
+        }
+        if self._body_names:
+            self._fixed_headers = {"Content-Type": content_type, **self._fixed_headers}
+        self._writer = None
+        if self._body_names or method.verb not in IN_QUERY:
+            self._writer = content_type, self._write_body
+
+    def build(self, call: Call) -> HttpRequest:
+        """Return the request of one attempt, with a time and a nonce of its own.
+
+        :raises InvalidParams: a parameter cannot stand where it belongs.
+        """
+        params = call.params
+        fields = {name: params[name] for name in self._body_names if name in params}
+        return HttpRequest(
+            verb=self._method.verb,
+            base_url=self._next_url(),
+            path=self._write_path(params),
+            query=self._query(params),
+            headers=self._headers(call),
+            body=self._write_body(fields) if self._body_names else b"",
+            fields=fields,
+            writer=self._writer,
+            at=self._clock.wall(),
+            nonce=secrets.token_hex(16),
+        )
+
+    def _query(self, params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+        pairs = [
+            pair
+            for name in self._query_names
+            if name in params
+            for pair in to_pairs(name, params[name])
+        ]
+        return (*self._fixed_query, *pairs)
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        attempts = call.trace.attempts
+        span_id = attempts[-1].span_id if attempts else new_span_id()
+        headers = {
+            **self._fixed_headers,
+            "X-Request-ID": call.request_id,
+            **call.context.headers(span_id),
+        }
+        for name in self._header_names:
+            if name in call.params:
+                headers[name] = _header_text(name, call.params[name])
+        key_header = self._method.idempotency_header
+        if key_header and call.vendor_key:
+            headers[key_header] = _header_text("Idempotency-Key", call.vendor_key)
+        return headers
+
+
+def url_rotation(urls: tuple[str, ...]) -> Callable[[], str]:
+    """Return what answers the next base URL in turn; one URL costs nothing."""
+    if len(urls) == 1:
+        return lambda: urls[0]
+    turns = itertools.cycle(urls)  # next() on it is atomic
+    return lambda: next(turns)
+
+
+def binary_params(method: Method) -> frozenset[str]:
+    """Return the parameters whose value is base64, or a list of such."""
+    keywords = {param.name: param.keywords.get("items", param.keywords) for param in method.params}
+    return frozenset(
+        name for name, schema in keywords.items() if schema.get("format") in ("byte", "binary")
+    )
+
+
+def _names_in(method: Method, place: str) -> tuple[str, ...]:
+    return tuple(param.name for param in method.params if param.place == place)
+
+
+def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
+    names = _names_in(method, "path")
+    if not names:
+        return lambda params: method.path
+
+    def write(params: Mapping[str, object]) -> str:
+        path = method.path
+        for name in names:
+            path = path.replace(f"{{{name}}}", _path_segment(name, to_text(params[name])))
+        return path
+
+    return write
+
+
+def _path_segment(name: str, text: str) -> str:
+    """Quote a segment whole, so that a parameter adds none; refuse one that would climb once unquoted."""
+    if not text or has_dot_segments(text):
+        raise fields_error(name, ["Not usable in a path."])
+    return quote(text, safe="")
+
+
+def _header_text(name: str, value: object) -> str:
+    text = to_text(value)
+    if any(character < " " or character > "\xff" or character == "\x7f" for character in text):
+        raise fields_error(name, ["Not usable in a header."])
+    return text
