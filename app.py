@@ -6,9 +6,9 @@ app = create_app(Settings.from_env())
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ from gateway.sources.watcher import Watcher
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
 from models import Database
+
+with suppress(ImportError):  # of the extra in requirements/otel.txt
+    from gateway.telemetry.spans import SpanExporter
 
 CONFIG = {
     "CACHE_TYPE": "api.http.cache.StoreCache",
@@ -71,7 +74,7 @@ def create_app(
     files.sweep()
     store, cache_store = _open_stores(app, settings, clock, log)
     watcher = open_watcher(settings, clock, log, masker)
-    runtime = Runtime.over(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
+    runtime = Runtime.create(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
     state = AppState(
         settings=settings,
         database=database,
@@ -114,9 +117,8 @@ def _make_gateway(watcher: Watcher, runtime: Runtime, settings: Settings) -> Gat
     runtime = replace(runtime, client=client, dumps=settings.log_level == "debug")
     gateway = Gateway(watcher.load(), runtime)
     gateway.follow(watcher)
-    if settings.otlp_endpoint:  # needs an extra, so it is imported only where it is set
-        spans = import_module("gateway.telemetry.spans")
-        gateway.records.exporter = spans.SpanExporter(settings.otlp_endpoint)
+    if settings.otlp_endpoint:  # which is refused where the extra is not installed
+        gateway.records.exporter = SpanExporter(settings.otlp_endpoint)
     return gateway
 
 

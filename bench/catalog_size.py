@@ -91,7 +91,7 @@ def load(text: str) -> Load:
     catalog = load_catalog(text, "services.yaml", {})
     Gateway(
         catalog,
-        Runtime.over(
+        Runtime.create(
             MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()
         ),
     )

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from api.context import app_state
 from cli.loading import complete_name, loaded_gateway, require_service
 from gateway.errors import NotFound, StoreAway
-from gateway.middleware.answer_cache import clear
+from gateway.state.answer_cache import clear
 from gateway.stores import MemoryStore
 
 cache_cli = AppGroup("cache", help="Answers kept by methods that declare a cache.")

@@ -1,7 +1,7 @@
-"""Build the chain of a method: the middlewares in their order, around one exchange with its service.
+"""Build a method's chain: the middlewares in their order around one exchange with the service.
 
-The order is in code because it is correctness; YAML only tunes numbers. A middleware that a method does not need is
-not in its chain.
+The order is in code because it is correctness; YAML only tunes numbers. A middleware that a method
+does not need is not in its chain.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.middleware.circuit_breaker import breaker
 from gateway.middleware.fallback import fallback
 from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
-from gateway.middleware.limits import concurrency, limit, quota
+from gateway.middleware.limits import concurrency, quota
 from gateway.middleware.observe import explain, log, record
 from gateway.middleware.retry import retry
 from gateway.passthrough import proxy_exchange, stream_exchange
@@ -27,9 +27,8 @@ from gateway.runtime import Handler, Middleware, Runtime
 #: Run once per call, the first outermost.
 PER_CALL: tuple[Middleware, ...] = (
     explain,  # a failure names the service and the method
-    record,  # counted once, whatever becomes of it, and what happened to it
-    admit,  # may this caller, and are the parameters right
-    limit,  # the caller's own
+    record,  # counted once, whatever becomes of it, and its record
+    admit,  # may this caller, are the parameters right, is its limit left
     idempotency,  # under a caller's key: once, and its first answer again
     cache,  # fresh, stale, or one exchange for all who ask the same at once
     fallback,  # another method, the backup URL, or a declared answer
@@ -48,7 +47,7 @@ PER_ATTEMPT: tuple[Middleware, ...] = (
 
 CHAIN = PER_CALL + PER_ATTEMPT
 
-#: The chain of a method that stands in for another: the caller's limit and its key were met already.
+#: The chain of a method that stands in for another: the caller was admitted, its key was met.
 STAND_IN = CHAIN[CHAIN.index(cache) :]
 
 

@@ -20,13 +20,14 @@ from gateway.exchange import dry_run
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
 from gateway.metrics import Metrics
-from gateway.middleware.admission import admitted, allow
-from gateway.middleware.circuit_breaker import State, states_of
-from gateway.middleware.health import Probes, verdicts_of
+from gateway.middleware.admission import authorize, authorize_and_validate
+from gateway.middleware.circuit_breaker import breaker_states
+from gateway.middleware.health import Probes
 from gateway.middleware.observe import error_context
 from gateway.runtime import Handler, Runtime
 from gateway.signers.tokens import token_name
 from gateway.sources.watcher import CatalogState, Watcher
+from gateway.state.circuit import State
 from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import CallRecords
 from gateway.telemetry.service_stats import Services
@@ -162,15 +163,15 @@ class Gateway:
         """
         method, _ = self._find(self._loaded, call.service, call.method)
         with error_context(method):
-            return dry_run(method, admitted(method, call), self._runtime.clock)
+            return dry_run(method, authorize_and_validate(method, call), self._runtime.clock)
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """``closed``, ``open`` or ``half_open``, by service."""
-        return states_of(services, self._runtime)
+        return breaker_states(services, self._runtime)
 
     def health(self, service: Service) -> str:
         """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
-        return verdicts_of(self._runtime).of(service.name)
+        return self._runtime.verdicts.of(service.name)
 
     def hour(self) -> dict[int, Services]:
         """How calls have ended, by how many minutes ago and by service, over all workers."""
@@ -247,9 +248,9 @@ class Gateway:
 
     def _precheck(self, method: Method, part: AggregatePart, given: Given, like: Call) -> None:
         if part.needs:
-            allow(method, like.caller)
+            authorize(method, like.caller)
         else:
-            admitted(method, part_call(part, given, like))
+            authorize_and_validate(method, part_call(part, given, like))
 
     @staticmethod
     def _find(loaded: _Loaded, service: str, method: str) -> tuple[Method, Handler]:

@@ -117,8 +117,8 @@ class Call:
     trace: Trace = field(default_factory=Trace)
 
     @property
-    def spent(self) -> bool:
-        """It has a body that can be sent only once, and some of it was."""
+    def body_consumed(self) -> bool:
+        """Whether it has a body that can be sent only once, and some of it was sent."""
         return bool(self.inbound and self.inbound.body and self.inbound.body.started)
 
 

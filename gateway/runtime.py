@@ -1,13 +1,15 @@
-"""What a chain is made of: the parts all chains share, and what a handler and a middleware are."""
+"""What all chains of a process share, and what a handler and a middleware are."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Container, Hashable
-from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+import threading
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from gateway.catalog.model import Method
+from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
 from gateway.http.client import Client
 from gateway.http.resolver import Resolver
@@ -15,11 +17,20 @@ from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics
 from gateway.signers.tokens import Tokens
-from gateway.stores import Store
+from gateway.state.answer_cache import AnswerCache
+from gateway.state.circuit import SharedCircuit
+from gateway.state.health_verdicts import HealthVerdicts
+from gateway.state.retry_budget import RetryBudget
+from gateway.state.single_flight import SingleFlight
+from gateway.stores import FallbackStore, Store
 from gateway.telemetry.call_records import CallRecords
 from gateway.telemetry.service_stats import ServiceStats
 
 T = TypeVar("T")
+
+MAX_RENEWALS = (
+    16  # of cached answers in the background at once; beyond that the next call tries again
+)
 
 #: Answers a call or raises a ``GatewayError``.
 Handler = Callable[[Call], Result]
@@ -34,18 +45,62 @@ class Log(Protocol):
     def error(self, event: str, **fields: Any) -> Any: ...
 
 
+class Middleware(Protocol):
+    """Called once per method when a catalog loads; returns ``next_handler`` where it is not needed."""
+
+    def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
+
+
+def main_or_backup(
+    service: Service, make: Callable[[Service], Handler], make_backup: Callable[[Service], Handler]
+) -> Handler:
+    """Return a handler that hands calls for the service's backup URL, if it has one, to another."""
+    main = make(service)
+    if not service.backup_url:
+        return main
+    backup = make_backup(service)
+    return lambda call: (backup if call.backup else main)(call)
+
+
+class PerService(Generic[T]):
+    """One thing for each service, made when it is first asked for and kept over reloads.
+
+    :param make: called with the service as it is then.
+    """
+
+    def __init__(self, make: Callable[[Service], T]) -> None:
+        self._make = make
+        self._things: dict[str, T] = {}
+
+    def of(self, service: Service) -> T:
+        thing = self._things.get(service.name)
+        if thing is not None:
+            return thing
+        return self._things.setdefault(service.name, self._make(service))
+
+    def retain(self, names: Container[str]) -> None:
+        """Forget services that are gone; calls in flight finish on what they have."""
+        for name in list(self._things):
+            if name not in names:
+                self._things.pop(name, None)
+
+
 def _no_catalog(method: Method, runtime: Runtime) -> tuple[Method, Handler]:
     raise LookupError(f"{method.full_name} is in no catalog")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """What all chains share, over reloads too.
+    """What all chains of a process share, over reloads too; ``create`` makes it.
 
     :param store: what all workers share.
+    :param log: gets one line per attempt.
+    :param masker: learns the catalog's secrets and every token that is fetched.
+    :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
     :param dumps: each exchange with a service is shown in the log, at its debug level.
-    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a call goes on to. It
-        is given these parts, so that they do not refer to themselves: a catalog is freed without the collector.
+    :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a
+        call goes on to. It is given this runtime, which therefore does not refer to itself: a
+        catalog is freed without the collector.
     """
 
     client: Client
@@ -56,14 +111,23 @@ class Runtime:
     log: Log
     masker: Masker
     jitter: Callable[[], float]
+
+    answers: AnswerCache
+    single_flight: SingleFlight
+    renewal_slots: threading.Semaphore
     records: CallRecords
     stats: ServiceStats
-    stand_in: Callable[[Method, Runtime], tuple[Method, Handler]] = field(default=_no_catalog)
+    limits: FallbackStore
+    verdicts: HealthVerdicts
+    circuits: PerService[SharedCircuit]
+    backup_circuits: PerService[SharedCircuit]
+    retry_budgets: PerService[RetryBudget]
+
+    stand_in: Callable[[Method, Runtime], tuple[Method, Handler]] = _no_catalog
     dumps: bool = False
-    _kept: dict[Hashable, Any] = field(default_factory=dict)
 
     @classmethod
-    def over(
+    def create(
         cls,
         store: Store,
         *,
@@ -72,43 +136,33 @@ class Runtime:
         log: Log,
         masker: Masker,
         jitter: Callable[[], float] = random.random,
-    ) -> Runtime:
-        """With a client and tokens of their own.
-
-        :param log: gets one line per attempt.
-        :param masker: learns the catalog's secrets and every token that is fetched.
-        :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
-        """
-        tokens = Tokens(clock, store, masker, jitter)
+    ) -> Self:
+        """Return a runtime with a client of its own and nothing remembered."""
+        make_circuit = partial(
+            SharedCircuit, store=store, clock=clock, metrics=metrics, warn=log.warning
+        )
         return cls(
             client=Client(clock, Resolver(clock)),
-            tokens=tokens,
+            tokens=Tokens(clock, store, masker, jitter),
             store=store,
             metrics=metrics,
             clock=clock,
             log=log,
             masker=masker,
             jitter=jitter,
+            answers=AnswerCache(store, clock),
+            single_flight=SingleFlight(clock),
+            renewal_slots=threading.Semaphore(MAX_RENEWALS),
             records=CallRecords(store, clock, masker, log.warning),
             stats=ServiceStats(store, clock),
+            limits=FallbackStore(store, clock),
+            verdicts=HealthVerdicts(),
+            circuits=PerService(partial(make_circuit, place="base_url")),
+            backup_circuits=PerService(partial(make_circuit, place="backup_url")),
+            retry_budgets=PerService(lambda _: RetryBudget(clock)),
         )
 
-    def keep(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The one of this key in this process, made at first: what must survive a reload, such as a breaker's state.
-
-        :param key: a text for what the process has one of, ``(what, service)`` for what a service has one of.
-        """
-        kept: T | None = self._kept.get(key)
-        return kept if kept is not None else self._kept.setdefault(key, make())
-
     def retain(self, services: Container[str]) -> None:
-        """Forget what was kept for services that are gone; calls in flight finish on what they have."""
-        for key in list(self._kept):
-            if isinstance(key, tuple) and key[1] not in services:
-                self._kept.pop(key, None)
-
-
-class Middleware(Protocol):
-    """Made once per method when a catalog loads; answers ``next_handler`` itself where the method does not use it."""
-
-    def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
+        """Forget what was kept for services that are gone."""
+        for things in (self.circuits, self.backup_circuits, self.retry_budgets):
+            things.retain(services)

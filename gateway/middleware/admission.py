@@ -1,4 +1,4 @@
-"""What comes before anything is done for a call: may this caller, and are the parameters right."""
+"""What comes before anything is done for a call: may this caller, with what, how often, how long."""
 
 from __future__ import annotations
 
@@ -12,72 +12,83 @@ from gateway.bodies import load_json
 from gateway.catalog.model import Method
 from gateway.errors import Forbidden, InvalidParams
 from gateway.messages import Call, Caller, Result
+from gateway.middleware.limits import caller_limit
 from gateway.runtime import Handler, Runtime
-
-# admit: What comes before anything is done for a call: may this caller, and are the parameters right.
 
 
 def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Calls go on with their parameters loaded; see ``admitted`` for what they are refused with."""
-    if method.stream:
-        return lambda call: next_handler(_single(method, admitted(method, call)))
-    return lambda call: next_handler(admitted(method, call))
+    """Let calls go on with their parameters loaded.
+
+    :raises Forbidden: the caller may not call the method.
+    :raises InvalidParams: ``fields`` says which and why; or the method streams, and the call is a
+        part of another.
+    :raises RateLimited: the caller's own limit, over all that it calls, is used up.
+    """
+    use_caller_limit = caller_limit(method, runtime)
+
+    def handle(call: Call) -> Result:
+        call = authorize_and_validate(method, call)
+        if method.stream and call.inbound is None:  # a part of something that has one answer
+            raise InvalidParams(f"{method.full_name} streams; call it by itself.")
+        if call.caller.rate is not None:
+            use_caller_limit(call, call.caller.rate)
+        return next_handler(call)
+
+    return handle
 
 
-def _single(method: Method, call: Call) -> Call:
-    if call.inbound is None:  # a part of something that has one answer
-        raise InvalidParams(f"{method.full_name} streams; call it by itself.")
-    return call
+def authorize_and_validate(method: Method, call: Call) -> Call:
+    """Return the call with its parameters loaded.
 
-
-def admitted(method: Method, call: Call) -> Call:
-    """:raises Forbidden: the caller may not call it.
+    :raises Forbidden: the caller may not call the method.
     :raises InvalidParams: ``fields`` says which and why.
     """
-    allow(method, call.caller)
+    authorize(method, call.caller)
     try:
-        params = (
-            method.text_schema.load(_read(method, call.params))
-            if call.from_text
-            else method.json_schema.load(call.params)
-        )
-        return replace(call, params=params)
+        if call.from_text:
+            params = method.text_schema.load(_parse_objects(method, call.params))
+        else:
+            params = method.json_schema.load(call.params)
     except ValidationError as error:
         raise InvalidParams(fields=error.messages_dict) from error
+    return replace(call, params=params)
 
 
-def _read(method: Method, params: Mapping[str, object]) -> dict[str, object]:
-    """Text where an object is meant is JSON; what is none stays text, which the schema refuses."""
-    read = dict(params)
-    for param in method.params:
-        text = params.get(param.name)
-        if param.keywords["type"] == "object" and isinstance(text, str):
-            with suppress(ValueError):
-                read[param.name] = load_json(text.encode(), strict=True)
-    return read
-
-
-def allow(method: Method, caller: Caller) -> None:
+def authorize(method: Method, caller: Caller) -> None:
     """:raises Forbidden: its role or its list does not cover the method."""
     if not caller.may_call(method.service.name, method.name, method.service.roles):
         raise Forbidden(f"You may not call {method.full_name}.")
 
 
-# deadline: One time budget for the whole call, handed down as an instant.
+def _parse_objects(method: Method, params: Mapping[str, object]) -> dict[str, object]:
+    """Text where an object is meant is JSON; what is none stays text, which the schema refuses."""
+    parsed = dict(params)
+    for param in method.params:
+        text = params.get(param.name)
+        if param.keywords["type"] == "object" and isinstance(text, str):
+            with suppress(ValueError):
+                parsed[param.name] = load_json(text.encode(), strict=True)
+    return parsed
 
 
 def deadline(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """The method's ``deadline``, or the caller's where that ends sooner."""
-    budget, now, whole = method.deadline, runtime.clock.now, f"{method.deadline:g} s"
+    """Give the whole call one time budget, handed down as an instant.
+
+    It is the method's ``deadline``, or the caller's where that ends sooner.
+    """
+    budget = method.deadline
+    budget_text = f"{budget:g} s"
+    now = runtime.clock.now
 
     def handle(call: Call) -> Result:
-        at = now()
-        ends = at + budget
-        if call.deadline < ends:
-            ends = call.deadline
-            call.trace.note(at, "deadline", f"{ends - at:.3f} s, the caller's own")
+        started_at = now()
+        ends_at = started_at + budget
+        if call.deadline < ends_at:
+            ends_at = call.deadline
+            seconds = f"{ends_at - started_at:.3f}"
+            call.trace.note(started_at, "deadline", f"{seconds} s, the caller's own")
         else:
-            call.trace.note(at, "deadline", whole)
-        return next_handler(replace(call, deadline=ends))
+            call.trace.note(started_at, "deadline", budget_text)
+        return next_handler(replace(call, deadline=ends_at))
 
     return handle

@@ -1,4 +1,4 @@
-"""Who answers where the service fails: another method, the backup URL, or an answer declared in the catalog."""
+"""Who answers where the service fails: another method, the backup URL, or a declared answer."""
 
 from __future__ import annotations
 
@@ -19,40 +19,42 @@ StandIn = Callable[[Call, bool], Result]
 
 
 def fallback(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """In this order, as declared: ``fallback.call``, the service's ``backup_url``, ``fallback.static``.
+    """Ask in this order what is declared: ``fallback.call``, ``backup_url``, ``fallback.static``.
 
-    Each has time of its own; the caller's ``timeout`` bounds all of them together. Where none can answer, the
-    method's own failure stands.
+    Each has time of its own; the caller's ``timeout`` bounds all of them together. Where none can
+    answer, the method's own failure stands.
     """
-    stand_ins = tuple(_declared(next_handler, method, runtime))
+    stand_ins = tuple(_stand_ins(next_handler, method, runtime))
     if not stand_ins:
         return next_handler
 
     def handle(call: Call) -> Result:
-        begun = len(call.trace.attempts)
+        attempts_before = len(call.trace.attempts)
         try:
             return next_handler(call)
         except GatewayError as error:
             if not is_failure(error):
                 raise
-            unsent = all(attempt.nothing_done for attempt in call.trace.attempts[begun:])
+            attempts = call.trace.attempts[attempts_before:]
+            unsent = all(attempt.nothing_done for attempt in attempts)
             for name, answer in stand_ins:
                 try:
                     result = answer(call, unsent)
                 except GatewayError as other:
-                    call.trace.note(
-                        runtime.clock.now(), "fallback", f"{name} could not: {other.type}"
-                    )
+                    detail = f"{name} could not: {other.type}"
+                    call.trace.note(runtime.clock.now(), "fallback", detail)
                     continue
-                stood_in(runtime, method, call, error, call.trace.fallback or name)
+                note_fallback(runtime, method, call, error, call.trace.fallback or name)
                 return result
             raise
 
     return handle
 
 
-def stood_in(runtime: Runtime, method: Method, call: Call, error: GatewayError, name: str) -> None:
-    """The trace says who answered instead, the log also why."""
+def note_fallback(
+    runtime: Runtime, method: Method, call: Call, error: GatewayError, name: str
+) -> None:
+    """Tell the trace who answered instead, and the log also why."""
     call.trace.fallback = name
     call.trace.note(runtime.clock.now(), "fallback", f"{name}, after {error.type}")
     runtime.metrics.fallbacks.labels(method.service.name, method.name, name).inc()
@@ -67,52 +69,55 @@ def stood_in(runtime: Runtime, method: Method, call: Call, error: GatewayError, 
     )
 
 
-def _declared(
+def _stand_ins(
     next_handler: Handler, method: Method, runtime: Runtime
 ) -> Iterator[tuple[str, StandIn]]:
-    declared = method.fallback
-    if declared and declared.call:
-        yield declared.call, _another(method, runtime)
+    policy = method.fallback
+    if policy and policy.call:
+        yield policy.call, _other_method(method, runtime)
     if method.service.backup_url:
-        yield "backup_url", _backup(next_handler, method, runtime)
-    if declared and not declared.call:
-        result = Result(declared.static)
+        yield "backup_url", _backup_url(next_handler, method, runtime)
+    if policy and not policy.call:
+        result = Result(policy.static)
         yield "static", lambda call, unsent: result
 
 
-def _another(method: Method, runtime: Runtime) -> StandIn:
-    """Another method, with the parameters it knows. The catalog says so, whatever the caller may call itself."""
+def _other_method(method: Method, runtime: Runtime) -> StandIn:
+    """Call another method with the parameters it has.
+
+    The catalog says so, whatever the caller may call itself.
+    """
     other, handler = runtime.stand_in(method, runtime)
-    schema, names = other.json_schema, [param.name for param in other.params]
+    schema = other.json_schema
+    names = [param.name for param in other.params]
 
     def answer(call: Call, unsent: bool) -> Result:
-        _possible(runtime, call)
+        _check_time_and_body(runtime, call)
         try:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
         trace = Trace(attempts=call.trace.attempts, events=call.trace.events)
-        key = call.vendor_key and vendor_key(call.vendor_key, other.full_name)
-        mine = replace(
+        other_call = replace(
             call,
             service=other.service.name,
             method=other.name,
             params=params,
-            vendor_key=key,
+            vendor_key=call.vendor_key and vendor_key(call.vendor_key, other.full_name),
             trace=trace,
         )
-        result = handler(mine)
+        result = handler(other_call)
         call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
         return result
 
     return answer
 
 
-def _backup(next_handler: Handler, method: Method, runtime: Runtime) -> StandIn:
-    """The same request at the backup URL, where that is safe: it is a retry."""
+def _backup_url(next_handler: Handler, method: Method, runtime: Runtime) -> StandIn:
+    """Send the same request to the backup URL, where that is safe: it is a retry."""
 
     def answer(call: Call, unsent: bool) -> Result:
-        _possible(runtime, call)
+        _check_time_and_body(runtime, call)
         if not (unsent or method.idempotent or (method.idempotency_header and call.vendor_key)):
             raise OutcomeUnknown
         return next_handler(replace(call, backup=True))
@@ -120,8 +125,8 @@ def _backup(next_handler: Handler, method: Method, runtime: Runtime) -> StandIn:
     return answer
 
 
-def _possible(runtime: Runtime, call: Call) -> None:
-    if call.spent:
+def _check_time_and_body(runtime: Runtime, call: Call) -> None:
+    if call.body_consumed:
         raise OutcomeUnknown
     if runtime.clock.now() >= call.deadline:
         raise DeadlineExceeded

@@ -1,4 +1,7 @@
-"""Refuse at once what a service that is down would have to refuse."""
+"""Ask services whether they are well; refuse at once what one that is down would refuse.
+
+One worker of each host probes; all of them hear of it.
+"""
 
 from __future__ import annotations
 
@@ -15,64 +18,47 @@ from gateway.errors import GatewayError, OutOfResources, StoreAway, Unhealthy
 from gateway.http.request_builder import USER_AGENT
 from gateway.messages import Call, HttpRequest, Result
 from gateway.runtime import Handler, Runtime
+from gateway.state.health_verdicts import ProbeHistory
 
-# health: From single answers to a verdict that does not flap.
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What a service's probes have come to.
-
-    :param verdict: ``up``, ``down`` or ``unknown``.
-    :param run: how many of the last answers were alike: above 0 healthy ones, below 0 others.
-    """
-
-    verdict: str = "unknown"
-    run: int = 0
-
-    def after(self, healthy: bool, policy: Health) -> Standing:
-        """One answer more. The first healthy one ends ``unknown``: nothing speaks against it."""
-        run = max(self.run, 0) + 1 if healthy else min(self.run, 0) - 1
-        if run >= policy.healthy_after or (healthy and self.verdict == "unknown"):
-            return Standing("up", run)
-        return Standing("down" if -run >= policy.unhealthy_after else self.verdict, run)
-
-
-# probes: Asks services whether they are well, before calls have to find out: one prober for each host, heard by all
-# workers.
-
-TICK = 0.5  # seconds from look to look at most
-LEASE = 10.0  # seconds that one worker probes for all of its host; halfway it takes a new one
-LONGEST = 2.0  # seconds a probe waits for its answer, if the interval is not shorter
-AT_ONCE = 32  # probes under way
-SPREAD = 0.1  # of the interval, more or less, so that probes do not come in step
+POLL_SECONDS = 0.5  # from look to look at most
+LEASE_SECONDS = 10.0  # one worker probes that long for all of its host; halfway it takes a new one
+MAX_PROBE_SECONDS = 2.0  # a probe waits that long for its answer, if the interval is not shorter
+MAX_CONCURRENT_PROBES = 32
+JITTER_SHARE = 0.1  # of the interval, more or less, so that probes do not come in step
 HEADERS = {"User-Agent": USER_AGENT, "Accept": "*/*"}
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A standing, and when (Unix seconds) the next probe is due."""
+def health(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
+    """Refuse calls while the probes say ``down``; only for services that are probed.
 
-    standing: Standing
+    :raises Unhealthy: they do.
+    """
+    policy = method.service.health
+    if policy is None:
+        return next_handler
+    interval = policy.interval
+    service = method.service.name
+    verdicts = runtime.verdicts
+    now = runtime.clock.now
+
+    def handle(call: Call) -> Result:
+        if not call.backup and verdicts.of(service) == "down":
+            call.trace.note(now(), "probe", "the probes say down")
+            raise Unhealthy(retry_after=interval)
+        return next_handler(call)
+
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRecord:
+    """What a service's probes have come to, and when (Unix seconds) the next one is due."""
+
+    history: ProbeHistory
     due: float
 
 
-_NEW = Record(Standing(), 0.0)
-
-
-class Verdicts:
-    """What this worker knows, by service; replaced whole."""
-
-    def __init__(self) -> None:
-        self.known: Mapping[str, str] = {}
-
-    def of(self, service: str) -> str:
-        """``up``, ``down`` or ``unknown``."""
-        return self.known.get(service, "unknown")
-
-
-def verdicts_of(runtime: Runtime) -> Verdicts:
-    return runtime.keep("verdicts", Verdicts)
+_NEW = ProbeRecord(ProbeHistory(), 0.0)
 
 
 class Probes:
@@ -82,12 +68,12 @@ class Probes:
     """
 
     def __init__(self, runtime: Runtime, catalog: Callable[[], Catalog]) -> None:
-        self._runtime, self._catalog = runtime, catalog
+        self._runtime = runtime
+        self._catalog = catalog
         self._key = f"probes:{platform.node()}"
-        self._verdicts = verdicts_of(runtime)
-        self._records: dict[str, Record] = {}
-        self._asked: dict[str, Future[str | None]] = {}
-        self._pool = ThreadPoolExecutor(AT_ONCE, "probe")
+        self._records: dict[str, ProbeRecord] = {}
+        self._under_way: dict[str, Future[str | None]] = {}
+        self._pool = ThreadPoolExecutor(MAX_CONCURRENT_PROBES, "probe")
         self._fence: int | None = None
         self._renew_at = 0.0
         self._wake = threading.Event()
@@ -95,17 +81,17 @@ class Probes:
 
     def run(self, stopping: threading.Event) -> None:
         """Look until told to stop; then another worker may probe at once."""
-        rest = TICK
+        seconds = POLL_SECONDS
         while True:
-            self._wake.wait(rest)
+            self._wake.wait(seconds)
             self._wake.clear()
             if stopping.is_set():
                 break
             try:
-                rest = self.look()
-            except Exception as error:  # noqa: BLE001  # or one bad look would leave the last verdict standing for ever
+                seconds = self.look()
+            except Exception as error:  # noqa: BLE001  # or the last verdict would stand for ever
                 self._runtime.log.warning("probes", why=f"{type(error).__name__}: {error}")
-                rest = TICK
+                seconds = POLL_SECONDS
         self.close()
 
     def close(self) -> None:
@@ -119,155 +105,150 @@ class Probes:
 
         :returns: seconds until the next look is due.
         """
-        rest = TICK
-        probed = {
-            _key(service): service
+        services = {
+            _record_key(service): service
             for service in self._catalog().services.values()
             if service.health
         }
-        if probed:
+        seconds = POLL_SECONDS
+        if services:
             if self._leads():
-                self._probe(probed)
-                rest = self._rest()
+                self._probe(services)
+                seconds = self._seconds_to_next()
             else:
-                self._asked.clear()
-        known = {key: self._records[key].standing.verdict for key in probed if key in self._records}
-        self._verdicts.known = {probed[key].name: verdict for key, verdict in known.items()}
-        return rest
+                self._under_way.clear()
+        self._runtime.verdicts.replace(
+            {
+                service.name: self._records[key].history.verdict
+                for key, service in services.items()
+                if key in self._records
+            }
+        )
+        return seconds
 
-    def _rest(self) -> float:
-        """Seconds until the first probe is due; those that are under way tell of their end themselves."""
+    def _seconds_to_next(self) -> float:
+        """Return seconds until the first probe is due; those under way tell of their end themselves."""
         now = self._runtime.clock.wall()
         waits = [
-            record.due - now for key, record in self._records.items() if key not in self._asked
+            record.due - now for key, record in self._records.items() if key not in self._under_way
         ]
-        return max(0.0, min([TICK, *waits]))
+        return max(0.0, min([POLL_SECONDS, *waits]))
 
     def _leads(self) -> bool:
-        """Whether this worker probes for the host now; the records are the newest ones then, or as read."""
-        store, now = self._runtime.store, self._runtime.clock.now()
+        """Return whether this worker probes for the host now; read the records where it begins to."""
+        store = self._runtime.store
+        now = self._runtime.clock.now()
         if self._fence is not None and now < self._renew_at:
             return True
         try:
             if self._fence is not None:
                 store.release(self._key, self._fence)
-            self._fence, self._renew_at = store.acquire(self._key, LEASE), now + LEASE / 2
-            written = store.get(self._key)
+            self._fence = store.acquire(self._key, LEASE_SECONDS)
+            self._renew_at = now + LEASE_SECONDS / 2
+            value = store.get(self._key)
         except StoreAway:
             self._fence = None
             return True
-        if written or self._fence is None:
-            plain = json.loads(written or b"{}")
+        if value or self._fence is None:
             self._records = {
-                key: Record(Standing(verdict, run), due)
-                for key, (verdict, run, due) in plain.items()
+                key: ProbeRecord(ProbeHistory(verdict, streak), due)
+                for key, (verdict, streak, due) in json.loads(value or b"{}").items()
             }
         return self._fence is not None
 
-    def _probe(self, probed: Mapping[str, Service]) -> None:
-        before, now = self._records, self._runtime.clock.wall()
-        records = {key: before.get(key, _NEW) for key in probed}
-        for key in [key for key, asked in self._asked.items() if asked.done()]:
-            answer = self._asked.pop(key)
-            if isinstance(answer.exception(), OutOfResources):
-                continue  # that says nothing about the service
-            why = answer.result()
-            if key in probed:
-                records[key] = Record(
-                    self._judged(probed[key], records[key].standing, why), records[key].due
-                )
-        for key, service in probed.items():
-            if key not in self._asked and not now < records[key].due <= now + self._pause(
-                service, 1.0
-            ):
-                records[key] = Record(
-                    records[key].standing, now + self._pause(service, self._runtime.jitter())
-                )
-                self._asked[key] = self._pool.submit(self._ask, service)
-                self._asked[key].add_done_callback(lambda _: self.interrupt())
+    def _probe(self, services: Mapping[str, Service]) -> None:
+        records = {key: self._records.get(key, _NEW) for key in services}
+        self._collect(services, records)
+        self._begin(services, records)
+        changed = records != self._records
         self._records = records
-        if records != before:
-            self._write(max(_health(service).interval for service in probed.values()))
+        if changed:
+            self._write(max(_policy(service).interval for service in services.values()))
+
+    def _collect(self, services: Mapping[str, Service], records: dict[str, ProbeRecord]) -> None:
+        """Add to the records what the probes that have ended came to."""
+        for key in [key for key, probe in self._under_way.items() if probe.done()]:
+            probe = self._under_way.pop(key)
+            if isinstance(probe.exception(), OutOfResources):
+                continue  # that says nothing about the service
+            if key in services:
+                record = records[key]
+                history = self._judge(services[key], record.history, probe.result())
+                records[key] = ProbeRecord(history, record.due)
+
+    def _begin(self, services: Mapping[str, Service], records: dict[str, ProbeRecord]) -> None:
+        """Begin the probes that are due."""
+        now = self._runtime.clock.wall()
+        for key, service in services.items():
+            record = records[key]
+            if key in self._under_way or now < record.due <= now + self._pause(service, 1.0):
+                continue
+            due = now + self._pause(service, self._runtime.jitter())
+            records[key] = ProbeRecord(record.history, due)
+            self._under_way[key] = self._pool.submit(self._ask, service)
+            self._under_way[key].add_done_callback(lambda _: self.interrupt())
 
     def _write(self, interval: float) -> None:
-        """For the others, and for whoever probes next."""
+        """Write the records for the others, and for whoever probes next."""
         if self._fence is None:
             return
-        plain = {
-            key: (each.standing.verdict, each.standing.run, each.due)
-            for key, each in self._records.items()
+        data = {
+            key: (record.history.verdict, record.history.streak, record.due)
+            for key, record in self._records.items()
         }
+        ttl = 2 * interval + LEASE_SECONDS
         with suppress(StoreAway):
-            keep = 2 * interval + LEASE
             if not self._runtime.store.set_fenced(
-                self._key, json.dumps(plain).encode(), keep, self._fence
+                self._key, json.dumps(data).encode(), ttl, self._fence
             ):
                 self._fence = None
 
-    def _judged(self, service: Service, standing: Standing, why: str | None) -> Standing:
-        self._runtime.metrics.probes.labels(service.name, "ok" if why is None else "failed").inc()
-        after = standing.after(why is None, _health(service))
-        if after.verdict != standing.verdict:
-            said = self._runtime.masker.text(why or "answered")
-            log = self._runtime.log.warning if after.verdict == "down" else self._runtime.log.info
-            log("health", service=service.name, verdict=after.verdict, why=said)
+    def _judge(self, service: Service, history: ProbeHistory, problem: str | None) -> ProbeHistory:
+        healthy = problem is None
+        self._runtime.metrics.probes.labels(service.name, "ok" if healthy else "failed").inc()
+        after = history.after(healthy, _policy(service))
+        if after.verdict != history.verdict:
+            why = self._runtime.masker.text(problem or "answered")
+            write = self._runtime.log.info
+            if after.verdict == "down":
+                write = self._runtime.log.warning
+            write("health", service=service.name, verdict=after.verdict, why=why)
         return after
 
     def _pause(self, service: Service, jitter: float) -> float:
-        """Seconds from one probe to the next."""
-        return _health(service).interval * (1 - SPREAD + 2 * SPREAD * jitter)
+        """Return the seconds from one probe to the next."""
+        return _policy(service).interval * (1 - JITTER_SHARE + 2 * JITTER_SHARE * jitter)
 
     def _ask(self, service: Service) -> str | None:
-        """Why the service is not well; None where one of its base URLs answers with a 2xx in time.
+        """Return why the service is not well; None where one of its base URLs answers with a 2xx.
 
         :raises OutOfResources: it could not be asked.
         """
-        health, why = _health(service), None
-        seconds = min(LONGEST, health.interval)
+        policy = _policy(service)
+        seconds = min(MAX_PROBE_SECONDS, policy.interval)
         channel = self._runtime.client.channel(service)
+        problem = None
         for url in service.base_urls:
+            request = HttpRequest("GET", url, policy.path, headers=HEADERS)
             deadline = self._runtime.clock.now() + seconds
             try:
-                answer = channel.send(
-                    HttpRequest("GET", url, health.path, headers=HEADERS),
-                    Timeout(seconds, seconds),
-                    deadline,
-                )
+                response = channel.send(request, Timeout(seconds, seconds), deadline)
             except OutOfResources:
                 raise
             except GatewayError as error:
-                why = f"{error.type}: {error.detail or error.text}"
+                problem = f"{error.type}: {error.detail or error.text}"
                 continue
-            if 200 <= answer.status < 300:
+            if 200 <= response.status < 300:
                 return None
-            why = f"HTTP {answer.status}"
-        return why
+            problem = f"HTTP {response.status}"
+        return problem
 
 
-def _key(service: Service) -> str:
+def _record_key(service: Service) -> str:
     """A service that is asked elsewhere from now on begins anew."""
-    return " ".join((service.name, _health(service).path, *service.base_urls))
+    return " ".join((service.name, _policy(service).path, *service.base_urls))
 
 
-def _health(service: Service) -> Health:
+def _policy(service: Service) -> Health:
     assert service.health
     return service.health
-
-
-# health: Refuse at once what a service that is down would have to refuse.
-
-
-def health(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """``Unhealthy`` while the probes say ``down``; only for services that are probed."""
-    policy, service, verdicts = method.service.health, method.service.name, verdicts_of(runtime)
-    if policy is None:
-        return next_handler
-    interval, now = policy.interval, runtime.clock.now
-
-    def handle(call: Call) -> Result:
-        if not call.backup and verdicts.of(service) == "down":
-            call.trace.note(now(), "probe", "the probes say down")
-            raise Unhealthy(retry_after=interval)
-        return next_handler(call)
-
-    return handle

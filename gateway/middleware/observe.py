@@ -1,4 +1,4 @@
-"""What happened to each call, for whoever asks later."""
+"""What is told of calls: failures with their context, records, metrics, a line for each attempt."""
 
 from __future__ import annotations
 
@@ -14,16 +14,6 @@ from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import EndedCall
 
 
-@contextmanager
-def error_context(method: Method) -> Iterator[None]:
-    """Name the service and the method in every failure of the block."""
-    try:
-        yield
-    except GatewayError as error:
-        _add_context(error, method)
-        raise
-
-
 def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Name the service and the method in every failure."""
 
@@ -37,6 +27,16 @@ def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     return handle
 
 
+@contextmanager
+def error_context(method: Method) -> Iterator[None]:
+    """Do the same for the failures of a block."""
+    try:
+        yield
+    except GatewayError as error:
+        _add_context(error, method)
+        raise
+
+
 def _add_context(error: GatewayError, method: Method) -> None:
     error.service = method.service.name
     error.method = method.name
@@ -44,21 +44,22 @@ def _add_context(error: GatewayError, method: Method) -> None:
 
 
 def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Count each call once, whatever becomes of it, in the metrics and the statistics, and keep its record.
+    """Count each call once, whatever becomes of it, and keep its record.
 
     A stream counts when it begins; its record is made at its end.
     """
     count = runtime.metrics.call(method.service.name, method.name)
-    add_to_stats, add_record = runtime.stats.add, runtime.records.add
+    add_to_stats = runtime.stats.add
+    add_record = runtime.records.add
     now = runtime.clock.now
+
+    def end(call: Call, began: float, error: BaseException | None) -> EndedCall:
+        return EndedCall.of(method, call, began, now() - began, error)
 
     def count_call(ended: EndedCall) -> None:
         source = ended.source or ""
         count(ended.code, source, ended.elapsed, ended.call.trace.downstream_elapsed)
         add_to_stats(ended.service, source, ended.elapsed)
-
-    def end(call: Call, began: float, error: BaseException | None) -> EndedCall:
-        return EndedCall.of(method, call, began, now() - began, error)
 
     def handle(call: Call) -> Result:
         began = now()
@@ -80,73 +81,94 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     return handle
 
 
-# log: One log line for each attempt, and its record in the call's trace.
-
-
 def log(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Who called what, how it ended, how long it took (ms), with masked parameters; of a stream at its end."""
-    return _Log(next_handler, method, runtime).handle
+    """Write one line for each attempt, and its entry in the call's trace; of a stream at its end."""
+    attempts = _AttemptLog(method, runtime)
+
+    def handle(call: Call) -> Result:
+        attempt = attempts.begin(call)
+        try:
+            result = next_handler(call)
+        except BaseException as error:
+            attempts.end(call, attempt, error)
+            raise
+        if isinstance(result.data, ResponseStream):
+            attempts.note_first_byte(attempt)
+            result.data.on_end(lambda error: attempts.end(call, attempt, error))
+        else:
+            attempts.end(call, attempt, None)
+        return result
+
+    return handle
 
 
-class _Log:
-    def __init__(self, next_handler: Handler, method: Method, runtime: Runtime) -> None:
-        self._method, self._next = method, next_handler
-        self._now, self._masker, self._write = runtime.clock.now, runtime.masker, runtime.log.info
-        attempts, named = runtime.metrics.attempts, (method.service.name, method.name)
-        self._count = cache(lambda code: attempts.labels(*named, str(code)).inc)
-        self._first_byte = cache(partial(runtime.metrics.first_byte.labels, *named))
+class _AttemptLog:
+    """Who called what, how it ended, how long it took (ms), with masked parameters."""
 
-    def handle(self, call: Call) -> Result:
-        began = self._now()
-        # the code, until we know better: the unforeseen is no success
+    def __init__(self, method: Method, runtime: Runtime) -> None:
+        self._method = method
+        self._now = runtime.clock.now
+        self._masker = runtime.masker
+        self._write = runtime.log.info
+        labels = (method.service.name, method.name)
+        attempts = runtime.metrics.attempts
+        self._count = cache(lambda code: attempts.labels(*labels, str(code)).inc)
+        self._first_byte = cache(partial(runtime.metrics.first_byte.labels, *labels))
+
+    def begin(self, call: Call) -> Attempt:
+        """Add an entry to the call's trace; until its end is known it is an unforeseen failure."""
         attempt = Attempt(
             code=GatewayError.code,
             type=GatewayError.type,
             called=self._method.full_name,
-            began=began,
+            began=self._now(),
         )
         call.trace.attempts.append(attempt)
-        try:
-            result = self._next(call)
-        except BaseException as error:
-            self._ended(call, attempt, error)
-            raise
-        if isinstance(result.data, ResponseStream):
-            attempt.first_byte = attempt.elapsed = self._now() - began
-            result.data.on_end(lambda error: self._ended(call, attempt, error))
-        else:
-            self._ended(call, attempt, None)
-        return result
+        return attempt
 
-    def _ended(self, call: Call, attempt: Attempt, error: BaseException | None) -> None:
-        why = None
+    def note_first_byte(self, attempt: Attempt) -> None:
+        attempt.first_byte = attempt.elapsed = self._now() - attempt.began
+
+    def end(self, call: Call, attempt: Attempt, error: BaseException | None) -> None:
+        reason = None
         if error is None:
-            attempt.code, attempt.type = 0, None
+            attempt.code = 0
+            attempt.type = None
         elif isinstance(error, GatewayError):
-            attempt.code, attempt.type = error.code, error.type
-            attempt.nothing_done, why = error.nothing_done, error.detail
+            attempt.code = error.code
+            attempt.type = error.type
+            attempt.nothing_done = error.nothing_done
+            reason = error.detail
         attempt.elapsed = self._now() - attempt.began
         self._count(attempt.code)()
         if attempt.first_byte is not None:
             self._first_byte().observe(attempt.first_byte)
         call.trace.params = self._masker.params(call.params, self._method.mask)
-        self._tell(call, attempt, why)
+        self._write_line(call, attempt, reason)
 
-    def _tell(self, call: Call, attempt: Attempt, why: str | None) -> None:
-        method, first = self._method, attempt.first_byte
+    def _write_line(self, call: Call, attempt: Attempt, reason: str | None) -> None:
+        first_byte: dict[str, float] = {}
+        if attempt.first_byte is not None:
+            first_byte = {"first_byte_ms": round(attempt.first_byte * 1000, 1)}
+        backup: dict[str, bool] = {}
+        if call.backup:
+            backup = {"backup": True}
+        why: dict[str, str] = {}
+        if reason:
+            why = {"why": self._masker.said(reason, call.params, self._method.mask)}
         self._write(
             "attempt",
             request_id=call.request_id,
             trace_id=call.context.trace_id,
             caller=call.caller.id,
-            service=method.service.name,
-            method=method.name,
+            service=self._method.service.name,
+            method=self._method.name,
             attempt=len(call.trace.attempts),
             status=attempt.status,
             code=attempt.code,
             elapsed_ms=round(attempt.elapsed * 1000, 1),
-            **({} if first is None else {"first_byte_ms": round(first * 1000, 1)}),
+            **first_byte,
             params=call.trace.params,
-            **({"backup": True} if call.backup else {}),
-            **({"why": self._masker.said(why, call.params, method.mask)} if why else {}),
+            **backup,
+            **why,
         )

@@ -1,13 +1,9 @@
-"""Send again, but only what is safe to send again, within the deadline and the service's retry budget."""
+"""Send again, within the deadline and the service's retry budget, what is safe to send again."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-
 from gateway.backoff import delay
 from gateway.catalog.model import Method, Retry
-from gateway.clock import Clock
 from gateway.errors import (
     CallRefused,
     ConnectFailed,
@@ -19,148 +15,124 @@ from gateway.errors import (
     QuotaExceeded,
 )
 from gateway.messages import Call, Result
-from gateway.middleware.circuit_breaker import circuit_of
 from gateway.runtime import Handler, Runtime
-
-# retry_budget: A retry budget: retries may be at most a share of recent calls, so that they cannot multiply an outage.
-
-WINDOW = 10  # seconds that count as recent
-
-
-class RetryBudget:
-    """Safe under threads.
-
-    :param share: retries allowed per recent call.
-    :param reserve: retries allowed in a window however few the calls, or a quiet service could never retry; each worker
-        has its own.
-    """
-
-    def __init__(self, clock: Clock, share: float = 0.2, reserve: int = 10) -> None:
-        self._clock, self._share, self._reserve = clock, share, reserve
-        self._buckets: deque[list[int]] = deque()  # [second, calls, retries]
-        self._lock = threading.Lock()
-
-    def record_call(self) -> None:
-        with self._lock:
-            self._bucket()[1] += 1
-
-    def allow_retry(self) -> bool:
-        """Whether one more retry fits; it is then counted."""
-        with self._lock:
-            bucket = self._bucket()
-            calls = sum(each[1] for each in self._buckets)
-            retries = sum(each[2] for each in self._buckets)
-            if retries + 1 > self._reserve + self._share * calls:
-                return False
-            bucket[2] += 1
-            return True
-
-    def _bucket(self) -> list[int]:
-        second = int(self._clock.now())
-        while self._buckets and self._buckets[0][0] <= second - WINDOW:
-            self._buckets.popleft()
-        if not self._buckets or self._buckets[-1][0] != second:
-            self._buckets.append([second, 0, 0])
-        return self._buckets[-1]
-
-
-# retry: Send again, but only what is safe to send again, within the deadline and the service's retry budget.
 
 
 def retry(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Repeat a failed attempt.
 
-    Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of which not a byte
-    was sent; never one whose body was streamed and has begun. A stale credential is renewed and the call sent once
-    more, whatever the method: the vendor did nothing.
-    Once everything has failed for a while nothing is repeated: the breaker is about to open.
+    Safe are: idempotent methods, calls whose Idempotency-Key the vendor honours, and any call of
+    which not a byte was sent; never one whose body was streamed and has begun. A stale credential
+    is renewed and the call sent once more, whatever the method: the vendor did nothing. Once
+    everything has failed for a while nothing is repeated: the breaker is about to open.
     """
-    return _Retry(next_handler, method, runtime).handle
+    record_call = runtime.retry_budgets.of(method.service).record_call
+    retries = _Retries(method, runtime)
 
-
-class _Retry:
-    def __init__(self, next_handler: Handler, method: Method, runtime: Runtime) -> None:
-        self._method, self._runtime, self._next = method, runtime, next_handler
-        self._policy, self._budget, self._clock = (
-            method.retry,
-            _budget(method, runtime),
-            runtime.clock,
-        )
-        at = ("base_url", "backup_url")
-        self._breakers = [circuit_of(method.service, runtime, each).breaker for each in at]
-
-    def handle(self, call: Call) -> Result:
-        self._budget.record_call()
-        failures, renewed = 0, False
-        last: DownstreamError | None = None
+    def handle(call: Call) -> Result:
+        record_call()
+        failures = 0
+        renewed = False
+        last_failure: DownstreamError | None = None
         try:
             while True:
                 try:
-                    return self._next(call)
+                    return next_handler(call)
                 except CredentialExpired:
-                    if renewed or call.spent:
+                    if renewed or call.body_consumed:
                         raise
                     renewed = True
-                    self._again(call, "credential", "the token was refused; once more with another")
+                    retries.note_renewal(call)
                 except (DeadlineExceeded, CallRefused) as error:
-                    if last is None:
+                    if last_failure is None:
                         raise
-                    raise last from error  # it came to this because the service failed: that is what to say
+                    # It came to this because the service failed: that is what to say.
+                    raise last_failure from error
                 except DownstreamError as error:
-                    failures, last = failures + 1, error
-                    wait = self._wait(error, failures)
-                    if why := self._objection(call, error, failures, wait):
-                        call.trace.note(self._clock.now(), "no retry", why)
+                    failures += 1
+                    last_failure = error
+                    if not retries.wait(call, error, failures):
                         raise
-                    reason = _reason(error)
-                    self._again(call, reason, f"{reason}; in {wait:.3f} s")
-                    self._clock.sleep(wait)
         finally:
-            last = None  # its traceback has this frame: both would stay until garbage is collected
+            # Its traceback has this frame: both would stay until garbage is collected.
+            last_failure = None
 
-    def _wait(self, error: DownstreamError, failures: int) -> float:
-        """Seconds before the next attempt."""
-        wait = delay(
-            failures, self._policy.backoff, self._policy.max_backoff, self._runtime.jitter()
-        )
-        return max(wait, error.retry_after or 0.0)
+    return handle
+
+
+class _Retries:
+    """What decides for a method whether and when there is another attempt."""
+
+    def __init__(self, method: Method, runtime: Runtime) -> None:
+        service = method.service
+        self._method = method
+        self._budget = runtime.retry_budgets.of(service)
+        self._breaker = runtime.circuits.of(service).breaker
+        self._backup_breaker = self._breaker
+        if service.backup_url:
+            self._backup_breaker = runtime.backup_circuits.of(service).breaker
+        self._clock = runtime.clock
+        self._jitter = runtime.jitter
+        self._count = runtime.metrics.retries.labels
+
+    def wait(self, call: Call, error: DownstreamError, failures: int) -> bool:
+        """Wait for the next attempt; return False where there is none."""
+        seconds = self._delay(error, failures)
+        objection = self._objection(call, error, failures, seconds)
+        if objection:
+            call.trace.note(self._clock.now(), "no retry", objection)
+            return False
+        reason = _reason(error)
+        self._note(call, reason, f"{reason}; in {seconds:.3f} s")
+        self._clock.sleep(seconds)
+        return True
+
+    def note_renewal(self, call: Call) -> None:
+        self._note(call, "credential", "the token was refused; once more with another")
+
+    def _delay(self, error: DownstreamError, failures: int) -> float:
+        """Return the seconds before the next attempt."""
+        policy = self._method.retry
+        seconds = delay(failures, policy.backoff, policy.max_backoff, self._jitter())
+        return max(seconds, error.retry_after or 0.0)
 
     def _objection(
-        self, call: Call, error: DownstreamError, failures: int, wait: float
+        self, call: Call, error: DownstreamError, failures: int, seconds: float
     ) -> str | None:
-        """Why it is not sent again."""
-        method, policy = self._method, self._policy
-        safe = method.idempotent or bool(method.idempotency_header and call.vendor_key)
-        if not _wanted(error, policy):
+        """Return why it is not sent again, if it is not."""
+        policy = self._method.retry
+        if not _is_covered(error, policy):
             return f"{error.type} is not among those to repeat"
-        if call.spent or not (safe or isinstance(error, ConnectFailed)):
+        if call.body_consumed or not (self._is_safe(call) or isinstance(error, ConnectFailed)):
             return "it may have been done, and may not be done twice"
         if failures > policy.times:
             return f"no more than {policy.times} retries"
-        if self._clock.now() + wait >= call.deadline:
+        if self._clock.now() + seconds >= call.deadline:
             return "the deadline comes first"
-        if self._breakers[call.backup].hopeless:
+        breaker = self._backup_breaker if call.backup else self._breaker
+        if breaker.all_recent_failed:
             return "nothing has succeeded for a while"
-        return None if self._budget.allow_retry() else "the retry budget is spent"
+        if not self._budget.allow_retry():
+            return "the retry budget is spent"
+        return None
 
-    def _again(self, call: Call, reason: str, said: str) -> None:
-        call.trace.note(self._clock.now(), "retry", said)
-        self._runtime.metrics.retries.labels(self._method.service.name, reason).inc()
+    def _is_safe(self, call: Call) -> bool:
+        return self._method.idempotent or bool(self._method.idempotency_header and call.vendor_key)
+
+    def _note(self, call: Call, reason: str, detail: str) -> None:
+        call.trace.note(self._clock.now(), "retry", detail)
+        self._count(self._method.service.name, reason).inc()
 
 
-def _budget(method: Method, runtime: Runtime) -> RetryBudget:
-    """One for each service."""
-    return runtime.keep(("retry budget", method.service.name), lambda: RetryBudget(runtime.clock))
-
-
-def _wanted(error: GatewayError, policy: Retry) -> bool:
-    """Whether ``retry.on`` names this kind of failure, and it may pass."""
-    reason = error.status if isinstance(error, Failed | QuotaExceeded) else _reason(error)
-    return error.retryable and reason in policy.on
+def _is_covered(error: GatewayError, policy: Retry) -> bool:
+    """Return whether ``retry.on`` names this kind of failure, and it may pass."""
+    if isinstance(error, Failed | QuotaExceeded):
+        return error.retryable and error.status in policy.on
+    return error.retryable and _reason(error) in policy.on
 
 
 def _reason(error: GatewayError) -> str:
-    """As ``retry.on`` names it."""
+    """Return the failure's name in ``retry.on``."""
     if isinstance(error, Failed | QuotaExceeded):
         return str(error.status)
     return {-1001: "timeout", -1003: "connect"}.get(error.code, error.type)

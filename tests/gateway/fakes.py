@@ -79,7 +79,7 @@ def gateway_parts(
 ) -> Runtime:
     """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
-    parts = Runtime.over(MemoryStore(clock) if store is None else store, clock=clock, **options)
+    parts = Runtime.create(MemoryStore(clock) if store is None else store, clock=clock, **options)
     client = Client(
         clock,
         resolver or Resolver(clock),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError, StoreAway
-from gateway.middleware.circuit_breaker import FRESH
+from gateway.state.circuit import FRESH_SECONDS
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
@@ -118,7 +118,7 @@ def test_a_worker_without_a_failure_of_its_own_sends_nothing_once_another_has_op
     assert code(b) == 0
     opened(a, box)
     sent = len(box.requests)
-    clock.advance(FRESH)
+    clock.advance(FRESH_SECONDS)
     assert (b.breaker, code(b), len(box.requests)) == ("open", -1007, sent)
     assert states(a, b) == ["open", "open"]
 
@@ -130,7 +130,7 @@ def test_a_closed_circuit_looks_at_a_shared_store_once_in_a_while(
     for looks in range(1, 4):
         assert [code(at) for _ in range(20)] == [0] * 20
         assert store.asked == looks
-        clock.advance(FRESH)
+        clock.advance(FRESH_SECONDS)
 
 
 def test_calls_beside_the_one_that_looks_do_not_wait(worker: Open, store: Watched) -> None:

@@ -11,9 +11,9 @@ import pytest
 from gateway import Caller
 from gateway.clock import SystemClock
 from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreAway
-from gateway.middleware import answer_cache as shelf
-from gateway.middleware.answer_cache import LOOK_EVERY, clear
-from gateway.middleware.cache import RENEWALS
+from gateway.runtime import MAX_RENEWALS
+from gateway.state import answer_cache
+from gateway.state.answer_cache import GENERATION_SECONDS, clear
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
@@ -60,7 +60,7 @@ def test_what_one_worker_got_serves_another(at: Open, box: Sandbox) -> None:
 def test_no_caller_fills_the_memory_with_answers(
     at: Open, box: Sandbox, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shelf, "MOST", 10_000)
+    monkeypatch.setattr(answer_cache, "MAX_CACHE_BYTES", 10_000)
     one = at(params=PARAMS)
     for n in range(100):
         one.ask(params={"n": n})
@@ -190,15 +190,15 @@ def test_no_more_than_so_many_renewals_run_at_once(
     at: Open, box: Sandbox, clock: FakeClock
 ) -> None:
     one = at(cache=STALE, params={"n": {"type": "integer"}}, timeout={"read": 3})
-    for n in range(RENEWALS + 4):
+    for n in range(MAX_RENEWALS + 4):
         one.ask(params={"n": n})
     clock.advance(60)
     box.reset()
     box.fault("/anything", "hang")
-    for n in range(RENEWALS + 4):
+    for n in range(MAX_RENEWALS + 4):
         one.ask(params={"n": n})
         assert told(one)[0] == "STALE"
-    assert comes_true(lambda: len(box.requests) == RENEWALS)
+    assert comes_true(lambda: len(box.requests) == MAX_RENEWALS)
 
 
 def test_where_no_thread_is_to_be_had_the_call_renews_itself(
@@ -343,7 +343,7 @@ def test_calls_go_on_while_the_store_is_away(
         assert one.ask()["path"] == "/anything"
         assert told(one) in (("MISS", None, 1), ("HIT", 0, 0))
     away.back()
-    clock.advance(LOOK_EVERY)
+    clock.advance(GENERATION_SECONDS)
     one.ask()
     clock.advance(1)
     one.ask()
@@ -361,10 +361,10 @@ def test_clearing_a_method_leaves_the_others(
 
     assert asked() == ("MISS", "MISS")
     clear(store, "s.m")
-    clock.advance(LOOK_EVERY)
+    clock.advance(GENERATION_SECONDS)
     assert asked() == ("MISS", "HIT")
     clear(store, "s")
-    clock.advance(LOOK_EVERY)
+    clock.advance(GENERATION_SECONDS)
     assert asked() == ("MISS", "MISS")
     assert asked() == ("HIT", "HIT")
 
@@ -380,7 +380,7 @@ def test_an_answer_asked_for_before_the_clearing_is_not_kept_after_it(
         one.ask()
     clear(store, "s.m")
     one.ask()  # takes the old generation as read for a moment
-    clock.advance(LOOK_EVERY)
+    clock.advance(GENERATION_SECONDS)
     one.ask()
     assert told(one) == ("MISS", None, 1)
 

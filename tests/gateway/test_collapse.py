@@ -15,7 +15,7 @@ from gateway import Caller
 from gateway.clock import SystemClock
 from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreAway
 from gateway.messages import Trace
-from gateway.middleware.single_flight import LAST_LOOK, Flights
+from gateway.state.single_flight import MAX_POLL_SECONDS, Patience, SingleFlight
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
@@ -238,8 +238,8 @@ def test_when_the_one_that_leads_dies_another_does(
     clock = FakeClock()
     one = at(store=LeaderGone(clock), clock=clock, deadline=3, **method)
     assert one.ask()["path"] == "/anything"
-    assert sum(clock.slept) == pytest.approx(longest - 1, abs=LAST_LOOK)
-    assert max(clock.slept) <= LAST_LOOK
+    assert sum(clock.slept) == pytest.approx(longest - 1, abs=MAX_POLL_SECONDS)
+    assert max(clock.slept) <= MAX_POLL_SECONDS
 
 
 class GoneMeanwhile(LeaderGone):
@@ -258,26 +258,26 @@ def test_when_the_store_goes_away_nobody_waits_for_another_worker(at: Open) -> N
 
 
 def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None:
-    flights = Flights(SystemClock())
-    flight, new = flights.board("k")
-    assert new
+    calls = SingleFlight(SystemClock())
+    flight, is_new = calls.begin("k")
+    assert is_new
     waiting = pool.submit(
-        flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60
+        calls.do, "k", lambda: "asked itself", Patience(math.inf, time.monotonic() + 60)
     )
 
     def stopped() -> Any:
         raise SystemExit
 
     with pytest.raises(SystemExit):
-        flights.lead("k", flight, stopped, math.inf)
+        calls.lead("k", flight, stopped, math.inf)
     assert waiting.result(5) == "asked itself"
 
 
 def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
-    flights = Flights(SystemClock())
-    flight, _ = flights.board("k")
+    calls = SingleFlight(SystemClock())
+    flight, _ = calls.begin("k")
     waiting = pool.submit(
-        flights.join, "k", lambda: "asked itself", math.inf, time.monotonic() + 60
+        calls.do, "k", lambda: "asked itself", Patience(math.inf, time.monotonic() + 60)
     )
     assert comes_true(lambda: flight._condition._waiters)  # type: ignore[attr-defined]
 
@@ -285,7 +285,7 @@ def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        flights.lead("k", flight, fail, math.inf)
+        calls.lead("k", flight, fail, math.inf)
     assert type(waiting.exception(5)) is GatewayError
 
 

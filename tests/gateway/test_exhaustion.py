@@ -129,7 +129,7 @@ def test_a_half_open_breaker_lets_another_probe_through_after_want_of_descriptor
 def test_a_probe_that_could_not_be_sent_says_nothing_about_the_service(
     open_gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probes, "TICK", 0.005)
+    monkeypatch.setattr(probes, "POLL_SECONDS", 0.005)
     asked = []
 
     def look_up(host: str) -> list[Address]:

@@ -19,6 +19,7 @@ from gateway.errors import (
     InvalidParams,
     Rejected,
 )
+from gateway.middleware import health as probes
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, make_catalog, service
@@ -270,7 +271,7 @@ def test_calls_to_the_backup_url_are_retried_however_long_the_main_one_has_faile
 def test_while_the_probes_say_down_calls_go_to_the_backup_url_at_once(
     two: Open, box: Sandbox, spare: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.middleware.health.TICK", 0.005)
+    monkeypatch.setattr(probes, "POLL_SECONDS", 0.005)
     box.fault("/v1/health", "status=500")
     health = {"path": "/v1/health", "interval": 0.01, "unhealthy_after": 1}
     at = two(on={"backup_url": spare.url, "health": health}, http="POST /anything/m")

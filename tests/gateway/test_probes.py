@@ -13,7 +13,7 @@ import pytest
 from gateway.catalog.model import Health
 from gateway.errors import StoreAway, Unhealthy
 from gateway.middleware import health as probes
-from gateway.middleware.health import Standing
+from gateway.state.health_verdicts import ProbeHistory
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
@@ -30,7 +30,7 @@ LOCK = f"probes:{node()}"
      ("ffsff", "up"), ("ffs", "up"), ("fffs", "down"), ("fffsfs", "down"), ("fffss", "up"), ("fffssff", "up")],
 )  # fmt: skip
 def test_a_verdict_changes_after_so_many_answers_in_a_row(answers: str, verdict: str) -> None:
-    standing = Standing()
+    standing = ProbeHistory()
     for each in answers:
         standing = standing.after(each == "s", Health(**HEALTH))
     assert standing.verdict == verdict
@@ -54,7 +54,7 @@ class Leaving(MemoryStore):
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probes, "TICK", 0.005)
+    monkeypatch.setattr(probes, "POLL_SECONDS", 0.005)
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_a_service_that_answers_is_up_and_is_asked_once_in_an_interval(
 def test_a_probe_goes_when_it_is_due_and_not_at_the_next_look(
     gate: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    monkeypatch.setattr(probes, "TICK", 1.0)
+    monkeypatch.setattr(probes, "POLL_SECONDS", 1.0)
     box.fault("/v1/health", fault)
     at = gate(on={"health": {**HEALTH, "interval": 0.05}})
     at.gateway.start()
@@ -249,9 +249,9 @@ def test_of_two_workers_on_a_host_one_asks_and_both_know(
 def test_a_prober_that_dies_is_followed_when_its_lease_ends(
     worker: Open, box: Sandbox, clock: FakeClock, store: Leaving
 ) -> None:
-    assert store.acquire(LOCK, probes.LEASE)
+    assert store.acquire(LOCK, probes.LEASE_SECONDS)
     at = worker()
-    clock.advance(probes.LEASE - 0.1)
+    clock.advance(probes.LEASE_SECONDS - 0.1)
     assert not box.requests
     clock.advance(0.1)
     assert becomes(at, "up")

@@ -16,9 +16,9 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Method, Service
 from gateway.http.client import Channel
 from gateway.masking import CATALOGS, Masker, Secret
-from gateway.middleware.circuit_breaker import Circuit
-from gateway.middleware.retry import RetryBudget
 from gateway.signers.tokens import Token
+from gateway.state.circuit import SharedCircuit
+from gateway.state.retry_budget import RetryBudget
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
@@ -79,7 +79,7 @@ def no_collector() -> Iterator[None]:
 
 
 def alive() -> Counter[str]:
-    kinds = (Method, Service, Channel, Circuit, RetryBudget)
+    kinds = (Method, Service, Channel, SharedCircuit, RetryBudget)
     return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
 
 

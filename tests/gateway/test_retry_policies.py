@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from gateway.backoff import delay
-from gateway.middleware.retry import RetryBudget
+from gateway.state.retry_budget import RetryBudget
 from tests.gateway.fakes import FakeClock
 
 

@@ -1,0 +1,124 @@
+"""Where cached answers lie: the store that all workers share, for those who can do without it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from gateway.bodies import digest, dump_json, load_json
+from gateway.catalog.model import Method
+from gateway.clock import Clock
+from gateway.errors import StoreAway
+from gateway.messages import Call
+from gateway.stores import BestEffortStore, Generations, Store
+
+MAX_CACHE_BYTES = 64 * 1024 * 1024  # that one process adds; beyond them its oldest make room
+ENTRY_OVERHEAD_BYTES = 512  # that an answer takes beside its JSON, about
+MAX_ANSWER_BYTES = 1024 * 1024  # of JSON; a larger answer is not cached
+#: A generation is taken as read that long, so that a hit costs one look into the store, not three.
+GENERATION_SECONDS = 1.0
+GENERATION_KEY = "cache-generation:{}"
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """What one exchange gave.
+
+    :param at: Unix seconds when it was given.
+    :param fallback: who gave it, where the method itself failed.
+    :param stored: it is in the cache; none is that a fallback gave, and none that is too large.
+    """
+
+    data: Any
+    at: float
+    fallback: str | None = None
+    stored: bool = True
+
+
+class AnswerCache(BestEffortStore):
+    """Answers, and who asks for them; while the store is away nothing is there."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._generations = Generations(store, GENERATION_KEY)
+        self._current: dict[str, tuple[str, float]] = {}  # with the instant they are good until
+        self._private_generation = token_hex(8)
+        self._sizes: dict[str, int] = {}  # bytes of what this process added, the oldest first
+        self._size = 0
+        self._lock = threading.Lock()
+
+    def read(self, key: str) -> CachedAnswer | None:
+        """Return the answer cached under this key."""
+        entry = self.get(key)
+        return CachedAnswer(**load_json(entry)) if entry else None
+
+    def write(self, key: str, answer: CachedAnswer, ttl: float) -> bool:
+        """Cache an answer for ``ttl`` seconds; return False if it is too large."""
+        entry = dump_json({"data": answer.data, "at": answer.at})
+        if len(entry) > MAX_ANSWER_BYTES:
+            return False
+        self.set(key, entry, ttl)
+        for old_key in self._make_room(key, len(entry) + ENTRY_OVERHEAD_BYTES):
+            self.delete(old_key)
+        return True
+
+    def generation(self, name: str) -> str:
+        """Return what ``clear`` changes for ``service.method``; up to GENERATION_SECONDS old."""
+        current = self._current.get(name)
+        if current and self._clock.now() < current[1]:
+            return current[0]
+        service, _, _ = name.partition(".")
+        try:
+            generation = self._generations.current(service, name)
+        except StoreAway:
+            # Which generation counts cannot be known: what is cached meanwhile is never read again.
+            return self._private_generation
+        self._current[name] = generation, self._clock.now() + GENERATION_SECONDS
+        return generation
+
+    def _make_room(self, key: str, size: int) -> list[str]:
+        """Count one more entry; return the keys of those that must go for it."""
+        evicted = []
+        with self._lock:
+            self._size += size - self._sizes.pop(key, 0)
+            self._sizes[key] = size
+            while self._size > MAX_CACHE_BYTES:
+                oldest = next(iter(self._sizes))
+                self._size -= self._sizes.pop(oldest)
+                evicted.append(oldest)
+        return evicted
+
+
+def clear(store: Store, name: str) -> None:
+    """Let no cached answer of ``service`` or ``service.method`` be used from GENERATION_SECONDS on.
+
+    Nothing is searched for or deleted: the next generation of answers has other keys.
+
+    :raises StoreAway: nothing was done.
+    """
+    Generations(store, GENERATION_KEY).replace(name)
+
+
+def declaration_digest(method: Method) -> str:
+    """Digest all that shapes an answer: one given under another declaration is never used."""
+    service = method.service
+    params = [(param.name, param.place, param.keywords) for param in method.params]
+    request = (
+        method.verb,
+        service.base_urls,
+        method.path,
+        method.query,
+        method.headers,
+        params,
+        method.body,
+        service.auth,
+    )
+    return digest((*request, method.response, method.envelope))[:16]
+
+
+def params_digest(call: Call, *, by_caller: bool) -> str:
+    """Digest the parameters, in whatever order they came; and the caller, where that matters."""
+    return digest((call.params, call.caller.id if by_caller else None))

@@ -1,0 +1,195 @@
+"""Identical calls in flight become one: the first asks, the others get what it got.
+
+Within a process by a dictionary of futures; across workers by a key in the store that says who
+leads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from gateway.bodies import dump_json, load_json
+from gateway.clock import Clock
+from gateway.errors import DeadlineExceeded, GatewayError
+from gateway.state.answer_cache import MAX_ANSWER_BYTES, AnswerCache, CachedAnswer
+
+FIRST_POLL_SECONDS = 0.005  # until the first look whether the leader in another worker is done
+MAX_POLL_SECONDS = 0.1
+OUTCOME_TTL_SECONDS = 5.0  # that the others have to read what the leader came to
+TOO_LARGE = b"{}"  # an outcome that every worker has to ask for itself
+
+Ask = Callable[[], CachedAnswer]
+
+
+class LeaderGaveUp:
+    """The leader's own time ended first, or it was stopped; that says nothing to the others."""
+
+
+#: What a leader came to, an answer or a failure that nobody has raised.
+Outcome = CachedAnswer | GatewayError | LeaderGaveUp
+Flight = Future[Outcome]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a call may take.
+
+    :param deadline: the instant at which the caller's own time ends; infinite if it named none.
+    :param wait_until: the instant until which it waits for another's call.
+    """
+
+    deadline: float
+    wait_until: float
+
+
+class SingleFlight:
+    """Calls in flight in this process.
+
+    The lock guards one dictionary and is never held while anything is asked.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._flights: dict[str, Flight] = {}
+
+    def do(self, key: str, ask: Ask, patience: Patience) -> CachedAnswer:
+        """Return what ``ask`` gives, asked by the first of all who want it at once.
+
+        :raises DeadlineExceeded: another's call did not end in time.
+        :raises GatewayError: as the first one's ``ask`` did.
+        """
+        while True:
+            flight, is_new = self.begin(key)
+            if is_new:
+                return self.lead(key, flight, ask, patience.deadline)
+            try:
+                outcome = flight.result(max(0.0, patience.wait_until - self._clock.now()))
+            except FutureTimeout as error:
+                raise DeadlineExceeded from error
+            if isinstance(outcome, GatewayError):
+                raise outcome.copy()
+            if not isinstance(outcome, LeaderGaveUp):
+                return outcome
+
+    def begin(self, key: str) -> tuple[Flight, bool]:
+        """Return the flight of this key, and whether it is new and to be led by the caller."""
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return flight, False
+            flight = self._flights[key] = Future()
+            return flight, True
+
+    def lead(self, key: str, flight: Flight, ask: Ask, deadline: float) -> CachedAnswer:
+        """Ask, and give the outcome to all who wait for it."""
+        try:
+            answer = ask()
+        except BaseException as error:
+            gave_up = self._clock.now() >= deadline or not isinstance(error, Exception)
+            self._end(key)
+            flight.set_result(LeaderGaveUp() if gave_up else _failure(error))
+            raise
+        self._end(key)
+        flight.set_result(answer)
+        return answer
+
+    def _end(self, key: str) -> None:
+        with self._lock:
+            del self._flights[key]
+
+
+def _failure(error: BaseException) -> GatewayError:
+    return error.copy() if isinstance(error, GatewayError) else GatewayError()
+
+
+class CrossWorkerLock:
+    """Calls in flight in all workers.
+
+    A leader that dies is followed by another once its ``ttl`` is over.
+    """
+
+    def __init__(self, cache: AnswerCache, clock: Clock) -> None:
+        self._cache = cache
+        self._clock = clock
+
+    def do(
+        self,
+        key: str,
+        ask: Ask,
+        read_fresh: Callable[[], CachedAnswer | None],
+        ttl: float,
+        patience: Patience,
+    ) -> CachedAnswer:
+        """Return what ``ask`` gives, asked by the first of all workers that want it at once.
+
+        :param read_fresh: gives the answer that is fresh by now, if there is one; by this others
+            get what ``ask`` cached.
+        :param ttl: seconds for which one may lead.
+        :raises DeadlineExceeded: another's call did not end in time.
+        :raises GatewayError: as the first one's ``ask`` did.
+        """
+        lock_key = f"lead:{key}"
+        own_id = token_hex(8)
+        while not self._cache.add(lock_key, own_id.encode(), ttl):
+            leader = self._cache.get(lock_key)
+            if leader is None:  # it was done this moment, or the store went away
+                return read_fresh() or ask()
+            self._wait_for(lock_key, leader, patience.wait_until)
+            answer = read_fresh() or self._read_outcome(leader.decode(), ask)
+            if answer:
+                return answer
+        ends_at = self._clock.now() + ttl
+        try:
+            return read_fresh() or self._lead(own_id, ask, patience.deadline)
+        finally:
+            if self._clock.now() < ends_at:  # or it may be another's by now
+                self._cache.delete(lock_key)
+
+    def _wait_for(self, lock_key: str, leader: bytes, wait_until: float) -> None:
+        poll = FIRST_POLL_SECONDS
+        while self._cache.get(lock_key) == leader:
+            seconds_left = wait_until - self._clock.now()
+            if seconds_left <= 0:
+                raise DeadlineExceeded
+            self._clock.sleep(min(poll, seconds_left))
+            poll = min(2 * poll, MAX_POLL_SECONDS)
+
+    def _lead(self, own_id: str, ask: Ask, deadline: float) -> CachedAnswer:
+        """Ask, and leave to the others what is not in the cache."""
+        try:
+            answer = ask()
+        except GatewayError as error:
+            if self._clock.now() < deadline:
+                self._write_outcome(own_id, {"failure": error.to_dict()})
+            raise
+        if not answer.stored:
+            fields = {"data": answer.data, "at": answer.at, "fallback": answer.fallback}
+            self._write_outcome(own_id, {"answer": fields})
+        return answer
+
+    def _write_outcome(self, leader: str, outcome: dict[str, Any]) -> None:
+        value = dump_json(outcome)
+        if len(value) > MAX_ANSWER_BYTES:
+            value = TOO_LARGE
+        self._cache.set(f"led:{leader}", value, OUTCOME_TTL_SECONDS)
+
+    def _read_outcome(self, leader: str, ask: Ask) -> CachedAnswer | None:
+        """Return or raise what this leader left; None where it left nothing."""
+        value = self._cache.get(f"led:{leader}")
+        if not value:
+            return None
+        if value == TOO_LARGE:
+            return ask()
+        outcome = load_json(value)
+        if "failure" in outcome:
+            raise GatewayError.from_dict(outcome["failure"])
+        if "answer" in outcome:
+            return CachedAnswer(**outcome["answer"], stored=False)
+        return None  # a worker of an older version left it
