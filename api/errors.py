@@ -201,7 +201,7 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
     """
     g.code = error.code
     body = dump_json(
-        build_envelope(g.request_id, data, error.code, error.text, describe_error(error))
+        build_envelope(g.request_id, data, error.code, error.message, describe_error(error))
     )
     response = Response(body, status_of(error), mimetype="application/json")
     wait = error.retry_after
@@ -222,7 +222,7 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
         response.headers["Allow"] = error.allow
     if request.path.startswith(PROXY_PREFIX):
         response.headers["X-Postern-Error"] = error.type  # or it might be the vendor who says so
-    if error.not_again:
+    if error.unsafe_to_repeat:
         # Or OpenAI's and Anthropic's SDKs send it up to three times.
         response.headers["X-Should-Retry"] = "false"
     if isinstance(error, BrokenBody):

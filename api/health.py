@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.context import app_state
 from api.errors import NotReady
 from api.http.responses import success_response
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import disk_problem
 from models import migrate
@@ -65,6 +65,6 @@ def store_answers(store: Store) -> bool:
     """Return whether the store answers."""
     try:
         store.get("readyz")
-    except StoreAway:
+    except StoreUnavailable:
         return False
     return True

@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from api.context import app_state
 from cli.loading import complete_name, loaded_gateway, require_service
-from gateway.errors import NotFound, StoreAway
+from gateway.errors import NotFound, StoreUnavailable
 from gateway.state.answer_cache import clear
 from gateway.stores import MemoryStore
 
@@ -34,6 +34,6 @@ def clear_cache(name: str) -> None:
         )
     try:
         clear(store, name)
-    except StoreAway as error:
+    except StoreUnavailable as error:
         raise click.ClickException("Redis cannot be reached; nothing was cleared") from error
     click.echo(f"cleared {name}; every worker knows within a second")

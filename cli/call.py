@@ -68,7 +68,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
                 print_json(build_envelope(g.request_id, data))
     except GatewayError as error:
         print_json(
-            build_envelope(g.request_id, None, error.code, error.text, describe_error(error))
+            build_envelope(g.request_id, None, error.code, error.message, describe_error(error))
         )
         raise SystemExit(1) from error
 
@@ -88,7 +88,7 @@ def _write_stream(stream: ResponseStream) -> None:
                 sys.stdout.buffer.write(piece)
                 sys.stdout.buffer.flush()
         except GatewayError as error:
-            raise click.ClickException(f"the stream broke off: {error.text}") from error
+            raise click.ClickException(f"the stream broke off: {error.message}") from error
 
 
 def _parse_params(arguments: tuple[str, ...]) -> dict[str, Any]:

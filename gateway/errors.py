@@ -6,7 +6,7 @@
       CallRefused           we sent nothing, for the service's sake or ours
         CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
         Unavailable         a part of ours is away or full
-          StoreAway           what only the shared store knows cannot be known now
+          StoreUnavailable           what only the shared store knows cannot be known now
           OutOfResources      no descriptor or memory is left for one more connection
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused
@@ -62,10 +62,10 @@ class GatewayError(Exception):
     type: ClassVar[str] = "internal_error"
     source: ClassVar[str] = "gateway"
     retryable: ClassVar[bool] = False
-    nothing_done: ClassVar[bool] = False  # it is certain that the service did not do what was asked
-    message: ClassVar[str] = (
-        "Something went wrong on our side; the log has it under this request id."
+    not_executed: ClassVar[bool] = (
+        False  # it is certain that the service did not do what it was asked
     )
+    message: str = "Something went wrong on our side; the log has it under this request id."
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class GatewayError(Exception):
         detail: str | None = None,
     ) -> None:
         super().__init__(message or self.message)
-        self.text = message or self.message
+        self.message = message or self.message
         self.fields = fields
         self.retry_after = retry_after
         self.vendor_code = vendor_code
@@ -85,7 +85,7 @@ class GatewayError(Exception):
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
-        self.not_again = (
+        self.unsafe_to_repeat = (
             False  # of a proxied request: it may have been done, and may not be done twice
         )
         self.passthrough_response: object = (
@@ -94,7 +94,7 @@ class GatewayError(Exception):
 
     def copy(self) -> Self:
         """The same failure once more: one exception raised in many threads would gather the tracebacks of all."""
-        same = type(self).__new__(type(self), self.text)
+        same = type(self).__new__(type(self), self.message)
         vars(same).update(vars(self))
         return same
 
@@ -102,7 +102,7 @@ class GatewayError(Exception):
         """Return the failure as JSON can carry it to another worker; ``from_dict`` reads it."""
         attributes = vars(self)
         carried = {name: attributes[name] for name in CARRIED if name in attributes}
-        return {"kind": type(self).__name__, "message": self.text, **carried}
+        return {"kind": type(self).__name__, "message": self.message, **carried}
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> GatewayError:
@@ -122,26 +122,31 @@ _KINDS: dict[str, type[GatewayError]] = {GatewayError.__name__: GatewayError}
 
 
 class CallerError(GatewayError):
-    source, nothing_done = "caller", True
+    source = "caller"
+    not_executed = True
 
 
 class NotFound(CallerError):
-    code, type = -3004, "not_found"
+    code = -3004
+    type = "not_found"
     message = "There is nothing at this address."
 
 
 class Forbidden(CallerError):
-    code, type = -2004, "forbidden"
+    code = -2004
+    type = "forbidden"
     message = "You may not do this."
 
 
 class InvalidParams(CallerError):
-    code, type = -3003, "validation_error"
+    code = -3003
+    type = "validation_error"
     message = "Some fields are missing or wrong; see error.fields."
 
 
 class Conflict(CallerError):
-    code, type = -3006, "conflict"
+    code = -3006
+    type = "conflict"
     message = "This clashes with what is already there."
 
 
@@ -153,46 +158,59 @@ class UnderWay(Conflict):
 class CallerGone(CallerError):
     """Nobody is left to hear of it; whether the service did anything is unknown."""
 
-    code, type, nothing_done = -3001, "malformed_body", False
+    code = -3001
+    type = "malformed_body"
+    not_executed = False
     message = "The caller hung up."
 
 
 class RateLimited(CallerError):
-    code, type, retryable = -3008, "rate_limited", True
+    code = -3008
+    type = "rate_limited"
+    retryable = True
     message = "Too many requests; see the Retry-After header."
     limit: int | None = None  # how many there may be, where no call's trace tells it
 
 
 class CallRefused(GatewayError):
-    retryable, nothing_done = True, True
+    retryable = True
+    not_executed = True
 
 
 class CircuitOpen(CallRefused):
-    code, type, source = -1007, "circuit_open", "downstream"
+    code = -1007
+    type = "circuit_open"
+    source = "downstream"
     message = "The service has been failing and is left alone for a moment."
 
 
 class Unhealthy(CallRefused):
-    code, type, source = -1008, "downstream_unhealthy", "downstream"
+    code = -1008
+    type = "downstream_unhealthy"
+    source = "downstream"
     message = "The service is down."
 
 
 class TooManyCalls(CallRefused):
-    code, type = -1010, "too_many_calls"
+    code = -1010
+    type = "too_many_calls"
     message = "As many calls as this service takes at once are already running."
 
 
 class QuotaSpent(CallRefused):
     """As ``QuotaExceeded``, but it is our count of the service's quota that says so."""
 
-    code, type, source = -1009, "downstream_quota", "downstream"
+    code = -1009
+    type = "downstream_quota"
+    source = "downstream"
     message = "The service's quota is used up."
 
 
 class Unavailable(CallRefused):
     """A part of ours is away or full (store, database, disk, descriptors); nothing was kept."""
 
-    code, type = -5001, "unavailable"
+    code = -5001
+    type = "unavailable"
     message = "A part of this service is away or full; try again."
 
 
@@ -202,19 +220,23 @@ class OutOfResources(Unavailable):
     message = "This service has no room for one more connection now; try again."
 
 
-class StoreAway(Unavailable):
+class StoreUnavailable(Unavailable):
     """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
 
     message = "The shared store cannot be asked now; try again."
 
 
 class DeadlineExceeded(GatewayError):
-    code, type, retryable = -1011, "deadline_exceeded", True
+    code = -1011
+    type = "deadline_exceeded"
+    retryable = True
     message = "The call's time budget is spent."
 
 
 class CredentialError(GatewayError):
-    code, type, nothing_done = -1012, "credential_error", True
+    code = -1012
+    type = "credential_error"
+    not_executed = True
     message = "Our own credential for this service could not be obtained or was refused."
 
 
@@ -229,7 +251,10 @@ class DownstreamError(GatewayError):
 class ConnectFailed(DownstreamError):
     """DNS, refused or TLS: not a byte of the request was sent."""
 
-    code, type, retryable, nothing_done = -1003, "downstream_unreachable", True, True
+    code = -1003
+    type = "downstream_unreachable"
+    retryable = True
+    not_executed = True
     message = "The service could not be reached."
 
 
@@ -254,7 +279,8 @@ class ProxyRefused(ProxyFailed):
 
 
 class ConnectTimeout(ConnectFailed):
-    code, type = -1001, "downstream_timeout"
+    code = -1001
+    type = "downstream_timeout"
     message = "The service did not accept a connection in time."
 
 
@@ -265,12 +291,14 @@ class OutcomeUnknown(DownstreamError):
 
 
 class ConnectionLost(OutcomeUnknown):
-    code, type = -1003, "downstream_unreachable"
+    code = -1003
+    type = "downstream_unreachable"
     message = "The service hung up before it answered."
 
 
 class ReadTimeout(OutcomeUnknown):
-    code, type = -1001, "downstream_timeout"
+    code = -1001
+    type = "downstream_timeout"
     message = "The service did not answer in time."
 
 
@@ -292,7 +320,9 @@ class Failed(DownstreamError):
     :param status: its HTTP status; a vendor code inside an HTTP 200 counts as 503.
     """
 
-    code, type, retryable = -1004, "downstream_error", True
+    code = -1004
+    type = "downstream_error"
+    retryable = True
     message = "The service failed."
     status: int = 503
 
@@ -312,33 +342,44 @@ class Failed(DownstreamError):
 class VendorCircuitOpen(Failed):
     """The service answered that it leaves alone what it needs."""
 
-    code, type, message = CircuitOpen.code, CircuitOpen.type, CircuitOpen.message
+    code = CircuitOpen.code
+    type = CircuitOpen.type
+    message = CircuitOpen.message
 
 
 class VendorUnhealthy(Failed):
     """The service answered that it is down."""
 
-    code, type, message = Unhealthy.code, Unhealthy.type, Unhealthy.message
+    code = Unhealthy.code
+    type = Unhealthy.type
+    message = Unhealthy.message
 
 
 class BadResponse(DownstreamError):
-    code, type = -1005, "downstream_bad_response"
+    code = -1005
+    type = "downstream_bad_response"
     message = "The service answered something other than what was agreed."
 
 
 class Rejected(DownstreamError):
-    code, type, nothing_done = -1006, "downstream_rejected", True
+    code = -1006
+    type = "downstream_rejected"
+    not_executed = True
     message = "The service understood the request and said no."
 
 
 class QuotaExceeded(DownstreamError):
-    code, type, retryable, nothing_done = -1009, "downstream_quota", True, True
+    code = -1009
+    type = "downstream_quota"
+    retryable = True
+    not_executed = True
     message = "The service's quota is used up."
     status = 429
 
 
 class SignatureRejected(DownstreamError):
-    code, type = -1002, "invalid_signature"
+    code = -1002
+    type = "invalid_signature"
     message = "The service rejected our signature, or its own does not verify."
 
 

@@ -121,8 +121,8 @@ class Gateway:
         except GatewayError as error:
             if isinstance(error.passthrough_response, ResponseStream):
                 return error.passthrough_response
-            error.not_again = kind == "once" and any(
-                not attempt.nothing_done for attempt in call.trace.attempts
+            error.unsafe_to_repeat = kind == "once" and any(
+                not attempt.not_executed for attempt in call.trace.attempts
             )
             raise
 

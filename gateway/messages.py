@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
-from gateway.rates import Turn
+from gateway.rates import Permit
 from gateway.streams import PassthroughRequest, RequestStream
 from gateway.trace_context import TraceContext, new_span_id
 
@@ -44,7 +44,7 @@ class Attempt:
     """One send: how long it took (seconds), how it ended (``code`` 0, or the error's).
 
     :param first_byte: seconds until the answer began, if it did.
-    :param nothing_done: it is certain that the service did not do what was asked.
+    :param not_executed: it is certain that the service did not do what was asked.
     :param called: ``service.method``; another one's than the call's where a fallback was asked.
     :param began: the instant (``Clock.now``).
     :param host: of the base URL, with its port.
@@ -54,7 +54,7 @@ class Attempt:
     elapsed: float = 0.0
     code: int = 0
     status: int | None = None
-    nothing_done: bool = False
+    not_executed: bool = False
     first_byte: float | None = None
     called: str = ""
     began: float = 0.0
@@ -68,7 +68,7 @@ class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    turn: Turn | None = None  # what the caller's limit said, where it has one
+    turn: Permit | None = None  # what the caller's limit said, where it has one
     cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
     age: float | None = None  # seconds since the cached answer was given
     fallback: str | None = None  # who answered instead

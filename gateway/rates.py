@@ -22,17 +22,17 @@ class Bucket(NamedTuple):
     rate: Rate
 
 
-class Turn(NamedTuple):
+class Permit(NamedTuple):
     """What asking for one use gave.
 
-    :param taken: it is counted; otherwise nothing was changed.
+    :param allowed: it is counted; otherwise nothing was changed.
     :param wait: seconds from now until its turn, or until it would have been; 0: now.
     :param limit: the amount of the first bucket.
     :param remaining: uses that the first bucket has left.
     :param reset: seconds until the first bucket forgets the oldest use it counts.
     """
 
-    taken: bool
+    allowed: bool
     wait: float
     limit: int
     remaining: int

@@ -50,7 +50,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     :raises Unauthenticated: a header is missing.
     :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
     :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
-    :raises StoreAway: it cannot be told whether the nonce was seen before.
+    :raises StoreUnavailable: it cannot be told whether the nonce was seen before.
     """
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):

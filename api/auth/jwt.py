@@ -29,7 +29,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.errors import TokenExpired, TokenInvalid
 from config import Settings, SettingsError
 from gateway.clock import Clock
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from models import Database, RevokedToken
@@ -248,14 +248,14 @@ class Revocations:
         self._closed = closed
 
     def __contains__(self, jti: str) -> bool:
-        """:raises StoreAway: it cannot be told now."""
+        """:raises StoreUnavailable: it cannot be told now."""
         try:
             complete, found = self._store.get_many(COMPLETE, _key(jti))
             if found is not None:
                 return True
             if complete is None or self._clock.wall() - float(complete) > LOOK_AGAIN:
                 self._load()
-        except StoreAway:
+        except StoreUnavailable:
             if self._closed:
                 raise
             complete = None
@@ -265,7 +265,7 @@ class Revocations:
         """Refuse these from now on. They are rows already: the caller's transaction wrote them."""
         try:
             self._put(tokens)
-        except StoreAway:
+        except StoreUnavailable:
             self._store.forget(COMPLETE)
 
     def _recorded(self, jti: str) -> bool:

@@ -81,7 +81,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         return {"code": 0, "message": "success", "data": outcome.data, **elapsed}
     return {
         "code": error.code,
-        "message": error.text,
+        "message": error.message,
         "data": None,
         "error": describe_error(error),
         **elapsed,

@@ -26,7 +26,7 @@ from api.context import app_state
 from api.http.etags import etag_response, hash_etag
 from api.http.idempotency import claimed
 from gateway.bodies import dump_json
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
 
 # cached: Reads kept in the cache until the next write, exactly, whichever worker writes.
@@ -90,7 +90,7 @@ def _begin_anew(resources: Iterable[str]) -> None:
 def _generation(resource: str) -> str:
     try:
         return _generations().current(resource)
-    except StoreAway:
+    except StoreUnavailable:
         return uuid.uuid4().hex
 
 

@@ -27,7 +27,7 @@ def render_error_response(
     state = AppState.of(app)
     status, request_id = status_of(failure), uuid.uuid4().hex
     body = dump_json(
-        build_envelope(request_id, None, failure.code, failure.text, describe_error(failure))
+        build_envelope(request_id, None, failure.code, failure.message, describe_error(failure))
     )
     if cause:
         state.log.error("unforeseen", request_id=request_id, exc_info=cause)

@@ -23,7 +23,7 @@ from api.http.idempotency import run_once_by_store
 from api.resources.orders import answer_order, found_order
 from gateway import Call, GatewayError
 from gateway.catalog.model import Method
-from gateway.errors import BadResponse, Conflict, Rejected, StoreAway, fields_error
+from gateway.errors import BadResponse, Conflict, Rejected, StoreUnavailable, fields_error
 from gateway.middleware.idempotency import NOT_NOW
 from models import Order
 from schemas.shop import OrderOut, PayIn, PaymentOut
@@ -133,7 +133,7 @@ def _longest(method: Method) -> float:
 def _alone(order: Order, call: Call) -> Iterator[None]:
     """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies.
 
-    :raises StoreAway: it cannot be told; nothing is charged.
+    :raises StoreUnavailable: it cannot be told; nothing is charged.
     """
     store, key = app_state().store, f"pay:{order.id}"
     method = app_state().gateway.method(call.service, call.method)
@@ -143,7 +143,7 @@ def _alone(order: Order, call: Call) -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(StoreAway):  # then it fades
+        with suppress(StoreUnavailable):  # then it fades
             store.release(key, fence)
 
 
@@ -194,8 +194,8 @@ def _certain(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bo
         return False
     if (
         not doubtful
-        and error.nothing_done
-        and all(attempt.nothing_done for attempt in call.trace.attempts)
+        and error.not_executed
+        and all(attempt.not_executed for attempt in call.trace.attempts)
     ):
         return True
     code = error.vendor_code or ""

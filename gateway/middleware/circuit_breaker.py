@@ -14,7 +14,7 @@ from gateway.errors import (
     Failed,
     GatewayError,
     OutcomeUnknown,
-    StoreAway,
+    StoreUnavailable,
 )
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime, main_or_backup
@@ -114,7 +114,7 @@ def breaker_states(services: Iterable[Service], runtime: Runtime) -> dict[str, s
     """Return ``closed``, ``open`` or ``half_open`` by service, as far as any worker knows."""
     circuits = {service.name: runtime.circuits.of(service) for service in services}
     states = {name: str(circuit.breaker.state) for name, circuit in circuits.items()}
-    with suppress(StoreAway):
+    with suppress(StoreUnavailable):
         shared = runtime.store.get_many(*(circuit.key for circuit in circuits.values()))
         for name, state in zip(circuits, shared, strict=True):
             if state:

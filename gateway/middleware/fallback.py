@@ -36,7 +36,7 @@ def fallback(next_handler: Handler, method: Method, runtime: Runtime) -> Handler
             if not is_failure(error):
                 raise
             attempts = call.trace.attempts[attempts_before:]
-            unsent = all(attempt.nothing_done for attempt in attempts)
+            unsent = all(attempt.not_executed for attempt in attempts)
             for name, answer in stand_ins:
                 try:
                     result = answer(call, unsent)

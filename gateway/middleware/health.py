@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gateway.catalog.model import Catalog, Health, Method, Service, Timeout
-from gateway.errors import GatewayError, OutOfResources, StoreAway, Unhealthy
+from gateway.errors import GatewayError, OutOfResources, StoreUnavailable, Unhealthy
 from gateway.http.request_builder import USER_AGENT
 from gateway.messages import Call, HttpRequest, Result
 from gateway.runtime import Handler, Runtime
@@ -97,7 +97,7 @@ class Probes:
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._fence is not None:
-            with suppress(StoreAway):
+            with suppress(StoreUnavailable):
                 self._runtime.store.release(self._key, self._fence)
 
     def look(self) -> float:
@@ -146,7 +146,7 @@ class Probes:
             self._fence = store.acquire(self._key, LEASE_SECONDS)
             self._renew_at = now + LEASE_SECONDS / 2
             value = store.get(self._key)
-        except StoreAway:
+        except StoreUnavailable:
             self._fence = None
             return True
         if value or self._fence is None:
@@ -197,7 +197,7 @@ class Probes:
             for key, record in self._records.items()
         }
         ttl = 2 * interval + LEASE_SECONDS
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             if not self._runtime.store.set_fenced(
                 self._key, json.dumps(data).encode(), ttl, self._fence
             ):
@@ -236,7 +236,7 @@ class Probes:
             except OutOfResources:
                 raise
             except GatewayError as error:
-                problem = f"{error.type}: {error.detail or error.text}"
+                problem = f"{error.type}: {error.detail or error.message}"
                 continue
             if 200 <= response.status < 300:
                 return None

@@ -9,10 +9,16 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway import errors
 from gateway.bodies import digest, dump_json, load_json
 from gateway.catalog.model import Method
-from gateway.errors import Conflict, GatewayError, Rejected, StoreAway, UnderWay, fields_error
+from gateway.errors import (
+    Conflict,
+    GatewayError,
+    Rejected,
+    StoreUnavailable,
+    UnderWay,
+    fields_error,
+)
 from gateway.messages import Call, Result, Trace
 from gateway.runtime import Handler, Runtime
 from gateway.stores import Store
@@ -37,8 +43,6 @@ UNKNOWN = (
 LOST = "The request under this Idempotency-Key was done; its answer was too large to be kept."
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_KINDS = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
-_TOLD = ("fields", "retry_after", "vendor_code", "service", "method", "expose_vendor_code")
 
 Record = dict[str, Any]
 
@@ -92,7 +96,7 @@ class Idempotency:
 
         :param do: gives what JSON can say.
         :raises Conflict: it is being done, its outcome is unknown, or the key was used for something else.
-        :raises StoreAway: whether it was done cannot be known; nothing is done.
+        :raises StoreUnavailable: whether it was done cannot be known; nothing is done.
         :raises GatewayError: as ``do`` did.
         """
         name = f"idempotency:{digest((use.caller, use.key))}"
@@ -113,20 +117,20 @@ class Idempotency:
             return self._first(name, fence, use, do)
         finally:
             if fence is not None:
-                with suppress(StoreAway):
+                with suppress(StoreUnavailable):
                     self._store.release(name, fence)
 
     def _first(self, name: str, fence: int, use: Use, do: Callable[[], Any]) -> Any:
         try:
             data = do()
         except GatewayError as error:
-            if _nothing_done(error, use.trace):
-                with suppress(StoreAway):
+            if _not_executed(error, use.trace):
+                with suppress(StoreUnavailable):
                     self._store.set_fenced(
                         name, b"", use.lease, fence
                     )  # a delete might take a newer one's record
             elif not (use.repeatable and _open(error)):
-                self._keep(name, fence, use, {"error": _told(error)})
+                self._keep(name, fence, use, {"error": error.to_dict()})
             raise
         fallback = {"fallback": use.trace.fallback} if use.trace.fallback else {}
         self._keep(name, fence, use, {"data": data, **fallback})
@@ -139,7 +143,7 @@ class Idempotency:
             if use.repeatable:
                 return
             record = dump_json({"asked": use.asked, "lost": True})
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             self._store.set_fenced(name, record, KEPT, fence)
 
     def _read(self, name: str) -> Record | None:
@@ -147,24 +151,16 @@ class Idempotency:
         return load_json(record) if record else None
 
 
-def _nothing_done(error: GatewayError, trace: Trace) -> bool:
+def _not_executed(error: GatewayError, trace: Trace) -> bool:
     """Whether the key may be used as if for the first time. A vendor's "no" is an answer, and stands."""
     if isinstance(error, Rejected):
         return False
-    return error.nothing_done and all(attempt.nothing_done for attempt in trace.attempts)
+    return error.not_executed and all(attempt.not_executed for attempt in trace.attempts)
 
 
 def _open(error: GatewayError) -> bool:
     """Whether the service's answer is still to be had."""
     return not isinstance(error, Rejected) or error.vendor_code in NOT_NOW
-
-
-def _told(error: GatewayError) -> Record:
-    return {
-        "kind": type(error).__name__,
-        "message": error.text,
-        **{name: getattr(error, name) for name in _TOLD},
-    }
 
 
 def _answer(record: Mapping[str, Any]) -> Any:
@@ -173,15 +169,7 @@ def _answer(record: Mapping[str, Any]) -> Any:
         raise Conflict(LOST)
     if "data" in record:
         return record["data"]
-    raise _failure(record["error"])
-
-
-def _failure(record: Mapping[str, Any]) -> GatewayError:
-    told = dict(record)
-    error: GatewayError = _KINDS.get(told.pop("kind"), GatewayError)(told.pop("message"))
-    for name, value in told.items():
-        setattr(error, name, value)
-    return error
+    raise GatewayError.from_dict(record["error"])
 
 
 # idempotency: A call with an Idempotency-Key is made once; its first answer is given again.
@@ -193,7 +181,7 @@ def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
 
     :raises InvalidParams: the method streams.
     :raises Conflict: see ``gateway.middleware.idempotency``.
-    :raises StoreAway: a call with a key is not sent without the store.
+    :raises StoreUnavailable: a call with a key is not sent without the store.
     """
     once, name, repeatable = (
         Idempotency(runtime.store),

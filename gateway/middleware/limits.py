@@ -23,8 +23,8 @@ def caller_limit(method: Method, runtime: Runtime) -> Callable[[Call, str], None
 
     def use(call: Call, rate: str) -> None:
         bucket = Bucket(f"limit:{call.caller.id}", rate_of(rate))
-        turn = call.trace.turn = limits.take((bucket,))
-        if not turn.taken:
+        turn = call.trace.turn = limits.acquire_rate((bucket,))
+        if not turn.allowed:
             hits.labels(service, "caller").inc()
             call.trace.note(now(), "limit", f"the caller's {rate} are used up")
             raise RateLimited(retry_after=turn.wait)
@@ -56,8 +56,8 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         max_wait = 0.0
         if waits:
             max_wait = call.deadline - clock.now()
-        turn = limits.take(buckets, max_wait)
-        if not turn.taken:
+        turn = limits.acquire_rate(buckets, max_wait)
+        if not turn.allowed:
             hits.labels(service, "quota").inc()
             call.trace.note(clock.now(), "quota", f"used up; a turn comes in {turn.wait:.3f} s")
             raise QuotaSpent(retry_after=turn.wait)
@@ -85,7 +85,9 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
     key = f"concurrency:{service}"
 
     def handle(call: Call) -> Result:
-        lease = limits.enter(key, max_places, _max_seconds(call, method, now()) + GRACE_SECONDS)
+        lease = limits.acquire_slot(
+            key, max_places, _max_seconds(call, method, now()) + GRACE_SECONDS
+        )
         if lease is None:
             hits.labels(service, "concurrency").inc()
             call.trace.note(now(), "concurrency", f"all {max_places} places are taken")
@@ -95,7 +97,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
 
         def leave(_: BaseException | None = None) -> None:
             in_use.dec()
-            limits.leave(key, lease)
+            limits.release_slot(key, lease)
 
         try:
             result = next_handler(call)
@@ -104,7 +106,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
             raise
         if isinstance(result.data, ResponseStream):
             seconds = 2 * method.timeout.read + GRACE_SECONDS
-            extend = _throttle(lambda: limits.extend(key, lease, seconds), seconds, now)
+            extend = _throttle(lambda: limits.renew_slot(key, lease, seconds), seconds, now)
             result.data.on_piece(extend)
             result.data.on_end(leave)
         else:

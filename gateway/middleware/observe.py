@@ -137,7 +137,7 @@ class _AttemptLog:
         elif isinstance(error, GatewayError):
             attempt.code = error.code
             attempt.type = error.type
-            attempt.nothing_done = error.nothing_done
+            attempt.not_executed = error.not_executed
             reason = error.detail
         attempt.elapsed = self._now() - attempt.began
         self._count(attempt.code)()

@@ -19,7 +19,7 @@ from typing import Any
 
 from gateway.bodies import digest, dump_json, load_json
 from gateway.clock import Clock
-from gateway.errors import DeadlineExceeded, GatewayError, StoreAway
+from gateway.errors import DeadlineExceeded, GatewayError, StoreUnavailable
 from gateway.masking import Masker, Secret
 from gateway.stores import Lock, Store
 
@@ -59,7 +59,7 @@ class SharedTokens:
     """Tokens in the store, by name, each renewed by whoever holds its lock.
 
     The record's times are Unix seconds: every machine has its own ``now``. Every operation may
-    raise ``StoreAway``.
+    raise ``StoreUnavailable``.
     """
 
     def __init__(self, store: Store, clock: Clock, jitter: Callable[[], float]) -> None:
@@ -263,7 +263,7 @@ class Tokens:
                 with self._shared.lock(renewal.name) as lock:
                     if lock.fence is not None:
                         return self._renew_locked(renewal, lock, lock.fence, usable)
-            except StoreAway:
+            except StoreUnavailable:
                 return self._postpone(usable, renewal) if usable else self._fetch(renewal)
             if usable:
                 return self._postpone(usable, renewal)
@@ -290,7 +290,7 @@ class Tokens:
         return self._publish(renewal.name, token, fence)
 
     def _read_newer(self, renewal: _Renewal) -> Token | None:
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             now = self._clock.now()
             stored = self._shared.read(renewal.name)
             token = renewal.entry.accept(stored, now)
@@ -302,7 +302,7 @@ class Tokens:
 
     def _publish(self, name: str, token: Token, fence: int) -> Token:
         """Store the token and return it; or return that of the worker that took over meanwhile."""
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             if not self._shared.write(name, token, fence):
                 return self._shared.read(name) or token
         return token

@@ -10,7 +10,7 @@ from typing import Any
 from gateway.bodies import digest, dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.clock import Clock
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.messages import Call
 from gateway.stores import BestEffortStore, Generations, Store
 
@@ -73,7 +73,7 @@ class AnswerCache(BestEffortStore):
         service, _, _ = name.partition(".")
         try:
             generation = self._generations.current(service, name)
-        except StoreAway:
+        except StoreUnavailable:
             # Which generation counts cannot be known: what is cached meanwhile is never read again.
             return self._private_generation
         self._current[name] = generation, self._clock.now() + GENERATION_SECONDS
@@ -97,7 +97,7 @@ def clear(store: Store, name: str) -> None:
 
     Nothing is searched for or deleted: the next generation of answers has other keys.
 
-    :raises StoreAway: nothing was done.
+    :raises StoreUnavailable: nothing was done.
     """
     Generations(store, GENERATION_KEY).replace(name)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from gateway.catalog.model import Breaker, Service
 from gateway.clock import Clock
-from gateway.errors import CircuitOpen, StoreAway
+from gateway.errors import CircuitOpen, StoreUnavailable
 from gateway.metrics import Metrics
 from gateway.stores import Store
 
@@ -210,7 +210,7 @@ class SharedCircuit:
         """
         ticket = self.breaker.acquire()
         if ticket and not ticket.trial and self._store.shared and self._should_read():
-            with suppress(StoreAway):
+            with suppress(StoreUnavailable):
                 self._open_if_shared_is(ticket)
             ticket = self.breaker.acquire()
         if ticket is None:
@@ -242,7 +242,7 @@ class SharedCircuit:
         new_state = None
         if failed is not None:
             new_state = self.breaker.record(ticket, failed)
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             if new_state:
                 self._publish(ticket, new_state.encode())
             elif failed and self.breaker.state == "closed":
@@ -281,7 +281,7 @@ class SharedCircuit:
             if shared_state is None and ticket.fence is not None:
                 return 0.0
             return self._store.ttl(self.key) or RECHECK_SHARE * open_for
-        except StoreAway:
+        except StoreUnavailable:
             return 0.0
 
     def _publish(self, ticket: Ticket, state: bytes) -> None:

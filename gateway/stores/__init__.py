@@ -3,8 +3,8 @@
     store: Store = MemoryStore(clock)
     store.set("greeting", b"hello", ttl=60)
 
-Every operation of a shared store may raise ``StoreAway``. Who can do without it wraps the store: a ``FallbackStore``
-goes on in this process's memory, a ``BestEffortStore`` as if nothing were there.
+Every operation of a shared store may raise ``StoreUnavailable``. Code that can do without it wraps the store:
+a ``FallbackStore`` goes on in this process's memory, a ``BestEffortStore`` as if the store were empty.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from contextlib import suppress
 from typing import TypeVar
 
 from gateway.clock import Clock
-from gateway.errors import StoreAway
-from gateway.rates import Bucket, Turn
+from gateway.errors import StoreUnavailable
+from gateway.rates import Bucket, Permit
 from gateway.stores.base import CounterStore, Lock, Store
 from gateway.stores.generations import Generations
 from gateway.stores.memory import MemoryStore
@@ -53,30 +53,30 @@ class FallbackStore:
 
     def delete(self, key: str) -> None:
         self._local.delete(key)
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             self._store.delete(key)
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
-        return self._either(lambda store: store.take(buckets, patience))
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
+        return self._either(lambda store: store.acquire_rate(buckets, patience))
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
         try:
-            return self._store.enter(key, most, ttl)
-        except StoreAway:
-            lease = self._local.enter(key, most, ttl)
+            return self._store.acquire_slot(key, most, ttl)
+        except StoreUnavailable:
+            lease = self._local.acquire_slot(key, most, ttl)
         return None if lease is None else LOCAL + lease
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
         """Hold the slot longer; should the store be away it may end early: then one more than allowed gets in."""
         store, lease = self._holder(lease)
-        with suppress(StoreAway):
-            store.extend(key, lease, ttl)
+        with suppress(StoreUnavailable):
+            store.renew_slot(key, lease, ttl)
 
-    def leave(self, key: str, lease: str) -> None:
+    def release_slot(self, key: str, lease: str) -> None:
         """Give the slot back; should the store be away it ends by itself."""
         store, lease = self._holder(lease)
-        with suppress(StoreAway):
-            store.leave(key, lease)
+        with suppress(StoreUnavailable):
+            store.release_slot(key, lease)
 
     def _holder(self, lease: str) -> tuple[Store, str]:
         if lease.startswith(LOCAL):
@@ -86,7 +86,7 @@ class FallbackStore:
     def _either(self, operation: Callable[[Store], T]) -> T:
         try:
             return operation(self._store)
-        except StoreAway:
+        except StoreUnavailable:
             return operation(self._local)
 
 
@@ -97,21 +97,21 @@ class BestEffortStore:
         self._store = store
 
     def get(self, key: str) -> bytes | None:
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             return self._store.get(key)
         return None
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             self._store.set(key, value, ttl)
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             return self._store.add(key, value, ttl)
         return True
 
     def delete(self, key: str) -> None:
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             self._store.delete(key)
 
     def forget(self, key: str) -> None:

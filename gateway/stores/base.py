@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol, Self
 
-from gateway.errors import StoreAway
-from gateway.rates import Bucket, Turn
+from gateway.errors import StoreUnavailable
+from gateway.rates import Bucket, Permit
 
 
 class Lock:
@@ -20,7 +20,7 @@ class Lock:
     Should the store be away at the end, the lock ends by itself after its ``ttl``.
 
     :ivar fence: the fencing number, for ``Store.set_fenced``; None while another holds the lock.
-    :raises StoreAway: at the head, when the store does not answer.
+    :raises StoreUnavailable: at the head, when the store does not answer.
     """
 
     def __init__(self, store: Store, key: str, ttl: float) -> None:
@@ -36,7 +36,7 @@ class Lock:
 
     def __exit__(self, *_: object) -> None:
         if self.fence is not None and self._release_at_end:
-            with suppress(StoreAway):
+            with suppress(StoreUnavailable):
                 self._store.release(self._key, self.fence)
 
     def keep(self) -> None:
@@ -47,7 +47,7 @@ class Lock:
 class Store(Protocol):
     """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
 
-    :raises StoreAway: any operation, when the store is on another machine and does not answer.
+    :raises StoreUnavailable: any operation, when the store is on another machine and does not answer.
     """
 
     shared: bool  # whether other processes may write to it
@@ -99,21 +99,21 @@ class Store(Protocol):
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
         """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
         if that is less than ``patience`` seconds away.
         """
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
         """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
 
         :returns: the lease to leave with; None while all places are taken.
         """
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
         """Hold the place, if it is still held, for ``ttl`` seconds from now."""
 
-    def leave(self, key: str, lease: str) -> None:
+    def release_slot(self, key: str, lease: str) -> None:
         """Give the place back, if it is still held."""
 
     def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:

@@ -27,7 +27,7 @@ class Generations:
     def current(self, *names: str) -> str:
         """Return what a key holds for the present generation of all these names.
 
-        :raises StoreAway: they cannot be known; whoever goes on caches under a text of its own.
+        :raises StoreUnavailable: they cannot be known; whoever goes on caches under a text of its own.
         """
         keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)
@@ -41,7 +41,7 @@ class Generations:
     def replace(self, name: str) -> None:
         """Begin a new generation.
 
-        :raises StoreAway: the old one goes on.
+        :raises StoreUnavailable: the old one goes on.
         """
         self._store.set(self._key.format(name), _new(), RETENTION_SECONDS)
 

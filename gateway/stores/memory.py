@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gateway.clock import Clock
-from gateway.rates import Bucket, Turn
+from gateway.rates import Bucket, Permit
 from gateway.stores.base import Store
 
 MICROSECONDS = 1_000_000  # instants are whole ones: a use ends exactly one window after it began
@@ -44,8 +44,8 @@ class MovingWindows:
     def __len__(self) -> int:
         return len(self._logs)
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
-        """See ``Store.take``."""
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
+        """See ``Store.acquire_rate``."""
         with self._lock:
             now = round(self._clock.now() * MICROSECONDS)
             logs = [self._log(bucket, now) for bucket in buckets]
@@ -57,7 +57,7 @@ class MovingWindows:
             first, limit = logs[0], buckets[0].rate.amount
             reset = first.uses[0] + first.window - now if first.uses else 0
             remaining = max(0, limit - len(first.uses))
-            return Turn(taken, (at - now) / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
+            return Permit(taken, (at - now) / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
 
     def _log(self, bucket: Bucket, now: int) -> _Log:
         if bucket.key not in self._logs:
@@ -108,8 +108,8 @@ class Leases:
         self._held: dict[str, dict[str, float]] = {}  # key -> lease -> when it ends
         self._lock = threading.Lock()
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
-        """See ``Store.enter``."""
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
+        """See ``Store.acquire_slot``."""
         now = self._clock.now()
         with self._lock:
             held = self._held.setdefault(key, {})
@@ -121,14 +121,14 @@ class Leases:
             held[lease] = now + ttl
             return lease
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
-        """See ``Store.extend``."""
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
+        """See ``Store.renew_slot``."""
         with self._lock:
             if lease in self._held.get(key, {}):
                 self._held[key][lease] = self._clock.now() + ttl
 
-    def leave(self, key: str, lease: str) -> None:
-        """See ``Store.leave``."""
+    def release_slot(self, key: str, lease: str) -> None:
+        """See ``Store.release_slot``."""
         with self._lock:
             self._held.get(key, {}).pop(lease, None)
 
@@ -242,17 +242,17 @@ class MemoryStore(Store):
             self._put(key, value, expires)
             return True
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
-        return self._windows.take(buckets, patience)
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
+        return self._windows.acquire_rate(buckets, patience)
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
-        return self._leases.enter(key, most, ttl)
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
+        return self._leases.acquire_slot(key, most, ttl)
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
-        self._leases.extend(key, lease, ttl)
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
+        self._leases.renew_slot(key, lease, ttl)
 
-    def leave(self, key: str, lease: str) -> None:
-        self._leases.leave(key, lease)
+    def release_slot(self, key: str, lease: str) -> None:
+        self._leases.release_slot(key, lease)
 
     def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
         for key, values in lists.items():

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
-from gateway.errors import StoreAway
-from gateway.rates import Bucket, Turn
+from gateway.errors import StoreUnavailable
+from gateway.rates import Bucket, Permit
 from gateway.stores.base import Store
 from gateway.stores.memory import MICROSECONDS
 from gateway.stores.redis_connection import PREFIX, RedisLink
@@ -80,7 +80,7 @@ return 1
 
 
 class RedisCounts:
-    """``take``, ``enter``, ``extend`` and ``leave`` of a ``Store``."""
+    """``acquire_rate``, ``acquire_slot``, ``renew_slot`` and ``release_slot`` of a ``Store``."""
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
@@ -89,7 +89,7 @@ class RedisCounts:
             link.client.register_script(HOLD),
         )
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
         numbers: list[object] = [secrets.token_bytes(8), round(patience * MICROSECONDS)]
         for bucket in buckets:
             numbers += bucket.rate.amount, round(bucket.rate.window * MICROSECONDS)
@@ -98,9 +98,9 @@ class RedisCounts:
                 [f"{PREFIX}window:{bucket.key}" for bucket in buckets], numbers
             )
         limit = buckets[0].rate.amount
-        return Turn(bool(taken), wait / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
+        return Permit(bool(taken), wait / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
         lease = secrets.token_hex(8)
         with self._link.asking():
             entered = self._hold(
@@ -108,11 +108,11 @@ class RedisCounts:
             )
         return lease if entered else None
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
         with self._link.asking():
             self._hold([f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS)])
 
-    def leave(self, key: str, lease: str) -> None:
+    def release_slot(self, key: str, lease: str) -> None:
         with self._link.asking() as client:
             client.zrem(f"{PREFIX}leases:{key}", lease)
 
@@ -151,7 +151,7 @@ return 1
 
 
 class RedisStore(Store):
-    """A ``Store``. Every operation raises ``StoreAway`` when Redis does not answer in time.
+    """A ``Store``. Every operation raises ``StoreUnavailable`` when Redis does not answer in time.
 
     :param url: as Redis's clients write it.
     :param warn: writes a log line, ``warn(event, **fields)``, when it goes away and when it comes back.
@@ -202,7 +202,7 @@ class RedisStore(Store):
 
     def forget(self, key: str) -> None:
         self._late.add(key)
-        with suppress(StoreAway):
+        with suppress(StoreUnavailable):
             self._catch_up()
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
@@ -227,17 +227,17 @@ class RedisStore(Store):
             keys = [PREFIX + key, f"{PREFIX}fence:{key}"]
             return bool(self._set_fenced(keys, [value, _milliseconds(ttl), fence]))
 
-    def take(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Turn:
-        return self._counts.take(buckets, patience)
+    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
+        return self._counts.acquire_rate(buckets, patience)
 
-    def enter(self, key: str, most: int, ttl: float) -> str | None:
-        return self._counts.enter(key, most, ttl)
+    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
+        return self._counts.acquire_slot(key, most, ttl)
 
-    def leave(self, key: str, lease: str) -> None:
-        self._counts.leave(key, lease)
+    def release_slot(self, key: str, lease: str) -> None:
+        self._counts.release_slot(key, lease)
 
-    def extend(self, key: str, lease: str, ttl: float) -> None:
-        self._counts.extend(key, lease, ttl)
+    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
+        self._counts.renew_slot(key, lease, ttl)
 
     def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
         with self.link.asking() as client, client.pipeline(transaction=False) as pipe:

@@ -1,4 +1,4 @@
-"""The way to Redis: it answers within a bound, or ``StoreAway`` is raised, and it is found again when it is back."""
+"""The way to Redis: it answers in time or raises ``StoreUnavailable``, and is found again when it is back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redis.connection import Connection, SSLConnection, UnixDomainSocketConnecti
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 
 PREFIX = "postern:"  # of every key
 TIMEOUT = 0.2  # seconds for one operation, connecting included
@@ -73,7 +73,7 @@ class RedisLink:
     def asking(self) -> Iterator[Any]:
         """The client, for one operation.
 
-        :raises StoreAway: it does not answer, now or a moment ago, or it answers an error.
+        :raises StoreUnavailable: it does not answer, now or a moment ago, or it answers an error.
         """
         if threading.current_thread() is self._finder:
             with self._asked() as client:
@@ -81,7 +81,7 @@ class RedisLink:
             return
         with self._places:  # were Redis lost meanwhile, all who wait here are let go at once
             if not self.up:
-                raise StoreAway(retry_after=AGAIN)
+                raise StoreUnavailable(retry_after=AGAIN)
             with self._asked() as client:
                 yield client
 
@@ -94,7 +94,7 @@ class RedisLink:
             yield self.client
         except RedisError as error:
             self._lost(error)
-            raise StoreAway(retry_after=AGAIN) from error
+            raise StoreUnavailable(retry_after=AGAIN) from error
         finally:
             if spent is not None:
                 _mine.spent = spent + time.monotonic() - began
@@ -129,7 +129,7 @@ class RedisLink:
                 client.set(CHECK, b"", px=1000)  # one that can only be read is of no use
             for then in self._returned:
                 then()
-        except StoreAway:
+        except StoreUnavailable:
             return False
         except Exception as error:  # noqa: BLE001 # whatever it is, the search must not end
             self._warn("store_search", kind=type(error).__name__, error=str(error))

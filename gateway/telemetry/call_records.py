@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.clock import Clock, iso_utc
-from gateway.errors import GatewayError, StoreAway
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.masking import Masker
 from gateway.messages import Attempt, Call, Caller
 from gateway.stores import Store
@@ -110,7 +110,7 @@ class CallRecords:
     def find(self, request_id: str, caller: Caller) -> list[Record]:
         """Return all calls under a request id that the caller may see, in the order in which they began.
 
-        :raises StoreAway: they cannot be looked for.
+        :raises StoreUnavailable: they cannot be looked for.
         """
         records = self._find(request_id, caller)
         if not records:  # another worker may be about to write it
@@ -121,7 +121,7 @@ class CallRecords:
     def recent(self, caller: Caller, count: int, *, failed: bool) -> list[Record]:
         """Return the last ``count`` calls that the caller may see, the newest first.
 
-        :raises StoreAway: as ``find``.
+        :raises StoreUnavailable: as ``find``.
         """
         kind = "failed" if failed else "all"
         of_caller = "" if caller.role == "admin" else f":{caller.id}"
@@ -140,7 +140,7 @@ class CallRecords:
     def flush(self) -> None:
         """Write what this worker has noted.
 
-        :raises StoreAway: it is kept for the next time.
+        :raises StoreUnavailable: it is kept for the next time.
         """
         while batch := self._next_pending():
             offset = self._clock.wall() - self._clock.now()
@@ -159,14 +159,14 @@ class CallRecords:
         batch = [self._unwritten.popleft() for _ in range(size)]
         try:
             self._store.push(_by_list(batch), MAX_LIST_RECORDS, RETENTION_SECONDS)
-        except StoreAway:
+        except StoreUnavailable:
             self._unwritten.extendleft(reversed(batch))
             raise
 
     def _flush_safely(self) -> None:
         try:
             self.flush()
-        except StoreAway:
+        except StoreUnavailable:
             pass
         except Exception as error:  # noqa: BLE001  # or no record would ever be written again
             self._warn("records", why=f"{type(error).__name__}: {error}")

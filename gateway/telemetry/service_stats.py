@@ -18,7 +18,7 @@ import orjson
 
 from gateway.bodies import dump_json
 from gateway.clock import Clock, Pause
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.telemetry.latency import bucket_of, percentile
 
@@ -107,7 +107,7 @@ class ServiceStats:
             return
         try:
             parts = self._add_up()
-            with suppress(StoreAway):
+            with suppress(StoreUnavailable):
                 for minute in list(parts):
                     key = f"tally:{minute}:{self._number(minute)}"
                     self._store.set(key, parts[minute], TTL_SECONDS)
@@ -129,7 +129,7 @@ class ServiceStats:
                 for minute in minutes
                 if minute < this_minute - OPEN_MINUTES
             }
-        except StoreAway:
+        except StoreUnavailable:
             with self._lock:  # copies, because the counts go on
                 stats = {minute: _load(_dump(self._minutes.get(minute, {}))) for minute in minutes}
         return {this_minute - minute: stats[minute] for minute in minutes if stats.get(minute)}

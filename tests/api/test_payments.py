@@ -194,13 +194,13 @@ def test_a_failure_is_answered_as_a_calls_and_kept_as_what_it_means(
     [
         ([], DeadlineExceeded(), "unknown"),
         ([], RuntimeError("a bug"), "unknown"),
-        ([Attempt(nothing_done=True)], ConnectFailed(), "failed"),
+        ([Attempt(not_executed=True)], ConnectFailed(), "failed"),
         (
-            [Attempt(nothing_done=True), Attempt()],
+            [Attempt(not_executed=True), Attempt()],
             ConnectFailed(),
             "unknown",
         ),  # the deadline came in the second
-        ([Attempt(nothing_done=True)], Forbidden(), "failed"),  # the catalog changed in between
+        ([Attempt(not_executed=True)], Forbidden(), "failed"),  # the catalog changed in between
     ],
 )
 def test_only_what_is_certain_is_recorded(
@@ -511,7 +511,7 @@ def test_an_answer_that_comes_after_a_later_trys_undoes_nothing(
 
     def say(call: Any, word: str) -> None:
         if word != "yes":
-            call.trace.attempts.append(Attempt(nothing_done=word == "no"))
+            call.trace.attempts.append(Attempt(not_executed=word == "no"))
             raise Rejected(vendor_code="402") if word == "no" else ConnectFailed()
 
     def first(call: Any) -> None:

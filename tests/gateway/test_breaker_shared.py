@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import GatewayError, StoreAway
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.state.circuit import FRESH_SECONDS
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
@@ -47,7 +47,7 @@ class Watched(MemoryStore):
         ):
             self.asked += 1
             if self.away:
-                raise StoreAway
+                raise StoreUnavailable
         return super().__getattribute__(name)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway import Caller
 from gateway.clock import SystemClock
-from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreAway
+from gateway.errors import BadResponse, Failed, Forbidden, InvalidParams, Rejected, StoreUnavailable
 from gateway.runtime import MAX_RENEWALS
 from gateway.state import answer_cache
 from gateway.state.answer_cache import GENERATION_SECONDS, clear
@@ -329,7 +329,7 @@ class Away(MemoryStore):
         if name in ("get", "get_many", "set", "add", "delete"):
             self.left -= 1
             if self.left < 0:
-                raise StoreAway
+                raise StoreUnavailable
         return super().__getattribute__(name)
 
 

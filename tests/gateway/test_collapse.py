@@ -13,7 +13,7 @@ import pytest
 
 from gateway import Caller
 from gateway.clock import SystemClock
-from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreAway
+from gateway.errors import DeadlineExceeded, Failed, GatewayError, Rejected, StoreUnavailable
 from gateway.messages import Trace
 from gateway.state.single_flight import MAX_POLL_SECONDS, Patience, SingleFlight
 from gateway.stores import MemoryStore, Store
@@ -247,7 +247,7 @@ class GoneMeanwhile(LeaderGone):
 
     def get(self, key: str) -> bytes | None:
         if hasattr(self, "died"):
-            raise StoreAway
+            raise StoreUnavailable
         return super().get(key)
 
 

@@ -76,13 +76,13 @@ def test_an_address_inside_is_refused_and_nothing_is_sent(
 def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox) -> None:
     at = open_gate({"s": service(box.url, allow_private=False, methods=M)})
     error = refused(at)
-    assert "127.0.0.1" not in error.text
+    assert "127.0.0.1" not in error.message
     [line] = at.log.events
     assert (
         line["why"] == "127.0.0.1 is no public address, and the service does not say allow_private"
     )
     assert (
-        error.text
+        error.message
         == "The catalog does not allow this service a private address (allow_private); nothing was sent."
     )
     [note] = at.gateway.catalog.notes

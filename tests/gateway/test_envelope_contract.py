@@ -65,7 +65,7 @@ def test_each_documented_failure_is_what_it_means_and_says_nothing_in_the_vendor
     assert type(error) is failure.kind
     assert error.vendor_code == failure.code or failure.code is None
     assert error.retry_after == failure.wait
-    assert WORDS not in f"{error} {error.text} {error.fields} {error.vendor_code}"
+    assert WORDS not in f"{error} {error.message} {error.fields} {error.vendor_code}"
     assert error.expose_vendor_code is False
     if WORDS.encode() in failure.body and name != "plain":
         assert WORDS in at.log.events[0]["why"]

@@ -32,7 +32,7 @@ def test_fields_and_limits_are_carried() -> None:
 def test_an_older_record_with_fewer_attributes_is_read(kind: str) -> None:
     error = GatewayError.from_dict({"kind": kind, "message": "m"})
     assert type(error) is (InvalidParams if kind == "InvalidParams" else GatewayError)
-    assert (error.text, error.fields, error.retry_after) == ("m", None, None)
+    assert (error.message, error.fields, error.retry_after) == ("m", None, None)
 
 
 def test_a_failure_without_a_status_counts_as_503() -> None:

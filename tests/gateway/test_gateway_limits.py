@@ -259,7 +259,7 @@ def test_a_place_whose_holder_died_comes_free_after_the_deadline(
     gate: Open, clock: FakeClock
 ) -> None:
     class Dies(MemoryStore):
-        def leave(self, key: str, lease: str) -> None:
+        def release_slot(self, key: str, lease: str) -> None:
             pass
 
     at = gate(on={"concurrency": 1}, clock=clock, store=Dies(clock), deadline=3)

@@ -22,7 +22,7 @@ from gateway.errors import (
     QuotaExceeded,
     ReadTimeout,
     Rejected,
-    StoreAway,
+    StoreUnavailable,
 )
 from gateway.messages import Trace
 from gateway.middleware.idempotency import (
@@ -214,7 +214,7 @@ def test_a_failure_that_stands_is_given_again(
         told.append(
             (
                 type(error),
-                error.text,
+                error.message,
                 error.vendor_code,
                 error.service,
                 error.method,
@@ -458,7 +458,7 @@ def test_while_the_store_is_away_a_call_with_a_key_is_not_sent(
     server, store = mortal
     at = open_gate({"s": service(box.url, methods={"m": POST})}, store=store)
     server.kill()
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         at.ask(idempotency_key="k")
     assert sent(box) == 0
     assert at.ask()

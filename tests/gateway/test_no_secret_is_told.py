@@ -128,7 +128,7 @@ def told(at: Gate, error: BaseException | None) -> Iterator[str]:
     yield repr(error)
     if isinstance(error, GatewayError):
         yield json.dumps(error.fields, ensure_ascii=False)
-        yield error.text
+        yield error.message
         yield at.masker.said(error.detail or "", VALUES, frozenset(METHOD["mask"]))
 
 

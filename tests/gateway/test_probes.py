@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.catalog.model import Health
-from gateway.errors import StoreAway, Unhealthy
+from gateway.errors import StoreUnavailable, Unhealthy
 from gateway.middleware import health as probes
 from gateway.state.health_verdicts import ProbeHistory
 from gateway.stores import MemoryStore
@@ -43,12 +43,12 @@ class Leaving(MemoryStore):
 
     def acquire(self, key: str, ttl: float) -> int | None:
         if self.away:
-            raise StoreAway
+            raise StoreUnavailable
         return super().acquire(key, ttl)
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
         if self.away:
-            raise StoreAway
+            raise StoreUnavailable
         return super().set_fenced(key, value, ttl, fence)
 
 

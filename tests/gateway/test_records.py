@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway import Caller, GatewayError
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
 from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS
@@ -301,7 +301,7 @@ def test_while_redis_is_away_calls_go_on_and_their_records_wait(
     redis_server.stop()
     for number in range(3):
         at.ask(request_id=f"r-{number}")
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         told(at, "r-0")
     redis_server.start()
     assert comes_true(lambda: redis_store.up)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores.redis import RedisStore
 from tests.gateway.fakes import Lines, comes_true
 from tests.gateway.test_gateway_tls import make_pem
@@ -90,16 +90,16 @@ class Between:
 
 
 def kept(store: RedisStore, value: bytes) -> bool:
-    with suppress(StoreAway):
+    with suppress(StoreUnavailable):
         store.set("k", value, 100)
         return store.get("k") == value
     return False
 
 
 def refused(store: RedisStore) -> float:
-    """Seconds until ``StoreAway`` was raised."""
+    """Seconds until ``StoreUnavailable`` was raised."""
     began = time.monotonic()
-    with pytest.raises(StoreAway) as caught:
+    with pytest.raises(StoreUnavailable) as caught:
         store.get("k")
     assert caught.value.retry_after == 1
     return time.monotonic() - began
@@ -202,7 +202,7 @@ def test_the_many_operations_of_one_request_together_wait_no_longer(
         began = time.monotonic()
         assert store.get("k") is None
         for _ in range(8):
-            with suppress(StoreAway):
+            with suppress(StoreUnavailable):
                 store.get("k")
         assert (
             time.monotonic() - began < LONGEST + 0.5
@@ -214,7 +214,7 @@ def test_a_redis_that_refuses_to_write_is_away_until_it_takes_writes_again(
     store: RedisStore, redis_server: RedisServer, log: Lines
 ) -> None:
     redis_server.client.config_set("maxmemory", 1)
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         store.set("k", b"v" * 100, 100)
     assert refused(store) < 0.05
     redis_server.client.config_set("maxmemory", 0)
@@ -230,7 +230,7 @@ def test_what_must_be_done_first_is_done_before_anybody_else_asks(
     def first() -> None:
         tries.append(store.up)
         if len(tries) < 3:
-            raise (StoreAway, ValueError)[len(tries) - 1]
+            raise (StoreUnavailable, ValueError)[len(tries) - 1]
         store.set("k", b"first", 100)
 
     store.link.on_return(first)

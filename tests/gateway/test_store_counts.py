@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rates import Bucket, Rate, Turn, rate_of
+from gateway.rates import Bucket, Permit, Rate, rate_of
 from gateway.stores import Store
 from gateway.stores.memory import SMALLEST_SWEEP, MovingWindows
 from tests.gateway.fakes import FakeClock
@@ -23,7 +23,7 @@ def about(seconds: float) -> Any:
 
 
 def taken(store: Store, times: int, *buckets: Bucket, patience: float = 0) -> list[bool]:
-    return [store.take(buckets, patience).taken for _ in range(times)]
+    return [store.acquire_rate(buckets, patience).allowed for _ in range(times)]
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_it_tells_what_is_left_and_when_there_will_be_more(
 ) -> None:
     told = []
     for _ in range(4):
-        told.append(store.take([FEW]))
+        told.append(store.acquire_rate([FEW]))
         pass_time(100)
     assert told == [
-        Turn(True, 0, 3, 2, about(1000)),
-        Turn(True, 0, 3, 1, about(900)),
-        Turn(True, 0, 3, 0, about(800)),
-        Turn(False, about(700), 3, 0, about(700)),
+        Permit(True, 0, 3, 2, about(1000)),
+        Permit(True, 0, 3, 1, about(900)),
+        Permit(True, 0, 3, 0, about(800)),
+        Permit(False, about(700), 3, 0, about(700)),
     ]
 
 
@@ -79,14 +79,14 @@ def test_a_refused_use_is_none(store: Store, pass_time: PassTime) -> None:
 
 
 def test_who_waits_has_a_place_in_the_order_of_asking(store: Store) -> None:
-    waits = [store.take([FEW], patience=5000).wait for _ in range(8)]
+    waits = [store.acquire_rate([FEW], patience=5000).wait for _ in range(8)]
     assert waits == [0, 0, 0, about(1000), about(1000), about(1000), about(2000), about(2000)]
 
 
 def test_nobody_waits_for_a_turn_that_comes_too_late(store: Store) -> None:
     assert taken(store, 9, FEW, patience=1500) == [True] * 6 + [False] * 3
-    assert store.take([FEW], patience=1500).wait == about(2000)
-    assert store.take([FEW], patience=2100) == Turn(
+    assert store.acquire_rate([FEW], patience=1500).wait == about(2000)
+    assert store.acquire_rate([FEW], patience=2100) == Permit(
         True, about(2000), 3, 0, about(1000)
     )  # the refused hold no place
 
@@ -102,7 +102,7 @@ def test_who_does_not_wait_does_not_overtake_who_does(store: Store, pass_time: P
 def test_of_several_buckets_all_are_used_or_none(store: Store, pass_time: PassTime) -> None:
     assert taken(store, 3, FEW, MORE) == [True] * 3
     pass_time(1000)
-    assert store.take([FEW, MORE]) == Turn(False, about(2000), 3, 3, 0)
+    assert store.acquire_rate([FEW, MORE]) == Permit(False, about(2000), 3, 3, 0)
     assert taken(store, 4, FEW) == [True, True, True, False]
 
 
@@ -114,7 +114,7 @@ def test_a_reserved_turn_leaves_the_room_before_it_to_others(store: Store) -> No
 def test_another_rate_for_the_same_key_counts_what_is_there(store: Store) -> None:
     taken(store, 3, FEW)
     assert taken(store, 1, Bucket("few", Rate(2, 1000))) == [False]
-    assert store.take([Bucket("few", Rate(4, 1000))]) == Turn(True, 0, 4, 0, about(1000))
+    assert store.acquire_rate([Bucket("few", Rate(4, 1000))]) == Permit(True, 0, 4, 0, about(1000))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -130,8 +130,8 @@ def test_no_span_however_laid_holds_more_than_the_rate(
     for _ in range(200):
         pass_time(luck.choice([0, 0, 100, 2500, 7000]))
         wanted = luck.sample(buckets, luck.randint(1, 3))
-        turn = store.take(wanted, patience=luck.choice([0, 0, 10_000, 50_000]))
-        for bucket in wanted if turn.taken else ():
+        turn = store.acquire_rate(wanted, patience=luck.choice([0, 0, 10_000, 50_000]))
+        for bucket in wanted if turn.allowed else ():
             uses[bucket.key].append(clock.now() + turn.wait)
     for bucket in buckets:
         at = sorted(uses[bucket.key])
@@ -150,7 +150,7 @@ def test_what_nobody_uses_any_more_is_forgotten_in_memory() -> None:
     clock = FakeClock()
     windows = MovingWindows(clock)
     for number in range(10 * SMALLEST_SWEEP):
-        windows.take([Bucket(f"caller {number}", Rate(5, 1))])
+        windows.acquire_rate([Bucket(f"caller {number}", Rate(5, 1))])
         clock.advance(0.01)
     assert len(windows) <= SMALLEST_SWEEP
 
@@ -160,7 +160,7 @@ def test_what_nobody_uses_any_more_is_forgotten_on_redis(
 ) -> None:
     store: Store = request.getfixturevalue("redis_store")
     taken(store, 4, FEW, patience=1500)
-    store.enter("k", 1, ttl=10)
+    store.acquire_slot("k", 1, ttl=10)
     left = sorted(redis_server.client.pttl(key) / 1000 for key in redis_server.client.keys("*"))
     assert left == [about(10), about(2000)]
 
@@ -169,52 +169,52 @@ def test_what_nobody_uses_any_more_is_forgotten_on_redis(
 
 
 def test_so_many_at_once_and_no_more(store: Store) -> None:
-    leases = [store.enter("k", 2, ttl=1000) for _ in range(3)]
+    leases = [store.acquire_slot("k", 2, ttl=1000) for _ in range(3)]
     assert [lease is not None for lease in leases] == [True, True, False]
-    assert store.enter("another", 1, ttl=1000) is not None
-    store.leave("k", leases[0] or "")
-    assert store.enter("k", 2, ttl=1000) is not None
-    assert store.enter("k", 2, ttl=1000) is None
+    assert store.acquire_slot("another", 1, ttl=1000) is not None
+    store.release_slot("k", leases[0] or "")
+    assert store.acquire_slot("k", 2, ttl=1000) is not None
+    assert store.acquire_slot("k", 2, ttl=1000) is None
 
 
 def test_a_place_that_is_extended_is_held_for_longer_and_one_that_is_gone_is_not(
     store: Store, pass_time: PassTime
 ) -> None:
-    lease = store.enter("k", 1, ttl=1000) or ""
-    store.extend("k", lease, ttl=2000)
+    lease = store.acquire_slot("k", 1, ttl=1000) or ""
+    store.renew_slot("k", lease, ttl=2000)
     pass_time(1100)
-    assert store.enter("k", 1, ttl=1000) is None
-    store.leave("k", lease)
-    store.extend("k", lease, ttl=1000)
-    assert store.enter("k", 1, ttl=1000) is not None
+    assert store.acquire_slot("k", 1, ttl=1000) is None
+    store.release_slot("k", lease)
+    store.renew_slot("k", lease, ttl=1000)
+    assert store.acquire_slot("k", 1, ttl=1000) is not None
 
 
 def test_leaving_twice_frees_one_place(store: Store) -> None:
-    lease, _ = store.enter("k", 2, ttl=1000), store.enter("k", 2, ttl=1000)
-    store.leave("k", lease or "")
-    store.leave("k", lease or "")
-    assert store.enter("k", 2, ttl=1000) is not None
-    assert store.enter("k", 2, ttl=1000) is None
+    lease, _ = store.acquire_slot("k", 2, ttl=1000), store.acquire_slot("k", 2, ttl=1000)
+    store.release_slot("k", lease or "")
+    store.release_slot("k", lease or "")
+    assert store.acquire_slot("k", 2, ttl=1000) is not None
+    assert store.acquire_slot("k", 2, ttl=1000) is None
 
 
 def test_a_lease_ends_by_itself(store: Store, pass_time: PassTime) -> None:
-    store.enter("k", 2, ttl=1000)
-    store.enter("k", 2, ttl=3000)
+    store.acquire_slot("k", 2, ttl=1000)
+    store.acquire_slot("k", 2, ttl=3000)
     pass_time(950)
-    assert store.enter("k", 2, ttl=1000) is None
+    assert store.acquire_slot("k", 2, ttl=1000) is None
     pass_time(50)
-    assert store.enter("k", 2, ttl=1000) is not None
-    assert store.enter("k", 2, ttl=1000) is None
+    assert store.acquire_slot("k", 2, ttl=1000) is not None
+    assert store.acquire_slot("k", 2, ttl=1000) is None
 
 
 def test_another_cap_counts_who_is_there(store: Store) -> None:
     for _ in range(3):
-        store.enter("k", 3, ttl=1000)
-    assert store.enter("k", 2, ttl=1000) is None
-    assert store.enter("k", 4, ttl=1000) is not None
+        store.acquire_slot("k", 3, ttl=1000)
+    assert store.acquire_slot("k", 2, ttl=1000) is None
+    assert store.acquire_slot("k", 4, ttl=1000) is not None
 
 
 def test_threads_do_not_get_more_places_than_there_are(store: Store) -> None:
     with ThreadPoolExecutor(8) as pool:
-        leases = list(pool.map(lambda _: store.enter("k", 5, ttl=1000), range(80)))
+        leases = list(pool.map(lambda _: store.acquire_slot("k", 5, ttl=1000), range(80)))
     assert sum(lease is not None for lease in leases) == 5

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import StoreAway
+from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, FallbackStore, Generations, MemoryStore, Store
 from gateway.stores.memory import SMALLEST_SWEEP
 from tests.gateway.fakes import FakeClock
@@ -154,7 +154,7 @@ class Away(MemoryStore):
 
     def __getattribute__(self, name: str) -> Any:
         if name in OPERATIONS and self.away:
-            raise StoreAway
+            raise StoreUnavailable
         return super().__getattribute__(name)
 
 
@@ -166,10 +166,10 @@ OPERATIONS = {
     "delete",
     "increment",
     "ttl",
-    "take",
-    "enter",
-    "extend",
-    "leave",
+    "acquire_rate",
+    "acquire_slot",
+    "renew_slot",
+    "release_slot",
     "acquire",
     "release",
 }
@@ -203,7 +203,7 @@ def test_a_lock_is_released_by_a_failure_and_not_where_it_shall_be_kept(store: S
 def test_a_lock_is_not_taken_from_a_store_that_is_away_and_ends_by_itself_there(away: Away) -> None:
     with away.lock("k", ttl=10):
         away.away = True
-    with pytest.raises(StoreAway), away.lock("k", ttl=10):
+    with pytest.raises(StoreUnavailable), away.lock("k", ttl=10):
         pass
 
 
@@ -223,20 +223,20 @@ def test_counters_go_on_in_this_process_while_the_store_is_away(away: Away) -> N
 
 def test_a_slot_is_given_back_where_it_is_held(away: Away) -> None:
     slots = FallbackStore(away, FakeClock())
-    shared = slots.enter("k", 1, ttl=10)
+    shared = slots.acquire_slot("k", 1, ttl=10)
     away.away = True
-    local = slots.enter("k", 1, ttl=10)
+    local = slots.acquire_slot("k", 1, ttl=10)
     assert shared
     assert local
-    assert slots.enter("k", 1, ttl=10) is None
-    slots.extend("k", local, ttl=20)
-    slots.leave("k", local)
-    assert slots.enter("k", 1, ttl=10)
-    slots.leave("k", shared)  # the store is away: the slot ends by itself
+    assert slots.acquire_slot("k", 1, ttl=10) is None
+    slots.renew_slot("k", local, ttl=20)
+    slots.release_slot("k", local)
+    assert slots.acquire_slot("k", 1, ttl=10)
+    slots.release_slot("k", shared)  # the store is away: the slot ends by itself
     away.away = False
-    assert slots.enter("k", 1, ttl=10) is None
-    slots.leave("k", shared)
-    assert slots.enter("k", 1, ttl=10)
+    assert slots.acquire_slot("k", 1, ttl=10) is None
+    slots.release_slot("k", shared)
+    assert slots.acquire_slot("k", 1, ttl=10)
 
 
 def test_what_can_be_done_without_is_not_there_while_the_store_is_away(away: Away) -> None:

@@ -143,7 +143,7 @@ def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
         at = open_gate({"s": service(url, proxy=True)})
         with pytest.raises(GatewayError) as failed:
             at.gateway.proxy(a_call("proxy", inbound=PassthroughRequest(verb=verb, path="/x")))
-        assert (failed.value.code, failed.value.not_again) == (-1003, not_again)
+        assert (failed.value.code, failed.value.unsafe_to_repeat) == (-1003, not_again)
 
 
 def test_a_method_may_not_have_the_name_of_proxied_requests() -> None:

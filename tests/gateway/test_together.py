@@ -205,7 +205,7 @@ def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(
     outcomes = ask(gateway)
 
     assert isinstance(outcomes["two"].error, BadResponse)
-    assert "$one.query.nothing" in outcomes["two"].error.text
+    assert "$one.query.nothing" in outcomes["two"].error.message
     assert isinstance(outcomes["three"].error, BadResponse)
 
 

@@ -84,7 +84,7 @@ def test_a_failure_that_a_code_tells_is_sent_again_only_where_that_is_safe(
     with Wire([answer(json.dumps({"code": 9}).encode(), status)] * 3) as server:
         at = gate_of(open_gate, server, http, kind, retry=QUICKLY)
         error = failure(at)
-    assert (error.type, error.retryable, error.nothing_done) == (kind, True, False)
+    assert (error.type, error.retryable, error.not_executed) == (kind, True, False)
     assert len(at.trace.attempts) == sent
 
 

@@ -140,7 +140,7 @@ def test_an_answer_that_alipay_did_not_sign_as_it_is_is_refused(
         at.ask("precreate", {**ORDER, "out_trade_no": trouble})
     with pytest.raises(SignatureRejected) as caught:
         at.ask("query", {"out_trade_no": trouble})
-    assert (caught.value.code, caught.value.source, caught.value.nothing_done) == (
+    assert (caught.value.code, caught.value.source, caught.value.not_executed) == (
         -1002,
         "downstream",
         False,

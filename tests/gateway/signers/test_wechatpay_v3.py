@@ -132,7 +132,7 @@ def test_an_answer_that_wechat_pay_did_not_sign_as_it_is_and_now_is_refused(
         try:
             at.ask(method, {"out_trade_no": trouble})
         except SignatureRejected as error:
-            assert (error.code, error.source, error.nothing_done) == (-1002, "downstream", False)
+            assert (error.code, error.source, error.not_executed) == (-1002, "downstream", False)
             return
     pytest.fail("taken")
 
