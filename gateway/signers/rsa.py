@@ -1,4 +1,7 @@
-"""SHA256withRSA (RSASSA-PKCS1-v1_5, RFC 8017, 8.2) in base64, as Alipay and WeChat Pay use it both ways."""
+"""SHA256withRSA (RSASSA-PKCS1-v1_5, RFC 8017, 8.2) in base64, for services that sign both ways.
+
+Keys and certificates are text: PEM, or the bare base64 that some vendors' tools give.
+"""
 
 from __future__ import annotations
 
@@ -25,19 +28,39 @@ from marshmallow import ValidationError, validates_schema
 from gateway.masking import STARS
 from gateway.signers.base import AuthSettings
 
-# keys: RSA keys and certificates out of text: PEM, or the bare base64 that Alipay's tools give. Each text is read once.
-
+# A catalog is read anew with every change, and reading a private key costs tens of ms.
+MAX_CACHED_TEXTS = 256
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.S)
-_RSA_SIGNATURES = (
-    "1.2.840.113549.1.1."  # the object identifiers under which RSA's signature algorithms stand
-)
-KEPT = 256  # texts; a catalog is read anew with every change, and reading a private key costs tens of ms
+# The object identifiers under which RSA's signature algorithms stand.
+_RSA_SIGNATURES = "1.2.840.113549.1.1."
+_PADDING = PKCS1v15()
+_HASH = SHA256()
 
 
-@lru_cache(KEPT)
-def rsa_private_key(text: str) -> RSAPrivateKey:
-    """:raises ValueError: it is none, or an encrypted one."""
-    pem, der = _forms(text)
+def rsa_signer(key: str) -> Callable[[bytes], str]:
+    """Return what signs with this private key.
+
+    In a dry run there are stars instead of the key, and the signature is stars.
+    """
+    if key == STARS:
+        return lambda message: STARS
+    private_key = load_private_key(key)
+    return lambda message: b64encode(private_key.sign(message, _PADDING, _HASH)).decode()
+
+
+def verify_rsa(key: RSAPublicKey, signature: str, message: bytes) -> bool:
+    """Return whether the signature is one, in base64, by this key."""
+    try:
+        key.verify(b64decode(signature, validate=True), message, _PADDING, _HASH)
+    except (InvalidSignature, ValueError):  # ValueError: it is not base64
+        return False
+    return True
+
+
+@lru_cache(MAX_CACHED_TEXTS)
+def load_private_key(text: str) -> RSAPrivateKey:
+    """:raises ValueError: the text is no RSA private key, or an encrypted one."""
+    pem, der = _pem_or_der(text)
     try:
         key = load_pem_private_key(pem, None) if pem else load_der_private_key(der, None)
     except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: it is encrypted
@@ -47,10 +70,10 @@ def rsa_private_key(text: str) -> RSAPrivateKey:
     return key
 
 
-@lru_cache(KEPT)
-def rsa_public_key(text: str) -> RSAPublicKey:
-    """:raises ValueError: it is none."""
-    pem, der = _forms(text)
+@lru_cache(MAX_CACHED_TEXTS)
+def load_public_key(text: str) -> RSAPublicKey:
+    """:raises ValueError: the text is no RSA public key."""
+    pem, der = _pem_or_der(text)
     try:
         key = load_pem_public_key(pem) if pem else load_der_public_key(der)
     except UnsupportedAlgorithm as error:
@@ -60,89 +83,91 @@ def rsa_public_key(text: str) -> RSAPublicKey:
     return key
 
 
-@lru_cache(KEPT)
-def certificates(text: str) -> tuple[x509.Certificate, ...]:
-    """One or more, in PEM.
+@lru_cache(MAX_CACHED_TEXTS)
+def load_certificates(text: str) -> tuple[x509.Certificate, ...]:
+    """Return one certificate or more, of a text in PEM.
 
     :raises ValueError: there is none.
     """
     return tuple(x509.load_pem_x509_certificates(text.encode()))
 
 
-@lru_cache(KEPT)
-def rsa_signed(text: str) -> tuple[x509.Certificate, ...]:
-    """The certificates that RSA signed, of a list in PEM.
+@lru_cache(MAX_CACHED_TEXTS)
+def load_rsa_signed_certificates(text: str) -> tuple[x509.Certificate, ...]:
+    """Return the certificates that RSA signed, of a list in PEM.
 
-    Others need not even be readable: Alipay's own list of roots has one whose encoding the library refuses.
+    The others need not even be readable: Alipay's own list of roots has one whose encoding the
+    library refuses.
 
     :raises ValueError: there is none.
     """
-    found = []
+    certificates: list[x509.Certificate] = []
     for pem in _CERTIFICATE.findall(text):
         with suppress(ValueError):
-            found += [each for each in certificates(pem) if _by_rsa(each)]
-    if not found:
+            certificates += filter(_is_rsa_signed, load_certificates(pem))
+    if not certificates:
         raise ValueError("none is signed by RSA")
-    return tuple(found)
+    return tuple(certificates)
 
 
-def _by_rsa(certificate: x509.Certificate) -> bool:
+def _is_rsa_signed(certificate: x509.Certificate) -> bool:
     return certificate.signature_algorithm_oid.dotted_string.startswith(_RSA_SIGNATURES)
 
 
-@lru_cache(KEPT)
-def certified_keys(text: str) -> tuple[tuple[x509.Certificate, RSAPublicKey], ...]:
-    """Certificates with their keys.
+@lru_cache(MAX_CACHED_TEXTS)
+def load_certified_keys(text: str) -> tuple[tuple[x509.Certificate, RSAPublicKey], ...]:
+    """Return certificates with their keys.
 
     :raises ValueError: there is none, or one is not of an RSA key.
     """
     pairs = []
-    for each in certificates(text):
-        key = each.public_key()
+    for certificate in load_certificates(text):
+        key = certificate.public_key()
         if not isinstance(key, RSAPublicKey):
             raise ValueError("not RSA")
-        pairs.append((each, key))
+        pairs.append((certificate, key))
     return tuple(pairs)
 
 
-def _forms(text: str) -> tuple[bytes, bytes]:
-    """As PEM, or else as DER."""
+def _pem_or_der(text: str) -> tuple[bytes, bytes]:
+    """Return the text as PEM, or else as DER, and the other one empty."""
     if "-----BEGIN" in text:
         return text.encode(), b""
     return b"", b64decode("".join(text.split()), validate=True)
 
 
-def readable(read: Callable[[str], Any], say: str) -> Callable[[str], None]:
-    """A check that ``read`` can read the text; ``say`` is what is wrong where it cannot."""
+def _readable(load: Callable[[str], Any], problem: str) -> Callable[[str], None]:
+    """Return a validator of texts that ``load`` can read; ``problem`` is its message."""
 
     def check(text: str) -> None:
         try:
-            read(text)
+            load(text)
         except ValueError:
-            raise ValidationError(
-                say
-            ) from None  # not even the library's words: they may quote the key
+            # Not even with the library's words: they may quote the key.
+            raise ValidationError(problem) from None
 
     return check
 
 
-RSA_PRIVATE_KEY = readable(
-    rsa_private_key,
-    "must be an unencrypted RSA private key, PEM or bare base64, such as ${file:/run/secrets/key.pem}",
+RSA_PRIVATE_KEY = _readable(
+    load_private_key,
+    "must be an unencrypted RSA private key, PEM or bare base64, "
+    "such as ${file:/run/secrets/key.pem}",
 )
-RSA_PUBLIC_KEY = readable(
-    rsa_public_key, "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64"
+RSA_PUBLIC_KEY = _readable(
+    load_public_key, "must be an RSA public key, PEM (BEGIN PUBLIC KEY) or bare base64"
 )
-ROOT_CERTIFICATES = readable(
-    rsa_signed, "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt"
+ROOT_CERTIFICATES = _readable(
+    load_rsa_signed_certificates,
+    "must be certificates in PEM, at least one signed by RSA: alipayRootCert.crt",
 )
-RSA_CERTIFICATES = readable(
-    certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}"
+RSA_CERTIFICATES = _readable(
+    load_certified_keys, "must be RSA certificates in PEM, such as ${file:/etc/postern/cert.pem}"
 )
 
 
 class VerifyingSettings(AuthSettings):
-    """Settings with the keys that replies are verified with: all of at least one of the ``key_sets``."""
+    """Settings with what replies are verified with: all keys of at least one of the ``key_sets``."""
 
     key_sets: tuple[tuple[str, ...], ...] = ()
 
@@ -154,24 +179,3 @@ class VerifyingSettings(AuthSettings):
             for key in key_set:
                 if key not in data:
                     raise ValidationError(f"missing; replies are verified with {choices}", key)
-
-
-# rsa: SHA256withRSA (RSASSA-PKCS1-v1_5, RFC 8017, 8.2) in base64, as Alipay and WeChat Pay use it both ways.
-
-_PADDING, _HASH = PKCS1v15(), SHA256()
-
-
-def signing(key: str) -> Callable[[bytes], str]:
-    """Signs with this private key; with the stars that a dry run has in its place, the signature is stars."""
-    if key == STARS:
-        return lambda message: STARS
-    private = rsa_private_key(key)
-    return lambda message: b64encode(private.sign(message, _PADDING, _HASH)).decode()
-
-
-def verifies(key: RSAPublicKey, signature: str, message: bytes) -> bool:
-    try:
-        key.verify(b64decode(signature, validate=True), message, _PADDING, _HASH)
-    except (InvalidSignature, ValueError):  # ValueError: it is not base64
-        return False
-    return True

@@ -1,7 +1,8 @@
-"""WeChat Pay API v3: requests signed with the merchant's RSA key, replies verified with WeChat Pay's.
+"""WeChat Pay API v3: requests signed with the merchant's RSA key, replies verified with the vendor's.
 
-Source: pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing), 4013053249 (verifying with the public key), 4013053420
-(verifying with platform certificates); earlier at pay.weixin.qq.com/wiki/doc/apiv3/wechatpay/wechatpay4_0.shtml.
+Source: pay.weixin.qq.com/doc/v3/merchant/4012365342 (signing), 4013053249 (verifying with the
+public key), 4013053420 (verifying with platform certificates); earlier at
+pay.weixin.qq.com/wiki/doc/apiv3/wechatpay/wechatpay4_0.shtml.
 """
 
 from __future__ import annotations
@@ -22,24 +23,23 @@ from gateway.signers.rsa import (
     RSA_PRIVATE_KEY,
     RSA_PUBLIC_KEY,
     VerifyingSettings,
-    certified_keys,
-    rsa_public_key,
-    signing,
-    verifies,
+    load_certified_keys,
+    load_public_key,
+    rsa_signer,
+    verify_rsa,
 )
 from schemas.catalog_fields import text
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
-WINDOW = (
-    300  # seconds by which a reply's time may differ from our request's; an older one is a replay
-)
+# By which a reply's time may differ from our request's; an older one is a replay.
+MAX_CLOCK_SKEW_SECONDS = 300
 
 
 QUOTABLE = validate.Regexp(r"[A-Za-z0-9_-]+\Z", error="must be letters, digits, - and _")
 
 
 class WeChatPayV3(Signer):
-    """Signs with the merchant's key; verifies replies with WeChat Pay's public key or platform certificates.
+    """Signs with the merchant's key; verifies replies with a public key or platform certificates.
 
     A merchant has both while one takes the other's place.
     """
@@ -63,60 +63,61 @@ class WeChatPayV3(Signer):
     verifies_answers = True
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        self._mch_id, self._serial_no = plain(auth["mch_id"]), plain(auth["serial_no"])
-        self._sign = signing(plain(auth["private_key"]))
-        self._keys: dict[str, RSAPublicKey] = {}
+        self._mch_id = plain(auth["mch_id"])
+        self._serial_no = plain(auth["serial_no"])
+        self._sign = rsa_signer(plain(auth["private_key"]))
+        self._public_keys: dict[str, RSAPublicKey] = {}
         if "platform_certs" in auth:
-            pairs = certified_keys(plain(auth["platform_certs"]))
-            self._keys = {f"{certificate.serial_number:X}": key for certificate, key in pairs}
-        self._key_id = plain(auth["public_key_id"]) if "public_key_id" in auth else None
-        if self._key_id:
-            self._keys[self._key_id] = rsa_public_key(plain(auth["public_key"]))
+            for certificate, key in load_certified_keys(plain(auth["platform_certs"])):
+                self._public_keys[f"{certificate.serial_number:X}"] = key
+        self._public_key_id = plain(auth.get("public_key_id", ""))
+        if self._public_key_id:
+            self._public_keys[self._public_key_id] = load_public_key(plain(auth["public_key"]))
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        target, timestamp = urlsplit(request.base_url).path + request.target, str(int(request.at))
-        signature = self._sign(
-            _lines(request.verb, target, timestamp, request.nonce) + request.body + b"\n"
-        )
-        proof = {
+        target = urlsplit(request.base_url).path + request.target
+        timestamp = str(int(request.at))
+        head = _lines(request.verb, target, timestamp, request.nonce)
+        parameters = {
             "mchid": self._mch_id,
             "nonce_str": request.nonce,
-            "signature": signature,
+            "signature": self._sign(head + request.body + b"\n"),
             "timestamp": timestamp,
             "serial_no": self._serial_no,
         }
-        value = ",".join(f'{name}="{each}"' for name, each in proof.items())
-        signed = request.with_header("Authorization", f"{SCHEME} {value}")
-        return signed.with_header("Wechatpay-Serial", self._key_id) if self._key_id else signed
+        pairs = ",".join(f'{name}="{value}"' for name, value in parameters.items())
+        signed = request.with_header("Authorization", f"{SCHEME} {pairs}")
+        if not self._public_key_id:
+            return signed
+        return signed.with_header("Wechatpay-Serial", self._public_key_id)
 
     def verify(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Only successes are signed for certain: as in WeChat Pay's own SDKs, other answers are taken unverified.
+        """Check a success. As in WeChat Pay's own SDKs, other answers are taken unverified.
 
         :raises SignatureRejected: not signed, not by a key we have, not for this body, or not now.
         """
         if not 200 <= response.status < 300:
             return
-        said = {
-            name: response.headers.get(f"Wechatpay-{name}", "")
-            for name in ("Timestamp", "Nonce", "Signature")
-        }
-        serial = response.headers.get("Wechatpay-Serial", "")
-        key = self._keys.get(serial) or self._keys.get(serial.lstrip("0").upper())
+        timestamp, nonce, signature, serial = (
+            response.headers.get(f"Wechatpay-{name}", "")
+            for name in ("Timestamp", "Nonce", "Signature", "Serial")
+        )
+        key = self._public_keys.get(serial) or self._public_keys.get(serial.lstrip("0").upper())
         if key is None:
             raise SignatureRejected(
                 detail=f"the reply is signed with {serial[:64] or 'nothing'}, which we do not have"
             )
-        message = _lines(said["Timestamp"], said["Nonce"]) + response.body + b"\n"
-        if not verifies(key, said["Signature"], message):
+        if not verify_rsa(key, signature, _lines(timestamp, nonce) + response.body + b"\n"):
             raise SignatureRejected(detail="the reply's signature does not verify")
-        at = said["Timestamp"]
-        off = abs(request.at - float(at)) if at.isdecimal() else math.inf
-        if off > WINDOW:
+        skew = math.inf
+        if timestamp.isdecimal():
+            skew = abs(request.at - float(timestamp))
+        if skew > MAX_CLOCK_SKEW_SECONDS:
             raise SignatureRejected(
-                detail=f"the reply was signed {off:.0f} s away from the request"
+                detail=f"the reply was signed {skew:.0f} s away from the request"
             )
 
 
 def _lines(*lines: str) -> bytes:
-    """Each ends with a line feed, the last one too."""
+    """Return the lines, each with a line feed, the last one too."""
     return "".join(f"{line}\n" for line in lines).encode()
