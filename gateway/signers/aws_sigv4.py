@@ -28,7 +28,7 @@ from gateway.signers.aws_chunked import (
     AwsChunked,
 )
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
-from gateway.signers.templates import moment, sorted_query
+from gateway.signers.templates import sorted_query, utc_time
 from schemas.catalog_fields import one_of, text, whole
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -124,7 +124,7 @@ class AwsSigV4(Signer):
         return replace(request, headers=headers, query=query)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        at = moment(request.at).strftime("%Y%m%dT%H%M%SZ")
+        at = utc_time(request.at).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
         return (
             self._presigned(request, at, scope)

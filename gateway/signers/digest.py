@@ -1,7 +1,7 @@
-"""All parameters in the order of their names, hashed with a key: as Amap's ``sig``, WeChat Pay v2 and many others do.
+"""All parameters in the order of their names, hashed with a key, as many vendors do.
 
-Sources: Amap web service, "digital signature" (lbs.amap.com/faq/quota-key/key/41181); WeChat Pay v2, "signature
-algorithm" (pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3).
+Sources: Amap web service, "digital signature" (lbs.amap.com/faq/quota-key/key/41181); WeChat Pay
+v2, "signature algorithm" (pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
@@ -20,11 +21,12 @@ from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import (
     HASHES,
     REQUEST_FACTS,
+    Template,
+    all_params,
     check_template,
-    fact,
-    quoted,
-    template,
-    values_of,
+    compile_template,
+    quote_pairs,
+    read_fact,
 )
 from schemas.catalog_fields import HEADER_NAME, NamedMap, flag, one_of, text
 
@@ -32,7 +34,7 @@ FACTS = frozenset({*REQUEST_FACTS, "params", "secret"})
 
 
 class Digest(Signer):
-    """Signs a text that has all parameters in it, and sends the signature as one more of them or in a header."""
+    """Signs a text with all parameters in it; sends the signature as one more, or in a header."""
 
     class Settings(AuthSettings):
         secret = text(required=True)
@@ -73,57 +75,61 @@ class Digest(Signer):
     def __init__(self, auth: Auth, base_url: str) -> None:
         self._secret = plain(auth["secret"]).encode()
         algorithm: str = auth.get("algorithm", "md5")
-        self._keyed, self._hash = algorithm.startswith("hmac-"), algorithm.removeprefix("hmac-")
-        self._sign = template(plain(auth["sign"]))
-        self._add = [(name, template(plain(text))) for name, text in auth.get("add", {}).items()]
-        self._place, self._name = auth.get("in"), auth["name"]
-        self._between: str = auth.get("separator", "&")
+        self._keyed = algorithm.startswith("hmac-")
+        self._hash = algorithm.removeprefix("hmac-")
+        self._signed_text = compile_template(plain(auth["sign"]))
+        self._added: list[tuple[str, Template]] = [
+            (name, compile_template(plain(value))) for name, value in auth.get("add", {}).items()
+        ]
+        self._place = auth.get("in")
+        self._name = auth["name"]
+        self._separator: str = auth.get("separator", "&")
         self._equals: str = auth.get("equals", "=")
-        self._empty, self._quoted = auth.get("empty", "skip") == "keep", auth.get("quoted", False)
-        self._base64, self._upper = auth.get("encoding") == "base64", auth.get("case") == "upper"
+        self._keeps_empty = auth.get("empty", "skip") == "keep"
+        self._quotes = auth.get("quoted", False)
+        self._base64 = auth.get("encoding") == "base64"
+        self._upper_case = auth.get("case") == "upper"
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        added = {
-            name: fill(lambda fact_name: self._fact(request, fact_name)).decode()
-            for name, fill in self._add
-        }
-        request = self._put(request, added)
+        fact = partial(self._fact, request)
+        added = {name: fill(fact).decode() for name, fill in self._added}
+        request = self._with_params(request, added)
         signature = self._signature(request)
         if self._place == "header":
             return request.with_header(self._name, signature)
-        return self._put(request, {self._name: signature})
+        return self._with_params(request, {self._name: signature})
 
-    def _put(self, request: HttpRequest, more: Mapping[str, str]) -> HttpRequest:
-        if not more:
+    def _with_params(self, request: HttpRequest, params: Mapping[str, str]) -> HttpRequest:
+        if not params:
             return request
-        return (
-            request.with_query(*more.items())
-            if self._place == "query"
-            else request.with_fields(more)
-        )
+        if self._place == "query":
+            return request.with_query(*params.items())
+        return request.with_fields(params)
 
     def _fact(self, request: HttpRequest, name: str) -> bytes:
         if name == "secret":
             return self._secret
-        return self._params(request) if name == "params" else fact(request, name)
+        if name == "params":
+            return self._joined_params(request)
+        return read_fact(request, name)
 
-    def _params(self, request: HttpRequest) -> bytes:
-        pairs = tuple(sorted(pair for pair in values_of(request) if pair[1] or self._empty))
-        shown = (
-            quoted(pairs)
-            if self._quoted
-            else [f"{name}{self._equals}{value}" for name, value in pairs]
-        )
-        return self._between.join(shown).encode()
+    def _joined_params(self, request: HttpRequest) -> bytes:
+        params = all_params(request)
+        pairs = sorted(pair for pair in params if pair[1] or self._keeps_empty)
+        equals = self._equals
+        if self._quotes:
+            pairs = quote_pairs(pairs)
+            equals = "="
+        return self._separator.join(f"{name}{equals}{value}" for name, value in pairs).encode()
 
     def _signature(self, request: HttpRequest) -> str:
         if self._secret == STARS.encode():
             return STARS
-        text = self._sign(lambda name: self._fact(request, name))
-        made = (
-            hmac.digest(self._secret, text, self._hash)
-            if self._keyed
-            else hashlib.new(self._hash, text).digest()
-        )
-        shown = base64.b64encode(made).decode() if self._base64 else made.hex()
-        return shown.upper() if self._upper else shown
+        text = self._signed_text(partial(self._fact, request))
+        if self._keyed:
+            digest = hmac.digest(self._secret, text, self._hash)
+        else:
+            digest = hashlib.new(self._hash, text).digest()
+        if self._base64:
+            return base64.b64encode(digest).decode()
+        return digest.hex().upper() if self._upper_case else digest.hex()

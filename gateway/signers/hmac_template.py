@@ -1,4 +1,7 @@
-"""A keyed hash over a text that the catalog describes; where it and its ingredients go, the catalog says, too."""
+"""A keyed hash over a text that the catalog describes, as it describes what goes where.
+
+A ``preset`` is a vendor's signature, described as a catalog would describe it.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,18 @@ from gateway.signers.templates import (
     REQUEST_FACTS,
     Template,
     check_template,
-    fact,
-    reach,
-    template,
+    compile_template,
+    names_needed,
+    read_fact,
 )
 from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, one_of, text
 
+NAME = r"[a-z_][a-z0-9_]*"
 _CANONICAL = "{method}\n{path}\n%s\n{canonical_headers}\n{signed_headers}\n{body|sha256}"
 
-NAME = r"[a-z_][a-z0-9_]*"
-
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    # cloud.tencent.com/document/api/213/30654; needs values.service, and X-TC-Action and X-TC-Version as headers
+    # cloud.tencent.com/document/api/213/30654; needs values.service, and X-TC-Action and
+    # X-TC-Version as headers
     "tencent_tc3": {
         "derive": ["TC3{secret}", "{date}", "{service}", "tc3_request"],
         "signed_headers": ["content-type", "host"],
@@ -38,11 +41,12 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "sign": "TC3-HMAC-SHA256\n{unix}\n{scope}\n{canonical|sha256}",
         "headers": {
             "X-TC-Timestamp": "{unix}",
-            "Authorization": "TC3-HMAC-SHA256 Credential={key_id}/{scope}, SignedHeaders={signed_headers}, "
-            "Signature={signature}",
+            "Authorization": "TC3-HMAC-SHA256 Credential={key_id}/{scope}, "
+            "SignedHeaders={signed_headers}, Signature={signature}",
         },
     },
-    # help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature; needs x-acs-action and x-acs-version
+    # help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature; needs
+    # x-acs-action and x-acs-version
     "alibaba_acs3": {
         "signed_headers": ["content-type", "host", "x-acs-*"],
         "values": {"canonical": _CANONICAL % "{sorted_query}"},
@@ -59,37 +63,28 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def with_preset(auth: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings with those of their preset under them; of mappings, each entry."""
-    given = {key: value for key, value in auth.items() if key != "preset"}
-    below = PRESETS.get(auth.get("preset", ""), {})
-    return {
-        **below,
-        **given,
-        **{
-            key: {**each, **given[key]}
-            for key, each in below.items()
-            if isinstance(each, Mapping) and key in given
-        },
-    }
+    """Return the settings laid over those of their preset, mappings entry by entry."""
+    merged = {**PRESETS.get(auth.get("preset", ""), {})}
+    for key, value in auth.items():
+        if isinstance(value, Mapping) and key in merged:
+            merged[key] = {**merged[key], **value}
+        elif key != "preset":
+            merged[key] = value
+    return merged
 
 
 def _check_names(auth: Auth) -> None:
     """:raises ValidationError: a template has a name in it that stands for nothing."""
-    known = {
-        *REQUEST_FACTS,
-        *auth.get("values", {}),
-        "secret",
-        "signed_headers",
-        "canonical_headers",
-    }
-    known |= {"key_id"} & auth.keys()
+    names = {*REQUEST_FACTS, *auth.get("values", {})}
+    names |= {"secret", "signed_headers", "canonical_headers"}
+    names |= {"key_id"} & auth.keys()
     for step in auth.get("derive", []):
-        check_template(step, known, "derive")
-    check_template(auth["sign"], known, "sign")
-    known.add("signature")
+        check_template(step, names, "derive")
+    check_template(auth["sign"], names, "sign")
+    names.add("signature")
     for key in ("values", "headers", "query"):
         for name, value in auth.get(key, {}).items():
-            check_template(value, known, key, name)
+            check_template(value, names, key, name)
 
 
 def _check_signature(auth: Auth) -> None:
@@ -97,18 +92,14 @@ def _check_signature(auth: Auth) -> None:
     values = auth.get("values", {})
     try:
         for name in values:
-            reach(values, name)
-        needed = {
-            name
-            for source in (auth["sign"], *auth.get("derive", []))
-            for name in reach({**values, "": source}, "")
-        }
+            names_needed(values[name], values, (name,))
     except ValueError as error:
         raise ValidationError(f"{{{error}}} needs itself", "values") from error
-    if "signature" in needed:
+    signed = (auth["sign"], *auth.get("derive", []))
+    if any("signature" in names_needed(part, values) for part in signed):
         raise ValidationError("what is signed cannot have the {signature} in it", "sign")
     outputs = [*auth.get("headers", {}).values(), *auth.get("query", {}).values()]
-    if not any("signature" in reach({**values, "": output}, "") for output in outputs):
+    if not any("signature" in names_needed(output, values) for output in outputs):
         raise ValidationError(
             "missing; say where the {signature} goes, in headers or query", "headers"
         )
@@ -123,7 +114,7 @@ class _Output(NamedTuple):
 
 
 class Hmac(Signer):
-    """Signs the text that ``sign`` describes; ``headers`` and ``query`` say where the signature goes."""
+    """Signs the text that ``sign`` describes; ``headers`` and ``query`` say where signatures go."""
 
     class Settings(AuthSettings):
         preset = text(validate=one_of(*PRESETS))
@@ -170,83 +161,93 @@ class Hmac(Signer):
     }
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        values = {name: plain(text) for name, text in auth.get("values", {}).items()}
-        self._plain = {"secret": key_of(auth), "key_id": plain(auth.get("key_id", "")).encode()}
-        self._values = {name: template(text) for name, text in values.items()}
+        values = {name: plain(template) for name, template in auth.get("values", {}).items()}
+        self._constants = {
+            "secret": key_of(auth),
+            "key_id": plain(auth.get("key_id", "")).encode(),
+        }
+        self._values = {name: compile_template(template) for name, template in values.items()}
         self._signed_headers = tuple(auth.get("signed_headers", ()))
-        self._derive = [template(plain(text)) for text in auth.get("derive", ["{secret}"])]
-        self._sign, self._algorithm = template(plain(auth["sign"])), auth.get("algorithm", "sha256")
+        steps = auth.get("derive", ["{secret}"])
+        self._key_steps = [compile_template(plain(step)) for step in steps]
+        self._signed_text = compile_template(plain(auth["sign"]))
+        self._algorithm = auth.get("algorithm", "sha256")
         self._base64 = auth.get("encoding") == "base64"
-        self._before: list[_Output] = []
-        self._after: list[_Output] = []
+        self._outputs_to_sign: list[_Output] = []
+        self._outputs_of_signature: list[_Output] = []
         for place in ("query", "headers"):
-            for name, given in auth.get(place, {}).items():
-                text = plain(given)
-                late = "signature" in reach({**values, "": text}, "")
-                (self._after if late else self._before).append(_Output(place, name, template(text)))
+            for name, value in auth.get(place, {}).items():
+                template = plain(value)
+                output = _Output(place, name, compile_template(template))
+                if "signature" in names_needed(template, values):
+                    self._outputs_of_signature.append(output)
+                else:
+                    self._outputs_to_sign.append(output)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        request = self._put(self._before, request, _Facts(self, request))
+        request = _add(self._outputs_to_sign, request, _Facts(self, request))
         facts = _Facts(self, request)
         facts["signature"] = self._signature(facts)
-        return self._put(self._after, request, facts)
+        return _add(self._outputs_of_signature, request, facts)
 
-    def _signature(self, facts: _Facts) -> bytes:
-        if self._plain["secret"] == STARS.encode():
-            return self._plain["secret"]
-        key = self._derive[0](facts)
-        for step in self._derive[1:]:
-            key = hmac.digest(key, step(facts), self._algorithm)
-        made = hmac.digest(key, self._sign(facts), self._algorithm)
-        return base64.b64encode(made) if self._base64 else made.hex().encode()
-
-    def _put(self, outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpRequest:
-        for place, name, fill in outputs:
-            text = fill(facts).decode("latin-1" if place == "headers" else "utf-8")
-            if place == "headers" and not text.isprintable():
-                raise CredentialError(
-                    detail=f"auth.headers.{name} would be more than one line of text"
-                )
-            request = (
-                request.with_header(name, text)
-                if place == "headers"
-                else request.with_query((name, text))
-            )
-        return request
-
-    def fact(self, facts: _Facts, name: str) -> bytes:
+    def read_fact(self, facts: _Facts, name: str) -> bytes:
+        """Return what a name in a template stands for."""
         if name in self._values:
             return self._values[name](facts)
-        if name in self._plain:
-            return self._plain[name]
-        if name in ("signed_headers", "canonical_headers"):
-            headers = sorted(self._covered(facts.request).items())
-            if name == "signed_headers":
-                return ";".join(each for each, _ in headers).encode()
-            return "".join(f"{each}:{text.strip()}\n" for each, text in headers).encode("latin-1")
-        return fact(facts.request, name)
+        if name in self._constants:
+            return self._constants[name]
+        if name == "signed_headers":
+            return ";".join(name for name, _ in self._covered_headers(facts.request)).encode()
+        if name == "canonical_headers":
+            headers = self._covered_headers(facts.request)
+            return "".join(f"{name}:{text.strip()}\n" for name, text in headers).encode("latin-1")
+        return read_fact(facts.request, name)
 
-    def _covered(self, request: HttpRequest) -> dict[str, str]:
-        headers = {"host": request.host} | {
-            name.lower(): text for name, text in request.headers.items()
-        }
-        return {
-            name: text
-            for name, text in headers.items()
+    def _signature(self, facts: _Facts) -> bytes:
+        if self._constants["secret"] == STARS.encode():
+            return self._constants["secret"]
+        first, *others = self._key_steps
+        key = first(facts)
+        for step in others:
+            key = hmac.digest(key, step(facts), self._algorithm)
+        digest = hmac.digest(key, self._signed_text(facts), self._algorithm)
+        return base64.b64encode(digest) if self._base64 else digest.hex().encode()
+
+    def _covered_headers(self, request: HttpRequest) -> list[tuple[str, str]]:
+        headers = {"host": request.host}
+        headers |= {name.lower(): text for name, text in request.headers.items()}
+        return [
+            (name, headers[name])
+            for name in sorted(headers)
             if any(fnmatchcase(name, pattern) for pattern in self._signed_headers)
-        }
+        ]
+
+
+def _add(outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpRequest:
+    for place, name, fill in outputs:
+        value = fill(facts)
+        if place == "query":
+            request = request.with_query((name, value.decode()))
+            continue
+        text = value.decode("latin-1")
+        if not text.isprintable():
+            raise CredentialError(detail=f"auth.headers.{name} would be more than one line of text")
+        request = request.with_header(name, text)
+    return request
 
 
 class _Facts(dict[str, bytes]):
-    """What is known while one request is signed, each thing worked out once."""
+    """What is known while one request is signed, each value worked out once."""
 
     def __init__(self, signer: Hmac, request: HttpRequest) -> None:
         super().__init__()
-        self.signer, self.request = signer, request
+        self.signer = signer
+        self.request = request
 
     def __call__(self, name: str) -> bytes:
         return self[name]
 
     def __missing__(self, name: str) -> bytes:
-        self[name] = value = self.signer.fact(self, name)
+        value = self.signer.read_fact(self, name)
+        self[name] = value
         return value

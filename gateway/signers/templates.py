@@ -1,4 +1,10 @@
-"""What is known of one request, by name, and templates that are filled with it. Everything is bytes, as it is sent."""
+"""The small language in which a signature is described: text with ``{name}`` and ``{name|filter}``.
+
+A name stands for what is known of one request. Everything is bytes, as it is sent::
+
+    fill = compile_template("{method}\\n{path}\\n{body|sha256}")
+    fill(lambda name: read_fact(request, name))
+"""
 
 from __future__ import annotations
 
@@ -16,72 +22,20 @@ from marshmallow import ValidationError
 from gateway.bodies import to_pairs, to_text
 from gateway.messages import HttpRequest
 
-# templates: The small language in which a signature is described: text with ``{name}`` and ``{name|filter|filter}``
-# in it.
-
-PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9-]+)?)((?:\|[a-z0-9]+)*)\}")
-HASHES = ("md5", "sha1", "sha256", "sha512")
-
-
-def pieces(template: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """A template cut up: the text before a place, the place's name and its filters; at the end text alone."""
-    at = 0
-    for found in PLACE.finditer(template):
-        yield template[at : found.start()], found[1], tuple(found[2].split("|")[1:])
-        at = found.end()
-    yield template[at:], "", ()
-
-
-def names_in(template: str) -> set[str]:
-    return {name for _, name, _ in pieces(template) if name}
-
-
-def problems(template: str, known: Iterable[str]) -> Iterator[str]:
-    """What is wrong with a template, as the catalog's checker says it."""
-    for _, name, filters in pieces(template):
-        if name and name not in known and not name.startswith("header:"):
-            yield f"{{{name}}} is not known here; known: {', '.join(sorted(known))}, header:NAME"
-        for each in filters:
-            if each not in FILTERS:
-                yield f"|{each} is no filter; use one of: {', '.join(FILTERS)}"
-
-
-def check_template(template: str, known: Iterable[str], *path: str) -> None:
-    """:raises ValidationError: under the keys of the ``path``, what is wrong with it."""
-    messages: Any = list(problems(template, known))
-    if messages:
-        for key in reversed(path):
-            messages = {key: messages}
-        raise ValidationError(messages)
-
-
-def reach(templates: dict[str, str], start: str, seen: tuple[str, ...] = ()) -> set[str]:
-    """Every name that one template needs, by way of others, too.
-
-    :raises ValueError: with the name of one that needs itself.
-    """
-    if start in seen:
-        raise ValueError(start)
-    found = names_in(templates[start])
-    return found.union(
-        *(reach(templates, each, (*seen, start)) for each in found & templates.keys())
-    )
-
-
-# facts: What is known of one request, by name, and templates that are filled with it. Everything is bytes, as it is
-# sent.
-
 Facts = Callable[[str], bytes]
 Template = Callable[[Facts], bytes]
-CHINA = timezone(timedelta(hours=8))
+
+HASHES = ("md5", "sha1", "sha256", "sha512")
+_PLACE = re.compile(r"\{([a-z_][a-z0-9_]*(?::[A-Za-z0-9-]+)?)((?:\|[a-z0-9]+)*)\}")
+_CHINA = timezone(timedelta(hours=8))
 
 
-def hashed(name: str) -> Callable[[bytes], bytes]:
+def _hash_filter(name: str) -> Callable[[bytes], bytes]:
     return lambda data: hashlib.new(name, data, usedforsecurity=False).hexdigest().encode()
 
 
 FILTERS: Mapping[str, Callable[[bytes], bytes]] = {
-    **{name: hashed(name) for name in HASHES},
+    **{name: _hash_filter(name) for name in HASHES},
     "base64": base64.b64encode,
     "quote": lambda data: quote(data, safe="").encode(),
     "lower": bytes.lower,
@@ -89,31 +43,74 @@ FILTERS: Mapping[str, Callable[[bytes], bytes]] = {
 }
 
 
-def template(text: str) -> Template:
-    """A function that fills the template; cut up once, here."""
+def compile_template(template: str) -> Template:
+    """Return a function that fills the template; the text is parsed once, here."""
     parts = [
-        (before.encode(), name, [FILTERS[each] for each in filters])
-        for before, name, filters in pieces(text)
+        (before.encode(), name, [FILTERS[filter_name] for filter_name in filters])
+        for before, name, filters in _parse(template)
     ]
 
     def fill(facts: Facts) -> bytes:
-        made = []
+        pieces = []
         for before, name, filters in parts:
             value = facts(name) if name else b""
-            for each in filters:
-                value = each(value)
-            made += [before, value]
-        return b"".join(made)
+            for apply in filters:
+                value = apply(value)
+            pieces += [before, value]
+        return b"".join(pieces)
 
     return fill
 
 
-def moment(at: float) -> datetime:
-    """An attempt's time, UTC, whole seconds."""
+def check_template(template: str, names: Iterable[str], *path: str) -> None:
+    """:raises ValidationError: what is wrong with the template, under the keys of the ``path``."""
+    messages: Any = list(_problems(template, names))
+    if messages:
+        for key in reversed(path):
+            messages = {key: messages}
+        raise ValidationError(messages)
+
+
+def names_needed(
+    template: str, templates: Mapping[str, str], above: tuple[str, ...] = ()
+) -> set[str]:
+    """Return every name that a template needs, by way of the named templates, too.
+
+    :param above: the named templates on the way to this one.
+    :raises ValueError: with the name of a template that needs itself.
+    """
+    needed = {name for _, name, _ in _parse(template) if name}
+    for name in needed & templates.keys():
+        if name in above:
+            raise ValueError(name)
+        needed = needed | names_needed(templates[name], templates, (*above, name))
+    return needed
+
+
+def _parse(template: str) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield the text before each place, the place's name and its filters; at the end text alone."""
+    position = 0
+    for place in _PLACE.finditer(template):
+        yield template[position : place.start()], place[1], tuple(place[2].split("|")[1:])
+        position = place.end()
+    yield template[position:], "", ()
+
+
+def _problems(template: str, names: Iterable[str]) -> Iterator[str]:
+    for _, name, filters in _parse(template):
+        if name and name not in names and not name.startswith("header:"):
+            yield f"{{{name}}} is not known here; known: {', '.join(sorted(names))}, header:NAME"
+        for filter_name in filters:
+            if filter_name not in FILTERS:
+                yield f"|{filter_name} is no filter; use one of: {', '.join(FILTERS)}"
+
+
+def utc_time(at: float) -> datetime:
+    """Return an attempt's time in UTC, in whole seconds."""
     return datetime.fromtimestamp(int(at), UTC)
 
 
-_READ: Mapping[str, Callable[[HttpRequest], str]] = {
+_READERS: Mapping[str, Callable[[HttpRequest], str]] = {
     "method": lambda request: request.verb,
     "host": lambda request: request.host,
     "path": lambda request: request.full_path,
@@ -122,43 +119,41 @@ _READ: Mapping[str, Callable[[HttpRequest], str]] = {
     "nonce": lambda request: request.nonce,
     "unix": lambda request: str(int(request.at)),
     "unix_ms": lambda request: str(int(request.at * 1000)),
-    "iso8601": lambda request: moment(request.at).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    "date": lambda request: moment(request.at).strftime("%Y-%m-%d"),
+    "iso8601": lambda request: utc_time(request.at).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    "date": lambda request: utc_time(request.at).strftime("%Y-%m-%d"),
     "http_date": lambda request: formatdate(int(request.at), usegmt=True),
     "china_time": lambda request: (
-        moment(request.at).astimezone(CHINA).strftime("%Y-%m-%d %H:%M:%S")
+        utc_time(request.at).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
     ),
 }
+#: The names that every request has a value for; ``header:NAME`` is a header's text.
+REQUEST_FACTS = frozenset({*_READERS, "body"})
 
 
-#: What is known of every request. ``header:NAME`` is a header's text, empty where there is none.
-REQUEST_FACTS = frozenset({*_READ, "body"})
-
-
-def fact(request: HttpRequest, name: str) -> bytes:
-    """What a request is or has of its own; a header that it does not have is empty."""
+def read_fact(request: HttpRequest, name: str) -> bytes:
+    """Return what a name stands for; a header that the request lacks is empty."""
     if name == "body":
         return request.body
     if name.startswith("header:"):
-        return (request.header(name[7:]) or "").encode("latin-1")
-    return _READ[name](request).encode()
+        return (request.header(name.removeprefix("header:")) or "").encode("latin-1")
+    return _READERS[name](request).encode()
+
+
+def quote_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return names and values quoted as they are sent (RFC 3986)."""
+    return [(quote(name, safe=""), quote(value, safe="")) for name, value in pairs]
 
 
 def sorted_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """As it is sent, in the order of the quoted names and then values, as AWS and those after it have it."""
-    return "&".join(
-        f"{name}={value}"
-        for name, value in sorted((quote(n, safe=""), quote(v, safe="")) for n, v in pairs)
-    )
+    """Return the query in the order of its quoted names, then values: AWS signs it so, and others."""
+    return "&".join(f"{name}={value}" for name, value in sorted(quote_pairs(pairs)))
 
 
-def quoted(pairs: tuple[tuple[str, str], ...]) -> list[str]:
-    """Each as ``name=value``, quoted as it is sent (RFC 3986)."""
-    return [f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs]
+def all_params(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return all parameters, those of the query and of the body.
 
-
-def values_of(request: HttpRequest) -> list[tuple[str, str]]:
-    """All parameters, those of the query and of the body. An array is the name repeated, but in JSON its JSON text."""
+    An array is the name repeated, but in a JSON body its JSON text.
+    """
     as_json = request.writer is not None and request.writer[0].startswith("application/json")
     pairs = list(request.query)
     for name, value in request.fields.items():
