@@ -21,38 +21,39 @@ from gateway.errors import fields_error
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.aws_chunked import (
-    DECLARED,
-    DECODED_LENGTH,
-    FRAMED,
+    CHUNKED_PAYLOADS,
+    CONTENT_SHA256,
     UNSIGNED_TRAILER,
     AwsChunked,
+    unframe,
 )
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import sorted_query, utc_time
 from schemas.catalog_fields import one_of, text, whole
 
 ALGORITHM = "AWS4-HMAC-SHA256"
-UNSIGNED = "UNSIGNED-PAYLOAD"
-EXPIRES = 300  # seconds a presigned URL is good for
-MAX_EXPIRES = 604800
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+EXPIRES_SECONDS = 300  # that a presigned URL is good for
+MAX_EXPIRES_SECONDS = 604800
 WORD = validate.Regexp(r"[!-~]+\Z", error="must be one word of ASCII text")
 # What proxies on the way may change, and what every request of ours has for itself.
-NOT_SIGNED = frozenset(
-    {"accept", "accept-encoding", "authorization", "connection", "expect", "traceparent", "tracestate",
-     "transfer-encoding", "user-agent", "x-amzn-trace-id", "x-request-id"}
+UNSIGNED_HEADERS = frozenset(
+    {"accept", "accept-encoding", "authorization", "connection", "expect", "traceparent",
+     "tracestate", "transfer-encoding", "user-agent", "x-amzn-trace-id", "x-request-id"}
 )  # fmt: skip
 #: How an SDK that signs for itself says who it is, in a header or in the query.
-SDKS_PROOF = frozenset(
-    {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders", "x-amz-signature",
-     "x-amz-security-token", "x-amz-s3session-token", "x-amz-region-set"}
+SDK_PROOF = frozenset(
+    {"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signedheaders",
+     "x-amz-signature", "x-amz-security-token", "x-amz-s3session-token", "x-amz-region-set"}
 )  # fmt: skip
+#: Services that quote the path, as they have read it, once. All others quote it as it came, so
+#: twice, and without ``..`` and ``//``.
+SINGLE_QUOTING_SERVICES = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 _SHA256 = re.compile("[0-9a-f]{64}")
-#: Services that quote the path they have read, once; all others quote it as it came, without ``..`` and ``//``.
-SINGLE = frozenset({"s3", "s3express", "s3-object-lambda", "s3-outposts"})
 
 
 class AwsSigV4(Signer):
-    """Signs method, path, query, headers and the body's hash. Of a streamed body it needs no more than that."""
+    """Signs method, path, query, headers and body; of a streamed body, its hash is enough."""
 
     class Settings(AuthSettings):
         access_key_id = text(required=True, validate=WORD, public=True)
@@ -70,7 +71,7 @@ class AwsSigV4(Signer):
                 raise ValidationError(
                     "only what is signed in the query expires; add in: query", "expires"
                 )
-            if data.get("expires", 1) > MAX_EXPIRES:
+            if data.get("expires", 1) > MAX_EXPIRES_SECONDS:
                 raise ValidationError("must be at most 604800 (a week)", "expires")
 
     example: ClassVar[Auth] = {
@@ -82,171 +83,170 @@ class AwsSigV4(Signer):
     reads_body = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        self._id, self._secret = plain(auth["access_key_id"]), plain(auth["secret_access_key"])
-        self._token = plain(auth["session_token"]) if "session_token" in auth else None
-        self._region, self._service = auth["region"], auth["service"]
-        self._in_query, self._expires = auth.get("in") == "query", auth.get("expires", EXPIRES)
-        self._unsigned = auth.get("payload") == "unsigned"
-        self._single = self._service in SINGLE
-        self._hashes_body = not (self._unsigned or (self._in_query and self._single))
-        self._key: tuple[str, bytes] = ("", b"")  # of one day; a race makes it twice
+        self._key_id = plain(auth["access_key_id"])
+        self._secret = plain(auth["secret_access_key"])
+        self._session_token = plain(auth.get("session_token", ""))
+        self._region = auth["region"]
+        self._service = auth["service"]
+        self._in_query = auth.get("in") == "query"
+        self._expires_seconds = auth.get("expires", EXPIRES_SECONDS)
+        self._payload_unsigned = auth.get("payload") == "unsigned"
+        self._quotes_once = self._service in SINGLE_QUOTING_SERVICES
+        self._hashes_body = not (self._payload_unsigned or (self._in_query and self._quotes_once))
+        # The scope of one day and its key, as one value: where two threads make it, it is the same.
+        self._day_key: tuple[str, bytes] = ("", b"")
 
     def adopt(self, request: HttpRequest) -> HttpRequest:
-        """Return what an SDK has signed with a credential of its own, as are its chunks, for us to sign."""
+        """Return what an SDK signed, and its chunks, with a credential of its own, for us to sign."""
         request = self._without_proof(request)
-        declared = request.header(DECLARED) or ""
-        if declared in FRAMED:
-            as_it_is = declared == UNSIGNED_TRAILER and self._unsigned and not self._in_query
-            return request if as_it_is else _unframed(request)
+        declared = request.header(CONTENT_SHA256) or ""
+        if declared in CHUNKED_PAYLOADS:
+            passes = declared == UNSIGNED_TRAILER and self._payload_unsigned and not self._in_query
+            return request if passes else unframe(request)
         if declared.startswith("STREAMING-"):
             raise fields_error(
-                DECLARED, ["Cannot be signed by another; send the body in one piece."]
+                CONTENT_SHA256, ["Cannot be signed by another; send the body in one piece."]
             )
         if "aws-chunked" in (request.header("Content-Encoding") or "").lower():
             raise fields_error(
                 "Content-Encoding",
-                [f"aws-chunked is taken only where {DECLARED} declares it, too."],
+                [f"aws-chunked is taken only where {CONTENT_SHA256} declares it, too."],
             )
         return request
 
     def needs_spool(self, request: HttpRequest) -> bool:
-        """Also of what was taken out of chunks: the checksums that came after it go before it."""
+        """Also of what was in chunks: the checksums that came after the body go before it."""
         return self._hashes_body or isinstance(request.upload, AwsChunked)
 
+    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
+        timestamp = utc_time(request.at).strftime("%Y%m%dT%H%M%SZ")
+        scope = f"{timestamp[:8]}/{self._region}/{self._service}/aws4_request"
+        if self._in_query:
+            return self._sign_query(request, timestamp, scope)
+        return self._sign_header(request, timestamp, scope)
+
     def _without_proof(self, request: HttpRequest) -> HttpRequest:
-        dropped = SDKS_PROOF | ({"authorization", DECLARED.lower()} if self._in_query else set())
+        content_sha256 = CONTENT_SHA256.lower()
+        dropped_headers = set(SDK_PROOF)
+        if self._in_query:
+            dropped_headers |= {"authorization", content_sha256}
         headers = {
-            name: text for name, text in request.headers.items() if name.lower() not in dropped
+            name: value
+            for name, value in request.headers.items()
+            if name.lower() not in dropped_headers
         }
-        query = tuple(
-            pair for pair in request.query if pair[0].lower() not in SDKS_PROOF | {DECLARED.lower()}
-        )
+        dropped_params = SDK_PROOF | {content_sha256}
+        query = tuple(pair for pair in request.query if pair[0].lower() not in dropped_params)
         return replace(request, headers=headers, query=query)
 
-    def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        at = utc_time(request.at).strftime("%Y%m%dT%H%M%SZ")
-        scope = f"{at[:8]}/{self._region}/{self._service}/aws4_request"
-        return (
-            self._presigned(request, at, scope)
-            if self._in_query
-            else self._with_header(request, at, scope)
-        )
-
-    def _with_header(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        declared = request.header(DECLARED) or ""
+    def _sign_header(self, request: HttpRequest, timestamp: str, scope: str) -> HttpRequest:
+        declared = request.header(CONTENT_SHA256) or ""
         payload = self._payload(request, declared)
-        request = request.with_header("X-Amz-Date", at)
-        if self._token:
-            request = request.with_header("X-Amz-Security-Token", self._token)
-        if self._unsigned or self._single or declared:
-            request = request.with_header(DECLARED, payload)
-        headers = _covered(request)
-        signature = self._signature(request, headers, payload, scope, at)
-        said = f"{ALGORITHM} Credential={self._id}/{scope}, SignedHeaders={';'.join(headers)}, Signature={signature}"
-        return request.with_header("Authorization", said)
+        request = request.with_header("X-Amz-Date", timestamp)
+        if self._session_token:
+            request = request.with_header("X-Amz-Security-Token", self._session_token)
+        if self._payload_unsigned or self._quotes_once or declared:
+            request = request.with_header(CONTENT_SHA256, payload)
+        headers = _signed_headers(request)
+        signature = self._signature(request, headers, payload, timestamp, scope)
+        authorization = (
+            f"{ALGORITHM} Credential={self._key_id}/{scope}, "
+            f"SignedHeaders={';'.join(headers)}, Signature={signature}"
+        )
+        return request.with_header("Authorization", authorization)
 
-    def _payload(self, request: HttpRequest, declared: str) -> str:
-        """What is declared of the body; a hash that the caller declares is checked, by the service or here."""
-        hashed = bool(_SHA256.fullmatch(declared))
-        if self._unsigned:
-            return declared if hashed or declared == UNSIGNED_TRAILER else UNSIGNED
-        payload = _hash(request)
-        if hashed and declared != payload:
-            raise fields_error(DECLARED, ["The body is not the one that this declares."])
-        return payload
-
-    def _presigned(self, request: HttpRequest, at: str, scope: str) -> HttpRequest:
-        payload = _hash(request) if self._hashes_body else UNSIGNED
-        headers = _covered(request)
+    def _sign_query(self, request: HttpRequest, timestamp: str, scope: str) -> HttpRequest:
+        payload = _hash_body(request) if self._hashes_body else UNSIGNED_PAYLOAD
+        headers = _signed_headers(request)
         request = request.with_query(
             ("X-Amz-Algorithm", ALGORITHM),
-            ("X-Amz-Credential", f"{self._id}/{scope}"),
-            ("X-Amz-Date", at),
-            ("X-Amz-Expires", str(self._expires)),
+            ("X-Amz-Credential", f"{self._key_id}/{scope}"),
+            ("X-Amz-Date", timestamp),
+            ("X-Amz-Expires", str(self._expires_seconds)),
             ("X-Amz-SignedHeaders", ";".join(headers)),
-            *((("X-Amz-Security-Token", self._token),) if self._token else ()),
         )
-        return request.with_query(
-            ("X-Amz-Signature", self._signature(request, headers, payload, scope, at))
-        )
+        if self._session_token:
+            request = request.with_query(("X-Amz-Security-Token", self._session_token))
+        signature = self._signature(request, headers, payload, timestamp, scope)
+        return request.with_query(("X-Amz-Signature", signature))
+
+    def _payload(self, request: HttpRequest, declared: str) -> str:
+        """Return what is declared of the body.
+
+        A hash that the caller declares is checked: here, or by the service where we sign no body.
+        """
+        is_hash = bool(_SHA256.fullmatch(declared))
+        if self._payload_unsigned:
+            return declared if is_hash or declared == UNSIGNED_TRAILER else UNSIGNED_PAYLOAD
+        payload = _hash_body(request)
+        if is_hash and declared != payload:
+            raise fields_error(CONTENT_SHA256, ["The body is not the one that this declares."])
+        return payload
 
     def _signature(
-        self, request: HttpRequest, headers: Mapping[str, str], payload: str, scope: str, at: str
+        self,
+        request: HttpRequest,
+        headers: Mapping[str, str],
+        payload: str,
+        timestamp: str,
+        scope: str,
     ) -> str:
         if self._secret == STARS:
             return STARS
-        path = request.full_path
-        canonical = "\n".join(
+        canonical_request = "\n".join(
             [
                 request.verb,
-                quote(unquote(path) if self._single else _without_dots(path), safe="/~"),
+                self._canonical_path(request.full_path),
                 sorted_query(request.query),
-                *(f"{name}:{text}" for name, text in headers.items()),
+                *(f"{name}:{value}" for name, value in headers.items()),
                 "",
                 ";".join(headers),
                 payload,
             ]
         )
-        hashed = hashlib.sha256(canonical.encode("latin-1")).hexdigest()
-        return hmac.digest(
-            self._day_key(scope), f"{ALGORITHM}\n{at}\n{scope}\n{hashed}".encode(), "sha256"
-        ).hex()
+        hashed = hashlib.sha256(canonical_request.encode("latin-1")).hexdigest()
+        string_to_sign = f"{ALGORITHM}\n{timestamp}\n{scope}\n{hashed}"
+        return hmac.digest(self._signing_key(scope), string_to_sign.encode(), "sha256").hex()
 
-    def _day_key(self, scope: str) -> bytes:
-        known, key = self._key
-        if known != scope:
+    def _canonical_path(self, path: str) -> str:
+        path = unquote(path) if self._quotes_once else _remove_dot_segments(path)
+        return quote(path, safe="/~")
+
+    def _signing_key(self, scope: str) -> bytes:
+        day_scope, key = self._day_key
+        if day_scope != scope:
             key = f"AWS4{self._secret}".encode()
             for step in scope.split("/"):
                 key = hmac.digest(key, step.encode(), "sha256")
-            self._key = scope, key
+            self._day_key = (scope, key)
         return key
 
 
-def _hash(request: HttpRequest) -> str:
-    upload = request.upload
-    return upload.sha256 if isinstance(upload, Spool) else hashlib.sha256(request.body).hexdigest()
+def _hash_body(request: HttpRequest) -> str:
+    if isinstance(request.upload, Spool):
+        return request.upload.sha256
+    return hashlib.sha256(request.body).hexdigest()
 
 
-def _unframed(request: HttpRequest) -> HttpRequest:
-    """The body out of its chunks; what follows the last one is in the upload's ``trailers``, or among the headers.
-
-    :raises InvalidParams: it is no such body.
-    """
-    length = request.header(DECODED_LENGTH)
-    if length is not None and not re.fullmatch("[0-9]{1,18}", length):
-        raise fields_error(DECODED_LENGTH, ["Must be a number of bytes."])
-    of_framing = {DECLARED.lower(), DECODED_LENGTH.lower(), "x-amz-trailer", "content-encoding"}
-    headers = {
-        name: text for name, text in request.headers.items() if name.lower() not in of_framing
-    }
-    encodings = [coding.strip() for coding in (request.header("Content-Encoding") or "").split(",")]
-    if encodings := [coding for coding in encodings if coding and coding.lower() != "aws-chunked"]:
-        headers["Content-Encoding"] = ", ".join(encodings)
-    content = AwsChunked(request.upload or [request.body], None if length is None else int(length))
-    if request.upload:
-        return replace(request, headers=headers, upload=content)
-    body = content.read_whole()
-    return replace(request, headers={**headers, **dict(content.trailers)}, body=body)
-
-
-def _covered(request: HttpRequest) -> dict[str, str]:
-    """The headers that are signed, by lower-case name, in order, runs of spaces as one."""
-    headers = {"host": request.host} | {
-        name.lower(): text for name, text in request.headers.items()
-    }
+def _signed_headers(request: HttpRequest) -> dict[str, str]:
+    """Return the headers that are signed, by lower-case name, in order, runs of spaces as one."""
+    headers = {"host": request.host}
+    headers |= {name.lower(): value for name, value in request.headers.items()}
     return {
         name: re.sub(" +", " ", headers[name].strip())
-        for name in sorted(headers.keys() - NOT_SIGNED)
+        for name in sorted(headers.keys() - UNSIGNED_HEADERS)
     }
 
 
-def _without_dots(path: str) -> str:
-    """The path without empty, ``.`` and ``..`` segments (RFC 3986, section 5.2.4)."""
-    kept: list[str] = []
+def _remove_dot_segments(path: str) -> str:
+    """Return the path without empty, ``.`` and ``..`` segments (RFC 3986, section 5.2.4)."""
+    segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
-            kept = kept[:-1]
+            segments = segments[:-1]
         elif segment not in ("", "."):
-            kept.append(segment)
-    last = "/" if kept and path.rsplit("/", 1)[1] in ("", ".", "..") else ""
-    return "/" + "/".join(kept) + last
+            segments.append(segment)
+    joined = "/" + "/".join(segments)
+    if segments and path.endswith(("/", "/.", "/..")):
+        return joined + "/"
+    return joined
