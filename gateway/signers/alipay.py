@@ -43,7 +43,7 @@ Members = dict[str, tuple[Any, int, int]]
 
 
 class Alipay(Signer):
-    """Signs the sorted parameters; verifies replies with a key or, in certificate mode, a certificate.
+    """Signs the sorted parameters; verifies replies with a key or, in that mode, certificates.
 
     What a method has in its query are Alipay's own parameters: ``method``, ``notify_url``,
     ``app_auth_token``. Its body is ``biz_content``, unless it says ``body: form``; then its fields
@@ -160,7 +160,7 @@ def _parse_members(body: bytes) -> tuple[str, Members]:
     """Return the text of a JSON object, and its members.
 
     :raises BadResponse: the body is something else.
-    :raises SignatureRejected: a name occurs twice, so that what was signed need not be what is read.
+    :raises SignatureRejected: a name occurs twice: what was signed need not be what is read.
     """
     members: Members = {}
     try:

@@ -97,7 +97,7 @@ class AwsSigV4(Signer):
         self._day_key: tuple[str, bytes] = ("", b"")
 
     def adopt(self, request: HttpRequest) -> HttpRequest:
-        """Return what an SDK signed, and its chunks, with a credential of its own, for us to sign."""
+        """Return, for us to sign, what an SDK signed with a credential of its own."""
         request = self._without_proof(request)
         declared = request.header(CONTENT_SHA256) or ""
         if declared in CHUNKED_PAYLOADS:

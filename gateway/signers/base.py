@@ -20,8 +20,9 @@ SettingPath = tuple[str | int, ...]
 class AuthSettings(Strict):
     """The keys of a service's ``auth:``.
 
-    The text of a key is secret unless its field says ``public=True``. A field that says ``template=True``, and every
-    text inside a list or a mapping, is written by the catalog's author: it is secret where ``${...}`` filled it in.
+    The text of a key is secret unless its field says ``public=True``. A field that says
+    ``template=True``, and every text inside a list or a mapping, is written by the catalog's
+    author: it is secret where ``${...}`` filled it in.
     """
 
     type = text(public=True)
@@ -36,7 +37,7 @@ class AuthSettings(Strict):
 
     @classmethod
     def conceal(cls, settings: Auth, injected: Collection[SettingPath]) -> dict[str, Any]:
-        """Return the settings by a catalog's keys, with a ``Secret`` for every text that may not be shown.
+        """Return the settings by a catalog's keys, with a ``Secret`` for what may not be shown.
 
         :param injected: the values that came from outside the catalog.
         """
@@ -73,28 +74,30 @@ def _conceal_injected(value: Any, path: SettingPath, injected: Collection[Settin
 class Signer:
     """Adds a service's proof to one attempt.
 
-    :cvar Settings: the keys of ``auth:``, which is what ``__init__`` is given of a loaded catalog.
-    :cvar example: ``auth:`` without its type, as a catalog may have it; the tests call a service with it.
-    :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's base64, to be masked.
+    :cvar Settings: the keys of ``auth:``.
+    :cvar example: ``auth:`` without its type, as a catalog may have it; the tests call a service
+        with it.
+    :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's
+        base64, to be masked.
     """
 
     Settings: ClassVar[type[AuthSettings]] = AuthSettings
     example: ClassVar[Auth] = {}
-    #: The service signs its answers: ``verify`` checks each, so none can pass while it comes.
+    #: The service signs its answers, ``verify`` checks them: they are read whole.
     verifies_answers: ClassVar[bool] = False
-    #: The parameters are signed by their names, so a request without declared ones cannot be signed.
+    #: The parameters are signed by their names, so a request must have them declared.
     signs_params: ClassVar[bool] = False
     #: The credential is fetched first: ``token_request`` and ``read_token`` say how.
     fetches_token: ClassVar[bool] = False
     #: The proof needs the body's bytes, so a streamed one is read whole first.
     reads_body: ClassVar[bool] = True
-    #: The proof depends on the query, so a proxied one is read and quoted anew; else it goes on byte for byte.
+    #: The proof depends on the query, so a proxied one is read and quoted anew.
     reads_query: ClassVar[bool] = True
 
     secrets: tuple[Secret, ...] = ()
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        """:param auth: the service's settings, secrets as ``Secret``, by a catalog's keys."""
+        """:param auth: the service's settings, by a catalog's keys, secrets as ``Secret``."""
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         """Return the request with its proof.
@@ -106,7 +109,7 @@ class Signer:
         raise NotImplementedError
 
     def verify(self, request: HttpRequest, response: HttpResponse) -> None:
-        """Check the answer. Runs once per attempt, on the bytes that came, before anything is read from them.
+        """Check the answer, once per attempt, before anything is read from its bytes.
 
         :param request: as it was sent, signed.
         :raises SignatureRejected: the answer is not the service's own.
@@ -132,7 +135,7 @@ class Signer:
         return request
 
     def needs_spool(self, request: HttpRequest) -> bool:
-        """Whether a streamed body is first read, hashed and spooled, for a signer that needs no more than its hash."""
+        """Return whether a streamed body is first read, hashed and spooled, as its hash is signed."""
         return False
 
 

@@ -7,7 +7,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NamedTuple, cast
 from urllib.parse import quote, urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,9 +23,24 @@ from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
 from schemas.catalog_fields import one_of, text, whole
 
-# signing_keys: Private keys, read once: what signs bytes with one.
-
 Sign = Callable[[bytes], bytes]
+
+HMAC = "hmac-sha256"
+COMPONENTS = ("@method", "@target-uri", "content-digest")
+PARAMETERS = ("created", "nonce", "keyid", "alg")
+EXPIRES_SECONDS = 300  # where ``expires`` is among the parameters
+# A catalog is read anew with every change, and reading an RSA key costs tens of ms.
+MAX_CACHED_KEYS = 256
+COMPONENT = validate.Regexp(
+    r"(@(method|authority|scheme|target-uri|request-target|path|query)"
+    r"|@query-param;name=\x22[!#-\[\]-~]+\x22"
+    r"|[a-z0-9!#$%&'*+.^_`|~-]+)\Z",
+    error="must be a header's name in lower case, @method, @authority, @scheme, @target-uri, "
+    '@request-target, @path, @query or @query-param;name="..."',
+)
+QUOTABLE = validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
+LABEL = validate.Regexp(r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _ed25519(key: ed25519.Ed25519PrivateKey) -> Sign:
@@ -41,70 +56,60 @@ def _ecdsa(key: ec.EllipticCurvePrivateKey) -> Sign:
 
 
 def _rsa_pss(key: rsa.RSAPrivateKey) -> Sign:
-    pad = padding.PSS(padding.MGF1(hashes.SHA512()), salt_length=64)
-    return lambda data: key.sign(data, pad, hashes.SHA512())
+    pss = padding.PSS(padding.MGF1(hashes.SHA512()), salt_length=64)
+    return lambda data: key.sign(data, pss, hashes.SHA512())
 
 
 def _rsa_v1_5(key: rsa.RSAPrivateKey) -> Sign:
     return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
-#: By RFC 9421's names: what the key must be, how a person calls that, and what makes a signature with it.
-ALGORITHMS: Mapping[str, tuple[type[Any], str, Callable[[Any], Sign]]] = {
-    "ed25519": (ed25519.Ed25519PrivateKey, "an Ed25519 key", _ed25519),
-    "ecdsa-p256-sha256": (ec.EllipticCurvePrivateKey, "a P-256 key", _ecdsa),
-    "rsa-pss-sha512": (rsa.RSAPrivateKey, "an RSA key", _rsa_pss),
-    "rsa-v1_5-sha256": (rsa.RSAPrivateKey, "an RSA key", _rsa_v1_5),
+class _KeyAlgorithm(NamedTuple):
+    """An algorithm with a private key: the key's class and name, and what signs with such a key."""
+
+    key_class: type[Any]
+    key_name: str
+    make_sign: Callable[[Any], Sign]
+
+
+#: By RFC 9421's names.
+KEY_ALGORITHMS: Mapping[str, _KeyAlgorithm] = {
+    "ed25519": _KeyAlgorithm(ed25519.Ed25519PrivateKey, "an Ed25519 key", _ed25519),
+    "ecdsa-p256-sha256": _KeyAlgorithm(ec.EllipticCurvePrivateKey, "a P-256 key", _ecdsa),
+    "rsa-pss-sha512": _KeyAlgorithm(rsa.RSAPrivateKey, "an RSA key", _rsa_pss),
+    "rsa-v1_5-sha256": _KeyAlgorithm(rsa.RSAPrivateKey, "an RSA key", _rsa_v1_5),
 }
 
 
-@lru_cache(
-    256
-)  # texts; a catalog is read anew with every change, and reading an RSA key costs tens of ms
-def signing(algorithm: str, pem: str) -> Sign:
-    """What signs with this key (PEM, unencrypted); ECDSA gives r and s, 32 bytes each.
+@lru_cache(MAX_CACHED_KEYS)
+def load_signer(algorithm: str, pem: str) -> Sign:
+    """Return what signs with this key (PEM, unencrypted); ECDSA gives r and s, 32 bytes each.
 
-    :raises ValueError: it is no such key; never with a part of it.
+    :raises ValueError: it is no such key; the message never has a part of it.
     """
-    kind, called, make = ALGORITHMS[algorithm]
+    kind = KEY_ALGORITHMS[algorithm]
     try:
         key = cast(Any, load_pem_private_key(pem.encode(), password=None))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError("must be a private key, PEM, without a password") from None
-    if not isinstance(key, kind) or (
-        kind is ec.EllipticCurvePrivateKey and key.curve.name != "secp256r1"
-    ):
-        raise ValueError(f"must be {called} for {algorithm}")
-    return make(key)
-
-
-# http_signature: HTTP Message Signatures (RFC 9421) of requests, and Content-Digest (RFC 9530).
-
-COMPONENTS = ("@method", "@target-uri", "content-digest")
-PARAMETERS = ("created", "nonce", "keyid", "alg")
-EXPIRES = 300  # seconds, where ``expires`` is among the parameters
-_DEFAULT_PORT = {"http": ":80", "https": ":443"}
-
-
-COMPONENT = validate.Regexp(
-    r"(@(method|authority|scheme|target-uri|request-target|path|query)|@query-param;name=\x22[!#-\[\]-~]+\x22"
-    r"|[a-z0-9!#$%&'*+.^_`|~-]+)\Z",
-    error="must be a header's name in lower case, @method, @authority, @scheme, @target-uri, @request-target, @path, "
-    '@query or @query-param;name="..."',
-)
-QUOTABLE = validate.Regexp(r"[ !#-\[\]-~]+\Z", error="must be ASCII text without quotes")
-LABEL = validate.Regexp(r"[a-z*][a-z0-9_.*-]*\Z", error="must be in lower case, such as sig1")
+    fits = isinstance(key, kind.key_class)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        fits = fits and key.curve.name == "secp256r1"
+    if not fits:
+        raise ValueError(f"must be {kind.key_name} for {algorithm}")
+    return kind.make_sign(key)
 
 
 class HttpSignature(Signer):
     """Signs the components of a request that the catalog lists.
 
-    A component that a request lacks is a ``CredentialError``: signing less than was declared would go unnoticed.
+    A component that a request lacks is a ``CredentialError``: signing less than was declared would
+    go unnoticed.
     """
 
     class Settings(AuthSettings):
         key_id = text(required=True, validate=QUOTABLE, public=True)
-        algorithm = text(required=True, validate=one_of("hmac-sha256", *ALGORITHMS), public=True)
+        algorithm = text(required=True, validate=one_of(HMAC, *KEY_ALGORITHMS), public=True)
         secret = text()
         secret_encoding = text(validate=one_of("text", "base64"), public=True)
         private_key = text()
@@ -121,15 +126,16 @@ class HttpSignature(Signer):
         @validates_schema
         def check_key(self, data: Mapping[str, Any], **kwargs: Any) -> None:
             algorithm = data["algorithm"]
-            needed = "private_key" if algorithm in ALGORITHMS else "secret"
-            if needed not in data:
-                raise ValidationError(f"missing; {algorithm} needs it", needed)
+            required = "secret" if algorithm == HMAC else "private_key"
+            if required not in data:
+                raise ValidationError(f"missing; {algorithm} needs it", required)
             check_base64_secret(data)
-            if needed == "private_key":
-                try:
-                    signing(algorithm, data["private_key"])
-                except ValueError as error:
-                    raise ValidationError(str(error), needed) from None
+            if algorithm == HMAC:
+                return
+            try:
+                load_signer(algorithm, data["private_key"])
+            except ValueError as error:
+                raise ValidationError(str(error), "private_key") from None
 
     example: ClassVar[Auth] = {
         "key_id": "k",
@@ -138,57 +144,57 @@ class HttpSignature(Signer):
     }
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        self._algorithm, self._key_id = auth["algorithm"], plain(auth["key_id"])
-        self._made = _signing(auth)
+        self._algorithm = auth["algorithm"]
+        self._key_id = plain(auth["key_id"])
+        self._sign_bytes = _signer_of(auth)
         self._components = tuple(auth.get("components", COMPONENTS))
         self._parameters = tuple(auth.get("parameters", PARAMETERS))
-        self._label, self._tag = auth.get("label", "sig1"), auth.get("tag", "")
-        self._expires, self._digest = auth.get("expires", EXPIRES), auth.get("digest", "sha-256")
+        self._label = auth.get("label", "sig1")
+        self._tag = auth.get("tag", "")
+        self._expires_seconds = auth.get("expires", EXPIRES_SECONDS)
+        self._digest = auth.get("digest", "sha-256")
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         if "content-digest" in self._components:
             digest = hashlib.new(self._digest.replace("-", ""), request.body).digest()
-            request = request.with_header("Content-Digest", f"{self._digest}={_coded(digest)}")
-        declared, base = self.base(request)
-        request = request.with_header("Signature-Input", f"{self._label}={declared}")
-        return request.with_header(
-            "Signature", f"{self._label}={self._made(base.encode('latin-1'))}"
-        )
+            value = f"{self._digest}={_byte_sequence(digest)}"
+            request = request.with_header("Content-Digest", value)
+        params, base = self.signature_base(request)
+        signature = self._sign_bytes(base.encode("latin-1"))
+        request = request.with_header("Signature-Input", f"{self._label}={params}")
+        return request.with_header("Signature", f"{self._label}={signature}")
 
-    def base(self, request: HttpRequest) -> tuple[str, str]:
-        """``@signature-params``, and the signature base that ends with it (section 2.5)."""
-        given = {
-            "created": str(int(request.at)),
-            "expires": str(int(request.at) + self._expires),
+    def signature_base(self, request: HttpRequest) -> tuple[str, str]:
+        """Return ``@signature-params``, and the signature base that ends with it (section 2.5)."""
+        created = int(request.at)
+        values = {
+            "created": str(created),
+            "expires": str(created + self._expires_seconds),
             "nonce": f'"{request.nonce}"',
             "keyid": f'"{self._key_id}"',
             "alg": f'"{self._algorithm}"',
             "tag": f'"{self._tag}"',
         }
-        names = [_identifier(each) for each in self._components]
-        declared = f"({' '.join(names)})" + "".join(
-            f";{name}={given[name]}" for name in self._parameters
-        )
-        lines = [
-            f"{name}: {_value(request, each)}"
-            for name, each in zip(names, self._components, strict=True)
-        ]
-        return declared, "\n".join([*lines, f'"@signature-params": {declared}'])
+        components = [(_identifier(name), _value(request, name)) for name in self._components]
+        params = f"({' '.join(identifier for identifier, _ in components)})"
+        params += "".join(f";{name}={values[name]}" for name in self._parameters)
+        lines = [f"{identifier}: {value}" for identifier, value in components]
+        return params, "\n".join([*lines, f'"@signature-params": {params}'])
 
 
-def _signing(auth: Mapping[str, Any]) -> Callable[[bytes], str]:
-    """Signs, and writes it as a structured field's byte sequence; stars where the key is."""
-    keyed = auth["algorithm"] == "hmac-sha256"
-    if plain(auth["secret" if keyed else "private_key"]) == STARS:
+def _signer_of(auth: Auth) -> Callable[[bytes], str]:
+    """Return what signs and writes the signature as a structured field; stars in a dry run."""
+    is_hmac = auth["algorithm"] == HMAC
+    if plain(auth["secret" if is_hmac else "private_key"]) == STARS:
         return lambda data: STARS
-    if keyed:
+    if is_hmac:
         key = key_of(auth)
-        return lambda data: _coded(hmac.digest(key, data, "sha256"))
-    sign = signing(auth["algorithm"], plain(auth["private_key"]))
-    return lambda data: _coded(sign(data))
+        return lambda data: _byte_sequence(hmac.digest(key, data, "sha256"))
+    sign = load_signer(auth["algorithm"], plain(auth["private_key"]))
+    return lambda data: _byte_sequence(sign(data))
 
 
-def _coded(data: bytes) -> str:
+def _byte_sequence(data: bytes) -> str:
     return f":{base64.b64encode(data).decode()}:"
 
 
@@ -213,22 +219,26 @@ def _value(request: HttpRequest, component: str) -> str:
 
 
 def _query_param(request: HttpRequest, component: str) -> str:
-    """Its value, quoted as section 2.2.8 says; a repeated one cannot be signed."""
-    wanted = component.partition('name="')[2].removesuffix('"')
-    values = [_form_quoted(value) for name, value in request.query if _form_quoted(name) == wanted]
+    """Return a parameter's value, quoted as section 2.2.8 says; a repeated one cannot be signed."""
+    param = component.partition('name="')[2].removesuffix('"')
+    values = [_form_quote(value) for name, value in request.query if _form_quote(name) == param]
     if len(values) != 1:
         raise CredentialError(
-            detail=f"the request has {len(values)} of the query parameter {wanted}, must have one"
+            detail=f"the request has {len(values)} of the query parameter {param}, must have one"
         )
     return values[0]
 
 
-def _form_quoted(text: str) -> str:
+def _form_quote(text: str) -> str:
     return quote(text, safe="*").replace("~", "%7E")
 
 
+def _scheme(request: HttpRequest) -> str:
+    return urlsplit(request.base_url).scheme
+
+
 def _authority(request: HttpRequest) -> str:
-    return request.host.lower().removesuffix(_DEFAULT_PORT[urlsplit(request.base_url).scheme])
+    return request.host.lower().removesuffix(_DEFAULT_PORTS[_scheme(request)])
 
 
 def _query(request: HttpRequest) -> str:
@@ -242,10 +252,8 @@ def _request_target(request: HttpRequest) -> str:
 _DERIVED: Mapping[str, Callable[[HttpRequest], str]] = {
     "@method": lambda request: request.verb,
     "@authority": _authority,
-    "@scheme": lambda request: urlsplit(request.base_url).scheme,
-    "@target-uri": lambda request: (
-        f"{urlsplit(request.base_url).scheme}://{request.host}{_request_target(request)}"
-    ),
+    "@scheme": _scheme,
+    "@target-uri": lambda request: f"{_scheme(request)}://{request.host}{_request_target(request)}",
     "@request-target": _request_target,
     "@path": lambda request: request.full_path,
     "@query": _query,

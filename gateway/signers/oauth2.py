@@ -1,4 +1,8 @@
-"""OAuth 2.0 client credentials (RFC 6749, 4.4): a token fetched with id and secret, sent as Bearer (RFC 6750)."""
+"""Tokens that are fetched with an id and a secret: OAuth 2.0 client credentials, and one like it.
+
+OAuth 2.0 is RFC 6749, 4.4; the token is sent as Bearer (RFC 6750). ``AppSecret`` sends both the
+secret and the token in the query, as WeChat wants it.
+"""
 
 from __future__ import annotations
 
@@ -16,55 +20,17 @@ from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from schemas.catalog_fields import NamedMap, one_of, text
 
-# granted: What a token endpoint answers: an access token and how long it lives (RFC 6749, 5.1; WeChat's is alike).
-
-LONGEST_LIFE = 365 * 86400  # seconds; a vendor's "forever" must still be a float
-
+MAX_LIFE_SECONDS = 365 * 86400  # a vendor's "forever" must still be a float
+# Where the answer does not say: a token's life is seldom shorter, and a 401 renews at once.
+DEFAULT_LIFE_SECONDS = 600.0
+WECHAT_LIFE_SECONDS = 7200.0  # WeChat's own, where the answer does not say
+ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 _TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
 _SECONDS = re.compile(r"[0-9]{1,18}", re.ASCII)
 
 
-def granted(response: HttpResponse, life: float, code: str) -> tuple[Secret, float]:
-    """The token and the seconds it lives.
-
-    :param life: seconds, where the answer does not say.
-    :param code: where the answer says why it has no token.
-    :raises CredentialError: it has none, or none that can be sent as it is.
-    """
-    try:
-        answer = load_json(response.body)
-    except ValueError as error:
-        raise CredentialError(detail=f"token answer: HTTP {response.status}, {error}") from error
-    token = answer.get("access_token") if isinstance(answer, dict) else None
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        why = answer.get(code) if isinstance(answer, dict) else None
-        raise CredentialError(
-            detail=f"token answer: HTTP {response.status}, {code} {str(why)[:80]}"
-        )
-    kind = str(answer.get("token_type", "bearer"))
-    if kind.lower() != "bearer":
-        raise CredentialError(
-            detail=f"token answer: token_type {kind[:80]}, which is not sent as a bearer's"
-        )
-    seconds = answer.get("expires_in")
-    if isinstance(seconds, str) and _SECONDS.fullmatch(seconds):  # Microsoft's v1 endpoint
-        seconds = int(seconds)
-    known = isinstance(seconds, int | float)
-    return Secret(token), float(max(0, min(seconds, LONGEST_LIFE))) if known else life
-
-
-# oauth2: OAuth 2.0 client credentials (RFC 6749, 4.4): a token fetched with id and secret, sent as Bearer (RFC 6750).
-
-DEFAULT_LIFE = (
-    600.0  # seconds, where the answer does not say: it is seldom shorter, and a 401 renews at once
-)
-
-
-ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
-
-
 class OAuth2ClientCredentials(Signer):
-    """Sends a Bearer token that it fetches from a path of the service, or from a URL on any host."""
+    """Sends a Bearer token that it fetches from the service, or from a URL on any host."""
 
     class Settings(AuthSettings):
         client_id = text(required=True, public=True)
@@ -89,53 +55,39 @@ class OAuth2ClientCredentials(Signer):
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        client = {
-            "client_id": plain(auth["client_id"]),
-            "client_secret": plain(auth["client_secret"]),
-        }
-        asked = {name: plain(auth[name]) for name in ("scope", "audience") if name in auth}
-        extra = {name: plain(value) for name, value in auth.get("extra", {}).items()}
-        form = {"grant_type": "client_credentials", **asked, **extra}
+        client_id = plain(auth["client_id"])
+        client_secret = plain(auth["client_secret"])
+        form = {"grant_type": "client_credentials"}
+        form |= {name: plain(auth[name]) for name in ("scope", "audience") if name in auth}
+        form |= {name: plain(value) for name, value in auth.get("extra", {}).items()}
         headers = {
             "Content-Type": "application/x-www-form-urlencoded",
             "Accept": "application/json",
             "User-Agent": "postern",
         }
         if auth.get("client_auth") == "body":
-            form |= client
-        else:  # both form-encoded before they are joined (2.3.1)
-            coded = b64encode(
-                ":".join(quote(each, safe="") for each in client.values()).encode()
-            ).decode()
-            self.secrets = (Secret(coded),)
-            headers["Authorization"] = "Basic " + coded
-        host, path = _split(plain(auth["token_url"]), base_url)
-        self._request = HttpRequest(
-            "POST", host, path, (), headers, urlencode(form, quote_via=quote).encode()
-        )
+            form |= {"client_id": client_id, "client_secret": client_secret}
+        else:  # both are form-encoded before they are joined (2.3.1)
+            pair = f"{quote(client_id, safe='')}:{quote(client_secret, safe='')}"
+            encoded = b64encode(pair.encode()).decode()
+            self.secrets = (Secret(encoded),)
+            headers["Authorization"] = "Basic " + encoded
+        host, path = _split_url(plain(auth["token_url"]), base_url)
+        body = urlencode(form, quote_via=quote).encode()
+        self._token_request = HttpRequest("POST", host, path, (), headers, body)
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", "Bearer " + token.reveal())
 
     def token_request(self) -> HttpRequest:
-        return self._request
+        return self._token_request
 
     def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
-        return granted(response, DEFAULT_LIFE, "error")
-
-
-def _split(url: str, base_url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return (f"{parts.scheme}://{parts.netloc}", parts.path) if parts.scheme else (base_url, url)
-
-
-# app_secret: An access token fetched with app id and secret and sent in the query, as WeChat does.
-
-WECHAT_LIFE = 7200.0  # seconds, WeChat's own, where the answer does not say
+        return read_grant(response, DEFAULT_LIFE_SECONDS, "error")
 
 
 class AppSecret(Signer):
-    """Sends a token in the query that it fetches with an id and a secret in the query, from the service itself."""
+    """Sends a token in the query, and fetches it from the service with the secret in the query."""
 
     class Settings(AuthSettings):
         app_id = text(required=True, public=True)
@@ -149,7 +101,7 @@ class AppSecret(Signer):
         )
 
         def bind(self, settings: Auth, base_url: str) -> Auth:
-            """Return them with the token's path: at the backup URL it is the same."""
+            """Return the settings with the token's path, which is the same under the backup URL."""
             path = settings["token_url"].removeprefix(base_url.rstrip("/"))
             if not path.startswith("/"):
                 problem = f"must be a path, or a URL under {base_url}"
@@ -161,7 +113,8 @@ class AppSecret(Signer):
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        self._app_id, self._secret = plain(auth["app_id"]), plain(auth["secret"])
+        self._app_id = plain(auth["app_id"])
+        self._secret = plain(auth["secret"])
         self._base_url = base_url
         self._path = plain(auth["token_url"]).removeprefix(base_url)
 
@@ -177,4 +130,45 @@ class AppSecret(Signer):
         return HttpRequest("GET", self._base_url, self._path, query)
 
     def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
-        return granted(response, WECHAT_LIFE, "errcode")
+        return read_grant(response, WECHAT_LIFE_SECONDS, "errcode")
+
+
+def read_grant(
+    response: HttpResponse, default_life: float, error_member: str
+) -> tuple[Secret, float]:
+    """Return the token of an endpoint's answer (RFC 6749, 5.1), and the seconds it lives.
+
+    :param default_life: seconds, where the answer does not say.
+    :param error_member: the name under which the answer says why it has no token.
+    :raises CredentialError: it has none, or none that can be sent as it is.
+    """
+    try:
+        answer = load_json(response.body)
+    except ValueError as error:
+        raise CredentialError(detail=f"token answer: HTTP {response.status}, {error}") from error
+    members = answer if isinstance(answer, dict) else {}
+    token = members.get("access_token")
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        reason = str(members.get(error_member))
+        raise CredentialError(
+            detail=f"token answer: HTTP {response.status}, {error_member} {reason[:80]}"
+        )
+    token_type = str(members.get("token_type", "bearer"))
+    if token_type.lower() != "bearer":
+        raise CredentialError(
+            detail=f"token answer: token_type {token_type[:80]}, which is not sent as a bearer's"
+        )
+    life = members.get("expires_in")
+    if isinstance(life, str) and _SECONDS.fullmatch(life):  # Microsoft's v1 endpoint
+        life = int(life)
+    if not isinstance(life, int | float):
+        return Secret(token), default_life
+    return Secret(token), float(max(0, min(life, MAX_LIFE_SECONDS)))
+
+
+def _split_url(url: str, base_url: str) -> tuple[str, str]:
+    """Return the base URL and the path of a token's URL, which may be a path of the service."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return base_url, url
+    return f"{parts.scheme}://{parts.netloc}", parts.path

@@ -167,7 +167,7 @@ RSA_CERTIFICATES = _readable(
 
 
 class VerifyingSettings(AuthSettings):
-    """Settings with what replies are verified with: all keys of at least one of the ``key_sets``."""
+    """Settings with all keys of one of the ``key_sets`` at least, to verify replies with."""
 
     key_sets: tuple[tuple[str, ...], ...] = ()
 

@@ -145,7 +145,7 @@ def quote_pairs(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def sorted_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return the query in the order of its quoted names, then values: AWS signs it so, and others."""
+    """Return the query in the order of its quoted names, then values, as AWS and others sign it."""
     return "&".join(f"{name}={value}" for name, value in sorted(quote_pairs(pairs)))
 
 

@@ -1,4 +1,4 @@
-"""Fetched credentials: shared by all workers, renewed early by one of them, never used once expired.
+"""Fetched credentials: shared by all workers, renewed early by one, never used once expired.
 
 A worker looks into the store only when its own copy is due for renewal, or when the vendor refuses
 it. Until then it does not see that another worker has renewed. Vendors let the old token live on
@@ -85,7 +85,7 @@ class SharedTokens:
         return Token(value, min(renew_at + offset, latest), min(expires_at + offset, latest))
 
     def write(self, name: str, token: Token, fence: int) -> bool:
-        """Return whether it was written: not if whoever took over the lock has written a newer one."""
+        """Return whether it was written: not where a worker that took over has written a newer one."""
         offset = self._clock_offset()
         record = {
             "value": token.value.reveal(),

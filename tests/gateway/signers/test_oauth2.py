@@ -14,7 +14,7 @@ from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.messages import HttpResponse
 from gateway.signers import SIGNERS
-from gateway.signers.oauth2 import DEFAULT_LIFE, OAuth2ClientCredentials
+from gateway.signers.oauth2 import DEFAULT_LIFE_SECONDS, OAuth2ClientCredentials
 from gateway.stores import Store
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
@@ -109,10 +109,10 @@ def test_without_expires_in_a_token_serves_for_ten_minutes(
     box.oauth.expires_in = None
     at = open_gate({"s": service(box.url, auth=AUTH, methods=METHODS)}, store=store, clock=clock)
     at.ask()
-    pass_time(DEFAULT_LIFE * 0.8)
+    pass_time(DEFAULT_LIFE_SECONDS * 0.8)
     at.ask()
     assert len(fetches(box)) == 1
-    pass_time(DEFAULT_LIFE * 0.2)
+    pass_time(DEFAULT_LIFE_SECONDS * 0.2)
     at.ask()
     assert len(fetches(box)) == 2
 

@@ -306,7 +306,7 @@ def test_http_message_signatures_accepts_ours_and_signs_the_same(algorithm: str)
             message, key_id="k 1", created=at, nonce=request.nonce, covered_component_ids=COMPONENTS,
             use_existing_digest=True,
         )  # fmt: skip
-        assert lines(prepared.signature_base) == lines(ours.base(signed)[1].encode())
+        assert lines(prepared.signature_base) == lines(ours.signature_base(signed)[1].encode())
 
 
 def lines(base: bytes) -> tuple[list[bytes], set[bytes]]:
