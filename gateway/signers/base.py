@@ -135,7 +135,7 @@ class Signer:
         return request
 
     def needs_spool(self, request: HttpRequest) -> bool:
-        """Return whether a streamed body is first read, hashed and spooled, as its hash is signed."""
+        """Return whether a streamed body is first read, hashed and spooled."""
         return False
 
 

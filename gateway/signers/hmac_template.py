@@ -206,9 +206,9 @@ class Hmac(Signer):
     def _signature(self, facts: _Facts) -> bytes:
         if self._constants["secret"] == STARS.encode():
             return self._constants["secret"]
-        first, *others = self._key_steps
+        first, *rest = self._key_steps
         key = first(facts)
-        for step in others:
+        for step in rest:
             key = hmac.digest(key, step(facts), self._algorithm)
         digest = hmac.digest(key, self._signed_text(facts), self._algorithm)
         return base64.b64encode(digest) if self._base64 else digest.hex().encode()

@@ -85,7 +85,7 @@ class SharedTokens:
         return Token(value, min(renew_at + offset, latest), min(expires_at + offset, latest))
 
     def write(self, name: str, token: Token, fence: int) -> bool:
-        """Return whether it was written: not where a worker that took over has written a newer one."""
+        """Return whether it was written: not if the worker that took over has written one."""
         offset = self._clock_offset()
         record = {
             "value": token.value.reveal(),
