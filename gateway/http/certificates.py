@@ -1,4 +1,4 @@
-"""TLS contexts from files, made anew when the files have changed: a renewed certificate needs no restart."""
+"""TLS contexts from files, made anew when the files have changed, so that a renewed certificate needs no restart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.catalog.model import Tls
 from gateway.clock import Clock
 from gateway.system import is_exhaustion
 
-CHECK_SECONDS = 1.0  # between two looks at the files
+CHECK_SECONDS = 1.0  # between two checks of the files
 Stamp = tuple[int, int, int] | None  # inode, size and time of a file; None where there is none
 
 
@@ -32,7 +32,7 @@ class Trust:
 class Certificates:
     """One context for each set of files, shared by the services that name it.
 
-    :param warn: is told of files that cannot be used; what they held before stays in use.
+    :param warn: called with what is wrong with files that cannot be used; what they held before stays in use.
     """
 
     def __init__(self, clock: Clock, trust: Trust, warn: Callable[[str], object]) -> None:
@@ -47,13 +47,13 @@ class Certificates:
         return self._contexts[tls]
 
     def retain(self, used: Collection[Tls]) -> None:
-        """Forget what no service names any more."""
+        """Drop the contexts that no service names any more."""
         for tls in self._contexts.keys() - used:
             del self._contexts[tls]
 
 
 class LiveContext:
-    """The context that files give now."""
+    """A TLS context that follows its files."""
 
     def __init__(self, tls: Tls, trust: Trust, clock: Clock, warn: Callable[[str], object]) -> None:
         self._tls = tls
@@ -64,24 +64,23 @@ class LiveContext:
         self._context: ssl.SSLContext | None = None
         self._stamps: list[Stamp] = []
         self._bad_stamps: list[Stamp] = []
-        self._look_at = 0.0
+        self._next_check_at = 0.0
 
     def get(self) -> ssl.SSLContext:
-        """The context for a new connection. Files that are being written change nothing until they are whole.
+        """Return the context for a new connection. Files that are being written change nothing until they are whole.
 
         :raises OSError: the files cannot be used, and never could be.
         """
         now = self._clock.now()
         context = self._context
-        if context is None or now >= self._look_at:
-            self._look_at = now + CHECK_SECONDS
-            context = self._look()
+        if context is None or now >= self._next_check_at:
+            self._next_check_at = now + CHECK_SECONDS
+            context = self._check()
         return context
 
-    def _look(self) -> ssl.SSLContext:
-        stamps = [
-            _stamp(file) for file in self._files
-        ]  # before the files are read: a later change is seen
+    def _check(self) -> ssl.SSLContext:
+        # Before the files are read: a later change is seen.
+        stamps = [_stamp(file) for file in self._files]
         if self._context is not None and stamps == self._stamps:
             return self._context
         try:
@@ -105,9 +104,8 @@ class LiveContext:
         folder = None if self._tls.ca else self._trust.folder
         context = ssl.create_default_context(cafile=self._tls.ca or self._trust.file, capath=folder)
         if self._tls.cert:
-            context.load_cert_chain(
-                self._tls.cert, self._tls.key, password=""
-            )  # or it would ask the terminal
+            # Without a password it would ask the terminal.
+            context.load_cert_chain(self._tls.cert, self._tls.key, password="")
         return context
 
 

@@ -20,7 +20,7 @@ from gateway.masking import STARS, Secret
 from gateway.messages import HttpResponse
 
 MIN_CHARACTERS = 8
-HEAD_BYTES = 4
+HEAD_BYTES = 4  # by which a form is looked for at the end of a piece
 _BASE64_STARS = b64encode(b"***").decode()
 _RUN = re.compile("[A-Za-z0-9]{6,}")
 _PERCENT = re.compile("%[0-9A-F]{2}")
@@ -28,9 +28,8 @@ _KEY_NAME = re.compile(
     r"(?:auth|authorization|cookie|credentials?|key|passphrase|passw(?:or)?d|pwd|secret|session|sig|sign(?:ature)?|token)\Z",
     re.I,
 )
-_SCHEME = re.compile(
-    r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)"
-)  # such as Bearer, before what it introduces
+#: A scheme such as Bearer, before what it introduces.
+_SCHEME = re.compile(r"[A-Za-z-]+[ =](?=\S*[0-9])(\S+)")
 _ESCAPES = {"json": b"\\u00", "xml": b"&#"}  # by which a plain letter may be written otherwise
 _NONE = Secret("")
 Pairs = tuple[tuple[str, str], ...]  # header lines
@@ -39,56 +38,59 @@ _LEFT_BY_URL_WRITERS = ("", "/", "+", "=", "/+", "/=", "+=", "/+=", "!*'()", "!*
 
 
 class CredentialMask:
-    """Those that a method's calls are sent with.
+    """Takes the credentials that a method's calls are sent with out of its answers.
 
-    Safe under threads: what a look needs is made at the first one, and once more for every fetched token.
+    Safe under threads: their forms are made at the first answer, and once more for every fetched token.
 
     :param signer_secrets: forms of them that only the signer knows.
     """
 
     def __init__(self, method: Method, signer_secrets: Iterable[Secret]) -> None:
-        self._method, self._signer_secrets = method, tuple(signer_secrets)
+        self._method = method
+        self._signer_secrets = tuple(signer_secrets)
         self._kind = kind_of(method.response)
         self._escapes = _ESCAPES.get(self._kind, b"\0")
         self._latest: tuple[Secret, _Forms] | None = None
 
     def mask(self, data: Any, response: HttpResponse, token: Secret = _NONE) -> Any:
-        """``data``, read from ``response``, without them; it is changed in place.
+        """Return ``data``, which was read from ``response``, without them; it is changed in place.
 
         :param token: a fetched one, which the request had.
         """
-        forms, body = self._forms(token), response.body
+        forms = self._forms(token)
+        body = response.body
         if not forms.needles or not forms.may_be_in(body, self._escapes):
             return data
         if self._kind == "bytes":
-            kind = forms.out_of_text(data["content_type"])
-            return {"content_type": kind, "base64": b64encode(forms.out_of_bytes(body)).decode()}
-        return forms.out_of_data(data)
+            return {
+                "content_type": forms.mask_text(data["content_type"]),
+                "base64": b64encode(forms.mask_bytes(body)).decode(),
+            }
+        return forms.mask_data(data)
 
     def mask_error(self, error: GatewayError, token: Secret = _NONE) -> None:
-        """Take them out of what a caller may be told of the service's own words."""
+        """Take them out of the service's own words that a caller gets to see."""
         if error.vendor_code:
             error.vendor_code = self.mask_text(error.vendor_code, token)
 
     def mask_text(self, text: str, token: Secret = _NONE) -> str:
-        return self._forms(token).out_of_text(text)
+        return self._forms(token).mask_text(text)
 
     def mask_head(self, headers: Pairs, reason: str, token: Secret = _NONE) -> tuple[Pairs, str]:
-        """Header lines and the reason phrase of an answer that is passed on."""
+        """Return header lines and the reason phrase, as they may be passed on."""
         forms = self._forms(token)
         joined = "\n".join((reason, *(value for _, value in headers))).encode("latin-1", "replace")
         if not any(needle in joined for needle in forms.needles):
             return headers, reason
-        return tuple(
-            (name, forms.out_of_text(value)) for name, value in headers
-        ), forms.out_of_text(reason)
+        masked = tuple((name, forms.mask_text(value)) for name, value in headers)
+        return masked, forms.mask_text(reason)
 
     def mask_bytes(self, body: bytes, token: Secret = _NONE) -> bytes:
-        """The body, as long as it was."""
-        return self._forms(token).out_of_bytes(body)
+        """Return the body, as long as it was."""
+        return self._forms(token).mask_bytes(body)
 
     def mask_stream(self, read: Callable[[], bytes], token: Secret = _NONE) -> Callable[[], bytes]:
-        """What gives the next piece of a body, nothing at its end; as long in all as what ``read`` gives.
+        """Return what reads the next piece of a body; in all as long as what ``read`` returns.
 
         A piece's last bytes wait for the next piece only while they may be a credential's first ones.
         """
@@ -98,36 +100,36 @@ class CredentialMask:
     def _forms(self, token: Secret) -> _Forms:
         latest = self._latest
         if latest is None or (latest[0] is not token and latest[0] != token):
-            latest = self._latest = token, _Forms({*self._own(), token.reveal()})
+            latest = (token, _Forms({*self._declared(), token.reveal()}))
+            self._latest = latest
         return latest[1]
 
-    def _own(self) -> Iterator[str]:
+    def _declared(self) -> Iterator[str]:
         for secret in (*_secrets_in(self._method.service.auth), *self._signer_secrets):
-            yield from _with_bare(secret.reveal())
+            yield from _with_credential(secret.reveal())
         for declared in (self._method.headers, self._method.query):
             for name, text in declared.items():
                 if _KEY_NAME.search(name):
-                    yield from _with_bare(text)
+                    yield from _with_credential(text)
 
 
 class _Forms:
-    """How some texts may stand in an answer.
+    """The forms in which some texts may stand in an answer.
 
     :ivar needles: a body without any of these has none of the texts in it, but for escapes of plain letters.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        secrets = sorted(
-            {text for text in texts if len(text) >= MIN_CHARACTERS}, key=len, reverse=True
-        )
+        long_enough = {text for text in texts if len(text) >= MIN_CHARACTERS}
+        secrets = sorted(long_enough, key=len, reverse=True)
         plain = {form for text in secrets for form in _plain_forms(text)}
         cores = [forms for text in secrets for forms in _base64_forms(text.encode())]
-        coded: set[str] = set().union(*cores)
-        stars = dict.fromkeys(plain, STARS) | {
-            form: _base64_stars(len(form)) for form in coded - plain
-        }
+        encoded: set[str] = set().union(*cores)
+        stars = dict.fromkeys(plain, STARS)
+        stars |= {form: _base64_stars(len(form)) for form in encoded - plain}
         self._secrets = frozenset(secrets)
         self._texts = sorted(stars.items(), key=lambda pair: len(pair[0]), reverse=True)
+        #: Each form with as many bytes of stars.
         self._bytes = [
             (form.encode(), b"*" * len(form.encode()) if form in plain else star.encode())
             for form, star in self._texts
@@ -137,59 +139,64 @@ class _Forms:
         self.needles = (*self.plain_needles, *_needles(cores))
 
     def may_be_in(self, body: bytes, escape_mark: bytes) -> bool:
-        """Whether it is worth reading closely: it has a needle, an escape, or is UTF-16 or UTF-32."""
+        """Whether the body is worth reading closely: it has a needle, an escape, or is UTF-16 or UTF-32."""
         for needle in self.needles:
             if needle in body:
                 return True
         return escape_mark in body or b"\0" in body
 
-    def out_of_text(self, text: str) -> str:
+    def mask_text(self, text: str) -> str:
         for form, star in self._texts:
             if form in text:
                 text = text.replace(form, star)
         return text
 
-    def out_of_bytes(self, body: bytes) -> bytes:
+    def mask_bytes(self, body: bytes) -> bytes:
         if any(needle in body for needle in self.needles):
             for form, star in self._bytes:
                 body = body.replace(form, star)
         return body
 
-    def out_of_data(self, data: Any) -> Any:
-        """JSON values at any depth, keys too; by a list of what is left, since an answer may be nested deeply."""
+    def mask_data(self, data: Any) -> Any:
+        """Mask JSON values at any depth, keys too; without recursion, since an answer may be nested deeply."""
         root = [data]
-        left: list[Any] = [root]
-        while left:
-            value = left.pop()
+        containers: list[Any] = [root]
+        while containers:
+            value = containers.pop()
             if isinstance(value, dict):
-                pairs = [(self.out_of_text(key), self._scalar(each)) for key, each in value.items()]
+                pairs = [
+                    (self.mask_text(key), self._scalar(member)) for key, member in value.items()
+                ]
                 value.clear()
                 value.update(pairs)
-                left.extend(each for _, each in pairs if isinstance(each, dict | list))
+                members: Iterable[Any] = value.values()
             else:
                 value[:] = map(self._scalar, value)
-                left.extend(each for each in value if isinstance(each, dict | list))
+                members = value
+            containers.extend(member for member in members if isinstance(member, dict | list))
         return root[0]
 
     def _scalar(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self.out_of_text(value)
+            return self.mask_text(value)
         is_number = isinstance(value, int) and not isinstance(value, bool)
         return STARS if is_number and str(value) in self._secrets else value
 
 
 class _Window:
-    """Pieces of a body that go on without plain forms; those in base64 would cost as much again as passing them on."""
+    """Masks plain forms in the pieces of a body. Base64 would cost as much again as passing them on."""
 
     def __init__(self, forms: _Forms, read: Callable[[], bytes]) -> None:
-        self._read, self._needles, self._pairs = read, forms.plain_needles, forms.plain
+        self._read = read
+        self._needles = forms.plain_needles
+        self._pairs = forms.plain
         self._by_head: dict[bytes, list[bytes]] = {}
         for form, _ in forms.plain:
             self._by_head.setdefault(form[:HEAD_BYTES], []).append(form)
-        self._beginnings = tuple(
+        self._head_starts = tuple(
             {head[:length] for head in self._by_head for length in range(1, HEAD_BYTES)}
         )
-        self._reach = max(len(form) for form, _ in forms.plain) - 1
+        self._max_tail_bytes = max(len(form) for form, _ in forms.plain) - 1
         self._tail = b""
 
     def read(self) -> bytes:
@@ -199,54 +206,48 @@ class _Window:
             if any(needle in piece for needle in self._needles):
                 for form, star in self._pairs:
                     piece = piece.replace(form, star)
-            at = self._cut(piece)
-            self._tail = piece[at:]
-            if at:
-                return piece[:at] if self._tail else piece
+            end = self._safe_end(piece)
+            self._tail = piece[end:]
+            if end:
+                return piece[:end]
         tail = self._tail
         self._tail = b""
         return tail
 
-    def _cut(self, piece: bytes) -> int:
-        """Where the bytes begin that the next piece may make a form of; the end if there are none."""
+    def _safe_end(self, piece: bytes) -> int:
+        """Return where the bytes begin that the next piece may make a form of; the end if there are none."""
         cut = len(piece)
         for head, forms in self._by_head.items():
-            at = piece.find(head, max(0, len(piece) - self._reach))
+            at = piece.find(head, max(0, len(piece) - self._max_tail_bytes))
             while at != -1 and at < cut:
                 if any(form.startswith(piece[at:]) for form in forms):
                     cut = at
                 at = piece.find(head, at + 1)
-        if cut == len(piece) and piece.endswith(self._beginnings):
-            lengths = [
-                length for length in range(1, HEAD_BYTES) if piece.endswith(self._of_length(length))
-            ]
-            cut -= max(lengths)
+        if cut == len(piece) and piece.endswith(self._head_starts):
+            cut -= max(len(start) for start in self._head_starts if piece.endswith(start))
         return cut
-
-    def _of_length(self, length: int) -> tuple[bytes, ...]:
-        return tuple(each for each in self._beginnings if len(each) == length)
 
 
 def _secrets_in(value: Any) -> Iterator[Secret]:
     if isinstance(value, Secret):
         yield value
     elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _secrets_in(each)
+        for member in value.values():
+            yield from _secrets_in(member)
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _secrets_in(each)
+        for member in value:
+            yield from _secrets_in(member)
 
 
-def _with_bare(text: str) -> Iterator[str]:
-    """The text, and what follows a scheme's name in it."""
+def _with_credential(text: str) -> Iterator[str]:
+    """Yield the text, and what follows a scheme's name in it."""
     yield text
-    if introduced := _SCHEME.fullmatch(text):
-        yield introduced[1]
+    if match := _SCHEME.fullmatch(text):
+        yield match[1]
 
 
 def _plain_forms(text: str) -> set[str]:
-    """As it is, in a URL, in a JSON string of either kind, in HTML: each as the common writers of it do."""
+    """Return the text as it is, in a URL, in a JSON string of either kind and in HTML, as common writers write it."""
     quoted = {quote(text, safe=safe) for safe in _LEFT_BY_URL_WRITERS} | {quote_plus(text)}
     lower = {_PERCENT.sub(lambda match: match[0].lower(), form) for form in quoted}
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
@@ -255,18 +256,20 @@ def _plain_forms(text: str) -> set[str]:
     html.add(escape(text).replace("/", "&#x2F;").replace("=", "&#x3D;"))
     forms = {text, *quoted, *lower, *escaped, *slashes, *html}
     for digits in ("02X", "02x"):  # as JSON may write any character
-        forms.add(
-            "".join(f"\\u00{ord(each):{digits}}" if each in "+/=&<>'" else each for each in text)
-        )
+        escapes = {ord(special): f"\\u00{ord(special):{digits}}" for special in "+/=&<>'"}
+        forms.add(text.translate(escapes))
     return forms
 
 
 def _base64_forms(raw: bytes) -> Iterator[set[str]]:
-    """What all of its base64 has in it, by where it stands in what was encoded, in both alphabets (RFC 4648, 4, 5)."""
+    """Yield what every base64 text that encodes it has in it, in both alphabets (RFC 4648, 4, 5).
+
+    There are three, by where it stands in what was encoded.
+    """
     for before in range(3):
-        coded = b64encode(bytes(before) + raw).decode()
+        encoded = b64encode(bytes(before) + raw).decode()
         end = (0, 3, 2)[(before + len(raw)) % 3]
-        core = coded[(0, 2, 3)[before] : len(coded) - end]
+        core = encoded[(0, 2, 3)[before] : len(encoded) - end]
         yield {core, core.replace("+", "-").replace("/", "_")}
 
 
@@ -275,7 +278,10 @@ def _base64_stars(length: int) -> str:
 
 
 def _needles(spellings: Iterable[Collection[str]]) -> tuple[bytes, ...]:
-    """Texts of which one is in whatever has one of the forms: letters and digits that all of them share, or all."""
+    """Return texts of which one is in whatever has one of the forms.
+
+    They are letters and digits that all forms of a spelling share, or else all of these.
+    """
     needles: set[str] = set()
     for forms in spellings:
         runs = [set(_RUN.findall(form)) for form in forms]

@@ -1,15 +1,19 @@
-"""What of a proxied message is meant for the next hop only, and which paths lead out of where they begin."""
+"""Headers and paths of proxied messages.
+
+A header that is meant for the next hop goes no further; a path that leads out of where it begins is refused; and
+what an answer says of its own addresses leads back to the gate, and to no other service::
+
+    headers = strip_hop_by_hop(response.headers)
+    headers = Rebaser(service.all_base_urls).headers(headers, base_url, path, gate_url)
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from urllib.parse import unquote, urlsplit
 
-# hygiene: What of a proxied message is meant for the next hop only, and which paths lead out of where they begin.
-
-Headers = Mapping[str, str]
 Pairs = tuple[tuple[str, str], ...]
 
 #: RFC 9110, 7.6.1, and those that RFC 2616, 13.5.1 named, which are still sent.
@@ -20,15 +24,14 @@ HOP_BY_HOP = frozenset({
 
 
 def strip_hop_by_hop(pairs: Iterable[tuple[str, str]]) -> Pairs:
-    """Headers less the hop-by-hop ones and those that ``Connection`` names; order and duplicates kept."""
-    kept = tuple(pairs)
-    named = ",".join(value for name, value in kept if name.lower() == "connection").lower()
-    dropped = HOP_BY_HOP | {name.strip() for name in named.split(",")}
-    return drop_headers(kept, dropped)
+    """Drop hop-by-hop headers and those that ``Connection`` names; the others stay in order."""
+    lines = tuple(pairs)
+    options = ",".join(value for name, value in lines if name.lower() == "connection").lower()
+    return drop_headers(lines, HOP_BY_HOP | {option.strip() for option in options.split(",")})
 
 
 def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
-    """Headers less those of these names, written with ``_`` for ``-`` too: some servers take the one for the other.
+    """Drop headers of these names, written with ``_`` for ``-`` too: some servers take the one for the other.
 
     :param names: in lower case.
     """
@@ -38,7 +41,7 @@ def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pa
 
 
 def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """By name in lower case: the name as it was written first, and the values of its lines."""
+    """Return, by name in lower case, the name as it was written first and the values of its lines."""
     groups: dict[str, list[str]] = {}
     for name, value in pairs:
         groups.setdefault(name.lower(), [name]).append(value)
@@ -46,8 +49,9 @@ def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def join_values(name: str, values: Iterable[str]) -> str:
-    """Lines of one name as a single one (RFC 9110, 5.3; RFC 9113, 8.2.3)."""
-    return ("; " if name.lower() == "cookie" else ", ").join(values)
+    """Write lines of one name as a single one (RFC 9110, 5.3; RFC 9113, 8.2.3)."""
+    separator = "; " if name.lower() == "cookie" else ", "
+    return separator.join(values)
 
 
 def has_dot_segments(path: str) -> bool:
@@ -62,20 +66,15 @@ def path_allowed(path: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(path or "/", pattern) for pattern in patterns)
 
 
-# rebase: Where a proxied answer sends its caller on to, and where its cookies go back to: the gate, and no other
-# service.
-
-CHANGED = frozenset({"location", "content-location", "link", "set-cookie"})
 PORTS = {"http": 80, "https": 443}
-_PARTS = re.compile(
-    r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL
-)  # RFC 3986, appendix B
+#: RFC 3986, appendix B.
+_PARTS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
 _LINK = re.compile(r'"(?:[^"\\]|\\.)*"|<([^>]*)>')  # RFC 8288: a quoted parameter, or a target
 Origin = tuple[str, str, int | None]
 
 
 class Rebaser:
-    """One service's addresses, and what they are at the gate.
+    """Rewrites a service's addresses into what they are at the gate.
 
     :param urls: its base URLs.
     """
@@ -84,89 +83,88 @@ class Rebaser:
         bases = [(_origin(*urlsplit(url)[:2]), urlsplit(url).path) for url in urls]
         self._bases = sorted(bases, key=lambda base: len(base[1]), reverse=True)
 
-    def headers(self, pairs: Pairs, base_url: str, path: str, gate: str) -> Pairs:
-        """An answer's headers as the caller gets them.
+    def headers(self, pairs: Pairs, base_url: str, path: str, gate_url: str) -> Pairs:
+        """Return an answer's headers as the caller gets them.
 
         :param base_url: with ``path``, the URL that was asked.
-        :param gate: this service's URL at the gate, as the caller sees it.
+        :param gate_url: this service's URL at the gate, as the caller sees it.
         """
 
-        def changed(name: str, value: str) -> str:
-            if name == "set-cookie":
-                return _cookie(value, base_url, path, gate)
-            return (
-                _LINK.sub(target, value)
-                if name == "link"
-                else self.reference(value, base_url + path, gate)
-            )
+        def rebase_link(match: re.Match[str]) -> str:
+            target = match[1]
+            if target is None:
+                return match[0]
+            return f"<{self.reference(target, base_url + path, gate_url)}>"
 
-        def target(found: re.Match[str]) -> str:
-            return (
-                found[0]
-                if found[1] is None
-                else f"<{self.reference(found[1], base_url + path, gate)}>"
-            )
+        def rebase(name: str, value: str) -> str:
+            match name.lower():
+                case "set-cookie":
+                    return _rebase_cookie(value, base_url, path, gate_url)
+                case "link":
+                    return _LINK.sub(rebase_link, value)
+                case "location" | "content-location":
+                    return self.reference(value, base_url + path, gate_url)
+            return value
 
-        return tuple(
-            (name, changed(name.lower(), value) if name.lower() in CHANGED else value)
-            for name, value in pairs
-        )
+        return tuple((name, rebase(name, value)) for name, value in pairs)
 
-    def reference(self, text: str, url: str, gate: str) -> str:
-        """One URL or path, which leads to the gate if it led to the service; another host's stays as it is.
+    def reference(self, text: str, url: str, gate_url: str) -> str:
+        """Return one URL or path, which leads to the gate if it led to the service; another host's stays as it is.
 
         :param url: what it is relative to.
         """
-        scheme, authority, path, rest = _parts(text)
+        scheme, authority, path, rest = _split(text)
         path_only = scheme is None and authority is None
         absolute = path.startswith("/") or not path_only
         if not absolute and not has_dot_segments(path):
             return text
-        asked = urlsplit(url)
+        request_url = urlsplit(url)
+        if authority is None:
+            authority = request_url.netloc
         try:
-            origin = _origin(
-                scheme or asked.scheme, asked.netloc if authority is None else authority
-            )
+            origin = _origin(scheme or request_url.scheme, authority)
         except ValueError:
             return text
-        path = _without_dots(path if absolute else f"{asked.path.rpartition('/')[0]}/{path}")
-        inside = self._inside(origin, path)
-        if inside is None and not path_only:
-            return text
-        if inside is None:
-            inside = path  # or it would be an address of the gate's own
-        if has_dot_segments(inside):
-            inside = inside.replace(
-                "%", "%25"
-            )  # quoted dots, which a client would follow and the gate refuses
-        return (urlsplit(gate).path if path_only else gate) + inside + rest
+        if not absolute:
+            path = f"{request_url.path.rpartition('/')[0]}/{path}"
+        path = _remove_dot_segments(path)
+        below = self._below_base(origin, path)
+        if below is None:
+            if not path_only:
+                return text
+            below = path  # or it would be an address of the gate's own
+        if has_dot_segments(below):
+            # Quoted dots, which a client would follow and the gate refuses.
+            below = below.replace("%", "%25")
+        base = urlsplit(gate_url).path if path_only else gate_url
+        return base + below + rest
 
-    def _inside(self, origin: Origin, path: str) -> str | None:
-        """The path below a base URL; None where it is below none."""
-        return next(
-            (
-                path[len(base) :]
-                for own, base in self._bases
-                if _same(origin, own) and _below(path, base)
-            ),
-            None,
-        )
+    def _below_base(self, origin: Origin, path: str) -> str | None:
+        """Return the path below a base URL; None where it is below none."""
+        for base_origin, base_path in self._bases:
+            if _same_origin(origin, base_origin) and _is_below(path, base_path):
+                return path[len(base_path) :]
+        return None
 
 
-def _cookie(text: str, base_url: str, path: str, gate: str) -> str:
-    """A cookie for this service at the gate only: no ``Domain``, and its ``Path`` below the service's."""
+def _rebase_cookie(text: str, base_url: str, path: str, gate_url: str) -> str:
+    """Bind a cookie to this service at the gate: no ``Domain``, and its ``Path`` below the service's."""
     pair, *attributes = text.split(";")
     named = [(attribute.partition("=")[0].strip().lower(), attribute) for attribute in attributes]
     others = [attribute for name, attribute in named if name not in ("domain", "path")]
     paths = [attribute.partition("=")[2].strip() for name, attribute in named if name == "path"]
     base = urlsplit(base_url).path
-    scope = paths[-1] if paths and paths[-1].startswith("/") else f"{base}{path}".rpartition("/")[0]
-    scope = _without_dots(scope)
-    if _below(scope, base):
+    scope = f"{base}{path}".rpartition("/")[0]
+    if paths and paths[-1].startswith("/"):
+        scope = paths[-1]
+    scope = _remove_dot_segments(scope)
+    if _is_below(scope, base):
         scope = scope[len(base) :]
-    elif _below(base, scope.rstrip("/")):
+    elif _is_below(base, scope.rstrip("/")):
         scope = ""
-    return ";".join([pair, *others, f" Path={urlsplit(gate).path}{'' if scope == '/' else scope}"])
+    if scope == "/":
+        scope = ""
+    return ";".join([pair, *others, f" Path={urlsplit(gate_url).path}{scope}"])
 
 
 def _origin(scheme: str, authority: str) -> Origin:
@@ -175,32 +173,37 @@ def _origin(scheme: str, authority: str) -> Origin:
     return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or PORTS.get(parts.scheme)
 
 
-def _same(origin: Origin, own: Origin) -> bool:
-    """Also plain HTTP of a service that is asked by TLS, as it says where a proxy of its own ends TLS."""
-    return origin == own or (origin == ("http", own[1], 80) and own == ("https", own[1], 443))
+def _same_origin(origin: Origin, base: Origin) -> bool:
+    """Whether they are the same.
+
+    A service asked by TLS may call itself plain HTTP, where a proxy of its own ends TLS.
+    """
+    if origin == base:
+        return True
+    return origin == ("http", base[1], 80) and base == ("https", base[1], 443)
 
 
-def _parts(text: str) -> tuple[str | None, str | None, str, str]:
-    """Scheme, authority, path, and the rest; a backslash before that is a slash, as browsers read it."""
+def _split(text: str) -> tuple[str | None, str | None, str, str]:
+    """Return scheme, authority, path, and the rest; a backslash before that is a slash, as browsers read it."""
     head = re.split(r"[?#]", text, maxsplit=1)[0]
-    found = _PARTS.fullmatch(head.replace("\\", "/") + text[len(head) :])
-    assert found
-    scheme, authority, path, rest = found.groups()
+    match = _PARTS.fullmatch(head.replace("\\", "/") + text[len(head) :])
+    assert match
+    scheme, authority, path, rest = match.groups()
     return scheme, authority, path, rest
 
 
-def _below(path: str, base: str) -> bool:
+def _is_below(path: str, base: str) -> bool:
     return path == base or path.startswith(base + "/")
 
 
-def _without_dots(path: str) -> str:
+def _remove_dot_segments(path: str) -> str:
     """RFC 3986, section 5.2.4; empty segments stay."""
-    kept: list[str] = []
+    segments: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
-            kept = kept[:-1] or [""]
+            segments = segments[:-1] or [""]
         elif segment != ".":
-            kept.append(segment)
+            segments.append(segment)
     if path.rpartition("/")[2] in (".", ".."):
-        kept.append("")
-    return "/".join(kept)
+        segments.append("")
+    return "/".join(segments)

@@ -1,4 +1,4 @@
-"""A body without its ``Content-Encoding``, in steps that hold up nobody for long."""
+"""Undoes a body's ``Content-Encoding``, in steps that hold up nobody for long."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "defl
 def inflate(
     body: bytes, headers: Mapping[str, str], limit: int, pause: Callable[[], None]
 ) -> bytes:
-    """A body without its ``Content-Encoding``.
+    """Return a body without its ``Content-Encoding``.
 
     :param headers: names in lower case.
     :param pause: called between two steps.
-    :raises BadResponse: larger than ``limit`` bytes, or in a coding that is not known here.
+    :raises BadResponse: larger than ``limit`` bytes, or in another coding than gzip and deflate.
     """
     declared = headers.get("content-encoding")
     if not declared or not body:
         return body
-    codings = [
-        name for name in (part.strip().lower() for part in declared.split(",")) if name in CODINGS
-    ]
+    names = [part.strip().lower() for part in declared.split(",")]
+    codings = [name for name in names if name in CODINGS]
     if not codings:
         return body
     windows = _WINDOWS.get(codings[0], ()) if len(codings) == 1 else ()
     for window in windows:
         with suppress(zlib.error):
-            return _members(body, window, limit, pause)
+            return _inflate_members(body, window, limit, pause)
     raise BadResponse(detail=f"cannot undo Content-Encoding {', '.join(codings)[:40]!r}")
 
 
-def _members(body: bytes, window: int, limit: int, pause: Callable[[], None]) -> bytes:
-    """All that is compressed: a gzip body may be several members in a row (RFC 1952, 2.2).
+def _inflate_members(body: bytes, window: int, limit: int, pause: Callable[[], None]) -> bytes:
+    """Return all that is compressed: a gzip body may be several members in a row (RFC 1952, 2.2).
 
     What follows a whole member and is none is left out, as gzip, curl and urllib3 do.
     """

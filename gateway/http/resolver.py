@@ -1,4 +1,4 @@
-"""Names to addresses: one look-up in flight for each name, shared by all who wait for it.
+"""Names to addresses: one look-up runs for each name, shared by all who wait for it.
 
 The system's ``getaddrinfo`` knows no timeout and cannot be cancelled. So each look-up has a thread of its own: one that
 hangs costs its own name and one of MAX_LOOK_UPS threads, however many calls come and go meanwhile.
@@ -20,9 +20,8 @@ from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, OutOfRes
 from gateway.system import is_exhaustion, out_of_descriptors
 
 MAX_LOOK_UPS = 64  # names looked up at once in one process: threads, of which most do not run
-CACHE_SECONDS = (
-    2.0  # a burst of connections asks once; shorter than any TTL that a failover counts on
-)
+#: A burst of connections asks once; shorter than any TTL that a failover counts on.
+CACHE_SECONDS = 2.0
 
 
 class Address(NamedTuple):
@@ -40,8 +39,8 @@ LookUp = Callable[[str], Sequence[Address]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What a look-up came to: addresses, or the kind of failure. It holds no exception, as many calls share it."""
+class _Outcome:
+    """Addresses, or the kind of failure. It holds no exception, as many calls share it."""
 
     addresses: tuple[Address, ...] = ()
     failure: type[GatewayError] = ConnectFailed
@@ -49,9 +48,9 @@ class _Answer:
 
 
 def system_addresses(host: str) -> list[Address]:
-    """The addresses that the system knows for a name, in the order in which to try them (RFC 6724).
+    """Return the addresses that the system has for a name, in the order in which to try them (RFC 6724).
 
-    :raises OSError: it knows none, or cannot tell.
+    :raises OSError: it has none, or cannot tell.
     :raises UnicodeError: not a possible host name.
     """
     entries = socket.getaddrinfo(host, None, 0, socket.SOCK_STREAM)
@@ -61,20 +60,19 @@ def system_addresses(host: str) -> list[Address]:
 class Resolver:
     """Safe under threads and greenlets; no lock is held while a name is looked up.
 
-    :param look_up: answers the addresses of a name; their port means nothing.
+    :param look_up: returns the addresses of a name; their port means nothing.
     """
 
     def __init__(self, clock: Clock, look_up: LookUp = system_addresses) -> None:
         self._clock = clock
         self._look_up = look_up
-        self._known: dict[
-            str, tuple[tuple[Address, ...], float]
-        ] = {}  # with the instant up to which they are good
-        self._under_way: dict[str, Future[_Answer]] = {}
+        #: Addresses by name, with the instant up to which they are good.
+        self._cache: dict[str, tuple[tuple[Address, ...], float]] = {}
+        self._running: dict[str, Future[_Outcome]] = {}
         self._lock = threading.Lock()
 
     def addresses(self, host: str, port: int, timeout: float) -> list[Address]:
-        """The addresses of a name, or the one that the text itself is.
+        """Return the addresses of a name, or the one that the text itself is.
 
         :param timeout: seconds to wait; the look-up goes on for those who ask later.
         :raises ConnectTimeout: no answer in time.
@@ -82,77 +80,79 @@ class Resolver:
         :raises OutOfResources: no thread or descriptor is left to ask.
         """
         literal = _literal(host)
-        found = (literal,) if literal else self._of_name(host, timeout)
-        return [Address(family, (sockaddr[0], port, *sockaddr[2:])) for family, sockaddr in found]
+        addresses = (literal,) if literal else self._of_name(host, timeout)
+        return [
+            Address(family, (sockaddr[0], port, *sockaddr[2:])) for family, sockaddr in addresses
+        ]
 
     def _of_name(self, host: str, timeout: float) -> tuple[Address, ...]:
-        addresses, good_until = self._known.get(host, ((), 0.0))
+        addresses, good_until = self._cache.get(host, ((), 0.0))
         if self._clock.now() < good_until:
             return addresses
         try:
-            answer = self._joined(host).result(timeout)
+            outcome = self._start_or_join(host).result(timeout)
         except FutureTimeout as error:
             raise ConnectTimeout(detail=f"DNS: no answer for {host}") from error
-        if not answer.addresses:
-            raise answer.failure(detail=f"DNS: {answer.detail}")
-        return answer.addresses
+        if not outcome.addresses:
+            raise outcome.failure(detail=f"DNS: {outcome.detail}")
+        return outcome.addresses
 
-    def _joined(self, host: str) -> Future[_Answer]:
-        """The look-up of this name that is under way, begun now if there is none."""
+    def _start_or_join(self, host: str) -> Future[_Outcome]:
+        """Return the look-up of this name that runs, started now if there is none."""
         with self._lock:
-            running = self._under_way.get(host)
+            running = self._running.get(host)
             if running:
                 return running
-            if len(self._under_way) >= MAX_LOOK_UPS:
+            if len(self._running) >= MAX_LOOK_UPS:
                 raise OutOfResources(
                     detail=f"DNS: {MAX_LOOK_UPS} look-ups of other names have no answer yet"
                 )
-            mine: Future[_Answer] = Future()
-            self._under_way[host] = mine
+            future: Future[_Outcome] = Future()
+            self._running[host] = future
         try:
             threading.Thread(
-                target=self._run, args=(host, mine), name="postern-dns", daemon=True
+                target=self._run, args=(host, future), name="postern-dns", daemon=True
             ).start()
         except (RuntimeError, MemoryError) as error:
-            self._end(host, mine, _Answer(failure=OutOfResources, detail=str(error)))
-        return mine
+            self._finish(host, future, _Outcome(failure=OutOfResources, detail=str(error)))
+        return future
 
-    def _run(self, host: str, mine: Future[_Answer]) -> None:
+    def _run(self, host: str, future: Future[_Outcome]) -> None:
         try:
             addresses = tuple(self._look_up(host))
-            answer = _Answer(addresses, detail=f"no address for {host}")
-        except Exception as error:  # noqa: BLE001  # whatever it is, the name may not stay under way for ever
-            answer = _failure(error)
-        self._end(host, mine, answer)
+            outcome = _Outcome(addresses, detail=f"no address for {host}")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the name may not stay running for ever
+            outcome = _failure(error)
+        self._finish(host, future, outcome)
 
-    def _end(self, host: str, mine: Future[_Answer], answer: _Answer) -> None:
+    def _finish(self, host: str, future: Future[_Outcome], outcome: _Outcome) -> None:
         now = self._clock.now()
         with self._lock:
-            del self._under_way[host]
-            if answer.addresses:
-                self._known = {name: entry for name, entry in self._known.items() if now < entry[1]}
-                self._known[host] = answer.addresses, now + CACHE_SECONDS
-        mine.set_result(answer)
+            del self._running[host]
+            if outcome.addresses:
+                self._cache = {name: entry for name, entry in self._cache.items() if now < entry[1]}
+                self._cache[host] = outcome.addresses, now + CACHE_SECONDS
+        future.set_result(outcome)
 
 
-def _failure(error: Exception) -> _Answer:
+def _failure(error: Exception) -> _Outcome:
     if is_exhaustion(error):
-        return _Answer(failure=OutOfResources, detail=str(error))
-    if (
-        isinstance(error, OSError) and out_of_descriptors()
-    ):  # the C library then says that there is no such name
-        return _Answer(
-            failure=OutOfResources, detail=f"no descriptor is left to ask with ({error})"
-        )
-    return _Answer(detail=str(error))
+        return _Outcome(failure=OutOfResources, detail=str(error))
+    # Without a descriptor, the C library says that there is no such name.
+    if isinstance(error, OSError) and out_of_descriptors():
+        detail = f"no descriptor is left to ask with ({error})"
+        return _Outcome(failure=OutOfResources, detail=detail)
+    return _Outcome(detail=str(error))
 
 
 def _literal(host: str) -> Address | None:
-    """The address that a text is, if it needs no look-up; one with a scope such as ``%eth0`` does."""
+    """Return the address that a text is, if it needs no look-up; one with a scope such as ``%eth0`` does."""
     try:
         address = ip_address(host)
     except ValueError:
         return None
     if address.version == 4:
         return Address(socket.AF_INET, (host, 0))
-    return Address(socket.AF_INET6, (host, 0, 0, 0)) if "%" not in host else None
+    if "%" in host:
+        return None
+    return Address(socket.AF_INET6, (host, 0, 0, 0))

@@ -1,4 +1,4 @@
-"""A way through an HTTP proxy to a host behind it: CONNECT (RFC 9110, 9.3.6)."""
+"""A tunnel through an HTTP proxy to a host behind it: CONNECT (RFC 9110, 9.3.6)."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: |\r|\n)")
 
 _LOGIN = "it wants a user and password, or others than these"
 _REASONS = {
-    401: _LOGIN,
+    401: _LOGIN,  # tinyproxy says so to a wrong password
     407: _LOGIN,
     403: "its rules forbid it",
-}  # tinyproxy says 401 to a wrong password
+}
 
 
-class Line(Protocol):
+class Socket(Protocol):
     """A connection, as far as a tunnel uses one."""
 
     def send(self, data: bytes | memoryview, until: float) -> int: ...
     def receive(self, until: float) -> bytes: ...
 
 
-def open_tunnel(line: Line, proxy: Proxy, host: str, port: int, until: float) -> None:
-    """From here on, what is sent on the line reaches the host.
+def open_tunnel(connection: Socket, proxy: Proxy, host: str, port: int, until: float) -> None:
+    """Have the proxy pass on to the host what is sent on the connection from here on.
 
-    :param line: connected to the proxy.
+    :param connection: to the proxy.
     :raises ProxyRefused: the proxy will not, for want of a password or by its rules.
     :raises ProxyFailed: it cannot, does not answer in time, or does not speak HTTP.
     """
@@ -37,8 +37,8 @@ def open_tunnel(line: Line, proxy: Proxy, host: str, port: int, until: float) ->
     request = f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n{proxy.header}\r\n".encode("latin-1")
     try:
         while request:
-            request = request[line.send(request, until) :]
-        head = _head(line, proxy, until)
+            request = request[connection.send(request, until) :]
+        head = _read_head(connection, proxy, until)
     except TimeoutError as error:
         raise ProxyFailed(detail=f"{proxy.name}: no answer to CONNECT") from error
     except OSError as error:
@@ -51,20 +51,23 @@ def open_tunnel(line: Line, proxy: Proxy, host: str, port: int, until: float) ->
 
 
 def proxy_error(status: int, proxy: Proxy) -> ProxyFailed:
-    """What a refusing status of the proxy's own means."""
-    why = _REASONS.get(status)
-    kind = ProxyRefused if 400 <= status < 500 else ProxyFailed
-    return kind(detail=f"{proxy.name}: answered {status}{f': {why}' if why else ''}")
+    """Return what a refusing status of the proxy's own means."""
+    detail = f"{proxy.name}: answered {status}"
+    if status in _REASONS:
+        detail = f"{detail}: {_REASONS[status]}"
+    if 400 <= status < 500:
+        return ProxyRefused(detail=detail)
+    return ProxyFailed(detail=detail)
 
 
-def _head(line: Line, proxy: Proxy, until: float) -> bytes:
-    """The proxy's answer up to its blank line; behind it nobody may have said anything yet."""
+def _read_head(connection: Socket, proxy: Proxy, until: float) -> bytes:
+    """Return the proxy's answer up to its blank line; nothing may have followed that yet."""
     head = b""
     while b"\r\n\r\n" not in head:
-        data = line.receive(until)
+        data = connection.receive(until)
         head += data
-        if not data or len(head) > MAX_HEAD_BYTES:
-            raise ProxyFailed(
-                detail=f"{proxy.name}: {'too long an' if data else 'no whole'} answer to CONNECT"
-            )
+        if not data:
+            raise ProxyFailed(detail=f"{proxy.name}: no whole answer to CONNECT")
+        if len(head) > MAX_HEAD_BYTES:
+            raise ProxyFailed(detail=f"{proxy.name}: too long an answer to CONNECT")
     return head
