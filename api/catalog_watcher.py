@@ -21,4 +21,11 @@ def open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> 
     source: Source = open_source(
         settings.catalog, settings.environ, clock, masker, run_in_thread_within
     )
-    return Watcher.of(source, settings.environ, settings.catalog_copy, clock=clock, log=log)
+    return Watcher.of(
+        source,
+        settings.environ,
+        settings.catalog_copy,
+        clock=clock,
+        log=log,
+        aside=run_in_thread_within,
+    )

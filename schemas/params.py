@@ -1,6 +1,6 @@
 """A method's ``params``, written with OpenAPI's keywords, as one marshmallow schema.
 
-The schema is built once, when a catalog loads. Values that arrive as JSON must have the declared JSON type;
+Values that arrive as JSON must have the declared JSON type;
 values that arrive in a query string are text and are read as the declared type (``from_text``).
 """
 
@@ -132,28 +132,6 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
         for name, keywords in declared.items()
     }
     return Params.from_dict(made, name="MethodParams")()
-
-
-class LazyParams:
-    """``params_schema`` of what is declared, made when it is first used: of many methods, most are not called.
-
-    What is declared has been checked, so that making it cannot fail.
-    """
-
-    __slots__ = ("_declared", "_from_text", "_schema")
-
-    def __init__(
-        self, declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False
-    ) -> None:
-        self._declared, self._from_text = declared, from_text
-        self._schema: Schema | None = None
-
-    def load(self, values: Mapping[str, object]) -> Any:
-        """:raises ValidationError: as ``Schema.load``."""
-        schema = self._schema
-        if schema is None:
-            schema = self._schema = params_schema(self._declared, from_text=self._from_text)
-        return schema.load(values)
 
 
 def value_problems(keywords: Mapping[str, Any], value: object) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -42,8 +42,6 @@ from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
 from gateway.rates import rate_of
 from gateway.signers import SIGNERS
-from schemas.catalog_fields import PAUSE
-from schemas.params import LazyParams
 
 CatalogError = DocumentError
 
@@ -66,37 +64,32 @@ _NO_METHODS: Mapping[str, Method] = MappingProxyType({})
 _UNUSED = re.compile(r"\{([^{}]*)\}")
 
 
-def load_catalog(
-    text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None
-) -> Catalog:
+def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     """Read, check and freeze a catalog.
+
+    Uses no lock, no socket and nothing of gevent, so that a native thread may run it.
 
     :param text: YAML.
     :param name: what error messages call it, such as ``services.yaml``.
     :param env: where ``${NAME}`` is looked up.
-    :param pause: called between small pieces of the work, which is seconds for thousands of methods.
     :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
     """
-    document = read(text, name, env, pause)
-    pausing = PAUSE.set(pause)
+    document = read(text, name, env)
     try:
         loaded: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
         for path, say in flat(error.messages):
             document.complain(path, say)
         raise DocumentError(name, document.problems) from error
-    finally:
-        PAUSE.reset(pausing)
-    return _Loader(document, loaded, pause).catalog()
+    return _Loader(document, loaded).catalog()
 
 
 class _Loader:
     """Builds the frozen values and checks what spans several keys."""
 
-    def __init__(
-        self, document: Document, loaded: dict[str, Any], pause: Callable[[], None]
-    ) -> None:
-        self.document, self.loaded, self.pause = document, loaded, pause
+    def __init__(self, document: Document, loaded: dict[str, Any]) -> None:
+        self.document = document
+        self.loaded = loaded
         self.defaults = {
             key: {**given, **loaded.get("defaults", {}).get(key, {})}
             for key, given in BUILTIN.items()
@@ -159,7 +152,6 @@ class _Loader:
         self.notes.extend(check_public(name, service))
         methods: dict[str, Method] = {}
         for each, settings in raw.get("methods", {}).items():
-            self.pause()
             methods[each] = self._method(service, each, raw, settings)
         return replace(
             service, methods=MappingProxyType(methods), proxied=self._proxied(service, raw)
@@ -214,7 +206,6 @@ class _Loader:
             told = f"services.{service.name}.methods.{name}.params.{param.name}"
             self.notes.append(f"{told}: not checked, as the body is streamed as it comes")
         params = tuple(param for param in params if param not in unseen)
-        declared = {param.name: param.keywords for param in params}
         return Method(
             service=service, name=name, verb=verb, path=template, summary=raw.get("summary", ""), params=params,
             body=raw.get("body", "json"), response=raw.get("response", "json"),
@@ -227,7 +218,6 @@ class _Loader:
             envelope=raw.get("envelope", above.get("envelope", "plain")),
             headers=MappingProxyType({**above.get("headers", {}), **raw.get("headers", {})}),
             query=MappingProxyType({**above.get("query", {}), **raw.get("query", {})}),
-            json_schema=LazyParams(declared), text_schema=LazyParams(declared, from_text=True),
             rate_limit=rate_of(raw["rate_limit"]) if "rate_limit" in raw else None,
             on_limit=raw.get("on_limit", above.get("on_limit", "reject")),
             cache=CachePolicy(**raw["cache"]) if "cache" in raw else None,

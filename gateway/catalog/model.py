@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from marshmallow import Schema
 
 from gateway.catalog.aggregates import Aggregate
 from gateway.catalog.egress_proxy import Proxy
 from gateway.masking import Secret
 from gateway.rates import Rate
-from schemas.params import LazyParams
+from schemas.params import params_schema
 
 STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
 
@@ -93,7 +96,7 @@ class Param:
     keywords: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)  # no slots, as cached_property needs a __dict__
 class Method:
     """One named operation of a service, with everything it inherits already filled in."""
 
@@ -114,8 +117,6 @@ class Method:
     envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
-    json_schema: LazyParams = field(repr=False)
-    text_schema: LazyParams = field(repr=False)
     rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
@@ -125,6 +126,21 @@ class Method:
     @property
     def full_name(self) -> str:
         return f"{self.service.name}.{self.name}"
+
+    # Built at the first call: of a large catalog's methods most are never called.
+    @cached_property
+    def json_schema(self) -> Schema:
+        """Reads parameters that come as JSON."""
+        return params_schema(self._keywords)
+
+    @cached_property
+    def text_schema(self) -> Schema:
+        """Reads parameters that come as text, in a query string."""
+        return params_schema(self._keywords, from_text=True)
+
+    @property
+    def _keywords(self) -> dict[str, Mapping[str, Any]]:
+        return {param.name: param.keywords for param in self.params}
 
     @property
     def streams_body(self) -> bool:

@@ -50,12 +50,21 @@ def inside_literally(host: str) -> bool:
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
-        entries = socket.getaddrinfo(
-            name.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
-        )
-    except (OSError, UnicodeError):
+        address = _read_address(name.strip("[]").encode("idna").decode())
+    except (ValueError, OSError):  # UnicodeError is a ValueError
         return False
-    return any(inside(str(address[0])) for *_, address in entries)
+    return inside(address)
+
+
+def _read_address(text: str) -> str:
+    """Return an address in its usual spelling. Asks no resolver, so that a native thread may call it.
+
+    :raises ValueError: it is not an address.
+    :raises OSError: the same.
+    """
+    if ":" in text:
+        return str(ip_address(text))
+    return socket.inet_ntoa(socket.inet_aton(text))  # reads 127.1 and 0x7f.1 as resolvers do
 
 
 def inside(address: str) -> bool:

@@ -85,17 +85,14 @@ class Document:
             raise DocumentError(self.name, self.problems)
 
 
-def read(
-    text: str, name: str, env: Mapping[str, str], pause: Callable[[], None] = lambda: None
-) -> Document:
+def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable are its problems.
 
-    :param pause: called between small pieces of the work.
     :raises DocumentError: bad syntax.
     """
     document = Document(name)
     try:
-        _Builder(document, env, pause).fill(text)
+        _Builder(document, env).fill(text)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line if error.problem_mark else 0) + 1
         raise DocumentError(
@@ -112,17 +109,16 @@ Pull = Callable[[], Any]  # the parser's next event
 class _Builder:
     """Values out of the parser's events, one by one.
 
-    PyYAML's composer recurses in C (deep nesting would end the process), keeps every other greenlet waiting while it
+    PyYAML's composer recurses in C (deep nesting would end the process), keeps every other thread waiting while it
     reads a large text, and takes twice as long.
     """
 
-    def __init__(
-        self, document: Document, env: Mapping[str, str], pause: Callable[[], None]
-    ) -> None:
-        self.document, self.env, self.pause, self.nodes = document, env, pause, 0
-        self.anchors: dict[
-            str, list[Any]
-        ] = {}  # the events of each; none while it is not yet at its end
+    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+        self.document = document
+        self.env = env
+        self.nodes = 0
+        # The events of each anchor; none while it is not yet at its end.
+        self.anchors: dict[str, list[Any]] = {}
 
     def fill(self, text: str) -> None:
         """Build the one document that the text may have."""
@@ -147,7 +143,6 @@ class _Builder:
             if event.anchor:
                 self.anchors[event.anchor] = [event]
             return self._scalar(event, path)
-        self.pause()
         return (
             self._recorded(event, pull, path)
             if event.anchor

@@ -9,13 +9,14 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from gateway.backoff import delay
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog
-from gateway.clock import Clock, Pause
+from gateway.clock import Aside, Clock, in_thread
 from gateway.runtime import Log
 from gateway.sources import Missing, Source, SourceError, Stopping
 from gateway.system import read_regular
@@ -69,6 +70,7 @@ class LastGood:
 
 CALM = 0.2  # seconds at least between two questions, whatever a source answers
 MOST_TOLD = 4000  # characters of one problem in the log
+LOAD_SECONDS = 300.0  # far beyond any catalog's time: whoever needs it waits for a disk that hangs
 RECHECK = 30.0  # seconds after which a text that was refused is checked again: a file that it names may be there now
 BACKOFF, MOST_BACKOFF = (
     0.5,
@@ -113,10 +115,13 @@ class Watcher:
 
     :param env: where the catalog's ``${NAME}`` are looked up, anew for every text.
     :param last_good: keeps a copy of what served last.
+    :param aside: for the work of reading a catalog, which may take seconds.
     """
 
     #: Set by a server that is up, for whoever follows: forks and a re-read gunicorn.conf.py find it in memory.
     succeeding: ClassVar[bool] = False
+
+    jitter: Callable[[], float] = staticmethod(random.random)  # from 0 to 1
 
     def __init__(
         self,
@@ -126,21 +131,29 @@ class Watcher:
         *,
         clock: Clock,
         log: Log,
-        jitter: Callable[[], float] = random.random,
+        aside: Aside = in_thread,
     ) -> None:
         self.source, self.last_good = source, last_good
         self.state = CatalogState()
         self.text = ""  # of the catalog that serves
-        self._env, self._clock, self._log, self._jitter = env, clock, log, jitter
+        self._env, self._clock, self._log, self._aside = env, clock, log, aside
         self._told = self._kept = ""
         self._refused: tuple[str, Exception | None, float] = "", None, 0.0  # version, why, when
 
     @classmethod
     def of(
-        cls, source: Source, env: Mapping[str, str], copy: str, *, clock: Clock, log: Log
+        cls,
+        source: Source,
+        env: Mapping[str, str],
+        copy: str,
+        *,
+        clock: Clock,
+        log: Log,
+        aside: Aside = in_thread,
     ) -> Watcher:
         """With its copy in this file."""
-        return cls(source, env, LastGood(Path(copy), source.name), clock=clock, log=log)
+        last_good = LastGood(Path(copy), source.name)
+        return cls(source, env, last_good, clock=clock, log=log, aside=aside)
 
     def load(self) -> Catalog:
         """The source's catalog; where it is away or wrong, the last good one.
@@ -151,13 +164,13 @@ class Watcher:
         """
         try:
             text, taken_at = self.source.read(), self._clock.wall()
-            catalog = load_catalog(text, self.source.name, self._env)
+            catalog = self._load(text)
         except (SourceError, CatalogError) as error:
             kept = self.last_good.read() if self.source.away or self.succeeding else None
             if kept is None:
                 raise _as_catalog_error(self.source.name, error) from error
             text, taken_at = kept
-            catalog = load_catalog(text, str(self.last_good.path), self._env)
+            catalog = self._load(text, str(self.last_good.path))
             self._tell(error)
         self.text = text
         self.state = replace(self.state, version=_version(text), taken_at=taken_at)
@@ -184,7 +197,7 @@ class Watcher:
                 count("refused")
             counted = self.state
             stopping.wait(
-                max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self._jitter()) if away else 0)
+                max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self.jitter()) if away else 0)
             )
 
     def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:
@@ -212,7 +225,8 @@ class Watcher:
         if version == refused and why and lately:
             raise why.with_traceback(None)  # checking a large text again would find the same
         try:
-            swap(load_catalog(text, self.source.name, self._env, Pause(self._clock)))
+            # In a native thread: callers are answered while a large catalog is read.
+            swap(self._aside(partial(self._load, text), LOAD_SECONDS))
         except Exception as error:
             self._refused = version, error, self._clock.now()
             raise
@@ -220,6 +234,9 @@ class Watcher:
         self.state = replace(
             state, version=version, taken_at=self._clock.wall(), taken=state.taken + 1
         )
+
+    def _load(self, text: str, name: str = "") -> Catalog:
+        return load_catalog(text, name or self.source.name, self._env)
 
     def keep(self) -> None:
         """A copy of what serves, for who comes after."""

@@ -83,8 +83,9 @@ class Watched:
         self.source = Told(*says, **source)
         self.last_good = LastGood(folder / "copy" / "catalog.last.yaml", self.source.name)
         self.watcher = Watcher(
-            self.source, env or {}, self.last_good, clock=self.clock, log=self.log, jitter=lambda: 1.0
-        )  # fmt: skip
+            self.source, env or {}, self.last_good, clock=self.clock, log=self.log
+        )
+        self.watcher.jitter = lambda: 1.0
 
     def load(self) -> Catalog:
         return self.watcher.load()
