@@ -19,9 +19,11 @@ from sandbox.vendors.consul import Consul
 from sandbox.vendors.nacos import Nacos
 from tests.e2e.live import Live, wait_for
 
-TAKEN_WITHIN = 2.0  # seconds, promised
-MARGIN = 1.0  # for a machine that is busy with other tests
-SECONDS, STEP = 12.0, 0.1
+TAKEN_WITHIN_SECONDS = 2.0  # promised
+MARGIN_SECONDS = 3.0  # for a machine that is busy with other tests
+STEP_SECONDS = 0.1
+RELOADS = 5  # are waited for, however long a busy machine takes
+RELOADS_WITHIN_SECONDS = 60.0
 CATALOG = """\
 version: 1
 services:
@@ -121,40 +123,41 @@ def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the
     start: Callable[..., Live], box: Sandbox
 ) -> None:
     """Of what is written ten times a second the watcher takes about one a second; one in ten is broken."""
-    live, over, seen, failures = (
-        start(),
-        threading.Event(),
-        list[tuple[str, str]](),
-        list[BaseException](),
-    )
+    live = start()
+    over = threading.Event()
+    answers: list[tuple[str, str]] = []
+    failures: list[BaseException] = []
 
     def call() -> None:
         try:
             with Caller(live) as caller:
                 while not over.is_set():
-                    seen.append(caller.ask())
+                    answers.append(caller.ask())
         except BaseException as error:  # noqa: BLE001
             failures.append(error)
 
     threads = [threading.Thread(target=call) for _ in range(8)]
     for thread in threads:
         thread.start()
-    steps = int(SECONDS / STEP)
-    for number in range(1, steps + 1):
+    deadline = time.monotonic() + RELOADS_WITHIN_SECONDS
+    number = 0
+    while len(set(answers)) <= RELOADS and not failures and time.monotonic() < deadline:
+        number += 1
         put(live, (BROKEN if number % 10 == 0 else CATALOG).format(url=box.url, number=number))
-        over.wait(STEP)
-    put(live, CATALOG.format(url=box.url, number=steps + 1))
-    wait_for(lambda: seen[-1] == (str(steps + 1), str(steps + 1)), 10)
+        over.wait(STEP_SECONDS)
+    last = str(number + 1)
+    put(live, CATALOG.format(url=box.url, number=last))
+    wait_for(lambda: failures or answers[-1] == (last, last), 30)
     over.set()
     for thread in threads:
         thread.join(30)
-    versions = {number for number, _ in seen}
     assert not failures
-    assert not [each for each in seen if each[0] != each[1]]
-    assert not [number for number in versions if number != "0" and int(number) % 10 == 0]
-    told = f"{len(seen)} calls, {steps} catalogs written, {len(versions)} served, {len(problems(live))} refused"
-    print(told)  # noqa: T201
-    assert len(versions) >= SECONDS / 3
+    assert not [versions for versions in answers if versions[0] != versions[1]]
+    served = {int(version) for version, _ in answers}
+    assert not [
+        version for version in served if version and version % 10 == 0 and version != int(last)
+    ]
+    assert len(served) > RELOADS
 
 
 def test_four_workers_take_a_change_within_two_seconds(
@@ -164,13 +167,15 @@ def test_four_workers_take_a_change_within_two_seconds(
     for number in (1, 2):
         put(live, CATALOG.format(url=box.url, number=number))
         began = time.monotonic()
-        assert wait_for(lambda number=number: taken(live, 4, number), TAKEN_WITHIN + MARGIN)
+        assert wait_for(
+            lambda number=number: taken(live, 4, number), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS
+        )
         print(f"all four served version {number} after {time.monotonic() - began:.2f} s")  # noqa: T201
 
 
 @pytest.mark.parametrize("kind", ["consul", "nacos"])
 def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_a_restart(
-    start: Callable[..., Live], box: Sandbox, kind: str
+    start: Callable[..., Live], box: Sandbox, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = Consul() if kind == "consul" else Nacos()
     name = "postern.yaml" if kind == "consul" else Nacos.name("postern.yaml")
@@ -182,9 +187,11 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         change(CATALOG)
         live = start(workers=4, CATALOG=source.url("postern.yaml"))
         change(CATALOG, 1)
-        wait_for(lambda: taken(live, 4, 1), TAKEN_WITHIN + MARGIN)
+        wait_for(lambda: taken(live, 4, 1), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
         change(BROKEN, 2)
-        wait_for(lambda: "n.htpp is wrong" in catalog_state(live), TAKEN_WITHIN + MARGIN)
+        wait_for(
+            lambda: "n.htpp is wrong" in catalog_state(live), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS
+        )
         wait_for(lambda: taken(live, 4, 1))
         source.stop()
         wait_for(lambda: catalog_state(live).endswith(f"{kind} cannot be asked"), 10)
@@ -192,14 +199,18 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         live.restart()
         wait_for(lambda: taken(live, 4, 1))  # the first worker answers before the fourth is there
         assert catalog_state(live).startswith("last good one of 20")
+        wait_for_change = source.wait_for_change
+        hold_seconds = 60.0  # far longer than live.stop() waits before it kills
+        monkeypatch.setattr(
+            source, "wait_for_change", lambda changes, _: wait_for_change(changes, hold_seconds)
+        )
         source.start()
         change(CATALOG, 3)
-        wait_for(lambda: taken(live, 4, 3), 4 + TAKEN_WITHIN + MARGIN)
+        wait_for(lambda: taken(live, 4, 3), 4 + TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
         assert catalog_state(live) == "ok"
-        began = time.monotonic()
         live.stop()
-        assert time.monotonic() - began < 6, (
-            "a question that the source holds back must not hold up the end"
+        assert live.process.returncode == 0, (
+            "a question that the source holds back must not hold up the end until it is killed"
         )
 
 
@@ -234,7 +245,7 @@ def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_work
         lambda: 'postern_catalog_reloads_total{outcome="refused"} 2.0' in live.get("/metrics").text
     )
     put(live, CATALOG.format(url=box.url, number=3))
-    wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN + MARGIN)
+    wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
     assert catalog_state(live) == "ok"
 
 
