@@ -1,5 +1,7 @@
 """A vendor's API description -> a service of a catalog, as YAML.
 
+    import_spec(Path("api.json").read_text(), tags=["issues"], name="github")  # the YAML of a catalog
+
 OpenAPI 3.0 and 3.1 (spec.openapis.org/oas), Swagger 2.0. What a catalog cannot say stands in comments.
 """
 
@@ -12,15 +14,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.openapi.auth import credentials_of
+from cli.openapi.auth import read_credentials
 from cli.openapi.naming import snake
 from cli.openapi.operations import Operations
 from cli.openapi.servers import Servers
 from cli.openapi.source import SpecError, read_spec
-from cli.openapi.yaml_writer import Commented, comment, lines, notes_inside, one_line
+from cli.openapi.yaml_writer import Commented, comment, has_notes_inside, lines, one_line
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-REASONS = 5  # that are told of why nothing could be imported
+MAX_REASONS = 5  # for nothing being imported
+MAX_TITLE_CHARACTERS = 100
 
 
 def import_spec(
@@ -30,7 +33,7 @@ def import_spec(
     base_url: str | None = None,
     path: Path | None = None,
 ) -> str:
-    """A whole catalog with this one service.
+    """Return a whole catalog with this one service.
 
     :param tags: only operations with one of these; all unless given.
     :param name: of the service; made from the title unless given.
@@ -42,65 +45,89 @@ def import_spec(
     info = spec.at("info")
     name = name or snake(str(info.get("title", ""))) or "service"
     operations = Operations(spec, tags)
-    servers = Servers(spec, ((each.item, each.values) for each in operations.all), base_url)
-    credentials = credentials_of(
-        spec, [each.values for each in operations.all], name, servers.base_url
+    selected = operations.selected
+    servers = Servers(
+        spec, ((operation.item, operation.values) for operation in selected), base_url
+    )
+    credentials = read_credentials(
+        spec, [operation.values for operation in selected], name, servers.base_url
     )
     methods = operations.methods(servers, credentials.names)
     if not methods:
-        raise SpecError(_nothing(tags, operations))
-    private = {"allow_private": True} if _is_private(servers.base_url) else {}
-    service = {"base_url": servers.base_url, **private, **credentials.settings, "methods": methods}
-    head = _head(info, tags, operations, credentials.settings, methods)
-    return "\n".join([*map(comment, head), *lines({"version": 1, "services": {name: service}}), ""])
+        raise SpecError(_why_nothing(tags, operations))
+    service: dict[str, Any] = {"base_url": servers.base_url}
+    if _is_private(servers.base_url):
+        service["allow_private"] = True
+    service.update(credentials.settings)
+    service["methods"] = methods
+    head = [
+        _summary(info, tags, operations, methods),
+        *_advice(credentials.settings, methods),
+        *_losses(operations),
+    ]
+    catalog = lines({"version": 1, "services": {name: service}})
+    return "\n".join([*map(comment, head), *catalog, ""])
 
 
 def summarize(catalog: str) -> str:
-    """What ``import_spec`` says first: how much was imported, how much left out."""
+    """Return what ``import_spec`` says first: how much was imported, how much left out."""
     return catalog.partition("\n")[0].removeprefix("# ")
 
 
-def _nothing(tags: Collection[str], operations: Operations) -> str:
-    """Why there is no method."""
-    if tags and not operations.all:
-        return f"no operation to import; its tags are: {', '.join(sorted(operations.known_tags)) or 'none'}"
-    reasons = list(_left_out(operations))
-    more = f"\nand {len(reasons) - REASONS} more" if len(reasons) > REASONS else ""
-    return "\n".join(["no operation to import", *reasons[:REASONS]]) + more
+def _why_nothing(tags: Collection[str], operations: Operations) -> str:
+    if tags and not operations.selected:
+        all_tags = ", ".join(sorted(operations.all_tags)) or "none"
+        return f"no operation to import; its tags are: {all_tags}"
+    reasons = list(_omissions(operations))
+    message = ["no operation to import", *reasons[:MAX_REASONS]]
+    if len(reasons) > MAX_REASONS:
+        message.append(f"and {len(reasons) - MAX_REASONS} more")
+    return "\n".join(message)
 
 
-def _left_out(operations: Operations) -> Iterator[str]:
-    for server, count in operations.elsewhere.items():
+def _omissions(operations: Operations) -> Iterator[str]:
+    for server, count in operations.at_other_servers.items():
         yield f"Left out: {count} operations at {server}"
     for reason in operations.skipped:
         yield f"Left out: {reason}"
 
 
-def _head(
+def _summary(
     info: Mapping[str, Any],
     tags: Collection[str],
     operations: Operations,
-    settings: Mapping[str, Any],
     methods: Mapping[str, Commented],
-) -> Iterator[str]:
-    title, version = info.get("title", "an API without a title"), info.get("version", "?")
-    only = f"; only those tagged {', '.join(tags)}" if tags else ""
-    noted = sum(bool(method.notes) or notes_inside(method) for method in methods.values())
-    left_out = len(operations.skipped) + operations.elsewhere.total()
-    title = one_line(f"{title}, version {version}", 100)
-    yield f"{title}: {len(methods)} methods, {noted} of them with notes; {left_out} operations left out{only}."
+) -> str:
+    title = info.get("title", "an API without a title")
+    title = one_line(f"{title}, version {info.get('version', '?')}", MAX_TITLE_CHARACTERS)
+    with_notes = sum(bool(method.notes) or has_notes_inside(method) for method in methods.values())
+    omitted = len(operations.skipped) + operations.at_other_servers.total()
+    selection = f"; only those tagged {', '.join(tags)}" if tags else ""
+    return (
+        f"{title}: {len(methods)} methods, {with_notes} of them with notes; "
+        f"{omitted} operations left out{selection}."
+    )
+
+
+def _advice(settings: Mapping[str, Any], methods: Mapping[str, Commented]) -> Iterator[str]:
     if names := sorted(set(VARIABLE.findall(str(settings)))):
         yield f"Set in the environment or in .env: {', '.join(names)}"
     if any(str(method["http"]).endswith("/completions") for method in methods.values()):
-        yield "A model takes its time: say timeout: {read: 120} and deadline: 130 (seconds); unset they are 5 and 10."
-    if operations.lost:
-        counts = ", ".join(f"{key} ({number})" for key, number in sorted(operations.lost.items()))
-        yield f"Not carried over, and so not checked: {counts}"
-    yield from _left_out(operations)
+        yield (
+            "A model takes its time: say timeout: {read: 120} and deadline: 130 (seconds); "
+            "unset they are 5 and 10."
+        )
+
+
+def _losses(operations: Operations) -> Iterator[str]:
+    if operations.dropped:
+        counts = [f"{key} ({count})" for key, count in sorted(operations.dropped.items())]
+        yield f"Not carried over, and so not checked: {', '.join(counts)}"
+    yield from _omissions(operations)
 
 
 def _is_private(url: str) -> bool:
-    """Whether the address itself says that it is in the team's own network, which whoever imports it can see."""
+    """Tell whether the address itself says that it is in the team's own network, which whoever imports it can see."""
     host = urlsplit(url).hostname or ""
     try:
         address = ip_address(host)

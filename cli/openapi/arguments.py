@@ -4,28 +4,43 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from cli.openapi.keywords import Keywords
-from cli.openapi.merging import kind_of, listed, writable
+from cli.openapi.merging import type_of, writable_properties
 from cli.openapi.naming import bare, best_body, body_of
-from cli.openapi.source import Spec, UnsayableError
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented, one_line
 from gateway.bodies.xml import XML_NAME
 from gateway.catalog.loader import IN_QUERY
 from schemas.catalog_fields import SETTABLE_HEADER
 from schemas.params import value_problems
 
-OURS = frozenset({"accept", "content-type", "authorization", "user-agent", "x-request-id"})
-FILE = "a file: filename, content_type, base64"
-_SEPARATED = {
+GATEWAY_HEADERS = frozenset(
+    {"accept", "content-type", "authorization", "user-agent", "x-request-id"}
+)
+FILE_NOTE = "a file: filename, content_type, base64"
+MAX_NAME_CHARACTERS = 60  # in a note
+MAX_NAMES_IN_NOTE = 10
+DEEP_OBJECT_LEVELS = 2
+_SEPARATORS = {
     "ssv": "spaces",
     "tsv": "tabs",
     "pipes": "|",
     "spaceDelimited": "spaces",
     "pipeDelimited": "|",
 }
+_NOT_SCHEMA = ("required", "name", "in")
 Operation = Mapping[str, Any]
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    place: str
+    schema: Any
+    required: bool
 
 
 class Arguments:
@@ -38,131 +53,141 @@ class Arguments:
     def __init__(
         self, keywords: Keywords, spec: Spec, http: tuple[str, str], implied: frozenset[str]
     ) -> None:
-        self.keywords, self.spec, self.implied = keywords, spec, implied
+        self.keywords = keywords
+        self.spec = spec
+        self.implied = implied
         self.verb, self.template = http
         self.notes: list[str] = []
         self.settings: dict[str, Any] = {}
-        self._schemas: dict[str, tuple[Any, bool]] = {}
-        self._places: dict[str, str] = {}
+        self._params: dict[str, _Parameter] = {}
 
     def read(self, path_item: Operation, operation: Operation) -> None:
-        given: dict[tuple[str, str], Mapping[str, Any]] = {}
-        for holder in (path_item, operation):
-            parameters = holder.get("parameters")
-            for each in parameters if isinstance(parameters, list) else ():
-                try:
-                    found = self.spec.follow(each)
-                    given[(str(found.get("in")), str(found.get("name")))] = found
-                except UnsayableError as error:
-                    self.notes.append(f"without a parameter: {error}")
-        form = [param for (place, _), param in given.items() if place == "formData"]
-        for (place, _), param in given.items():
-            if place not in ("body", "formData"):
-                self._parameter(param)
-        for hole in re.findall(r"\{([^{}]*)\}", self.template):
-            self._take(hole, "path", {"type": "string"}, required=True)
-        self._body(
-            operation,
-            form,
-            next((each for (place, _), each in given.items() if place == "body"), None),
-        )
+        """Read the parameters of the path and the operation, then the body."""
+        form: list[Values] = []
+        body: Values | None = None
+        for (place, _), parameter in self._parameters(path_item, operation).items():
+            if place == "formData":
+                form.append(parameter)
+            elif place == "body":
+                body = body or parameter
+            else:
+                self._add_parameter(parameter)
+        for name in re.findall(r"\{([^{}]*)\}", self.template):
+            self._add(name, "path", {"type": "string"}, required=True)
+        if not self.spec.swagger:
+            self._read_content(operation.get("requestBody"))
+        elif form:
+            self._read_form(form, operation)
+        elif body is not None:
+            media = best_body(self._consumes(operation)) or "application/json"
+            self._read_fields(body.get("schema"), media, {}, body.get("required"))
 
     def params(self) -> dict[str, Commented]:
-        """Name -> keywords, with ``in`` where the place is not plain."""
-        made = {}
-        for name, said in self.keywords.params(self._schemas).items():
-            place = self._places[name]
-            usual = (
-                "path"
-                if f"{{{name}}}" in self.template
-                else "query"
-                if self.verb in IN_QUERY
-                else "body"
-            )
-            schema = self._schemas[name][0]
+        """Return keywords by name, with ``in`` where the place is not plain."""
+        params = {}
+        schemas = {name: (param.schema, param.required) for name, param in self._params.items()}
+        for name, keywords in self.keywords.params(schemas).items():
+            place = self._params[name].place
+            schema = self._params[name].schema
             if place in ("query", "header") and isinstance(schema, dict) and "default" in schema:
-                self._default(said, schema["default"])
-            extra = {} if place == usual else {"in": place}
-            made[name] = Commented({"type": said.pop("type"), **extra, **said}, *said.notes)
-        return made
+                _add_default(keywords, schema["default"])
+            param = Commented({"type": keywords.pop("type")}, *keywords.notes)
+            if place != self._usual_place(name):
+                param["in"] = place
+            param.update(keywords)
+            params[name] = param
+        return params
 
-    def _default(self, said: Commented, default: object) -> None:
-        """Only outside bodies: there it would be sent, and in a PATCH it would overwrite."""
-        if isinstance(default, str) and "${" in default:
-            return
-        if (
-            "required" not in said
-            and isinstance(default, str | int | bool)
-            and not value_problems(said, default)
-        ):
-            said["default"] = default
+    def _usual_place(self, name: str) -> str:
+        """Return where a catalog puts a parameter that has no ``in``."""
+        if f"{{{name}}}" in self.template:
+            return "path"
+        if self.verb in IN_QUERY:
+            return "query"
+        return "body"
 
-    def _take(self, name: object, place: str, schema: Any, *, required: bool) -> None:
+    def _add(self, name: object, place: str, schema: Any, *, required: bool) -> None:
         if not isinstance(name, str) or not re.fullmatch(r"\S+", name):
-            self.notes.append(
-                f"without {place} parameter {one_line(str(name), 60)!r}: not a usable name"
-            )
-        elif name not in self._places:
-            self._places[name] = place
-            self._schemas[name] = (schema, required and place != "path")
-            if isinstance(schema, dict) and schema.get("format") == "password" and "${" not in name:
-                self.settings.setdefault("mask", []).append(name)
-        elif (place, self._places[name]) != ("path", "path"):
-            self.notes.append(
-                f"without {place} parameter {name}: one in the {self._places[name]} has that name"
-            )
+            text = one_line(str(name), MAX_NAME_CHARACTERS)
+            self.notes.append(f"without {place} parameter {text!r}: not a usable name")
+            return
+        if name in self._params:
+            first_place = self._params[name].place
+            if (place, first_place) != ("path", "path"):
+                self.notes.append(
+                    f"without {place} parameter {name}: one in the {first_place} has that name"
+                )
+            return
+        self._params[name] = _Parameter(place, schema, required and place != "path")
+        if isinstance(schema, dict) and schema.get("format") == "password" and "${" not in name:
+            self.settings.setdefault("mask", []).append(name)
 
-    def _parameter(self, param: Mapping[str, Any]) -> None:
-        place, name = param.get("in"), param.get("name")
-        low = str(name).lower()
-        if place == "header" and low == "idempotency-key":
+    # --- parameters
+
+    def _parameters(
+        self, path_item: Operation, operation: Operation
+    ) -> dict[tuple[str, str], Values]:
+        """Return the parameters by place and name; the operation's replace those of its path."""
+        parameters: dict[tuple[str, str], Values] = {}
+        for holder in (path_item, operation):
+            for value in list_in(holder, "parameters"):
+                try:
+                    parameter = self.spec.follow(value)
+                except UnsayableError as error:
+                    self.notes.append(f"without a parameter: {error}")
+                    continue
+                parameters[(str(parameter.get("in")), str(parameter.get("name")))] = parameter
+        return parameters
+
+    def _add_parameter(self, param: Values) -> None:
+        place = param.get("in")
+        name = param.get("name")
+        lower_name = str(name).lower()
+        if place == "header" and lower_name == "idempotency-key":
             self.settings["idempotency_header"] = name
-        elif (place == "header" and low in OURS) or low in self.implied:
+        elif (place == "header" and lower_name in GATEWAY_HEADERS) or lower_name in self.implied:
             return
         elif place == "path" and f"{{{name}}}" not in self.template:
             self.notes.append(f"without path parameter {name}: the path has no such place")
         elif place == "header" and not re.fullmatch(SETTABLE_HEADER, str(name)):
             self.notes.append(f"without header {name}: not one that a parameter may have")
         elif place in ("path", "query", "header"):
-            self._simple(param, str(place))
+            self._add_usable_parameter(param, str(place))
         else:
             self.notes.append(f"without {place} parameter {name}")
 
-    def _simple(self, param: Mapping[str, Any], place: str) -> None:
-        name, required = param.get("name"), param.get("required") is True
-        schema = param.get("schema")
-        if self.spec.swagger:
-            schema = {
-                key: value for key, value in param.items() if key not in ("required", "name", "in")
-            }
-        elif not isinstance(schema, dict):
-            schema = (
-                {"type": "string", "x-note": "JSON text"}
-                if "content" in param
-                else {"type": "string"}
-            )
-        schema = {**schema, "description": param.get("description", schema.get("description"))}
-        kind, plain = self._looked_at(schema)
+    def _add_usable_parameter(self, param: Values, place: str) -> None:
+        name = param.get("name")
+        required = param.get("required") is True
+        schema = self._parameter_schema(param)
+        kind, flat = self._flatten(schema)
         style = param.get("collectionFormat" if self.spec.swagger else "style")
         if kind == "object" and style == "deepObject":
-            self._flat(name, plain, place)
-        elif kind == "array" and style == "deepObject":
-            self._nested(str(name), schema, place, 1)
-        elif kind == "array" and not self._repeats(param, place):
-            text = f"list in one text, separated by {_SEPARATED.get(str(style), 'commas')}"
-            self._take(name, place, {"type": "string", "x-note": text}, required=required)
-        elif kind == "object" and (place != "query" or not plain.get("properties")):
-            self._take(
-                name,
-                place,
-                {"type": "string", "description": schema["description"]},
-                required=required,
-            )
-        else:
-            self._take(name, place, schema, required=required)
+            self._add_object(name, flat, place)
+            return
+        if kind == "array" and style == "deepObject":
+            self._add_nested(str(name), schema, place, 1)
+            return
+        if kind == "array" and not self._is_repeated(param, place):
+            separator = _SEPARATORS.get(str(style), "commas")
+            note = f"list in one text, separated by {separator}"
+            schema = {"type": "string", "x-note": note}
+        elif kind == "object" and (place != "query" or not flat.get("properties")):
+            schema = {"type": "string", "description": schema["description"]}
+        self._add(name, place, schema, required=required)
 
-    def _repeats(self, param: Mapping[str, Any], place: str) -> bool:
-        """Whether a list is sent as its name repeated, which is how a catalog does it."""
+    def _parameter_schema(self, param: Values) -> dict[str, Any]:
+        schema = param.get("schema")
+        if self.spec.swagger:
+            schema = _without(param, _NOT_SCHEMA)
+        elif not isinstance(schema, dict):
+            schema = {"type": "string"}
+            if "content" in param:
+                schema["x-note"] = "JSON text"
+        return {**schema, "description": param.get("description", schema.get("description"))}
+
+    def _is_repeated(self, param: Values, place: str) -> bool:
+        """Tell whether a list is sent as its name repeated, which is how a catalog does it."""
         if self.spec.swagger:
             return param.get("collectionFormat") == "multi"
         return (
@@ -171,80 +196,66 @@ class Arguments:
             and param.get("explode", True) is not False
         )
 
-    def _looked_at(self, schema: Any) -> tuple[str, dict[str, Any]]:
+    def _flatten(self, schema: Any) -> tuple[str, dict[str, Any]]:
+        """Return a schema's type and the schema without references."""
         try:
-            plain, _ = self.keywords.merger.plain(schema)
+            flat, _ = self.keywords.merger.flatten(schema)
         except UnsayableError:
             return "object", {}
-        return kind_of(plain), plain
+        return type_of(flat), flat
 
-    def _flat(self, name: object, plain: Mapping[str, Any], place: str, depth: int = 2) -> None:
-        """An object as ``name[property]`` (deepObject), as deep as two levels."""
-        properties = writable(plain)
+    def _add_object(
+        self, name: object, schema: Values, place: str, levels: int = DEEP_OBJECT_LEVELS
+    ) -> None:
+        """Add an object as ``name[property]`` (deepObject), so many levels deep."""
+        properties = writable_properties(schema)
         if not properties:
             self.notes.append(f"without {place} parameter {name}[...]: any names")
-        for each, schema in properties.items():
-            self._nested(f"{name}[{each}]", schema, place, depth - 1)
+        for key, value in properties.items():
+            self._add_nested(f"{name}[{key}]", value, place, levels - 1)
 
-    def _nested(self, name: str, schema: Any, place: str, depth: int) -> None:
-        kind, plain = self._looked_at(schema)
-        if kind == "object" and depth:
-            self._flat(name, plain, place, depth)
-        elif kind == "array" and self._looked_at(plain.get("items"))[0] not in ("object", "array"):
-            self._take(f"{name}[]", place, schema, required=False)
+    def _add_nested(self, name: str, schema: Any, place: str, levels: int) -> None:
+        kind, flat = self._flatten(schema)
+        if kind == "object" and levels:
+            self._add_object(name, flat, place, levels)
+        elif kind == "array" and self._flatten(flat.get("items"))[0] not in ("object", "array"):
+            self._add(f"{name}[]", place, schema, required=False)
         elif kind in ("object", "array"):
             self.notes.append(f"without {place} parameter {name}[...]: nested too deeply")
         else:
-            self._take(name, place, schema, required=False)
+            self._add(name, place, schema, required=False)
 
-    def _body(
-        self, operation: Operation, form: list[Mapping[str, Any]], single: Mapping[str, Any] | None
-    ) -> None:
-        if not self.spec.swagger:
-            self._content(operation.get("requestBody"))
-        elif form:
-            consumes = self._consumes(operation)
-            files = any(each.get("type") == "file" for each in form)
-            self.settings["body"] = (
-                "multipart" if files or best_body(consumes) == "multipart/form-data" else "form"
-            )
-            for each in form:
-                self._form_field(
-                    {**each, "type": "object", "x-note": FILE}
-                    if each.get("type") == "file"
-                    else each
-                )
-        elif single is not None:
-            media = best_body(self._consumes(operation)) or "application/json"
-            self._fields(single.get("schema"), media, {}, single.get("required"))
-
-    def _form_field(self, field: Mapping[str, Any]) -> None:
-        schema = {
-            key: value for key, value in field.items() if key not in ("required", "name", "in")
-        }
-        self._take(field.get("name"), "body", schema, required=field.get("required") is True)
+    # --- the body
 
     def _consumes(self, operation: Operation) -> Iterator[str]:
-        given = operation.get("consumes", self.spec.root.get("consumes"))
-        return (
-            each for each in (given if isinstance(given, list) else ()) if isinstance(each, str)
-        )
+        medias = operation.get("consumes", self.spec.root.get("consumes"))
+        if isinstance(medias, list):
+            yield from (media for media in medias if isinstance(media, str))
 
-    def _content(self, body: Any) -> None:
+    def _read_form(self, fields: list[Values], operation: Operation) -> None:
+        has_file = any(field.get("type") == "file" for field in fields)
+        if has_file or best_body(self._consumes(operation)) == "multipart/form-data":
+            self.settings["body"] = "multipart"
+        else:
+            self.settings["body"] = "form"
+        for field in fields:
+            schema = _without(field, _NOT_SCHEMA)
+            if field.get("type") == "file":
+                schema.update({"type": "object", "x-note": FILE_NOTE})
+            self._add(field.get("name"), "body", schema, required=field.get("required") is True)
+
+    def _read_content(self, body: Any) -> None:
         if body is None:
             return
         body = self.spec.follow(body)
-        content = body.get("content")
-        media = best_body(map(str, content)) if isinstance(content, dict) else None
+        content = mapping_in(body, "content")
+        media = best_body(map(str, content))
         if media is not None and isinstance(content[media], dict):
-            encoding = content[media].get("encoding")
-            encoding = encoding if isinstance(encoding, dict) else {}
-            self._fields(content[media].get("schema"), media, encoding, body.get("required"))
+            encoding = mapping_in(content[media], "encoding")
+            self._read_fields(content[media].get("schema"), media, encoding, body.get("required"))
 
-    def _fields(
-        self, schema: Any, media: str, encoding: Mapping[str, Any], required: object
-    ) -> None:
-        """The body's properties as params.
+    def _read_fields(self, schema: Any, media: str, encoding: Values, required: object) -> None:
+        """Add the body's properties as params.
 
         :param required: of the body, as the file says it. Most files say nothing where a body is needed all the same,
             so that only ``false`` makes the fields that it must have ones that may be missing.
@@ -255,48 +266,60 @@ class Arguments:
         if kind == "raw" or (kind == "json" and bare(media) not in ("application/json", "*/*")):
             self.settings["headers"] = {"Content-Type": media}
         if kind == "raw":
-            text = (
-                {"type": "string"}
-                if bare(media).startswith("text/")
-                else {"type": "string", "format": "binary"}
-            )
-            self._take(
-                "body",
-                "body",
-                {**text, "x-note": f"the whole body, {media}"},
-                required=required is True,
-            )
+            self._add("body", "body", _raw_body(media), required=required is True)
             return
-        plain, _ = self.keywords.merger.plain(schema)
-        if kind_of(plain) != "object":
+        flat, _ = self.keywords.merger.flatten(schema)
+        if type_of(flat) != "object":
             raise UnsayableError(
-                f"its body is of type {kind_of(plain)}, and params are an object's properties"
+                f"its body is of type {type_of(flat)}, and params are an object's properties"
             )
-        root = plain.get("xml", {}).get("name") if isinstance(plain.get("xml"), dict) else None
+        root = mapping_in(flat, "xml").get("name")
         if kind == "xml" and re.fullmatch(XML_NAME, str(root or "")):
             self.settings["body"] = {"type": "xml", "root": root}
-        properties = writable(plain)
-        if not properties or plain.get("additionalProperties"):
+        properties = writable_properties(flat)
+        if not properties or flat.get("additionalProperties"):
             self.notes.append("the body takes any other properties, too; declare those you send")
-        needed = [name for name in properties if name in listed(plain, "required")]
-        if needed and required is False:
-            self.notes.append(
-                f"a call without a body is one, too; a body needs {', '.join(needed[:10])}"
-            )
-            needed = []
-        for name, each in properties.items():
-            deep = (
-                isinstance(encoding.get(name), dict) and encoding[name].get("style") == "deepObject"
-            )
-            if kind == "form" and deep:
-                self._nested(name, each, "body", 2)
-            else:
-                part = self._file(each) if kind == "multipart" else each
-                self._take(name, "body", part, required=name in needed)
+        required_names = self._required_names(flat, properties, required)
+        for name, value in properties.items():
+            if kind == "form" and mapping_in(encoding, name).get("style") == "deepObject":
+                self._add_nested(name, value, "body", DEEP_OBJECT_LEVELS)
+                continue
+            part = self._as_part(value) if kind == "multipart" else value
+            self._add(name, "body", part, required=name in required_names)
 
-    def _file(self, schema: Any) -> Any:
-        """A part of bytes is a file; 3.1 says so by a content type, or by saying nothing at all."""
-        _, plain = self._looked_at(schema)
-        if plain.get("format") == "binary" or "contentMediaType" in plain or plain == {}:
-            return {"type": "object", "description": plain.get("description"), "x-note": FILE}
+    def _required_names(self, schema: Values, properties: Values, required: object) -> list[str]:
+        names = [name for name in properties if name in list_in(schema, "required")]
+        if names and required is False:
+            needed = ", ".join(names[:MAX_NAMES_IN_NOTE])
+            self.notes.append(f"a call without a body is one, too; a body needs {needed}")
+            return []
+        return names
+
+    def _as_part(self, schema: Any) -> Any:
+        """Make a part of bytes a file; 3.1 says so by a content type, or by saying nothing at all."""
+        _, flat = self._flatten(schema)
+        if flat.get("format") == "binary" or "contentMediaType" in flat or flat == {}:
+            description = flat.get("description")
+            return {"type": "object", "description": description, "x-note": FILE_NOTE}
         return schema
+
+
+def _add_default(keywords: Commented, default: object) -> None:
+    """Add a default that can be sent. Only outside bodies: in a PATCH it would overwrite."""
+    if isinstance(default, str) and "${" in default:
+        return
+    if "required" in keywords or not isinstance(default, str | int | bool):
+        return
+    if not value_problems(keywords, default):
+        keywords["default"] = default
+
+
+def _raw_body(media: str) -> dict[str, Any]:
+    schema = {"type": "string", "x-note": f"the whole body, {media}"}
+    if not bare(media).startswith("text/"):
+        schema["format"] = "binary"
+    return schema
+
+
+def _without(values: Values, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in keys}

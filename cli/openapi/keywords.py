@@ -5,31 +5,34 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from cli.openapi.merging import Merger, Refs, Schema, kind_of, listed, writable
-from cli.openapi.source import UnsayableError
+from cli.openapi.merging import Merger, Refs, Schema, type_of, writable_properties
+from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
 from schemas.params import FORMATS
 
-DEEPEST = 5  # levels below a parameter
-MOST = 150  # schemas in one method
-_UNKNOWN = (
+MAX_DEPTH = 5  # levels below a parameter
+MAX_SCHEMAS = 150  # in one method
+MAX_DESCRIPTION_CHARACTERS = 100
+MAX_NAMES_IN_NOTE = 10
+_UNSUPPORTED = (
     "additionalItems", "contains", "dependentRequired", "dependentSchemas", "else", "if", "maxProperties",
     "minProperties", "multipleOf", "not", "patternProperties", "prefixItems", "propertyNames", "then",
     "unevaluatedProperties", "uniqueItems",
 )  # fmt: skip
-_PYTHON = {"integer": int, "number": int | float, "boolean": bool}
+_PYTHON_TYPES = {"integer": int, "number": int | float, "boolean": bool}
+_SIZE_KEYWORDS = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300}([eE][+-]?[0-9]{1,2})?)?")
 
 
 @dataclass
-class _Todo:
-    """A schema whose keywords go to ``into[key]``."""
+class _Task:
+    """A schema whose keywords go to ``target[key]``."""
 
-    into: dict[str, Any]
+    target: dict[str, Any]
     key: str
     schema: Any
     required: bool
@@ -38,152 +41,174 @@ class _Todo:
 
 
 class Keywords:
-    """Turns schemas into keywords; what is not carried over is counted in the merger's ``lost``."""
+    """Turns schemas into keywords; what is not carried over is counted in the merger's ``dropped``."""
 
     def __init__(self, merger: Merger) -> None:
-        self.merger, self.lost = merger, merger.lost
+        self.merger = merger
+        self.dropped = merger.dropped
 
     def params(self, schemas: Mapping[str, tuple[Any, bool]]) -> dict[str, Commented]:
-        """Name -> keywords, of name -> schema and whether it is required; level by level, so that what is too much
-        is what lies deepest."""
-        made: dict[str, Commented] = {}
-        todo = deque(
-            _Todo(made, name, each, needed, 0, frozenset())
-            for name, (each, needed) in schemas.items()
+        """Return keywords by name, for schemas by name, each with whether it is required.
+
+        It goes level by level, so that of too many schemas the deepest are left out.
+        """
+        params: dict[str, Commented] = {}
+        tasks = deque(
+            _Task(params, name, schema, required, 0, frozenset())
+            for name, (schema, required) in schemas.items()
         )
-        done = 0
-        while todo:
-            each = todo.popleft()
-            done += 1
-            each.into[each.key] = self._one(
-                each, todo, deeper=each.depth < DEEPEST and done + len(todo) < MOST
-            )
-        return made
+        done_count = 0
+        while tasks:
+            task = tasks.popleft()
+            done_count += 1
+            may_descend = task.depth < MAX_DEPTH and done_count + len(tasks) < MAX_SCHEMAS
+            task.target[task.key] = self._convert(task, tasks, may_descend=may_descend)
+        return params
 
-    def _one(self, todo: _Todo, more: deque[_Todo], *, deeper: bool) -> Commented:
+    def _convert(self, task: _Task, tasks: deque[_Task], *, may_descend: bool) -> Commented:
         try:
-            schema, refs = self.merger.plain(todo.schema, todo.refs)
+            schema, refs = self.merger.flatten(task.schema, task.refs)
         except UnsayableError as error:
-            return Commented(
-                {"type": "object", **({"required": True} if todo.required else {})}, str(error)
-            )
-        kind = kind_of(schema)
-        said = Commented({"type": kind})
-        if todo.required:
-            said["required"] = True
+            keywords = Commented({"type": "object"}, str(error))
+            if task.required:
+                keywords["required"] = True
+            return keywords
+        kind = type_of(schema)
+        keywords = Commented({"type": kind})
+        if task.required:
+            keywords["required"] = True
         if "x-note" in schema:
-            said.notes.append(str(schema["x-note"]))
-        types = listed(schema, "type")
-        if schema.get("nullable") is True or "null" in types:
-            said["nullable"] = True
-        if others := [str(each) for each in types if each not in (kind, "null")]:
-            said.notes.append(f"also: {', '.join(others)}")
-        if text := first_line(schema.get("description"), 100):
-            said["description"] = text
-        self._constrain(said, kind, schema)
+            keywords.notes.append(str(schema["x-note"]))
+        _add_other_types(keywords, kind, schema)
+        if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
+            keywords["description"] = text
+        self._add_constraints(keywords, kind, schema)
         if kind == "object":
-            self._properties(
-                said, schema, more, _Todo(said, "", None, False, todo.depth, refs), deeper=deeper
-            )
-        elif kind == "array" and isinstance(schema.get("items"), dict) and deeper:
-            more.append(_Todo(said, "items", schema["items"], False, todo.depth + 1, refs))
-        return said
+            resolved = replace(task, schema=schema, refs=refs)
+            self._add_properties(keywords, resolved, tasks, may_descend=may_descend)
+        elif kind == "array" and isinstance(schema.get("items"), dict) and may_descend:
+            tasks.append(_Task(keywords, "items", schema["items"], False, task.depth + 1, refs))
+        return keywords
 
-    def _properties(
-        self, said: Commented, schema: Schema, more: deque[_Todo], like: _Todo, *, deeper: bool
+    def _add_properties(
+        self, keywords: Commented, task: _Task, tasks: deque[_Task], *, may_descend: bool
     ) -> None:
-        """Those a caller may give; an object that takes any others besides stays open."""
-        given = schema.get("properties")
-        properties = writable(schema)
+        """Add the properties a caller may send; an object that takes any others besides stays open."""
+        schema = task.schema
+        properties = writable_properties(schema)
+        names = ", ".join(list(properties)[:MAX_NAMES_IN_NOTE])
         if not properties:
-            said.notes += (
-                ["any object"] if not given and "additionalProperties" not in schema else []
-            )
+            if not schema.get("properties") and "additionalProperties" not in schema:
+                keywords.notes.append("any object")
         elif schema.get("additionalProperties"):
-            said.notes.append(
-                f"any object; among others: {', '.join(map(str, list(properties)[:10]))}"
-            )
+            keywords.notes.append(f"any object; among others: {names}")
         elif not all(re.fullmatch(r"\S+", name) for name in properties):
-            said.notes.append("any object: names with spaces")
-        elif not deeper:
-            said.notes.append(f"deeper than is imported: {', '.join(list(properties)[:10])}")
+            keywords.notes.append("any object: names with spaces")
+        elif not may_descend:
+            keywords.notes.append(f"deeper than is imported: {names}")
         else:
             inner: dict[str, Any] = {}
-            said["properties"] = inner
-            needed = listed(schema, "required")
-            for name, each in properties.items():
-                inner[name] = None
-                more.append(_Todo(inner, name, each, name in needed, like.depth + 1, like.refs))
+            keywords["properties"] = inner
+            required = list_in(schema, "required")
+            for name, value in properties.items():
+                inner[name] = None  # holds its place in the order
+                depth = task.depth + 1
+                tasks.append(_Task(inner, name, value, name in required, depth, task.refs))
 
-    def _constrain(self, said: Commented, kind: str, schema: Schema) -> None:
-        for key in _UNKNOWN:
+    def _add_constraints(self, keywords: Commented, kind: str, schema: Schema) -> None:
+        for key in _UNSUPPORTED:
             if key in schema:
-                self.lost[key] += 1
-        enum = _enum(kind, schema.get("enum", [schema["const"]] if "const" in schema else None))
-        if enum:
-            said["enum"] = enum
-        elif enum is not None:
-            self.lost["enum"] += 1
-        for key, value in _bounds(kind, schema).items():
-            said[key] = value
-        for key, low in (("exclusiveMinimum", True), ("exclusiveMaximum", False)):
-            if schema.get(key) not in (None, False):
-                self._exclusive(
-                    said, kind, "minimum" if low else "maximum", schema[key], 1 if low else -1
-                )
-        if kind == "string" and isinstance(pattern := schema.get("pattern"), str):
-            if _compiles(pattern):
-                said["pattern"] = pattern
+                self.dropped[key] += 1
+        self._add_enum(keywords, kind, schema)
+        keywords.update(_bounds(kind, schema))
+        self._add_exclusive_bound(keywords, kind, "minimum", schema.get("exclusiveMinimum"), 1)
+        self._add_exclusive_bound(keywords, kind, "maximum", schema.get("exclusiveMaximum"), -1)
+        pattern = schema.get("pattern")
+        if kind == "string" and isinstance(pattern, str):
+            if _is_usable_pattern(pattern):
+                keywords["pattern"] = pattern
             else:
-                self.lost["pattern"] += 1
+                self.dropped["pattern"] += 1
         if str(schema.get("format")) in FORMATS:
-            said["format"] = schema["format"]
+            keywords["format"] = schema["format"]
 
-    def _exclusive(self, said: Commented, kind: str, key: str, value: object, step: int) -> None:
-        """As a bound that is included; of numbers with fractions there is none. 3.0 has a flag, 3.1 the number."""
-        bound = said.get(key) if value is True else value
-        if kind == "integer" and isinstance(bound, int) and _number(bound):
-            said[key] = bound + step
-        elif _number(bound):
-            said[key] = bound
-            self.lost[f"exclusive {key}"] += 1
+    def _add_enum(self, keywords: Commented, kind: str, schema: Schema) -> None:
+        values = schema.get("enum")
+        if "enum" not in schema and "const" in schema:
+            values = [schema["const"]]
+        if not isinstance(values, list):
+            return
+        if usable := _usable_values(kind, values):
+            keywords["enum"] = usable
+        else:
+            self.dropped["enum"] += 1
+
+    def _add_exclusive_bound(
+        self, keywords: Commented, kind: str, key: str, value: object, step: int
+    ) -> None:
+        """Add a bound as one that is included; numbers with fractions have no such. 3.0 has a flag, 3.1 the number."""
+        if value is None or value is False:
+            return
+        bound = keywords.get(key) if value is True else value
+        if not _is_usable_number(bound):
+            return
+        if kind == "integer" and isinstance(bound, int):
+            keywords[key] = bound + step
+        else:
+            keywords[key] = bound
+            self.dropped[f"exclusive {key}"] += 1
 
 
-def _enum(kind: str, values: object) -> list[Any] | None:
-    """The allowed values as this type has them; none where that cannot be said."""
-    if not isinstance(values, list):
-        return None
+def _add_other_types(keywords: Commented, kind: str, schema: Schema) -> None:
+    types = list_in(schema, "type")
+    if schema.get("nullable") is True or "null" in types:
+        keywords["nullable"] = True
+    if others := [str(name) for name in types if name not in (kind, "null")]:
+        keywords.notes.append(f"also: {', '.join(others)}")
+
+
+def _usable_values(kind: str, values: list[Any]) -> list[Any]:
+    """Return the allowed values as this type has them; none where that cannot be said."""
     values = [value for value in values if value is not None]
     if kind == "string":
         texts = [to_text(value) for value in values]
-        return [] if any("${" in text for text in texts) else list(dict.fromkeys(texts))
-    fits = _PYTHON.get(kind)
-    right = fits and all(
-        isinstance(each, fits) and isinstance(each, bool) == (kind == "boolean") for each in values
-    )
-    return values if right and all(kind == "boolean" or _number(each) for each in values) else []
+        if any("${" in text for text in texts):
+            return []
+        return list(dict.fromkeys(texts))
+    if all(_is_value_of(kind, value) for value in values):
+        return values
+    return []
+
+
+def _is_value_of(kind: str, value: object) -> bool:
+    if kind not in _PYTHON_TYPES or not isinstance(value, _PYTHON_TYPES[kind]):
+        return False
+    if kind == "boolean":
+        return True
+    return _is_usable_number(value)
 
 
 def _bounds(kind: str, schema: Schema) -> dict[str, Any]:
-    numbers = ("minimum", "maximum") if kind in ("integer", "number") else ()
-    made = {key: schema[key] for key in numbers if _number(schema.get(key))}
-    for key in {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}.get(
-        kind, ()
-    ):
+    bounds: dict[str, Any] = {}
+    if kind in ("integer", "number"):
+        for key in ("minimum", "maximum"):
+            if _is_usable_number(schema.get(key)):
+                bounds[key] = schema[key]
+    for key in _SIZE_KEYWORDS.get(kind, ()):
         value: Any = schema.get(key)
-        if _number(value) and value >= 0 and value == int(value):
-            made[key] = int(value)
-    return made
+        if _is_usable_number(value) and value >= 0 and value == int(value):
+            bounds[key] = int(value)
+    return bounds
 
 
-def _number(value: object) -> bool:
-    """Whether it is a number as a catalog can have it."""
+def _is_usable_number(value: object) -> bool:
+    """Tell whether it is a number as a catalog can have it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return bool(_NUMBER.fullmatch(scalar(value)))
 
 
-def _compiles(pattern: str) -> bool:
+def _is_usable_pattern(pattern: str) -> bool:
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError):

@@ -6,153 +6,161 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from cli.openapi.source import Spec, UnsayableError
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from gateway.catalog.schema import TYPES
 
-MOST_MERGED = 2000  # schemas that one is put together from
-_HINTS = {
+MAX_MERGED_SCHEMAS = 2000  # that one is put together from
+_TYPE_HINTS = {
     "object": ("properties", "additionalProperties"),
     "array": ("items", "minItems", "maxItems", "uniqueItems"),
     "string": ("pattern", "minLength", "maxLength", "format"),
     "number": ("minimum", "maximum", "multipleOf"),
 }
-_COMBINED = ("allOf", "oneOf", "anyOf")
+_PYTHON_TYPES = {bool: "boolean", str: "string", int: "integer", float: "number"}
+_COMBINERS = ("allOf", "oneOf", "anyOf")
+_CONDITIONS_ONLY = {"required", "not", "title", "description"}
 Schema = Mapping[str, Any]
 Refs = frozenset[str]
 
 
 class Merger:
-    """Follows and merges.
+    """Follows references and merges what they name.
 
-    :param lost: counts what is not carried over.
+    :param dropped: counts what is not carried over, by keyword.
     """
 
-    def __init__(self, spec: Spec, lost: Counter[str]) -> None:
-        self.spec, self.lost, self._steps = spec, lost, 0
+    def __init__(self, spec: Spec, dropped: Counter[str]) -> None:
+        self.spec = spec
+        self.dropped = dropped
+        self._steps = 0
 
-    def plain(self, schema: Any, refs: Refs = frozenset()) -> tuple[dict[str, Any], Refs]:
-        """One schema without ``$ref``, ``allOf``, ``oneOf`` and ``anyOf``, and the references that led to it.
+    def flatten(self, schema: Any, refs: Refs = frozenset()) -> tuple[dict[str, Any], Refs]:
+        """Return one schema without ``$ref``, ``allOf``, ``oneOf`` and ``anyOf``, and the references that led to it.
 
         :raises UnsayableError: it stands inside itself, or a reference leads nowhere.
         """
         self._steps = 0
-        return self._merged(schema, refs)
+        return self._merge(schema, refs)
 
-    def _merged(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
+    def _merge(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
         self._steps += 1
-        if self._steps > MOST_MERGED:
+        if self._steps > MAX_MERGED_SCHEMAS:
             raise UnsayableError("too many schemas merged into one")
         if not isinstance(schema, dict):
             return {}, refs
         if "$ref" in schema:
-            ref = str(schema["$ref"])
-            if ref in refs:
-                raise UnsayableError(
-                    f"{ref.rpartition('/')[2].rpartition('.')[2]} again, inside itself"
-                )
-            made, refs = self._merged(self.spec.target(ref), refs | {ref})
-            return {**made, **{key: value for key, value in schema.items() if key != "$ref"}}, refs
-        if not any(key in schema for key in _COMBINED):
+            return self._merge_reference(schema, refs)
+        if not any(key in schema for key in _COMBINERS):
             return schema, refs
-        made = {key: value for key, value in schema.items() if key not in _COMBINED}
-        parts = [self._part(part, refs) for part in listed(schema, "allOf")]
-        for merged, _ in parts:
-            made = _both(made, merged)
+        merged = {key: value for key, value in schema.items() if key not in _COMBINERS}
+        parts = [self._merge_part(part, refs) for part in list_in(schema, "allOf")]
+        for part, _ in parts:
+            merged = _intersect(merged, part)
         if len(parts) == 1:
             refs = parts[0][1]
         for key in ("oneOf", "anyOf"):
-            made, refs = self._chosen(made, listed(schema, key), refs)
-        return made, refs
+            merged, refs = self._merge_branches(merged, list_in(schema, key), refs)
+        return merged, refs
 
-    def _part(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
-        """One of several; that leads back to the whole (a base class that lists its kinds) adds nothing."""
+    def _merge_reference(self, schema: Schema, refs: Refs) -> tuple[dict[str, Any], Refs]:
+        ref = str(schema["$ref"])
+        if ref in refs:
+            name = ref.rpartition("/")[2].rpartition(".")[2]
+            raise UnsayableError(f"{name} again, inside itself")
+        target, refs = self._merge(self.spec.target(ref), refs | {ref})
+        return {**target, **{key: value for key, value in schema.items() if key != "$ref"}}, refs
+
+    def _merge_part(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
+        """Merge one of several; one that leads back to the whole (a base class that lists its kinds) adds nothing."""
         if isinstance(schema, dict) and str(schema.get("$ref")) in refs:
             return {}, refs
-        return self._merged(schema, refs)
+        return self._merge(schema, refs)
 
-    def _chosen(
+    def _merge_branches(
         self, base: dict[str, Any], branches: list[Any], refs: Refs
     ) -> tuple[dict[str, Any], Refs]:
-        """What all branches have in common; of different types the first."""
-        plain: list[dict[str, Any]] = []
-        led = refs
+        """Add what all branches have in common; of different types the first."""
+        schemas: list[dict[str, Any]] = []
+        refs_of_last = refs
         for branch in branches:
-            made, inner = self._part(branch, refs)
-            if made.get("type") == "null" or made.get("enum") == [None]:
+            schema, branch_refs = self._merge_part(branch, refs)
+            if schema.get("type") == "null" or schema.get("enum") == [None]:
                 base = {**base, "nullable": True}
-            elif made.keys() - {"required", "not", "title", "description"}:
-                plain.append(made)
-                led = inner
+            elif schema.keys() - _CONDITIONS_ONLY:
+                schemas.append(schema)
+                refs_of_last = branch_refs
             else:
-                self.lost["oneOf or anyOf of required"] += 1
-        if len(plain) < 2:
-            return (_both(base, plain[0]) if plain else base), led
-        kinds = list(dict.fromkeys(kind_of(each) for each in plain))
-        same = [each for each in plain if kind_of(each) == kinds[0]]
+                self.dropped["oneOf or anyOf of required"] += 1
+        if not schemas:
+            return base, refs_of_last
+        if len(schemas) == 1:
+            return _intersect(base, schemas[0]), refs_of_last
+        kinds = list(dict.fromkeys(type_of(schema) for schema in schemas))
+        same_kind = [schema for schema in schemas if type_of(schema) == kinds[0]]
         if len(kinds) > 1:
             base = {**base, "x-note": f"also: {', '.join(kinds[1:])}"}
-        return _both(base, _common(kinds[0], same)), refs
+        return _intersect(base, _unite(kinds[0], same_kind)), refs
 
 
-def writable(schema: Schema) -> dict[str, Any]:
-    """The properties that a request may have."""
-    given = schema.get("properties")
-    items = given.items() if isinstance(given, dict) else ()
+def writable_properties(schema: Schema) -> dict[str, Any]:
+    """Return the properties that a request may have."""
     return {
-        str(name): each
-        for name, each in items
-        if isinstance(each, dict) and not each.get("readOnly")
+        str(name): value
+        for name, value in mapping_in(schema, "properties").items()
+        if isinstance(value, dict) and not value.get("readOnly")
     }
 
 
-def kind_of(schema: Schema) -> str:
-    """As declared; else as the other keywords let guess, and ``object`` where they do not."""
+def type_of(schema: Schema) -> str:
+    """Return the declared type; else what the other keywords let guess, and ``object`` where they do not."""
     declared = schema.get("type")
-    for each in declared if isinstance(declared, list) else [declared]:
-        if each in TYPES:
-            return str(each)
+    for name in declared if isinstance(declared, list) else [declared]:
+        if name in TYPES:
+            return str(name)
     if declared == "file":
         return "string"
-    for kind, hints in _HINTS.items():
+    for name, hints in _TYPE_HINTS.items():
         if any(hint in schema for hint in hints):
-            return kind
+            return name
     values = schema.get("enum") or [schema.get("const")]
-    kinds = {bool: "boolean", str: "string", int: "integer", float: "number"}
-    return kinds.get(type(values[0]), "object") if isinstance(values, list) else "object"
+    if not isinstance(values, list):
+        return "object"
+    return _PYTHON_TYPES.get(type(values[0]), "object")
 
 
-def _both(one: Schema, other: Schema) -> dict[str, Any]:
-    """Both must hold: properties and requirements of the two; of other keywords the first one's."""
-    made = {**other, **one}
+def _intersect(one: Schema, other: Schema) -> dict[str, Any]:
+    """Return a schema for what fits both: properties and requirements of the two; of other keywords the first one's."""
+    schema = {**other, **one}
     if isinstance(one.get("properties"), dict) and isinstance(other.get("properties"), dict):
-        made["properties"] = {**other["properties"], **one["properties"]}
+        schema["properties"] = {**other["properties"], **one["properties"]}
     if "required" in one and "required" in other:
-        made["required"] = [*listed(one, "required"), *listed(other, "required")]
-    return made
+        schema["required"] = [*list_in(one, "required"), *list_in(other, "required")]
+    return schema
 
 
-def _common(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
-    """What fits each of several schemas of one type."""
-    made: dict[str, Any] = {"type": kind}
+def _unite(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return a schema for what fits any of several schemas of one type."""
+    united: dict[str, Any] = {"type": kind}
     if kind == "object":
-        if all(isinstance(each.get("properties"), dict) for each in schemas):
-            made["properties"] = {
-                name: value
-                for each in reversed(schemas)
-                for name, value in each["properties"].items()
-            }
-        needed = [set(map(str, listed(each, "required"))) for each in schemas]
-        made["required"] = sorted(set.intersection(*needed))
-        made["x-note"] = f"one of {len(schemas)} shapes, whose properties are all listed"
-        if any(each.get("additionalProperties") for each in schemas):
-            made["additionalProperties"] = True
-    elif all(isinstance(each.get("enum"), list) for each in schemas):
-        made["enum"] = [value for each in schemas for value in each["enum"]]
+        return {**united, **_unite_objects(schemas)}
+    if all(isinstance(schema.get("enum"), list) for schema in schemas):
+        united["enum"] = [value for schema in schemas for value in schema["enum"]]
     elif kind == "array":
-        made["items"] = schemas[0].get("items", {})
-    return made
+        united["items"] = schemas[0].get("items", {})
+    return united
 
 
-def listed(schema: Schema, key: str) -> list[Any]:
-    value = schema.get(key)
-    return value if isinstance(value, list) else []
+def _unite_objects(schemas: list[dict[str, Any]]) -> dict[str, Any]:
+    united: dict[str, Any] = {}
+    if all(isinstance(schema.get("properties"), dict) for schema in schemas):
+        united["properties"] = {
+            name: value
+            for schema in reversed(schemas)
+            for name, value in schema["properties"].items()
+        }
+    required = [set(map(str, list_in(schema, "required"))) for schema in schemas]
+    united["required"] = sorted(set.intersection(*required))
+    united["x-note"] = f"one of {len(schemas)} shapes, whose properties are all listed"
+    if any(schema.get("additionalProperties") for schema in schemas):
+        united["additionalProperties"] = True
+    return united

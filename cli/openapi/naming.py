@@ -1,38 +1,36 @@
-"""Names for services and methods, out of whatever the vendor calls them."""
+"""Names for services and methods, and the ``body`` and ``response`` for media types, of what the vendor calls them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
 
-# naming: Names for services and methods, out of whatever the vendor calls them.
-
-LONGEST = 64
+MAX_NAME_CHARACTERS = 64
 
 
 def snake(text: str) -> str:
-    """``repos/list-forUser`` -> ``repos_list_for_user``; empty where nothing of it is ASCII letters or digits."""
+    """Turn ``repos/list-forUser`` into ``repos_list_for_user``; empty where there are no ASCII letters or digits."""
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
-    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:LONGEST].rstrip("_")
+    return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:MAX_NAME_CHARACTERS].rstrip("_")
 
 
 class Names:
     """Gives each name once: the second ``find`` is ``find_2``."""
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._names: set[str] = set()
 
     def unique(self, name: str) -> str:
-        made, number = name, 1
-        while made in self._taken:
+        candidate = name
+        number = 1
+        while candidate in self._names:
             number += 1
-            made = f"{name[: LONGEST - len(str(number)) - 1]}_{number}"
-        self._taken.add(made)
-        return made
+            suffix = f"_{number}"
+            candidate = name[: MAX_NAME_CHARACTERS - len(suffix)] + suffix
+        self._names.add(candidate)
+        return candidate
 
-
-# media: Media types -> the ``body`` and ``response`` a method declares.
 
 _BODIES = ("json", "form", "multipart", "xml", "raw")
 _RESPONSES = ("json", "xml", "text", "bytes")
@@ -42,6 +40,7 @@ PRINTABLE = re.compile(r"[!-~]+/[ -~]+")
 
 
 def bare(media: str) -> str:
+    """Return a media type without its parameters, in lower case."""
     return media.partition(";")[0].strip().lower()
 
 
@@ -56,11 +55,15 @@ def body_of(media: str) -> str:
 
 def response_of(media: str) -> str:
     kind = bare(media)
-    return _structured(kind) or ("text" if kind.startswith("text/") else "bytes")
+    if structured := _structured(kind):
+        return structured
+    if kind.startswith("text/"):
+        return "text"
+    return "bytes"
 
 
 def best_body(medias: Iterable[str]) -> str | None:
-    """The one whose content callers can give most easily; of equals the plainest, then the first."""
+    """Return the type whose content callers can give most easily; of equals the plainest, then the first."""
     return _best(medias, lambda media: _BODIES.index(body_of(media)))
 
 
@@ -69,9 +72,13 @@ def best_response(medias: Iterable[str]) -> str | None:
 
 
 def _best(medias: Iterable[str], rank: Callable[[str], int]) -> str | None:
-    known = [media for media in medias if PRINTABLE.fullmatch(media) and "${" not in media]
-    return min(known, key=lambda media: (rank(media), "+" in media or ";" in media), default=None)
+    usable = [media for media in medias if PRINTABLE.fullmatch(media) and "${" not in media]
+    return min(usable, key=lambda media: (rank(media), "+" in media or ";" in media), default=None)
 
 
 def _structured(kind: str) -> str | None:
-    return "json" if _JSON.fullmatch(kind) else "xml" if _XML.fullmatch(kind) else None
+    if _JSON.fullmatch(kind):
+        return "json"
+    if _XML.fullmatch(kind):
+        return "xml"
+    return None

@@ -12,19 +12,20 @@ from cli.openapi.arguments import Arguments
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import Merger
 from cli.openapi.naming import Names, bare, best_response, response_of, snake
-from cli.openapi.servers import ElsewhereError, Servers
-from cli.openapi.source import Spec, UnsayableError
+from cli.openapi.servers import OtherServerError, Servers
+from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented, first_line, one_line
 from cli.output import show_progress
 from gateway.catalog.schema import VERBS
 
-_PATH = re.compile(r"/[!\x22$->@-~]*")
-EVENTS = "text/event-stream"
+USABLE_PATH = re.compile(r"/[!\x22$->@-~]*")
+EVENT_STREAM = "text/event-stream"
+MAX_MEDIA_CHARACTERS = 100
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One of the file, without references."""
+    """One operation of the file, without references."""
 
     path: str
     item: Mapping[str, Any]
@@ -37,53 +38,53 @@ class Operation:
 
     @property
     def tags(self) -> frozenset[str]:
-        tags = self.values.get("tags")
-        return frozenset(map(str, tags)) if isinstance(tags, list) else frozenset()
+        return frozenset(map(str, list_in(self.values, "tags")))
 
 
 class Operations:
-    """Makes the methods.
+    """Makes methods of the file's operations.
 
     :ivar skipped: what is left out, and why.
-    :ivar elsewhere: how many are left out because they are at this server.
-    :ivar lost: what is not carried over, by keyword.
+    :ivar at_other_servers: how many are left out because they are at this server.
+    :ivar dropped: what is not carried over, by keyword.
     """
 
     def __init__(self, spec: Spec, tags: Collection[str]) -> None:
         self.spec = spec
         self.skipped: list[str] = []
-        self.elsewhere: Counter[str] = Counter()
-        self.lost: Counter[str] = Counter()
-        self._keywords, self._names = Keywords(Merger(spec, self.lost)), Names()
-        operations = list(self._all())
-        self.known_tags = frozenset(tag for operation in operations for tag in operation.tags)
-        self.all = [
+        self.at_other_servers: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self._keywords = Keywords(Merger(spec, self.dropped))
+        self._names = Names()
+        operations = list(self._read())
+        self.all_tags = frozenset(tag for operation in operations for tag in operation.tags)
+        self.selected = [
             operation for operation in operations if not tags or operation.tags.intersection(tags)
         ]
 
     def methods(self, servers: Servers, implied: frozenset[str]) -> dict[str, Commented]:
-        """Name -> method.
+        """Return methods by name.
 
         :param implied: names of parameters that the credential fills.
         """
-        made = {}
-        for operation in show_progress(self.all, "operations"):
+        methods = {}
+        for operation in show_progress(self.selected, "operations"):
             try:
                 method = self._method(operation, servers, implied)
-            except ElsewhereError as error:
-                self.elsewhere[str(error)] += 1
+            except OtherServerError as error:
+                self.at_other_servers[str(error)] += 1
                 continue
             except UnsayableError as error:
                 self.skipped.append(f"{operation.http}: {error}")
                 continue
             name = snake(str(operation.values.get("operationId") or "")) or snake(operation.http)
-            made[self._names.unique(name)] = method
-        return made
+            methods[self._names.unique(name)] = method
+        return methods
 
-    def _all(self) -> Iterator[Operation]:
-        """Path items and operations may be references."""
+    def _read(self) -> Iterator[Operation]:
+        """Yield the file's operations. Path items and operations may be references."""
         for key, value in self.spec.at("paths").items():
-            path = str(key).partition("#")[0]  # which tells apart what is one address
+            path = str(key).partition("#")[0]  # a fragment tells apart what is one address
             try:
                 item = self.spec.follow(value)
             except UnsayableError as error:
@@ -100,59 +101,65 @@ class Operations:
                 self.skipped.append(f"TRACE {path}: not a verb that a method can have")
 
     def _method(self, operation: Operation, servers: Servers, implied: frozenset[str]) -> Commented:
-        path, values = operation.path, operation.values
-        if not _PATH.fullmatch(path) or "${" in path:
+        """:raises UnsayableError: a catalog cannot say it."""
+        path = operation.path
+        values = operation.values
+        if not USABLE_PATH.fullmatch(path) or "${" in path:
             raise UnsayableError("not a path that a method can have")
         servers.check(operation.item, values)
-        self._check_success(values)
+        _check_success(values)
         arguments = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
         arguments.read(operation.item, values)
-        params, settings = arguments.params(), arguments.settings
-        made = Commented({"http": operation.http}, *arguments.notes)
+        params = arguments.params()
+        method = Commented({"http": operation.http}, *arguments.notes)
         if values.get("deprecated") is True:
-            made.notes.append("deprecated by the vendor")
+            method.notes.append("deprecated by the vendor")
         if summary := first_line(values.get("summary")) or first_line(values.get("description")):
-            made["summary"] = summary
-        self._answer(values, settings)
-        return Commented(
-            {**made, **settings, **({"params": params} if params else {})}, *made.notes
-        )
+            method["summary"] = summary
+        method.update(arguments.settings)
+        self._add_response(method, values)
+        if params:
+            method["params"] = params
+        return method
 
-    def _check_success(self, operation: Mapping[str, Any]) -> None:
-        """:raises UnsayableError: whatever it answers would be a failure here."""
-        responses = operation.get("responses")
-        statuses = sorted(map(str, responses)) if isinstance(responses, dict) else []
-        redirects = [status for status in statuses if status[:1] == "3" and status != "304"]
-        if redirects and not any(status[:1] == "2" for status in statuses):
-            raise UnsayableError(
-                f"its success is a redirect ({redirects[0]}), which a method does not follow; proxy: true passes it on"
-            )
-
-    def _answer(self, operation: Mapping[str, Any], settings: dict[str, Any]) -> None:
-        medias = self._medias(operation)
+    def _add_response(self, method: Commented, operation: Mapping[str, Any]) -> None:
+        medias = self._success_medias(operation)
         media = best_response(medias)
         if media is None:
             return
-        if bare(media) == EVENTS:
-            settings["stream"] = True
-        if (kind := response_of(media)) != "json":
-            settings["response"] = kind
-        if len({bare(each) for each in medias}) > 1:  # or the vendor would choose
-            settings["headers"] = {**settings.get("headers", {}), "Accept": media}
+        if bare(media) == EVENT_STREAM:
+            method["stream"] = True
+        kind = response_of(media)
+        if kind != "json":
+            method["response"] = kind
+        if len({bare(name) for name in medias}) > 1:  # or the vendor would choose
+            method["headers"] = {**method.get("headers", {}), "Accept": media}
 
-    def _medias(self, operation: Mapping[str, Any]) -> list[str]:
-        """What a success is written in."""
-        responses = operation.get("responses")
-        responses = responses if isinstance(responses, dict) else {}
-        good = sorted((str(key), each) for key, each in responses.items() if str(key)[:1] == "2")
-        good += [("default", responses["default"])] if not good and "default" in responses else []
-        for _, each in good:
+    def _success_medias(self, operation: Mapping[str, Any]) -> list[str]:
+        """Return the media types of the first success that has a body."""
+        responses = mapping_in(operation, "responses")
+        statuses = sorted((status for status in responses if str(status).startswith("2")), key=str)
+        successes = [responses[status] for status in statuses]
+        if not successes and "default" in responses:
+            successes = [responses["default"]]
+        for response in successes:
             try:
-                content = self.spec.follow(each).get("content")
+                content = self.spec.follow(response).get("content")
             except UnsayableError:
                 continue
             if self.spec.swagger:
                 content = operation.get("produces", self.spec.root.get("produces"))
             if isinstance(content, dict | list) and content:
-                return [one_line(str(media), 100) for media in content]
+                return [one_line(str(media), MAX_MEDIA_CHARACTERS) for media in content]
         return []
+
+
+def _check_success(operation: Mapping[str, Any]) -> None:
+    """:raises UnsayableError: whatever it answers would be a failure here."""
+    statuses = sorted(map(str, mapping_in(operation, "responses")))
+    redirects = [status for status in statuses if status.startswith("3") and status != "304"]
+    if redirects and not any(status.startswith("2") for status in statuses):
+        raise UnsayableError(
+            f"its success is a redirect ({redirects[0]}), which a method does not follow; "
+            "proxy: true passes it on"
+        )

@@ -11,8 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 
-DEEPEST = 200  # levels of nesting; libyaml composes by recursion, which has no limit of its own
-MOST_STEPS = 20  # from a reference to one that it names, and so on
+MAX_NESTING_LEVELS = 200  # libyaml composes by recursion, which has no limit of its own
+MAX_REFERENCE_STEPS = 20  # from a reference to one that it names, and so on
 MAX_FILE_BYTES = 64 * 1024 * 1024  # of a file that another refers to
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -29,7 +29,8 @@ class _PlainLoader(_LOADER):  # type: ignore[misc,valid-type]
     """YAML 1.2's core schema: ``on`` and ``2024-01-01`` stay text."""
 
 
-_KEPT = {
+#: Tag -> first characters of the texts that are of its type.
+_CORE_SCHEMA = {
     "bool": "tTfF",
     "int": "-+0123456789",
     "float": "-+.0123456789",
@@ -37,20 +38,36 @@ _KEPT = {
     "merge": "<",
 }
 _PlainLoader.yaml_implicit_resolvers = {
-    first: kept
+    first: core_resolvers
     for first, resolvers in _LOADER.yaml_implicit_resolvers.items()
     if (
-        kept := [
-            (tag, shape)
-            for tag, shape in resolvers
-            if first in _KEPT.get(tag.rpartition(":")[2], ())
+        core_resolvers := [
+            (tag, pattern)
+            for tag, pattern in resolvers
+            if first in _CORE_SCHEMA.get(tag.rpartition(":")[2], ())
         ]
     )
 }
 
 
+def list_in(holder: Mapping[str, Any], key: str) -> list[Any]:
+    """Return the list under a key; an empty one where there is none, as nobody has checked the file."""
+    value = holder.get(key)
+    if isinstance(value, list):
+        return value
+    return []
+
+
+def mapping_in(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the mapping under a key; an empty one where there is none."""
+    value = holder.get(key)
+    if isinstance(value, dict):
+        return value
+    return {}
+
+
 class Spec:
-    """The whole description, and what its references stand for.
+    """The whole description, which resolves its references.
 
     A reference to another file is relative to the file it stands in. Once a file is read, its references are
     rewritten to be relative to the first one, so that they mean the same wherever they are carried.
@@ -61,40 +78,40 @@ class Spec:
     def __init__(self, root: Mapping[str, Any], path: Path | None = None) -> None:
         self.root = root
         self.swagger = "swagger" in root
-        self._folder = path.parent if path else None
+        self._folder = path and path.parent
         self._targets: dict[str, Any] = {}
-        self._under_way: set[str] = set()
+        self._resolving: set[str] = set()
         self._files: dict[str, Any] = {"": root}
         if path:
             self._files[path.name] = root
             _rebase(root, "")
 
     def at(self, *keys: str) -> dict[str, Any]:
-        """The mapping at these keys; an empty one where there is none."""
-        value: Any = self.root
+        """Return the mapping at these keys; an empty one where there is none."""
+        value: Mapping[str, Any] = self.root
         for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value if isinstance(value, dict) else {}
+            value = mapping_in(value, key)
+        return dict(value)
 
     def target(self, ref: object) -> Any:
-        """What a reference names: a file, and a place in it (RFC 6901).
+        """Return what a reference names: a file, and a place in it (RFC 6901).
 
         :raises UnsayableError: it names nothing, or something that is not in the first file's folder.
         """
         if not isinstance(ref, str):
             raise UnsayableError("a reference that is no text")
         if ref not in self._targets:
-            if ref in self._under_way or len(self._under_way) >= MOST_STEPS:
+            if ref in self._resolving or len(self._resolving) >= MAX_REFERENCE_STEPS:
                 raise UnsayableError("a reference to itself")
-            self._under_way.add(ref)
+            self._resolving.add(ref)
             try:
-                self._targets[ref] = self._looked_up(ref)
+                self._targets[ref] = self._look_up(ref)
             finally:
-                self._under_way.remove(ref)
+                self._resolving.remove(ref)
         return self._targets[ref]
 
-    def _looked_up(self, ref: str) -> Any:
-        """A pointer may lead through other references."""
+    def _look_up(self, ref: str) -> Any:
+        """Follow a pointer, which may lead through other references."""
         name, _, pointer = ref.partition("#")
         value = self._file(name)
         for part in pointer.split("/")[1:]:
@@ -113,7 +130,7 @@ class Spec:
         if name not in self._files:
             path = self._path(name)
             try:
-                content = _parsed(path.read_text(encoding="utf-8-sig"))
+                content = _parse(path.read_text(encoding="utf-8-sig"))
             except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
                 raise UnsayableError(f"{name[:80]} cannot be read as JSON or YAML") from error
             _rebase(content, name)
@@ -121,16 +138,16 @@ class Spec:
         return self._files[name]
 
     def _path(self, name: str) -> Path:
-        """The file of this name, which must lie in the folder: who wrote the description reads no other files."""
+        """Return the path of a file, which must lie in the folder: who wrote the description reads no other files."""
         if self._folder is None or urlsplit(name).scheme:
             raise UnsayableError(f"{name[:80]} is another file; bundle them into one first")
         folder = self._folder.resolve()
         try:
             path = (folder / unquote(name)).resolve()
-            usable = path.is_relative_to(folder) and path.is_file()
+            is_usable = path.is_relative_to(folder) and path.is_file()
         except (OSError, ValueError) as error:  # a name with NUL in it, or one too long
             raise UnsayableError(f"{name[:80]} is no file's name") from error
-        if not usable:
+        if not is_usable:
             raise UnsayableError(
                 f"{name[:80]} is not in this file's folder; bundle them into one first"
             )
@@ -139,11 +156,11 @@ class Spec:
         return path
 
     def follow(self, value: Any) -> dict[str, Any]:
-        """The mapping itself that a reference, or a chain of them, stands for.
+        """Return the mapping that a reference, or a chain of them, stands for.
 
         :raises UnsayableError: there is none.
         """
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_REFERENCE_STEPS):
             if not isinstance(value, dict):
                 raise UnsayableError("not a mapping")
             if "$ref" not in value:
@@ -159,7 +176,7 @@ def read_spec(text: str, path: Path | None = None) -> Spec:
     :raises SpecError: it is no JSON or YAML, or no API description of a version that is known.
     """
     try:
-        root = _parsed(text)
+        root = _parse(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         raise SpecError(f"neither JSON nor YAML: {str(error)[:200]}") from error
     if not isinstance(root, dict):
@@ -174,38 +191,41 @@ def read_spec(text: str, path: Path | None = None) -> Spec:
 
 def _rebase(content: Any, name: str) -> None:
     """Rewrite the references of the file ``name`` to be relative to the first file."""
-    left = [content]
-    seen: set[int] = set()  # a YAML alias is the same value once more
-    while left:
-        value = left.pop()
-        if not isinstance(value, dict | list) or id(value) in seen:
+    pending = [content]
+    visited: set[int] = set()  # a YAML alias is the same value once more
+    while pending:
+        value = pending.pop()
+        if not isinstance(value, dict | list) or id(value) in visited:
             continue
-        seen.add(id(value))
+        visited.add(id(value))
         if isinstance(value, list):
-            left.extend(value)
+            pending.extend(value)
             continue
         if isinstance(ref := value.get("$ref"), str):
-            value["$ref"] = _rebased(ref, name)
-        left.extend(value.values())
+            value["$ref"] = _rebase_reference(ref, name)
+        pending.extend(value.values())
 
 
-def _rebased(ref: str, name: str) -> str:
+def _rebase_reference(ref: str, name: str) -> str:
     file, mark, pointer = ref.partition("#")
-    if not urlsplit(file).scheme:
-        file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file)) if file else name
+    if not file:
+        file = name
+    elif not urlsplit(file).scheme:
+        file = posixpath.normpath(posixpath.join(posixpath.dirname(name), file))
     return f"{file}{mark}{pointer}"
 
 
-def _parsed(text: str) -> Any:
-    return json.loads(text) if text.lstrip("\ufeff \t\r\n").startswith("{") else _yaml(text)
+def _parse(text: str) -> Any:
+    if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        return json.loads(text)
+    return _parse_yaml(text)
 
 
-def _yaml(text: str) -> Any:
+def _parse_yaml(text: str) -> Any:
     depth = 0
     for event in yaml.parse(text, _LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-            event, yaml.CollectionEndEvent
-        )
-        if depth > DEEPEST:
-            raise SpecError(f"nested deeper than {DEEPEST} levels")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_NESTING_LEVELS:
+            raise SpecError(f"nested deeper than {MAX_NESTING_LEVELS} levels")
     return yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader

@@ -227,6 +227,7 @@ def test_only_the_tags_asked_for_are_imported() -> None:
         ({"type": "integer", "minimum": 1, "maximum": 9, "example": 3}, {"type": "integer", "minimum": 1, "maximum": 9}),
         ({"type": "integer", "minimum": 1, "exclusiveMinimum": True}, {"type": "integer", "minimum": 2}),
         ({"type": "integer", "exclusiveMaximum": 9}, {"type": "integer", "maximum": 8}),
+        ({"type": "integer", "exclusiveMinimum": 0}, {"type": "integer", "minimum": 1}),
         ({"type": "integer", "default": 30}, {"type": "integer", "default": 30}),
         ({"type": "integer", "default": "thirty"}, {"type": "integer"}),
         ({"type": "string", "enum": [1, "on", None, True]}, {"type": "string", "enum": ["1", "on", "true"]}),
