@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test-fast test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface postman fuzz lock clean
+.PHONY: help run seed check test-fast test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -58,6 +58,9 @@ openapi: .venv/run ## Write tests/openapi-v1.json anew: what /openapi.json promi
 
 surface: .venv/dev ## Write tests/surface.json anew: the names that users and machines see, which a test holds
 	$(BIN)/python -m tests.surface
+
+costs: .venv/dev ## Write tests/costs.json anew: the calls that a request makes, which a test holds
+	$(BIN)/python -m tests.costs
 
 postman: .venv/run ## Write examples/postman/ anew, from the OpenAPI file
 	$(FLASK) openapi | $(BIN)/python examples/postman/make.py
