@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response
+from flask.ctx import _AppCtxGlobals
+from flask.globals import _cv_app, _cv_request
 from flask_caching import Cache
 
 from api.resources.file_store import FileStore
@@ -28,7 +31,6 @@ from gateway.stores import Store
 from gateway.trace_context import TraceContext
 from models import Database
 
-T = TypeVar("T")
 _EXTENSION = "postern"  # as Flask's extensions are found
 
 
@@ -67,12 +69,50 @@ class AppState:
 
 def app_state() -> AppState:
     """Return the state of the app that serves this request."""
-    return cast(AppState, current_app.extensions[_EXTENSION])
+    state: AppState = _cv_app.get().app.extensions[_EXTENSION]
+    return state
 
 
-def unwrap_proxy(proxy: T) -> T:
-    """Return what ``g`` or ``request`` stands for, where several things are asked of it: each costs a look-up."""
-    return cast(T, proxy._get_current_object())  # type: ignore[attr-defined]
+class RequestGlobals(_AppCtxGlobals):
+    """What ``flask.g`` holds while one request is answered.
+
+    :ivar trace_context: from the caller's ``traceparent``, or begun with the first call.
+    :ivar began: the instant (``time.perf_counter``) at which the request came.
+    :ivar by_authorization: the caller's proof stood in ``Authorization``.
+    :ivar called: service and method of the one call that this request makes.
+    :ivar trace: of that call.
+    :ivar code: of the envelope that is answered.
+    :ivar repeatable: the same request under the same key does no second thing.
+    """
+
+    request_id: str = ""
+    trace_context: TraceContext | None = None
+    began: float = 0.0
+    caller: Any = None
+    token: Any = None
+    by_authorization: bool = False
+    called: tuple[str | None, str | None] = (None, None)
+    trace: Trace | None = None
+    code: int = 0
+    body_was_read: bool = False
+    repeatable: bool = False
+    claim: Any = None
+
+    # Flask's own goes through a method for each attribute that is set.
+    __setattr__ = object.__setattr__  # type: ignore[assignment]
+
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self.began) * 1000
+
+
+def request_globals() -> RequestGlobals:
+    """Return what ``flask.g`` stands for; the proxy looks for it at every attribute."""
+    return _cv_app.get().g  # type: ignore[return-value]
+
+
+def current_request() -> Request:
+    """Return what ``flask.request`` stands for; the proxy looks for it at every attribute."""
+    return _cv_request.get().request
 
 
 def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields: Any) -> Call:
@@ -80,8 +120,9 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
 
     :param fields: other fields of ``Call``.
     """
-    state = unwrap_proxy(g)
-    state.context = state.context or TraceContext.new()  # one for all calls of this request
+    state = request_globals()
+    if state.trace_context is None:
+        state.trace_context = TraceContext.new()  # one for all calls of this request
     return Call(
         service,
         method,
@@ -89,7 +130,7 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
         timeout=request_timeout(),
         caller=state.caller,
         request_id=state.request_id,
-        context=state.context,
+        context=state.trace_context,
         **fields,
     )
 
@@ -98,7 +139,7 @@ def prepare_traced_call(
     service: str, method: str, params: Mapping[str, Any], **fields: Any
 ) -> Call:
     """Return the one call of this request, whose trace goes into the response's headers and into the log."""
-    state = unwrap_proxy(g)
+    state = request_globals()
     state.called = (service, method)
     state.trace = Trace()
     return prepare_call(service, method, params, trace=state.trace, **fields)
@@ -112,7 +153,7 @@ def request_timeout() -> float | None:
 
     :raises InvalidParams: it is no positive number.
     """
-    text = request.headers.get("X-Request-Timeout")
+    text = current_request().environ.get("HTTP_X_REQUEST_TIMEOUT")
     if text is None:
         return None
     seconds = math.nan
@@ -127,8 +168,8 @@ def request_timeout() -> float | None:
 
 def add_attempt_headers(response: Response) -> Response:
     """Add ``X-Attempts``, ``Server-Timing`` and how the call was answered, to failures too."""
-    state = unwrap_proxy(g)
-    trace: Trace | None = state.get("trace")
+    state = request_globals()
+    trace = state.trace
     if trace is not None:
         response.headers["X-Attempts"] = str(len(trace.attempts))
         if trace.cache:
@@ -148,7 +189,7 @@ def add_attempt_headers(response: Response) -> Response:
 
 def add_rate_limit_headers(response: Response) -> Response:
     """Add ``RateLimit-*`` wherever a call was made, to failures too."""
-    trace: Trace | None = g.get("trace")
+    trace = request_globals().trace
     if trace is not None and trace.turn and not getattr(response, "untouched", False):
         response.headers["RateLimit-Limit"] = str(trace.turn.limit)
         response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)

@@ -94,7 +94,7 @@ def handle_database_away(error: SQLAlchemyError) -> Response:
         return handle_unforeseen(error)
     reason = cause or error  # not SQLAlchemy's own text: that quotes the statement and its values
     app_state().log.error(
-        "database", request_id=g.get("request_id"), kind=type(reason).__name__, error=str(reason)
+        "database", request_id=g.request_id, kind=type(reason).__name__, error=str(reason)
     )
     return error_response(DatabaseAway(retry_after=1))
 
@@ -104,11 +104,11 @@ def handle_commit_unknown(error: CommitUnknown) -> Response:
     cause = getattr(error.__cause__, "orig", error)
     app_state().log.error(
         "database",
-        request_id=g.get("request_id"),
+        request_id=g.request_id,
         kind=type(cause).__name__,
         error=f"COMMIT: {cause}",
     )
-    return error_response(WriteUnknown(repeatable=g.get("repeatable", False)))
+    return error_response(WriteUnknown(repeatable=g.repeatable))
 
 
 def handle_shortage(error: Exception) -> Response:
@@ -118,7 +118,7 @@ def handle_shortage(error: Exception) -> Response:
         return handle_unforeseen(error)
     path = path_shown(request.path)
     app_state().log.error(
-        "no_room", request_id=g.get("request_id"), path=path, problem=problem, error=str(error)
+        "no_room", request_id=g.request_id, path=path, problem=problem, error=str(error)
     )
     return error_response(NoRoom())
 
@@ -126,7 +126,7 @@ def handle_shortage(error: Exception) -> Response:
 def handle_data_error(error: DataError) -> Response:
     """Answer a value that passed the schema and not the database: a NUL in a text, a number beyond its column."""
     kind = type(error.orig).__name__
-    app_state().log.warning("unfit", request_id=g.get("request_id"), path=request.path, kind=kind)
+    app_state().log.warning("unfit", request_id=g.request_id, path=request.path, kind=kind)
     return error_response(InvalidParams("A value cannot be stored as it is."))
 
 
@@ -137,6 +137,6 @@ def _forget_routing(_: BaseException | None) -> None:
 
 def handle_unforeseen(error: Exception) -> Response:
     app_state().log.error(
-        "unforeseen", request_id=g.get("request_id"), path=path_shown(request.path), exc_info=error
+        "unforeseen", request_id=g.request_id, path=path_shown(request.path), exc_info=error
     )
     return error_response(GatewayError())

@@ -24,6 +24,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
+from api.context import RequestGlobals
 from api.routing import Routes
 
 MAX_REMEMBERED_PATHS = 4096
@@ -108,6 +109,7 @@ class App(Flask):
     """
 
     url_map_class = Routes
+    app_ctx_globals_class = RequestGlobals
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -10,9 +10,9 @@ from collections.abc import MutableMapping
 from typing import Any, BinaryIO
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 
-from api.context import app_state, unwrap_proxy
+from api.context import app_state, current_request, request_globals
 from api.metrics import count_request
 from gateway.bodies import dump_json
 from gateway.masking import Masker, path_shown
@@ -52,43 +52,40 @@ def register(app: Flask) -> None:
 
 
 def _begin() -> None:
-    state = unwrap_proxy(g)
-    headers = unwrap_proxy(request).headers
-    request_id = headers.get("X-Request-ID", "")
+    state = request_globals()
+    state.began = time.perf_counter()
+    get = current_request().environ.get
+    request_id = get("HTTP_X_REQUEST_ID", "")
     if not _REQUEST_ID.fullmatch(request_id):
         request_id = uuid.uuid4().hex
     state.request_id = request_id
-    state.context = TraceContext.from_headers(
-        headers.get("traceparent", ""), headers.get("tracestate", "")
-    )
-    began = time.perf_counter()
-    state.elapsed_ms = lambda: (time.perf_counter() - began) * 1000
+    if parent := get("HTTP_TRACEPARENT"):
+        state.trace_context = TraceContext.from_headers(parent, get("HTTP_TRACESTATE", ""))
 
 
 def _finish(response: Response) -> Response:
-    state = unwrap_proxy(g)
-    incoming = unwrap_proxy(request)
+    """Tell the request's id, count the request and write its line."""
+    state = request_globals()
+    incoming = current_request()
     # A proxied answer may have its own.
     response.headers.setdefault("X-Request-ID", state.request_id)
-    caller = state.get("caller")
-    trace = state.get("trace")
-    service, method = state.get("called", (None, None))
+    service, method = state.called
     elapsed_ms = state.elapsed_ms()
     app = app_state()
     count_request(app.gateway.metrics, incoming, response.status_code, elapsed_ms / 1000)
     app.log.info(
         "request",
         request_id=state.request_id,
-        trace_id=state.context and state.context.trace_id,
-        caller=caller and caller.id,
+        trace_id=state.trace_context and state.trace_context.trace_id,
+        caller=state.caller and state.caller.id,
         address=incoming.remote_addr,
         verb=incoming.method,
         path=path_shown(incoming.path),
         service=service,
         method=method,
         status=response.status_code,
-        code=state.get("code", 0),
-        attempts=trace and len(trace.attempts),
+        code=state.code,
+        attempts=state.trace and len(state.trace.attempts),
         elapsed_ms=round(elapsed_ms, 1),
     )
     return response

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import g, request
-
 from api.auth.app_signature import signing_app
 from api.auth.wiring import auth_services
-from api.context import app_state, unwrap_proxy
+from api.context import app_state, current_request, request_globals
 from api.errors import TokenInvalid, Unauthenticated
 from api.http.body import check_declared_hash
 from gateway.errors import Forbidden
@@ -41,7 +39,7 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
     def decorate(view: View) -> View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            caller = g.caller = _caller(streamed(*args, **kwargs))
+            caller = request_globals().caller = _caller(streamed(*args, **kwargs))
             _tell_server()
             if caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
@@ -62,14 +60,13 @@ def _caller(streamed: bool) -> Caller:
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
-    here, headers = unwrap_proxy(g), unwrap_proxy(request).headers
-    here.by_authorization = False
-    if token := headers.get("X-Postern-Token"):
+    get = current_request().environ.get
+    if token := get("HTTP_X_POSTERN_TOKEN"):
         return _bearer(token.removeprefix("Bearer ").strip(), streamed)
-    if headers.get("X-App-Id"):
+    if get("HTTP_X_APP_ID"):
         return signing_app(streamed=streamed)
-    here.by_authorization = True
-    scheme, _, token = headers.get("Authorization", "").partition(" ")
+    request_globals().by_authorization = True
+    scheme, _, token = get("HTTP_AUTHORIZATION", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
     return _bearer(token.strip(), streamed)
@@ -77,7 +74,7 @@ def _caller(streamed: bool) -> Caller:
 
 def _tell_server() -> None:
     """A server that bounds how long strangers may take over a body learns that this caller is none."""
-    if tell := unwrap_proxy(request).environ.get("postern.caller_is_known"):
+    if tell := current_request().environ.get("postern.caller_is_known"):
         tell()
 
 
@@ -86,7 +83,7 @@ def _bearer(text: str, streamed: bool) -> Caller:
     token = known.tokens.verify(text)
     if token.jti in known.revocations:
         raise TokenInvalid("The token was revoked.")
-    g.token = token
+    request_globals().token = token
     if not streamed:
         check_declared_hash()
     return Caller(f"user:{token.subject}", token.role, rate=app_state().settings.default_rate_limit)

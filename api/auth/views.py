@@ -80,7 +80,7 @@ def refresh(given: dict[str, str]) -> dict[str, Any]:
 @blueprint.response(200)
 def logout() -> None:
     """End this login: its access tokens and its refresh token."""
-    if "token" not in g:
+    if g.token is None:
         raise Forbidden("A signed request has no login to end.")
     token = g.token
     with app_state().database.session() as session:

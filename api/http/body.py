@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import g, request
+from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.context import unwrap_proxy
+from api.context import current_request, request_globals
 from api.errors import (
     BrokenBody,
     CallerSignatureInvalid,
@@ -31,7 +31,7 @@ def read_body() -> bytes:
     :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
-    asked = unwrap_proxy(request)
+    asked = current_request()
     try:
         body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
     except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
@@ -44,7 +44,7 @@ def read_body() -> bytes:
     limit = asked.max_content_length or 0
     if length is None and len(body) >= limit:
         raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
-    g.body_was_read = True
+    request_globals().body_was_read = True
     return body
 
 
@@ -62,7 +62,7 @@ def iter_body(most: int) -> Iterator[bytes]:
     request.max_content_length = (
         most + 1
     )  # one more, to tell a body that is too large from one that just fits
-    stream = io.BytesIO(read_body()) if "body_was_read" in g else request.stream
+    stream = io.BytesIO(read_body()) if request_globals().body_was_read else request.stream
     size, digest = 0, hashlib.sha256()
     while chunk := _read(stream, most):
         size += len(chunk)
@@ -92,7 +92,7 @@ def declared_hash() -> str | None:
 
     :raises CallerSignatureInvalid: it is no such hash, so no body could be.
     """
-    declared = request.headers.get("X-Content-SHA256")
+    declared: str | None = current_request().environ.get("HTTP_X_CONTENT_SHA256")
     if declared is not None and not _SHA256.fullmatch(declared):
         raise CallerSignatureInvalid("X-Content-SHA256 is not 64 lower-case hexadecimal digits.")
     return declared

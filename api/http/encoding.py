@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
-from flask import request
-
-from api.context import unwrap_proxy
+from api.context import current_request
 from api.errors import PROXY_PREFIX
 from gateway.errors import InvalidParams
 
@@ -18,7 +16,7 @@ def check_target() -> None:
 
     :raises InvalidParams: naming ``path``, or the parameters of the query.
     """
-    environ = unwrap_proxy(request).environ
+    environ = current_request().environ
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     plain = path.isascii() and "%" not in query and query.isascii()
     if plain or path.startswith(PROXY_PREFIX):

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, g
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from api.auth import View
 from api.auth.wiring import auth_services
-from api.context import app_state
+from api.context import app_state, current_request
 from api.http.etags import etag_response
 from api.http.responses import success_response
 from gateway.bodies import digest, dump_json, load_json
@@ -32,7 +32,7 @@ def idempotency_key() -> str | None:
 
     :raises InvalidParams: it is no key.
     """
-    text = request.headers.get("Idempotency-Key")
+    text = current_request().environ.get("HTTP_IDEMPOTENCY_KEY")
     return None if text is None else checked_key(text)
 
 
@@ -174,14 +174,14 @@ def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callabl
 
 def set_fingerprint(asked: object) -> None:
     """Say what the request asks, of a view whose arguments do not."""
-    if claim := g.get("claim"):
+    if claim := g.claim:
         claim.ask(asked)
 
 
 @contextmanager
 def claimed(session: Session | Connection) -> Iterator[None]:
     """Within a transaction: what is done in it is done under the request's key, if it has one."""
-    claim: Claim | None = g.get("claim")
+    claim: Claim | None = g.claim
     if claim is None:
         yield
         return

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, g
+from flask import Response
 from flask.json.provider import JSONProvider
 
-from api.context import unwrap_proxy
+from api.context import request_globals
 from gateway.bodies import dump_json, load_json
 from gateway.clock import iso_utc
 
@@ -35,11 +35,11 @@ def build_envelope(
 
 def success_response(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
-    here = unwrap_proxy(g)
+    here = request_globals()
     response = Response(
         dump_json(build_envelope(here.request_id, data)), status, mimetype="application/json"
     )
-    if "claim" in here:
+    if here.claim is not None:
         here.claim.response = response  # what is kept under its Idempotency-Key
     return response
 

@@ -42,11 +42,8 @@ class SecurityHeaders:
     ) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if PROXIED_KEY not in environ:
-                headers = headers + (
-                    SECURITY_HEADERS
-                    if any(name == CSP_HEADER for name, _ in headers)
-                    else self._all
-                )
+                own_policy = CSP_HEADER in dict(headers)
+                headers = headers + (SECURITY_HEADERS if own_policy else self._all)
                 if environ["wsgi.url_scheme"] == "https":
                     headers += HSTS_HEADERS
             return start_response(status, headers, exc_info)

@@ -71,7 +71,7 @@ def get_user(user_id: int) -> Response:
 @blueprint.response(200, UserOut)
 def get_profile() -> Response:
     """The user who asks."""
-    if "token" not in g:
+    if g.token is None:
         raise Forbidden("A signed request is an app's, which has no profile.")
     with app_state().database.reading() as session:
         return _answer(_found(session, int(g.token.subject)))
