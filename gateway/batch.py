@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from functools import partial
 
 from gateway.catalog.aggregates import Aggregate, AggregatePart, Given
 from gateway.clock import Clock
@@ -13,7 +14,8 @@ from gateway.messages import Call, Result, Trace
 from gateway.middleware.idempotency import part_key
 from gateway.runtime import Log
 
-MOST_AT_ONCE = 100  # calls of batches and aggregates that run at the same time in one process; more wait their turn
+#: Calls of batches and aggregates that run at the same time in one process; more wait their turn.
+MAX_CONCURRENT_CALLS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,87 +39,102 @@ Run = Callable[[Call], Result]
 class Step:
     """One call to make.
 
-    :param make: answers the call, given the outcomes so far; raises a ``GatewayError`` where they do not serve.
+    :param build_call: returns the call by the outcomes so far; raises a ``GatewayError`` where
+        they do not serve.
     :param needs: the names of the steps that must have ended before.
     """
 
-    make: Callable[[Outcomes], Call]
+    build_call: Callable[[Outcomes], Call]
     needs: frozenset[str] = frozenset()
     optional: bool = False
 
 
-class Together:
-    """Runs calls side by side in one bounded pool. A call that waits for another one holds no place in it."""
+class BatchRunner:
+    """Runs calls side by side in one bounded pool.
 
-    def __init__(self, clock: Clock, log: Log, at_once: int = MOST_AT_ONCE) -> None:
-        self._clock, self._log = clock, log
-        self._pool = ThreadPoolExecutor(at_once, "postern-together")
+    A call that waits for another one holds no place in it.
+    """
 
-    def all(self, steps: Mapping[str, Step], run: Run) -> dict[str, Outcome]:
-        """Every step's outcome, in the order of ``steps``; nothing is raised for a call that fails."""
-        done: dict[str, Outcome] = {}
+    def __init__(
+        self, clock: Clock, log: Log, max_concurrent_calls: int = MAX_CONCURRENT_CALLS
+    ) -> None:
+        self._clock = clock
+        self._log = log
+        self._pool = ThreadPoolExecutor(max_concurrent_calls, "postern-together")
+
+    def run(self, steps: Mapping[str, Step], run_call: Run) -> dict[str, Outcome]:
+        """Return every step's outcome, in the order of ``steps``; raise nothing for a failure."""
+        outcomes: dict[str, Outcome] = {}
         running: dict[Future[Outcome], str] = {}
         waiting = dict(steps)
         while waiting or running:
-            for name in [each for each, step in waiting.items() if step.needs <= done.keys()]:
-                running[self._pool.submit(self._one, waiting.pop(name), dict(done), run)] = name
+            ready = [name for name, step in waiting.items() if step.needs <= outcomes.keys()]
+            for name in ready:
+                step = waiting.pop(name)
+                future = self._pool.submit(self._run_step, step, dict(outcomes), run_call)
+                running[future] = name
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in ended:
-                done[running.pop(future)] = future.result()
-        return {name: done[name] for name in steps}
+                outcomes[running.pop(future)] = future.result()
+        return {name: outcomes[name] for name in steps}
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _one(self, step: Step, done: Outcomes, run: Run) -> Outcome:
-        began = self._clock.now()
+    def _run_step(self, step: Step, outcomes: Outcomes, run_call: Run) -> Outcome:
+        started_at = self._clock.now()
+        data: object = None
+        failure: GatewayError | None = None
         try:
-            data = run(step.make(done)).data
-            return Outcome(data, None, self._clock.now() - began, step.optional)
+            data = run_call(step.build_call(outcomes)).data
         except GatewayError as error:
-            return Outcome(None, error.copy(), self._clock.now() - began, step.optional)
-        except Exception as error:  # noqa: BLE001 # one call's unforeseen trouble is not the others'
+            failure = error.copy()
+        except Exception as error:  # noqa: BLE001 # one call's trouble is not the others'
             self._log.error("unforeseen", exc_info=error)
-            return Outcome(None, GatewayError(), self._clock.now() - began, step.optional)
+            failure = GatewayError()
+        return Outcome(data, failure, self._clock.now() - started_at, step.optional)
 
 
-def step_of(call: Call, optional: bool) -> Step:
-    """A step that needs no other."""
+def independent_step(call: Call, *, optional: bool) -> Step:
+    """Return a step that needs no other."""
     return Step(lambda _: call, optional=optional)
 
 
-def steps_of(aggregate: Aggregate, given: Given, like: Call) -> dict[str, Step]:
-    """An aggregate's parts as steps; one that needs a part which failed ends as that one did."""
-
-    def step(part: AggregatePart) -> Step:
-        return Step(
-            lambda done: part_call(part, {**given, **_answers(part, done)}, like),
-            part.needs,
-            part.optional,
+def aggregate_steps(aggregate: Aggregate, given: Given, template: Call) -> dict[str, Step]:
+    """Return an aggregate's parts as steps; one that needs a part which failed ends alike."""
+    return {
+        part.name: Step(
+            partial(_build_dependent_call, part, given, template), part.needs, part.optional
         )
+        for part in aggregate.parts
+    }
 
-    return {part.name: step(part) for part in aggregate.parts}
+
+def _build_dependent_call(
+    part: AggregatePart, given: Given, template: Call, outcomes: Outcomes
+) -> Call:
+    return build_part_call(part, {**given, **_answers(part, outcomes)}, template)
 
 
-def part_call(part: AggregatePart, sources: Mapping[str, object], like: Call) -> Call:
-    """The call of one part.
+def build_part_call(part: AggregatePart, sources: Mapping[str, object], template: Call) -> Call:
+    """Return the call of one part.
 
     :raises BadResponse: the answer of a part it needs has nothing where a reference points.
     """
-    from_text = any(each.source == "query" for each in part.references)
     return replace(
-        like,
+        template,
         service=part.service,
         method=part.method,
         params=part.resolved(sources),
-        idempotency_key=part_key(like.idempotency_key, part.name),
-        from_text=from_text,
+        idempotency_key=part_key(template.idempotency_key, part.name),
+        from_text=any(reference.source == "query" for reference in part.references),
         trace=Trace(),
     )
 
 
-def _answers(part: AggregatePart, done: Outcomes) -> dict[str, object]:
+def _answers(part: AggregatePart, outcomes: Outcomes) -> dict[str, object]:
     for name in sorted(part.needs):
-        if error := done[name].error:
+        error = outcomes[name].error
+        if error:
             raise error.copy()
-    return {name: done[name].data for name in part.needs}
+    return {name: outcomes[name].data for name in part.needs}

@@ -9,7 +9,7 @@ from typing import cast, get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from gateway.batch import Outcome, Together, part_call, step_of, steps_of
+from gateway.batch import BatchRunner, Outcome, aggregate_steps, build_part_call, independent_step
 from gateway.catalog.aggregates import AggregatePart, Given
 from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
@@ -32,13 +32,31 @@ from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import CallRecords
 from gateway.telemetry.service_stats import Services
 
+MAX_NAME_CHARACTERS = 64  # of what a caller named, in a message
+MAX_PATH_CHARACTERS = 200
+
 
 @dataclass(frozen=True)
 class _Loaded:
     """A catalog with its chains; swapped whole."""
 
     catalog: Catalog
-    handlers: dict[tuple[str, str], tuple[Method, Handler]]
+    handlers: Mapping[tuple[str, str], tuple[Method, Handler]]
+
+    def find(self, service: str, method: str) -> tuple[Method, Handler]:
+        """:raises NotFound: no such service or method."""
+        entry = self.handlers.get((service, method))
+        if entry is not None:
+            return entry
+        name = f"service {service}"
+        if service in self.catalog.services:
+            name = f"method {service}.{method}"
+        raise NotFound(f"There is no {name[:MAX_PATH_CHARACTERS]}.")
+
+    def run(self, call: Call) -> Result:
+        """Run one part of several calls on the catalog that all of them began with."""
+        _, handler = self.find(call.service, call.method)
+        return handler(call)
 
 
 class Gateway:
@@ -52,7 +70,7 @@ class Gateway:
     def __init__(self, catalog: Catalog, runtime: Runtime) -> None:
         self._runtime = runtime
         self._background = Background()
-        self._together = Together(runtime.clock, runtime.log)
+        self._batch_runner = BatchRunner(runtime.clock, runtime.log)
         self._watcher: Watcher | None = None
         self.swap(catalog)
 
@@ -72,33 +90,37 @@ class Gateway:
     @property
     def catalog_state(self) -> CatalogState:
         """Which catalog serves, and what came of later ones."""
-        return self._watcher.state if self._watcher else CatalogState()
+        if self._watcher is None:
+            return CatalogState()
+        return self._watcher.state
 
     def follow(self, watcher: Watcher) -> None:
-        """From ``start`` on, take the catalogs that it brings."""
+        """Take the catalogs that the watcher brings, from ``start`` on."""
         self._watcher = watcher
 
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
-        self._runtime.masker.renew(catalog.secrets)
-        self._loaded = _Loaded(catalog, build_chains(catalog, self._runtime))
-        self._runtime.client.retain(catalog.services.values())
+        runtime = self._runtime
+        runtime.masker.renew(catalog.secrets)
+        self._loaded = _Loaded(catalog, build_chains(catalog, runtime))
         services = catalog.services.values()
-        self._runtime.tokens.retain(
-            {token_name(each.name, each.base_urls[0], each.auth) for each in services}
+        runtime.client.retain(services)
+        runtime.tokens.retain(
+            {token_name(service.name, service.base_urls[0], service.auth) for service in services}
         )
-        self._runtime.retain(catalog.services)
+        runtime.retain(catalog.services)
 
     def method(self, service: str, method: str) -> Method:
         """:raises NotFound: no such service or method."""
-        return self._find(self._loaded, service, method)[0]
+        return self._loaded.find(service, method)[0]
 
     def call(self, call: Call) -> Result:
         """Run one call through its method's chain.
 
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
-        return self._run(self._loaded, self._begun(call))
+        _, handler = self._loaded.find(call.service, call.method)
+        return handler(self._with_deadline(call))
 
     def proxy(self, call: Call) -> ResponseStream:
         """Send a request on as it is; ``call.inbound`` has it.
@@ -106,41 +128,48 @@ class Gateway:
         :raises NotFound: there is no such service, or it does not let this path be proxied.
         :raises GatewayError: every failure but those that the service itself has put into words.
         """
-        loaded, inbound = self._loaded, call.inbound
+        loaded = self._loaded
+        inbound = call.inbound
         assert inbound
-        service = loaded.catalog.services.get(call.service)
         if has_dot_segments(inbound.path):
             raise fields_error("path", ["Must not climb."])
+        service = loaded.catalog.services.get(call.service)
         if service is None or not path_allowed(inbound.path, service.proxy):
-            raise NotFound(f"There is no {call.service[:64]}{inbound.path[:200]} to be proxied.")
-        kind = "repeatable" if inbound.verb in SAFE_VERBS else "once"
+            name = call.service[:MAX_NAME_CHARACTERS] + inbound.path[:MAX_PATH_CHARACTERS]
+            raise NotFound(f"There is no {name} to be proxied.")
+        repeatable = inbound.verb in SAFE_VERBS
+        kind = "repeatable" if repeatable else "once"
         _, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
 
         try:
-            return cast(ResponseStream, handler(self._begun(call)).data)
+            return cast(ResponseStream, handler(self._with_deadline(call)).data)
         except GatewayError as error:
             if isinstance(error.passthrough_response, ResponseStream):
                 return error.passthrough_response
-            error.unsafe_to_repeat = kind == "once" and any(
-                not attempt.not_executed for attempt in call.trace.attempts
+            attempts = call.trace.attempts
+            error.unsafe_to_repeat = not repeatable and not all(
+                attempt.not_executed for attempt in attempts
             )
             raise
 
-    def call_together(
+    def call_batch(
         self, calls: Mapping[str, Call], optional: Collection[str] = ()
     ) -> dict[str, Outcome]:
         """Run calls side by side, all on the same catalog; nothing is raised for one that fails.
 
         :param optional: the names of those whose failure does not count.
         """
-        steps = {name: step_of(self._begun(call), name in optional) for name, call in calls.items()}
-        return self._together.all(steps, partial(self._run, self._loaded))
+        steps = {
+            name: independent_step(self._with_deadline(call), optional=name in optional)
+            for name, call in calls.items()
+        }
+        return self._batch_runner.run(steps, self._loaded.run)
 
-    def aggregate(self, name: str, given: Given, like: Call) -> dict[str, Outcome]:
-        """Run an aggregate's parts, each as soon as those it takes its parameters from have ended.
+    def aggregate(self, name: str, given: Given, template: Call) -> dict[str, Outcome]:
+        """Run an aggregate's parts, each as soon as the parts it takes its parameters from ended.
 
         :param given: the request's ``query``, as text, and ``body``, as JSON.
-        :param like: what the parts' calls have in common: caller, request id, timeout.
+        :param template: what the parts' calls have in common: caller, request id, timeout.
         :raises NotFound: there is no such aggregate.
         :raises Forbidden: the caller may not call a part that is not optional; nothing is sent.
         :raises InvalidParams: ``fields`` by the request's own names; nothing is sent.
@@ -148,57 +177,46 @@ class Gateway:
         loaded = self._loaded
         aggregate = loaded.catalog.aggregates.get(name)
         if aggregate is None:
-            raise NotFound(f"There is no aggregate {name[:64]}.")
+            raise NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
         aggregate.check_names(given)
-        like = self._begun(like)
+        template = self._with_deadline(template)
         for part in aggregate.parts:
             if not part.optional:
-                self._check_part(loaded, part, given, like)
-        return self._together.all(steps_of(aggregate, given, like), partial(self._run, loaded))
+                _check_part(loaded, part, given, template)
+        return self._batch_runner.run(aggregate_steps(aggregate, given, template), loaded.run)
 
     def dry_run(self, call: Call) -> HttpRequest:
-        """The request that ``call`` would send first; nothing is sent, no token fetched.
+        """Return the request that ``call`` would send first; nothing is sent, no token fetched.
 
         :raises GatewayError: as ``call`` does before it sends.
         """
-        method, _ = self._find(self._loaded, call.service, call.method)
+        method = self.method(call.service, call.method)
         with error_context(method):
             return dry_run(method, authorize_and_validate(method, call), self._runtime.clock)
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
-        """``closed``, ``open`` or ``half_open``, by service."""
+        """Return ``closed``, ``open`` or ``half_open``, by service."""
         return breaker_states(services, self._runtime)
 
     def health(self, service: Service) -> str:
-        """``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
+        """Return ``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
         return self._runtime.verdicts.of(service.name)
 
     def hour(self) -> dict[int, Services]:
-        """How calls have ended, by how many minutes ago and by service, over all workers."""
+        """Return how calls ended, by how many minutes ago and by service, over all workers."""
         return self._runtime.stats.hour()
 
     def states(self) -> Iterator[Metric]:
-        """What is read off things when somebody asks for the metrics: breakers, probes' verdicts, the catalog."""
-        services, state = self.catalog.services.values(), self.catalog_state
-        breakers = GaugeMetricFamily(
-            "postern_breaker_state", "1 for the state it is in.", labels=("service", "state")
-        )
-        for name, now in self.breakers(services).items():
-            for each in get_args(State):
-                breakers.add_metric((name, each), float(each == now))
-        up = GaugeMetricFamily(
-            "postern_service_up",
-            "1 while probes say up, 0 while they say down.",
-            labels=("service",),
-        )
-        for service in services:
-            if (verdict := self.health(service)) != "unknown":
-                up.add_metric((service.name,), float(verdict == "up"))
-        catalog = GaugeMetricFamily(
+        """Yield the metrics that are read when they are asked for: breakers, health, the catalog."""
+        services = self.catalog.services.values()
+        yield self._breaker_metric(services)
+        yield self._health_metric(services)
+        state = self.catalog_state
+        info = GaugeMetricFamily(
             "postern_catalog_info", "The catalog that serves.", labels=("version",)
         )
-        catalog.add_metric((state.version,), 1)
-        yield from (breakers, up, catalog)
+        info.add_metric((state.version,), 1)
+        yield info
         yield GaugeMetricFamily(
             "postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error)
         )
@@ -206,60 +224,60 @@ class Gateway:
             "postern_catalog_taken_timestamp_seconds", "When it was taken.", state.taken_at
         )
 
+    def _breaker_metric(self, services: Iterable[Service]) -> Metric:
+        metric = GaugeMetricFamily(
+            "postern_breaker_state", "1 for the state it is in.", labels=("service", "state")
+        )
+        for name, current in self.breakers(services).items():
+            for state in get_args(State):
+                metric.add_metric((name, state), float(state == current))
+        return metric
+
+    def _health_metric(self, services: Iterable[Service]) -> Metric:
+        metric = GaugeMetricFamily(
+            "postern_service_up",
+            "1 while probes say up, 0 while they say down.",
+            labels=("service",),
+        )
+        for service in services:
+            verdict = self.health(service)
+            if verdict != "unknown":
+                metric.add_metric((service.name,), float(verdict == "up"))
+        return metric
+
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
+        runtime = self._runtime
         if self._watcher:
-            follow = partial(
-                self._watcher.run, swap=self.swap, count=self._runtime.metrics.count_reload
-            )
+            follow = partial(self._watcher.run, swap=self.swap, count=runtime.metrics.count_reload)
             self._background.start("catalog", follow, self._watcher.source.close)
-        probes = Probes(self._runtime, lambda: self.catalog)
+        probes = Probes(runtime, lambda: self.catalog)
         self._background.start("probes", probes.run, probes.interrupt)
-        self._background.start("records", self.records.run)
-        self._background.start("tally", self._runtime.stats.run)
+        self._background.start("records", runtime.records.run)
+        self._background.start("tally", runtime.stats.run)
 
     def close(self) -> None:
         """End what runs beside the calls, and close every connection."""
         self._background.stop()
-        self._together.close()
+        self._batch_runner.close()
         self.records.close()
         self._runtime.client.retain(())
 
-    def _begun(self, call: Call) -> Call:
-        """The caller's ``timeout`` counts from here, whatever the call waits for."""
-        return (
-            call
-            if call.timeout is None
-            else replace(call, deadline=self._runtime.clock.now() + call.timeout)
-        )
+    def _with_deadline(self, call: Call) -> Call:
+        """Let the caller's ``timeout`` count from here, whatever the call waits for."""
+        if call.timeout is None:
+            return call
+        return replace(call, deadline=self._runtime.clock.now() + call.timeout)
 
-    def _run(self, loaded: _Loaded, call: Call) -> Result:
-        _, handler = self._find(loaded, call.service, call.method)
-        return handler(call)
 
-    def _check_part(self, loaded: _Loaded, part: AggregatePart, given: Given, like: Call) -> None:
-        """What can be known of a part before anything is sent: whether it is allowed, and its params if it has all."""
-        method, _ = self._find(loaded, part.service, part.method)
-        try:
-            with error_context(method):
-                self._precheck(method, part, given, like)
-        except InvalidParams as error:
-            raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error
-
-    def _precheck(self, method: Method, part: AggregatePart, given: Given, like: Call) -> None:
-        if part.needs:
-            authorize(method, like.caller)
-        else:
-            authorize_and_validate(method, part_call(part, given, like))
-
-    @staticmethod
-    def _find(loaded: _Loaded, service: str, method: str) -> tuple[Method, Handler]:
-        found = loaded.handlers.get((service, method))
-        if found:
-            return found
-        what = (
-            f"method {service}.{method}"
-            if service in loaded.catalog.services
-            else f"service {service}"
-        )
-        raise NotFound(f"There is no {what[:200]}.")
+def _check_part(loaded: _Loaded, part: AggregatePart, given: Given, template: Call) -> None:
+    """Check before anything is sent whether a part is allowed, and its params if it has them all."""
+    method, _ = loaded.find(part.service, part.method)
+    try:
+        with error_context(method):
+            if part.needs:
+                authorize(method, template.caller)
+            else:
+                authorize_and_validate(method, build_part_call(part, given, template))
+    except InvalidParams as error:
+        raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error

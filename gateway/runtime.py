@@ -51,17 +51,6 @@ class Middleware(Protocol):
     def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
 
 
-def main_or_backup(
-    service: Service, make: Callable[[Service], Handler], make_backup: Callable[[Service], Handler]
-) -> Handler:
-    """Return a handler that hands calls for the service's backup URL, if it has one, to another."""
-    main = make(service)
-    if not service.backup_url:
-        return main
-    backup = make_backup(service)
-    return lambda call: (backup if call.backup else main)(call)
-
-
 class PerService(Generic[T]):
     """One thing for each service, made when it is first asked for and kept over reloads.
 

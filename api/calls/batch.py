@@ -33,7 +33,7 @@ def batch() -> Response:
         for each in asked
     }
     return _answer(
-        app_state().gateway.call_together(calls, {each["id"] for each in asked if each["optional"]})
+        app_state().gateway.call_batch(calls, {each["id"] for each in asked if each["optional"]})
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from gateway.catalog.model import Method, Service
 from gateway.errors import (
@@ -16,9 +17,10 @@ from gateway.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
+from gateway.exchange import main_or_backup
 from gateway.messages import Attempt, Call, Result
-from gateway.runtime import Handler, Runtime, main_or_backup
-from gateway.state.circuit import SharedCircuit, Ticket
+from gateway.runtime import Handler, Runtime
+from gateway.state.circuit import Ticket
 from gateway.streams import ResponseStream
 
 #: Share of its own time that a service must have had for silence at the deadline to be its failure.
@@ -34,20 +36,16 @@ def breaker(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     in a hurry say nothing. A stream counts at its end, a trial's at its first byte.
     """
 
-    def guard(circuit: SharedCircuit) -> Handler:
-        circuit.breaker.settings = method.service.breaker
-        return _guard(next_handler, method, circuit, runtime)
-
-    return main_or_backup(
-        method.service,
-        lambda service: guard(runtime.circuits.of(service)),
-        lambda service: guard(runtime.backup_circuits.of(service)),
-    )
+    return main_or_backup(method, partial(_guard_at, next_handler, method, runtime))
 
 
-def _guard(
-    next_handler: Handler, method: Method, circuit: SharedCircuit, runtime: Runtime
+def _guard_at(
+    next_handler: Handler, method: Method, runtime: Runtime, urls: tuple[str, ...]
 ) -> Handler:
+    service = method.service
+    circuits = runtime.circuits if urls == service.base_urls else runtime.backup_circuits
+    circuit = circuits.of(service)
+    circuit.breaker.settings = service.breaker
     now = runtime.clock.now
 
     def handle(call: Call) -> Result:

@@ -83,7 +83,7 @@ def proxied(at: Gate) -> Any:
 
 
 def batched(at: Gate) -> Any:
-    return at.gateway.call_together({"a": a_call(), "b": a_call()})
+    return at.gateway.call_batch({"a": a_call(), "b": a_call()})
 
 
 PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {

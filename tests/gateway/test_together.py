@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway import Call, Caller, Gateway, Result
-from gateway.batch import Together, step_of
+from gateway.batch import BatchRunner, independent_step
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import (
@@ -82,7 +82,7 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
     at = gate(on={"timeout": {"connect": 1, "read": 2}}, params=ECHO["params"])
     calls = {str(n): a_call("m", {"a": str(n)}) for n in range(10)}
     outcomes: dict[str, Any] = {}
-    batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_together(calls)))
+    batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_batch(calls)))
 
     batch.start()
 
@@ -95,7 +95,11 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
 
 
 def test_no_more_calls_run_at_once_than_there_are_places() -> None:
-    together, running, most = Together(SystemClock(), Lines(), at_once=2), Counter[str](), []
+    together, running, most = (
+        BatchRunner(SystemClock(), Lines(), max_concurrent_calls=2),
+        Counter[str](),
+        [],
+    )
     gone = threading.Event()
 
     def run(call: Call) -> Result:
@@ -105,7 +109,9 @@ def test_no_more_calls_run_at_once_than_there_are_places() -> None:
         running["now"] -= 1
         return Result(None)
 
-    outcomes = together.all({str(n): step_of(a_call(), False) for n in range(8)}, run)
+    outcomes = together.run(
+        {str(n): independent_step(a_call(), optional=False) for n in range(8)}, run
+    )
     together.close()
 
     assert (len(outcomes), max(most)) == (8, 2)
@@ -113,7 +119,7 @@ def test_no_more_calls_run_at_once_than_there_are_places() -> None:
 
 def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> None:
     gateway = aggregates()
-    outcomes = gateway.call_together(
+    outcomes = gateway.call_batch(
         {
             "good": a_call("echo", {"a": "1"}),
             "failed": a_call("fail"),
@@ -140,7 +146,7 @@ def test_what_nobody_foresaw_in_one_call_is_logged_and_leaves_the_others_alone(g
     broken = a_call("m", params=None)
     object.__setattr__(broken, "caller", None)
 
-    outcomes = at.gateway.call_together({"broken": broken, "good": a_call("m", {"a": "1"})})
+    outcomes = at.gateway.call_batch({"broken": broken, "good": a_call("m", {"a": "1"})})
 
     assert (outcomes["broken"].error.code, outcomes["good"].error) == (-5000, None)  # type: ignore[union-attr]
     assert "unforeseen" in {event["event"] for event in at.log.events}
