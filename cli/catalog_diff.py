@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gateway.masking import STARS
-from gateway.signers import is_public_key
+from gateway.signers import is_secret
 
 MAX_VALUE_CHARACTERS = 60
 ABSENT = object()
@@ -68,4 +68,4 @@ def _may_be_secret(path: tuple[str, ...]) -> bool:
     """Tell whether a value is masked: what is sent with every request, and what of ``auth`` is not public."""
     if path[0] in ("headers", "query"):
         return True
-    return path[0] == "auth" and (len(path) > 2 or not is_public_key(path[1]))
+    return path[0] == "auth" and (len(path) != 2 or is_secret(path[1]))

@@ -20,7 +20,7 @@ from gateway.signers.oauth2 import AppSecret, OAuth2ClientCredentials
 from gateway.signers.static import ApiKey, Basic, Bearer, NoAuth
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 
-__all__ = ["SIGNERS", "Signer", "is_public_key", "make_signer"]
+__all__ = ["SIGNERS", "Signer", "is_secret", "make_signer"]
 
 #: By ``auth.type``.
 SIGNERS: Mapping[str, type[Signer]] = {
@@ -44,8 +44,8 @@ def make_signer(auth: Auth, base_url: str) -> Signer:
     return SIGNERS[auth["type"]](auth, base_url)
 
 
-def is_public_key(key: str) -> bool:
-    """Whether some auth types have this key and none of them holds it secret."""
+def is_secret(key: str) -> bool:
+    """Return whether any auth type holds this key of ``auth:`` secret, or none has it."""
     secrecies = [signer.Settings.secrecy() for signer in SIGNERS.values()]
     flags = [secrecy[key] for secrecy in secrecies if key in secrecy]
-    return bool(flags) and not any(flags)
+    return any(flags) or not flags

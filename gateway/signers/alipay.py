@@ -123,7 +123,9 @@ class Alipay(Signer):
             codes = []
             if isinstance(answer, dict):
                 codes = [answer.get("code"), answer.get("sub_code")]
-            problem = "signature does not verify" if signature else "is not signed"
+            problem = "is not signed"
+            if signature:
+                problem = "signature does not verify"
             raise SignatureRejected(
                 detail=f"the reply's {wrapper:.80} {problem}; it says {codes!s:.120}"
             )
@@ -153,7 +155,8 @@ def _body_fields(request: HttpRequest) -> list[tuple[str, str]]:
 
 
 def _text_of(members: Members, name: str) -> str:
-    return str(members[name][0]) if name in members else ""
+    value, _, _ = members.get(name, ("", 0, 0))
+    return str(value)
 
 
 def _parse_members(body: bytes) -> tuple[str, Members]:

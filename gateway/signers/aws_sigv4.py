@@ -101,8 +101,9 @@ class AwsSigV4(Signer):
         request = self._without_proof(request)
         declared = request.header(CONTENT_SHA256) or ""
         if declared in CHUNKED_PAYLOADS:
-            passes = declared == UNSIGNED_TRAILER and self._payload_unsigned and not self._in_query
-            return request if passes else unframe(request)
+            if declared == UNSIGNED_TRAILER and self._payload_unsigned and not self._in_query:
+                return request
+            return unframe(request)
         if declared.startswith("STREAMING-"):
             raise fields_error(
                 CONTENT_SHA256, ["Cannot be signed by another; send the body in one piece."]
@@ -156,7 +157,9 @@ class AwsSigV4(Signer):
         return request.with_header("Authorization", authorization)
 
     def _sign_query(self, request: HttpRequest, timestamp: str, scope: str) -> HttpRequest:
-        payload = _hash_body(request) if self._hashes_body else UNSIGNED_PAYLOAD
+        payload = UNSIGNED_PAYLOAD
+        if self._hashes_body:
+            payload = _hash_body(request)
         headers = _signed_headers(request)
         request = request.with_query(
             ("X-Amz-Algorithm", ALGORITHM),
@@ -177,7 +180,9 @@ class AwsSigV4(Signer):
         """
         is_hash = bool(_SHA256.fullmatch(declared))
         if self._payload_unsigned:
-            return declared if is_hash or declared == UNSIGNED_TRAILER else UNSIGNED_PAYLOAD
+            if is_hash or declared == UNSIGNED_TRAILER:
+                return declared
+            return UNSIGNED_PAYLOAD
         payload = _hash_body(request)
         if is_hash and declared != payload:
             raise fields_error(CONTENT_SHA256, ["The body is not the one that this declares."])
@@ -209,8 +214,9 @@ class AwsSigV4(Signer):
         return hmac.digest(self._signing_key(scope), string_to_sign.encode(), "sha256").hex()
 
     def _canonical_path(self, path: str) -> str:
-        path = unquote(path) if self._quotes_once else _remove_dot_segments(path)
-        return quote(path, safe="/~")
+        if self._quotes_once:
+            return quote(unquote(path), safe="/~")
+        return quote(_remove_dot_segments(path), safe="/~")
 
     def _signing_key(self, scope: str) -> bytes:
         day_scope, key = self._day_key

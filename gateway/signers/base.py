@@ -45,10 +45,12 @@ class AuthSettings(Strict):
         for name, value in settings.items():
             field = cls._declared_fields[name]
             key = field.data_key or name
-            if isinstance(value, str) and not field.metadata.get("template"):
-                concealed[key] = value if field.metadata.get("public") else Secret(value)
-            else:
+            if not isinstance(value, str) or field.metadata.get("template"):
                 concealed[key] = _conceal_injected(value, (key,), injected)
+            elif field.metadata.get("public"):
+                concealed[key] = value
+            else:
+                concealed[key] = Secret(value)
         return concealed
 
     def bind(self, settings: Auth, base_url: str) -> Auth:

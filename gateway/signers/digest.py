@@ -132,4 +132,6 @@ class Digest(Signer):
             digest = hashlib.new(self._hash, text).digest()
         if self._base64:
             return base64.b64encode(digest).decode()
-        return digest.hex().upper() if self._upper_case else digest.hex()
+        if self._upper_case:
+            return digest.hex().upper()
+        return digest.hex()

@@ -211,7 +211,9 @@ class Hmac(Signer):
         for step in rest:
             key = hmac.digest(key, step(facts), self._algorithm)
         digest = hmac.digest(key, self._signed_text(facts), self._algorithm)
-        return base64.b64encode(digest) if self._base64 else digest.hex().encode()
+        if self._base64:
+            return base64.b64encode(digest)
+        return digest.hex().encode()
 
     def _covered_headers(self, request: HttpRequest) -> list[tuple[str, str]]:
         headers = {"host": request.host}

@@ -69,7 +69,9 @@ class Basic(Signer):
         pair = f"{plain(auth['username'])}:{password}"
         encoded = b64encode(pair.encode()).decode()
         self.secrets = (Secret(encoded),)
-        self._value = "Basic " + (STARS if password == STARS else encoded)
+        if password == STARS:  # a dry run shows stars, and not their base64
+            encoded = STARS
+        self._value = "Basic " + encoded
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         return request.with_header("Authorization", self._value)

@@ -264,7 +264,9 @@ class Tokens:
                     if lock.fence is not None:
                         return self._renew_locked(renewal, lock, lock.fence, usable)
             except StoreUnavailable:
-                return self._postpone(usable, renewal) if usable else self._fetch(renewal)
+                if usable is None:
+                    return self._fetch(renewal)
+                return self._postpone(usable, renewal)
             if usable:
                 return self._postpone(usable, renewal)
             time_left = renewal.deadline - self._clock.now()
@@ -325,4 +327,6 @@ def _failure(error: BaseException) -> GatewayError:
     """Return what those who wait get: the error, or where the renewal was stopped, a timeout."""
     if isinstance(error, GatewayError):
         return error.copy()
-    return GatewayError() if isinstance(error, Exception) else DeadlineExceeded()
+    if isinstance(error, Exception):
+        return GatewayError()
+    return DeadlineExceeded()

@@ -102,6 +102,16 @@ def test_diff_says_what_another_file_would_change(
     assert (done.output, done.exit_code) == (DIFFERENCE, 1)
 
 
+def test_diff_hides_an_auth_that_comes_as_a_whole(
+    make_app: Make, in_file: Settings, tmp_path: Path
+) -> None:
+    head = "version: 1\nservices: {shop: {base_url: 'http://a.example'"
+    Path(in_file.catalog).write_text(head + "}}")
+    (tmp_path / "new.yaml").write_text(head + ", auth: {type: bearer, token: t-1}}}")
+    done = run(make_app(in_file), "diff", str(tmp_path / "new.yaml"))
+    assert "    auth: (none) -> ****\n" in done.output
+
+
 def test_diff_of_the_same_says_nothing(make_app: Make, in_file: Settings) -> None:
     app = make_app(in_file)
     for words in (["diff"], ["diff", in_file.catalog]):
