@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 import click
 from flask.cli import with_appcontext
 
-from api.auth.app_signature import CLOCK_SKEW, NONCE_LENGTHS, signature_of, signed_text
+from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
 from api.auth.wiring import auth_services
 from api.context import app_state
 from cli.accounts import report_database_errors
@@ -119,9 +119,9 @@ def _show_steps(lines: tuple[str, ...], content: bytes, signature: str, app_id: 
 def _notes(timestamp: str, nonce: str, now: float) -> Iterator[str]:
     if not re.fullmatch(r"[0-9]{1,12}", timestamp):
         yield "X-Timestamp must be Unix time in seconds; as it is, the answer is -2005"
-    elif abs(now - int(timestamp)) > CLOCK_SKEW:
+    elif abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         offset = f"{abs(now - int(timestamp)):.0f} s off"
-        yield f"X-Timestamp is {offset}; by more than {CLOCK_SKEW}, the answer is -2005"
+        yield f"X-Timestamp is {offset}; by more than {MAX_SKEW_SECONDS}, the answer is -2005"
     if len(nonce) not in NONCE_LENGTHS:
         allowed = f"{NONCE_LENGTHS[0]} to {NONCE_LENGTHS[-1]} characters"
         yield f"X-Nonce must be {allowed}; as it is, the answer is -2005"

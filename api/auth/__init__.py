@@ -1,4 +1,9 @@
-"""Who is calling: the decorators that ask, and the caller they find."""
+"""Who is calling: decorators for views, and the caller that they put into ``g``.
+
+@blueprint.get("/me")
+@token_required
+def me() -> Response: ...
+"""
 
 from __future__ import annotations
 
@@ -23,30 +28,30 @@ def _never(*_: Any, **__: Any) -> bool:
 
 
 def always_streamed(*_: Any, **__: Any) -> bool:
-    """Of a view that streams whatever body it gets."""
+    """Return True: for a view that streams whatever body it gets."""
     return True
 
 
 def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
-    """Let in callers with one of these roles only; ``g.caller`` says who it is. Stands above ``@blueprint.arguments``.
+    """Let in only callers with one of these roles, as ``g.caller``. Stands above ``@blueprint.arguments``.
 
-    :param streamed: given what the view is given, whether it takes the body by ``iter_body``; otherwise one that is
-        not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
-    :raises Unauthenticated: no proof; other 401 errors for a proof that is not good.
+    :param streamed: tells from the view's arguments whether the view takes the body by ``iter_body``; otherwise a body
+        that is not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
+    :raises Unauthenticated: there is no proof; a wrong proof raises other 401 errors.
     :raises Forbidden: the caller has another role. An app's is ``user``.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
-        def checked(*args: Any, **kwargs: Any) -> Any:
+        def check_and_call(*args: Any, **kwargs: Any) -> Any:
             caller = request_globals().caller = _caller(streamed(*args, **kwargs))
-            _tell_server()
+            _confirm_caller()
             if caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
 
-        checked.auth = roles  # type: ignore[attr-defined] # a test walks the routes and asks for it
-        return checked  # type: ignore[return-value]
+        check_and_call.auth = roles  # type: ignore[attr-defined] # a test walks the routes and asks for it
+        return check_and_call  # type: ignore[return-value]
 
     return decorate
 
@@ -56,7 +61,7 @@ token_required = role_required(*ROLES)
 
 
 def _caller(streamed: bool) -> Caller:
-    """By the one proof that speaks most clearly to us; if it is not good, no other is tried.
+    """Return the caller by the proof that is most clearly meant for us; if that one is wrong, no other is tried.
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
@@ -72,16 +77,16 @@ def _caller(streamed: bool) -> Caller:
     return _bearer(token.strip(), streamed)
 
 
-def _tell_server() -> None:
-    """A server that bounds how long strangers may take over a body learns that this caller is none."""
-    if tell := current_request().environ.get("postern.caller_is_known"):
-        tell()
+def _confirm_caller() -> None:
+    """Let a server that bounds how long strangers may take over a body know that this caller is none."""
+    if confirm := current_request().environ.get("postern.caller_is_known"):
+        confirm()
 
 
 def _bearer(text: str, streamed: bool) -> Caller:
-    known = auth_services()
-    token = known.tokens.verify(text)
-    if token.jti in known.revocations:
+    services = auth_services()
+    token = services.tokens.verify(text)
+    if token.jti in services.revocations:
         raise TokenInvalid("The token was revoked.")
     request_globals().token = token
     if not streamed:

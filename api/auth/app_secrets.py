@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import secrets
 from functools import lru_cache
 from pathlib import Path
+from secrets import token_urlsafe
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -16,7 +16,7 @@ from gateway.masking import Secret
 
 
 class AppSecrets:
-    """Makes, seals and opens them.
+    """Makes, seals and opens the secrets.
 
     The keys are derived from JWT_SECRET and JWT_PREVIOUS_SECRETS, whatever signs the access tokens; the private key
     file counts as the oldest. So whoever has only a key file sets JWT_SECRET before changing the file, and rotates
@@ -24,24 +24,22 @@ class AppSecrets:
     """
 
     def __init__(self, settings: Settings) -> None:
-        file = settings.jwt_private_key_file
-        texts = [
-            secret.reveal().encode()
-            for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)
-        ]
-        sources = [text for text in texts if text] + ([Path(file).read_bytes()] if file else [])
+        secrets = (settings.jwt_secret, *settings.jwt_previous_secrets)
+        sources = [secret.reveal().encode() for secret in secrets if secret.reveal()]
+        if settings.jwt_private_key_file:
+            sources.append(Path(settings.jwt_private_key_file).read_bytes())
         self._fernet = MultiFernet([_fernet(source) for source in sources])
         self.open = lru_cache(maxsize=1024)(self.unseal)
 
     @staticmethod
     def make() -> Secret:
-        return Secret(secrets.token_urlsafe(32))
+        return Secret(token_urlsafe(32))
 
     def seal(self, secret: Secret) -> str:
         return self._fernet.encrypt(secret.reveal().encode()).decode()
 
     def unseal(self, sealed: str) -> Secret | None:
-        """The secret; none when it was sealed with a key that is gone. ``open`` remembers the last ones."""
+        """Return the secret, or None when it was sealed with a key that is gone. ``open`` remembers the last ones."""
         try:
             return Secret(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:

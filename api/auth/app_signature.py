@@ -1,4 +1,8 @@
-"""An app's proof: the signature over one whole request, good once and for a few minutes."""
+"""An app's proof: the signature over one whole request, valid once and for a few minutes.
+
+text = signed_text("GET", "/api/v1/services", timestamp, nonce, body_hash)
+signature = signature_of(secret, text)
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,9 @@ from gateway.masking import Secret
 from gateway.messages import Caller
 from models import App
 
-# app_signature: How an app's signature over a request is made; what is checked and what is explained are one thing.
-
 
 def signed_text(verb: str, target: str, timestamp: str, nonce: str, body_hash: str) -> bytes:
-    """What is signed.
+    """Return what an app signs.
 
     :param target: path and query, as on the wire (Latin-1).
     :param body_hash: SHA-256 in lower-case hex.
@@ -30,37 +32,36 @@ def signed_text(verb: str, target: str, timestamp: str, nonce: str, body_hash: s
     return "\n".join((verb, target, timestamp, nonce, body_hash)).encode("latin-1")
 
 
-def signature_of(secret: Secret, signed: bytes) -> str:
-    return hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
+def signature_of(secret: Secret, text: bytes) -> str:
+    return hmac.new(secret.reveal().encode(), text, hashlib.sha256).hexdigest()
 
 
-# signatures: An app's proof: the signature over one whole request, good once and for a few minutes.
-
-CLOCK_SKEW = 300  # seconds a timestamp may be off, either way
-NONCE_KEPT = 2 * CLOCK_SKEW + 1  # the last second a timestamp counts in, included
+MAX_SKEW_SECONDS = 300  # that a timestamp may be off, either way
+NONCE_TTL_SECONDS = 2 * MAX_SKEW_SECONDS + 1  # the last second a timestamp counts in, included
 NONCE_LENGTHS = range(8, 65)
+_TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
-_NO_SECRET = AppSecrets.make()  # stands where there is none, and nobody knows it
+_UNKNOWN_SECRET = AppSecrets.make()  # where there is no secret: nobody knows this one
 
 
 def signing_app(*, streamed: bool = False) -> Caller:
-    """The app that signed this request.
+    """Return the app that signed this request.
 
     :param streamed: the view takes the body by ``iter_body``, which compares it with the hash that was declared.
     :raises Unauthenticated: a header is missing.
-    :raises CallerSignatureInvalid: no such app, or disabled, or a signature of something else; it does not say which.
-    :raises Replayed: the timestamp is off, or the nonce is of no use or was seen before.
-    :raises StoreUnavailable: it cannot be told whether the nonce was seen before.
+    :raises CallerSignatureInvalid: no such app, or disabled, or a wrong signature; the error does not say which.
+    :raises Replayed: the timestamp is off, or the nonce has a wrong length or was seen before.
+    :raises StoreUnavailable: nobody knows whether the nonce was seen before.
     """
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):
         raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
     with app_state().database.reading() as session:
         app = App.named(session, app_id)
-    signed = _signed_text(timestamp, nonce)
+    text = _signed_text(timestamp, nonce)
     # Two secrets are always tried, so that time does not tell whether there is such an app.
-    fits = [_fits(secret, signed, signature) for secret in _secrets(app)]
-    if app is None or app.disabled or not any(fits):
+    matches = [_verify(secret, text, signature) for secret in _secrets(app)]
+    if app is None or app.disabled or not any(matches):
         raise CallerSignatureInvalid
     if not streamed:
         check_declared_hash()
@@ -74,44 +75,55 @@ def signing_app(*, streamed: bool = False) -> Caller:
 
 
 def _secrets(app: App | None) -> list[Secret]:
-    sealed = (app.secret, app.previous_secret) if app else (None, None)
-    opened = [auth_services().app_secrets.open(each) if each else _NO_SECRET for each in sealed]
-    if app and opened[0] is None:
+    """Return the secrets to try, two for whatever app."""
+    if app is None:
+        return [_UNKNOWN_SECRET, _UNKNOWN_SECRET]
+    secret = _open(app.secret)
+    previous_secret = _open(app.previous_secret)
+    if secret is None:
         app_state().log.warning(
             "app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone"
         )
-    return [each or _NO_SECRET for each in opened]
+    return [secret or _UNKNOWN_SECRET, previous_secret or _UNKNOWN_SECRET]
 
 
-def _fits(secret: Secret, signed: bytes, signature: str) -> bool:
-    return hmac.compare_digest(signature_of(secret, signed).encode(), signature.encode())
+def _open(sealed: str | None) -> Secret | None:
+    """Return a sealed secret; None where it was sealed with a key that is gone."""
+    if not sealed:
+        return _UNKNOWN_SECRET
+    return auth_services().app_secrets.open(sealed)
+
+
+def _verify(secret: Secret, text: bytes, signature: str) -> bool:
+    return hmac.compare_digest(signature_of(secret, text).encode(), signature.encode())
 
 
 def _signed_text(timestamp: str, nonce: str) -> bytes:
     body = declared_hash() or hashlib.sha256(read_body()).hexdigest()
-    target = (
-        request.root_path + wire_target()
-    )  # what was asked for, before a proxy took the prefix off
+    # As it was sent, before a proxy took the prefix off.
+    target = request.root_path + wire_target()
     return signed_text(request.method, target, timestamp, nonce, body)
 
 
 def wire_target() -> str:
-    """Path and query as they came, byte for byte (Latin-1); quoted anew where the server does not tell."""
+    """Return path and query as they came, byte for byte (Latin-1); quoted anew where the server does not say."""
     environ = request.environ
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if target is None:
-        path = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
-        return path + (f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else "")
+        target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
+        if environ.get("QUERY_STRING"):
+            target += f"?{environ['QUERY_STRING']}"
+        return target
     if not target.startswith("/"):  # the absolute form, as a forward proxy is asked
         return "/" + target.partition("://")[2].partition("/")[2]
     return str(target)
 
 
 def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
-    sent = int(timestamp) if re.fullmatch(r"[0-9]{1,12}", timestamp) else None
-    if sent is None or abs(int(auth_services().clock.wall()) - sent) > CLOCK_SKEW:
+    now = int(auth_services().clock.wall())
+    if not _TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
     if len(nonce) not in NONCE_LENGTHS:
         raise Replayed("The nonce is not 8 to 64 characters long.")
-    if not auth_services().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_KEPT):
+    if not auth_services().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_TTL_SECONDS):
         raise Replayed("The nonce was seen before.")

@@ -1,4 +1,7 @@
-"""Access tokens (JWT, RFC 7519): issued, and verified without asking anybody."""
+"""Access tokens (JWT, RFC 7519): issued, verified without asking anybody, and revoked before their time.
+
+text, token = AccessTokens(settings, clock).issue("7", "user")
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,7 @@ import hashlib
 import re
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,11 +37,9 @@ from gateway.system import MAX_SECRET_BYTES, read_regular
 from models import Database, RevokedToken
 from schemas.fields import MOST_ID, ROLES
 
-# tokens: Access tokens (JWT, RFC 7519): issued, and verified without asking anybody.
-
-LEEWAY = 10  # seconds another machine's clock may be ahead of ours; a token's end is exact
-REMEMBERED = 4096  # verified tokens
-LAST_SECOND = 253_402_300_799  # of the year 9999, in Unix seconds
+LEEWAY_SECONDS = 10  # that another machine's clock may be ahead of ours; a token's end is exact
+MAX_REMEMBERED_TOKENS = 4096  # that were verified
+MAX_UNIX_SECONDS = 253_402_300_799  # the last of the year 9999
 _USER_ID = re.compile(r"[1-9][0-9]{0,9}", re.ASCII)
 _JTI = re.compile(r"[!-~]{1,64}")
 _REQUIRED = ("sub", "role", "iat", "nbf", "exp", "jti", "iss", "aud")
@@ -58,7 +58,7 @@ _KEY_TYPES: Mapping[str, tuple[type, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """What a token says. ``begins`` and ``expires`` are Unix seconds."""
+    """The claims of a token. ``begins`` and ``expires`` are Unix seconds."""
 
     subject: str
     role: str
@@ -68,7 +68,7 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Issues with one key; verifies with that and with the older ones, so that a key can be changed.
+    """Issues tokens with one key; verifies with that and with the older ones, so that a key can be changed.
 
     :raises SettingsError: a key file is not what the algorithm needs.
     """
@@ -76,49 +76,48 @@ class AccessTokens:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._settings = settings
         self._clock = clock
-        self._signing_key, verifying = _keys(settings)
-        self._kid, *_ = self._keys = {_kid(key): key for key in verifying}
+        self._signing_key, verifying_keys = _keys(settings)
+        self._keys = {_kid(key): key for key in verifying_keys}
+        self._kid = next(iter(self._keys))
         self._remembered: dict[str, AccessToken] = {}
         self._lock = threading.Lock()
 
     def issue(self, subject: str, role: str) -> tuple[str, AccessToken]:
-        """A new token, as text and as what it says."""
+        """Return a new token as text, and its claims."""
         now = int(self._clock.wall())
-        made = AccessToken(
-            subject, role, uuid.uuid4().hex, now, now + self._settings.access_token_ttl
-        )
+        expires = now + self._settings.access_token_ttl
+        token = AccessToken(subject, role, uuid.uuid4().hex, now, expires)
         claims = {
             "sub": subject,
             "role": role,
             "iat": now,
             "nbf": now,
-            "exp": made.expires,
-            "jti": made.jti,
+            "exp": token.expires,
+            "jti": token.jti,
             "iss": self._settings.jwt_issuer,
             "aud": self._settings.jwt_audience,
         }
-        return jwt.encode(
-            claims, self._signing_key, self._settings.jwt_algorithm, {"kid": self._kid}
-        ), made
+        algorithm = self._settings.jwt_algorithm
+        return jwt.encode(claims, self._signing_key, algorithm, {"kid": self._kid}), token
 
     def verify(self, text: str) -> AccessToken:
-        """What the token says, if it is ours and of now. Whether it was revoked is not known here.
+        """Return the claims of a token that we issued and that is valid now. Whether it was revoked is not known here.
 
-        :raises TokenExpired: it was good once.
-        :raises TokenInvalid: it is not, for any other reason.
+        :raises TokenExpired: it was valid until it expired.
+        :raises TokenInvalid: it is not valid, for any other reason.
         """
         token = self._remembered.get(text)
         if token is None:
-            token = self._read(text)
+            token = self._decode_with_any(text)
             self._remember(text, token)
         now = self._clock.wall()
         if not now < token.expires:
             raise TokenExpired
-        if not token.begins <= now + LEEWAY:
+        if not token.begins <= now + LEEWAY_SECONDS:
             raise TokenInvalid
         return token
 
-    def _read(self, text: str) -> AccessToken:
+    def _decode_with_any(self, text: str) -> AccessToken:
         for key in self._candidates(text):
             try:
                 return _token(self._decode(text, key))
@@ -129,16 +128,14 @@ class AccessTokens:
         raise TokenInvalid
 
     def _candidates(self, text: str) -> Iterable[Any]:
-        """The key that the token names, or all when it names none."""
+        """Return the keys that the token may be signed with: the one that it names, or all where it names none."""
         try:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError as error:
             raise TokenInvalid from error
-        return (
-            self._keys.values()
-            if kid is None
-            else [key for name, key in self._keys.items() if name == kid]
-        )
+        if kid is None:
+            return self._keys.values()
+        return [key for name, key in self._keys.items() if name == kid]
 
     def _decode(self, text: str, key: Any) -> dict[str, Any]:
         settings = self._settings
@@ -153,13 +150,16 @@ class AccessTokens:
 
     def _remember(self, text: str, token: AccessToken) -> None:
         with self._lock:
-            if len(self._remembered) >= REMEMBERED:
+            if len(self._remembered) >= MAX_REMEMBERED_TOKENS:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[text] = token
 
 
 def _token(claims: Mapping[str, Any]) -> AccessToken:
-    """:raises ValueError: somebody with our key says what we never would."""
+    """Return the token with these claims.
+
+    :raises ValueError: somebody who has our key signed what we never would.
+    """
     times = [claims[name] for name in ("iat", "nbf", "exp")]
     if not all(_is_instant(time) for time in times):
         raise ValueError("times are numbers")
@@ -171,9 +171,11 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
 
 
 def _is_instant(value: object) -> bool:
-    """False for NaN, too."""
+    """Return whether a value is Unix seconds; NaN is not."""
     return (
-        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= LAST_SECOND
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and 0 <= value <= MAX_UNIX_SECONDS
     )
 
 
@@ -182,63 +184,64 @@ def _is_text(pattern: re.Pattern[str], value: object) -> bool:
 
 
 def _keys(settings: Settings) -> tuple[Any, list[Any]]:
-    """The key to sign with, and those to verify with, its own first."""
+    """Return the key to sign with, and those to verify with, its own first."""
     if settings.jwt_algorithm == "HS256":
         secrets = [
             secret.reveal() for secret in (settings.jwt_secret, *settings.jwt_previous_secrets)
         ]
         return secrets[0], secrets
     private_type, public_type = _KEY_TYPES[settings.jwt_algorithm]
-    private = _load("JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, private_type)
-    older = [
-        _load("JWT_PUBLIC_KEY_FILES", file, public_type) for file in settings.jwt_public_key_files
+    private_key = _load_key(
+        "JWT_PRIVATE_KEY_FILE", settings.jwt_private_key_file, _load_private, private_type
+    )
+    older_keys = [
+        _load_key("JWT_PUBLIC_KEY_FILES", file, load_pem_public_key, public_type)
+        for file in settings.jwt_public_key_files
     ]
-    return private, [private.public_key(), *older]
+    return private_key, [private_key.public_key(), *older_keys]
 
 
-def _load(setting: str, file: str, wanted: type) -> Any:
+def _load_private(pem: bytes) -> Any:
+    return load_pem_private_key(pem, password=None)
+
+
+def _load_key(setting: str, file: str, load: Callable[[bytes], Any], key_type: type) -> Any:
     try:
-        pem = read_regular(Path(file), MAX_SECRET_BYTES)
-        key = (
-            load_pem_private_key(pem, None)
-            if setting == "JWT_PRIVATE_KEY_FILE"
-            else load_pem_public_key(pem)
-        )
+        key = load(read_regular(Path(file), MAX_SECRET_BYTES))
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise SettingsError(
             f"{setting}: {file} is not a PEM key that can be read without a password"
         ) from error
-    if not isinstance(key, wanted):
+    if not isinstance(key, key_type):
         raise SettingsError(
-            f"{setting}: {file} is not an {wanted.__name__}, which JWT_ALGORITHM asks for"
+            f"{setting}: {file} is not an {key_type.__name__}, which JWT_ALGORITHM asks for"
         )
     return key
 
 
 def _kid(key: Any) -> str:
-    """The first 16 hex digits of the SHA-256 of a secret, or of a public key's DER."""
-    text = (
-        key.encode()
-        if isinstance(key, str)
-        else key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    )
-    return hashlib.sha256(text).hexdigest()[:16]
+    """Return the first 16 hex digits of the SHA-256 of a secret, or of a public key's DER."""
+    if isinstance(key, str):
+        encoded = key.encode()
+    else:
+        encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()[:16]
 
 
-# revocations: Access tokens that were ended early: asked about on every request, and remembered over any restart.
+# --- revocations
 
-COMPLETE = "revocations"  # the mark: when everything was put there, Unix seconds
-KEPT = 30 * 86400  # seconds
-# Seconds, after which everything is put there again: a worker may have died between its commit and the store.
-LOOK_AGAIN = 60
-LOADING = 5  # seconds until another worker tries, should the one that puts it there fail
-AT_ONCE = 500
+COMPLETE_KEY = "revocations"  # holds when the store had all revocations, in Unix seconds
+COMPLETE_TTL_SECONDS = 30 * 86400
+#: All are copied again after it: a worker may have died between its commit and the store.
+RELOAD_SECONDS = 60
+LOAD_SECONDS = 5  # until another worker tries, should the one that copies them fail
+MAX_REVOCATIONS_PER_WRITE = 500
 
 
 class Revocations:
-    """Whether a token was ended early.
+    """Tells whether a token was revoked: asked on every request, and kept in the database over any restart.
 
-    :param closed: while the store is away it cannot be told; otherwise the database is asked.
+    :param closed: while the store is away nobody knows; otherwise the database is asked.
     """
 
     def __init__(self, database: Database, store: Store, clock: Clock, *, closed: bool) -> None:
@@ -248,51 +251,60 @@ class Revocations:
         self._closed = closed
 
     def __contains__(self, jti: str) -> bool:
-        """:raises StoreUnavailable: it cannot be told now."""
+        """Return whether a token was revoked.
+
+        :raises StoreUnavailable: nobody knows now.
+        """
         try:
-            complete, found = self._store.get_many(COMPLETE, _key(jti))
-            if found is not None:
+            complete, mark = self._store.get_many(COMPLETE_KEY, _key(jti))
+            if mark is not None:
                 return True
-            if complete is None or self._clock.wall() - float(complete) > LOOK_AGAIN:
+            if complete is None or self._clock.wall() - float(complete) > RELOAD_SECONDS:
                 self._load()
         except StoreUnavailable:
             if self._closed:
                 raise
             complete = None
-        return complete is None and self._recorded(jti)
+        return complete is None and self._is_in_database(jti)
 
     def add(self, tokens: Sequence[RevokedToken]) -> None:
-        """Refuse these from now on. They are rows already: the caller's transaction wrote them."""
+        """Refuse these tokens from now on. They are rows already: the caller's transaction wrote them."""
         try:
             self._put(tokens)
         except StoreUnavailable:
-            self._store.forget(COMPLETE)
+            self._store.forget(COMPLETE_KEY)
 
-    def _recorded(self, jti: str) -> bool:
+    def _is_in_database(self, jti: str) -> bool:
         with self._database.reading() as session:
             return session.get(RevokedToken, jti) is not None
 
     def _load(self) -> None:
-        """Put everything there, unless another worker does."""
-        fence = self._store.acquire(COMPLETE, LOADING)
-        if fence is None:
-            return
-        began = self._clock.wall()
-        running = RevokedToken.expires_at > datetime.fromtimestamp(began, UTC)
-        with suppress(SQLAlchemyError):  # the lock is kept then: not every request shall try
-            with self._database.reading() as session:
-                rows = session.scalars(select(RevokedToken).where(running)).all()
-            for first in range(0, len(rows), AT_ONCE):
-                self._put(rows[first : first + AT_ONCE])
-            self._store.set(COMPLETE, str(began).encode(), KEPT)
-            self._store.release(COMPLETE, fence)
+        """Copy all revocations from the database into the store, unless another worker does."""
+        with self._store.lock(COMPLETE_KEY, LOAD_SECONDS) as lock:
+            if lock.fence is None:
+                return
+            began = self._clock.wall()
+            try:
+                rows = self._valid_revocations(began)
+            except SQLAlchemyError:
+                lock.keep()  # not every request shall try
+                return
+            for first in range(0, len(rows), MAX_REVOCATIONS_PER_WRITE):
+                self._put(rows[first : first + MAX_REVOCATIONS_PER_WRITE])
+            self._store.set(COMPLETE_KEY, str(began).encode(), COMPLETE_TTL_SECONDS)
+
+    def _valid_revocations(self, now: float) -> Sequence[RevokedToken]:
+        """Return those of tokens that would still be valid."""
+        unexpired = RevokedToken.expires_at > datetime.fromtimestamp(now, UTC)
+        with self._database.reading() as session:
+            return session.scalars(select(RevokedToken).where(unexpired)).all()
 
     def _put(self, tokens: Sequence[RevokedToken]) -> None:
-        if tokens:
-            last = max(token.expires_at.timestamp() for token in tokens)
-            self._store.set_many(
-                {_key(token.jti): b"1" for token in tokens}, last - self._clock.wall()
-            )
+        if not tokens:
+            return
+        last_expiry = max(token.expires_at.timestamp() for token in tokens)
+        marks = {_key(token.jti): b"1" for token in tokens}
+        self._store.set_many(marks, last_expiry - self._clock.wall())
 
 
 def _key(jti: str) -> str:

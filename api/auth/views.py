@@ -1,4 +1,4 @@
-"""Log in, stay in, log out."""
+"""``/login``, ``/token/refresh`` and ``/logout``."""
 
 from __future__ import annotations
 
@@ -33,45 +33,45 @@ def limit_body() -> None:
 @blueprint.post("/login")
 @blueprint.arguments(LoginIn)
 @blueprint.response(200, TokensOut)
-def login(given: dict[str, str]) -> dict[str, Any]:
+def login(credentials: dict[str, str]) -> dict[str, Any]:
     """Log in with a password."""
-    who = given["username"], request.remote_addr or ""
     with app_state().database.reading() as session:
-        user = User.named(session, given["username"])
-    with auth_services().lockout.attempt(*who):
-        right = verify_password(user.password_hash if user else None, given["password"])
-        if not (user and right):
+        user = User.named(session, credentials["username"])
+    with auth_services().lockout.attempt(credentials["username"], request.remote_addr or ""):
+        password_hash = None if user is None else user.password_hash
+        if not verify_password(password_hash, credentials["password"]) or user is None:
             raise BadCredentials
     with app_state().database.session() as session:
         forget_expired(session, auth_services().now())
-        fresh = User.held(session, user.id)
-        if (
-            fresh is None or fresh.password_hash != user.password_hash
-        ):  # while its password was checked
+        current_user = User.held(session, user.id)
+        # The password may have been changed while it was checked.
+        if current_user is None or current_user.password_hash != password_hash:
             raise BadCredentials
-        return _pair(session, fresh, family=uuid.uuid4().hex)
+        return _issue_pair(session, current_user, family=uuid.uuid4().hex)
 
 
 @blueprint.post("/token/refresh")
 @blueprint.arguments(RefreshIn)
 @blueprint.response(200, TokensOut)
-def refresh(given: dict[str, str]) -> dict[str, Any]:
-    """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""
-    token_hash, now = _hash(given["refresh_token"]), auth_services().now()
+def refresh(body: dict[str, str]) -> dict[str, Any]:
+    """Issue a new pair for a refresh token, which is used up; used twice, it ends all tokens of its login."""
+    token_hash = _hash(body["refresh_token"])
+    now = auth_services().now()
     with app_state().database.reading() as session:  # strangers' guesses take no write lock
         if RefreshToken.known_by(session, token_hash) is None:
             raise TokenInvalid
     with app_state().database.session() as session:
         owner = RefreshToken.owner_of(session, token_hash)
-        user = (
-            User.held(session, owner) if owner else None
-        )  # before its tokens, as whoever changes a user does
-        first = RefreshToken.use(session, token_hash, now)
+        # The user's lock comes before its tokens', as with all who change a user.
+        user = owner and User.held(session, owner)
+        is_first_use = RefreshToken.use(session, token_hash, now)
         row = RefreshToken.known_by(session, token_hash)
-        if row and user and first:
-            return _pair(session, user, row.family)
-        ended = RefreshToken.revoke_family(session, row.family, now) if row and row.used_at else []
-    auth_services().revocations.add(ended)
+        if row and user and is_first_use:
+            return _issue_pair(session, user, row.family)
+        revoked: list[RevokedToken] = []
+        if row and row.used_at:
+            revoked = RefreshToken.revoke_family(session, row.family, now)
+    auth_services().revocations.add(revoked)
     raise _refusal(row)
 
 
@@ -85,20 +85,22 @@ def logout() -> None:
     token = g.token
     with app_state().database.session() as session:
         family = RefreshToken.family_of(session, token.jti)
-        ended = RefreshToken.revoke_family(session, family, auth_services().now()) if family else []
-        this = RevokedToken(jti=token.jti, expires_at=datetime.fromtimestamp(token.expires, UTC))
-        ended.append(session.merge(this))
-    auth_services().revocations.add(ended)
+        revoked: list[RevokedToken] = []
+        if family:
+            revoked = RefreshToken.revoke_family(session, family, auth_services().now())
+        expires_at = datetime.fromtimestamp(token.expires, UTC)
+        revoked.append(session.merge(RevokedToken(jti=token.jti, expires_at=expires_at)))
+    auth_services().revocations.add(revoked)
 
 
 @blueprint.after_request
-def never_stored(response: Response) -> Response:
-    """Tokens stay out of every cache on the way (RFC 6749, 5.1)."""
+def forbid_caching(response: Response) -> Response:
+    """Keep tokens out of every cache on the way (RFC 6749, 5.1)."""
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
+def _issue_pair(session: Session, user: User, family: str) -> dict[str, Any]:
     settings = app_state().settings
     text, access = auth_services().tokens.issue(str(user.id), user.role)
     refresh_token = secrets.token_urlsafe(32)
@@ -120,12 +122,9 @@ def _pair(session: Session, user: User, family: str) -> dict[str, Any]:
 
 
 def _refusal(row: RefreshToken | None) -> GatewayError:
-    good_but_late = row and not row.used_at and not row.revoked_at
-    return (
-        TokenExpired("The refresh token has expired; log in again.")
-        if good_but_late
-        else TokenInvalid()
-    )
+    if row and not row.used_at and not row.revoked_at:
+        return TokenExpired("The refresh token has expired; log in again.")
+    return TokenInvalid()
 
 
 def _hash(refresh_token: str) -> str:

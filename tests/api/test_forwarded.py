@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.auth.passwords import FAILURES
+from api.auth.passwords import MAX_FAILURES
 from api.errors import MalformedBody
 from api.http.error_response import render_error_response
 from api.http.forwarded import address_of
@@ -71,14 +71,14 @@ def test_one_callers_wrong_logins_count_together_however_its_proxy_writes_it(
             json={**WRONG, "username": f"nobody{number}"},
             headers={"X-Forwarded-For": form.format(4001 + number)},
         ).status_code
-        for number in range(FAILURES + 1)
+        for number in range(MAX_FAILURES + 1)
     ]
-    assert statuses == [401] * FAILURES + [429]
+    assert statuses == [401] * MAX_FAILURES + [429]
 
 
 def test_the_next_network_is_another_caller(behind: Callable[..., FlaskClient]) -> None:
     client = behind()
-    for number in range(FAILURES + 1):
+    for number in range(MAX_FAILURES + 1):
         sent = {"X-Forwarded-For": f"2001:db8:0:{number:x}::1"}
         answer = client.post(
             "/api/v1/login", json={**WRONG, "username": f"nobody{number}"}, headers=sent

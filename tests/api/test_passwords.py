@@ -26,7 +26,7 @@ def test_no_hash_and_what_is_no_hash_fit_nothing() -> None:
 
 
 def test_the_stand_in_for_nobody_costs_what_a_real_hash_costs() -> None:
-    assert not passwords._hasher.check_needs_rehash(passwords._NOBODY)
+    assert not passwords._hasher.check_needs_rehash(passwords._UNKNOWN_HASH)
 
 
 def test_only_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
