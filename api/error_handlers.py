@@ -33,7 +33,7 @@ from api.errors import (
     error_response,
 )
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
-from gateway.masking import path_shown
+from gateway.masking import mask_path
 from gateway.system import shortage
 from models import CommitUnknown, taken_column
 
@@ -116,7 +116,7 @@ def handle_shortage(error: Exception) -> Response:
     problem = shortage(error)
     if not problem:
         return handle_unforeseen(error)
-    path = path_shown(request.path)
+    path = mask_path(request.path)
     app_state().log.error(
         "no_room", request_id=g.request_id, path=path, problem=problem, error=str(error)
     )
@@ -137,6 +137,6 @@ def _forget_routing(_: BaseException | None) -> None:
 
 def handle_unforeseen(error: Exception) -> Response:
     app_state().log.error(
-        "unforeseen", request_id=g.request_id, path=path_shown(request.path), exc_info=error
+        "unforeseen", request_id=g.request_id, path=mask_path(request.path), exc_info=error
     )
     return error_response(GatewayError())

@@ -15,7 +15,7 @@ from flask import Flask, Response
 from api.context import app_state, current_request, request_globals
 from api.metrics import count_request
 from gateway.bodies import dump_json
-from gateway.masking import Masker, path_shown
+from gateway.masking import Masker, mask_path
 from gateway.trace_context import TraceContext
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -28,7 +28,7 @@ def configure(level: str, masker: Masker, stream: BinaryIO) -> Any:
     """
 
     def render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
-        return masker.line(dump_json(event))
+        return masker.mask_line(dump_json(event))
 
     structlog.configure(
         processors=[
@@ -80,7 +80,7 @@ def _finish(response: Response) -> Response:
         caller=state.caller and state.caller.id,
         address=incoming.remote_addr,
         verb=incoming.method,
-        path=path_shown(incoming.path),
+        path=mask_path(incoming.path),
         service=service,
         method=method,
         status=response.status_code,

@@ -58,7 +58,9 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     gateway = loaded_gateway()
     try:
         if dry_run:
-            click.echo(app_state().masker.line(_render_request(gateway.dry_run(call)).encode()))
+            click.echo(
+                app_state().masker.mask_line(_render_request(gateway.dry_run(call)).encode())
+            )
         else:
             _refuse_upload(gateway.method(service, method))
             data = gateway.call(call).data

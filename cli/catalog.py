@@ -83,7 +83,7 @@ def diff(file: str | None, as_json: bool) -> None:
     except click.ClickException as error:
         raise ComparisonError(error.message) from error
     masker = app_state().masker
-    lines = [masker.line(line.encode()).decode() for line in changed_lines(old, new)]
+    lines = [masker.mask_line(line.encode()).decode() for line in changed_lines(old, new)]
     if as_json:
         print_json({"same": not lines, "changes": lines})
     else:

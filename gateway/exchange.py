@@ -23,7 +23,7 @@ from gateway.errors import (
 )
 from gateway.http.credential_mask import CredentialMask
 from gateway.http.request_builder import RequestBuilder, binary_params
-from gateway.masking import STARS, Secret, named_secret
+from gateway.masking import STARS, Secret, is_secret_name
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
 from gateway.signers import make_signer
@@ -194,7 +194,7 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
 
 
 def _mask_secrets(declared: Mapping[str, str]) -> dict[str, str]:
-    return {name: STARS if named_secret(name) else text for name, text in declared.items()}
+    return {name: STARS if is_secret_name(name) else text for name, text in declared.items()}
 
 
 def _mask_params(

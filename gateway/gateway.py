@@ -101,7 +101,7 @@ class Gateway:
     def swap(self, catalog: Catalog) -> None:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
         runtime = self._runtime
-        runtime.masker.renew(catalog.secrets)
+        runtime.masker.use_catalog_secrets(catalog.secrets)
         self._loaded = _Loaded(catalog, build_chains(catalog, runtime))
         services = catalog.services.values()
         runtime.client.retain(services)

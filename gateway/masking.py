@@ -1,4 +1,8 @@
-"""What a log line may say: secrets never print, phone numbers lose their last four digits."""
+"""What a log line may say: secrets never print, phone numbers lose their last four digits.
+
+masker.register(Secret("hunter2-hunter2"))
+masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,15 @@ from struct import Struct
 from urllib.parse import quote
 
 STARS = "****"
-SHORTEST = (
-    6  # a shorter secret would blank out ordinary words; it still never prints through Secret
-)
-LONGEST_TEXT = 200  # characters of one parameter that a log line keeps
-CATALOGS = (
-    16  # whose secrets are remembered; a call may still be on one that was replaced a while ago
-)
-DEEPEST = 32  # levels of a parameter that are shown
-MAX_JSON_TEXT = 65536  # characters of a text that is JSON, and is looked into
-REMEMBERED = 64  # fetched tokens; they come and go, so the oldest are forgotten
+#: A shorter secret would blank out ordinary words; it still never prints through ``Secret``.
+MIN_SECRET_CHARACTERS = 6
+MAX_PARAM_CHARACTERS = 200  # of one parameter in a log line
+MAX_LIST_ITEMS = 20  # of a parameter in a log line
+MAX_DEPTH = 32  # levels of a parameter in a log line
+MAX_JSON_CHARACTERS = 65536  # of a text that is JSON, and is looked into
+#: Whose secrets are remembered: a call may still be on one that was replaced a while ago.
+MAX_CATALOGS = 16
+MAX_TEMPORARY_SECRETS = 64  # fetched tokens come and go, so the oldest are forgotten
 
 SECRET_NAMES = (  # of which a name need only have one in it
     "passw|passphrase|secret|token|authorization|api_?key|private_?key|signature"  # noqa: S105
@@ -30,11 +33,12 @@ _SECRET_NAME = re.compile(rf"{SECRET_NAMES}|^sign$|^sig$|^pwd$", re.I)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
 # Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no space before one.
 _PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)", re.ASCII)
-
+_PHONE_MASKED_DIGITS = 4
+MAX_PLAIN_NUMBER = 10**6  # a larger one may be a phone number
 
 # What a caller may have put into a path by mistake: a JWT (RFC 7519), or 32 random bytes, as secrets of ours are.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
-SHORTEST_TOKEN = 20  # characters
+MIN_TOKEN_CHARACTERS = 20
 
 
 class Secret:
@@ -61,33 +65,34 @@ class Secret:
 
 
 class _Needles:
-    """Texts to take out of a line. Looking for them takes a time that hardly depends on how many there are.
+    """Texts to take out of a line, in a time that hardly depends on how many they are.
 
     A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole, so that a line
     without a block that occurs in any of the texts holds none of them.
     """
 
-    BLOCK = 6
-    ROW = Struct(
-        f"{BLOCK}s" * 16
-    )  # sixteen blocks at a time; Python's own slices would cost five times as much
+    BLOCK_BYTES = 6
+    #: Sixteen blocks at a time; Python's own slices would cost five times as much.
+    ROW = Struct(f"{BLOCK_BYTES}s" * 16)
 
     def __init__(self, texts: Iterable[str]) -> None:
-        block = self.BLOCK
-        self._all = sorted(
-            {form.encode(errors="replace") for text in texts for form in _forms(text)},
-            key=len,
-            reverse=True,
-        )
-        self._short = [each for each in self._all if len(each) < 2 * block - 1]
-        long = self._all[: len(self._all) - len(self._short)]
+        block = self.BLOCK_BYTES
+        needles = {form.encode(errors="replace") for text in texts for form in _forms(text)}
+        self._all = sorted(needles, key=len, reverse=True)
+        self._short = [needle for needle in self._all if len(needle) < 2 * block - 1]
+        long_needles = self._all[: len(self._all) - len(self._short)]
         self._blocks = {
-            each[at : at + block] for each in long for at in range(len(each) - block + 1)
+            needle[start : start + block]
+            for needle in long_needles
+            for start in range(len(needle) - block + 1)
         }
 
-    def out_of(self, line: bytes) -> bytes:
+    def remove_from(self, line: bytes) -> bytes:
         rows = self.ROW.iter_unpack(line + bytes(-len(line) % self.ROW.size))
-        for needle in self._short if all(map(self._blocks.isdisjoint, rows)) else self._all:
+        needles = self._all
+        if all(map(self._blocks.isdisjoint, rows)):
+            needles = self._short
+        for needle in needles:
             if needle in line:
                 line = line.replace(needle, STARS.encode())
         return line
@@ -101,76 +106,77 @@ class Masker:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lasting: set[str] = set()
-        self._passing: deque[str] = deque(maxlen=REMEMBERED)
-        self._catalogs: deque[set[str]] = deque([set()], maxlen=CATALOGS)
-        self._needles: _Needles | None = None  # none: not made of what is known now
+        self._permanent: set[str] = set()
+        self._temporary: deque[str] = deque(maxlen=MAX_TEMPORARY_SECRETS)
+        self._catalogs: deque[set[str]] = deque([set()], maxlen=MAX_CATALOGS)
+        self._needles: _Needles | None = None  # made when a line is masked, from all secrets
 
-    def register(self, secret: Secret, *, passing: bool = False, of_catalog: bool = False) -> None:
-        """From now on this secret, plain, URL-quoted or JSON-escaped, is taken out of every text and line.
+    def register(
+        self, secret: Secret, *, temporary: bool = False, of_catalog: bool = False
+    ) -> None:
+        """Take this secret, plain, URL-quoted or JSON-escaped, out of every text and line from now on.
 
-        :param passing: a fetched token, which others will follow; only so many of those are remembered.
-        :param of_catalog: of the catalog that the last ``renew`` was for.
+        :param temporary: a fetched token, which others will follow; only so many of those are remembered.
+        :param of_catalog: of the catalog that ``use_catalog_secrets`` was last called for.
         """
         text = secret.reveal()
+        if len(text) < MIN_SECRET_CHARACTERS:
+            return
         with self._lock:
-            known = (
-                self._passing if passing else self._catalogs[-1] if of_catalog else self._lasting
-            )
-            if len(text) < SHORTEST or text in known:
-                return
-            if isinstance(known, deque):
-                known.append(text)
+            if temporary:
+                if text in self._temporary:
+                    return
+                self._temporary.append(text)
             else:
-                known.add(text)
+                secrets = self._catalogs[-1] if of_catalog else self._permanent
+                if text in secrets:
+                    return
+                secrets.add(text)
             self._needles = None
 
-    def renew(self, secrets: Iterable[Secret]) -> None:
-        """These are the secrets of a new catalog. Those of older ones are forgotten in time, as their calls end."""
+    def use_catalog_secrets(self, secrets: Iterable[Secret]) -> None:
+        """Add the secrets of a new catalog. Those of older ones are forgotten in time, as their calls end."""
+        texts = {secret.reveal() for secret in secrets}
         with self._lock:
-            self._catalogs.append(
-                {each.reveal() for each in secrets if len(each.reveal()) >= SHORTEST}
-            )
+            self._catalogs.append({text for text in texts if len(text) >= MIN_SECRET_CHARACTERS})
             self._needles = None
 
-    def line(self, line: bytes) -> bytes:
-        """A log line without secrets."""
-        return (self._needles or self._made()).out_of(line)
+    def mask_line(self, line: bytes) -> bytes:
+        """Return a log line without secrets."""
+        return (self._needles or self._make_needles()).remove_from(line)
 
-    def _made(self) -> _Needles:
+    def _make_needles(self) -> _Needles:
         with self._lock:
-            self._needles = needles = _Needles(
-                {*self._lasting, *self._passing, *chain.from_iterable(self._catalogs)}
-            )
+            secrets = {*self._permanent, *self._temporary, *chain.from_iterable(self._catalogs)}
+            self._needles = needles = _Needles(secrets)
             return needles
 
-    def text(self, text: str) -> str:
-        """A text without secrets and whole phone numbers."""
-        return phones(self.without_secrets(text))
+    def mask_text(self, text: str) -> str:
+        """Return a text without secrets and whole phone numbers."""
+        return mask_phones(self.mask_secrets(text))
 
-    def without_secrets(self, text: str) -> str:
-        return self.line(text.encode(errors="replace")).decode()
+    def mask_secrets(self, text: str) -> str:
+        return self.mask_line(text.encode(errors="replace")).decode()
 
-    def params(self, params: Mapping[str, object], hidden: frozenset[str]) -> dict[str, object]:
-        """Parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
-        return {name: self._value(name, value, hidden, DEEPEST) for name, value in params.items()}
+    def mask_params(
+        self, params: Mapping[str, object], hidden: frozenset[str]
+    ) -> dict[str, object]:
+        """Return parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
+        return {name: self._value(name, value, hidden, MAX_DEPTH) for name, value in params.items()}
 
-    def said(
+    def mask_call_text(
         self,
         text: str,
         params: Mapping[str, object],
         hidden: frozenset[str],
-        most: int = LONGEST_TEXT,
+        max_characters: int = MAX_PARAM_CHARACTERS,
     ) -> str:
-        """What was said about a call, without secrets and without what ``params`` would hide of it.
-
-        :param most: characters.
-        """
+        """Return a text about a call without secrets, and without the values that ``mask_params`` hides."""
         for value in sorted(_hidden_texts(params, hidden, False), key=len, reverse=True):
             for form in _forms(value):
                 text = text.replace(form, STARS)
-        text = self.text(text)
-        return text if len(text) <= most else text[:most] + "…"
+        text = self.mask_text(text)
+        return text if len(text) <= max_characters else text[:max_characters] + "…"
 
     def _value(self, name: str, value: object, hidden: frozenset[str], levels: int) -> object:
         if name in hidden or _SECRET_NAME.search(name):
@@ -179,69 +185,81 @@ class Masker:
             return "…"
         if isinstance(value, Mapping):
             return {
-                key: self._value(str(key), each, hidden, levels - 1) for key, each in value.items()
+                key: self._value(str(key), item, hidden, levels - 1) for key, item in value.items()
             }
         if isinstance(value, list):
-            return [self._value(name, item, hidden, levels - 1) for item in value[:20]]
+            return [self._value(name, item, hidden, levels - 1) for item in value[:MAX_LIST_ITEMS]]
         if isinstance(value, str):
             return self._text(name, value, hidden, levels)
-        if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > 10**6:
-            text = str(value)
-            shown = text[:-4] + STARS if _PHONE_NAME.search(name) else phones(text)
-            return value if shown == text else shown
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return _number(name, value)
         return value
 
     def _text(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
         if text[:1] in ("{", "[") and levels:
             text = self._json(name, text, hidden, levels)
-        if len(text) > LONGEST_TEXT:  # masked before the cut, or half a secret would survive it
-            return self.text(text)[:LONGEST_TEXT] + "…"
-        return text[:-4] + STARS if _PHONE_NAME.search(name) and len(text) > 6 else phones(text)
+        if (
+            len(text) > MAX_PARAM_CHARACTERS
+        ):  # masked before the cut, or half a secret would be left
+            return self.mask_text(text)[:MAX_PARAM_CHARACTERS] + "…"
+        if _PHONE_NAME.search(name) and len(text) > 6:
+            return text[:-_PHONE_MASKED_DIGITS] + STARS
+        return mask_phones(text)
 
     def _json(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
-        """An object or a list as text, as a query may have it: what is named like a secret in it is stars, too."""
-        if len(text) > MAX_JSON_TEXT:
+        """Mask an object or a list as text, as a query may have it: a secret by its name in it is stars, too."""
+        if len(text) > MAX_JSON_CHARACTERS:
             return STARS
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return text
-        shown = self._value(name, value, hidden, levels - 1)
-        return text if shown == value else json.dumps(shown, ensure_ascii=False)
+        masked = self._value(name, value, hidden, levels - 1)
+        return text if masked == value else json.dumps(masked, ensure_ascii=False)
 
 
-def named_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether a header, or another name, is that of a secret."""
     return bool(_SECRET_NAME.search(name.replace("-", "_"))) or name.lower() == "cookie"
 
 
+def mask_path(path: str) -> str:
+    """Return a request's path as a log line may have it: without tokens and whole phone numbers."""
+    if len(path) >= MIN_TOKEN_CHARACTERS:
+        path = _TOKEN.sub(STARS, path)
+    return mask_phones(path)
+
+
+def mask_phones(text: str) -> str:
+    """Return the text with the last four digits of each phone number in it as stars."""
+    return _PHONE.sub(rf"\1{STARS}", text)
+
+
+def _number(name: str, number: float) -> object:
+    """Return a number as it is, unless it is a phone number."""
+    if abs(number) <= MAX_PLAIN_NUMBER:
+        return number
+    text = str(number)
+    if _PHONE_NAME.search(name):
+        return text[:-_PHONE_MASKED_DIGITS] + STARS
+    masked = mask_phones(text)
+    return number if masked == text else masked
+
+
 def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterator[str]:
-    """The texts and numbers of two characters and more that stand under a hidden name."""
+    """Yield the texts and numbers of two characters and more that stand under a hidden name."""
     if isinstance(value, Mapping):
-        for name, each in value.items():
-            yield from _hidden_texts(
-                each, hidden, inside or name in hidden or bool(_SECRET_NAME.search(name))
-            )
+        for name, item in value.items():
+            hides = inside or name in hidden or bool(_SECRET_NAME.search(name))
+            yield from _hidden_texts(item, hidden, hides)
     elif isinstance(value, list):
-        for each in value:
-            yield from _hidden_texts(each, hidden, inside)
+        for item in value:
+            yield from _hidden_texts(item, hidden, inside)
     elif inside and isinstance(value, str | int | float) and len(str(value)) > 1:
         yield str(value)
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """A secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
-    quoted = quote(
-        text, safe="", errors="replace"
-    )  # a service's JSON may have half a surrogate pair
+    """Return a secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
+    quoted = quote(text, safe="", errors="replace")  # a service's JSON may have half a surrogate
     return text, quoted, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]
-
-
-def path_shown(path: str) -> str:
-    """A request's path as a log line may have it: without tokens and whole phone numbers."""
-    return phones(path if len(path) < SHORTEST_TOKEN else _TOKEN.sub(STARS, path))
-
-
-def phones(text: str) -> str:
-    """The text with the last four digits of each phone number in it as stars."""
-    return _PHONE.sub(rf"\1{STARS}", text)

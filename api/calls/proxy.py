@@ -123,7 +123,7 @@ def _returning(headers: Pairs) -> Pairs:
 
     One that sends callers to its own address may have our key in it.
     """
-    orders, masked = app_state().settings.trusted_proxies > 0, app_state().masker.without_secrets
+    orders, masked = app_state().settings.trusted_proxies > 0, app_state().masker.mask_secrets
     return tuple(
         (name, masked(value) if name.lower() in ADDRESSES else value)
         for name, value in headers

@@ -208,7 +208,7 @@ class Probes:
         self._runtime.metrics.probes.labels(service.name, "ok" if healthy else "failed").inc()
         after = history.after(healthy, _policy(service))
         if after.verdict != history.verdict:
-            why = self._runtime.masker.text(problem or "answered")
+            why = self._runtime.masker.mask_text(problem or "answered")
             write = self._runtime.log.info
             if after.verdict == "down":
                 write = self._runtime.log.warning

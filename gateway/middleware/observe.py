@@ -143,7 +143,7 @@ class _AttemptLog:
         self._count(attempt.code)()
         if attempt.first_byte is not None:
             self._first_byte().observe(attempt.first_byte)
-        call.trace.params = self._masker.params(call.params, self._method.mask)
+        call.trace.params = self._masker.mask_params(call.params, self._method.mask)
         self._write_line(call, attempt, reason)
 
     def _write_line(self, call: Call, attempt: Attempt, reason: str | None) -> None:
@@ -155,7 +155,7 @@ class _AttemptLog:
             backup = {"backup": True}
         why: dict[str, str] = {}
         if reason:
-            why = {"why": self._masker.said(reason, call.params, self._method.mask)}
+            why = {"why": self._masker.mask_call_text(reason, call.params, self._method.mask)}
         self._write(
             "attempt",
             request_id=call.request_id,

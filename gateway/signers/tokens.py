@@ -241,7 +241,7 @@ class Tokens:
                 entry.renewal = None
             renewal.outcome.set_result(_failure(error))
             raise
-        self._masker.register(token.value, passing=True)
+        self._masker.register(token.value, temporary=True)
         with self._lock:
             entry.renewal = None
             if not entry.has_refused(token):

@@ -107,7 +107,7 @@ class Nacos:
                 self._token, life = str(said["accessToken"]), float(said["tokenTtl"])
             except (ValueError, TypeError, KeyError) as error:
                 raise SourceError(f"{self.label} answered our login with no token") from error
-            self._masker.register(Secret(self._token), passing=True)
+            self._masker.register(Secret(self._token), temporary=True)
             self._renew_at = self._clock.now() + life * RENEW
         return {"accessToken": self._token}
 

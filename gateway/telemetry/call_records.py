@@ -104,7 +104,7 @@ class CallRecords:
         """
         call = ended.call
         if call.trace.params is None and isinstance(call.params, Mapping):
-            call.trace.params = self._masker.params(call.params, hidden)
+            call.trace.params = self._masker.mask_params(call.params, hidden)
         self._pending.append(ended)
 
     def find(self, request_id: str, caller: Caller) -> list[Record]:
@@ -203,7 +203,7 @@ class CallRecords:
         All but the parameters is in our own words, so that only they are masked.
         """
         line = dump_json(record)
-        params_json = self._masker.line(dump_json(params))
+        params_json = self._masker.mask_line(dump_json(params))
         if len(line) > MAX_RECORD_BYTES:
             attempts = record["attempts"][:MAX_SHORTENED]
             events = record["events"][:MAX_SHORTENED]

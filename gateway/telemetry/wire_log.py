@@ -124,7 +124,7 @@ class WireLog:
 
     def _json(self, body: bytes, call: Call) -> str:
         """:raises ValueError: it is not JSON."""
-        masked = self._masker.params({"": load_json(body)}, self._hidden)[""]
+        masked = self._masker.mask_params({"": load_json(body)}, self._hidden)[""]
         return self._mask(dump_json(masked).decode(), call)
 
     def _xml(self, text: str) -> str:
@@ -133,7 +133,7 @@ class WireLog:
         position = 0
         for tag in _XML_OPENING_TAG.finditer(text):
             name = tag[1].rpartition(":")[2]
-            if tag.start() >= position and self._masker.params({name: ""}, self._hidden)[name]:
+            if tag.start() >= position and self._masker.mask_params({name: ""}, self._hidden)[name]:
                 masked += text[position : tag.end()] + STARS
                 end = text.find(f"</{tag[1]}", tag.end())
                 position = end if end >= 0 else len(text)
@@ -145,11 +145,11 @@ class WireLog:
         return masked[:MAX_SHOWN_CHARACTERS]
 
     def _value(self, name: str, value: str, call: Call) -> str:
-        masked = self._masker.params({name: value}, self._hidden)[name]
+        masked = self._masker.mask_params({name: value}, self._hidden)[name]
         return self._mask(str(masked), call)
 
     def _mask(self, text: str, call: Call) -> str:
-        text = self._masker.said(text, call.params, self._hidden, MAX_READ_BYTES)
+        text = self._masker.mask_call_text(text, call.params, self._hidden, MAX_READ_BYTES)
         text = _SECRET_IN_TEXT.sub(rf"\1{STARS}", text)
         if len(text) > MAX_SHOWN_CHARACTERS:
             return text[:MAX_SHOWN_CHARACTERS] + "…"

@@ -173,7 +173,7 @@ def test_a_new_secret_is_taken_out_of_every_log_line_and_stored_sealed(app, post
         post("", BODY).json["data"]["secret"],
         post("/till/rotate").json["data"]["secret"],
     ):
-        assert secret not in masker.text(f"it is {secret}")
+        assert secret not in masker.mask_text(f"it is {secret}")
         with app.extensions["postern"].database.reading() as session:
             till = App.named(session, "till")
             assert secret not in till.secret + (till.previous_secret or "")

@@ -61,7 +61,7 @@ class Lines:
 
     def rendered(self, masker: Masker) -> bytes:
         """The lines as production writes them."""
-        return b"\n".join(masker.line(dump_json(event)) for event in self.events)
+        return b"\n".join(masker.mask_line(dump_json(event)) for event in self.events)
 
 
 def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Catalog:

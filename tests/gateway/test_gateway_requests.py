@@ -263,4 +263,4 @@ def test_fixed_query_parameters_stand_before_the_callers_and_the_methods_own_win
     )
     at.ask("m", {"q": "x"})
     assert box.requests[-1].target == "/anything?v=2&a=hush-hush&b=c%20d&q=x"
-    assert b"hush-hush" not in at.masker.line(b"http://x/anything?v=2&a=hush-hush")
+    assert b"hush-hush" not in at.masker.mask_line(b"http://x/anything?v=2&a=hush-hush")

@@ -93,7 +93,7 @@ def test_a_changed_credential_fetches_a_token_of_its_own(open_gate: Open) -> Non
 def test_the_secrets_of_a_new_catalog_are_masked(open_gate: Open, box: Sandbox) -> None:
     at = open_gate(one(box.url))
     at.gateway.swap(make_catalog(one(box.url, auth={"type": "bearer", "token": "brand-new-token"})))
-    assert at.masker.line(b"x brand-new-token") == b"x ****"
+    assert at.masker.mask_line(b"x brand-new-token") == b"x ****"
 
 
 def test_the_gateway_says_which_catalog_it_uses(open_gate: Open, box: Sandbox) -> None:

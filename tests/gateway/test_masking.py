@@ -10,7 +10,15 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from gateway.bodies import dump_json
-from gateway.masking import DEEPEST, LONGEST_TEXT, REMEMBERED, STARS, Masker, Secret, path_shown
+from gateway.masking import (
+    MAX_DEPTH,
+    MAX_PARAM_CHARACTERS,
+    MAX_TEMPORARY_SECRETS,
+    STARS,
+    Masker,
+    Secret,
+    mask_path,
+)
 
 HIDDEN = "correct horse/battery+staple"
 
@@ -23,7 +31,7 @@ def masker() -> Masker:
 
 
 def shown(params: dict[str, Any], *hidden: str) -> dict[str, object]:
-    return Masker().params(params, frozenset(hidden))
+    return Masker().mask_params(params, frozenset(hidden))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +75,7 @@ def test_secrets_are_equal_when_their_texts_are_and_never_equal_to_text() -> Non
     ],
 )
 def test_a_registered_secret_is_taken_out_of_a_line(masker: Masker, form: str) -> None:
-    line = masker.line(f"GET /x?{form} {form}".encode())
+    line = masker.mask_line(f"GET /x?{form} {form}".encode())
     assert b"horse" not in line
     assert line.startswith(b"GET /x?")
     assert line.count(b"****") == 2
@@ -84,7 +92,7 @@ def test_a_registered_secret_is_taken_out_of_a_line(masker: Masker, form: str) -
 def test_a_secret_is_found_inside_json_whatever_it_is_made_of(secret: str, dump: Any) -> None:
     masker = Masker()
     masker.register(Secret(secret))
-    line = masker.line(dump({"event": f"before {secret} after"}))
+    line = masker.mask_line(dump({"event": f"before {secret} after"}))
     assert json.loads(line)["event"] == "before **** after"
 
 
@@ -92,27 +100,28 @@ def test_a_secret_that_holds_another_is_taken_out_whole() -> None:
     masker = Masker()
     for text in ("abcdef", "abcdef-ghijkl"):
         masker.register(Secret(text))
-    assert masker.line(b"x abcdef-ghijkl y abcdef z") == b"x **** y **** z"
+    assert masker.mask_line(b"x abcdef-ghijkl y abcdef z") == b"x **** y **** z"
 
 
 def test_a_very_short_secret_does_not_blank_out_ordinary_words() -> None:
     masker = Masker()
     masker.register(Secret("the"))
-    assert masker.line(b"in the log") == b"in the log"
+    assert masker.mask_line(b"in the log") == b"in the log"
 
 
 def test_registering_twice_is_registering_once(masker: Masker) -> None:
     masker.register(Secret(HIDDEN))
-    assert masker.text(HIDDEN) == "****"
+    assert masker.mask_text(HIDDEN) == "****"
 
 
 def test_so_many_passing_secrets_are_remembered_and_lasting_ones_always() -> None:
     masker = Masker()
     masker.register(Secret("lasting-secret"))
-    for number in range(REMEMBERED + 1):
-        masker.register(Secret(f"passing-{number:06}"), passing=True)
+    for number in range(MAX_TEMPORARY_SECRETS + 1):
+        masker.register(Secret(f"passing-{number:06}"), temporary=True)
     assert (
-        masker.line(b"lasting-secret passing-000000 passing-000001") == b"**** passing-000000 ****"
+        masker.mask_line(b"lasting-secret passing-000000 passing-000001")
+        == b"**** passing-000000 ****"
     )
 
 
@@ -160,7 +169,7 @@ def test_ordinary_names_are_shown(name: str) -> None:
 )  # fmt: skip
 def test_a_phone_number_loses_its_last_four_digits(text: str, masked: str) -> None:
     assert shown({"text": text}) == {"text": masked}
-    assert Masker().text(text) == masked
+    assert Masker().mask_text(text) == masked
 
 
 @pytest.mark.parametrize("name", ["phone", "mobile", "Phone_Number", "user_mobile", "tel"])
@@ -175,10 +184,10 @@ def test_a_phone_number_given_as_a_number_is_masked() -> None:
 
 
 def test_long_values_are_cut_and_no_half_of_a_secret_survives_the_cut(masker: Masker) -> None:
-    text = "x" * (LONGEST_TEXT - 10) + HIDDEN + "y" * 500
-    masked = masker.params({"t": text}, frozenset())["t"]
+    text = "x" * (MAX_PARAM_CHARACTERS - 10) + HIDDEN + "y" * 500
+    masked = masker.mask_params({"t": text}, frozenset())["t"]
     assert isinstance(masked, str)
-    assert len(masked) == LONGEST_TEXT + 1
+    assert len(masked) == MAX_PARAM_CHARACTERS + 1
     assert masked.endswith("…")
     assert HIDDEN[:8] not in masked
 
@@ -204,20 +213,20 @@ def test_what_a_service_says_does_not_repeat_what_is_hidden() -> None:
         Masker(),
         {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]},
     )
-    said = masker.said(
+    said = masker.mask_call_text(
         "ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"})
     )
     assert said == "ann: '****' ****=**** pin=**** 1381234****"
 
 
 def test_what_a_service_says_is_cut_after_it_is_masked() -> None:
-    text = "a" * (LONGEST_TEXT - 4) + "hunter22" + "b" * 100
-    assert "hunt" not in Masker().said(text, {"text": "hunter22"}, frozenset({"text"}))
-    assert len(Masker().said(text, {}, frozenset())) == LONGEST_TEXT + 1
+    text = "a" * (MAX_PARAM_CHARACTERS - 4) + "hunter22" + "b" * 100
+    assert "hunt" not in Masker().mask_call_text(text, {"text": "hunter22"}, frozenset({"text"}))
+    assert len(Masker().mask_call_text(text, {}, frozenset())) == MAX_PARAM_CHARACTERS + 1
 
 
 def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -> None:
-    assert masker.text(f"\ud800 {HIDDEN}") == "? ****"
+    assert masker.mask_text(f"\ud800 {HIDDEN}") == "? ****"
 
 
 @pytest.mark.parametrize(
@@ -250,7 +259,7 @@ def test_what_is_nested_very_deeply_is_not_shown_and_breaks_nothing() -> None:
         deep = {"a": [deep]}
     text = dump_json(shown({"deep": deep, "text": "[" * 5000 + "]" * 5000})).decode()
     assert "bottom" not in text
-    assert text.count('"a"') <= DEEPEST
+    assert text.count('"a"') <= MAX_DEPTH
 
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
@@ -271,4 +280,4 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
     ],
 )
 def test_a_token_put_into_a_path_is_not_shown(path: str, said: str) -> None:
-    assert path_shown(path) == said
+    assert mask_path(path) == said

@@ -123,13 +123,13 @@ def told(at: Gate, error: BaseException | None) -> Iterator[str]:
     yield at.log.rendered(at.masker).decode()
     if error is None:
         return
-    yield at.masker.text("".join(traceback.format_exception(error)))
+    yield at.masker.mask_text("".join(traceback.format_exception(error)))
     yield str(error)
     yield repr(error)
     if isinstance(error, GatewayError):
         yield json.dumps(error.fields, ensure_ascii=False)
         yield error.message
-        yield at.masker.said(error.detail or "", VALUES, frozenset(METHOD["mask"]))
+        yield at.masker.mask_call_text(error.detail or "", VALUES, frozenset(METHOD["mask"]))
 
 
 def check(at: Gate, error: BaseException | None) -> None:
@@ -237,7 +237,7 @@ def test_nothing_secret_is_told_when_something_unforeseen_happens(
     with pytest.raises(RuntimeError) as caught:
         at.ask("m", VALUES)
     assert quote(API_KEY, safe="") in str(caught.value)
-    text = at.masker.text("".join(traceback.format_exception(caught.value)))
+    text = at.masker.mask_text("".join(traceback.format_exception(caught.value)))
     assert not [
         secret
         for secret in FORBIDDEN
@@ -257,6 +257,6 @@ def test_nothing_secret_is_in_the_picture_of_a_catalog_a_method_or_a_dry_run(
         repr(catalog),
         str(catalog.services["s"]),
         repr(list(catalog.methods())),
-        at.masker.text(repr(shown)),
+        at.masker.mask_text(repr(shown)),
     ):
         assert not [secret for secret in FORBIDDEN if secret in text]

@@ -15,7 +15,7 @@ import pytest
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Method, Service
 from gateway.http.client import Channel
-from gateway.masking import CATALOGS, Masker, Secret
+from gateway.masking import MAX_CATALOGS, Masker, Secret
 from gateway.signers.tokens import Token
 from gateway.state.circuit import SharedCircuit
 from gateway.state.retry_budget import RetryBudget
@@ -152,12 +152,12 @@ def test_a_refused_catalog_leaves_nothing_either(
 def test_the_secrets_of_older_catalogs_are_masked_for_a_while_and_then_forgotten() -> None:
     masker = Masker()
     masker.register(Secret("lasting-secret"))
-    for number in range(CATALOGS + 1):
-        masker.renew([Secret(f"catalog-secret-{number:02}")])
+    for number in range(MAX_CATALOGS + 1):
+        masker.use_catalog_secrets([Secret(f"catalog-secret-{number:02}")])
     masker.register(Secret("of-the-signer"), of_catalog=True)
     for still in ("lasting-secret", "catalog-secret-16", "catalog-secret-01", "of-the-signer"):
-        assert masker.line(still.encode()) == b"****"
-    assert masker.line(b"catalog-secret-00") == b"catalog-secret-00"
+        assert masker.mask_line(still.encode()) == b"****"
+    assert masker.mask_line(b"catalog-secret-00") == b"catalog-secret-00"
 
 
 @pytest.mark.parametrize("length", range(6, 40))
@@ -168,6 +168,6 @@ def test_a_secret_of_any_length_is_found_wherever_it_stands(length: int) -> None
     for before in range(12):
         for after in (0, 1, 7):
             assert (
-                masker.line(b"-" * before + secret.encode() + b"-" * after)
+                masker.mask_line(b"-" * before + secret.encode() + b"-" * after)
                 == b"-" * before + b"****" + b"-" * after
             )

@@ -153,7 +153,7 @@ def test_the_token_goes_as_consul_wants_it_and_is_masked(query: str, env: dict[s
         assert source.read() == "one"
         assert consul.requests[0].headers["x-consul-token"] == "t-42-secret"
         assert "t-42-secret" not in consul.requests[0].target + source.name
-        assert masker.line(b"t-42-secret") == b"****"
+        assert masker.mask_line(b"t-42-secret") == b"****"
         with pytest.raises(SourceError, match=r"^consul answered 403$"):
             source_of(consul, "token=other").read()
 

@@ -157,7 +157,7 @@ def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
         assert [source.read(), source.following(GOING)] == ["one", "one"]
         assert nacos.logins == 1
         token = nacos.requests[-1].first("accessToken")
-        assert masker.line(f"pa-55-word {token}".encode()) == b"**** ****"
+        assert masker.mask_line(f"pa-55-word {token}".encode()) == b"**** ****"
         assert "pa-55-word" not in source.name
 
 

@@ -303,7 +303,7 @@ def test_a_token_from_the_store_is_masked_as_a_fetched_one_is(
         Tokens(clock, store, masker, lambda: 0.0).get(
             "k", lambda: (Secret("a-vendors-token"), 1000), LONG
         )
-    assert [masker.text("?access_token=a-vendors-token") for masker in maskers] == [
+    assert [masker.mask_text("?access_token=a-vendors-token") for masker in maskers] == [
         "?access_token=****"
     ] * 2
 
