@@ -12,13 +12,8 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.tokens import (
-    EXPIRY_MARGIN_SECONDS,
-    LOCK_SECONDS,
-    RETRY_SECONDS,
-    Tokens,
-    token_name,
-)
+from gateway.signers.shared_tokens import EXPIRY_MARGIN_SECONDS, LOCK_SECONDS
+from gateway.signers.tokens import RETRY_SECONDS, Tokens, token_name
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
