@@ -1,6 +1,9 @@
-"""Bodies both ways: what callers say in JSON as the service wants it, and what it answers as JSON values.
+"""Bodies both ways: a caller's JSON as the service wants it, and the service's answers as JSON values.
 
-A new format is a function here and a line in ``WRITERS`` or ``READERS``.
+A new format is a function here and a line in ``WRITERS`` or ``READERS``::
+
+    content_type, write = make_writer({"type": "xml", "root": "order"})
+    data = make_reader("json")(response.body, response.headers["content-type"])
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ __all__ = [
 
 Options = Mapping[str, Any]
 Write = Callable[[Mapping[str, object]], bytes]
-#: Content type, and what writes the body parameters. :raises InvalidParams: one of them cannot be written so.
+#: Content type, and what writes the body parameters; it raises ``InvalidParams`` where it cannot.
 Writer = tuple[str, Write]
 
 
@@ -56,16 +59,18 @@ def _xml(options: Options, binary: frozenset[str]) -> Writer:
 
 def _raw(options: Options, binary: frozenset[str]) -> Writer:
     def write(params: Mapping[str, object]) -> bytes:
-        """The one parameter as it is."""
+        """Return the one parameter as it is."""
         for name, value in params.items():
-            return from_base64(name, value) if name in binary else to_text(value).encode()
+            if name in binary:
+                return from_base64(name, value)
+            return to_text(value).encode()
         return b""
 
-    usual = "application/octet-stream" if binary else "text/plain; charset=utf-8"
-    return options.get("content_type", usual), write
+    default = "application/octet-stream" if binary else "text/plain; charset=utf-8"
+    return options.get("content_type", default), write
 
 
-#: ``body:`` -> made from its options and the names of the parameters that are base64.
+#: By ``body:``; each is given its options and the names of the parameters that are base64.
 WRITERS: Mapping[str, Callable[[Options, frozenset[str]], Writer]] = {
     "json": _json,
     "form": _form,
@@ -76,13 +81,17 @@ WRITERS: Mapping[str, Callable[[Options, frozenset[str]], Writer]] = {
 
 
 def make_writer(declared: str | Options, binary: frozenset[str] = frozenset()) -> Writer:
-    """The writer of a method's ``body``.
+    """Return the writer of a method's ``body``.
 
     :param declared: a name in ``WRITERS``, or ``{type, ...}`` with its options.
     :param binary: the parameters whose declared format is ``byte`` or ``binary``: base64 in the caller's JSON.
     """
-    options = {"type": declared} if isinstance(declared, str) else declared
+    options = _options(declared)
     return WRITERS[options["type"]](options, binary)
+
+
+def _options(declared: str | Options) -> Options:
+    return {"type": declared} if isinstance(declared, str) else declared
 
 
 Read = Callable[[bytes, str, Options], Any]
@@ -111,7 +120,7 @@ def _read_bytes(body: bytes, content_type: str, options: Options) -> dict[str, s
     }
 
 
-#: ``response:`` -> reader of body, content type and options, raising ValueError for what it cannot read.
+#: By ``response:``; each reads body, content type and options, and raises ``ValueError`` for what it cannot read.
 READERS: Mapping[str, Read] = {
     "json": _read_json,
     "xml": _read_xml,
@@ -136,9 +145,9 @@ class Reader:
         return self.read(body, content_type, self.options)
 
     def read_error(self, body: bytes, content_type: str) -> Any:
-        """JSON or XML, whichever it begins like and whatever was declared; None if it is neither.
+        """Read JSON or XML, whichever it begins like and whatever was declared; None if it is neither.
 
-        What is wrong is told in JSON or XML where a good answer is a file, and the other way about.
+        A service that answers with a file says what is wrong in JSON or XML, and the other way about.
         """
         read = _read_xml if body.lstrip().startswith(b"<") else _read_json
         try:
@@ -148,7 +157,7 @@ class Reader:
 
 
 def make_reader(declared: str | Options) -> Reader:
-    """The reader of a method's ``response``: a name in ``READERS``, or ``{type, ...}`` with its options."""
-    options = {"type": declared} if isinstance(declared, str) else declared
+    """Return the reader of a method's ``response``: a name in ``READERS``, or ``{type, ...}`` with its options."""
+    options = _options(declared)
     kind = options["type"]
     return Reader(kind in ("json", "xml"), READERS[kind], options)

@@ -1,10 +1,10 @@
-"""Values <-> JSON, and a value as text."""
+"""JSON in and out, and a value as text."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,26 +15,29 @@ from gateway.clock import Pause, SystemClock
 from gateway.errors import BadResponse
 from gateway.masking import Secret
 
-LARGE_CHARACTERS = 65_536  # from which JSON is parsed in steps: one scan would take milliseconds
+LARGE_CHARACTERS = 65_536  # from which on JSON is parsed in steps: one scan would take milliseconds
 MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
 
 
 def dump_json(value: object) -> bytes:
-    """Compact UTF-8 JSON. Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value.
+    """Write compact UTF-8 JSON.
+
+    Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value.
 
     :raises BadResponse: it is nested some hundreds of levels deep.
     """
     try:
         return orjson.dumps(value, default=_plain)
     except TypeError:
-        try:
-            return json.dumps(
-                value, default=_plain, separators=(",", ":"), allow_nan=False
-            ).encode()
-        except (
-            RecursionError
-        ) as error:  # only a service's reply can be so deep; callers' are bounded
-            raise BadResponse(detail="nested too deeply to be passed on") from error
+        return _dump_exactly(value)
+
+
+def _dump_exactly(value: object) -> bytes:
+    try:
+        text = json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
+    except RecursionError as error:  # only a service's reply is so deep; callers' are bounded
+        raise BadResponse(detail="nested too deeply to be passed on") from error
+    return text.encode()
 
 
 def _plain(value: object) -> object:
@@ -48,12 +51,12 @@ def _plain(value: object) -> object:
 
 
 def digest(value: object) -> str:
-    """SHA-256 in hex of what JSON can say, whatever the order of its keys; a ``Secret`` counts as its text."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_bare)
+    """Return the SHA-256 in hex of a JSON value, whatever the order of its keys; a ``Secret`` counts as its text."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_reveal)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _bare(value: object) -> object:
+def _reveal(value: object) -> object:
     return value.reveal() if isinstance(value, Secret) else _plain(value)
 
 
@@ -68,7 +71,7 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
     try:
-        value = _decoded(text.removeprefix("\ufeff"), strict)
+        value = _decode(text.removeprefix("\ufeff"), strict)
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:
@@ -86,7 +89,7 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
     return value
 
 
-def _decoded(text: str, strict: bool) -> Any:
+def _decode(text: str, strict: bool) -> Any:
     decoder = _STRICT if strict else _LOOSE
     if len(text) < LARGE_CHARACTERS:
         return decoder.decode(text)
@@ -105,10 +108,10 @@ def _finite(digits: str) -> float:
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("the same key is given twice in one object")
-    return made
+    return members
 
 
 _LOOSE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
@@ -122,15 +125,15 @@ def _check_depth(body: bytes, value: object) -> None:
         return
     level: list[Any] = [value]
     for _ in range(MAX_DEPTH + 1):
-        containers = [each for each in level if isinstance(each, dict | list)]
+        containers = [item for item in level if isinstance(item, dict | list)]
         if not containers:
             return
-        level = [
-            child
-            for each in containers
-            for child in (each.values() if isinstance(each, dict) else each)
-        ]
+        level = [member for container in containers for member in _members(container)]
     raise ValueError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _members(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
+    return container.values() if isinstance(container, dict) else container
 
 
 def _has_surrogate(value: object) -> bool:
@@ -142,7 +145,7 @@ def _has_surrogate(value: object) -> bool:
 
 
 def to_text(value: object) -> str:
-    """A parameter as it stands in a URL, a header or a form: true, 1.5, text; objects as JSON."""
+    """Write a parameter as it stands in a URL, a header or a form: true, 1.5, text; objects as JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -151,7 +154,7 @@ def to_text(value: object) -> str:
 
 
 def to_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """A parameter in a query or form: an array is the key repeated (OpenAPI ``style: form, explode: true``)."""
+    """Return a parameter in a query or form: an array is the key repeated (OpenAPI ``style: form, explode: true``)."""
     if isinstance(value, list):
-        return [(name, to_text(each)) for each in value]
+        return [(name, to_text(item)) for item in value]
     return [(name, to_text(value))]

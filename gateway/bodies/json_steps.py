@@ -1,4 +1,4 @@
-"""JSON of some size parsed in steps: the C scanner holds up every other greenlet and thread until it is done."""
+"""Parses JSON of some size in steps: the C scanner holds up every other greenlet and thread until it is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 STEP_CHARACTERS = 16_384  # that the scanner reads at once: well below a millisecond
-MAX_SINGLES = 64
+MAX_SINGLES = 64  # members taken one by one before several are tried again
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -48,10 +48,12 @@ class SteppedDecoder:
         opening = self._text[at : at + 1]
         if opening not in ("[", "{"):
             return self._scalar(at)
-        value, length = self._scanned(self._text[at : at + STEP_CHARACTERS])
+        value, length = self._scan_whole(self._text[at : at + STEP_CHARACTERS])
         if length:
             return value, at + length
-        return self._list(at + 1) if opening == "[" else self._object(at + 1)
+        if opening == "[":
+            return self._list(at + 1)
+        return self._object(at + 1)
 
     def _scalar(self, at: int) -> tuple[Any, int]:
         try:
@@ -60,8 +62,8 @@ class SteppedDecoder:
             raise JSONDecodeError("Expecting value", self._text, at) from error
         return value, end
 
-    def _scanned(self, text: str) -> tuple[Any, int]:
-        """The list or object that the text begins with, and its length; 0 where it does not end."""
+    def _scan_whole(self, text: str) -> tuple[Any, int]:
+        """Return the list or object that the text begins with, and its length; 0 where it does not end."""
         try:
             value, end = self._scan(text, 0)
         except (JSONDecodeError, StopIteration):
@@ -73,7 +75,7 @@ class SteppedDecoder:
         at = self._after_blanks(at)
         if self._text[at : at + 1] == "]":
             return items, at + 1
-        run = _Run(self._text, "[]", self._scanned)
+        run = _Run(self._text, "[]", self._scan_whole)
         while True:
             self._pause()
             several, at = run.take(at)
@@ -92,7 +94,7 @@ class SteppedDecoder:
         at = self._after_blanks(at)
         if self._text[at : at + 1] == "}":
             return members, at + 1
-        run = _Run(self._text, "{}", self._scanned)
+        run = _Run(self._text, "{}", self._scan_whole)
         while True:
             self._pause()
             several, at = run.take(at)
@@ -124,48 +126,54 @@ class SteppedDecoder:
         return name, self._after_blanks(at + 1)
 
     def _next(self, at: int, closing: str, run: _Run) -> tuple[int, bool]:
-        """Where the next member begins, or what follows the end; and whether it is the end."""
-        run.follows(self._text[at - 1])
+        """Return where the next member begins, or what follows the end; and whether it is the end."""
+        run.note_end(self._text[at - 1])
         at = self._after_blanks(at)
-        found = self._text[at : at + 1]
-        if found == closing:
+        character = self._text[at : at + 1]
+        if character == closing:
             return at + 1, True
-        if found != ",":
+        if character != ",":
             raise JSONDecodeError("Expecting ',' delimiter", self._text, at)
         return self._after_blanks(at + 1), False
 
 
 class _Run:
-    """Takes several members of one list or object at once; seldom, where that goes wrong.
+    """Takes several members of one list or object at once; where that fails, one by one for a while.
 
-    :param brackets: around them.
+    :param brackets: the two around them.
     """
 
-    def __init__(self, text: str, brackets: str, scanned: Callable[[str], tuple[Any, int]]) -> None:
+    def __init__(
+        self, text: str, brackets: str, scan_whole: Callable[[str], tuple[Any, int]]
+    ) -> None:
         self._text = text
-        self._brackets = brackets
-        self._scanned = scanned
+        self._opening = brackets[0]
+        self._closing = brackets[1]
+        self._scan_whole = scan_whole
         self._mark = ","
         self._singles = 0
-        self._left = 0
+        self._remaining_singles = 0
 
-    def follows(self, character: str) -> None:
-        """How the last member ended: the next ones probably do so, too."""
-        self._mark = f"{character}," if character in ("]", "}") else ","
+    def note_end(self, character: str) -> None:
+        """Note how the last member ended: the next ones probably do so, too."""
+        self._mark = ","
+        if character in ("]", "}"):
+            self._mark = f"{character},"
 
     def take(self, at: int) -> tuple[Any, int]:
-        """Several members and where they end, behind a comma; nothing where they have to be taken one by one."""
-        if self._left:
-            self._left -= 1
+        """Return several members and where they end, behind a comma; nothing where one is to be taken alone."""
+        if self._remaining_singles:
+            self._remaining_singles -= 1
             return None, at
         cut = self._text.rfind(self._mark, at, at + STEP_CHARACTERS)
         if cut > at:
             cut += len(self._mark) - 1
-            several, length = self._scanned(
-                f"{self._brackets[0]}{self._text[at:cut]}{self._brackets[1]}"
+            several, length = self._scan_whole(
+                f"{self._opening}{self._text[at:cut]}{self._closing}"
             )
             if length == cut - at + 2:
                 self._singles = 0
                 return several, cut + 1
-        self._left = self._singles = min(2 * self._singles + 1, MAX_SINGLES)
+        self._singles = min(2 * self._singles + 1, MAX_SINGLES)
+        self._remaining_singles = self._singles
         return None, at

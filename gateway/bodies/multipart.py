@@ -13,39 +13,45 @@ from gateway.bodies.json import to_text
 from gateway.bodies.text import from_base64
 from gateway.errors import fields_error
 
-FILE = frozenset({"filename", "content_type", "base64"})
-OCTETS = "application/octet-stream"
+FILE_KEYS = frozenset({"filename", "content_type", "base64"})
 _MEDIA_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(; ?[ -~]+)?", re.ASCII)
 
 
 def make_multipart_writer(
     binary: frozenset[str],
 ) -> tuple[str, Callable[[Mapping[str, object]], bytes]]:
-    """Content type and writer.
+    """Return content type and writer.
 
     :param binary: parameters that are a file's base64 alone.
     """
     boundary = token_hex(16)
 
     def write(params: Mapping[str, object]) -> bytes:
-        parts = [
-            part for name, value in params.items() for part in _parts(name, value, name in binary)
-        ]
+        parts = []
+        for name, value in params.items():
+            for part in _parts(name, value, name in binary):
+                _check_boundary(name, part, boundary)
+                parts.append(part)
         return encode_multipart_formdata(parts, boundary)[0]
 
-    def _parts(name: str, value: object, is_file: bool) -> Iterator[RequestField]:
-        if isinstance(value, list):
-            for each in value:
-                yield from _parts(name, each, is_file)
-            return
-        part = _part(name, {"base64": value} if is_file and isinstance(value, str) else value)
-        if boundary.encode() in (part.data if isinstance(part.data, bytes) else part.data.encode()):
-            raise fields_error(
-                name, ["Holds what ends a part."]
-            )  # somebody who was shown an earlier request
-        yield part
-
     return f"multipart/form-data; boundary={boundary}", write
+
+
+def _check_boundary(name: str, part: RequestField, boundary: str) -> None:
+    """Refuse a part of somebody who was shown an earlier request."""
+    data = part.data if isinstance(part.data, bytes) else part.data.encode()
+    if boundary.encode() in data:
+        raise fields_error(name, ["Holds what ends a part."])
+
+
+def _parts(name: str, value: object, is_file: bool) -> Iterator[RequestField]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _parts(name, item, is_file)
+    elif is_file and isinstance(value, str):
+        yield _part(name, {"base64": value})
+    else:
+        yield _part(name, value)
 
 
 def _part(name: str, value: object) -> RequestField:
@@ -56,12 +62,13 @@ def _part(name: str, value: object) -> RequestField:
     return part
 
 
-def _file(name: str, given: Mapping[str, object]) -> RequestField:
-    filename, kind = given.get("filename", name), given.get("content_type", OCTETS)
-    if given.keys() - FILE or not isinstance(filename, str) or not isinstance(kind, str):
+def _file(name: str, file: Mapping[str, object]) -> RequestField:
+    filename = file.get("filename", name)
+    media_type = file.get("content_type", "application/octet-stream")
+    if file.keys() - FILE_KEYS or not isinstance(filename, str) or not isinstance(media_type, str):
         raise fields_error(name, ["A file is given as filename, content_type and base64."])
-    if not _MEDIA_TYPE.fullmatch(kind):
+    if not _MEDIA_TYPE.fullmatch(media_type):
         raise fields_error(name, ["content_type is not a media type, such as image/png."])
-    part = RequestField(name, from_base64(name, given["base64"]), filename)
-    part.make_multipart(content_type=kind)
+    part = RequestField(name, from_base64(name, file["base64"]), filename)
+    part.make_multipart(content_type=media_type)
     return part

@@ -1,4 +1,4 @@
-"""A body in a temporary file: its length and hash are known before it is sent."""
+"""A body in a temporary file, whose length and hash are known before it is sent."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ class Spool(RequestStream):
     """
 
     def __init__(self, upload: RequestStream) -> None:
-        digest, length = hashlib.sha256(), 0
+        digest = hashlib.sha256()
+        length = 0
         self._file = tempfile.SpooledTemporaryFile(MAX_MEMORY_BYTES)  # noqa: SIM115  # closed by ``close``
         try:
             for chunk in upload:
                 digest.update(chunk)
                 length += len(chunk)
-                with _disk():
+                with _disk_errors():
                     self._file.write(chunk)
-            with _disk():
+            with _disk_errors():
                 self._file.seek(0)  # which also writes what is buffered
         except BaseException:
             self.close()
@@ -48,7 +49,7 @@ class Spool(RequestStream):
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -57,13 +58,13 @@ class Spool(RequestStream):
             self._file.close()
 
     def pieces(self) -> Iterator[bytes]:
-        with _disk():
+        with _disk_errors():
             while piece := self._file.read(CHUNK_BYTES):
                 yield piece
 
 
 @contextmanager
-def _disk() -> Iterator[None]:
+def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:

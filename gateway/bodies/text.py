@@ -1,4 +1,4 @@
-"""Bytes inside a caller's JSON."""
+"""Bytes as text: base64 inside a caller's JSON, and a reply in whatever charset it was written."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from gateway.errors import fields_error
-
-# binary: Bytes inside a caller's JSON.
 
 #: A vendor's name for a charset, lower case -> Python's. WHATWG's table, as far as replies may be in them: what
 #: says GB2312 is often GBK, and GB18030 holds both.
@@ -33,7 +31,7 @@ CHARSETS: Mapping[str, str] = {
 
 
 def from_base64(name: str, value: object) -> bytes:
-    """The bytes of one parameter (RFC 4648, 4).
+    """Return the bytes of one parameter (RFC 4648, 4).
 
     :raises InvalidParams: it is not base64.
     """
@@ -42,8 +40,6 @@ def from_base64(name: str, value: object) -> bytes:
     except ValueError as error:
         raise fields_error(name, ["Not valid base64."]) from error
 
-
-# charsets: The text of a reply, in whatever charset it was written.
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,39 +52,49 @@ _IN_HEADER = re.compile(r';\s*charset\s*=\s*"?([^\s";,]+)', re.I)
 def decode_text(
     body: bytes, content_type: str, charset: str | None, inside: str | None = None
 ) -> str:
-    """The text, by its byte order mark, else by what the catalog says, its Content-Type, itself; else as UTF-8.
+    """Decode a body by its byte order mark, the catalog, its Content-Type or itself, in this order; else as UTF-8.
 
     :param charset: what the catalog says; before Content-Type, because servers add theirs without looking.
     :param inside: what the body says of itself, such as an XML declaration.
-    :raises ValueError: it is not in that charset, or nobody knows that charset.
+    :raises ValueError: it is not in that charset, or nobody has heard of that charset.
     """
     mark, codec = _codec(body, content_type, charset, inside)
-    return _decoded(body[mark:], codec)
+    return _decode(body[mark:], codec)
 
 
 def json_to_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
-    """JSON as UTF-8, which it nearly always is already: then untouched.
+    """Return JSON as UTF-8, which it nearly always is already: then untouched.
 
-    A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is a known one.
+    A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is a listed one.
 
     :param charset: what the catalog says, which counts more than the bytes.
     :raises ValueError: it is not in that charset.
     """
     mark, codec = _by_mark(body)
-    codec = codec or (CHARSETS[charset.lower()] if charset else _labelled(body, content_type))
-    return body if codec == "utf-8" else _decoded(body[mark:], codec).encode()
+    if not codec and charset:
+        codec = CHARSETS[charset.lower()]
+    elif not codec:
+        codec = _by_label(body, content_type)
+    if codec == "utf-8":
+        return body
+    return _decode(body[mark:], codec).encode()
 
 
-def _decoded(body: bytes, codec: str) -> str:
+def _decode(body: bytes, codec: str) -> str:
     try:
         return body.decode(codec)
     except UnicodeDecodeError as error:
         raise ValueError(f"not {codec.upper()}") from error
 
 
-def _labelled(body: bytes, content_type: str) -> str:
-    said = _IN_HEADER.search(content_type)
-    codec = CHARSETS.get(said[1].lower(), "utf-8") if said else "utf-8"
+def _label(content_type: str) -> str | None:
+    match = _IN_HEADER.search(content_type)
+    return match and match[1]
+
+
+def _by_label(body: bytes, content_type: str) -> str:
+    label = _label(content_type) or "utf-8"
+    codec = CHARSETS.get(label.lower(), "utf-8")
     if codec != "utf-8" and not body.isascii():
         with suppress(UnicodeDecodeError):
             body.decode()
@@ -97,19 +103,24 @@ def _labelled(body: bytes, content_type: str) -> str:
 
 
 def _by_mark(body: bytes) -> tuple[int, str]:
-    """Bytes of its byte order mark, and Python's name for what that says; 0 and nothing where it has none."""
-    return next(((len(mark), codec) for mark, codec in _MARKS if body.startswith(mark)), (0, ""))
+    """Return the length of its byte order mark, and Python's name for what that says; 0 and nothing without one."""
+    for mark, codec in _MARKS:
+        if body.startswith(mark):
+            return len(mark), codec
+    return 0, ""
 
 
 def _codec(
     body: bytes, content_type: str, charset: str | None, inside: str | None
 ) -> tuple[int, str]:
-    """Bytes of the mark, and Python's name for the charset. Only listed ones: Python knows odd and costly others."""
-    mark, marked = _by_mark(body)
-    if marked:
-        return mark, marked
-    said = _IN_HEADER.search(content_type)
-    name = charset or (said and said[1]) or inside or "utf-8"
+    """Return the length of the mark, and Python's name for the charset.
+
+    Only listed ones: Python has odd and costly others.
+    """
+    mark, codec = _by_mark(body)
+    if codec:
+        return mark, codec
+    name = charset or _label(content_type) or inside or "utf-8"
     try:
         return 0, CHARSETS[name.lower()]
     except KeyError:
