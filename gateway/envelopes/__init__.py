@@ -1,6 +1,9 @@
 """Reply formats: how a vendor wraps its answers.
 
-A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``ENVELOPE_CLASSES``.
+A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``ENVELOPE_CLASSES``::
+
+    envelope = make_envelope({"preset": "wechat", "data": "result"})
+    data = envelope(response, make_reader("json"))
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from gateway.envelopes.described import DescribedEnvelope, PlainEnvelope
 from gateway.envelopes.presets import PRESETS
 from gateway.messages import HttpResponse
 
-#: Reads one answer: its data, or the ``GatewayError`` that it stands for.
+#: Returns the data of an answer, or raises the ``GatewayError`` that it stands for.
 Envelope = Callable[[HttpResponse, Reader], Any]
 
 #: Formats that a description cannot say.
@@ -25,17 +28,15 @@ ENVELOPE_CLASSES: Mapping[str, Callable[[], Envelope]] = {
 
 
 def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
-    """The envelope a method declares: a named one, or a description, which may begin with a named one."""
-    if isinstance(declared, str):
-        return (
-            ENVELOPE_CLASSES[declared]()
-            if declared in ENVELOPE_CLASSES
-            else DescribedEnvelope(PRESETS[declared])
-        )
-    return DescribedEnvelope(_described(declared))
+    """Return the envelope a method declares: a named one, or a description, which may begin with a named one."""
+    if not isinstance(declared, str):
+        return DescribedEnvelope(_with_preset(declared))
+    if declared in ENVELOPE_CLASSES:
+        return ENVELOPE_CLASSES[declared]()
+    return DescribedEnvelope(PRESETS[declared])
 
 
-def _described(declared: Mapping[str, Any]) -> Mapping[str, Any]:
+def _with_preset(declared: Mapping[str, Any]) -> Mapping[str, Any]:
     base = PRESETS.get(declared.get("preset", ""), {})
     maps = {key: {**base.get(key, {}), **declared.get(key, {})} for key in ("errors", "messages")}
     return {**base, **declared, **maps}

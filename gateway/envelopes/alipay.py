@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.envelopes.described import read_body, status_error
-from gateway.errors import VENDOR_ERRORS, BadResponse, Rejected
+from gateway.envelopes.described import (
+    MAX_CODE_CHARACTERS,
+    MAX_MESSAGE_CHARACTERS,
+    read_body,
+    status_error,
+)
+from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, Rejected
 from gateway.messages import HttpResponse
 
-GOOD = ("10000", None)  # methods older than the codes, such as alipay.system.oauth.token, have none
-PAYING = "10003"  # the customer is still to confirm the payment: that is no failure
-ERROR = "error_response"
+#: Methods older than the codes, such as alipay.system.oauth.token, have none.
+OK_CODES = ("10000", None)
+PENDING_CODE = "10003"  # the customer is still to confirm the payment: that is no failure
+ERROR_NAME = "error_response"
 ERRORS: Mapping[str, str] = {
     "20000": "downstream_error",
     "20001": "credential_error",
@@ -26,7 +32,6 @@ ERRORS: Mapping[str, str] = {
     "isv.invalid-signature": "invalid_signature",
     "isv.missing-signature": "invalid_signature",
 }
-MAX_MESSAGE_CHARACTERS = 2000  # characters of Alipay's message, which is for the log only
 
 
 class AlipayEnvelope:
@@ -37,28 +42,35 @@ class AlipayEnvelope:
         if not 200 <= response.status < 300:
             raise status_error(response)
         name, answer = _answer(read_body(response, read))
-        code, sub_code = answer.get("code"), answer.get("sub_code")
-        if name != ERROR and code in (*GOOD, PAYING):
-            dropped = ("msg",) if code == PAYING else ("msg", "code")
-            return {key: value for key, value in answer.items() if key not in dropped}
-        kind = ERRORS.get(str(sub_code)) or ERRORS.get(str(code))
-        said = str(answer.get("sub_msg") or answer.get("msg"))[:MAX_MESSAGE_CHARACTERS]
-        known = str(sub_code or code)[:80]
-        raise (VENDOR_ERRORS[kind] if kind else Rejected)(
-            vendor_code=known, detail=f"vendor code {known}: {said}"
-        )
+        code = answer.get("code")
+        if name == ERROR_NAME or code not in (*OK_CODES, PENDING_CODE):
+            raise _error(answer)
+        dropped = {"msg", "code"}
+        if code == PENDING_CODE:
+            dropped = {"msg"}
+        return {key: value for key, value in answer.items() if key not in dropped}
+
+
+def _error(answer: Mapping[str, Any]) -> GatewayError:
+    code = str(answer.get("sub_code") or answer.get("code"))
+    kind = ERRORS.get(str(answer.get("sub_code"))) or ERRORS.get(str(answer.get("code")))
+    error_class = VENDOR_ERRORS[kind] if kind else Rejected
+    message = str(answer.get("sub_msg") or answer.get("msg"))[:MAX_MESSAGE_CHARACTERS]
+    vendor_code = code[:MAX_CODE_CHARACTERS]
+    detail = f"vendor code {vendor_code}: {message}"
+    return error_class(vendor_code=vendor_code, detail=detail)
 
 
 def _answer(reply: Any) -> tuple[str, dict[str, Any]]:
-    """The one member such as ``alipay_trade_query_response``, with its name."""
+    """Return the one member such as ``alipay_trade_query_response``, with its name."""
     members = reply.items() if isinstance(reply, dict) else ()
-    found = [
+    answers = [
         (name, value)
         for name, value in members
         if name.endswith("_response") and isinstance(value, dict)
     ]
-    if len(found) != 1:
+    if len(answers) != 1:
         raise BadResponse(
             detail="no answer such as alipay_trade_query_response in the reply, or several"
         )
-    return found[0]
+    return answers[0]

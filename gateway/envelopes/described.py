@@ -1,4 +1,8 @@
-"""``plain``: the HTTP status decides, the body is the data."""
+"""Envelopes described by data.
+
+``plain``: the HTTP status decides, the body is the data. Any other description says where a code stands, which codes
+are good, what others mean, and where the data is.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +28,20 @@ from gateway.errors import (
 )
 from gateway.messages import HttpResponse
 
-# plain: ``plain``: the HTTP status decides, the body is the data.
-
-MAX_RETRY_AFTER_SECONDS = 86400.0  # seconds
+MAX_RETRY_AFTER_SECONDS = 86400.0
+MAX_MESSAGE_CHARACTERS = 2000  # of a vendor's; the log cuts it shorter, once it is masked
+MAX_CODE_CHARACTERS = 80
+_ABSENT = object()
+_HEADER = "header:"
+#: What a code inside a 5xx may mean beside that the service failed.
+_FAILING = frozenset(
+    {QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy}
+)
 
 
 class PlainEnvelope:
+    """The HTTP status decides, the body is the data."""
+
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
         if not 200 <= response.status < 300:
@@ -38,30 +50,32 @@ class PlainEnvelope:
 
 
 def read_body(response: HttpResponse, read: Reader) -> Any:
-    """The body as declared.
+    """Return the body's data as declared.
 
     :raises BadResponse: it is something else.
     """
-    kind = response.headers.get("content-type", "")
+    content_type = _content_type(response)
     try:
-        return read(response.body, kind)
+        return read(response.body, content_type)
     except ValueError as error:
-        said = f"HTTP {response.status}, {kind[:80] or 'no content type'}: {error}"
-        raise BadResponse(detail=said) from error
+        detail = f"HTTP {response.status}, {content_type[:80] or 'no content type'}: {error}"
+        raise BadResponse(detail=detail) from error
 
 
 def status_error(
     response: HttpResponse, wait: float | None = None, detail: str | None = None
 ) -> GatewayError:
-    """What an HTTP status other than 2xx means.
+    """Return what an HTTP status other than 2xx means.
 
     401 is about our credential; one that was fetched is renewed and the call sent once more.
 
     :param wait: seconds after which to ask again; those of ``Retry-After`` unless given.
     :param detail: for the log; the status unless given.
     """
-    status, detail = response.status, detail or f"HTTP {response.status}"
-    wait = retry_after(response) if wait is None else wait
+    status = response.status
+    detail = detail or f"HTTP {status}"
+    if wait is None:
+        wait = retry_after(response)
     if status >= 500:
         return Failed(status=status, retry_after=wait, detail=detail)
     if status == 429:
@@ -74,7 +88,7 @@ def status_error(
 
 
 def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
-    """Seconds from ``Retry-After``, a number or a date (RFC 9110, 10.2.3); a day at most.
+    """Return the seconds that ``Retry-After`` says, a number or a date (RFC 9110, 10.2.3); a day at most.
 
     A date is the service's, and so is the clock it is measured by, where the answer has a ``Date``.
 
@@ -83,7 +97,10 @@ def retry_after(response: HttpResponse, header: str = "retry-after") -> float | 
     value = response.headers.get(header, "").strip()
     if value.isdecimal() and len(value) < 10:
         return min(float(value), MAX_RETRY_AFTER_SECONDS)
-    instant = float(value) if value.isdecimal() and len(value) == 10 else _unix_time(value)
+    if value.isdecimal() and len(value) == 10:
+        instant: float | None = float(value)
+    else:
+        instant = _unix_time(value)
     if instant is None:
         return None
     now = _unix_time(response.headers.get("date", ""))
@@ -93,27 +110,14 @@ def retry_after(response: HttpResponse, header: str = "retry-after") -> float | 
 
 
 def _unix_time(text: str) -> float | None:
-    """The Unix time (seconds) of an HTTP date; None if it is none."""
+    """Return the Unix time (seconds) of an HTTP date; None if it is none."""
     try:
         date = parsedate_to_datetime(text)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=UTC)
+        return date.timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-# described: An envelope described by data: where the code stands, which codes are good, what others mean, where the
-# data is.
-
-MAX_MESSAGE_CHARACTERS = (
-    2000  # characters of a vendor's message; the log cuts it shorter, once it is masked
-)
-MAX_CODE_CHARACTERS = 80  # characters of a vendor's code
-_ABSENT = object()
-_HEADER = "header:"
-#: What a code inside a 5xx may mean beside that the service failed.
-_FAILING = frozenset(
-    {QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy}
-)
 
 
 class DescribedEnvelope:
@@ -125,78 +129,88 @@ class DescribedEnvelope:
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self._codes = _places(description.get("code", ()))
+        self._messages = _places(description.get("message", ()))
         ok = description["ok"]
         self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
-        self._said = _places(description.get("message", ()))
         self._data = description["data"].split(".") if "data" in description else None
-        self._errors = _Kinds(description.get("errors", {}))
-        self._messages = _Kinds(description.get("messages", {}), re.I)
+        self._by_code = ErrorMap(description.get("errors", {}))
+        self._by_message = ErrorMap(description.get("messages", {}), re.I)
         self._retry_after = description.get("retry_after", "retry-after")
-        self._wrapping = {path[0] for path in (*self._codes, *self._said) if self._ok is not None}
+        self._wrapping: set[str] = set()
+        if self._ok is not None:
+            self._wrapping = {path[0] for path in (*self._codes, *self._messages)}
 
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what the vendor's code or, where there is none, the HTTP status stands for."""
         if not 200 <= response.status < 300:
-            reply = read.read_error(response.body, _content_type(response))
-            code = self._code(response, reply)
-            raise self._failure(response, reply, None if code in (self._ok or ()) else code)
+            raise self._status_error(response, read)
         reply = read_body(response, read)
-        if self._ok is None:
-            return self._data_of(reply) if read.structured else reply
-        fields = (
-            reply if read.structured else read.read_error(response.body, _content_type(response))
-        )
-        code = self._code(response, fields)
-        if code in self._ok or (code is None and not read.structured):
-            return self._data_of(reply) if read.structured else reply
-        if code is None:
+        if self._ok is not None:
+            self._check_code(response, reply, read)
+        return self._data_of(reply) if read.structured else reply
+
+    def _status_error(self, response: HttpResponse, read: Reader) -> GatewayError:
+        reply = read.read_error(response.body, _content_type(response))
+        code = self._code(response, reply)
+        if code in (self._ok or ()):
+            code = None
+        return self._error(response, reply, code)
+
+    def _check_code(self, response: HttpResponse, reply: Any, read: Reader) -> None:
+        if not read.structured:
+            reply = read.read_error(response.body, _content_type(response))
+        code = self._code(response, reply)
+        if code in (self._ok or ()):
+            return
+        if code is not None:
+            raise self._error(response, reply, code)
+        if read.structured:
             raise BadResponse(detail=f"no {' or '.join(map('.'.join, self._codes))} in the reply")
-        raise self._failure(response, fields, code)
 
     def _code(self, response: HttpResponse, reply: Any) -> str | None:
-        """The first that is not good, else one that is, else None."""
-        found = None
+        """Return the first code that is not good, else one that is, else None."""
+        good = None
         for place in self._codes:
-            code = _code_text(_at(response, reply, place))
+            code = _code_text(lookup(response, reply, place))
             if code is not None and code not in (self._ok or ()):
                 return code
-            found = found or code
-        return found
+            good = good or code
+        return good
 
-    def _failure(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
-        """What the code means, else the message, else the status."""
+    def _error(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
+        """Return what the code means, else the message, else the status."""
         status = response.status
-        texts = (_at(response, reply, place) for place in self._said)
-        said = str(next((each for each in texts if each not in (_ABSENT, None, "")), "no message"))[
-            :MAX_MESSAGE_CHARACTERS
-        ]
+        message = self._message(response, reply)
         kind = (
-            self._errors.of(code or "")
-            or self._messages.of(said)
-            or self._errors.of(f"HTTP {status}")
+            self._by_code.get(code or "")
+            or self._by_message.get(message)
+            or self._by_code.get(f"HTTP {status}")
         )
         if status >= 500 and kind not in _FAILING:
             kind = None  # a service that failed may be asked again, whatever code it gives
-        wait = (
-            retry_after(response)
-            if "retry-after" in response.headers
-            else retry_after(response, self._retry_after)
-        )
-        detail = f"HTTP {status}, vendor code {code}: {said}"
-        if (
-            kind is None
-            and not 200 <= status < 300
-            and (code is None or status in (401, 429) or status >= 500)
-        ):
+        wait = self._wait(response)
+        detail = f"HTTP {status}, vendor code {code}: {message}"
+        if kind is None and _status_decides(status, code):
             error = status_error(response, wait, detail)
             error.vendor_code = code or error.vendor_code
             return error
-        failure = (kind or Rejected)(
-            vendor_code=code or str(status), retry_after=wait, detail=detail
-        )
-        if isinstance(failure, Failed) and status >= 500:
-            failure.status = status
-        return failure
+        error = (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
+        if isinstance(error, Failed) and status >= 500:
+            error.status = status
+        return error
+
+    def _message(self, response: HttpResponse, reply: Any) -> str:
+        for place in self._messages:
+            message = lookup(response, reply, place)
+            if message not in (_ABSENT, None, ""):
+                return str(message)[:MAX_MESSAGE_CHARACTERS]
+        return "no message"
+
+    def _wait(self, response: HttpResponse) -> float | None:
+        """Return the seconds that the standard header says, else the vendor's own."""
+        if "retry-after" in response.headers:
+            return retry_after(response)
+        return retry_after(response, self._retry_after)
 
     def _data_of(self, reply: Any) -> Any:
         if self._data is not None:
@@ -211,42 +225,54 @@ class DescribedEnvelope:
         return {key: value for key, value in reply.items() if key not in self._wrapping}
 
 
-class _Kinds:
-    """Codes or messages -> what they mean; ``*`` in a key stands for anything."""
+def _status_decides(status: int, code: str | None) -> bool:
+    """Whether the status says what a code without a meaning does not."""
+    if 200 <= status < 300:
+        return False
+    return code is None or status in (401, 429) or status >= 500
+
+
+class ErrorMap:
+    """What codes or messages mean; ``*`` in a key stands for anything."""
 
     def __init__(self, declared: Mapping[str, str], flags: int = 0) -> None:
         self._exact = {key: VENDOR_ERRORS[kind] for key, kind in declared.items() if "*" not in key}
         self._patterns = [
-            (
-                re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL),
-                VENDOR_ERRORS[kind],
-            )
+            (_pattern(key, flags), VENDOR_ERRORS[kind])
             for key, kind in declared.items()
             if "*" in key
         ]
 
-    def of(self, text: str) -> type[GatewayError] | None:
+    def get(self, text: str) -> type[GatewayError] | None:
         if text in self._exact:
             return self._exact[text]
-        return next((kind for pattern, kind in self._patterns if pattern.fullmatch(text)), None)
+        for pattern, kind in self._patterns:
+            if pattern.fullmatch(text):
+                return kind
+        return None
+
+
+def _pattern(key: str, flags: int) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL)
 
 
 def _places(declared: str | list[str]) -> tuple[list[str], ...]:
-    """Each as a path; ``header:NAME`` is one step."""
-    each = [declared] if isinstance(declared, str) else declared
+    """Return a path for each place; ``header:NAME`` is one step."""
+    places = [declared] if isinstance(declared, str) else declared
     return tuple(
-        [place.lower()] if place.startswith(_HEADER) else place.split(".") for place in each
+        [place.lower()] if place.startswith(_HEADER) else place.split(".") for place in places
     )
 
 
-def _at(response: HttpResponse, reply: Any, place: list[str]) -> Any:
+def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
+    """Return what stands at a place in the headers or in the reply."""
     if place[0].startswith(_HEADER):
         return response.headers.get(place[0].removeprefix(_HEADER))
     return _follow(reply, place)
 
 
 def _follow(value: Any, path: list[str]) -> Any:
-    """What stands there; a number is a place in a list."""
+    """Return what stands at the end of a path; a number is a place in a list."""
     for key in path:
         if isinstance(value, dict) and key in value:
             value = value[key]
@@ -258,12 +284,14 @@ def _follow(value: Any, path: list[str]) -> Any:
 
 
 def _code_text(code: object) -> str | None:
-    """Codes compare as text: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
+    """Return a code as the text it compares by: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
     if code is _ABSENT or code is None or code == "":
         return None
     if isinstance(code, dict | list):
         return "object"  # something is there; what, might be the vendor's words
-    return str(code).lower() if isinstance(code, bool) else str(code)[:MAX_CODE_CHARACTERS]
+    if isinstance(code, bool):
+        return str(code).lower()
+    return str(code)[:MAX_CODE_CHARACTERS]
 
 
 def _content_type(response: HttpResponse) -> str:
