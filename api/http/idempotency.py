@@ -21,7 +21,7 @@ from gateway.bodies import digest, dump_json, load_json
 from gateway.errors import Conflict, UnderWay
 from gateway.masking import Secret
 from gateway.messages import Trace
-from gateway.middleware.idempotency import OTHER, Idempotency, Use, checked_key
+from gateway.middleware.idempotency import OTHER_REQUEST, Idempotency, KeyUse, check_key
 from models import IdempotencyKey
 
 # idempotency: ``Idempotency-Key`` on a request: checked; and, where a view asks for it, the first answer given again.
@@ -33,7 +33,7 @@ def idempotency_key() -> str | None:
     :raises InvalidParams: it is no key.
     """
     text = current_request().environ.get("HTTP_IDEMPOTENCY_KEY")
-    return None if text is None else checked_key(text)
+    return None if text is None else check_key(text)
 
 
 def run_once_by_store(asked: object, lease: float, do: Callable[[], Response]) -> Response:
@@ -58,7 +58,7 @@ def run_once_by_store(asked: object, lease: float, do: Callable[[], Response]) -
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
     kept = Idempotency(app_state().store).run(
-        Use(g.caller.id, key, digest(asked), lease, True, trace), run
+        KeyUse(g.caller.id, key, digest(asked), lease, True, trace), run
     )
     return etag_response(kept["data"], kept["etag"])
 
@@ -121,7 +121,7 @@ class Claim:
             raise Conflict(UNREADABLE)
         kept = load_json(opened.reveal().encode())
         if kept["asked"] != self.asked:
-            raise Conflict(OTHER)
+            raise Conflict(OTHER_REQUEST)
         response = success_response(kept["data"], kept["status"])
         response.headers.update(kept["headers"])
         response.headers["Idempotency-Replayed"] = "true"

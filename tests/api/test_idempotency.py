@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.middleware.idempotency import KEPT
+from gateway.middleware.idempotency import RETENTION_SECONDS
 from sandbox import Sandbox
 from tests.api.test_payments import Shop, box, settings, shop
 from tests.gateway.fakes import comes_true
@@ -175,7 +175,7 @@ def test_an_unknown_payment_is_not_sent_again_by_the_same_request_where_it_could
 def test_the_order_remembers_for_longer_than_the_key(shop: Shop, clock, login) -> None:
     order = shop.order()
     pay(shop, order)
-    clock.advance(KEPT + 1)
+    clock.advance(RETENTION_SECONDS + 1)
     shop.headers = {"user": {"Authorization": f"Bearer {login('user')['access_token']}"}}
 
     again = pay(shop, order)

@@ -26,12 +26,12 @@ from gateway.errors import (
 )
 from gateway.messages import Trace
 from gateway.middleware.idempotency import (
-    KEPT,
-    LARGEST,
-    MARGIN,
+    LEASE_MARGIN_SECONDS,
+    MAX_ANSWER_BYTES,
+    RETENTION_SECONDS,
     Idempotency,
-    Use,
-    checked_key,
+    KeyUse,
+    check_key,
     part_key,
 )
 from gateway.stores import Store
@@ -46,7 +46,7 @@ PassTime = Callable[[float], None]
 NAME = {"name": {"type": "string"}, "size": {"type": "integer"}}
 POST = {"http": "POST /anything", "params": NAME}
 HONOURED = {**POST, "idempotency_header": "Idem-Key"}
-LEASE = 3 + MARGIN  # a test service's deadline, and the margin
+LEASE = 3 + LEASE_MARGIN_SECONDS  # a test service's deadline, and the margin
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_key_counts_for_its_own_caller_and_for_a_day(
     for caller in ("user:7", "app:shop", "app:shop"):
         at.ask("m", {"name": caller}, idempotency_key="k", caller=Caller(caller))
     assert sent(box) == 2
-    pass_time(KEPT - 60)
+    pass_time(RETENTION_SECONDS - 60)
     at.ask("m", {"name": "user:7"}, idempotency_key="k")
     assert sent(box) == 2
     pass_time(60)
@@ -365,27 +365,27 @@ def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_th
 ) -> None:
     for method, times in (({}, 1), ({"idempotent": True}, 2)):
         box.reset()
-        box.fault("/anything", f"huge={LARGEST}")
+        box.fault("/anything", f"huge={MAX_ANSWER_BYTES}")
         at, key = make(response="text", **method), str(times)
-        assert len(at.ask(idempotency_key=key)) == LARGEST
+        assert len(at.ask(idempotency_key=key)) == MAX_ANSWER_BYTES
         if method:
-            assert len(at.ask(idempotency_key=key)) == LARGEST
+            assert len(at.ask(idempotency_key=key)) == MAX_ANSWER_BYTES
         else:
             with pytest.raises(Conflict, match="too large"):
                 at.ask(idempotency_key=key)
         assert sent(box) == times
 
 
-def a_use(**how: Any) -> Use:
+def a_use(**how: Any) -> KeyUse:
     facts = {
         "caller": "user:7",
         "key": "k",
-        "asked": "this",
+        "fingerprint": "this",
         "lease": 10,
         "repeatable": False,
         "trace": Trace(),
     }
-    return Use(**{**facts, **how})
+    return KeyUse(**{**facts, **how})
 
 
 def test_a_worker_that_stopped_before_it_began_begins_nothing_once_another_has(
@@ -485,7 +485,7 @@ def test_a_call_whose_answer_the_store_cannot_take_is_answered_and_then_unknown(
 @pytest.mark.parametrize("text", ["", "a b", "k\n", "ключ", "\x7f", "x" * 256])
 def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
     with pytest.raises(InvalidParams) as caught:
-        checked_key(text)
+        check_key(text)
     assert set(caught.value.fields or {}) == {"Idempotency-Key"}
 
 
@@ -493,10 +493,10 @@ def test_a_key_is_1_to_255_visible_ascii_characters(text: str) -> None:
     "text", ["!", "~", "8e03978e-40d5-43e8-bc93-6894a57f9324", '"quoted"', "x" * 255]
 )
 def test_any_such_key_is_taken_as_it_is(text: str) -> None:
-    assert checked_key(text) == text
+    assert check_key(text) == text
 
 
 def test_keys_of_parts_are_never_those_of_other_requests() -> None:
     """A key may hold any visible character, a part's name any at all."""
-    keys = {part_key("a", "b:c"), part_key("a:b", "c"), part_key("a", "b c"), checked_key("a:b:c")}
+    keys = {part_key("a", "b:c"), part_key("a:b", "c"), part_key("a", "b c"), check_key("a:b:c")}
     assert len(keys) == 4
