@@ -190,8 +190,8 @@ def add_attempt_headers(response: Response) -> Response:
 def add_rate_limit_headers(response: Response) -> Response:
     """Add ``RateLimit-*`` wherever a call was made, to failures too."""
     trace = request_globals().trace
-    if trace is not None and trace.turn and not getattr(response, "untouched", False):
-        response.headers["RateLimit-Limit"] = str(trace.turn.limit)
-        response.headers["RateLimit-Remaining"] = str(trace.turn.remaining)
-        response.headers["RateLimit-Reset"] = str(math.ceil(trace.turn.reset))
+    if trace is not None and trace.permit and not getattr(response, "untouched", False):
+        response.headers["RateLimit-Limit"] = str(trace.permit.limit)
+        response.headers["RateLimit-Remaining"] = str(trace.permit.remaining)
+        response.headers["RateLimit-Reset"] = str(math.ceil(trace.permit.reset))
     return response

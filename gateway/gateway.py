@@ -207,7 +207,7 @@ class Gateway:
         return self._runtime.stats.hour()
 
     def states(self) -> Iterator[Metric]:
-        """Yield the metrics that are read when they are asked for: breakers, health, the catalog."""
+        """Yield the metrics that are read when asked for: breakers, health, the catalog."""
         services = self.catalog.services.values()
         yield self._breaker_metric(services)
         yield self._health_metric(services)
@@ -271,7 +271,7 @@ class Gateway:
 
 
 def _check_part(loaded: _Loaded, part: AggregatePart, given: Given, template: Call) -> None:
-    """Check before anything is sent whether a part is allowed, and its params if it has them all."""
+    """Check before anything is sent whether a part is allowed; and its params, if it has all."""
     method, _ = loaded.find(part.service, part.method)
     try:
         with error_context(method):

@@ -1,4 +1,8 @@
-"""What is asked and what comes back: Call -> HttpRequest -> HttpResponse -> Result, and the Trace beside them."""
+"""The values of a call: Call -> HttpRequest -> HttpResponse -> Result, and the Trace beside them.
+
+call = Call("weather", "now", {"city": "Oslo"}, caller=Caller("user:7"), request_id="r-1")
+result = gateway.call(call)
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from gateway.rates import Permit
 from gateway.streams import PassthroughRequest, RequestStream
 from gateway.trace_context import TraceContext, new_span_id
 
+#: The values of a header that goes out in several lines, by its name and its value in ``headers``.
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
 
 
@@ -20,7 +25,8 @@ class Caller:
     """The user or app that calls us.
 
     :param id: ``user:7`` or ``app:shop``; what logs show.
-    :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its role may.
+    :param allow: ``service``, ``service.method`` or ``*`` patterns; a user may call all that its
+        role may.
     :param rate: its limit, such as ``100/minute``; None for none.
     """
 
@@ -30,7 +36,7 @@ class Caller:
     rate: str | None = None
 
     def may_call(self, service: str, method: str, roles: frozenset[str]) -> bool:
-        """Whether role and list both allow ``service.method``."""
+        """Return whether role and list both allow ``service.method``."""
         if self.role != "admin" and self.role not in roles:
             return False
         name = f"{service}.{method}"
@@ -45,10 +51,10 @@ class Attempt:
 
     :param first_byte: seconds until the answer began, if it did.
     :param not_executed: it is certain that the service did not do what was asked.
-    :param called: ``service.method``; another one's than the call's where a fallback was asked.
-    :param began: the instant (``Clock.now``).
+    :param full_name: ``service.method``; another one's than the call's where a fallback was asked.
+    :param started_at: the instant (``Clock.now``).
     :param host: of the base URL, with its port.
-    :param span_id: what the service is told of it.
+    :param span_id: as it is sent to the service.
     """
 
     elapsed: float = 0.0
@@ -56,8 +62,8 @@ class Attempt:
     status: int | None = None
     not_executed: bool = False
     first_byte: float | None = None
-    called: str = ""
-    began: float = 0.0
+    full_name: str = ""
+    started_at: float = 0.0
     type: str | None = None
     host: str = ""
     span_id: str = field(default_factory=new_span_id)
@@ -68,21 +74,21 @@ class Trace:
     """What happened to one call, written as it happens by the one thread that runs it."""
 
     attempts: list[Attempt] = field(default_factory=list)
-    turn: Permit | None = None  # what the caller's limit said, where it has one
+    permit: Permit | None = None  # by the caller's limit, where it has one
     cache: str | None = None  # HIT, MISS or STALE, where the method has a cache
     age: float | None = None  # seconds since the cached answer was given
     fallback: str | None = None  # who answered instead
     replayed: bool = False  # the stored answer to an earlier call with this Idempotency-Key
-    events: list[tuple[float, str, str]] = field(default_factory=list)  # instant, what, detail
+    events: list[tuple[float, str, str]] = field(default_factory=list)  # instant, step, detail
     params: Mapping[str, object] | None = None  # masked, once something was sent
 
-    def note(self, at: float, what: str, detail: str = "") -> None:
-        """Something was decided; the call's record will tell. Never a service's own words."""
-        self.events.append((at, what, detail))
+    def note(self, now: float, step: str, detail: str = "") -> None:
+        """Note a decision for the call's record. Never a service's own words."""
+        self.events.append((now, step, detail))
 
     @property
     def downstream_elapsed(self) -> float:
-        """Seconds spent waiting for the service, over all attempts."""
+        """The seconds spent waiting for the service, over all attempts."""
         return sum(attempt.elapsed for attempt in self.attempts)
 
 
@@ -92,13 +98,15 @@ class Call:
 
     :param params: as the caller gave them; ``from_text`` says they came from a query string.
     :param timeout: seconds the caller is willing to wait, if it said so.
-    :param idempotency_key: the caller's own, good within what it asks; see ``gateway.middleware.idempotency``.
-    :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent one.
-    :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's own ``timeout``,
-        inside the chain's ``deadline`` also the method's.
+    :param idempotency_key: the caller's own; see ``gateway.middleware.idempotency``.
+    :param vendor_key: what a vendor who honours such a key gets; made from the caller's, if it sent
+        one.
+    :param deadline: the instant (``Clock.now``) at which the time is spent: at first the caller's
+        own ``timeout``, inside the chain's ``deadline`` also the method's.
     :param inbound: what goes on to the service as it came, where bodies are streamed.
     :param context: the trace it is part of.
-    :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and breaker say nothing.
+    :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and
+        breaker say nothing.
     """
 
     service: str
@@ -118,28 +126,33 @@ class Call:
 
     @property
     def body_consumed(self) -> bool:
-        """Whether it has a body that can be sent only once, and some of it was sent."""
+        """Whether some of a body that can be sent only once was sent."""
         return bool(self.inbound and self.inbound.body and self.inbound.body.started)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A call that succeeded: the vendor's data, out of its envelope; a ``ResponseStream`` where it is streamed."""
+    """A call that succeeded.
+
+    :param data: the vendor's, out of its envelope; a ``ResponseStream`` where it is streamed.
+    """
 
     data: object
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request before it is bytes. Signers answer a changed copy; ``target`` and ``body`` are sent as they are.
+    """A request before it is bytes. Signers return a changed copy.
+
+    What ``target`` and ``body`` have is sent as it is.
 
     :param body: nothing, where an ``upload`` is sent.
-    :param lines: the values of a header that goes out in several lines, by its name and its value in ``headers``,
-        so that they are no longer sent once a signer has put another in its place.
-    :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``, which takes
-        the place of what has the same name.
+    :param lines: headers in several lines; they are no longer sent once a signer has put another
+        value in their place.
+    :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``,
+        which takes the place of what has the same name.
     :param fields: the values that ``body`` was written from, by name.
-    :param writer: the body's content type and what writes it; None where the verb has no body.
+    :param writer: the body's content type and its serializer; None where the verb has no body.
     :param at: Unix seconds at which this attempt was built.
     :param nonce: 32 hex digits, others for every attempt.
     """
@@ -162,7 +175,7 @@ class HttpRequest:
 
     @property
     def host(self) -> str:
-        """As the ``Host`` header says it: with the port, if the base URL has one."""
+        """The host as the ``Host`` header has it: with the port, if the base URL has one."""
         return urlsplit(self.base_url).netloc
 
     @property
@@ -175,14 +188,19 @@ class HttpRequest:
         """Path and query, quoted as sent (RFC 3986)."""
         query = urlencode(self.query, quote_via=quote)
         if self.raw_query:
-            ours = {name for name, _ in self.query}
-            theirs = [
-                part
-                for part in self.raw_query.split("&")
-                if unquote_plus(part.partition("=")[0]) not in ours
-            ]
-            query = "&".join([*theirs, query] if ours else theirs)
-        return f"{self.path}?{query}" if query or self.raw_query is not None else self.path
+            pairs = [pair for pair in self.raw_query.split("&") if not self._replaces(pair)]
+            if self.query:
+                pairs.append(query)
+            query = "&".join(pairs)
+        if query or self.raw_query is not None:
+            return f"{self.path}?{query}"
+        return self.path
+
+    def _replaces(self, raw_pair: str) -> bool:
+        """Return whether ``query`` has the name of a pair of ``raw_query``."""
+        raw_name, _, _ = raw_pair.partition("=")
+        decoded = unquote_plus(raw_name)
+        return any(name == decoded for name, _ in self.query)
 
     @property
     def url(self) -> str:
@@ -192,18 +210,18 @@ class HttpRequest:
         return replace(self, query=self.query + pairs)
 
     def with_header(self, name: str, value: str) -> HttpRequest:
-        """In place of a header of that name, in whatever case it is written."""
-        others = {each: text for each, text in self.headers.items() if each.lower() != name.lower()}
+        """Return a copy with the header in place of one of that name, in whatever case."""
+        lower = name.lower()
+        others = {key: text for key, text in self.headers.items() if key.lower() != lower}
         return replace(self, headers={**others, name: value})
 
     def header(self, name: str) -> str | None:
-        """The header of that name, in whatever case it is written."""
-        return next(
-            (text for each, text in self.headers.items() if each.lower() == name.lower()), None
-        )
+        """Return the header of that name, in whatever case it is written."""
+        lower = name.lower()
+        return next((text for key, text in self.headers.items() if key.lower() == lower), None)
 
     def with_fields(self, fields: Mapping[str, object]) -> HttpRequest:
-        """With more values in the body, which is written anew, or in the query where the verb has no body."""
+        """Return a copy with more values in its body, or in its query where the verb has none."""
         if self.writer is None:
             return self.with_query(*((name, str(value)) for name, value in fields.items()))
         content_type, write = self.writer
@@ -214,7 +232,9 @@ class HttpRequest:
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An answer that was read whole. Header names match in any case; a repeated one is joined with a comma.
+    """An answer that was read whole.
+
+    Header names match in any case; a repeated header is joined with a comma.
 
     :param first_byte: seconds from the request to its first byte.
     """

@@ -46,7 +46,7 @@ class Log(Protocol):
 
 
 class Middleware(Protocol):
-    """Called once per method when a catalog loads; returns ``next_handler`` where it is not needed."""
+    """Called once per method at load; returns ``next_handler`` where the method does not need it."""
 
     def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
 

@@ -1,4 +1,4 @@
-"""What comes before anything is done for a call: may this caller, with what, how often, how long."""
+"""What is checked before anything is done for a call: who, with what, how often, how long."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Probes:
         return seconds
 
     def _seconds_to_next(self) -> float:
-        """Return seconds until the first probe is due; those under way tell of their end themselves."""
+        """Return seconds until a probe is due; those under way tell of their end themselves."""
         now = self._runtime.clock.wall()
         waits = [
             record.due - now for key, record in self._records.items() if key not in self._under_way
@@ -135,7 +135,7 @@ class Probes:
         return max(0.0, min([POLL_SECONDS, *waits]))
 
     def _leads(self) -> bool:
-        """Return whether this worker probes for the host now; read the records where it begins to."""
+        """Return whether this worker probes for the host now; read the records when it begins."""
         store = self._runtime.store
         now = self._runtime.clock.now()
         if self._fence is not None and now < self._renew_at:

@@ -23,11 +23,11 @@ def caller_limit(method: Method, runtime: Runtime) -> Callable[[Call, str], None
 
     def use(call: Call, rate: str) -> None:
         bucket = Bucket(f"limit:{call.caller.id}", rate_of(rate))
-        turn = call.trace.turn = limits.acquire_rate((bucket,))
-        if not turn.allowed:
+        permit = call.trace.permit = limits.acquire_rate((bucket,))
+        if not permit.allowed:
             hits.labels(service, "caller").inc()
             call.trace.note(now(), "limit", f"the caller's {rate} are used up")
-            raise RateLimited(retry_after=turn.wait)
+            raise RateLimited(retry_after=permit.wait)
 
     return use
 
@@ -56,14 +56,14 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         max_wait = 0.0
         if waits:
             max_wait = call.deadline - clock.now()
-        turn = limits.acquire_rate(buckets, max_wait)
-        if not turn.allowed:
+        permit = limits.acquire_rate(buckets, max_wait)
+        if not permit.allowed:
             hits.labels(service, "quota").inc()
-            call.trace.note(clock.now(), "quota", f"used up; a turn comes in {turn.wait:.3f} s")
-            raise QuotaSpent(retry_after=turn.wait)
-        if turn.wait:
-            call.trace.note(clock.now(), "quota", f"a turn comes in {turn.wait:.3f} s")
-            clock.sleep(turn.wait)
+            call.trace.note(clock.now(), "quota", f"used up; a turn comes in {permit.wait:.3f} s")
+            raise QuotaSpent(retry_after=permit.wait)
+        if permit.wait:
+            call.trace.note(clock.now(), "quota", f"a turn comes in {permit.wait:.3f} s")
+            clock.sleep(permit.wait)
         return next_handler(call)
 
     return handle

@@ -82,7 +82,7 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
 
 def log(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Write one line for each attempt, and its entry in the call's trace; of a stream at its end."""
+    """Write a line for each attempt, and its entry in the call's trace; of a stream at its end."""
     attempts = _AttemptLog(method, runtime)
 
     def handle(call: Call) -> Result:
@@ -120,14 +120,14 @@ class _AttemptLog:
         attempt = Attempt(
             code=GatewayError.code,
             type=GatewayError.type,
-            called=self._method.full_name,
-            began=self._now(),
+            full_name=self._method.full_name,
+            started_at=self._now(),
         )
         call.trace.attempts.append(attempt)
         return attempt
 
     def note_first_byte(self, attempt: Attempt) -> None:
-        attempt.first_byte = attempt.elapsed = self._now() - attempt.began
+        attempt.first_byte = attempt.elapsed = self._now() - attempt.started_at
 
     def end(self, call: Call, attempt: Attempt, error: BaseException | None) -> None:
         reason = None
@@ -139,7 +139,7 @@ class _AttemptLog:
             attempt.type = error.type
             attempt.not_executed = error.not_executed
             reason = error.detail
-        attempt.elapsed = self._now() - attempt.began
+        attempt.elapsed = self._now() - attempt.started_at
         self._count(attempt.code)()
         if attempt.first_byte is not None:
             self._first_byte().observe(attempt.first_byte)

@@ -1,7 +1,7 @@
 """The circuit of a service: closed, open, half open. What one worker learns, the others hear of.
 
-``CircuitBreaker`` is the state machine in one process, ``SharedCircuit`` keeps it in step with those
-of other workers. In a half-open circuit one call is let through, the trial.
+``CircuitBreaker`` is the state machine in one process, ``SharedCircuit`` keeps it in step with
+those of other workers. In a half-open circuit one call is let through, the trial.
 """
 
 from __future__ import annotations

@@ -261,12 +261,12 @@ def _to_record(ended: EndedCall, offset: float) -> Record:
 
 def _pack_attempt(attempt: Attempt) -> tuple[object, ...]:
     return (
-        attempt.called,
+        attempt.full_name,
         attempt.host,
         attempt.status,
         attempt.code,
         attempt.type,
-        attempt.began,
+        attempt.started_at,
         attempt.elapsed,
         attempt.first_byte,
     )

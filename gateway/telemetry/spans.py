@@ -98,15 +98,15 @@ class SpanExporter:
         if attempt.type:
             attributes["error.type"] = attempt.type
         return ReadableSpan(
-            attempt.called,
+            attempt.full_name,
             _span_context(context, attempt.span_id),
             parent,
             self._resource,
             attributes,
             kind=SpanKind.CLIENT,
             status=_status(attempt.type),
-            start_time=_nanoseconds(attempt.began + offset),
-            end_time=_nanoseconds(attempt.began + attempt.elapsed + offset),
+            start_time=_nanoseconds(attempt.started_at + offset),
+            end_time=_nanoseconds(attempt.started_at + attempt.elapsed + offset),
         )
 
 

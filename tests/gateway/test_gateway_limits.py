@@ -66,7 +66,7 @@ def test_every_call_tells_what_the_caller_has_left(gate: Open, clock: FakeClock)
     at, told = gate(clock=clock), []
     for _ in range(4):
         outcomes(at, 1, caller=SHOP)
-        told.append(at.trace.turn)
+        told.append(at.trace.permit)
         clock.advance(1)
     assert [(turn.limit, turn.remaining, turn.reset) for turn in told] == [
         (3, 2, 60),
