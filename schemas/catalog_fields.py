@@ -5,10 +5,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
 from schemas.params import JsonType
 
@@ -76,6 +76,27 @@ class Strict(Schema):
                         else f"known here: {', '.join(self.fields)}"
                     )
                     error.messages[key] = [f"unknown key; {hint}"]
+
+
+class Frozen(Strict):
+    """Loads into a frozen value: a key is written in the schema and in the value, and nowhere between."""
+
+    value_class: ClassVar[Callable[..., Any]]
+
+    @post_load
+    def build(self, data: dict[str, Any], **options: Any) -> Any:
+        return type(self).value_class(**data)
+
+
+class FrozenSet(fields.List[Any]):
+    """A list whose order says nothing."""
+
+    def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
+        return frozenset(super()._deserialize(*args, **kwargs))
+
+
+#: The name of a service, a method or an aggregate.
+NAME = r"[A-Za-z0-9_-]{1,64}"
 
 
 def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> JsonType:

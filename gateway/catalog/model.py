@@ -15,6 +15,7 @@ from gateway.masking import Secret
 from gateway.rates import Rate
 from schemas.params import params_schema
 
+MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
 
 
@@ -104,19 +105,19 @@ class Method:
     name: str
     verb: str
     path: str
-    summary: str
     params: tuple[Param, ...]
-    body: str | Mapping[str, Any]
-    response: str | Mapping[str, Any]
-    mask: frozenset[str]
     idempotent: bool
-    idempotency_header: str | None
     timeout: Timeout
     deadline: float
     retry: Retry
-    envelope: str | Mapping[str, Any]
     headers: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(repr=False)
+    summary: str = ""
+    body: str | Mapping[str, Any] = "json"
+    response: str | Mapping[str, Any] = "json"
+    mask: frozenset[str] = frozenset()
+    idempotency_header: str | None = None
+    envelope: str | Mapping[str, Any] = "plain"
     rate_limit: Rate | None = None
     on_limit: str = "reject"
     cache: CachePolicy | None = None
@@ -169,12 +170,12 @@ class Service:
     name: str
     base_urls: tuple[str, ...]
     auth: Mapping[str, Any]
-    expose_vendor_code: bool
-    max_response: int
     tls: Tls
-    roles: frozenset[str]
-    methods: Mapping[str, Method]
     breaker: Breaker
+    methods: Mapping[str, Method] = field(default_factory=dict)
+    expose_vendor_code: bool = False
+    max_response: int = MAX_RESPONSE_BYTES
+    roles: frozenset[str] = frozenset({"user", "admin"})
     backup_url: str | None = None
     health: Health | None = None
     rate_limit: Rate | None = None

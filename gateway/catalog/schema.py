@@ -6,16 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from gateway.catalog.formats import body_field, envelope_field, response_field
+from gateway.catalog.model import CachePolicy, Fallback, Health
+from gateway.rates import rate_of
 from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
     HEADER_NAME,
     HEADER_TEXT,
     MESSAGES,
+    NAME,
     RATE,
     SETTABLE_HEADER,
+    Frozen,
+    FrozenSet,
     NamedMap,
     OneOfShapes,
     Strict,
@@ -38,19 +43,30 @@ TYPES = ("string", "integer", "number", "boolean", "array", "object")
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
 
 
-class Timeout(Strict):
+class RateField(JsonType):
+    """``100/minute``, as a ``Rate``."""
+
+    def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
+        return rate_of(super().deserialize(value, attr, data, **kwargs))
+
+
+# Of timeout, retry, breaker and tls a method may set single keys and inherit the others, so these load into
+# mappings, which the loader merges.
+
+
+class TimeoutSchema(Strict):
     connect = seconds()
     read = seconds()
 
 
-class Retry(Strict):
+class RetrySchema(Strict):
     times = whole(0)
     backoff = seconds()
     max_backoff = seconds()
     on = fields.List(fields.Raw())
 
     @validates_schema
-    def known_reasons(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def check_reasons(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         for reason in data.get("on", []):
             status = isinstance(reason, int) and 400 <= reason <= 599
             if reason not in ("connect", "timeout") and not status:
@@ -58,8 +74,14 @@ class Retry(Strict):
                     f"{reason!r} is no reason to retry; use connect, timeout or a status", "on"
                 )
 
+    @post_load
+    def freeze_reasons(self, data: dict[str, Any], **options: Any) -> dict[str, Any]:
+        if "on" in data:
+            data["on"] = frozenset(data["on"])
+        return data
 
-class Breaker(Strict):
+
+class BreakerSchema(Strict):
     window = seconds()
     min_calls = whole(1)
     failure_rate = JsonType(
@@ -69,7 +91,9 @@ class Breaker(Strict):
     open_for = seconds()
 
 
-class Health(Strict):
+class HealthSchema(Frozen):
+    value_class = Health
+
     path = text(
         required=True,
         validate=validate.Regexp(r"/[!-\x22$-~]*\Z", error="must be a path, such as /v1/health"),
@@ -79,29 +103,33 @@ class Health(Strict):
     healthy_after = whole(1)
 
 
-class Tls(Strict):
+class TlsSchema(Strict):
     ca = text()
     cert = text()
     key = text()
 
 
-class DefaultTls(Strict):
+class DefaultTlsSchema(Strict):
     ca = text()
 
 
-class Cache(Strict):
+class CacheSchema(Frozen):
+    value_class = CachePolicy
+
     ttl = seconds(required=True)
     stale_while_revalidate = seconds()
     stale_if_error = seconds()
     vary = text(validate=one_of("caller"))
 
 
-class Fallback(Strict):
+class FallbackSchema(Frozen):
+    value_class = Fallback
+
     call = text(validate=METHOD_NAME)
     static = fields.Raw(allow_none=True)
 
     @validates_schema
-    def exactly_one(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def check_one_key(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         if len(data) != 1:
             raise ValidationError("must have exactly one of: call, static")
 
@@ -129,7 +157,7 @@ class ParamSchema(Strict):
     properties = NamedMap(fields.Nested("ParamSchema"))
 
     @validates_schema
-    def sensible(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def check_keywords(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         required = data.get("required", False)
         if required is True and "default" in data:
             raise ValidationError(
@@ -145,20 +173,20 @@ class ParamSchema(Strict):
                 raise ValidationError(f"not a regular expression: {error}", "pattern") from error
 
 
-class Shared(Strict):
+class CommonSchema(Strict):
     """What a service may say for all its methods and a method for itself."""
 
-    timeout = nested(Timeout)
+    timeout = nested(TimeoutSchema)
     deadline = seconds()
-    retry = nested(Retry)
+    retry = nested(RetrySchema)
     envelope = OneOfShapes(envelope_field)
     headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
     query = NamedMap(text())
-    rate_limit = text(validate=RATE)
+    rate_limit = RateField("string", validate=RATE, error_messages=MESSAGES)
     on_limit = text(validate=one_of("reject", "wait"))
 
 
-class MethodSchema(Shared):
+class MethodSchema(CommonSchema):
     http = text(
         required=True,
         validate=validate.Regexp(
@@ -171,11 +199,11 @@ class MethodSchema(Shared):
     body = OneOfShapes(body_field)
     response = OneOfShapes(response_field)
     stream = flag()
-    mask = fields.List(text())
+    mask = FrozenSet(text())
     idempotent = flag()
     idempotency_header = text(validate=HEADER_NAME)
-    cache = nested(Cache)
-    fallback = nested(Fallback)
+    cache = nested(CacheSchema)
+    fallback = nested(FallbackSchema)
 
 
 MethodSchema._declared_fields["http"].error_messages["required"] = (
@@ -194,7 +222,7 @@ def proxy_paths(**kwargs: Any) -> fields.List[Any]:
     return fields.List(text(validate=path), **kwargs)
 
 
-class Proxy(Strict):
+class ProxySchema(Strict):
     paths = proxy_paths()
     rewrite = fields.Raw(
         validate=validate.OneOf((True, False, "body"), error="must be true, false or body")
@@ -203,7 +231,7 @@ class Proxy(Strict):
 
 def proxy_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
-        return nested(Proxy)
+        return nested(ProxySchema)
     return proxy_paths() if isinstance(value, list) else flag()
 
 
@@ -214,33 +242,33 @@ def auth_field(value: Any) -> fields.Field[Any]:
     return nested(SIGNERS[kind].Settings)
 
 
-class ServiceSchema(Shared):
+class ServiceSchema(CommonSchema):
     base_url = OneOfShapes(base_url_field, required=True)
     backup_url = text(validate=usable_url)
     auth = OneOfShapes(auth_field)
     expose_vendor_code = flag()
-    health = nested(Health)
+    health = nested(HealthSchema)
     concurrency = whole(1)
-    breaker = nested(Breaker)
+    breaker = nested(BreakerSchema)
     max_response = whole(1)
     allow_private = flag()
     egress_proxy = text(validate=usable_proxy)
-    tls = nested(Tls)
+    tls = nested(TlsSchema)
     proxy = OneOfShapes(proxy_field)
-    roles = fields.List(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
-    methods = NamedMap(MethodSchema(), r"[A-Za-z0-9_-]{1,64}")
+    roles = FrozenSet(text(validate=one_of(*ROLES)), validate=validate.Length(min=1))
+    methods = NamedMap(MethodSchema(), NAME)
 
 
-class Defaults(Strict):
-    timeout = nested(Timeout)
+class DefaultsSchema(Strict):
+    timeout = nested(TimeoutSchema)
     deadline = seconds()
-    retry = nested(Retry)
-    breaker = nested(Breaker)
+    retry = nested(RetrySchema)
+    breaker = nested(BreakerSchema)
     egress_proxy = text(validate=usable_proxy)
-    tls = nested(DefaultTls)
+    tls = nested(DefaultTlsSchema)
 
 
-class Part(Strict):
+class PartSchema(Strict):
     call = text(required=True, validate=METHOD_NAME)
     params = fields.Dict()
     optional = flag()
@@ -253,6 +281,6 @@ class CatalogSchema(Strict):
         validate=validate.Equal(1, error="must be 1"),
         error_messages=MESSAGES,
     )
-    defaults = nested(Defaults)
-    services = NamedMap(ServiceSchema(), r"[A-Za-z0-9_-]{1,64}", required=True)
-    aggregates = NamedMap(NamedMap(Part(), r"[A-Za-z0-9_-]{1,64}"), r"[A-Za-z0-9_-]{1,64}")
+    defaults = nested(DefaultsSchema)
+    services = NamedMap(ServiceSchema(), NAME, required=True)
+    aggregates = NamedMap(NamedMap(PartSchema(), NAME), NAME)
