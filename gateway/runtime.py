@@ -37,7 +37,7 @@ Handler = Callable[[Call], Result]
 
 
 class Log(Protocol):
-    """A structlog logger, as far as the gateway uses one."""
+    """What the gateway asks of a log: a line for each event, with keys."""
 
     def debug(self, event: str, **fields: Any) -> Any: ...
     def info(self, event: str, **fields: Any) -> Any: ...

@@ -13,9 +13,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import structlog
 from gevent.pool import Pool
 from gevent.server import StreamServer
+
+from api.logs import current_log
 
 PAUSE_SECONDS = 0.1
 LOG_SECONDS = 10.0
@@ -67,7 +68,7 @@ class Listener(StreamServer):
     def _log(self, error: OSError) -> None:
         if time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
-            structlog.get_logger().error(
+            current_log().error(
                 "accept", error=errno.errorcode[error.errno or 0], hint="raise ulimit -n"
             )
 

@@ -6,13 +6,14 @@ import logging
 from typing import Any
 
 import gevent
-import structlog
 from gunicorn.glogging import Logger as GunicornLogger
+
+from api.logs import current_log
 
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        log = structlog.get_logger()
+        log = current_log()
         write = {
             logging.ERROR: log.error,
             logging.CRITICAL: log.error,
@@ -34,7 +35,7 @@ class Logger(GunicornLogger):
 def _log_error(
     context: Any, kind: type[BaseException], error: BaseException, traceback: Any
 ) -> None:
-    structlog.get_logger().error("unforeseen", exc_info=(kind, error, traceback))
+    current_log().error("unforeseen", exc_info=(kind, error, traceback))
 
 
 def watch_hub() -> None:

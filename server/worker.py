@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import gevent
-import structlog
 from gunicorn import util
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import _ip_in_allow_list
@@ -19,6 +18,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from api.context import AppState
 from api.errors import BrokenBody
 from api.http.error_response import render_error_response
+from api.logs import current_log
 from gateway.errors import CallerError, GatewayError
 from server import stopping
 from server.connections import Connection, Connections, Evicted
@@ -77,7 +77,7 @@ class Worker(GeventWorker):
     def _log_evicted(self) -> None:
         if self.connections.evicted and time.monotonic() - self._logged >= LOG_SECONDS:
             self._logged = time.monotonic()
-            structlog.get_logger().warning("crowded", ended=self.connections.evicted)
+            current_log().warning("crowded", ended=self.connections.evicted)
             self.connections.evicted = 0
 
     def _full(self) -> bool:

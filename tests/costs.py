@@ -11,8 +11,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from io import BytesIO
+from contextlib import contextmanager, redirect_stdout
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +65,11 @@ def _app() -> Iterator[tuple[Flask, str]]:
             files_dir=folder,
             catalog=str(catalog),
             catalog_copy=f"{folder}/copy.yaml",
-            log_level="warning",
+            log_level="info",
         )
-        app = create_app(settings)
+        log = TextIOWrapper(BytesIO())
+        with redirect_stdout(log):
+            app = create_app(settings)
         state = app.extensions["postern"]
         with state.database.session() as session:
             user = User(username="ann", role="user", password_hash="-")
@@ -77,6 +79,7 @@ def _app() -> Iterator[tuple[Flask, str]]:
         yield app, app.extensions["postern.auth"].tokens.issue(str(number), "user")[0]
         state.gateway.close()
         state.database.close()
+        log.close()
 
 
 def _cost(

@@ -48,7 +48,7 @@ def share(folder: str, slot: int, warn: Callable[..., Any]) -> None:
     """Count in files of this folder from now on; to be said before there are ``Metrics``.
 
     :param slot: no other living process has it.
-    :param warn: as a structlog logger's ``warning``; told once when the files have no space, and once when they have.
+    :param warn: as the log's ``warning``; told once when the files have no space, and once when they have.
     """
     os.environ[FOLDER] = folder  # prometheus_client knows no other way
     MetricFiles(warn).install()

@@ -28,7 +28,7 @@ _ENTRY_BYTES = 32  # more than an entry takes beside its key
 class MetricFiles:
     """What the files of one process have in common: which of them wait for space, and that the log says so once.
 
-    :param warn: as a structlog logger's ``warning``.
+    :param warn: as the log's ``warning``.
     """
 
     def __init__(self, warn: Callable[..., Any], clock: Clock | None = None) -> None:
