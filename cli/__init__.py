@@ -1,7 +1,8 @@
 """The commands that ``flask ...`` has beside Flask's own.
 
-cli.register(app)
-app.test_cli_runner().invoke(args=["catalog", "check"])
+>>> cli.register(app)
+>>> app.test_cli_runner().invoke(args=["catalog", "check"]).output
+"services.yaml: ok, 6 services, 12 methods\\n"
 """
 
 from __future__ import annotations

@@ -26,7 +26,9 @@ app_cli = AppGroup("app", help="Tools, which sign their requests.")
 
 
 def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Make a click callback of one of marshmallow's validators; an option that was not given is not checked."""
+    """Make a click callback of one of marshmallow's validators; an option that was not given is not
+    checked.
+    """
 
     def callback(context: click.Context, param: click.Parameter, value: Any) -> Any:
         if value is None:

@@ -17,7 +17,9 @@ cache_cli = AppGroup("cache", help="Answers kept by methods that declare a cache
 @cache_cli.command("clear")
 @click.argument("name", metavar="SERVICE[.METHOD]", shell_complete=complete_name)
 def clear_cache(name: str) -> None:
-    """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows within a second."""
+    """Use no answer of SERVICE, or of its METHOD alone, that is kept by now; every worker knows
+    within a second.
+    """
     gateway = loaded_gateway()
     service, dot, method = name.partition(".")
     require_service(gateway.catalog, service)

@@ -41,8 +41,8 @@ CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
 
-    Prints the answer as callers get it, JSON, or a stream as it comes, and logs to stderr. Exit code: 0 success,
-    1 the call failed, 2 usage.
+    Prints the answer as callers get it, JSON, or a stream as it comes, and logs to stderr. Exit
+    code: 0 success, 1 the call failed, 2 usage.
     """
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
@@ -137,7 +137,9 @@ def _render_request(request: HttpRequest) -> str:
 
 
 def _render_body(body: bytes) -> str:
-    """Return text as it is; bytes that are no text, or that a terminal would act on, as ``\\x00``."""
+    """Return text as it is; bytes that are no text, or that a terminal would act on, as
+    ``\\x00``.
+    """
     text = _show_stars(body.decode("utf-8", "backslashreplace"))
     return CONTROL_CHARACTER.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 

@@ -1,4 +1,6 @@
-"""``flask catalog check|show|diff|import`` and ``flask openapi``: what is in a catalog, and whether it is right."""
+"""``flask catalog check|show|diff|import`` and ``flask openapi``: what is in a catalog, and whether
+it is right.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class ComparisonError(click.ClickException):
 @click.argument("file", required=False, type=click.Path())
 @AS_JSON
 def check(file: str | None, as_json: bool) -> None:
-    """Say everything that is wrong with FILE (the configured catalog unless given), with line and key."""
+    """Say everything that is wrong with FILE (the configured catalog unless given), with line and
+    key.
+    """
     try:
         text, name = _read_source(file)
         catalog = _load(text, name)
@@ -70,10 +74,12 @@ def _refusal(error: CatalogError) -> click.ClickException:
 @click.argument("file", required=False, type=click.Path())
 @AS_JSON
 def diff(file: str | None, as_json: bool) -> None:
-    """Say what would change if FILE took the present catalog's place: + added, - removed, ~ changed.
+    """Say what would change if FILE took the present catalog's place: + added, - removed, ~
+    changed.
 
-    The present catalog is the last good one. Without FILE it is compared with what its source has now, which is
-    something else only while that is refused, or where nobody serves. Exit code: 0 the same, 1 not, 2 trouble.
+    The present catalog is the last good one. Without FILE it is compared with what its source has
+    now, which is something else only while that is refused, or where nobody serves. Exit code: 0
+    the same, 1 not, 2 trouble.
     """
     try:
         new = _load_values(*_read_source(file))
@@ -156,7 +162,9 @@ def _read_source(file: str | None) -> tuple[str, str]:
 
 
 def _serving_text() -> str:
-    """Return the text that the workers serve: the copy that they store while the source is away, else the source's."""
+    """Return the text that the workers serve: the copy that they store while the source is away,
+    else the source's.
+    """
     loaded_gateway()  # reads the source
     watcher = app_state().watcher
     if watcher.source.away and (copy := watcher.last_good.read()):
@@ -201,10 +209,12 @@ def _load_values(text: str, name: str) -> dict[str, Any]:
 def import_catalog(
     file: TextIO, tags: tuple[str, ...], name: str | None, base_url: str | None, output: Path | None
 ) -> None:
-    """Turn FILE (OpenAPI 3.0 or 3.1, or Swagger 2.0; - for stdin) into a service: a catalog that passes the check.
+    """Turn FILE (OpenAPI 3.0 or 3.1, or Swagger 2.0; - for stdin) into a service: a catalog that
+    passes the check.
 
-    Comments in it say what a catalog cannot say, and which variables to set; how many methods there are, and how many
-    operations are left out, is told on stderr, too. Other files that FILE refers to are read from its folder.
+    Comments in it say what a catalog cannot say, and which variables to set; how many methods there
+    are, and how many operations are left out, is told on stderr, too. Other files that FILE refers
+    to are read from its folder.
     """
     if name is not None and not SERVICE_NAME.fullmatch(name):
         raise click.BadParameter(f"must match {SERVICE_NAME.pattern}", param_hint="--name")

@@ -1,6 +1,7 @@
 """What changes between two catalogs: services, methods and aggregates, key by key.
 
-list(changed_lines(old, new))  # ["~ method shop.find", "    params.q.maxLength: 20 -> 40", "+ service news"]
+>>> list(changed_lines(old, new))
+["~ method shop.find", "    params.q.maxLength: 20 -> 40", "+ service news"]
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ Values = Mapping[str, Any]
 
 
 def changed_lines(old: Values, new: Values) -> Iterator[str]:
-    """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a line for each key.
+    """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a
+    line for each key.
 
     :param old: a checked catalog as ``gateway.catalog.yaml_document`` reads it; ``new`` likewise.
     """
@@ -65,7 +67,9 @@ def _render(value: Any, path: tuple[str, ...]) -> str:
 
 
 def _may_be_secret(path: tuple[str, ...]) -> bool:
-    """Tell whether a value is masked: what is sent with every request, and what of ``auth`` is not public."""
+    """Tell whether a value is masked: what is sent with every request, and what of ``auth`` is not
+    public.
+    """
     if path[0] in ("headers", "query"):
         return True
     return path[0] == "auth" and (len(path) != 2 or is_secret(path[1]))

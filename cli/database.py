@@ -1,4 +1,6 @@
-"""``flask db ...`` moves the database between versions; ``flask init`` makes it ready for a first try."""
+"""``flask db ...`` moves the database between versions; ``flask init`` makes it ready for a first
+try.
+"""
 
 from __future__ import annotations
 

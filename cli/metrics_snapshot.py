@@ -1,7 +1,8 @@
-"""What two snapshots of ``/metrics`` say of each service: how many calls, how fast, how many failed.
+"""What two snapshots of ``/metrics`` say of each service: how many calls, how fast, how many
+failed.
 
-before, after = parse_metrics(first_text), parse_metrics(second_text)
-compare(before, after, seconds=10)[0].rate  # calls per second of the busiest service
+>>> compare(parse_metrics(first_text), parse_metrics(second_text), seconds=10)[0]
+ServiceRates(service="wechat", rate=12.1, p50=0.018, p99=0.24, ...)
 """
 
 from __future__ import annotations
@@ -85,7 +86,9 @@ def _add_sample(
 def compare(
     before: Mapping[str, ServiceSnapshot], after: Mapping[str, ServiceSnapshot], seconds: float
 ) -> list[ServiceRates]:
-    """Return what happened between two snapshots so many seconds apart, the busiest service first."""
+    """Return what happened between two snapshots so many seconds apart, the busiest service
+    first.
+    """
     rates = [
         _rates(name, before.get(name, ServiceSnapshot()), snapshot, seconds)
         for name, snapshot in after.items()
@@ -115,7 +118,8 @@ def _rates(
 
 
 def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
-    """Return the seconds within which this share of the calls ended, as Prometheus' ``histogram_quantile`` computes it.
+    """Return the seconds within which this share of the calls ended, as Prometheus'
+    ``histogram_quantile`` computes it.
 
     :param buckets: cumulative calls by upper bound, bounds ascending, the last one infinite.
     """

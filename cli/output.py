@@ -1,6 +1,8 @@
-"""What commands print: columns that stand in line, whatever script the words are in, JSON, and progress.
+"""What commands print: columns that stand in line, whatever script the words are in, JSON, and
+progress.
 
-table(("NAME", "CITY"), [("mei", "北京"), ("jonas", "Köln")])  # a list of lines
+>>> table(("NAME", "CITY"), [("mei", "北京"), ("jonas", "Köln")])
+["NAME   CITY", "mei    北京", "jonas  Köln"]
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def width(text: str) -> int:
-    """Count the cells that a text takes in a terminal: two for wide letters (UAX #11), none for combining marks."""
+    """Count the cells that a text takes in a terminal: two for wide letters (UAX #11), none for
+    combining marks.
+    """
     return sum(_cells(letter) for letter in text)
 
 

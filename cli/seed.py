@@ -1,4 +1,6 @@
-"""``flask seed``: a demo to look at in development: a shop that sells things from ten places, and its customers."""
+"""``flask seed``: a demo to look at in development: a shop that sells things from ten places, and
+its customers.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +101,9 @@ MAX_LINE_QUANTITY = 3
 @click.command("seed")
 @with_appcontext
 def seed() -> None:
-    """Development only: 100 products, 20 users and 300 orders; what is there already stays as it is."""
+    """Development only: 100 products, 20 users and 300 orders; what is there already stays as it
+    is.
+    """
     if not app_state().settings.development:
         raise click.ClickException(
             "flask seed is for development; its users share one known password"

@@ -40,7 +40,8 @@ def sign(
 ) -> None:
     """Show how METHOD PATH is signed: the text, the hash, the result.
 
-    The secret is that of --app; else the variable APP_SECRET's; else it is asked for. It is never shown.
+    The secret is that of --app; else the variable APP_SECRET's; else it is asked for. It is never
+    shown.
     """
     url, target = _split_url(path)
     content = body.read() if body else b""
@@ -128,7 +129,9 @@ def _notes(timestamp: str, nonce: str, now: float) -> Iterator[str]:
 
 
 def _compare(signature: str, signatures: list[str], recipes: list[SigningRecipe]) -> None:
-    """Say whether the signature is one of the right ones, else by which mistake it came about, and exit with 1."""
+    """Say whether the signature is one of the right ones, else by which mistake it came about, and
+    exit with 1.
+    """
     if signature == signatures[0]:
         click.echo("5. The given signature is right.")
         return

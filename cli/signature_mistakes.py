@@ -1,7 +1,8 @@
 """What people get wrong when they sign a request, and which mistake a wrong signature comes from.
 
-recipe = SigningRecipe(b"secret", ("GET", "/me?q=1", "1700000000", "nonce", EMPTY_BODY_HASH), b"")
-find_mistake(recipe, signature)  # "the path without its query", or None
+>>> lines = ("GET", "/me?q=1", "1700000000", "nonce", EMPTY_BODY_HASH)
+>>> find_mistake(SigningRecipe(b"secret", lines, body=b""), signature)
+"the path without its query"
 """
 
 from __future__ import annotations
@@ -55,7 +56,9 @@ Mistake = Callable[[SigningRecipe], Iterable[SigningRecipe]]
 
 
 def find_mistake(recipe: SigningRecipe, signature: str) -> str | None:
-    """Name the mistake, or the two at once, that lead from the recipe to this signature; None for no known one."""
+    """Name the mistake, or the two at once, that lead from the recipe to this signature; None for
+    no known one.
+    """
     for name, mistake in MISTAKES.items():
         if any(wrong.signature == signature for wrong in mistake(recipe)):
             return name

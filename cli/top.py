@@ -83,7 +83,8 @@ def _is_http_url(url: str) -> bool:
 def top(url: str | None, every: float, once: bool, as_json: bool) -> None:
     """Show every service: calls per second, latency, failures, breaker, health; q or Ctrl-C ends.
 
-    Failed calls are those of which the gateway or the service is at fault. Shown are the last ten intervals.
+    Failed calls are those of which the gateway or the service is at fault. Shown are the last ten
+    intervals.
     """
     with closing(ServerMonitor(url or app_state().settings.url)) as monitor:
         if once:
@@ -100,7 +101,9 @@ def _measure_once(monitor: ServerMonitor, seconds: float, as_json: bool) -> None
 
 
 def _measure_repeatedly(monitor: ServerMonitor, seconds: float, as_json: bool) -> None:
-    """Show a table after each interval until q or Ctrl-C: in place in a terminal, else one below the other."""
+    """Show a table after each interval until q or Ctrl-C: in place in a terminal, else one below
+    the other.
+    """
     on_screen = sys.stdin.isatty() and sys.stdout.isatty() and not as_json
     with suppress(KeyboardInterrupt):
         if not on_screen:
@@ -254,7 +257,9 @@ def _frame(lines: list[str]) -> str:
 
 @contextmanager
 def _alternate_screen() -> Iterator[None]:
-    """Use the terminal's other screen, with keys read as they are pressed; afterwards all is as it was."""
+    """Use the terminal's other screen, with keys read as they are pressed; afterwards all is as it
+    was.
+    """
     settings = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
     sys.stdout.write(ENTER_SCREEN)

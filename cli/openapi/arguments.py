@@ -257,8 +257,9 @@ class Arguments:
     def _read_fields(self, schema: Any, media: str, encoding: Values, required: object) -> None:
         """Add the body's properties as params.
 
-        :param required: of the body, as the file says it. Most files say nothing where a body is needed all the same,
-            so that only ``false`` makes the fields that it must have ones that may be missing.
+        :param required: of the body, as the file says it. Most files say nothing where a body is
+            needed all the same, so that only ``false`` makes the fields that it must have ones that
+            may be missing.
         """
         kind = body_of(media)
         if kind != "json":
@@ -296,7 +297,9 @@ class Arguments:
         return names
 
     def _as_part(self, schema: Any) -> Any:
-        """Make a part of bytes a file; 3.1 says so by a content type, or by saying nothing at all."""
+        """Make a part of bytes a file; 3.1 says so by a content type, or by saying nothing at
+        all.
+        """
         _, flat = self._flatten(schema)
         if flat.get("format") == "binary" or "contentMediaType" in flat or flat == {}:
             description = flat.get("description")

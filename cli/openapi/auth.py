@@ -17,7 +17,8 @@ Scheme = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Credentials:
-    """A service's ``auth``, and the ``headers`` and ``query`` that go with it; none of them where none is asked for.
+    """A service's ``auth``, and the ``headers`` and ``query`` that go with it; none of them where
+    none is asked for.
 
     :ivar names: of what they send, in lower case.
     """
@@ -29,9 +30,11 @@ class Credentials:
 def read_credentials(
     spec: Spec, operations: Sequence[Scheme], service: str, base_url: str
 ) -> Credentials:
-    """Return the first requirement of the file that a catalog can say; what else it offers is in the notes.
+    """Return the first requirement of the file that a catalog can say; what else it offers is in
+    the notes.
 
-    Of schemes that are needed together one is the ``auth``; keys beside it are fixed headers or query parameters.
+    Of schemes that are needed together one is the ``auth``; keys beside it are fixed headers or
+    query parameters.
     """
     if spec.swagger:
         schemes = spec.at("securityDefinitions")
@@ -67,7 +70,9 @@ def _names_sent(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _requirements(holders: Iterable[Scheme]) -> Iterator[tuple[str, ...]]:
-    """Yield the requirements of the file, then those of its operations; each names schemes that are needed together."""
+    """Yield the requirements of the file, then those of its operations; each names schemes that are
+    needed together.
+    """
     for holder in holders:
         for requirement in list_in(holder, "security"):
             if isinstance(requirement, dict) and requirement:
@@ -90,7 +95,9 @@ def _is_combined(name: str, sayable: Mapping[str, Scheme]) -> bool:
 
 
 def _combine(sayable: Mapping[str, dict[str, Any]], prefix: str) -> dict[str, Any]:
-    """Return the settings for schemes that are needed together; several keys have variables of their own names."""
+    """Return the settings for schemes that are needed together; several keys have variables of
+    their own names.
+    """
     keys = [auth for auth in sayable.values() if auth["type"] == "api_key"]
     if len(keys) > 1:
         for key in keys:

@@ -19,9 +19,9 @@ MAX_SCHEMAS = 150  # in one method
 MAX_DESCRIPTION_CHARACTERS = 100
 MAX_NAMES_IN_NOTE = 10
 _UNSUPPORTED = (
-    "additionalItems", "contains", "dependentRequired", "dependentSchemas", "else", "if", "maxProperties",
-    "minProperties", "multipleOf", "not", "patternProperties", "prefixItems", "propertyNames", "then",
-    "unevaluatedProperties", "uniqueItems",
+    "additionalItems", "contains", "dependentRequired", "dependentSchemas", "else", "if",
+    "maxProperties", "minProperties", "multipleOf", "not", "patternProperties", "prefixItems",
+    "propertyNames", "then", "unevaluatedProperties", "uniqueItems",
 )  # fmt: skip
 _PYTHON_TYPES = {"integer": int, "number": int | float, "boolean": bool}
 _SIZE_KEYWORDS = {"string": ("minLength", "maxLength"), "array": ("minItems", "maxItems")}
@@ -41,7 +41,9 @@ class _Task:
 
 
 class Keywords:
-    """Turns schemas into keywords; what is not carried over is counted in the merger's ``dropped``."""
+    """Turns schemas into keywords; what is not carried over is counted in the merger's
+    ``dropped``.
+    """
 
     def __init__(self, merger: Merger) -> None:
         self.merger = merger
@@ -93,7 +95,9 @@ class Keywords:
     def _add_properties(
         self, keywords: Commented, task: _Task, tasks: deque[_Task], *, may_descend: bool
     ) -> None:
-        """Add the properties a caller may send; an object that takes any others besides stays open."""
+        """Add the properties a caller may send; an object that takes any others besides stays
+        open.
+        """
         schema = task.schema
         properties = writable_properties(schema)
         names = ", ".join(list(properties)[:MAX_NAMES_IN_NOTE])
@@ -146,7 +150,9 @@ class Keywords:
     def _add_exclusive_bound(
         self, keywords: Commented, kind: str, key: str, value: object, step: int
     ) -> None:
-        """Add a bound as one that is included; numbers with fractions have no such. 3.0 has a flag, 3.1 the number."""
+        """Add a bound as one that is included; numbers with fractions have no such. 3.0 has a flag,
+        3.1 the number.
+        """
         if value is None or value is False:
             return
         bound = keywords.get(key) if value is True else value

@@ -35,7 +35,8 @@ class Merger:
         self._steps = 0
 
     def flatten(self, schema: Any, refs: Refs = frozenset()) -> tuple[dict[str, Any], Refs]:
-        """Return one schema without ``$ref``, ``allOf``, ``oneOf`` and ``anyOf``, and the references that led to it.
+        """Return one schema without ``$ref``, ``allOf``, ``oneOf`` and ``anyOf``, and the
+        references that led to it.
 
         :raises UnsayableError: it stands inside itself, or a reference leads nowhere.
         """
@@ -71,7 +72,9 @@ class Merger:
         return {**target, **{key: value for key, value in schema.items() if key != "$ref"}}, refs
 
     def _merge_part(self, schema: Any, refs: Refs) -> tuple[dict[str, Any], Refs]:
-        """Merge one of several; one that leads back to the whole (a base class that lists its kinds) adds nothing."""
+        """Merge one of several; one that leads back to the whole (a base class that lists its
+        kinds) adds nothing.
+        """
         if isinstance(schema, dict) and str(schema.get("$ref")) in refs:
             return {}, refs
         return self._merge(schema, refs)
@@ -112,7 +115,9 @@ def writable_properties(schema: Schema) -> dict[str, Any]:
 
 
 def type_of(schema: Schema) -> str:
-    """Return the declared type; else what the other keywords let guess, and ``object`` where they do not."""
+    """Return the declared type; else what the other keywords let guess, and ``object`` where they
+    do not.
+    """
     declared = schema.get("type")
     for name in declared if isinstance(declared, list) else [declared]:
         if name in TYPES:
@@ -129,7 +134,9 @@ def type_of(schema: Schema) -> str:
 
 
 def _intersect(one: Schema, other: Schema) -> dict[str, Any]:
-    """Return a schema for what fits both: properties and requirements of the two; of other keywords the first one's."""
+    """Return a schema for what fits both: properties and requirements of the two; of other keywords
+    the first one's.
+    """
     schema = {**other, **one}
     if isinstance(one.get("properties"), dict) and isinstance(other.get("properties"), dict):
         schema["properties"] = {**other["properties"], **one["properties"]}

@@ -1,4 +1,6 @@
-"""Names for services and methods, and the ``body`` and ``response`` for media types, of what the vendor calls them."""
+"""Names for services and methods, and the ``body`` and ``response`` for media types, of what the
+vendor calls them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ MAX_NAME_CHARACTERS = 64
 
 
 def snake(text: str) -> str:
-    """Turn ``repos/list-forUser`` into ``repos_list_for_user``; empty where there are no ASCII letters or digits."""
+    """Turn ``repos/list-forUser`` into ``repos_list_for_user``; empty where there are no ASCII
+    letters or digits.
+    """
     text = re.sub(r"([A-Z]+)([A-Z][a-z])", r"\1_\2", text)
     text = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", text)
     return re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_").lower()[:MAX_NAME_CHARACTERS].rstrip("_")
@@ -63,7 +67,9 @@ def response_of(media: str) -> str:
 
 
 def best_body(medias: Iterable[str]) -> str | None:
-    """Return the type whose content callers can give most easily; of equals the plainest, then the first."""
+    """Return the type whose content callers can give most easily; of equals the plainest, then the
+    first.
+    """
     return _best(medias, lambda media: _BODIES.index(body_of(media)))
 
 

@@ -1,4 +1,6 @@
-"""Where the operations are: at the file's server, or at servers that paths and operations name for themselves."""
+"""Where the operations are: at the file's server, or at servers that paths and operations name for
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,8 @@ class Servers:
     """Tells which operations are at the service's base URL.
 
     :param operations: path item and operation of each.
-    :param base_url: that of the service; unless given, the file's first server or, where no operation is there,
-        the one that most of them name.
+    :param base_url: that of the service; unless given, the file's first server or, where no
+        operation is there, the one that most of them name.
     :ivar base_url: without a slash at its end.
     :raises SpecError: there is no base URL that can be called.
     """

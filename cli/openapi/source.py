@@ -1,4 +1,6 @@
-"""A vendor's API description as plain values: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML, one file or several."""
+"""A vendor's API description as plain values: OpenAPI 3.0, 3.1 or Swagger 2.0, JSON or YAML, one
+file or several.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,9 @@ _PlainLoader.yaml_implicit_resolvers = {
 
 
 def list_in(holder: Mapping[str, Any], key: str) -> list[Any]:
-    """Return the list under a key; an empty one where there is none, as nobody has checked the file."""
+    """Return the list under a key; an empty one where there is none, as nobody has checked the
+    file.
+    """
     value = holder.get(key)
     if isinstance(value, list):
         return value
@@ -69,8 +73,9 @@ def mapping_in(holder: Mapping[str, Any], key: str) -> dict[str, Any]:
 class Spec:
     """The whole description, which resolves its references.
 
-    A reference to another file is relative to the file it stands in. Once a file is read, its references are
-    rewritten to be relative to the first one, so that they mean the same wherever they are carried.
+    A reference to another file is relative to the file it stands in. Once a file is read, its
+    references are rewritten to be relative to the first one, so that they mean the same wherever
+    they are carried.
 
     :param path: of the first file; without it no other file is read.
     """
@@ -96,7 +101,8 @@ class Spec:
     def target(self, ref: object) -> Any:
         """Return what a reference names: a file, and a place in it (RFC 6901).
 
-        :raises UnsayableError: it names nothing, or something that is not in the first file's folder.
+        :raises UnsayableError: it names nothing, or something that is not in the first file's
+            folder.
         """
         if not isinstance(ref, str):
             raise UnsayableError("a reference that is no text")
@@ -138,7 +144,9 @@ class Spec:
         return self._files[name]
 
     def _path(self, name: str) -> Path:
-        """Return the path of a file, which must lie in the folder: who wrote the description reads no other files."""
+        """Return the path of a file, which must lie in the folder: who wrote the description reads
+        no other files.
+        """
         if self._folder is None or urlsplit(name).scheme:
             raise UnsayableError(f"{name[:80]} is another file; bundle them into one first")
         folder = self._folder.resolve()

@@ -15,7 +15,8 @@ _PLAIN_IN_BLOCK = re.compile(r"[A-Za-z_/][A-Za-z0-9_./{}-]*( [A-Za-z0-9_./{}-]+)
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 # Line breaks of any YAML, control characters, and those that turn the direction of writing.
 _UNPRINTABLE = re.compile(
-    "[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+    "[^\x20-\x7e\u00a1-\u200a\u2010-\u2027\u2030-\u205f\u2070-\ud7ff"
+    "\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 
 
@@ -28,7 +29,9 @@ class Commented(dict[str, Any]):
 
 
 def comment(text: str, indent: int = 0) -> str:
-    """Return a comment of one line, whatever the text holds: what follows a line break would be no comment."""
+    """Return a comment of one line, whatever the text holds: what follows a line break would be no
+    comment.
+    """
     return f"{' ' * indent}# {one_line(text)}"
 
 
@@ -41,7 +44,9 @@ def one_line(text: str, max_characters: int = MAX_COMMENT_CHARACTERS) -> str:
 
 
 def first_line(text: object, max_characters: int = MAX_SUMMARY_CHARACTERS) -> str:
-    """Return a text's first line for a summary, in which ``${`` asks for no variable; empty for what is no text."""
+    """Return a text's first line for a summary, in which ``${`` asks for no variable; empty for
+    what is no text.
+    """
     if not isinstance(text, str):
         return ""
     line = text.strip().partition("\n")[0]
@@ -49,7 +54,9 @@ def first_line(text: object, max_characters: int = MAX_SUMMARY_CHARACTERS) -> st
 
 
 def scalar(value: object, plain: re.Pattern[str] = _PLAIN) -> str:
-    """Return a value as YAML; text is quoted where YAML, any version of it, might read something else."""
+    """Return a value as YAML; text is quoted where YAML, any version of it, might read something
+    else.
+    """
     if isinstance(value, str):
         if plain.fullmatch(value) and value.lower() not in _YAML_WORDS:
             return value
