@@ -1,4 +1,9 @@
-"""A downstream that plays vendors and misbehaves on request: for the demo, the tests and the benchmarks."""
+"""A downstream that plays vendors and misbehaves on request: for demo, tests and benchmarks.
+
+>>> with Sandbox() as box:
+...     box.fault("/v1/health", "status=503x2")
+...     print(box.url)
+"""
 
 from sandbox.box import Sandbox
 from sandbox.messages import Reply, Request

@@ -1,4 +1,6 @@
-"""python -m sandbox [--host H] [--port P] [-- COMMAND ARGS...]: serves until told to end or COMMAND does."""
+"""python -m sandbox [--host H] [--port P] [-- COMMAND ARGS...]: serves until told to end or COMMAND
+does.
+"""
 
 import argparse
 import errno
@@ -12,49 +14,56 @@ from sandbox.child import run
 from sandbox.control import PREFIX
 from sandbox.wire import SERVER_NAME
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+END_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
-    cut = arguments.index("--") if "--" in arguments else len(arguments)
-    command = arguments[cut + 1 :]
+    options_end = len(arguments)
+    if "--" in arguments:
+        options_end = arguments.index("--")
+    command = arguments[options_end + 1 :]
     parser = argparse.ArgumentParser(
         prog="python -m sandbox", epilog="-- COMMAND ARGS... runs it meanwhile"
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=5099)
-    options = parser.parse_args(arguments[:cut])
+    options = parser.parse_args(arguments[:options_end])
     box = Sandbox(options.host, options.port)
-    if (
-        not command
-    ):  # kept back from every thread to come, so that none is lost before sigwait asks for it
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    if not command:
+        # Blocked in every thread to come, so that no signal is lost before sigwait asks for it.
+        signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
     try:
         box.start()
     except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        if taken and is_sandbox(options.host, options.port):
-            print(f"a sandbox listens on {box.url} already: using that one", flush=True)
-            return run(command) if command else 0
-        why = (
-            "another program has the port; end that one, the services of services.yaml are there"
-            if taken
-            else str(error)
-        )
-        print(f"sandbox cannot listen on {box.url}: {why}", file=sys.stderr)
-        return 1
+        return _use_other(box, error, options.host, command)
     print(f"sandbox listens on {box.url}", flush=True)
     try:
         if command:
             return run(command)
-        signal.sigwait(ENDING)
+        signal.sigwait(END_SIGNALS)
         return 0
     finally:
         box.stop()
 
 
+def _use_other(box: Sandbox, error: Exception, host: str, command: list[str]) -> int:
+    """Run the command beside the sandbox that has the port already; 1 where the port is
+    another's.
+    """
+    reason = str(error)
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        if is_sandbox(host, box.port):
+            print(f"a sandbox listens on {box.url} already: using that one", flush=True)
+            return run(command) if command else 0
+        reason = (
+            "another program has the port; end that one, the services of services.yaml are there"
+        )
+    print(f"sandbox cannot listen on {box.url}: {reason}", file=sys.stderr)
+    return 1
+
+
 def is_sandbox(host: str, port: int) -> bool:
-    """Whether the one who has the port is a sandbox too."""
+    """Tell whether the program that has the port is a sandbox too."""
     client = HTTPConnection(host, port, timeout=2)
     try:
         client.request("GET", f"{PREFIX}stats")

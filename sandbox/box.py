@@ -14,7 +14,7 @@ from sandbox.server import Server
 from sandbox.vendors.alipay import Alipay
 from sandbox.vendors.amap import Amap
 from sandbox.vendors.formats import formats
-from sandbox.vendors.llm import CHAT, GO, Llm
+from sandbox.vendors.llm import CHAT_PATH, GO_PATH, Llm
 from sandbox.vendors.oauth import OAuth
 from sandbox.vendors.rest import Rest
 from sandbox.vendors.wechat import WeChat
@@ -26,7 +26,9 @@ _FAULT_PREFIX = "/fault/"
 
 
 class Sandbox:
-    """Serves between `start` and `stop`, or inside a `with`. Port 0 takes a free one and keeps it."""
+    """Serves between `start` and `stop`, or inside a `with`. Port 0 takes a free one and keeps
+    it.
+    """
 
     def __init__(
         self,
@@ -43,7 +45,9 @@ class Sandbox:
         self._pay_v2 = WeChatPayV2()
         self._rest = Rest()
         self._llm = Llm()
-        self._alipay, self.wechatpay, self.oauth = Alipay(), WeChatPay(), OAuth()
+        self._alipay = Alipay()
+        self.wechatpay = WeChatPay()
+        self.oauth = OAuth()
         self._faults = FaultBook()
         self._ledger = Ledger()
         self._server = Server(host, port, self._serve)
@@ -78,7 +82,9 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Request]:
-        """A copy of the last 10,000 requests (fewer if their bodies pass 128 MiB), control left out."""
+        """Return a copy of the last 10,000 requests (fewer if their bodies pass 128 MiB), control
+        left out.
+        """
         return self._ledger.requests()
 
     @property
@@ -93,8 +99,10 @@ class Sandbox:
 
     @property
     def most_at_once(self) -> int:
-        """The most requests that waited for the first byte of their answer at one moment (`delay` counts, `hang` does
-        not) since the start or `reset`."""
+        """The most requests that waited for the first byte of their answer at one moment.
+
+        Counted since the start or `reset`; `delay` counts, `hang` does not.
+        """
         return self._ledger.most_at_once
 
     @property
@@ -102,7 +110,9 @@ class Sandbox:
         return self._wechat.tokens_issued
 
     def fault(self, path: str, spec: str, times: int | None = None) -> None:
-        """See `faults` for the words and `FaultBook.set` for the path; ValueError when they are wrong."""
+        """See `faults` for the words and `FaultBook.set` for the path; ValueError when they are
+        wrong.
+        """
         self._faults.set(path, spec, times)
 
     def revoke_tokens(self) -> None:
@@ -117,8 +127,9 @@ class Sandbox:
         self._wechat.reset()
         self._pay_v2.reset()
         self._rest.reset()
-        for each in (self._alipay, self.wechatpay, self.oauth):
-            each.reset()
+        self._alipay.reset()
+        self.wechatpay.reset()
+        self.oauth.reset()
         self._server.accepted = 0
 
     def stats(self) -> dict[str, int]:
@@ -151,7 +162,7 @@ class Sandbox:
             if plan and plan.delay and conn.wait(plan.delay):
                 return False
         if plan is None:
-            if request.path == CHAT:
+            if request.path == CHAT_PATH:
                 return self._llm.answer(conn, request)
             return conn.send(self._handle(request), request.verb)
         return misbehave.answer(conn, plan, request, self._handle)
@@ -159,7 +170,7 @@ class Sandbox:
     def _handle(self, request: Request) -> Reply:
         if request.verb == "HEAD":
             request = replace(request, verb="GET")
-        if request.path == GO:
+        if request.path == GO_PATH:
             return self._llm.go()
         if request.path.startswith("/cgi-bin/"):
             return self._wechat.handle(request)

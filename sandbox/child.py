@@ -11,7 +11,8 @@ GRACE_SECONDS = 10.0
 class Child:
     """A running command that gets our SIGTERM, and time to end itself after Ctrl-C.
 
-    No signal handler raises: an exception while the child is being reaped would lose its exit status.
+    No signal handler raises: an exception while the child is being reaped would lose its exit
+    status.
 
     :raises OSError: the command cannot be run.
     """
@@ -22,8 +23,9 @@ class Child:
         self._pending_signal = 0
         self._is_interrupted = False
         self._is_terminated = False
-        # Set before the child exists, so that no signal is lost. SIGINT even where it came to us ignored
-        # (a job started with "&"): we are asked to heed it, and a handler gives the child the default.
+        # Set before the child exists, so that no signal is lost. SIGINT even where it came to us
+        # ignored (a job started with "&"): we are asked to heed it, and a handler gives the child
+        # the default.
         signal.signal(signal.SIGTERM, self._forward)
         signal.signal(signal.SIGINT, self._wait_for_end)
         signal.signal(signal.SIGALRM, self._insist)
@@ -67,7 +69,9 @@ class Child:
 
 
 def run(command: list[str]) -> int:
-    """Run the command; 127 when there is none of that name and 126 when it cannot be run, as in a shell."""
+    """Run the command; 127 when there is none of that name and 126 when it cannot be run, as in a
+    shell.
+    """
     try:
         return Child(command).wait()
     except FileNotFoundError as error:

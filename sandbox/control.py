@@ -32,7 +32,7 @@ def _stats(box: Controlled, request: Request) -> Reply:
 
 
 def _requests(box: Controlled, request: Request) -> Reply:
-    return json_reply(200, {"requests": [_describe(each) for each in box.requests]})
+    return json_reply(200, {"requests": [_describe(past_request) for past_request in box.requests]})
 
 
 def _revoke_tokens(box: Controlled, request: Request) -> Reply:
@@ -48,8 +48,10 @@ def _reset(box: Controlled, request: Request) -> Reply:
 def _set_fault(box: Controlled, request: Request) -> Reply:
     """Takes {"path": str, "fault": str, "times": int or null}."""
     try:
-        wish = parse_json(request.body)
-        path, spec, times = wish["path"], wish["fault"], wish.get("times")
+        fault = parse_json(request.body)
+        path = fault["path"]
+        spec = fault["fault"]
+        times = fault.get("times")
     except (ValueError, KeyError, TypeError):
         return json_reply(
             422, {"error": "body is a JSON object with path, fault and, if wanted, times"}

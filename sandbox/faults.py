@@ -3,9 +3,9 @@
 A SPEC is words separated by ";" or ",". Seconds and sizes (bytes) are numbers.
 
 Before answering     delay=S  hang  reset  close  garbage
-Instead of vendor's  status=CODE  status=CODExN (the first N times)  retry-after=S (status 429 unless given)
-                     retry-after-date=S (as an HTTP date)  html  html=CODE  bad-json  empty  nan  latin
-                     huge=BYTES  gzip-bomb=BYTES
+Instead of vendor's  status=CODE  status=CODExN (the first N times)  html  html=CODE
+                     retry-after=S (status 429 unless given)  retry-after-date=S (an HTTP date)
+                     bad-json  empty  nan  latin  huge=BYTES  gzip-bomb=BYTES
 Coding of the body   gzip  deflate  bad-gzip
 Framing              short  long  truncated  chunked  http10  1xx
 Pace                 drip=S  drip-headers=S
@@ -28,7 +28,7 @@ from sandbox.messages import Request
 
 HEADER = "x-sandbox-fault"
 MAX_COUNTERS = 10_000
-MAX_SIZE = 4 * 1024**3
+MAX_BODY_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,9 @@ def _seconds(text: str) -> float:
     return number
 
 
-def _whole(text: str, lowest: int, highest: int) -> int:
+def _integer(text: str, minimum: int, maximum: int) -> int:
     number = int(text)
-    if not lowest <= number <= highest:
+    if not minimum <= number <= maximum:
         raise ValueError(text)
     return number
 
@@ -81,7 +81,10 @@ def _status(text: str) -> dict[str, Any]:
     parts = re.fullmatch(r"(\d{3})(?:x(\d{1,6}))?", text)
     if parts is None:
         raise ValueError(text)
-    return {"status": _whole(parts[1], 200, 599), "status_times": _whole(parts[2] or "0", 0, 10**6)}
+    return {
+        "status": _integer(parts[1], 200, 599),
+        "status_times": _integer(parts[2] or "0", 0, 10**6),
+    }
 
 
 _VALUES: dict[str, Callable[[str], dict[str, Any]]] = {
@@ -89,23 +92,26 @@ _VALUES: dict[str, Callable[[str], dict[str, Any]]] = {
     "drip": lambda text: {"drip": _seconds(text)},
     "drip-headers": lambda text: {"drip_headers": _seconds(text)},
     "status": _status,
-    "html": lambda text: {"body": "html", "status": _whole(text, 200, 599)},
+    "html": lambda text: {"body": "html", "status": _integer(text, 200, 599)},
     "retry-after": lambda text: {"retry_after": _seconds(text)},
     "retry-after-date": lambda text: {"retry_after": _seconds(text), "retry_date": True},
-    "huge": lambda text: {"body": "huge", "size": _whole(text, 2, MAX_SIZE)},
+    "huge": lambda text: {"body": "huge", "size": _integer(text, 2, MAX_BODY_BYTES)},
     "gzip-bomb": lambda text: {
         "body": "gzip-bomb",
         "coding": "bomb",
-        "size": _whole(text, 2, MAX_SIZE),
+        "size": _integer(text, 2, MAX_BODY_BYTES),
     },
-    "times": lambda text: {"times": _whole(text, 1, 10**6)},
+    "times": lambda text: {"times": _integer(text, 1, 10**6)},
     "id": lambda text: {"id": text},
 }
 
 
 @lru_cache(maxsize=1024)
 def parse(spec: str) -> Plan:
-    """ValueError, with a sentence, for unknown words, bad numbers and words that exclude each other."""
+    """Read a SPEC.
+
+    :raises ValueError: unknown words, bad numbers, or words that exclude each other; says so.
+    """
     settings: dict[str, Any] = {}
     for word in filter(None, (part.strip() for part in re.split("[;,]", spec))):
         for name, value in _read_word(word).items():
@@ -133,11 +139,11 @@ def _read_word(word: str) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class _Standing:
-    """A fault set beforehand; `left` is how many requests it still holds for, None for all."""
+class _PresetFault:
+    """A fault set beforehand; `remaining` is how many requests it still holds for, None for all."""
 
     spec: str
-    left: int | None
+    remaining: int | None
     serial: int
 
 
@@ -146,14 +152,15 @@ class FaultBook:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._standing: dict[str, _Standing] = {}
+        self._presets: dict[str, _PresetFault] = {}
         self._counts: dict[tuple[int, str, str, str], int] = {}
         self._serials = itertools.count(1)
 
     def set(self, path: str, spec: str, times: int | None = None) -> None:
-        """For the next `times` requests (None: all) on a path, or on all that begin so if it ends in "*".
+        """Set a fault for the next `times` requests (None: all) on a path, or on all that begin so
+        if it ends in "*".
 
-        Replaces what was set for the path; an empty spec only removes that.
+        It replaces what was set for the path; an empty spec only removes that.
         """
         if not path.startswith(("/", "*")):
             raise ValueError("a fault's path begins with / or is *")
@@ -161,48 +168,64 @@ class FaultBook:
             raise ValueError("times is at least 1")
         parse(spec)
         with self._lock:
-            self._standing.pop(path, None)
+            self._presets.pop(path, None)
             if spec.strip():
-                self._standing[path] = _Standing(spec, times, next(self._serials))
+                self._presets[path] = _PresetFault(spec, times, next(self._serials))
 
     def clear(self) -> None:
         with self._lock:
-            self._standing.clear()
+            self._presets.clear()
             self._counts.clear()
 
     def plan_for(self, request: Request, prefix_spec: str = "") -> Plan | None:
-        """The request's own fault (header first, then path prefix), else one set beforehand, else None."""
-        spec, serial = request.headers.get(HEADER) or prefix_spec, 0
+        """Return the request's own fault (header first, then path prefix), else one set
+        beforehand.
+        """
+        spec = request.headers.get(HEADER) or prefix_spec
+        serial = 0
         if not spec:
-            if not self._standing:
+            if not self._presets:
                 return None
-            spec, serial = self._use_standing(request.path)
-        plan = parse(spec) if spec else None
-        if plan is None or not (plan.times or plan.status_times):
-            return plan
-        nth = self._count((serial, spec, request.path, request.first("id")))
-        if plan.times and nth > plan.times:
+            spec, serial = self._use_preset(request.path)
+        if not spec:
             return None
-        if plan.status_times and nth > plan.status_times:
+        plan = parse(spec)
+        if not (plan.times or plan.status_times):
+            return plan
+        count = self._count((serial, spec, request.path, request.first("id")))
+        if plan.times and count > plan.times:
+            return None
+        if plan.status_times and count > plan.status_times:
             return replace(plan, status=0, retry_after=None)
         return plan
 
-    def _use_standing(self, path: str) -> tuple[str, int]:
+    def _use_preset(self, path: str) -> tuple[str, int]:
         with self._lock:
-            patterns = [p for p in self._standing if p.endswith("*") and path.startswith(p[:-1])]
-            key = path if path in self._standing else max(patterns, key=len, default="")
+            key = self._matching_path(path)
             if not key:
                 return "", 0
-            standing = self._standing[key]
-            if standing.left is not None:
-                standing.left -= 1
-                if standing.left == 0:
-                    del self._standing[key]
-            return standing.spec, standing.serial
+            preset = self._presets[key]
+            if preset.remaining is not None:
+                preset.remaining -= 1
+                if preset.remaining == 0:
+                    del self._presets[key]
+            return preset.spec, preset.serial
+
+    def _matching_path(self, path: str) -> str:
+        """Return the path itself, else the longest pattern that fits, else nothing."""
+        if path in self._presets:
+            return path
+        patterns = [
+            pattern
+            for pattern in self._presets
+            if pattern.endswith("*") and path.startswith(pattern[:-1])
+        ]
+        return max(patterns, key=len, default="")
 
     def _count(self, key: tuple[int, str, str, str]) -> int:
         with self._lock:
-            self._counts[key] = nth = self._counts.pop(key, 0) + 1
+            count = self._counts.pop(key, 0) + 1  # moves it to the end: the oldest goes first
+            self._counts[key] = count
             if len(self._counts) > MAX_COUNTERS:
                 del self._counts[next(iter(self._counts))]
-            return nth
+            return count

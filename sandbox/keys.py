@@ -1,4 +1,5 @@
-"""RSA keys for the payment fakes: one is the merchant's, who calls; one is the vendor's, who answers.
+"""RSA keys for the payment fakes: one is the merchant's, who calls; one is the vendor's, who
+answers.
 
 TEST KEYS, made for this sandbox and public with it. They protect nothing.
 """

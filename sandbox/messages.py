@@ -11,8 +11,9 @@ JSON_TYPE = "application/json"
 class Request:
     """One request as received.
 
-    `path` is percent-decoded and lacks any /fault/SPEC prefix; `headers` has lower-case names, repeated
-    fields joined with ", "; `body` is whole and dechunked; `target` is the request target as it was sent.
+    `path` is percent-decoded and lacks any /fault/SPEC prefix; `headers` has lower-case names,
+    repeated fields joined with ", "; `body` is whole and dechunked; `target` is the request target
+    as it was sent.
     """
 
     verb: str
@@ -32,7 +33,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A status, a body and headers as (name, value) pairs; framing headers are added when it is written."""
+    """A status, a body and headers as (name, value) pairs; framing headers are added when it is
+    written.
+    """
 
     status: int
     body: bytes = b""

@@ -1,4 +1,4 @@
-"""Carries a fault out: every way an answer can go wrong on the wire."""
+"""Every way an answer can go wrong on the wire: what carries a fault out."""
 
 import gzip
 import zlib
@@ -16,12 +16,20 @@ from sandbox.wire import SERVER_NAME, Connection
 
 EARLY_HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload; as=style\r\n\r\n"
 GARBAGE = b"\x16\x03\x01\x02\x00 220 this is not HTTP\r\n\x00\xff\xfe\r\n\r\n"
-# After an answer that is already complete: a client that reads on would take it for its next answer.
-SMUGGLED = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n{"smuggled":true}'
-_BLOCK = 64 * 1024
+# After an answer that is already complete: a client that reads on would take it for its next
+# answer.
+SMUGGLED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 17\r\n\r\n"
+    b'{"smuggled":true}'
+)
+_BLOCK_BYTES = 64 * 1024
+_NO_BODY_STATUSES = (204, 304)
 
 _BODIES = {
-    "html": b"<!doctype html><html><head><title>Error</title></head><body><h1>Error</h1></body></html>\n",
+    "html": (
+        b"<!doctype html><html><head><title>Error</title></head>"
+        b"<body><h1>Error</h1></body></html>\n"
+    ),
     "bad-json": b'{"status": "ok", "items": [1, 2,',
     "empty": b"",
     "nan": b'{"status": "ok", "value": NaN, "more": Infinity}',
@@ -33,17 +41,17 @@ _BODIES = {
 def answer(
     conn: Connection, plan: Plan, request: Request, handle: Callable[[Request], Reply]
 ) -> bool:
-    """Answers as planned, the delay being over; returns whether the connection stays open."""
+    """Answer as planned, the delay being over; return whether the connection stays open."""
     if plan.ending:
         return _end(conn, plan.ending)
     reply = _encode(_substitute(plan) or handle(request), plan.coding)
-    head, pieces, stays = _frame(conn, plan, reply, request.verb)
+    head, pieces, stays_open = _frame(conn, plan, reply, request.verb)
     if not _write(conn, plan, head, pieces):
         return False
     if plan.after == "reset-next":
         conn.wait_for_bytes()
         conn.reset()
-    return stays and not plan.after
+    return stays_open and not plan.after
 
 
 def _end(conn: Connection, ending: str) -> bool:
@@ -58,18 +66,20 @@ def _end(conn: Connection, ending: str) -> bool:
 
 
 def _substitute(plan: Plan) -> Reply | None:
-    """The reply that takes the place of the vendor's, if any."""
+    """Return the reply that takes the place of the vendor's, if any."""
     if not plan.body and not plan.status:
         return None
-    status, headers = plan.status or 200, _retry_headers(plan)
-    if plan.body == "gzip-bomb":
-        body, headers = gzip_bomb(plan.size), (*headers, ("Content-Encoding", "gzip"))
-    elif plan.body:
-        body = _BODIES[plan.body]
-    else:
+    status = plan.status or 200
+    headers = _retry_headers(plan)
+    if not plan.body:
         return json_reply(status, {"error": f"{SERVER_NAME} was asked for {status}"}, *headers)
-    kind = "text/html; charset=utf-8" if plan.body == "html" else JSON_TYPE
-    return Reply(status, body, (("Content-Type", kind), *headers))
+    content_type = ("Content-Type", JSON_TYPE)
+    if plan.body == "html":
+        content_type = ("Content-Type", "text/html; charset=utf-8")
+    if plan.body == "gzip-bomb":
+        headers = (*headers, ("Content-Encoding", "gzip"))
+        return Reply(status, gzip_bomb(plan.size), (content_type, *headers))
+    return Reply(status, _BODIES[plan.body], (content_type, *headers))
 
 
 def _retry_headers(plan: Plan) -> tuple[tuple[str, str], ...]:
@@ -96,17 +106,18 @@ def _encode(reply: Reply, coding: str) -> Reply:
 
 @lru_cache(maxsize=4)
 def gzip_bomb(size: int) -> bytes:
-    """A gzip of a JSON text of `size` bytes, about a thousandth of that long."""
+    """Return a gzip of a JSON text of `size` bytes, about a thousandth of that long."""
     packer = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     packed = [packer.compress(block) for block in json_text(size)]
     return b"".join((*packed, packer.flush()))
 
 
 def json_text(size: int) -> Iterator[bytes]:
-    """A JSON string of `size` bytes, quotes included, in blocks."""
-    block, left = b"x" * _BLOCK, size - 2
-    yield b'"' + block[: left % _BLOCK]
-    for _ in range(left // _BLOCK):
+    """Yield a JSON string of `size` bytes, quotes included, in blocks."""
+    block = b"x" * _BLOCK_BYTES
+    content_size = size - 2
+    yield b'"' + block[: content_size % _BLOCK_BYTES]
+    for _ in range(content_size // _BLOCK_BYTES):
         yield block
     yield b'"'
 
@@ -114,29 +125,35 @@ def json_text(size: int) -> Iterator[bytes]:
 def _frame(
     conn: Connection, plan: Plan, reply: Reply, verb: str
 ) -> tuple[bytes, Iterable[bytes], bool]:
-    """The head, the rest in pieces, and whether the connection stays open afterwards."""
-    if reply.status in (204, 304):
+    """Return the head, the rest in pieces, and whether the connection stays open afterwards."""
+    if reply.status in _NO_BODY_STATUSES:
         return conn.head(reply), (), conn.keep_alive
-    huge = plan.body == "huge"
-    length = plan.size if huge else len(reply.body)
-    pieces: Iterable[bytes] = json_text(length) if huge else (reply.body,)
+    length = len(reply.body)
+    pieces: Iterable[bytes] = (reply.body,)
+    if plan.body == "huge":
+        length = plan.size
+        pieces = json_text(length)
     framing: tuple[tuple[str, str], ...] = (("Content-Length", str(length)),)
-    version, stays = "HTTP/1.1", conn.keep_alive
+    version = "HTTP/1.1"
     match plan.framing:
         case "chunked":
-            framing, pieces = (
-                (("Transfer-Encoding", "chunked"),),
-                chain(_chunks(pieces), (b"0\r\n\r\n",)),
-            )
+            framing = (("Transfer-Encoding", "chunked"),)
+            pieces = chain(_chunks(pieces), (b"0\r\n\r\n",))
         case "truncated":
-            framing, pieces, stays = (("Transfer-Encoding", "chunked"),), _chunks(pieces), False
+            framing = (("Transfer-Encoding", "chunked"),)
+            pieces = _chunks(pieces)
         case "short":
-            framing, stays = (("Content-Length", str(length + 10)),), False
+            framing = (("Content-Length", str(length + 10)),)
         case "long":
             pieces = (b"".join(pieces) + SMUGGLED,)
         case "http10":
-            version, framing, stays = "HTTP/1.0", (), False
-    return conn.head(reply, *framing, version=version), () if verb == "HEAD" else pieces, stays
+            version = "HTTP/1.0"
+            framing = ()
+    stays_open = conn.keep_alive and plan.framing not in ("truncated", "short", "http10")
+    head = conn.head(reply, *framing, version=version)
+    if verb == "HEAD":
+        return head, (), stays_open
+    return head, pieces, stays_open
 
 
 def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -144,7 +161,7 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _write(conn: Connection, plan: Plan, head: bytes, pieces: Iterable[bytes]) -> bool:
-    """False when the client left, or the server stopped, before all was written."""
+    """Return False when the client left, or the server stopped, before all was written."""
     if plan.early_hints:
         head = EARLY_HINTS + head
     if plan.drip_headers:
@@ -162,8 +179,8 @@ def _write(conn: Connection, plan: Plan, head: bytes, pieces: Iterable[bytes]) -
 
 
 def _drip(conn: Connection, pieces: Iterable[bytes], pause: float) -> bool:
-    for nth, byte in enumerate(chain.from_iterable(pieces)):
-        if nth and conn.wait(pause):
+    for index, byte in enumerate(chain.from_iterable(pieces)):
+        if index and conn.wait(pause):
             return False
         conn.sock.sendall(bytes((byte,)))
     return True

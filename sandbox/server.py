@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from sandbox.wire import Connection
 
-BACKLOG = 1024
+LISTEN_BACKLOG = 1024
+ACCEPT_RETRY_SECONDS = 0.02
 STOP_SECONDS = 0.4
 
 
@@ -27,11 +28,15 @@ class Server:
         self._acceptor: threading.Thread | None = None
 
     def start(self) -> None:
-        """Binds and listens before it returns; OSError when the port is taken."""
+        """Bind and listen before it returns; may follow a `stop`.
+
+        :raises OSError: the port is taken.
+        """
         if self._listener is not None:
             return
-        # create_server sets SO_REUSEADDR, without which old connections in TIME_WAIT would forbid a restart.
-        listener = socket.create_server((self.host, self.port), backlog=BACKLOG)
+        # create_server sets SO_REUSEADDR, without which old connections in TIME_WAIT would forbid a
+        # restart.
+        listener = socket.create_server((self.host, self.port), backlog=LISTEN_BACKLOG)
         self.port = listener.getsockname()[1]
         self._stopping = threading.Event()
         self._listener = listener
@@ -42,20 +47,20 @@ class Server:
 
     @property
     def open(self) -> int:
-        """Connections that are open now."""
+        """How many connections are open now."""
         with self._lock:
             return len(self._live)
 
     def stop(self) -> None:
-        """Closes the listener and every connection; waits at most STOP_SECONDS for their threads."""
-        listener, self._listener = self._listener, None
+        """Close the listener and every connection; wait at most STOP_SECONDS for their threads."""
+        listener = self._listener
+        self._listener = None
         if listener is None or self._acceptor is None:
             return
         self._stopping.set()
         with suppress(OSError):
-            listener.shutdown(
-                socket.SHUT_RDWR
-            )  # wakes accept(), which close() alone does not on Linux
+            # Wakes accept(), which close() alone does not on Linux.
+            listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         deadline = time.monotonic() + STOP_SECONDS
         self._acceptor.join(STOP_SECONDS)
@@ -72,9 +77,8 @@ class Server:
             try:
                 sock, _ = listener.accept()
             except OSError:
-                stopping.wait(
-                    0.02
-                )  # out of descriptors, or a client gone already: go on unless stopping
+                # Out of descriptors, or a client gone already: go on unless stopping.
+                stopping.wait(ACCEPT_RETRY_SECONDS)
                 continue
             self._start_thread(sock, stopping)
 
@@ -86,9 +90,8 @@ class Server:
             self._live[sock] = thread
         try:
             thread.start()
-        except (
-            RuntimeError
-        ):  # the system has no more threads: this client loses, the server goes on
+        except RuntimeError:
+            # The system has no more threads: this client loses, the server goes on.
             self._forget(sock)
 
     def _run(self, sock: socket.socket, stopping: threading.Event) -> None:

@@ -1,7 +1,9 @@
-"""Alipay's gateway.do with precreate, query and refund of trades: requests verified, answers signed (RSA2).
+"""Alipay's gateway.do with precreate, query and refund of trades: requests verified, answers signed
+(RSA2).
 
-Follows https://opendocs.alipay.com/common/02kf5q (signing), 02mse7 (what answers are signed over), 02km9f (codes).
-An `out_trade_no` can ask for trouble: "unsigned", "wrong-signature", "tampered", "busy", "paying".
+Follows https://opendocs.alipay.com/common/02kf5q (signing), 02mse7 (what answers are signed over),
+02km9f (codes). An `out_trade_no` can ask for trouble: "unsigned", "wrong-signature", "tampered",
+"busy", "paying".
 """
 
 import json
@@ -37,23 +39,22 @@ class Alipay:
             self._trades.clear()
 
     def handle(self, request: Request) -> Reply:
-        params = {name: values[0] for name, values in request.query.items()} | dict(
-            parse_qsl(request.text())
-        )
+        params = {name: values[0] for name, values in request.query.items()}
+        params.update(parse_qsl(request.text()))
         method = params.get("method", "")
         if params.get("app_id") != APP_ID:
             return _reply("error_response", _error("isv.invalid-app-id"), sign=False)
         if not _signed(params):
             return _reply("error_response", _error("isv.invalid-signature"))
         try:
-            asked = parse_json(params.get("biz_content", "{}").encode())
-            number = asked["out_trade_no"]
+            order = parse_json(params.get("biz_content", "{}").encode())
+            number = order["out_trade_no"]
         except (ValueError, KeyError, TypeError):
             return _reply(_name(method), _error("isv.invalid-parameter"))
-        answer = self._answer(method, str(number), asked)
+        answer = self._answer(method, str(number), order)
         return _reply(_name(method), answer, trouble=str(number))
 
-    def _answer(self, method: str, number: str, asked: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, method: str, number: str, order: dict[str, Any]) -> dict[str, Any]:
         if number == "busy":
             return _error("isp.unknow-error")
         if number == "paying":
@@ -64,17 +65,23 @@ class Alipay:
                     self._trades.clear()
                 self._trades[number] = {
                     "trade_status": "WAIT_BUYER_PAY",
-                    "total_amount": asked.get("total_amount"),
+                    "total_amount": order.get("total_amount"),
                 }
                 return _ok(out_trade_no=number, qr_code=f"https://qr.alipay.com/{number}")
             trade = self._trades.get(number)
             if method == "alipay.trade.query":
-                return _ok(out_trade_no=number, **trade) if trade else _error("ACQ.TRADE_NOT_EXIST")
-        return _error("isv.invalid-method" if method else "isv.missing-method")
+                if trade is None:
+                    return _error("ACQ.TRADE_NOT_EXIST")
+                return _ok(out_trade_no=number, **trade)
+        if method:
+            return _error("isv.invalid-method")
+        return _error("isv.missing-method")
 
 
 def _name(method: str) -> str:
-    return method.replace(".", "_") + "_response" if method else "error_response"
+    if not method:
+        return "error_response"
+    return method.replace(".", "_") + "_response"
 
 
 def _ok(**data: Any) -> dict[str, Any]:
@@ -87,7 +94,7 @@ def _error(sub_code: str) -> dict[str, Any]:
 
 
 def _signed(params: dict[str, str]) -> bool:
-    """Whether the merchant signed these parameters."""
+    """Tell whether the merchant signed these parameters."""
     content = "&".join(
         f"{name}={value}" for name, value in sorted(params.items()) if value and name != "sign"
     )
@@ -95,13 +102,12 @@ def _signed(params: dict[str, str]) -> bool:
 
 
 def _reply(name: str, answer: dict[str, Any], trouble: str = "", sign: bool = True) -> Reply:
-    """The signature is over the answer's bytes as they stand in the body, white space and escapes included."""
+    """Sign the answer's bytes as they stand in the body, white space and escapes included."""
     text = json.dumps(answer, ensure_ascii=False).replace("/", "\\/")
     body = f'{{"{name}":{text}'
     if sign and trouble != "unsigned":
-        signature = sign_rsa(
-            VENDOR_PRIVATE_KEY, ("no" if trouble == "wrong-signature" else text).encode()
-        )
+        message = "no" if trouble == "wrong-signature" else text
+        signature = sign_rsa(VENDOR_PRIVATE_KEY, message.encode())
         body += f',"sign":"{signature}"'
     if trouble == "tampered":
         body = body.replace("WAIT_BUYER_PAY", "TRADE_SUCCESS")

@@ -1,4 +1,5 @@
-"""Amap's geocoding and weather (restapi.amap.com): HTTP 200, with success told by `status` in the body.
+"""Amap's geocoding and weather (restapi.amap.com): HTTP 200, with success told by `status` in the
+body.
 
 Follows https://lbs.amap.com/api/webservice/guide/api/georegeo (geo),
 https://lbs.amap.com/api/webservice/guide/api/weatherinfo and, for infocodes,
@@ -55,16 +56,21 @@ class Amap:
             return _error("10001")
         if not subject:
             return _error("20001")
-        return _error("10003") if subject == "quota" else answer(subject)
+        if subject == "quota":
+            return _error("10003")
+        return answer(subject)
 
 
 def find_place(text: str) -> Place:
-    """The known city that `text` names or whose adcode it is; else one made up, always alike for one text."""
+    """Return the city that `text` names or whose adcode it is; else one made up, always alike for
+    one text.
+    """
     for place in _PLACES:
         if text == place.adcode or place.city.removesuffix("市") in text:
             return place
     seed = _seed(text)
-    longitude, latitude = 73 + seed % 62_000_000 / 1e6, 18 + seed // 62_000_000 % 35_000_000 / 1e6
+    longitude = 73 + seed % 62_000_000 / 1e6
+    latitude = 18 + seed // 62_000_000 % 35_000_000 / 1e6
     return Place("沙盒省", "沙盒市", "990100", f"{longitude:.6f},{latitude:.6f}")
 
 
@@ -74,7 +80,7 @@ def _seed(text: str) -> int:
 
 def _geocode(address: str) -> Reply:
     place = find_place(address)
-    found = {
+    geocode = {
         "formatted_address": address,
         "country": "中国",
         "province": place.province,
@@ -82,12 +88,13 @@ def _geocode(address: str) -> Reply:
         "adcode": place.adcode,
         "location": place.location,
     }
-    return _success(geocodes=[found])
+    return _success(geocodes=[geocode])
 
 
 def _weather(city: str) -> Reply:
     """`lives` holds one report; numbers are strings: degrees Celsius, percent of humidity."""
-    place, seed = find_place(city), _seed(city)
+    place = find_place(city)
+    seed = _seed(city)
     live = {
         "province": place.province,
         "city": place.city,
@@ -103,7 +110,7 @@ def _weather(city: str) -> Reply:
 
 
 def _success(**results: list[dict[str, str]]) -> Reply:
-    count = str(sum(len(found) for found in results.values()))
+    count = str(sum(map(len, results.values())))
     return json_reply(
         200, {"status": "1", "info": "OK", "infocode": "10000", "count": count, **results}
     )

@@ -1,5 +1,7 @@
-"""A stand-in for Consul's KV store, after https://developer.hashicorp.com/consul/api-docs/kv: GET ?raw, blocking
-queries, X-Consul-Token. One index for all keys, as a busy store has it: a query may end with nothing new."""
+"""A stand-in for Consul's KV store, after https://developer.hashicorp.com/consul/api-docs/kv: GET
+?raw, blocking queries, X-Consul-Token. One index for all keys, as a busy store has it: a query may
+end with nothing new.
+"""
 
 import re
 
@@ -7,9 +9,9 @@ from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
 from sandbox.vendors.text_store import TextStore
 
 PREFIX = "/v1/kv/"
-WAIT = re.compile(r"(\d+)(ms|s|m)")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
-FIRST = 100  # an index that a store which has been in use might have
+WAIT_DURATION = re.compile(r"(\d+)(ms|s|m)")
+UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0}
+FIRST_INDEX = 100  # an index that a store which has been in use might have
 
 
 class Consul(TextStore):
@@ -18,18 +20,18 @@ class Consul(TextStore):
     def __init__(self, host: str = "127.0.0.1", port: int = 0, *, token: str = "") -> None:
         super().__init__(host, port)
         self._token = token
-        self._turned_back = 0
+        self._turned_back_by = 0
 
     def url(self, key: str, query: str = "") -> str:
         return f"consul://{self.address}/{key}{query and '?' + query}"
 
     @property
     def index(self) -> int:
-        return FIRST + self._changes - self._turned_back
+        return FIRST_INDEX + self._changes - self._turned_back_by
 
-    def turn_back(self, by: int = FIRST) -> None:
+    def turn_back(self, by: int = FIRST_INDEX) -> None:
         """The index goes backwards, as after a restore from a snapshot; no query is woken."""
-        self._turned_back += by
+        self._turned_back_by += by
 
     def handle(self, request: Request) -> Reply:
         if not request.path.startswith(PREFIX):
@@ -38,21 +40,23 @@ class Consul(TextStore):
             return wrong_verb("GET")
         if self._token and request.headers.get("x-consul-token") != self._token:
             return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
-        asked = request.first("index")
-        if asked.isdecimal() and int(asked) > 0:
+        index = request.first("index")
+        if index.isdecimal() and int(index) > 0:
             self.wait_for_change(
-                int(asked) - FIRST + self._turned_back, _seconds(request.first("wait"))
+                int(index) - FIRST_INDEX + self._turned_back_by, _seconds(request.first("wait"))
             )
         text = self._texts.get(request.path.removeprefix(PREFIX))
-        index = ("X-Consul-Index", str(self.index))
+        index_header = ("X-Consul-Index", str(self.index))
         if text is None:
-            return Reply(404, b"", (index,))
+            return Reply(404, b"", (index_header,))
         if "raw" not in request.query:
             return json_reply(400, {"error": "this stand-in knows ?raw only"})
-        return Reply(200, text, (("Content-Type", "text/plain; charset=utf-8"), index))
+        return Reply(200, text, (("Content-Type", "text/plain; charset=utf-8"), index_header))
 
 
 def _seconds(wait: str) -> float:
-    """Five minutes unless given, as Consul has it."""
-    found = WAIT.fullmatch(wait)
-    return int(found[1]) * SECONDS[found[2]] if found else 300.0
+    """Read a duration; five minutes unless given, as Consul has it."""
+    duration = WAIT_DURATION.fullmatch(wait)
+    if duration is None:
+        return 300.0
+    return int(duration[1]) * UNIT_SECONDS[duration[2]]

@@ -1,6 +1,8 @@
-"""Replies in older and other formats: GBK with and without saying so, and Amazon S3's way with objects and errors.
+"""Replies in older and other formats: GBK with and without saying so, and Amazon S3's way with
+objects and errors.
 
-S3 follows https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: no signature is asked for here.
+S3 follows https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html: no signature is
+asked for here.
 """
 
 from sandbox.messages import Reply, Request, json_reply
@@ -9,7 +11,7 @@ GBK_TEXT = "短信余额:100条"
 
 
 def formats(request: Request) -> Reply | None:
-    """The answer, or None where nothing here stands under this path."""
+    """Return the answer, or None where nothing here stands under this path."""
     _, first, *rest = request.path.split("/")
     match first, rest:
         case "gbk", [kind] if kind in _GBK:
@@ -20,7 +22,7 @@ def formats(request: Request) -> Reply | None:
         case "bucket", []:
             return _s3_xml(
                 200,
-                f'<ListBucketResult xmlns="{_S3}"><Name>bucket</Name>{_LISTED}</ListBucketResult>',
+                f'<ListBucketResult xmlns="{_S3}"><Name>bucket</Name>{_LISTING}</ListBucketResult>',
             )
     return None
 
@@ -35,7 +37,7 @@ _GBK = {
     ),
 }
 _S3 = "http://s3.amazonaws.com/doc/2006-03-01/"
-_LISTED = "<Contents><Key>cat.png</Key><Size>12</Size></Contents>"
+_LISTING = "<Contents><Key>cat.png</Key><Size>12</Size></Contents>"
 _ERRORS = {
     "denied": (403, "AccessDenied"),
     "unsigned": (403, "SignatureDoesNotMatch"),
@@ -54,8 +56,10 @@ def _object(key: str) -> Reply:
     if key == "code.json":  # an object that looks like an error and is none
         return json_reply(200, {"code": "AccessDenied", "message": "a stored text"})
     status, code = _ERRORS.get(key, (404, "NoSuchKey"))
-    said = f"<Error><Code>{code}</Code><Message>in words</Message><RequestId>4442587FB7D0A2F9</RequestId></Error>"
-    return _s3_xml(status, said)
+    details = (
+        f"<Code>{code}</Code><Message>in words</Message><RequestId>4442587FB7D0A2F9</RequestId>"
+    )
+    return _s3_xml(status, f"<Error>{details}</Error>")
 
 
 def _s3_xml(status: int, root: str) -> Reply:

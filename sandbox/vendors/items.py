@@ -36,7 +36,7 @@ class Items:
             return json_reply(200, {"items": list(self._items.values()), "total": len(self._items)})
         if request.verb != "POST":
             return wrong_verb("GET", "POST")
-        fields = _read_fields(request, name_needed=True)
+        fields = _read_fields(request, name_required=True)
         if isinstance(fields, Reply):
             return fields
         self._last_id += 1
@@ -53,24 +53,25 @@ class Items:
                 del self._items[number]
                 return Reply(204, headers=())
             case "PUT" | "PATCH":
-                fields = _read_fields(request, name_needed=request.verb == "PUT")
+                fields = _read_fields(request, name_required=request.verb == "PUT")
                 if isinstance(fields, Reply):
                     return fields
-                kept = self._items[number] if request.verb == "PATCH" else {}
-                self._items[number] = {**kept, **fields, "id": number}
+                if request.verb == "PATCH":
+                    fields = {**self._items[number], **fields}
+                self._items[number] = {**fields, "id": number}
                 return json_reply(200, self._items[number])
         return wrong_verb("GET", "PUT", "PATCH", "DELETE")
 
 
-def _read_fields(request: Request, *, name_needed: bool) -> dict[str, Any] | Reply:
-    """The JSON object sent, or the 422 that says what is wrong with it."""
+def _read_fields(request: Request, *, name_required: bool) -> dict[str, Any] | Reply:
+    """Return the JSON object sent, or the 422 that says what is wrong with it."""
     try:
         fields = parse_json(request.body)
     except ValueError:
         return json_reply(422, {"error": "body is not JSON"})
     if not isinstance(fields, dict):
         return json_reply(422, {"error": "body is not a JSON object"})
-    name = fields.get("name", None if name_needed else "unchanged")
+    name = fields.get("name", None if name_required else "unchanged")
     if not isinstance(name, str) or not name:
         return json_reply(
             422, {"error": "name is a text of at least one character", "field": "name"}

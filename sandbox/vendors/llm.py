@@ -1,8 +1,9 @@
-"""A chat model that answers word by word, as server-sent events (OpenAI's chat completions, ``stream: true``).
+"""A chat model that answers word by word, as server-sent events (OpenAI's chat completions).
 
-Follows https://platform.openai.com/docs/api-reference/chat/streaming. Words on the model's name make it slow or break
-it: ``echo;delay=0.2`` waits before each event, ``echo;held`` waits for a POST to /v1/chat/go before each but the first,
-``echo;cut=2`` hangs up after two events, ``echo;stall=2`` says no more after two.
+Follows https://platform.openai.com/docs/api-reference/chat/streaming. Words on the model's name
+make it slow or break it: ``echo;delay=0.2`` waits before each event, ``echo;held`` waits for a POST
+to /v1/chat/go before each but the first, ``echo;cut=2`` hangs up after two events, ``echo;stall=2``
+says no more after two.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from typing import Any
 from sandbox.messages import Reply, Request, json_reply, parse_json
 from sandbox.wire import Connection
 
-CHAT, GO = "/v1/chat/completions", "/v1/chat/go"
-_END = b"0\r\n\r\n"
+CHAT_PATH = "/v1/chat/completions"
+GO_PATH = "/v1/chat/go"
+_LAST_CHUNK = b"0\r\n\r\n"
+_POLL_SECONDS = 0.02
 
 
 class Llm:
@@ -31,70 +34,69 @@ class Llm:
         return json_reply(200, {"ok": True})
 
     def answer(self, conn: Connection, request: Request) -> bool:
-        """The answer to a chat; returns whether the connection stays open."""
+        """Answer a chat; return whether the connection stays open."""
         try:
-            asked: Any = parse_json(request.body)
-            said = asked["messages"][-1]["content"]
-            model, *words = str(asked["model"]).split(";")
+            chat: Any = parse_json(request.body)
+            text = chat["messages"][-1]["content"]
+            model, *words = str(chat["model"]).split(";")
         except (ValueError, KeyError, IndexError, TypeError):
             return conn.send(
                 json_reply(400, {"error": {"message": "model and messages are missing"}}),
                 request.verb,
             )
-        name = f"chatcmpl-{next(self._numbers)}"
-        if not asked.get("stream"):
-            choice = {
-                "index": 0,
-                "message": {"role": "assistant", "content": said},
-                "finish_reason": "stop",
-            }
-            whole = {
-                "id": name,
-                "object": "chat.completion",
-                "created": 0,
-                "model": model,
-                "choices": [choice],
-            }
-            return conn.send(json_reply(200, whole), request.verb)
+        completion_id = f"chatcmpl-{next(self._numbers)}"
+        if not chat.get("stream"):
+            message = {"role": "assistant", "content": text}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            completion = _completion("chat.completion", completion_id, model, choice)
+            return conn.send(json_reply(200, completion), request.verb)
         options = dict(word.partition("=")[::2] for word in words)
-        return self._stream(conn, list(_events(name, model, said)), options)
+        return self._stream(conn, list(_events(completion_id, model, text)), options)
 
     def _stream(self, conn: Connection, events: list[bytes], options: dict[str, str]) -> bool:
         reply = Reply(
             200, b"", (("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache"))
         )
         conn.sock.sendall(conn.head(reply, ("Transfer-Encoding", "chunked")))
-        for nth, event in enumerate(events):
-            if str(nth) == options.get("cut"):
+        for number, event in enumerate(events):
+            if str(number) == options.get("cut"):
                 return False
-            if str(nth) == options.get("stall"):
+            if str(number) == options.get("stall"):
                 conn.wait(None)
                 return False
             if "delay" in options and conn.wait(float(options["delay"])):
                 return False
-            if nth and "held" in options and not self._let_go(conn):
+            if number and "held" in options and not self._wait_for_go(conn):
                 return False
             conn.sock.sendall(b"%x\r\n%b\r\n" % (len(event), event))
-        conn.sock.sendall(_END)
+        conn.sock.sendall(_LAST_CHUNK)
         return conn.keep_alive
 
-    def _let_go(self, conn: Connection) -> bool:
-        while not self._go.acquire(timeout=0.02):
+    def _wait_for_go(self, conn: Connection) -> bool:
+        """Return False when the client left first."""
+        while not self._go.acquire(timeout=_POLL_SECONDS):
             if conn.wait(0.0):
                 return False
         return True
 
 
-def _events(name: str, model: str, said: str) -> Iterator[bytes]:
-    for word in [*said.split(" "), None]:
-        delta = {} if word is None else {"content": word}
-        choice = {"index": 0, "delta": delta, "finish_reason": "stop" if word is None else None}
-        chunk = {
-            "id": name,
-            "object": "chat.completion.chunk",
-            "created": 0,
-            "model": model,
-            "choices": [choice],
-        }
+def _events(completion_id: str, model: str, text: str) -> Iterator[bytes]:
+    choices: list[dict[str, Any]] = [
+        {"index": 0, "delta": {"content": word}, "finish_reason": None} for word in text.split(" ")
+    ]
+    for choice in [*choices, {"index": 0, "delta": {}, "finish_reason": "stop"}]:
+        chunk = _completion("chat.completion.chunk", completion_id, model, choice)
         yield b"data: " + json.dumps(chunk, ensure_ascii=False).encode() + b"\n\n"
     yield b"data: [DONE]\n\n"
+
+
+def _completion(
+    kind: str, completion_id: str, model: str, choice: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "id": completion_id,
+        "object": kind,
+        "created": 0,
+        "model": model,
+        "choices": [choice],
+    }

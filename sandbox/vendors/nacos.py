@@ -1,5 +1,7 @@
-"""A stand-in for Nacos's configurations, after its open API v1 (https://nacos.io/en/docs/open-api/): GET of a
-configuration, the long-polling listener, login with user and password."""
+"""A stand-in for Nacos's configurations, after its open API v1
+(https://nacos.io/en/docs/open-api/): GET of a configuration, the long-polling listener, login with
+user and password.
+"""
 
 import hashlib
 import secrets
@@ -9,17 +11,20 @@ from urllib.parse import parse_qs, quote
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
 from sandbox.vendors.text_store import TextStore
 
-CONFIGS, LISTENER, LOGIN = (
-    "/nacos/v1/cs/configs",
-    "/nacos/v1/cs/configs/listener",
-    "/nacos/v1/auth/login",
-)
-PLAIN = (("Content-Type", "text/plain; charset=UTF-8"),)
-FIELD, LINE = "\x02", "\x01"
+CONFIGS = "/nacos/v1/cs/configs"
+LISTENER = "/nacos/v1/cs/configs/listener"
+LOGIN = "/nacos/v1/auth/login"
+PLAIN_TEXT = (("Content-Type", "text/plain; charset=UTF-8"),)
+FIELD_SEPARATOR = "\x02"
+LINE_SEPARATOR = "\x01"
+MIN_POLL_SECONDS = 10.0
+EARLY_SECONDS = 0.5  # by which Nacos answers before the client's time is up
 
 
 class Nacos(TextStore):
-    """`url("DATAID")` is what CATALOG says; texts go by `name(...)`. `listener=False`: no long polling."""
+    """`url("DATAID")` is what CATALOG says; texts go by `name(...)`. `listener=False`: no long
+    polling.
+    """
 
     def __init__(
         self,
@@ -41,7 +46,7 @@ class Nacos(TextStore):
 
     @staticmethod
     def name(data_id: str, group: str = "DEFAULT_GROUP", tenant: str = "") -> str:
-        return FIELD.join((data_id, group, tenant))
+        return FIELD_SEPARATOR.join((data_id, group, tenant))
 
     @property
     def logins(self) -> int:
@@ -52,27 +57,24 @@ class Nacos(TextStore):
         self._tokens.clear()
 
     def handle(self, request: Request) -> Reply:
-        form = {
-            name: values[0]
-            for name, values in parse_qs(request.text(), keep_blank_values=True).items()
-        }
-        given = {**{name: values[0] for name, values in request.query.items()}, **form}
+        form = parse_qs(request.text(), keep_blank_values=True)
+        params = {name: values[0] for name, values in {**request.query, **form}.items()}
         if request.path == LOGIN:
-            return self._login(given) if request.verb == "POST" else wrong_verb("POST")
+            return self._login(params) if request.verb == "POST" else wrong_verb("POST")
         if request.path not in (CONFIGS, LISTENER) or (
             request.path == LISTENER and not self._listener
         ):
             return not_found(request)
-        if self._user[0] and given.get("accessToken") not in self._tokens:
+        if self._user[0] and params.get("accessToken") not in self._tokens:
             return json_reply(
                 403, {"status": 403, "error": "Forbidden", "message": "token invalid!"}
             )
         if request.path == LISTENER:
-            return self._listen(given, request) if request.verb == "POST" else wrong_verb("POST")
-        return self._config(given) if request.verb == "GET" else wrong_verb("GET")
+            return self._listen(params, request) if request.verb == "POST" else wrong_verb("POST")
+        return self._config(params) if request.verb == "GET" else wrong_verb("GET")
 
-    def _login(self, given: dict[str, str]) -> Reply:
-        if (given.get("username"), given.get("password")) != self._user:
+    def _login(self, params: dict[str, str]) -> Reply:
+        if (params.get("username"), params.get("password")) != self._user:
             return json_reply(
                 403, {"status": 403, "error": "Forbidden", "message": "unknown user!"}
             )
@@ -82,37 +84,44 @@ class Nacos(TextStore):
             200, {"accessToken": token, "tokenTtl": self.token_ttl, "globalAdmin": False}
         )
 
-    def _config(self, given: dict[str, str]) -> Reply:
+    def _config(self, params: dict[str, str]) -> Reply:
         text = self._texts.get(
-            self.name(given.get("dataId", ""), given.get("group", ""), given.get("tenant", ""))
+            self.name(params.get("dataId", ""), params.get("group", ""), params.get("tenant", ""))
         )
         if text is None:
-            return Reply(404, b"config data not exist", PLAIN)
-        return Reply(200, text, (*PLAIN, ("Content-MD5", _md5(text))))
+            return Reply(404, b"config data not exist", PLAIN_TEXT)
+        return Reply(200, text, (*PLAIN_TEXT, ("Content-MD5", _md5(text))))
 
-    def _listen(self, given: dict[str, str], request: Request) -> Reply:
-        """Which of the configurations are no longer what the client has, once one is not; nothing when time is up."""
-        asked = [
-            line.split(FIELD) for line in given.get("Listening-Configs", "").split(LINE) if line
+    def _listen(self, params: dict[str, str], request: Request) -> Reply:
+        """Wait until configurations are no longer what the client has; name them, or nothing when
+        time is up.
+        """
+        watched = [
+            line.split(FIELD_SEPARATOR)
+            for line in params.get("Listening-Configs", "").split(LINE_SEPARATOR)
+            if line
         ]
-        if not asked or any(len(words) not in (3, 4) for words in asked):
-            return Reply(400, b"invalid probeModify", PLAIN)
-        # Nacos answers half a second early, and takes no less than ten.
-        until = time.monotonic() + max(
-            10.0, int(request.headers.get("long-pulling-timeout", "30000")) / 1000 - 0.5
-        )
+        if not watched or any(len(fields) not in (3, 4) for fields in watched):
+            return Reply(400, b"invalid probeModify", PLAIN_TEXT)
+        timeout_seconds = int(request.headers.get("long-pulling-timeout", "30000")) / 1000
+        until = time.monotonic() + max(MIN_POLL_SECONDS, timeout_seconds - EARLY_SECONDS)
         while True:
             changes = self._changes
-            changed = [words for words in asked if self._differs(words)]
+            changed = [fields for fields in watched if self._differs(fields)]
             if changed or self._stopped or time.monotonic() >= until:
-                told = "".join(FIELD.join([*words[:2], *words[3:]]) + LINE for words in changed)
-                return Reply(200, quote(told).encode(), PLAIN)
+                lines = [
+                    FIELD_SEPARATOR.join([*fields[:2], *fields[3:]]) + LINE_SEPARATOR
+                    for fields in changed
+                ]
+                return Reply(200, quote("".join(lines)).encode(), PLAIN_TEXT)
             self.wait_for_change(changes, until - time.monotonic())
 
-    def _differs(self, words: list[str]) -> bool:
-        data_id, group, md5, *tenant = words
+    def _differs(self, fields: list[str]) -> bool:
+        data_id, group, md5, *tenant = fields
         text = self._texts.get(self.name(data_id, group, *tenant))
-        return md5 != ("" if text is None else _md5(text))
+        if text is None:
+            return md5 != ""
+        return md5 != _md5(text)
 
 
 def _md5(text: bytes) -> str:

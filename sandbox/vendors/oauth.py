@@ -1,4 +1,6 @@
-"""OAuth 2.0 client credentials (RFC 6749, 4.4): POST /oauth2/token, and /oauth2/me, which a token opens."""
+"""OAuth 2.0 client credentials (RFC 6749, 4.4): POST /oauth2/token, and /oauth2/me, which a token
+opens.
+"""
 
 import base64
 import secrets
@@ -7,10 +9,9 @@ from urllib.parse import parse_qsl, unquote_plus
 
 from sandbox.messages import Reply, Request, json_reply, wrong_verb
 
-CLIENT_ID, CLIENT_SECRET = (
-    "sandbox client:1",
-    "sandbox/secret+2%",
-)  # what needs form-encoding is in them
+# Both hold characters that need form-encoding.
+CLIENT_ID = "sandbox client:1"
+CLIENT_SECRET = "sandbox/secret+2%"
 MAX_TOKENS = 1000
 
 
@@ -40,10 +41,8 @@ class OAuth:
 
     def _issue(self, request: Request) -> Reply:
         form = dict(parse_qsl(request.text(), keep_blank_values=True))
-        if (form.get("client_id"), form.get("client_secret")) != (
-            CLIENT_ID,
-            CLIENT_SECRET,
-        ) and not _basic(request):
+        client = (form.get("client_id"), form.get("client_secret"))
+        if client != (CLIENT_ID, CLIENT_SECRET) and not _has_basic_auth(request):
             return json_reply(401, {"error": "invalid_client"}, ("WWW-Authenticate", "Basic"))
         if form.get("grant_type") != "client_credentials":
             return json_reply(400, {"error": "unsupported_grant_type"})
@@ -54,16 +53,18 @@ class OAuth:
             if len(self._scopes) == MAX_TOKENS:
                 self._scopes.clear()
             self._scopes[token] = form.get("scope", "")
-        life = {} if self.expires_in is None else {"expires_in": self.expires_in}
+        answer: dict[str, object] = {"access_token": token, "token_type": "bearer"}
+        if self.expires_in is not None:
+            answer["expires_in"] = self.expires_in
         return json_reply(
             200,
-            {"access_token": token, "token_type": "bearer", **life},
+            answer,
             ("Cache-Control", "no-store"),
         )
 
 
-def _basic(request: Request) -> bool:
-    """Whether id and secret came as Basic, each form-encoded (2.3.1)."""
+def _has_basic_auth(request: Request) -> bool:
+    """Tell whether id and secret came as Basic, each form-encoded (2.3.1)."""
     kind, _, coded = request.headers.get("authorization", "").partition(" ")
     try:
         client = base64.b64decode(coded, validate=True).decode()

@@ -1,4 +1,6 @@
-"""A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects, sizes, payments."""
+"""A plain REST API, after https://httpbin.org: echoes, statuses, credentials, cookies, redirects,
+sizes, payments.
+"""
 
 import base64
 import re
@@ -10,9 +12,11 @@ from sandbox.messages import Reply, Request, json_reply, not_found, parse_json
 from sandbox.vendors.items import Items
 from sandbox.vendors.payments import Payments
 
-MAX_BYTES = 64 * 1024 * 1024
-USER, PASSWORD = "sandbox", "sandbox-secret"
-TOKEN, API_KEY = "sandbox-token", "sandbox-key"
+MAX_BODY_BYTES = 64 * 1024 * 1024
+USER = "sandbox"
+PASSWORD = "sandbox-secret"
+TOKEN = "sandbox-token"
+API_KEY = "sandbox-key"
 
 _BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 
@@ -47,7 +51,7 @@ class Rest:
 
 
 def echo(request: Request) -> dict[str, Any]:
-    """The request as JSON; `json` is its body parsed, null when that fails."""
+    """Return the request as JSON; `json` is its body parsed, null when that fails."""
     try:
         parsed = parse_json(request.body)
     except ValueError:
@@ -62,9 +66,12 @@ def echo(request: Request) -> dict[str, Any]:
     }
 
 
-def _number(text: str, lowest: int, highest: int) -> int | None:
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
-    return number if lowest <= number <= highest else None
+def _number(text: str, minimum: int, maximum: int) -> int | None:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        return None
+    if minimum <= int(text) <= maximum:
+        return int(text)
+    return None
 
 
 def _status(text: str) -> Reply:
@@ -75,26 +82,28 @@ def _status(text: str) -> Reply:
 
 
 def _bytes(text: str) -> Reply:
-    size = _number(text, 0, MAX_BYTES)
+    size = _number(text, 0, MAX_BODY_BYTES)
     if size is None:
-        return json_reply(422, {"error": f"size is a number from 0 to {MAX_BYTES}"})
+        return json_reply(422, {"error": f"size is a number from 0 to {MAX_BODY_BYTES}"})
     return Reply(200, b"x" * size, (("Content-Type", "application/octet-stream"),))
 
 
 def _ranged(request: Request) -> Reply:
-    """The alphabet, whole or a range of it (RFC 9110, 14), under an ETag."""
-    text, tag = b"abcdefghijklmnopqrstuvwxyz", ("ETag", '"abc"')
+    """Return the alphabet, whole or a range of it (RFC 9110, 14), under an ETag."""
+    text = b"abcdefghijklmnopqrstuvwxyz"
+    etag = ("ETag", '"abc"')
     if request.headers.get("if-none-match") == '"abc"':
-        return Reply(304, b"", (tag,))
-    found = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
+        return Reply(304, b"", (etag,))
+    byte_range = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("range", ""))
     kind = ("Content-Type", "text/plain")
-    if not found:
-        return Reply(200, text, (kind, tag, ("Accept-Ranges", "bytes")))
-    first, last = int(found[1]), min(int(found[2]), len(text) - 1)
+    if not byte_range:
+        return Reply(200, text, (kind, etag, ("Accept-Ranges", "bytes")))
+    first = int(byte_range[1])
+    last = min(int(byte_range[2]), len(text) - 1)
     if first > last:
         return Reply(416, b"", (kind, ("Content-Range", f"bytes */{len(text)}")))
-    said = ("Content-Range", f"bytes {first}-{last}/{len(text)}")
-    return Reply(206, text[first : last + 1], (kind, tag, said))
+    content_range = ("Content-Range", f"bytes {first}-{last}/{len(text)}")
+    return Reply(206, text[first : last + 1], (kind, etag, content_range))
 
 
 def _health(request: Request) -> Reply:
@@ -119,15 +128,18 @@ def _cookies(request: Request) -> Reply:
     )
 
 
+#: Scheme -> the header, its right value, and the challenge for a wrong one.
+_SCHEMES = {
+    "basic": ("authorization", _BASIC, 'Basic realm="sandbox"'),
+    "bearer": ("authorization", f"Bearer {TOKEN}", 'Bearer realm="sandbox"'),
+    "api-key": ("x-api-key", API_KEY, 'ApiKey realm="sandbox"'),
+}
+
+
 def _guarded(request: Request) -> Reply:
     scheme = request.path.strip("/")
-    given = request.headers.get("x-api-key" if scheme == "api-key" else "authorization")
-    expected, challenge = {
-        "basic": (_BASIC, 'Basic realm="sandbox"'),
-        "bearer": (f"Bearer {TOKEN}", 'Bearer realm="sandbox"'),
-        "api-key": (API_KEY, 'ApiKey realm="sandbox"'),
-    }[scheme]
-    if given != expected:
+    header, credential, challenge = _SCHEMES[scheme]
+    if request.headers.get(header) != credential:
         return json_reply(401, {"error": "unauthorized"}, ("WWW-Authenticate", challenge))
     return json_reply(200, {"authenticated": True, "scheme": scheme})
 

@@ -1,4 +1,4 @@
-"""Texts under names that clients watch: what the fakes of Consul and Nacos have in common."""
+"""Texts that clients watch by name: what the stand-ins for Consul and Nacos have in common."""
 
 import threading
 import time
@@ -63,7 +63,7 @@ class TextStore(ABC):
     @property
     def clients(self) -> int:
         """Connections that are open now."""
-        return len(self._server._live)
+        return self._server.open
 
     def put(self, name: str, text: str | bytes) -> None:
         self._set(name, text.encode() if isinstance(text, str) else text)
@@ -73,18 +73,17 @@ class TextStore(ABC):
 
     @abstractmethod
     def handle(self, request: Request) -> Reply:
-        """The answer, which may take its time (`wait_for_change`)."""
+        """Answer a request, which may take its time (`wait_for_change`)."""
 
     def wait_for_change(self, since: int, seconds: float) -> None:
-        """Until there were more than `since` changes, or the time is up."""
+        """Wait until there were more than `since` changes, or the time is up."""
         until = time.monotonic() + seconds
         with self._change:
-            while (
-                self._changes <= since
-                and not self._stopped
-                and (left := until - time.monotonic()) > 0
-            ):
-                self._change.wait(left)
+            while self._changes <= since and not self._stopped:
+                remaining = until - time.monotonic()
+                if remaining <= 0:
+                    return
+                self._change.wait(remaining)
 
     def _set(self, name: str, text: bytes | None) -> None:
         with self._change:
@@ -100,10 +99,10 @@ class TextStore(ABC):
                 with self._ledger.entry(request):
                     plan = self.faults.plan_for(request)
                 if plan:
-                    stays = misbehave.answer(conn, plan, request, self.handle)
+                    stays_open = misbehave.answer(conn, plan, request, self.handle)
                 else:
-                    stays = conn.send(self.handle(request), request.verb)
-                if not stays:
+                    stays_open = conn.send(self.handle(request), request.verb)
+                if not stays_open:
                     return
         except BadRequestError as error:
             conn.refuse(error)

@@ -73,8 +73,9 @@ class WeChat:
         self.tokens_issued = 0
 
     def _issue(self, request: Request) -> Reply:
-        """{"access_token", "expires_in"}, or {"errcode", "errmsg"}."""
-        app_id, secret = request.first("appid"), request.first("secret")
+        """Answer {"access_token", "expires_in"}, or {"errcode", "errmsg"}."""
+        app_id = request.first("appid")
+        secret = request.first("secret")
         if request.verb != "GET":
             return _error(43001)
         if request.first("grant_type") != "client_credential":
@@ -86,7 +87,8 @@ class WeChat:
         return _answer({"access_token": self._new_token(), "expires_in": self.expires_in})
 
     def _new_token(self) -> str:
-        token, now = secrets.token_urlsafe(48), time.monotonic()
+        token = secrets.token_urlsafe(48)
+        now = time.monotonic()
         with self._lock:
             self.tokens_issued += 1
             for older in self._tokens.values():
@@ -97,17 +99,22 @@ class WeChat:
         return token
 
     def _token_error(self, token: str) -> int:
-        """The errcode a token deserves; 0 for a good one."""
+        """Return the errcode for a token; 0 for a good one."""
         if not token:
             return 41001
         with self._lock:
-            known, now = self._tokens.get(token), time.monotonic()
-            if known is None or now >= known.superseded:
-                return 40001
-            return 42001 if now >= known.expires else 0
+            issued = self._tokens.get(token)
+        now = time.monotonic()
+        if issued is None or now >= issued.superseded:
+            return 40001
+        if now >= issued.expires:
+            return 42001
+        return 0
 
     def _send(self, request: Request) -> Reply:
-        """Takes {"touser": str, "text": str}; {"errcode": 0, "errmsg": "ok", "msgid": int} when accepted."""
+        """Takes {"touser": str, "text": str}; {"errcode": 0, "errmsg": "ok", "msgid": int} when
+        accepted.
+        """
         if request.verb != "POST":
             return _error(43002)
         if code := self._token_error(request.first("access_token")):
@@ -128,7 +135,9 @@ def _message_error(touser: object, text: object) -> int:
         return 40003
     if code := _TROUBLED_USERS.get(touser):
         return code
-    return 0 if isinstance(text, str) and text.strip() else 44004
+    if not isinstance(text, str) or not text.strip():
+        return 44004
+    return 0
 
 
 def _error(code: int) -> Reply:

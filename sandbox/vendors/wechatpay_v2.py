@@ -1,7 +1,9 @@
-"""WeChat Pay's older API (api.mch.weixin.qq.com): XML both ways, HTTP 200 always, success told twice in the body.
+"""WeChat Pay's older API (api.mch.weixin.qq.com): XML both ways, HTTP 200 always, success told
+twice in the body.
 
-Follows https://pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3 (the signature), chapter=9_1 (unifiedorder),
-chapter=9_2 (orderquery) and chapter=9_6 (downloadbill, which answers a text unless it failed).
+Follows https://pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3 (the signature), chapter=9_1
+(unifiedorder), chapter=9_2 (orderquery) and chapter=9_6 (downloadbill, which answers a text unless
+it failed).
 """
 
 import hashlib
@@ -13,10 +15,12 @@ from xml.sax.saxutils import escape
 
 from sandbox.messages import Reply, Request, not_found, wrong_verb
 
-APP_ID, MCH_ID, KEY = "sandbox-app", "1900000109", "sandbox-pay-key-of-32-characters"
+APP_ID = "sandbox-app"
+MCH_ID = "1900000109"
+KEY = "sandbox-pay-key-of-32-characters"
 MAX_ORDERS = 10_000
 
-_NEEDED = {
+_REQUIRED_FIELDS = {
     "/pay/unifiedorder": ("body", "out_trade_no", "total_fee"),
     "/pay/orderquery": ("out_trade_no",),
     "/pay/downloadbill": ("bill_date",),
@@ -36,38 +40,39 @@ class WeChatPayV2:
             self._orders.clear()
 
     def handle(self, request: Request) -> Reply:
-        if request.path not in _NEEDED:
+        if request.path not in _REQUIRED_FIELDS:
             return not_found(request)
         if request.verb != "POST":
             return wrong_verb("POST")
         try:
-            asked = {each.tag: each.text or "" for each in ElementTree.fromstring(request.body)}
+            root = ElementTree.fromstring(request.body)
         except ElementTree.ParseError:
             return _xml({"return_code": "FAIL", "return_msg": "XML格式错误"})
-        if asked.get("sign") != sign(asked):
+        order = {element.tag: element.text or "" for element in root}
+        if order.get("sign") != sign(order):
             return _xml({"return_code": "FAIL", "return_msg": "签名错误"})
-        if (asked.get("appid"), asked.get("mch_id")) != (APP_ID, MCH_ID):
+        if (order.get("appid"), order.get("mch_id")) != (APP_ID, MCH_ID):
             return _failed("APPID_MCHID_NOT_MATCH", "appid和mch_id不匹配")
-        if not all(asked.get(name) for name in _NEEDED[request.path]):
+        if not all(order.get(name) for name in _REQUIRED_FIELDS[request.path]):
             return _failed("LACK_PARAMS", "缺少必要的请求参数")
         with self._lock:
-            return self._answer(request.path, asked)
+            return self._answer(request.path, order)
 
-    def _answer(self, path: str, asked: dict[str, str]) -> Reply:
-        number = asked.get("out_trade_no", "")
+    def _answer(self, path: str, order: dict[str, str]) -> Reply:
+        number = order.get("out_trade_no", "")
         if path == "/pay/downloadbill":
             return Reply(200, _BILL.encode(), (("Content-Type", "text/plain"),))
         if path == "/pay/orderquery":
-            if order := self._orders.get(number):
-                return _signed({**order, "trade_state": "NOTPAY"})
+            if stored := self._orders.get(number):
+                return _signed({**stored, "trade_state": "NOTPAY"})
             return _failed("ORDERNOTEXIST", "订单不存在")
-        if asked["total_fee"] == "13":
+        if order["total_fee"] == "13":
             return _failed("SYSTEMERROR", "系统错误")
-        if asked["total_fee"] == "14" or len(self._orders) == MAX_ORDERS:
+        if order["total_fee"] == "14" or len(self._orders) == MAX_ORDERS:
             return _failed("FREQUENCY_LIMITED", "频率限制")
-        if self._orders.get(number, asked)["total_fee"] != asked["total_fee"]:
+        if self._orders.get(number, order)["total_fee"] != order["total_fee"]:
             return _failed("OUT_TRADE_NO_USED", "商户订单号重复")
-        self._orders[number] = {name: asked[name] for name in ("out_trade_no", "total_fee", "body")}
+        self._orders[number] = {name: order[name] for name in ("out_trade_no", "total_fee", "body")}
         return _signed({"prepay_id": f"wx{len(self._orders):030d}", "trade_type": "JSAPI"})
 
 
@@ -94,24 +99,25 @@ def _signed(fields: dict[str, str]) -> Reply:
     return _xml({**fields, "sign": sign(fields)})
 
 
-def _failed(code: str, said: str) -> Reply:
+def _failed(code: str, message: str) -> Reply:
     return _xml(
         {
             "return_code": "SUCCESS",
             "return_msg": "OK",
             "result_code": "FAIL",
             "err_code": code,
-            "err_code_des": said,
+            "err_code_des": message,
         }
     )
 
 
 def _xml(fields: dict[str, str]) -> Reply:
-    """As WeChat sends it: CDATA, and called a text."""
-    inside = "\n".join(
-        f"<{name}><![CDATA[{value}]]></{name}>"
-        if "]]>" not in value
-        else f"<{name}>{escape(value)}</{name}>"
-        for name, value in fields.items()
-    )
-    return Reply(200, f"<xml>{inside}</xml>".encode(), (("Content-Type", "text/plain"),))
+    """Return XML as WeChat sends it: CDATA, and called a text."""
+    elements = "\n".join(_element(name, value) for name, value in fields.items())
+    return Reply(200, f"<xml>{elements}</xml>".encode(), (("Content-Type", "text/plain"),))
+
+
+def _element(name: str, value: str) -> str:
+    if "]]>" in value:
+        return f"<{name}>{escape(value)}</{name}>"
+    return f"<{name}><![CDATA[{value}]]></{name}>"

@@ -15,7 +15,7 @@ from cryptography import x509
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, open_source
-from sandbox.vendors.consul import FIRST, Consul
+from sandbox.vendors.consul import FIRST_INDEX, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.test_gateway_tls import TlsWire, make_pem
 
@@ -59,7 +59,7 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(
     consul.put(KEY, "two")
     assert held.result(5) == "two"
     assert time.monotonic() - began < 3
-    assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST + 1)]
+    assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST_INDEX + 1)]
 
 
 def test_an_index_that_goes_backwards_starts_again(
@@ -73,7 +73,7 @@ def test_an_index_that_goes_backwards_starts_again(
     assert held.result(5) == "one"
     consul.put(KEY, "two")
     assert source.following(GOING) == "two"
-    assert [request.first("index") for request in consul.requests] == ["", str(FIRST + 1), ""]
+    assert [request.first("index") for request in consul.requests] == ["", str(FIRST_INDEX + 1), ""]
 
 
 @pytest.mark.parametrize("index", ["0", "-5", "many", "9" * 30, None])
