@@ -107,7 +107,7 @@ def _open_stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tupl
     if not settings.redis_url:
         return MemoryStore(clock), MemoryStore(clock, MAX_CACHED_READS)
     store = RedisStore(settings.redis_url, log.warning)
-    app.before_request(store.link.begin)
+    app.before_request(store.link.begin_request)
     return store, store
 
 

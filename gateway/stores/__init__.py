@@ -56,14 +56,14 @@ class FallbackStore:
         with suppress(StoreUnavailable):
             self._store.delete(key)
 
-    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
-        return self._either(lambda store: store.acquire_rate(buckets, patience))
+    def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
+        return self._either(lambda store: store.acquire_rate(buckets, max_wait))
 
-    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
+    def acquire_slot(self, key: str, slots: int, ttl: float) -> str | None:
         try:
-            return self._store.acquire_slot(key, most, ttl)
+            return self._store.acquire_slot(key, slots, ttl)
         except StoreUnavailable:
-            lease = self._local.acquire_slot(key, most, ttl)
+            lease = self._local.acquire_slot(key, slots, ttl)
         return None if lease is None else LOCAL + lease
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:

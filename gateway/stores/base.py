@@ -54,34 +54,34 @@ class Store(Protocol):
 
     @property
     def up(self) -> bool:
-        """Whether it answered when it was last asked."""
+        """Whether the store answered the last operation."""
 
     def get(self, key: str) -> bytes | None:
-        """The value, unless absent or expired."""
+        """Return the value, unless it is absent or expired."""
 
     def get_many(self, *keys: str) -> list[bytes | None]:
-        """The value of each, in the time of one."""
+        """Return the values of all these keys, in the time of one."""
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
-        """Put the value there, whatever was there."""
+        """Store the value, whatever was there."""
 
     def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
-        """``set`` each, in the time of one."""
+        """Store all these values, in the time of one."""
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
-        """Put the value there only if nothing is; whether it was."""
+        """Store the value only if none is there; return whether it was stored."""
 
     def delete(self, key: str) -> None:
-        """Forget the key; one that is absent is no error."""
+        """Delete the key; one that is absent is no error."""
 
     def forget(self, key: str) -> None:
-        """``delete`` that always succeeds: should the store be away, the key is gone before it may be asked again."""
+        """Delete the key and never raise: should the store be away, it is gone before anybody may ask for it again."""
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
-        """The count after adding ``by``. The time to live starts at the first increment and is not renewed."""
+        """Add ``by`` and return the count. The time to live starts at the first increment and is not renewed."""
 
     def ttl(self, key: str) -> float:
-        """Seconds the key has left; 0 when it is absent."""
+        """Return the seconds that the key has left; 0 when it is absent."""
 
     def acquire(self, key: str, ttl: float) -> int | None:
         """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
@@ -90,44 +90,45 @@ class Store(Protocol):
         """
 
     def release(self, key: str, fence: int) -> None:
-        """Let the lock go, if it is still held under this number."""
+        """Release the lock, if it is still held under this number."""
 
     def lock(self, key: str, ttl: float) -> Lock:
         """Return the lock ``key`` for a ``with`` block."""
         return Lock(self, key, ttl)
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
-        """``set``, unless somebody with a higher fencing number did: a holder that came too late changes nothing."""
+        """Store the value, unless a holder with a higher fencing number did; return whether it was stored."""
 
-    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
-        """One use of all buckets or of none: now, or else reserved for the first instant at which all have room,
-        if that is less than ``patience`` seconds away.
+    def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
+        """Use all buckets once or none: now, or else reserve the first instant at which all have room.
+
+        :param max_wait: seconds; an instant that is further away is not reserved.
         """
 
-    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
-        """One of ``most`` places, until ``leave``, for ``ttl`` seconds at most.
+    def acquire_slot(self, key: str, slots: int, ttl: float) -> str | None:
+        """Hold one of so many slots until ``release_slot``, for ``ttl`` seconds at most.
 
-        :returns: the lease to leave with; None while all places are taken.
+        :returns: the lease to release it with; None while all slots are held.
         """
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:
-        """Hold the place, if it is still held, for ``ttl`` seconds from now."""
+        """Hold the slot, if it is still held, for ``ttl`` seconds from now."""
 
     def release_slot(self, key: str, lease: str) -> None:
-        """Give the place back, if it is still held."""
+        """Release the slot, if it is still held."""
 
-    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
-        """Add values to each list, in the time of one. It keeps its last ``most``, for ``ttl`` seconds from now."""
+    def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
+        """Add values to each list, in the time of one. It keeps its last values, for ``ttl`` seconds from now."""
 
     def latest(self, key: str, count: int) -> list[bytes]:
-        """The last ``count`` values of a list, the newest first."""
+        """Return the last ``count`` values of a list, the newest first."""
 
     def close(self) -> None:
-        """Let go of connections and threads."""
+        """Close connections and end threads."""
 
 
 class CounterStore(Protocol):
-    """The part of a store that guesses and replays are stopped with."""
+    """The part of a store that stops guesses and replays."""
 
     def add(self, key: str, value: bytes, ttl: float) -> bool: ...
     def increment(self, key: str, ttl: float, by: int = 1) -> int: ...

@@ -13,14 +13,11 @@ from gateway.stores.base import Store
 from gateway.stores.memory import MICROSECONDS
 from gateway.stores.redis_connection import PREFIX, RedisLink
 
-# redis_counts: Windows and leases that all workers of all machines share, on Redis: one round trip each, by its own
-# clock.
-
-# As policies/moving_window.py does it. Lua writes large numbers with 14 digits unless it is told otherwise.
-TAKE = """
+#: Acquires a rate as ``MovingWindows`` does. Lua writes large numbers with 14 digits unless they are formatted.
+ACQUIRE_RATE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local use, patience = ARGV[1], tonumber(ARGV[2])
+local use, max_wait = ARGV[1], tonumber(ARGV[2])
 local amounts, windows = {}, {}
 local function exact(number) return string.format('%.0f', number) end
 local function instant(key, rank)
@@ -42,14 +39,14 @@ for i, key in ipairs(KEYS) do
     redis.call('ZREMRANGEBYSCORE', key, '-inf', exact(now - windows[i]))
 end
 
-local at, looked_at = now, nil
-while at ~= looked_at do
-    looked_at = at
+local at, previous = now, nil
+while at ~= previous do
+    previous = at
     for i in ipairs(KEYS) do at = room(i, at) end
 end
 
-local taken = at == now or at - now < patience
-if taken then
+local allowed = at == now or at - now < max_wait
+if allowed then
     for i, key in ipairs(KEYS) do
         redis.call('ZADD', key, exact(at), use)
         redis.call('PEXPIRE', key, exact((instant(key, -1) + windows[i] - now) / 1000 + 1))
@@ -57,13 +54,13 @@ if taken then
 end
 local oldest = instant(KEYS[1], 0)
 return {
-    taken and 1 or 0, at - now, math.max(0, amounts[1] - redis.call('ZCARD', KEYS[1])),
+    allowed and 1 or 0, at - now, math.max(0, amounts[1] - redis.call('ZCARD', KEYS[1])),
     oldest and oldest + windows[1] - now or 0
 }
 """
 
-# The lease, the seconds, and of a new one how many there may be.
-HOLD = """
+#: Acquires or renews a slot: the lease, the microseconds, and of a new lease how many slots there are.
+HOLD_SLOT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
@@ -79,47 +76,7 @@ return 1
 """
 
 
-class RedisCounts:
-    """``acquire_rate``, ``acquire_slot``, ``renew_slot`` and ``release_slot`` of a ``Store``."""
-
-    def __init__(self, link: RedisLink) -> None:
-        self._link = link
-        self._take, self._hold = (
-            link.client.register_script(TAKE),
-            link.client.register_script(HOLD),
-        )
-
-    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
-        numbers: list[object] = [secrets.token_bytes(8), round(patience * MICROSECONDS)]
-        for bucket in buckets:
-            numbers += bucket.rate.amount, round(bucket.rate.window * MICROSECONDS)
-        with self._link.asking():
-            taken, wait, remaining, reset = self._take(
-                [f"{PREFIX}window:{bucket.key}" for bucket in buckets], numbers
-            )
-        limit = buckets[0].rate.amount
-        return Permit(bool(taken), wait / MICROSECONDS, limit, remaining, reset / MICROSECONDS)
-
-    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
-        lease = secrets.token_hex(8)
-        with self._link.asking():
-            entered = self._hold(
-                [f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS), most]
-            )
-        return lease if entered else None
-
-    def renew_slot(self, key: str, lease: str, ttl: float) -> None:
-        with self._link.asking():
-            self._hold([f"{PREFIX}leases:{key}"], [lease, round(ttl * MICROSECONDS)])
-
-    def release_slot(self, key: str, lease: str) -> None:
-        with self._link.asking() as client:
-            client.zrem(f"{PREFIX}leases:{key}", lease)
-
-
-# redis_store: The store that all workers of all machines share, on Redis.
-
-FENCES = f"{PREFIX}fences"  # the last number given to any lock
+FENCES = f"{PREFIX}fences"  # the key of the last number given to any lock
 
 INCREMENT = """
 local count = redis.call('INCRBY', KEYS[1], ARGV[1])
@@ -127,8 +84,8 @@ if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) 
 return count
 """
 
-# The number is the time in microseconds, so that it grows over a Redis that was restarted empty, too.
-ACQUIRE = """
+#: The number is the time in microseconds, so that it grows over a Redis that was restarted empty, too.
+ACQUIRE_LOCK = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
 local time = redis.call('TIME')
 local fence = math.max(time[1] * 1000000 + time[2], (redis.call('GET', KEYS[2]) or 0) + 1)
@@ -138,7 +95,7 @@ redis.call('SET', KEYS[1], text, 'PX', ARGV[1])
 return text
 """
 
-RELEASE = """
+RELEASE_LOCK = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 """
 
@@ -161,105 +118,130 @@ class RedisStore(Store):
 
     def __init__(self, url: str, warn: Callable[..., Any]) -> None:
         self.link = RedisLink(url, warn)
-        scripts = (INCREMENT, ACQUIRE, RELEASE, SET_FENCED)
-        self._increment, self._acquire, self._release, self._set_fenced = map(
-            self.link.client.register_script, scripts
-        )
-        self._counts = RedisCounts(self.link)
-        self._late: set[str] = set()  # keys to forget
-        self.link.on_return(self._catch_up)
+        register = self.link.client.register_script
+        self._increment = register(INCREMENT)
+        self._acquire_lock = register(ACQUIRE_LOCK)
+        self._release_lock = register(RELEASE_LOCK)
+        self._set_fenced = register(SET_FENCED)
+        self._acquire_rate = register(ACQUIRE_RATE)
+        self._hold_slot = register(HOLD_SLOT)
+        self._keys_to_forget: set[str] = set()
+        self.link.on_return(self._forget_keys)
 
     @property
     def up(self) -> bool:
-        """Whether it answered when it was last asked."""
+        """Whether Redis answered the last operation."""
         return self.link.up
 
     def get(self, key: str) -> bytes | None:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             return cast("bytes | None", client.get(PREFIX + key))
 
     def get_many(self, *keys: str) -> list[bytes | None]:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             return cast("list[bytes | None]", client.mget([PREFIX + key for key in keys]))
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             client.set(PREFIX + key, value, px=_milliseconds(ttl))
 
     def set_many(self, values: Mapping[str, bytes], ttl: float) -> None:
-        with self.link.asking() as client, client.pipeline(transaction=False) as pipe:
+        with self.link.operation() as client, client.pipeline(transaction=False) as pipe:
             for key, value in values.items():
                 pipe.set(PREFIX + key, value, px=_milliseconds(ttl))
             pipe.execute()
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             return bool(client.set(PREFIX + key, value, px=_milliseconds(ttl), nx=True))
 
     def delete(self, key: str) -> None:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             client.delete(PREFIX + key)
 
     def forget(self, key: str) -> None:
-        self._late.add(key)
+        self._keys_to_forget.add(key)
         with suppress(StoreUnavailable):
-            self._catch_up()
+            self._forget_keys()
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
-        with self.link.asking():
+        with self.link.operation():
             return int(self._increment([PREFIX + key], [by, _milliseconds(ttl)]))
 
     def ttl(self, key: str) -> float:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             return max(0, int(client.pttl(PREFIX + key))) / 1000
 
     def acquire(self, key: str, ttl: float) -> int | None:
-        with self.link.asking():
-            fence = self._acquire([f"{PREFIX}lock:{key}", FENCES], [_milliseconds(ttl)])
+        with self.link.operation():
+            fence = self._acquire_lock([f"{PREFIX}lock:{key}", FENCES], [_milliseconds(ttl)])
             return None if fence is None else int(fence)
 
     def release(self, key: str, fence: int) -> None:
-        with self.link.asking():
-            self._release([f"{PREFIX}lock:{key}"], [fence])
+        with self.link.operation():
+            self._release_lock([f"{PREFIX}lock:{key}"], [fence])
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
-        with self.link.asking():
+        with self.link.operation():
             keys = [PREFIX + key, f"{PREFIX}fence:{key}"]
             return bool(self._set_fenced(keys, [value, _milliseconds(ttl), fence]))
 
-    def acquire_rate(self, buckets: Sequence[Bucket], patience: float = 0.0) -> Permit:
-        return self._counts.acquire_rate(buckets, patience)
+    def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
+        keys = [f"{PREFIX}window:{bucket.key}" for bucket in buckets]
+        arguments: list[object] = [secrets.token_bytes(8), _microseconds(max_wait)]
+        for bucket in buckets:
+            arguments += bucket.rate.amount, _microseconds(bucket.rate.window)
+        with self.link.operation():
+            allowed, wait, remaining, reset = self._acquire_rate(keys, arguments)
+        return Permit(
+            allowed=bool(allowed),
+            wait=wait / MICROSECONDS,
+            limit=buckets[0].rate.amount,
+            remaining=remaining,
+            reset=reset / MICROSECONDS,
+        )
 
-    def acquire_slot(self, key: str, most: int, ttl: float) -> str | None:
-        return self._counts.acquire_slot(key, most, ttl)
-
-    def release_slot(self, key: str, lease: str) -> None:
-        self._counts.release_slot(key, lease)
+    def acquire_slot(self, key: str, slots: int, ttl: float) -> str | None:
+        lease = secrets.token_hex(8)
+        with self.link.operation():
+            acquired = self._hold_slot(
+                [f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl), slots]
+            )
+        return lease if acquired else None
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:
-        self._counts.renew_slot(key, lease, ttl)
+        with self.link.operation():
+            self._hold_slot([f"{PREFIX}leases:{key}"], [lease, _microseconds(ttl)])
 
-    def push(self, lists: Mapping[str, Sequence[bytes]], most: int, ttl: float) -> None:
-        with self.link.asking() as client, client.pipeline(transaction=False) as pipe:
+    def release_slot(self, key: str, lease: str) -> None:
+        with self.link.operation() as client:
+            client.zrem(f"{PREFIX}leases:{key}", lease)
+
+    def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
+        with self.link.operation() as client, client.pipeline(transaction=False) as pipe:
             for key, values in lists.items():
                 pipe.lpush(PREFIX + key, *values)
-                pipe.ltrim(PREFIX + key, 0, most - 1)
+                pipe.ltrim(PREFIX + key, 0, max_length - 1)
                 pipe.pexpire(PREFIX + key, _milliseconds(ttl))
             pipe.execute()
 
     def latest(self, key: str, count: int) -> list[bytes]:
-        with self.link.asking() as client:
+        with self.link.operation() as client:
             return cast("list[bytes]", client.lrange(PREFIX + key, 0, count - 1))
 
     def close(self) -> None:
         self.link.close()
 
-    def _catch_up(self) -> None:
-        for key in tuple(self._late):
+    def _forget_keys(self) -> None:
+        for key in tuple(self._keys_to_forget):
             self.delete(key)
-            self._late.discard(key)
+            self._keys_to_forget.discard(key)
 
 
 def _milliseconds(ttl: float) -> int:
-    """Redis takes whole ones, above 0."""
+    """Return a time to live as Redis takes it: a whole number above 0."""
     return max(1, round(ttl * 1000))
+
+
+def _microseconds(seconds: float) -> int:
+    return round(seconds * MICROSECONDS)

@@ -20,17 +20,27 @@ from redis.retry import Retry
 from gateway.errors import StoreUnavailable
 
 PREFIX = "postern:"  # of every key
-TIMEOUT = 0.2  # seconds for one operation, connecting included
-TOTAL = 0.25  # seconds for all operations of one request; once they are gone, each has ...
-LEAST = 0.02  # ... seconds left, and so has every single wait
-LATE = 0.05  # seconds after its time from which a timeout speaks of this process and not of Redis
-FOUND = 0.1  # seconds within which one that was away must answer to be there again
-AGAIN = 1.0  # seconds between two tries while it is away
-CONNECTIONS = 32  # in one process; who finds none free waits for us, which counts for nothing, and not for Redis
-CHECK = f"{PREFIX}check"
+CHECK_KEY = f"{PREFIX}check"
+
+OPERATION_SECONDS = 0.2  # for one operation, connecting included
+REQUEST_SECONDS = 0.25  # for all operations of one request
+MIN_WAIT_SECONDS = 0.02  # of every wait, and of every operation once the request's time is spent
+#: So long after its deadline a timeout speaks of this process, which got no turn, and not of Redis.
+LATE_SECONDS = 0.05
+CHECK_SECONDS = 0.1  # within which a Redis that was away must answer to be used again
+RETRY_SECONDS = 1.0  # between two checks while it is away
+#: In one process. A thread that finds none free waits for this process, which does not count against Redis.
+MAX_CONNECTIONS = 32
 
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
-_mine = threading.local()  # deadline: of this thread's operation; spent: seconds, by its request
+
+
+class _ThreadTimes(threading.local):
+    deadline: float | None = None  # the instant at which this thread's operation must end
+    spent: float | None = None  # seconds that its request has spent; None outside of requests
+
+
+_times = _ThreadTimes()
 
 
 class RedisLink:
@@ -38,83 +48,87 @@ class RedisLink:
 
     After a failure no request waits for it: a thread of our own asks it until it answers.
 
-    :param url: ``redis://``, ``rediss://`` or ``unix://``; the password in it is never told.
+    :param url: ``redis://``, ``rediss://`` or ``unix://``; the password in it is never logged.
     :param warn: writes a log line, ``warn(event, **fields)``.
     """
 
     def __init__(self, url: str, warn: Callable[..., Any]) -> None:
         pool = redis.ConnectionPool.from_url(
             url,
-            connection_class=_CLASSES[url.partition(":")[0]],
-            socket_timeout=TIMEOUT,
-            socket_connect_timeout=TIMEOUT,
+            connection_class=_CONNECTIONS[url.partition(":")[0]],
+            socket_timeout=OPERATION_SECONDS,
+            socket_connect_timeout=OPERATION_SECONDS,
             retry=Retry(NoBackoff(), 0),
             protocol=2,  # with its version 3 every connection begins with a round trip more
             driver_info=None,
         )
         self.client: Any = redis.Redis(connection_pool=pool)
-        self._places = threading.Semaphore(CONNECTIONS)
         self.up = True
+        self._connections = threading.Semaphore(MAX_CONNECTIONS)
         self._warn = warn
-        self._returned: list[Callable[[], None]] = []
-        self._finder: threading.Thread | None = None
+        self._on_return: list[Callable[[], None]] = []
+        self._search: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
 
-    def begin(self) -> None:
-        """A request begins in this thread: it has not waited yet."""
-        _mine.spent = 0.0
+    def begin_request(self) -> None:
+        """Grant this thread the time that one request has for Redis."""
+        _times.spent = 0.0
 
-    def on_return(self, then: Callable[[], None]) -> None:
-        """Have this done whenever Redis is back: before anybody else may ask it, and once more right after."""
-        self._returned.append(then)
+    def on_return(self, callback: Callable[[], None]) -> None:
+        """Call it whenever Redis is back: before anybody else may use it, and once more right after."""
+        self._on_return.append(callback)
 
     @contextmanager
-    def asking(self) -> Iterator[Any]:
-        """The client, for one operation.
+    def operation(self) -> Iterator[Any]:
+        """Yield the client, for one operation.
 
         :raises StoreUnavailable: it does not answer, now or a moment ago, or it answers an error.
         """
-        if threading.current_thread() is self._finder:
-            with self._asked() as client:
+        if threading.current_thread() is self._search:
+            with self._timed() as client:
                 yield client
             return
-        with self._places:  # were Redis lost meanwhile, all who wait here are let go at once
+        with self._connections:  # were Redis lost meanwhile, all who wait here go on at once
             if not self.up:
-                raise StoreUnavailable(retry_after=AGAIN)
-            with self._asked() as client:
+                raise StoreUnavailable(retry_after=RETRY_SECONDS)
+            with self._timed() as client:
                 yield client
 
     @contextmanager
-    def _asked(self) -> Iterator[Any]:
-        spent = getattr(_mine, "spent", None)
+    def _timed(self) -> Iterator[Any]:
         began = time.monotonic()
-        _mine.deadline = began + max(LEAST, min(TIMEOUT, TOTAL - (spent or 0.0)))
+        spent = _times.spent
+        seconds = min(OPERATION_SECONDS, REQUEST_SECONDS - (spent or 0.0))
+        _times.deadline = began + max(MIN_WAIT_SECONDS, seconds)
         try:
             yield self.client
         except RedisError as error:
-            self._lost(error)
-            raise StoreUnavailable(retry_after=AGAIN) from error
+            self._lose(error)
+            raise StoreUnavailable(retry_after=RETRY_SECONDS) from error
         finally:
             if spent is not None:
-                _mine.spent = spent + time.monotonic() - began
+                _times.spent = spent + time.monotonic() - began
 
     def close(self) -> None:
         self._closing.set()
         self.client.connection_pool.disconnect(inuse_connections=False)
 
-    def _lost(self, error: RedisError) -> None:
+    def _lose(self, error: RedisError) -> None:
+        """Let nobody wait for Redis from now on, and search for it."""
         with self._lock:
             if not self.up or self._closing.is_set():
                 return
             self.up = False
-            self._finder = threading.Thread(target=self._find, name="postern-redis", daemon=True)
-            self._finder.start()
+            self._search = threading.Thread(
+                target=self._search_for_it, name="postern-redis", daemon=True
+            )
+            self._search.start()
         self._warn("store_away", kind=type(error).__name__, error=str(error))
 
-    def _find(self) -> None:
+    def _search_for_it(self) -> None:
         while not self._is_back():
-            if self._closing.wait(AGAIN):
+            if self._closing.wait(RETRY_SECONDS):
                 return
         self.up = True
         self._warn("store_back")
@@ -122,13 +136,13 @@ class RedisLink:
 
     def _is_back(self) -> bool:
         try:
-            with self.asking() as client:
-                _mine.deadline = time.monotonic() + AGAIN
+            with self.operation() as client:
+                _times.deadline = time.monotonic() + RETRY_SECONDS
                 client.ping()  # it connects, which may take its time here
-                _mine.deadline = time.monotonic() + FOUND
-                client.set(CHECK, b"", px=1000)  # one that can only be read is of no use
-            for then in self._returned:
-                then()
+                _times.deadline = time.monotonic() + CHECK_SECONDS
+                client.set(CHECK_KEY, b"", px=1000)  # a Redis that can only be read is of no use
+            for callback in self._on_return:
+                callback()
         except StoreUnavailable:
             return False
         except Exception as error:  # noqa: BLE001 # whatever it is, the search must not end
@@ -141,38 +155,38 @@ class _Bounded:
     """A connection of redis-py that ends every wait with the operation's deadline.
 
     In a busy process time may be up before anybody has looked whether the answer is there: then it is looked for. And
-    where this process got no turn for that long, Redis, beside it, may have had none either: then it is waited again.
+    where this process got no turn for that long, Redis, beside it, may have had none either: then it waits once more.
     """
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         try:
             try:
-                return self._read(args, options, _left())
+                return self._read(args, options, _seconds_left())
             except redis.TimeoutError:
-                if not (_late() or self.can_read(0)):  # type: ignore[attr-defined]
+                if not (_is_late() or self.can_read(0)):  # type: ignore[attr-defined]
                     raise
-                return self._read(args, options, TIMEOUT)
+                return self._read(args, options, OPERATION_SECONDS)
         except (RedisError, OSError):
             self.disconnect()  # type: ignore[attr-defined]
             raise
 
     def _read(self, args: Any, options: Any, seconds: float) -> Any:
-        kept = {**options, "timeout": seconds, "disconnect_on_error": False}
-        return super().read_response(*args, **kept)  # type: ignore[misc]
+        options = {**options, "timeout": seconds, "disconnect_on_error": False}
+        return super().read_response(*args, **options)  # type: ignore[misc]
 
 
-class _Plain(_Bounded, Connection):
+class _PlainConnection(_Bounded, Connection):
     def _connect(self) -> socket.socket:
-        """To a name in a thread, because neither its look-up nor a second address would keep to the time."""
+        """Connect to a name in a thread, because neither its look-up nor a second address would keep to the time."""
         if not _ADDRESS.fullmatch(self.host):
-            return _within(super()._connect)
+            return _connect_in_thread(super()._connect)
         sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(_left())
+            sock.settimeout(_seconds_left())
             with suppress(TimeoutError):
                 sock.connect((self.host, int(self.port)))
-            sock.getpeername()  # the last word on whether it is connected
+            sock.getpeername()  # raises unless it is connected
             sock.settimeout(self.socket_timeout)
         except BaseException:
             sock.close()
@@ -180,49 +194,52 @@ class _Plain(_Bounded, Connection):
         return sock
 
 
-class _Tls(_Bounded, SSLConnection):
+class _TlsConnection(_Bounded, SSLConnection):
     def _connect(self) -> socket.socket:
-        return _within(super()._connect)
+        return _connect_in_thread(super()._connect)
 
 
-class _Unix(_Bounded, UnixDomainSocketConnection): ...
+class _UnixConnection(_Bounded, UnixDomainSocketConnection): ...
 
 
-_CLASSES = {"redis": _Plain, "rediss": _Tls, "unix": _Unix}
+_CONNECTIONS = {"redis": _PlainConnection, "rediss": _TlsConnection, "unix": _UnixConnection}
 
 
-def _late() -> bool:
+def _is_late() -> bool:
     """Whether this thread's operation ended its wait long after its deadline."""
-    return time.monotonic() > float(_mine.deadline) + LATE
+    return _times.deadline is not None and time.monotonic() > _times.deadline + LATE_SECONDS
 
 
-def _left() -> float:
-    """Seconds until the deadline of this thread's operation."""
-    return max(
-        LEAST, float(getattr(_mine, "deadline", time.monotonic() + TIMEOUT)) - time.monotonic()
-    )
+def _seconds_left() -> float:
+    """Return the seconds until the deadline of this thread's operation."""
+    if _times.deadline is None:
+        return OPERATION_SECONDS
+    return max(MIN_WAIT_SECONDS, _times.deadline - time.monotonic())
 
 
-def _within(connect: Callable[[], socket.socket]) -> socket.socket:
-    """:raises TimeoutError: it took too long; the connection is closed should it still come about."""
-    done: Future[socket.socket] = Future()
+def _connect_in_thread(connect: Callable[[], socket.socket]) -> socket.socket:
+    """Connect before this thread's deadline.
+
+    :raises TimeoutError: it took too long; should the connection still come about, it is closed.
+    """
+    future: Future[socket.socket] = Future()
 
     def run() -> None:
         try:
-            made = connect()
-        except Exception as error:  # noqa: BLE001 # whoever still waits is told
-            if done.set_running_or_notify_cancel():
-                done.set_exception(error)
+            sock = connect()
+        except Exception as error:  # noqa: BLE001 # for the thread that waits, if it still does
+            if future.set_running_or_notify_cancel():
+                future.set_exception(error)
             return
-        if done.set_running_or_notify_cancel():
-            done.set_result(made)
+        if future.set_running_or_notify_cancel():
+            future.set_result(sock)
         else:
-            made.close()
+            sock.close()
 
     threading.Thread(target=run, name="postern-redis-connect", daemon=True).start()
     try:
-        return done.result(_left())
+        return future.result(_seconds_left())
     except TimeoutError:
-        if done.cancel():
+        if future.cancel():
             raise
-        return done.result()
+        return future.result()

@@ -38,7 +38,7 @@ def open_store(log: Lines) -> Iterator[Callable[[str], RedisStore]]:
         def make(url: str) -> RedisStore:
             store = RedisStore(url, log.warning)
             stack.callback(store.close)
-            store.link.begin()
+            store.link.begin_request()
             return store
 
         yield make
@@ -139,7 +139,7 @@ def test_of_many_callers_at_once_none_waits_longer_for_a_hung_redis(
     redis_server.pause()
 
     def request(_: int) -> float:
-        store.link.begin()
+        store.link.begin_request()
         return sum(refused(store) for _ in range(8))
 
     with ThreadPoolExecutor(16) as pool:

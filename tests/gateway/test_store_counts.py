@@ -11,7 +11,7 @@ import pytest
 
 from gateway.rates import Bucket, Permit, Rate, rate_of
 from gateway.stores import Store
-from gateway.stores.memory import SMALLEST_SWEEP, MovingWindows
+from gateway.stores.memory import MIN_SWEEP_ENTRIES, MovingWindows
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]
@@ -22,8 +22,8 @@ def about(seconds: float) -> Any:
     return pytest.approx(seconds, abs=30)
 
 
-def taken(store: Store, times: int, *buckets: Bucket, patience: float = 0) -> list[bool]:
-    return [store.acquire_rate(buckets, patience).allowed for _ in range(times)]
+def taken(store: Store, times: int, *buckets: Bucket, max_wait: float = 0) -> list[bool]:
+    return [store.acquire_rate(buckets, max_wait).allowed for _ in range(times)]
 
 
 @pytest.mark.parametrize(
@@ -79,20 +79,20 @@ def test_a_refused_use_is_none(store: Store, pass_time: PassTime) -> None:
 
 
 def test_who_waits_has_a_place_in_the_order_of_asking(store: Store) -> None:
-    waits = [store.acquire_rate([FEW], patience=5000).wait for _ in range(8)]
+    waits = [store.acquire_rate([FEW], max_wait=5000).wait for _ in range(8)]
     assert waits == [0, 0, 0, about(1000), about(1000), about(1000), about(2000), about(2000)]
 
 
 def test_nobody_waits_for_a_turn_that_comes_too_late(store: Store) -> None:
-    assert taken(store, 9, FEW, patience=1500) == [True] * 6 + [False] * 3
-    assert store.acquire_rate([FEW], patience=1500).wait == about(2000)
-    assert store.acquire_rate([FEW], patience=2100) == Permit(
+    assert taken(store, 9, FEW, max_wait=1500) == [True] * 6 + [False] * 3
+    assert store.acquire_rate([FEW], max_wait=1500).wait == about(2000)
+    assert store.acquire_rate([FEW], max_wait=2100) == Permit(
         True, about(2000), 3, 0, about(1000)
     )  # the refused hold no place
 
 
 def test_who_does_not_wait_does_not_overtake_who_does(store: Store, pass_time: PassTime) -> None:
-    taken(store, 6, FEW, patience=5000)
+    taken(store, 6, FEW, max_wait=5000)
     pass_time(1000)
     assert taken(store, 1, FEW) == [False]
     pass_time(1000)
@@ -107,7 +107,7 @@ def test_of_several_buckets_all_are_used_or_none(store: Store, pass_time: PassTi
 
 
 def test_a_reserved_turn_leaves_the_room_before_it_to_others(store: Store) -> None:
-    taken(store, 6, Bucket("slow", Rate(1, 10_000)), FEW, patience=100_000)
+    taken(store, 6, Bucket("slow", Rate(1, 10_000)), FEW, max_wait=100_000)
     assert taken(store, 3, FEW) == [True, True, False]
 
 
@@ -130,7 +130,7 @@ def test_no_span_however_laid_holds_more_than_the_rate(
     for _ in range(200):
         pass_time(luck.choice([0, 0, 100, 2500, 7000]))
         wanted = luck.sample(buckets, luck.randint(1, 3))
-        turn = store.acquire_rate(wanted, patience=luck.choice([0, 0, 10_000, 50_000]))
+        turn = store.acquire_rate(wanted, max_wait=luck.choice([0, 0, 10_000, 50_000]))
         for bucket in wanted if turn.allowed else ():
             uses[bucket.key].append(clock.now() + turn.wait)
     for bucket in buckets:
@@ -149,17 +149,17 @@ def test_threads_do_not_get_more_than_the_rate(store: Store) -> None:
 def test_what_nobody_uses_any_more_is_forgotten_in_memory() -> None:
     clock = FakeClock()
     windows = MovingWindows(clock)
-    for number in range(10 * SMALLEST_SWEEP):
+    for number in range(10 * MIN_SWEEP_ENTRIES):
         windows.acquire_rate([Bucket(f"caller {number}", Rate(5, 1))])
         clock.advance(0.01)
-    assert len(windows) <= SMALLEST_SWEEP
+    assert len(windows) <= MIN_SWEEP_ENTRIES
 
 
 def test_what_nobody_uses_any_more_is_forgotten_on_redis(
     redis_server: Any, request: pytest.FixtureRequest
 ) -> None:
     store: Store = request.getfixturevalue("redis_store")
-    taken(store, 4, FEW, patience=1500)
+    taken(store, 4, FEW, max_wait=1500)
     store.acquire_slot("k", 1, ttl=10)
     left = sorted(redis_server.client.pttl(key) / 1000 for key in redis_server.client.keys("*"))
     assert left == [about(10), about(2000)]

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, FallbackStore, Generations, MemoryStore, Store
-from gateway.stores.memory import SMALLEST_SWEEP
+from gateway.stores.memory import MIN_SWEEP_ENTRIES
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]
@@ -134,14 +134,14 @@ def test_of_many_that_come_at_once_one_wins_and_no_count_is_lost(store: Store) -
 def test_expired_entries_do_not_pile_up_in_memory() -> None:
     clock = FakeClock()
     store = MemoryStore(clock)
-    for number in range(20 * SMALLEST_SWEEP):
+    for number in range(20 * MIN_SWEEP_ENTRIES):
         store.set(f"k{number}", b"v", ttl=1)
         clock.advance(0.01)
-    assert len(store) <= SMALLEST_SWEEP
+    assert len(store) <= MIN_SWEEP_ENTRIES
 
 
 def test_in_a_store_of_bounded_size_the_oldest_make_room() -> None:
-    store = MemoryStore(FakeClock(), most=3)
+    store = MemoryStore(FakeClock(), max_entries=3)
     for key in ("a", "b", "c", "a", "d"):
         store.set(key, b"v", ttl=10)
     assert [key for key in "abcd" if store.get(key)] == ["b", "c", "d"]
