@@ -34,7 +34,7 @@ from api.errors import (
 )
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import mask_path
-from gateway.system import shortage
+from gateway.system import describe_shortage
 from models import CommitUnknown, taken_column
 
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
@@ -113,7 +113,7 @@ def handle_commit_unknown(error: CommitUnknown) -> Response:
 
 def handle_shortage(error: Exception) -> Response:
     """Answer -5001 where a disk, descriptors or memory of ours are away or full; any other such error is unforeseen."""
-    problem = shortage(error)
+    problem = describe_shortage(error)
     if not problem:
         return handle_unforeseen(error)
     path = mask_path(request.path)

@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from gevent import Timeout, get_hub, monkey
 
-from gateway.clock import in_thread
+from gateway.clock import run_with_timeout
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,12 +48,12 @@ def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 
 
 def run_in_thread_within(work: Callable[[], T], seconds: float) -> T:
-    """Return the result of ``work`` as ``run_in_thread``, within a time: see ``gateway.clock.Aside``.
+    """Return the result of ``work`` as ``run_in_thread``, within a time: see ``gateway.clock.ThreadRunner``.
 
     :raises TimeoutError: it took longer; the thread goes on with it.
     """
     if not monkey.is_module_patched("threading"):
-        return in_thread(work, seconds)
+        return run_with_timeout(work, seconds)
     try:
         return unwrap(get_hub().threadpool.spawn(capture, work).get(timeout=seconds))
     except Timeout as error:

@@ -5,11 +5,15 @@ Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2
 
 from __future__ import annotations
 
+MAX_DOUBLINGS = 62  # beyond them any maximum is reached, and a float would overflow in the end
 
-def delay(attempt: int, base: float, most: float, jitter: float) -> float:
-    """Seconds to wait after a failed attempt.
+
+def backoff_seconds(attempt: int, base: float, maximum: float, jitter: float) -> float:
+    """Return the seconds to wait after a failed attempt.
 
     :param attempt: 1 after the first.
+    :param base: seconds, as ``maximum``.
     :param jitter: evenly random, 0 up to 1.
     """
-    return jitter * min(most, base * 2.0 ** min(attempt - 1, 62))
+    doublings = min(attempt - 1, MAX_DOUBLINGS)
+    return jitter * min(maximum, base * 2.0**doublings)

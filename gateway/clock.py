@@ -1,4 +1,8 @@
-"""Time, handed in rather than reached for, so that tests can hold it. The only file that sleeps."""
+"""Time, handed in rather than reached for, so that tests can hold it, and what runs beside the calls.
+
+clock: Clock = SystemClock()
+deadline = clock.now() + 5
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
-# clock: Time, handed in rather than reached for, so that tests can hold it. The only file that sleeps.
+T = TypeVar("T")
+
+#: Not 0: gevent would look only after fifty of those whether anything has come on a socket.
+YIELD_SECONDS = 1e-6
+STOP_SECONDS = (
+    2.0  # that ``stop`` waits for all threads; they are daemons, so none can hold the process
+)
 
 
 class Clock(Protocol):
@@ -19,54 +29,44 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-def iso_utc(moment: datetime) -> str:
-    """Return a moment of UTC as ISO 8601 with milliseconds, such as ``2026-01-31T08:00:00.000Z``."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 class SystemClock:
     now = staticmethod(time.monotonic)
     wall = staticmethod(time.time)
     sleep = staticmethod(time.sleep)
 
 
-BREAK_SECONDS = (
-    1e-6  # not 0: gevent would look only after fifty of those whether anything has come on a socket
-)
+def iso_utc(moment: datetime) -> str:
+    """Return a moment of UTC as ISO 8601 with milliseconds, such as ``2026-01-31T08:00:00.000Z``."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Pause:
     """Called between pieces of a long piece of work: now and then lets the other greenlets run."""
 
-    EVERY = 0.005  # seconds of work
+    WORK_SECONDS = 0.005  # between two breaks
 
     def __init__(self, clock: Clock) -> None:
-        self._clock, self._last = clock, clock.now()
+        self._clock = clock
+        self._last_break = clock.now()
 
     def __call__(self) -> None:
-        if self._clock.now() - self._last > self.EVERY:
-            self._clock.sleep(BREAK_SECONDS)
-            self._last = self._clock.now()
+        if self._clock.now() - self._last_break > self.WORK_SECONDS:
+            self._clock.sleep(YIELD_SECONDS)
+            self._last_break = self._clock.now()
 
 
-# background: Threads that run beside the calls: begun after the fork, ended at shutdown.
-
-T = TypeVar("T")
-PATIENCE = 2.0  # seconds that ``stop`` waits for all of them; they are daemons, so none can hold the process
-
-
-class Aside(Protocol):
+class ThreadRunner(Protocol):
     """Runs what may block a whole thread, such as a look at a disk that hangs, in a native thread of its own."""
 
     def __call__(self, work: Callable[[], T], seconds: float) -> T:
-        """What ``work`` gives or raises.
+        """Return what ``work`` returns, or raise what it raises.
 
-        :raises TimeoutError: it did not within so many seconds; the thread is left to it.
+        :raises TimeoutError: it did not end within so many seconds; the thread is left to it.
         """
 
 
-def in_thread(work: Callable[[], T], seconds: float) -> T:
-    """``Aside`` for a process without gevent, where every thread is a native one."""
+def run_with_timeout(work: Callable[[], T], seconds: float) -> T:
+    """The ``ThreadRunner`` of a process without gevent, where every thread is a native one."""
     results: list[T] = []
     errors: list[BaseException] = []
 
@@ -87,7 +87,7 @@ def in_thread(work: Callable[[], T], seconds: float) -> T:
 
 
 class Background:
-    """Runs functions in threads (greenlets under gevent) until ``stop``."""
+    """Runs functions in threads (greenlets under gevent), begun after the fork, until ``stop``."""
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
@@ -100,7 +100,7 @@ class Background:
         run: Callable[[threading.Event], None],
         interrupt: Callable[[], None] = lambda: None,
     ) -> None:
-        """Run it in a thread of its own; it returns soon after the event it is given is set.
+        """Run it in a thread of its own; it must return soon after its event is set.
 
         :param interrupt: ends what it may be waiting for other than the event.
         """
@@ -116,5 +116,5 @@ class Background:
         for interrupt in self._interrupts:
             interrupt()
         for thread in self._threads:
-            thread.join(PATIENCE / len(self._threads))
+            thread.join(STOP_SECONDS / len(self._threads))
         self._threads.clear()

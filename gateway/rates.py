@@ -1,4 +1,4 @@
-"""How much of something is allowed in how long a time, and what asking for some of it gives."""
+"""How much of something is allowed in how long a time, and the permit that a store gives for a use of it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Rate(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """One count under one rate; who shares the store and says the same key shares the count."""
+    """One count under one rate; all who use the same key of the same store share the count."""
 
     key: str
     rate: Rate
 
 
 class Permit(NamedTuple):
-    """What asking for one use gave.
+    """The answer to a request for one use.
 
     :param allowed: it is counted; otherwise nothing was changed.
-    :param wait: seconds from now until its turn, or until it would have been; 0: now.
+    :param wait: seconds from now until the use may begin, or until it might have begun; 0: now.
     :param limit: the amount of the first bucket.
     :param remaining: uses that the first bucket has left.
     :param reset: seconds until the first bucket forgets the oldest use it counts.
@@ -40,7 +40,7 @@ class Permit(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def rate_of(text: str) -> Rate:
-    """``100/minute`` as a value; the text was checked where it came in."""
+def parse_rate(text: str) -> Rate:
+    """Return ``100/minute`` as a value; the text was checked where it came in."""
     amount, _, unit = text.partition("/")
     return Rate(int(amount), _SECONDS[unit])

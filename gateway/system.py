@@ -1,4 +1,4 @@
-"""When nothing is left for one more connection: descriptors, memory, threads. That is our fault and no vendor's."""
+"""What this machine does to us: used-up resources, full disks, and an operator's files read within bounds."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import socket
 import stat
 from pathlib import Path
 
-# resources: When nothing is left for one more connection: descriptors, memory, threads. That is our fault and no
-# vendor's.
-
+#: What a system call says when nothing is left for one more connection. That is our fault and no vendor's.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+#: What is wrong with a disk, by what the system says.
+SHORTAGES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a file may not grow so large",
+    errno.EROFS: "the disk is read-only",
+    errno.EIO: "the disk failed",
+    errno.ESTALE: "the disk is gone",
+    errno.ENOTDIR: "a folder is gone",
+    errno.EACCES: "access is denied",
+    errno.EPERM: "access is denied",
+}
+MIN_FREE_BYTES = 1024 * 1024
+MAX_SECRET_BYTES = 1024 * 1024
 
 
 def is_exhaustion(error: BaseException) -> bool:
@@ -34,32 +46,17 @@ def out_of_descriptors() -> bool:
     return False
 
 
-# disk: What a disk does to us: which errors mean that it, or the process, has no room; and whether a folder has any.
-
-MIN_FREE_BYTES = 1024 * 1024
-#: What is wrong with a disk, by what the system says.
-SHORTAGES = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a file may not grow so large",
-    errno.EROFS: "the disk is read-only",
-    errno.EIO: "the disk failed",
-    errno.ESTALE: "the disk is gone",
-    errno.ENOTDIR: "a folder is gone",
-    errno.EACCES: "access is denied",
-    errno.EPERM: "access is denied",
-}
-
-
-def shortage(error: BaseException) -> str:
-    """Which part of ours is away or full, if that is what the error says; otherwise empty."""
+def describe_shortage(error: BaseException) -> str:
+    """Say which part of ours is away or full, if that is what the error means; otherwise return an empty text."""
     if is_exhaustion(error):
         return "descriptors, memory or threads are used up"
-    return SHORTAGES.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    if isinstance(error, OSError):
+        return SHORTAGES.get(error.errno or 0, "")
+    return ""
 
 
 def disk_problem(path: Path) -> str:
-    """Why nothing can be written to this folder, or file, now; empty when it can. Asks, and writes nothing itself."""
+    """Say why nothing can be written to this folder, or file, now; empty when it can. Writes nothing itself."""
     while not path.exists() and path != path.parent:
         path = path.parent  # it is made when it is needed
     try:
@@ -77,13 +74,8 @@ def disk_problem(path: Path) -> str:
     return ""
 
 
-# regular_file: Files of an operator's, read so that none of them can hold up or fill the process.
-
-MAX_SECRET_BYTES = 1024 * 1024
-
-
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """The bytes of a file, symbolic links followed.
+    """Return the bytes of an operator's file, symbolic links followed, so that none can hold up or fill the process.
 
     :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is larger than that.
     """
@@ -96,10 +88,10 @@ def read_regular(path: Path, max_bytes: int) -> bytes:
     return content
 
 
-def _check(found: os.stat_result, max_bytes: int) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _check(status: os.stat_result, max_bytes: int) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file")
-    if found.st_size > max_bytes:
+    if status.st_size > max_bytes:
         raise _too_large(max_bytes)
 
 

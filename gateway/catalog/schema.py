@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.model import CachePolicy, Fallback, Health
-from gateway.rates import rate_of
+from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
     HEADER_NAME,
@@ -47,7 +47,7 @@ class RateField(JsonType):
     """``100/minute``, as a ``Rate``."""
 
     def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
-        return rate_of(super().deserialize(value, attr, data, **kwargs))
+        return parse_rate(super().deserialize(value, attr, data, **kwargs))
 
 
 # Of timeout, retry, breaker and tls a method may set single keys and inherit the others, so these load into

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.catalog.model import Method
 from gateway.errors import QuotaSpent, RateLimited, TooManyCalls
 from gateway.messages import Call, Result
-from gateway.rates import Bucket, rate_of
+from gateway.rates import Bucket, parse_rate
 from gateway.runtime import Handler, Runtime
 from gateway.streams import MAX_STREAM_SECONDS, ResponseStream
 
@@ -22,7 +22,7 @@ def caller_limit(method: Method, runtime: Runtime) -> Callable[[Call, str], None
     service = method.service.name
 
     def use(call: Call, rate: str) -> None:
-        bucket = Bucket(f"limit:{call.caller.id}", rate_of(rate))
+        bucket = Bucket(f"limit:{call.caller.id}", parse_rate(rate))
         permit = call.trace.permit = limits.acquire_rate((bucket,))
         if not permit.allowed:
             hits.labels(service, "caller").inc()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.backoff import delay
+from gateway.backoff import backoff_seconds
 from gateway.catalog.model import Method, Retry
 from gateway.errors import (
     CallRefused,
@@ -93,7 +93,7 @@ class _Retries:
     def _delay(self, error: DownstreamError, failures: int) -> float:
         """Return the seconds before the next attempt."""
         policy = self._method.retry
-        seconds = delay(failures, policy.backoff, policy.max_backoff, self._jitter())
+        seconds = backoff_seconds(failures, policy.backoff, policy.max_backoff, self._jitter())
         return max(seconds, error.retry_after or 0.0)
 
     def _objection(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from gateway.clock import Aside, Clock, in_thread
+from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.masking import Masker
 from gateway.sources.base import Address, AddressError, Missing, Source, SourceError, Stopping
 from gateway.sources.consul import Consul
@@ -20,7 +20,11 @@ _KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Sourc
 
 
 def open_source(
-    text: str, env: Mapping[str, str], clock: Clock, masker: Masker, aside: Aside = in_thread
+    text: str,
+    env: Mapping[str, str],
+    clock: Clock,
+    masker: Masker,
+    aside: ThreadRunner = run_with_timeout,
 ) -> Source:
     """The source that ``CATALOG`` names.
 

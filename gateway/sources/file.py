@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from gateway.clock import Aside, in_thread
+from gateway.clock import ThreadRunner, run_with_timeout
 from gateway.sources.base import SourceError, Stopping
 from gateway.system import read_regular
 
@@ -50,7 +50,7 @@ class File:
 
     away = False
 
-    def __init__(self, path: str, aside: Aside = in_thread) -> None:
+    def __init__(self, path: str, aside: ThreadRunner = run_with_timeout) -> None:
         self.name = path
         self.label = Path(path).name
         self._path = Path(path)

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from gateway.backoff import delay
+from gateway.backoff import backoff_seconds
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog
-from gateway.clock import Aside, Clock, in_thread
+from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.runtime import Log
 from gateway.sources import Missing, Source, SourceError, Stopping
 from gateway.system import read_regular
@@ -131,7 +131,7 @@ class Watcher:
         *,
         clock: Clock,
         log: Log,
-        aside: Aside = in_thread,
+        aside: ThreadRunner = run_with_timeout,
     ) -> None:
         self.source, self.last_good = source, last_good
         self.state = CatalogState()
@@ -149,7 +149,7 @@ class Watcher:
         *,
         clock: Clock,
         log: Log,
-        aside: Aside = in_thread,
+        aside: ThreadRunner = run_with_timeout,
     ) -> Watcher:
         """With its copy in this file."""
         last_good = LastGood(Path(copy), source.name)
@@ -197,7 +197,10 @@ class Watcher:
                 count("refused")
             counted = self.state
             stopping.wait(
-                max(CALM, delay(failures, BACKOFF, MOST_BACKOFF, self.jitter()) if away else 0)
+                max(
+                    CALM,
+                    backoff_seconds(failures, BACKOFF, MOST_BACKOFF, self.jitter()) if away else 0,
+                )
             )
 
     def _problem(self, stopping: Stopping, swap: Callable[[Catalog], None]) -> Exception | None:

@@ -30,7 +30,7 @@ gevent.sleep(0)
 pause = Pause(SystemClock())
 answered = 0
 for _ in range(60):
-    until = time.monotonic() + 1.2 * Pause.EVERY
+    until = time.monotonic() + 1.2 * Pause.WORK_SECONDS
     while time.monotonic() < until:
         pass
     pause()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.backoff import delay
+from gateway.backoff import backoff_seconds
 from gateway.state.retry_budget import RetryBudget
 from tests.gateway.fakes import FakeClock
 
@@ -19,7 +19,7 @@ from tests.gateway.fakes import FakeClock
 def test_delays_double_up_to_the_most_and_jitter_scales_them(
     attempt: int, jitter: float, seconds: float
 ) -> None:
-    assert delay(attempt, 0.2, 2, jitter) == pytest.approx(seconds)
+    assert backoff_seconds(attempt, 0.2, 2, jitter) == pytest.approx(seconds)
 
 
 def allowed(budget: RetryBudget, wanted: int = 1000) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.catalog.loader import CatalogError, load_catalog
-from gateway.clock import in_thread
+from gateway.clock import run_with_timeout
 from gateway.sources import SourceError
 from gateway.sources.file import (
     EVERY,
@@ -227,11 +227,11 @@ def test_a_disk_that_hangs_is_an_error_in_time_and_is_asked_once(path: Path) -> 
 def test_work_in_a_thread_of_its_own_is_waited_for_no_longer_than_that() -> None:
     over = threading.Event()
     with pytest.raises(TimeoutError):
-        in_thread(over.wait, 0.01)
+        run_with_timeout(over.wait, 0.01)
     over.set()
-    assert in_thread(lambda: 1, 10) == 1
+    assert run_with_timeout(lambda: 1, 10) == 1
     with pytest.raises(ZeroDivisionError):
-        in_thread(lambda: 1 // 0, 10)
+        run_with_timeout(lambda: 1 // 0, 10)
 
 
 def test_a_secrets_file_that_is_no_regular_file_is_refused_by_line(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway.rates import Bucket, Permit, Rate, rate_of
+from gateway.rates import Bucket, Permit, Rate, parse_rate
 from gateway.stores import Store
 from gateway.stores.memory import MIN_SWEEP_ENTRIES, MovingWindows
 from tests.gateway.fakes import FakeClock
@@ -36,7 +36,7 @@ def taken(store: Store, times: int, *buckets: Bucket, max_wait: float = 0) -> li
     ],
 )
 def test_a_rate_is_so_many_in_so_many_seconds(text: str, rate: Rate) -> None:
-    assert rate_of(text) == rate
+    assert parse_rate(text) == rate
 
 
 def test_as_many_as_the_rate_says_and_no_more(store: Store, pass_time: PassTime) -> None:
