@@ -100,20 +100,20 @@ def independent_step(call: Call, *, optional: bool) -> Step:
     return Step(lambda _: call, optional=optional)
 
 
-def aggregate_steps(aggregate: Aggregate, given: Given, template: Call) -> dict[str, Step]:
+def aggregate_steps(aggregate: Aggregate, request_data: Given, template: Call) -> dict[str, Step]:
     """Return an aggregate's parts as steps; one that needs a part which failed ends alike."""
     return {
         part.name: Step(
-            partial(_build_dependent_call, part, given, template), part.needs, part.optional
+            partial(_build_dependent_call, part, request_data, template), part.needs, part.optional
         )
         for part in aggregate.parts
     }
 
 
 def _build_dependent_call(
-    part: AggregatePart, given: Given, template: Call, outcomes: Outcomes
+    part: AggregatePart, request_data: Given, template: Call, outcomes: Outcomes
 ) -> Call:
-    return build_part_call(part, {**given, **_answers(part, outcomes)}, template)
+    return build_part_call(part, {**request_data, **_answers(part, outcomes)}, template)
 
 
 def build_part_call(part: AggregatePart, sources: Mapping[str, object], template: Call) -> Call:

@@ -165,10 +165,10 @@ class Gateway:
         }
         return self._batch_runner.run(steps, self._loaded.run)
 
-    def aggregate(self, name: str, given: Given, template: Call) -> dict[str, Outcome]:
+    def aggregate(self, name: str, request_data: Given, template: Call) -> dict[str, Outcome]:
         """Run an aggregate's parts, each as soon as the parts it takes its parameters from ended.
 
-        :param given: the request's ``query``, as text, and ``body``, as JSON.
+        :param request_data: the request's ``query``, as text, and ``body``, as JSON.
         :param template: what the parts' calls have in common: caller, request id, timeout.
         :raises NotFound: there is no such aggregate.
         :raises Forbidden: the caller may not call a part that is not optional; nothing is sent.
@@ -178,12 +178,14 @@ class Gateway:
         aggregate = loaded.catalog.aggregates.get(name)
         if aggregate is None:
             raise NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
-        aggregate.check_names(given)
+        aggregate.check_names(request_data)
         template = self._with_deadline(template)
         for part in aggregate.parts:
             if not part.optional:
-                _check_part(loaded, part, given, template)
-        return self._batch_runner.run(aggregate_steps(aggregate, given, template), loaded.run)
+                _check_part(loaded, part, request_data, template)
+        return self._batch_runner.run(
+            aggregate_steps(aggregate, request_data, template), loaded.run
+        )
 
     def dry_run(self, call: Call) -> HttpRequest:
         """Return the request that ``call`` would send first; nothing is sent, no token fetched.
@@ -270,7 +272,7 @@ class Gateway:
         return replace(call, deadline=self._runtime.clock.now() + call.timeout)
 
 
-def _check_part(loaded: _Loaded, part: AggregatePart, given: Given, template: Call) -> None:
+def _check_part(loaded: _Loaded, part: AggregatePart, request_data: Given, template: Call) -> None:
     """Check before anything is sent whether a part is allowed; and its params, if it has all."""
     method, _ = loaded.find(part.service, part.method)
     try:
@@ -278,6 +280,6 @@ def _check_part(loaded: _Loaded, part: AggregatePart, given: Given, template: Ca
             if part.needs:
                 authorize(method, template.caller)
             else:
-                authorize_and_validate(method, build_part_call(part, given, template))
+                authorize_and_validate(method, build_part_call(part, request_data, template))
     except InvalidParams as error:
         raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error

@@ -46,32 +46,32 @@ class Log(Protocol):
 
 
 class Middleware(Protocol):
-    """Called once per method at load; returns ``next_handler`` where the method does not need it."""
+    """Called once per method at load; returns ``next_handler`` where the method needs no more."""
 
     def __call__(self, next_handler: Handler, method: Method, runtime: Runtime) -> Handler: ...
 
 
 class PerService(Generic[T]):
-    """One thing for each service, made when it is first asked for and kept over reloads.
+    """One object for each service, made when it is first asked for and kept over reloads.
 
     :param make: called with the service as it is then.
     """
 
     def __init__(self, make: Callable[[Service], T]) -> None:
         self._make = make
-        self._things: dict[str, T] = {}
+        self._items: dict[str, T] = {}
 
     def of(self, service: Service) -> T:
-        thing = self._things.get(service.name)
-        if thing is not None:
-            return thing
-        return self._things.setdefault(service.name, self._make(service))
+        item = self._items.get(service.name)
+        if item is not None:
+            return item
+        return self._items.setdefault(service.name, self._make(service))
 
     def retain(self, names: Container[str]) -> None:
         """Forget services that are gone; calls in flight finish on what they have."""
-        for name in list(self._things):
+        for name in list(self._items):
             if name not in names:
-                self._things.pop(name, None)
+                self._items.pop(name, None)
 
 
 def _no_catalog(method: Method, runtime: Runtime) -> tuple[Method, Handler]:
@@ -153,5 +153,5 @@ class Runtime:
 
     def retain(self, services: Container[str]) -> None:
         """Forget what was kept for services that are gone."""
-        for things in (self.circuits, self.backup_circuits, self.retry_budgets):
-            things.retain(services)
+        for items in (self.circuits, self.backup_circuits, self.retry_budgets):
+            items.retain(services)

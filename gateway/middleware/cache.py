@@ -17,7 +17,7 @@ from gateway.messages import Call, Result, Trace
 from gateway.middleware.fallback import note_fallback
 from gateway.runtime import Handler, Runtime
 from gateway.state.answer_cache import CachedAnswer, declaration_digest, params_digest
-from gateway.state.single_flight import Ask, CrossWorkerLock, Flight, Patience
+from gateway.state.single_flight import CrossWorkerLock, Fetch, Flight, Patience
 
 
 def cache(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -41,7 +41,7 @@ def cache(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
             answers.renew(key, call)
             return answers.serve(call, entry, "STALE")
         try:
-            answer = answers.ask_once(key, call)
+            answer = answers.fetch_once(key, call)
         except GatewayError as error:
             if entry and age < policy.ttl + policy.stale_if_error and is_failure(error):
                 result = answers.serve(call, entry, "STALE")
@@ -112,13 +112,13 @@ class _Answers:
         call.trace.cache = "MISS"
         self._count("miss").inc()
 
-    def ask_once(self, key: str, call: Call) -> CachedAnswer:
+    def fetch_once(self, key: str, call: Call) -> CachedAnswer:
         """Return what the service answers to the first of all identical calls."""
         patience = self._patience(call)
-        return self._single_flight.do(key, self._asker(key, call, patience), patience)
+        return self._single_flight.do(key, self._fetcher(key, call, patience), patience)
 
     def renew(self, key: str, call: Call) -> None:
-        """Ask again in the background, unless somebody does already."""
+        """Fetch again in the background, unless somebody does already."""
         if not self._runtime.renewal_slots.acquire(blocking=False):
             return
         flight, is_new = self._single_flight.begin(key)
@@ -137,8 +137,8 @@ class _Answers:
 
     def _renew(self, key: str, flight: Flight, call: Call) -> None:
         try:
-            ask = self._asker(key, call, self._patience(call))
-            self._single_flight.lead(key, flight, ask, call.deadline)
+            fetch = self._fetcher(key, call, self._patience(call))
+            self._single_flight.lead(key, flight, fetch, call.deadline)
         except GatewayError as error:
             self._runtime.log.warning(
                 "renewal failed",
@@ -154,7 +154,7 @@ class _Answers:
         wait_until = min(call.deadline, self._clock.now() + self._max_seconds)
         return Patience(call.deadline, wait_until)
 
-    def _asker(self, key: str, call: Call, patience: Patience) -> Ask:
+    def _fetcher(self, key: str, call: Call, patience: Patience) -> Fetch:
         """Return what the first of several identical calls in this process does.
 
         Waiting for other workers is part of its time.
@@ -167,10 +167,10 @@ class _Answers:
             entry = self._cache.read(key)
             return entry if self.age(entry) < self._policy.ttl else None
 
-        ask: Ask = partial(self._ask, key, own_call)
-        return partial(self._workers.do, key, ask, read_fresh, self._max_seconds, patience)
+        fetch: Fetch = partial(self._fetch, key, own_call)
+        return partial(self._workers.do, key, fetch, read_fresh, self._max_seconds, patience)
 
-    def _ask(self, key: str, call: Call) -> CachedAnswer:
+    def _fetch(self, key: str, call: Call) -> CachedAnswer:
         call.trace.cache = "MISS"
         call.trace.note(self._clock.now(), "cache", "miss")
         data = self._next(call).data

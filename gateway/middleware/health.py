@@ -185,7 +185,7 @@ class Probes:
                 continue
             due = now + self._pause(service, self._runtime.jitter())
             records[key] = ProbeRecord(record.history, due)
-            self._under_way[key] = self._pool.submit(self._ask, service)
+            self._under_way[key] = self._pool.submit(self._send_probe, service)
             self._under_way[key].add_done_callback(lambda _: self.interrupt())
 
     def _write(self, interval: float) -> None:
@@ -219,7 +219,7 @@ class Probes:
         """Return the seconds from one probe to the next."""
         return _policy(service).interval * (1 - JITTER_SHARE + 2 * JITTER_SHARE * jitter)
 
-    def _ask(self, service: Service) -> str | None:
+    def _send_probe(self, service: Service) -> str | None:
         """Return why the service is not well; None where one of its base URLs answers with a 2xx.
 
         :raises OutOfResources: it could not be asked.

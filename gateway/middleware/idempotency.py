@@ -37,7 +37,7 @@ OUTCOME_UNKNOWN = (
     "A request with this Idempotency-Key was begun and its outcome is unknown:"
     " ask the service what it did, or use a new key to send it again."
 )
-ANSWER_LOST = (
+ANSWER_TOO_LARGE = (
     "The request under this Idempotency-Key was done; its answer was too large to be kept."
 )
 
@@ -238,7 +238,7 @@ def _answer(record: Mapping[str, Any]) -> Any:
     :raises GatewayError: the answer was a failure, or is lost.
     """
     if "lost" in record:
-        raise Conflict(ANSWER_LOST)
+        raise Conflict(ANSWER_TOO_LARGE)
     if "data" in record:
         return record["data"]
     raise GatewayError.from_dict(record["error"])

@@ -103,7 +103,7 @@ class CircuitBreaker:
                 self._consecutive_failures = 0
                 return None
             self._consecutive_failures += 1
-            if self._too_many_failed():
+            if self._failure_rate_reached():
                 return self._open(self.settings.open_for)
             return None
 
@@ -124,7 +124,7 @@ class CircuitBreaker:
             self._open(seconds)
             return True
 
-    def _too_many_failed(self) -> bool:
+    def _failure_rate_reached(self) -> bool:
         calls, failures = self.counts
         return calls >= self.settings.min_calls and failures >= self.settings.failure_rate * calls
 
@@ -200,7 +200,7 @@ class SharedCircuit:
         self._clock = clock
         self._transitions = metrics.breaker_transitions
         self._warn = warn
-        self._read_again_at = 0.0
+        self._stale_at = 0.0
         self._lock = threading.Lock()
 
     def acquire(self) -> Ticket:
@@ -261,9 +261,9 @@ class SharedCircuit:
         """
         with self._lock:
             now = self._clock.now()
-            if now < self._read_again_at:
+            if now < self._stale_at:
                 return False
-            self._read_again_at = now + FRESH_SECONDS
+            self._stale_at = now + FRESH_SECONDS
             return True
 
     def _seconds_to_wait(self, ticket: Ticket, max_seconds: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Identical calls in flight become one: the first asks, the others get what it got.
+"""Identical calls in flight become one: the first is sent, the others get its answer.
 
 Within a process by a dictionary of futures; across workers by a key in the store that says who
 leads.
@@ -22,9 +22,9 @@ from gateway.state.answer_cache import MAX_ANSWER_BYTES, AnswerCache, CachedAnsw
 FIRST_POLL_SECONDS = 0.005  # until the first look whether the leader in another worker is done
 MAX_POLL_SECONDS = 0.1
 OUTCOME_TTL_SECONDS = 5.0  # that the others have to read what the leader came to
-TOO_LARGE = b"{}"  # an outcome that every worker has to ask for itself
+TOO_LARGE = b"{}"  # an outcome that every worker has to fetch for itself
 
-Ask = Callable[[], CachedAnswer]
+Fetch = Callable[[], CachedAnswer]
 
 
 class LeaderGaveUp:
@@ -59,16 +59,16 @@ class SingleFlight:
         self._lock = threading.Lock()
         self._flights: dict[str, Flight] = {}
 
-    def do(self, key: str, ask: Ask, patience: Patience) -> CachedAnswer:
-        """Return what ``ask`` gives, asked by the first of all who want it at once.
+    def do(self, key: str, fetch: Fetch, patience: Patience) -> CachedAnswer:
+        """Return what ``fetch`` returns, called by the first of all who want it at once.
 
         :raises DeadlineExceeded: another's call did not end in time.
-        :raises GatewayError: as the first one's ``ask`` did.
+        :raises GatewayError: as the first one's ``fetch`` did.
         """
         while True:
             flight, is_new = self.begin(key)
             if is_new:
-                return self.lead(key, flight, ask, patience.deadline)
+                return self.lead(key, flight, fetch, patience.deadline)
             try:
                 outcome = flight.result(max(0.0, patience.wait_until - self._clock.now()))
             except FutureTimeout as error:
@@ -87,10 +87,10 @@ class SingleFlight:
             flight = self._flights[key] = Future()
             return flight, True
 
-    def lead(self, key: str, flight: Flight, ask: Ask, deadline: float) -> CachedAnswer:
-        """Ask, and give the outcome to all who wait for it."""
+    def lead(self, key: str, flight: Flight, fetch: Fetch, deadline: float) -> CachedAnswer:
+        """Fetch, and give the outcome to all who wait for it."""
         try:
-            answer = ask()
+            answer = fetch()
         except BaseException as error:
             gave_up = self._clock.now() >= deadline or not isinstance(error, Exception)
             self._end(key)
@@ -122,32 +122,32 @@ class CrossWorkerLock:
     def do(
         self,
         key: str,
-        ask: Ask,
+        fetch: Fetch,
         read_fresh: Callable[[], CachedAnswer | None],
         ttl: float,
         patience: Patience,
     ) -> CachedAnswer:
-        """Return what ``ask`` gives, asked by the first of all workers that want it at once.
+        """Return what ``fetch`` returns, called by the first of all workers that want it at once.
 
         :param read_fresh: gives the answer that is fresh by now, if there is one; by this others
-            get what ``ask`` cached.
+            get what ``fetch`` cached.
         :param ttl: seconds for which one may lead.
         :raises DeadlineExceeded: another's call did not end in time.
-        :raises GatewayError: as the first one's ``ask`` did.
+        :raises GatewayError: as the first one's ``fetch`` did.
         """
         lock_key = f"lead:{key}"
         own_id = token_hex(8)
         while not self._cache.add(lock_key, own_id.encode(), ttl):
             leader = self._cache.get(lock_key)
             if leader is None:  # it was done this moment, or the store went away
-                return read_fresh() or ask()
+                return read_fresh() or fetch()
             self._wait_for(lock_key, leader, patience.wait_until)
-            answer = read_fresh() or self._read_outcome(leader.decode(), ask)
+            answer = read_fresh() or self._read_outcome(leader.decode(), fetch)
             if answer:
                 return answer
         ends_at = self._clock.now() + ttl
         try:
-            return read_fresh() or self._lead(own_id, ask, patience.deadline)
+            return read_fresh() or self._lead(own_id, fetch, patience.deadline)
         finally:
             if self._clock.now() < ends_at:  # or it may be another's by now
                 self._cache.delete(lock_key)
@@ -161,10 +161,10 @@ class CrossWorkerLock:
             self._clock.sleep(min(poll, seconds_left))
             poll = min(2 * poll, MAX_POLL_SECONDS)
 
-    def _lead(self, own_id: str, ask: Ask, deadline: float) -> CachedAnswer:
-        """Ask, and leave to the others what is not in the cache."""
+    def _lead(self, own_id: str, fetch: Fetch, deadline: float) -> CachedAnswer:
+        """Fetch, and leave to the others what is not in the cache."""
         try:
-            answer = ask()
+            answer = fetch()
         except GatewayError as error:
             if self._clock.now() < deadline:
                 self._write_outcome(own_id, {"failure": error.to_dict()})
@@ -180,13 +180,13 @@ class CrossWorkerLock:
             value = TOO_LARGE
         self._cache.set(f"led:{leader}", value, OUTCOME_TTL_SECONDS)
 
-    def _read_outcome(self, leader: str, ask: Ask) -> CachedAnswer | None:
+    def _read_outcome(self, leader: str, fetch: Fetch) -> CachedAnswer | None:
         """Return or raise what this leader left; None where it left nothing."""
         value = self._cache.get(f"led:{leader}")
         if not value:
             return None
         if value == TOO_LARGE:
-            return ask()
+            return fetch()
         outcome = load_json(value)
         if "failure" in outcome:
             raise GatewayError.from_dict(outcome["failure"])
