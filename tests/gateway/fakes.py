@@ -96,6 +96,18 @@ QUICK: Mapping[str, Any] = {
 }
 
 
+#: Settings of a service that plays WeChat.
+WECHAT: Mapping[str, Any] = {
+    "auth": {
+        "type": "app_secret",
+        "app_id": "sandbox-app",
+        "secret": "sandbox-secret",
+        "token_url": "/cgi-bin/token",
+    },
+    "envelope": "wechat",
+}
+
+
 def service(url: str, **settings: Any) -> dict[str, Any]:
     """A service on this machine with short timeouts and no retry, unless the test says otherwise."""
     return {"base_url": url, "allow_private": True, **QUICK, **settings}

@@ -15,8 +15,7 @@ from gateway.masking import Masker, Secret
 from gateway.signers.tokens import RETRY_SECONDS, Tokens
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, a_call
-from tests.gateway.test_gateway_retry import WECHAT
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, a_call
 
 Open = Callable[..., Gate]
 PassTime = Callable[[float], None]

@@ -17,9 +17,8 @@ from gateway.signers.tokens import RETRY_SECONDS, Tokens, token_name
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Lines, a_call, service
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, Lines, a_call, service
 from tests.gateway.signers.test_fetched_tokens import Vendor, a_worker
-from tests.gateway.test_gateway_retry import WECHAT
 from tests.redis_server import RedisServer
 
 PassTime = Callable[[float], None]

@@ -215,7 +215,7 @@ def test_where_no_thread_is_to_be_had_the_call_renews_itself(
             raise RuntimeError("can't start new thread")
         start(thread)
 
-    monkeypatch.setattr("threading.Thread.start", refuse)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     one.ask()
     assert told(one)[0] == "STALE"
     one.ask()

@@ -10,8 +10,7 @@ import pytest
 
 from gateway.errors import DeadlineExceeded, Failed, GatewayError, ReadTimeout
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, comes_true
-from tests.gateway.test_gateway_retry import WECHAT
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, comes_true
 
 Open = Callable[..., Gate]
 HEALTH = {"status": "ok"}

@@ -19,8 +19,9 @@ from gateway.errors import (
     ReadTimeout,
     Rejected,
 )
+from gateway.http.pool import ConnectionPool
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Wire, answer, gateway_parts, service
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, gateway_parts, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -261,15 +262,6 @@ def test_one_services_storm_does_not_spend_anothers_budget(open_gate: Open, box:
     assert len(at.trace.attempts) == 6
 
 
-WECHAT = {
-    "auth": {
-        "type": "app_secret",
-        "app_id": "sandbox-app",
-        "secret": "sandbox-secret",
-        "token_url": "/cgi-bin/token",
-    },
-    "envelope": "wechat",
-}
 SEND = {"params": {"touser": {"type": "string"}, "text": {"type": "string"}}}
 HELLO = {"touser": "u", "text": "hi"}
 
@@ -368,7 +360,7 @@ def test_what_nobody_foresaw_is_logged_as_a_failure(
     def fail(*_: object, **__: object) -> None:
         raise Broken
 
-    monkeypatch.setattr("gateway.http.client.ConnectionPool.send", fail)
+    monkeypatch.setattr(ConnectionPool, "send", fail)
     with pytest.raises(Broken):
         at.ask()
     assert [line["code"] for line in at.log.events] == codes(at) == [-5000]

@@ -22,8 +22,7 @@ from gateway.errors import (
 from gateway.middleware import health as probes
 from gateway.stores import MemoryStore
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, comes_true, make_catalog, service
-from tests.gateway.test_gateway_retry import WECHAT
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
 PARAMS = {"a": {"type": "string"}, "n": {"type": "integer"}}
