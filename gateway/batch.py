@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.catalog.aggregates import Aggregate, AggregatePart, Given
+from gateway.catalog.aggregates import Aggregate, AggregatePart, RequestSources
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.messages import Call, Result, Trace
@@ -100,7 +100,9 @@ def independent_step(call: Call, *, optional: bool) -> Step:
     return Step(lambda _: call, optional=optional)
 
 
-def aggregate_steps(aggregate: Aggregate, request_data: Given, template: Call) -> dict[str, Step]:
+def aggregate_steps(
+    aggregate: Aggregate, request_data: RequestSources, template: Call
+) -> dict[str, Step]:
     """Return an aggregate's parts as steps; one that needs a part which failed ends alike."""
     return {
         part.name: Step(
@@ -111,7 +113,7 @@ def aggregate_steps(aggregate: Aggregate, request_data: Given, template: Call) -
 
 
 def _build_dependent_call(
-    part: AggregatePart, request_data: Given, template: Call, outcomes: Outcomes
+    part: AggregatePart, request_data: RequestSources, template: Call, outcomes: Outcomes
 ) -> Call:
     return build_part_call(part, {**request_data, **_answers(part, outcomes)}, template)
 
@@ -125,7 +127,7 @@ def build_part_call(part: AggregatePart, sources: Mapping[str, object], template
         template,
         service=part.service,
         method=part.method,
-        params=part.resolved(sources),
+        params=part.resolve_params(sources),
         idempotency_key=part_key(template.idempotency_key, part.name),
         from_text=any(reference.source == "query" for reference in part.references),
         trace=Trace(),

@@ -10,7 +10,7 @@ from typing import cast, get_args
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 from gateway.batch import BatchRunner, Outcome, aggregate_steps, build_part_call, independent_step
-from gateway.catalog.aggregates import AggregatePart, Given
+from gateway.catalog.aggregates import AggregatePart, RequestSources
 from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
@@ -165,7 +165,9 @@ class Gateway:
         }
         return self._batch_runner.run(steps, self._loaded.run)
 
-    def aggregate(self, name: str, request_data: Given, template: Call) -> dict[str, Outcome]:
+    def aggregate(
+        self, name: str, request_data: RequestSources, template: Call
+    ) -> dict[str, Outcome]:
         """Run an aggregate's parts, each as soon as the parts it takes its parameters from ended.
 
         :param request_data: the request's ``query``, as text, and ``body``, as JSON.
@@ -178,7 +180,7 @@ class Gateway:
         aggregate = loaded.catalog.aggregates.get(name)
         if aggregate is None:
             raise NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
-        aggregate.check_names(request_data)
+        aggregate.check_request(request_data)
         template = self._with_deadline(template)
         for part in aggregate.parts:
             if not part.optional:
@@ -272,7 +274,9 @@ class Gateway:
         return replace(call, deadline=self._runtime.clock.now() + call.timeout)
 
 
-def _check_part(loaded: _Loaded, part: AggregatePart, request_data: Given, template: Call) -> None:
+def _check_part(
+    loaded: _Loaded, part: AggregatePart, request_data: RequestSources, template: Call
+) -> None:
     """Check before anything is sent whether a part is allowed; and its params, if it has all."""
     method, _ = loaded.find(part.service, part.method)
     try:
@@ -282,4 +286,4 @@ def _check_part(loaded: _Loaded, part: AggregatePart, request_data: Given, templ
             else:
                 authorize_and_validate(method, build_part_call(part, request_data, template))
     except InvalidParams as error:
-        raise InvalidParams(fields=part.by_request_names(error.fields or {})) from error
+        raise InvalidParams(fields=part.name_request_fields(error.fields or {})) from error

@@ -279,14 +279,14 @@ def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Map
             if (
                 isinstance(value, Reference)
                 and value.source == source
-                and len(value.way) == 1
+                and len(value.path) == 1
                 and name in declared
             ):
-                found.setdefault(value.way[0], declared[name])
+                found.setdefault(value.path[0], declared[name])
         for reference in part.references:
             if reference.source == source:
-                kind = "object" if len(reference.way) > 1 else "string"
-                found.setdefault(reference.way[0], {"type": kind})
+                kind = "object" if len(reference.path) > 1 else "string"
+                found.setdefault(reference.path[0], {"type": kind})
     return found
 
 

@@ -18,6 +18,20 @@ from gateway.masking import Secret
 LARGE_CHARACTERS = 65_536  # from which on JSON is parsed in steps: one scan would take milliseconds
 MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
 
+MISSING = object()
+
+
+def find_value(value: Any, path: Iterable[str]) -> Any:
+    """Return what stands at a path of keys and places in lists, or ``MISSING``."""
+    for key in path:
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return MISSING
+    return value
+
 
 def dump_json(value: object) -> bytes:
     """Write compact UTF-8 JSON.

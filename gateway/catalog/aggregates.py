@@ -11,36 +11,28 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from gateway.bodies.json import MISSING, find_value
 from gateway.errors import BadResponse, InvalidParams
 
 REQUEST = ("query", "body")
-MISSING = object()
 
-#: What a request gives an aggregate: its ``query`` and its ``body``.
-Given = Mapping[str, Mapping[str, object]]
+#: What a request brings an aggregate: its ``query`` and its ``body``.
+RequestSources = Mapping[str, Mapping[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Where a value comes from: ``query``, ``body`` or a part's name, and the way to it in there."""
+    """Where a value comes from: ``query``, ``body`` or a part's name, and the path in there."""
 
     source: str
-    way: tuple[str, ...]
+    path: tuple[str, ...]
 
     def __str__(self) -> str:
-        return "$" + ".".join((self.source, *self.way))
+        return "$" + ".".join((self.source, *self.path))
 
     def find(self, sources: Mapping[str, object]) -> object:
-        """The value, or ``MISSING``."""
-        value = sources.get(self.source, MISSING)
-        for step in self.way:
-            if isinstance(value, Mapping):
-                value = value.get(step, MISSING)
-            elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-                value = value[int(step)]
-            else:
-                return MISSING
-        return value
+        """Return the value, or ``MISSING``."""
+        return find_value(sources, (self.source, *self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +51,31 @@ class AggregatePart:
     references: tuple[Reference, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "references", tuple(references(self.params)))
+        object.__setattr__(self, "references", tuple(iter_references(self.params)))
 
     @property
     def needs(self) -> frozenset[str]:
         """The parts whose answers it takes."""
-        return frozenset(each.source for each in self.references if each.source not in REQUEST)
+        return frozenset(
+            reference.source for reference in self.references if reference.source not in REQUEST
+        )
 
-    def by_request_names(self, fields: Mapping[str, object]) -> dict[str, object]:
-        """What is wrong with which param, said of the request's field that fills it."""
-        filled = {name: each for name, each in self.params.items() if isinstance(each, Reference)}
-        return {
-            ".".join(filled[name].way) if name in filled else f"{self.name}.{name}": say
-            for name, say in fields.items()
-        }
+    def name_request_fields(self, problems: Mapping[str, object]) -> dict[str, object]:
+        """Return the problems of params, each under the request's field that fills the param."""
+        return {self._request_field(param): problem for param, problem in problems.items()}
 
-    def resolved(self, sources: Mapping[str, object]) -> dict[str, object]:
-        """The parameters with every reference's value; one that the request does not give is left out.
+    def _request_field(self, param: str) -> str:
+        value = self.params.get(param)
+        if isinstance(value, Reference):
+            return ".".join(value.path)
+        return f"{self.name}.{param}"
+
+    def resolve_params(self, sources: Mapping[str, object]) -> dict[str, object]:
+        """Return the params with every reference's value; one that the request does not have is left out.
 
         :raises BadResponse: another part's answer has nothing where a reference points.
         """
-        return {
-            name: value
-            for name, each in self.params.items()
-            if (value := _fill(each, sources)) is not MISSING
-        }
+        return _resolve_mapping(self.params, sources)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,61 +83,62 @@ class Aggregate:
     name: str
     parts: tuple[AggregatePart, ...]
 
-    def check_names(self, given: Given) -> None:
-        """:raises InvalidParams: the request gives something that no part takes."""
+    def check_request(self, request: RequestSources) -> None:
+        """:raises InvalidParams: the request has a field that no part takes."""
+        references = [reference for part in self.parts for reference in part.references]
         for source in REQUEST:
-            taken = {
-                each.way[0]
-                for part in self.parts
-                for each in part.references
-                if each.source == source
-            }
-            if unknown := given[source].keys() - taken:
+            fields = {reference.path[0] for reference in references if reference.source == source}
+            if unknown := request[source].keys() - fields:
                 raise InvalidParams(fields={name: ["Unknown field."] for name in sorted(unknown)})
 
 
 def read_references(value: Any) -> Any:
-    """A declared parameter with its texts that begin with ``$`` turned into references.
+    """Return a declared parameter with a ``Reference`` for every text that begins with ``$``.
 
     :raises ValueError: such a text is no reference.
     """
     if isinstance(value, dict):
-        return {key: read_references(each) for key, each in value.items()}
+        return {key: read_references(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [read_references(each) for each in value]
+        return [read_references(inner) for inner in value]
     if not isinstance(value, str) or not value.startswith("$"):
         return value
     if value.startswith("$$"):
         return value[1:]
-    source, *way = value[1:].split(".")
-    if not source or not all(way) or (source in REQUEST and not way):
+    source, *path = value[1:].split(".")
+    if not source or not all(path) or (source in REQUEST and not path):
         raise ValueError(
             f"{value!r} refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $"
         )
-    return Reference(source, tuple(way))
+    return Reference(source, tuple(path))
 
 
-def references(value: Any) -> Iterator[Reference]:
-    """Every reference in a parameter's value."""
+def iter_references(value: Any) -> Iterator[Reference]:
+    """Yield every reference in a parameter's value."""
     if isinstance(value, Reference):
         yield value
-    elif isinstance(value, Mapping | list):
-        for each in value.values() if isinstance(value, Mapping) else value:
-            yield from references(each)
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from iter_references(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from iter_references(inner)
 
 
-def _fill(value: Any, sources: Mapping[str, object]) -> Any:
+def _resolve(value: Any, sources: Mapping[str, object]) -> Any:
     if isinstance(value, Reference):
-        found = value.find(sources)
-        if found is MISSING and value.source not in REQUEST:
+        result = value.find(sources)
+        if result is MISSING and value.source not in REQUEST:
             raise BadResponse(f"The part {value.source!r} answered nothing at {value}.")
-        return found
+        return result
     if isinstance(value, dict):
-        return {
-            key: made
-            for key, each in value.items()
-            if (made := _fill(each, sources)) is not MISSING
-        }
+        return _resolve_mapping(value, sources)
     if isinstance(value, list):
-        return [made for each in value if (made := _fill(each, sources)) is not MISSING]
+        results = [_resolve(inner, sources) for inner in value]
+        return [result for result in results if result is not MISSING]
     return value
+
+
+def _resolve_mapping(values: Mapping[str, Any], sources: Mapping[str, object]) -> dict[str, object]:
+    results = {key: _resolve(value, sources) for key, value in values.items()}
+    return {key: result for key, result in results.items() if result is not MISSING}

@@ -13,6 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from gateway.bodies import Reader
+from gateway.bodies.json import MISSING, find_value
 from gateway.errors import (
     VENDOR_ERRORS,
     BadResponse,
@@ -31,7 +32,6 @@ from gateway.messages import HttpResponse
 MAX_RETRY_AFTER_SECONDS = 86400.0
 MAX_MESSAGE_CHARACTERS = 2000  # of a vendor's; the log cuts it shorter, once it is masked
 MAX_CODE_CHARACTERS = 80
-_ABSENT = object()
 _HEADER = "header:"
 #: What a code inside a 5xx may mean beside that the service failed.
 _FAILING = frozenset(
@@ -202,7 +202,7 @@ class DescribedEnvelope:
     def _message(self, response: HttpResponse, reply: Any) -> str:
         for place in self._messages:
             message = lookup(response, reply, place)
-            if message not in (_ABSENT, None, ""):
+            if message not in (MISSING, None, ""):
                 return str(message)[:MAX_MESSAGE_CHARACTERS]
         return "no message"
 
@@ -214,8 +214,8 @@ class DescribedEnvelope:
 
     def _data_of(self, reply: Any) -> Any:
         if self._data is not None:
-            data = _follow(reply, self._data)
-            if data is _ABSENT:
+            data = find_value(reply, self._data)
+            if data is MISSING:
                 raise BadResponse(detail=f"no {'.'.join(self._data)} in the reply")
             return data
         if self._ok is None:
@@ -268,24 +268,12 @@ def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
     """Return what stands at a place in the headers or in the reply."""
     if place[0].startswith(_HEADER):
         return response.headers.get(place[0].removeprefix(_HEADER))
-    return _follow(reply, place)
-
-
-def _follow(value: Any, path: list[str]) -> Any:
-    """Return what stands at the end of a path; a number is a place in a list."""
-    for key in path:
-        if isinstance(value, dict) and key in value:
-            value = value[key]
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
-            value = value[int(key)]
-        else:
-            return _ABSENT
-    return value
+    return find_value(reply, place)
 
 
 def _code_text(code: object) -> str | None:
     """Return a code as the text it compares by: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
-    if code is _ABSENT or code is None or code == "":
+    if code is MISSING or code is None or code == "":
         return None
     if isinstance(code, dict | list):
         return "object"  # something is there; what, might be the vendor's words
