@@ -23,7 +23,7 @@ def metrics() -> Response:
     """Return what all workers counted, as text; for loopback and METRICS_ALLOW."""
     if not _is_allowed():
         raise Forbidden("Only loopback and METRICS_ALLOW see the metrics.")
-    return Response(app_state().gateway.metrics.text(_states()), content_type=CONTENT_TYPE)
+    return Response(app_state().gateway.metrics.render(_states()), content_type=CONTENT_TYPE)
 
 
 def count_request(counters: Metrics, incoming: Request, status: int, seconds: float) -> None:
@@ -34,7 +34,7 @@ def count_request(counters: Metrics, incoming: Request, status: int, seconds: fl
     verb = incoming.method
     if verb not in VERBS:
         verb = "other"
-    counters.count_request(rule, verb, status)(seconds)
+    counters.request_counter(rule, verb, status)(seconds)
 
 
 def _is_allowed() -> bool:

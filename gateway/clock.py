@@ -1,4 +1,5 @@
-"""Time, handed in rather than reached for, so that tests can hold it, and what runs beside the calls.
+"""Time, handed in rather than reached for, so that tests can hold it, and what runs beside the
+calls.
 
 clock: Clock = SystemClock()
 deadline = clock.now() + 5
@@ -22,7 +23,9 @@ STOP_SECONDS = (
 
 
 class Clock(Protocol):
-    """``now`` is monotonic seconds (instants, deadlines); ``wall`` is Unix seconds (what vendors and logs see)."""
+    """``now`` is monotonic seconds (instants, deadlines); ``wall`` is Unix seconds (what vendors
+    and logs see).
+    """
 
     def now(self) -> float: ...
     def wall(self) -> float: ...
@@ -56,7 +59,9 @@ class Pause:
 
 
 class ThreadRunner(Protocol):
-    """Runs what may block a whole thread, such as a look at a disk that hangs, in a native thread of its own."""
+    """Runs what may block a whole thread, such as a look at a disk that hangs, in a native thread
+    of its own.
+    """
 
     def __call__(self, work: Callable[[], T], seconds: float) -> T:
         """Return what ``work`` returns, or raise what it raises.

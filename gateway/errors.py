@@ -35,7 +35,8 @@ from typing import Any, ClassVar, Self
 
 Fields = Mapping[str, object]
 
-#: The attributes that ``GatewayError.to_dict`` carries beside kind and message: no detail, which is for one log only.
+#: The attributes that ``GatewayError.to_dict`` carries beside kind and message: no detail, which is
+#: for one log only.
 CARRIED = (
     "fields",
     "retry_after",
@@ -51,10 +52,12 @@ CARRIED = (
 class GatewayError(Exception):
     """A failure with a place in the answer envelope.
 
-    :param message: one short sentence for the caller; never a vendor's text, an internal URL or a secret.
+    :param message: one short sentence for the caller; never a vendor's text, an internal URL or a
+        secret.
     :param fields: what is wrong with which field, as marshmallow reports it.
     :param retry_after: seconds after which another try makes sense.
-    :param vendor_code: the vendor's own code; shown only where a service sets ``expose_vendor_code``.
+    :param vendor_code: the vendor's own code; shown only where a service sets
+        ``expose_vendor_code``.
     :param detail: for the log only, masked there.
     """
 
@@ -93,7 +96,9 @@ class GatewayError(Exception):
         )
 
     def copy(self) -> Self:
-        """The same failure once more: one exception raised in many threads would gather the tracebacks of all."""
+        """The same failure once more: one exception raised in many threads would gather the
+        tracebacks of all.
+        """
         same = type(self).__new__(type(self), self.message)
         vars(same).update(vars(self))
         return same
@@ -106,7 +111,9 @@ class GatewayError(Exception):
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> GatewayError:
-        """Return the failure that ``to_dict`` described; of a kind that this version does not know, a plain one."""
+        """Return the failure that ``to_dict`` described; of a kind that this version does not know,
+        a plain one.
+        """
         kind = _KINDS.get(data["kind"], GatewayError)
         error = kind.__new__(kind, data["message"])
         GatewayError.__init__(error, data["message"])
@@ -221,7 +228,9 @@ class OutOfResources(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this through: 503."""
+    """Redis does not answer. Whoever can do without the answer goes on; who cannot, lets this
+    through: 503.
+    """
 
     message = "The shared store cannot be asked now; try again."
 
@@ -241,7 +250,9 @@ class CredentialError(GatewayError):
 
 
 class CredentialExpired(CredentialError):
-    """The vendor says the credential is stale; nothing was done, so any method may be sent once more."""
+    """The vendor says the credential is stale; nothing was done, so any method may be sent once
+    more.
+    """
 
 
 class DownstreamError(GatewayError):
@@ -259,7 +270,9 @@ class ConnectFailed(DownstreamError):
 
 
 class AddressRefused(ConnectFailed):
-    """The service's name leads to an address that is not on the internet, and the catalog does not allow that."""
+    """The service's name leads to an address that is not on the internet, and the catalog does not
+    allow that.
+    """
 
     retryable = False
     message = "The catalog does not allow this service a private address (allow_private); nothing was sent."
@@ -383,7 +396,8 @@ class SignatureRejected(DownstreamError):
     message = "The service rejected our signature, or its own does not verify."
 
 
-#: What an envelope's ``errors`` may map a vendor's code to: whatever may be the service's fault, and our credential's.
+#: What an envelope's ``errors`` may map a vendor's code to: whatever may be the service's fault,
+#: and our credential's.
 VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
     "downstream_error": Failed,
     "downstream_timeout": VendorTimeout,
@@ -400,7 +414,9 @@ VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
 
 
 def is_failure(error: GatewayError) -> bool:
-    """The service failed, or we did, so that another answer may stand in; not what a caller did wrong, nor a "no"."""
+    """The service failed, or we did, so that another answer may stand in; not what a caller did
+    wrong, nor a "no".
+    """
     failed = isinstance(error, CallRefused | CredentialError | DeadlineExceeded | DownstreamError)
     return failed and not isinstance(error, Rejected)
 

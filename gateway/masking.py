@@ -31,12 +31,14 @@ SECRET_NAMES = (  # of which a name need only have one in it
 )
 _SECRET_NAME = re.compile(rf"{SECRET_NAMES}|^sign$|^sig$|^pwd$", re.I)
 _PHONE_NAME = re.compile(r"phone|mobile|^tel$", re.I)
-# Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no space before one.
+# Chinese mobile numbers, and international ones written with their plus sign; Chinese text needs no
+# space before one.
 _PHONE = re.compile(r"(?<![\w.])(\+\d[\d -]{3,12}|1[3-9]\d{5})\d{4}(?!\w)", re.ASCII)
 _PHONE_MASKED_DIGITS = 4
 MAX_PLAIN_NUMBER = 10**6  # a larger one may be a phone number
 
-# What a caller may have put into a path by mistake: a JWT (RFC 7519), or 32 random bytes, as secrets of ours are.
+# What a caller may have put into a path by mistake: a JWT (RFC 7519), or 32 random bytes, as
+# secrets of ours are.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
 MIN_TOKEN_CHARACTERS = 20
 
@@ -67,8 +69,8 @@ class Secret:
 class _Needles:
     """Texts to take out of a line, in a time that hardly depends on how many they are.
 
-    A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole, so that a line
-    without a block that occurs in any of the texts holds none of them.
+    A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole,
+    so that a line without a block that occurs in any of the texts holds none of them.
     """
 
     BLOCK_BYTES = 6
@@ -114,9 +116,11 @@ class Masker:
     def register(
         self, secret: Secret, *, temporary: bool = False, of_catalog: bool = False
     ) -> None:
-        """Take this secret, plain, URL-quoted or JSON-escaped, out of every text and line from now on.
+        """Take this secret, plain, URL-quoted or JSON-escaped, out of every text and line from now
+        on.
 
-        :param temporary: a fetched token, which others will follow; only so many of those are remembered.
+        :param temporary: a fetched token, which others will follow; only so many of those are
+            remembered.
         :param of_catalog: of the catalog that ``use_catalog_secrets`` was last called for.
         """
         text = secret.reveal()
@@ -135,7 +139,9 @@ class Masker:
             self._needles = None
 
     def use_catalog_secrets(self, secrets: Iterable[Secret]) -> None:
-        """Add the secrets of a new catalog. Those of older ones are forgotten in time, as their calls end."""
+        """Add the secrets of a new catalog. Those of older ones are forgotten in time, as their
+        calls end.
+        """
         texts = {secret.reveal() for secret in secrets}
         with self._lock:
             self._catalogs.append({text for text in texts if len(text) >= MIN_SECRET_CHARACTERS})
@@ -161,7 +167,9 @@ class Masker:
     def mask_params(
         self, params: Mapping[str, object], hidden: frozenset[str]
     ) -> dict[str, object]:
-        """Return parameters as a log line may show them: ``hidden`` ones and those named like secrets are stars."""
+        """Return parameters as a log line may show them: ``hidden`` ones and those named like
+        secrets are stars.
+        """
         return {name: self._value(name, value, hidden, MAX_DEPTH) for name, value in params.items()}
 
     def mask_call_text(
@@ -171,7 +179,9 @@ class Masker:
         hidden: frozenset[str],
         max_characters: int = MAX_PARAM_CHARACTERS,
     ) -> str:
-        """Return a text about a call without secrets, and without the values that ``mask_params`` hides."""
+        """Return a text about a call without secrets, and without the values that ``mask_params``
+        hides.
+        """
         for value in sorted(_hidden_texts(params, hidden, False), key=len, reverse=True):
             for form in _forms(value):
                 text = text.replace(form, STARS)
@@ -207,7 +217,9 @@ class Masker:
         return mask_phones(text)
 
     def _json(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
-        """Mask an object or a list as text, as a query may have it: a secret by its name in it is stars, too."""
+        """Mask an object or a list as text, as a query may have it: a secret by its name in it is
+        stars, too.
+        """
         if len(text) > MAX_JSON_CHARACTERS:
             return STARS
         try:
@@ -260,6 +272,8 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """Return a secret as it may stand in a line: as it is, in a URL, and in a JSON string of either kind."""
+    """Return a secret as it may stand in a line: as it is, in a URL, and in a JSON string of either
+    kind.
+    """
     quoted = quote(text, safe="", errors="replace")  # a service's JSON may have half a surrogate
     return text, quoted, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]

@@ -1,4 +1,6 @@
-"""How much of something is allowed in how long a time, and the permit that a store gives for a use of it."""
+"""How much of something is allowed in how long a time, and the permit that a store gives for a use
+of it.
+"""
 
 from __future__ import annotations
 

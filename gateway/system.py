@@ -1,4 +1,6 @@
-"""What this machine does to us: used-up resources, full disks, and an operator's files read within bounds."""
+"""What this machine does to us: used-up resources, full disks, and an operator's files read within
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,8 @@ import socket
 import stat
 from pathlib import Path
 
-#: What a system call says when nothing is left for one more connection. That is our fault and no vendor's.
+#: What a system call says when nothing is left for one more connection. That is our fault and no
+#: vendor's.
 EXHAUSTION = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 #: What is wrong with a disk, by what the system says.
 SHORTAGES = {
@@ -38,7 +41,9 @@ def is_exhaustion(error: BaseException) -> bool:
 
 
 def out_of_descriptors() -> bool:
-    """Whether nothing can be opened now; what fails for that reason inside a C library does not always say so."""
+    """Whether nothing can be opened now; what fails for that reason inside a C library does not
+    always say so.
+    """
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -47,7 +52,9 @@ def out_of_descriptors() -> bool:
 
 
 def describe_shortage(error: BaseException) -> str:
-    """Say which part of ours is away or full, if that is what the error means; otherwise return an empty text."""
+    """Say which part of ours is away or full, if that is what the error means; otherwise return an
+    empty text.
+    """
     if is_exhaustion(error):
         return "descriptors, memory or threads are used up"
     if isinstance(error, OSError):
@@ -56,7 +63,9 @@ def describe_shortage(error: BaseException) -> str:
 
 
 def disk_problem(path: Path) -> str:
-    """Say why nothing can be written to this folder, or file, now; empty when it can. Writes nothing itself."""
+    """Say why nothing can be written to this folder, or file, now; empty when it can. Writes
+    nothing itself.
+    """
     while not path.exists() and path != path.parent:
         path = path.parent  # it is made when it is needed
     try:
@@ -75,9 +84,11 @@ def disk_problem(path: Path) -> str:
 
 
 def read_regular(path: Path, max_bytes: int) -> bytes:
-    """Return the bytes of an operator's file, symbolic links followed, so that none can hold up or fill the process.
+    """Return the bytes of an operator's file, symbolic links followed, so that none can hold up or
+    fill the process.
 
-    :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is larger than that.
+    :raises OSError: it cannot be read, is no regular file (a FIFO, a device, a folder), or is
+        larger than that.
     """
     _check(path.stat(), max_bytes)  # before it is opened, which alone may wait, or rewind a tape
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:

@@ -20,7 +20,7 @@ from config import Settings, SettingsError, places
 from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.metrics import bury, share, shared_folder
+from gateway.metrics import end_process, share, shared_folder
 from gateway.sources.watcher import Watcher
 from server import process, stopping
 
@@ -104,7 +104,7 @@ class Master:
             AppState.of(worker.wsgi).gateway.close()
 
     def child_exit(self, server: Any, worker: Any) -> None:
-        bury(self._metrics_folder, worker.slot)
+        end_process(self._metrics_folder, worker.slot)
 
     def on_exit(self, server: Any) -> None:
         shutil.rmtree(self._metrics_folder, ignore_errors=True)

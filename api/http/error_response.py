@@ -35,7 +35,7 @@ def render_error_response(
     state.log.info(
         "request", request_id=request_id, address=client, status=status, code=failure.code
     )
-    state.gateway.metrics.count_request("none", "other", status)(0.0)
+    state.gateway.metrics.request_counter("none", "other", status)(0.0)
     headers = [
         ("Connection", "close"),
         ("Content-Type", "application/json"),

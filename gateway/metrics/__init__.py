@@ -1,10 +1,14 @@
-"""What is counted, in Prometheus' words and units: counters, seconds in histograms, and gauges read when asked.
+"""What is counted, in Prometheus' words and units: counters, histograms of seconds, and gauges.
 
-A process keeps its own numbers. Several workers keep them in files of one folder, each under a slot that its successor
-takes over, so that any of them can tell the sum and none is lost with a worker (``share``).
+    metrics = Metrics()
+    metrics.retries.labels("maps", "429").inc()
 
-Names and labels follow https://prometheus.io/docs/practices/naming/. Every label has few values: services and methods
-are the catalog's, codes and sources Postern's own, routes the application's.
+A process keeps its own numbers. Several workers keep them in files of one folder, each under a slot
+that its successor takes over, so that any of them can add up all and none is lost with a worker
+(``share``).
+
+Names and labels follow https://prometheus.io/docs/practices/naming/. Every label has few values:
+services and methods are the catalog's, codes and sources Postern's own, routes the application's.
 """
 
 from __future__ import annotations
@@ -31,32 +35,37 @@ from prometheus_client.registry import Collector
 from gateway.metrics.files import MetricFiles
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)  # seconds
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, which nobody asks for
-CountCall = Callable[[int, str, float, float], None]
+CallCounter = Callable[[int, str, float, float], None]
+
+# They would be a series more for each counter, which nobody asks for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 @cache
 def shared_folder() -> str:
-    """A new one for this server: it is the same after a SIGHUP, and another one's after a new start."""
+    """Return this server's folder, made once: another one after a new start, the same after a
+    SIGHUP.
+    """
     return tempfile.mkdtemp(prefix="postern-metrics-")
 
 
 def share(folder: str, slot: int, warn: Callable[..., Any]) -> None:
-    """Count in files of this folder from now on; to be said before there are ``Metrics``.
+    """Count in files of this folder from now on; to be called before there are ``Metrics``.
 
     :param slot: no other living process has it.
-    :param warn: as the log's ``warning``; told once when the files have no space, and once when they have.
+    :param warn: as the log's ``warning``; called once when the files have no space, and once when
+        they have.
     """
-    os.environ[FOLDER] = folder  # prometheus_client knows no other way
+    os.environ[FOLDER_VARIABLE] = folder  # prometheus_client knows no other way
     MetricFiles(warn).install()
     values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
 
 
-def bury(folder: str, slot: int) -> None:
-    """The process of this slot is gone; what it was doing is no longer being done. What it counted stays."""
+def end_process(folder: str, slot: int) -> None:
+    """Forget what the process of this slot was doing, as it is gone. What it counted stays."""
     mark_process_dead(slot, folder)  # type: ignore[no-untyped-call]
 
 
@@ -66,8 +75,8 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         counter = partial(Counter, registry=self.registry)
-        seconds = partial(Histogram, registry=self.registry, buckets=BUCKETS)
-        named = ("service", "method")
+        seconds = partial(Histogram, registry=self.registry, buckets=BUCKET_SECONDS)
+        method_labels = ("service", "method")
         self._requests = counter(
             "postern_http_requests", "Requests answered.", ("route", "method", "status")
         )
@@ -77,27 +86,31 @@ class Metrics:
         self._calls = counter(
             "postern_calls",
             "Calls ended, by code and by whose fault it was.",
-            (*named, "code", "source"),
+            (*method_labels, "code", "source"),
         )
         self._call_seconds = seconds(
-            "postern_call_duration_seconds", "A call with all its attempts and waits.", named
+            "postern_call_duration_seconds",
+            "A call with all its attempts and waits.",
+            method_labels,
         )
         self._downstream_seconds = seconds(
-            "postern_call_downstream_duration_seconds", "What a call spent in attempts.", named
+            "postern_call_downstream_duration_seconds",
+            "What a call spent in attempts.",
+            method_labels,
         )
         self.first_byte = seconds(
             "postern_first_byte_duration_seconds",
             "From a request to its answer's first byte.",
-            named,
+            method_labels,
         )
         self.attempts = counter(
-            "postern_attempts", "Requests to services, as they ended.", (*named, "code")
+            "postern_attempts", "Requests to services, as they ended.", (*method_labels, "code")
         )
         self.retries = counter(
             "postern_retries", "Attempts made again, by why.", ("service", "reason")
         )
         self.fallbacks = counter(
-            "postern_fallbacks", "Calls that something else answered.", (*named, "by")
+            "postern_fallbacks", "Calls that something else answered.", (*method_labels, "by")
         )
         self.breaker_transitions = counter(
             "postern_breaker_transitions",
@@ -115,7 +128,7 @@ class Metrics:
             multiprocess_mode="livesum",
         )
         self.cache = counter(
-            "postern_cache_answers", "hit, miss, stale, collapsed.", (*named, "outcome")
+            "postern_cache_answers", "hit, miss, stale, collapsed.", (*method_labels, "outcome")
         )
         self.token_renewals = counter(
             "postern_token_renewals", "Credentials fetched.", ("service", "outcome")
@@ -126,22 +139,26 @@ class Metrics:
         self._reloads = counter(
             "postern_catalog_reloads", "Catalogs taken or refused, in each worker.", ("outcome",)
         )
-        self.count_request = cache(self._request)  # routes, verbs and statuses are few
+        self.request_counter = cache(self._request_counter)  # routes, verbs and statuses are few
 
-    def call(self, service: str, method: str) -> CountCall:
-        """What counts a method's calls: by code, source, seconds in all, seconds downstream. Made at its first."""
-        by_code: dict[tuple[int, str], Callable[[], None]] = {}
+    def call_counter(self, service: str, method: str) -> CallCounter:
+        """Return what counts a method's calls, by code, source, seconds in all, seconds downstream.
+
+        A method that was never called has no series.
+        """
+        increments: dict[tuple[int, str], Callable[[], None]] = {}
         observers: list[Callable[[float], None]] = []
 
         def count(code: int, source: str, elapsed: float, downstream: float) -> None:
-            increment = by_code.get((code, source))
+            increment = increments.get((code, source))
             if increment is None:
-                increment = by_code[code, source] = self._calls.labels(
-                    service, method, str(code), source
-                ).inc
+                counter = self._calls.labels(service, method, str(code), source)
+                increment = increments[code, source] = counter.inc
             if not observers:
-                each = [self._call_seconds, self._downstream_seconds]
-                observers[:] = [histogram.labels(service, method).observe for histogram in each]
+                histograms = (self._call_seconds, self._downstream_seconds)
+                observers[:] = [
+                    histogram.labels(service, method).observe for histogram in histograms
+                ]
             increment()
             observers[0](elapsed)
             if downstream:
@@ -153,8 +170,8 @@ class Metrics:
         """``taken`` or ``refused``."""
         self._reloads.labels(outcome).inc()
 
-    def _request(self, route: str, verb: str, status: int) -> Callable[[float], None]:
-        """Counts one request of so many seconds."""
+    def _request_counter(self, route: str, verb: str, status: int) -> Callable[[float], None]:
+        """Return what counts one request of so many seconds."""
         increment = self._requests.labels(route, verb, str(status)).inc
         observe = self._request_seconds.labels(route).observe
 
@@ -164,21 +181,21 @@ class Metrics:
 
         return count
 
-    def text(self, states: Iterable[Metric]) -> bytes:
-        """All of it, over all workers, in Prometheus' text format.
+    def render(self, gauges: Iterable[Metric]) -> bytes:
+        """Return all metrics, of all workers, in Prometheus' text format.
 
-        :param states: what is read off things now rather than counted.
+        :param gauges: what is read now rather than counted.
         """
         registry = self.registry
-        if folder := os.environ.get(FOLDER):
+        if folder := os.environ.get(FOLDER_VARIABLE):
             registry = CollectorRegistry()
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_States(states))
+        return generate_latest(registry) + generate_latest(_GaugeCollector(gauges))
 
 
-class _States(Collector):
-    def __init__(self, states: Iterable[Metric]) -> None:
-        self._states = states
+class _GaugeCollector(Collector):
+    def __init__(self, gauges: Iterable[Metric]) -> None:
+        self._gauges = gauges
 
     def collect(self) -> Iterable[Metric]:
-        return self._states
+        return self._gauges

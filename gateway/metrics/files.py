@@ -1,7 +1,7 @@
-"""Where a worker keeps its counts: mapped files whose space is taken before anything is written into it.
+"""Mapped files of a worker's counts, whose space is taken before anything is written into them.
 
-prometheus_client makes them sparse. Where the disk is full, a write into such a hole is a SIGBUS, which ends the
-process.
+prometheus_client makes them sparse. Where the disk is full, a write into such a hole is a SIGBUS,
+which ends the process.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from gateway.clock import Clock, SystemClock
 
-FIRST_BYTES = 64 * 1024
+INITIAL_BYTES = 64 * 1024
 RETRY_SECONDS = 1.0
 _PAIR = struct.Struct("dd")
 _ENTRY_BYTES = 32  # more than an entry takes beside its key
 
 
 class MetricFiles:
-    """What the files of one process have in common: which of them wait for space, and that the log says so once.
+    """The files of one process: knows which of them wait for space, and has the log say so once.
 
     :param warn: as the log's ``warning``.
     """
@@ -78,11 +78,13 @@ class MetricFile(MmapedDict):
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
         if key in self._positions or self._has(key):
-            at = self._positions[key]
-            self._m[at : at + _PAIR.size] = _PAIR.pack(value, timestamp)
+            start = self._positions[key]
+            self._m[start : start + _PAIR.size] = _PAIR.pack(value, timestamp)
 
     def _has(self, key: str) -> bool:
-        """Whether the key has a place, which it gets if there is room; a full disk is not asked for every count."""
+        """Whether the key has a place, which it gets if there is room; a full disk is not asked for
+        every count.
+        """
         if key not in self._positions and self._files.clock.now() >= self._retry_at:
             try:
                 self._add(key)
@@ -102,11 +104,10 @@ class MetricFile(MmapedDict):
 
     def _open(self) -> None:
         if not self._path.exists():
-            new = self._path.with_suffix(
-                ".new"
-            )  # whoever reads the folder sees no file before it is whole
+            # A reader of the folder must not see the file before it is whole.
+            new = self._path.with_suffix(".new")
             with new.open("wb") as file:
-                _extend(file.fileno(), FIRST_BYTES)
+                _extend(file.fileno(), INITIAL_BYTES)
             new.replace(self._path)
         super().__init__(str(self._path))  # type: ignore[no-untyped-call]
         self._files.go_on(self)
@@ -120,14 +121,15 @@ class MetricFile(MmapedDict):
 
 
 def _extend(file: int, size: int) -> None:
-    """Write zeros to the end until the file has this size: works on every file system, unlike ``posix_fallocate``.
+    """Write zeros to the end until the file has this size: works on every file system, unlike
+    ``posix_fallocate``.
 
     :raises OSError: there is no room; the file is as it was.
     """
     before = os.fstat(file).st_size
     try:
-        while (rest := size - os.fstat(file).st_size) > 0:
-            os.write(file, bytes(rest))
+        while (missing := size - os.fstat(file).st_size) > 0:
+            os.write(file, bytes(missing))
     except OSError:
         os.ftruncate(file, before)
         raise

@@ -48,7 +48,7 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
     A stream counts when it begins; its record is made at its end.
     """
-    count = runtime.metrics.call(method.service.name, method.name)
+    count = runtime.metrics.call_counter(method.service.name, method.name)
     add_to_stats = runtime.stats.add
     add_record = runtime.records.add
     now = runtime.clock.now

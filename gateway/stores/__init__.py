@@ -1,10 +1,12 @@
-"""State that outlives one request, behind one small interface: nonces, counters, locks, limits, cached answers.
+"""State that outlives one request, behind one small interface: nonces, counters, locks, limits,
+cached answers.
 
     store: Store = MemoryStore(clock)
     store.set("greeting", b"hello", ttl=60)
 
-Every operation of a shared store may raise ``StoreUnavailable``. Code that can do without it wraps the store:
-a ``FallbackStore`` goes on in this process's memory, a ``BestEffortStore`` as if the store were empty.
+Every operation of a shared store may raise ``StoreUnavailable``. Code that can do without it wraps
+the store: a ``FallbackStore`` goes on in this process's memory, a ``BestEffortStore`` as if the
+store were empty.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ T = TypeVar("T")
 
 
 class FallbackStore:
-    """Counters, limits and slots that go on in this process's memory while the shared store is away."""
+    """Counters, limits and slots that go on in this process's memory while the shared store is
+    away.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -67,7 +71,9 @@ class FallbackStore:
         return None if lease is None else LOCAL + lease
 
     def renew_slot(self, key: str, lease: str, ttl: float) -> None:
-        """Hold the slot longer; should the store be away it may end early: then one more than allowed gets in."""
+        """Hold the slot longer; should the store be away it may end early: then one more than
+        allowed gets in.
+        """
         store, lease = self._holder(lease)
         with suppress(StoreUnavailable):
             store.renew_slot(key, lease, ttl)
@@ -91,7 +97,9 @@ class FallbackStore:
 
 
 class BestEffortStore:
-    """A store for what can be done without: while it is away it is empty, keeps nothing, and ``add`` lets all go on."""
+    """A store for what can be done without: while it is away it is empty, keeps nothing, and
+    ``add`` lets all go on.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -11,7 +11,8 @@ from gateway.rates import Bucket, Permit
 
 
 class Lock:
-    """A lock held during a ``with`` block: acquired at its head, released at its end, whatever ends it.
+    """A lock held during a ``with`` block: acquired at its head, released at its end, whatever ends
+    it.
 
         with store.lock("pay:7", ttl=30) as lock:
             if lock.fence is None:
@@ -47,7 +48,8 @@ class Lock:
 class Store(Protocol):
     """Keys to bytes, each for ``ttl`` seconds. Every operation is atomic, whoever shares the store.
 
-    :raises StoreUnavailable: any operation, when the store is on another machine and does not answer.
+    :raises StoreUnavailable: any operation, when the store is on another machine and does not
+        answer.
     """
 
     shared: bool  # whether other processes may write to it
@@ -75,10 +77,14 @@ class Store(Protocol):
         """Delete the key; one that is absent is no error."""
 
     def forget(self, key: str) -> None:
-        """Delete the key and never raise: should the store be away, it is gone before anybody may ask for it again."""
+        """Delete the key and never raise: should the store be away, it is gone before anybody may
+        ask for it again.
+        """
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
-        """Add ``by`` and return the count. The time to live starts at the first increment and is not renewed."""
+        """Add ``by`` and return the count. The time to live starts at the first increment and is
+        not renewed.
+        """
 
     def ttl(self, key: str) -> float:
         """Return the seconds that the key has left; 0 when it is absent."""
@@ -86,7 +92,8 @@ class Store(Protocol):
     def acquire(self, key: str, ttl: float) -> int | None:
         """Hold the lock ``key`` until ``release``, for ``ttl`` seconds at most.
 
-        :returns: a fencing number, higher than any that this lock gave before; None while another holds it.
+        :returns: a fencing number, higher than any that this lock gave before; None while another
+            holds it.
         """
 
     def release(self, key: str, fence: int) -> None:
@@ -97,10 +104,13 @@ class Store(Protocol):
         return Lock(self, key, ttl)
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
-        """Store the value, unless a holder with a higher fencing number did; return whether it was stored."""
+        """Store the value, unless a holder with a higher fencing number did; return whether it was
+        stored.
+        """
 
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
-        """Use all buckets once or none: now, or else reserve the first instant at which all have room.
+        """Use all buckets once or none: now, or else reserve the first instant at which all have
+        room.
 
         :param max_wait: seconds; an instant that is further away is not reserved.
         """
@@ -118,7 +128,9 @@ class Store(Protocol):
         """Release the slot, if it is still held."""
 
     def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
-        """Add values to each list, in the time of one. It keeps its last values, for ``ttl`` seconds from now."""
+        """Add values to each list, in the time of one. It keeps its last values, for ``ttl``
+        seconds from now.
+        """
 
     def latest(self, key: str, count: int) -> list[bytes]:
         """Return the last ``count`` values of a list, the newest first."""

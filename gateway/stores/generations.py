@@ -1,6 +1,8 @@
-"""Numbers under which cached values lie: a change replaces the number, so that what was cached before is out of reach.
+"""Numbers under which cached values lie: a change replaces the number, so that what was cached
+before is out of reach.
 
-Nothing is searched for or deleted, and a slow reader that still caches an old value does so under the old number.
+Nothing is searched for or deleted, and a slow reader that still caches an old value does so under
+the old number.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ class Generations:
     def current(self, *names: str) -> str:
         """Return what a key holds for the present generation of all these names.
 
-        :raises StoreUnavailable: they cannot be known; whoever goes on caches under a text of its own.
+        :raises StoreUnavailable: they cannot be known; whoever goes on caches under a text of its
+            own.
         """
         keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)

@@ -1,4 +1,6 @@
-"""A store inside one process: values, exact limits, slots and lists, safe under threads and greenlets."""
+"""A store inside one process: values, exact limits, slots and lists, safe under threads and
+greenlets.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ MIN_SWEEP_ENTRIES = 1024  # below this many, expired ones are not worth looking 
 class MemoryStore(Store):
     """A store inside one process.
 
-    Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays cheap.
+    Whenever the number of entries has doubled, the expired ones are dropped, so that writing stays
+    cheap.
 
     :param max_entries: beyond them the oldest make room. Only for what may be forgotten.
     """
@@ -156,10 +159,12 @@ class _Window:
 
 
 class MovingWindows:
-    """Exact limits: never more than so many uses in any span of the window's length, wherever the span begins.
+    """Exact limits: never more than so many uses in any span of the window's length, wherever the
+    span begins.
 
-    A window logs its uses, those still to come included. A caller that has to wait has its instant reserved, so that
-    it sleeps once, in the order of asking; a caller that would wait too long knows at once.
+    A window logs its uses, those still to come included. A caller that has to wait has its instant
+    reserved, so that it sleeps once, in the order of asking; a caller that would wait too long
+    knows at once.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -222,7 +227,8 @@ def _first_room(buckets: Sequence[Bucket], windows: Sequence[_Window], now: int)
 
 
 def _room(window: _Window, amount: int, instant: int) -> int:
-    """Return the first instant with fewer than ``amount`` uses less than a window away, before or after.
+    """Return the first instant with fewer than ``amount`` uses less than a window away, before or
+    after.
 
     No span of a window's length that takes it in can then hold more than ``amount``.
     """

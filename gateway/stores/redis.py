@@ -13,7 +13,8 @@ from gateway.stores.base import Store
 from gateway.stores.memory import MICROSECONDS
 from gateway.stores.redis_connection import PREFIX, RedisLink
 
-#: Acquires a rate as ``MovingWindows`` does. Lua writes large numbers with 14 digits unless they are formatted.
+#: Acquires a rate as ``MovingWindows`` does. Lua writes large numbers with 14 digits unless they
+#: are formatted.
 ACQUIRE_RATE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -59,7 +60,8 @@ return {
 }
 """
 
-#: Acquires or renews a slot: the lease, the microseconds, and of a new lease how many slots there are.
+#: Acquires or renews a slot: the lease, the microseconds, and of a new lease how many slots there
+#: are.
 HOLD_SLOT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -84,7 +86,8 @@ if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[2]) 
 return count
 """
 
-#: The number is the time in microseconds, so that it grows over a Redis that was restarted empty, too.
+#: The number is the time in microseconds, so that it grows over a Redis that was restarted empty,
+#: too.
 ACQUIRE_LOCK = """
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
 local time = redis.call('TIME')
@@ -111,7 +114,8 @@ class RedisStore(Store):
     """A ``Store``. Every operation raises ``StoreUnavailable`` when Redis does not answer in time.
 
     :param url: as Redis's clients write it.
-    :param warn: writes a log line, ``warn(event, **fields)``, when it goes away and when it comes back.
+    :param warn: writes a log line, ``warn(event, **fields)``, when it goes away and when it comes
+        back.
     """
 
     shared = True

@@ -1,4 +1,6 @@
-"""The way to Redis: it answers in time or raises ``StoreUnavailable``, and is found again when it is back."""
+"""The way to Redis: it answers in time or raises ``StoreUnavailable``, and is found again when it
+is back.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ MIN_WAIT_SECONDS = 0.02  # of every wait, and of every operation once the reques
 LATE_SECONDS = 0.05
 CHECK_SECONDS = 0.1  # within which a Redis that was away must answer to be used again
 RETRY_SECONDS = 1.0  # between two checks while it is away
-#: In one process. A thread that finds none free waits for this process, which does not count against Redis.
+#: In one process. A thread that finds none free waits for this process, which does not count
+#: against Redis.
 MAX_CONNECTIONS = 32
 
 _ADDRESS = re.compile(r"[0-9.]+|.*:.*")
@@ -76,7 +79,9 @@ class RedisLink:
         _times.spent = 0.0
 
     def on_return(self, callback: Callable[[], None]) -> None:
-        """Call it whenever Redis is back: before anybody else may use it, and once more right after."""
+        """Call it whenever Redis is back: before anybody else may use it, and once more right
+        after.
+        """
         self._on_return.append(callback)
 
     @contextmanager
@@ -154,8 +159,9 @@ class RedisLink:
 class _Bounded:
     """A connection of redis-py that ends every wait with the operation's deadline.
 
-    In a busy process time may be up before anybody has looked whether the answer is there: then it is looked for. And
-    where this process got no turn for that long, Redis, beside it, may have had none either: then it waits once more.
+    In a busy process time may be up before anybody has looked whether the answer is there: then it
+    is looked for. And where this process got no turn for that long, Redis, beside it, may have had
+    none either: then it waits once more.
     """
 
     def read_response(self, *args: Any, **options: Any) -> Any:
@@ -177,7 +183,9 @@ class _Bounded:
 
 class _PlainConnection(_Bounded, Connection):
     def _connect(self) -> socket.socket:
-        """Connect to a name in a thread, because neither its look-up nor a second address would keep to the time."""
+        """Connect to a name in a thread, because neither its look-up nor a second address would
+        keep to the time.
+        """
         if not _ADDRESS.fullmatch(self.host):
             return _connect_in_thread(super()._connect)
         sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)

@@ -1,8 +1,9 @@
 """What happened to recent calls, attempt by attempt, kept for an hour where all workers find it.
 
-A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so that no call waits.
-Records are kept in lists of bounded length: one of BUCKETS by request id, the caller's own, and everybody's; the last
-two once more for calls that failed. While the store is away a worker keeps its last MAX_PENDING.
+A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so
+that no call waits. Records are kept in lists of bounded length: one of BUCKETS by request id, the
+caller's own, and everybody's; the last two once more for calls that failed. While the store is away
+a worker keeps its last MAX_PENDING.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ class EndedCall:
         elapsed: float,
         error: BaseException | None,
     ) -> EndedCall:
-        """Describe a call that ended with this failure, if any; one that nobody foresaw is the gateway's."""
+        """Describe a call that ended with this failure, if any; one that nobody foresaw is the
+        gateway's.
+        """
         service = method.service.name
         if error is None:
             return cls(service, method.name, call, began, elapsed, 0, None, None)
@@ -81,7 +84,8 @@ class Exporter(Protocol):
 
 
 class CallRecords:
-    """Writes and reads the records. Safe under threads and greenlets: one of them takes each note off the deque.
+    """Writes and reads the records. Safe under threads and greenlets: one of them takes each note
+    off the deque.
 
     :param warn: writes a log line, ``warn(event, **fields)``.
     """
@@ -108,7 +112,8 @@ class CallRecords:
         self._pending.append(ended)
 
     def find(self, request_id: str, caller: Caller) -> list[Record]:
-        """Return all calls under a request id that the caller may see, in the order in which they began.
+        """Return all calls under a request id that the caller may see, in the order in which they
+        began.
 
         :raises StoreUnavailable: they cannot be looked for.
         """
@@ -234,7 +239,8 @@ def _started_at(record: Record) -> float:
 
 
 def _to_record(ended: EndedCall, offset: float) -> Record:
-    """Return all but the parameters, in few steps; ``_render`` does the rest when somebody reads it.
+    """Return all but the parameters, in few steps; ``_render`` does the rest when somebody reads
+    it.
 
     :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
     """

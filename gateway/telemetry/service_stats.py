@@ -1,8 +1,9 @@
 """How each service has done, minute by minute over the last hour, as all workers saw it.
 
-A call costs one append. Every second each worker adds up its new calls and writes its own part of the minute to the
-store, under a number it took for that minute; a reader asks how many numbers were taken and reads them all. While the
-store is away a worker shows only what it counted itself, and writes it once the store is back.
+A call costs one append. Every second each worker adds up its new calls and writes its own part of
+the minute to the store, under a number it took for that minute; a reader asks how many numbers were
+taken and reads them all. While the store is away a worker shows only what it counted itself, and
+writes it once the store is back.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from gateway.telemetry.latency import bucket_of, percentile
 MINUTES = 60
 TTL_SECONDS = (MINUTES + 2) * 60.0
 FLUSH_SECONDS = 1.0
-#: Minutes that may still change; a part of an older one that comes later is missed by those who have read that minute.
+#: Minutes that may still change; a part of an older one that comes later is missed by those who
+#: have read that minute.
 OPEN_MINUTES = 2
 MAX_PENDING = 100_000  # calls that wait to be added up; a second never sees so many
 
@@ -117,7 +119,9 @@ class ServiceStats:
             self._write_lock.release()
 
     def hour(self) -> dict[int, Services]:
-        """Return what all workers' calls came to, by minutes ago (0: the running one) and by service."""
+        """Return what all workers' calls came to, by minutes ago (0: the running one) and by
+        service.
+        """
         self.write()
         this_minute = self._this_minute()
         minutes = range(this_minute - MINUTES + 1, this_minute + 1)
@@ -169,13 +173,13 @@ class ServiceStats:
             self._numbers[minute] = self._store.increment(f"tally:{minute}", TTL_SECONDS)
         return self._numbers[minute]
 
-    def _read(self, wanted: Iterable[int]) -> dict[int, Services]:
+    def _read(self, wanted_minutes: Iterable[int]) -> dict[int, Services]:
         """Return minutes as all workers wrote them."""
-        minutes = list(wanted)
-        taken = self._store.get_many(*(f"tally:{minute}" for minute in minutes))
+        minutes = list(wanted_minutes)
+        part_counts = self._store.get_many(*(f"tally:{minute}" for minute in minutes))
         places = [
             (minute, number)
-            for minute, count in zip(minutes, taken, strict=True)
+            for minute, count in zip(minutes, part_counts, strict=True)
             for number in range(1, int(count or 0) + 1)
         ]
         if not places:

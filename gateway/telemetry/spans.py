@@ -1,6 +1,8 @@
-"""Spans of calls and attempts, sent to an OpenTelemetry collector by OTLP over HTTP. Imported only where that is set.
+"""Spans of calls and attempts, sent to an OpenTelemetry collector by OTLP over HTTP. Imported only
+where that is set.
 
-They are made after the call, of what its record is made of: a call waits for nothing, and knows no OpenTelemetry.
+They are made after the call, of what its record is made of: a call waits for nothing, and knows no
+OpenTelemetry.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ MAX_QUEUED_SPANS = 2048
 class SpanExporter:
     """Sends what has ended to the collector.
 
-    :param endpoint: the collector's, such as ``http://localhost:4318``. The library reads its other settings itself,
-        such as ``OTEL_EXPORTER_OTLP_HEADERS``.
+    :param endpoint: the collector's, such as ``http://localhost:4318``. The library reads its other
+        settings itself, such as ``OTEL_EXPORTER_OTLP_HEADERS``.
     """
 
     def __init__(self, endpoint: str) -> None:

@@ -13,7 +13,7 @@ from gateway.masking import SECRET_NAMES, STARS, Masker
 from gateway.messages import Call, HttpRequest, HttpResponse
 from gateway.streams import Pairs
 
-MAX_SHOWN_CHARACTERS = 4096  # of a body, or of one header
+MAX_TEXT_CHARACTERS = 4096  # of a body, or of one header
 MAX_READ_BYTES = 65536  # of a longer body only the length is shown
 
 Send = Callable[[HttpRequest, Call], HttpResponse]
@@ -42,7 +42,8 @@ class WireLog:
     def wrap(self, send: Send, *, fetches_token: bool = False) -> Send:
         """Return ``send`` with a line about each exchange.
 
-        :param fetches_token: the answer is a token, which nobody knows yet as a secret; its body is not shown.
+        :param fetches_token: the answer is a token, which nobody knows yet as a secret; its body is
+            not shown.
         """
 
         def send_and_log(request: HttpRequest, call: Call) -> HttpResponse:
@@ -68,7 +69,8 @@ class WireLog:
     ) -> None:
         """Write the line about one exchange.
 
-        :param status: the answer's, as ``headers`` and ``body`` are; None where it is not there to be shown.
+        :param status: the answer's, as ``headers`` and ``body`` are; None where it is not there to
+            be shown.
         """
         answer: dict[str, object] = {}
         if headers is not None:
@@ -142,7 +144,7 @@ class WireLog:
     def _pairs(self, text: str, call: Call) -> str:
         pairs = parse_qsl(text, keep_blank_values=True)
         masked = "&".join(f"{name}={self._value(name, value, call)}" for name, value in pairs)
-        return masked[:MAX_SHOWN_CHARACTERS]
+        return masked[:MAX_TEXT_CHARACTERS]
 
     def _value(self, name: str, value: str, call: Call) -> str:
         masked = self._masker.mask_params({name: value}, self._hidden)[name]
@@ -151,8 +153,8 @@ class WireLog:
     def _mask(self, text: str, call: Call) -> str:
         text = self._masker.mask_call_text(text, call.params, self._hidden, MAX_READ_BYTES)
         text = _SECRET_IN_TEXT.sub(rf"\1{STARS}", text)
-        if len(text) > MAX_SHOWN_CHARACTERS:
-            return text[:MAX_SHOWN_CHARACTERS] + "…"
+        if len(text) > MAX_TEXT_CHARACTERS:
+            return text[:MAX_TEXT_CHARACTERS] + "…"
         return text
 
 

@@ -12,7 +12,7 @@ from gateway import Gateway, GatewayError
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.streams import PassthroughRequest
-from gateway.telemetry.wire_log import MAX_SHOWN_CHARACTERS
+from gateway.telemetry.wire_log import MAX_TEXT_CHARACTERS
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import Gate, Lines, Wire, answer, gateway_parts, make_catalog, service
@@ -142,7 +142,7 @@ def test_the_answer_that_brings_a_token_is_not_shown(dumping: Dumping, box: Sand
 
 def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumping) -> None:
     for kind, body, told in (
-        ("text/plain", b"x" * 9000, "x" * MAX_SHOWN_CHARACTERS + "…"),
+        ("text/plain", b"x" * 9000, "x" * MAX_TEXT_CHARACTERS + "…"),
         ("application/octet-stream", b"\0\1\2", "3 bytes application/octet-stream"),
         ("application/json", b"\xff\xfe", "2 bytes application/json"),
         ("text/plain", b"x" * 70_000, "70000 bytes text/plain"),

@@ -33,7 +33,7 @@ def counted(at: Gate, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     return {
         key: value
         for key, value in samples(
-            at.gateway.metrics.text(at.gateway.states()), name, *labels
+            at.gateway.metrics.render(at.gateway.states()), name, *labels
         ).items()
         if value
     }
@@ -41,7 +41,7 @@ def counted(at: Gate, name: str, *labels: str) -> dict[tuple[str, ...], float]:
 
 def test_the_page_on_metrics_names_every_one_of_them(gate: Open) -> None:
     at = gate()
-    text = at.gateway.metrics.text(at.gateway.states()).decode()
+    text = at.gateway.metrics.render(at.gateway.states()).decode()
     families = {family.name for family in text_string_to_metric_families(text)}
     named = set(
         re.findall(r"postern_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
@@ -197,7 +197,7 @@ def test_probes_count_and_their_verdict_is_told(gate: Open, box: Sandbox) -> Non
         }
     )
     assert (
-        samples(at.gateway.metrics.text(at.gateway.states()), "postern_service_up") == {}
+        samples(at.gateway.metrics.render(at.gateway.states()), "postern_service_up") == {}
     )  # nobody knows yet
     at.gateway.start()
     assert comes_true(lambda: counted(at, "postern_service_up", "service") == {("s",): 1})
