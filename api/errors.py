@@ -13,7 +13,7 @@ from typing import Any
 from flask import Response, g, request
 
 from api.context import app_state
-from api.http.responses import build_envelope
+from api.http.responses import JsonResponse, build_envelope
 from gateway.bodies import dump_json
 from gateway.errors import (
     CallerError,
@@ -203,7 +203,7 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
     body = dump_json(
         build_envelope(g.request_id, data, error.code, error.message, describe_error(error))
     )
-    response = Response(body, status_of(error), mimetype="application/json")
+    response = JsonResponse(body, status_of(error))
     wait = error.retry_after
     if wait is None and isinstance(
         error, QuotaExceeded | VendorCircuitOpen | VendorUnhealthy | Unavailable

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 from flask import Flask, Response
 
 from api.context import app_state, current_request, request_globals
+from api.http.responses import JsonResponse
 from api.metrics import count_request
 from gateway.bodies import dump_json
 from gateway.masking import Masker, mask_path
@@ -113,8 +114,10 @@ def _finish(response: Response) -> Response:
     """Tell the request's id, count the request and write its line."""
     state = request_globals()
     incoming = current_request()
-    # A proxied answer may have its own.
-    response.headers.setdefault("X-Request-ID", state.request_id)
+    if isinstance(response, JsonResponse):
+        response.headers.add("X-Request-ID", state.request_id)
+    else:  # a proxied answer may have its own
+        response.headers.setdefault("X-Request-ID", state.request_id)
     service, method = state.called
     elapsed_ms = state.elapsed_ms()
     app = app_state()

@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.errors import PROXY_PREFIX
 from api.http.forwarded import ForwardedHeaders
+from api.http.responses import JsonResponse
 from api.http.security import SecurityHeaders
 from api.http.streams import StreamResponse
 from api.threads import run_in_thread
@@ -26,6 +27,7 @@ EXPOSED_HEADERS = [
 NOT_PROXIED = rf"(?!{PROXY_PREFIX}).*"  # whose answers are the vendor's
 
 
+MIN_BYTES = 500  # of an answer that is worth compressing; as Flask-Compress has it
 LARGE_BYTES = 262_144  # of an answer that takes milliseconds to compress
 
 
@@ -33,6 +35,9 @@ class Compression(Compress):
     """Leaves alone what says ``no-transform``, and what is streamed."""
 
     def after_request(self, response: Response | None) -> Response:
+        if isinstance(response, JsonResponse) and len(response.response[0]) < MIN_BYTES:  # type: ignore[index]
+            response.headers.add("Vary", "Accept-Encoding")
+            return response
         if isinstance(response, StreamResponse):
             return response
         if response and "no-transform" in response.headers.get("Cache-Control", ""):

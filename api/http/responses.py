@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response
 from flask.json.provider import JSONProvider
+from werkzeug.datastructures import Headers
 
 from api.context import request_globals
 from gateway.bodies import dump_json, load_json
 from gateway.clock import iso_utc
+
+
+class JsonResponse(Response):
+    """JSON, whole and with its length: it needs no second look before it is sent.
+
+    :param body: the JSON text.
+    """
+
+    def __init__(self, body: bytes, status: int = 200) -> None:
+        length = str(len(body))
+        headers = Headers([("Content-Type", "application/json"), ("Content-Length", length)])
+        super().__init__([body], status, headers)
+
+    def get_wsgi_response(
+        self, environ: dict[str, Any]
+    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+        """Leave to werkzeug what has no body, a ``Location`` to make absolute, or something to close."""
+        headers = self.headers.to_wsgi_list()
+        if (
+            environ["REQUEST_METHOD"] == "HEAD"
+            or self.status_code in (204, 304)
+            or self._on_close
+            or "Location" in dict(headers)
+        ):
+            return super().get_wsgi_response(environ)
+        return self.response, self.status, headers  # type: ignore[return-value]
 
 
 def build_envelope(
@@ -36,9 +64,7 @@ def build_envelope(
 def success_response(data: Any, status: int = 200) -> Response:
     """A success: ``data`` may be anything that JSON can say."""
     here = request_globals()
-    response = Response(
-        dump_json(build_envelope(here.request_id, data)), status, mimetype="application/json"
-    )
+    response = JsonResponse(dump_json(build_envelope(here.request_id, data)), status)
     if here.claim is not None:
         here.claim.response = response  # what is kept under its Idempotency-Key
     return response
@@ -54,6 +80,4 @@ class JsonProvider(JSONProvider):
         return load_json(s.encode() if isinstance(s, str) else s)
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
-        return Response(
-            dump_json(self._prepare_response_obj(args, kwargs)), mimetype="application/json"
-        )
+        return JsonResponse(dump_json(self._prepare_response_obj(args, kwargs)))
