@@ -35,7 +35,7 @@ from api.errors import (
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import mask_path
 from gateway.system import describe_shortage
-from models import CommitUnknown, taken_column
+from models import CommitUnknown, duplicate_column
 
 READ_ONLY = "25006"  # PostgreSQL's SQLSTATE
 
@@ -77,7 +77,7 @@ def translate(error: HTTPException) -> GatewayError:
 
 def handle_conflict(error: IntegrityError) -> Response:
     """Answer 409, naming the field of a value that may be there once only."""
-    column = taken_column(error)
+    column = duplicate_column(error)
     fields = None
     if column:
         fields = {column: [ALREADY_EXISTS]}

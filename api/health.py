@@ -56,7 +56,7 @@ def database_problem() -> str:
             return problem
     except SQLAlchemyError as error:
         return type(error).__name__
-    if revision != migrate.newest():
+    if revision != migrate.head_revision():
         return "It is not at this version's tables; run: flask db upgrade"
     return ""
 

@@ -36,8 +36,8 @@ PAGES = {
 
 def fill(url: str, rows: int) -> None:
     migrate.upgrade(url)
-    database = Database(url, patient=True)
-    with database.session() as session:
+    database = Database(url, timeouts=False)
+    with database.write_session() as session:
         session.execute(text(FILL[database.engine.dialect.name]), {"rows": rows})
         session.add(User(username="bench", password_hash=hash_password(PASSWORD)))
     with database.engine.connect() as connection:

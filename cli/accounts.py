@@ -94,7 +94,7 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     app_secrets = auth_services().app_secrets
     secret = app_secrets.make()
     duplicate = f"there is an app {app_id} already"
-    with report_database_errors(duplicate), app_state().database.session() as session:
+    with report_database_errors(duplicate), app_state().database.write_session() as session:
         session.add(
             App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
         )
@@ -119,7 +119,7 @@ def list_apps(as_json: bool) -> None:
 
 
 def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
-    with report_database_errors(""), app_state().database.reading() as session:
+    with report_database_errors(""), app_state().database.read_session() as session:
         accounts = [
             {column: getattr(account, column) for column in columns}
             for account in session.scalars(query)
@@ -148,8 +148,8 @@ def add_user(name: str, role: str, password: str) -> None:
     """
     password_hash = hash_password(password)
     duplicate = f"there is a user {name} already"
-    with report_database_errors(duplicate), app_state().database.session() as session:
-        if User.named(session, name):
+    with report_database_errors(duplicate), app_state().database.write_session() as session:
+        if User.by_username(session, name):
             raise click.ClickException(duplicate)
         session.add(User(username=name, role=role, password_hash=password_hash))
 

@@ -40,7 +40,7 @@ def downgrade(revision: str) -> None:
 def current() -> None:
     """Say which revision the database is at."""
     with _report_errors():
-        click.echo(migrate.current(app_state().settings.database_url) or "empty")
+        click.echo(migrate.current_revision(app_state().settings.database_url) or "empty")
 
 
 @database_cli.command("revision")
@@ -48,7 +48,7 @@ def current() -> None:
 def revision(message: str) -> None:
     """Write a new version by what the models have and the database has not (for developers)."""
     with _report_errors():
-        migrate.revise(app_state().settings.database_url, message)
+        migrate.create_revision(app_state().settings.database_url, message)
 
 
 @click.command("init")
@@ -61,7 +61,7 @@ def init() -> None:
             "flask init is for development; use flask db upgrade and flask user create"
         )
     _migrate(migrate.upgrade, "head")
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         if session.scalar(select(User.id).limit(1)):
             click.echo(
                 "there are users already; for another admin: flask user create NAME --role admin"
@@ -81,7 +81,7 @@ def _migrate(migration: Callable[[str, str], None], revision: str) -> None:
     url = app_state().settings.database_url
     with _report_errors():
         migration(url, revision)
-        click.echo(f"database at {migrate.current(url) or 'base'}")
+        click.echo(f"database at {migrate.current_revision(url) or 'base'}")
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def seed() -> None:
     rng = random.Random(2026)  # noqa: S311 - the same demo everywhere
     with (
         report_database_errors("somebody else is seeding this database"),
-        app_state().database.session() as session,
+        app_state().database.write_session() as session,
     ):
         if session.scalar(select(User.id).where(User.username == USERS[0][0])):
             click.echo("the demo is there already; nothing was changed")

@@ -91,8 +91,8 @@ def _secrets(app_id: str | None) -> list[Secret]:
 
 
 def _stored_secrets(app_id: str) -> list[Secret]:
-    with report_database_errors(""), app_state().database.reading() as session:
-        app = App.named(session, app_id)
+    with report_database_errors(""), app_state().database.read_session() as session:
+        app = App.by_app_id(session, app_id)
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")
     sealed = [secret for secret in (app.secret, app.previous_secret) if secret]

@@ -1,4 +1,4 @@
-"""What Alembic runs for every command; ``models.migrate`` hands it the connection."""
+"""The script that Alembic runs for every command; ``models.migrate`` passes it the connection."""
 
 from typing import Any, Literal
 
@@ -9,17 +9,17 @@ from models.columns import Money
 
 
 def render_item(kind: str, item: Any, _: Any) -> str | Literal[False]:
-    """Versions stand alone: a type of ours is written down as what it is in the database."""
-    written = {UtcDateTime: "sa.DateTime(timezone=True)", Money: "MONEY"}
-    return written.get(type(item), False)
+    """Write our column types as the database's, so that a revision does not depend on our code."""
+    sources = {UtcDateTime: "sa.DateTime(timezone=True)", Money: "MONEY"}
+    return sources.get(type(item), False)
 
 
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=Base.metadata,
-    render_as_batch=True,  # SQLite alters a table by making it anew
+    render_as_batch=True,  # SQLite alters a table by creating it anew
     render_item=render_item,
-    transactional_ddl=True,  # whole or not at all; SQLite can, once sqlite3 leaves transactions to us
+    transactional_ddl=True,  # SQLite can, since sqlite3 leaves transactions to us
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -1,11 +1,15 @@
-"""SQLAlchemy tables, and the few queries that are worth a name."""
+"""SQLAlchemy tables, and the few queries that are worth a name.
+
+with database.read_session() as session:
+    document = Document.by_key(session, "greeting")
+"""
 
 from models.columns import UtcDateTime
-from models.database import Base, CommitUnknown, Database, taken_column
+from models.database import Base, CommitUnknown, Database, duplicate_column
 from models.documents import Document, File
 from models.idempotency import IdempotencyKey
 from models.shop import PRODUCTS, Order, OrderLine, Product
-from models.users import App, RefreshToken, RevokedToken, User, forget_expired
+from models.users import App, RefreshToken, RevokedToken, User, delete_expired
 
 __all__ = [
     "PRODUCTS",
@@ -23,6 +27,6 @@ __all__ = [
     "RevokedToken",
     "User",
     "UtcDateTime",
-    "forget_expired",
-    "taken_column",
+    "delete_expired",
+    "duplicate_column",
 ]

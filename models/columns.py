@@ -1,4 +1,4 @@
-"""Column types that mean the same on SQLite and PostgreSQL: exact money, and instants with their timezone."""
+"""Exact money and timezone-aware instants, alike on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Dialect, Numeric, TypeDecorator
 
-DIGITS, PLACES = 12, 2
-CENT = Decimal(1).scaleb(-PLACES)
-MOST = Decimal(10) ** (DIGITS - PLACES) - CENT
+MONEY_DIGITS = 12
+MONEY_DECIMALS = 2
+CENT = Decimal(1).scaleb(-MONEY_DECIMALS)
 
 
 class Money(TypeDecorator[Decimal]):
-    """``NUMERIC(12, 2)``; on SQLite, whose numerics are floats, a whole number of cents."""
+    """``NUMERIC(12, 2)``; on SQLite, whose numerics are floats, an integer of cents."""
 
-    impl = Numeric(DIGITS, PLACES)
+    impl = Numeric(MONEY_DIGITS, MONEY_DECIMALS)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(
-            BigInteger() if dialect.name == "sqlite" else Numeric(DIGITS, PLACES)
-        )
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(BigInteger())
+        return dialect.type_descriptor(Numeric(MONEY_DIGITS, MONEY_DECIMALS))
 
     def process_bind_param(
         self, value: Decimal | int | None, dialect: Dialect
@@ -38,7 +38,7 @@ class Money(TypeDecorator[Decimal]):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant: timezone-aware in and out, on databases that forget the timezone (SQLite) too."""
+    """A timezone-aware instant, also on SQLite, which does not store the timezone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -49,8 +49,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value and (value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC))
+        if value is None or value.tzinfo is None:
+            return value and value.replace(tzinfo=UTC)
+        return value.astimezone(UTC)
 
 
-def now() -> datetime:
+def utc_now() -> datetime:
+    """Return the current instant, as rows are stamped with it."""
     return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""The database: where it is, how a transaction begins and ends, and what every table shares."""
+"""The database's engine and transactions, and the base class of every table."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from gateway.clock import SystemClock
 from gateway.system import disk_problem
 from models import postgresql
 from models.columns import UtcDateTime
-from models.row_counts import Totals
+from models.row_counts import RowCounts
 
 POOL_SIZE = 10
-POOL_TIMEOUT = 3  # seconds a request waits for a connection that others hold
-WAIT = 5.0  # seconds a writer waits for another
-# Milliseconds that SQLite itself waits, which holds up every greenlet; the rest of the wait is ours, and yields.
-BUSY_TIMEOUT = 20
+POOL_TIMEOUT_SECONDS = 3  # that a request waits for a connection
+LOCK_WAIT_SECONDS = 5.0  # that a writer waits for another, on SQLite
+LOCK_POLL_SECONDS = 0.01
+BUSY_TIMEOUT_MS = (
+    20  # SQLite's own wait holds up every greenlet; ours, which comes after it, yields
+)
 _clock = SystemClock()
 _PRAGMAS = (
-    f"busy_timeout={BUSY_TIMEOUT}",
+    f"busy_timeout={BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",
     "synchronous=NORMAL",
     "foreign_keys=ON",
 )
-
-
-_TAKEN = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")  # SQLite's words
+_SQLITE_DUPLICATE = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")
 
 
 class CommitUnknown(SQLAlchemyError):
-    """COMMIT was sent and its answer never came: the transaction was kept, or it was not."""
+    """COMMIT was sent and never answered: the transaction may have been committed or not."""
 
 
 class Base(DeclarativeBase):
-    """Constraints have names that a migration can find again."""
+    """Base of all tables; constraints have names that a migration can find again."""
 
     metadata = MetaData(
         naming_convention={
@@ -66,10 +66,10 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime()}  # noqa: RUF012 - how SQLAlchemy spells it
 
 
-def taken_column(error: IntegrityError) -> str | None:
-    """Return the column of which another row has the value already, or None where something else is wrong."""
-    if unique := _TAKEN.fullmatch(str(error.orig)):
-        return unique[1]
+def duplicate_column(error: IntegrityError) -> str | None:
+    """Return the unique column whose value another row already has; None for any other error."""
+    if match := _SQLITE_DUPLICATE.fullmatch(str(error.orig)):
+        return match[1]
     if not isinstance(error.orig, UniqueViolation):
         return None
     details = error.orig.diag
@@ -81,70 +81,72 @@ class Database:
 
     No transaction may stay open across anything that waits: a password hash, a downstream call.
 
-    :param pool_size: connections at most.
-    :param patient: wait for as long as a statement takes, as a migration must; otherwise a few seconds.
+    :param pool_size: maximum number of connections.
+    :param timeouts: end statements that take more than a few seconds; a migration must not.
     """
 
-    def __init__(self, url: str, pool_size: int = POOL_SIZE, *, patient: bool = False) -> None:
-        self.engine = _engine(url, pool_size, patient)
-        self.totals = Totals()
-        self._writes = self.engine.execution_options(begin="IMMEDIATE")
-        self._sessions = sessionmaker(self._writes, class_=_Writer, expire_on_commit=False)
-        self._readers = sessionmaker(self.engine, expire_on_commit=False)
+    def __init__(self, url: str, pool_size: int = POOL_SIZE, *, timeouts: bool = True) -> None:
+        self.engine = _create_engine(url, pool_size, timeouts)
+        self.row_counts = RowCounts()
+        self._write_engine = self.engine.execution_options(begin="IMMEDIATE")
+        self._write_sessions = sessionmaker(
+            self._write_engine, class_=_LockingSession, expire_on_commit=False
+        )
+        self._read_sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
-        """One transaction that may write: committed at the end, rolled back on an exception.
+    def write_session(self) -> Iterator[Session]:
+        """Run one transaction that may write: committed at the end, rolled back on an exception.
 
-        On SQLite it takes the write lock at once, as a lock asked for half-way through may be refused unwaited;
-        on PostgreSQL ``session.get`` locks the row. Either way a row got in it stays as it is until its end.
+        On SQLite it takes the write lock at once, because a lock requested half-way through may be
+        refused without a wait; on PostgreSQL ``session.get`` locks the row. Either way a row that
+        was read stays as it is until the end.
 
-        :raises CommitUnknown: whether it was committed cannot be known; after any other exception it was not.
+        :raises CommitUnknown: it may have been committed or not; after any other exception it was
+            not.
         """
         try:
-            with self._sessions() as session:
+            with self._write_sessions() as session:
                 yield session
                 session.flush()
-                with _answered():
+                with _commit_errors():
                     session.commit()
         finally:
-            self.totals.forget()
+            self.row_counts.clear()
 
     @contextmanager
-    def changing(self) -> Iterator[Connection]:
-        """The same for statements on columns, less what a session costs, which is as much as one of them."""
+    def write_connection(self) -> Iterator[Connection]:
+        """Do the same for statements on columns: a session would cost as much as one of them."""
         try:
-            with self._writes.connect() as connection:
+            with self._write_engine.connect() as connection:
                 yield connection
-                with _answered():
+                with _commit_errors():
                     connection.commit()
         finally:
-            self.totals.forget()
+            self.row_counts.clear()
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """One transaction that only reads; on SQLite it waits for no writer."""
-        with self._readers() as session:
+    def read_session(self) -> Iterator[Session]:
+        """Run one transaction that only reads; on SQLite it waits for no writer."""
+        with self._read_sessions() as session:
             yield session
 
     @contextmanager
-    def asking(self) -> Iterator[Connection]:
-        """The same for statements on columns."""
+    def read_connection(self) -> Iterator[Connection]:
+        """Do the same for statements on columns."""
         with self.engine.connect() as connection:
             yield connection
 
     def write_problem(self) -> str:
-        """Why it takes no writes, as far as that shows without one; empty when it does.
+        """Return why the database takes no writes, found without writing; empty if it does.
 
-        :raises SQLAlchemyError: it does not answer.
+        :raises SQLAlchemyError: the database does not answer.
         """
         url = self.engine.url
         if url.get_backend_name() == "postgresql":
-            with self.asking() as connection:
-                read_only = (
-                    connection.scalar(select(func.current_setting("transaction_read_only"))) == "on"
-                )
-            return "It is read-only." if read_only else ""
+            with self.read_connection() as connection:
+                setting = connection.scalar(select(func.current_setting("transaction_read_only")))
+            return "It is read-only." if setting == "on" else ""
         if not url.database or url.database == ":memory:":
             return ""
         file = Path(url.database)
@@ -156,40 +158,48 @@ class Database:
 
 
 @contextmanager
-def _answered() -> Iterator[None]:
-    """Around a COMMIT and nothing else."""
+def _commit_errors() -> Iterator[None]:
+    """Translate the errors of a COMMIT; wraps nothing else.
+
+    :raises CommitUnknown: the database did not answer it.
+    """
     try:
         yield
     except DBAPIError as error:
-        if postgresql.is_refusal(error.orig) or isinstance(
-            error.orig, sqlite3.Error
-        ):  # that one undoes what it fails
+        # SQLite undoes a COMMIT that fails.
+        if isinstance(error.orig, sqlite3.Error) or postgresql.is_refusal(error.orig):
             raise
         raise CommitUnknown from error
 
 
-class _Writer(Session):
+class _LockingSession(Session):
+    """Locks every row that ``get`` reads."""
+
     def get(self, entity: Any, ident: Any, **options: Any) -> Any:
-        # FOR NO KEY UPDATE: two that write wait for each other, one that only points here (a foreign key) for none.
-        return super().get(
-            entity, ident, **{"with_for_update": {"key_share": True, "of": entity}, **options}
-        )
+        # FOR NO KEY UPDATE: writers wait for each other; an insert that only refers to the row (a
+        # foreign key) does not.
+        lock = {"key_share": True, "of": entity}
+        return super().get(entity, ident, **{"with_for_update": lock, **options})
 
 
-def _engine(url: str, pool_size: int, patient: bool) -> Engine:
+def _create_engine(url: str, pool_size: int, timeouts: bool) -> Engine:
     parsed = make_url(url)
-    pool: dict[str, Any] = {"pool_size": pool_size, "max_overflow": 0, "pool_timeout": POOL_TIMEOUT}
+    pool: dict[str, Any] = {
+        "pool_size": pool_size,
+        "max_overflow": 0,
+        "pool_timeout": POOL_TIMEOUT_SECONDS,
+    }
     if parsed.get_backend_name() == "postgresql":
-        return postgresql.engine(parsed, patient, **pool)
+        return postgresql.make_engine(parsed, timeouts, **pool)
     if parsed.database and parsed.database != ":memory:":
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, **pool)
-    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "connect", _configure_connection)
     event.listen(engine, "begin", _begin)
     return engine
 
 
-def _prepare(connection: Any, record: object) -> None:
+def _configure_connection(connection: Any, record: object) -> None:
     connection.isolation_level = None  # sqlite3 would begin by itself, too late and never IMMEDIATE
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
@@ -197,17 +207,17 @@ def _prepare(connection: Any, record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     begin = f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
-    with suppress(
-        sqlite3.OperationalError
-    ):  # what is told below, if it is there to stay; asked so it costs a tenth
+    # The cursor costs a tenth of exec_driver_sql; an error that stays is raised by the latter,
+    # below.
+    with suppress(sqlite3.OperationalError):
         connection.connection.cursor().execute(begin)
         return
-    until = _clock.now() + WAIT
+    deadline = _clock.now() + LOCK_WAIT_SECONDS
     while True:
         try:
             connection.exec_driver_sql(begin)
             return
         except OperationalError as error:
-            if "locked" not in str(error.orig) or _clock.now() > until:
+            if "locked" not in str(error.orig) or _clock.now() > deadline:
                 raise
-            _clock.sleep(0.01)
+            _clock.sleep(LOCK_POLL_SECONDS)

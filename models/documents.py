@@ -1,4 +1,7 @@
-"""What tools leave with us: JSON documents and files. ``owner`` is a caller's id, ``user:7`` or ``app:shop``."""
+"""Tables of the JSON documents and files that callers store.
+
+``owner`` is a caller's id: ``user:7``, ``app:shop``.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +23,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import postgresql
-from models.columns import now
+from models.columns import utc_now
 from models.database import Base
 
 
 class Json(TypeDecorator[Any]):
-    """Any JSON value, null too, kept as its text.
+    """Any JSON value, null included, stored as text.
 
-    Not the database's JSON: SQLite has a number of that type be a 64-bit integer or a float, so 1.0 would become 1.
+    Not the database's JSON type: SQLite's would turn 1.0 into 1.
     """
 
     impl = Text
@@ -43,28 +46,32 @@ class Json(TypeDecorator[Any]):
 
 class Document(Base):
     __tablename__ = "documents"
-    __table_args__ = (
-        {"sqlite_autoincrement": True},
-    )  # or the next document would have a deleted one's ETag
+    # Without it the next document would have a deleted one's id, and so its ETag.
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(200), unique=True)
     value: Mapped[Any] = mapped_column(Json)
     owner: Mapped[str] = mapped_column(String(80), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
-    updated_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(default=utc_now, onupdate=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012
 
     @classmethod
-    def named(cls, session: Session, key: str, *, lock: bool = False) -> Self | None:
+    def by_key(cls, session: Session, key: str, *, lock: bool = False) -> Self | None:
         query = select(cls).where(cls.key == key)
-        return session.scalar(query.with_for_update() if lock else query)
+        if lock:
+            query = query.with_for_update()
+        return session.scalar(query)
 
 
 class File(Base):
-    """A stored file. Its bytes are at a path made from ``stored_as``, which is ours; ``name`` is never used as one."""
+    """A stored file.
+
+    Its bytes are at a path made from ``stored_as``, which we choose, never from ``name``.
+    """
 
     __tablename__ = "files"
     __table_args__ = (CheckConstraint("size >= 0", name="size"), {"sqlite_autoincrement": True})
@@ -76,16 +83,14 @@ class File(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     stored_as: Mapped[str] = mapped_column(String(32), unique=True)
     owner: Mapped[str] = mapped_column(String(80), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @classmethod
-    def used(cls, session: Session, owner: str) -> int:
-        """Bytes of all files of one owner, exact until the end of this transaction."""
-        postgresql.alone(session, f"files:{owner}")
-        return int(
-            session.scalar(select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner))
-            or 0
-        )
+    def total_bytes(cls, session: Session, owner: str) -> int:
+        """Return the bytes of all files of one owner, exact until our transaction ends."""
+        postgresql.lock_name(session, f"files:{owner}")
+        query = select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)
+        return int(session.scalar(query) or 0)
 
     @classmethod
     def is_stored(cls, session: Session, stored_as: str) -> bool:

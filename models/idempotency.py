@@ -1,4 +1,4 @@
-"""What was answered under an Idempotency-Key, written in the very transaction that the answer tells of."""
+"""Answers given under an Idempotency-Key, written in the transaction that they report."""
 
 from __future__ import annotations
 
@@ -8,41 +8,39 @@ from sqlalchemy import Connection, String, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from models import postgresql
-from models.columns import now
+from models.columns import utc_now
 from models.database import Base
 
-LIFE = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 
 
 class IdempotencyKey(Base):
-    """``key_hash`` is of the caller and its key; ``record`` is sealed."""
+    """``key_hash`` is of the caller and its key; ``record`` is encrypted."""
 
     __tablename__ = "idempotency_keys"
 
     key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     record: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(default=now, index=True)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now, index=True)
 
     @classmethod
-    def record_of(
-        cls, session: Session | Connection, key_hash: str, moment: datetime
-    ) -> str | None:
-        """What was kept under the key within the last 24 hours."""
-        fresh = (cls.key_hash == key_hash, cls.created_at > moment - LIFE)
-        return session.execute(select(cls.record).where(*fresh)).scalar()
+    def find_record(cls, session: Session | Connection, key_hash: str, now: datetime) -> str | None:
+        """Return the record stored under the key within the last 24 hours."""
+        query = select(cls.record).where(cls.key_hash == key_hash, cls.created_at > now - RETENTION)
+        return session.execute(query).scalar()
 
     @classmethod
-    def claim(cls, session: Session | Connection, key_hash: str) -> bool:
-        """Whether no other transaction works under the key, as none will until ours ends."""
-        return postgresql.try_alone(session, f"idempotency:{key_hash}")
+    def try_lock(cls, session: Session | Connection, key_hash: str) -> bool:
+        """Lock the key until our transaction ends; false if another transaction holds it."""
+        return postgresql.try_lock_name(session, f"idempotency:{key_hash}")
 
     @classmethod
-    def keep(
-        cls, session: Session | Connection, key_hash: str, record: str, moment: datetime
+    def store(
+        cls, session: Session | Connection, key_hash: str, record: str, now: datetime
     ) -> None:
-        session.execute(delete(cls).where(cls.key_hash == key_hash))  # one that is too old
-        session.execute(insert(cls).values(key_hash=key_hash, record=record, created_at=moment))
+        session.execute(delete(cls).where(cls.key_hash == key_hash))  # an expired one
+        session.execute(insert(cls).values(key_hash=key_hash, record=record, created_at=now))
 
     @classmethod
-    def forget(cls, session: Session, moment: datetime) -> None:
-        session.execute(delete(cls).where(cls.created_at < moment - LIFE))
+    def delete_expired(cls, session: Session, now: datetime) -> None:
+        session.execute(delete(cls).where(cls.created_at < now - RETENTION))

@@ -1,4 +1,4 @@
-"""Alembic, driven from code: there is no alembic.ini, the database is the one the settings name."""
+"""Alembic without alembic.ini: the database is the one in the settings."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def downgrade(url: str, revision: str) -> None:
         command.downgrade(config, revision)
 
 
-def revise(url: str, message: str) -> None:
-    """Write a new version that makes the database what the models say."""
+def create_revision(url: str, message: str) -> None:
+    """Write a new revision that brings the database to what the models declare."""
     with _config(url) as config:
         command.revision(config, message, autogenerate=True)
 
 
-def current(url: str) -> str | None:
-    """The revision the database is at; none when it is empty."""
+def current_revision(url: str) -> str | None:
+    """Return the database's revision; None when it is empty."""
     database = Database(url)
     try:
         return revision_of(database)
@@ -44,14 +44,14 @@ def current(url: str) -> str | None:
 
 
 def revision_of(database: Database) -> str | None:
-    """The same, asked through a pool that is there already."""
+    """Return the revision of a database that is already open."""
     with database.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 
 @cache
-def newest() -> str | None:
-    """The revision this version of the code wants."""
+def head_revision() -> str | None:
+    """Return the revision that this version of the code needs."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
@@ -66,14 +66,15 @@ def _config(url: str) -> Iterator[Config]:
 
 @contextmanager
 def _connection(url: str) -> Iterator[Connection]:
-    database = Database(url, patient=True)
+    database = Database(url, timeouts=False)
     try:
         with database.engine.execution_options(begin="IMMEDIATE").connect() as connection:
             if connection.dialect.name == "sqlite":
-                # A batch migration drops and remakes a table, which would cascade to the rows that point at it.
-                # SQLite takes this pragma outside a transaction only, so not through the Connection, which begins one.
+                # A batch migration drops and recreates a table, which would cascade to the rows
+                # that refer to it. SQLite takes this pragma outside a transaction only: not through
+                # the Connection, which begins one.
                 connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
-            if connection.dialect.name == "postgresql":  # let go as the connection closes
+            if connection.dialect.name == "postgresql":  # released as the connection closes
                 connection.execute(text("SELECT pg_advisory_lock(hashtext('postern migrations'))"))
                 connection.commit()
             yield connection

@@ -1,4 +1,7 @@
-"""PostgreSQL by psycopg 3: a server that is away, frozen or slow is an error within seconds and never a hang."""
+"""PostgreSQL by psycopg 3.
+
+A server that is down, frozen or slow raises an error within seconds; nothing hangs.
+"""
 
 from __future__ import annotations
 
@@ -9,70 +12,85 @@ from psycopg import errors
 from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
 from sqlalchemy.orm import Session
 
-CONNECT_TIMEOUT = 3  # seconds
-STATEMENT_TIMEOUT = 4  # seconds; the server ends what takes longer
-ANSWER_TIMEOUT = 5  # seconds; then the server itself is taken for gone
-LOCK_TIMEOUT = 3  # seconds a statement waits for another's row or table
-GOING_AWAY = ("08", "57P", "40003")  # SQLSTATEs that say nothing about the statement
+CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_SECONDS = 4  # enforced by the server
+RESPONSE_TIMEOUT_SECONDS = 5  # enforced by us: then the server itself counts as down
+LOCK_TIMEOUT_SECONDS = 3  # that a statement waits for a row or table that another transaction holds
+IDLE_TRANSACTION_TIMEOUT_SECONDS = 60
+# Prefixes of SQLSTATEs that say nothing about the statement: the connection or the server ended.
+CONNECTION_SQLSTATES = ("08", "57P", "40003")
 
 
-class Impatient(psycopg.Connection[Any]):
+class TimeoutConnection(psycopg.Connection[Any]):
     """A connection that does not wait for a server that has stopped answering.
 
-    ``statement_timeout`` is kept by the server, so it is of no use when the server hangs or the network swallows all.
+    The server enforces ``statement_timeout``, which is of no use when the server hangs or the
+    network drops packets.
     """
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         try:
-            return super().wait(gen, interval, ANSWER_TIMEOUT if timeout is None else timeout)
+            return super().wait(
+                gen, interval, RESPONSE_TIMEOUT_SECONDS if timeout is None else timeout
+            )
         except errors._WaitTimeout as error:
-            self.pgconn.finish()  # what is under way in it is unknown
+            self.pgconn.finish()  # the outcome of the statement is unknown
             raise psycopg.OperationalError("the server has stopped answering") from error
 
 
-def engine(url: URL, patient: bool, **pool: Any) -> Engine:
-    """A pool that finds out by itself that the server was away and is back. What the URL says, wins.
+def make_engine(url: URL, timeouts: bool, **pool: Any) -> Engine:
+    """Return an engine whose pool replaces connections of a server that restarted.
 
-    :param patient: without limits on a statement.
+    Parameters in the URL override ours.
+
+    :param timeouts: limit how long a statement may take.
     """
-    options = {
-        "statement_timeout": 0 if patient else STATEMENT_TIMEOUT * 1000,
-        "lock_timeout": LOCK_TIMEOUT * 1000 * (not patient),
-        "idle_in_transaction_session_timeout": 60_000 * (not patient),
+    milliseconds = {
+        "statement_timeout": STATEMENT_TIMEOUT_SECONDS * 1000,
+        "lock_timeout": LOCK_TIMEOUT_SECONDS * 1000,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_TIMEOUT_SECONDS * 1000,
     }
-    given: dict[str, Any] = {
-        "connect_timeout": CONNECT_TIMEOUT,
+    if not timeouts:
+        milliseconds = dict.fromkeys(milliseconds, 0)
+    defaults: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "application_name": "postern",
         "keepalives_idle": 30,
-        "options": " ".join(f"-c {name}={value}" for name, value in options.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in milliseconds.items()),
     }
-    wanted = {name: value for name, value in given.items() if name not in url.query}
-    made = create_engine(url, connect_args=wanted, pool_pre_ping=True, **pool)
-    if not patient:
-        event.listen(
-            made,
-            "do_connect",
-            lambda _dialect, _record, args, named: Impatient.connect(*args, **named),
-        )
-    return made
+    connect_args = {name: value for name, value in defaults.items() if name not in url.query}
+    engine = create_engine(url, connect_args=connect_args, pool_pre_ping=True, **pool)
+    if timeouts:
+        event.listen(engine, "do_connect", _connect)
+    return engine
+
+
+def _connect(dialect: object, record: object, args: Any, kwargs: Any) -> TimeoutConnection:
+    return TimeoutConnection.connect(*args, **kwargs)
 
 
 def is_refusal(error: BaseException | None) -> bool:
-    """Whether the server itself said no, so that the transaction is undone; one that goes away may say so too late."""
+    """Whether the server refused the statement, so that the transaction is rolled back.
+
+    A server that shuts down may report that after it has committed.
+    """
     state = getattr(error, "sqlstate", None)
-    return state is not None and not state.startswith(GOING_AWAY)
+    return state is not None and not state.startswith(CONNECTION_SQLSTATES)
 
 
-def alone(session: Session, name: str) -> None:
-    """Wait until no other transaction holds this name, and hold it to the end of ours. On SQLite writers are alone."""
+def lock_name(session: Session, name: str) -> None:
+    """Wait for an advisory lock and hold it until our transaction ends.
+
+    SQLite has one writer at a time anyway, and needs none.
+    """
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
-def try_alone(session: Session | Connection, name: str) -> bool:
-    """Hold this name to the end of our transaction, unless another one does. On SQLite writers are alone."""
-    dialect = session.get_bind().dialect if isinstance(session, Session) else session.dialect
-    if dialect.name != "postgresql":
+def try_lock_name(session: Session | Connection, name: str) -> bool:
+    """Take such a lock without waiting; false if another transaction holds it."""
+    connection = session.get_bind() if isinstance(session, Session) else session
+    if connection.dialect.name != "postgresql":
         return True
-    taken = select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))
-    return bool(session.execute(taken).scalar())
+    lock = select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))
+    return bool(session.execute(lock).scalar())

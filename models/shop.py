@@ -21,13 +21,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
-from models.columns import Money, now
+from models.columns import Money, utc_now
 from models.database import Base
 from schemas.shop import ORDER_STATES
 
 
 class Product(Base):
-    """``version`` counts changes: it is the ETag, and a write that names an older one changes nothing."""
+    """``version`` counts changes: the ETag holds it, and a write on an older version is refused."""
 
     __tablename__ = "products"
     __table_args__ = (
@@ -42,7 +42,7 @@ class Product(Base):
     description: Mapped[str] = mapped_column(Text, default="")
     stock: Mapped[int] = mapped_column(BigInteger, default=0)
     category: Mapped[str | None] = mapped_column(String(100), index=True)
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - how SQLAlchemy spells it
@@ -52,22 +52,26 @@ class Product(Base):
         return self.stock > 0
 
     @classmethod
-    def added(cls, connection: Connection, given: Mapping[str, Any]) -> Any:
-        """A new product: what was given, what became of the rest. To have it read back takes as long as the insert."""
-        inserted = connection.execute(_INSERT, given)
-        known: Any = inserted.last_inserted_params()
-        key: Any = inserted.inserted_primary_key
-        return SimpleNamespace(**{**known, "id": key[0], "in_stock": known["stock"] > 0})
+    def insert(cls, connection: Connection, data: Mapping[str, Any]) -> Any:
+        """Insert a product and return its row, with defaults; to SELECT it takes twice the time."""
+        result = connection.execute(_INSERT, data)
+        row: Any = result.last_inserted_params()
+        primary_key: Any = result.inserted_primary_key
+        return SimpleNamespace(**{**row, "id": primary_key[0], "in_stock": row["stock"] > 0})
 
     @classmethod
-    def take(cls, session: Session, product_id: int, quantity: int) -> bool:
-        """Take that many out of stock in one statement; false, and nothing taken, if there are not so many."""
-        enough = (cls.id == product_id, cls.stock >= quantity)
-        taken = {"stock": cls.stock - quantity, "version": cls.version + 1}
-        return (
-            session.execute(update(cls).where(*enough).values(taken).returning(cls.id)).first()
-            is not None
+    def take_stock(cls, session: Session, product_id: int, quantity: int) -> bool:
+        """Take ``quantity`` out of stock in one statement.
+
+        False, and no change, if there is less.
+        """
+        statement = (
+            update(cls)
+            .where(cls.id == product_id, cls.stock >= quantity)
+            .values(stock=cls.stock - quantity, version=cls.version + 1)
+            .returning(cls.id)
         )
+        return session.execute(statement).first() is not None
 
 
 PRODUCTS = Base.metadata.tables["products"]
@@ -75,9 +79,9 @@ _INSERT = insert(PRODUCTS)
 
 
 class Order(Base):
-    """What a user ordered, and what became of the payment.
+    """A user's order and the state of its payment.
 
-    pending -> paid | failed; unknown when the vendor was asked and no answer says which.
+    pending -> paid | failed; unknown while the vendor has been asked and no answer says which.
     """
 
     __tablename__ = "orders"
@@ -90,10 +94,9 @@ class Order(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
     status: Mapped[str] = mapped_column(String(16), default="pending")
     total: Mapped[Decimal] = mapped_column(Money)
-    via: Mapped[str | None] = mapped_column(
-        String(130)
-    )  # service.method that charges, from the first try on
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    # The service.method that charges, from the first try on.
+    via: Mapped[str | None] = mapped_column(String(130))
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
     items: Mapped[list[OrderLine]] = relationship(
@@ -104,7 +107,10 @@ class Order(Base):
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every try to pay this order, and never that of the order with this id in another database."""
+        """Return the key of every try to pay this order.
+
+        Another database's order of this id has another.
+        """
         facts = f"{self.id} {self.user_id} {self.total} {self.created_at.isoformat()}"
         return f"order-{self.id}-{hashlib.sha256(facts.encode()).hexdigest()[:32]}"
 

@@ -1,4 +1,4 @@
-"""Who may call: users, who log in, and apps, which sign."""
+"""Callers: users, who log in, and apps, which sign; and the tokens of logins."""
 
 from __future__ import annotations
 
@@ -20,21 +20,18 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models.columns import now
+from models.columns import utc_now
 from models.database import Base
 from models.idempotency import IdempotencyKey
 from schemas.fields import ROLES
-
-# callers: Who may call: users, who log in, and apps, which sign.
 
 
 class User(Base):
     __tablename__ = "users"
     __table_args__ = (
         CheckConstraint(f"role IN {ROLES!r}", name="role"),
-        {
-            "sqlite_autoincrement": True
-        },  # or a deleted user's token would be the next user's: its subject is the id
+        # Without it a deleted user's token, whose subject is the id, would be the next user's.
+        {"sqlite_autoincrement": True},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -44,34 +41,39 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(16), default="user")
     password_hash: Mapped[str] = mapped_column(String(255))
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - how SQLAlchemy spells it
 
     @classmethod
-    def named(cls, session: Session, username: str) -> Self | None:
-        """The user of this name, which ``username_of`` made; an older version stored names as they were typed."""
+    def by_username(cls, session: Session, username: str) -> Self | None:
+        """Return the user of this name, as ``username_of`` returns it.
+
+        An older version stored names as they were typed: a name in another normal form comes
+        second.
+        """
         forms = {username, normalize("NFD", username)}
-        found = session.scalars(select(cls).where(cls.username.in_(forms))).all()
-        return next(
-            (user for user in found if user.username == username), found[0] if found else None
-        )
+        users = session.scalars(select(cls).where(cls.username.in_(forms)))
+        return min(users, key=lambda user: user.username != username, default=None)
 
     @classmethod
-    def held(cls, session: Session, user_id: int) -> Self | None:
-        """The user, whom nobody changes or deletes until the transaction ends."""
+    def get_shared(cls, session: Session, user_id: int) -> Self | None:
+        """Return the user, locked: nobody changes or deletes it until the transaction ends."""
         return session.get(cls, user_id, populate_existing=True, with_for_update={"read": True})
 
     @classmethod
     def lock_admins(cls, session: Session) -> list[int]:
-        """The ids of all admins, who stay as they are until the transaction ends: so the last two cannot both go."""
+        """Lock all admins, so that the last two cannot both go, and return their ids."""
         admins = select(cls.id).where(cls.role == "admin").order_by(cls.id)
         return list(session.scalars(admins.with_for_update()))
 
 
 class App(Base):
-    """A tool that signs its requests. Its two live secrets are stored sealed, see ``api.auth.app_secrets``."""
+    """A tool that signs its requests.
+
+    Its two valid secrets are stored encrypted, see ``api.auth.app_secrets``.
+    """
 
     __tablename__ = "apps"
 
@@ -82,23 +84,25 @@ class App(Base):
     allow: Mapped[list[str]] = mapped_column(JSON, default=list)
     rate: Mapped[str | None] = mapped_column(String(32))
     disabled: Mapped[bool] = mapped_column(default=False)
-    created_at: Mapped[datetime] = mapped_column(default=now)
+    created_at: Mapped[datetime] = mapped_column(default=utc_now)
 
     @classmethod
-    def named(cls, session: Session, app_id: str, *, lock: bool = False) -> Self | None:
+    def by_app_id(cls, session: Session, app_id: str, *, lock: bool = False) -> Self | None:
         query = select(cls).where(cls.app_id == app_id)
-        return session.scalar(query.with_for_update() if lock else query)
+        if lock:
+            query = query.with_for_update()
+        return session.scalar(query)
 
 
-# logins: Logins: the refresh tokens that descend from one password, and access tokens that were ended early.
-
-KEPT_AFTER_EXPIRY = timedelta(days=1)  # so that a late refresh is told "expired" and not "unknown"
+# An expired refresh token stays this long, so that a late refresh is answered "expired" and not
+# "unknown".
+EXPIRED_TOKEN_RETENTION = timedelta(days=1)
 
 
 class RefreshToken(Base):
-    """One refresh token, known by its SHA-256, beside the access token that was issued with it.
+    """One refresh token, stored as its SHA-256, and the access token that was issued with it.
 
-    All that were made from one login share a ``family``: it ends as a whole.
+    All tokens of one login share a ``family``, which is revoked as a whole.
     """
 
     __tablename__ = "refresh_tokens"
@@ -114,51 +118,63 @@ class RefreshToken(Base):
     revoked_at: Mapped[datetime | None]
 
     @classmethod
-    def known_by(cls, session: Session, token_hash: str) -> Self | None:
+    def by_hash(cls, session: Session, token_hash: str) -> Self | None:
         return session.scalar(select(cls).where(cls.token_hash == token_hash))
 
     @classmethod
-    def owner_of(cls, session: Session, token_hash: str) -> int | None:
+    def user_id_of(cls, session: Session, token_hash: str) -> int | None:
         return session.scalar(select(cls.user_id).where(cls.token_hash == token_hash))
 
     @classmethod
     def family_of(cls, session: Session, access_jti: str) -> str | None:
-        """The login that an access token came from."""
+        """Return the login that an access token came from."""
         return session.scalar(select(cls.family).where(cls.access_jti == access_jti))
 
     @classmethod
-    def use(cls, session: Session, token_hash: str, now: datetime) -> bool:
-        """Mark it used; whether it was this call that did, of all that try at the same time."""
-        fresh = (
+    def mark_used(cls, session: Session, token_hash: str, now: datetime) -> bool:
+        """Mark a valid token used.
+
+        Of all calls that try this at the same time, one returns true.
+        """
+        valid = (
             cls.token_hash == token_hash,
             cls.used_at.is_(None),
             cls.revoked_at.is_(None),
             cls.expires_at > now,
         )
-        used = session.execute(update(cls).where(*fresh).values(used_at=now))
-        assert isinstance(used, CursorResult)
-        return used.rowcount == 1
+        result = session.execute(update(cls).where(*valid).values(used_at=now))
+        assert isinstance(result, CursorResult)
+        return result.rowcount == 1
 
     @classmethod
     def revoke_family(cls, session: Session, family: str, now: datetime) -> list[RevokedToken]:
-        """End every refresh token of the family, and every access token of it that still runs."""
+        """Revoke the family's refresh tokens and its access tokens that have not expired.
+
+        Return the latter.
+        """
         return cls._revoke(session, cls.family == family, now)
 
     @classmethod
     def revoke_user(cls, session: Session, user_id: int, now: datetime) -> list[RevokedToken]:
-        """End every login of the user. Comes before the user is deleted, which takes the refresh tokens along."""
+        """Do the same for all logins of a user.
+
+        Comes before the user is deleted, which deletes the refresh tokens.
+        """
         return cls._revoke(session, cls.user_id == user_id, now)
 
     @classmethod
     def _revoke(
-        cls, session: Session, which: ColumnElement[bool], now: datetime
+        cls, session: Session, condition: ColumnElement[bool], now: datetime
     ) -> list[RevokedToken]:
-        session.execute(update(cls).where(which, cls.revoked_at.is_(None)).values(revoked_at=now))
-        running = session.scalars(select(cls).where(which, cls.access_expires_at > now))
-        ended = [
-            RevokedToken(jti=each.access_jti, expires_at=each.access_expires_at) for each in running
+        session.execute(
+            update(cls).where(condition, cls.revoked_at.is_(None)).values(revoked_at=now)
+        )
+        valid = session.scalars(select(cls).where(condition, cls.access_expires_at > now))
+        revoked = [
+            RevokedToken(jti=token.access_jti, expires_at=token.access_expires_at)
+            for token in valid
         ]
-        return [session.merge(token) for token in ended]
+        return [session.merge(token) for token in revoked]
 
 
 class RevokedToken(Base):
@@ -170,8 +186,9 @@ class RevokedToken(Base):
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 
-def forget_expired(session: Session, now: datetime) -> None:
-    """Drop what can make no difference any more."""
-    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < now - KEPT_AFTER_EXPIRY))
+def delete_expired(session: Session, now: datetime) -> None:
+    """Delete the rows of tokens and idempotency keys that can make no difference any more."""
+    oldest = now - EXPIRED_TOKEN_RETENTION
+    session.execute(delete(RefreshToken).where(RefreshToken.expires_at < oldest))
     session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
-    IdempotencyKey.forget(session, now)
+    IdempotencyKey.delete_expired(session, now)

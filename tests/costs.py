@@ -71,7 +71,7 @@ def _app() -> Iterator[tuple[Flask, str]]:
         with redirect_stdout(log):
             app = create_app(settings)
         state = app.extensions["postern"]
-        with state.database.session() as session:
+        with state.database.write_session() as session:
             user = User(username="ann", role="user", password_hash="-")
             session.add(user)
             session.flush()

@@ -56,8 +56,8 @@ def signing_app(*, streamed: bool = False) -> Caller:
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):
         raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
-    with app_state().database.reading() as session:
-        app = App.named(session, app_id)
+    with app_state().database.read_session() as session:
+        app = App.by_app_id(session, app_id)
     text = _signed_text(timestamp, nonce)
     # Two secrets are always tried, so that time does not tell whether there is such an app.
     matches = [_verify(secret, text, signature) for secret in _secrets(app)]

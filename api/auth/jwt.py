@@ -275,7 +275,7 @@ class Revocations:
             self._store.forget(COMPLETE_KEY)
 
     def _is_in_database(self, jti: str) -> bool:
-        with self._database.reading() as session:
+        with self._database.read_session() as session:
             return session.get(RevokedToken, jti) is not None
 
     def _load(self) -> None:
@@ -296,7 +296,7 @@ class Revocations:
     def _valid_revocations(self, now: float) -> Sequence[RevokedToken]:
         """Return those of tokens that would still be valid."""
         unexpired = RevokedToken.expires_at > datetime.fromtimestamp(now, UTC)
-        with self._database.reading() as session:
+        with self._database.read_session() as session:
             return session.scalars(select(RevokedToken).where(unexpired)).all()
 
     def _put(self, tokens: Sequence[RevokedToken]) -> None:

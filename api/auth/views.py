@@ -18,7 +18,7 @@ from api.context import app_state
 from api.errors import BadCredentials, TokenExpired, TokenInvalid
 from api.http.blueprint import Blueprint
 from gateway.errors import Forbidden, GatewayError
-from models import RefreshToken, RevokedToken, User, forget_expired
+from models import RefreshToken, RevokedToken, User, delete_expired
 from schemas.users import LoginIn, RefreshIn, TokensOut
 
 MAX_LOGIN_BYTES = 8 * 1024  # of a body that anybody may send
@@ -35,15 +35,15 @@ def limit_body() -> None:
 @blueprint.response(200, TokensOut)
 def login(credentials: dict[str, str]) -> dict[str, Any]:
     """Log in with a password."""
-    with app_state().database.reading() as session:
-        user = User.named(session, credentials["username"])
+    with app_state().database.read_session() as session:
+        user = User.by_username(session, credentials["username"])
     with auth_services().lockout.attempt(credentials["username"], request.remote_addr or ""):
         password_hash = None if user is None else user.password_hash
         if not verify_password(password_hash, credentials["password"]) or user is None:
             raise BadCredentials
-    with app_state().database.session() as session:
-        forget_expired(session, auth_services().now())
-        current_user = User.held(session, user.id)
+    with app_state().database.write_session() as session:
+        delete_expired(session, auth_services().now())
+        current_user = User.get_shared(session, user.id)
         # The password may have been changed while it was checked.
         if current_user is None or current_user.password_hash != password_hash:
             raise BadCredentials
@@ -57,15 +57,15 @@ def refresh(body: dict[str, str]) -> dict[str, Any]:
     """Issue a new pair for a refresh token, which is used up; used twice, it ends all tokens of its login."""
     token_hash = _hash(body["refresh_token"])
     now = auth_services().now()
-    with app_state().database.reading() as session:  # strangers' guesses take no write lock
-        if RefreshToken.known_by(session, token_hash) is None:
+    with app_state().database.read_session() as session:  # strangers' guesses take no write lock
+        if RefreshToken.by_hash(session, token_hash) is None:
             raise TokenInvalid
-    with app_state().database.session() as session:
-        owner = RefreshToken.owner_of(session, token_hash)
+    with app_state().database.write_session() as session:
+        owner = RefreshToken.user_id_of(session, token_hash)
         # The user's lock comes before its tokens', as with all who change a user.
-        user = owner and User.held(session, owner)
-        is_first_use = RefreshToken.use(session, token_hash, now)
-        row = RefreshToken.known_by(session, token_hash)
+        user = owner and User.get_shared(session, owner)
+        is_first_use = RefreshToken.mark_used(session, token_hash, now)
+        row = RefreshToken.by_hash(session, token_hash)
         if row and user and is_first_use:
             return _issue_pair(session, user, row.family)
         revoked: list[RevokedToken] = []
@@ -83,7 +83,7 @@ def logout() -> None:
     if g.token is None:
         raise Forbidden("A signed request has no login to end.")
     token = g.token
-    with app_state().database.session() as session:
+    with app_state().database.write_session() as session:
         family = RefreshToken.family_of(session, token.jti)
         revoked: list[RevokedToken] = []
         if family:

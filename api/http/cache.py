@@ -69,7 +69,7 @@ def write_session(*resources: str) -> Iterator[Session]:
 
     It ends what the request does under its Idempotency-Key, too: see ``idempotent_by_database``.
     """
-    with app_state().database.session() as session, claimed(session):
+    with app_state().database.write_session() as session, claimed(session):
         yield session
     _begin_anew(resources)
 
@@ -77,7 +77,7 @@ def write_session(*resources: str) -> Iterator[Session]:
 @contextmanager
 def write_connection(*resources: str) -> Iterator[Connection]:
     """The same for statements on columns."""
-    with app_state().database.changing() as connection, claimed(connection):
+    with app_state().database.write_connection() as connection, claimed(connection):
         yield connection
     _begin_anew(resources)
 

@@ -89,9 +89,9 @@ class Claim:
         """:raises UnderWay: another transaction works under the key.
         :raises AlreadyDone: one has.
         """
-        if not IdempotencyKey.claim(session, self.key_hash):
+        if not IdempotencyKey.try_lock(session, self.key_hash):
             raise UnderWay(retry_after=1)
-        if record := IdempotencyKey.record_of(session, self.key_hash, auth_services().now()):
+        if record := IdempotencyKey.find_record(session, self.key_hash, auth_services().now()):
             raise AlreadyDone(record)
 
     def keep(self, session: Session | Connection) -> None:
@@ -109,7 +109,7 @@ class Claim:
             },
         }
         record = auth_services().app_secrets.seal(Secret(dump_json(kept).decode()))
-        IdempotencyKey.keep(session, self.key_hash, record, auth_services().now())
+        IdempotencyKey.store(session, self.key_hash, record, auth_services().now())
 
     def replay(self, record: str) -> Response:
         """The first answer again, as this request's.
@@ -153,8 +153,8 @@ def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callabl
                 return view(*args, **kwargs)
             claim = Claim(digest((g.caller.id, key)), view.__name__)
             claim.ask((args, kwargs))
-            with app_state().database.reading() as session:
-                record = IdempotencyKey.record_of(session, claim.key_hash, auth_services().now())
+            with app_state().database.read_session() as session:
+                record = IdempotencyKey.find_record(session, claim.key_hash, auth_services().now())
             if record:
                 if asked:
                     claim.ask(asked())

@@ -73,7 +73,7 @@ def search(text: str, *columns: Any) -> ColumnElement[bool]:
 
 def _total(session: Session | Connection, query: Select[Any], args: Mapping[str, Any]) -> int:
     totals = (
-        app_state().database.totals
+        app_state().database.row_counts
     )  # a count takes as long as the list: by key it is not made anew for every page
     return totals.recent(session, query) if "after" in args else totals.count(session, query)
 
@@ -141,7 +141,7 @@ def csv_response(
     query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]
 ) -> Response:
     """The list as CSV (RFC 4180), streamed: the page asked for or, without ``limit``, all of it."""
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         ordered = (
             _ordered(session, query, model, args)
             .offset(args.get("skip", SKIP))
@@ -157,7 +157,7 @@ def csv_response(
 
 def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iterator[str]:
     yield _line(names)
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         for row in session.scalars(query.execution_options(yield_per=BATCH)):
             dumped = schema.dump(row)
             yield _line([_cell(dumped[name]) for name in names])

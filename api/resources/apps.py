@@ -34,7 +34,7 @@ def list_apps(args: dict[str, Any]) -> Response:
     """Apps, without their secrets."""
     if wants_csv():
         return csv_response(select(App), App, _row, args)
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         return etag_response(_list.dump(list_page(session, select(App), App, args)))
 
 
@@ -82,7 +82,7 @@ def disable_app(app_id: str) -> Response:
 
 def _found(session: Session, app_id: str) -> App:
     app = (
-        None if "\0" in app_id else App.named(session, app_id, lock=True)
+        None if "\0" in app_id else App.by_app_id(session, app_id, lock=True)
     )  # PostgreSQL cannot ask for a NUL
     if app is None:
         raise NotFound(f"There is no app {app_id}.")

@@ -33,14 +33,14 @@ def list_documents(args: dict[str, Any]) -> Response:
     """Documents, sorted; a page comes ``after`` a key."""
 
     def read() -> tuple[Any, None]:
-        with app_state().database.reading() as session:
+        with app_state().database.read_session() as session:
             return _list.dump(
                 list_page(session, select(Document), Document, _placed(session, args))
             ), None
 
     if not wants_csv():
         return cached_response("data", read)
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         place = _placed(session, args)
     return csv_response(select(Document), Document, _row, place)
 
@@ -66,7 +66,7 @@ def get_document(key: str) -> Response:
     """One document."""
 
     def read() -> tuple[Any, str]:
-        with app_state().database.reading() as session:
+        with app_state().database.read_session() as session:
             document = _found(session, key)
             return _one.dump(document), etag_of(document)
 
@@ -88,7 +88,7 @@ def delete_document(key: str) -> None:
 
 def _keep(key: str, value: Any) -> Response:
     with write_session("data") as session:
-        document = Document.named(session, key, lock=True)
+        document = Document.by_key(session, key, lock=True)
         status = 200 if document else 201
         if document:
             _check_owner(document)
@@ -106,7 +106,7 @@ def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:
     """What was asked of the list, with the id of the document ``after`` which it begins instead of its key."""
     if "after" not in args:
         return args
-    last = Document.named(session, args["after"])
+    last = Document.by_key(session, args["after"])
     if last is None:
         raise fields_error("after", ["There is no such item."])
     return {**args, "after": last.id}
@@ -114,7 +114,7 @@ def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:
 
 def _found(session: Session, key: str, *, lock: bool = False) -> Document:
     document = (
-        None if "\0" in key else Document.named(session, key, lock=lock)
+        None if "\0" in key else Document.by_key(session, key, lock=lock)
     )  # PostgreSQL cannot ask for a NUL
     if document is None:
         raise NotFound("There is no document of this key.")

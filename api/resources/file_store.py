@@ -93,7 +93,7 @@ class FileStore:
     def _settle(self, marker: Path, stored_as: str) -> bool:
         """Bytes that have no row go; where the database or the disk does not let them, the marker stays for a sweep."""
         try:
-            with self._database.reading() as session:
+            with self._database.read_session() as session:
                 keep = File.is_stored(session, stored_as)
             if not keep:
                 self.remove(stored_as)

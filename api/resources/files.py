@@ -180,7 +180,7 @@ def list_files(args: dict[str, Any]) -> Response:
         return csv_response(query, File, _one, args)
 
     def read() -> tuple[Any, None]:
-        with app_state().database.reading() as session:
+        with app_state().database.read_session() as session:
             return _list.dump(list_page(session, query, File, args)), None
 
     return cached_response("files", read, seen_by=caller_cache_key())
@@ -195,7 +195,7 @@ def list_files(args: dict[str, Any]) -> Response:
 )
 def download_file(file_id: int) -> Response:
     """The bytes of one file, or a range of them."""
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         file = _found(session, file_id)
     return download(file)
 
@@ -205,7 +205,7 @@ def download_file(file_id: int) -> Response:
 @blueprint.response(200)
 def delete_file(file_id: int) -> None:
     """One file, by its owner or an admin. Who is downloading it gets it whole."""
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         stored_as = _found(session, file_id).stored_as
     with app_state().files.pending(stored_as), write_session("files") as session:
         file = _found(session, file_id)
@@ -228,7 +228,7 @@ def _found(session: Session, file_id: int) -> File:
 
 def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
     """The form's one file, on the disk: what is known of it."""
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         room = _room(session)
     with app_state().files.writing(stored_as) as out:
         return read_file(boundary, room, out.write)
@@ -236,4 +236,4 @@ def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
 
 def _room(session: Session) -> int:
     """Bytes that the caller may still store."""
-    return app_state().settings.files_quota - File.used(session, g.caller.id)
+    return app_state().settings.files_quota - File.total_bytes(session, g.caller.id)

@@ -34,7 +34,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
     query = _filtered(user_id, args)
 
     def read() -> tuple[Any, None]:
-        with app_state().database.reading() as session:
+        with app_state().database.read_session() as session:
             _check_list(session, user_id, args)
             return _list.dump(
                 list_page(session, query.options(selectinload(Order.items)), Order, args)
@@ -42,7 +42,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 
     if not wants_csv():
         return cached_response("orders", read, seen_by=caller_cache_key())
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         _check_list(session, user_id, args)
     return csv_response(query, Order, _row, args)
 
@@ -73,7 +73,7 @@ def get_order(order_id: int) -> Response:
     """One order."""
 
     def read() -> tuple[Any, str]:
-        with app_state().database.reading() as session:
+        with app_state().database.read_session() as session:
             order = found_order(session, order_id)
             return _one.dump(order), etag_of(order)
 
@@ -129,7 +129,7 @@ def _take(session: Session, wanted: list[dict[str, int]]) -> list[OrderLine]:
     """
     ids = sorted(line["product_id"] for line in wanted)
     quantity = {line["product_id"]: line["quantity"] for line in wanted}
-    taken = {each for each in ids if Product.take(session, each, quantity[each])}
+    taken = {each for each in ids if Product.take_stock(session, each, quantity[each])}
     rows = session.execute(
         select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids))
     )

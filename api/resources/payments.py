@@ -65,7 +65,7 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
 
 
 def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         order = found_order(session, order_id)
     asks = order.status == "unknown" and "settle" in given
     _check(order, via, asks)

@@ -57,7 +57,7 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 def create_product(given: dict[str, Any]) -> Response:
     """A new product, whose name no other has."""
     with write_connection("products") as connection:
-        made = Product.added(connection, given)
+        made = Product.insert(connection, given)
         return etag_response(
             {name: getattr(made, name) for name in _one.fields}, etag_of(made), 201
         )
@@ -70,7 +70,7 @@ def get_product(product_id: int) -> Response:
     """One product."""
 
     def read() -> tuple[Any, str]:
-        with app_state().database.asking() as connection:
+        with app_state().database.read_connection() as connection:
             product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(
                 product_id
             )
@@ -117,7 +117,7 @@ def delete_product(product_id: int) -> None:
 def reduce_stock(given: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
-        taken = Product.take(session, product_id, given["quantity"])
+        taken = Product.take_stock(session, product_id, given["quantity"])
         product = _found(session, product_id)
         if not taken:
             raise Conflict(f"There are only {product.stock} in stock.")
@@ -150,7 +150,7 @@ def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
 
     def read() -> tuple[Any, None]:
         filters = frozenset((name, args[name]) for name in args.keys() - PAGING_PARAMS)
-        with app_state().database.asking() as connection:
+        with app_state().database.read_connection() as connection:
             return list_row_page(connection, _wanted(filters, *only), args, _told), None
 
     return cached_response("products", read)

@@ -36,7 +36,7 @@ def list_users(args: dict[str, Any]) -> Response:
     query = _filtered(args)
     if wants_csv():
         return csv_response(query, User, _one, args)
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         return etag_response(_list.dump(list_page(session, query, User, args)))
 
 
@@ -62,7 +62,7 @@ def create_user(given: dict[str, Any]) -> Response:
 def get_user(user_id: int) -> Response:
     """One user: oneself or, for an admin, anybody."""
     _self_or_admin(user_id)
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         return _answer(_found(session, user_id))
 
 
@@ -73,7 +73,7 @@ def get_profile() -> Response:
     """The user who asks."""
     if g.token is None:
         raise Forbidden("A signed request is an app's, which has no profile.")
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         return _answer(_found(session, int(g.token.subject)))
 
 
@@ -89,7 +89,7 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
     current = given.pop("current_password", None)
     proved = _proved(user_id, current) if "password" in given and _is_self(user_id) else None
     columns = _columns(given)
-    with app_state().database.session() as session:
+    with app_state().database.write_session() as session:
         admins = User.lock_admins(session) if "role" in columns else []
         user = _found(session, user_id, lock=True)
         check_match(user)
@@ -161,7 +161,7 @@ def _proved(user_id: int, password: str | None) -> str:
     """
     if password is None:
         raise fields_error("current_password", ["Needed with a new password."])
-    with app_state().database.reading() as session:
+    with app_state().database.read_session() as session:
         user = _found(session, user_id)
     with auth_services().lockout.attempt(user.username, request.remote_addr or ""):
         if not verify_password(user.password_hash, password):
@@ -179,7 +179,7 @@ def _columns(given: dict[str, Any]) -> dict[str, Any]:
 
 def _keep_name_unique(session: Session, username: str, user: User | None = None) -> None:
     """:raises Conflict: another has this name as an older version stored it; the rest is the database's."""
-    other = User.named(session, username)
+    other = User.by_username(session, username)
     if other and other is not user:
         raise Conflict(fields={"username": [ALREADY_EXISTS]})
 

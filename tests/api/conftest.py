@@ -90,7 +90,7 @@ def password_hash() -> str:
 @pytest.fixture
 def users(app: Flask, password_hash: str) -> dict[str, int]:
     """One of each role, all with the same password: name -> id."""
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         made = [
             User(username=role, role=role, password_hash=password_hash)
             for role in ("guest", "user", "admin")
@@ -105,7 +105,7 @@ def shop(app: Flask) -> str:
     """The secret of an app named shop."""
     secrets = app.extensions["postern.auth"].app_secrets
     secret = secrets.make()
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.add(App(app_id="shop", secret=secrets.seal(secret), allow=["wechat.*"]))
     return secret.reveal()
 

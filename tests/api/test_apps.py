@@ -174,6 +174,6 @@ def test_a_new_secret_is_taken_out_of_every_log_line_and_stored_sealed(app, post
         post("/till/rotate").json["data"]["secret"],
     ):
         assert secret not in masker.mask_text(f"it is {secret}")
-        with app.extensions["postern"].database.reading() as session:
-            till = App.named(session, "till")
+        with app.extensions["postern"].database.read_session() as session:
+            till = App.by_app_id(session, "till")
             assert secret not in till.secret + (till.previous_secret or "")

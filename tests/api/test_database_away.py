@@ -136,7 +136,7 @@ def test_pages_by_key_count_the_list_once_until_something_is_written(app, client
 
 def test_readyz_names_the_database_that_is_there(client, app) -> None:
     assert client.get("/readyz").status_code == 200
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert session.scalar(text("SELECT 1")) == 1
 
 

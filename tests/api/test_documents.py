@@ -158,7 +158,7 @@ def test_only_the_owner_or_an_admin_replaces_and_deletes(client, tokens, users, 
 
 
 def test_an_app_keeps_documents_as_itself(client, clock, shop, app) -> None:
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.add(Document(key="k", value=1, owner="app:shop"))
     from tests.api.test_apps import signed
 

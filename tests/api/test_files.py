@@ -66,7 +66,7 @@ def kept(app, settings) -> Callable[[], tuple[int, int]]:
 
     def count() -> tuple[int, int]:
         on_disk = [each for each in Path(settings.files_dir).rglob("*") if each.is_file()]
-        with app.extensions["postern"].database.reading() as session:
+        with app.extensions["postern"].database.read_session() as session:
             return len(on_disk), len(session.scalars(select(File)).all())
 
     return count
@@ -158,7 +158,7 @@ def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(
     app, client, tokens, made
 ) -> None:
     number = made(b"x")["id"]
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.get(File, number).name = "..%2f..%2fetc"
     with client.get(f"{PATH}/{number}", headers=tokens["user"]) as read:
         assert read.headers["Content-Disposition"] == "attachment; filename=etc"
@@ -373,7 +373,7 @@ def test_what_a_killed_process_leaves_is_settled_at_the_next_start(
     made, app, make_app, settings, kept
 ) -> None:
     store: FileStore = app.extensions["postern"].files
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         made(b"kept")
         stored_as = session.scalar(select(File.stored_as))
     (store._markers / f"{stored_as}.dead").touch()  # killed after the commit

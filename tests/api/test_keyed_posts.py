@@ -116,7 +116,7 @@ def test_an_app_is_changed_once_under_a_key(post, action) -> None:
 
 def test_no_secret_of_an_answer_stands_in_the_database(app, post) -> None:
     secret = post("/apps", {"app_id": "till", "allow": ["*"]}).json["data"]["secret"]
-    with app.extensions["postern"].database.asking() as connection:
+    with app.extensions["postern"].database.read_connection() as connection:
         [row] = connection.execute(text("SELECT * FROM idempotency_keys")).all()
     assert secret not in str(row)
     assert "till" not in str(row)
@@ -126,7 +126,7 @@ def test_an_answer_sealed_with_a_key_that_is_gone_is_a_conflict_and_nothing_is_d
     app, post, count
 ) -> None:
     post("/products", {"name": "Milk", "price": "1"})
-    with app.extensions["postern"].database.changing() as connection:
+    with app.extensions["postern"].database.write_connection() as connection:
         connection.execute(text("UPDATE idempotency_keys SET record = 'x'"))
     told = post("/products", {"name": "Milk", "price": "1"})
     assert (told.status_code, told.json["code"]) == (409, -3006)
@@ -254,7 +254,7 @@ def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(
 
 @pytest.mark.parametrize(
     ("killed_in", "done"),
-    [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.keep", False)],
+    [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.store", False)],
 )
 def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
     app, tokens, users, product, killed_in, done

@@ -104,8 +104,8 @@ def test_a_user_has_one_limit_over_all_logins_and_others_have_theirs(
 def test_an_app_has_the_rate_it_was_given_or_else_the_default(
     app: Any, client: FlaskClient, clock: FakeClock, shop: str, rate: str | None, limit: int
 ) -> None:
-    with app.extensions["postern"].database.session() as session:
-        made = App.named(session, "shop")
+    with app.extensions["postern"].database.write_session() as session:
+        made = App.by_app_id(session, "shop")
         made.rate, made.allow = rate, ["demo"]
     answers = [client.get(CALL, headers=signed(clock, shop, CALL)) for _ in range(limit + 1)]
     assert [answer.status_code for answer in answers] == [200] * limit + [429]

@@ -183,16 +183,16 @@ def test_a_refresh_takes_the_role_that_the_user_has_now(
     app: Flask, client: FlaskClient, login: Login
 ) -> None:
     token = login("user")["refresh_token"]
-    with app.extensions["postern"].database.session() as session:
-        User.named(session, "user").role = "admin"
+    with app.extensions["postern"].database.write_session() as session:
+        User.by_username(session, "user").role = "admin"
     new = refresh(client, token).json["data"]["access_token"]
     assert client.get("/admin", headers={"Authorization": f"Bearer {new}"}).status_code == 200
 
 
 def test_a_deleted_user_refreshes_no_more(app: Flask, client: FlaskClient, login: Login) -> None:
     token = login()["refresh_token"]
-    with app.extensions["postern"].database.session() as session:
-        session.delete(User.named(session, "user"))
+    with app.extensions["postern"].database.write_session() as session:
+        session.delete(User.by_username(session, "user"))
     assert outcome(refresh(client, token)) == (401, -2003)
 
 
@@ -200,11 +200,11 @@ def test_refresh_tokens_are_not_in_the_database_as_they_are_and_do_not_pile_up(
     app: Flask, login: Login, clock: FakeClock, settings: Settings
 ) -> None:
     token = login()["refresh_token"]
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert token not in session.scalars(select(RefreshToken.token_hash)).all()
     clock.advance(settings.refresh_token_ttl + 2 * 86400)
     login()
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert len(session.scalars(select(RefreshToken)).all()) == 1
 
 

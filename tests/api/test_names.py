@@ -151,15 +151,15 @@ def test_who_was_made_by_an_older_version_still_logs_in(
     app: Flask, client: FlaskClient, tokens: dict[str, dict[str, str]]
 ) -> None:
     password = normalize("NFD", "p\u00e4ssw\u00f6rd!")
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.add(
             User(username=DECOMPOSED, role="user", password_hash=passwords._hasher.hash(password))
         )
 
     assert (log_in(client, DECOMPOSED, password), log_in(client, COMPOSED, password)) == (200, 200)
     assert create(client, tokens["admin"], COMPOSED).status_code == 409
-    with app.extensions["postern"].database.reading() as session:
-        number = User.named(session, COMPOSED).id
+    with app.extensions["postern"].database.read_session() as session:
+        number = User.by_username(session, COMPOSED).id
     anew = client.patch(
         f"/api/v1/users/{number}", json={"username": DECOMPOSED}, headers=tokens["admin"]
     )

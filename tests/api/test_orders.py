@@ -30,7 +30,7 @@ def make(app) -> Callable[..., int]:
     """A product's id."""
 
     def product(name: str, price: str = "4.50", stock: int = 10) -> int:
-        with app.extensions["postern"].database.session() as session:
+        with app.extensions["postern"].database.write_session() as session:
             made = Product(name=name, price=price, stock=stock)
             session.add(made)
             session.flush()
@@ -42,7 +42,7 @@ def make(app) -> Callable[..., int]:
 @pytest.fixture
 def stock(app) -> Callable[[int], int]:
     def left(product_id: int) -> int:
-        with app.extensions["postern"].database.reading() as session:
+        with app.extensions["postern"].database.read_session() as session:
             return session.get_one(Product, product_id).stock
 
     return left
@@ -234,7 +234,7 @@ def test_orders_are_filtered_sorted_and_paged(app, client, tokens, users, make, 
     penny = make("Penny", "0.01", 100)
     ids = [order((penny, quantity)).json["data"]["id"] for quantity in (2, 3, 1)]
     foreign = order((penny, 1), who="admin", whose="admin").json["data"]["id"]
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.connection().exec_driver_sql(
             f"UPDATE orders SET status = 'paid' WHERE id = {ids[0]}"
         )

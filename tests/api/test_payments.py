@@ -57,7 +57,7 @@ class Shop:
 
     def __init__(self, app: Any, tokens: Any, users: dict[str, int], box: Sandbox) -> None:
         self.app, self.box, self.users, self.headers = app, box, users, tokens
-        with self.database.session() as session:
+        with self.database.write_session() as session:
             session.add_all(
                 Product(name=price, price=price, stock=100) for price in ("4.50", "0.13")
             )
@@ -228,7 +228,7 @@ def test_a_declined_order_keeps_its_stock_and_may_be_paid_again_another_way(shop
             "failed",
         )
         assert shop.read(order)["via"] == via
-    with shop.database.reading() as session:
+    with shop.database.read_session() as session:
         assert session.get_one(Product, 2).stock == 99
 
 
@@ -631,7 +631,7 @@ def test_a_crash_in_the_middle_leaves_an_order_that_can_be_explained_and_settled
 
 
 def test_an_order_in_another_database_has_another_key(shop: Shop) -> None:
-    with shop.database.reading() as session:
+    with shop.database.read_session() as session:
         order = session.get_one(Order, shop.order())
         before = order.idempotency_key
         order.user_id += 1

@@ -68,7 +68,7 @@ def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(
             return len(statements), size
 
     def add(first: int, last: int) -> None:
-        with database.session() as session:
+        with database.write_session() as session:
             if "orders" in path and session.get(Product, 1) is None:
                 session.add(Product(name="sold", price=1, stock=1))
             session.add_all(map(MAKERS[path], range(first, last)))

@@ -142,7 +142,7 @@ def test_an_end_that_a_dying_worker_did_not_tell_is_learnt_from_the_database(
 ) -> None:
     one, other = workers
     token = one.app.extensions["postern.auth"].tokens.verify(one.bearer)
-    with one.parts.database.session() as session:
+    with one.parts.database.write_session() as session:
         expires = one.app.extensions["postern.auth"].now().replace(year=2030)
         session.add(RevokedToken(jti=token.jti, expires_at=expires))
     clock.advance(61)
@@ -225,7 +225,7 @@ def test_an_order_that_cannot_be_locked_is_not_charged(
     open_workers, users, redis_server: RedisServer
 ) -> None:
     one, _ = open_workers
-    with one.parts.database.session() as session:
+    with one.parts.database.write_session() as session:
         session.add(Product(name="Tea", price=1, stock=3))
     made = one.send(
         "POST",
@@ -237,7 +237,7 @@ def test_an_order_that_cannot_be_locked_is_not_charged(
         "POST", f"/api/v1/orders/{made.json['data']['id']}/pay", json={"via": "pay.charge"}
     )
     assert told(answer) == AWAY
-    with one.parts.database.reading() as session:
+    with one.parts.database.read_session() as session:
         assert session.get(Order, made.json["data"]["id"]).status == "pending"
 
 

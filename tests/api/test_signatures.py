@@ -137,8 +137,8 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
         return {name: answer.json[name] for name in ("code", "message", "error")}, len(digests)
 
     unknown, wrong = told(attempts[0]), told(attempts[1])
-    with app.extensions["postern"].database.session() as session:
-        App.named(session, "shop").disabled = True
+    with app.extensions["postern"].database.write_session() as session:
+        App.by_app_id(session, "shop").disabled = True
     assert unknown == wrong == told(attempts[2])
     assert unknown[0]["code"] == -1002
 
@@ -148,15 +148,15 @@ def test_both_live_secrets_sign_while_one_is_changed(
 ) -> None:
     secrets = app.extensions["postern.auth"].app_secrets
     new = secrets.make()
-    with app.extensions["postern"].database.session() as session:
-        row = App.named(session, "shop")
+    with app.extensions["postern"].database.write_session() as session:
+        row = App.by_app_id(session, "shop")
         row.secret, row.previous_secret = secrets.seal(new), row.secret
 
     assert send(client, sign(secret=shop)) == (200, 0)
     assert send(client, sign(secret=new.reveal(), nonce="nonce-0002")) == (200, 0)
 
-    with app.extensions["postern"].database.session() as session:
-        App.named(session, "shop").previous_secret = None
+    with app.extensions["postern"].database.write_session() as session:
+        App.by_app_id(session, "shop").previous_secret = None
     assert send(client, sign(secret=shop, nonce="nonce-0003")) == (401, -1002)
 
 
@@ -228,8 +228,8 @@ def test_an_authorization_meant_for_somebody_else_does_not_disturb_a_signature(
 
 
 def test_an_app_secret_is_not_in_the_database_as_it_is(app: Flask, shop: str) -> None:
-    with app.extensions["postern"].database.reading() as session:
-        assert shop not in App.named(session, "shop").secret
+    with app.extensions["postern"].database.read_session() as session:
+        assert shop not in App.by_app_id(session, "shop").secret
 
 
 def test_an_app_keeps_its_secret_when_the_jwt_secret_is_changed(

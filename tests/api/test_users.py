@@ -306,7 +306,7 @@ def test_a_login_with_a_password_that_is_changed_meanwhile_fails(
     """The old password was right when it was looked at."""
 
     def verify_and_lose(password_hash: str | None, password: str) -> bool:
-        with app.extensions["postern"].database.session() as session:
+        with app.extensions["postern"].database.write_session() as session:
             session.get(User, users["user"]).password_hash = "changed"
         return True
 
@@ -366,7 +366,7 @@ def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(
 
     with ThreadPoolExecutor(4) as pool:
         done = list(pool.map(demote, ids))
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         left = User.lock_admins(session)
 
     assert len(left) >= 1
@@ -374,7 +374,7 @@ def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(
 
 
 def test_a_user_with_orders_is_not_deleted_and_stays_logged_in(client, app, tokens, users) -> None:
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.add(Order(user_id=users["user"], total=Decimal("1.00")))
     path = f"/api/v1/users/{users['user']}"
 

@@ -149,8 +149,8 @@ def test_white_space_around_it_is_told(run: Run) -> None:
 
 def test_the_older_of_two_secrets_is_told(app: Flask, shop: str) -> None:
     secrets = app.extensions["postern.auth"].app_secrets
-    with app.extensions["postern"].database.session() as session:
-        stored = App.named(session, "shop")
+    with app.extensions["postern"].database.write_session() as session:
+        stored = App.by_app_id(session, "shop")
         stored.previous_secret = stored.secret
         stored.secret = secrets.seal(Secret("another-secret-altogether"))
     old = replace(recipe("/me", b""), secret=shop.encode()).signature

@@ -30,8 +30,8 @@ def run(app: Flask) -> Run:
 
 
 def one_user(app: Flask, name: str) -> User | None:
-    with app.extensions["postern"].database.reading() as session:
-        return User.named(session, name)
+    with app.extensions["postern"].database.read_session() as session:
+        return User.by_username(session, name)
 
 
 def can_log_in(app: Flask, name: str, password: str) -> bool:
@@ -90,8 +90,8 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
     )
     assert done.exit_code == 0, done.output
     secret = re.search(r"^secret: (\S{43})$", done.output, re.M)[1]
-    with app.extensions["postern"].database.reading() as session:
-        made = App.named(session, "shop")
+    with app.extensions["postern"].database.read_session() as session:
+        made = App.by_app_id(session, "shop")
     assert (made.allow, made.rate, made.disabled) == (["wechat.*", "maps"], "100/minute", False)
     assert app.extensions["postern.auth"].app_secrets.open(made.secret) == Secret(secret)
 
@@ -142,7 +142,7 @@ def test_the_database_goes_up_and_down(settings: Settings) -> None:
     assert runner.invoke(args=["db", "upgrade"]).exit_code == 0
     assert runner.invoke(args=["db", "current"]).output == f"{newest}\n"
     assert runner.invoke(args=["db", "downgrade", "base"]).exit_code == 0
-    assert migrate.current(settings.database_url) is None
+    assert migrate.current_revision(settings.database_url) is None
 
 
 def test_init_makes_tables_and_an_admin_and_says_how_to_log_in(settings: Settings) -> None:
@@ -163,7 +163,7 @@ def test_init_again_changes_nothing(settings: Settings) -> None:
     done = app.test_cli_runner().invoke(args=["init"])
     assert done.exit_code == 0
     assert "curl" not in done.output
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert session.scalar(select(func.count()).select_from(User)) == 1
 
 

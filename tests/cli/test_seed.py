@@ -11,7 +11,7 @@ from models import Order, OrderLine, Product, User
 
 
 def counts(app) -> list[int]:
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         return [
             session.scalar(select(func.count()).select_from(each))
             for each in (Product, User, Order)
@@ -33,7 +33,7 @@ def test_the_demo_is_made_once_and_its_users_can_log_in(app, client) -> None:
 def test_the_demos_orders_add_up_and_no_stock_is_below_zero(app) -> None:
     app.test_cli_runner().invoke(args=["seed"])
 
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert session.scalar(select(func.min(Product.stock))) >= 0
         assert len(set(session.scalars(select(Product.category)))) == 10
         for order in session.scalars(select(Order)):
@@ -43,7 +43,7 @@ def test_the_demos_orders_add_up_and_no_stock_is_below_zero(app) -> None:
 
 
 def test_the_demo_leaves_what_is_there_alone(app) -> None:
-    with app.extensions["postern"].database.session() as session:
+    with app.extensions["postern"].database.write_session() as session:
         session.add(Product(name="Momo", price=1, stock=4))
         session.add(User(username="demo.olga", password_hash="hers"))
 
@@ -51,7 +51,7 @@ def test_the_demo_leaves_what_is_there_alone(app) -> None:
 
     assert done.exit_code == 0, done.output
     assert counts(app) == [100, 20, 300]
-    with app.extensions["postern"].database.reading() as session:
+    with app.extensions["postern"].database.read_session() as session:
         assert session.scalar(select(Product.stock).where(Product.name == "Momo")) == 4
         assert (
             session.scalar(select(User.password_hash).where(User.username == "demo.olga")) == "hers"

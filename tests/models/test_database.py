@@ -10,6 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 from models import Base, Database, RefreshToken, User, migrate
+from models import database as database_module
 
 
 @pytest.fixture
@@ -54,47 +55,50 @@ def test_ping_is_content_with_a_database_that_answers(database: Database) -> Non
 
 
 def test_a_transaction_is_kept_on_success_and_undone_on_an_error(database: Database) -> None:
-    with database.session() as session:
+    with database.write_session() as session:
         session.add(user("ann"))
-    with pytest.raises(ZeroDivisionError), database.session() as session:
+    with pytest.raises(ZeroDivisionError), database.write_session() as session:
         session.add(user("bob"))
         session.flush()
         raise ZeroDivisionError
-    with database.reading() as session:
+    with database.read_session() as session:
         assert session.scalars(select(User.username)).all() == ["ann"]
 
 
 def test_a_time_comes_back_as_the_instant_it_was_with_its_timezone(database: Database) -> None:
     at = datetime(2026, 11, 21, 8, 30, tzinfo=timezone(timedelta(hours=8)))
-    with database.session() as session:
+    with database.write_session() as session:
         session.add(user(created_at=at))
-    with database.reading() as session:
+    with database.read_session() as session:
         read = session.scalar(select(User.created_at))
     assert read == at
     assert read.tzinfo is UTC
 
 
 def test_a_time_without_a_timezone_is_refused(database: Database) -> None:
-    with pytest.raises(StatementError, match="without a timezone"), database.session() as session:
+    with (
+        pytest.raises(StatementError, match="without a timezone"),
+        database.write_session() as session,
+    ):
         session.add(user(created_at=datetime(2026, 11, 21)))
 
 
 def test_a_role_that_is_none_is_refused_by_the_database(database: Database) -> None:
-    with pytest.raises(IntegrityError, match="ck_users_role"), database.session() as session:
+    with pytest.raises(IntegrityError, match="ck_users_role"), database.write_session() as session:
         session.add(user(role="root"))
 
 
 def test_a_deleted_users_tokens_go_with_it_and_its_id_is_never_given_again(
     database: Database,
 ) -> None:
-    with database.session() as session:
+    with database.write_session() as session:
         ann = user("ann")
         session.add(ann)
         session.flush()
         session.add(token(ann.id))
-    with database.session() as session:
+    with database.write_session() as session:
         session.delete(session.get(User, ann.id))
-    with database.session() as session:
+    with database.write_session() as session:
         bob = user("bob")
         session.add(bob)
         session.flush()
@@ -103,12 +107,12 @@ def test_a_deleted_users_tokens_go_with_it_and_its_id_is_never_given_again(
 
 
 def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database: Database) -> None:
-    with database.session() as session:
+    with database.write_session() as session:
         session.add(user(age=0))
 
     def grow() -> None:
         for _ in range(20):
-            with database.session() as session:
+            with database.write_session() as session:
                 session.get(User, 1).age += 1
 
     threads = [threading.Thread(target=grow) for _ in range(4)]
@@ -117,15 +121,15 @@ def test_writers_that_read_first_wait_for_each_other_and_lose_nothing(database: 
     for thread in threads:
         thread.join()
 
-    with database.reading() as session:
+    with database.read_session() as session:
         assert session.scalar(select(User.age)) == 80
 
 
 def test_a_reader_does_not_wait_for_a_writer(database: Database) -> None:
-    with database.session() as writer:
+    with database.write_session() as writer:
         writer.add(user())
         writer.flush()
-        with database.reading() as reader:
+        with database.read_session() as reader:
             assert reader.scalars(select(User)).all() == []
 
 
@@ -141,8 +145,8 @@ def test_a_writer_that_waits_lets_others_run(tmp_path, monkeypatch) -> None:
         if len(naps) == 3:
             holder.cursor().execute("COMMIT")
 
-    monkeypatch.setattr("models.database._clock.sleep", nap, raising=False)
-    with database.session() as session:
+    monkeypatch.setattr(database_module._clock, "sleep", nap)
+    with database.write_session() as session:
         assert session.scalar(text("SELECT 1")) == 1
     assert len(naps) == 3
     holder.close()

@@ -58,21 +58,21 @@ def test_downgrade_to_base_leaves_nothing_and_upgrade_works_again(url: str) -> N
     migrate.upgrade(url)
     migrate.downgrade(url, "base")
     assert tables(url) == {"alembic_version"}
-    assert migrate.current(url) is None
+    assert migrate.current_revision(url) is None
     migrate.upgrade(url)
     assert tables(url) >= set(Base.metadata.tables)
-    assert migrate.current(url) == "0003"
+    assert migrate.current_revision(url) == "0003"
 
 
 def test_an_upgrade_that_is_not_needed_keeps_every_row(url: str) -> None:
     migrate.upgrade(url)
     database = Database(url)
-    with database.session() as session:
+    with database.write_session() as session:
         ann = user()
         session.add(ann)
         session.flush()
         session.add(token(ann.id))
     migrate.upgrade(url)
-    with database.reading() as session:
+    with database.read_session() as session:
         assert session.query(User).count() == session.query(RefreshToken).count() == 1
     database.close()

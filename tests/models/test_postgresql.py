@@ -34,7 +34,7 @@ def database(make_database_url: Callable[..., str]) -> Iterator[Database]:
 
 
 def products(database: Database, *names: str) -> None:
-    with database.session() as session:
+    with database.write_session() as session:
         session.add_all(Product(name=name, price=1, stock=9) for name in names)
 
 
@@ -56,7 +56,10 @@ def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database)
 
 def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
     began = time.monotonic()
-    with database.reading() as session, pytest.raises(OperationalError, match="statement timeout"):
+    with (
+        database.read_session() as session,
+        pytest.raises(OperationalError, match="statement timeout"),
+    ):
         session.execute(text("SELECT pg_sleep(60)"))
     assert time.monotonic() - began < SECONDS
 
@@ -105,7 +108,7 @@ def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(
 
     def take(first: int, second: int) -> None:
         try:
-            with database.session() as session:
+            with database.write_session() as session:
                 session.get(Product, first).stock -= 1
                 session.flush()
                 both.wait(5)
@@ -121,22 +124,22 @@ def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(
         thread.join()
 
     assert sorted(outcomes, key=str) == ["DeadlockDetected", None]
-    with database.reading() as session:
+    with database.read_session() as session:
         assert session.scalars(select(Product.stock)).all() == [8, 8]
 
 
 def test_a_row_got_to_be_written_may_still_be_pointed_at(database: Database) -> None:
     """An order for a user is not held up by that user's login."""
-    with database.session() as session:
+    with database.write_session() as session:
         session.add(User(username="ann", password_hash="-"))
-    with database.session() as session:
+    with database.write_session() as session:
         session.get(User, 1)
         with database.engine.begin() as other:
             other.execute(text("INSERT INTO orders (user_id, status, total, created_at, version) VALUES (1, 'pending', 1, now(), 1)"))  # fmt: skip
 
 
 def test_a_migration_is_not_ended_by_the_time_limits(make_database_url: Callable[..., str]) -> None:
-    database = Database(make_database_url(), patient=True)
+    database = Database(make_database_url(), timeouts=False)
     Base.metadata.create_all(database.engine)
     with database.engine.connect() as connection:
         assert connection.scalar(text("SHOW statement_timeout")) == "0"
