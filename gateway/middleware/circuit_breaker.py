@@ -57,6 +57,9 @@ def _guard_at(
         attempts_before = len(call.trace.attempts)
 
         def settle(error: BaseException | None) -> None:
+            if error is None:
+                circuit.settle(ticket, False, "answered")
+                return
             attempts = call.trace.attempts[attempts_before:]
             failed, reason = _judge(error, ticket, call, attempts, method)
             circuit.settle(ticket, failed, reason)
@@ -79,15 +82,13 @@ def _guard_at(
 
 
 def _judge(
-    error: BaseException | None,
+    error: BaseException,
     ticket: Ticket,
     call: Call,
     attempts: Sequence[Attempt],
     method: Method,
 ) -> tuple[bool | None, str]:
     """Return whether the service failed, None if this says nothing about it; and why."""
-    if error is None:
-        return False, "answered"
     if not isinstance(error, GatewayError):
         return None, ""
     if _is_failure(error, call, attempts, method):

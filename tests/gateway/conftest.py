@@ -14,7 +14,7 @@ from gateway.masking import Masker
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, gateway_parts, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, Lines, Wire, make_catalog, make_runtime, service
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -71,8 +71,8 @@ def open_gate() -> Iterator[Open]:
         ) -> Gate:
             log, masker = Lines(), Masker()
             clock = options.setdefault("clock", SystemClock())
-            parts = gateway_parts(log=log, masker=masker, **options)
-            gateway = Gateway(make_catalog(services, env), parts)
+            runtime = make_runtime(log=log, masker=masker, **options)
+            gateway = Gateway(make_catalog(services, env), runtime)
             stack.callback(gateway.close)
             return Gate(gateway, log, masker, clock)
 

@@ -1,4 +1,4 @@
-"""Stand-ins and short cuts: a clock to hold, a log to read, a server that says exactly these bytes."""
+"""Fakes and short cuts: a clock to hold, a log to read, a server that sends exactly these bytes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store
 
 USER = Caller("user:7")
-SECONDS = 5.0  # how long a test waits for what must come
+WAIT_SECONDS = 5.0  # for what a test waits for
 
 
 class FakeClock:
@@ -65,11 +65,11 @@ class Lines:
 
 
 def make_catalog(services: Mapping[str, Any], env: Mapping[str, str] | None = None) -> Catalog:
-    """JSON is YAML."""
+    """Load a catalog of these services; JSON is YAML."""
     return load_catalog(json.dumps({"version": 1, "services": services}), "test.yaml", env or {})
 
 
-def gateway_parts(
+def make_runtime(
     *,
     clock: Clock,
     store: Store | None = None,
@@ -77,16 +77,18 @@ def gateway_parts(
     outbound: Outbound | None = None,
     **options: Any,
 ) -> Runtime:
-    """What a gateway is made of, in memory and with the system's names unless the test says otherwise."""
+    """Return a gateway's runtime, in memory and with the system's names unless the test says otherwise."""
     options = {"metrics": Metrics(), "log": Lines(), "masker": Masker(), **options}
-    parts = Runtime.create(MemoryStore(clock) if store is None else store, clock=clock, **options)
+    if store is None:
+        store = MemoryStore(clock)
+    runtime = Runtime.create(store, clock=clock, **options)
     client = Client(
         clock,
         resolver or Resolver(clock),
         outbound,
         lambda why: options["log"].warning("tls", why=why),
     )
-    return replace(parts, client=client)
+    return replace(runtime, client=client)
 
 
 QUICK: Mapping[str, Any] = {
@@ -131,15 +133,15 @@ class Gate:
     def ask(self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Any:
         """The data of one call of service ``s``, or its error."""
         self.trace = how.setdefault("trace", Trace())
-        return self.gateway.call(a_call(method, params, **how)).data
+        return self.gateway.call(make_call(method, params, **how)).data
 
     def dry(
         self, method: str = "m", params: Mapping[str, object] | None = None, **how: Any
     ) -> HttpRequest:
-        return self.gateway.dry_run(a_call(method, params, **how))
+        return self.gateway.dry_run(make_call(method, params, **how))
 
 
-def a_call(method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Call:
+def make_call(method: str = "m", params: Mapping[str, object] | None = None, **how: Any) -> Call:
     return Call(
         how.pop("service", "s"),
         method,
@@ -191,10 +193,10 @@ class Wire:
         with suppress(OSError), sock:
             sock.sendall(self.greeting)
             while self.answers and self._hear(sock):
-                said = self.answers.pop(0)
-                if not said:
+                response = self.answers.pop(0)
+                if not response:
                     return
-                sock.sendall(said)
+                sock.sendall(response)
             if self.then == "wait":
                 while sock.recv(65536):
                     pass
@@ -202,10 +204,10 @@ class Wire:
     def _hear(self, sock: socket.socket) -> bool:
         data = b""
         while b"\r\n\r\n" not in data:
-            more = sock.recv(65536)
-            if not more:
+            received = sock.recv(65536)
+            if not received:
                 return False
-            data += more
+            data += received
         head, _, body = data.partition(b"\r\n\r\n")
         length = next(
             (int(x[15:]) for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")),
@@ -224,6 +226,6 @@ def answer(body: bytes = b"{}", status: str = "200 OK", *headers: str) -> bytes:
 
 
 def comes_true(condition: Any) -> bool:
-    """Whether it comes true within SECONDS; looks every millisecond."""
+    """Whether it comes true within WAIT_SECONDS; looks every millisecond."""
     pause = threading.Event()
-    return any(condition() or pause.wait(0.001) for _ in range(int(SECONDS * 1000)))
+    return any(condition() or pause.wait(0.001) for _ in range(int(WAIT_SECONDS * 1000)))

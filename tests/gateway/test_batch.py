@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
-from tests.gateway.fakes import USER, Lines, a_call, comes_true, gateway_parts, service
+from tests.gateway.fakes import USER, Lines, comes_true, make_call, make_runtime, service
 
 ECHO = {"http": "GET /anything", "params": {name: {"type": "string"} for name in ("a", "b", "c")}}
 NUMBER = {
@@ -57,7 +57,7 @@ def aggregates(box: Sandbox) -> Any:
         }
         clock = SystemClock()
         catalog = load_catalog(json.dumps(whole), "test.yaml", {})
-        gateway = Gateway(catalog, gateway_parts(clock=clock))
+        gateway = Gateway(catalog, make_runtime(clock=clock))
         made.append(gateway)
         return gateway
 
@@ -73,14 +73,14 @@ def ask(
     **how: Any,
 ) -> Any:
     return gateway.aggregate(
-        "page", {"query": query or {}, "body": body or {}}, a_call("", service="", **how)
+        "page", {"query": query or {}, "body": body or {}}, make_call("", service="", **how)
     )
 
 
 def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, box: Sandbox) -> None:
     box.fault("/anything", "hang")
     at = gate(on={"timeout": {"connect": 1, "read": 2}}, params=ECHO["params"])
-    calls = {str(n): a_call("m", {"a": str(n)}) for n in range(10)}
+    calls = {str(n): make_call("m", {"a": str(n)}) for n in range(10)}
     outcomes: dict[str, Any] = {}
     batch = threading.Thread(target=lambda: outcomes.update(at.gateway.call_batch(calls)))
 
@@ -110,7 +110,7 @@ def test_no_more_calls_run_at_once_than_there_are_places() -> None:
         return Result(None)
 
     outcomes = together.run(
-        {str(n): independent_step(a_call(), optional=False) for n in range(8)}, run
+        {str(n): independent_step(make_call(), optional=False) for n in range(8)}, run
     )
     together.close()
 
@@ -121,11 +121,11 @@ def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> No
     gateway = aggregates()
     outcomes = gateway.call_batch(
         {
-            "good": a_call("echo", {"a": "1"}),
-            "failed": a_call("fail"),
-            "wrong": a_call("number", {"n": "many"}),
-            "lost": a_call("nowhere"),
-            "barred": a_call("echo", caller=Caller("app:x", allow=("other",))),
+            "good": make_call("echo", {"a": "1"}),
+            "failed": make_call("fail"),
+            "wrong": make_call("number", {"n": "many"}),
+            "lost": make_call("nowhere"),
+            "barred": make_call("echo", caller=Caller("app:x", allow=("other",))),
         },
         optional={"failed"},
     )
@@ -143,10 +143,10 @@ def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> No
 
 def test_what_nobody_foresaw_in_one_call_is_logged_and_leaves_the_others_alone(gate: Open) -> None:
     at = gate(params=ECHO["params"])
-    broken = a_call("m", params=None)
+    broken = make_call("m", params=None)
     object.__setattr__(broken, "caller", None)
 
-    outcomes = at.gateway.call_batch({"broken": broken, "good": a_call("m", {"a": "1"})})
+    outcomes = at.gateway.call_batch({"broken": broken, "good": make_call("m", {"a": "1"})})
 
     assert (outcomes["broken"].error.code, outcomes["good"].error) == (-5000, None)  # type: ignore[union-attr]
     assert "unforeseen" in {event["event"] for event in at.log.events}
@@ -294,7 +294,7 @@ def test_the_callers_time_counts_over_all_parts(aggregates: Aggregates, box: San
 
 def test_an_unknown_aggregate_is_not_found(aggregates: Aggregates) -> None:
     with pytest.raises(NotFound):
-        aggregates().aggregate("nowhere", {"query": {}, "body": {}}, a_call(""))
+        aggregates().aggregate("nowhere", {"query": {}, "body": {}}, make_call(""))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from gateway.errors import ConnectFailed
 from gateway.http.certificates import CHECK_SECONDS, Trust
 from gateway.http.client import Outbound
 from gateway.http.idle_connections import MAX_AGE_SECONDS
-from tests.gateway.fakes import Gate, Lines, gateway_parts, service
+from tests.gateway.fakes import Gate, Lines, make_runtime, service
 from tests.gateway.test_gateway_tls import TlsWire, make_pem, refused, secure
 
 Open = Callable[..., Gate]
@@ -158,7 +158,7 @@ def subject_hash(file: Path) -> str:
 
 def gate_of(catalog: dict[str, Any]) -> Gate:
     log, clock = Lines(), SystemClock()
-    parts = gateway_parts(clock=clock, log=log)
+    parts = make_runtime(clock=clock, log=log)
     return Gate(
         Gateway(load_catalog(json.dumps({"version": 1, **catalog}), "test.yaml", {}), parts),
         log,

@@ -17,7 +17,7 @@ import pytest
 from gateway.errors import GatewayError
 from gateway.http.credential_mask import CredentialMask
 from gateway.streams import PassthroughRequest, ResponseStream
-from tests.gateway.fakes import Gate, Wire, a_call, answer, make_catalog, service
+from tests.gateway.fakes import Gate, Wire, answer, make_call, make_catalog, service
 
 Open = Callable[..., Gate]
 KEY = "SECRETKEY-abc/def+1=ü&x"
@@ -208,7 +208,7 @@ def test_a_streamed_answer_and_its_headers_have_it_masked_and_keep_their_length(
         auth = {"type": "bearer", "token": f"{TOKEN}-key"}
         methods = {"m": {"http": "GET /", "stream": True, "query": {"key": KEY}}}
         at = open_gate({"s": service(server.url, auth=auth, methods=methods)})
-        stream: ResponseStream = at.gateway.call(a_call(inbound=PassthroughRequest())).data
+        stream: ResponseStream = at.gateway.call(make_call(inbound=PassthroughRequest())).data
         assert b"".join(stream) == b"data: " + b"*" * len(KEY.encode()) + b"\n\n"
         assert dict(stream.headers)["ETag"] == '"****"'
 
@@ -221,7 +221,7 @@ def test_a_proxied_answers_head_has_it_masked_and_its_body_is_as_it_came(open_ga
         auth = {"type": "api_key", "in": "query", "name": "key", "value": key}
         at = open_gate({"s": service(server.url, auth=auth, proxy=True)})
         stream: ResponseStream = at.gateway.proxy(
-            a_call("proxy", inbound=PassthroughRequest(verb="GET", path="/x"))
+            make_call("proxy", inbound=PassthroughRequest(verb="GET", path="/x"))
         )
         headers = dict(stream.headers)
 

@@ -15,7 +15,7 @@ from gateway.streams import PassthroughRequest
 from gateway.telemetry.wire_log import MAX_TEXT_CHARACTERS
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
-from tests.gateway.fakes import Gate, Lines, Wire, answer, gateway_parts, make_catalog, service
+from tests.gateway.fakes import Gate, Lines, Wire, answer, make_catalog, make_runtime, service
 
 TEXT = {"type": "string"}
 PARAMS = {"text": TEXT, "note": TEXT, "password": TEXT, "phone": TEXT}
@@ -31,12 +31,12 @@ def dumping() -> Iterator[Dumping]:
         url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any
     ) -> Gate:
         log, masker, clock = Lines(), Masker(), SystemClock()
-        parts = replace(gateway_parts(log=log, masker=masker, clock=clock), dumps=dumps)
+        runtime = replace(make_runtime(log=log, masker=masker, clock=clock), dumps=dumps)
         gateway = Gateway(
             make_catalog(
                 {"s": service(url, methods={"m": {"http": http, **method}}, **(on or {}))}
             ),
-            parts,
+            runtime,
         )
         made.append(gateway)
         return Gate(gateway, log, masker, clock)

@@ -19,7 +19,7 @@ from gateway.http.resolver import Address, Resolver
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.e2e.live import free_port
-from tests.gateway.fakes import Gate, Wire, a_call, comes_true, make_catalog, service
+from tests.gateway.fakes import Gate, Wire, comes_true, make_call, make_catalog, service
 from tests.gateway.test_gateway_tls import TlsWire, make_pem
 from tests.gateway.tinyproxy import USER, Tinyproxy, TinyproxyError, program
 
@@ -123,9 +123,9 @@ def test_tokens_probes_streams_and_proxied_requests_go_the_same_way(
     at.gateway.start()
     at.ask()
     for stream in (
-        at.gateway.call(a_call("s", inbound=PassthroughRequest())).data,
+        at.gateway.call(make_call("s", inbound=PassthroughRequest())).data,
         at.gateway.proxy(
-            a_call("proxy", inbound=PassthroughRequest(verb="GET", path="/anything/proxied"))
+            make_call("proxy", inbound=PassthroughRequest(verb="GET", path="/anything/proxied"))
         ),
     ):
         assert b"".join(stream)

@@ -17,7 +17,7 @@ from gateway.errors import GatewayError
 from gateway.http.response_head import MAX_HEAD_BYTES
 from gateway.http.response_parser import ResponseParser
 from gateway.streams import PassthroughRequest, RequestStream
-from tests.gateway.fakes import Gate, Wire, a_call, answer, service
+from tests.gateway.fakes import Gate, Wire, answer, make_call, service
 
 pytestmark = pytest.mark.slow
 
@@ -78,12 +78,12 @@ def uploaded(at: Gate) -> Any:
 
 def proxied(at: Gate) -> Any:
     return b"".join(
-        at.gateway.proxy(replace(a_call(), inbound=PassthroughRequest(verb="GET", path="/x")))
+        at.gateway.proxy(replace(make_call(), inbound=PassthroughRequest(verb="GET", path="/x")))
     )
 
 
 def batched(at: Gate) -> Any:
-    return at.gateway.call_batch({"a": a_call(), "b": a_call()})
+    return at.gateway.call_batch({"a": make_call(), "b": make_call()})
 
 
 PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {

@@ -17,7 +17,7 @@ from gateway.http.client import DEFAULT_POOL_SIZE
 from gateway.http.resolver import Resolver, system_addresses
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, comes_true, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_call, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -107,7 +107,7 @@ def test_several_stale_connections_do_not_fail_a_call(gate: Open, box: Sandbox) 
     at = gate("GET /v1/health")
     box.fault("/v1/health", "delay=0.05")
     with ThreadPoolExecutor(5) as pool:
-        list(pool.map(lambda _: at.gateway.call(a_call()), range(5)))
+        list(pool.map(lambda _: at.gateway.call(make_call()), range(5)))
     assert box.connections > 1
     box.fault("/v1/health", "")
     box.stop()
@@ -206,7 +206,7 @@ def test_connections_left_idle_are_closed_while_another_one_is_in_use(
 
     def ask(_: int) -> None:
         start.wait(5)
-        at.gateway.call(a_call())
+        at.gateway.call(make_call())
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(ask, range(4)))
@@ -289,7 +289,7 @@ def test_fifty_threads_each_get_their_own_answer(gate: Open, box: Sandbox) -> No
     def ask(n: int) -> Any:
         start.wait(5)
         return [
-            at.gateway.call(a_call(params={"n": n * 10 + k})).data["json"]["n"] for k in range(4)
+            at.gateway.call(make_call(params={"n": n * 10 + k})).data["json"]["n"] for k in range(4)
         ]
 
     with ThreadPoolExecutor(50) as pool:
@@ -305,7 +305,7 @@ def test_no_more_idle_connections_are_kept_than_the_pool_holds(gate: Open, box: 
 
     def ask(_: int) -> None:
         start.wait(5)
-        at.gateway.call(a_call())
+        at.gateway.call(make_call())
 
     with ThreadPoolExecutor(DEFAULT_POOL_SIZE + 5) as pool:
         list(pool.map(ask, range(DEFAULT_POOL_SIZE + 5)))

@@ -29,9 +29,9 @@ from tests.gateway.fakes import (
     FakeClock,
     Gate,
     Wire,
-    a_call,
     answer,
     comes_true,
+    make_call,
     make_catalog,
     service,
 )
@@ -41,7 +41,7 @@ STREAM = {"http": "GET /", "stream": True}
 
 
 def opened(at: Gate, **how: Any) -> ResponseStream:
-    return at.gateway.call(a_call(inbound=PassthroughRequest(**how))).data
+    return at.gateway.call(make_call(inbound=PassthroughRequest(**how))).data
 
 
 def upload(*chunks: bytes, length: int | None = None) -> RequestStream:
@@ -142,7 +142,7 @@ def test_what_may_have_been_done_and_may_not_be_done_twice_says_so(
         url = server.url if sent else "http://127.0.0.1:9"
         at = open_gate({"s": service(url, proxy=True)})
         with pytest.raises(GatewayError) as failed:
-            at.gateway.proxy(a_call("proxy", inbound=PassthroughRequest(verb=verb, path="/x")))
+            at.gateway.proxy(make_call("proxy", inbound=PassthroughRequest(verb=verb, path="/x")))
         assert (failed.value.code, failed.value.unsafe_to_repeat) == (-1003, not_again)
 
 
@@ -262,7 +262,7 @@ class Early(Wire):
 def proxied(at: Gate, path: str, *, caller: Caller | None = None, **how: Any) -> ResponseStream:
     inbound = PassthroughRequest(verb=how.pop("verb", "GET"), path=path, **how)
     return at.gateway.proxy(
-        a_call("proxy", inbound=inbound, **({"caller": caller} if caller else {}))
+        make_call("proxy", inbound=inbound, **({"caller": caller} if caller else {}))
     )
 
 

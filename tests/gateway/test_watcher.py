@@ -18,7 +18,7 @@ from gateway.masking import Masker, Secret
 from gateway.sources import Missing, SourceError, Stopping, watcher
 from gateway.sources.file import File
 from gateway.sources.watcher import CALM, MOST_BACKOFF, RECHECK, LastGood, Watcher
-from tests.gateway.fakes import FakeClock, Lines, comes_true, gateway_parts
+from tests.gateway.fakes import FakeClock, Lines, comes_true, make_runtime
 
 Say = str | Exception
 
@@ -347,7 +347,7 @@ def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> Non
     file.write_text(catalog())
     clock, log = SystemClock(), Lines()
     following = Watcher(File(str(file)), {}, LastGood(tmp_path / "c", "x"), clock=clock, log=log)
-    gateway = Gateway(following.load(), gateway_parts(clock=clock))
+    gateway = Gateway(following.load(), make_runtime(clock=clock))
     gateway.follow(following)
     gateway.start()
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.errors import CircuitOpen, DeadlineExceeded, Failed, GatewayError, ReadTimeout
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, a_call, answer, make_catalog, service
+from tests.gateway.fakes import FakeClock, Gate, answer, make_call, make_catalog, service
 
 Open = Callable[..., Gate]
 BREAKER = {"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5}
@@ -210,7 +210,7 @@ def test_fifty_threads_send_one_probe(broken: Open, box: Sandbox, clock: FakeClo
 
     def one(_: int) -> int:
         with pytest.raises(GatewayError) as caught:
-            at.gateway.call(a_call())
+            at.gateway.call(make_call())
         return caught.value.code
 
     with ThreadPoolExecutor(50) as pool:

@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.http.pool import ConnectionPool
 from sandbox import Sandbox
-from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, gateway_parts, service
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, make_runtime, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -189,10 +189,10 @@ def test_waits_grow_exponentially_up_to_max_backoff_with_full_jitter(
 
 
 def test_without_a_word_jitter_is_random() -> None:
-    parts = gateway_parts(clock=FakeClock())
-    drawn = {parts.jitter() for _ in range(20)}
-    assert len(drawn) > 10
-    assert all(0 <= each < 1 for each in drawn)
+    runtime = make_runtime(clock=FakeClock())
+    values = {runtime.jitter() for _ in range(20)}
+    assert len(values) > 10
+    assert all(0 <= value < 1 for value in values)
 
 
 @pytest.mark.parametrize(

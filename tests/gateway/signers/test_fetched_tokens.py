@@ -15,7 +15,7 @@ from gateway.masking import Masker, Secret
 from gateway.signers.tokens import RETRY_SECONDS, Tokens
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import WECHAT, FakeClock, Gate, a_call
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, make_call
 
 Open = Callable[..., Gate]
 PassTime = Callable[[float], None]
@@ -90,7 +90,7 @@ def test_fifty_first_calls_fetch_one_token(gate: Open, box: Sandbox) -> None:
 
     def ask(_: int) -> str:
         start.wait(5)
-        data: dict[str, dict[str, list[str]]] = at.gateway.call(a_call()).data  # type: ignore[assignment]
+        data: dict[str, dict[str, list[str]]] = at.gateway.call(make_call()).data  # type: ignore[assignment]
         return data["query"]["access_token"][0]
 
     with ThreadPoolExecutor(50) as pool:
@@ -244,7 +244,7 @@ def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(
 
     def ask(_: int) -> object:
         start.wait(5)
-        return at.gateway.call(a_call(params=hello)).data
+        return at.gateway.call(make_call(params=hello)).data
 
     with ThreadPoolExecutor(20) as pool:
         assert all(pool.map(ask, range(20)))

@@ -17,7 +17,7 @@ from gateway.signers.tokens import RETRY_SECONDS, Tokens, token_name
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import WECHAT, FakeClock, Gate, Lines, a_call, service
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, Lines, make_call, service
 from tests.gateway.signers.test_fetched_tokens import Vendor, a_worker
 from tests.redis_server import RedisServer
 
@@ -56,7 +56,7 @@ def test_the_first_calls_of_fifty_workers_fetch_one_token(
 
     def ask(at: Gate) -> str:
         start.wait(5)
-        data: Any = at.gateway.call(a_call()).data
+        data: Any = at.gateway.call(make_call()).data
         return str(data["query"]["access_token"])
 
     with ThreadPoolExecutor(50) as pool:

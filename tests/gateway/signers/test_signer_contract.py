@@ -19,7 +19,7 @@ from gateway.errors import BadResponse, GatewayError, SignatureRejected
 from gateway.masking import STARS
 from gateway.signers import SIGNERS, Signer
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream
-from tests.gateway.fakes import FakeClock, Gate, Wire, a_call, answer, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, answer, make_call, service
 from tests.gateway.signers.proofs import ENV, SECRETS, Proof, parse_request
 
 Open = Callable[..., Gate]
@@ -141,7 +141,9 @@ def test_a_proxied_request_is_signed_as_it_arrives(open_gate: Open, kind: str, s
         )
         at = open_gate({"s": settings}, env=ENV)
         b"".join(
-            at.gateway.proxy(a_call("proxy", {"verb": "POST", "path": "/a%20b"}, inbound=inbound))
+            at.gateway.proxy(
+                make_call("proxy", {"verb": "POST", "path": "/a%20b"}, inbound=inbound)
+            )
         )
         got = parse_request(server.heard[-1])
     assert PROOFS[kind].check(got) is not None
@@ -162,7 +164,7 @@ def test_a_proxied_request_that_is_sent_again_carries_a_proof_of_its_own(
         )
         at = open_gate({"s": settings}, env=ENV, clock=FakeClock())
         at.gateway.proxy(
-            a_call(
+            make_call(
                 "proxy",
                 {"verb": "GET", "path": "/"},
                 inbound=PassthroughRequest(verb="GET", path="/"),

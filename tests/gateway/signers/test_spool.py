@@ -18,7 +18,7 @@ from gateway.bodies.spool import MAX_MEMORY_BYTES, Spool
 from gateway.errors import InvalidParams, Unavailable
 from gateway.signers.aws_chunked import AwsChunked
 from gateway.streams import PassthroughRequest, RequestStream
-from tests.gateway.fakes import Gate, Wire, a_call, answer, service
+from tests.gateway.fakes import Gate, Wire, answer, make_call, service
 
 Open = Callable[..., Gate]
 PATIENT = {"timeout": {"connect": 20, "read": 20}, "deadline": 30}
@@ -63,7 +63,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 def sent(at: Gate, body: RequestStream) -> Any:
     inbound = PassthroughRequest((("Content-Type", "text/plain"),), body, None, "PUT", "/b/k")
-    return at.gateway.proxy(a_call("proxy", inbound=inbound))
+    return at.gateway.proxy(make_call("proxy", inbound=inbound))
 
 
 @pytest.mark.parametrize("pieces", [1, LARGE])
