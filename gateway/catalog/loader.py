@@ -164,7 +164,7 @@ class _Loader:
     def _auth(self, service: str, settings: dict[str, Any], base_url: str) -> dict[str, Any]:
         """Return the settings that fit the base URL, with a ``Secret`` for what may not be shown."""
         path: Path_ = ("services", service, "auth")
-        schema = SIGNERS[settings["type"]].Settings()
+        schema = SIGNERS[settings["type"]].Settings
         try:
             bound = schema.bind(settings, base_url)
         except ValidationError as error:

@@ -53,7 +53,8 @@ class AuthSettings(Strict):
                 concealed[key] = Secret(value)
         return concealed
 
-    def bind(self, settings: Auth, base_url: str) -> Auth:
+    @classmethod
+    def bind(cls, settings: Auth, base_url: str) -> Auth:
         """Return the settings as they are for a service at this base URL.
 
         :raises ValidationError: they do not fit it.

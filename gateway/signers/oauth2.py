@@ -100,7 +100,8 @@ class AppSecret(Signer):
             public=True,
         )
 
-        def bind(self, settings: Auth, base_url: str) -> Auth:
+        @classmethod
+        def bind(cls, settings: Auth, base_url: str) -> Auth:
             """Return the settings with the token's path, which is the same under the backup URL."""
             path = settings["token_url"].removeprefix(base_url.rstrip("/"))
             if not path.startswith("/"):
