@@ -81,8 +81,8 @@ def test_a_trade_is_made_and_found_again(alipay: Callable[..., Gate]) -> None:
         "out_trade_no": "o-1",
         "qr_code": "https://qr.alipay.com/o-1",
     }
-    found = {"out_trade_no": "o-1", "trade_status": "WAIT_BUYER_PAY", "total_amount": "88.88"}
-    assert at.ask("query", {"out_trade_no": "o-1"}) == found
+    trade = {"out_trade_no": "o-1", "trade_status": "WAIT_BUYER_PAY", "total_amount": "88.88"}
+    assert at.ask("query", {"out_trade_no": "o-1"}) == trade
 
 
 def test_the_methods_params_are_biz_content_and_alipays_own_are_in_the_query(
@@ -173,8 +173,10 @@ def reply(**members: str) -> bytes:
     )
 
 
-def asked(open_gate: Open, said: bytes, auth: dict[str, str] = AUTH, **settings: Any) -> Any:
-    with Wire([said]) as server:
+def call_wire(
+    open_gate: Open, reply_bytes: bytes, auth: dict[str, str] = AUTH, **settings: Any
+) -> Any:
+    with Wire([reply_bytes]) as server:
         settings = {"envelope": "alipay", "methods": METHODS, **settings}
         return open_gate({"s": service(server.url, auth=auth, **settings)}).ask(
             "query", {"out_trade_no": "o-1"}
@@ -184,11 +186,11 @@ def asked(open_gate: Open, said: bytes, auth: dict[str, str] = AUTH, **settings:
 def test_the_signature_counts_over_the_bytes_as_they_came(open_gate: Open) -> None:
     odd = '{ "msg":"\\u4e2d\\/ 文", "x" : {"}": "{\\"", "n": 1.0e2} ,\n "code":"10000" }'
     data = {"x": {"}": '{"', "n": 100.0}}
-    assert asked(open_gate, reply(alipay_trade_query_response=odd)) == data
+    assert call_wire(open_gate, reply(alipay_trade_query_response=odd)) == data
 
 
 @pytest.mark.parametrize(
-    "said",
+    "reply_bytes",
     [
         reply(alipay_trade_refund_response=GOOD),  # of another method
         reply(alipay_trade_query_response=GOOD, error_response=GOOD),
@@ -204,10 +206,10 @@ def test_the_signature_counts_over_the_bytes_as_they_came(open_gate: Open) -> No
     ],
 )
 def test_only_the_one_answer_to_the_method_that_was_called_will_do(
-    open_gate: Open, said: bytes
+    open_gate: Open, reply_bytes: bytes
 ) -> None:
     with pytest.raises(SignatureRejected):
-        asked(open_gate, said)
+        call_wire(open_gate, reply_bytes)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +218,12 @@ def test_only_the_one_answer_to_the_method_that_was_called_will_do(
 def test_what_is_no_json_object_is_a_bad_response(open_gate: Open, body: bytes) -> None:
     for settings in ({}, {"envelope": "plain"}):
         with pytest.raises(BadResponse):
-            asked(open_gate, answer(body), **settings)
+            call_wire(open_gate, answer(body), **settings)
 
 
 def test_an_http_failure_is_what_its_status_says(open_gate: Open) -> None:
     with pytest.raises(Failed):
-        asked(open_gate, answer(b"<html>", "502 Bad Gateway"))
+        call_wire(open_gate, answer(b"<html>", "502 Bad Gateway"))
 
 
 @pytest.mark.parametrize(
@@ -244,13 +246,13 @@ def test_an_http_failure_is_what_its_status_says(open_gate: Open) -> None:
 def test_alipays_codes_are_our_errors(
     open_gate: Open, code: str, sub_code: str | None, error: type[GatewayError], name: str
 ) -> None:
-    said = {
+    members = {
         "code": code,
         "msg": "Oops",
         **({"sub_code": sub_code, "sub_msg": "不行"} if sub_code else {}),
     }
     with pytest.raises(error) as caught:
-        asked(open_gate, reply(**{name: json.dumps(said)}))
+        call_wire(open_gate, reply(**{name: json.dumps(members)}))
     assert (type(caught.value), caught.value.vendor_code) == (error, sub_code or code)
 
 
@@ -265,9 +267,9 @@ def test_a_payment_that_the_customer_is_still_to_confirm_is_an_answer(
 
 def test_an_answer_without_code_is_data_unless_it_is_the_error_response(open_gate: Open) -> None:
     data = '{"access_token":"t","expires_in":3600}'
-    assert asked(open_gate, reply(alipay_trade_query_response=data)) == json.loads(data)
+    assert call_wire(open_gate, reply(alipay_trade_query_response=data)) == json.loads(data)
     with pytest.raises(Rejected):
-        asked(open_gate, reply(error_response=data))
+        call_wire(open_gate, reply(error_response=data))
 
 
 ROOT = VECTORS["root_cert"]
@@ -293,7 +295,7 @@ def test_in_certificate_mode_both_serial_numbers_are_sent_as_alipay_counts_them(
 
 def test_in_certificate_mode_an_answer_by_another_certificate_is_refused(open_gate: Open) -> None:
     with pytest.raises(SignatureRejected, match="signature") as caught:
-        asked(
+        call_wire(
             open_gate,
             reply(alipay_trade_query_response=GOOD, alipay_cert_sn='"a5b59edf"'),
             CERTIFIED,
@@ -302,8 +304,8 @@ def test_in_certificate_mode_an_answer_by_another_certificate_is_refused(open_ga
     sn = md5(
         rb"CN=Test,OU=Authority,O=Ant\, Inc.,C=CN8"
     ).hexdigest()  # as Java writes an issuer, RFC 2253
-    ours = reply(alipay_trade_query_response=GOOD, alipay_cert_sn=f'"{sn}"')
-    assert asked(open_gate, ours, CERTIFIED) == {"trade_no": "7"}
+    certified_reply = reply(alipay_trade_query_response=GOOD, alipay_cert_sn=f'"{sn}"')
+    assert call_wire(open_gate, certified_reply, CERTIFIED) == {"trade_no": "7"}
 
 
 def test_keys_may_be_bare_base64_as_alipays_tools_give_them(alipay: Callable[..., Gate]) -> None:
@@ -319,11 +321,15 @@ def test_a_dry_run_shows_the_request_with_stars_for_its_signature(
 ) -> None:
     clock = FakeClock()
     at = alipay(clock=clock)
-    shown = at.dry("precreate", ORDER)
+    dry_request = at.dry("precreate", ORDER)
     assert box.requests == []
     at.ask("precreate", ORDER)
     sent = box.requests[-1]
-    query = dict(shown.query)
+    query = dict(dry_request.query)
     assert query.pop("sign") == "****"
     assert query.items() <= {name: values[0] for name, values in sent.query.items()}.items()
-    assert (shown.verb, shown.path, shown.body) == (sent.verb, sent.path, sent.body)
+    assert (dry_request.verb, dry_request.path, dry_request.body) == (
+        sent.verb,
+        sent.path,
+        sent.body,
+    )

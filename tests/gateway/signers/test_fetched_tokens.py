@@ -25,16 +25,16 @@ class Vendor:
     """Gives out t1, t2, ..., each for ``life`` seconds; may be told to fail, or to wait."""
 
     def __init__(self, life: float = 1000) -> None:
-        self.life, self.asked = life, 0
+        self.life, self.fetches = life, 0
         self.fails: Exception | None = None
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.was_asked = threading.Event()
+        self.fetch_began = threading.Event()
 
     def fetch(self) -> tuple[Secret, float]:
-        self.asked += 1
-        number = self.asked
-        self.was_asked.set()
+        self.fetches += 1
+        number = self.fetches
+        self.fetch_began.set()
         assert self.may_answer.wait(5)
         if self.fails:
             raise self.fails
@@ -64,7 +64,7 @@ def test_a_token_serves_until_a_tenth_of_its_life_is_left(tokens: Tokens, clock:
     assert get(tokens, vendor) == "t1"
     clock.advance(2)
     assert get(tokens, vendor) == "t2"
-    assert vendor.asked == 2
+    assert vendor.fetches == 2
 
 
 def test_keys_have_tokens_of_their_own(tokens: Tokens) -> None:
@@ -106,15 +106,15 @@ def test_one_renews_early_while_the_others_use_the_old_one(
     get(tokens, vendor)
     clock.advance(950)
     vendor.may_answer.clear()
-    vendor.was_asked.clear()
+    vendor.fetch_began.clear()
     with ThreadPoolExecutor(1) as pool:
         renewed = pool.submit(get, tokens, vendor)
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         assert [get(tokens, vendor) for _ in range(10)] == ["t1"] * 10
         vendor.may_answer.set()
         assert renewed.result(5) == "t2"
     assert get(tokens, vendor) == "t2"
-    assert vendor.asked == 2
+    assert vendor.fetches == 2
 
 
 def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(
@@ -124,10 +124,10 @@ def test_an_expired_token_is_never_used_even_while_the_new_one_is_on_its_way(
     get(tokens, vendor)
     clock.advance(996)  # 4 seconds are left: too few to arrive
     vendor.may_answer.clear()
-    vendor.was_asked.clear()
+    vendor.fetch_began.clear()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get, tokens, vendor)
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         second = pool.submit(get, tokens, vendor)
         vendor.may_answer.set()
         assert (first.result(5), second.result(5)) == ("t2", "t2")
@@ -163,8 +163,8 @@ def test_a_failed_renewal_uses_the_old_token_while_it_is_good_and_is_not_tried_a
     get(tokens, vendor)
     pass_time(950)
     vendor.fails = CredentialError()
-    assert [get(each, vendor) for each in (tokens, other) * 10] == ["t1"] * 20
-    assert vendor.asked == 2
+    assert [get(worker, vendor) for worker in (tokens, other) * 10] == ["t1"] * 20
+    assert vendor.fetches == 2
     vendor.fails = None
     pass_time(RETRY_SECONDS)
     assert get(tokens, vendor) == "t3"
@@ -193,10 +193,10 @@ def test_a_failed_first_fetch_fails_those_who_waited_and_the_next_call_fetches_a
     vendor.may_answer.clear()
     with ThreadPoolExecutor(3) as pool:
         asking = [pool.submit(get, tokens, vendor)]
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         asking += [pool.submit(get, tokens, vendor) for _ in range(2)]
         vendor.may_answer.set()
-        assert all(isinstance(each.exception(5), CredentialError) for each in asking)
+        assert all(isinstance(waiter.exception(5), CredentialError) for waiter in asking)
     vendor.fails = None
     assert get(tokens, vendor).startswith("t")
 
@@ -208,7 +208,7 @@ def test_one_who_waited_does_not_use_a_token_that_had_expired_when_it_came(
     vendor.may_answer.clear()
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(get, tokens, vendor)
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         second = pool.submit(get, tokens, vendor)
         clock.advance(2000)
         vendor.may_answer.set()
@@ -260,7 +260,7 @@ def test_one_who_waits_gives_up_at_its_deadline() -> None:
     vendor.may_answer.clear()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(tokens.get, "k", vendor.fetch, clock.now() + 60)
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         with pytest.raises(DeadlineExceeded):
             tokens.get("k", vendor.fetch, clock.now() + 0.05)
         assert not first.done()
@@ -282,7 +282,7 @@ def test_one_who_waits_tries_itself_when_the_fetcher_ran_out_of_its_own_time() -
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(tokens.get, "k", vendor.fetch, clock.now() + 60)
-        assert vendor.was_asked.wait(5)
+        assert vendor.fetch_began.wait(5)
         second = pool.submit(tokens.get, "k", fetch_then_recover, clock.now() + 60)
         vendor.may_answer.set()
         assert isinstance(first.exception(5), DeadlineExceeded)

@@ -120,21 +120,21 @@ def test_a_dry_run_shows_exactly_the_request_that_a_call_sends_with_stars_for_se
     gate: Open, box: Sandbox, auth: str, body: str
 ) -> None:
     at = gate("POST /anything/{id}", on={"auth": AUTHS[auth]}, params=PARAMS, body=body)
-    shown = at.dry("m", VALUES)
+    dry_request = at.dry("m", VALUES)
     assert box.requests == []  # no token was fetched either
     at.ask("m", VALUES)
     real = box.requests[-1]
     token = real.query.get("access_token", [""])[0]
-    assert (shown.verb, shown.target, shown.body) == (
+    assert (dry_request.verb, dry_request.target, dry_request.body) == (
         real.verb,
         starred(real.target, auth, token),
         real.body,
     )
     added = {"host": box.url.removeprefix("http://"), "content-length": str(len(real.body))}
     sent = {name: starred(value, auth, token) for name, value in real.headers.items()}
-    sent["traceparent"] = shown.headers["traceparent"]  # each attempt has its own
-    assert {name.lower(): value for name, value in shown.headers.items()} | added == sent
-    assert (sent | {"target": shown.target}) != real.headers | {
+    sent["traceparent"] = dry_request.headers["traceparent"]  # each attempt has its own
+    assert {name.lower(): value for name, value in dry_request.headers.items()} | added == sent
+    assert (sent | {"target": dry_request.target}) != real.headers | {
         "target": real.target
     } or auth == "none"
 

@@ -13,7 +13,6 @@ import yaml
 from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.messages import HttpResponse
-from gateway.signers import SIGNERS
 from gateway.signers.oauth2 import DEFAULT_LIFE_SECONDS, OAuth2ClientCredentials
 from gateway.stores import Store
 from sandbox import Sandbox
@@ -32,7 +31,11 @@ METHODS = {"m": {"http": "GET /oauth2/me"}}
 
 
 def fetches(box: Sandbox) -> list[dict[str, str]]:
-    return [dict(parse_qsl(each.text())) for each in box.requests if each.path == "/oauth2/token"]
+    return [
+        dict(parse_qsl(request.text()))
+        for request in box.requests
+        if request.path == "/oauth2/token"
+    ]
 
 
 @pytest.mark.parametrize("client_auth", ["basic", "body", None])
@@ -47,9 +50,9 @@ def test_both_ways_to_say_who_we_are_get_a_token_that_opens_the_api(
     )
     assert fetches(box) == [{"grant_type": "client_credentials", "scope": "read write", **in_body}]
     assert ("authorization" in box.requests[0].headers) == (client_auth != "body")
-    said = at.log.rendered(at.masker)
+    log_text = at.log.rendered(at.masker)
     for secret in (CLIENT_SECRET, box.requests[-1].headers["authorization"][7:]):
-        assert secret.encode() not in said
+        assert secret.encode() not in log_text
 
 
 def test_audience_and_extra_pairs_are_sent_with_the_token_request(
@@ -72,10 +75,10 @@ def test_the_token_may_come_from_another_host_which_gets_no_other_request(
         auth = {**AUTH, "token_url": f"{issuer.url}/realms/r/token"}
         at = open_gate({"s": service(box.url, auth=auth, methods={"m": {"http": "GET /anything"}})})
         at.ask()
-        assert [heard.split(b"\r\n")[0] for heard in issuer.heard] == [
+        assert [raw_request.split(b"\r\n")[0] for raw_request in issuer.heard] == [
             b"POST /realms/r/token HTTP/1.1"
         ]
-    assert [(each.path, each.headers["authorization"]) for each in box.requests] == [
+    assert [(request.path, request.headers["authorization"]) for request in box.requests] == [
         ("/anything", "Bearer from-elsewhere")
     ]
 
@@ -131,25 +134,23 @@ def test_a_refused_token_request_is_a_credential_error_and_the_log_says_why(
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":"a\\nb"}', b"{}"]
+    "body", [b"", b"[]", b"<html>", b'{"access_token":""}', b'{"access_token":"a\\nb"}', b"{}"]
 )
 def test_an_answer_without_a_usable_token_is_a_credential_error(
-    open_gate: Open, said: bytes
+    open_gate: Open, body: bytes
 ) -> None:
-    with Wire([answer(said)]) as server:
+    with Wire([answer(body)]) as server:
         at = open_gate({"s": service(server.url, auth=AUTH, methods=METHODS)})
         with pytest.raises(CredentialError):
             at.ask()
 
 
-def signer(**auth: Any) -> OAuth2ClientCredentials:
-    made = SIGNERS["oauth2_client_credentials"](AUTH | auth, "https://api.example")
-    assert isinstance(made, OAuth2ClientCredentials)
-    return made
+def make_oauth2(**auth: Any) -> OAuth2ClientCredentials:
+    return OAuth2ClientCredentials(AUTH | auth, "https://api.example")
 
 
 def test_the_token_request_is_as_in_rfc_6749() -> None:
-    request = signer(
+    request = make_oauth2(
         client_id=VECTOR["client_id"], client_secret=Secret(VECTOR["client_secret"])
     ).token_request()
     assert request.headers["Authorization"] == VECTOR["authorization"]
@@ -160,7 +161,7 @@ def test_the_token_request_is_as_in_rfc_6749() -> None:
 @pytest.mark.parametrize("kind", ["bearer", "Bearer", "BEARER"])
 def test_the_answer_is_read_as_in_rfc_6749(kind: str) -> None:
     body = VECTOR["answer"].replace('"example",', f'"{kind}",')
-    assert signer().read_token(HttpResponse(200, {}, body.encode())) == (
+    assert make_oauth2().read_token(HttpResponse(200, {}, body.encode())) == (
         Secret("2YotnFZFEjr1zCsicMWpAA"),
         3600,
     )
@@ -168,13 +169,15 @@ def test_the_answer_is_read_as_in_rfc_6749(kind: str) -> None:
 
 def test_a_token_of_a_type_that_is_not_understood_is_not_used() -> None:
     with pytest.raises(CredentialError):
-        signer().read_token(HttpResponse(200, {}, VECTOR["answer"].encode()))
+        make_oauth2().read_token(HttpResponse(200, {}, VECTOR["answer"].encode()))
 
 
 @pytest.mark.parametrize(
-    ("said", "life"),
+    ("expires_in", "life"),
     [('"3599"', 3599), ("0", 0), ("-1", 0), ("null", 600), ('"soon"', 600), ("1e300", 31536000)],
 )
-def test_however_expires_in_is_said_the_tokens_life_is_bounded(said: str, life: float) -> None:
-    body = f'{{"access_token": "t", "expires_in": {said}}}'.encode()
-    assert signer().read_token(HttpResponse(200, {}, body)) == (Secret("t"), life)
+def test_however_expires_in_is_said_the_tokens_life_is_bounded(
+    expires_in: str, life: float
+) -> None:
+    body = f'{{"access_token": "t", "expires_in": {expires_in}}}'.encode()
+    assert make_oauth2().read_token(HttpResponse(200, {}, body)) == (Secret("t"), life)

@@ -63,9 +63,11 @@ def texts(seed: int, letters: str = LETTERS) -> Iterator[dict[str, Any]]:
         yield {"out_trade_no": f"{number}{text()}", "subject": text(40), "none": "", "more": nested}
 
 
-def make(auth: dict[str, str]) -> Signer:
-    held = {key: Secret(value) if key == "private_key" else value for key, value in auth.items()}
-    return make_signer(held, "https://vendor.example")
+def payment_signer(auth: dict[str, str]) -> Signer:
+    settings = {
+        key: Secret(value) if key == "private_key" else value for key, value in auth.items()
+    }
+    return make_signer(settings, "https://vendor.example")
 
 
 @pytest.fixture(scope="module")
@@ -75,23 +77,28 @@ def merchant() -> Any:
 
 
 def test_alipays_requests_are_signed_as_an_sdk_signs_them(merchant: Any) -> None:
-    ours = make({**ALIPAY, "app_id": "2021"})
+    signer = payment_signer({**ALIPAY, "app_id": "2021"})
     for params in texts(1):
         more = {"notify_url": params["subject"]} if params["subject"] else {}
-        theirs = merchant.client_api("alipay.trade.query", params, format="JSON", **more)
-        fields = dict(parse_qsl(theirs, strict_parsing=True))
-        made = datetime.fromisoformat(fields["timestamp"]).replace(tzinfo=ZoneInfo("Asia/Shanghai"))
+        sdk_request = merchant.client_api("alipay.trade.query", params, format="JSON", **more)
+        fields = dict(parse_qsl(sdk_request, strict_parsing=True))
+        signed_at = datetime.fromisoformat(fields["timestamp"]).replace(
+            tzinfo=ZoneInfo("Asia/Shanghai")
+        )
         query = (("method", "alipay.trade.query"), *more.items(), ("return_url", ""))
         body = fields["biz_content"].encode()
         request = HttpRequest(
-            "POST", "https://x", "/gateway.do", query, {}, body, at=made.timestamp()
+            "POST", "https://x", "/gateway.do", query, {}, body, at=signed_at.timestamp()
         )
-        signed = ours.sign(request, NO_TOKEN)
+        signed = signer.sign(request, NO_TOKEN)
         assert dict(signed.query) | dict(parse_qsl(signed.body.decode())) == fields
 
 
 def test_alipays_replies_verify_as_an_sdk_verifies_them(merchant: Any) -> None:
-    ours, vendor = make(ALIPAY), AliPay("2021", None, VENDOR_PRIVATE_KEY, MERCHANT_PUBLIC_KEY)
+    signer, vendor = (
+        payment_signer(ALIPAY),
+        AliPay("2021", None, VENDOR_PRIVATE_KEY, MERCHANT_PUBLIC_KEY),
+    )
     request = HttpRequest("POST", "https://x", "/gateway.do", (("method", "alipay.trade.query"),))
     read = partial(
         merchant._verify_and_return_sync_response, response_type="alipay_trade_query_response"
@@ -103,7 +110,7 @@ def test_alipays_replies_verify_as_an_sdk_verifies_them(merchant: Any) -> None:
             {"code": "10000", **params}, ensure_ascii=bool(number % 2), indent=number % 3 or None
         )
         raw = f'{{"alipay_trade_query_response": {answer}, "sign":"{vendor._sign(answer)}"}}'
-        ours.verify(request, HttpResponse(200, {}, raw.encode()))
+        signer.verify(request, HttpResponse(200, {}, raw.encode()))
         read(raw)
 
 
@@ -113,7 +120,7 @@ def test_alipays_serial_numbers_of_certificates_are_those_of_an_sdk() -> None:
 
 
 def test_wechat_pays_requests_are_signed_as_an_sdk_signs_them() -> None:
-    ours, key = make(WECHAT_PAY), load_private_key(MERCHANT_PRIVATE_KEY)
+    signer, key = payment_signer(WECHAT_PAY), load_private_key(MERCHANT_PRIVATE_KEY)
     for number, params in enumerate(texts(3)):
         body = dump_json(params) if number % 2 else b""
         query = (("q", params["subject"]), ("q", ""), ("q", params["out_trade_no"]))
@@ -121,7 +128,7 @@ def test_wechat_pays_requests_are_signed_as_an_sdk_signs_them() -> None:
             "POST", "https://x/v3", "/pay", query, {}, body, at=1e9, nonce=f"{number:032x}"
         )
         target = f"/v3/pay?{request.target.partition('?')[2]}"
-        theirs = build_authorization(
+        sdk_request = build_authorization(
             target,
             "POST",
             WECHAT_PAY["mch_id"],
@@ -131,19 +138,19 @@ def test_wechat_pays_requests_are_signed_as_an_sdk_signs_them() -> None:
             request.nonce,
         )
         [at] = [
-            each
-            for each in theirs.split('"')
-            if len(each) == 10 and each.isdecimal() and each != WECHAT_PAY["mch_id"]
+            part
+            for part in sdk_request.split('"')
+            if len(part) == 10 and part.isdecimal() and part != WECHAT_PAY["mch_id"]
         ]
         request = HttpRequest(
             "POST", "https://x/v3", "/pay", query, {}, body, at=float(at), nonce=request.nonce
         )
-        assert ours.sign(request, NO_TOKEN).headers["Authorization"] == theirs
+        assert signer.sign(request, NO_TOKEN).headers["Authorization"] == sdk_request
 
 
 def test_wechat_pays_replies_verify_as_an_sdk_verifies_them() -> None:
-    ours, key, public = (
-        make(WECHAT_PAY),
+    signer, key, public = (
+        payment_signer(WECHAT_PAY),
         load_private_key(VENDOR_PRIVATE_KEY),
         load_public_key(VENDOR_PUBLIC_KEY),
     )
@@ -151,16 +158,16 @@ def test_wechat_pays_replies_verify_as_an_sdk_verifies_them() -> None:
     for number, params in enumerate(texts(4)):
         body, nonce = json.dumps(params, ensure_ascii=False) if number % 9 else "", f"{number:x}"
         signature = rsa_sign(key, f"1700000000\n{nonce}\n{body}\n")
-        said = {
+        fields = {
             "Timestamp": "1700000000",
             "Nonce": nonce,
             "Serial": PUBLIC_KEY_ID,
             "Signature": signature,
         }
-        ours.verify(
+        signer.verify(
             request,
             HttpResponse(
-                200, {f"Wechatpay-{name}": each for name, each in said.items()}, body.encode()
+                200, {f"Wechatpay-{name}": part for name, part in fields.items()}, body.encode()
             ),
         )
         assert rsa_verify("1700000000", nonce, body, signature, public)

@@ -68,36 +68,36 @@ def test_the_first_calls_of_fifty_workers_fetch_one_token(
 def test_one_worker_renews_early_while_the_others_use_the_old_token(
     worker: Workers, vendor: Vendor, pass_time: PassTime
 ) -> None:
-    one, other, late = worker(), worker(), worker()
+    one, other, third = worker(), worker(), worker()
     assert [get(one, vendor), get(other, vendor)] == ["t1", "t1"]
     pass_time(901)
     meanwhile: list[str] = []
 
     def fetch() -> tuple[Secret, float]:
-        meanwhile.extend(get(each, vendor) for each in (other, late))
+        meanwhile.extend(get(tokens, vendor) for tokens in (other, third))
         return vendor.fetch()
 
     assert one.get("k", fetch, LONG) == Secret("t2")
     assert meanwhile == ["t1", "t1"]
     pass_time(RETRY_SECONDS)
-    assert [get(each, vendor) for each in (other, late)] == ["t2", "t2"]
-    assert vendor.asked == 2
+    assert [get(tokens, vendor) for tokens in (other, third)] == ["t2", "t2"]
+    assert vendor.fetches == 2
 
 
 def test_workers_renew_at_moments_of_their_own_within_a_fortieth_of_the_tokens_life(
     worker: Workers, vendor: Vendor, pass_time: PassTime
 ) -> None:
     get(worker(), vendor)
-    early, late = worker(0.0), worker(0.999)
-    assert [get(each, vendor) for each in (early, late)] == ["t1", "t1"]
+    first, last = worker(0.0), worker(0.999)
+    assert [get(tokens, vendor) for tokens in (first, last)] == ["t1", "t1"]
     pass_time(920)
-    assert get(late, vendor) == "t1"
-    assert vendor.asked == 1
-    assert get(early, vendor) == "t2"
-    assert get(late, vendor) == "t1"
+    assert get(last, vendor) == "t1"
+    assert vendor.fetches == 1
+    assert get(first, vendor) == "t2"
+    assert get(last, vendor) == "t1"
     pass_time(5)
-    assert get(late, vendor) == "t2"
-    assert vendor.asked == 2
+    assert get(last, vendor) == "t2"
+    assert vendor.fetches == 2
 
 
 def test_a_worker_without_a_token_waits_for_the_renewer_no_longer_than_its_own_deadline(
@@ -113,7 +113,7 @@ def test_a_worker_without_a_token_waits_for_the_renewer_no_longer_than_its_own_d
         return vendor.fetch()
 
     assert one.get("k", fetch, LONG) == Secret("t1")
-    assert vendor.asked == 1
+    assert vendor.fetches == 1
 
 
 def test_a_renewer_that_was_killed_is_taken_over_when_its_lease_ends(
@@ -142,7 +142,7 @@ def test_a_renewer_that_comes_late_neither_overwrites_nor_uses_its_own_older_tok
         return Secret("late"), 1000
 
     assert hung.get("k", fetch, LONG) == Secret("t1")
-    assert [get(each, vendor) for each in (hung, other, worker())] == ["t1", "t1", "t1"]
+    assert [get(tokens, vendor) for tokens in (hung, other, worker())] == ["t1", "t1", "t1"]
 
 
 def test_a_renewer_that_comes_late_does_not_end_the_lease_of_who_took_over(
@@ -160,23 +160,23 @@ def test_a_renewer_that_comes_late_does_not_end_the_lease_of_who_took_over(
 def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_late(
     store: Store, clock: FakeClock, vendor: Vendor, pass_time: PassTime
 ) -> None:
-    class Late(FakeClock):
+    class SlowClock(FakeClock):
         def now(self) -> float:
             return clock.now() + 77  # of its own machine; it means nothing elsewhere
 
         def wall(self) -> float:
             return clock.wall() - EXPIRY_MARGIN_SECONDS
 
-    late = a_worker(store, Late())
+    slow = a_worker(store, SlowClock())
     get(a_worker(store, clock), vendor)
-    assert get(late, vendor) == "t1"
+    assert get(slow, vendor) == "t1"
     pass_time(vendor.life - 1)
     fence = store.acquire("k", LOCK_SECONDS)
     assert fence
-    assert get(late, vendor) == "t1", "another renews it, and it is good for a second more"
+    assert get(slow, vendor) == "t1", "another renews it, and it is good for a second more"
     store.release("k", fence)
     pass_time(1)
-    assert get(late, vendor) == "t2"
+    assert get(slow, vendor) == "t2"
 
 
 def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_an_hour_late(
@@ -189,24 +189,24 @@ def test_a_token_is_not_used_beyond_its_life_by_a_worker_whose_clock_is_an_hour_
         def wall(self) -> float:
             return clock.wall() - 3600
 
-    late = a_worker(store, HourLate())
+    slow = a_worker(store, HourLate())
     get(a_worker(store, clock), vendor)
-    assert get(late, vendor) == "t1"
+    assert get(slow, vendor) == "t1"
     pass_time(vendor.life)
-    assert get(late, vendor) == "t2"
+    assert get(slow, vendor) == "t2"
 
 
 def test_what_the_vendor_refused_is_used_by_no_worker_once_one_of_them_has_renewed_it(
     worker: Workers, vendor: Vendor
 ) -> None:
     one, other = worker(), worker()
-    assert [get(each, vendor) for each in (one, other)] == ["t1", "t1"]
+    assert [get(tokens, vendor) for tokens in (one, other)] == ["t1", "t1"]
     one.discard("k", Secret("t1"))
     assert [get(one, vendor), get(worker(), vendor)] == ["t2", "t2"]
     assert get(other, vendor) == "t1", "it looks into the store only when it is refused"
     other.discard("k", Secret("t1"))
     assert get(other, vendor) == "t2"
-    assert vendor.asked == 2
+    assert vendor.fetches == 2
 
 
 def test_what_the_vendor_refused_is_taken_out_of_the_store_even_if_no_other_can_be_fetched(
@@ -216,9 +216,9 @@ def test_what_the_vendor_refused_is_taken_out_of_the_store_even_if_no_other_can_
     get(one, vendor)
     one.discard("k", Secret("t1"))
     vendor.fails = CredentialError()
-    for each in (one, worker()):
+    for tokens in (one, worker()):
         with pytest.raises(CredentialError):
-            get(each, vendor)
+            get(tokens, vendor)
 
 
 def test_a_token_that_is_refused_while_its_renewal_fails_does_not_come_back(
@@ -255,38 +255,38 @@ def test_a_worker_that_went_on_alone_does_not_take_an_older_token_from_the_store
 def test_a_vendor_may_give_out_the_token_that_it_refused_once_more(
     worker: Workers, pass_time: PassTime
 ) -> None:
-    one, other, asked = worker(), worker(), []
+    one, other, fetches = worker(), worker(), []
 
     def fetch() -> tuple[Secret, float]:
-        asked.append(1)
+        fetches.append(1)
         return Secret("always"), 1000
 
-    for each in (one, other):
-        each.get("k", fetch, LONG)
+    for tokens in (one, other):
+        tokens.get("k", fetch, LONG)
     pass_time(2)
     one.discard("k", Secret("always"))
     other.discard("k", Secret("always"))
-    for each in (one, other) * 3:
-        each.get("k", fetch, LONG)
-    assert len(asked) == 2
+    for tokens in (one, other) * 3:
+        tokens.get("k", fetch, LONG)
+    assert len(fetches) == 2
 
 
 def test_while_the_copy_is_fresh_the_store_is_not_asked(
     clock: FakeClock, vendor: Vendor, store: Store
 ) -> None:
     class Counted:
-        asked = 0
+        accesses = 0
 
         def __getattr__(self, name: str) -> Any:
-            self.asked += 1
+            self.accesses += 1
             return getattr(store, name)
 
     counted: Any = Counted()
     tokens = a_worker(counted, clock)
     get(tokens, vendor)
-    before = counted.asked
+    before = counted.accesses
     assert {get(tokens, vendor) for _ in range(100)} == {"t1"}
-    assert counted.asked == before > 0
+    assert counted.accesses == before > 0
 
 
 def test_a_token_from_the_store_is_masked_as_a_fetched_one_is(
@@ -307,8 +307,8 @@ def test_a_record_that_is_not_understood_counts_as_none(
 ) -> None:
     for record in (b"\xff", b"[]", b"{}", b'{"value": "v", "renew_at": null, "expires_at": 1}'):
         store.set("k", record, 1000)
-        assert get(worker(), vendor) == f"t{vendor.asked}"
-    assert vendor.asked == 4
+        assert get(worker(), vendor) == f"t{vendor.fetches}"
+    assert vendor.fetches == 4
 
 
 def test_another_secret_is_another_name_and_no_name_tells_its_secret() -> None:
@@ -327,9 +327,9 @@ def test_another_secret_is_another_name_and_no_name_tells_its_secret() -> None:
 @pytest.fixture
 def mortal(redis_server: RedisServer) -> Any:
     """A real Redis that a test may kill, and the store on it."""
-    made = RedisStore(redis_server.url, Lines().warning)
-    yield redis_server, made
-    made.close()
+    store = RedisStore(redis_server.url, Lines().warning)
+    yield redis_server, store
+    store.close()
 
 
 def test_while_the_store_is_away_every_worker_goes_on_with_what_it_has(
@@ -337,15 +337,15 @@ def test_while_the_store_is_away_every_worker_goes_on_with_what_it_has(
 ) -> None:
     (server, store), vendor = mortal, Vendor(1000)
     workers = [a_worker(store, clock) for _ in range(3)]
-    assert [get(each, vendor) for each in workers[:2]] == ["t1", "t1"]
+    assert [get(tokens, vendor) for tokens in workers[:2]] == ["t1", "t1"]
     server.kill()
     clock.advance(950)
-    assert [get(each, vendor) for each in workers[:2]] == ["t1", "t1"], (
+    assert [get(tokens, vendor) for tokens in workers[:2]] == ["t1", "t1"], (
         "still good, and nobody to agree with"
     )
     assert get(workers[2], vendor) == "t2", "it has none"
     clock.advance(41)
-    assert [get(each, vendor) for each in workers] == ["t3", "t4", "t2"]
+    assert [get(tokens, vendor) for tokens in workers] == ["t3", "t4", "t2"]
 
 
 def test_a_store_that_goes_away_during_a_fetch_does_not_cost_the_token(

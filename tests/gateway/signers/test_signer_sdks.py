@@ -14,10 +14,11 @@ from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from alibabacloud_tea_openapi.utils import Utils as Alibaba
+from botocore import auth as botocore_auth
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from http_message_signatures import HTTPMessageSigner, HTTPMessageVerifier
+from http_message_signatures import HTTPMessageSigner
 from slack_sdk.signature import SignatureVerifier
 from stripe import WebhookSignature
 from tencentcloud.common.abstract_client import AbstractClient
@@ -26,11 +27,11 @@ from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac
 
 from gateway.bodies import make_writer
 from gateway.messages import HttpRequest
-from tests.gateway.signers.signing import KEYS, NO_TOKEN, Resolver, clock_at, signer
+from tests.gateway.signers.signing import KEYS, NO_TOKEN, signer, verifier_of
 
 pytestmark = pytest.mark.slow
 
-MANY = 1000
+REQUEST_COUNT = 1000
 WORDS = (
     "",
     " ",
@@ -60,7 +61,7 @@ def requests(
 ) -> Iterator[HttpRequest]:
     """Random ones, the same in every run: Chinese text, spaces, empty values, repeated keys."""
     chance = random.Random(seed)
-    for _ in range(MANY):
+    for _ in range(REQUEST_COUNT):
         query = tuple(
             (chance.choice(names), chance.choice(WORDS)) for _ in range(chance.randrange(5))
         )
@@ -106,8 +107,8 @@ def test_nothing_of_an_sdks_own_proof_survives_beside_ours(settings: dict[str, A
     request = HttpRequest(
         "PUT", "https://b.example", "/k", (*query, ("x-id", "1")), headers, b"hello"
     )
-    ours = signer("aws_sigv4", {**AWS, "service": "s3", **settings})
-    signed = ours.sign(ours.adopt(request), NO_TOKEN)
+    our_signer = signer("aws_sigv4", {**AWS, "service": "s3", **settings})
+    signed = our_signer.sign(our_signer.adopt(request), NO_TOKEN)
     assert "theirs" not in f"{signed.headers} {signed.target}"
     assert (signed.header("x-amz-meta-a"), dict(signed.query)["x-id"]) == ("b", "1")
 
@@ -125,22 +126,19 @@ def test_botocore_gives_the_same_signature_for_every_request(
     settings |= ({"session_token": token} if token else {}) | (
         {"expires": 3600} if place == "query" else {}
     )
-    ours = signer("aws_sigv4", settings)
+    our_signer = signer("aws_sigv4", settings)
     botocore = theirs(Credentials("AKID", "secret/+key", token), service, "eu-west-1")
-    for given in requests(1):
+    for sample in requests(1):
         if service == "s3":  # theirs sends paths only as they are signed
-            given = replace(given, path=quote(unquote(given.path), safe="/~"))  # noqa: PLW2901
-        alone = replace(given, body=b"", query=tuple(dict(given.query).items()))
-        request = (
-            alone if place == "query" else given
-        )  # theirs moves a body into the query, and drops repeated keys
-        signed = ours.sign(request, NO_TOKEN)
+            sample = replace(sample, path=quote(unquote(sample.path), safe="/~"))  # noqa: PLW2901
+        alone = replace(sample, body=b"", query=tuple(dict(sample.query).items()))
+        # Theirs moves a body into the query, and drops repeated keys.
+        request = alone if place == "query" else sample
+        signed = our_signer.sign(request, NO_TOKEN)
         covered = {name: text for name, text in request.headers.items() if name != "User-Agent"}
         sent = AWSRequest(request.verb, url_of(request), covered, request.body)
-        with patch(
-            "botocore.auth.get_current_datetime",
-            return_value=datetime.fromtimestamp(request.at, UTC),
-        ):
+        now = datetime.fromtimestamp(request.at, UTC)
+        with patch.object(botocore_auth, "get_current_datetime", return_value=now):
             botocore.add_auth(sent)
         if place == "header":
             assert signed.headers["Authorization"] == sent.headers["Authorization"]
@@ -158,24 +156,23 @@ def last_query(url: str) -> list[str]:
     ("path", "key"), [("/b/dir%2Ffile", "/b/dir/file"), ("/b/a:b", "/b/a%3Ab")]
 )
 def test_a_path_is_signed_as_s3_reads_it(path: str, key: str) -> None:
-    ours = signer("aws_sigv4", {**AWS, "service": "s3"})
+    our_signer = signer("aws_sigv4", {**AWS, "service": "s3"})
     sent, read = (
-        HttpRequest("GET", "https://h.example", each, at=1_700_000_000) for each in (path, key)
+        HttpRequest("GET", "https://h.example", target, at=1_700_000_000) for target in (path, key)
     )
-    assert ours.sign(sent, NO_TOKEN).headers == ours.sign(read, NO_TOKEN).headers
+    assert our_signer.sign(sent, NO_TOKEN).headers == our_signer.sign(read, NO_TOKEN).headers
 
 
 def test_botocore_leaves_a_body_unsigned_as_we_do() -> None:
-    ours = signer("aws_sigv4", {**AWS, "service": "s3", "payload": "unsigned"})
+    our_signer = signer("aws_sigv4", {**AWS, "service": "s3", "payload": "unsigned"})
     botocore = S3SigV4Auth(Credentials("AKID", "secret/+key"), "s3", "eu-west-1")
     request = HttpRequest("PUT", "https://b.example.com", "/k", (), {}, b"much", at=1_700_000_000)
     sent = AWSRequest("PUT", url_of(request), {}, b"much")
     sent.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
-    with patch(
-        "botocore.auth.get_current_datetime", return_value=datetime.fromtimestamp(request.at, UTC)
-    ):
+    now = datetime.fromtimestamp(request.at, UTC)
+    with patch.object(botocore_auth, "get_current_datetime", return_value=now):
         botocore.add_auth(sent)
-    signed = ours.sign(request, NO_TOKEN)
+    signed = our_signer.sign(request, NO_TOKEN)
     assert (
         signed.headers["X-Amz-Content-SHA256"]
         == sent.headers["X-Amz-Content-SHA256"]
@@ -185,16 +182,16 @@ def test_botocore_leaves_a_body_unsigned_as_we_do() -> None:
 
 
 def test_tencents_sdk_gives_the_same_signature_for_every_request() -> None:
-    ours = signer(
+    our_signer = signer(
         "hmac",
         {"preset": "tencent_tc3", "key_id": "id", "secret": "ke y", "values": {"service": "cvm"}},
     )
     client = AbstractClient(Credential("id", "ke y"), "ap-guangzhou")
     client._service = "cvm"
-    for made in requests(2, "cvm.tencentcloudapi.com"):
+    for sample in requests(2, "cvm.tencentcloudapi.com"):
         # Their API knows a query in GET and a body elsewhere only.
-        request = replace(made, body=b"") if made.verb == "GET" else replace(made, query=())
-        signed = ours.sign(request, NO_TOKEN)
+        request = replace(sample, body=b"") if sample.verb == "GET" else replace(sample, query=())
+        signed = our_signer.sign(request, NO_TOKEN)
         query = request.target.partition("?")[2]
         header = {
             "Content-Type": "application/json",
@@ -213,7 +210,7 @@ def test_tencents_sdk_gives_the_same_signature_for_every_request() -> None:
 
 
 def test_alibabas_sdk_gives_the_same_signature_for_every_request() -> None:
-    ours = signer("hmac", {"preset": "alibaba_acs3", "key_id": "id", "secret": "ke y"})
+    our_signer = signer("hmac", {"preset": "alibaba_acs3", "key_id": "id", "secret": "ke y"})
     names = (
         "Action",
         "ImageId",
@@ -221,9 +218,9 @@ def test_alibabas_sdk_gives_the_same_signature_for_every_request() -> None:
         "Z-z",
         "a.b",
     )  # theirs quotes no names, and has none twice
-    for made in requests(3, "ecs.aliyuncs.com", names):
-        request = replace(made, query=tuple(dict(made.query).items()))
-        signed = ours.sign(request, NO_TOKEN)
+    for sample in requests(3, "ecs.aliyuncs.com", names):
+        request = replace(sample, query=tuple(dict(sample.query).items()))
+        signed = our_signer.sign(request, NO_TOKEN)
         covered = {"host": request.host, **signed.headers}
         covered = {
             n: t
@@ -236,10 +233,10 @@ def test_alibabas_sdk_gives_the_same_signature_for_every_request() -> None:
             query=dict(request.query),
             headers=covered,
         )
-        said = Alibaba.get_authorization(
+        authorization = Alibaba.get_authorization(
             theirs, "ACS3-HMAC-SHA256", covered["x-acs-content-sha256"], "id", "ke y"
         )
-        assert signed.headers["Authorization"] == said
+        assert signed.headers["Authorization"] == authorization
 
 
 @pytest.mark.parametrize(
@@ -247,22 +244,23 @@ def test_alibabas_sdk_gives_the_same_signature_for_every_request() -> None:
     [("md5", calculate_signature), ("hmac-sha256", calculate_signature_hmac)],
 )
 def test_wechatpy_gives_the_same_signature_for_every_request(algorithm: str, theirs: Any) -> None:
-    ours = signer("digest", {"secret": "ke y", "algorithm": algorithm, "sign": "{params}&key={secret}", "case": "upper",
-                             "name": "sign", "add": {"mch_id": "1900", "nonce_str": "{nonce}"}})  # fmt: skip
-    for made in requests(6):
-        fields = dict(made.query)  # theirs has no name twice
+    settings = {"secret": "ke y", "algorithm": algorithm, "sign": "{params}&key={secret}",
+                "case": "upper", "name": "sign", "add": {"mch_id": "1900", "nonce_str": "{nonce}"}}  # fmt: skip
+    our_signer = signer("digest", settings)
+    for sample in requests(6):
+        fields = dict(sample.query)  # theirs has no name twice
         request = replace(
-            made, verb="POST", query=(), body=b"", fields=fields, writer=make_writer("form")
+            sample, verb="POST", query=(), body=b"", fields=fields, writer=make_writer("form")
         )
-        given = dict(ours.sign(request, NO_TOKEN).fields)
-        assert given.pop("sign") == theirs(given, "ke y")
+        signed_fields = dict(our_signer.sign(request, NO_TOKEN).fields)
+        assert signed_fields.pop("sign") == theirs(signed_fields, "ke y")
 
 
 def test_slacks_verifier_accepts_what_hmac_signs() -> None:
-    ours = signer("hmac", {"secret": "ke y", "sign": "v0:{unix}:{body}",
+    our_signer = signer("hmac", {"secret": "ke y", "sign": "v0:{unix}:{body}",
                            "headers": {"X-Slack-Request-Timestamp": "{unix}", "X-Slack-Signature": "v0={signature}"}})  # fmt: skip
     for request in requests(4):
-        signed = ours.sign(request, NO_TOKEN)
+        signed = our_signer.sign(request, NO_TOKEN)
         verifier = SignatureVerifier(
             "ke y", SimpleNamespace(now=lambda request=request: request.at)
         )  # type: ignore[arg-type]
@@ -272,9 +270,9 @@ def test_slacks_verifier_accepts_what_hmac_signs() -> None:
 
 def test_stripes_verifier_accepts_what_hmac_signs() -> None:
     header = {"Stripe-Signature": "t={unix},v1={signature}"}
-    ours = signer("hmac", {"secret": "ke y", "sign": "{unix}.{body}", "headers": header})
+    our_signer = signer("hmac", {"secret": "ke y", "sign": "{unix}.{body}", "headers": header})
     for request in requests(5):
-        signed = ours.sign(request, NO_TOKEN)
+        signed = our_signer.sign(request, NO_TOKEN)
         assert WebhookSignature.verify_header(
             signed.body.decode(), signed.headers["Stripe-Signature"], "ke y"
         )
@@ -287,26 +285,26 @@ COMPONENTS = ("@method", "@target-uri", "@authority", "@scheme", "@request-targe
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_http_message_signatures_accepts_ours_and_signs_the_same(algorithm: str) -> None:
     theirs, key = KEYS[algorithm]
-    ours = signer(
+    our_signer = signer(
         "http_signature",
         {"key_id": "k 1", "algorithm": algorithm, "components": list(COMPONENTS), **key},
     )
-    resolver = Resolver(key)
-    verifier = HTTPMessageVerifier(signature_algorithm=theirs, key_resolver=resolver)
-    other = HTTPMessageSigner(signature_algorithm=theirs, key_resolver=resolver)
+    verifier = verifier_of(theirs, key)
+    other = HTTPMessageSigner(signature_algorithm=theirs)
     for request in requests(6):
-        signed = ours.sign(request, NO_TOKEN)
+        signed = our_signer.sign(request, NO_TOKEN)
         message = SimpleNamespace(
             method=request.verb, url=url_of(request), headers=dict(signed.headers)
         )
         at = datetime.fromtimestamp(request.at, UTC)
-        with clock_at(at):
-            verifier.verify(message)
+        verifier.verify(message)
         prepared = other.prepare(
             message, key_id="k 1", created=at, nonce=request.nonce, covered_component_ids=COMPONENTS,
             use_existing_digest=True,
         )  # fmt: skip
-        assert lines(prepared.signature_base) == lines(ours.signature_base(signed)[1].encode())
+        assert lines(prepared.signature_base) == lines(
+            our_signer.signature_base(signed)[1].encode()
+        )
 
 
 def lines(base: bytes) -> tuple[list[bytes], set[bytes]]:
@@ -318,11 +316,11 @@ def lines(base: bytes) -> tuple[list[bytes], set[bytes]]:
 def test_a_query_parameter_is_signed_as_http_message_signatures_does() -> None:
     components = ("@method", '@query-param;name="a%20b"')
     theirs, key = KEYS["hmac-sha256"]
-    ours = signer(
+    our_signer = signer(
         "http_signature",
         {"key_id": "k", "algorithm": "hmac-sha256", "components": list(components), **key},
     )
-    verifier = HTTPMessageVerifier(signature_algorithm=theirs, key_resolver=Resolver(key))
+    verifier = verifier_of(theirs, key)
     for word in WORDS:
         request = HttpRequest(
             "GET",
@@ -332,7 +330,6 @@ def test_a_query_parameter_is_signed_as_http_message_signatures_does() -> None:
             at=1_700_000_000,
             nonce="n",
         )
-        signed = ours.sign(request, NO_TOKEN)
+        signed = our_signer.sign(request, NO_TOKEN)
         message = SimpleNamespace(method="GET", url=url_of(request), headers=dict(signed.headers))
-        with clock_at(datetime.fromtimestamp(request.at, UTC)):
-            assert verifier.verify(message)
+        assert verifier.verify(message)

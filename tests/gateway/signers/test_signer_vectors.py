@@ -37,8 +37,8 @@ def test_aws_sigv4_gives_the_signatures_that_aws_publishes(vector: Any) -> None:
         vector["body"].encode(), at=vector["at"],
     )  # fmt: skip
     signed = signer("aws_sigv4", vector["auth"]).sign(request, NO_TOKEN)
-    said = signed.headers.get("Authorization") or dict(signed.query)["X-Amz-Signature"]
-    assert said.endswith(vector["signature"])
+    proof = signed.headers.get("Authorization") or dict(signed.query)["X-Amz-Signature"]
+    assert proof.endswith(vector["signature"])
 
 
 @pytest.mark.parametrize(
@@ -77,22 +77,22 @@ def test_http_signature_signs_what_rfc_9421_signs(vector: Any) -> None:
         HTTP["verb"], HTTP["url"], HTTP["path"], tuple(map(tuple, HTTP["query"])), HTTP["headers"],
         HTTP["body"].encode(), at=HTTP["at"], nonce=vector["nonce"],
     )  # fmt: skip
-    made = signer("http_signature", {**vector["auth"], "label": vector["name"]})
-    signed = made.sign(request, NO_TOKEN)
+    http_signer = signer("http_signature", {**vector["auth"], "label": vector["name"]})
+    signed = http_signer.sign(request, NO_TOKEN)
     if "private_key" in vector["auth"] and "rsa" in vector["auth"]["algorithm"]:
-        check_pss(vector, made, signed, vector["signature"])
-        check_pss(vector, made, signed, signed.headers["Signature"].split(":")[1])
+        check_pss(vector, http_signer, signed, vector["signature"])
+        check_pss(vector, http_signer, signed, signed.headers["Signature"].split(":")[1])
     else:
         assert signed.headers["Signature"] == f"{vector['name']}=:{vector['signature']}:"
 
 
-def check_pss(vector: Any, made: HttpSignature, signed: HttpRequest, signature: str) -> None:
+def check_pss(vector: Any, http_signer: HttpSignature, signed: HttpRequest, signature: str) -> None:
     """RSA-PSS is salted: what is compared is what was signed."""
     key = serialization.load_pem_private_key(vector["auth"]["private_key"].encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
     pad = padding.PSS(padding.MGF1(hashes.SHA512()), 64)
     key.public_key().verify(
-        b64decode(signature), made.signature_base(signed)[1].encode(), pad, hashes.SHA512()
+        b64decode(signature), http_signer.signature_base(signed)[1].encode(), pad, hashes.SHA512()
     )
 
 
@@ -113,11 +113,11 @@ def test_aws_sigv4_signs_each_day_with_that_days_key() -> None:
      ("https://example.com:80", "example.com:80")],
 )  # fmt: skip
 def test_http_signature_has_the_authority_as_rfc_9421_writes_it(url: str, authority: str) -> None:
-    made = signer(
+    http_signer = signer(
         "http_signature",
         {"key_id": "k", "algorithm": "hmac-sha256", "secret": "s", "components": ["@authority"]},
     )
-    assert made.signature_base(HttpRequest("GET", url, "/"))[1].startswith(
+    assert http_signer.signature_base(HttpRequest("GET", url, "/"))[1].startswith(
         f'"@authority": {authority}\n'
     )
 

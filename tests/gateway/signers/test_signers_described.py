@@ -189,8 +189,8 @@ def test_http_signature_says_what_the_catalog_says_about_it(gate: Open, box: San
 @pytest.mark.parametrize("digest", ["sha-256", "sha-512"])
 def test_http_signature_sends_the_digest_of_the_body(gate: Open, box: Sandbox, digest: str) -> None:
     request = sent(gate, box, {**HTTP, "digest": digest}, "POST /anything")
-    made = hashlib.new(digest.replace("-", ""), request.body).digest()
-    assert request.headers["content-digest"] == f"{digest}=:{b64encode(made).decode()}:"
+    digest_bytes = hashlib.new(digest.replace("-", ""), request.body).digest()
+    assert request.headers["content-digest"] == f"{digest}=:{b64encode(digest_bytes).decode()}:"
 
 
 @pytest.mark.parametrize("component", ["x-absent", '@query-param;name="absent"'])
@@ -221,17 +221,17 @@ AWS = {
     "region": "r",
     "service": "s",
 }
-KNOWN = "body, china_time, date, host, http_date, iso8601, method, nonce, path, query, secret, sorted_query, unix, unix_ms, header:NAME"
+FACT_NAMES = "body, china_time, date, host, http_date, iso8601, method, nonce, path, query, secret, sorted_query, unix, unix_ms, header:NAME"
 
 
 @pytest.mark.parametrize(
-    ("auth", "key", "say"),
+    ("auth", "key", "problem"),
     [
-        ({**DIGEST, "sign": "{parms}"}, "sign", f"{{parms}} is not known here; known: {KNOWN.replace('path,', 'params, path,')}"),
+        ({**DIGEST, "sign": "{parms}"}, "sign", f"{{parms}} is not known here; known: {FACT_NAMES.replace('path,', 'params, path,')}"),
         ({**DIGEST, "sign": "{params|rot13}"}, "sign",
          "|rot13 is no filter; use one of: md5, sha1, sha256, sha512, base64, quote, lower, upper"),
-        ({**DIGEST, "add": {"t": "{now}"}}, "add.t", f"{{now}} is not known here; known: {KNOWN}"),
-        ({**DIGEST, "add": {"t": "{params}"}}, "add.t", f"{{params}} is not known here; known: {KNOWN}"),
+        ({**DIGEST, "add": {"t": "{now}"}}, "add.t", f"{{now}} is not known here; known: {FACT_NAMES}"),
+        ({**DIGEST, "add": {"t": "{params}"}}, "add.t", f"{{params}} is not known here; known: {FACT_NAMES}"),
         ({**DIGEST, "in": "header", "name": "a b"}, "name", "must be a header's name"),
         ({**DIGEST, "encoding": "base64", "case": "upper"}, "case", "base64 has a case of its own; drop case"),
         ({**DIGEST, "algorithm": "md6"}, "algorithm",
@@ -247,9 +247,9 @@ KNOWN = "body, china_time, date, host, http_date, iso8601, method, nonce, path, 
         ({**HMAC, "headers": {"Host": "{signature}"}}, "headers.Host", None),
         ({**AWS, "expires": 5}, "expires", "only what is signed in the query expires; add in: query"),
         ({**AWS, "in": "query", "expires": 604801}, "expires", "must be at most 604800 (a week)"),
-        ({key: each for key, each in AWS.items() if key != "region"}, "region", "missing; this key is required"),
+        ({key: value for key, value in AWS.items() if key != "region"}, "region", "missing; this key is required"),
         ({**AWS, "access_key_id": "a b"}, "access_key_id", "must be one word of ASCII text"),
-        ({key: each for key, each in HTTP.items() if key != "secret"}, "secret", "missing; hmac-sha256 needs it"),
+        ({key: value for key, value in HTTP.items() if key != "secret"}, "secret", "missing; hmac-sha256 needs it"),
         ({**HTTP, "algorithm": "ed25519"}, "private_key", "missing; ed25519 needs it"),
         ({**HTTP, "algorithm": "ed25519", "private_key": "k3y"}, "private_key",
          "must be a private key, PEM, without a password"),
@@ -260,7 +260,7 @@ KNOWN = "body, china_time, date, host, http_date, iso8601, method, nonce, path, 
     ],
 )  # fmt: skip
 def test_a_wrong_signing_setting_is_named_with_what_to_write_instead(
-    auth: dict[str, Any], key: str, say: str | None
+    auth: dict[str, Any], key: str, problem: str | None
 ) -> None:
     catalog = {
         "version": 1,
@@ -268,7 +268,7 @@ def test_a_wrong_signing_setting_is_named_with_what_to_write_instead(
     }
     with pytest.raises(CatalogError) as caught:
         load_catalog(json.dumps(catalog, indent=1), "x.yaml", {})
-    assert f"services.s.auth.{key}: {say or ''}" in str(caught.value)
+    assert f"services.s.auth.{key}: {problem or ''}" in str(caught.value)
     assert "k3y" not in str(caught.value)
 
 
@@ -301,8 +301,8 @@ def test_a_secret_among_the_values_is_starred_in_a_dry_run(gate: Open, box: Sand
         "values": {"service": "cvm", "token": "${TOKEN}"},
         "headers": {"X-S": "{service}{signature}", "X-T": "{token}"},
     }
-    shown = gate("GET /anything", on={"auth": auth}, env={"TOKEN": "a-token"}).dry()
-    assert (shown.headers["X-S"], shown.headers["X-T"]) == ("cvm****", "****")
+    dry_request = gate("GET /anything", on={"auth": auth}, env={"TOKEN": "a-token"}).dry()
+    assert (dry_request.headers["X-S"], dry_request.headers["X-T"]) == ("cvm****", "****")
 
 
 DOCS = (Path(__file__).parents[3] / "docs" / "catalog.md").read_text(encoding="utf-8")
@@ -323,5 +323,5 @@ def test_the_examples_in_the_documentation_load(example: str) -> None:
 
 
 def test_the_documentation_has_an_example_of_every_signing_type() -> None:
-    said = set(re.findall(r"type: (\w+)", " ".join(EXAMPLES)))
-    assert {"digest", "hmac", "aws_sigv4", "http_signature"} <= said
+    example_types = set(re.findall(r"type: (\w+)", " ".join(EXAMPLES)))
+    assert {"digest", "hmac", "aws_sigv4", "http_signature"} <= example_types

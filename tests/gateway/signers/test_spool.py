@@ -39,15 +39,15 @@ def upload(pieces: int) -> RequestStream:
 
 def open_files() -> list[str]:
     """Temporary files without a name."""
-    found = []
+    spool_files = []
     for entry in Path("/proc/self/fd").iterdir():
         try:
             target = str(entry.readlink())
         except OSError:
             continue  # the listing's own
         if target.startswith(tempfile.gettempdir()) and target.endswith("(deleted)"):
-            found.append(target)
-    return found
+            spool_files.append(target)
+    return spool_files
 
 
 @contextmanager
@@ -120,9 +120,9 @@ def test_a_body_is_freed_by_reference_counting_alone() -> None:
         spool = Spool(framed)
         list(spool)
         spool.close()
-        gone = weakref.ref(framed), weakref.ref(spool)
+        references = weakref.ref(framed), weakref.ref(spool)
         del framed, spool
-        assert [each() for each in gone] == [None, None]
+        assert [reference() for reference in references] == [None, None]
     finally:
         gc.enable()
 

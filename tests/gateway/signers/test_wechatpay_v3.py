@@ -22,7 +22,6 @@ from gateway.errors import (
 )
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers import SIGNERS
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 from sandbox import Sandbox
 from sandbox.keys import (
@@ -67,8 +66,8 @@ METHODS: dict[str, Any] = {
 def pay(box: Sandbox, open_gate: Open) -> Callable[..., Gate]:
     def make(auth: dict[str, str] = AUTH, path: str = "") -> Gate:
         methods = {
-            name: {**each, "http": each["http"].replace(" " + path, " ")}
-            for name, each in METHODS.items()
+            name: {**method, "http": method["http"].replace(" " + path, " ")}
+            for name, method in METHODS.items()
         }
         return open_gate(
             {"s": service(box.url + path, auth=auth, envelope="wechatpay_v3", methods=methods)}
@@ -80,11 +79,11 @@ def pay(box: Sandbox, open_gate: Open) -> Callable[..., Gate]:
 @pytest.mark.parametrize("path", ["", "/v3"])
 def test_a_payment_is_made_found_and_closed(pay: Callable[..., Gate], path: str) -> None:
     at = pay(path=path)
-    made = at.ask("native", {"out_trade_no": "o 1/中", "description": "一杯 咖啡"})
-    assert made == {"code_url": "weixin://wxpay/bizpayurl?pr=o 1/中"}
+    order = at.ask("native", {"out_trade_no": "o 1/中", "description": "一杯 咖啡"})
+    assert order == {"code_url": "weixin://wxpay/bizpayurl?pr=o 1/中"}
     at.ask("native", {"out_trade_no": "o-1", "description": "一杯 咖啡"})
-    found = {"out_trade_no": "o-1", "trade_state": "NOTPAY", "description": "一杯 咖啡"}
-    assert at.ask("query", {"out_trade_no": "o-1", "note": ["a b", "a b", "", "中&="]}) == found
+    payment = {"out_trade_no": "o-1", "trade_state": "NOTPAY", "description": "一杯 咖啡"}
+    assert at.ask("query", {"out_trade_no": "o-1", "note": ["a b", "a b", "", "中&="]}) == payment
     assert at.ask("close", {"out_trade_no": "o-1"}) is None  # 204, signed over an empty body
     assert at.ask("query", {"out_trade_no": "o-1"})["trade_state"] == "CLOSED"
 
@@ -179,41 +178,49 @@ def test_wechat_pays_codes_are_our_errors(
             open_gate({"s": service(server.url, **settings)}).ask("query", {"out_trade_no": "o-1"})
 
 
-def signer(**auth: str) -> WeChatPayV3:
-    made = SIGNERS["wechatpay_v3"](
-        AUTH | {"private_key": Secret(MERCHANT_PRIVATE_KEY)} | auth, "https://x"
-    )
-    assert isinstance(made, WeChatPayV3)
-    return made
+def make_wechatpay(**auth: str) -> WeChatPayV3:
+    settings = AUTH | {"private_key": Secret(MERCHANT_PRIVATE_KEY)} | auth
+    return WeChatPayV3(settings, "https://x")
 
 
 def test_what_is_signed_and_the_header_are_as_wechat_pays_documentation_shows_them() -> None:
-    at = VECTORS["request"]
+    vector = VECTORS["request"]
     request = HttpRequest(
-        at["verb"], at["base_url"], at["path"], at=at["timestamp"] + 0.9, nonce=at["nonce"]
+        vector["verb"],
+        vector["base_url"],
+        vector["path"],
+        at=vector["timestamp"] + 0.9,
+        nonce=vector["nonce"],
     )
-    made = signer(mch_id=at["mch_id"], serial_no=at["serial_no"]).sign(request, Secret(""))
-    [signature] = re.findall('signature="([^"]+)"', made.headers["Authorization"])
-    assert verify_rsa(MERCHANT_PUBLIC_KEY, signature, at["message"].encode())
-    assert made.headers["Authorization"].replace(signature, "SIGNATURE") == at["authorization"]
+    signed = make_wechatpay(mch_id=vector["mch_id"], serial_no=vector["serial_no"]).sign(
+        request, Secret("")
+    )
+    [signature] = re.findall('signature="([^"]+)"', signed.headers["Authorization"])
+    assert verify_rsa(MERCHANT_PUBLIC_KEY, signature, vector["message"].encode())
+    assert (
+        signed.headers["Authorization"].replace(signature, "SIGNATURE") == vector["authorization"]
+    )
 
 
 def check_reply(after: float, *, body: str = "", timestamp: str = "") -> None:
     """Verifies the documented reply to a request that was made ``after`` seconds before it."""
-    at = VECTORS["reply"]
+    vector = VECTORS["reply"]
     headers = {
-        "Timestamp": timestamp or at["timestamp"],
-        "Nonce": at["nonce"],
+        "Timestamp": timestamp or vector["timestamp"],
+        "Nonce": vector["nonce"],
         "Serial": PUBLIC_KEY_ID,
     }
     headers["Signature"] = sign_rsa(
-        VENDOR_PRIVATE_KEY, at["message"].replace(at["timestamp"], headers["Timestamp"]).encode()
+        VENDOR_PRIVATE_KEY,
+        vector["message"].replace(vector["timestamp"], headers["Timestamp"]).encode(),
     )
     response = HttpResponse(
-        200, {f"Wechatpay-{name}": each for name, each in headers.items()}, at["body"].encode()
+        200,
+        {f"Wechatpay-{name}": value for name, value in headers.items()},
+        vector["body"].encode(),
     )
-    request = HttpRequest("GET", "https://x", "/", at=float(at["timestamp"]) - after)
-    signer().verify(request, response)
+    request = HttpRequest("GET", "https://x", "/", at=float(vector["timestamp"]) - after)
+    make_wechatpay().verify(request, response)
 
 
 @pytest.mark.parametrize("after", [0, -299, 299])
@@ -238,6 +245,6 @@ def test_a_reply_whose_time_is_no_number_is_refused() -> None:
 def test_a_dry_run_shows_the_request_with_stars_for_its_signature(
     pay: Callable[..., Gate], box: Sandbox
 ) -> None:
-    shown = pay().dry("native", {"out_trade_no": "o-1"})
-    assert 'signature="****"' in shown.headers["Authorization"]
+    dry_request = pay().dry("native", {"out_trade_no": "o-1"})
+    assert 'signature="****"' in dry_request.headers["Authorization"]
     assert box.requests == []
