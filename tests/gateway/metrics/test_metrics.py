@@ -18,7 +18,7 @@ from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, service
 from tests.samples import samples
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 Open = Callable[..., Gate]
 CREDENTIAL = {
     "type": "app_secret",
