@@ -117,7 +117,7 @@ class Digest(Signer):
         params = all_params(request)
         pairs = sorted(pair for pair in params if pair[1] or self._keeps_empty)
         equals = self._equals
-        if self._quotes:
+        if self._quotes:  # only now: the order is that of the plain names
             pairs = quote_pairs(pairs)
             equals = "="
         return self._separator.join(f"{name}{equals}{value}" for name, value in pairs).encode()

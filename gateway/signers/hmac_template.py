@@ -173,6 +173,7 @@ class Hmac(Signer):
         self._signed_text = compile_template(plain(auth["sign"]))
         self._algorithm = auth.get("algorithm", "sha256")
         self._base64 = auth.get("encoding") == "base64"
+        # What has no signature in it is added first, so that it can be signed.
         self._outputs_to_sign: list[_Output] = []
         self._outputs_of_signature: list[_Output] = []
         for place in ("query", "headers"):

@@ -208,7 +208,7 @@ def _value(request: HttpRequest, component: str) -> str:
         return _query_param(request, component)
     if component.startswith("@"):
         return _DERIVED[component](request)
-    if component == "content-length":
+    if component == "content-length":  # the client adds it, after signing
         return str(len(request.body))
     value = request.header(component)
     if value is None:

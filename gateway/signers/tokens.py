@@ -121,6 +121,7 @@ class Tokens:
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
+        # setdefault alone would make an entry for every call.
         entry = self._entries.get(name) or self._entries.setdefault(name, _Entry())
         while True:
             now = self._clock.now()
@@ -186,6 +187,7 @@ class Tokens:
         self._masker.register(token.value, temporary=True)
         with self._lock:
             entry.renewal = None
+            # Meanwhile the vendor may have refused it, or a newer one.
             if not entry.has_refused(token):
                 entry.token = token
         renewal.outcome.set_result(token)
@@ -209,6 +211,7 @@ class Tokens:
                 if usable is None:
                     return self._fetch(renewal)
                 return self._postpone(usable, renewal)
+            # Another worker holds the lock: with the old token there is no need to wait for it.
             if usable:
                 return self._postpone(usable, renewal)
             time_left = renewal.deadline - self._clock.now()
@@ -241,6 +244,7 @@ class Tokens:
             if token and now < token.renew_at:
                 return token
             if stored and not token:
+                # Refused: should the fetch fail, no other worker takes it from the store.
                 self._shared.delete(renewal.name)
         return None
 
@@ -255,6 +259,7 @@ class Tokens:
         began = self._clock.now()
         value, life = renewal.fetch()
         renewal.entry.refused = None
+        # A token that lives hardly longer than the margin is still used for half its life.
         usable_seconds = max(life - EXPIRY_MARGIN_SECONDS, life / 2)
         early_seconds = min(life * (1 - EARLY_SHARE), usable_seconds)
         return Token(value, began + early_seconds, began + usable_seconds)

@@ -102,6 +102,7 @@ class WeChatPayV3(Signer):
             response.headers.get(f"Wechatpay-{name}", "")
             for name in ("Timestamp", "Nonce", "Signature", "Serial")
         )
+        # A certificate's number may come with leading zeros, and in lower case.
         key = self._public_keys.get(serial) or self._public_keys.get(serial.lstrip("0").upper())
         if key is None:
             raise SignatureRejected(
