@@ -145,8 +145,8 @@ def test_a_used_up_quota_and_a_callers_limit_are_hits(gate: Open) -> None:
     at = gate(clock=FakeClock(), rate_limit="1/minute")
     ask(at, 3)
     ask(at, 3, caller=Caller("app:shop", rate="2/minute"))
-    told = counted(at, "postern_limit_hits_total", "service", "limit")
-    assert told == {("s", "quota"): 4, ("s", "caller"): 1}
+    counts = counted(at, "postern_limit_hits_total", "service", "limit")
+    assert counts == {("s", "quota"): 4, ("s", "caller"): 1}
 
 
 def test_the_cache_tells_hits_misses_stale_and_collapsed_answers(gate: Open, box: Sandbox) -> None:
@@ -165,11 +165,13 @@ def test_identical_calls_at_once_count_as_collapsed(gate: Open, box: Sandbox) ->
     at = gate(cache={"ttl": 10})
     box.fault("/anything", "delay=0.3")
     with ThreadPoolExecutor(5) as pool:
-        for each in [pool.submit(at.ask) for _ in range(5)]:
-            each.result(5)
+        for future in [pool.submit(at.ask) for _ in range(5)]:
+            future.result(5)
     assert len(box.requests) == 1
-    told = counted(at, "postern_cache_answers_total", "outcome")
-    assert told[("miss",)] == 1 and sum(told.values()) == 5 and told.get(("collapsed",), 0) >= 1
+    counts = counted(at, "postern_cache_answers_total", "outcome")
+    assert (
+        counts[("miss",)] == 1 and sum(counts.values()) == 5 and counts.get(("collapsed",), 0) >= 1
+    )
 
 
 @pytest.mark.parametrize(("secret", "outcome"), [("sandbox-secret", "ok"), ("wrong", "failed")])

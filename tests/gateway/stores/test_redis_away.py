@@ -46,9 +46,9 @@ def open_store(log: Lines) -> Iterator[Callable[[str], RedisStore]]:
 
 @pytest.fixture
 def store(open_store: Callable[[str], RedisStore], redis_url: str) -> RedisStore:
-    made = open_store(redis_url)
-    made.set("k", b"v", 100)
-    return made
+    store = open_store(redis_url)
+    store.set("k", b"v", 100)
+    return store
 
 
 class Between:
@@ -82,8 +82,8 @@ class Between:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self._port)) as far:
             near = self._tls.wrap_socket(near, server_side=True) if self._tls else near
             with near:
-                while asked := near.recv(65536):
-                    far.sendall(asked)
+                while data := near.recv(65536):
+                    far.sendall(data)
                     answered = far.recv(65536)
                     threading.Event().wait(self._delay)
                     near.sendall(answered)
@@ -118,7 +118,7 @@ def test_a_killed_redis_is_away_at_once_and_found_again_by_itself(
     assert store.get("k") is None, "it came back empty"
     store.set("k", b"new", 100)
     assert store.get("k") == b"new"
-    assert [each["event"] for each in log.events] == ["store_away", "store_back"]
+    assert [event["event"] for event in log.events] == ["store_away", "store_back"]
 
 
 def test_a_hung_redis_is_waited_for_once_and_found_again_by_itself(
@@ -219,7 +219,7 @@ def test_a_redis_that_refuses_to_write_is_away_until_it_takes_writes_again(
     assert refused(store) < 0.05
     redis_server.client.config_set("maxmemory", 0)
     assert comes_true(lambda: store.up)
-    assert [each["event"] for each in log.events] == ["store_away", "store_back"]
+    assert [event["event"] for event in log.events] == ["store_away", "store_back"]
 
 
 def test_what_must_be_done_first_is_done_before_anybody_else_asks(

@@ -22,7 +22,7 @@ def about(seconds: float) -> Any:
     return pytest.approx(seconds, abs=30)
 
 
-def taken(store: Store, times: int, *buckets: Bucket, max_wait: float = 0) -> list[bool]:
+def use(store: Store, times: int, *buckets: Bucket, max_wait: float = 0) -> list[bool]:
     return [store.acquire_rate(buckets, max_wait).allowed for _ in range(times)]
 
 
@@ -40,29 +40,29 @@ def test_a_rate_is_so_many_in_so_many_seconds(text: str, rate: Rate) -> None:
 
 
 def test_as_many_as_the_rate_says_and_no_more(store: Store, pass_time: PassTime) -> None:
-    assert taken(store, 5, FEW) == [True, True, True, False, False]
+    assert use(store, 5, FEW) == [True, True, True, False, False]
     pass_time(950)
-    assert taken(store, 1, FEW) == [False]
+    assert use(store, 1, FEW) == [False]
     pass_time(50)
-    assert taken(store, 4, FEW) == [True, True, True, False]
+    assert use(store, 4, FEW) == [True, True, True, False]
 
 
 def test_the_window_moves_and_does_not_begin_anew(store: Store, pass_time: PassTime) -> None:
-    assert taken(store, 1, FEW) == [True]
+    assert use(store, 1, FEW) == [True]
     pass_time(800)
-    assert taken(store, 3, FEW) == [True, True, False]
+    assert use(store, 3, FEW) == [True, True, False]
     pass_time(200)
-    assert taken(store, 2, FEW) == [True, False]
+    assert use(store, 2, FEW) == [True, False]
 
 
 def test_it_tells_what_is_left_and_when_there_will_be_more(
     store: Store, pass_time: PassTime
 ) -> None:
-    told = []
+    permits = []
     for _ in range(4):
-        told.append(store.acquire_rate([FEW]))
+        permits.append(store.acquire_rate([FEW]))
         pass_time(100)
-    assert told == [
+    assert permits == [
         Permit(True, 0, 3, 2, about(1000)),
         Permit(True, 0, 3, 1, about(900)),
         Permit(True, 0, 3, 0, about(800)),
@@ -71,11 +71,11 @@ def test_it_tells_what_is_left_and_when_there_will_be_more(
 
 
 def test_a_refused_use_is_none(store: Store, pass_time: PassTime) -> None:
-    taken(store, 3, FEW)
+    use(store, 3, FEW)
     pass_time(500)
-    taken(store, 100, FEW)
+    use(store, 100, FEW)
     pass_time(500)
-    assert taken(store, 1, FEW) == [True]
+    assert use(store, 1, FEW) == [True]
 
 
 def test_who_waits_has_a_place_in_the_order_of_asking(store: Store) -> None:
@@ -84,7 +84,7 @@ def test_who_waits_has_a_place_in_the_order_of_asking(store: Store) -> None:
 
 
 def test_nobody_waits_for_a_turn_that_comes_too_late(store: Store) -> None:
-    assert taken(store, 9, FEW, max_wait=1500) == [True] * 6 + [False] * 3
+    assert use(store, 9, FEW, max_wait=1500) == [True] * 6 + [False] * 3
     assert store.acquire_rate([FEW], max_wait=1500).wait == about(2000)
     assert store.acquire_rate([FEW], max_wait=2100) == Permit(
         True, about(2000), 3, 0, about(1000)
@@ -92,28 +92,28 @@ def test_nobody_waits_for_a_turn_that_comes_too_late(store: Store) -> None:
 
 
 def test_who_does_not_wait_does_not_overtake_who_does(store: Store, pass_time: PassTime) -> None:
-    taken(store, 6, FEW, max_wait=5000)
+    use(store, 6, FEW, max_wait=5000)
     pass_time(1000)
-    assert taken(store, 1, FEW) == [False]
+    assert use(store, 1, FEW) == [False]
     pass_time(1000)
-    assert taken(store, 1, FEW) == [True]
+    assert use(store, 1, FEW) == [True]
 
 
 def test_of_several_buckets_all_are_used_or_none(store: Store, pass_time: PassTime) -> None:
-    assert taken(store, 3, FEW, MORE) == [True] * 3
+    assert use(store, 3, FEW, MORE) == [True] * 3
     pass_time(1000)
     assert store.acquire_rate([FEW, MORE]) == Permit(False, about(2000), 3, 3, 0)
-    assert taken(store, 4, FEW) == [True, True, True, False]
+    assert use(store, 4, FEW) == [True, True, True, False]
 
 
 def test_a_reserved_turn_leaves_the_room_before_it_to_others(store: Store) -> None:
-    taken(store, 6, Bucket("slow", Rate(1, 10_000)), FEW, max_wait=100_000)
-    assert taken(store, 3, FEW) == [True, True, False]
+    use(store, 6, Bucket("slow", Rate(1, 10_000)), FEW, max_wait=100_000)
+    assert use(store, 3, FEW) == [True, True, False]
 
 
 def test_another_rate_for_the_same_key_counts_what_is_there(store: Store) -> None:
-    taken(store, 3, FEW)
-    assert taken(store, 1, Bucket("few", Rate(2, 1000))) == [False]
+    use(store, 3, FEW)
+    assert use(store, 1, Bucket("few", Rate(2, 1000))) == [False]
     assert store.acquire_rate([Bucket("few", Rate(4, 1000))]) == Permit(True, 0, 4, 0, about(1000))
 
 
@@ -143,7 +143,7 @@ def test_no_span_however_laid_holds_more_than_the_rate(
 def test_threads_do_not_get_more_than_the_rate(store: Store) -> None:
     bucket = Bucket("k", Rate(50, 1000))
     with ThreadPoolExecutor(8) as pool:
-        assert sum(pool.map(lambda _: sum(taken(store, 20, bucket)), range(8))) == 50
+        assert sum(pool.map(lambda _: sum(use(store, 20, bucket)), range(8))) == 50
 
 
 def test_what_nobody_uses_any_more_is_forgotten_in_memory() -> None:
@@ -159,7 +159,7 @@ def test_what_nobody_uses_any_more_is_forgotten_on_redis(
     redis_server: Any, request: pytest.FixtureRequest
 ) -> None:
     store: Store = request.getfixturevalue("redis_store")
-    taken(store, 4, FEW, max_wait=1500)
+    use(store, 4, FEW, max_wait=1500)
     store.acquire_slot("k", 1, ttl=10)
     left = sorted(redis_server.client.pttl(key) / 1000 for key in redis_server.client.keys("*"))
     assert left == [about(10), about(2000)]

@@ -22,17 +22,17 @@ OTHER = Caller("user:8")
 TEXT = {"type": "string", "in": "query"}
 
 
-def told(at: Gate, request_id: str = "r-1", caller: Caller = USER) -> list[dict[str, Any]]:
+def find_records(at: Gate, request_id: str = "r-1", caller: Caller = USER) -> list[dict[str, Any]]:
     return at.gateway.records.find(request_id, caller)
 
 
 def one(at: Gate) -> dict[str, Any]:
-    [record] = told(at)
+    [record] = find_records(at)
     return record
 
 
-def said(record: dict[str, Any], what: str) -> list[str]:
-    return [each["detail"] for each in record["events"] if each["what"] == what]
+def details(record: dict[str, Any], what: str) -> list[str]:
+    return [entry["detail"] for entry in record["events"] if entry["what"] == what]
 
 
 def failing(at: Gate, *ask: Any, **how: Any) -> None:
@@ -49,19 +49,19 @@ def test_a_record_tells_of_every_attempt_and_of_the_wait_between_them(
     at.ask()
     record = one(at)
     attempts = [
-        (each["number"], each["called"], each["status"], each["code"], each["type"])
-        for each in record["attempts"]
+        (entry["number"], entry["called"], entry["status"], entry["code"], entry["type"])
+        for entry in record["attempts"]
     ]
     assert attempts == [(1, "s.m", 503, -1004, "downstream_error"), (2, "s.m", 200, 0, None)]
-    assert [each["started_ms"] for each in record["attempts"]] == [0.0, 100.0]
-    assert {each["host"] for each in record["attempts"]} == {box.url.removeprefix("http://")}
+    assert [entry["started_ms"] for entry in record["attempts"]] == [0.0, 100.0]
+    assert {entry["host"] for entry in record["attempts"]} == {box.url.removeprefix("http://")}
     assert (record["code"], record["type"], record["source"], record["elapsed_ms"]) == (
         0,
         None,
         None,
         100.0,
     )
-    assert said(record, "retry") == ["503; in 0.100 s"]
+    assert details(record, "retry") == ["503; in 0.100 s"]
     assert (record["started_at"], record["caller"]) == ("2023-11-14T22:30:00.000Z", "user:7")
 
 
@@ -70,7 +70,7 @@ def test_a_record_tells_why_nothing_was_sent_again(gate: Open, box: Sandbox) -> 
     box.fault("/anything", "status=503")
     failing(at)
     record = one(at)
-    assert said(record, "no retry") == ["it may have been done, and may not be done twice"]
+    assert details(record, "no retry") == ["it may have been done, and may not be done twice"]
     assert (record["code"], record["type"], record["source"]) == (
         -1004,
         "downstream_error",
@@ -92,7 +92,7 @@ def test_a_record_tells_which_rule_ended_the_retries(
     at = gate(retry=retry, clock=FakeClock(), jitter=lambda: 0.9)
     box.fault("/anything", "status=503")
     failing(at)
-    assert said(one(at), "no retry") == [why]
+    assert details(one(at), "no retry") == [why]
 
 
 def test_a_record_tells_what_the_cache_had(gate: Open, box: Sandbox) -> None:
@@ -101,13 +101,13 @@ def test_a_record_tells_what_the_cache_had(gate: Open, box: Sandbox) -> None:
     for request_id, passes in (("a", 0), ("b", 0), ("c", 12)):
         clock.advance(passes)
         at.ask(request_id=request_id)
-    events = {name: said(told(at, name)[0], "cache") for name in "abc"}
+    events = {name: details(find_records(at, name)[0], "cache") for name in "abc"}
     assert events == {
         "a": ["miss"],
         "b": ["hit"],
         "c": ["renewal begun in the background", "stale"],
     }
-    assert [told(at, name)[0]["cache"] for name in "abc"] == ["MISS", "HIT", "STALE"]
+    assert [find_records(at, name)[0]["cache"] for name in "abc"] == ["MISS", "HIT", "STALE"]
 
 
 def test_a_record_tells_that_the_answer_was_another_calls(gate: Open, box: Sandbox) -> None:
@@ -118,7 +118,7 @@ def test_a_record_tells_that_the_answer_was_another_calls(gate: Open, box: Sandb
     assert comes_true(lambda: len(box.requests) == 1)
     at.ask(request_id="b")
     first.join()
-    assert said(told(at, "b")[0], "cache") == ["collapsed"]
+    assert details(find_records(at, "b")[0], "cache") == ["collapsed"]
 
 
 def test_a_record_tells_who_answered_instead_and_who_could_not(
@@ -136,26 +136,32 @@ def test_a_record_tells_who_answered_instead_and_who_could_not(
     at = open_gate({"s": service(box.url, methods=methods)})
     at.ask("m", {"q": "private"})
     record = one(at)
-    assert [each["called"] for each in record["attempts"]] == ["s.m", "s.other"]
-    assert (record["fallback"], said(record, "fallback")) == (
+    assert [entry["called"] for entry in record["attempts"]] == ["s.m", "s.other"]
+    assert (record["fallback"], details(record, "fallback")) == (
         "s.other",
         ["s.other, after downstream_error"],
     )
     assert record["params"] == {"q": "****"}
     box.fault("/anything", "status=500")
     failing(at, request_id="r-2")
-    assert said(told(at, "r-2")[0], "fallback") == ["s.other could not: downstream_error"]
+    assert details(find_records(at, "r-2")[0], "fallback") == [
+        "s.other could not: downstream_error"
+    ]
 
 
 def test_a_record_tells_what_refused_the_call(gate: Open, box: Sandbox) -> None:
     at = gate(on={"rate_limit": "1/minute"})
     at.ask()
     failing(at, request_id="quota")
-    assert said(told(at, "quota")[0], "quota")[0].startswith("used up; a turn comes in 5")
+    assert details(find_records(at, "quota")[0], "quota")[0].startswith(
+        "used up; a turn comes in 5"
+    )
     limited = Caller("user:9", rate="1/minute")
     failing(at, request_id="limit", caller=limited)
     failing(at, request_id="limit", caller=limited)
-    assert said(told(at, "limit", limited)[1], "limit") == ["the caller's 1/minute are used up"]
+    assert details(find_records(at, "limit", limited)[1], "limit") == [
+        "the caller's 1/minute are used up"
+    ]
 
 
 def test_a_record_tells_of_an_open_breaker_and_of_its_probe(gate: Open, box: Sandbox) -> None:
@@ -169,9 +175,11 @@ def test_a_record_tells_of_an_open_breaker_and_of_its_probe(gate: Open, box: San
     failing(at, request_id="open")
     clock.advance(6)
     at.ask(request_id="probe")
-    assert said(told(at, "open")[0], "breaker") == ["open; 5.000 s left"]
-    assert said(told(at, "probe")[0], "breaker") == ["half open: this attempt is the probe"]
-    assert told(at, "open")[0]["attempts"] == []
+    assert details(find_records(at, "open")[0], "breaker") == ["open; 5.000 s left"]
+    assert details(find_records(at, "probe")[0], "breaker") == [
+        "half open: this attempt is the probe"
+    ]
+    assert find_records(at, "open")[0]["attempts"] == []
 
 
 def test_a_record_tells_where_the_token_came_from(open_gate: Open, box: Sandbox) -> None:
@@ -187,30 +195,30 @@ def test_a_record_tells_where_the_token_came_from(open_gate: Open, box: Sandbox)
     at = open_gate(services, store=store, clock=clock)
     at.ask()
     at.ask(request_id="r-2")
-    assert said(one(at), "token") == ["fetched"]
-    assert said(told(at, "r-2")[0], "token") == ["own"]
+    assert details(one(at), "token") == ["fetched"]
+    assert details(find_records(at, "r-2")[0], "token") == ["own"]
     neighbour = open_gate(services, store=store, clock=clock)
     neighbour.ask(request_id="r-3")
-    assert said(told(neighbour, "r-3")[0], "token") == ["shared"]
+    assert details(find_records(neighbour, "r-3")[0], "token") == ["shared"]
 
 
 def test_a_record_tells_of_a_replay_and_of_the_deadline(gate: Open) -> None:
     at = gate("POST /anything", deadline=3)
     at.ask(request_id="a", idempotency_key="k")
     at.ask(request_id="b", idempotency_key="k", timeout=0.5)
-    first, again = told(at, "a")[0], told(at, "b")[0]
-    assert (said(first, "idempotency"), said(first, "deadline")) == (
+    first, replay = find_records(at, "a")[0], find_records(at, "b")[0]
+    assert (details(first, "idempotency"), details(first, "deadline")) == (
         ["first use of this key"],
         ["3 s"],
     )
-    assert (said(again, "idempotency"), again["replayed"], again["attempts"]) == (
+    assert (details(replay, "idempotency"), replay["replayed"], replay["attempts"]) == (
         ["the first answer, again"],
         True,
         [],
     )
     at.ask(request_id="c", timeout=0.5)
-    [said_so] = said(told(at, "c")[0], "deadline")
-    assert said_so.endswith("s, the caller's own")
+    [detail] = details(find_records(at, "c")[0], "deadline")
+    assert detail.endswith("s, the caller's own")
 
 
 def test_a_record_is_masked_even_of_a_call_that_was_refused(gate: Open) -> None:
@@ -218,16 +226,16 @@ def test_a_record_is_masked_even_of_a_call_that_was_refused(gate: Open) -> None:
     at.ask(params={"text": "private", "password": "hunter22", "phone": "13812345678"})
     assert one(at)["params"] == {"text": "****", "password": "****", "phone": "1381234****"}
     failing(at, params={"text": "private", "unknown": "x"}, request_id="r-2")
-    assert told(at, "r-2")[0]["params"] == {"text": "****", "unknown": "x"}
+    assert find_records(at, "r-2")[0]["params"] == {"text": "****", "unknown": "x"}
 
 
 def test_only_its_caller_and_an_admin_see_a_record(gate: Open) -> None:
     at = gate()
     at.ask()
     at.ask(caller=OTHER)
-    assert [each["caller"] for each in told(at)] == ["user:7"]
-    assert [each["caller"] for each in told(at, caller=ADMIN)] == ["user:7", "user:8"]
-    assert [each["caller"] for each in at.gateway.records.recent(OTHER, 20, failed=False)] == [
+    assert [entry["caller"] for entry in find_records(at)] == ["user:7"]
+    assert [entry["caller"] for entry in find_records(at, caller=ADMIN)] == ["user:7", "user:8"]
+    assert [entry["caller"] for entry in at.gateway.records.recent(OTHER, 20, failed=False)] == [
         "user:8"
     ]
 
@@ -245,8 +253,12 @@ def test_the_recent_ones_come_newest_first_and_only_failures_if_asked(
         else:
             at.ask(request_id=f"r-{number}")
     recent = at.gateway.records.recent
-    assert [each["request_id"] for each in recent(USER, 3, failed=False)] == ["r-5", "r-4", "r-3"]
-    assert [each["request_id"] for each in recent(ADMIN, 20, failed=True)] == ["r-5", "r-3", "r-1"]
+    assert [entry["request_id"] for entry in recent(USER, 3, failed=False)] == ["r-5", "r-4", "r-3"]
+    assert [entry["request_id"] for entry in recent(ADMIN, 20, failed=True)] == [
+        "r-5",
+        "r-3",
+        "r-1",
+    ]
 
 
 def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
@@ -257,10 +269,10 @@ def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
     at.gateway.records.flush()
     pass_time(RETENTION_SECONDS - 1)
     at.ask(request_id="new")
-    assert told(at, "old")
+    assert find_records(at, "old")
     pass_time(2)
-    assert not told(at, "old")
-    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == [
+    assert not find_records(at, "old")
+    assert [entry["request_id"] for entry in at.gateway.records.recent(USER, 20, failed=False)] == [
         "new"
     ]
 
@@ -271,7 +283,7 @@ def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Stor
     assert one(at)["params"] is None
     for _ in range(MAX_LIST_RECORDS + 5):
         at.ask(request_id="r-2")
-    assert len(told(at, "r-2")) == MAX_LIST_RECORDS
+    assert len(find_records(at, "r-2")) == MAX_LIST_RECORDS
     assert (
         len(at.gateway.records.recent(USER, 10 * MAX_LIST_RECORDS, failed=False))
         == MAX_LIST_RECORDS
@@ -302,10 +314,10 @@ def test_while_redis_is_away_calls_go_on_and_their_records_wait(
     for number in range(3):
         at.ask(request_id=f"r-{number}")
     with pytest.raises(StoreUnavailable):
-        told(at, "r-0")
+        find_records(at, "r-0")
     redis_server.start()
     assert comes_true(lambda: redis_store.up)
-    assert [each["request_id"] for each in at.gateway.records.recent(USER, 20, failed=False)] == [
+    assert [entry["request_id"] for entry in at.gateway.records.recent(USER, 20, failed=False)] == [
         "r-2",
         "r-1",
         "r-0",

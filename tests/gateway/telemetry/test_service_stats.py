@@ -19,8 +19,8 @@ from tests.redis_server import RedisServer
 
 
 def calls(stats: ServiceStats, minutes_ago: int = 0, name: str = "s") -> dict[str, int]:
-    found = stats.hour().get(minutes_ago, {}).get(name)
-    return dict(found.sources) if found else {}
+    minute = stats.hour().get(minutes_ago, {}).get(name)
+    return dict(minute.sources) if minute else {}
 
 
 def test_what_two_workers_saw_is_one_sum_minute_by_minute(
@@ -57,16 +57,16 @@ def test_what_is_over_an_hour_old_is_gone(
 def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
     redis_server: RedisServer, redis_store: RedisStore, clock: FakeClock
 ) -> None:
-    here, elsewhere = ServiceStats(redis_store, clock), ServiceStats(redis_store, clock)
+    own, elsewhere = ServiceStats(redis_store, clock), ServiceStats(redis_store, clock)
     elsewhere.add("s", "gateway", 0.01)
     elsewhere.write()
     redis_server.kill()
-    here.add("s", "", 0.01)
-    assert calls(here) == {"": 1}
+    own.add("s", "", 0.01)
+    assert calls(own) == {"": 1}
     clock.advance(60)
     redis_server.start()
     assert comes_true(lambda: redis_store.up)
-    here.write()
+    own.write()
     assert calls(elsewhere, 1).get("") == 1
 
 

@@ -24,7 +24,7 @@ def collector() -> Iterator[Collector]:
         yield running
 
 
-def told(at: Gate, collector: Collector) -> list[Any]:
+def collected_spans(at: Gate, collector: Collector) -> list[Any]:
     at.gateway.records.flush()
     at.gateway.close()
     return collector.spans
@@ -32,7 +32,7 @@ def told(at: Gate, collector: Collector) -> list[Any]:
 
 def attributes(span: Any) -> dict[str, Any]:
     return {
-        each.key: getattr(each.value, each.value.WhichOneof("value")) for each in span.attributes
+        span.key: getattr(span.value, span.value.WhichOneof("value")) for span in span.attributes
     }
 
 
@@ -43,10 +43,10 @@ def test_a_call_is_a_span_of_its_callers_trace_and_each_attempt_one_below_it(
     at.gateway.records.exporter = SpanExporter(collector.url)
     box.fault("/anything", "status=503", times=1)
     at.ask(context=TraceContext.from_headers(f"00-{TRACE}-{PARENT}-01", "vendor=1"))
-    call, first, second = told(at, collector)
-    assert [each.name for each in (call, first, second)] == ["s.m"] * 3
-    assert {each.trace_id.hex() for each in (call, first, second)} == {TRACE}
-    assert {each.trace_state for each in (call, first, second)} == {"vendor=1"}
+    call, first, second = collected_spans(at, collector)
+    assert [span.name for span in (call, first, second)] == ["s.m"] * 3
+    assert {span.trace_id.hex() for span in (call, first, second)} == {TRACE}
+    assert {span.trace_state for span in (call, first, second)} == {"vendor=1"}
     assert (call.parent_span_id.hex(), first.parent_span_id, second.parent_span_id) == (
         PARENT,
         call.span_id,
@@ -81,7 +81,7 @@ def test_a_failed_call_is_an_error_and_a_trace_that_is_not_recorded_has_no_spans
     for flags in ("01", "00"):
         with pytest.raises(GatewayError):
             at.ask(context=TraceContext.from_headers(f"00-{TRACE}-{PARENT}-{flags}"))
-    call, attempt = told(at, collector)
+    call, attempt = collected_spans(at, collector)
     assert (call.status.code, call.status.message) == (2, "downstream_rejected")
     assert attributes(attempt)["error.type"] == "downstream_rejected"
 

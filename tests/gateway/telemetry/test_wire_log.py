@@ -25,7 +25,7 @@ VALUES = {"text": "private words", "note": "hello", "password": "hunter22", "pho
 
 @pytest.fixture
 def dumping() -> Iterator[Dumping]:
-    made: list[Gateway] = []
+    gateways: list[Gateway] = []
 
     def make(
         url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any
@@ -38,16 +38,16 @@ def dumping() -> Iterator[Dumping]:
             ),
             runtime,
         )
-        made.append(gateway)
+        gateways.append(gateway)
         return Gate(gateway, log, masker, clock)
 
     yield make
-    for each in made:
-        each.close()
+    for gateway in gateways:
+        gateway.close()
 
 
-def shown(at: Gate) -> list[dict[str, Any]]:
-    return [each for each in at.log.events if each["event"] == "exchange"]
+def exchange_lines(at: Gate) -> list[dict[str, Any]]:
+    return [event for event in at.log.events if event["event"] == "exchange"]
 
 
 def test_an_exchange_is_shown_as_it_went_over_the_wire(dumping: Dumping, box: Sandbox) -> None:
@@ -61,7 +61,7 @@ def test_an_exchange_is_shown_as_it_went_over_the_wire(dumping: Dumping, box: Sa
         },
     )
     at.ask("m", {"note": "hello", "q": "a b", "n": 7})
-    [line] = shown(at)
+    [line] = exchange_lines(at)
     assert (line["request"], line["body"], line["status"]) == (
         "POST /anything/hello?q=a b HTTP/1.1",
         '{"n":7}',
@@ -103,7 +103,7 @@ def test_no_secret_is_shown_of_a_query_and_of_a_path(dumping: Dumping, box: Sand
     }
     at = dumping(box.url, "GET /anything/{text}", params=places, mask=["text"])
     at.ask("m", {"text": "private words", "sign": "abcdef", "note": "hello"})
-    assert shown(at)[0]["request"] == "GET /anything/****?sign=****&note=hello HTTP/1.1"
+    assert exchange_lines(at)[0]["request"] == "GET /anything/****?sign=****&note=hello HTTP/1.1"
     assert b"abcdef" not in at.log.rendered(at.masker)
 
 
@@ -120,7 +120,7 @@ def test_neither_cookies_nor_tokens_in_an_answer_are_shown(dumping: Dumping) -> 
             at = dumping(server.url, "GET /", response="bytes")
             at.ask()
             assert b"sesame" not in at.log.rendered(at.masker)
-            assert "me" in shown(at)[0]["answer_body"]
+            assert "me" in exchange_lines(at)[0]["answer_body"]
 
 
 def test_the_answer_that_brings_a_token_is_not_shown(dumping: Dumping, box: Sandbox) -> None:
@@ -132,16 +132,16 @@ def test_the_answer_that_brings_a_token_is_not_shown(dumping: Dumping, box: Sand
     }
     at = dumping(box.url, "GET /anything", on={"auth": auth})
     at.ask()
-    fetched, asked = shown(at)
+    fetched, echoed = exchange_lines(at)
     assert "answer_body" not in fetched
     token = box.requests[-1].query["access_token"][0].encode()
     assert token not in at.log.rendered(at.masker)
     assert b"sandbox-secret" not in at.log.rendered(at.masker)
-    assert asked["request"] == "GET /anything?access_token=**** HTTP/1.1"
+    assert echoed["request"] == "GET /anything?access_token=**** HTTP/1.1"
 
 
 def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumping) -> None:
-    for kind, body, told in (
+    for kind, body, text in (
         ("text/plain", b"x" * 9000, "x" * MAX_TEXT_CHARACTERS + "…"),
         ("application/octet-stream", b"\0\1\2", "3 bytes application/octet-stream"),
         ("application/json", b"\xff\xfe", "2 bytes application/json"),
@@ -150,7 +150,7 @@ def test_long_bodies_are_cut_and_binary_ones_told_by_their_length(dumping: Dumpi
         with Wire([answer(body, "200 OK", f"Content-Type: {kind}")]) as server:
             at = dumping(server.url, "GET /", response="bytes")
             at.ask()
-            assert shown(at)[0]["answer_body"] == told
+            assert exchange_lines(at)[0]["answer_body"] == text
 
 
 def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
@@ -160,7 +160,7 @@ def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
     box.fault("/anything", "reset")
     with pytest.raises(GatewayError):
         at.ask()
-    [line] = shown(at)
+    [line] = exchange_lines(at)
     assert (line["request"], line["status"]) == ("GET /anything HTTP/1.1", None)
     assert "answer_headers" not in line
 
@@ -168,22 +168,22 @@ def test_an_exchange_without_an_answer_is_shown_as_far_as_it_went(
 def test_of_a_stream_the_head_is_shown(dumping: Dumping, box: Sandbox) -> None:
     at = dumping(box.url, "GET /anything", stream=True)
     b"".join(at.ask(inbound=PassthroughRequest()))
-    [line] = shown(at)
+    [line] = exchange_lines(at)
     assert (line["status"], "answer_body" in line) == (200, False)
 
 
 def test_nothing_is_shown_unless_it_is_asked_for(gate: Open) -> None:
     at = gate()
     at.ask()
-    assert shown(at) == []
+    assert exchange_lines(at) == []
 
 
 def test_an_answer_nested_deeply_is_the_same_whether_it_is_shown_or_not(dumping: Dumping) -> None:
     with Wire([answer(b'{"a":' * 500 + b"1" + b"}" * 500)]) as server:
-        said = dumping(server.url, "GET /").ask("m")
+        answer_value = dumping(server.url, "GET /").ask("m")
     for _ in range(500):
-        said = said["a"]
-    assert said == 1
+        answer_value = answer_value["a"]
+    assert answer_value == 1
 
 
 @pytest.mark.parametrize(
