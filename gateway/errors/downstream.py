@@ -1,0 +1,174 @@
+"""The failures of services, drawn by whether the request was sent and may be sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gateway.errors.base import (
+    CircuitOpen,
+    CredentialError,
+    CredentialExpired,
+    GatewayError,
+    Unhealthy,
+)
+
+
+class DownstreamError(GatewayError):
+    source = "downstream"
+
+
+class ConnectFailed(DownstreamError):
+    """DNS, refused or TLS: not a byte of the request was sent."""
+
+    code = -1003
+    type = "downstream_unreachable"
+    retryable = True
+    not_executed = True
+    message = "The service could not be reached."
+
+
+class AddressRefused(ConnectFailed):
+    """The service's name leads to an address that is not on the internet, and the catalog does not
+    allow that.
+    """
+
+    retryable = False
+    message = (
+        "The catalog does not allow this service a private address (allow_private);"
+        " nothing was sent."
+    )
+
+
+class ProxyFailed(ConnectFailed):
+    """The proxy by which calls leave is away, or cannot reach the service; the service saw nothing."""
+
+    message = "The egress proxy is away, or cannot reach the service; nothing was sent."
+
+
+class ProxyRefused(ProxyFailed):
+    """The proxy wants another password, or its rules forbid the way."""
+
+    retryable = False
+    message = "The egress proxy refused the call; nothing was sent to the service."
+
+
+class ConnectTimeout(ConnectFailed):
+    code = -1001
+    type = "downstream_timeout"
+    message = "The service did not accept a connection in time."
+
+
+class OutcomeUnknown(DownstreamError):
+    """Sent, but no whole answer came: the service may or may not have done it."""
+
+    retryable = True
+
+
+class ConnectionLost(OutcomeUnknown):
+    code = -1003
+    type = "downstream_unreachable"
+    message = "The service hung up before it answered."
+
+
+class ReadTimeout(OutcomeUnknown):
+    code = -1001
+    type = "downstream_timeout"
+    message = "The service did not answer in time."
+
+
+class VendorUnreachable(ConnectionLost):
+    """The service answered that it could not reach what it needs; how far it came is unknown."""
+
+    message = "The service says that it could not reach what it needs."
+
+
+class VendorTimeout(ReadTimeout):
+    """The service answered that it ran out of time; how far it came is unknown."""
+
+    message = "The service says that it was not done in time."
+
+
+class Failed(DownstreamError):
+    """The service says that it failed.
+
+    :param status: its HTTP status; a vendor code inside an HTTP 200 counts as 503.
+    """
+
+    code = -1004
+    type = "downstream_error"
+    retryable = True
+    message = "The service failed."
+    status: int = 503
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        status: int = 503,
+        retry_after: float | None = None,
+        vendor_code: str | None = None,
+        detail: str | None = None,
+    ) -> None:
+        super().__init__(message, retry_after=retry_after, vendor_code=vendor_code, detail=detail)
+        self.status = status
+
+
+class VendorCircuitOpen(Failed):
+    """The service answered that it leaves alone what it needs."""
+
+    code = CircuitOpen.code
+    type = CircuitOpen.type
+    message = CircuitOpen.message
+
+
+class VendorUnhealthy(Failed):
+    """The service answered that it is down."""
+
+    code = Unhealthy.code
+    type = Unhealthy.type
+    message = Unhealthy.message
+
+
+class BadResponse(DownstreamError):
+    code = -1005
+    type = "downstream_bad_response"
+    message = "The service answered something other than what was agreed."
+
+
+class Rejected(DownstreamError):
+    code = -1006
+    type = "downstream_rejected"
+    not_executed = True
+    message = "The service understood the request and said no."
+
+
+class QuotaExceeded(DownstreamError):
+    code = -1009
+    type = "downstream_quota"
+    retryable = True
+    not_executed = True
+    message = "The service's quota is used up."
+    status = 429
+
+
+class SignatureRejected(DownstreamError):
+    code = -1002
+    type = "invalid_signature"
+    message = "The service rejected our signature, or its own does not verify."
+
+
+#: What an envelope's ``errors`` may map a vendor's code to: whatever may be the service's fault,
+#: and our credential's.
+VENDOR_ERRORS: Mapping[str, type[GatewayError]] = {
+    "downstream_error": Failed,
+    "downstream_timeout": VendorTimeout,
+    "downstream_unreachable": VendorUnreachable,
+    "downstream_unhealthy": VendorUnhealthy,
+    "circuit_open": VendorCircuitOpen,
+    "downstream_rejected": Rejected,
+    "downstream_quota": QuotaExceeded,
+    "downstream_bad_response": BadResponse,
+    "credential_error": CredentialError,
+    "credential_expired": CredentialExpired,
+    "invalid_signature": SignatureRejected,
+}
