@@ -88,6 +88,7 @@ class Database:
     def __init__(self, url: str, pool_size: int = POOL_SIZE, *, timeouts: bool = True) -> None:
         self.engine = _create_engine(url, pool_size, timeouts)
         self.row_counts = RowCounts()
+        self.write_count = 0
         self._write_engine = self.engine.execution_options(begin="IMMEDIATE")
         self._write_sessions = sessionmaker(
             self._write_engine, class_=_LockingSession, expire_on_commit=False
@@ -112,7 +113,7 @@ class Database:
                 with _commit_errors():
                     session.commit()
         finally:
-            self.row_counts.clear()
+            self._end_write()
 
     @contextmanager
     def write_connection(self) -> Iterator[Connection]:
@@ -123,7 +124,11 @@ class Database:
                 with _commit_errors():
                     connection.commit()
         finally:
-            self.row_counts.clear()
+            self._end_write()
+
+    def _end_write(self) -> None:
+        self.write_count += 1
+        self.row_counts.clear()
 
     @contextmanager
     def read_session(self) -> Iterator[Session]:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from flask import request
 
+from api.auth.app_registry import RegisteredApp
 from api.auth.app_secrets import AppSecrets
 from api.auth.wiring import auth_services
 from api.context import app_state
@@ -20,7 +21,6 @@ from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.http.body import check_declared_hash, declared_hash, read_body
 from gateway.masking import Secret
 from gateway.messages import Caller
-from models import App
 
 
 def signed_text(verb: str, target: str, timestamp: str, nonce: str, body_hash: str) -> bytes:
@@ -56,8 +56,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
     if not (app_id and timestamp and nonce and signature):
         raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
-    with app_state().database.read_session() as session:
-        app = App.by_app_id(session, app_id)
+    app = auth_services().apps.get(app_id)
     text = _signed_text(timestamp, nonce)
     # Two secrets are always tried, so that time does not tell whether there is such an app.
     matches = [_verify(secret, text, signature) for secret in _secrets(app)]
@@ -69,12 +68,12 @@ def signing_app(*, streamed: bool = False) -> Caller:
     return Caller(
         f"app:{app_id}",
         "user",
-        tuple(app.allow),
+        app.allow,
         app.rate or app_state().settings.default_rate_limit,
     )
 
 
-def _secrets(app: App | None) -> list[Secret]:
+def _secrets(app: RegisteredApp | None) -> list[Secret]:
     """Return the secrets to try, two for whatever app."""
     if app is None:
         return [_UNKNOWN_SECRET, _UNKNOWN_SECRET]

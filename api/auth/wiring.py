@@ -8,6 +8,7 @@ from typing import cast
 
 from flask import Flask, current_app
 
+from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens, Revocations
 from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
@@ -26,6 +27,7 @@ class AuthServices:
     nonces: CounterStore
     lockout: Lockout
     app_secrets: AppSecrets
+    apps: AppRegistry
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
@@ -46,6 +48,7 @@ def register(app: Flask, clock: Clock) -> None:
         nonces=state.store if fails_closed else counters,
         lockout=Lockout(counters, MAX_CONCURRENT_HASHES),
         app_secrets=AppSecrets(state.settings),
+        apps=AppRegistry(state.database, clock),
     )
 
 

@@ -15,12 +15,13 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import event
 from werkzeug.test import EnvironBuilder
 
 from api.auth.app_signature import wire_target
 from config import Settings
 from gateway.masking import Secret
-from models import App
+from models import App, Database
 from tests.clock import FakeClock
 
 TARGET = "/me?b=2&a=%E5%8C%97"
@@ -278,3 +279,35 @@ def test_the_example_signs_what_requests_sends(
         auth=module.PosternAuth("shop", shop),
     ).prepare()
     assert send(client, dict(asked.headers), asked.path_url, asked.body or b"") == (200, 0)
+
+
+@pytest.mark.parametrize("by_this_process", [True, False])
+def test_an_app_that_is_disabled_signs_no_more_at_once_here_and_a_second_later_elsewhere(
+    app: Flask,
+    client: FlaskClient,
+    sign: Callable[..., dict[str, str]],
+    clock: FakeClock,
+    settings: Settings,
+    by_this_process: bool,
+) -> None:
+    assert send(client, sign(nonce="nonce-0001"))[0] == 200
+    database = app.extensions["postern"].database
+    if not by_this_process:
+        database = Database(settings.database_url)
+    with database.write_session() as session:
+        App.by_app_id(session, "shop").disabled = True
+    if not by_this_process:
+        database.close()
+        clock.advance(1.0)
+    assert send(client, sign(nonce="nonce-0002")) == (401, -1002)
+
+
+def test_signed_requests_read_the_apps_once_a_second(
+    app: Flask, client: FlaskClient, sign: Callable[..., dict[str, str]]
+) -> None:
+    assert send(client, sign(nonce="nonce-0001"))[0] == 200
+    statements: list[str] = []
+    engine = app.extensions["postern"].database.engine
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    assert send(client, sign(nonce="nonce-0002"))[0] == 200
+    assert not statements
