@@ -34,14 +34,14 @@ def call(
         "words": {"http": "GET /", "stream": True},
         "put": {"http": "POST /", "stream": True, "body": "raw"},
     }
-    made = {
+    service = {
         "base_url": vendor.url,
         "allow_private": True,
         "retry": {"times": 0},
         "methods": methods,
     }
     file = tmp_path / "catalog.yaml"
-    file.write_text(json.dumps({"version": 1, "services": {"s": made}}))
+    file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
     runner = make_app(replace(settings, catalog=str(file))).test_cli_runner()
     return lambda *words: runner.invoke(args=["call", "s", *words])
 

@@ -182,9 +182,13 @@ def test_without_a_catalog_commands_work_that_need_none(stray: Flask, tmp_path: 
     ):
         assert runner.invoke(args=words).exit_code == 0
     done = run(stray, "check", "--json")
-    told = json.loads(done.stdout)
-    assert (done.exit_code, told["ok"], told["name"]) == (1, False, str(tmp_path / "stray.yaml"))
-    assert told["problems"]
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["ok"], report["name"]) == (
+        1,
+        False,
+        str(tmp_path / "stray.yaml"),
+    )
+    assert report["problems"]
 
 
 @pytest.mark.parametrize(
@@ -263,6 +267,6 @@ def test_readyz_says_that_no_copy_of_the_catalog_can_be_kept(
     (tmp_path / "file").touch()
     app = make_app(replace(in_file, catalog_copy=str(tmp_path / "file" / "last.yaml")))
     app.extensions["postern"].watcher.keep()
-    told = app.test_client().get("/readyz")
-    assert told.status_code == 200
-    assert told.json["data"]["catalog"] == "ok; no copy can be kept for a restart: File exists"
+    answer = app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json["data"]["catalog"] == "ok; no copy can be kept for a restart: File exists"

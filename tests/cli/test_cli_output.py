@@ -52,9 +52,9 @@ def test_columns_stand_in_line_under_wide_letters(run: Run) -> None:
 
 
 def test_a_catalog_is_shown_to_scripts(run: Run) -> None:
-    shown = json.loads(run("catalog", "show", "maps", "--json").stdout)
-    assert [each["method"] for each in shown] == ["geocode", "weather"]
-    assert shown[0] == {
+    methods = json.loads(run("catalog", "show", "maps", "--json").stdout)
+    assert [method["method"] for method in methods] == ["geocode", "weather"]
+    assert methods[0] == {
         "service": "maps", "method": "geocode", "http": "GET /geo", "summary": "地址的坐标",
         "params": [
             {"name": "address", "in": "query", "type": "string", "required": True},
@@ -74,9 +74,9 @@ def test_what_is_wrong_with_a_catalog_is_told_to_scripts(run: Run, tmp_path: Pat
     wrong.write_text(CATALOG.replace("POST /send", "SEND /send"), encoding="utf-8")
     bad = run("catalog", "check", str(wrong), "--json")
     assert bad.exit_code == 1
-    told = json.loads(bad.stdout)
-    assert told["ok"] is False
-    assert [(each["line"], each["key"]) for each in told["problems"]] == [
+    report = json.loads(bad.stdout)
+    assert report["ok"] is False
+    assert [(problem["line"], problem["key"]) for problem in report["problems"]] == [
         (11, "services.mail.methods.send.http")
     ]
 
@@ -149,20 +149,20 @@ def test_tab_offers_what_there_is(app: Flask, typed: str, offered: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "message"),
     [
         ("status=200", "is not Postern's"),
         ("status=403", "METRICS_ALLOW"),
         ("reset", "cannot be reached"),
     ],
 )
-def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, told: str) -> None:
+def test_top_says_why_there_is_nothing_to_show(run: Run, fault: str, message: str) -> None:
     with Sandbox() as box:
         box.fault("/metrics", fault)
         done = run("top", "--once", "--url", box.url)
     assert done.exit_code == 1
     assert done.stderr.startswith(f"Error: {box.url}")
-    assert told in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -185,9 +185,9 @@ def commands(
 
 
 def test_every_command_says_what_it_does_and_what_its_options_mean(app: Flask, run: Run) -> None:
-    found = list(commands(app.cli))
-    assert len(found) > 10
-    for path, command in found:
+    all_commands = list(commands(app.cli))
+    assert len(all_commands) > 10
+    for path, command in all_commands:
         assert command.help, path
         named = [option for option in command.params if isinstance(option, click.Option)]
         assert all(option.help for option in named), f"{path}: an option has no help"

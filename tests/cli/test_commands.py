@@ -59,7 +59,7 @@ def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["user", "create", "ann", "--password", "long enough"], 1, "there is a user ann already"),
         (["user", "create", "bob", "--password", "short"], 2, "8 to 1024 characters"),
@@ -74,13 +74,13 @@ def test_a_password_that_is_not_given_is_asked_for_twice_and_not_shown(
     ],
 )
 def test_what_cannot_be_done_is_said_without_a_traceback(
-    run: Run, words: list[str], code: int, told: str
+    run: Run, words: list[str], code: int, message: str
 ) -> None:
     run("user", "create", "ann", "--password", "long enough")
     run("app", "create", "shop", "--allow", "maps")
     done = run(*words)
     assert done.exit_code == code
-    assert told in done.output
+    assert message in done.output
     assert "Traceback" not in done.output
 
 
@@ -91,9 +91,9 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
     assert done.exit_code == 0, done.output
     secret = re.search(r"^secret: (\S{43})$", done.output, re.M)[1]
     with app.extensions["postern"].database.read_session() as session:
-        made = App.by_app_id(session, "shop")
-    assert (made.allow, made.rate, made.disabled) == (["wechat.*", "maps"], "100/minute", False)
-    assert app.extensions["postern.auth"].app_secrets.open(made.secret) == Secret(secret)
+        stored = App.by_app_id(session, "shop")
+    assert (stored.allow, stored.rate, stored.disabled) == (["wechat.*", "maps"], "100/minute", False)
+    assert app.extensions["postern.auth"].app_secrets.open(stored.secret) == Secret(secret)
 
 
 def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:

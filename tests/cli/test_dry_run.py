@@ -36,7 +36,7 @@ METHODS: dict[str, dict[str, Any]] = {
         kind: {"http": "POST /anything", "body": kind, "params": {"text": TEXT}} for kind in WRITERS
     },
 }
-GIVEN = {"read": ["id=a b/c", "q=北京 &=", "X-Tenant=t"], "gone": ["id=1"], "bare": []}
+ARGUMENTS = {"read": ["id=a b/c", "q=北京 &=", "X-Tenant=t"], "gone": ["id=1"], "bare": []}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def make(
 ) -> Callable[..., Any]:
     """The command's output, for a service with this auth and these methods on the sandbox."""
 
-    def made(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
+    def build(auth: dict[str, str], methods: dict[str, Any]) -> Callable[..., str]:
         file = tmp_path / "catalog.yaml"
         service = {"base_url": box.url, "allow_private": True, "auth": auth, "methods": methods}
         file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
@@ -64,12 +64,12 @@ def make(
 
         return run
 
-    return made
+    return build
 
 
-def same(shown: str, sent: str) -> bool:
+def same(printed: str, sent: str) -> bool:
     """Stars stand for anything."""
-    return bool(re.fullmatch(".*".join(map(re.escape, shown.split("****"))), sent))
+    return bool(re.fullmatch(".*".join(map(re.escape, printed.split("****"))), sent))
 
 
 @pytest.mark.parametrize("auth", AUTHS)
@@ -78,12 +78,12 @@ def test_what_a_dry_run_shows_is_what_is_sent(
     make: Callable[..., Any], box: Sandbox, auth: str, method: str
 ) -> None:
     run = make(AUTHS[auth], {"m": METHODS[method]})
-    given = GIVEN.get(method, ["text=你好 & <more>"])
-    shown = run("m", *given, "--dry-run")
+    arguments = ARGUMENTS.get(method, ["text=你好 & <more>"])
+    printed = run("m", *arguments, "--dry-run")
     assert box.requests == []
-    run("m", *given)
+    run("m", *arguments)
     sent = box.requests[-1]
-    head, _, body = shown.removesuffix("\n").partition("\n\n")
+    head, _, body = printed.removesuffix("\n").partition("\n\n")
     where, first, *headers = head.split("\n")
     assert where == f"# to {box.url}"
     assert same(first, f"{sent.verb} {sent.target} HTTP/1.1")
@@ -100,7 +100,7 @@ def test_what_a_dry_run_shows_is_what_is_sent(
     assert (body.replace(*boundaries) if boundary else body) == sent.text().replace(
         "\r\n", "\n" if boundary else "\r\n"
     )
-    assert not any(secret in shown for secret in ("secret-key-1", "sandbox-secret"))
+    assert not any(secret in printed for secret in ("secret-key-1", "sandbox-secret"))
 
 
 def test_bytes_that_are_no_text_are_shown_escaped(make: Callable[..., Any]) -> None:
@@ -123,10 +123,10 @@ def test_what_the_catalog_fixes_is_covered_where_its_name_is_a_secrets_and_what_
         "query": {"access_token": "literal-4", "v": "2"},
     }
     method |= {"params": {"phone": TEXT}}
-    shown = make(AUTHS["none"], {"m": method})("m", "phone=13800138000", "--dry-run")
-    assert "literal" not in shown
-    assert "X-Team: tools" in shown
-    assert "GET /anything?access_token=****&v=2&phone=13800138000 " in shown
+    printed = make(AUTHS["none"], {"m": method})("m", "phone=13800138000", "--dry-run")
+    assert "literal" not in printed
+    assert "X-Team: tools" in printed
+    assert "GET /anything?access_token=****&v=2&phone=13800138000 " in printed
 
 
 PLACES: dict[str, dict[str, Any]] = {
@@ -157,9 +157,9 @@ WORDS = {
 def test_what_mask_names_is_covered_wherever_it_stands(
     make: Callable[..., Any], place: str
 ) -> None:
-    shown = make(AUTHS["none"], {"m": {**PLACES[place], "mask": ["pw"]}})(
+    printed = make(AUTHS["none"], {"m": {**PLACES[place], "mask": ["pw"]}})(
         "m", WORDS.get(place, "pw=hunter-2"), "--dry-run"
     )
-    assert "****" in shown
-    assert not any(text in shown for text in ("hunter", "8675309", "aHVudGVy"))
-    assert ("ann" in shown) is (place == "object")
+    assert "****" in printed
+    assert not any(text in printed for text in ("hunter", "8675309", "aHVudGVy"))
+    assert ("ann" in printed) is (place == "object")

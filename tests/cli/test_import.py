@@ -111,10 +111,10 @@ def test_who_watches_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch, watched
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
         yield (*path, key)
-        if isinstance(each, dict | list):
-            yield from _places(each, (*path, key))
+        if isinstance(item, dict | list):
+            yield from _places(item, (*path, key))
 
 
 @pytest.mark.parametrize("make", [github, stripe, kubernetes, newer])
@@ -122,7 +122,9 @@ def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 def test_whatever_a_file_says_is_refused_or_passes_the_check_and_reads_no_variable(
     make: Callable[[], Values], seed: int
 ) -> None:
-    whole, chance, taken = make(), random.Random(seed), 0
+    whole = make()
+    chance = random.Random(seed)
+    loaded_count = 0
     for _ in range(25):
         small = {**whole, "paths": dict(chance.sample(sorted(whole["paths"].items()), 2))}
         mutant = copy.deepcopy(small)
@@ -141,8 +143,8 @@ def test_whatever_a_file_says_is_refused_or_passes_the_check_and_reads_no_variab
             text = import_spec(json.dumps(mutant))
         except SpecError:
             continue
-        taken += bool(loaded(text))
-    assert taken, "all were refused, so nothing was checked"
+        loaded_count += bool(loaded(text))
+    assert loaded_count, "all were refused, so nothing was checked"
 
 
 def test_a_file_that_says_everything_twice_at_every_level_ends() -> None:
@@ -264,8 +266,8 @@ def test_all_of_is_merged_and_one_of_objects_lists_all_their_properties() -> Non
         "allOf": [{"$ref": "#/components/schemas/base"}],
         "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("one", "two")],
     }
-    made = body_params(whole, components={"schemas": schemas})
-    assert made == {
+    result = body_params(whole, components={"schemas": schemas})
+    assert result == {
         "a": {**text, "required": True},
         "b": text,
         "c": number,
@@ -289,7 +291,7 @@ def test_a_schema_inside_itself_ends_as_any_object() -> None:
         ]
     }
     schemas = {"tree": tree, "kind": kind, "cat": cat}
-    made = body_params(
+    result = body_params(
         {
             "properties": {
                 "tree": {"$ref": "#/components/schemas/tree"},
@@ -298,29 +300,29 @@ def test_a_schema_inside_itself_ends_as_any_object() -> None:
         },
         components={"schemas": schemas},
     )
-    assert made["tree"] == {
+    assert result["tree"] == {
         "type": "object",
         "properties": {"name": {"type": "string"}, "child": {"type": "object"}},
     }
-    assert made["kind"] == {
+    assert result["kind"] == {
         "type": "object",
         "properties": {"claws": {"type": "integer"}, "name": {"type": "string"}},
     }
 
 
 def test_what_only_answers_have_is_no_parameter() -> None:
-    made = body_params(
+    result = body_params(
         {
             "required": ["id"],
             "properties": {"id": {"type": "string", "readOnly": True}, "name": {"type": "string"}},
         }
     )
-    assert made == {"name": {"type": "string"}}
+    assert result == {"name": {"type": "string"}}
 
 
 def test_a_default_in_a_body_is_not_sent_for_the_caller() -> None:
-    made = body_params({"properties": {"private": {"type": "boolean", "default": False}}})
-    assert made == {"private": {"type": "boolean"}}
+    result = body_params({"properties": {"private": {"type": "boolean", "default": False}}})
+    assert result == {"private": {"type": "boolean"}}
 
 
 def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
@@ -345,10 +347,10 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
             }
         },
     }
-    made = one_method(
+    result = one_method(
         {"parameters": parameters, "requestBody": body}, "post", "/a/{id}/{undeclared}"
     )
-    assert made["params"] == {
+    assert result["params"] == {
         "id": {"type": "string"},
         "q": {"type": "string", "in": "query", "required": True},
         "X-Tenant": {"type": "string", "in": "header", "required": True},
@@ -363,7 +365,7 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("param", "made"),
+    ("param", "expected"),
     [
         ({"explode": False}, {"q": {"type": "string"}}),
         ({"style": "pipeDelimited", "explode": False}, {"q": {"type": "string"}}),
@@ -371,8 +373,8 @@ def test_a_parameter_says_its_place_where_that_is_not_plain() -> None:
         ({"style": "deepObject"}, {"q[]": {"type": "array", "items": {"type": "string"}}}),
     ],
 )
-def test_a_list_that_is_not_the_name_repeated_is_a_text(param: Values, made: Values) -> None:
-    assert query_param({"type": "array", "items": {"type": "string"}}, **param) == made
+def test_a_list_that_is_not_the_name_repeated_is_a_text(param: Values, expected: Values) -> None:
+    assert query_param({"type": "array", "items": {"type": "string"}}, **param) == expected
 
 
 def test_a_deep_object_is_one_parameter_for_each_property() -> None:
@@ -402,8 +404,8 @@ def test_a_deep_object_is_one_parameter_for_each_property() -> None:
 )  # fmt: skip
 def test_the_body_is_written_as_the_vendor_reads_it(media: str, settings: Values) -> None:
     content = {media: {"schema": {"type": "object", "properties": {"a": {"type": "string"}}}}}
-    made = one_method({"requestBody": {"content": content}}, "post")
-    assert {key: made[key] for key in ("body", "headers") if key in made} == settings
+    result = one_method({"requestBody": {"content": content}}, "post")
+    assert {key: result[key] for key in ("body", "headers") if key in result} == settings
 
 
 @pytest.mark.parametrize(
@@ -432,15 +434,17 @@ def test_an_xml_body_has_the_root_that_the_file_names(name: str, body: Any) -> N
     ],
 )
 def test_the_answer_is_read_as_the_vendor_writes_it(medias: list[str], settings: Values) -> None:
-    made = one_method(
+    result = one_method(
         {
             "responses": {
                 "404": {"content": {"text/html": {}}},
-                "201": {"content": {each: {} for each in medias}},
+                "201": {"content": {media: {} for media in medias}},
             }
         }
     )
-    assert {key: made[key] for key in ("response", "headers", "stream") if key in made} == settings
+    assert {
+        key: result[key] for key in ("response", "headers", "stream") if key in result
+    } == settings
 
 
 @pytest.mark.parametrize(
@@ -459,10 +463,10 @@ def test_the_answer_is_read_as_the_vendor_writes_it(medias: list[str], settings:
 def test_the_credential_is_the_file_s_scheme_with_variables_for_secrets(
     scheme: Values, auth: Values
 ) -> None:
-    made = service_of(
+    result = service_of(
         described(security=[{"s": []}], components={"securitySchemes": {"s": scheme}})
     )
-    assert made["auth"] == auth
+    assert result["auth"] == auth
 
 
 def test_a_parameter_that_the_credential_fills_is_not_the_caller_s() -> None:
@@ -480,9 +484,9 @@ def test_a_parameter_that_the_credential_fills_is_not_the_caller_s() -> None:
 def test_an_idempotency_key_is_the_gateway_s_and_a_password_is_masked() -> None:
     key = {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}}
     password = {"name": "pin", "in": "query", "schema": {"type": "string", "format": "password"}}
-    made = one_method({"parameters": [key, password]}, "post")
-    assert made["idempotency_header"] == "Idempotency-Key"
-    assert (made["mask"], list(made["params"])) == (["pin"], ["pin"])
+    result = one_method({"parameters": [key, password]}, "post")
+    assert result["idempotency_header"] == "Idempotency-Key"
+    assert (result["mask"], list(result["params"])) == (["pin"], ["pin"])
 
 
 def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
@@ -501,14 +505,14 @@ def test_what_is_left_out_or_deprecated_is_said_in_comments() -> None:
         "/c": {"servers": [{}], "get": {}},
     }
     text = import_spec(json.dumps({**described(), "paths": paths}))
-    for said in (
+    for line in (
         "# Not carried over, and so not checked: multipleOf (1)",
         "# Left out: POST /a: its body is of type array",
         "# Left out: /b: b.yaml is another file; bundle them into one first",
         "# Left out: GET /c: at a server of its own",
         "# deprecated by the vendor",
     ):
-        assert said in text
+        assert line in text
 
 
 def test_swagger_2_forms_files_and_comma_lists() -> None:
@@ -517,7 +521,7 @@ def test_swagger_2_forms_files_and_comma_lists() -> None:
         {"name": "note", "in": "formData", "type": "string", "required": True},
     ]
     listed = [{"name": "ids", "in": "query", "type": "array", "items": {"type": "integer"}}]
-    made = service_of(
+    result = service_of(
         {
             "swagger": "2.0",
             "info": {"title": "P"},
@@ -527,13 +531,13 @@ def test_swagger_2_forms_files_and_comma_lists() -> None:
             "paths": {"/pets": {"post": {"parameters": fields}, "get": {"parameters": listed}}},
         }
     )
-    assert made["base_url"] == "https://p.example/v2"
-    assert made["methods"]["post_pets"]["body"] == "multipart"
-    assert made["methods"]["post_pets"]["params"] == {
+    assert result["base_url"] == "https://p.example/v2"
+    assert result["methods"]["post_pets"]["body"] == "multipart"
+    assert result["methods"]["post_pets"]["params"] == {
         "photo": {"type": "object"},
         "note": {"type": "string", "required": True},
     }
-    assert made["methods"]["get_pets"]["params"] == {"ids": {"type": "string"}}
+    assert result["methods"]["get_pets"]["params"] == {"ids": {"type": "string"}}
 
 
 @pytest.fixture
@@ -560,21 +564,21 @@ def test_an_imported_method_is_called_through_the_gateway(
 ) -> None:
     sample, tag, *words = words
     (tmp_path / "api.json").write_text(SAMPLES[sample]())
-    made = tmp_path / "made.yaml"
+    file = tmp_path / "made.yaml"
     options = [
         "--name",
         "it",
         "--base-url",
         f"{box.url}/anything",
         "-o",
-        str(made),
+        str(file),
         *(["--tag", tag] if tag else []),
     ]
     runner = make_app(settings).test_cli_runner()
     done = runner.invoke(args=["catalog", "import", str(tmp_path / "api.json"), *options])
     assert done.exit_code == 0, done.output
-    secrets = dict.fromkeys(VARIABLE.findall(made.read_text()), "secret-of-the-test")
-    runner = make_app(replace(settings, catalog=str(made), environ=secrets)).test_cli_runner()
+    secrets = dict.fromkeys(VARIABLE.findall(file.read_text()), "secret-of-the-test")
+    runner = make_app(replace(settings, catalog=str(file), environ=secrets)).test_cli_runner()
     done = runner.invoke(args=["catalog", "check"])
     assert f"ok, 1 services, {168 if tag else 500} methods" in done.output
     done = runner.invoke(args=["call", "it", *words])

@@ -123,8 +123,8 @@ def test_an_operation_in_a_file_that_is_not_there_is_left_out_with_a_word(
 ) -> None:
     paths = {"/a": {"get": {"$ref": ref}}, "/b": {"get": OK}}
     path = folder / "api" / "main.json"
-    for given in (path, None):
-        text = text_of(spec(paths), path=given)
+    for file in (path, None):
+        text = text_of(spec(paths), path=file)
         assert list(service_of(text)["methods"]) == ["get_b"]
         assert "# Left out: GET /a: " in text
         assert "1 operations left out" in summarize(text)
@@ -184,7 +184,7 @@ def test_an_operation_at_another_server_is_left_out_with_the_command_that_import
 def test_base_url_imports_the_operations_at_that_server_and_no_others() -> None:
     text = text_of(MIXED, base_url=UPLOADS)
     service = service_of(text)
-    assert (service["base_url"], [each["http"] for each in service["methods"].values()]) == (
+    assert (service["base_url"], [method["http"] for method in service["methods"].values()]) == (
         UPLOADS,
         ["POST /up"],
     )

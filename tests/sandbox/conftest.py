@@ -1,4 +1,4 @@
-"""A fresh sandbox for each test, and the means to ask it: properly, or byte by byte."""
+"""A fresh sandbox for each test, and the means to call it: properly, or byte by byte."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ class Answer:
         return json.loads(self.body)
 
 
-Ask = Callable[..., Answer]
+Call = Callable[..., Answer]
 Raw = Callable[..., bytes]
 
 
@@ -59,16 +59,16 @@ def client(box: Sandbox) -> Iterator[HTTPConnection]:
 
 
 @pytest.fixture
-def ask(client: HTTPConnection) -> Ask:
+def call(client: HTTPConnection) -> Call:
     return partial(exchange, client)
 
 
 @pytest.fixture
-def serving() -> Iterator[Callable[..., Ask]]:
-    """Starts a sandbox with constructor arguments of the test's own and gives back its `ask`."""
+def serving() -> Iterator[Callable[..., Call]]:
+    """Starts a sandbox with constructor arguments of the test's own and gives back its `call`."""
     with ExitStack() as stack:
 
-        def start(**arguments: Any) -> Ask:
+        def start(**arguments: Any) -> Call:
             other = stack.enter_context(Sandbox(**arguments))
             connection = HTTPConnection("127.0.0.1", other.port, timeout=SECONDS)
             stack.callback(connection.close)

@@ -131,7 +131,7 @@ def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
 def test_the_status_of_a_command_that_ends_while_ctrl_c_is_handled_is_kept(start: Start) -> None:
     """The command ends at once, and the signal arrives while it is being reaped."""
     ending = "import os, signal; os.kill(os.getppid(), signal.SIGINT); os._exit(9)"
-    for _ in range(5):
+    for _ in range(3):
         process = start("--port", 0, "--", sys.executable, "-c", ending)
         serving_port(process)
         assert process.wait(10) == 9

@@ -12,7 +12,7 @@ from sandbox import Sandbox
 from sandbox.vendors.formats import GBK_TEXT
 from sandbox.vendors.wechatpay_v2 import APP_ID, MCH_ID, sign
 
-Ask = Callable[..., bytes]
+Call = Callable[..., bytes]
 ORDER = {
     "appid": APP_ID,
     "mch_id": MCH_ID,
@@ -31,14 +31,14 @@ def pay(box: Sandbox, path: str, fields: dict[str, str] | bytes) -> dict[str, st
     connection.request("POST", path, fields)
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Content-Type")) == (200, "text/plain")
-    read = {each.tag: each.text for each in ElementTree.fromstring(answer.read())}
+    read = {element.tag: element.text for element in ElementTree.fromstring(answer.read())}
     connection.close()
     return read
 
 
 def signed(**fields: str) -> dict[str, str]:
-    given = {**ORDER, **fields}
-    return {**given, "sign": sign(given)}
+    order = {**ORDER, **fields}
+    return {**order, "sign": sign(order)}
 
 
 def test_the_signature_is_the_documented_one() -> None:
@@ -50,8 +50,8 @@ def test_the_signature_is_the_documented_one() -> None:
 
 @pytest.mark.parametrize("kind", ["MD5", "HMAC-SHA256"])
 def test_a_signed_order_is_made_once_and_found(box: Sandbox, kind: str) -> None:
-    made, again = (pay(box, "/pay/unifiedorder", signed(sign_type=kind)) for _ in range(2))
-    assert (made["result_code"], again["result_code"]) == ("SUCCESS", "SUCCESS")
+    first, second = (pay(box, "/pay/unifiedorder", signed(sign_type=kind)) for _ in range(2))
+    assert (first["result_code"], second["result_code"]) == ("SUCCESS", "SUCCESS")
     assert pay(box, "/pay/orderquery", signed())["total_fee"] == "100"
     assert pay(box, "/pay/unifiedorder", signed(total_fee="1"))["err_code"] == "OUT_TRADE_NO_USED"
     box.reset()
@@ -64,8 +64,8 @@ def test_what_is_not_signed_is_refused(box: Sandbox, fields: dict[str, str] | by
 
 
 @pytest.mark.parametrize("path", ["/gbk/text", "/gbk/bare", "/gbk/json", "/gbk/xml"])
-def test_gbk_is_gbk(ask: Ask, path: str) -> None:
-    assert GBK_TEXT in ask(path).body.decode("gbk")  # type: ignore[attr-defined]
+def test_gbk_is_gbk(call: Call, path: str) -> None:
+    assert GBK_TEXT in call(path).body.decode("gbk")  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -73,5 +73,5 @@ def test_gbk_is_gbk(ask: Ask, path: str) -> None:
     [("/bucket", 200), ("/bucket/cat.png", 200), ("/bucket/dog.png", 404), ("/bucket/denied", 403),
      ("/bucket/busy", 503), ("/gbk/other", 404)],
 )  # fmt: skip
-def test_the_bucket_answers_as_s3_does(ask: Ask, path: str, status: int) -> None:
-    assert ask(path).status == status  # type: ignore[attr-defined]
+def test_the_bucket_answers_as_s3_does(call: Call, path: str, status: int) -> None:
+    assert call(path).status == status  # type: ignore[attr-defined]

@@ -11,24 +11,24 @@ import pytest
 
 from sandbox import Sandbox
 
-Ask = Callable[..., Any]
+Call = Callable[..., Any]
 Raw = Callable[..., bytes]
 Eventually = Callable[[Callable[[], bool]], bool]
 
 
-def test_requests_share_a_connection_and_are_recorded(box: Sandbox, ask: Ask) -> None:
-    ask("/anything?a=1")
-    ask("/items", "POST", {"name": "pen"}, X_Mine="yes")
+def test_requests_share_a_connection_and_are_recorded(box: Sandbox, call: Call) -> None:
+    call("/anything?a=1")
+    call("/items", "POST", {"name": "pen"}, X_Mine="yes")
     first, second = box.requests
     assert (first.verb, first.path, first.query) == ("GET", "/anything", {"a": ["1"]})
     assert (second.headers["x-mine"], json.loads(second.body)) == ("yes", {"name": "pen"})
     assert box.connections == 1
 
 
-def test_a_head_answer_has_the_length_and_no_body(ask: Ask) -> None:
-    answer = ask("/bytes/10", "HEAD")
+def test_a_head_answer_has_the_length_and_no_body(call: Call) -> None:
+    answer = call("/bytes/10", "HEAD")
     assert (answer.headers["Content-Length"], answer.body) == ("10", b"")
-    assert ask("/v1/health").status == 200
+    assert call("/v1/health").status == 200
 
 
 def test_a_chunked_body_is_read_whole_and_the_connection_goes_on(raw: Raw) -> None:
@@ -104,9 +104,9 @@ def test_stop_ends_idle_hanging_and_dripping_connections_at_once(
         sock.close()
 
 
-def test_it_starts_again_on_the_same_port_after_a_stop(box: Sandbox, ask: Ask) -> None:
+def test_it_starts_again_on_the_same_port_after_a_stop(box: Sandbox, call: Call) -> None:
     url = box.url
-    assert ask("/v1/health").status == 200
+    assert call("/v1/health").status == 200
     box.stop()
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.1", box.port), 5)
@@ -138,10 +138,10 @@ def test_three_hundred_connections_at_once_are_all_served(box: Sandbox) -> None:
 
 
 def test_it_tells_the_most_requests_there_were_at_once(
-    box: Sandbox, ask: Ask, closing: Raw
+    box: Sandbox, call: Call, closing: Raw
 ) -> None:
     for _ in range(2):
-        ask("/items")
+        call("/items")
     assert box.most_at_once == 1
     box.fault("/items", "delay=0.5")
     with ThreadPoolExecutor(5) as pool:
@@ -151,28 +151,28 @@ def test_it_tells_the_most_requests_there_were_at_once(
     assert box.most_at_once == 0
 
 
-def test_reset_forgets_requests_counts_faults_and_items(box: Sandbox, ask: Ask) -> None:
+def test_reset_forgets_requests_counts_faults_and_items(box: Sandbox, call: Call) -> None:
     box.fault("/items", "status=500")
-    assert ask("/items", "POST", {"name": "pen"}).status == 500
+    assert call("/items", "POST", {"name": "pen"}).status == 500
     box.reset()
     assert (box.requests, box.connections, box.tokens_issued) == ([], 0, 0)
-    assert ask("/items").json == {"items": [], "total": 0}
+    assert call("/items").json == {"items": [], "total": 0}
 
 
-def test_another_process_controls_it_over_http(box: Sandbox, ask: Ask) -> None:
+def test_another_process_controls_it_over_http(box: Sandbox, call: Call) -> None:
     wish = {"path": "/items", "fault": "status=503", "times": 1}
-    assert ask("/_sandbox/fault", "POST", wish).status == 200
-    assert [ask("/items").status, ask("/items").status] == [503, 200]
-    assert ask("/_sandbox/stats").json == {
+    assert call("/_sandbox/fault", "POST", wish).status == 200
+    assert [call("/items").status, call("/items").status] == [503, 200]
+    assert call("/_sandbox/stats").json == {
         "requests": 2,
         "connections": 1,
         "tokens_issued": 0,
         "most_at_once": 1,
     }
-    recorded = ask("/_sandbox/requests").json["requests"]
-    assert [(each["verb"], each["path"]) for each in recorded] == [("GET", "/items")] * 2
-    assert ask("/_sandbox/revoke_tokens", "POST").status == 200
-    assert ask("/_sandbox/reset", "POST").status == 200
+    recorded = call("/_sandbox/requests").json["requests"]
+    assert [(request["verb"], request["path"]) for request in recorded] == [("GET", "/items")] * 2
+    assert call("/_sandbox/revoke_tokens", "POST").status == 200
+    assert call("/_sandbox/reset", "POST").status == 200
     assert box.requests == []
 
 
@@ -189,11 +189,11 @@ def test_another_process_controls_it_over_http(box: Sandbox, ask: Ask) -> None:
         {"path": "/x", "fault": "hang", "times": True},
     ],
 )
-def test_a_senseless_fault_sent_to_control_gets_422(ask: Ask, wish: Any) -> None:
-    assert ask("/_sandbox/fault", "POST", wish).status == 422
+def test_a_senseless_fault_sent_to_control_gets_422(call: Call, wish: Any) -> None:
+    assert call("/_sandbox/fault", "POST", wish).status == 422
 
 
-def test_control_answers_404_and_405_where_it_should(ask: Ask) -> None:
-    assert ask("/_sandbox/other").status == 404
-    assert ask("/_sandbox/reset").status == 405
-    assert ask("/_sandbox/stats", "POST").status == 405
+def test_control_answers_404_and_405_where_it_should(call: Call) -> None:
+    assert call("/_sandbox/other").status == 404
+    assert call("/_sandbox/reset").status == 405
+    assert call("/_sandbox/stats", "POST").status == 405

@@ -5,27 +5,27 @@ import pytest
 
 from sandbox import Sandbox
 
-Ask = Callable[..., Any]
+Call = Callable[..., Any]
 
 GOOD = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
 
 
-def fetch(ask: Ask) -> str:
-    token: str = ask(f"/cgi-bin/token?{GOOD}").json["access_token"]
+def fetch(call: Call) -> str:
+    token: str = call(f"/cgi-bin/token?{GOOD}").json["access_token"]
     return token
 
 
-def send(ask: Ask, token: str, message: Any = None) -> Any:
+def send(call: Call, token: str, message: Any = None) -> Any:
     message = {"touser": "o1", "text": "你好"} if message is None else message
-    answer = ask(f"/cgi-bin/message/send?access_token={token}", "POST", message)
+    answer = call(f"/cgi-bin/message/send?access_token={token}", "POST", message)
     assert answer.status == 200
     return answer.json
 
 
 def test_a_token_lasts_7200_seconds_and_each_fetch_gives_and_counts_a_new_one(
-    box: Sandbox, ask: Ask
+    box: Sandbox, call: Call
 ) -> None:
-    first, second = ask(f"/cgi-bin/token?{GOOD}").json, ask(f"/cgi-bin/token?{GOOD}").json
+    first, second = call(f"/cgi-bin/token?{GOOD}").json, call(f"/cgi-bin/token?{GOOD}").json
     assert first["expires_in"] == 7200
     assert first["access_token"] != second["access_token"]
     assert box.tokens_issued == 2
@@ -42,15 +42,15 @@ def test_a_token_lasts_7200_seconds_and_each_fetch_gives_and_counts_a_new_one(
     ],
 )
 def test_wrong_credentials_get_wechats_errcode_with_http_200(
-    box: Sandbox, ask: Ask, query: str, code: int, text: str
+    box: Sandbox, call: Call, query: str, code: int, text: str
 ) -> None:
-    answer = ask(f"/cgi-bin/token?{query}")
+    answer = call(f"/cgi-bin/token?{query}")
     assert (answer.status, answer.json) == (200, {"errcode": code, "errmsg": text})
     assert box.tokens_issued == 0
 
 
-def test_a_message_with_a_good_token_gets_an_id(ask: Ask) -> None:
-    answer = send(ask, fetch(ask))
+def test_a_message_with_a_good_token_gets_an_id(call: Call) -> None:
+    answer = send(call, fetch(call))
     assert isinstance(answer.pop("msgid"), int)
     assert answer == {"errcode": 0, "errmsg": "ok"}
 
@@ -69,50 +69,50 @@ def test_a_message_with_a_good_token_gets_an_id(ask: Ask) -> None:
     ],
 )
 def test_a_message_that_cannot_be_sent_gets_wechats_errcode(
-    ask: Ask, message: Any, code: int
+    call: Call, message: Any, code: int
 ) -> None:
-    assert send(ask, fetch(ask), message)["errcode"] == code
+    assert send(call, fetch(call), message)["errcode"] == code
 
 
-def test_a_missing_token_gets_41001_and_an_unknown_one_40001(ask: Ask) -> None:
-    assert send(ask, "")["errcode"] == 41001
-    assert send(ask, "made-up")["errcode"] == 40001
+def test_a_missing_token_gets_41001_and_an_unknown_one_40001(call: Call) -> None:
+    assert send(call, "")["errcode"] == 41001
+    assert send(call, "made-up")["errcode"] == 40001
 
 
-def test_an_older_token_works_on_during_the_overlap(ask: Ask) -> None:
-    older = fetch(ask)
-    fetch(ask)
-    assert send(ask, older)["errcode"] == 0
+def test_an_older_token_works_on_during_the_overlap(call: Call) -> None:
+    older = fetch(call)
+    fetch(call)
+    assert send(call, older)["errcode"] == 0
 
 
 def test_an_older_token_is_stale_after_the_overlap(serving: Any) -> None:
-    ask = serving(token_overlap=0)
-    older, newer = fetch(ask), fetch(ask)
-    assert send(ask, older)["errcode"] == 40001
-    assert send(ask, newer)["errcode"] == 0
+    call = serving(token_overlap=0)
+    older, newer = fetch(call), fetch(call)
+    assert send(call, older)["errcode"] == 40001
+    assert send(call, newer)["errcode"] == 0
 
 
 def test_a_token_past_its_time_gets_42001(serving: Any) -> None:
-    ask = serving(expires_in=0)
-    assert send(ask, fetch(ask))["errcode"] == 42001
+    call = serving(expires_in=0)
+    assert send(call, fetch(call))["errcode"] == 42001
 
 
 def test_other_credentials_can_be_given_to_the_constructor(serving: Any) -> None:
-    ask = serving(app_id="mine", secret="hush")
+    call = serving(app_id="mine", secret="hush")
     query = "grant_type=client_credential&appid=mine&secret=hush"
-    assert "access_token" in ask(f"/cgi-bin/token?{query}").json
+    assert "access_token" in call(f"/cgi-bin/token?{query}").json
 
 
-def test_revoked_tokens_get_40001_though_their_time_is_not_over(box: Sandbox, ask: Ask) -> None:
-    token = fetch(ask)
+def test_revoked_tokens_get_40001_though_their_time_is_not_over(box: Sandbox, call: Call) -> None:
+    token = fetch(call)
     box.revoke_tokens()
-    assert send(ask, token)["errcode"] == 40001
+    assert send(call, token)["errcode"] == 40001
 
 
-def test_the_wrong_verb_gets_43001_and_43002(ask: Ask) -> None:
-    assert ask(f"/cgi-bin/token?{GOOD}", "POST").json["errcode"] == 43001
-    assert ask("/cgi-bin/message/send").json["errcode"] == 43002
+def test_the_wrong_verb_gets_43001_and_43002(call: Call) -> None:
+    assert call(f"/cgi-bin/token?{GOOD}", "POST").json["errcode"] == 43001
+    assert call("/cgi-bin/message/send").json["errcode"] == 43002
 
 
-def test_an_unknown_wechat_path_gets_404(ask: Ask) -> None:
-    assert ask("/cgi-bin/other").status == 404
+def test_an_unknown_wechat_path_gets_404(call: Call) -> None:
+    assert call("/cgi-bin/other").status == 404
