@@ -92,7 +92,11 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
     secret = re.search(r"^secret: (\S{43})$", done.output, re.M)[1]
     with app.extensions["postern"].database.read_session() as session:
         stored = App.by_app_id(session, "shop")
-    assert (stored.allow, stored.rate, stored.disabled) == (["wechat.*", "maps"], "100/minute", False)
+    assert (stored.allow, stored.rate, stored.disabled) == (
+        ["wechat.*", "maps"],
+        "100/minute",
+        False,
+    )
     assert app.extensions["postern.auth"].app_secrets.open(stored.secret) == Secret(secret)
 
 
