@@ -33,18 +33,18 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def redis_store(redis_server: RedisServer) -> Iterator[RedisStore]:
-    made = RedisStore(redis_server.url, Lines().warning)
-    yield made
-    made.close()
+    store = RedisStore(redis_server.url, Lines().warning)
+    yield store
+    store.close()
 
 
 @pytest.fixture(params=["memory", "redis"])
 def store(request: pytest.FixtureRequest, clock: FakeClock) -> Store:
     """Both kinds of store, the second on a real server. Its time is passed by ``pass_time``."""
-    made: Store = (
+    store: Store = (
         MemoryStore(clock) if request.param == "memory" else request.getfixturevalue("redis_store")
     )
-    return made
+    return store
 
 
 @pytest.fixture
@@ -69,7 +69,8 @@ def open_gate() -> Iterator[Open]:
         def make(
             services: Mapping[str, Any], *, env: Mapping[str, str] | None = None, **options: Any
         ) -> Gate:
-            log, masker = Lines(), Masker()
+            log = Lines()
+            masker = Masker()
             clock = options.setdefault("clock", SystemClock())
             runtime = make_runtime(log=log, masker=masker, **options)
             gateway = Gateway(make_catalog(services, env), runtime)

@@ -66,7 +66,7 @@ def aggregates(box: Sandbox) -> Any:
         gateway.close()
 
 
-def ask(
+def run_aggregate(
     gateway: Gateway,
     query: Mapping[str, Any] | None = None,
     body: Mapping[str, Any] | None = None,
@@ -90,22 +90,21 @@ def test_the_calls_of_a_batch_are_at_the_service_at_the_same_time(gate: Open, bo
     batch.join()
     assert list(outcomes) == list(calls)
     assert all(
-        isinstance(each.error, OutcomeUnknown) and each.elapsed > 1 for each in outcomes.values()
+        isinstance(outcome.error, OutcomeUnknown) and outcome.elapsed > 1
+        for outcome in outcomes.values()
     )
 
 
 def test_no_more_calls_run_at_once_than_there_are_places() -> None:
-    together, running, most = (
-        BatchRunner(SystemClock(), Lines(), max_concurrent_calls=2),
-        Counter[str](),
-        [],
-    )
-    gone = threading.Event()
+    together = BatchRunner(SystemClock(), Lines(), max_concurrent_calls=2)
+    running = Counter[str]()
+    most = []
+    pause = threading.Event()
 
     def run(call: Call) -> Result:
         running["now"] += 1
         most.append(running["now"])
-        gone.wait(0.02)  # long enough for others to come in, if they could
+        pause.wait(0.02)  # long enough for others to come in, if they could
         running["now"] -= 1
         return Result(None)
 
@@ -131,14 +130,14 @@ def test_a_call_that_fails_leaves_the_others_alone(aggregates: Aggregates) -> No
     )
 
     assert outcomes["good"].data["query"] == {"a": ["1"]}
-    kinds = {name: type(each.error) for name, each in outcomes.items() if each.error}
+    kinds = {name: type(outcome.error) for name, outcome in outcomes.items() if outcome.error}
     assert kinds == {
         "failed": Failed,
         "wrong": InvalidParams,
         "lost": NotFound,
         "barred": Forbidden,
     }
-    assert {name for name, each in outcomes.items() if each.optional} == {"failed"}
+    assert {name for name, outcome in outcomes.items() if outcome.optional} == {"failed"}
 
 
 def test_what_nobody_foresaw_in_one_call_is_logged_and_leaves_the_others_alone(gate: Open) -> None:
@@ -160,7 +159,7 @@ def test_an_aggregate_takes_its_params_from_the_request_and_from_earlier_parts(
         shown={"call": "s.echo", "params": {"a": "$made.name", "b": "$query.b", "c": "$$5"}},
     )
 
-    outcomes = ask(gateway, {"b": "x"}, {"item": {"name": "lamp 灯"}})
+    outcomes = run_aggregate(gateway, {"b": "x"}, {"item": {"name": "lamp 灯"}})
 
     assert outcomes["made"].data["name"] == "lamp 灯"
     assert outcomes["shown"].data["query"] == {"a": ["lamp 灯"], "b": ["x"], "c": ["$5"]}
@@ -176,7 +175,7 @@ def test_parts_that_need_nothing_of_each_other_run_at_the_same_time(
         after={"call": "s.echo", "params": {"a": "$one.query.a.0"}},
     )
     outcomes: dict[str, Any] = {}
-    page = threading.Thread(target=lambda: outcomes.update(ask(gateway)))
+    page = threading.Thread(target=lambda: outcomes.update(run_aggregate(gateway)))
 
     page.start()
 
@@ -193,9 +192,11 @@ def test_under_a_key_the_parts_of_an_aggregate_are_each_made_once(
         one={"call": "s.create", "params": {"name": "x"}},
         two={"call": "s.create", "params": {"name": "y"}},
     )
-    first, again = (ask(gateway, idempotency_key="k") for _ in range(2))
-    assert [each.data["name"] for each in first.values()] == ["x", "y"]
-    assert [each.data for each in again.values()] == [each.data for each in first.values()]
+    first, second = (run_aggregate(gateway, idempotency_key="k") for _ in range(2))
+    assert [outcome.data["name"] for outcome in first.values()] == ["x", "y"]
+    assert [outcome.data for outcome in second.values()] == [
+        outcome.data for outcome in first.values()
+    ]
     assert len(box.requests) == 2
 
 
@@ -208,7 +209,7 @@ def test_an_answer_without_what_a_later_part_needs_is_said_of_the_service(
         three={"call": "s.echo", "params": {"a": "$one.5.x"}},
     )
 
-    outcomes = ask(gateway)
+    outcomes = run_aggregate(gateway)
 
     assert isinstance(outcomes["two"].error, BadResponse)
     assert "$one.query.nothing" in outcomes["two"].error.message
@@ -220,7 +221,7 @@ def test_a_place_in_a_list_is_a_number(aggregates: Aggregates, box: Sandbox) -> 
         one={"call": "s.create", "params": {"name": "$body.names.1"}},
     )
 
-    assert ask(gateway, body={"names": ["a", "b"]})["one"].data["name"] == "b"
+    assert run_aggregate(gateway, body={"names": ["a", "b"]})["one"].data["name"] == "b"
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_a_request_that_cannot_be_right_is_refused_before_anything_is_sent(
     gateway = aggregates(first={"call": "s.create", "params": {"name": "x"}}, **parts)
 
     with pytest.raises(InvalidParams) as caught:
-        ask(gateway, query)
+        run_aggregate(gateway, query)
 
     assert set(caught.value.fields or {}) == fields
     assert box.requests == []
@@ -259,7 +260,7 @@ def test_what_is_wrong_with_an_optional_part_fails_that_part_alone(aggregates: A
         extra={"call": "s.number", "params": {"n": "$query.count"}, "optional": True},
     )
 
-    outcomes = ask(gateway, {"count": "many"})
+    outcomes = run_aggregate(gateway, {"count": "many"})
 
     assert outcomes["good"].error is None
     assert isinstance(outcomes["extra"].error, InvalidParams)
@@ -274,7 +275,7 @@ def test_a_caller_that_may_not_call_a_part_gets_none_of_it(
     )
 
     with pytest.raises(Forbidden):
-        ask(gateway, caller=Caller("app:x", allow=("s.echo",)))
+        run_aggregate(gateway, caller=Caller("app:x", allow=("s.echo",)))
 
     assert box.requests == []
 
@@ -286,7 +287,7 @@ def test_the_callers_time_counts_over_all_parts(aggregates: Aggregates, box: San
     )
     box.fault("/anything", "delay=0.2")
 
-    outcomes = ask(gateway, timeout=0.3, caller=USER)
+    outcomes = run_aggregate(gateway, timeout=0.3, caller=USER)
 
     assert outcomes["slow"].error is None
     assert isinstance(outcomes["after"].error, DeadlineExceeded)
@@ -322,7 +323,7 @@ def test_an_aggregate_that_cannot_work_is_refused(
     with pytest.raises(CatalogError) as caught:
         aggregates(p=part)
 
-    assert [say for _, _, say in caught.value.problems] == [says]
+    assert [message for _, _, message in caught.value.problems] == [says]
 
 
 def test_a_part_may_not_be_called_like_the_request(aggregates: Aggregates) -> None:

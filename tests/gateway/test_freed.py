@@ -22,33 +22,33 @@ from tests.gateway.fakes import Gate, Wire, answer, make_call, service
 pytestmark = pytest.mark.slow
 
 OpenGate = Callable[..., Gate]
-Ask = Callable[[Gate], Any]
+Run = Callable[[Gate], Any]
 GOOD = answer(b'{"a": 1}', "200 OK")
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BOMB = answer(gzip.compress(b"x" * 100_000), "200 OK", "Content-Encoding: gzip")
-SMALL = {"max_response": 2000}
+MAX_2000_BYTES = {"max_response": 2000}
 ONCE_MORE = {"retry": {"times": 1, "backoff": 0.01, "on": ["timeout", 500]}}
 
 
 @contextmanager
 def garbage() -> Iterator[list[object]]:
     """What of the gateway only the cyclic collector would have freed."""
-    found: list[object] = []
+    leftovers: list[object] = []
     gc.collect()
     gc.disable()
     try:
-        yield found
+        yield leftovers
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        found += [each for each in gc.garbage if _ours(each)]
+        leftovers += [each for each in gc.garbage if _is_ours(each)]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
 
 
-def _ours(value: object) -> bool:
+def _is_ours(value: object) -> bool:
     if isinstance(value, types.FrameType):
         return "/gateway/" in value.f_code.co_filename and "/tests/" not in value.f_code.co_filename
     return type(value).__module__.partition(".")[0] in ("gateway", "requests", "marshmallow")
@@ -62,7 +62,7 @@ def streamed(at: Gate) -> Any:
     return b"".join(at.ask(inbound=PassthroughRequest()))
 
 
-def left(at: Gate) -> None:
+def abandoned(at: Gate) -> None:
     stream = at.ask(inbound=PassthroughRequest())
     next(stream)
     stream.close()
@@ -86,19 +86,19 @@ def batched(at: Gate) -> Any:
     return at.gateway.call_batch({"a": make_call(), "b": make_call()})
 
 
-PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
+PATHS: dict[str, tuple[bytes, Run, dict[str, Any]]] = {
     "good": (GOOD, plain, {}),
     "chunked": (CHUNKED + b"5\r\n[1,2]\r\n0\r\n\r\n", plain, {}),
     "not HTTP": (b"hello\r\n\r\n", plain, {}),
     "not JSON": (answer(b'{"a": 1', "200 OK"), plain, {}),
     "not XML": (answer(b"<a>1", "200 OK"), plain, {"response": "xml"}),
-    "over-size": (answer(b"x" * 3000, "200 OK"), plain, {"on": SMALL}),
+    "over-size": (answer(b"x" * 3000, "200 OK"), plain, {"on": MAX_2000_BYTES}),
     "over-size in chunks": (
         CHUNKED + b"800\r\n" + b"x" * 0x800 + b"\r\n0\r\n\r\n",
         plain,
-        {"on": SMALL},
+        {"on": MAX_2000_BYTES},
     ),
-    "bomb": (BOMB, plain, {"on": SMALL}),
+    "bomb": (BOMB, plain, {"on": MAX_2000_BYTES}),
     "not compressed": (answer(b"xxxx", "200 OK", "Content-Encoding: deflate"), plain, {}),
     "timed out": (CUT, plain, {"timeout": {"read": 0.1}}),
     "timed out twice": (CUT, plain, {"timeout": {"read": 0.1}, **ONCE_MORE}),
@@ -116,7 +116,7 @@ PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
     "streamed": (GOOD, streamed, {"stream": True}),
     "streamed, rejected": (answer(b"{}", "404 No"), streamed, {"stream": True}),
     "streamed, timed out": (CUT, streamed, {"stream": True, "timeout": {"read": 0.1}}),
-    "streamed, left": (CUT, left, {"stream": True}),
+    "streamed, left": (CUT, abandoned, {"stream": True}),
     "uploaded": (GOOD, uploaded, {"stream": True, "body": "raw", "http": "POST /"}),
     "proxied": (GOOD, proxied, {"on": {"proxy": True}}),
     "proxied, failed twice": (
@@ -131,19 +131,19 @@ PATHS: dict[str, tuple[bytes, Ask, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("path", PATHS)
 def test_nothing_of_a_call_waits_for_the_cyclic_collector(open_gate: OpenGate, path: str) -> None:
-    raw, ask, declared = PATHS[path]
+    raw, run, declared = PATHS[path]
     method = dict(declared)
     on = {"breaker": {"min_calls": 1000}, **method.pop("on", {})}
     with Wire([raw] * 20) as server:
         at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /", **method}}, **on)})
         with suppress(GatewayError):
-            ask(at)  # what is made at first use
-        with garbage() as found:
+            run(at)  # what is made at first use
+        with garbage() as leftovers:
             for _ in range(2):
                 with suppress(GatewayError):
-                    ask(at)
+                    run(at)
             at.log.events.clear()
-    assert found == []
+    assert leftovers == []
 
 
 @pytest.mark.parametrize("then", ["cut off", "refused"])
@@ -158,9 +158,9 @@ def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(
                 )
             }
         )
-        with garbage() as found, suppress(GatewayError):
+        with garbage() as leftovers, suppress(GatewayError):
             at.ask()
-    assert found == []
+    assert leftovers == []
 
 
 @pytest.mark.parametrize(
@@ -168,12 +168,12 @@ def test_nothing_of_a_lost_connection_waits_for_the_cyclic_collector(
 )
 def test_an_answer_is_gone_with_its_last_reference(rest: bytes) -> None:
     reading = ResponseParser(False, 1000)
-    gone = weakref.ref(reading)
+    reference = weakref.ref(reading)
     gc.disable()
     try:
         with suppress(GatewayError):
             reading.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n" + rest)
         del reading
-        assert gone() is None
+        assert reference() is None
     finally:
         gc.enable()

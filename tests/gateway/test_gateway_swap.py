@@ -80,7 +80,8 @@ def test_a_service_that_stays_keeps_its_connections_and_its_token(
 
 
 def test_a_changed_credential_fetches_a_token_of_its_own(open_gate: Open) -> None:
-    token, ok = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b"{}")
+    token = answer(b'{"access_token":"t-1","expires_in":7200}')
+    ok = answer(b"{}")
     auth = {"type": "app_secret", "app_id": "a", "secret": "one-secret", "token_url": "/token"}
     with Wire([token, ok, token, ok]) as server:
         at = open_gate(one(server.url, auth=auth))

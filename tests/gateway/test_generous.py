@@ -32,10 +32,10 @@ class Row:
     """
 
     raw: bytes
-    ours: str | None
+    postern: str | None
     curl: str | None
     requests: str | None
-    again: bool = False
+    reused: bool = False
 
 
 def zipped(body: bytes, coding: str = "gzip") -> bytes:
@@ -146,7 +146,7 @@ def test_an_answer_is_read_as_curl_and_requests_read_it(open_gate: OpenGate, nam
     for client in (partial(by_us, open_gate), by_curl, by_requests):
         with Wire([row.raw], "close") as server:
             read.append(client(server.url))
-    assert read == [row.ours, read[1] if row.curl == ANY else row.curl, row.requests]
+    assert read == [row.postern, read[1] if row.curl == ANY else row.curl, row.requests]
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -161,7 +161,7 @@ def test_a_connection_serves_again_only_after_an_answer_that_is_read_in_one_way(
         for _ in range(2):
             with suppress(GatewayError):
                 at.ask()
-        assert (server.connections == 1) is row.again
+        assert (server.connections == 1) is row.reused
 
 
 JSON = '{"name":"北京"}'

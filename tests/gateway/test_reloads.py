@@ -42,12 +42,14 @@ def broken(url: str, number: int) -> dict[str, Any]:
 
 def test_five_hundred_reloads_one_in_ten_broken_during_calls(open_gate: Open, box: Sandbox) -> None:
     at = open_gate(version(box.url, 0))
-    over, seen, refused = threading.Event(), list[tuple[str, int]](), 0
+    over = threading.Event()
+    answers = list[tuple[str, int]]()
+    refused = 0
 
     def call() -> None:
         while not over.is_set():
-            said = at.ask()
-            seen.append((said["headers"]["x-version"], int(said["query"]["v"][0])))
+            echo = at.ask()
+            answers.append((echo["headers"]["x-version"], int(echo["query"]["v"][0])))
 
     with ThreadPoolExecutor(8) as pool:
         calling = [pool.submit(call) for _ in range(8)]
@@ -58,15 +60,15 @@ def test_five_hundred_reloads_one_in_ten_broken_during_calls(open_gate: Open, bo
                 )
             except CatalogError:
                 refused += 1
-            before = len(seen)
-            assert comes_true(lambda: len(seen) > before)  # noqa: B023  # called within the loop
+            before = len(answers)
+            assert comes_true(lambda: len(answers) > before)  # noqa: B023  # called within the loop
         over.set()
         for each in calling:
             each.result(30)
     assert refused == RELOADS // 10
-    assert not [each for each in seen if each[0] != str(each[1])]
-    assert len({number for _, number in seen}) > RELOADS / 2
-    assert not {number for _, number in seen if number and number % 10 == 0}
+    assert not [each for each in answers if each[0] != str(each[1])]
+    assert len({number for _, number in answers}) > RELOADS / 2
+    assert not {number for _, number in answers if number and number % 10 == 0}
 
 
 @pytest.fixture
@@ -112,7 +114,8 @@ def test_nothing_of_a_catalog_is_left_once_it_is_replaced(
 def test_a_fetched_token_is_forgotten_with_its_credential(
     open_gate: Open, no_collector: None
 ) -> None:
-    token, ok = answer(b'{"access_token":"t-1","expires_in":7200}'), answer(b"{}")
+    token = answer(b'{"access_token":"t-1","expires_in":7200}')
+    ok = answer(b"{}")
 
     def catalog(number: int) -> dict[str, Any]:
         auth = {

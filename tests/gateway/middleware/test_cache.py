@@ -19,7 +19,7 @@ from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
 
 Open = Callable[..., Gate]
-KEPT = {"ttl": 60}
+ONE_MINUTE = {"ttl": 60}
 STALE = {"ttl": 60, "stale_while_revalidate": 30, "stale_if_error": 600}
 PARAMS = {"a": {"type": "string"}, "n": {"type": "integer", "default": 5}}
 
@@ -28,33 +28,34 @@ PARAMS = {"a": {"type": "string"}, "n": {"type": "integer", "default": 5}}
 def at(gate: Open, clock: FakeClock, store: Store) -> Open:
     """A gateway whose one method has a cache; several of them are several workers."""
 
-    def make(http: str = "GET /anything", cache: Any = KEPT, **method: Any) -> Gate:
+    def make(http: str = "GET /anything", cache: Any = ONE_MINUTE, **method: Any) -> Gate:
         return gate(http, clock=clock, store=method.pop("store", store), cache=cache, **method)
 
     return make
 
 
-def told(gate: Gate) -> tuple[str | None, float | None, int]:
+def cache_trace(gate: Gate) -> tuple[str | None, float | None, int]:
     return gate.trace.cache, gate.trace.age, len(gate.trace.attempts)
 
 
 def test_an_answer_serves_until_its_time_is_up(at: Open, box: Sandbox, clock: FakeClock) -> None:
     one = at()
     first = one.ask()
-    assert told(one) == ("MISS", None, 1)
+    assert cache_trace(one) == ("MISS", None, 1)
     clock.advance(59)
     assert one.ask() == first
-    assert told(one) == ("HIT", 59, 0)
+    assert cache_trace(one) == ("HIT", 59, 0)
     clock.advance(1)
     one.ask()
-    assert told(one) == ("MISS", None, 1)
+    assert cache_trace(one) == ("MISS", None, 1)
     assert len(box.requests) == 2
 
 
 def test_what_one_worker_got_serves_another(at: Open, box: Sandbox) -> None:
-    one, other = at(), at()
+    one = at()
+    other = at()
     assert one.ask() == other.ask()
-    assert told(other) == ("HIT", 0, 0)
+    assert cache_trace(other) == ("HIT", 0, 0)
 
 
 def test_no_caller_fills_the_memory_with_answers(
@@ -67,16 +68,16 @@ def test_no_caller_fills_the_memory_with_answers(
     assert len(box.requests) == 100
     for n in range(99, 94, -1):
         one.ask(params={"n": n})
-        assert told(one) == ("HIT", 0, 0)
+        assert cache_trace(one) == ("HIT", 0, 0)
     for n in range(85):
         one.ask(params={"n": n})
-        assert told(one) == ("MISS", None, 1), "the oldest make room"
+        assert cache_trace(one) == ("MISS", None, 1), "the oldest make room"
 
 
 def test_a_method_without_a_cache_says_nothing_of_one(gate: Open) -> None:
     plain = gate()
     plain.ask()
-    assert told(plain) == (None, None, 1)
+    assert cache_trace(plain) == (None, None, 1)
 
 
 def test_the_same_parameters_in_any_order_and_form_are_the_same_question(
@@ -106,8 +107,10 @@ def test_other_parameters_are_another_question(
 def test_callers_share_answers_unless_the_method_says_that_they_differ(
     at: Open, box: Sandbox
 ) -> None:
-    ann, bob = Caller("user:1"), Caller("user:2")
-    shared, own = at(), at(cache={**KEPT, "vary": "caller"}, headers={"X-Other": "1"})
+    ann = Caller("user:1")
+    bob = Caller("user:2")
+    shared = at()
+    own = at(cache={**ONE_MINUTE, "vary": "caller"}, headers={"X-Other": "1"})
     for one, sent in ((shared, 1), (own, 3)):
         for caller in (ann, bob, ann):
             one.ask(caller=caller)
@@ -120,13 +123,13 @@ def test_an_answer_comes_out_of_the_cache_as_it_went_in(
     body = b'{"big": 123456789012345678901234567890, "float": 1.0, "text": "\\u00fc \\ud800", "none": null, "list": []}'
     with Wire([answer(body)]) as server:
         one = open_gate(
-            {"s": service(server.url, methods={"m": {"http": "GET /", "cache": KEPT}})},
+            {"s": service(server.url, methods={"m": {"http": "GET /", "cache": ONE_MINUTE}})},
             clock=clock,
             store=store,
         )
         first = one.ask()
         assert repr(one.ask()) == repr(first)
-        assert told(one) == ("HIT", 0, 0)
+        assert cache_trace(one) == ("HIT", 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +140,7 @@ def test_errors_are_never_kept(at: Open, box: Sandbox, fault: str, error: type[E
     box.fault("/anything", fault, times=1)
     with pytest.raises(error):
         one.ask()
-    assert told(one) == ("MISS", None, 1)
+    assert cache_trace(one) == ("MISS", None, 1)
     assert one.ask()["path"] == "/anything"
 
 
@@ -149,15 +152,16 @@ def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
         "store": store,
         "cache": {"ttl": 0.1, "stale_while_revalidate": 600},
     }
-    one, other = gate(**cached, timeout={"read": 3}), gate(**cached)
+    one = gate(**cached, timeout={"read": 3})
+    other = gate(**cached)
     one.ask()
     box.fault("/anything", "delay=1", times=1)
-    assert comes_true(lambda: one.ask() and told(one)[0] == "STALE")
-    for each in (one, other, one, other):
-        each.ask(timeout=0.1)
-        assert (told(each)[0], told(each)[2]) == ("STALE", 0)
+    assert comes_true(lambda: one.ask() and cache_trace(one)[0] == "STALE")
+    for worker in (one, other, one, other):
+        worker.ask(timeout=0.1)
+        assert (cache_trace(worker)[0], cache_trace(worker)[2]) == ("STALE", 0)
     assert comes_true(lambda: len(box.requests) == 2)
-    assert comes_true(lambda: other.ask() and told(other)[0] == "HIT")
+    assert comes_true(lambda: other.ask() and cache_trace(other)[0] == "HIT")
 
 
 def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(
@@ -172,7 +176,7 @@ def test_a_renewal_that_fails_is_logged_and_leaves_the_stale_answer(
         lambda: [line["code"] for line in one.log.events if line["event"] == "renewal failed"]
     )
     assert one.ask()["path"] == "/anything"
-    assert told(one)[0] == "STALE"
+    assert cache_trace(one)[0] == "STALE"
 
 
 def test_a_failed_renewal_lets_a_later_one_try_again(
@@ -197,7 +201,7 @@ def test_no_more_than_so_many_renewals_run_at_once(
     box.fault("/anything", "hang")
     for n in range(MAX_RENEWALS + 4):
         one.ask(params={"n": n})
-        assert told(one)[0] == "STALE"
+        assert cache_trace(one)[0] == "STALE"
     assert comes_true(lambda: len(box.requests) == MAX_RENEWALS)
 
 
@@ -217,9 +221,9 @@ def test_where_no_thread_is_to_be_had_the_call_renews_itself(
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     one.ask()
-    assert told(one)[0] == "STALE"
+    assert cache_trace(one)[0] == "STALE"
     one.ask()
-    assert told(one) == ("HIT", 0, 0)
+    assert cache_trace(one) == ("HIT", 0, 0)
 
 
 @pytest.mark.parametrize("fault", ["status=503", "hang", "reset", "html", "status=429"])
@@ -231,7 +235,7 @@ def test_a_stale_answer_serves_where_the_service_or_we_fail(
     clock.advance(659)
     box.fault("/anything", fault)
     assert one.ask() == first
-    assert told(one) == ("STALE", 659, 1)
+    assert cache_trace(one) == ("STALE", 659, 1)
     assert one.trace.fallback == "stale"
     assert [line["event"] for line in one.log.events] == ["attempt", "attempt", "fallback"]
     assert one.log.events[-1]["code"] == one.log.events[-2]["code"] < 0
@@ -245,7 +249,7 @@ def test_a_stale_answer_serves_where_the_time_is_up(
     clock.advance(600)
     box.fault("/anything", "hang")
     assert one.ask(timeout=0.1) == first
-    assert told(one)[0] == "STALE"
+    assert cache_trace(one)[0] == "STALE"
 
 
 def test_a_stale_answer_does_not_hide_that_the_service_said_no(
@@ -274,28 +278,28 @@ def test_beyond_stale_if_error_the_failure_is_told(
 def test_an_answer_given_under_another_declaration_is_never_used(at: Open, box: Sandbox) -> None:
     one = at()
     one.ask()
-    declared = {"http": "GET /anything", "cache": KEPT}
-    others = [
+    declared = {"http": "GET /anything", "cache": ONE_MINUTE}
+    changes = [
         {"http": "GET /anything/else"}, {"headers": {"X-Version": "2"}}, {"response": "text"},
         {"params": {"n": {"type": "integer"}}}, {"envelope": {"code": "method", "ok": ["GET"], "data": "path"}},
     ]  # fmt: skip
-    for change in others:
+    for change in changes:
         one.gateway.swap(
             make_catalog({"s": service(box.url, methods={"m": {**declared, **change}})})
         )
         one.ask()
-        assert told(one)[0] == "MISS", change
+        assert cache_trace(one)[0] == "MISS", change
     credential = {"type": "bearer", "token": "another-account"}
     one.gateway.swap(
         make_catalog({"s": service(box.url, auth=credential, methods={"m": declared})})
     )
     one.ask()
-    assert told(one)[0] == "MISS"
+    assert cache_trace(one)[0] == "MISS"
     one.gateway.swap(
         make_catalog({"s": service(box.url, methods={"m": {**declared, "deadline": 2}})})
     )
     one.ask()
-    assert told(one)[0] == "HIT"
+    assert cache_trace(one)[0] == "HIT"
 
 
 def test_who_may_not_call_is_not_answered_from_the_cache(at: Open) -> None:
@@ -309,10 +313,10 @@ def test_who_may_not_call_is_not_answered_from_the_cache(at: Open) -> None:
 
 def test_a_very_large_answer_is_passed_on_but_not_kept(at: Open, box: Sandbox) -> None:
     one = at("GET /bytes/{n}", params={"n": {"type": "integer"}}, response="text")
-    for size, again in ((1024 * 1024 - 100, "HIT"), (1024 * 1024, "MISS")):
+    for size, status in ((1024 * 1024 - 100, "HIT"), (1024 * 1024, "MISS")):
         assert len(one.ask(params={"n": size})) == size
         assert len(one.ask(params={"n": size})) == size
-        assert told(one)[0] == again
+        assert cache_trace(one)[0] == status
 
 
 class Away(MemoryStore):
@@ -320,15 +324,15 @@ class Away(MemoryStore):
 
     def __init__(self, clock: FakeClock, after: int = 0) -> None:
         super().__init__(clock)
-        self.left: float = after
+        self.operations_left: float = after
 
     def back(self) -> None:
-        self.left = float("inf")
+        self.operations_left = float("inf")
 
     def __getattribute__(self, name: str) -> Any:
         if name in ("get", "get_many", "set", "add", "delete"):
-            self.left -= 1
-            if self.left < 0:
+            self.operations_left -= 1
+            if self.operations_left < 0:
                 raise StoreUnavailable
         return super().__getattribute__(name)
 
@@ -341,13 +345,13 @@ def test_calls_go_on_while_the_store_is_away(
     one = at(store=away, cache=STALE)
     for _ in range(2):
         assert one.ask()["path"] == "/anything"
-        assert told(one) in (("MISS", None, 1), ("HIT", 0, 0))
+        assert cache_trace(one) in (("MISS", None, 1), ("HIT", 0, 0))
     away.back()
     clock.advance(GENERATION_SECONDS)
     one.ask()
     clock.advance(1)
     one.ask()
-    assert told(one)[0] == "HIT"
+    assert cache_trace(one)[0] == "HIT"
 
 
 def test_clearing_a_method_leaves_the_others(
@@ -356,17 +360,17 @@ def test_clearing_a_method_leaves_the_others(
     methods = {name: {"http": f"GET /anything/{name}", "cache": STALE} for name in ("m", "n")}
     one = open_gate({"s": service(box.url, methods=methods)}, clock=clock, store=store)
 
-    def asked() -> tuple[str | None, ...]:
+    def call_both() -> tuple[str | None, ...]:
         return tuple(one.ask(name) and one.trace.cache for name in ("m", "n"))
 
-    assert asked() == ("MISS", "MISS")
+    assert call_both() == ("MISS", "MISS")
     clear(store, "s.m")
     clock.advance(GENERATION_SECONDS)
-    assert asked() == ("MISS", "HIT")
+    assert call_both() == ("MISS", "HIT")
     clear(store, "s")
     clock.advance(GENERATION_SECONDS)
-    assert asked() == ("MISS", "MISS")
-    assert asked() == ("HIT", "HIT")
+    assert call_both() == ("MISS", "MISS")
+    assert call_both() == ("HIT", "HIT")
 
 
 def test_an_answer_asked_for_before_the_clearing_is_not_kept_after_it(
@@ -382,7 +386,7 @@ def test_an_answer_asked_for_before_the_clearing_is_not_kept_after_it(
     one.ask()  # takes the old generation as read for a moment
     clock.advance(GENERATION_SECONDS)
     one.ask()
-    assert told(one) == ("MISS", None, 1)
+    assert cache_trace(one) == ("MISS", None, 1)
 
 
 def test_a_clock_set_back_makes_no_answer_younger_than_new(at: Open, clock: FakeClock) -> None:
@@ -390,4 +394,4 @@ def test_a_clock_set_back_makes_no_answer_younger_than_new(at: Open, clock: Fake
     one.ask()
     clock.advance(-30)
     one.ask()
-    assert told(one) == ("HIT", 0, 0)
+    assert cache_trace(one) == ("HIT", 0, 0)

@@ -21,7 +21,7 @@ from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
 
 Open = Callable[..., Gate]
-MANY = 10
+CALLS = 10
 
 
 @pytest.fixture
@@ -38,37 +38,37 @@ def at(gate: Open, store: Store) -> Open:
 
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4 * MANY) as running:
+    with ThreadPoolExecutor(4 * CALLS) as running:
         yield running
 
 
-Asked = tuple[Trace, Future[Any]]
+StartedCall = tuple[Trace, Future[Any]]
 
 
 def all_at_once(
-    pool: ThreadPoolExecutor, gates: list[Gate], times: int = MANY, **how: Any
-) -> list[Asked]:
-    def ask(gate: Gate) -> Asked:
+    pool: ThreadPoolExecutor, gates: list[Gate], times: int = CALLS, **how: Any
+) -> list[StartedCall]:
+    def ask(gate: Gate) -> StartedCall:
         trace = Trace()
         return trace, pool.submit(gate.ask, trace=trace, **how)
 
     return [ask(gate) for _ in range(times) for gate in gates]
 
 
-def outcomes(asked: list[Asked]) -> Counter[Any]:
+def outcomes(calls_started: list[StartedCall]) -> Counter[Any]:
     """How often: what the cache said, how many attempts, and how it ended."""
 
-    def ended(each: Future[Any]) -> str:
+    def ended(future: Future[Any]) -> str:
         try:
-            each.result(10)
+            future.result(10)
         except GatewayError as error:
             return error.type
         return "answered"
 
-    ends = [ended(future) for _, future in asked]
+    ends = [ended(future) for _, future in calls_started]
     return Counter(
         (trace.cache, len(trace.attempts), trace.fallback, end)
-        for (trace, _), end in zip(asked, ends, strict=True)
+        for (trace, _), end in zip(calls_started, ends, strict=True)
     )
 
 
@@ -77,12 +77,12 @@ def test_of_many_at_once_one_is_sent(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
 ) -> None:
     box.fault("/anything", "delay=0.3")
-    asked = all_at_once(pool, [at() for _ in range(workers)])
-    assert outcomes(asked) == {
+    calls_started = all_at_once(pool, [at() for _ in range(workers)])
+    assert outcomes(calls_started) == {
         ("MISS", 1, None, "answered"): 1,
-        ("HIT", 0, None, "answered"): MANY * workers - 1,
+        ("HIT", 0, None, "answered"): CALLS * workers - 1,
     }
-    assert len({str(future.result()) for _, future in asked}) == 1
+    assert len({str(future.result()) for _, future in calls_started}) == 1
     assert len(box.requests) == 1
 
 
@@ -91,10 +91,12 @@ def test_calls_of_callers_whose_answers_differ_are_each_sent(
 ) -> None:
     box.fault("/anything", "delay=0.2")
     one = at(cache={"ttl": 60, "vary": "caller"})
-    asked = [
-        each for n in range(3) for each in all_at_once(pool, [one], 4, caller=Caller(f"user:{n}"))
+    calls_started = [
+        future
+        for n in range(3)
+        for future in all_at_once(pool, [one], 4, caller=Caller(f"user:{n}"))
     ]
-    assert sum(outcomes(asked).values()) == 12
+    assert sum(outcomes(calls_started).values()) == 12
     assert len(box.requests) == 3
 
 
@@ -106,10 +108,10 @@ def test_all_share_the_failure_of_the_one(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int, fault: str, error: str
 ) -> None:
     box.fault("/anything", f"delay=1;{fault}")
-    asked = all_at_once(pool, [at() for _ in range(workers)])
-    assert outcomes(asked) == {
+    calls_started = all_at_once(pool, [at() for _ in range(workers)])
+    assert outcomes(calls_started) == {
         ("MISS", 1, None, error): 1,
-        ("MISS", 0, None, error): MANY * workers - 1,
+        ("MISS", 0, None, error): CALLS * workers - 1,
     }
     assert len(box.requests) == 1
 
@@ -118,8 +120,8 @@ def test_a_shared_failure_tells_all_the_same(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor
 ) -> None:
     box.fault("/anything", "delay=0.5;status=503;retry-after=7")
-    asked = all_at_once(pool, [at(on={"expose_vendor_code": True}), at()], 2)
-    errors = [future.exception(10) for _, future in asked]
+    calls_started = all_at_once(pool, [at(on={"expose_vendor_code": True}), at()], 2)
+    errors = [future.exception(10) for _, future in calls_started]
     assert {type(error) for error in errors} == {Failed}
     assert {(str(e), e.code, e.retry_after, e.status, e.service, e.method) for e in errors} == {  # type: ignore[union-attr]
         ("The service failed.", -1004, 7.0, 503, "s", "m")
@@ -130,7 +132,8 @@ def test_a_shared_failure_tells_all_the_same(
 def test_the_next_call_after_a_shared_failure_is_sent(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor
 ) -> None:
-    one, other = at(), at()
+    one = at()
+    other = at()
     box.fault("/anything", "delay=0.1;status=503", times=1)
     assert sum(outcomes(all_at_once(pool, [one, other], 2)).values()) == 4
     assert other.ask()["path"] == "/anything"
@@ -191,8 +194,11 @@ def test_an_impatient_caller_fails_nobody_who_waits_for_its_call(
     one = at()
     impatient = pool.submit(one.ask, timeout=0.3)
     assert comes_true(lambda: box.requests)
-    asked = all_at_once(pool, [one if workers == 1 else at()], 5)
-    assert outcomes(asked) == {("MISS", 1, None, "answered"): 1, ("HIT", 0, None, "answered"): 4}
+    calls_started = all_at_once(pool, [one if workers == 1 else at()], 5)
+    assert outcomes(calls_started) == {
+        ("MISS", 1, None, "answered"): 1,
+        ("HIT", 0, None, "answered"): 4,
+    }
     assert isinstance(impatient.exception(5), DeadlineExceeded)
     assert len(box.requests) == 2
 
@@ -202,12 +208,14 @@ def test_all_get_the_answer_of_the_one_that_fell_back(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
 ) -> None:
     box.fault("/anything", "delay=0.6;status=503")
-    asked = all_at_once(pool, [at(fallback={"static": {"kept": False}}) for _ in range(workers)], 4)
-    assert outcomes(asked) == {
+    calls_started = all_at_once(
+        pool, [at(fallback={"static": {"kept": False}}) for _ in range(workers)], 4
+    )
+    assert outcomes(calls_started) == {
         ("MISS", 1, "static", "answered"): 1,
         ("HIT", 0, "static", "answered"): 4 * workers - 1,
     }
-    assert {str(future.result()) for _, future in asked} == {"{'kept': False}"}
+    assert {str(future.result()) for _, future in calls_started} == {"{'kept': False}"}
 
 
 def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
@@ -215,8 +223,11 @@ def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
 ) -> None:
     box.fault("/*", "delay=0.3")
     large = {"http": "GET /bytes/1100000", "response": "text"}
-    asked = all_at_once(pool, [at(**large) for _ in range(3)], 4)
-    assert outcomes(asked) == {("MISS", 1, None, "answered"): 3, ("HIT", 0, None, "answered"): 9}
+    calls_started = all_at_once(pool, [at(**large) for _ in range(3)], 4)
+    assert outcomes(calls_started) == {
+        ("MISS", 1, None, "answered"): 3,
+        ("HIT", 0, None, "answered"): 9,
+    }
     assert len(box.requests) == 3
 
 
@@ -230,15 +241,15 @@ class LeaderGone(MemoryStore):
 
 
 @pytest.mark.parametrize(
-    ("method", "longest"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)]
+    ("method", "max_seconds"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)]
 )
 def test_when_the_one_that_leads_dies_another_does(
-    at: Open, box: Sandbox, method: Any, longest: float
+    at: Open, box: Sandbox, method: Any, max_seconds: float
 ) -> None:
     clock = FakeClock()
     one = at(store=LeaderGone(clock), clock=clock, deadline=3, **method)
     assert one.ask()["path"] == "/anything"
-    assert sum(clock.slept) == pytest.approx(longest - 1, abs=MAX_POLL_SECONDS)
+    assert sum(clock.slept) == pytest.approx(max_seconds - 1, abs=MAX_POLL_SECONDS)
     assert max(clock.slept) <= MAX_POLL_SECONDS
 
 

@@ -67,8 +67,8 @@ def test_another_method_answers_with_the_parameters_it_knows(
 ) -> None:
     box.fault("/anything/m", "status=503")
     at = two({"call": "t.n"})
-    told = at.ask(params={"a": "x", "n": 5})
-    assert (told["path"], told["query"]) == ("/anything/n", {"n": ["5"]})
+    echo = at.ask(params={"a": "x", "n": 5})
+    assert (echo["path"], echo["query"]) == ("/anything/n", {"n": ["5"]})
     assert at.trace.fallback == "t.n"
     assert [attempt.code for attempt in at.trace.attempts] == [-1004, 0]
     assert [(line["event"], line["service"], line["code"]) for line in at.log.events] == [
@@ -165,9 +165,9 @@ def test_the_backup_url_gets_all_that_the_main_one_gets(
         on={"backup_url": spare.url + "/", "auth": auth, "retry": {"times": 1, "backoff": 0.001}}
     )
     spare.fault("/anything/m", "status=503", times=1)
-    told = at.ask(params={"a": "x"}, request_id="r-9")
-    assert (told["query"], told["headers"]["x-api-key"]) == ({"a": ["x"]}, "the-key")
-    assert told["headers"]["x-request-id"] == "r-9"
+    echo = at.ask(params={"a": "x"}, request_id="r-9")
+    assert (echo["query"], echo["headers"]["x-api-key"]) == ({"a": ["x"]}, "the-key")
+    assert echo["headers"]["x-request-id"] == "r-9"
     assert [attempt.code for attempt in at.trace.attempts] == [-1004, -1004, -1004, 0]
     assert [line.get("backup") for line in at.log.events] == [None, None, True, True, None]
 
@@ -204,7 +204,8 @@ def test_a_token_is_fetched_from_the_backup_where_the_main_url_is_down(
 def test_the_backup_url_gets_a_call_only_where_it_is_safe_to_send_again(
     two: Open, request: pytest.FixtureRequest, fault: str, method: Any, how: Any, sent: int
 ) -> None:
-    box, spare = request.getfixturevalue("box"), request.getfixturevalue("spare")
+    box = request.getfixturevalue("box")
+    spare = request.getfixturevalue("spare")
     box.fault("/anything/m", fault)
     at = two(on={"backup_url": spare.url}, http="POST /anything/m", **method)
     with pytest.raises(GatewayError) if not sent else nullcontext():

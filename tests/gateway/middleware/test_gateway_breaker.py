@@ -250,8 +250,8 @@ def test_all_methods_of_a_service_share_its_circuit_and_no_other_service_does(
     open_gate: Open, box: Sandbox, clock: FakeClock
 ) -> None:
     methods = {"m": {"http": "GET /anything"}, "n": {"http": "GET /items"}}
-    made = service(box.url, methods=methods, breaker=BREAKER)
-    at = open_gate({"s": made, "t": made}, clock=clock)
+    declared = service(box.url, methods=methods, breaker=BREAKER)
+    at = open_gate({"s": declared, "t": declared}, clock=clock)
     opened(at, box)
     assert fails(at, method="n").code == -1007
     assert at.ask("n", service="t")

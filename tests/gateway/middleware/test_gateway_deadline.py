@@ -149,7 +149,7 @@ def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(
             self.advance(0.1)
             return super().now()
 
-    seen = set()
+    outcomes = set()
     for tenths in range(1, 60):
         methods = {"m": {"http": "GET /anything"}}
         limits = {"timeout": {"connect": 60, "read": 60}, "deadline": 60, "retry": {"times": 0}}
@@ -159,7 +159,7 @@ def test_at_whatever_moment_the_time_ends_it_is_the_deadline_that_is_told(
         )
         try:
             at.ask(timeout=tenths / 10)
-            seen.add("answered")
+            outcomes.add("answered")
         except GatewayError as error:
-            seen.add(error.type)
-    assert seen == {"deadline_exceeded", "answered"}
+            outcomes.add(error.type)
+    assert outcomes == {"deadline_exceeded", "answered"}

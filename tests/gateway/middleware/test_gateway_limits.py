@@ -21,7 +21,7 @@ from gateway.errors import (
 from gateway.stores import MemoryStore
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import SECONDS, FakeClock, Gate, comes_true, make_catalog, service
+from tests.gateway.fakes import WAIT_SECONDS, FakeClock, Gate, comes_true, make_catalog, service
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -63,12 +63,13 @@ def test_a_caller_over_its_limit_is_refused_and_nothing_is_sent(
 
 
 def test_every_call_tells_what_the_caller_has_left(gate: Open, clock: FakeClock) -> None:
-    at, told = gate(clock=clock), []
+    at = gate(clock=clock)
+    permits = []
     for _ in range(4):
         outcomes(at, 1, caller=SHOP)
-        told.append(at.trace.permit)
+        permits.append(at.trace.permit)
         clock.advance(1)
-    assert [(turn.limit, turn.remaining, turn.reset) for turn in told] == [
+    assert [(permit.limit, permit.remaining, permit.reset) for permit in permits] == [
         (3, 2, 60),
         (3, 1, 59),
         (3, 0, 58),
@@ -224,8 +225,8 @@ def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(
 def test_many_that_wait_go_in_turn_and_those_in_vain_do_not_wait(gate: Open, box: Sandbox) -> None:
     at = gate(rate_limit="3/second", on_limit="wait", deadline=1.5)
     with ThreadPoolExecutor(12) as pool:
-        asked = [pool.submit(outcomes, at, 1) for _ in range(12)]
-        refused = [future for future in asked if future.result(SECONDS) == [QuotaSpent]]
+        futures = [pool.submit(outcomes, at, 1) for _ in range(12)]
+        refused = [future for future in futures if future.result(WAIT_SECONDS) == [QuotaSpent]]
     assert (len(refused), len(box.requests)) == (6, 6)
 
 
@@ -309,7 +310,11 @@ def test_a_cap_holds_over_the_coming_and_going_of_redis(
             running = pool.submit(outcomes, at, 1)
             assert comes_true(lambda: box.requests)
             second = outcomes(at, 1)
-        return [*running.result(SECONDS), *second, *outcomes(at, 1)] == ["ok", TooManyCalls, "ok"]
+        return [*running.result(WAIT_SECONDS), *second, *outcomes(at, 1)] == [
+            "ok",
+            TooManyCalls,
+            "ok",
+        ]
 
     assert full()
     redis_server.kill()
@@ -328,4 +333,4 @@ def test_a_call_whose_place_redis_lost_ends_as_ever(
         running = pool.submit(outcomes, at, 1)
         assert comes_true(lambda: box.requests)
         redis_server.kill()
-        assert running.result(SECONDS) == ["ok"]
+        assert running.result(WAIT_SECONDS) == ["ok"]

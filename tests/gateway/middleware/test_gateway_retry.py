@@ -144,8 +144,8 @@ def test_a_post_declared_idempotent_is_sent_again(gate: Open, box: Sandbox) -> N
 
 
 def test_post_is_sent_again_when_nothing_was_sent(open_gate: Open) -> None:
-    with Wire([]) as gone:
-        url = gone.url
+    with Wire([]) as closed:
+        url = closed.url
     at = open_gate({"s": service(url, methods={"m": {"http": "POST /", "retry": QUICKLY}})})
     with pytest.raises(ConnectFailed):
         at.ask()
@@ -179,7 +179,8 @@ def test_without_a_key_or_a_header_for_it_a_post_is_not_sent_again(
 def test_waits_grow_exponentially_up_to_max_backoff_with_full_jitter(
     gate: Open, box: Sandbox
 ) -> None:
-    clock, jitter = FakeClock(), iter([1.0, 0.5, 1.0, 0.25, 0.0, 1.0])
+    clock = FakeClock()
+    jitter = iter([1.0, 0.5, 1.0, 0.25, 0.0, 1.0])
     retry = {"times": 5, "backoff": 0.2, "max_backoff": 1}
     at = gate("GET /v1/health", retry=retry, deadline=100, clock=clock, jitter=lambda: next(jitter))
     box.fault("/v1/health", "status=503")
@@ -251,8 +252,8 @@ def test_the_retry_budget_stops_a_storm_and_comes_back(gate: Open, box: Sandbox)
 
 def test_one_services_storm_does_not_spend_anothers_budget(open_gate: Open, box: Sandbox) -> None:
     method = {"http": "GET /v1/health", "retry": {"times": 5, "backoff": 0.001}}
-    made = service(box.url, methods={"m": method}, breaker=NEVER_OPEN)
-    at = open_gate({"s": made, "t": made}, clock=FakeClock(), jitter=lambda: 0.0)
+    declared = service(box.url, methods={"m": method}, breaker=NEVER_OPEN)
+    at = open_gate({"s": declared, "t": declared}, clock=FakeClock(), jitter=lambda: 0.0)
     box.fault("/v1/health", "status=503")
     for _ in range(10):
         with pytest.raises(Failed):
@@ -278,10 +279,8 @@ def test_a_stale_token_is_renewed_and_even_a_post_sent_once_more(gate: Open, box
 def test_a_second_refusal_of_a_fresh_token_is_a_credential_error(
     gate: Open, wire: OnWire, open_gate: Open
 ) -> None:
-    token, refusal = (
-        answer(b'{"access_token":"t-1","expires_in":7200}'),
-        answer(b'{"errcode":40001,"errmsg":"no"}'),
-    )
+    token = answer(b'{"access_token":"t-1","expires_in":7200}')
+    refusal = answer(b'{"errcode":40001,"errmsg":"no"}')
     with Wire([token, refusal, token.replace(b"t-1", b"t-2"), refusal]) as server:
         at = open_gate({"s": service(server.url, methods={"m": {"http": "POST /x"}}, **WECHAT)})
         with pytest.raises(CredentialExpired) as caught:
@@ -294,10 +293,8 @@ def test_a_second_refusal_of_a_fresh_token_is_a_credential_error(
 
 
 def test_renewing_does_not_use_up_the_attempts_that_failures_have(open_gate: Open) -> None:
-    token, refusal = (
-        answer(b'{"access_token":"t-1","expires_in":7200}'),
-        answer(b'{"errcode":42001}'),
-    )
+    token = answer(b'{"access_token":"t-1","expires_in":7200}')
+    refusal = answer(b'{"errcode":42001}')
     busy = answer(b"", "503 Busy")
     with Wire([token, refusal, token, busy, busy, answer(b'{"ok":1}')]) as server:
         at = open_gate(

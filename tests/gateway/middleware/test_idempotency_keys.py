@@ -53,8 +53,8 @@ LEASE = 3 + LEASE_MARGIN_SECONDS  # a test service's deadline, and the margin
 def make(box: Sandbox, open_gate: Open, store: Store) -> Make:
     """One more worker over the same store: ``make(http=...)`` has the one method ``m``."""
 
-    def worker(on: Any = None, others: Any = None, **method: Any) -> Gate:
-        methods = {"m": {**POST, **method}, **(others or {})}
+    def worker(on: Any = None, other_methods: Any = None, **method: Any) -> Gate:
+        methods = {"m": {**POST, **method}, **(other_methods or {})}
         return open_gate(
             {"s": service(box.url, methods=methods, **(on or {}))}, store=store, clock=SystemClock()
         )
@@ -66,10 +66,11 @@ def sent(box: Sandbox) -> int:
     return len(box.requests)
 
 
-def held(box: Sandbox, at: Gate, **how: Any) -> Any:
+def start_slow_call(box: Sandbox, at: Gate, **how: Any) -> Any:
     """A call that the service has and does not answer soon; as that of a worker which hangs."""
     box.fault("/anything", "delay=1", times=1)
-    before, pool = sent(box), ThreadPoolExecutor(1)
+    before = sent(box)
+    pool = ThreadPoolExecutor(1)
     call = pool.submit(at.ask, "m", {"name": "a"}, idempotency_key="k", request_id="hung", **how)
     assert comes_true(lambda: sent(box) > before)
     pool.shutdown(wait=False)
@@ -83,7 +84,8 @@ SLOW = {"timeout": {"read": 3}}
 def test_the_first_answer_is_given_again_by_every_worker(
     make: Make, box: Sandbox, http: str
 ) -> None:
-    one, other = make(http=http), make(http=http)
+    one = make(http=http)
+    other = make(http=http)
     first = one.ask("m", {"name": "a"}, idempotency_key="k", request_id="r-1")
     assert not one.trace.replayed
     for at in (one, other):
@@ -126,7 +128,7 @@ def test_a_key_counts_for_its_own_caller_and_for_a_day(
 def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(
     make: Make, box: Sandbox
 ) -> None:
-    at = make(**HONOURED, others={"n": HONOURED})
+    at = make(**HONOURED, other_methods={"n": HONOURED})
     box.fault("/anything", "status=503", times=1)
     with pytest.raises(Failed):
         at.ask(idempotency_key="k")
@@ -142,7 +144,9 @@ def test_a_vendor_gets_one_key_for_one_of_ours_and_never_the_same_for_two(
 
 def test_who_stands_in_gets_a_key_of_its_own_and_always_the_same(make: Make, box: Sandbox) -> None:
     at = make(
-        **HONOURED, fallback={"call": "s.n"}, others={"n": {**HONOURED, "http": "PATCH /anything"}}
+        **HONOURED,
+        fallback={"call": "s.n"},
+        other_methods={"n": {**HONOURED, "http": "PATCH /anything"}},
     )
     box.fault("/anything", "status=503")
     for _ in range(2):
@@ -159,7 +163,7 @@ def test_who_stands_in_gets_a_key_of_its_own_and_always_the_same(make: Make, box
 def test_another_call_under_the_same_key_is_refused(
     make: Make, box: Sandbox, method: str, params: dict[str, object]
 ) -> None:
-    at = make(others={"n": POST})
+    at = make(other_methods={"n": POST})
     at.ask("m", {"name": "a"}, idempotency_key="k")
     with pytest.raises(Conflict, match="another request") as caught:
         at.ask(method, params, idempotency_key="k")
@@ -176,8 +180,9 @@ def test_the_order_of_parameters_makes_no_other_call(make: Make, box: Sandbox) -
 def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(
     make: Make, box: Sandbox
 ) -> None:
-    one, other = make(**SLOW), make(**SLOW)
-    call = held(box, one)
+    one = make(**SLOW)
+    other = make(**SLOW)
+    call = start_slow_call(box, one)
     for at in (one, other):
         with pytest.raises(Conflict, match="being worked on") as caught:
             at.ask("m", {"name": "a"}, idempotency_key="k")
@@ -206,12 +211,12 @@ def test_a_failure_that_stands_is_given_again(
 ) -> None:
     at = make(on={"expose_vendor_code": True})
     box.fault("/anything", fault, times=1)
-    told = []
+    outcomes = []
     for _ in range(2):
         with pytest.raises(kind) as caught:
             at.ask(idempotency_key="k")
         error = caught.value
-        told.append(
+        outcomes.append(
             (
                 type(error),
                 error.message,
@@ -221,17 +226,17 @@ def test_a_failure_that_stands_is_given_again(
                 error.expose_vendor_code,
             )
         )
-    assert told[0] == told[1]
+    assert outcomes[0] == outcomes[1]
     assert (sent(box), at.trace.replayed) == (1, True)
 
 
 def test_an_answer_that_is_given_again_says_who_gave_it(make: Make, box: Sandbox) -> None:
     box.fault("/anything", "status=503", times=1)
-    told = []
+    outcomes = []
     for _ in range(2):
         at = make(fallback={"static": {"done": False}})
-        told.append((at.ask(idempotency_key="k"), at.trace.fallback, at.trace.replayed))
-    assert told == [({"done": False}, "static", False), ({"done": False}, "static", True)]
+        outcomes.append((at.ask(idempotency_key="k"), at.trace.fallback, at.trace.replayed))
+    assert outcomes == [({"done": False}, "static", False), ({"done": False}, "static", True)]
 
 
 @pytest.mark.parametrize(
@@ -249,8 +254,8 @@ def test_a_failure_that_did_nothing_frees_the_key(
 
 
 def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: Sandbox) -> None:
-    with Wire([]) as gone:
-        url = gone.url
+    with Wire([]) as closed:
+        url = closed.url
     breaker = {"window": 10, "min_calls": 1, "failure_rate": 0.5, "open_for": 60}
     params = {"p": {"type": "string", "in": "header"}}
     methods = {"m": {"http": "POST /", "params": params}}
@@ -270,8 +275,8 @@ def test_what_was_never_sent_frees_the_key(open_gate: Open, store: Store, box: S
 def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(
     open_gate: Open, store: Store, box: Sandbox
 ) -> None:
-    with Wire([]) as gone:
-        url = gone.url
+    with Wire([]) as closed:
+        url = closed.url
     methods = {"m": {"http": "POST /", "fallback": {"call": "t.m"}}}
     services = {
         "s": service(url, methods=methods),
@@ -288,8 +293,9 @@ def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(
 def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unknown_and_nothing_is_sent_again(
     make: Make, box: Sandbox, pass_time: PassTime
 ) -> None:
-    one, other = make(**SLOW), make(**SLOW)
-    call = held(box, one)
+    one = make(**SLOW)
+    other = make(**SLOW)
+    call = start_slow_call(box, one)
     pass_time(LEASE)
     for _ in range(2):
         with pytest.raises(Conflict, match="outcome is unknown"):
@@ -307,15 +313,16 @@ def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unkno
 def test_when_a_worker_hangs_what_is_safe_is_sent_again_and_the_late_answer_changes_nothing(
     make: Make, box: Sandbox, pass_time: PassTime, method: dict[str, Any]
 ) -> None:
-    one, other = make(**SLOW, **method), make(**SLOW, **method)
-    call = held(box, one)
+    one = make(**SLOW, **method)
+    other = make(**SLOW, **method)
+    call = start_slow_call(box, one)
     pass_time(LEASE)
     second = other.ask("m", {"name": "a"}, idempotency_key="k", request_id="second")
     assert second["headers"]["x-request-id"] == "second"
     assert call.result(5)["headers"]["x-request-id"] == "hung"
     assert other.ask("m", {"name": "a"}, idempotency_key="k") == second
-    first, again = box.requests
-    assert first.headers.get("idem-key") == again.headers.get("idem-key")
+    first, second = box.requests
+    assert first.headers.get("idem-key") == second.headers.get("idem-key")
 
 
 def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
@@ -325,10 +332,11 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
         **SLOW,
         "idempotent": True,
         "fallback": {"call": "s.n"},
-        "others": {"n": POST},
+        "other_methods": {"n": POST},
     }
-    one, other = make(**safe), make(**safe)
-    call = held(box, one)
+    one = make(**safe)
+    other = make(**safe)
+    call = start_slow_call(box, one)
     pass_time(LEASE)
     with pytest.raises(Conflict, match="being worked on"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
@@ -351,8 +359,8 @@ def test_where_sending_again_is_safe_only_an_answer_that_was_understood_stands(
     with pytest.raises(Conflict, match="another request"):
         at.ask("m", {"name": "b"}, idempotency_key="k")
     assert at.ask("m", {"name": "a"}, idempotency_key="k")
-    first, again = box.requests
-    assert first.headers["idem-key"] == again.headers["idem-key"]
+    first, second = box.requests
+    assert first.headers["idem-key"] == second.headers["idem-key"]
     box.fault("/anything", "status=422", times=1)
     for _ in range(2):
         with pytest.raises(Rejected):
@@ -366,7 +374,8 @@ def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_th
     for method, times in (({}, 1), ({"idempotent": True}, 2)):
         box.reset()
         box.fault("/anything", f"huge={MAX_ANSWER_BYTES}")
-        at, key = make(response="text", **method), str(times)
+        at = make(response="text", **method)
+        key = str(times)
         assert len(at.ask(idempotency_key=key)) == MAX_ANSWER_BYTES
         if method:
             assert len(at.ask(idempotency_key=key)) == MAX_ANSWER_BYTES
@@ -376,7 +385,7 @@ def test_an_answer_too_large_to_keep_is_told_as_done_or_asked_for_again_where_th
         assert sent(box) == times
 
 
-def a_use(**how: Any) -> KeyUse:
+def make_use(**how: Any) -> KeyUse:
     facts = {
         "caller": "user:7",
         "key": "k",
@@ -398,58 +407,59 @@ def test_a_worker_that_stopped_before_it_began_begins_nothing_once_another_has(
             return getattr(store, name)
 
         def get(self, key: str) -> bytes | None:
-            found = store.get(key)
+            value = store.get(key)
             pass_time(10)
-            Idempotency(store).run(a_use(), lambda: done.append("other"))
-            return found
+            Idempotency(store).run(make_use(), lambda: done.append("other"))
+            return value
 
-    late: Any = StopsAfterReading()
+    late_store: Any = StopsAfterReading()
     with pytest.raises(Conflict, match="being worked on"):
-        Idempotency(late).run(a_use(), lambda: done.append("late"))
+        Idempotency(late_store).run(make_use(), lambda: done.append("late"))
     assert done == ["other"]
 
 
 def test_a_late_failure_that_did_nothing_takes_nobody_elses_answer(
     store: Store, pass_time: PassTime
 ) -> None:
-    once, use = Idempotency(store), a_use(repeatable=True)
+    idempotency = Idempotency(store)
+    use = make_use(repeatable=True)
 
     def hang_and_fail() -> None:
         pass_time(10)
-        assert once.run(use, lambda: "done") == "done"
+        assert idempotency.run(use, lambda: "done") == "done"
         raise ConnectFailed
 
     with pytest.raises(ConnectFailed):
-        once.run(use, hang_and_fail)
-    assert once.run(use, lambda: "again") == "done"
+        idempotency.run(use, hang_and_fail)
+    assert idempotency.run(use, lambda: "again") == "done"
 
 
 def test_after_something_unforeseen_the_outcome_is_unknown(store: Store) -> None:
-    once = Idempotency(store)
+    idempotency = Idempotency(store)
     with pytest.raises(ZeroDivisionError):
-        once.run(a_use(), lambda: 1 // 0)
+        idempotency.run(make_use(), lambda: 1 // 0)
     with pytest.raises(Conflict, match="outcome is unknown"):
-        once.run(a_use(), lambda: "done")
-    assert once.run(a_use(repeatable=True), lambda: "done") == "done"
+        idempotency.run(make_use(), lambda: "done")
+    assert idempotency.run(make_use(repeatable=True), lambda: "done") == "done"
 
 
 def test_what_is_kept_tells_neither_who_asked_nor_under_which_key_nor_what(
     redis_server: RedisServer,
 ) -> None:
     store = RedisStore(redis_server.url, Lines().warning)
-    Idempotency(store).run(a_use(caller="user:secretive", key="my-private-key"), lambda: "done")
-    kept = {key: redis_server.client.get(key) for key in redis_server.client.keys("*")}
-    assert any(b"idempotency:" in key for key in kept)
-    assert not any(word in b"%r" % [*kept.items()] for word in (b"secretive", b"private"))
+    Idempotency(store).run(make_use(caller="user:secretive", key="my-private-key"), lambda: "done")
+    entries = {key: redis_server.client.get(key) for key in redis_server.client.keys("*")}
+    assert any(b"idempotency:" in key for key in entries)
+    assert not any(word in b"%r" % [*entries.items()] for word in (b"secretive", b"private"))
     store.close()
 
 
 @pytest.fixture
 def mortal(redis_server: RedisServer) -> Iterator[tuple[RedisServer, RedisStore]]:
     """A real Redis that a test may kill, and the store on it."""
-    made = RedisStore(redis_server.url, Lines().warning)
-    yield redis_server, made
-    made.close()
+    redis = RedisStore(redis_server.url, Lines().warning)
+    yield redis_server, redis
+    redis.close()
 
 
 def test_while_the_store_is_away_a_call_with_a_key_is_not_sent(
@@ -468,18 +478,18 @@ def test_a_call_whose_answer_the_store_cannot_take_is_answered_and_then_unknown(
     mortal: tuple[RedisServer, RedisStore],
 ) -> None:
     server, store = mortal
-    once = Idempotency(store)
+    idempotency = Idempotency(store)
 
     def do() -> str:
         server.client.config_set("maxmemory", 1)  # it refuses to write
         return "done"
 
-    assert once.run(a_use(), do) == "done"
+    assert idempotency.run(make_use(), do) == "done"
     server.client.config_set("maxmemory", 0)
     assert comes_true(lambda: store.up)
     server.pass_time(10)
     with pytest.raises(Conflict, match="outcome is unknown"):
-        once.run(a_use(), do)
+        idempotency.run(make_use(), do)
 
 
 @pytest.mark.parametrize("text", ["", "a b", "k\n", "ключ", "\x7f", "x" * 256])

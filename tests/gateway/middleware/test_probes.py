@@ -30,10 +30,10 @@ LOCK = f"probes:{node()}"
      ("ffsff", "up"), ("ffs", "up"), ("fffs", "down"), ("fffsfs", "down"), ("fffss", "up"), ("fffssff", "up")],
 )  # fmt: skip
 def test_a_verdict_changes_after_so_many_answers_in_a_row(answers: str, verdict: str) -> None:
-    standing = ProbeHistory()
-    for each in answers:
-        standing = standing.after(each == "s", Health(**HEALTH))
-    assert standing.verdict == verdict
+    history = ProbeHistory()
+    for letter in answers:
+        history = history.after(letter == "s", Health(**HEALTH))
+    assert history.verdict == verdict
 
 
 class Leaving(MemoryStore):
@@ -89,7 +89,7 @@ def verdict(at: Gate, name: str = "s") -> str:
     return at.gateway.health(at.gateway.catalog.services[name])
 
 
-def asked(box: Sandbox) -> int:
+def probe_count(box: Sandbox) -> int:
     return sum(request.path == "/v1/health" for request in box.requests)
 
 
@@ -109,8 +109,8 @@ def rounds(clock: FakeClock, store: Leaving) -> Rounds:
     return go_by
 
 
-def becomes(at: Gate, wanted: str, name: str = "s") -> bool:
-    return comes_true(lambda: verdict(at, name) == wanted)
+def becomes(at: Gate, expected: str, name: str = "s") -> bool:
+    return comes_true(lambda: verdict(at, name) == expected)
 
 
 def down(at: Gate, box: Sandbox, rounds: Rounds) -> None:
@@ -127,7 +127,7 @@ def test_a_service_that_answers_is_up_and_is_asked_once_in_an_interval(
     assert verdict(at) == "unknown"
     assert becomes(at, "up")
     rounds(3)
-    assert asked(box) == 4
+    assert probe_count(box) == 4
 
 
 @pytest.mark.parametrize("fault", ["", "hang"])
@@ -138,7 +138,7 @@ def test_a_probe_goes_when_it_is_due_and_not_at_the_next_look(
     box.fault("/v1/health", fault)
     at = gate(on={"health": {**HEALTH, "interval": 0.05}})
     at.gateway.start()
-    assert comes_true(lambda: asked(box) >= 10)
+    assert comes_true(lambda: probe_count(box) >= 10)
     at.gateway.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "postern-probes"]
 
@@ -151,7 +151,7 @@ def test_a_service_that_is_down_is_refused_at_once_until_it_is_back(
     with pytest.raises(Unhealthy) as caught:
         at.ask()
     assert (caught.value.code, caught.value.retry_after, at.trace.attempts) == (-1008, 2, [])
-    assert asked(box) == len(box.requests)
+    assert probe_count(box) == len(box.requests)
     box.fault("/v1/health", "")
     rounds(1)
     assert verdict(at) == "down"
@@ -204,7 +204,7 @@ def test_a_service_is_up_while_one_of_its_base_urls_is(
         assert becomes(at, "up")
         box.stop()
         rounds(2)
-        assert (asked(second), verdict(at)) == (2, "up")
+        assert (probe_count(second), verdict(at)) == (2, "up")
     rounds(1)
     assert becomes(at, "down")
 
@@ -235,10 +235,11 @@ def test_each_change_of_the_verdict_has_one_line_with_its_reason(
 def test_of_two_workers_on_a_host_one_asks_and_both_know(
     worker: Open, box: Sandbox, rounds: Rounds
 ) -> None:
-    a, b = worker(), worker()
+    a = worker()
+    b = worker()
     assert becomes(a, "up") and becomes(b, "up")
     rounds(20)
-    assert asked(box) == 21
+    assert probe_count(box) == 21
     box.fault("/v1/health", "status=503")
     rounds(3)
     assert becomes(a, "down") and becomes(b, "down")
@@ -260,7 +261,8 @@ def test_a_prober_that_dies_is_followed_when_its_lease_ends(
 def test_a_prober_that_ends_is_followed_at_once_by_one_who_goes_on_from_there(
     worker: Open, box: Sandbox, rounds: Rounds
 ) -> None:
-    a, b = worker(), worker()
+    a = worker()
+    b = worker()
     assert becomes(a, "up") and becomes(b, "up")
     box.fault("/v1/health", "status=503")
     rounds(3)

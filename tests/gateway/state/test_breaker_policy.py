@@ -103,8 +103,8 @@ def test_a_probe_without_a_verdict_gives_its_turn_back(clock: FakeClock) -> None
     breaker, ticket = half_open(clock)
     breaker.release(ticket)
     assert breaker.state == "half_open"
-    again = breaker.acquire()
-    assert again and again.trial
+    next_ticket = breaker.acquire()
+    assert next_ticket and next_ticket.trial
 
 
 def test_a_turn_given_back_late_takes_nothing_from_the_next_probe(clock: FakeClock) -> None:

@@ -17,15 +17,17 @@ from tests.gateway.fakes import FakeClock, Gate, comes_true
 
 Open = Callable[..., Gate]
 BREAKER = {"window": 10, "min_calls": 4, "failure_rate": 0.5, "open_for": 5}
-LOOK = 0.5  # seconds, a tenth of open_for
+RECHECK_SECONDS = 0.5  # seconds, a tenth of open_for
 
 
-class Watched(MemoryStore):
+class WatchedStore(MemoryStore):
     """Counts what is asked of it, and can go away."""
 
     def __init__(self, clock: FakeClock, shared: bool = False) -> None:
         super().__init__(clock)
-        self.asked, self.away, self.shared = 0, False, shared
+        self.operations = 0
+        self.away = False
+        self.shared = shared
         self.answers = threading.Event()
         self.answers.set()
 
@@ -45,7 +47,7 @@ class Watched(MemoryStore):
             "release",
             "set_fenced",
         ):
-            self.asked += 1
+            self.operations += 1
             if self.away:
                 raise StoreUnavailable
         return super().__getattribute__(name)
@@ -57,12 +59,12 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def store(clock: FakeClock) -> Watched:
-    return Watched(clock)
+def store(clock: FakeClock) -> WatchedStore:
+    return WatchedStore(clock)
 
 
 @pytest.fixture
-def worker(gate: Open, clock: FakeClock, store: Watched) -> Callable[[], Gate]:
+def worker(gate: Open, clock: FakeClock, store: WatchedStore) -> Callable[[], Gate]:
     def make(**method: Any) -> Gate:
         return gate("GET /anything", on={"breaker": BREAKER}, clock=clock, store=store, **method)
 
@@ -75,7 +77,7 @@ def shared_worker(
 ) -> Callable[[], Gate]:
     """Workers over a store that others write to, too."""
     store = (
-        Watched(clock, shared=True)
+        WatchedStore(clock, shared=True)
         if request.param == "memory"
         else request.getfixturevalue("redis_store")
     )
@@ -98,25 +100,26 @@ def states(*workers: Gate) -> list[str]:
     ]
 
 
-def opened(at: Gate, box: Sandbox) -> None:
+def open_circuit(at: Gate, box: Sandbox) -> None:
     box.fault("/anything", "status=500")
     assert [code(at) for _ in range(5)] == [-1004] * 4 + [-1007]
 
 
 def test_a_healthy_service_costs_no_access_to_a_store_of_its_own(
-    worker: Open, store: Watched
+    worker: Open, store: WatchedStore
 ) -> None:
     at = worker()
     assert [code(at) for _ in range(20)] == [0] * 20
-    assert store.asked == 0
+    assert store.operations == 0
 
 
 def test_a_worker_without_a_failure_of_its_own_sends_nothing_once_another_has_opened(
     shared_worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b = shared_worker(), shared_worker()
+    a = shared_worker()
+    b = shared_worker()
     assert code(b) == 0
-    opened(a, box)
+    open_circuit(a, box)
     sent = len(box.requests)
     clock.advance(FRESH_SECONDS)
     assert (b.breaker, code(b), len(box.requests)) == ("open", -1007, sent)
@@ -124,48 +127,56 @@ def test_a_worker_without_a_failure_of_its_own_sends_nothing_once_another_has_op
 
 
 def test_a_closed_circuit_looks_at_a_shared_store_once_in_a_while(
-    worker: Open, store: Watched, clock: FakeClock
+    worker: Open, store: WatchedStore, clock: FakeClock
 ) -> None:
-    store.shared, at = True, worker()
+    store.shared = True
+    at = worker()
     for looks in range(1, 4):
         assert [code(at) for _ in range(20)] == [0] * 20
-        assert store.asked == looks
+        assert store.operations == looks
         clock.advance(FRESH_SECONDS)
 
 
-def test_calls_beside_the_one_that_looks_do_not_wait(worker: Open, store: Watched) -> None:
-    store.shared, at = True, worker()
+def test_calls_beside_the_one_that_looks_do_not_wait(worker: Open, store: WatchedStore) -> None:
+    store.shared = True
+    at = worker()
     store.answers.clear()
     with ThreadPoolExecutor(1) as pool:
         looking = pool.submit(code, at)
-        assert comes_true(lambda: store.asked == 1)
+        assert comes_true(lambda: store.operations == 1)
         assert [code(at) for _ in range(5)] == [0] * 5
         assert not looking.done()
         store.answers.set()
         assert looking.result(10) == 0
 
 
-def test_a_store_that_is_away_says_nothing_about_the_service(worker: Open, store: Watched) -> None:
-    store.shared, at, store.away = True, worker(), True
-    assert (code(at), store.asked) == (0, 1)
+def test_a_store_that_is_away_says_nothing_about_the_service(
+    worker: Open, store: WatchedStore
+) -> None:
+    store.shared = True
+    at = worker()
+    store.away = True
+    assert (code(at), store.operations) == (0, 1)
 
 
 def test_refused_calls_cost_no_access_to_the_store(
-    worker: Open, store: Watched, box: Sandbox, clock: FakeClock
+    worker: Open, store: WatchedStore, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b = worker(), worker()
-    opened(a, box)
+    a = worker()
+    b = worker()
+    open_circuit(a, box)
     code(b)
-    before = store.asked
+    before = store.operations
     assert {code(at) for at in (a, b) for _ in range(20)} == {-1007}
-    assert store.asked == before
+    assert store.operations == before
 
 
 def test_a_worker_that_counts_a_failure_hears_that_another_has_opened(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b = worker(), worker()
-    opened(a, box)
+    a = worker()
+    b = worker()
+    open_circuit(a, box)
     clock.advance(2)
     assert [code(b) for _ in range(3)] == [-1004, -1007, -1007]
     with pytest.raises(GatewayError) as caught:
@@ -174,8 +185,9 @@ def test_a_worker_that_counts_a_failure_hears_that_another_has_opened(
 
 
 def test_all_workers_show_the_state_that_one_of_them_found(worker: Open, box: Sandbox) -> None:
-    a, b = worker(), worker()
-    opened(a, box)
+    a = worker()
+    b = worker()
+    open_circuit(a, box)
     assert b.breaker == "open"
 
 
@@ -183,7 +195,7 @@ def test_all_workers_together_send_one_probe_in_open_for(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
     workers = [worker(timeout={"read": 3}) for _ in range(4)]
-    opened(workers[0], box)
+    open_circuit(workers[0], box)
     assert [code(at) for at in workers[1:]] == [-1004] * 3
     for round_ in range(1, 4):
         box.fault("/anything", "delay=0.1;status=500")
@@ -193,15 +205,16 @@ def test_all_workers_together_send_one_probe_in_open_for(
         assert (codes.count(-1004), codes.count(-1007)) == (1, 31)
         assert len(box.requests) == 7 + round_
         for _ in range(9):
-            clock.advance(LOOK)
+            clock.advance(RECHECK_SECONDS)
             assert {code(at) for at in workers} == {-1007}
 
 
 def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    slow, other = worker(timeout={"read": 3}, deadline=60), worker(deadline=60)
-    opened(slow, box)
+    slow = worker(timeout={"read": 3}, deadline=60)
+    other = worker(deadline=60)
+    open_circuit(slow, box)
     code(other)
     before = len(box.requests)
     box.fault("/anything", "delay=0.5;status=500")
@@ -217,10 +230,11 @@ def test_a_probe_that_takes_longer_than_open_for_is_still_the_only_one(
 
 
 def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_call(
-    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+    worker: Open, box: Sandbox, clock: FakeClock, store: WatchedStore
 ) -> None:
-    a, b = worker(timeout={"read": 3}), worker()
-    opened(a, box)
+    a = worker(timeout={"read": 3})
+    b = worker()
+    open_circuit(a, box)
     code(b)
     box.fault("/anything", "hang")
     clock.advance(5)
@@ -228,12 +242,12 @@ def test_a_worker_without_the_turn_looks_again_a_little_later_and_not_for_every_
         probe = pool.submit(code, a)
         assert comes_true(lambda: len(box.requests) == 6)
         assert code(b) == -1007
-        before = store.asked
+        before = store.operations
         assert {code(b) for _ in range(20)} == {-1007}
-        assert store.asked == before
-        clock.advance(LOOK)
+        assert store.operations == before
+        clock.advance(RECHECK_SECONDS)
         assert code(b) == -1007
-        assert store.asked > before
+        assert store.operations > before
         box.stop()
         assert probe.result() == -1003
     assert states(a, b) == ["open", "open"]
@@ -243,7 +257,7 @@ def test_the_success_of_one_closes_the_others_when_they_look(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
     workers = [worker() for _ in range(4)]
-    opened(workers[0], box)
+    open_circuit(workers[0], box)
     assert [code(at) for at in workers[1:]] == [-1004] * 3
     box.fault("/anything", "")
     clock.advance(5)
@@ -256,10 +270,11 @@ def test_the_success_of_one_closes_the_others_when_they_look(
 def test_a_worker_that_heard_nothing_of_it_opens_on_no_success_after_the_service_is_back(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b = worker(), worker()
+    a = worker()
+    b = worker()
     box.fault("/anything", "status=500")
     assert [code(b) for _ in range(3)] == [-1004] * 3
-    opened(a, box)
+    open_circuit(a, box)
     box.fault("/anything", "")
     clock.advance(5)
     assert [code(a), code(b), code(b), code(a)] == [0] * 4
@@ -270,8 +285,9 @@ def test_a_worker_that_heard_nothing_of_it_opens_on_no_success_after_the_service
 def test_a_turn_given_back_is_there_for_another_worker(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b = worker(), worker()
-    opened(a, box)
+    a = worker()
+    b = worker()
+    open_circuit(a, box)
     code(b)
     clock.advance(5)
     box.fault("/anything", "")
@@ -281,10 +297,11 @@ def test_a_turn_given_back_is_there_for_another_worker(
 
 
 def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
-    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+    worker: Open, box: Sandbox, clock: FakeClock, store: WatchedStore
 ) -> None:
-    a, b = worker(), worker()
-    opened(a, box)
+    a = worker()
+    b = worker()
+    open_circuit(a, box)
     code(b)
     clock.advance(5)
     assert store.acquire("breaker:s:base_url", 5)
@@ -297,8 +314,10 @@ def test_a_worker_that_dies_with_the_turn_holds_it_no_longer_than_open_for(
 def test_a_slow_probe_does_not_take_back_what_a_later_one_found(
     worker: Open, box: Sandbox, clock: FakeClock
 ) -> None:
-    a, b, c = worker(timeout={"read": 3}, deadline=60), worker(), worker()
-    opened(a, box)
+    a = worker(timeout={"read": 3}, deadline=60)
+    b = worker()
+    c = worker()
+    open_circuit(a, box)
     assert [code(b), code(c)] == [-1004, -1004]
     box.fault("/anything", "hang", times=1)
     clock.advance(5)
@@ -316,11 +335,12 @@ def test_a_slow_probe_does_not_take_back_what_a_later_one_found(
 
 
 def test_while_the_store_is_away_each_worker_goes_by_what_it_knows(
-    worker: Open, box: Sandbox, clock: FakeClock, store: Watched
+    worker: Open, box: Sandbox, clock: FakeClock, store: WatchedStore
 ) -> None:
-    a, b = worker(), worker()
+    a = worker()
+    b = worker()
     store.away = True
-    opened(a, box)
+    open_circuit(a, box)
     assert code(b) == -1004
     clock.advance(5)
     assert [code(a), code(a)] == [-1004, -1007]

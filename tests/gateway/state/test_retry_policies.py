@@ -22,8 +22,8 @@ def test_delays_double_up_to_the_most_and_jitter_scales_them(
     assert backoff_seconds(attempt, 0.2, 2, jitter) == pytest.approx(seconds)
 
 
-def allowed(budget: RetryBudget, wanted: int = 1000) -> int:
-    return sum(budget.allow_retry() for _ in range(wanted))
+def allowed(budget: RetryBudget, count: int = 1000) -> int:
+    return sum(budget.allow_retry() for _ in range(count))
 
 
 def test_a_quiet_service_may_retry_its_reserve() -> None:
