@@ -88,13 +88,13 @@ def test_fifty_first_calls_fetch_one_token(gate: Open, box: Sandbox) -> None:
     box.fault("/cgi-bin/token", "delay=0.05")
     start = threading.Barrier(50)
 
-    def ask(_: int) -> str:
+    def call_once(_: int) -> str:
         start.wait(5)
         data: dict[str, dict[str, list[str]]] = at.gateway.call(make_call()).data  # type: ignore[assignment]
         return data["query"]["access_token"][0]
 
     with ThreadPoolExecutor(50) as pool:
-        used = list(pool.map(ask, range(50)))
+        used = list(pool.map(call_once, range(50)))
     assert len(set(used)) == 1
     assert box.tokens_issued == 1
 
@@ -242,12 +242,12 @@ def test_many_who_are_told_that_one_token_is_stale_fetch_one_new_one(
     box.revoke_tokens()
     start = threading.Barrier(20)
 
-    def ask(_: int) -> object:
+    def call_once(_: int) -> object:
         start.wait(5)
         return at.gateway.call(make_call(params=hello)).data
 
     with ThreadPoolExecutor(20) as pool:
-        assert all(pool.map(ask, range(20)))
+        assert all(pool.map(call_once, range(20)))
     assert box.tokens_issued == 2
 
 

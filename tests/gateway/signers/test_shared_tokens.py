@@ -54,13 +54,13 @@ def test_the_first_calls_of_fifty_workers_fetch_one_token(
     box.fault("/cgi-bin/token", "delay=0.1")
     start = threading.Barrier(50)
 
-    def ask(at: Gate) -> str:
+    def call_once(at: Gate) -> str:
         start.wait(5)
         data: Any = at.gateway.call(make_call()).data
         return str(data["query"]["access_token"])
 
     with ThreadPoolExecutor(50) as pool:
-        used = set(pool.map(ask, gates))
+        used = set(pool.map(call_once, gates))
     assert len(used) == 1
     assert box.tokens_issued == 1
 

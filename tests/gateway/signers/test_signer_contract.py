@@ -219,18 +219,18 @@ def test_no_secret_is_in_the_log_an_error_or_the_picture_of_a_catalog(
     ):
         with Wire([*PROOFS[kind].first, reply], then="close") as server:
             at = open_wire(open_gate, server, kind, clock=FakeClock())
-            shown_texts = [repr(at.gateway.catalog), repr(list(at.gateway.catalog.methods()))]
+            outputs = [repr(at.gateway.catalog), repr(list(at.gateway.catalog.methods()))]
             try:
                 at.ask("json", VALUES)
             except GatewayError as error:
-                shown_texts += [
+                outputs += [
                     repr(error),
                     str(error),
                     error.message,
                     at.masker.mask_text(error.detail or ""),
                 ]
-            shown_texts.append(at.log.rendered(at.masker).decode())
-        assert not [secret for secret in FORBIDDEN for text in shown_texts if secret in text]
+            outputs.append(at.log.rendered(at.masker).decode())
+        assert not [secret for secret in FORBIDDEN for text in outputs if secret in text]
 
 
 @pytest.mark.parametrize("kind", PROOFS)
