@@ -27,5 +27,5 @@ def open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> 
         settings.catalog_copy,
         clock=clock,
         log=log,
-        aside=run_in_thread_within,
+        run_in_thread=run_in_thread_within,
     )

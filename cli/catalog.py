@@ -168,7 +168,7 @@ def _serving_text() -> str:
     loaded_gateway()  # reads the source
     watcher = app_state().watcher
     if watcher.source.away and (copy := watcher.last_good.read()):
-        return copy[0]
+        return copy.text
     return watcher.text
 
 

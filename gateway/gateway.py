@@ -225,7 +225,7 @@ class Gateway:
             "postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error)
         )
         yield GaugeMetricFamily(
-            "postern_catalog_taken_timestamp_seconds", "When it was taken.", state.taken_at
+            "postern_catalog_taken_timestamp_seconds", "When it was taken.", state.loaded_at
         )
 
     def _breaker_metric(self, services: Iterable[Service]) -> Metric:

@@ -58,11 +58,11 @@ def status() -> Response:
 
 def _catalog() -> dict[str, Any]:
     state = app_state().gateway.catalog_state
-    taken_at = datetime.fromtimestamp(state.taken_at, UTC)
+    taken_at = datetime.fromtimestamp(state.loaded_at, UTC)
     return {
         "version": state.version,
         "taken_at": taken_at,
-        "reloads": state.taken,
+        "reloads": state.reloads,
         "error": state.error,
     }
 

@@ -1,7 +1,7 @@
-"""YAML text -> plain values, and the line each of them stands on.
+"""YAML text -> plain values, and the line of each of them.
 
 YAML 1.1 reads the key ``on`` as true and ``12:30`` as 750. Here only ``true``/``false``/``null`` and plain numbers
-are anything but text, keys are always text, a key given twice is an error, and aliases cannot blow up.
+are anything but text, keys are always text, a key written twice is an error, and aliases cannot blow up.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import yaml
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 Path_ = tuple[str | int, ...]
-MOST_NODES = 1_000_000
-DEEPEST = 64
-_TOO_MUCH = "too large or nested too deeply; aliases may not refer to themselves"
+MAX_NODES = 1_000_000
+MAX_DEPTH = 64
+_TOO_LARGE = "too large or nested too deeply; aliases may not refer to themselves"
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -37,48 +37,52 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class DocumentError(ValueError):
-    """All that is wrong with a document, one ``(line, key, what to do)`` each; line 0 is the document as a whole.
+    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a whole.
 
     ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
     """
 
     def __init__(self, name: str, problems: list[tuple[int, str, str]]) -> None:
-        self.name, self.problems = name, sorted(problems)
-        super().__init__(
-            "\n".join(
-                f"{name}{f':{line}' if line else ''}: {key + ': ' if key else ''}{say}"
-                for line, key, say in self.problems
-            )
-        )
+        self.name = name
+        self.problems = sorted(problems)
+        super().__init__("\n".join(self._line(*problem) for problem in self.problems))
+
+    def _line(self, line: int, key: str, message: str) -> str:
+        parts = [self.name]
+        if line:
+            parts[0] += f":{line}"
+        if key:
+            parts.append(key)
+        return ": ".join([*parts, message])
 
 
 @dataclass
 class Document:
-    """Plain values with a memory of where they stood and which came from the environment."""
+    """Plain values, the lines that they stand on, and which of them came from the environment."""
 
     name: str
     value: object = None
     lines: dict[Path_, int] = field(default_factory=dict)
     injected: list[tuple[Path_, str]] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
-    unknown: set[Path_] = field(default_factory=set)
+    missing: set[Path_] = field(default_factory=set)
 
-    def complain(self, path: Path_, say: str) -> None:
-        """Note a problem at a path, unless what stands there is not known."""
-        if not any(path[: len(each)] == each for each in self.unknown):
-            self._note(path, say)
+    def complain(self, path: Path_, message: str) -> None:
+        """Note a problem of the value at a path, unless that value could not be filled in."""
+        if not any(path[: len(missing)] == missing for missing in self.missing):
+            self._note(path, message)
 
-    def miss(self, path: Path_, say: str) -> None:
-        """Note that what should stand at a path cannot be had."""
-        self._note(path, say)
-        self.unknown.add(path)
+    def complain_missing(self, path: Path_, message: str) -> None:
+        """Note that the value at a path cannot be filled in."""
+        self._note(path, message)
+        self.missing.add(path)
 
-    def _note(self, path: Path_, say: str) -> None:
-        """The line is that of the nearest key that exists."""
-        near = path
-        while near not in self.lines and near:
-            near = near[:-1]
-        self.problems.append((self.lines.get(near, 1), ".".join(map(str, path)), say))
+    def _note(self, path: Path_, message: str) -> None:
+        """Note a problem on the line of the nearest key that exists."""
+        nearest = path
+        while nearest not in self.lines and nearest:
+            nearest = nearest[:-1]
+        self.problems.append((self.lines.get(nearest, 1), ".".join(map(str, path)), message))
 
     def stop_if_wrong(self) -> None:
         if self.problems:
@@ -94,16 +98,17 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     try:
         _Builder(document, env).fill(text)
     except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark.line if error.problem_mark else 0) + 1
-        raise DocumentError(
-            name, [(line, "", f"not YAML: {error.problem or error.context}")]
-        ) from error
+        line = 1
+        if error.problem_mark:
+            line += error.problem_mark.line
+        message = f"not YAML: {error.problem or error.context}"
+        raise DocumentError(name, [(line, "", message)]) from error
     except yaml.YAMLError as error:
         raise DocumentError(name, [(1, "", f"not YAML: {type(error).__name__}")]) from error
     return document
 
 
-Pull = Callable[[], Any]  # the parser's next event
+Pull = Callable[[], Any]  # returns the parser's next event
 
 
 class _Builder:
@@ -128,90 +133,101 @@ class _Builder:
             return
         self.document.value = self.build(pull(), pull, ())
         pull()  # the document's end
-        if not isinstance(more := pull(), yaml.StreamEndEvent):
-            self._stop(more, "not YAML: a second document; the catalog is one")
+        event = pull()
+        if not isinstance(event, yaml.StreamEndEvent):
+            self._stop(event, "not YAML: a second document; the catalog is one")
 
     def build(self, event: Any, pull: Pull, path: Path_) -> object:
         self.nodes += 1
-        if self.nodes > MOST_NODES or len(path) > DEEPEST:
-            self._stop(event, _TOO_MUCH)
+        if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
+            self._stop(event, _TOO_LARGE)
         self.document.lines.setdefault(path, event.start_mark.line + 1)
         if isinstance(event, yaml.AliasEvent):
-            replay = iter(self._anchored(event)).__next__
+            replay = iter(self._anchored_events(event)).__next__
             return self.build(replay(), replay, path)
         if isinstance(event, yaml.ScalarEvent):
             if event.anchor:
                 self.anchors[event.anchor] = [event]
             return self._scalar(event, path)
-        return (
-            self._recorded(event, pull, path)
-            if event.anchor
-            else self._collection(event, pull, path)
-        )
+        if event.anchor:
+            return self._anchored_collection(event, pull, path)
+        return self._collection(event, pull, path)
 
-    def _recorded(self, event: Any, pull: Pull, path: Path_) -> object:
-        """A collection that aliases may stand for: they replay its events."""
+    def _anchored_collection(self, event: Any, pull: Pull, path: Path_) -> object:
+        """Build a collection and keep its events, which its aliases replay."""
         record = [event]
 
-        def recording() -> Any:
-            record.append(following := pull())
-            return following
+        def pull_and_record() -> Any:
+            event = pull()
+            record.append(event)
+            return event
 
         self.anchors[event.anchor] = []
-        made = self._collection(event, recording, path)
+        collection = self._collection(event, pull_and_record, path)
         self.anchors[event.anchor] = record
-        return made
+        return collection
 
-    def _anchored(self, event: Any) -> list[Any]:
+    def _anchored_events(self, event: Any) -> list[Any]:
         if event.anchor not in self.anchors:
             self._stop(event, f"not YAML: there is no &{event.anchor} before this *{event.anchor}")
-        return self.anchors[event.anchor] or self._stop(event, _TOO_MUCH)
+        return self.anchors[event.anchor] or self._stop(event, _TOO_LARGE)
 
-    def _stop(self, event: Any, say: str) -> NoReturn:
-        raise DocumentError(self.document.name, [(event.start_mark.line + 1, "", say)])
+    def _stop(self, event: Any, message: str) -> NoReturn:
+        raise DocumentError(self.document.name, [(event.start_mark.line + 1, "", message)])
 
     def _collection(self, event: Any, pull: Pull, path: Path_) -> object:
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(pull, path)
-        made: list[object] = []
-        while not isinstance(each := pull(), yaml.SequenceEndEvent):
-            made.append(self.build(each, pull, (*path, len(made))))
-        return made
+        values: list[object] = []
+        while not isinstance(item := pull(), yaml.SequenceEndEvent):
+            values.append(self.build(item, pull, (*path, len(values))))
+        return values
 
     def _mapping(self, pull: Pull, path: Path_) -> dict[str, object]:
-        made: dict[str, object] = {}
+        values: dict[str, object] = {}
         merged: dict[str, object] = {}
-        first: dict[str, int] = {}
+        first_lines: dict[str, int] = {}
         while not isinstance(event := pull(), yaml.MappingEndEvent):
-            scalar = self._anchored(event)[0] if isinstance(event, yaml.AliasEvent) else event
-            line = event.start_mark.line + 1
-            if not isinstance(scalar, yaml.ScalarEvent):
-                self.document.lines[(*path, "?")] = line
-                self.document.complain((*path, "?"), "a key must be a text")
+            scalar = self._key_scalar(event, path)
+            if scalar is None:
                 self.build(event, pull, (*path, "?"))
                 self.build(pull(), pull, (*path, "?"))
                 continue
-            if event.anchor and scalar is event:
-                self.anchors[event.anchor] = [event]
             key = str(scalar.value)
+            line = event.start_mark.line + 1
             if key == "<<" and not scalar.style:
                 self.document.lines.setdefault((*path, key), line)
                 self._merge(self.build(pull(), pull, path), merged, path)
                 continue
             self.document.lines[(*path, key)] = line
-            if key in made:
+            if key in values:
                 self.document.complain(
-                    (*path, key), f"given twice (first on line {first[key]}); keep one of them"
+                    (*path, key),
+                    f"given twice (first on line {first_lines[key]}); keep one of them",
                 )
-            first.setdefault(key, line)
-            made[key] = self.build(pull(), pull, (*path, key))
-        return {**merged, **made}
+            first_lines.setdefault(key, line)
+            values[key] = self.build(pull(), pull, (*path, key))
+        return {**merged, **values}
+
+    def _key_scalar(self, event: Any, path: Path_) -> Any:
+        """Return the event of a mapping's key, an alias's resolved; None for a key that is no text."""
+        scalar = event
+        if isinstance(event, yaml.AliasEvent):
+            scalar = self._anchored_events(event)[0]
+        if not isinstance(scalar, yaml.ScalarEvent):
+            self.document.lines[(*path, "?")] = event.start_mark.line + 1
+            self.document.complain((*path, "?"), "a key must be a text")
+            return None
+        if event.anchor and scalar is event:
+            self.anchors[event.anchor] = [event]
+        return scalar
 
     def _merge(self, base: object, merged: dict[str, object], path: Path_) -> None:
-        """Earlier ones win, as in https://yaml.org/type/merge.html."""
-        for each in base if isinstance(base, list) else [base]:
-            if isinstance(each, dict):
-                merged.update({**each, **merged})
+        """Add the keys of one mapping or several. Earlier ones win: https://yaml.org/type/merge.html."""
+        bases = base if isinstance(base, list) else [base]
+        for mapping in bases:
+            if isinstance(mapping, dict):
+                merged.update({**mapping, **merged})
             else:
                 self.document.complain((*path, "<<"), "must name a mapping, or a list of them")
 
@@ -225,9 +241,11 @@ class _Builder:
                     return int(raw)
                 if _FLOAT.fullmatch(raw) and math.isfinite(float(raw)):
                     return float(raw)
-        return self._filled(raw, path) if "${" in raw else raw
+        if "${" in raw:
+            return self._fill_in(raw, path)
+        return raw
 
-    def _filled(self, raw: str, path: Path_) -> str:
+    def _fill_in(self, raw: str, path: Path_) -> str:
         def value(match: re.Match[str]) -> str:
             name = match[1]
             if name.startswith("file:"):
@@ -235,9 +253,10 @@ class _Builder:
             if name in self.env:
                 self.document.injected.append((path, self.env[name]))
                 return self.env[name]
-            near = difflib.get_close_matches(name, self.env, n=1, cutoff=0.8)
-            hint = f" (did you mean ${{{near[0]}}}?)" if near else ""
-            self.document.miss(
+            hint = ""
+            for similar in difflib.get_close_matches(name, self.env, n=1, cutoff=0.8):
+                hint = f" (did you mean ${{{similar}}}?)"
+            self.document.complain_missing(
                 path, f"${{{name}}} is not set; set it in the environment or in .env{hint}"
             )
             return ""
@@ -252,7 +271,7 @@ class _Builder:
             self.document.injected.append((path, content))
             return content
         except (OSError, UnicodeDecodeError) as error:
-            self.document.miss(
+            self.document.complain_missing(
                 path,
                 f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}",
             )

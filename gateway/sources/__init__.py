@@ -1,4 +1,10 @@
-"""Where the catalog's text comes from. A new kind is a file here and a line in ``_KINDS``."""
+"""The places that a catalog's text comes from, and the watcher that follows one of them.
+
+    source = open_source("consul://127.0.0.1:8500/postern.yaml", os.environ, SystemClock(), Masker())
+    catalog = load_catalog(source.read(), source.name, os.environ)
+
+A new kind is a file here and a line in ``_KINDS``.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +30,16 @@ def open_source(
     env: Mapping[str, str],
     clock: Clock,
     masker: Masker,
-    aside: ThreadRunner = run_with_timeout,
+    run_in_thread: ThreadRunner = run_with_timeout,
 ) -> Source:
-    """The source that ``CATALOG`` names.
+    """Return the source that ``CATALOG`` names.
 
     :param env: where tokens and passwords may stand that the address does not have.
     :param masker: learns them, and those that will be fetched.
-    :param aside: for what may block a whole thread.
-    :raises AddressError: it is no address.
+    :param run_in_thread: for what may block a whole thread.
+    :raises AddressError: it looks like an address and is none.
     """
     address = Address.read(text)
     if address is None:
-        return File(text, aside)
+        return File(text, run_in_thread)
     return _KINDS[address.kind](address, env, clock, masker)

@@ -1,4 +1,4 @@
-"""What a source is."""
+"""The interface of a source, and the addresses that name one."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from gateway.catalog.model import Tls
 from gateway.masking import Secret
 
-# source: What a source is.
-
 
 class SourceError(Exception):
-    """There is no text to be had now. ``str()`` says why to anybody; it names no address and no secret.
+    """The text cannot be read now. ``str()`` says why to anybody; it names no address and no secret.
 
     :param detail: for the log only, masked there.
     """
@@ -25,7 +23,7 @@ class SourceError(Exception):
 
 
 class Missing(SourceError):
-    """The place is there, and empty."""
+    """The source answers, but has no text under this name."""
 
 
 class Stopping(Protocol):
@@ -36,10 +34,11 @@ class Stopping(Protocol):
 
 
 class Source(Protocol):
-    """One place where a catalog's text stands. Used by one thread at a time.
+    """A place that holds a catalog's text. Used by one thread at a time.
 
-    ``name`` is what messages call it, without secrets; ``label`` is what may be said of it to anybody. ``away`` says
-    whether it can be away, so that a copy of what it last gave serves a cold start, too.
+    :cvar name: what messages call it, without secrets.
+    :cvar label: what anybody may read of it.
+    :cvar away: it can be away, as a server can, so that a copy of its last text serves a cold start, too.
     """
 
     name: str
@@ -47,22 +46,20 @@ class Source(Protocol):
     away: bool
 
     def read(self) -> str:
-        """The text as it is now.
+        """Return the text as it is now.
 
-        :raises SourceError: it cannot be had.
+        :raises SourceError: it cannot be read.
         """
 
-    def following(self, stopping: Stopping) -> str:
-        """The text once it may have changed since it was last given; at the first time, and when stopping, at once.
+    def wait_for_text(self, stopping: Stopping) -> str:
+        """Return the text once it may have changed since the last return; the first time, and when stopping, at once.
 
-        :raises SourceError: it cannot be had; asking again waits for a change of that, or fails at once.
+        :raises SourceError: it cannot be read; the next call waits for a change of that, or fails at once.
         """
 
     def close(self) -> None:
-        """End what ``following`` is waiting for."""
+        """End what ``wait_for_text`` is waiting for."""
 
-
-# address: ``consul://host:port/key?...`` and ``nacos://host:port/dataId?...``, taken apart and checked.
 
 PORTS = {"consul": 8500, "nacos": 8848}
 OPTIONS = {
@@ -74,12 +71,15 @@ SHAPES = {"consul": "consul://HOST:PORT/KEY", "nacos": "nacos://HOST:PORT/DATAID
 
 
 class AddressError(ValueError):
-    """What is allowed instead; never what was given, which may hold a secret."""
+    """The text is no address. The message says what is allowed, and never quotes the text, which may hold a secret."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """:param options: the query, by name."""
+    """``consul://host:port/key?...`` or ``nacos://host:port/dataId?...``, taken apart and checked.
+
+    :param options: the query, by name.
+    """
 
     kind: str
     host: str
@@ -88,9 +88,9 @@ class Address:
 
     @classmethod
     def read(cls, text: str) -> Address | None:
-        """None where the text is no address but a file's name.
+        """Return None where the text is no address but a file's name.
 
-        :raises AddressError: it is one, but not a whole or right one.
+        :raises AddressError: it is an address, but not a complete or correct one.
         """
         kind, is_url, _ = text.partition("://")
         if not is_url:
@@ -100,7 +100,8 @@ class Address:
         shape = f"must be {SHAPES[kind]}"
         try:
             parts = urlsplit(text)
-            host, port = parts.hostname, parts.port or PORTS[kind]
+            host = parts.hostname
+            port = parts.port or PORTS[kind]
             options = dict(
                 parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
             )
@@ -109,17 +110,19 @@ class Address:
         key = unquote(parts.path[1:])
         if not host or not key or parts.username is not None or parts.fragment:
             raise AddressError(shape)
-        if wrong := [name for name in options if name not in OPTIONS[kind]]:
+        if unknown := [name for name in options if name not in OPTIONS[kind]]:
             raise AddressError(
-                f"{shape}, with {', '.join(OPTIONS[kind])} in its query; not {wrong[0][:40]!r}"
+                f"{shape}, with {', '.join(OPTIONS[kind])} in its query; not {unknown[0][:40]!r}"
             )
         if options.get("tls", "false") not in ("true", "false"):
             raise AddressError(f"{shape}; tls must be true or false")
-        return cls(kind, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", key, options)
+        if ":" in host:
+            host = f"[{host}]"
+        return cls(kind, f"{host}:{port}", key, options)
 
     @property
     def name(self) -> str:
-        """As messages say it: without the query, which may hold secrets."""
+        """The address without its query, which may hold secrets."""
         return f"{self.kind}://{self.host}/{self.key}"
 
     @property
@@ -131,9 +134,12 @@ class Address:
     @property
     def url(self) -> str:
         """The server's own base URL."""
-        return f"{'https' if self.tls else 'http'}://{self.host}"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://{self.host}"
 
     @property
     def tls(self) -> Tls | None:
         ca = self.options.get("ca")
-        return Tls(ca=ca) if ca or self.options.get("tls") == "true" else None
+        if ca or self.options.get("tls") == "true":
+            return Tls(ca=ca)
+        return None

@@ -12,7 +12,7 @@ from gateway.clock import Clock
 from gateway.masking import Masker, Secret
 from gateway.messages import HttpResponse
 from gateway.sources.base import Address, Stopping
-from gateway.sources.http import WAIT, Server
+from gateway.sources.http import HOLD_SECONDS, Server
 
 
 class Consul:
@@ -27,35 +27,39 @@ class Consul:
         self.name = address.name
         self._server = Server(address, self.label, clock)
         self._path = f"/v1/kv/{quote(address.key)}"
-        self._query = {
-            "raw": "",
-            **{name: address.options[name] for name in ("dc", "ns") if name in address.options},
-        }
+        self._query = {"raw": ""}
+        for option in ("dc", "ns"):
+            if option in address.options:
+                self._query[option] = address.options[option]
         token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
         masker.register(Secret(token))
         self._headers = {"X-Consul-Token": token} if token else {}
-        self._index = 0  # what we have seen; 0 asks for an answer at once
+        self._index = 0  # of the last answer; 0 asks for an answer at once
 
     def read(self) -> str:
-        return self._server.text_of(self._server.get(self._path, self._query, self._headers))
+        return self._server.read_text(self._server.get(self._path, self._query, self._headers))
 
-    def following(self, stopping: Stopping) -> str:
-        seen, self._index = self._index, 0  # whatever fails now, the next question is not held back
-        # The server adds up to a sixteenth to the wait, so that its clients do not come back all at once.
-        wait = {"index": str(seen), "wait": f"{WAIT}s"} if seen else {}
-        response = self._server.get(
-            self._path, {**self._query, **wait}, self._headers, WAIT * 17 / 16 if seen else 0
-        )
+    def wait_for_text(self, stopping: Stopping) -> str:
+        index = self._index
+        self._index = 0  # whatever fails now, the next request is not held back
+        query = self._query
+        hold_seconds = 0.0
+        if index:
+            query = {**query, "index": str(index), "wait": f"{HOLD_SECONDS}s"}
+            # The server adds up to a sixteenth, so that its clients do not come back all at once.
+            hold_seconds = HOLD_SECONDS * 17 / 16
+        response = self._server.get(self._path, query, self._headers, hold_seconds)
         if response.status in (200, 404):
-            self._index = _next_index(response, seen)
-        return self._server.text_of(response)
+            self._index = _next_index(response, index)
+        return self._server.read_text(response)
 
     def close(self) -> None:
         self._server.close()
 
 
-def _next_index(response: HttpResponse, seen: int) -> int:
-    """The answer's index; 0, to begin anew, where it went backwards or is none (as Consul's guide asks for)."""
-    given = response.headers.get("X-Consul-Index", "")
-    index = int(given) if given.isdecimal() and len(given) < 20 else 0
-    return index if index >= max(seen, 1) else 0
+def _next_index(response: HttpResponse, last: int) -> int:
+    """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's guide asks for)."""
+    text = response.headers.get("X-Consul-Index", "")
+    if not text.isdecimal() or len(text) >= 20 or int(text) < last:
+        return 0
+    return int(text)

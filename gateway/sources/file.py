@@ -16,27 +16,25 @@ T = TypeVar("T")
 MAX_CATALOG_BYTES = 64 * 1024 * 1024
 READ_SECONDS = 5.0
 
-EVERY = 1.0  # seconds between looks
-LOOKS_BEFORE_ANEW = 10  # at a file that has not changed, before its text is given again
-WRITTEN = (
-    0.3  # seconds for which nobody may have written to a file for it to count as written to its end
-)
-REPLACED = (
-    0.05  # the same for one that took another's place: most are renamed, and whole from the first
-)
+POLL_SECONDS = 1.0
+MAX_QUIET_POLLS = 10  # of a file that has not changed, before its text is returned again
+# Nobody may have written to a file for so long for it to count as written to its end.
+WRITTEN_SECONDS = 0.3
+# The same for one that took another's place: most are renamed, and whole from the first.
+REPLACED_SECONDS = 0.05
 
 
 class _Stamp(NamedTuple):
-    """What tells one state of a file from another: symbolic links followed, so that a swapped one shows, too."""
+    """Tells one state of a file from another; of a symbolic link's target, so that a swapped link shows, too."""
 
     device: int
     inode: int
     size: int
-    written: int
-    changed: int
+    modified_ns: int
+    changed_ns: int
 
 
-_NOTHING = object()
+_NEVER = object()
 
 
 class File:
@@ -45,70 +43,69 @@ class File:
     A change is taken once the file stays as it is for a moment: what is cut short while it is copied over would often
     be a catalog, too.
 
-    :param aside: a disk that hangs, as one on the network may, holds up nobody else.
+    :param run_in_thread: reads the disk, so that one that hangs, as one on the network may, holds up nobody else.
     """
 
     away = False
 
-    def __init__(self, path: str, aside: ThreadRunner = run_with_timeout) -> None:
+    def __init__(self, path: str, run_in_thread: ThreadRunner = run_with_timeout) -> None:
         self.name = path
         self.label = Path(path).name
         self._path = Path(path)
-        self._given: object = _NOTHING
-        self._seen: _Stamp | None = None
-        self._aside = aside
+        self._returned: object = _NEVER
+        self._last: _Stamp | None = None
+        self._run_in_thread = run_in_thread
         self._busy = False
 
     def read(self) -> str:
         try:
-            return self._looked(lambda: read_regular(self._path, MAX_CATALOG_BYTES)).decode()
+            return self._look(lambda: read_regular(self._path, MAX_CATALOG_BYTES)).decode()
         except (OSError, UnicodeDecodeError) as error:
             why = f"cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
             raise SourceError(f"{self.label} {why}", why) from error
 
-    def following(self, stopping: Stopping) -> str:
-        """The text once it has changed; or the same again after a while, as what it names may be there now."""
-        looks = 0
+    def wait_for_text(self, stopping: Stopping) -> str:
+        """Return the text once it has changed; or the same after a while, as a file that it names may exist now."""
+        polls = 0
         while True:
-            looks += 1
+            polls += 1
             stamp = self._stamp()
-            pause = (
-                EVERY
-                if stamp == self._given
-                else WRITTEN
-                if _same_file(stamp, self._seen)
-                else REPLACED
-            )
-            self._seen = stamp
-            if stopping.wait(pause) or (stamp == self._given and looks > LOOKS_BEFORE_ANEW):
+            seconds = self._seconds_to_wait(stamp)
+            self._last = stamp
+            if stopping.wait(seconds) or (stamp == self._returned and polls > MAX_QUIET_POLLS):
                 return self.read()
-            if stamp != self._given and stamp == self._stamp():
-                self._given = stamp
+            if stamp != self._returned and stamp == self._stamp():
+                self._returned = stamp
                 text = self.read()
                 if self._stamp() == stamp:
                     return text
-                self._given = _NOTHING
+                self._returned = _NEVER
 
     def close(self) -> None:
-        """Nothing to do: ``following`` waits for the event only."""
+        """Do nothing: ``wait_for_text`` waits for the event only."""
+
+    def _seconds_to_wait(self, stamp: _Stamp | None) -> float:
+        if stamp == self._returned:
+            return POLL_SECONDS
+        if _same_file(stamp, self._last):
+            return WRITTEN_SECONDS
+        return REPLACED_SECONDS
 
     def _stamp(self) -> _Stamp | None:
-        """None where there is no file that can be looked at."""
+        """Return None where no file can be looked at."""
         try:
-            found = self._looked(self._path.stat)
+            stat = self._look(self._path.stat)
         except OSError:
             return None
-        return _Stamp(
-            found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-        )
+        return _Stamp(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
-    def _looked(self, work: Callable[[], T]) -> T:
-        """What a look at the disk gives, if it comes back in time; while one hangs there is no other.
+    def _look(self, work: Callable[[], T]) -> T:
+        """Return the result of work on the disk; while one piece of work hangs no other begins.
 
-        :raises TimeoutError: it does not.
+        :raises TimeoutError: it does not come in time.
         """
 
-        def look() -> T:
+        def work_and_free() -> T:
             try:
                 return work()
             finally:
@@ -117,15 +114,13 @@ class File:
         if not self._busy:
             self._busy = True
             with suppress(TimeoutError):
-                return self._aside(look, READ_SECONDS)
+                return self._run_in_thread(work_and_free, READ_SECONDS)
         raise TimeoutError(
             errno.ETIMEDOUT, f"the disk did not answer within {READ_SECONDS:.0f} seconds"
         )
 
 
-def _same_file(one: _Stamp | None, other: _Stamp | None) -> bool:
-    return (
-        one is not None
-        and other is not None
-        and (one.device, one.inode) == (other.device, other.inode)
-    )
+def _same_file(stamp: _Stamp | None, last: _Stamp | None) -> bool:
+    if stamp is None or last is None:
+        return False
+    return (stamp.device, stamp.inode) == (last.device, last.inode)

@@ -1,4 +1,4 @@
-"""What sources behind HTTP have in common: one server, asked with patience."""
+"""The HTTP client of sources: one server, whose answers may be held back (long polling)."""
 
 from __future__ import annotations
 
@@ -12,28 +12,33 @@ from gateway.http.client import long_poll_channel
 from gateway.messages import HttpRequest, HttpResponse
 from gateway.sources.base import Address, Missing, SourceError
 
-WAIT = 10  # seconds that a server may hold its answer back; a connection that died unnoticed is given up soon after
-PATIENCE = 3.0  # seconds for an answer that is not held back, and beyond the time for which it is
-LARGEST = 16 * 1024 * 1024  # bytes of a catalog
+# For which a server may hold its answer back; a connection that died unnoticed is given up soon after.
+HOLD_SECONDS = 10
+ANSWER_SECONDS = 3.0  # for an answer that is not held back, and beyond the time for which it is
+MAX_CATALOG_BYTES = 16 * 1024 * 1024
 
 
 class Server:
     """:param label: how errors call it, for anybody to read."""
 
     def __init__(self, address: Address, label: str, clock: Clock) -> None:
-        self._url, self._label, self._clock = address.url, label, clock
-        self._channel = long_poll_channel(address.url, LARGEST, clock, address.tls or Tls())
+        self._url = address.url
+        self._label = label
+        self._clock = clock
+        self._channel = long_poll_channel(
+            address.url, MAX_CATALOG_BYTES, clock, address.tls or Tls()
+        )
 
     def get(
         self,
         path: str,
         query: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        held: float = 0,
+        hold_seconds: float = 0,
     ) -> HttpResponse:
-        """:raises SourceError: no answer within ``held`` seconds and some patience."""
+        """:raises SourceError: no answer within ``hold_seconds`` and the time that an answer takes."""
         return self._send(
-            HttpRequest("GET", self._url, path, tuple(query.items()), headers or {}), held
+            HttpRequest("GET", self._url, path, tuple(query.items()), headers or {}), hold_seconds
         )
 
     def post(
@@ -41,19 +46,18 @@ class Server:
         path: str,
         form: Mapping[str, str],
         headers: Mapping[str, str] | None = None,
-        held: float = 0,
+        hold_seconds: float = 0,
     ) -> HttpResponse:
-        """As ``get``, with a form as the body."""
-        body, kind = urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._send(
-            HttpRequest("POST", self._url, path, (), {**kind, **(headers or {})}, body), held
-        )
+        """Send a form; otherwise as ``get``."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
+        body = urlencode(form).encode()
+        return self._send(HttpRequest("POST", self._url, path, (), headers, body), hold_seconds)
 
-    def text_of(self, response: HttpResponse) -> str:
-        """The body of a good answer.
+    def read_text(self, response: HttpResponse) -> str:
+        """Return the body of a good answer.
 
-        :raises Missing: there is nothing.
-        :raises SourceError: it is a bad one, or not UTF-8.
+        :raises Missing: the server has no text under this name.
+        :raises SourceError: the answer is a failure, or not UTF-8.
         """
         if response.status == 404:
             raise Missing(f"{self._label} has nothing under this name")
@@ -67,14 +71,12 @@ class Server:
     def close(self) -> None:
         self._channel.close()
 
-    def _send(self, request: HttpRequest, held: float) -> HttpResponse:
-        patience = held + PATIENCE
+    def _send(self, request: HttpRequest, hold_seconds: float) -> HttpResponse:
+        timeout = Timeout(ANSWER_SECONDS, hold_seconds + ANSWER_SECONDS)
+        deadline = self._clock.now() + timeout.connect + timeout.read
         try:
-            return self._channel.send(
-                request, Timeout(PATIENCE, patience), self._clock.now() + patience + PATIENCE
-            )
+            return self._channel.send(request, timeout, deadline)
         except GatewayError as error:
-            what = f"{self._label} cannot be asked"
-            raise SourceError(
-                what, f"{what}: {type(error).__name__}: {error.detail or error}"
-            ) from error
+            message = f"{self._label} cannot be asked"
+            detail = f"{message}: {type(error).__name__}: {error.detail or error}"
+            raise SourceError(message, detail) from error

@@ -14,17 +14,16 @@ from gateway.clock import Clock
 from gateway.masking import Masker, Secret
 from gateway.messages import HttpResponse
 from gateway.sources.base import Address, Missing, SourceError, Stopping
-from gateway.sources.http import WAIT, Server
+from gateway.sources.http import HOLD_SECONDS, Server
 
-CONFIGS, LISTENER, LOGIN = (
-    "/nacos/v1/cs/configs",
-    "/nacos/v1/cs/configs/listener",
-    "/nacos/v1/auth/login",
-)
-EVERY = 1.0  # seconds between two questions where nobody listens
-NO_LISTENER = (404, 405, 410, 501)
-RENEW = 0.9  # the share of an access token's life after which another is fetched
-FIELD, LINE = "\x02", "\x01"  # what separates the listener's words and lines
+CONFIGS_PATH = "/nacos/v1/cs/configs"
+LISTENER_PATH = "/nacos/v1/cs/configs/listener"
+LOGIN_PATH = "/nacos/v1/auth/login"
+POLL_SECONDS = 1.0  # between two requests where there is no listener
+NO_LISTENER_STATUSES = (404, 405, 410, 501)
+RENEW_SHARE = 0.9  # of an access token's life, after which another is fetched
+WORD_SEPARATOR = "\x02"
+LINE_SEPARATOR = "\x01"
 
 
 class Nacos:
@@ -39,31 +38,32 @@ class Nacos:
         options = address.options
         self.name = address.name
         self._server = Server(address, self.label, clock)
-        self._clock, self._masker = clock, masker
-        self._what = {"dataId": address.key, "group": options.get("group") or "DEFAULT_GROUP"}
+        self._clock = clock
+        self._masker = masker
+        self._config_id = {"dataId": address.key, "group": options.get("group") or "DEFAULT_GROUP"}
         if tenant := options.get("tenant") or options.get("namespace"):
-            self._what["tenant"] = tenant
+            self._config_id["tenant"] = tenant
         self._username = options.get("username") or env.get("NACOS_USERNAME", "")
         self._password = options.get("password") or env.get("NACOS_PASSWORD", "")
         masker.register(Secret(self._password))
-        self._token, self._renew_at = "", -math.inf
-        self._md5: str | None = (
-            None  # of what was given last; none where the next question is to be answered at once
-        )
+        self._token = ""
+        self._renew_at = -math.inf
+        # Of the last text; None where the next request is to be answered at once.
+        self._md5: str | None = None
         self._listens = True
 
     def read(self) -> str:
-        response = self._server.get(CONFIGS, {**self._what, **self._proof()})
-        return self._server.text_of(self._proved(response))
+        response = self._server.get(CONFIGS_PATH, {**self._config_id, **self._credentials()})
+        self._check_token(response)
+        return self._server.read_text(response)
 
-    def following(self, stopping: Stopping) -> str:
-        seen, self._md5 = self._md5, None
-        if seen is not None:
-            self._listen(seen, stopping)
+    def wait_for_text(self, stopping: Stopping) -> str:
+        md5 = self._md5
+        self._md5 = None
+        if md5 is not None:
+            self._listen(md5, stopping)
         try:
-            text = (
-                self.read()
-            )  # after every wait: what the listener does not tell is seen all the same
+            text = self.read()  # after every wait, as a listener may miss a change
         except Missing:
             self._md5 = ""
             raise
@@ -74,45 +74,45 @@ class Nacos:
         self._server.close()
 
     def _listen(self, md5: str, stopping: Stopping) -> None:
-        """Until it is no longer what has this MD5, or for a while."""
+        """Wait until the text no longer has this MD5, or for a while."""
         if not self._listens:
-            stopping.wait(EVERY)
+            stopping.wait(POLL_SECONDS)
             return
-        words = [
-            self._what["dataId"],
-            self._what["group"],
-            md5,
-            *([self._what["tenant"]] if "tenant" in self._what else []),
-        ]
-        form = {"Listening-Configs": FIELD.join(words) + LINE, **self._proof()}
-        response = self._proved(
-            self._server.post(LISTENER, form, {"Long-Pulling-Timeout": str(WAIT * 1000)}, WAIT)
-        )
-        self._listens = response.status not in NO_LISTENER
+        words = [self._config_id["dataId"], self._config_id["group"], md5]
+        if "tenant" in self._config_id:
+            words.append(self._config_id["tenant"])
+        line = WORD_SEPARATOR.join(words) + LINE_SEPARATOR
+        form = {"Listening-Configs": line, **self._credentials()}
+        headers = {"Long-Pulling-Timeout": str(HOLD_SECONDS * 1000)}
+        response = self._server.post(LISTENER_PATH, form, headers, HOLD_SECONDS)
+        self._check_token(response)
+        self._listens = response.status not in NO_LISTENER_STATUSES
         if self._listens:
-            self._server.text_of(response)
+            self._server.read_text(response)
 
-    def _proof(self) -> dict[str, str]:
-        """The access token, as a parameter; nothing where no user is given."""
+    def _credentials(self) -> dict[str, str]:
+        """Return the access token as a parameter; nothing where no user is set."""
         if not self._username:
             return {}
         if self._clock.now() >= self._renew_at:
-            response = self._server.post(
-                LOGIN, {"username": self._username, "password": self._password}
-            )
-            if response.status != 200:
-                raise SourceError(f"{self.label} refused our login with {response.status}")
-            try:
-                said = json.loads(response.body)
-                self._token, life = str(said["accessToken"]), float(said["tokenTtl"])
-            except (ValueError, TypeError, KeyError) as error:
-                raise SourceError(f"{self.label} answered our login with no token") from error
-            self._masker.register(Secret(self._token), temporary=True)
-            self._renew_at = self._clock.now() + life * RENEW
+            self._log_in()
         return {"accessToken": self._token}
 
-    def _proved(self, response: HttpResponse) -> HttpResponse:
+    def _log_in(self) -> None:
+        form = {"username": self._username, "password": self._password}
+        response = self._server.post(LOGIN_PATH, form)
+        if response.status != 200:
+            raise SourceError(f"{self.label} refused our login with {response.status}")
+        try:
+            answer = json.loads(response.body)
+            self._token = str(answer["accessToken"])
+            ttl_seconds = float(answer["tokenTtl"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise SourceError(f"{self.label} answered our login with no token") from error
+        self._masker.register(Secret(self._token), temporary=True)
+        self._renew_at = self._clock.now() + ttl_seconds * RENEW_SHARE
+
+    def _check_token(self, response: HttpResponse) -> None:
         """A token that was refused is not used again."""
         if response.status in (401, 403):
             self._renew_at = -math.inf
-        return response

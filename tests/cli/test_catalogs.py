@@ -14,7 +14,7 @@ from flask import Flask
 
 from config import Settings
 from gateway.catalog.loader import CatalogError
-from gateway.sources.watcher import LastGood
+from gateway.sources.last_good import LastGood
 from sandbox.vendors.consul import Consul
 
 Make = Callable[..., Flask]

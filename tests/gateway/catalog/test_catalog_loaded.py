@@ -88,7 +88,7 @@ def test_the_documented_example_loads_and_says_what_is_not_built(tmp_path: Path)
 
 def test_the_catalog_that_ships_loads() -> None:
     assert load_catalog(
-        (Path(__file__).parents[2] / "services.yaml").read_text(), "services.yaml", {}
+        (Path(__file__).parents[3] / "services.yaml").read_text(), "services.yaml", {}
     ).services
 
 

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.sources import Missing, Source, SourceError, open_source
+from gateway.sources import Missing, Source, SourceError, http, open_source
 from sandbox.vendors.consul import FIRST_INDEX, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.test_gateway_tls import TlsWire, make_pem
@@ -43,7 +43,7 @@ def source_of(consul: Consul, query: str = "", **env: str) -> Source:
 def waits(consul: Consul, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
     """The answer to a question that the server holds back."""
     before = len(consul.requests)
-    held = pool.submit(source.following, GOING)
+    held = pool.submit(source.wait_for_text, GOING)
     assert comes_true(lambda: len(consul.requests) > before)
     assert not held.done()
     return held
@@ -53,7 +53,7 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
     source = source_of(consul)
-    assert (source.read(), source.following(GOING)) == ("one", "one")
+    assert (source.read(), source.wait_for_text(GOING)) == ("one", "one")
     held = waits(consul, source, pool)
     began = time.monotonic()
     consul.put(KEY, "two")
@@ -66,13 +66,13 @@ def test_an_index_that_goes_backwards_starts_again(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
     source = source_of(consul)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     held = waits(consul, source, pool)
     consul.turn_back()
     consul.put("another key", "x")
     assert held.result(5) == "one"
     consul.put(KEY, "two")
-    assert source.following(GOING) == "two"
+    assert source.wait_for_text(GOING) == "two"
     assert [request.first("index") for request in consul.requests] == ["", str(FIRST_INDEX + 1), ""]
 
 
@@ -83,7 +83,7 @@ def test_an_index_that_is_none_is_not_sent_back(index: str | None) -> None:
         source = open_source(
             server.url.replace("http", "consul") + "/k", {}, SystemClock(), Masker()
         )
-        assert [source.following(GOING), source.following(GOING)] == ["one", "one"]
+        assert [source.wait_for_text(GOING), source.wait_for_text(GOING)] == ["one", "one"]
         source.close()
     assert [b"index" in heard for heard in server.heard] == [False, False]
 
@@ -92,7 +92,7 @@ def test_a_missing_key_is_waited_for(consul: Consul, pool: ThreadPoolExecutor) -
     consul.remove(KEY)
     source = source_of(consul)
     with pytest.raises(Missing, match=r"^consul has nothing under this name$"):
-        source.following(GOING)
+        source.wait_for_text(GOING)
     held = waits(consul, source, pool)
     consul.put(KEY, "back")
     assert held.result(5) == "back"
@@ -100,11 +100,11 @@ def test_a_missing_key_is_waited_for(consul: Consul, pool: ThreadPoolExecutor) -
 
 def test_an_error_is_said_and_the_next_question_is_not_held_back(consul: Consul) -> None:
     source = source_of(consul)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     consul.faults.set("*", "status=500", 1)
     with pytest.raises(SourceError, match=r"^consul answered 500$"):
-        source.following(GOING)
-    assert source.following(GOING) == "one"
+        source.wait_for_text(GOING)
+    assert source.wait_for_text(GOING) == "one"
 
 
 def test_a_server_that_is_away_is_said_without_its_address_but_for_the_log(consul: Consul) -> None:
@@ -121,17 +121,17 @@ def test_an_empty_answer_is_an_empty_text(consul: Consul) -> None:
 
 
 def test_a_server_that_hangs_is_given_up(consul: Consul, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sources.http.PATIENCE", 0.2)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     consul.faults.set("*", "hang")
     with pytest.raises(SourceError, match="cannot be asked"):
-        source_of(consul).following(GOING)
+        source_of(consul).wait_for_text(GOING)
 
 
 def test_closing_ends_a_question_that_is_held_back(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
     source = source_of(consul)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     held = waits(consul, source, pool)
     began = time.monotonic()
     source.close()
@@ -139,7 +139,7 @@ def test_closing_ends_a_question_that_is_held_back(
         held.result(5)
     assert time.monotonic() - began < 3
     with pytest.raises(SourceError):
-        source.following(GOING)
+        source.wait_for_text(GOING)
 
 
 @pytest.mark.parametrize(

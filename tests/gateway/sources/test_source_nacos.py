@@ -12,11 +12,11 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.masking import Masker
-from gateway.sources import Missing, Source, SourceError, open_source
-from gateway.sources.nacos import EVERY
+from gateway.sources import Missing, Source, SourceError, http, open_source
+from gateway.sources.nacos import POLL_SECONDS
 from sandbox.vendors.nacos import LISTENER, Nacos
 from tests.gateway.fakes import FakeClock, comes_true
-from tests.gateway.test_source_file import Script, nothing
+from tests.gateway.sources.test_source_file import Script, nothing
 
 ID = "postern.yaml"
 NAME = Nacos.name(ID)
@@ -43,7 +43,7 @@ def source_of(
 
 
 def listens(nacos: Nacos, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
-    held = pool.submit(source.following, GOING)
+    held = pool.submit(source.wait_for_text, GOING)
     assert comes_true(lambda: nacos.requests[-1].path == LISTENER)
     assert not held.done()
     return held
@@ -53,7 +53,7 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(
     nacos: Nacos, pool: ThreadPoolExecutor
 ) -> None:
     source = source_of(nacos)
-    assert (source.read(), source.following(GOING)) == ("one", "one")
+    assert (source.read(), source.wait_for_text(GOING)) == ("one", "one")
     held = listens(nacos, source, pool)
     began = time.monotonic()
     nacos.put(NAME, "two")
@@ -63,9 +63,9 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(
 
 def test_a_change_between_two_questions_is_not_missed(nacos: Nacos) -> None:
     source = source_of(nacos)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     nacos.put(NAME, "two")
-    assert source.following(GOING) == "two"
+    assert source.wait_for_text(GOING) == "two"
 
 
 def test_where_nobody_listens_it_is_asked_again_and_again() -> None:
@@ -73,12 +73,12 @@ def test_where_nobody_listens_it_is_asked_again_and_again() -> None:
         nacos.put(NAME, "one")
         source = source_of(nacos)
         script = Script(nothing, nothing, nothing)
-        assert [source.following(script) for _ in range(3)] == ["one"] * 3
+        assert [source.wait_for_text(script) for _ in range(3)] == ["one"] * 3
         nacos.put(NAME, "two")
-        assert source.following(script) == "two"
+        assert source.wait_for_text(script) == "two"
         assert script.waits == [
-            EVERY,
-            EVERY,
+            POLL_SECONDS,
+            POLL_SECONDS,
         ]  # after the first time, and once the listener was seen to be missing
         assert sum(request.path == LISTENER for request in nacos.requests) == 1
 
@@ -92,7 +92,7 @@ def test_group_and_namespace_belong_to_the_name(nacos: Nacos, pool: ThreadPoolEx
         name = Nacos.name(ID, "TEAM", tenant)
         nacos.put(name, f"of {query}")
         source = source_of(nacos, query)
-        assert source.following(GOING) == f"of {query}"
+        assert source.wait_for_text(GOING) == f"of {query}"
         held = listens(nacos, source, pool)
         nacos.put(name, "changed")
         assert held.result(5) == "changed"
@@ -106,7 +106,7 @@ def test_what_is_missing_is_waited_for(nacos: Nacos, pool: ThreadPoolExecutor) -
     nacos.remove(NAME)
     source = source_of(nacos)
     with pytest.raises(Missing, match=r"^nacos has nothing under this name$"):
-        source.following(GOING)
+        source.wait_for_text(GOING)
     held = listens(nacos, source, pool)
     nacos.put(NAME, "back")
     assert held.result(5) == "back"
@@ -115,23 +115,23 @@ def test_what_is_missing_is_waited_for(nacos: Nacos, pool: ThreadPoolExecutor) -
 @pytest.mark.parametrize("fault", ["status=500", "close", "garbage"])
 def test_an_error_is_said_and_the_next_question_is_not_held_back(nacos: Nacos, fault: str) -> None:
     source = source_of(nacos)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     nacos.faults.set("*", fault, 1)
     with pytest.raises(SourceError, match=r"^nacos "):
-        source.following(GOING)
-    assert source.following(GOING) == "one"
+        source.wait_for_text(GOING)
+    assert source.wait_for_text(GOING) == "one"
 
 
 def test_a_server_that_hangs_is_given_up(nacos: Nacos, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.sources.http.PATIENCE", 0.2)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     nacos.faults.set("*", "hang")
     with pytest.raises(SourceError, match="cannot be asked"):
-        source_of(nacos).following(GOING)
+        source_of(nacos).wait_for_text(GOING)
 
 
 def test_closing_ends_a_question_that_is_held_back(nacos: Nacos, pool: ThreadPoolExecutor) -> None:
     source = source_of(nacos)
-    source.following(GOING)
+    source.wait_for_text(GOING)
     held = listens(nacos, source, pool)
     began = time.monotonic()
     source.close()
@@ -154,7 +154,7 @@ def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
         nacos.put(NAME, "one")
         masker = Masker()
         source = open_source(nacos.url(ID, query), env, SystemClock(), masker)
-        assert [source.read(), source.following(GOING)] == ["one", "one"]
+        assert [source.read(), source.wait_for_text(GOING)] == ["one", "one"]
         assert nacos.logins == 1
         token = nacos.requests[-1].first("accessToken")
         assert masker.mask_line(f"pa-55-word {token}".encode()) == b"**** ****"

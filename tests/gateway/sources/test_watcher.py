@@ -17,7 +17,8 @@ from gateway.clock import SystemClock
 from gateway.masking import Masker, Secret
 from gateway.sources import Missing, SourceError, Stopping, watcher
 from gateway.sources.file import File
-from gateway.sources.watcher import CALM, MOST_BACKOFF, RECHECK, LastGood, Watcher
+from gateway.sources.last_good import LastGood
+from gateway.sources.watcher import MAX_BACKOFF_SECONDS, MIN_POLL_SECONDS, RECHECK_SECONDS, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, make_runtime
 
 Say = str | Exception
@@ -47,7 +48,7 @@ class Told:
             raise said
         return said
 
-    def following(self, stopping: Stopping) -> str:
+    def wait_for_text(self, stopping: Stopping) -> str:
         if len(self.says) == 1:
             self.stopping.event.set()
             self.stopping.told = True
@@ -120,7 +121,7 @@ def test_a_change_is_taken_and_what_stays_the_same_is_not(watched: Callable[...,
     at.run()
     assert at.paths == ["/v2", "/v3"]
     state = at.watcher.state
-    assert (state.taken, state.refused, state.error, str(state)) == (2, 0, "", "ok")
+    assert (state.reloads, state.rejections, state.error, str(state)) == (2, 0, "", "ok")
     assert len({first, state.version}) == 2
 
 
@@ -131,7 +132,7 @@ def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(
     assert at.paths == ["/v2"]
     assert len(at.problems) == 1
     assert "base_ulr: unknown key; did you mean 'base_url'?" in at.problems[0]
-    assert (at.watcher.state.taken, at.watcher.state.refused) == (1, 1)
+    assert (at.watcher.state.reloads, at.watcher.state.rejections) == (1, 1)
     assert str(at.watcher.state) == (
         "last good one of 2023-11-14T22:30:00Z; consul: line 3, services.s.base_ulr is wrong and 2 more problems"
     )
@@ -154,7 +155,7 @@ def test_a_wrong_one_put_right_serves_again(watched: Callable[..., Watched]) -> 
     at = watched(catalog(), WRONG, catalog(), WRONG, catalog("/v2")).run()
     assert at.paths == ["/v2"]
     assert len(at.problems) == 2
-    assert (at.watcher.state.refused, at.watcher.state.error) == (2, "")
+    assert (at.watcher.state.rejections, at.watcher.state.error) == (2, "")
 
 
 def test_the_same_wrong_text_is_not_checked_again(
@@ -202,12 +203,12 @@ def test_a_wrong_text_is_checked_again_after_a_while(
     def written() -> str:
         if at.problems:
             secret.write_text("http://two.example")
-            at.clock.advance(RECHECK / 2)
+            at.clock.advance(RECHECK_SECONDS / 2)
         return at.source.says.pop(0)  # type: ignore[return-value]
 
     at.source.read = written  # type: ignore[method-assign]
     assert at.run().paths == ["/v2"]
-    assert at.clock.now() == 1000 + RECHECK
+    assert at.clock.now() == 1000 + RECHECK_SECONDS
 
 
 def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(
@@ -219,13 +220,13 @@ def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(
     assert at.source.stopping.waits == [
         0.5,
         1.0,
-        MOST_BACKOFF,
-        MOST_BACKOFF,
-        MOST_BACKOFF,
-        CALM,
+        MAX_BACKOFF_SECONDS,
+        MAX_BACKOFF_SECONDS,
+        MAX_BACKOFF_SECONDS,
+        MIN_POLL_SECONDS,
         0.5,
-        CALM,
-        CALM,
+        MIN_POLL_SECONDS,
+        MIN_POLL_SECONDS,
     ]
     assert len(at.problems) == 4
 
@@ -353,7 +354,7 @@ def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> Non
     try:
         file.write_text(catalog("/v2"))
         assert comes_true(lambda: gateway.method("s", "m").path == "/v2")
-        assert comes_true(lambda: gateway.catalog_state.taken == 1)
+        assert comes_true(lambda: gateway.catalog_state.reloads == 1)
     finally:
         gateway.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "postern-catalog"]

@@ -13,12 +13,12 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import run_with_timeout
 from gateway.sources import SourceError
 from gateway.sources.file import (
-    EVERY,
-    LOOKS_BEFORE_ANEW,
     MAX_CATALOG_BYTES,
+    MAX_QUIET_POLLS,
+    POLL_SECONDS,
     READ_SECONDS,
-    REPLACED,
-    WRITTEN,
+    REPLACED_SECONDS,
+    WRITTEN_SECONDS,
     File,
 )
 
@@ -59,42 +59,42 @@ def replace(file: Path, text: str) -> None:
     beside.rename(file)
 
 
-def following(source: File, *steps: Step) -> str:
-    return source.following(Script(*steps, nothing, nothing, nothing, nothing))
+def wait_for_text(source: File, *steps: Step) -> str:
+    return source.wait_for_text(Script(*steps, nothing, nothing, nothing, nothing))
 
 
 def test_the_text_is_given_at_once_and_then_when_it_changes(path: Path) -> None:
     source = File(str(path))
-    assert following(source) == "one"
+    assert wait_for_text(source) == "one"
     script = Script(nothing, nothing, lambda: replace(path, "two"), nothing, nothing)
-    assert source.following(script) == "two"
-    assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
+    assert source.wait_for_text(script) == "two"
+    assert script.waits == [POLL_SECONDS, POLL_SECONDS, POLL_SECONDS, REPLACED_SECONDS]
 
 
 def test_an_unchanged_text_is_given_again_after_a_while_as_what_it_names_may_be_there_now(
     path: Path,
 ) -> None:
     source = File(str(path))
-    assert following(source) == "one"
+    assert wait_for_text(source) == "one"
     script = Script(*[nothing] * 20)
-    assert source.following(script) == "one"
-    assert script.waits == [EVERY] * (LOOKS_BEFORE_ANEW + 1)
+    assert source.wait_for_text(script) == "one"
+    assert script.waits == [POLL_SECONDS] * (MAX_QUIET_POLLS + 1)
 
 
 def test_what_is_still_being_written_is_not_taken(path: Path) -> None:
     source = File(str(path))
-    following(source)
+    wait_for_text(source)
     pieces = iter(["t", "tw", "two"])
     script = Script(*(lambda: path.write_text(next(pieces)) for _ in range(3)), nothing, nothing)
-    assert source.following(script) == "two"
-    assert script.waits == [EVERY, WRITTEN, WRITTEN, WRITTEN]
+    assert source.wait_for_text(script) == "two"
+    assert script.waits == [POLL_SECONDS, WRITTEN_SECONDS, WRITTEN_SECONDS, WRITTEN_SECONDS]
 
 
 def test_a_file_emptied_to_be_written_again_is_not_taken_for_empty(path: Path) -> None:
     source = File(str(path))
-    following(source)
+    wait_for_text(source)
     script = Script(lambda: path.write_text(""), lambda: path.write_text("two"), nothing, nothing)
-    assert source.following(script) == "two"
+    assert source.wait_for_text(script) == "two"
 
 
 def test_what_changes_while_it_is_read_is_read_again(
@@ -111,26 +111,26 @@ def test_what_changes_while_it_is_read_is_read_again(
         return text
 
     monkeypatch.setattr(File, "read", slow)
-    assert (following(source), len(times)) == ("two", 2)
+    assert (wait_for_text(source), len(times)) == ("two", 2)
 
 
 def test_a_missing_file_is_said_once_and_its_return_is_seen(path: Path) -> None:
     source = File(str(path))
-    following(source)
+    wait_for_text(source)
     with pytest.raises(
         SourceError, match=r"^services.yaml cannot be read: No such file or directory$"
     ):
-        following(source, path.unlink)
+        wait_for_text(source, path.unlink)
     script = Script(nothing, nothing, lambda: replace(path, "back"), nothing, nothing)
-    assert source.following(script) == "back"
-    assert script.waits == [EVERY, EVERY, EVERY, REPLACED]
+    assert source.wait_for_text(script) == "back"
+    assert script.waits == [POLL_SECONDS, POLL_SECONDS, POLL_SECONDS, REPLACED_SECONDS]
 
 
 def test_a_file_that_is_away_for_a_moment_only_is_not_missed(path: Path) -> None:
     source = File(str(path))
-    following(source)
+    wait_for_text(source)
     script = Script(path.unlink, lambda: replace(path, "two"), nothing)
-    assert source.following(script) == "two"
+    assert source.wait_for_text(script) == "two"
 
 
 def test_a_swapped_symbolic_link_is_a_change(tmp_path: Path) -> None:
@@ -142,13 +142,13 @@ def test_a_swapped_symbolic_link_is_a_change(tmp_path: Path) -> None:
     data.symlink_to("v1")
     file.symlink_to("..data/services.yaml")
     source = File(str(file))
-    assert following(source) == "v1"
+    assert wait_for_text(source) == "v1"
 
     def swap() -> None:
         (tmp_path / "tmp").symlink_to("v2")
         (tmp_path / "tmp").replace(data)
 
-    assert following(source, nothing, swap) == "v2"
+    assert wait_for_text(source, nothing, swap) == "v2"
 
 
 def test_what_is_not_utf8_is_said(path: Path) -> None:
@@ -159,9 +159,9 @@ def test_what_is_not_utf8_is_said(path: Path) -> None:
 
 def test_stopping_ends_the_wait(path: Path) -> None:
     source = File(str(path))
-    following(source)
+    wait_for_text(source)
     script = Script(nothing)
-    assert (source.following(script), len(script.waits)) == ("one", 1)
+    assert (source.wait_for_text(script), len(script.waits)) == ("one", 1)
 
 
 def make_nothing(path: Path) -> None:
@@ -202,12 +202,12 @@ def test_what_is_no_catalog_file_is_refused_at_once_at_start_and_later(
     path: Path, make: Callable[[Path], None], why: str
 ) -> None:
     source = File(str(path))
-    assert following(source) == "one"
+    assert wait_for_text(source) == "one"
     make(path)
     with pytest.raises(SourceError, match=why):
         File(str(path)).read()
     with pytest.raises(SourceError, match=why):
-        following(source)
+        wait_for_text(source)
 
 
 def test_a_disk_that_hangs_is_an_error_in_time_and_is_asked_once(path: Path) -> None:
