@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources
 from gateway.http.resolver import CACHE_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
-from tests.gateway.fakes import SECONDS, FakeClock, comes_true
+from tests.gateway.fakes import WAIT_SECONDS, FakeClock, comes_true
 
 
 class Names:
@@ -41,7 +41,9 @@ def names() -> Iterator[Names]:
 def test_all_who_wait_for_a_name_share_one_look_up(names: Names) -> None:
     resolver = Resolver(SystemClock(), names)
     with ThreadPoolExecutor(20) as pool:
-        found = [pool.submit(resolver.addresses, "slow.example", 80, SECONDS) for _ in range(20)]
+        found = [
+            pool.submit(resolver.addresses, "slow.example", 80, WAIT_SECONDS) for _ in range(20)
+        ]
         assert comes_true(lambda: names.asked)
         names.release.set()
         answers = {answer.result()[0] for answer in found}
@@ -53,7 +55,7 @@ def test_a_name_that_never_answers_costs_no_other_name(names: Names) -> None:
     resolver = Resolver(SystemClock(), names)
     with ThreadPoolExecutor(20) as pool:
         waiting = [pool.submit(resolver.addresses, "slow.example", 80, 0.05) for _ in range(20)]
-        assert resolver.addresses("fast.example", 80, SECONDS)
+        assert resolver.addresses("fast.example", 80, WAIT_SECONDS)
         assert all(isinstance(answer.exception(), ConnectTimeout) for answer in waiting)
 
 
@@ -73,11 +75,11 @@ def test_beyond_the_cap_a_look_up_is_refused_as_ours_and_the_cause_is_named(name
         with pytest.raises(ConnectTimeout):
             resolver.addresses(f"slow{number}.example", 80, 0.0001)
     with pytest.raises(OutOfResources) as caught:
-        resolver.addresses("fast.example", 80, SECONDS)
+        resolver.addresses("fast.example", 80, WAIT_SECONDS)
     assert caught.value.detail == f"DNS: {MAX_LOOK_UPS} look-ups of other names have no answer yet"
     names.release.set()
     for host in ("slow0.example", "fast.example"):
-        assert resolver.addresses(host, 80, SECONDS)
+        assert resolver.addresses(host, 80, WAIT_SECONDS)
 
 
 def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_anew(
@@ -85,12 +87,12 @@ def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_ane
 ) -> None:
     clock = FakeClock()
     resolver = Resolver(clock, names)
-    resolver.addresses("fast.example", 80, SECONDS)
+    resolver.addresses("fast.example", 80, WAIT_SECONDS)
     clock.advance(CACHE_SECONDS - 0.1)
-    resolver.addresses("fast.example", 443, SECONDS)
+    resolver.addresses("fast.example", 443, WAIT_SECONDS)
     assert len(names.asked) == 1
     clock.advance(0.2)
-    resolver.addresses("fast.example", 80, SECONDS)
+    resolver.addresses("fast.example", 80, WAIT_SECONDS)
     assert len(names.asked) == 2
 
 
@@ -98,20 +100,20 @@ def test_a_name_that_is_not_known_is_asked_for_again_by_the_next_call(names: Nam
     resolver = Resolver(SystemClock(), names)
     for _ in range(2):
         with pytest.raises(ConnectFailed) as caught:
-            resolver.addresses("none.example", 80, SECONDS)
+            resolver.addresses("none.example", 80, WAIT_SECONDS)
         assert caught.value.detail == "DNS: [Errno -2] Name or service not known"
     assert len(names.asked) == 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "2606:4700::1111"])
 def test_an_address_needs_no_look_up(names: Names, host: str) -> None:
-    [address] = Resolver(SystemClock(), names).addresses(host, 80, SECONDS)
+    [address] = Resolver(SystemClock(), names).addresses(host, 80, WAIT_SECONDS)
     assert (address.host, address.sockaddr[1]) == (host, 80)
     assert names.asked == []
 
 
 def test_the_system_is_asked_where_nothing_else_is_said() -> None:
-    found = Resolver(SystemClock()).addresses("localhost", 80, SECONDS)
+    found = Resolver(SystemClock()).addresses("localhost", 80, WAIT_SECONDS)
     assert {address.host for address in found} <= {"127.0.0.1", "::1"}
     assert [address.host for address in found] == [
         address.host for address in system_addresses("localhost")
