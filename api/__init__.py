@@ -6,7 +6,7 @@ from flask import Flask
 
 from api import error_handlers, health, logs, metrics
 from api.auth import views as login
-from api.calls import batch, call, proxy, services, status
+from api.calls import call, proxy, services, status
 from api.calls import records as calls
 from api.http import encoding, versions
 from api.http.blueprint import CONVERTERS
@@ -19,7 +19,7 @@ from api.resources import documents as data
 
 #: Those under the version's prefix; of the first, flask-smorest knows the operations.
 RESOURCES = (login, users, apps, services, status, calls, products, orders, payments, data, files)
-GENERIC = (call, batch, proxy)
+GENERIC = (call, proxy)
 UNVERSIONED = (health, console, metrics, docs)
 
 

@@ -1,4 +1,7 @@
-"""Calling outside services: three ways to say the same call. Plain views: this is the hot path."""
+"""Calls of outside services: three ways to make one, a batch, an aggregate of the catalog.
+
+Plain views, without flask-smorest: this is the hot path.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,32 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import role_required, token_required
-from api.context import add_attempt_headers, add_rate_limit_headers, app_state, prepare_traced_call
-from api.errors import MethodNotAllowed
+from api.context import (
+    add_attempt_headers,
+    add_rate_limit_headers,
+    app_state,
+    prepare_call,
+    prepare_traced_call,
+)
+from api.errors import MethodNotAllowed, PartialFailure, describe_error, error_response
 from api.http.body import read_body, read_json
 from api.http.idempotency import idempotency_key
 from api.http.responses import success_response
 from api.http.streams import read_passthrough_request, stream_response
-from gateway.errors import NotFound
+from gateway import Call
+from gateway.batch import Outcome
+from gateway.errors import InvalidParams, NotFound
+from gateway.middleware.idempotency import part_key
 from gateway.streams import ResponseStream
-from schemas.calls import CallSchema
+from schemas.calls import BatchSchema, CallSchema
 from schemas.fields import ROLES
 
 blueprint = Blueprint("call", __name__)
 blueprint.after_request(add_attempt_headers)
 blueprint.after_app_request(add_rate_limit_headers)
-_schema = CallSchema()
+_call_schema = CallSchema()
+_batch_schema = BatchSchema()
+_NO_BUFFERING = ("X-Accel-Buffering", "no")  # nginx would hold events back
 
 
 def _streams_body(service: str, method: str) -> bool:
@@ -37,57 +51,124 @@ def _streams_body(service: str, method: str) -> bool:
 @token_required
 def call() -> Response:
     """``{"service", "method", "params"}``."""
-    asked = _schema.load(read_json())
-    return _answer(asked["service"], asked["method"], asked["params"])
+    data = _call_schema.load(read_json())
+    return _run(data["service"], data["method"], data["params"])
 
 
 @blueprint.post("/call/<service>/<method>")
 @role_required(*ROLES, streamed=_streams_body)
 def call_by_path(service: str, method: str) -> Response:
-    """The parameters are the whole body; no body means none. Of a method that streams the body they are the query."""
+    """Take the parameters from the body, or from the query if the method streams the body.
+
+    No body means no parameters.
+    """
     if _streams_body(service, method):
-        return _answer(service, method, _query(), from_text=True)
-    nothing = not request.content_type and not read_body()
-    return _answer(service, method, {} if nothing else read_json())
+        return _run(service, method, _query_params(), from_text=True)
+    if not request.content_type and not read_body():
+        return _run(service, method, {})
+    return _run(service, method, read_json())
 
 
 @blueprint.get("/call/<service>/<method>")
 @token_required
 def call_by_query(service: str, method: str) -> Response:
-    """The parameters are the query; only for methods whose own verb is GET."""
+    """Take the parameters from the query; only for methods whose own verb is GET."""
     if app_state().gateway.method(service, method).verb != "GET":
         raise MethodNotAllowed("POST")
-    return _answer(service, method, _query(), from_text=True)
+    return _run(service, method, _query_params(), from_text=True)
 
 
-def _query() -> dict[str, Any]:
-    return {
-        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+@blueprint.post("/batch")
+@token_required
+def batch() -> Response:
+    """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, run side by side."""
+    items = _batch_schema.load(read_json())["calls"]
+    calls = {
+        item["id"]: _part(item["service"], item["method"], item["params"], item["id"])
+        for item in items
     }
+    optional = {item["id"] for item in items if item["optional"]}
+    return _batch_response(app_state().gateway.call_batch(calls, optional))
+
+
+@blueprint.get("/aggregate/<name>")
+@token_required
+def aggregate(name: str) -> Response:
+    """Run a declared aggregate; its parameters are the query."""
+    return _run_aggregate(name, {})
+
+
+@blueprint.post("/aggregate/<name>")
+@token_required
+def aggregate_by_body(name: str) -> Response:
+    """Run an aggregate that also takes parameters from a JSON body."""
+    body = read_json()
+    if not isinstance(body, dict):
+        raise InvalidParams(fields={"_schema": ["Invalid input type."]})
+    return _run_aggregate(name, body)
 
 
 @blueprint.after_request
-def tell_allowed(response: Response) -> Response:
-    """What OPTIONS says of a method that cannot be called by GET."""
-    if request.method == "OPTIONS" and (named := request.view_args):
-        method = app_state().gateway.catalog.find(**named)
+def add_allow_header(response: Response) -> Response:
+    """Have OPTIONS say that a method cannot be called by GET."""
+    if request.method == "OPTIONS" and (names := request.view_args) and "service" in names:
+        method = app_state().gateway.catalog.find(**names)
         if method and method.verb != "GET":
             response.headers["Allow"] = "OPTIONS, POST"
     return response
 
 
-def _answer(
+def _query_params() -> dict[str, Any]:
+    return {
+        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
+    }
+
+
+def _run(
     service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False
 ) -> Response:
     call = prepare_traced_call(
         service, method, params, idempotency_key=idempotency_key(), from_text=from_text
     )
-    declared = app_state().gateway.method(service, method)
+    gateway = app_state().gateway
+    declared = gateway.method(service, method)
     if declared.stream:
         call = replace(call, inbound=read_passthrough_request(with_body=declared.streams_body))
-    data = app_state().gateway.call(call).data
+    data = gateway.call(call).data
     if isinstance(data, ResponseStream):
-        return stream_response(
-            data, (*data.headers, ("X-Accel-Buffering", "no"))
-        )  # nginx would hold events back
+        return stream_response(data, (*data.headers, _NO_BUFFERING))
     return success_response(data)
+
+
+def _run_aggregate(name: str, body: Mapping[str, Any]) -> Response:
+    sources = {"query": _query_params(), "body": body}
+    template = _part("", "", {}, name)
+    return _batch_response(app_state().gateway.aggregate(name, sources, template))
+
+
+def _part(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
+    """Return one call of several; each has a key of its own under the request's key."""
+    return prepare_call(service, method, params, idempotency_key=part_key(idempotency_key(), part))
+
+
+def _batch_response(outcomes: Mapping[str, Outcome]) -> Response:
+    """Answer each call's own envelope: 200, or 207 where one failed that is not optional."""
+    data = {name: _envelope(outcome) for name, outcome in outcomes.items()}
+    errors = [item.error for item in outcomes.values() if item.error and not item.optional]
+    if errors:
+        return error_response(PartialFailure(errors), data)
+    return success_response(data)
+
+
+def _envelope(outcome: Outcome) -> dict[str, Any]:
+    error = outcome.error
+    elapsed_ms = round(outcome.elapsed * 1000, 1)
+    if error is None:
+        return {"code": 0, "message": "success", "data": outcome.data, "elapsed_ms": elapsed_ms}
+    return {
+        "code": error.code,
+        "message": error.message,
+        "data": None,
+        "error": describe_error(error),
+        "elapsed_ms": elapsed_ms,
+    }

@@ -1,4 +1,4 @@
-"""``/proxy/<service>/<path>``: a vendor's own SDK works through Postern by changing its base URL."""
+"""``/proxy/<service>/<path>``: a vendor's own SDK works through Postern with another base URL."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from gateway.streams import PassthroughRequest
 from schemas.fields import ROLES
 
 blueprint = Blueprint("proxy", __name__)
-FOR_PROXIES = frozenset(
-    {"CONNECT", "TRACE"}
-)  # themselves; an answer to TRACE would repeat the service's credential
-APPS_PROOF = frozenset({"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"})
-TRACE = frozenset({"traceparent", "tracestate"})  # each attempt has its own
-OURS = (
-    frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE
-)  # of this exchange
-#: Our own proxies'.
-FORWARDED = frozenset(
+# They address a proxy itself; an answer to TRACE would repeat the service's credential.
+PROXY_VERBS = frozenset({"CONNECT", "TRACE"})
+APP_SIGNATURE_HEADERS = frozenset(
+    {"x-app-id", "x-timestamp", "x-nonce", "x-signature", "x-content-sha256"}
+)
+TRACE_HEADERS = frozenset({"traceparent", "tracestate"})  # each attempt has its own
+#: Of the caller's exchange with us.
+INBOUND_HEADERS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE_HEADERS
+#: Set by the proxies in front of us.
+FORWARDED_HEADERS = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix"}
 )  # fmt: skip
-ADDRESSES = frozenset({"location", "content-location", "refresh", "link"})
+URL_HEADERS = frozenset({"location", "content-location", "refresh", "link"})
 _TARGET = re.compile(
     r"(?P<gate>/api/(?:v1/)?proxy/(?P<service>[^/?]+))(?P<path>/[^?]*)?(?:\?(?P<query>.*))?"
 )
@@ -45,39 +45,39 @@ _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no f
 
 @role_required(*ROLES, streamed=always_streamed)
 def proxy(service: str, path: str = "") -> StreamResponse:
-    """Verb, path, query, headers and body as they came; the answer as it comes."""
-    if request.method in FOR_PROXIES:
+    """Pass verb, path, query, headers and body on unchanged, and return the response likewise."""
+    if request.method in PROXY_VERBS:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
     target = wire_target()
-    found = _TARGET.fullmatch(target)
-    if (
-        not found or unquote(found["service"]) != service
-    ):  # it holds a quoted slash, which werkzeug took for one
+    match = _TARGET.fullmatch(target)
+    # Werkzeug takes a quoted slash in the service's name for the end of it.
+    if not match or unquote(match["service"]) != service:
         raise NotFound
     if not _WIRE_TEXT.fullmatch(target):
         raise fields_error("path", ["Must be quoted as in a URL."])
-    gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{found['gate']}"
+    gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{match['gate']}"
     inbound = PassthroughRequest(
-        _passing(),
+        _request_headers(),
         open_request_stream(),
         caller_socket(),
         request.method,
-        found["path"] or "",
-        found["query"],
+        match["path"] or "",
+        match["query"],
         gate,
     )
     call = prepare_traced_call(
         service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound
     )
-    answer = app_state().gateway.proxy(call)
-    response = stream_response(answer, _returning(answer.headers))
-    response.untouched = request.environ[PROXIED_KEY] = True
+    stream = app_state().gateway.proxy(call)
+    response = stream_response(stream, _response_headers(stream.headers))
+    response.untouched = True
+    request.environ[PROXIED_KEY] = True
     return response
 
 
 @blueprint.record
-def _any_verb(state: BlueprintSetupState) -> None:
-    """Flask's own ``route`` wants verbs by name."""
+def _add_rules(state: BlueprintSetupState) -> None:
+    """Add rules for any verb: Flask's ``route`` wants verbs by name."""
     endpoint = f"{state.name}.proxy"
     state.app.view_functions[endpoint] = proxy
     for rest in ("", "/<rest:path>"):
@@ -87,24 +87,24 @@ def _any_verb(state: BlueprintSetupState) -> None:
 @blueprint.route("/proxy/<service>/<rest:path>", websocket=True)
 @token_required
 def upgrade(service: str, path: str) -> NoReturn:
-    """What werkzeug takes for the beginning of a WebSocket."""
+    """Refuse what werkzeug takes for the beginning of a WebSocket."""
     raise fields_error("Upgrade", ["Other protocols, such as WebSocket, are not passed through."])
 
 
-def _passing() -> Pairs:
-    """The caller's headers less what was meant for us."""
-    dropped = OURS | (
-        APPS_PROOF if "X-App-Id" in request.headers else set()
-    )  # an SDK may sign by those names, too
+def _request_headers() -> Pairs:
+    """Return the caller's headers without those that were meant for us."""
+    dropped = INBOUND_HEADERS
+    if "X-App-Id" in request.headers:  # else an SDK's own signature may have these names
+        dropped |= APP_SIGNATURE_HEADERS
     if app_state().settings.trusted_proxies:
-        dropped |= FORWARDED
-    if g.by_authorization or _same_token():
+        dropped |= FORWARDED_HEADERS
+    if g.by_authorization or _sends_own_token():
         dropped |= {"authorization"}
-    return drop_headers(strip_hop_by_hop(_lines()), dropped)
+    return drop_headers(strip_hop_by_hop(_header_lines()), dropped)
 
 
-def _lines() -> Pairs:
-    """The header lines as they came; as WSGI has them where the server keeps no others."""
+def _header_lines() -> Pairs:
+    """Return the header lines in their own order and case, if the server keeps them."""
     head: bytes = request.environ.get("postern.head", b"")
     if not head:
         return tuple(request.headers)
@@ -112,21 +112,28 @@ def _lines() -> Pairs:
     return tuple((name, value.strip(" \t")) for name, _, value in lines)
 
 
-def _same_token() -> bool:
-    """The SDK was given the caller's own token for its key."""
+def _sends_own_token() -> bool:
+    """Whether the SDK sends the caller's own token as its API key."""
     token = request.headers.get("X-Postern-Token", "").split()[-1:]
     return bool(token) and token[0] in request.headers.get("Authorization", "")
 
 
-def _returning(headers: Pairs) -> Pairs:
-    """The service's headers less what only we may say: to the caller, or to the proxy in front of us.
+def _response_headers(headers: Pairs) -> Pairs:
+    """Return the service's headers without those that only we may send.
 
-    One that sends callers to its own address may have our key in it.
+    A URL of the service in one of them may hold our key, which is masked.
     """
-    orders, masked = app_state().settings.trusted_proxies > 0, app_state().masker.mask_secrets
-    return tuple(
-        (name, masked(value) if name.lower() in ADDRESSES else value)
-        for name, value in headers
-        if name.lower() != "x-postern-error"
-        and not (orders and name.lower().startswith(("x-accel-", "x-sendfile")))
-    )
+    state = app_state()
+    pairs = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "x-postern-error":
+            continue
+        # A proxy in front of us would obey these.
+        if state.settings.trusted_proxies and lower.startswith(("x-accel-", "x-sendfile")):
+            continue
+        if lower in URL_HEADERS:
+            pairs.append((name, state.masker.mask_secrets(value)))
+        else:
+            pairs.append((name, value))
+    return tuple(pairs)

@@ -1,4 +1,4 @@
-"""What happened to recent calls, for who made them, and for admins."""
+"""Records of recent calls, for their caller and for admins."""
 
 from __future__ import annotations
 
@@ -20,15 +20,10 @@ blueprint = Blueprint("records", __name__, description="What happened to recent 
 @token_required
 @blueprint.arguments(RecentArgs, location="query")
 @blueprint.response(200, RecordListOut)
-def list_calls(asked: dict[str, Any]) -> Response:
+def list_calls(args: dict[str, Any]) -> Response:
     """The last calls, newest first: your own, an admin's everybody's."""
-    return success_response(
-        {
-            "items": app_state().gateway.records.recent(
-                g.caller, asked["limit"], failed=asked["failed"]
-            )
-        }
-    )
+    records = app_state().gateway.records.recent(g.caller, args["limit"], failed=args["failed"])
+    return success_response({"items": records})
 
 
 @blueprint.get("/calls/<request_id>")
@@ -36,9 +31,9 @@ def list_calls(asked: dict[str, Any]) -> Response:
 @blueprint.response(200, CallRecordOut)
 def get_call(request_id: str) -> Response:
     """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
-    found = app_state().gateway.records.find(request_id, g.caller)
-    if not found:
+    records = app_state().gateway.records.find(request_id, g.caller)
+    if not records:
         raise NotFound(
             f"There is no call of yours with the request id {request_id[:128]} in the last hour."
         )
-    return success_response({**found[0], "more": found[1:]})
+    return success_response({**records[0], "more": records[1:]})

@@ -1,4 +1,4 @@
-"""What the caller may call, and how."""
+"""The services that the caller may call, their methods and parameters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from gateway.errors import NotFound
 from schemas.calls import ServiceListOut, ServiceOut
 
 blueprint = Blueprint("services", __name__, description="The outside services that may be called.")
-_one, _list = ServiceOut(), ServiceListOut()
+_service_schema = ServiceOut()
+_list_schema = ServiceListOut()
 
 
 @blueprint.get("/services")
@@ -24,8 +25,8 @@ _one, _list = ServiceOut(), ServiceListOut()
 @blueprint.response(200, ServiceListOut)
 def list_services() -> Response:
     """Services the caller may call."""
-    shown = _shown(app_state().gateway.catalog.services.values())
-    return etag_response(_list.dump({"items": shown, "total": len(shown)}))
+    items = _describe(app_state().gateway.catalog.services.values())
+    return etag_response(_list_schema.dump({"items": items, "total": len(items)}))
 
 
 @blueprint.get("/services/<name>")
@@ -34,36 +35,35 @@ def list_services() -> Response:
 def get_service(name: str) -> Response:
     """One service."""
     service = app_state().gateway.catalog.services.get(name)
-    shown = _shown([service] if service else [])
-    if not shown:
+    items = _describe([service]) if service else []
+    if not items:
         raise NotFound(f"There is no service {name[:64]}.")
-    return etag_response(_one.dump(shown[0]))
+    return etag_response(_service_schema.dump(items[0]))
 
 
 def allowed_services(
     services: Iterable[Service],
 ) -> list[tuple[Service, list[Method], tuple[str, ...]]]:
-    """Those of which the caller may call something, with the methods and the paths of proxied requests it may."""
-    allowed = [
-        (
-            service,
-            list(filter(_may_call, service.methods.values())),
-            service.proxy if _may_proxy(service) else (),
-        )
-        for service in services
-    ]
-    return [each for each in allowed if each[1] or each[2]]
+    """Return the services of which the caller may call something, with those methods and paths."""
+    allowed = []
+    for service in services:
+        methods = list(filter(_may_call, service.methods.values()))
+        paths = service.proxy if _may_proxy(service) else ()
+        if methods or paths:
+            allowed.append((service, methods, paths))
+    return allowed
 
 
-def _shown(services: Iterable[Service]) -> list[dict[str, Any]]:
-    allowed, gateway = allowed_services(services), app_state().gateway
+def _describe(services: Iterable[Service]) -> list[dict[str, Any]]:
+    allowed = allowed_services(services)
+    gateway = app_state().gateway
     breakers = gateway.breakers(service for service, _, _ in allowed)
     return [
         {
             "name": service.name,
             "health": gateway.health(service),
             "breaker": breakers[service.name],
-            "methods": [_method(method) for method in methods],
+            "methods": [_describe_method(method) for method in methods],
             "proxy": list(paths),
         }
         for service, methods, paths in allowed
@@ -78,7 +78,7 @@ def _may_call(method: Method) -> bool:
     return g.caller.may_call(method.service.name, method.name, method.service.roles)
 
 
-def _method(method: Method) -> dict[str, Any]:
+def _describe_method(method: Method) -> dict[str, Any]:
     params = {
         param.name: {
             **{key.rstrip("_"): value for key, value in param.keywords.items()},

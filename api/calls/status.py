@@ -1,4 +1,4 @@
-"""How the services do, in numbers that a page can draw: what the console shows."""
+"""The state of the services in numbers, which the console draws."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from schemas.calls import StatusOut
 
 blueprint = Blueprint("status", __name__, description="How the services do.")
 
-NOW = 5  # minutes that the numbers beside the charts are of, the one that runs among them
+RECENT_MINUTES = 5  # that the numbers beside the charts cover, the running one included
 FAULTS = {"none": "", "caller": "caller", "gateway": "gateway", "downstream": "downstream"}
 
 Hour = Mapping[int, Minute]
@@ -32,36 +32,32 @@ Hour = Mapping[int, Minute]
 def status() -> Response:
     """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""
     gateway = app_state().gateway
-    services, hour = (
-        [service for service, *_ in allowed_services(gateway.catalog.services.values())],
-        gateway.hour(),
-    )
+    services = [service for service, *_ in allowed_services(gateway.catalog.services.values())]
     breakers = gateway.breakers(services)
-    by_service = {each.name: _hour_of(each.name, hour) for each in services}
-    told = {
-        "catalog": _catalog(),
-        "faults": _faults(by_service.values()),
+    hour = gateway.hour()
+    by_service = {service.name: _hour_of(service.name, hour) for service in services}
+    data = {
+        "catalog": _describe_catalog(),
+        "faults": _count_faults(by_service.values()),
         "services": [
             {
-                "name": each.name,
-                "health": gateway.health(each),
-                "breaker": breakers[each.name],
-                **_numbers(by_service[each.name]),
+                "name": service.name,
+                "health": gateway.health(service),
+                "breaker": breakers[service.name],
+                **_summarize(by_service[service.name]),
             }
-            for each in services
+            for service in services
         ],
     }
-    return success_response(
-        told
-    )  # 60 points a service: a schema's dump would take most of the time
+    # Without the schema's dump, which would take most of the time: there are 60 points a service.
+    return success_response(data)
 
 
-def _catalog() -> dict[str, Any]:
+def _describe_catalog() -> dict[str, Any]:
     state = app_state().gateway.catalog_state
-    taken_at = datetime.fromtimestamp(state.loaded_at, UTC)
     return {
         "version": state.version,
-        "taken_at": taken_at,
+        "taken_at": datetime.fromtimestamp(state.loaded_at, UTC),
         "reloads": state.reloads,
         "error": state.error,
     }
@@ -75,33 +71,43 @@ def _hour_of(service: str, hour: Mapping[int, Mapping[str, Minute]]) -> Hour:
     }
 
 
-def _numbers(hour: Hour) -> dict[str, Any]:
+def _summarize(hour: Hour) -> dict[str, Any]:
     recent = Minute()
     for ago, minute in hour.items():
-        if ago < NOW:
+        if ago < RECENT_MINUTES:
             recent.add(minute)
-    calls, failed, half, most = recent.summary()
+    calls, failed, p50, p99 = recent.summary()
+    seconds = (RECENT_MINUTES - 1) * 60 + auth_services().clock.wall() % 60
+    failed_share = failed / calls if calls else 0.0
     return {
         "calls": calls,
-        "rate": round(calls / ((NOW - 1) * 60 + auth_services().clock.wall() % 60), 3),
-        "failed": round(failed / calls, 4) if calls else 0.0,
-        "p50_ms": _ms(half),
-        "p99_ms": _ms(most),
+        "rate": round(calls / seconds, 3),
+        "failed": round(failed_share, 4),
+        "p50_ms": _milliseconds(p50),
+        "p99_ms": _milliseconds(p99),
         "minutes": [_point(ago, *minute.summary()) for ago, minute in hour.items()],
     }
 
 
 def _point(
-    ago: int, calls: int, failed: int, half: float | None, most: float | None
+    ago: int, calls: int, failed: int, p50: float | None, p99: float | None
 ) -> dict[str, Any]:
-    return {"ago": ago, "calls": calls, "failed": failed, "p50_ms": _ms(half), "p99_ms": _ms(most)}
+    return {
+        "ago": ago,
+        "calls": calls,
+        "failed": failed,
+        "p50_ms": _milliseconds(p50),
+        "p99_ms": _milliseconds(p99),
+    }
 
 
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 1)
+def _milliseconds(seconds: float | None) -> float | None:
+    if seconds is None:
+        return None
+    return round(seconds * 1000, 1)
 
 
-def _faults(hours: Iterable[Hour]) -> dict[str, int]:
+def _count_faults(hours: Iterable[Hour]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for hour in hours:
         for minute in hour.values():
