@@ -23,7 +23,7 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-fast: .venv/dev ## What needs no program beside Python, in about two minutes; run it first
+test-fast: .venv/dev ## Run this first: what needs no program beside Python, in less than two minutes
 	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/e2e -m "not server and not slow and not alone"
 
 test: .venv/dev ## The whole suite, over real sockets

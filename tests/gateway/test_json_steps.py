@@ -58,6 +58,7 @@ def test_in_steps_the_same_is_read_and_the_same_refused(monkeypatch: pytest.Monk
         assert in_steps == outcome(DECODER.decode, text), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", LARGE)
 def test_a_large_text_is_read_with_a_pause_for_each_step(shape: str) -> None:
     text, pauses = LARGE[shape], []

@@ -87,6 +87,7 @@ def test_connections_that_the_server_ended_are_made_anew(database: Database) -> 
         migrate.revision_of(database)
 
 
+@pytest.mark.slow
 def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         database = Database(

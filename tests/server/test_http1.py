@@ -62,6 +62,7 @@ def config() -> Config:
     return config
 
 
+@pytest.mark.slow
 @settings(max_examples=5000, deadline=None)
 @given(head=_HEADS)
 def test_a_head_is_accepted_refused_and_read_as_gunicorn_does(config: Config, head: bytes) -> None:
