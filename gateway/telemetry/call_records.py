@@ -72,8 +72,16 @@ class EndedCall:
         if error is None:
             return cls(service, method.name, call, began, elapsed, 0, None, None)
         failure = error if isinstance(error, GatewayError) else GatewayError
-        code, kind, source = failure.code, failure.type, failure.source
-        return cls(service, method.name, call, began, elapsed, code, kind, source)
+        return cls(
+            service=service,
+            method=method.name,
+            call=call,
+            began=began,
+            elapsed=elapsed,
+            code=failure.code,
+            type=failure.type,
+            source=failure.source,
+        )
 
 
 class Exporter(Protocol):
@@ -244,7 +252,8 @@ def _to_record(ended: EndedCall, offset: float) -> Record:
 
     :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
     """
-    call, trace = ended.call, ended.call.trace
+    call = ended.call
+    trace = call.trace
     return {
         "request_id": call.request_id,
         "trace_id": call.context.trace_id,

@@ -14,7 +14,9 @@ def carried(error: GatewayError) -> GatewayError:
 
 def test_a_failure_keeps_what_a_caller_sees_of_it() -> None:
     error = Failed("No.", status=507, retry_after=3, vendor_code="E1", detail="for the log")
-    error.service, error.method, error.expose_vendor_code = "pay", "charge", True
+    error.service = "pay"
+    error.method = "charge"
+    error.expose_vendor_code = True
     copy = carried(error)
     assert type(copy) is Failed
     assert vars(copy) == {**vars(error), "detail": None}

@@ -1,4 +1,6 @@
-"""When descriptors or threads run out that is our fault: no service's breaker, probe or numbers say otherwise."""
+"""When descriptors or threads run out that is our fault: no service's breaker, probe or numbers say
+otherwise.
+"""
 
 from __future__ import annotations
 

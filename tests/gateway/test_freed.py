@@ -1,4 +1,6 @@
-"""What a call has read is freed with its last use: nothing of it is left for the cyclic garbage collector."""
+"""What a call has read is freed with its last use: nothing of it is left for the cyclic garbage
+collector.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ def garbage() -> Iterator[list[object]]:
         yield leftovers
         gc.set_debug(gc.DEBUG_SAVEALL)
         gc.collect()
-        leftovers += [each for each in gc.garbage if _is_ours(each)]
+        leftovers += [item for item in gc.garbage if _is_ours(item)]
     finally:
         gc.set_debug(0)
         gc.garbage.clear()

@@ -1,4 +1,6 @@
-"""Answers are read as generously as curl and requests read them: the same bytes to each of the three."""
+"""Answers are read as generously as curl and requests read them: the same bytes to each of the
+three.
+"""
 
 from __future__ import annotations
 

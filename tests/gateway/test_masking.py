@@ -30,7 +30,7 @@ def masker() -> Masker:
     return masker
 
 
-def shown(params: dict[str, Any], *hidden: str) -> dict[str, object]:
+def mask(params: dict[str, Any], *hidden: str) -> dict[str, object]:
     return Masker().mask_params(params, frozenset(hidden))
 
 
@@ -132,10 +132,10 @@ def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> No
         "deep": {"text": "x", "list": [{"text": "y", "ok": 1}]},
         "list": ["x"],
     }
-    assert shown(params, "text", "n", "list") == {
+    assert mask(params, "text", "n", "list") == {
         "text": "****", "n": "****", "deep": {"text": "****", "list": "****"}, "list": "****",
     }  # fmt: skip
-    assert shown(params, "text")["deep"] == {"text": "****", "list": [{"text": "****", "ok": 1}]}
+    assert mask(params, "text")["deep"] == {"text": "****", "list": [{"text": "****", "ok": 1}]}
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> No
      "private_key", "signature", "sign", "sig"],
 )  # fmt: skip
 def test_parameters_named_like_secrets_are_stars(name: str) -> None:
-    assert shown({name: "hunter22", "in": {name: ["hunter22"]}}) == {
+    assert mask({name: "hunter22", "in": {name: ["hunter22"]}}) == {
         name: "****",
         "in": {name: "****"},
     }
@@ -153,7 +153,7 @@ def test_parameters_named_like_secrets_are_stars(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["name", "text", "key", "signal", "design", "id", "design_id"])
 def test_ordinary_names_are_shown(name: str) -> None:
-    assert shown({name: "hunter22"}) == {name: "hunter22"}
+    assert mask({name: "hunter22"}) == {name: "hunter22"}
 
 
 @pytest.mark.parametrize(
@@ -168,17 +168,17 @@ def test_ordinary_names_are_shown(name: str) -> None:
     ],
 )  # fmt: skip
 def test_a_phone_number_loses_its_last_four_digits(text: str, masked: str) -> None:
-    assert shown({"text": text}) == {"text": masked}
+    assert mask({"text": text}) == {"text": masked}
     assert Masker().mask_text(text) == masked
 
 
 @pytest.mark.parametrize("name", ["phone", "mobile", "Phone_Number", "user_mobile", "tel"])
 def test_what_is_named_a_phone_loses_its_last_four_characters_in_any_form(name: str) -> None:
-    assert shown({name: "020-7946-0958"}) == {name: "020-7946-****"}
+    assert mask({name: "020-7946-0958"}) == {name: "020-7946-****"}
 
 
 def test_a_phone_number_given_as_a_number_is_masked() -> None:
-    assert shown({"n": 13812345678, "m": 5, "big": 2**70, "yes": True}) == {
+    assert mask({"n": 13812345678, "m": 5, "big": 2**70, "yes": True}) == {
         "n": "1381234****", "m": 5, "big": 2**70, "yes": True,
     }  # fmt: skip
 
@@ -193,30 +193,28 @@ def test_long_values_are_cut_and_no_half_of_a_secret_survives_the_cut(masker: Ma
 
 
 def test_a_long_list_is_cut() -> None:
-    assert shown({"l": list(range(100))}) == {"l": list(range(20))}
+    assert mask({"l": list(range(100))}) == {"l": list(range(20))}
 
 
 def test_values_that_are_not_text_stay_as_they_are() -> None:
     params = {"a": None, "b": False, "c": 1.5, "d": [], "e": {}}
-    assert shown(params) == params
+    assert mask(params) == params
 
 
 def test_the_callers_own_parameters_are_not_changed() -> None:
     params = {"password": "p", "deep": {"token": "t"}, "list": [{"token": "t"}]}
     before = copy.deepcopy(params)
-    shown(params)
+    mask(params)
     assert params == before
 
 
 def test_what_a_service_says_does_not_repeat_what_is_hidden() -> None:
-    masker, params = (
-        Masker(),
-        {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]},
-    )
-    said = masker.mask_call_text(
+    masker = Masker()
+    params = {"text": "meet at 9", "to": "ann", "card": {"pin": 9999}, "password": "pw", "n": ["x"]}
+    masked = masker.mask_call_text(
         "ann: 'meet at 9' pw=pw pin=9999 13812345678", params, frozenset({"text", "card", "n"})
     )
-    assert said == "ann: '****' ****=**** pin=**** 1381234****"
+    assert masked == "ann: '****' ****=**** pin=**** 1381234****"
 
 
 def test_what_a_service_says_is_cut_after_it_is_masked() -> None:
@@ -230,7 +228,7 @@ def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -
 
 
 @pytest.mark.parametrize(
-    ("params", "said"),
+    ("params", "masked"),
     [
         ({"pin": 1234}, {"pin": STARS}),
         ({"pin": 0.5}, {"pin": STARS}),
@@ -248,16 +246,16 @@ def test_text_that_is_not_quite_text_does_not_break_a_log_line(masker: Masker) -
     ],
 )
 def test_numbers_and_what_is_nested_are_hidden_too_as_json_in_a_text_is(
-    params: dict[str, Any], said: Any
+    params: dict[str, Any], masked: Any
 ) -> None:
-    assert shown(params, "pin") == said
+    assert mask(params, "pin") == masked
 
 
 def test_what_is_nested_very_deeply_is_not_shown_and_breaks_nothing() -> None:
     deep: Any = "at the bottom"
     for _ in range(5000):
         deep = {"a": [deep]}
-    text = dump_json(shown({"deep": deep, "text": "[" * 5000 + "]" * 5000})).decode()
+    text = dump_json(mask({"deep": deep, "text": "[" * 5000 + "]" * 5000})).decode()
     assert "bottom" not in text
     assert text.count('"a"') <= MAX_DEPTH
 
@@ -266,7 +264,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "masked"),
     [
         (f"/api/v1/{JWT}", f"/api/v1/{STARS}"),
         (f"/api/v1/data/{JWT}", f"/api/v1/data/{STARS}"),
@@ -279,5 +277,5 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
         ("/api/v1/call/maps/geocode", "/api/v1/call/maps/geocode"),
     ],
 )
-def test_a_token_put_into_a_path_is_not_shown(path: str, said: str) -> None:
-    assert mask_path(path) == said
+def test_a_token_put_into_a_path_is_not_shown(path: str, masked: str) -> None:
+    assert mask_path(path) == masked

@@ -1,4 +1,6 @@
-"""Five hundred reloads while calls are running: none fails, none sees half a catalog, nothing is left behind."""
+"""Five hundred reloads while calls are running: none fails, none sees half a catalog, nothing is
+left behind.
+"""
 
 from __future__ import annotations
 

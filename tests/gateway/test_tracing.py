@@ -8,7 +8,8 @@ from gateway.trace_context import TraceContext
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 
-TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{PARENT}-01"
 
 
@@ -28,7 +29,9 @@ def test_a_callers_trace_goes_on_with_a_span_of_its_own_for_each_attempt(
     )
     assert len({PARENT, first[2], second[2]}) == 3
     assert [request.headers["tracestate"] for request in box.requests] == ["vendor=1,other=2"] * 2
-    assert [each["trace_id"] for each in at.log.events if each["event"] == "attempt"] == [TRACE] * 2
+    assert [event["trace_id"] for event in at.log.events if event["event"] == "attempt"] == [
+        TRACE
+    ] * 2
 
 
 def test_a_call_without_a_trace_begins_one(gate: Open, box: Sandbox) -> None:

@@ -1,4 +1,6 @@
-"""Redis killed, hung, slow, full: nobody waits for it, nobody sees its errors, and it is found again."""
+"""Redis killed, hung, slow, full: nobody waits for it, nobody sees its errors, and it is found
+again.
+"""
 
 from __future__ import annotations
 
@@ -52,10 +54,13 @@ def store(open_store: Callable[[str], RedisStore], redis_url: str) -> RedisStore
 
 
 class Between:
-    """Passes bytes to a server and, ``delay`` seconds later, its answers back; with ``tls`` it speaks that."""
+    """Passes bytes to a server and, ``delay`` seconds later, its answers back; with ``tls`` it
+    speaks that.
+    """
 
     def __init__(self, port: int, delay: float = 0, pem: Path | None = None) -> None:
-        self._port, self._delay = port, delay
+        self._port = port
+        self._delay = delay
         self._tls = None
         if pem:
             self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,4 +1,6 @@
-"""Windows and leases: one suite over both stores. Redis goes by its own clock, so what it tells is some seconds off."""
+"""Windows and leases: one suite over both stores. Redis goes by its own clock, so what it tells is
+some seconds off.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,8 @@ from gateway.stores.memory import MIN_SWEEP_ENTRIES, MovingWindows
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]
-FEW, MORE = Bucket("few", Rate(3, 1000)), Bucket("more", Rate(3, 3000))
+FEW = Bucket("few", Rate(3, 1000))
+MORE = Bucket("more", Rate(3, 3000))
 
 
 def about(seconds: float) -> Any:
@@ -190,7 +193,8 @@ def test_a_place_that_is_extended_is_held_for_longer_and_one_that_is_gone_is_not
 
 
 def test_leaving_twice_frees_one_place(store: Store) -> None:
-    lease, _ = store.acquire_slot("k", 2, ttl=1000), store.acquire_slot("k", 2, ttl=1000)
+    lease = store.acquire_slot("k", 2, ttl=1000)
+    _ = store.acquire_slot("k", 2, ttl=1000)
     store.release_slot("k", lease or "")
     store.release_slot("k", lease or "")
     assert store.acquire_slot("k", 2, ttl=1000) is not None

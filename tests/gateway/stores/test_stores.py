@@ -255,7 +255,8 @@ def test_what_can_be_done_without_is_not_there_while_the_store_is_away(away: Awa
 
 def test_a_generation_lasts_until_it_is_ended_or_replaced(store: Store) -> None:
     generations = Generations(store, "g:{}")
-    both, one = generations.current("a", "b"), generations.current("a")
+    both = generations.current("a", "b")
+    one = generations.current("a")
     assert generations.current("a", "b") == both
     generations.end("b")
     assert generations.current("a") == one

@@ -206,7 +206,8 @@ def test_a_record_tells_of_a_replay_and_of_the_deadline(gate: Open) -> None:
     at = gate("POST /anything", deadline=3)
     at.ask(request_id="a", idempotency_key="k")
     at.ask(request_id="b", idempotency_key="k", timeout=0.5)
-    first, replay = find_records(at, "a")[0], find_records(at, "b")[0]
+    first = find_records(at, "a")[0]
+    replay = find_records(at, "b")[0]
     assert (details(first, "idempotency"), details(first, "deadline")) == (
         ["first use of this key"],
         ["3 s"],

@@ -26,7 +26,8 @@ def calls(stats: ServiceStats, minutes_ago: int = 0, name: str = "s") -> dict[st
 def test_what_two_workers_saw_is_one_sum_minute_by_minute(
     store: Store, clock: FakeClock, pass_time: Callable[[float], None]
 ) -> None:
-    one, other = ServiceStats(store, clock), ServiceStats(store, clock)
+    one = ServiceStats(store, clock)
+    other = ServiceStats(store, clock)
     one.add("s", "", 0.01)
     other.add("s", "", 0.01)
     other.add("s", "downstream", 1.0)
@@ -57,7 +58,8 @@ def test_what_is_over_an_hour_old_is_gone(
 def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
     redis_server: RedisServer, redis_store: RedisStore, clock: FakeClock
 ) -> None:
-    own, elsewhere = ServiceStats(redis_store, clock), ServiceStats(redis_store, clock)
+    own = ServiceStats(redis_store, clock)
+    elsewhere = ServiceStats(redis_store, clock)
     elsewhere.add("s", "gateway", 0.01)
     elsewhere.write()
     redis_server.kill()
@@ -71,7 +73,8 @@ def test_while_redis_is_away_a_worker_tells_its_own_and_the_others_later(
 
 
 def test_no_call_is_lost_between_threads(store: Store, clock: FakeClock) -> None:
-    stats, over = ServiceStats(store, clock), threading.Event()
+    stats = ServiceStats(store, clock)
+    over = threading.Event()
     writer = threading.Thread(
         target=lambda: all(stats.write() is None for _ in iter(over.is_set, True))
     )

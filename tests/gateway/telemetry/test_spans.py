@@ -15,7 +15,8 @@ from tests.collector import Collector
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, Gate
 
-TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+PARENT = "00f067aa0ba902b7"
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
-"""``LOG_LEVEL=debug``: each exchange as it went over the wire, without what must not be seen, and not too long."""
+"""``LOG_LEVEL=debug``: each exchange as it went over the wire, without what must not be seen, and
+not too long.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def dumping() -> Iterator[Dumping]:
     def make(
         url: str, http: str = "POST /anything", *, on: Any = None, dumps: bool = True, **method: Any
     ) -> Gate:
-        log, masker, clock = Lines(), Masker(), SystemClock()
+        log = Lines()
+        masker = Masker()
+        clock = SystemClock()
         runtime = replace(make_runtime(log=log, masker=masker, clock=clock), dumps=dumps)
         gateway = Gateway(
             make_catalog(
