@@ -1,8 +1,9 @@
-"""Time, handed in rather than reached for, so that tests can hold it, and what runs beside the
-calls.
+"""Time, handed in rather than reached for, so that tests can hold it; threads beside the calls.
 
-clock: Clock = SystemClock()
-deadline = clock.now() + 5
+Example::
+
+    clock: Clock = SystemClock()
+    deadline = clock.now() + 5
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ STOP_SECONDS = (
 
 
 class Clock(Protocol):
-    """``now`` is monotonic seconds (instants, deadlines); ``wall`` is Unix seconds (what vendors
-    and logs see).
+    """The time, in seconds.
+
+    ``now`` is monotonic (instants, deadlines); ``wall`` is Unix time (what vendors and logs see).
     """
 
     def now(self) -> float: ...
@@ -59,9 +61,7 @@ class Pause:
 
 
 class ThreadRunner(Protocol):
-    """Runs what may block a whole thread, such as a look at a disk that hangs, in a native thread
-    of its own.
-    """
+    """Runs in a native thread what may block one, such as a look at a disk that hangs."""
 
     def __call__(self, work: Callable[[], T], seconds: float) -> T:
         """Return what ``work`` returns, or raise what it raises.

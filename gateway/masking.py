@@ -1,7 +1,9 @@
 """What a log line may say: secrets never print, phone numbers lose their last four digits.
 
-masker.register(Secret("hunter2-hunter2"))
-masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
+Example::
+
+    masker.register(Secret("hunter2-hunter2"))
+    masker.mask_line(b"the password is hunter2-hunter2")  # b"the password is ****"
 """
 
 from __future__ import annotations
@@ -139,9 +141,7 @@ class Masker:
             self._needles = None
 
     def use_catalog_secrets(self, secrets: Iterable[Secret]) -> None:
-        """Add the secrets of a new catalog. Those of older ones are forgotten in time, as their
-        calls end.
-        """
+        """Add the secrets of a new catalog; those of older ones are forgotten in time."""
         texts = {secret.reveal() for secret in secrets}
         with self._lock:
             self._catalogs.append({text for text in texts if len(text) >= MIN_SECRET_CHARACTERS})
@@ -167,9 +167,7 @@ class Masker:
     def mask_params(
         self, params: Mapping[str, object], hidden: frozenset[str]
     ) -> dict[str, object]:
-        """Return parameters as a log line may show them: ``hidden`` ones and those named like
-        secrets are stars.
-        """
+        """Return parameters with stars for ``hidden`` ones and those named like secrets."""
         return {name: self._value(name, value, hidden, MAX_DEPTH) for name, value in params.items()}
 
     def mask_call_text(
@@ -179,9 +177,7 @@ class Masker:
         hidden: frozenset[str],
         max_characters: int = MAX_PARAM_CHARACTERS,
     ) -> str:
-        """Return a text about a call without secrets, and without the values that ``mask_params``
-        hides.
-        """
+        """Return a text about a call without secrets and what ``mask_params`` hides."""
         for value in sorted(_hidden_texts(params, hidden, False), key=len, reverse=True):
             for form in _forms(value):
                 text = text.replace(form, STARS)
@@ -217,9 +213,7 @@ class Masker:
         return mask_phones(text)
 
     def _json(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
-        """Mask an object or a list as text, as a query may have it: a secret by its name in it is
-        stars, too.
-        """
+        """Mask an object or a list given as text, as a query may have it."""
         if len(text) > MAX_JSON_CHARACTERS:
             return STARS
         try:
@@ -272,8 +266,6 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """Return a secret as it may stand in a line: as it is, in a URL, and in a JSON string of either
-    kind.
-    """
+    """Return a secret as a line may hold it: plain, in a URL, in a JSON string of either kind."""
     quoted = quote(text, safe="", errors="replace")  # a service's JSON may have half a surrogate
     return text, quoted, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]

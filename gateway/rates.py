@@ -1,6 +1,4 @@
-"""How much of something is allowed in how long a time, and the permit that a store gives for a use
-of it.
-"""
+"""How much is allowed in how long a time, and the permit that a store gives for a use."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""What this machine does to us: used-up resources, full disks, and an operator's files read within
-bounds.
-"""
+"""What a machine may run short of, and an operator's files, read within bounds."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ def is_exhaustion(error: BaseException) -> bool:
 
 
 def out_of_descriptors() -> bool:
-    """Whether nothing can be opened now; what fails for that reason inside a C library does not
-    always say so.
-    """
+    """Whether nothing can be opened now, which a C library does not always say."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:
@@ -52,9 +48,7 @@ def out_of_descriptors() -> bool:
 
 
 def describe_shortage(error: BaseException) -> str:
-    """Say which part of ours is away or full, if that is what the error means; otherwise return an
-    empty text.
-    """
+    """Say what is away or full, if that is what the error means; otherwise return ""."""
     if is_exhaustion(error):
         return "descriptors, memory or threads are used up"
     if isinstance(error, OSError):
@@ -63,9 +57,7 @@ def describe_shortage(error: BaseException) -> str:
 
 
 def disk_problem(path: Path) -> str:
-    """Say why nothing can be written to this folder, or file, now; empty when it can. Writes
-    nothing itself.
-    """
+    """Say why nothing can be written to this folder or file now; "" when it can."""
     while not path.exists() and path != path.parent:
         path = path.parent  # it is made when it is needed
     try:

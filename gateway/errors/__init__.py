@@ -6,7 +6,7 @@
       CallRefused           we sent nothing, for the service's sake or ours
         CircuitOpen  Unhealthy  TooManyCalls  QuotaSpent
         Unavailable         a part of ours is away or full
-          StoreUnavailable           what only the shared store knows cannot be known now
+          StoreUnavailable    what only the shared store knows cannot be known now
           OutOfResources      no descriptor or memory is left for one more connection
       DeadlineExceeded      the call's whole time budget is spent, before or after sending
       CredentialError       our own credential could not be had, or was refused

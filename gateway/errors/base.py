@@ -65,9 +65,7 @@ class GatewayError(Exception):
         self.passthrough_response: object = None
 
     def copy(self) -> Self:
-        """Return the same failure for another thread: one exception raised in many would gather the
-        tracebacks of all.
-        """
+        """Return the same failure for another thread, so that their tracebacks do not mix."""
         duplicate = type(self).__new__(type(self), self.message)
         vars(duplicate).update(vars(self))
         return duplicate
@@ -80,9 +78,7 @@ class GatewayError(Exception):
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> GatewayError:
-        """Return the failure that ``to_dict`` described; a plain one if this version does not know
-        its kind.
-        """
+        """Return the failure that ``to_dict`` described; a plain one if its kind is unknown."""
         kind = _KINDS.get(data["kind"], GatewayError)
         error = kind.__new__(kind, data["message"])
         GatewayError.__init__(error, data["message"])
@@ -197,9 +193,7 @@ class OutOfResources(Unavailable):
 
 
 class StoreUnavailable(Unavailable):
-    """Redis does not answer. Code that can do without the answer catches this; otherwise it is a
-    503.
-    """
+    """Redis does not answer. Code that can go on without it catches this."""
 
     message = "The shared store cannot be asked now; try again."
 
@@ -219,6 +213,4 @@ class CredentialError(GatewayError):
 
 
 class CredentialExpired(CredentialError):
-    """The vendor says the credential is stale; nothing was done, so any method may be sent once
-    more.
-    """
+    """The vendor says the credential is stale; any method may be sent once more."""

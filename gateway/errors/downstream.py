@@ -28,9 +28,7 @@ class ConnectFailed(DownstreamError):
 
 
 class AddressRefused(ConnectFailed):
-    """The service's name leads to an address that is not on the internet, and the catalog does not
-    allow that.
-    """
+    """The service's name leads to a private address, and the catalog does not allow that."""
 
     retryable = False
     message = (

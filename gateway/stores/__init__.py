@@ -1,5 +1,4 @@
-"""State that outlives one request, behind one small interface: nonces, counters, locks, limits,
-cached answers.
+"""State that outlives one request, behind one interface: counters, locks, limits, cached answers.
 
     store: Store = MemoryStore(clock)
     store.set("greeting", b"hello", ttl=60)
@@ -97,8 +96,9 @@ class FallbackStore:
 
 
 class BestEffortStore:
-    """A store for what can be done without: while it is away it is empty, keeps nothing, and
-    ``add`` lets all go on.
+    """A store for what can be done without.
+
+    While the store is away it is empty, stores nothing, and ``add`` lets everybody go on.
     """
 
     def __init__(self, store: Store) -> None:

@@ -11,8 +11,7 @@ from gateway.rates import Bucket, Permit
 
 
 class Lock:
-    """A lock held during a ``with`` block: acquired at its head, released at its end, whatever ends
-    it.
+    """A lock held during a ``with`` block, whatever ends that.
 
         with store.lock("pay:7", ttl=30) as lock:
             if lock.fence is None:
@@ -77,14 +76,10 @@ class Store(Protocol):
         """Delete the key; one that is absent is no error."""
 
     def forget(self, key: str) -> None:
-        """Delete the key and never raise: should the store be away, it is gone before anybody may
-        ask for it again.
-        """
+        """Delete the key, never raising: a store that is away deletes it before anybody asks again."""
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
-        """Add ``by`` and return the count. The time to live starts at the first increment and is
-        not renewed.
-        """
+        """Add ``by`` and return the count; its ``ttl`` starts at the first increment."""
 
     def ttl(self, key: str) -> float:
         """Return the seconds that the key has left; 0 when it is absent."""
@@ -104,9 +99,7 @@ class Store(Protocol):
         return Lock(self, key, ttl)
 
     def set_fenced(self, key: str, value: bytes, ttl: float, fence: int) -> bool:
-        """Store the value, unless a holder with a higher fencing number did; return whether it was
-        stored.
-        """
+        """Store the value unless a holder with a higher fence did; return whether it was stored."""
 
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
         """Use all buckets once or none: now, or else reserve the first instant at which all have
@@ -128,9 +121,7 @@ class Store(Protocol):
         """Release the slot, if it is still held."""
 
     def push(self, lists: Mapping[str, Sequence[bytes]], max_length: int, ttl: float) -> None:
-        """Add values to each list, in the time of one. It keeps its last values, for ``ttl``
-        seconds from now.
-        """
+        """Add values to each list, which keeps its last ones, for ``ttl`` seconds from now."""
 
     def latest(self, key: str, count: int) -> list[bytes]:
         """Return the last ``count`` values of a list, the newest first."""

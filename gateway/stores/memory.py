@@ -1,6 +1,4 @@
-"""A store inside one process: values, exact limits, slots and lists, safe under threads and
-greenlets.
-"""
+"""A store inside one process, safe under threads: values, exact limits, slots and lists."""
 
 from __future__ import annotations
 

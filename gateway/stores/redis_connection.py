@@ -1,6 +1,4 @@
-"""The way to Redis: it answers in time or raises ``StoreUnavailable``, and is found again when it
-is back.
-"""
+"""The way to Redis: it answers in time or is unavailable, and is found when it is back."""
 
 from __future__ import annotations
 
@@ -183,9 +181,7 @@ class _Bounded:
 
 class _PlainConnection(_Bounded, Connection):
     def _connect(self) -> socket.socket:
-        """Connect to a name in a thread, because neither its look-up nor a second address would
-        keep to the time.
-        """
+        """Connect; to a name in a thread, because its look-up would not keep to the time."""
         if not _ADDRESS.fullmatch(self.host):
             return _connect_in_thread(super()._connect)
         sock = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)

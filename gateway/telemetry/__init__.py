@@ -1,5 +1,6 @@
-"""Calls after they have ended: their records, statistics of services, spans, and the bytes on the
-wire.
+"""Calls after they have ended: records, statistics of services, spans, the bytes on the wire.
+
+Example::
 
     records.add(EndedCall.of(method, call, began, elapsed, error), method.mask)
     records.find("r-1", caller)[0]["attempts"]

@@ -65,9 +65,7 @@ class EndedCall:
         elapsed: float,
         error: BaseException | None,
     ) -> EndedCall:
-        """Describe a call that ended with this failure, if any; one that nobody foresaw is the
-        gateway's.
-        """
+        """Describe a call that ended with this failure, if any; an unforeseen one is the gateway's."""
         service = method.service.name
         if error is None:
             return cls(service, method.name, call, began, elapsed, 0, None, None)
@@ -247,8 +245,7 @@ def _started_at(record: Record) -> float:
 
 
 def _to_record(ended: EndedCall, offset: float) -> Record:
-    """Return all but the parameters, in few steps; ``_render`` does the rest when somebody reads
-    it.
+    """Return all but the parameters, in few steps; ``_render`` does the rest for a reader.
 
     :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
     """

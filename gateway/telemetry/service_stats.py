@@ -119,9 +119,7 @@ class ServiceStats:
             self._write_lock.release()
 
     def hour(self) -> dict[int, Services]:
-        """Return what all workers' calls came to, by minutes ago (0: the running one) and by
-        service.
-        """
+        """Return all workers' counts by minutes ago (0: the running one) and by service."""
         self.write()
         this_minute = self._this_minute()
         minutes = range(this_minute - MINUTES + 1, this_minute + 1)
