@@ -29,6 +29,9 @@ HEADER_TEXT = validate.Regexp(
 )
 
 
+MAX_CATALOG_SECONDS = 86400 * 365
+
+
 class Strict(Schema):
     """An unknown key is an error that names its likely spelling."""
 
@@ -43,22 +46,24 @@ class Strict(Schema):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._by_key = {
-            each.data_key or name: (name, each) for name, each in self.load_fields.items()
+            field.data_key or name: (name, field) for name, field in self.load_fields.items()
         }
-        self._required = {key: each for key, (_, each) in self._by_key.items() if each.required}
+        self._required = {key: field for key, (_, field) in self._by_key.items() if field.required}
 
     def _deserialize(self, data: Any, *, error_store: Any, **options: Any) -> dict[str, Any]:
-        """Goes by the keys there are. Marshmallow asks each that there could be, three times the work."""
+        """Go through the keys of the data. Marshmallow goes through all fields: three times the
+        work.
+        """
         if not isinstance(data, dict):
             error_store.store_error([self.error_messages["type"]])
             return {}
         loaded = {}
         for key, value in data.items():
-            name, known = self._by_key.get(key, (key, None))
+            name, field = self._by_key.get(key, (key, None))
             try:
-                if known is None:
+                if field is None:
                     raise ValidationError(self.error_messages["unknown"])
-                loaded[name] = known.deserialize(value, key, data)
+                loaded[name] = field.deserialize(value, key, data)
             except ValidationError as error:
                 error_store.store_error(error.messages, key)
         for key in self._required.keys() - data.keys():
@@ -66,20 +71,22 @@ class Strict(Schema):
         return loaded
 
     def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
-        if isinstance(error.messages, dict):
-            for key, messages in error.messages.items():
-                if messages == ["unknown key"]:
-                    near = difflib.get_close_matches(str(key), self.fields, n=1)
-                    hint = (
-                        f"did you mean {near[0]!r}?"
-                        if near
-                        else f"known here: {', '.join(self.fields)}"
-                    )
-                    error.messages[key] = [f"unknown key; {hint}"]
+        if not isinstance(error.messages, dict):
+            return
+        for key, messages in error.messages.items():
+            if messages == [self.error_messages["unknown"]]:
+                error.messages[key] = [f"unknown key; {self._hint(str(key))}"]
+
+    def _hint(self, key: str) -> str:
+        for similar in difflib.get_close_matches(key, self.fields, n=1):
+            return f"did you mean {similar!r}?"
+        return f"known here: {', '.join(self.fields)}"
 
 
 class Frozen(Strict):
-    """Loads into a frozen value: a key is written in the schema and in the value, and nowhere between."""
+    """Loads into a frozen value: a key is written in the schema and in the value, and nowhere
+    between.
+    """
 
     value_class: ClassVar[Callable[..., Any]]
 
@@ -100,21 +107,26 @@ NAME = r"[A-Za-z0-9_-]{1,64}"
 
 
 def text(*, public: bool = False, template: bool = False, **kwargs: Any) -> JsonType:
-    """A text. ``public`` and ``template`` are for ``gateway.signers.base.AuthSettings``."""
+    """Return a field for a text.
+
+    ``public`` and ``template`` are for ``gateway.signers.base.AuthSettings``.
+    """
     marks = {"public": public, "template": template}
     return JsonType("string", error_messages=MESSAGES, metadata=marks, **kwargs)
 
 
-def whole(least: int = 0, **kwargs: Any) -> JsonType:
-    check = validate.Range(min=least, error=f"must be a whole number of at least {least}")
+def whole(minimum: int = 0, **kwargs: Any) -> JsonType:
+    """Return a field for a whole number."""
+    check = validate.Range(min=minimum, error=f"must be a whole number of at least {minimum}")
     return JsonType("integer", validate=check, error_messages=MESSAGES, **kwargs)
 
 
-def seconds(least: float = 0, most: float = 86400 * 365, **kwargs: Any) -> JsonType:
+def seconds(minimum: float = 0, maximum: float = MAX_CATALOG_SECONDS, **kwargs: Any) -> JsonType:
+    """Return a field for a number of seconds above 0, or from a ``minimum`` on."""
     check = validate.Range(
-        min=least,
-        max=most,
-        min_inclusive=least > 0,
+        min=minimum,
+        max=maximum,
+        min_inclusive=minimum > 0,
         error="must be a positive number of seconds, such as 2.5",
     )
     return JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
@@ -147,24 +159,23 @@ class NamedMap(fields.Field[Any]):
             raise ValidationError("must be a mapping of names to settings")
         loaded: dict[str, Any] = {}
         problems: dict[str, Any] = {}
-        for name, each in value.items():
+        for name, settings in value.items():
             try:
-                if not self.pattern.fullmatch(name):
-                    raise ValidationError(
-                        f"not a usable name; it must match {self.pattern.pattern}"
-                    )
-                load = (
-                    self.schema.load if isinstance(self.schema, Schema) else self.schema.deserialize
-                )
-                loaded[name] = load(each)
+                loaded[name] = self._load(name, settings)
             except ValidationError as error:
-                messages = error.messages
-                problems[name] = (
-                    messages.get("_schema", messages) if isinstance(messages, dict) else messages
-                )
+                problems[name] = error.messages
+                if isinstance(error.messages, dict):
+                    problems[name] = error.messages.get("_schema", error.messages)
         if problems:
             raise ValidationError(problems)
         return loaded
+
+    def _load(self, name: str, settings: Any) -> Any:
+        if not self.pattern.fullmatch(name):
+            raise ValidationError(f"not a usable name; it must match {self.pattern.pattern}")
+        if isinstance(self.schema, Schema):
+            return self.schema.load(settings)
+        return self.schema.deserialize(settings)
 
 
 class OneOfShapes(fields.Field[Any]):
@@ -192,35 +203,40 @@ _URL_SHAPE = validate.Regexp(
 
 
 def usable_url(value: str) -> None:
-    """A base URL that can be connected to: a possible host, a port from 1 to 65535."""
+    """Accept a base URL that can be connected to: a possible host, a port from 1 to 65535."""
     _URL_SHAPE(value)
     try:
-        possible = urlsplit(value).port != 0
+        port = urlsplit(value).port
     except ValueError as error:
         raise ValidationError(_URL_ERROR) from error
-    if not possible:
+    if port == 0:
         raise ValidationError(_URL_ERROR)
 
 
 RATE = validate.Regexp(
-    r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # as OpenAPI's readers, who know no \Z, understand it, too
+    r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # no \Z, which readers of OpenAPI do not know
     error="must be a number per second, minute, hour or day, such as 100/minute",
 )
 
 
 def usable_proxy(value: str) -> None:
-    """The message never quotes the value, which may hold a password."""
+    """Accept an HTTP proxy or ``none``. The message never quotes the value, which may hold a
+    password.
+    """
     if value == "none":
         return
-    say = "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, special characters %-quoted, or none"
+    message = (
+        "must be http://HOST:PORT or http://USER:PASSWORD@HOST:PORT,"
+        " special characters %-quoted, or none"
+    )
     try:
         parts = urlsplit(value)
         complete = (
             parts.scheme == "http" and parts.hostname and parts.port and parts.path in ("", "/")
         )
     except ValueError:
-        raise ValidationError(say) from None
+        raise ValidationError(message) from None
     if not complete or parts.query or parts.fragment or value.count("@") > 1 or not value.isascii():
-        raise ValidationError(say)
+        raise ValidationError(message)
     if re.search(r"\s", value):
-        raise ValidationError(say)
+        raise ValidationError(message)

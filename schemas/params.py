@@ -15,7 +15,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
 
-# RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text takes linear time.
+# RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text
+# takes linear time.
 _QUOTED = "%[0-9A-Fa-f]{2}"
 _PLAIN = "-A-Za-z0-9._~!$&'()*+,;="
 
@@ -26,7 +27,8 @@ def _run(characters: str) -> str:
 
 _HOST = rf"(?:\[(?:[0-9A-Fa-f:.]++|[vV][0-9A-Fa-f]++\.[{_PLAIN}:]++)\]|{_run(_PLAIN)})"
 _AUTHORITY = rf"(?:{_run(_PLAIN + ':')}@)?{_HOST}(?::[0-9]*+)?"
-_PATH, _TAIL = _run(f"{_PLAIN}:@/"), _run(f"{_PLAIN}:@/?")
+_PATH = _run(f"{_PLAIN}:@/")
+_TAIL = _run(f"{_PLAIN}:@/?")
 _URI = (
     r"(?![Hh][Tt][Tt][Pp][Ss]?:(?!//[^/?#:@]))[A-Za-z][A-Za-z0-9+.-]*:"
     rf"(?://{_AUTHORITY}(?:/{_PATH})?|(?!//){_PATH})(?:\?{_TAIL})?(?:#{_TAIL})?\Z"
@@ -56,7 +58,7 @@ class Params(Bounded):
 
 
 class JsonType(fields.Field[Any]):
-    """A value of exactly one JSON type; no reading of ``"1"`` as 1."""
+    """A value of exactly one JSON type: ``"1"`` is not read as 1."""
 
     def __init__(self, json_type: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -85,6 +87,10 @@ _JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 }
 
 
+_WHOLE = re.compile(r"(-?[0-9]{1,400})(\.0{1,300})?")
+_NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
+
+
 class FromText(JsonType):
     """The same types read from a query string: ``"5"`` is 5, ``"true"`` is true."""
 
@@ -97,45 +103,50 @@ class FromText(JsonType):
         if self.json_type == "boolean":
             return {"true": True, "false": False}.get(text.lower(), text)
         if self.json_type in ("integer", "number"):
-            if whole := re.fullmatch(r"(-?[0-9]{1,400})(\.0{1,300})?", text):
-                return int(whole[1])
-            number = self.json_type == "number" and re.fullmatch(
-                r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?", text
-            )
-            return float(text) if number and math.isfinite(float(text)) else None
+            return self._read_number(text)
         if self.json_type == "array":
             return [text]
-        return text if self.json_type == "string" else None
+        if self.json_type == "string":
+            return text
+        return None
+
+    def _read_number(self, text: str) -> float | None:
+        if whole := _WHOLE.fullmatch(text):
+            return int(whole[1])
+        if self.json_type == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+            return float(text)
+        return None
 
 
 class Items(Many):
-    """An array; from a query string one value stands for a list of one."""
+    """An array; in a query string a single value stands for a list of one."""
 
-    def __init__(self, inner: fields.Field[Any], *, one_is_many: bool, **kwargs: Any) -> None:
+    def __init__(self, inner: fields.Field[Any], *, accept_single: bool, **kwargs: Any) -> None:
         super().__init__(inner, **kwargs)
-        self.one_is_many = one_is_many
+        self.accept_single = accept_single
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
-        return super()._deserialize(
-            [value] if isinstance(value, str) and self.one_is_many else value, attr, data
-        )
+        if isinstance(value, str) and self.accept_single:
+            value = [value]
+        return super()._deserialize(value, attr, data)
 
 
 def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool = False) -> Schema:
-    """One schema instance for the declared parameters.
+    """Return a schema for the declared parameters.
 
-    :param declared: name -> OpenAPI keywords, already checked by ``gateway.catalog.schema.ParamSchema``.
+    :param declared: name -> OpenAPI keywords, already checked by
+        ``gateway.catalog.schema.ParamSchema``.
     :param from_text: the values will come from a query string.
     """
-    made = {
+    param_fields = {
         name: _field(keywords, from_text, keywords.get("required") is True)
         for name, keywords in declared.items()
     }
-    return Params.from_dict(made, name="MethodParams")()
+    return Params.from_dict(param_fields, name="MethodParams")()
 
 
 def value_problems(keywords: Mapping[str, Any], value: object) -> Any:
-    """What is wrong with one value of one declared parameter, as marshmallow's messages; none if nothing is."""
+    """Return marshmallow's messages about one value of one declared parameter."""
     try:
         _field(keywords, False, False).deserialize(value)
     except ValidationError as error:
@@ -153,32 +164,42 @@ def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fiel
     if keywords.get("nullable"):
         options["allow_none"] = True
     json_type = keywords["type"]
-    if json_type == "array" and "items" in keywords:
-        return Items(_field(keywords["items"], from_text, False), one_is_many=from_text, **options)
     if json_type == "object" and keywords.get("properties"):
-        inner = keywords["properties"]
-        names = keywords.get("required")
-        needed = names if isinstance(names, list) else []
-        made = {
-            name: _field(each, False, name in needed or each.get("required") is True)
-            for name, each in inner.items()
-        }
-        return fields.Nested(Params.from_dict(made, name="ObjectParam"), **options)
-    return (FromText if from_text else JsonType)(json_type, **options)
+        return fields.Nested(_object_schema(keywords), **options)
+    if json_type == "array" and "items" in keywords:
+        return Items(
+            _field(keywords["items"], from_text, False), accept_single=from_text, **options
+        )
+    if from_text:
+        return FromText(json_type, **options)
+    return JsonType(json_type, **options)
+
+
+def _object_schema(keywords: Mapping[str, Any]) -> type[Schema]:
+    """Return a schema for an object; its keyword ``required`` or a property's own counts."""
+    required = keywords.get("required")
+    if not isinstance(required, list):
+        required = []
+    properties = {
+        name: _field(inner, False, name in required or inner.get("required") is True)
+        for name, inner in keywords["properties"].items()
+    }
+    return Params.from_dict(properties, name="ObjectParam")
 
 
 def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
-    """A keyword for another type says nothing about this one (JSON Schema 2020-12, 6)."""
+    """Return the checks of one type; keywords for another are ignored (JSON Schema 2020-12, 6)."""
     checks: list[Callable[[Any], Any]] = []
     kind = keywords["type"]
     if "enum" in keywords:
         checks.append(validate.OneOf(keywords["enum"]))
     if kind in ("integer", "number") and ("minimum" in keywords or "maximum" in keywords):
         checks.append(validate.Range(min=keywords.get("minimum"), max=keywords.get("maximum")))
-    of = {"string": "Length", "array": "Items"}.get(kind)
-    low, high = keywords.get(f"min{of}"), keywords.get(f"max{of}")
-    if low is not None or high is not None:
-        checks.append(validate.Length(min=low, max=high))
+    suffix = {"string": "Length", "array": "Items"}.get(kind)
+    minimum = keywords.get(f"min{suffix}")
+    maximum = keywords.get(f"max{suffix}")
+    if minimum is not None or maximum is not None:
+        checks.append(validate.Length(min=minimum, max=maximum))
     if kind == "string" and "pattern" in keywords:
         checks.append(_Pattern(keywords["pattern"]))
     if kind == "string" and keywords.get("format") in _FORMATS:
@@ -187,7 +208,10 @@ def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
 
 
 class _Pattern:
-    """OpenAPI's ``pattern`` finds a match anywhere (JSON Schema 2020-12, 6.3.3); marshmallow's Regexp anchors it."""
+    """OpenAPI's ``pattern``, which may match anywhere (JSON Schema 2020-12, 6.3.3).
+
+    Marshmallow's Regexp anchors it.
+    """
 
     def __init__(self, pattern: str) -> None:
         self.pattern = re.compile(pattern)

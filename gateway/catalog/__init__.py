@@ -1,4 +1,8 @@
 """The catalog: services and methods that somebody declared in YAML, checked and frozen.
 
-``load_catalog(text)`` in ``loader`` gives a ``Catalog`` of ``model``; what a key may be stands in ``schema``.
+    catalog = load_catalog(text, "services.yaml", os.environ)
+    method = catalog.find("wechat", "send_msg")
+
+``schema`` says which keys there may be, ``model`` has the values, ``loader`` and ``checks`` are
+between.
 """

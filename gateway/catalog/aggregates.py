@@ -1,8 +1,9 @@
-"""An aggregate: declared calls whose parameters come from the request and from each other's answers.
+"""An aggregate: declared calls whose parameters come from the request and from each other's
+answers.
 
-A parameter's text that begins with ``$`` refers to something: ``$query.city`` and ``$body.city.name`` to the request,
-``$where.0.location`` to the answer of the part ``where``; numbers are places in a list. ``$$`` stands
-for a plain ``$``.
+A parameter's text that begins with ``$`` refers to something: ``$query.city`` and
+``$body.city.name`` to the request, ``$where.0.location`` to the answer of the part ``where``;
+numbers are places in a list. ``$$`` stands for a plain ``$``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ class AggregatePart:
         return f"{self.name}.{param}"
 
     def resolve_params(self, sources: Mapping[str, object]) -> dict[str, object]:
-        """Return the params with every reference's value; one that the request does not have is left out.
+        """Return the params with every reference's value; one that the request does not have is
+        left out.
 
         :raises BadResponse: another part's answer has nothing where a reference points.
         """
@@ -108,7 +110,8 @@ def read_references(value: Any) -> Any:
     source, *path = value[1:].split(".")
     if not source or not all(path) or (source in REQUEST and not path):
         raise ValueError(
-            f"{value!r} refers to nothing; write $query.NAME, $body.NAME or $PART.PATH, or $$ for a $"
+            f"{value!r} refers to nothing; write $query.NAME, $body.NAME or $PART.PATH,"
+            " or $$ for a $"
         )
     return Reference(source, tuple(path))
 

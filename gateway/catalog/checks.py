@@ -1,4 +1,6 @@
-"""Checks that span several keys of a catalog: names that must meet, defaults that must fit, files that must exist."""
+"""Checks that span several keys of a catalog: names that must meet, defaults that must fit, files
+that must exist.
+"""
 
 from __future__ import annotations
 
@@ -106,7 +108,9 @@ def check_cache(
 
 
 def check_signed(document: Document, service: Service, methods: Mapping[str, Method]) -> None:
-    """A caller's own request has no parameters to sign; an answer that is verified whole cannot pass as it comes."""
+    """A caller's own request has no parameters to sign; an answer that is verified whole cannot
+    pass as it comes.
+    """
     kind = service.auth["type"]
     signer = SIGNERS[kind]
     if service.proxy and (signer.verifies_answers or signer.signs_params):
@@ -256,7 +260,9 @@ def _check_references(
 
 
 def check_public(service: Service) -> Iterator[str]:
-    """Yield a note for each URL that is written as an address in a private network, which the service may not have."""
+    """Yield a note for each URL that is written as an address in a private network, which the
+    service may not have.
+    """
     hosts = dict.fromkeys(urlsplit(url).hostname or "" for url in service.urls)
     for host in hosts:
         if not service.allow_private and inside_literally(host):
@@ -288,6 +294,7 @@ def load_tls(
     except (OSError, ValueError):
         document.complain(
             (*path, "cert"),
-            "must name a PEM file of a certificate and, here or as key, its unencrypted private key",
+            "must name a PEM file of a certificate and, here or as key,"
+            " its unencrypted private key",
         )
     return tls

@@ -1,4 +1,6 @@
-"""The HTTP proxy that calls leave by, and the places that need none: ``http://user:password@proxy:3128``."""
+"""The HTTP proxy that calls leave by, ``http://user:password@proxy:3128``, and hosts that need
+none.
+"""
 
 from __future__ import annotations
 
@@ -35,35 +37,40 @@ class Proxy:
         user = unquote(parts.username)
         password = unquote(parts.password or "")
         proof = base64.b64encode(f"{user}:{password}".encode()).decode()
-        written = (parts.password or "", password, proof)
+        secrets = (parts.password or "", password, proof)
         return cls(
-            host, port, Secret(f"Basic {proof}"), tuple(Secret(text) for text in written if text)
+            host, port, Secret(f"Basic {proof}"), tuple(Secret(text) for text in secrets if text)
         )
 
     @property
     def name(self) -> str:
-        """As the log says it."""
-        return f"egress proxy {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        """The proxy as the log names it."""
+        host = self.host
+        if ":" in host:
+            host = f"[{host}]"
+        return f"egress proxy {host}:{self.port}"
 
     @property
     def header(self) -> str:
-        """The header line that it wants to see, or nothing."""
-        return (
-            f"Proxy-Authorization: {self.authorization.reveal()}\r\n" if self.authorization else ""
-        )
+        """The header line with the proxy's credentials, if any."""
+        if not self.authorization:
+            return ""
+        return f"Proxy-Authorization: {self.authorization.reveal()}\r\n"
 
 
 DIRECT = Proxy("", 0)  # what ``none`` stands for: no proxy, whatever others use
 
 
 def read_proxy(text: str) -> Proxy:
-    """:param text: ``none``, or a URL as ``schemas.catalog_fields.PROXY`` has checked it."""
-    return DIRECT if text == "none" else Proxy.read(text)
+    """:param text: ``none``, or a URL as ``schemas.catalog_fields.usable_proxy`` has checked it."""
+    if text == "none":
+        return DIRECT
+    return Proxy.read(text)
 
 
 @dataclass(frozen=True, slots=True)
 class NoProxy:
-    """Hosts that are reached without a proxy, written as curl's NO_PROXY: ``.example.com, 10.0.0.0/8, db:8080, *``.
+    """Hosts that are reached without a proxy, as curl's NO_PROXY: ``.example.com, 10.0.0.0/8, *``.
 
     A name stands for the names below it, too.
     """
@@ -72,7 +79,8 @@ class NoProxy:
 
     def __contains__(self, place: tuple[str, int]) -> bool:
         """:param place: host and port."""
-        host, port = place[0].rstrip(".").lower(), place[1]
+        host = place[0].rstrip(".").lower()
+        port = place[1]
         return any(_matches(entry.lower(), host, port) for entry in self.entries)
 
     @property

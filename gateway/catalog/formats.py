@@ -1,4 +1,4 @@
-"""``body:``, ``response:`` and ``envelope:`` of a method: how a vendor writes, and what its replies mean."""
+"""``body:``, ``response:`` and ``envelope:`` of a method: formats, and the meaning of replies."""
 
 from __future__ import annotations
 
@@ -41,54 +41,58 @@ BODIES = ("json", "form", "multipart", "xml", "raw")
 RESPONSES = ("json", "xml", "text", "bytes")
 
 
-class Body(Strict):
+class BodySchema(Strict):
     type = text(required=True, validate=one_of(*BODIES))
     root = text(validate=validate.Regexp(rf"{XML_NAME}\Z", error="must be an XML name"))
     content_type = text(validate=HEADER_TEXT)
 
     @validates_schema
-    def fits_its_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        _only(data, root="xml", content_type="raw")
+    def check_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _check_owner(data, root="xml", content_type="raw")
 
 
-def _charset(value: str) -> None:
+def _check_charset(value: str) -> None:
     if value.lower() not in CHARSETS:
         raise ValidationError(
             "must be a charset such as utf-8, gbk, big5, shift_jis, iso-8859-1 or windows-1252"
         )
 
 
-class Response(Strict):
+class ResponseSchema(Strict):
     type = text(required=True, validate=one_of(*RESPONSES))
-    charset = text(validate=_charset)
+    charset = text(validate=_check_charset)
     lists = fields.List(text(), validate=validate.Length(min=1))
 
     @validates_schema
-    def fits_its_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        _only(data, lists="xml")
+    def check_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        _check_owner(data, lists="xml")
 
 
-def _only(data: Mapping[str, Any], **owners: str) -> None:
+def _check_owner(data: Mapping[str, Any], **owners: str) -> None:
     for key, owner in owners.items():
         if key in data and data.get("type") != owner:
             raise ValidationError(f"belongs to type: {owner}", key)
 
 
 def body_field(value: Any) -> fields.Field[Any]:
-    return nested(Body) if isinstance(value, dict) else text(validate=one_of(*BODIES))
+    if isinstance(value, dict):
+        return nested(BodySchema)
+    return text(validate=one_of(*BODIES))
 
 
 def response_field(value: Any) -> fields.Field[Any]:
-    return nested(Response) if isinstance(value, dict) else text(validate=one_of(*RESPONSES))
+    if isinstance(value, dict):
+        return nested(ResponseSchema)
+    return text(validate=one_of(*RESPONSES))
 
 
-def _places(value: Any) -> fields.Field[Any]:
-    return (
-        fields.List(text(), validate=validate.Length(min=1)) if isinstance(value, list) else text()
-    )
+def _places_field(value: Any) -> fields.Field[Any]:
+    if isinstance(value, list):
+        return fields.List(text(), validate=validate.Length(min=1))
+    return text()
 
 
-def _ok(value: Any) -> fields.Field[Any]:
+def _ok_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, list):
         return fields.List(fields.Raw(allow_none=True), validate=validate.Length(min=1))
     return text(
@@ -100,16 +104,16 @@ def _ok(value: Any) -> fields.Field[Any]:
 
 class DescribedEnvelope(Strict):
     preset = text(validate=one_of(*PRESETS))
-    code = OneOfShapes(_places)
-    ok = OneOfShapes(_ok)
-    message = OneOfShapes(_places)
+    code = OneOfShapes(_places_field)
+    ok = OneOfShapes(_ok_field)
+    message = OneOfShapes(_places_field)
     data = text()
     errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
     messages = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
     retry_after = text(validate=HEADER_NAME)
 
     @validates_schema
-    def says_what_is_good(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+    def check_needed_keys(self, data: Mapping[str, Any], **kwargs: Any) -> None:
         needs = {"ok": True, "code": data.get("ok") != "http", "message": "messages" in data}
         missing = {
             key: [MESSAGES["required"]]
@@ -124,7 +128,7 @@ def envelope_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(DescribedEnvelope)
     names = ", ".join(ENVELOPES)
-    known = validate.OneOf(
+    check = validate.OneOf(
         ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
     )
-    return text(validate=known)
+    return text(validate=check)

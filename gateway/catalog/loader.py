@@ -1,4 +1,6 @@
-"""services.yaml -> a frozen Catalog, or one error that names file, line and key of everything that is wrong."""
+"""services.yaml -> a frozen Catalog, or one error that names file, line and key of everything that
+is wrong.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,8 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     :param text: YAML.
     :param name: what error messages call it, such as ``services.yaml``.
     :param env: where ``${NAME}`` is looked up.
-    :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used then.
+    :raises CatalogError: everything that is wrong, one line each; nothing of the catalog is used
+        then.
     """
     document = read(text, name, env)
     try:
@@ -68,7 +71,9 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
 
 
 class _Loader:
-    """Adds what a method inherits to what the schema has loaded, and checks what spans several keys."""
+    """Adds what a method inherits to what the schema has loaded, and checks what spans several
+    keys.
+    """
 
     def __init__(self, document: Document, settings: dict[str, Any]) -> None:
         self.document = document
@@ -162,7 +167,7 @@ class _Loader:
         return bool(rewrite)
 
     def _auth(self, service: str, settings: dict[str, Any], base_url: str) -> dict[str, Any]:
-        """Return the settings that fit the base URL, with a ``Secret`` for what may not be shown."""
+        """Return the settings that fit the base URL, with a ``Secret`` for each secret."""
         path: Path_ = ("services", service, "auth")
         schema = SIGNERS[settings["type"]].Settings
         try:
@@ -216,7 +221,9 @@ class _Loader:
         return {**DEFAULTS[key], **_merge(key, self.defaults, *layers)}
 
     def _proxied(self, service: Service, settings: dict[str, Any]) -> dict[str, Method]:
-        """Return what stands for the requests that are passed on as they are: they have one name together."""
+        """Return what stands for the requests that are passed on as they are: they have one name
+        together.
+        """
         if not service.proxy:
             return {}
         if PROXY in settings.get("methods", {}):
@@ -235,7 +242,8 @@ class _Loader:
         return {"once": once, "repeatable": replace(once, idempotent=True)}
 
 
-#: What a method inherits whole; ``timeout``, ``retry``, ``headers`` and ``query`` are inherited key by key.
+#: What a method inherits whole; ``timeout``, ``retry``, ``headers`` and ``query`` are inherited key
+#: by key.
 _INHERITED = ("deadline", "envelope", "on_limit")
 
 

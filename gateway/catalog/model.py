@@ -1,4 +1,4 @@
-"""What services.yaml says, as frozen values: Catalog, Service, Method. ``gateway.catalog.loader`` makes them."""
+"""The frozen values of a catalog: Catalog, Service, Method. ``loader`` builds them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes
 
 
 def kind_of(declared: str | Mapping[str, Any]) -> str:
-    """Of a ``body`` or ``response``, with options or without."""
-    return declared if isinstance(declared, str) else str(declared["type"])
+    """Return the type of a ``body`` or ``response``, which may have options or not."""
+    if isinstance(declared, str):
+        return declared
+    return str(declared["type"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,13 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often beyond the first, how long between (seconds), and after what: connect, timeout or a status."""
+    """When a call is sent again.
+
+    :param times: attempts beyond the first.
+    :param backoff: seconds, doubled at each further attempt up to ``max_backoff``, before the
+        jitter.
+    :param on: ``connect``, ``timeout`` or a status.
+    """
 
     times: int
     backoff: float
@@ -44,7 +52,11 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Opens for ``open_for`` seconds once, of ``min_calls`` or more in ``window`` seconds, this share failed."""
+    """When a circuit opens.
+
+    It opens for ``open_for`` seconds once a share of the calls within ``window`` seconds failed,
+    ``failure_rate``, and these were ``min_calls`` or more.
+    """
 
     window: float
     min_calls: int
@@ -54,7 +66,11 @@ class Breaker:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Where a probe asks, how often (seconds), and how many answers in a row change its verdict."""
+    """How a service is probed.
+
+    :param interval: seconds between two probes.
+    :param unhealthy_after: failures in a row that change the verdict; ``healthy_after`` successes.
+    """
 
     path: str
     interval: float = 10
@@ -64,7 +80,9 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """Seconds an answer is fresh, and how much longer it may serve while it is renewed or while the service fails.
+    """Seconds for which an answer is fresh, and how much longer it may serve.
+
+    It serves longer while it is renewed, or while the service fails.
 
     :param vary: ``caller`` where answers differ by caller; None where all may share them.
     """
@@ -77,7 +95,7 @@ class CachePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """Who answers where the method fails: another method, ``service.method``, or else ``static``."""
+    """The answer where a method fails: another method's, ``service.method``, or else ``static``."""
 
     call: str | None = None
     static: Any = None
@@ -145,12 +163,12 @@ class Method:
 
     @property
     def streams_body(self) -> bool:
-        """The caller's body goes on as it comes."""
+        """Whether the caller's body goes on as it comes."""
         return self.stream and kind_of(self.body) in STREAMED_BODIES
 
     @property
     def streams_answer(self) -> bool:
-        """The answer goes back as it comes; one to an upload only if it is declared as ``bytes``."""
+        """Whether the answer goes back as it comes; after an upload only if declared ``bytes``."""
         return self.stream and (not self.streams_body or self.response == "bytes")
 
 
@@ -160,11 +178,12 @@ class Service:
 
     :param egress_proxy: by which its calls leave; None where the operator's setting decides.
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
-    :param rewrites: in what a proxied answer says of addresses and cookies, the service's own become the gate's.
-    :param proxied: what stands for such calls in the chain: ``repeatable`` those that may be sent twice, and ``once``.
+    :param rewrites: in a proxied answer's headers, the service's addresses and cookies become ours.
+    :param proxied: the methods that stand for proxied calls in the chain: ``repeatable`` for those
+        that may be sent twice, and ``once``.
 
-    Of the service that a method knows, ``methods`` and ``proxied`` are empty: without a circle a catalog is freed as
-    soon as the last call on it ends, and the collector need not look for it.
+    Of a method's own ``service``, ``methods`` and ``proxied`` are empty: without a circle a catalog
+    is freed as soon as the last call on it ends, and the collector need not look for it.
     """
 
     name: str
@@ -188,24 +207,25 @@ class Service:
 
     @property
     def all_base_urls(self) -> tuple[str, ...]:
-        """The backup's included."""
-        return (*self.base_urls, *((self.backup_url,) if self.backup_url else ()))
+        """The base URLs, and the backup's."""
+        if not self.backup_url:
+            return self.base_urls
+        return (*self.base_urls, self.backup_url)
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """All that it may be reached at, the place its token comes from included."""
+        """All URLs that calls and token requests go to."""
         token_url = self.auth.get("token_url")
-        elsewhere = (
-            (token_url,) if isinstance(token_url, str) and token_url.startswith("http") else ()
-        )
-        return (*self.all_base_urls, *elsewhere)
+        if isinstance(token_url, str) and token_url.startswith("http"):
+            return (*self.all_base_urls, token_url)
+        return self.all_base_urls
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Catalog:
     """All services and aggregates.
 
-    :param notes: what is accepted but looks like a slip.
+    :param notes: what is accepted but looks like a mistake.
     """
 
     services: Mapping[str, Service]
@@ -214,8 +234,11 @@ class Catalog:
     notes: tuple[str, ...]
 
     def find(self, service: str, method: str) -> Method | None:
-        known = self.services.get(service)
-        return known.methods.get(method) if known else None
+        """Return a method; None where there is none of this name."""
+        declared = self.services.get(service)
+        if declared is None:
+            return None
+        return declared.methods.get(method)
 
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():

@@ -1,7 +1,8 @@
 """Which addresses are the internet's, and which lead back into our own network.
 
-Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890) as of November 2026, here in full, as
-Python's own tables differ by version; RFC 6052 and RFC 8215 (NAT64), RFC 3056 (6to4).
+Sources: the IANA special-purpose address registries for IPv4 and IPv6 (RFC 6890) as of November
+2026, here in full, as Python's own tables differ by version; RFC 6052 and RFC 8215 (NAT64), RFC
+3056 (6to4).
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _INSIDE = (
     IPv4Network("0.0.0.0/8"),  # "this network"
     IPv4Network("10.0.0.0/8"),  # private use
-    IPv4Network(
-        "100.64.0.0/10"
-    ),  # shared address space (CGNAT); Alibaba's metadata service is here
+    # Shared address space (CGNAT); Alibaba's metadata service is here.
+    IPv4Network("100.64.0.0/10"),
     IPv4Network("127.0.0.0/8"),  # loopback
     IPv4Network("168.63.129.16/32"),  # Azure's: it leads to the machine's own host; in no registry
     IPv4Network("169.254.0.0/16"),  # link-local; most clouds' metadata services are here
     IPv4Network("172.16.0.0/12"),  # private use
-    IPv4Network(
-        "192.0.0.0/24"
-    ),  # IETF protocol assignments, answered by one's own network; Oracle's metadata service
+    # IETF protocol assignments, answered by one's own network; Oracle's metadata service.
+    IPv4Network("192.0.0.0/24"),
     IPv4Network("192.0.2.0/24"),  # documentation
     IPv4Network("192.88.99.0/24"),  # 6to4 relays and 6a44, deprecated (RFC 7526)
     IPv4Network("192.168.0.0/16"),  # private use
@@ -34,18 +33,21 @@ _INSIDE = (
     IPv4Network("224.0.0.0/4"),  # multicast
     IPv4Network("240.0.0.0/4"),  # reserved, and broadcast
 )
-_INSIDE_V6 = (  # of the global unicast addresses; loopback, ULA, link-local, discard, SRv6 and the rest lie outside
-    IPv6Network(
-        "2001::/23"
-    ),  # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network
+# Of the global unicast addresses; loopback, ULA, link-local, discard and SRv6 lie outside of them.
+_INSIDE_V6 = (
+    # IETF protocol assignments: Teredo, ORCHID, benchmarks, anycast to one's own network.
+    IPv6Network("2001::/23"),
     IPv6Network("2001:db8::/32"),  # documentation
     IPv6Network("3fff::/20"),  # documentation (RFC 9637)
 )
 
 
 def inside_literally(host: str) -> bool:
-    """Whether a host, as it is written and without a look-up, is no public one: an address in any spelling that
-    resolvers take (``127.1``, ``0x7f.1``), or ``localhost`` (RFC 6761, 6.3)."""
+    """Return whether a host is no public one as it is written, without a look-up.
+
+    Such is an address in any spelling that resolvers take (``127.1``, ``0x7f.1``), or
+    ``localhost`` (RFC 6761, 6.3).
+    """
     name = host.rstrip(".").lower()
     if name == "localhost" or name.endswith(".localhost"):
         return True
@@ -57,7 +59,8 @@ def inside_literally(host: str) -> bool:
 
 
 def _read_address(text: str) -> str:
-    """Return an address in its usual spelling. Asks no resolver, so that a native thread may call it.
+    """Return an address in its usual spelling. Asks no resolver, so that a native thread may call
+    it.
 
     :raises ValueError: it is not an address.
     :raises OSError: the same.
@@ -68,28 +71,32 @@ def _read_address(text: str) -> str:
 
 
 def inside(address: str) -> bool:
-    """Whether an address is no public one: loopback, link-local, private, shared (CGNAT), multicast, unspecified,
-    reserved, a cloud's metadata service, or one of IPv6 that stands for such an address of IPv4.
+    """Return whether an address is no public one.
+
+    Such are loopback, link-local, private, shared (CGNAT), multicast, unspecified, reserved, a
+    cloud's metadata service, and an IPv6 address that stands for such an IPv4 address.
 
     :param address: as a resolver gives it; a scope such as ``%eth0`` may follow.
     """
-    found = ip_address(address)
-    if isinstance(found, IPv4Address):
-        return _inside_v4(found)
-    embedded = _embedded(found)
+    parsed = ip_address(address)
+    if isinstance(parsed, IPv4Address):
+        return _inside_v4(parsed)
+    embedded = _embedded_v4(parsed)
     if embedded is not None:
         return _inside_v4(embedded)
-    return found not in _GLOBAL_UNICAST or any(found in network for network in _INSIDE_V6)
+    return parsed not in _GLOBAL_UNICAST or any(parsed in network for network in _INSIDE_V6)
 
 
 def _inside_v4(address: IPv4Address) -> bool:
     return any(address in network for network in _INSIDE)
 
 
-def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The address of IPv4 that packets to this one end at, if it is such a one."""
+def _embedded_v4(address: IPv6Address) -> IPv4Address | None:
+    """Return the IPv4 address that packets to this IPv6 address end at, if there is one."""
     if address.ipv4_mapped:
         return address.ipv4_mapped
     if address in _SIX_TO_FOUR:
         return address.sixtofour
-    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+    if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return None

@@ -1,4 +1,6 @@
-"""The catalog's own shape: every key services.yaml may have, with what to write instead when one is wrong."""
+"""The catalog's own shape: every key services.yaml may have, with what to write instead when one is
+wrong.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ class RateField(JsonType):
         return parse_rate(super().deserialize(value, attr, data, **kwargs))
 
 
-# Of timeout, retry, breaker and tls a method may set single keys and inherit the others, so these load into
+# Of timeout, retry, breaker and tls a method may set single keys and inherit the others, so these
+# load into
 # mappings, which the loader merges.
 
 

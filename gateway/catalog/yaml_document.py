@@ -1,7 +1,8 @@
 """YAML text -> plain values, and the line of each of them.
 
-YAML 1.1 reads the key ``on`` as true and ``12:30`` as 750. Here only ``true``/``false``/``null`` and plain numbers
-are anything but text, keys are always text, a key written twice is an error, and aliases cannot blow up.
+YAML 1.1 reads the key ``on`` as true and ``12:30`` as 750. Here only ``true``/``false``/``null``
+and plain numbers are anything but text, keys are always text, a key written twice is an error, and
+aliases cannot blow up.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class DocumentError(ValueError):
-    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a whole.
+    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a
+    whole.
 
     ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
     """
@@ -90,7 +92,8 @@ class Document:
 
 
 def read(text: str, name: str, env: Mapping[str, str]) -> Document:
-    """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable are its problems.
+    """Parse YAML and fill in ``${NAME}`` and ``${file:/path}``; a duplicate key, an unset variable
+    are its problems.
 
     :raises DocumentError: bad syntax.
     """
@@ -114,8 +117,8 @@ Pull = Callable[[], Any]  # returns the parser's next event
 class _Builder:
     """Values out of the parser's events, one by one.
 
-    PyYAML's composer recurses in C (deep nesting would end the process), keeps every other thread waiting while it
-    reads a large text, and takes twice as long.
+    PyYAML's composer recurses in C (deep nesting would end the process), keeps every other thread
+    waiting while it reads a large text, and takes twice as long.
     """
 
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
@@ -210,7 +213,7 @@ class _Builder:
         return {**merged, **values}
 
     def _key_scalar(self, event: Any, path: Path_) -> Any:
-        """Return the event of a mapping's key, an alias's resolved; None for a key that is no text."""
+        """Return the event of a mapping's key, an alias resolved; None for one that is no text."""
         scalar = event
         if isinstance(event, yaml.AliasEvent):
             scalar = self._anchored_events(event)[0]
@@ -223,7 +226,9 @@ class _Builder:
         return scalar
 
     def _merge(self, base: object, merged: dict[str, object], path: Path_) -> None:
-        """Add the keys of one mapping or several. Earlier ones win: https://yaml.org/type/merge.html."""
+        """Add the keys of one mapping or several. Earlier ones win:
+        https://yaml.org/type/merge.html.
+        """
         bases = base if isinstance(base, list) else [base]
         for mapping in bases:
             if isinstance(mapping, dict):

@@ -1,6 +1,6 @@
 """The places that a catalog's text comes from, and the watcher that follows one of them.
 
-    source = open_source("consul://127.0.0.1:8500/postern.yaml", os.environ, SystemClock(), Masker())
+    source = open_source("services.yaml", os.environ, SystemClock(), Masker())
     catalog = load_catalog(source.read(), source.name, os.environ)
 
 A new kind is a file here and a line in ``_KINDS``.

@@ -12,7 +12,8 @@ from gateway.masking import Secret
 
 
 class SourceError(Exception):
-    """The text cannot be read now. ``str()`` says why to anybody; it names no address and no secret.
+    """The text cannot be read now. ``str()`` says why to anybody; it names no address and no
+    secret.
 
     :param detail: for the log only, masked there.
     """
@@ -38,7 +39,8 @@ class Source(Protocol):
 
     :cvar name: what messages call it, without secrets.
     :cvar label: what anybody may read of it.
-    :cvar away: it can be away, as a server can, so that a copy of its last text serves a cold start, too.
+    :cvar away: it can be away, as a server can, so that a copy of its last text serves a cold
+        start, too.
     """
 
     name: str
@@ -52,9 +54,11 @@ class Source(Protocol):
         """
 
     def wait_for_text(self, stopping: Stopping) -> str:
-        """Return the text once it may have changed since the last return; the first time, and when stopping, at once.
+        """Return the text once it may have changed since the last return; the first time, and when
+        stopping, at once.
 
-        :raises SourceError: it cannot be read; the next call waits for a change of that, or fails at once.
+        :raises SourceError: it cannot be read; the next call waits for a change of that, or fails
+            at once.
         """
 
     def close(self) -> None:
@@ -71,7 +75,9 @@ SHAPES = {"consul": "consul://HOST:PORT/KEY", "nacos": "nacos://HOST:PORT/DATAID
 
 
 class AddressError(ValueError):
-    """The text is no address. The message says what is allowed, and never quotes the text, which may hold a secret."""
+    """The text is no address. The message says what is allowed, and never quotes the text, which
+    may hold a secret.
+    """
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ class Consul:
 
 
 def _next_index(response: HttpResponse, last: int) -> int:
-    """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's guide asks for)."""
+    """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's
+    guide asks for).
+    """
     text = response.headers.get("X-Consul-Index", "")
     if not text.isdecimal() or len(text) >= 20 or int(text) < last:
         return 0

@@ -25,7 +25,9 @@ REPLACED_SECONDS = 0.05
 
 
 class _Stamp(NamedTuple):
-    """Tells one state of a file from another; of a symbolic link's target, so that a swapped link shows, too."""
+    """Tells one state of a file from another; of a symbolic link's target, so that a swapped link
+    shows, too.
+    """
 
     device: int
     inode: int
@@ -40,10 +42,11 @@ _NEVER = object()
 class File:
     """A file that is replaced or rewritten at any time.
 
-    A change is taken once the file stays as it is for a moment: what is cut short while it is copied over would often
-    be a catalog, too.
+    A change is taken once the file stays as it is for a moment: what is cut short while it is
+    copied over would often be a catalog, too.
 
-    :param run_in_thread: reads the disk, so that one that hangs, as one on the network may, holds up nobody else.
+    :param run_in_thread: reads the disk, so that one that hangs, as one on the network may, holds
+        up nobody else.
     """
 
     away = False
@@ -65,7 +68,9 @@ class File:
             raise SourceError(f"{self.label} {why}", why) from error
 
     def wait_for_text(self, stopping: Stopping) -> str:
-        """Return the text once it has changed; or the same after a while, as a file that it names may exist now."""
+        """Return the text once it has changed; or the same after a while, as a file that it names
+        may exist now.
+        """
         polls = 0
         while True:
             polls += 1

@@ -12,7 +12,8 @@ from gateway.http.client import long_poll_channel
 from gateway.messages import HttpRequest, HttpResponse
 from gateway.sources.base import Address, Missing, SourceError
 
-# For which a server may hold its answer back; a connection that died unnoticed is given up soon after.
+# For which a server may hold its answer back; a connection that died unnoticed is given up soon
+# after.
 HOLD_SECONDS = 10
 ANSWER_SECONDS = 3.0  # for an answer that is not held back, and beyond the time for which it is
 MAX_CATALOG_BYTES = 16 * 1024 * 1024
@@ -36,7 +37,7 @@ class Server:
         headers: Mapping[str, str] | None = None,
         hold_seconds: float = 0,
     ) -> HttpResponse:
-        """:raises SourceError: no answer within ``hold_seconds`` and the time that an answer takes."""
+        """:raises SourceError: no answer within ``hold_seconds`` and ``ANSWER_SECONDS``."""
         return self._send(
             HttpRequest("GET", self._url, path, tuple(query.items()), headers or {}), hold_seconds
         )

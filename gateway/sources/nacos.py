@@ -1,6 +1,8 @@
-"""A catalog in Nacos, over its open API v1: a long-polling listener, or an MD5 poll where there is none.
+"""A catalog in Nacos, over its open API v1: a long-polling listener, or an MD5 poll where there is
+none.
 
-Source: https://nacos.io/en/docs/open-api/ (Get configurations, Listen for configurations, Authentication)
+Source: https://nacos.io/en/docs/open-api/ (Get configurations, Listen for configurations,
+Authentication)
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ LINE_SEPARATOR = "\x01"
 
 
 class Nacos:
-    """One configuration. User and password are the address's, or ``NACOS_USERNAME`` and ``NACOS_PASSWORD``."""
+    """One configuration. User and password are the address's, or ``NACOS_USERNAME`` and
+    ``NACOS_PASSWORD``.
+    """
 
     away = True
     label = "nacos"

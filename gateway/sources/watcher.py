@@ -1,4 +1,6 @@
-"""Follows the catalog's source: takes what changes whole or not at all, and serves the last good one meanwhile."""
+"""Follows the catalog's source: takes what changes whole or not at all, and serves the last good
+one meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,8 @@ class CatalogState:
     :param loaded_at: Unix seconds.
     :param reloads: how many catalogs took another's place.
     :param rejections: how many times the source was found wrong or away, in one way or another.
-    :param error: why the source's present text does not serve; for anybody to read. Empty when it does.
+    :param error: why the source's present text does not serve; for anybody to read. Empty when it
+        does.
     :param copy_error: why there is no copy of what serves for a restart; empty when there is one.
     """
 
@@ -74,10 +77,12 @@ class Watcher:
 
     :param env: where the catalog's ``${NAME}`` are looked up, anew for every text.
     :param last_good: keeps a copy of the catalog that served last.
-    :param run_in_thread: reads a changed catalog, which may take seconds, while callers are answered.
+    :param run_in_thread: reads a changed catalog, which may take seconds, while callers are
+        answered.
     """
 
-    #: Set by a server that is up, for its successors: forks and a re-read gunicorn.conf.py find it in memory.
+    #: Set by a server that is up, for its successors: forks and a re-read gunicorn.conf.py find it
+    #: in memory.
     succeeding: ClassVar[bool] = False
 
     jitter: Callable[[], float] = staticmethod(random.random)  # from 0 to 1
@@ -122,7 +127,8 @@ class Watcher:
     def load(self) -> Catalog:
         """Return the source's catalog; where it is away or wrong, the last good one.
 
-        A file at a cold start has no last good one: whoever starts with a wrong file shall see its problems.
+        A file at a cold start has no last good one: whoever starts with a wrong file shall see its
+        problems.
 
         :raises CatalogError: there is none of either.
         """
@@ -177,7 +183,8 @@ class Watcher:
         """Wait for a text and use it; return the error that prevented it."""
         try:
             self._use(self.source.wait_for_text(stopping), swap)
-        except Exception as error:  # noqa: BLE001  # a thread that ended here would leave the catalog old for ever
+        # A thread that ended here would leave the catalog old for ever.
+        except Exception as error:  # noqa: BLE001
             return error
         return None
 
@@ -208,7 +215,8 @@ class Watcher:
         )
 
     def _raise_known_error(self, version: str) -> None:
-        """Raise the error of a text that was refused a moment ago: checking it again would find the same.
+        """Raise the error of a text that was refused a moment ago: checking it again would find the
+        same.
 
         A file's text comes only when it has changed, so it is always checked.
         """
