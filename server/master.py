@@ -12,6 +12,8 @@ import signal
 import sys
 from typing import Any
 
+import gevent
+
 from api import logs
 from api.auth.jwt import AccessTokens
 from api.catalog_watcher import open_watcher
@@ -93,7 +95,9 @@ class Master:
 
     def post_worker_init(self, worker: Any) -> None:
         process.freeze_memory()
-        AppState.of(worker.wsgi).gateway.start()
+        gateway = AppState.of(worker.wsgi).gateway
+        gateway.metrics.batch.schedule = gevent.get_hub().loop.run_callback
+        gateway.start()
         # Ctrl-C reaches the whole group; the master tells its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if worker.age == 1:
@@ -101,7 +105,9 @@ class Master:
 
     def worker_exit(self, server: Any, worker: Any) -> None:
         if getattr(worker, "wsgi", None) is not None:  # it may have failed before there was one
-            AppState.of(worker.wsgi).gateway.close()
+            gateway = AppState.of(worker.wsgi).gateway
+            gateway.close()
+            gateway.metrics.batch.flush()
 
     def child_exit(self, server: Any, worker: Any) -> None:
         end_process(self._metrics_folder, worker.slot)

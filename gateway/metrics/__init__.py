@@ -32,6 +32,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from gateway.metrics.batch import IncrementBatch
 from gateway.metrics.files import MetricFiles
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -74,6 +75,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.batch = IncrementBatch()
         counter = partial(Counter, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry, buckets=BUCKET_SECONDS)
         method_labels = ("service", "method")
@@ -98,12 +100,12 @@ class Metrics:
             "What a call spent in attempts.",
             method_labels,
         )
-        self.first_byte = seconds(
+        self._first_byte_seconds = seconds(
             "postern_first_byte_duration_seconds",
             "From a request to its answer's first byte.",
             method_labels,
         )
-        self.attempts = counter(
+        self._attempts = counter(
             "postern_attempts", "Requests to services, as they ended.", (*method_labels, "code")
         )
         self.retries = counter(
@@ -146,25 +148,51 @@ class Metrics:
 
         A method that was never called has no series.
         """
-        increments: dict[tuple[int, str], Callable[[], None]] = {}
-        observers: list[Callable[[float], None]] = []
+        labels = (service, method)
+
+        @cache
+        def incrementer(code: int, source: str) -> Callable[[], None]:
+            return self.batch.counter(self._calls.labels(*labels, str(code), source))
+
+        @cache
+        def observers() -> tuple[Callable[[float], None], Callable[[float], None]]:
+            return (
+                self.batch.observer(self._call_seconds.labels(*labels)),
+                self.batch.observer(self._downstream_seconds.labels(*labels)),
+            )
 
         def count(code: int, source: str, elapsed: float, downstream: float) -> None:
-            increment = increments.get((code, source))
-            if increment is None:
-                counter = self._calls.labels(service, method, str(code), source)
-                increment = increments[code, source] = counter.inc
-            if not observers:
-                histograms = (self._call_seconds, self._downstream_seconds)
-                observers[:] = [
-                    histogram.labels(service, method).observe for histogram in histograms
-                ]
-            increment()
-            observers[0](elapsed)
+            observe, observe_downstream = observers()
+            incrementer(code, source)()
+            observe(elapsed)
             if downstream:
-                observers[1](downstream)
+                observe_downstream(downstream)
 
         return count
+
+    def attempt_counter(self, service: str, method: str) -> Callable[[int], None]:
+        """Return what counts a method's attempts by code."""
+
+        @cache
+        def incrementer(code: int) -> Callable[[], None]:
+            return self.batch.counter(self._attempts.labels(service, method, str(code)))
+
+        def count(code: int) -> None:
+            incrementer(code)()
+
+        return count
+
+    def first_byte_observer(self, service: str, method: str) -> Callable[[float], None]:
+        """Return what counts the seconds until an answer began; without one there is no series."""
+
+        @cache
+        def observer() -> Callable[[float], None]:
+            return self.batch.observer(self._first_byte_seconds.labels(service, method))
+
+        def observe(seconds: float) -> None:
+            observer()(seconds)
+
+        return observe
 
     def count_reload(self, outcome: str) -> None:
         """``taken`` or ``refused``."""
@@ -172,8 +200,8 @@ class Metrics:
 
     def _request_counter(self, route: str, verb: str, status: int) -> Callable[[float], None]:
         """Return what counts one request of so many seconds."""
-        increment = self._requests.labels(route, verb, str(status)).inc
-        observe = self._request_seconds.labels(route).observe
+        increment = self.batch.counter(self._requests.labels(route, verb, str(status)))
+        observe = self.batch.observer(self._request_seconds.labels(route))
 
         def count(elapsed: float) -> None:
             increment()
@@ -186,6 +214,7 @@ class Metrics:
 
         :param gauges: what is read now rather than counted.
         """
+        self.batch.flush()
         registry = self.registry
         if folder := os.environ.get(FOLDER_VARIABLE):
             registry = CollectorRegistry()

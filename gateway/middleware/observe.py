@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
 
 from gateway.catalog.model import Method
 from gateway.errors import GatewayError
@@ -111,9 +110,8 @@ class _AttemptLog:
         self._masker = runtime.masker
         self._write = runtime.log.info
         labels = (method.service.name, method.name)
-        attempts = runtime.metrics.attempts
-        self._count = cache(lambda code: attempts.labels(*labels, str(code)).inc)
-        self._first_byte = cache(partial(runtime.metrics.first_byte.labels, *labels))
+        self._count = runtime.metrics.attempt_counter(*labels)
+        self._observe_first_byte = runtime.metrics.first_byte_observer(*labels)
 
     def begin(self, call: Call) -> Attempt:
         """Add an entry to the call's trace; until its end is known it is an unforeseen failure."""
@@ -140,9 +138,9 @@ class _AttemptLog:
             attempt.not_executed = error.not_executed
             reason = error.detail
         attempt.elapsed = self._now() - attempt.started_at
-        self._count(attempt.code)()
+        self._count(attempt.code)
         if attempt.first_byte is not None:
-            self._first_byte().observe(attempt.first_byte)
+            self._observe_first_byte(attempt.first_byte)
         call.trace.params = self._masker.mask_params(call.params, self._method.mask)
         self._write_line(call, attempt, reason)
 
