@@ -1,7 +1,10 @@
-"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All that is wrong is said at once.
+"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All mistakes are reported at once.
 
-Here stands each setting whole: its name, its default, and what it may be. ``checks`` are of one value, ``places`` of
+Each setting stands here whole: its name, its default, and what it may be. ``checks`` checks one value, ``places``
 folders and ports, ``environ`` reads.
+
+    settings = Settings.from_env()
+    app = create_app(settings)
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything the service can be told from outside. Durations in seconds, sizes in bytes."""
+    """Everything that is set from outside. Durations in seconds, sizes in bytes."""
 
     env: str = "development"
     host: str = "127.0.0.1"
@@ -78,7 +81,7 @@ class Settings:
     environ: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # for the catalog's ${NAME}
-    warnings: tuple[str, ...] = ()  # what starts, and is likely a slip
+    warnings: tuple[str, ...] = ()  # of what is likely a slip
 
     @property
     def development(self) -> bool:
@@ -87,7 +90,9 @@ class Settings:
     @property
     def bind(self) -> str:
         """Host and port to listen on."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        if ":" in self.host:
+            return f"[{self.host}]:{self.port}"
+        return f"{self.host}:{self.port}"
 
     @property
     def url(self) -> str:
@@ -97,7 +102,7 @@ class Settings:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What no log line may show."""
+        """The secrets that no log line may show."""
         return (
             self.jwt_secret,
             *self.jwt_previous_secrets,
@@ -108,7 +113,7 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Read and check every setting; in development a missing JWT secret is made and kept in ``instance/``.
+        """Read and check every setting; in development a missing JWT secret is made and stored in ``instance/``.
 
         :raises SettingsError: naming each wrong setting and what is allowed.
         """
@@ -120,13 +125,14 @@ class Settings:
         env = Reader()
         values = _read(env)
         problems = env.problems()
-        right = {name: value for name, value in values.items() if value is not None}
-        settings = cls(**right, environ=environ, warnings=tuple(near_misses(environ, env.names)))
+        valid = {name: value for name, value in values.items() if value is not None}
+        settings = cls(**valid, environ=environ, warnings=tuple(near_misses(environ, env.names)))
         settings = replace(
             settings, warnings=settings.warnings + unused_proxies(environ, settings.egress_proxy)
         )
         names = {problem.partition(":")[0] for problem in problems}
-        problems += [each for each in settings._conflicts() if each.partition(":")[0] not in names]
+        conflicts = settings._conflicts()
+        problems += [line for line in conflicts if line.partition(":")[0] not in names]
         if problems:
             raise SettingsError("\n".join(problems))
         if settings.jwt_algorithm == "HS256" and not settings.jwt_secret.reveal():
@@ -135,40 +141,49 @@ class Settings:
 
     @property
     def outbound(self) -> Outbound:
-        """How calls to services leave."""
-        bundle = self.requests_ca_bundle
-        in_folder = Path(bundle).is_dir() if bundle else False
+        """How calls leave for services."""
+        proxy = None
+        if self.egress_proxy:
+            proxy = read_proxy(self.egress_proxy)
+        return Outbound(self._trust(), proxy, NoProxy(self.egress_no_proxy))
+
+    def _trust(self) -> Trust:
+        """Return the certificates to trust; OpenSSL's settings come before that of requests."""
         trust = Trust()
         if self.ssl_cert_file or self.ssl_cert_dir:
-            trust = Trust(self.ssl_cert_file or trust.file, self.ssl_cert_dir or None)
-        elif bundle:
-            trust = Trust(None, bundle) if in_folder else Trust(bundle)
-        proxy = read_proxy(self.egress_proxy) if self.egress_proxy else None
-        return Outbound(trust, proxy, NoProxy(self.egress_no_proxy))
+            return Trust(self.ssl_cert_file or trust.file, self.ssl_cert_dir or None)
+        bundle = self.requests_ca_bundle
+        if bundle and Path(bundle).is_dir():
+            return Trust(None, bundle)
+        if bundle:
+            return Trust(bundle)
+        return trust
 
     def _proxy_passwords(self) -> Iterable[Secret]:
-        return read_proxy(self.egress_proxy).secrets if self.egress_proxy else ()
+        if not self.egress_proxy:
+            return ()
+        return read_proxy(self.egress_proxy).secrets
 
     def _database_passwords(self) -> list[Secret]:
-        """The database URL's, as it is and as it is written there."""
+        """Return the database URL's passwords, as they are and as they are written there."""
         if not self.database_url:
             return []
         url = make_url(self.database_url)
         written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
-        asked = [
+        parameters = [
             value
             for name, value in url.query.items()
             if "password" in name and isinstance(value, str)
         ]
-        return [Secret(each) for each in (url.password, written, *asked) if each]
+        return [Secret(text) for text in (url.password, written, *parameters) if text]
 
     def _redis_password(self) -> list[Secret]:
-        """As it is and as it is written in the URL."""
+        """Return Redis' password, as it is and as it is written in the URL."""
         written = urlsplit(self.redis_url).password or ""
-        return [Secret(each) for each in (written, unquote(written)) if each]
+        return [Secret(text) for text in (written, unquote(written)) if text]
 
     def _conflicts(self) -> list[str]:
-        """What no single setting shows."""
+        """Return the problems that no single setting shows."""
         problems = []
         if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal() and not self.development:
             problems.append(
@@ -179,27 +194,29 @@ class Settings:
                 f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key"
             )
         if self.web_concurrency > 1 and not self.redis_url:
-            say = "state is in memory, so exactly 1 worker is allowed; for more, set REDIS_URL=redis://localhost:6379/0"
-            problems.append(f"WEB_CONCURRENCY: {say}")
+            problems.append(
+                "WEB_CONCURRENCY: state is in memory, so exactly 1 worker is allowed;"
+                " for more, set REDIS_URL=redis://localhost:6379/0"
+            )
         if not self.development and "*" in self.cors_origins:
             problems.append("CORS_ORIGINS: * is refused in production; name the origins")
         return problems + list(self._unwritable())
 
     def _unwritable(self) -> Iterator[str]:
-        """Folders and files that cannot be written, by the setting that names another place."""
+        """Yield the folders and files that cannot be written, by the setting that names another place."""
         if problem := places.folder_problem(Path(self.files_dir)):
             yield f"FILES_DIR: {problem}"
         if problem := places.database_problem(self.database_url):
             yield f"DATABASE_URL: {problem}"
         copy = Path(self.catalog_copy)
-        if copy.parent != INSTANCE and (
-            problem := places.file_problem(copy)
-        ):  # one in there can be done without
+        if copy.parent == INSTANCE:  # a service can do without that one
+            return
+        if problem := places.file_problem(copy):
             yield f"CATALOG_COPY: {problem}"
 
 
 def _read(env: Reader) -> dict[str, Any]:
-    """Every setting by its field's name; None where it is wrong."""
+    """Read every setting, by its field's name; None where it is wrong."""
     return {
         "env": env.str("ENV", "development", validate=checks.one_of("development", "production")),
         "host": (env.str("HOST", "127.0.0.1", validate=checks.host) or "").strip("[]"),
@@ -249,7 +266,7 @@ def _read(env: Reader) -> dict[str, Any]:
 
 
 def load_or_create_secret(file: Path) -> Secret:
-    """The secret in a file, made on first use, readable by its owner only.
+    """Return the secret in a file, which is made at first and readable by its owner only.
 
     :raises SettingsError: it cannot be read or made.
     """
@@ -259,18 +276,19 @@ def load_or_create_secret(file: Path) -> Secret:
             _make_secret(file)
         text = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not a text"
+        reason = getattr(error, "strerror", None) or "not a text"
         raise SettingsError(
-            f"{name}: is not set, and {file} cannot be read or made ({why})"
+            f"{name}: is not set, and {file} cannot be read or made ({reason})"
         ) from error
     if len(text.encode()) < checks.MIN_SECRET_BYTES:
-        say = f"{file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a new one is made"
-        raise SettingsError(f"{name}: {say}")
+        raise SettingsError(
+            f"{name}: {file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a new one is made"
+        )
     return Secret(text)
 
 
 def _make_secret(file: Path) -> None:
-    """Under its name it is whole at once; the process that comes first makes it for all."""
+    """Make the file whole before it has its name; the process that comes first makes it for all."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=file.parent) as draft:  # readable by its owner only
         draft.write(secrets.token_urlsafe(48))

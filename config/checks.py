@@ -1,4 +1,4 @@
-"""What one setting may be. A message says what is allowed and never quotes a value that may hold a secret."""
+"""Checks of one setting each. A message says what is allowed and never quotes a value that may hold a secret."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def one_of(*allowed: str) -> Callable[[str], None]:
 
 
 def whole(low: int, high: int) -> Callable[[str], None]:
-    """A whole number from ``low`` to ``high``, as text."""
+    """Check a whole number from ``low`` to ``high``, as text."""
 
     def check(value: str) -> None:
         digits = re.fullmatch(r"[+-]?[0-9]{1,20}", value, re.ASCII)
@@ -62,7 +62,7 @@ def file(value: str) -> None:
 
 
 def host(value: str) -> None:
-    """An address, or a name that has one now."""
+    """Check an address, or a name that has one now."""
     try:
         filled(value)
         socket.getaddrinfo(value.strip("[]"), None, 0, socket.SOCK_STREAM, 0, socket.AI_PASSIVE)
@@ -70,8 +70,9 @@ def host(value: str) -> None:
         allowed = (
             "write 127.0.0.1 or ::1 for this machine only, 0.0.0.0 or :: for all of its networks"
         )
-        conda = "; conda sets HOST to a name of its own" if "conda" in value else ""
-        raise ValidationError(f"{value!r} does not resolve; {allowed}{conda}") from error
+        if "conda" in value:
+            allowed += "; conda sets HOST to a name of its own"
+        raise ValidationError(f"{value!r} does not resolve; {allowed}") from error
 
 
 def folder(value: str) -> None:
@@ -91,7 +92,7 @@ def certificates(value: str) -> None:
 
 
 def bundle(value: str) -> None:
-    """As requests reads REQUESTS_CA_BUNDLE: a file, or a folder."""
+    """Check what requests takes as REQUESTS_CA_BUNDLE: a file, or a folder."""
     if not Path(value).is_dir():
         certificates(value)
 

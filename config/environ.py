@@ -17,8 +17,12 @@ from config import checks
 
 ENCODING = "utf-8-sig"  # editors on Windows begin a file with a byte order mark
 MIN_NAME_LETTERS = 5  # of a shorter name, too many others are near
-LIKENESS = 0.85  # of two names, by difflib
-FOREIGN = ("OTEL_", "SSL_", "REQUESTS_")  # names that others gave, who have many like them
+MIN_SIMILARITY = 0.85  # of two names, by difflib
+FOREIGN_PREFIXES = (
+    "OTEL_",
+    "SSL_",
+    "REQUESTS_",
+)  # of names that other projects gave, who have many like them
 
 PROXY_VARIABLES = (
     "HTTPS_PROXY",
@@ -36,52 +40,52 @@ class Environ(Mapping[str, str]):
     So a catalog that is changed while the service runs finds the ``${NAME}`` that was written into ``.env`` for it.
     """
 
-    _taken: ClassVar[
-        dict[str, str]
-    ] = {}  # what a .env, and not the environment, gave ``os.environ``; forks keep it
+    #: What a .env, and not the environment, gave ``os.environ``; forks have it, too.
+    _from_file: ClassVar[dict[str, str]] = {}
 
     def __init__(self, file: Path) -> None:
         self._file = file
         self._stamp: tuple[int, int, int] | None = None
-        self._told: dict[str, str] = {}
-        self._look()
-        self._taken.update(
-            (name, value) for name, value in self._told.items() if name not in os.environ
+        self._values: dict[str, str] = {}
+        self._reload()
+        self._from_file.update(
+            (name, value) for name, value in self._values.items() if name not in os.environ
         )
         self._outer = {
-            name: value for name, value in os.environ.items() if self._taken.get(name) != value
+            name: value for name, value in os.environ.items() if self._from_file.get(name) != value
         }
 
     def __getitem__(self, name: str) -> str:
-        self._look()
-        return self._outer[name] if name in self._outer else self._told[name]
+        self._reload()
+        if name in self._outer:
+            return self._outer[name]
+        return self._values[name]
 
     def __iter__(self) -> Iterator[str]:
-        self._look()
-        return iter({**self._told, **self._outer})
+        self._reload()
+        return iter({**self._values, **self._outer})
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def _look(self) -> None:
-        """What cannot be read says what it said before."""
+    def _reload(self) -> None:
+        """Read the file again if it has changed; one that cannot be read counts as unchanged."""
         try:
-            found = self._file.stat()
-            stamp = found.st_ino, found.st_size, found.st_mtime_ns
+            stat = self._file.stat()
+            stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if stamp != self._stamp:
-                told = dotenv.dotenv_values(self._file, encoding=ENCODING)
-                self._told, self._stamp = (
-                    {name: value for name, value in told.items() if value is not None},
-                    stamp,
-                )
+                values = dotenv.dotenv_values(self._file, encoding=ENCODING)
+                self._values = {name: value for name, value in values.items() if value is not None}
+                self._stamp = stamp
         except FileNotFoundError:
-            self._told, self._stamp = {}, None
+            self._values = {}
+            self._stamp = None
         except (OSError, UnicodeDecodeError):
             return
 
 
 def dotenv_problem(file: Path) -> str | None:
-    """Why a ``.env`` cannot be read, without a word of what stands in it."""
+    """Return why a ``.env`` cannot be read, without a word of what stands in it."""
     try:
         text = file.read_bytes()
         text.decode(ENCODING)
@@ -107,13 +111,13 @@ def _junk_problem(text: str) -> str | None:
 
 
 def near_misses(names: Collection[str], settings: Collection[str]) -> list[str]:
-    """A warning for each name that is near to a setting's and is none; values are never shown."""
-    found = ((name, _near(name, settings)) for name in sorted(set(names) - set(settings)))
-    return [f"{name}: is no setting; did you mean {near}?" for name, near in found if near]
+    """Return a warning for each name that is near to a setting's and is none; values are never shown."""
+    matches = ((name, _nearest(name, settings)) for name in sorted(set(names) - set(settings)))
+    return [f"{name}: is no setting; did you mean {near}?" for name, near in matches if near]
 
 
 def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, ...]:
-    """A note where the environment names a proxy for other programs, and no setting says whether to use it."""
+    """Return a note where the environment names a proxy for other programs, and no setting says whether to use it."""
     names = [name for name in PROXY_VARIABLES if environ.get(name)]
     if egress_proxy or not names:
         return ()
@@ -122,13 +126,14 @@ def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, 
     )
 
 
-def _near(name: str, settings: Collection[str]) -> str | None:
-    settings = [each for each in settings if not each.startswith(FOREIGN)]
-    if name.startswith(FOREIGN):
+def _nearest(name: str, settings: Collection[str]) -> str | None:
+    settings = [setting for setting in settings if not setting.startswith(FOREIGN_PREFIXES)]
+    if name.startswith(FOREIGN_PREFIXES):
         return None
     if len(name) < MIN_NAME_LETTERS:
-        return next((each for each in settings if sorted(each) == sorted(name.upper())), None)
-    return next(iter(difflib.get_close_matches(name.upper(), settings, 1, LIKENESS)), None)
+        letters = sorted(name.upper())
+        return next((setting for setting in settings if sorted(setting) == letters), None)
+    return next(iter(difflib.get_close_matches(name.upper(), settings, 1, MIN_SIMILARITY)), None)
 
 
 class Reader(environs.Env):
@@ -140,35 +145,39 @@ class Reader(environs.Env):
 
     @property
     def names(self) -> Collection[str]:
-        """Every setting that was asked for."""
+        """The names of all settings that were read."""
         return self._fields.keys()
 
     def whole(self, name: str, default: int, low: int, high: int) -> int | None:
-        """A whole number; None where it is none."""
+        """Read a whole number; None where it is none."""
         value: str | None = self.str(name, str(default), validate=checks.whole(low, high))
-        return None if value is None else int(value)
+        if value is None:
+            return None
+        return int(value)
 
     def comma_separated(self, name: str, check: Callable[[str], None]) -> tuple[str, ...] | None:
-        """A comma-separated list, each item checked."""
+        """Read a comma-separated list, each item checked."""
 
-        def every(values: list[str]) -> None:
+        def check_all(values: list[str]) -> None:
             for value in values:
                 check(value)
 
-        values: list[str] | None = self.list(name, [], validate=every)
-        return None if values is None else tuple(values)
+        values: list[str] | None = self.list(name, [], validate=check_all)
+        if values is None:
+            return None
+        return tuple(values)
 
     def problems(self) -> list[str]:
-        wrong: Mapping[str, list[str]] = {}
+        errors: Mapping[str, list[str]] = {}
         try:
             self.seal()
         except environs.EnvValidationError as error:
-            wrong = cast(Mapping[str, list[str]], error.error_messages)
-        lines = {name: f"{name}: {' '.join(map(str, each))}" for name, each in wrong.items()}
+            errors = cast(Mapping[str, list[str]], error.error_messages)
+        lines = {name: f"{name}: {' '.join(map(str, texts))}" for name, texts in errors.items()}
         return list({**lines, **self._slips}.values())
 
     def _get_value(self, env_key: str, default: Any) -> Any:
-        """Without the blanks around it, unless it is a secret."""
+        """Return a value without the blanks around it, unless it is a secret."""
         value = super()._get_value(env_key, default)
         if env_key not in os.environ or "SECRET" in env_key:
             return value

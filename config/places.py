@@ -15,32 +15,33 @@ LOOPBACKS = {"127.0.0.1": "::1", "::1": "127.0.0.1"}
 
 
 def folder_problem(folder: Path) -> str | None:
-    """Why no file can be made in a folder, which is made if it is not there."""
+    """Return why no file can be made in a folder, which is made if it is not there."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except (OSError, ValueError) as error:
         if getattr(error, "errno", None) in FULL:
             return None
-        why = getattr(error, "strerror", None) or "not a possible name"
-        return f"{folder} cannot be written ({why}); make it a folder that can, or name another"
+        reason = getattr(error, "strerror", None) or "not a possible name"
+        return f"{folder} cannot be written ({reason}); make it a folder that can, or name another"
     return None
 
 
 def file_problem(file: Path) -> str | None:
-    """Why a file cannot be written, or made."""
+    """Return why a file cannot be written, or made."""
     try:
         if file.is_dir():
             return f"{file} is a folder; name a file"
         if file.exists():
             file.open("ab").close()
     except (OSError, ValueError) as error:
-        return f"{file} cannot be written ({getattr(error, 'strerror', None) or 'not a possible name'})"
+        reason = getattr(error, "strerror", None) or "not a possible name"
+        return f"{file} cannot be written ({reason})"
     return folder_problem(file.parent)
 
 
 def database_problem(url: str) -> str | None:
-    """Why a SQLite file cannot be used; other databases are asked when they are needed."""
+    """Return why a SQLite file cannot be used; other databases are asked when they are needed."""
     file = unquote(url.removeprefix("sqlite:///").partition("?")[0])
     if not url.startswith("sqlite:///") or file in ("", ":memory:") or file.startswith("file:"):
         return None
@@ -53,19 +54,19 @@ def _sqlite_problem(file: Path) -> str | None:
             begin = content.read(len(SQLITE_HEADER))
     except FileNotFoundError:  # it will be made
         return None
-    return (
-        f"{file} is not a SQLite database; name another file"
-        if begin not in (b"", SQLITE_HEADER)
-        else None
-    )
+    if begin in (b"", SQLITE_HEADER):
+        return None
+    return f"{file} is not a SQLite database; name another file"
 
 
 def listen_problem(host: str, port: int) -> str | None:
-    """Why nobody can listen on host and port."""
+    """Return why nobody can listen on host and port."""
     error = _bind_error(host, port)
-    other = 5050 if port != 5050 else 5051
     if error is None:
         return None
+    other = 5050
+    if port == other:
+        other = 5051
     if error.errno == errno.EADDRINUSE:
         return f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); say PORT={other} make run"
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED_PORTS:
@@ -76,19 +77,22 @@ def listen_problem(host: str, port: int) -> str | None:
 
 
 def listen_warning(host: str, port: int) -> str | None:
-    """Another program has the port of the other kind of loopback address, where ``localhost`` may lead."""
+    """Return a warning where another program has the port of the other loopback address: ``localhost`` may be that."""
     other = LOOPBACKS.get(host)
-    error = _bind_error(other, port) if other and port else None
+    if not (other and port):
+        return None
+    error = _bind_error(other, port)
     if error is None or error.errno != errno.EADDRINUSE:
         return None
     return f"PORT: {port} of {other} is another program's, and localhost may lead there; use http://{host}"
 
 
 def _bind_error(host: str, port: int) -> OSError | None:
+    family = socket.AF_INET
+    if ":" in host:
+        family = socket.AF_INET6
     try:
-        with socket.socket(
-            socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM
-        ) as probe:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
     except OSError as error:

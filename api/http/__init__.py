@@ -1,1 +1,7 @@
-"""HTTP in: what views share, such as bodies, responses, ETags, lists, caches and headers."""
+"""HTTP in: what views share, such as bodies, responses, ETags, lists, caches and headers.
+
+Example::
+
+    product = read_json()
+    return success_response(product, 201)
+"""

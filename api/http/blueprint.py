@@ -1,4 +1,8 @@
-"""flask-smorest, told our ways: strict bodies in, the envelope out, and both in the OpenAPI file."""
+"""flask-smorest with this service's rules: strict bodies in, the envelope out, and both in the OpenAPI file.
+
+@blueprint.arguments(ToyIn)
+@blueprint.response(201, ToyOut)
+"""
 
 from __future__ import annotations
 
@@ -15,11 +19,9 @@ from api.http.body import read_json
 from api.http.responses import build_envelope
 from gateway.errors import InvalidParams
 
-# blueprint: flask-smorest, told our ways: strict bodies in, the envelope out, and both in the OpenAPI file.
-
 
 class Parser(FlaskParser):
-    """Arguments that nobody declared are errors, and a body is read by our own rules."""
+    """Refuses arguments that nobody declared, and reads bodies strictly."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012  # webargs declares it so
         **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
@@ -48,8 +50,10 @@ class Blueprint(SmorestBlueprint):
     ARGUMENTS_PARSER = Parser()
 
     def arguments(self, schema: Schema | type[Schema], **options: Any) -> Any:
-        """One schema for all requests; of a class, webargs would make one, fields and all, for each."""
-        return super().arguments(schema() if isinstance(schema, type) else schema, **options)
+        """Make one schema for all requests; of a class, webargs would make one, fields and all, for each of them."""
+        if isinstance(schema, type):
+            schema = schema()
+        return super().arguments(schema, **options)
 
     @staticmethod
     def _prepare_response_content(data: Any) -> Any:
@@ -57,12 +61,14 @@ class Blueprint(SmorestBlueprint):
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
-        return enveloped(schema) if schema else schema
+        return schema and enveloped(schema)
 
 
 def enveloped(schema: Schema | type[Schema]) -> type[Schema]:
-    """The success envelope around ``schema``, for the OpenAPI file."""
-    return _enveloped(schema if isinstance(schema, type) else type(schema))
+    """Return the success envelope around ``schema``, for the OpenAPI file."""
+    if not isinstance(schema, type):
+        schema = type(schema)
+    return _enveloped(schema)
 
 
 @cache  # one class a schema, or the OpenAPI file would number them
@@ -79,25 +85,25 @@ def _enveloped(schema: type[Schema]) -> type[Schema]:
     )
 
 
-# paths: What stands in a path for a row.
+# --- what stands in a path for a row
 
 
 class IdConverter(IntegerConverter):
-    """``<id:product_id>``: a whole number that a database can hold; anything else is not found."""
+    """Matches ``<id:product_id>``: a whole number that a database can hold; anything else is not found."""
 
     # Nine digits fit every database's integers. Not ``max=``: werkzeug answers 405 where only a converter says no.
     regex = "[0-9]{1,9}"
 
 
 class KeyConverter(BaseConverter):
-    """``<key:key>``: whatever follows, slashes and line ends too, wherever they stand."""
+    """Matches ``<key:key>``: one character or more, slashes and line ends included."""
 
     part_isolating = False
     regex = r"[\s\S]+"
 
 
 class RestConverter(BaseConverter):
-    """All that is left of a path, slashes and nothing included."""
+    """Matches the end of a path, slashes included; it may be empty."""
 
     part_isolating = False
     regex = r"[\s\S]*"

@@ -21,53 +21,58 @@ from api.errors import (
 )
 from gateway.bodies import load_json
 
-CHUNK = 64 * 1024  # bytes
+CHUNK_BYTES = 64 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_body() -> bytes:
-    """The whole body.
+    """Return the whole body.
 
     :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
-    asked = current_request()
+    incoming = current_request()
     try:
-        body = asked.get_data(cache=True)  # a declared length over the limit raises 413 in werkzeug
+        body = incoming.get_data(
+            cache=True
+        )  # a declared length over the limit raises 413 in werkzeug
     except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
         raise
     except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
         raise BrokenBody(detail=type(error).__name__) from error
-    length = asked.content_length
+    length = incoming.content_length
     if length is not None and len(body) != length:
         raise BrokenBody  # the server ends a body where the caller hangs up
-    limit = asked.max_content_length or 0
+    limit = incoming.max_content_length or 0
     if length is None and len(body) >= limit:
         raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
     request_globals().body_was_read = True
     return body
 
 
-def iter_body(most: int) -> Iterator[bytes]:
-    """The body as it comes, never held whole. Only who has taken the last chunk knows that the body is good.
+def iter_body(max_bytes: int) -> Iterator[bytes]:
+    """Yield the body as it comes; it is never held whole. Only the last chunk's end shows that the body is valid.
 
-    :param most: bytes; instead of ``MAX_BODY``.
-    :raises TooLarge: it is over ``most``.
+    :param max_bytes: counts instead of ``MAX_BODY``.
+    :raises TooLarge: it is over ``max_bytes``.
     :raises BrokenBody: it was cut off.
     :raises CallerSignatureInvalid: it is not what ``X-Content-SHA256`` declares.
     """
-    length, declared = request.content_length, declared_hash()
-    if (length or 0) > most:
-        raise TooLarge.over(most)
-    request.max_content_length = (
-        most + 1
-    )  # one more, to tell a body that is too large from one that just fits
-    stream = io.BytesIO(read_body()) if request_globals().body_was_read else request.stream
-    size, digest = 0, hashlib.sha256()
-    while chunk := _read(stream, most):
+    length = request.content_length
+    declared = declared_hash()
+    if (length or 0) > max_bytes:
+        raise TooLarge.over(max_bytes)
+    # One more, to tell a body that is too large from one that just fits.
+    request.max_content_length = max_bytes + 1
+    stream: Any = request.stream
+    if request_globals().body_was_read:
+        stream = io.BytesIO(read_body())
+    size = 0
+    digest = hashlib.sha256()
+    while chunk := _read_chunk(stream, max_bytes):
         size += len(chunk)
-        if size > most:
-            raise TooLarge.over(most)
+        if size > max_bytes:
+            raise TooLarge.over(max_bytes)
         if declared:
             digest.update(chunk)
         yield chunk
@@ -76,11 +81,11 @@ def iter_body(most: int) -> Iterator[bytes]:
     _compare(declared, digest.hexdigest())
 
 
-def _read(stream: Any, most: int) -> bytes:
+def _read_chunk(stream: Any, max_bytes: int) -> bytes:
     try:
-        return bytes(stream.read(CHUNK))
+        return bytes(stream.read(CHUNK_BYTES))
     except RequestEntityTooLarge as error:
-        raise TooLarge.over(most) from error
+        raise TooLarge.over(max_bytes) from error
     except BrokenBody:
         raise
     except Exception as error:  # each server has its own words for a body that breaks off
@@ -88,9 +93,9 @@ def _read(stream: Any, most: int) -> bytes:
 
 
 def declared_hash() -> str | None:
-    """What ``X-Content-SHA256`` says the body is, in hex.
+    """Return the hash that ``X-Content-SHA256`` declares, in hex.
 
-    :raises CallerSignatureInvalid: it is no such hash, so no body could be.
+    :raises CallerSignatureInvalid: it is no SHA-256, so no body could have it.
     """
     declared: str | None = current_request().environ.get("HTTP_X_CONTENT_SHA256")
     if declared is not None and not _SHA256.fullmatch(declared):
@@ -99,7 +104,10 @@ def declared_hash() -> str | None:
 
 
 def check_declared_hash() -> None:
-    """:raises CallerSignatureInvalid: the body is not what ``X-Content-SHA256`` declares."""
+    """Check the body against ``X-Content-SHA256``, if that was sent.
+
+    :raises CallerSignatureInvalid: the body is another.
+    """
     if declared := declared_hash():
         _compare(declared, hashlib.sha256(read_body()).hexdigest())
 
@@ -110,7 +118,7 @@ def _compare(declared: str | None, real: str) -> None:
 
 
 def read_json() -> Any:
-    """The parsed body.
+    """Return the parsed body.
 
     :raises UnsupportedMediaType: the content type is not ``application/json``.
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.

@@ -1,9 +1,9 @@
-"""Reads kept in the cache until the next write, exactly, whichever worker writes.
+"""Reads are cached until the next write, exactly, whichever worker writes.
 
-The key holds the resource's generation, and a write ends it once it is committed: what was kept before is then out of
+The key holds the resource's generation, and a write ends it once it is committed: older entries are then out of
 reach, and a slow reader that still stores an old answer stores it under the old one.
 
-While Redis is away nothing is kept or found. A generation that could not be ended meanwhile is ended by the worker
+While Redis is away nothing is stored or found. A generation that could not be ended meanwhile is ended by the worker
 that wrote as soon as it finds Redis again, within about a second; only if that worker died meanwhile, or between its
 commit and the cache, are old answers served for their ``MAX_AGE_SECONDS``.
 """
@@ -24,12 +24,10 @@ from sqlalchemy.orm import Session
 
 from api.context import app_state
 from api.http.etags import etag_response, hash_etag
-from api.http.idempotency import claimed
+from api.http.idempotency import claim_key
 from gateway.bodies import dump_json
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
-
-# cached: Reads kept in the cache until the next write, exactly, whichever worker writes.
 
 #: A bound for writes that do not end the generation, such as a command's.
 MAX_AGE_SECONDS = 60
@@ -37,52 +35,52 @@ MAX_CACHED_BYTES = 256 * 1024  # bytes; a larger answer is made anew each time
 
 
 def cached_response(
-    resource: str, make: Callable[[], tuple[Any, str | None]], *, seen_by: str = "all"
+    resource: str, load: Callable[[], tuple[Any, str | None]], *, audience: str = "all"
 ) -> Response:
-    """The answer to this path and query, made only if it is not kept.
+    """Return the response to this path and query, whose data is loaded only if it is not cached.
 
-    :param resource: what a write must name to end it.
-    :param make: gives the data and its ETag; without one it is the data's hash.
-    :param seen_by: who may see this very answer: ``all`` with a token, or the caller alone: ``caller_cache_key()``.
+    :param resource: a write that names it ends what is cached.
+    :param load: returns the data and its ETag; without one it is the data's hash.
+    :param audience: who may see this very response: ``all`` with a token, or one caller: ``caller_cache_key()``.
     """
     cache = app_state().cache
-    key = f"{resource}:{_generation(resource)}:{seen_by}:{request.full_path}"
-    kept = cache.get(key)
-    if kept is None:
-        data, etag = make()
+    key = f"{resource}:{_generation(resource)}:{audience}:{request.full_path}"
+    entry = cache.get(key)
+    if entry is None:
+        data, etag = load()
         body = dump_json(data)
-        kept = (body.decode(), etag or hash_etag(sha256(body)))
+        entry = (body.decode(), etag or hash_etag(sha256(body)))
         if len(body) <= MAX_CACHED_BYTES:
-            cache.set(key, kept, MAX_AGE_SECONDS)
-    body, etag = kept
+            cache.set(key, entry, MAX_AGE_SECONDS)
+    body, etag = entry
     return etag_response(orjson.Fragment(body), etag)
 
 
 def caller_cache_key() -> str:
-    """The caller, as what it is now: an admin who is one no longer sees less."""
+    """Return the caller's part of a cache key, its role included: who is no longer an admin sees less."""
     return f"{g.caller.id}:{g.caller.role}"
 
 
 @contextmanager
 def write_session(*resources: str) -> Iterator[Session]:
-    """A transaction that may write; once it is committed, kept reads of these resources are out of reach.
+    """Open a transaction that may write; once it is committed, cached reads of these resources are out of reach.
 
-    It ends what the request does under its Idempotency-Key, too: see ``idempotent_by_database``.
+    It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
     """
-    with app_state().database.write_session() as session, claimed(session):
+    with app_state().database.write_session() as session, claim_key(session):
         yield session
-    _begin_anew(resources)
+    _end_generations(resources)
 
 
 @contextmanager
 def write_connection(*resources: str) -> Iterator[Connection]:
-    """The same for statements on columns."""
-    with app_state().database.write_connection() as connection, claimed(connection):
+    """Open the same for statements on columns."""
+    with app_state().database.write_connection() as connection, claim_key(connection):
         yield connection
-    _begin_anew(resources)
+    _end_generations(resources)
 
 
-def _begin_anew(resources: Iterable[str]) -> None:
+def _end_generations(resources: Iterable[str]) -> None:
     for resource in resources:
         _generations().end(resource)
 
@@ -98,10 +96,9 @@ def _generations() -> Generations:
     return cast(StoreCache, app_state().cache.cache).generations
 
 
-# store_cache: Flask-Caching's backend: JSON in the store that everything else shares. A store that is away holds
-# nothing.
+# --- Flask-Caching's backend: JSON in the shared store. A store that is away holds nothing.
 
-FOREVER = 30 * 86400  # seconds; what Flask-Caching calls 0
+MAX_TTL_SECONDS = 30 * 86400  # which Flask-Caching calls 0
 
 
 class StoreCache(BaseCache):
@@ -113,7 +110,7 @@ class StoreCache(BaseCache):
     def __init__(self, store: Store, default_timeout: int = 300, **_: Any) -> None:
         super().__init__(default_timeout)
         self._store = BestEffortStore(store)
-        self.generations = Generations(store, _place("generation:{}"))
+        self.generations = Generations(store, _store_key("generation:{}"))
 
     @classmethod
     def factory(
@@ -122,28 +119,30 @@ class StoreCache(BaseCache):
         return cls(*args, **options)
 
     def get(self, key: str) -> Any:
-        value = self._store.get(_place(key))
-        return None if value is None else orjson.loads(value)
+        value = self._store.get(_store_key(key))
+        if value is None:
+            return None
+        return orjson.loads(value)
 
     def set(self, key: str, value: Any, timeout: Any = None) -> bool:
-        self._store.set(_place(key), orjson.dumps(value), self._seconds(timeout))
+        self._store.set(_store_key(key), orjson.dumps(value), self._seconds(timeout))
         return True
 
     def add(self, key: str, value: Any, timeout: Any = None) -> bool:
-        return self._store.add(_place(key), orjson.dumps(value), self._seconds(timeout))
+        return self._store.add(_store_key(key), orjson.dumps(value), self._seconds(timeout))
 
     def delete(self, key: str) -> bool:
-        """Whatever becomes of the store, the value is not found there again."""
-        self._store.forget(_place(key))
+        """Delete a value; whatever becomes of the store, it is not found there again."""
+        self._store.forget(_store_key(key))
         return True
 
     def clear(self) -> bool:
-        """The store holds more than the cache, and keeps no list of it: it stays as it is."""
+        """Do nothing: the store holds more than the cache, and has no list of it."""
         return False
 
     def _seconds(self, timeout: Any) -> float:
-        return self._normalize_timeout(timeout) or FOREVER
+        return self._normalize_timeout(timeout) or MAX_TTL_SECONDS
 
 
-def _place(key: str) -> str:
+def _store_key(key: str) -> str:
     return f"cache:{key}"

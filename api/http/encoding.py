@@ -12,14 +12,15 @@ PROBLEM = "Is not UTF-8 once it is unquoted."
 
 
 def check_target() -> None:
-    """Leave alone what is passed through to a vendor.
+    """Check that path and query are UTF-8, unless they are passed through to a vendor.
 
     :raises InvalidParams: naming ``path``, or the parameters of the query.
     """
     environ = current_request().environ
-    path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
-    plain = path.isascii() and "%" not in query and query.isascii()
-    if plain or path.startswith(PROXY_PREFIX):
+    path = environ["PATH_INFO"]
+    query = environ.get("QUERY_STRING", "")
+    is_ascii = path.isascii() and "%" not in query and query.isascii()
+    if is_ascii or path.startswith(PROXY_PREFIX):
         return
     names = [*_path_names(path), *_query_names(query.encode("latin-1"))]
     if names:
@@ -27,7 +28,9 @@ def check_target() -> None:
 
 
 def _path_names(path: str) -> list[str]:
-    return [] if _is_utf8(path.encode("latin-1")) else ["path"]
+    if _is_utf8(path.encode("latin-1")):
+        return []
+    return ["path"]
 
 
 def _query_names(query: bytes) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the server answers by itself, without the app: to what is no request, and where it fails."""
+"""The error response that the server sends by itself, without the app: to what is no request, and where it fails."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from gateway.errors import GatewayError
 def render_error_response(
     app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None
 ) -> bytes:
-    """The whole answer, in the envelope. It counts, and has its log line, which holds no word of what was sent.
+    """Return the whole response, in the envelope. It is counted, and logged without a word of what was sent.
 
-    :param address: of who sent it.
-    :param cause: what went wrong, if it did on our side.
+    :param address: of the sender.
+    :param cause: the exception, if the fault is ours.
     """
     state = AppState.of(app)
-    status, request_id = status_of(failure), uuid.uuid4().hex
+    status = status_of(failure)
+    request_id = uuid.uuid4().hex
     body = dump_json(
         build_envelope(request_id, None, failure.code, failure.message, describe_error(failure))
     )

@@ -1,4 +1,4 @@
-"""Who calls, and under which path prefix: what the connection and the proxies in front say of it, read here alone."""
+"""The caller's address and the path prefix, as the connection and the proxies in front name them; read here alone."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 from typing import Any
 
-SHARE_BITS = (
-    64  # of an IPv6 address: what one customer gets at least (RFC 6177), so that it counts as one
-)
+#: Of an IPv6 address: what one customer gets at least (RFC 6177), so that it counts as one.
+NETWORK_BITS = 64
 _PORT = r"(?::[0-9]{1,5})?"
 _ADDRESS = re.compile(
     rf"(?P<v4>[0-9.]+){_PORT}|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[^\]]+)?\]{_PORT}|(?P<bare>[0-9A-Fa-f:.]+)(?:%\S+)?"
@@ -34,15 +33,16 @@ def address_of(text: str) -> str | None:
         address = ip_address(parts["v4"] or parts["v6"] or parts["bare"])
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(address)
 
 
 def network_of(address: str) -> str:
-    """Return what counts by address count: an IPv4 address itself, the /64 of an IPv6 one."""
+    """Return the network that counts as one caller: an IPv4 address itself, the /64 of an IPv6 one."""
     if ":" not in address:
         return address
-    return str(IPv6Network((address, SHARE_BITS), strict=False))
+    return str(IPv6Network((address, NETWORK_BITS), strict=False))
 
 
 def prefix_of(header: str, hops: int) -> str:
@@ -57,7 +57,7 @@ def prefix_of(header: str, hops: int) -> str:
 
 
 class ForwardedHeaders:
-    """WSGI middleware: ``REMOTE_ADDR`` is the caller's address or nothing, ``SCRIPT_NAME`` the prefix or nothing.
+    """WSGI middleware: sets ``REMOTE_ADDR`` to the caller's address and ``SCRIPT_NAME`` to the prefix, or to nothing.
 
     It stands inside werkzeug's ``ProxyFix``, which counts the proxies and takes their words as they are.
 

@@ -1,4 +1,14 @@
-"""``Idempotency-Key`` on a request: checked; and, where a view asks for it, the first answer given again."""
+"""``Idempotency-Key`` on a request, by two mechanisms.
+
+- ``run_once_by_store``: the answer is kept in the shared store, for what goes on beyond one transaction (a payment).
+- ``idempotent_by_database``: the answer is kept by the transaction that does the work, for what is only written here.
+
+Example::
+
+    @blueprint.post("/products")
+    @idempotent_by_database()
+    def create_product(product: dict[str, Any]) -> Response: ...
+"""
 
 from __future__ import annotations
 
@@ -24,125 +34,136 @@ from gateway.messages import Trace
 from gateway.middleware.idempotency import OTHER_REQUEST, Idempotency, KeyUse, check_key
 from models import IdempotencyKey
 
-# idempotency: ``Idempotency-Key`` on a request: checked; and, where a view asks for it, the first answer given again.
-
 
 def idempotency_key() -> str | None:
-    """The header, if it was sent.
+    """Return the header, if it was sent.
 
-    :raises InvalidParams: it is no key.
+    :raises InvalidParams: it is not a valid key.
     """
     text = current_request().environ.get("HTTP_IDEMPOTENCY_KEY")
-    return None if text is None else check_key(text)
+    if text is None:
+        return None
+    return check_key(text)
 
 
-def run_once_by_store(asked: object, lease: float, do: Callable[[], Response]) -> Response:
-    """What ``do`` answers, data and ETag, the first time; under the same key, the same again.
+# --- by the store
 
-    :param asked: what JSON can say of the request; another one under the same key is refused.
-    :param lease: seconds that ``do`` may take.
-    :param do: must be safe to be run again where nobody knows how it ended.
-    :raises GatewayError: as ``do`` did, and as ``Idempotency.run``.
+
+def run_once_by_store(
+    content: object, lease_seconds: float, operation: Callable[[], Response]
+) -> Response:
+    """Return the response of ``operation``; under the same key, the first data and ETag again.
+
+    :param content: of the request, as JSON; another one under the same key is refused.
+    :param lease_seconds: that ``operation`` may take.
+    :param operation: must be safe to run again where nobody knows how it ended.
+    :raises GatewayError: as ``operation``, and as ``Idempotency.run``.
     """
     key = idempotency_key()
     if key is None:
-        return do()
+        return operation()
     g.repeatable = True
-    trace = g.trace = Trace()  # ``add_attempt_headers`` tells of the one there is in the end
+    trace = Trace()
+    g.trace = trace  # ``add_attempt_headers`` reads the one that is there in the end
 
     def run() -> dict[str, object]:
         try:
-            response = do()
+            response = operation()
         finally:
             trace.attempts = g.trace.attempts
         return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
 
-    kept = Idempotency(app_state().store).run(
-        KeyUse(g.caller.id, key, digest(asked), lease, True, trace), run
-    )
-    return etag_response(kept["data"], kept["etag"])
+    use = KeyUse(g.caller.id, key, digest(content), lease_seconds, True, trace)
+    record = Idempotency(app_state().store).run(use, run)
+    return etag_response(record["data"], record["etag"])
 
 
-# claims: POSTs that are done once under an ``Idempotency-Key``, whatever happens between our commit and the caller.
+# --- by the database: a POST is done once, whatever happens between the commit and the caller
 
-HEADERS = ("ETag", "Location", "Cache-Control")
+KEPT_HEADERS = ("ETag", "Location", "Cache-Control")
 UNREADABLE = "The request under this Idempotency-Key was done; its answer can no longer be read."
 
 
 @dataclass
 class Claim:
-    """What one request does under its key.
+    """The claim of one request on its key.
 
-    :param view: the name of the view, which is part of what is asked.
-    :param asked: a digest of what is asked, to tell another request under the same key.
+    :param view: the name of the view, which is part of the fingerprint.
+    :param fingerprint: a digest of the request, to tell another one under the same key.
     """
 
     key_hash: str
     view: str
-    asked: str = ""
+    fingerprint: str = ""
     response: Response | None = None
 
-    def ask(self, asked: object) -> None:
-        self.asked = digest((self.view, asked))
+    def set_fingerprint(self, content: object) -> None:
+        self.fingerprint = digest((self.view, content))
 
     def begin(self, session: Session | Connection) -> None:
-        """:raises UnderWay: another transaction works under the key.
-        :raises AlreadyDone: one has.
+        """Claim the key for this transaction.
+
+        :raises UnderWay: another transaction works under the key.
+        :raises AlreadyDone: another has.
         """
         if not IdempotencyKey.try_lock(session, self.key_hash):
             raise UnderWay(retry_after=1)
         if record := IdempotencyKey.find_record(session, self.key_hash, auth_services().now()):
             raise AlreadyDone(record)
 
-    def keep(self, session: Session | Connection) -> None:
-        """:raises RuntimeError: the view makes its answer only after its transaction."""
+    def store_response(self, session: Session | Connection) -> None:
+        """Store the response under the key.
+
+        :raises RuntimeError: the view makes its response only after its transaction.
+        """
         if self.response is None:
             raise RuntimeError(f"{self.view} has made no answer that could be kept")
-        kept = {
-            "asked": self.asked,
+        record = {
+            "asked": self.fingerprint,
             "status": self.response.status_code,
             "data": self.response.get_json()["data"],
             "headers": {
                 name: self.response.headers[name]
-                for name in HEADERS
+                for name in KEPT_HEADERS
                 if name in self.response.headers
             },
         }
-        record = auth_services().app_secrets.seal(Secret(dump_json(kept).decode()))
-        IdempotencyKey.store(session, self.key_hash, record, auth_services().now())
+        services = auth_services()
+        sealed = services.app_secrets.seal(Secret(dump_json(record).decode()))
+        IdempotencyKey.store(session, self.key_hash, sealed, services.now())
 
-    def replay(self, record: str) -> Response:
-        """The first answer again, as this request's.
+    def replay(self, sealed: str) -> Response:
+        """Return the first response again, as this request's.
 
-        :raises Conflict: it was to another request, or is sealed with a key that is gone.
+        :raises Conflict: it answered another request, or is sealed with a key that is gone.
         """
-        opened = auth_services().app_secrets.unseal(record)
-        if opened is None:
+        secret = auth_services().app_secrets.unseal(sealed)
+        if secret is None:
             raise Conflict(UNREADABLE)
-        kept = load_json(opened.reveal().encode())
-        if kept["asked"] != self.asked:
+        record = load_json(secret.reveal().encode())
+        if record["asked"] != self.fingerprint:
             raise Conflict(OTHER_REQUEST)
-        response = success_response(kept["data"], kept["status"])
-        response.headers.update(kept["headers"])
+        response = success_response(record["data"], record["status"])
+        response.headers.update(record["headers"])
         response.headers["Idempotency-Replayed"] = "true"
         return response
 
 
 class AlreadyDone(Exception):
-    """There is a record under the key; the transaction in which it was found ends here."""
+    """There is a record under the key: the transaction that read it ends here."""
 
     def __init__(self, record: str) -> None:
         super().__init__()
         self.record = record
 
 
-def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callable[[View], View]:
-    """Do what the view does once under an Idempotency-Key, and replay its answer. Stands next to the view.
+def idempotent_by_database(read: Callable[[], object] | None = None) -> Callable[[View], View]:
+    """Run the view once under an Idempotency-Key, and replay its response. Stands next to the view.
 
-    The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its answer within it.
+    The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its response within it.
 
-    :param asked: reads the body and gives what it asks, for a view that gives the same to ``ask`` once it has read
-        it; otherwise that is what the view is given.
+    :param read: reads the body and returns its content, for a view that passes the same to ``set_fingerprint`` once it
+        has read the body; otherwise the content is the view's arguments.
     """
 
     def decorate(view: View) -> View:
@@ -152,12 +173,12 @@ def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callabl
             if key is None:
                 return view(*args, **kwargs)
             claim = Claim(digest((g.caller.id, key)), view.__name__)
-            claim.ask((args, kwargs))
+            claim.set_fingerprint((args, kwargs))
             with app_state().database.read_session() as session:
                 record = IdempotencyKey.find_record(session, claim.key_hash, auth_services().now())
             if record:
-                if asked:
-                    claim.ask(asked())
+                if read:
+                    claim.set_fingerprint(read())
                 return claim.replay(record)
             g.claim = claim
             g.repeatable = True
@@ -172,19 +193,19 @@ def idempotent_by_database(asked: Callable[[], object] | None = None) -> Callabl
     return decorate
 
 
-def set_fingerprint(asked: object) -> None:
-    """Say what the request asks, of a view whose arguments do not."""
+def set_fingerprint(content: object) -> None:
+    """Set the content of the request, for a view whose arguments do not have it."""
     if claim := g.claim:
-        claim.ask(asked)
+        claim.set_fingerprint(content)
 
 
 @contextmanager
-def claimed(session: Session | Connection) -> Iterator[None]:
-    """Within a transaction: what is done in it is done under the request's key, if it has one."""
+def claim_key(session: Session | Connection) -> Iterator[None]:
+    """Do the work of a transaction under the request's key, if it has one."""
     claim: Claim | None = g.claim
     if claim is None:
         yield
         return
     claim.begin(session)
     yield
-    claim.keep(session)
+    claim.store_response(session)

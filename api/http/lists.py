@@ -28,14 +28,15 @@ from api.context import app_state
 from api.errors import NotAcceptable
 from gateway.errors import fields_error
 
-SKIP, LIMIT = 0, 10
+DEFAULT_SKIP = 0
+DEFAULT_LIMIT = 10
 PAGING_PARAMS = {
     "skip",
     "limit",
     "after",
     "sort",
-}  # what any list is asked; the rest are its filters
-BATCH = 500  # rows that a CSV holds in memory
+}  # of any list; other parameters are filters
+MAX_BUFFERED_ROWS = 500  # of a CSV, in memory
 # What a spreadsheet would run (OWASP, "CSV Injection"), and the same in full width, as Japanese Excel takes it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -44,42 +45,47 @@ _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 def list_page(
     session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place asked for."""
-    total, bounds = _total(session, query, args), _bounds(args)
-    found = session.scalars(_bounded(_ordered(session, query, model, args)), bounds)
-    return {"items": found.all(), "total": total, **bounds}
+    """Return ``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place of ``args``."""
+    total = _total(session, query, args)
+    bounds = _bounds(args)
+    rows = session.scalars(_bounded(_ordered(session, query, model, args)), bounds)
+    return {"items": rows.all(), "total": total, **bounds}
 
 
 def list_row_page(
-    connection: Connection, query: Select[Any], args: Mapping[str, Any], told: Callable[[Any], Any]
+    connection: Connection,
+    query: Select[Any],
+    args: Mapping[str, Any],
+    render: Callable[[Any], Any],
 ) -> dict[str, Any]:
-    """The same of a query for columns, which costs less by half if it is the same object each time.
+    """Return the same of a query for columns, which costs half as much if it is the same object each time.
 
-    :param told: makes an item of a row.
+    :param render: makes an item of a row.
     """
-    total, bounds = _total(connection, query, args), _bounds(args)
+    total = _total(connection, query, args)
+    bounds = _bounds(args)
     if "after" in args:
         statement = _bounded(_ordered(connection, query, query.selected_columns, args))
     else:
         statement = _first_pages(query, args.get("sort", "id"))
-    found = connection.execute(statement, bounds)
-    return {"items": [told(row) for row in found.all()], "total": total, **bounds}
+    rows = connection.execute(statement, bounds)
+    return {"items": [render(row) for row in rows.all()], "total": total, **bounds}
 
 
 def search(text: str, *columns: Any) -> ColumnElement[bool]:
-    """Rows that have the text, in any case, in one of the columns; ``%`` and ``_`` mean themselves."""
+    """Match rows that have the text, in any case, in one of the columns; ``%`` and ``_`` mean themselves."""
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
 def _total(session: Session | Connection, query: Select[Any], args: Mapping[str, Any]) -> int:
-    totals = (
-        app_state().database.row_counts
-    )  # a count takes as long as the list: by key it is not made anew for every page
-    return totals.recent(session, query) if "after" in args else totals.count(session, query)
+    totals = app_state().database.row_counts
+    if "after" in args:  # a count takes as long as a list: by key it is not made for every page
+        return totals.recent(session, query)
+    return totals.count(session, query)
 
 
 def _bounds(args: Mapping[str, Any]) -> dict[str, int]:
-    return {"skip": args.get("skip", SKIP), "limit": args.get("limit", LIMIT)}
+    return {"skip": args.get("skip", DEFAULT_SKIP), "limit": args.get("limit", DEFAULT_LIMIT)}
 
 
 def _bounded(query: Select[Any]) -> Select[Any]:
@@ -97,35 +103,44 @@ def _ordered(
     sort = args.get("sort", "id")
     if "after" in args:
         name = sort.removeprefix("-")
-        keys, place = _keys(model, name), _place(session, model, name, args["after"])
-        query = query.where(
-            tuple_(*keys) < place if sort.startswith("-") else tuple_(*keys) > place
-        )
+        keys = tuple_(*_keys(model, name))
+        place = _place(session, model, name, args["after"])
+        if sort.startswith("-"):
+            query = query.where(keys < place)
+        else:
+            query = query.where(keys > place)
     return _sorted(query, model, sort)
 
 
 def _sorted(query: Select[Any], model: Any, sort: str) -> Select[Any]:
     keys = _keys(model, sort.removeprefix("-"))
-    return query.order_by(*(key.desc() if sort.startswith("-") else key.asc() for key in keys))
+    if sort.startswith("-"):
+        return query.order_by(*(key.desc() for key in keys))
+    return query.order_by(*(key.asc() for key in keys))
 
 
 def _keys(model: Any, name: str) -> tuple[Any, ...]:
-    return (model.id,) if name == "id" else (getattr(model, name), model.id)
+    if name == "id":
+        return (model.id,)
+    return getattr(model, name), model.id
 
 
 def _place(session: Session | Connection, model: Any, name: str, after: int) -> Any:
-    """Where the item ``after`` stands in the order."""
+    """Return where the item ``after`` stands in the order.
+
+    :raises InvalidParams: there is no such item.
+    """
     if name == "id":
         return tuple_(after)
     column = getattr(model, name)
-    at = session.scalar(select(column).where(model.id == after))
-    if at is None:
+    value = session.scalar(select(column).where(model.id == after))
+    if value is None:
         raise fields_error("after", ["There is no such item."])
-    return tuple_(literal(at, column.type), after)
+    return tuple_(literal(value, column.type), after)
 
 
 def wants_csv() -> bool:
-    """Whether ``Accept`` prefers CSV to JSON.
+    """Return whether ``Accept`` prefers CSV to JSON.
 
     :raises NotAcceptable: it allows neither.
     """
@@ -140,11 +155,11 @@ def wants_csv() -> bool:
 def csv_response(
     query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]
 ) -> Response:
-    """The list as CSV (RFC 4180), streamed: the page asked for or, without ``limit``, all of it."""
+    """Return the list as CSV (RFC 4180), streamed: one page or, without ``limit``, all of it."""
     with app_state().database.read_session() as session:
         ordered = (
             _ordered(session, query, model, args)
-            .offset(args.get("skip", SKIP))
+            .offset(args.get("skip", DEFAULT_SKIP))
             .limit(args.get("limit"))
         )
     names = list(schema.fields)
@@ -158,17 +173,18 @@ def csv_response(
 def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iterator[str]:
     yield _line(names)
     with app_state().database.read_session() as session:
-        for row in session.scalars(query.execution_options(yield_per=BATCH)):
+        for row in session.scalars(query.execution_options(yield_per=MAX_BUFFERED_ROWS)):
             dumped = schema.dump(row)
             yield _line([_cell(dumped[name]) for name in names])
 
 
 def _cell(value: Any) -> Any:
-    """The value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return the value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
     if isinstance(value, bool):
         return str(value).lower()  # as JSON has it
-    risky = isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value)
-    return f"'{value}" if risky else value
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
+        return f"'{value}"
+    return value
 
 
 def _line(cells: Sequence[Any]) -> str:

@@ -1,4 +1,4 @@
-"""What stands between the views and the wire: compression, other origins, what browsers may, proxies in front."""
+"""What stands between the views and the wire: compression, CORS, security headers, proxies in front."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ EXPOSED_HEADERS = [
 NOT_PROXIED = rf"(?!{PROXY_PREFIX}).*"  # whose answers are the vendor's
 
 
-MIN_BYTES = 500  # of an answer that is worth compressing; as Flask-Compress has it
-LARGE_BYTES = 262_144  # of an answer that takes milliseconds to compress
+MIN_COMPRESSED_BYTES = 500  # of a response that is worth it; as Flask-Compress has it
+MIN_THREAD_BYTES = 262_144  # of a response that takes milliseconds to compress
 
 
 class Compression(Compress):
-    """Leaves alone what says ``no-transform``, and what is streamed."""
+    """Compresses responses but those that say ``no-transform`` or are streamed; large ones in a thread."""
 
     def after_request(self, response: Response | None) -> Response:
-        if isinstance(response, JsonResponse) and len(response.response[0]) < MIN_BYTES:  # type: ignore[index]
+        if isinstance(response, JsonResponse) and len(response.response[0]) < MIN_COMPRESSED_BYTES:  # type: ignore[index]
             response.headers.add("Vary", "Accept-Encoding")
             return response
         if isinstance(response, StreamResponse):
             return response
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
-        if response and (response.calculate_content_length() or 0) >= LARGE_BYTES:
+        if response and (response.calculate_content_length() or 0) >= MIN_THREAD_BYTES:
             return run_in_thread(copy_context().run, super().after_request, response)
         return super().after_request(response)
 
@@ -60,7 +60,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def _allow_origins(app: Flask, origins: list[str]) -> None:
-    """Flask-CORS says ``Vary`` only to the origins that it knows, where a cache needs it most of the others."""
+    """Set up Flask-CORS without its ``Vary``, which it sends only to allowed origins: caches need it for the others."""
     CORS(
         app,
         resources=NOT_PROXIED,

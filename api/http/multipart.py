@@ -15,16 +15,15 @@ from werkzeug.http import parse_options_header
 
 from api.errors import MalformedBody, UnsupportedMediaType
 
-MOST_HEAD = 16 * 1024  # bytes of one part's headers
-MOST_BOUNDARY = (
-    200  # RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over
-)
+MAX_HEAD_BYTES = 16 * 1024  # of one part's headers
+#: RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over.
+MAX_BOUNDARY_CHARACTERS = 200
 _LONE_BACKSLASH = re.compile(r'(\\[\\"])|\\')  # browsers send one as it is, werkzeug would drop it
 
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """What a part says of itself. ``filename`` is None for a plain field."""
+    """The headers of a part. ``filename`` is None for a plain field."""
 
     name: str
     filename: str | None
@@ -32,7 +31,7 @@ class PartHead:
 
 
 def form_boundary() -> bytes:
-    """The boundary of this request's body.
+    """Return the boundary of this request's body.
 
     :raises UnsupportedMediaType: it is not ``multipart/form-data``.
     :raises MalformedBody: it names no boundary, or one that cannot be.
@@ -40,13 +39,17 @@ def form_boundary() -> bytes:
     if request.mimetype != "multipart/form-data":
         raise UnsupportedMediaType("Send the body as multipart/form-data.")
     boundary = request.mimetype_params.get("boundary", "")
-    if not (0 < len(boundary) <= MOST_BOUNDARY and boundary.isascii() and boundary.isprintable()):
+    if not (
+        0 < len(boundary) <= MAX_BOUNDARY_CHARACTERS
+        and boundary.isascii()
+        and boundary.isprintable()
+    ):
         raise MalformedBody("The Content-Type header names no boundary that can be used.")
     return boundary.encode()
 
 
 def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[PartHead | bytes]:
-    """Each part's head and then its bytes, in pieces; at its end all chunks have been taken.
+    """Yield the head of each part and then its bytes, in pieces; at the end all chunks have been read.
 
     :raises MalformedBody: it is not such a form, or not all of one.
     """
@@ -55,42 +58,42 @@ def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[PartHead | b
     while not form.ended():
         yield form.head()
         yield from form.body()
-    form.rest()
+    form.drain()
 
 
 class _Form:
     def __init__(self, chunks: Iterable[bytes], boundary: bytes) -> None:
         self._chunks = iter(chunks)
         self._delimiter = b"\r\n--" + boundary
-        self._held = bytearray(b"\r\n")  # the first delimiter may stand at the very beginning
+        self._buffer = bytearray(b"\r\n")  # the first delimiter may stand at the very beginning
 
     def skip(self) -> None:
-        """The preamble, which nobody reads."""
+        """Discard the preamble."""
         for _ in self.body():
             pass
 
     def body(self) -> Iterator[bytes]:
-        """What stands before the next delimiter, which is taken, too."""
-        kept = len(self._delimiter) - 1  # may be the beginning of one
-        while (at := self._held.find(self._delimiter)) < 0:
-            if len(self._held) > kept:
-                piece = bytes(self._held[:-kept])
-                del self._held[:-kept]
+        """Yield what stands before the next delimiter, and discard the delimiter."""
+        overlap = len(self._delimiter) - 1  # may be the beginning of a delimiter
+        while (at := self._buffer.find(self._delimiter)) < 0:
+            if len(self._buffer) > overlap:
+                piece = bytes(self._buffer[:-overlap])
+                del self._buffer[:-overlap]
                 yield piece
-            self._more()
+            self._read_more()
         if at:
-            yield bytes(self._held[:at])
-        del self._held[: at + len(self._delimiter)]
+            yield bytes(self._buffer[:at])
+        del self._buffer[: at + len(self._delimiter)]
 
     def ended(self) -> bool:
         """Whether the delimiter just taken was the last."""
-        while len(self._held) < 2:
-            self._more()
-        if self._held.startswith(b"--"):
+        while len(self._buffer) < 2:
+            self._read_more()
+        if self._buffer.startswith(b"--"):
             return True
         if self._until(b"\r\n").strip(b" \t"):
             raise MalformedBody("The body is not a form: a delimiter goes on after its end.")
-        self._held[:0] = b"\r\n"  # a part without headers begins with an empty line
+        self._buffer[:0] = b"\r\n"  # a part without headers begins with an empty line
         return False
 
     def head(self) -> PartHead:
@@ -99,44 +102,43 @@ class _Form:
         except UnicodeDecodeError as error:
             raise MalformedBody("The headers of a part are not UTF-8.") from error
         delimiter = self._delimiter[2:]
-        while len(self._held) < len(delimiter):
-            self._more()
-        if self._held.startswith(
-            delimiter
-        ):  # some senders end a part without bytes by the line that begins it
-            self._held[:0] = b"\r\n"
+        while len(self._buffer) < len(delimiter):
+            self._read_more()
+        # Some senders end a part without bytes by the line that begins it.
+        if self._buffer.startswith(delimiter):
+            self._buffer[:0] = b"\r\n"
         pairs = (line.partition(":") for line in lines if line)
         headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
         kind, options = parse_options_header(
-            _LONE_BACKSLASH.sub(_doubled, headers.get("content-disposition", ""))
+            _LONE_BACKSLASH.sub(_double_backslash, headers.get("content-disposition", ""))
         )
         if kind != "form-data" or "name" not in options:
             raise MalformedBody("A part of the form has no name.")
         content_type = headers.get("content-type") or "application/octet-stream"
         return PartHead(options["name"], options.get("filename"), content_type)
 
-    def rest(self) -> None:
-        """Take what stands after the last delimiter: it is nothing of ours, and it is part of the body."""
+    def drain(self) -> None:
+        """Discard what stands after the last delimiter; it is part of the body."""
         for _ in self._chunks:
             pass
 
     def _until(self, end: bytes) -> bytes:
-        while (at := self._held.find(end)) < 0:
-            if len(self._held) > MOST_HEAD:
+        while (at := self._buffer.find(end)) < 0:
+            if len(self._buffer) > MAX_HEAD_BYTES:
                 break
-            self._more()
-        if not 0 <= at <= MOST_HEAD:
+            self._read_more()
+        if not 0 <= at <= MAX_HEAD_BYTES:
             raise MalformedBody("The headers of a part are too long.")
-        found = bytes(self._held[:at])
-        del self._held[: at + len(end)]
-        return found
+        head = bytes(self._buffer[:at])
+        del self._buffer[: at + len(end)]
+        return head
 
-    def _more(self) -> None:
+    def _read_more(self) -> None:
         chunk = next(self._chunks, None)
         if chunk is None:
             raise MalformedBody("The form ends before its last delimiter.")
-        self._held += chunk
+        self._buffer += chunk
 
 
-def _doubled(found: re.Match[str]) -> str:
-    return found[1] or "\\\\"
+def _double_backslash(match: re.Match[str]) -> str:
+    return match[1] or "\\\\"

@@ -1,4 +1,7 @@
-"""The one shape of every JSON answer, and how it becomes bytes."""
+"""The envelope of every JSON answer, and how it becomes bytes.
+
+return success_response({"status": "ok"})
+"""
 
 from __future__ import annotations
 
@@ -48,8 +51,8 @@ def build_envelope(
     message: str = "success",
     error: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The envelope as a value; ``error`` only with a negative code."""
-    told = {
+    """Return the envelope as a value; it has an ``error`` only with a negative code."""
+    envelope = {
         "code": code,
         "message": message,
         "data": data,
@@ -57,16 +60,16 @@ def build_envelope(
         "timestamp": iso_utc(datetime.now(UTC)),
     }
     if error is not None:
-        told["error"] = error
-    return told
+        envelope["error"] = error
+    return envelope
 
 
 def success_response(data: Any, status: int = 200) -> Response:
-    """A success: ``data`` may be anything that JSON can say."""
-    here = request_globals()
-    response = JsonResponse(dump_json(build_envelope(here.request_id, data)), status)
-    if here.claim is not None:
-        here.claim.response = response  # what is kept under its Idempotency-Key
+    """Return the envelope of a success; ``data`` is any value that JSON has."""
+    state = request_globals()
+    response = JsonResponse(dump_json(build_envelope(state.request_id, data)), status)
+    if state.claim is not None:
+        state.claim.response = response  # is stored under the Idempotency-Key
     return response
 
 
@@ -77,7 +80,9 @@ class JsonProvider(JSONProvider):
         return dump_json(obj).decode()
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        return load_json(s.encode() if isinstance(s, str) else s)
+        if isinstance(s, str):
+            s = s.encode()
+        return load_json(s)
 
     def response(self, *args: Any, **kwargs: Any) -> Response:
         return JsonResponse(dump_json(self._prepare_response_obj(args, kwargs)))

@@ -1,7 +1,7 @@
-"""What every answer tells a browser not to do, said in one place.
+"""Security headers, on every response.
 
-It stands outside Flask, so that whatever is answered has it, at the cost of joining two lists. A page that needs more
-than nothing sets a Content-Security-Policy of its own; what a proxied service answers is left as it is.
+The middleware stands outside Flask, so that all responses have them, at the cost of joining two lists. A page that
+needs more than nothing sets a Content-Security-Policy of its own; a proxied service's response stays as it is.
 
 See https://owasp.org/www-project-secure-headers/.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 CSP_HEADER = "Content-Security-Policy"
 CSP_NOTHING = "default-src 'none'; frame-ancestors 'none'"
-#: Of a page whose scripts and styles are files of ours, and which asks nobody but us.
+#: For a page whose scripts and styles are files of ours, and which asks nobody but us.
 CSP_PAGE = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

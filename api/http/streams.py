@@ -1,4 +1,4 @@
-"""Bodies that pass through while they come: the caller's as an ``RequestStream``, the service's as a response."""
+"""Bodies that pass through while they come: the caller's as a ``RequestStream``, the service's as a response."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from api.http.body import check_declared_hash, iter_body, read_body
 from gateway.errors import GatewayError
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
 
-IDLE_SECONDS = 60.0  # seconds that a caller may neither send nor take anything of a body that is passed through
+IDLE_SECONDS = (
+    60.0  # that a caller may neither send nor take anything of a body that is passed through
+)
 CONDITIONAL_HEADERS = (
     "Range",
     "If-Range",
@@ -32,9 +34,9 @@ CONDITIONAL_HEADERS = (
 
 
 class StreamResponse(Response):
-    """Goes out as it is: nobody measures, compresses or corrects it.
+    """A response that goes out as it is: nobody measures, compresses or corrects it.
 
-    :ivar untouched: its headers are the service's own.
+    :ivar untouched: the headers are the service's own.
     """
 
     untouched = False
@@ -45,53 +47,54 @@ class StreamResponse(Response):
 
 
 def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
-    """What of this request goes on to the service: conditions and ranges, and the body, if the method streams it."""
+    """Return what goes on to the service: conditions, ranges, and the body, if the method streams it."""
     headers = tuple(
         (name, request.headers[name]) for name in CONDITIONAL_HEADERS if name in request.headers
     )
     if with_body and request.content_type:
         headers = (*headers, ("Content-Type", request.content_type))
-    return PassthroughRequest(
-        headers, open_request_stream() if with_body else None, caller_socket()
-    )
+    body = None
+    if with_body:
+        body = open_request_stream()
+    return PassthroughRequest(headers, body, caller_socket())
 
 
 def open_request_stream() -> RequestStream | None:
-    """The body, if there is one: it is bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
+    """Return the body, if there is one: bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
 
-    :raises TooLarge: it says that it is larger.
+    :raises TooLarge: its declared length is larger.
     :raises MalformedBody: it is compressed for this hop only.
     """
     if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
-        raise MalformedBody(
-            "Of transfer codings only chunked is taken."
-        )  # another would be lost on the way
-    length, chunked = request.content_length, request.environ.get("wsgi.input_terminated", False)
-    most = app_state().settings.max_upload
-    if length and length > most:
-        raise TooLarge.over(most)
-    if not length and not (chunked and "Transfer-Encoding" in request.headers):
+        # Another would be lost on the way.
+        raise MalformedBody("Of transfer codings only chunked is taken.")
+    length = request.content_length
+    is_chunked = request.environ.get("wsgi.input_terminated", False)
+    max_bytes = app_state().settings.max_upload
+    if length and length > max_bytes:
+        raise TooLarge.over(max_bytes)
+    if not length and not (is_chunked and "Transfer-Encoding" in request.headers):
         check_declared_hash()
         return None
-    _patience()
+    _limit_idle_time()
     if length and length <= MAX_RESENDABLE_BYTES:
-        read_body()  # before it takes a place at the service, which a caller that is slow would keep from others
-    return RequestStream(iter_body(most), _whole, length)
+        read_body()  # before it takes a place at the service, which a slow caller would keep from others
+    return RequestStream(iter_body(max_bytes), _read_whole, length)
 
 
-def _whole() -> bytes:
+def _read_whole() -> bytes:
     check_declared_hash()
     return read_body()
 
 
 def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
-    """The service's answer, passed on piece by piece; the connection is cut where it breaks off."""
+    """Return the service's response, passed on piece by piece; the connection is cut where it breaks off."""
     if request.method == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
         stream.close()
         response = StreamResponse(status=stream.status)
     else:
-        _patience()
+        _limit_idle_time()
         body = _Body(stream, _socket(), request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
         response = StreamResponse(body, stream.status, direct_passthrough=True)
     if stream.reason is not None:
@@ -100,13 +103,15 @@ def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) 
     return response
 
 
-def caller_socket() -> CallersSocket | None:
-    """For the gateway, to see the caller go; None where the server does not show its socket."""
+def caller_socket() -> CallerSocket | None:
+    """Return the caller's socket, for the gateway to see the caller go; None where the server does not show it."""
     sock = _socket()
-    return None if sock is None or isinstance(sock, ssl.SSLSocket) else CallersSocket(sock)
+    if sock is None or isinstance(sock, ssl.SSLSocket):
+        return None
+    return CallerSocket(sock)
 
 
-class CallersSocket:
+class CallerSocket:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
 
@@ -121,13 +126,15 @@ class CallersSocket:
 
 
 class _Body:
-    """What the server iterates over.
+    """The body that the server iterates over.
 
-    :param cut: an end alone would not tell the caller that something is missing, so the connection is reset.
+    :param reset: an end alone would not show the caller that something is missing, so the connection is reset.
     """
 
-    def __init__(self, stream: ResponseStream, sock: socket.socket | None, cut: bool) -> None:
-        self._stream, self._sock, self._cut = stream, sock, cut
+    def __init__(self, stream: ResponseStream, sock: socket.socket | None, reset: bool) -> None:
+        self._stream = stream
+        self._sock = sock
+        self._reset = reset
 
     def __iter__(self) -> _Body:
         return self
@@ -136,11 +143,10 @@ class _Body:
         try:
             return next(self._stream)
         except GatewayError as error:
-            if self._cut and self._sock:
+            if self._reset and self._sock:
                 self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raise OSError(
-                errno.EPIPE, "the service broke off"
-            ) from error  # servers end the connection silently
+            # On this error servers end the connection silently.
+            raise OSError(errno.EPIPE, "the service broke off") from error
 
     def close(self) -> None:
         self._stream.close()
@@ -154,16 +160,16 @@ def _socket() -> socket.socket | None:
     return sock
 
 
-def _patience() -> None:
-    """A caller that stops reading or sending holds a service's connection, so it may not do that for long."""
+def _limit_idle_time() -> None:
+    """Bound how long a caller may stop reading or sending, for it holds a service's connection."""
     sock = _socket()
     if sock:
         sock.settimeout(IDLE_SECONDS)
-        after_this_request(partial(_patient_again, sock))
+        after_this_request(partial(_lift_idle_limit, sock))
 
 
-def _patient_again(sock: socket.socket, response: Response) -> Response:
-    """Unless the body of the answer is still to be passed on; that does it at its end."""
+def _lift_idle_limit(sock: socket.socket, response: Response) -> Response:
+    """Lift the limit, unless the body of the response is still to be passed on; the body lifts it at its end."""
     if not (isinstance(response, StreamResponse) and response.direct_passthrough):
         sock.settimeout(None)
     return response

@@ -1,4 +1,4 @@
-"""``/api/...`` without a version answers as v1, and says that it will go (RFC 9745, RFC 8594)."""
+"""``/api/...`` without a version is served as v1, with headers that announce its end (RFC 9745, RFC 8594)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ DEPRECATED = "@1795219200"  # 2026-11-21, as a structured date
 SUNSET = "Sun, 21 Nov 2027 00:00:00 GMT"
 
 
-class Unversioned:
-    """WSGI middleware: an old client's path is served as the current one's; the environ remembers."""
+class UnversionedPaths:
+    """WSGI middleware that serves an old client's path as the current one's, and marks the environ."""
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
         self._wsgi_app = wsgi_app
@@ -30,11 +30,11 @@ class Unversioned:
 
 
 def register(app: Flask) -> None:
-    app.wsgi_app = Unversioned(app.wsgi_app)  # type: ignore[method-assign]
-    app.after_request(_tell)
+    app.wsgi_app = UnversionedPaths(app.wsgi_app)  # type: ignore[method-assign]
+    app.after_request(_add_deprecation)
 
 
-def _tell(response: Response) -> Response:
+def _add_deprecation(response: Response) -> Response:
     if "postern.unversioned" in request.environ:
         response.headers["Deprecation"] = DEPRECATED
         response.headers["Sunset"] = SUNSET

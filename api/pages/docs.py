@@ -43,7 +43,7 @@ def openapi() -> Response:
     page = made.page(
         app_state().gateway.catalog, request.root_path, pause=lambda: auth_services().clock.sleep(0)
     )
-    return page.answer()
+    return page.response()
 
 
 @blueprint.get("/docs")
@@ -63,11 +63,11 @@ def file(name: str) -> Response:
     """A script or a stylesheet of the two."""
     if name not in FILES:
         raise NotFound
-    return _page(FILES[name]).answer()
+    return _page(FILES[name]).response()
 
 
 def _html(name: str) -> Response:
-    response = _page(name).answer()
+    response = _page(name).response()
     response.headers["Content-Security-Policy"] = POLICY
     return response
 

@@ -149,7 +149,7 @@ _FORM = {
     requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
 )
 @blueprint.response(201, FileOut)
-@idempotent_by_database(asked=described)
+@idempotent_by_database(read=described)
 def upload_file() -> Response:
     """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
     boundary, stored_as = form_boundary(), uuid.uuid4().hex
@@ -183,7 +183,7 @@ def list_files(args: dict[str, Any]) -> Response:
         with app_state().database.read_session() as session:
             return _list.dump(list_page(session, query, File, args)), None
 
-    return cached_response("files", read, seen_by=caller_cache_key())
+    return cached_response("files", read, audience=caller_cache_key())
 
 
 @blueprint.get("/files/<id:file_id>")

@@ -41,7 +41,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
             ), None
 
     if not wants_csv():
-        return cached_response("orders", read, seen_by=caller_cache_key())
+        return cached_response("orders", read, audience=caller_cache_key())
     with app_state().database.read_session() as session:
         _check_list(session, user_id, args)
     return csv_response(query, Order, _row, args)
@@ -77,7 +77,7 @@ def get_order(order_id: int) -> Response:
             order = found_order(session, order_id)
             return _one.dump(order), etag_of(order)
 
-    return cached_response("orders", read, seen_by=caller_cache_key())
+    return cached_response("orders", read, audience=caller_cache_key())
 
 
 def found_order(session: Session, order_id: int) -> Order:

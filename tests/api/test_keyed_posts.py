@@ -14,6 +14,8 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import text
 
+from api.http import cache
+from models import IdempotencyKey
 from tests.e2e.live import wait_for
 from tests.postgres_proxy import LossyProxy
 
@@ -253,11 +255,11 @@ def test_a_retry_under_the_key_finds_out_what_became_of_a_lost_commit(
 
 
 @pytest.mark.parametrize(
-    ("killed_in", "done"),
-    [("api.http.cache._begin_anew", True), ("models.IdempotencyKey.store", False)],
+    ("place", "done"),
+    [((cache, "_end_generations"), True), ((IdempotencyKey, "store"), False)],
 )
 def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
-    app, tokens, users, product, killed_in, done
+    app, tokens, users, product, place, done
 ) -> None:
     """The first is called right after the COMMIT, the second right before."""
     client = app.test_client()
@@ -272,7 +274,7 @@ def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
             app.extensions["postern"].database.engine.dispose(
                 close=False
             )  # connections are the parent's
-            with patch(killed_in, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
+            with patch.object(*place, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
                 client.post(path, json=body, headers=headers)
         finally:
             os._exit(1)

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from api.auth import passwords
+from api.auth import passwords, views
 from config import Settings
 from models import RefreshToken, User
 from tests.api.conftest import PASSWORD
@@ -51,7 +51,7 @@ def quick_hash(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         looked_at.append(password)
         return password == PASSWORD and password_hash is not None
 
-    monkeypatch.setattr("api.auth.views.verify_password", verify)
+    monkeypatch.setattr(views, "verify_password", verify)
     return looked_at
 
 
