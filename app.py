@@ -1,6 +1,8 @@
 """The application factory: makes the parts of the service and joins them. The only wiring.
 
-app = create_app(Settings.from_env())
+Example::
+
+    app = create_app(Settings.from_env())
 """
 
 from __future__ import annotations

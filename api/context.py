@@ -1,7 +1,9 @@
 """What a view reaches: the state of its app, and the call that its request makes.
 
-call = prepare_traced_call("github", "get_user", {"username": "octocat"})
-data = app_state().gateway.call(call).data
+Example::
+
+    call = prepare_traced_call("github", "get_user", {"username": "octocat"})
+    data = app_state().gateway.call(call).data
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Errors of this service, and how any error becomes an envelope with its HTTP status. No other code knows a status.
 
-return error_response(TooLarge.over(1024))
+Example::
+
+    return error_response(TooLarge.over(1024))
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Native threads, for what would hold up every greenlet of a worker: a slow disk, a password hash.
 
-password_hash = run_in_thread(hasher.hash, password)
+Example::
+
+    password_hash = run_in_thread(hasher.hash, password)
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """gunicorn's master: what it checks before the first worker starts, and what it does as workers come and go.
 
-master = Master.load()
-on_starting = master.on_starting  # and so on, in gunicorn.conf.py
+Example::
+
+    master = Master.load()
+    on_starting = master.on_starting  # and so on, in gunicorn.conf.py
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Who is calling: decorators for views, and the caller that they put into ``g``.
 
-@blueprint.get("/me")
-@token_required
-def me() -> Response: ...
+Example::
+
+    @blueprint.get("/me")
+    @token_required
+    def me() -> Response: ...
 """
 
 from __future__ import annotations

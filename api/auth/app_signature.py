@@ -1,7 +1,9 @@
 """An app's proof: the signature over one whole request, valid once and for a few minutes.
 
-text = signed_text("GET", "/api/v1/services", timestamp, nonce, body_hash)
-signature = signature_of(secret, text)
+Example::
+
+    text = signed_text("GET", "/api/v1/services", timestamp, nonce, body_hash)
+    signature = signature_of(secret, text)
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """Access tokens (JWT, RFC 7519): issued, verified without asking anybody, and revoked before their time.
 
-text, token = AccessTokens(settings, clock).issue("7", "user")
+Example::
+
+    text, token = AccessTokens(settings, clock).issue("7", "user")
 """
 
 from __future__ import annotations

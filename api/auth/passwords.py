@@ -1,7 +1,9 @@
 """Password hashes (argon2id, 19 MiB and some 25 ms each, so only a few at a time), and a lockout against guessing.
 
-with lockout.attempt(username, address):
-    verify_password(user.password_hash, password)
+Example::
+
+    with lockout.attempt(username, address):
+        verify_password(user.password_hash, password)
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
 """The envelope of every JSON answer, and how it becomes bytes.
 
-return success_response({"status": "ok"})
+Example::
+
+    return success_response({"status": "ok"})
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ password_hash = hash_password("x")
 assert ticks > 0, "the hub stood still"
 assert verify_password(password_hash, "x") and not verify_password(password_hash, "y")
 """
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", script]
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, timeout=60, check=False
