@@ -36,8 +36,8 @@ TWICE = {"type": "array", "items": INTEGER}
     ],
 )  # fmt: skip
 def test_a_value_of_the_declared_type_is_taken_unchanged(kind: str, value: object) -> None:
-    taken = load({"type": kind}, value)
-    assert (taken, type(taken)) == (value, type(value))
+    loaded = load({"type": kind}, value)
+    assert (loaded, type(loaded)) == (value, type(value))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_a_value_of_another_json_type_is_refused(kind: str, value: object) -> No
 
 
 def test_a_whole_float_is_an_integer() -> None:
-    taken = load(INTEGER, 5.0)
-    assert (taken, type(taken)) == (5, int)
+    loaded = load(INTEGER, 5.0)
+    assert (loaded, type(loaded)) == (5, int)
 
 
 @pytest.mark.parametrize("kind", ["string", "integer", "number", "boolean", "array", "object"])
@@ -91,7 +91,7 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keywords", "good", "bad", "say"),
+    ("keywords", "good", "bad", "message"),
     [
         ({"type": "string", "enum": ["a", "b"]}, "a", "c", "Must be one of: a, b."),
         ({"type": "integer", "enum": [1, 2]}, 2, 3, "Must be one of: 1, 2."),
@@ -116,10 +116,10 @@ def test_a_default_stands_in_for_what_is_left_out() -> None:
     ],
 )  # fmt: skip
 def test_a_keyword_refuses_what_does_not_fit_it(
-    keywords: dict[str, Any], good: Any, bad: Any, say: str
+    keywords: dict[str, Any], good: Any, bad: Any, message: str
 ) -> None:
     assert load(keywords, good) == good
-    assert complaint(keywords, bad) == [say]
+    assert complaint(keywords, bad) == [message]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_keyword_for_another_type_says_nothing(keywords: dict[str, Any], value
 
 
 @pytest.mark.parametrize(
-    ("kind", "text", "meant"),
+    ("kind", "text", "expected"),
     [
         ("string", "5", "5"), ("string", "true", "true"), ("string", "", ""), ("string", "中", "中"),
         ("integer", "5", 5), ("integer", "-5", -5), ("integer", "1180591620717411303424", 2**70),
@@ -146,9 +146,9 @@ def test_a_keyword_for_another_type_says_nothing(keywords: dict[str, Any], value
         ("boolean", "true", True), ("boolean", "False", False),
     ],
 )  # fmt: skip
-def test_a_query_text_is_read_as_the_declared_type(kind: str, text: str, meant: object) -> None:
-    taken = load({"type": kind}, text, from_text=True)
-    assert (taken, type(taken)) == (meant, type(meant))
+def test_a_query_text_is_read_as_the_declared_type(kind: str, text: str, expected: object) -> None:
+    loaded = load({"type": kind}, text, from_text=True)
+    assert (loaded, type(loaded)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize(

@@ -172,8 +172,8 @@ def test_secrets_do_not_print() -> None:
     method = one(
         "    auth: {type: basic, username: u, password: '${PW}'}", env={"PW": "correct horse"}
     )
-    for shown in (repr(method.service), str(method.service.auth), f"{method!r}"):
-        assert "horse" not in shown
+    for text in (repr(method.service), str(method.service.auth), f"{method!r}"):
+        assert "horse" not in text
     assert "Secret(****)" in repr(method.service)
 
 
@@ -184,7 +184,7 @@ def test_what_a_header_or_an_auth_setting_takes_from_the_environment_is_secret_i
     text = f"version: 1\nservices: {{s: {{base_url: http://a, {settings}}}}}"
     secrets = load_catalog(text, "x", {"T": "from-env-1", "B": "from-env-2"}).secrets
     assert {"Token from-env-1", "from-env-1", "a-from-env-2", "from-env-2"} <= {
-        each.reveal() for each in secrets
+        secret.reveal() for secret in secrets
     }
 
 
@@ -204,7 +204,7 @@ def test_the_frozen_values_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "meant"),
+    ("text", "expected"),
     [
         ("on", "on"), ("yes", "yes"), ("No", "No"), ("off", "off"), ("y", "y"), ("12:30", "12:30"), ("1_0", "1_0"),
         ("0x1F", "0x1F"), ("010", "010"), ("1e5", "1e5"), (".5", ".5"), (".inf", ".inf"), ("2024-01-01", "2024-01-01"),
@@ -213,9 +213,9 @@ def test_the_frozen_values_cannot_be_changed() -> None:
         ("|\n  5", "5"), ("[a, 1]", ["a", 1]),
     ],
 )  # fmt: skip
-def test_only_true_false_null_and_plain_numbers_are_not_text(text: str, meant: object) -> None:
-    found = value(f"k: {text}")["k"]
-    assert (found, type(found)) == (meant, type(meant))
+def test_only_true_false_null_and_plain_numbers_are_not_text(text: str, expected: object) -> None:
+    result = value(f"k: {text}")["k"]
+    assert (result, type(result)) == (expected, type(expected))
 
 
 @pytest.mark.parametrize("key", ["on", "yes", "1", "1.5", "null", "true", "12:30"])

@@ -31,7 +31,8 @@ def problems(text: str, env: dict[str, str] | None = None) -> list[tuple[int, st
     return caught.value.problems
 
 
-S, M = "services.s", "services.s.methods.m"
+S = "services.s"
+M = "services.s.methods.m"
 ONE_OF_THE_AUTH_TYPES = f"must be one of: {', '.join(SIGNERS)}"
 BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
@@ -42,7 +43,7 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
 
 
 @pytest.mark.parametrize(
-    ("added", "line", "key", "say"),
+    ("addition", "line", "key", "message"),
     [
         ("timeuot: {}", 5, f"{S}.timeuot", "unknown key; did you mean 'timeout'?"),
         ("timeout: {raed: 1}", 5, f"{S}.timeout.raed", "unknown key; did you mean 'read'?"),
@@ -119,13 +120,13 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
     ],
 )  # fmt: skip
 def test_a_wrong_service_setting_is_named_with_its_line(
-    added: str, line: int, key: str, say: str
+    addition: str, line: int, key: str, message: str
 ) -> None:
-    assert problems(f"{TOP}    {added}\n", {"SECOND": "x"}) == [(line, key, say)]
+    assert problems(f"{TOP}    {addition}\n", {"SECOND": "x"}) == [(line, key, message)]
 
 
 @pytest.mark.parametrize(
-    ("added", "line", "key", "say"),
+    ("addition", "line", "key", "message"),
     [
         ("params: {q: {type: text}}", 8, f"{M}.params.q.type",
          "must be one of: string, integer, number, boolean, array, object"),
@@ -180,9 +181,9 @@ def test_a_wrong_service_setting_is_named_with_its_line(
     ],
 )  # fmt: skip
 def test_a_wrong_method_setting_is_named_with_its_line(
-    added: str, line: int, key: str, say: str
+    addition: str, line: int, key: str, message: str
 ) -> None:
-    assert problems(f"{METHOD}        {added}\n") == [(line, key, say)]
+    assert problems(f"{METHOD}        {addition}\n") == [(line, key, message)]
 
 
 @pytest.mark.parametrize(
@@ -271,8 +272,8 @@ def test_a_version_that_is_text_is_refused() -> None:
 
 
 def test_a_name_that_could_not_stand_in_a_url_is_refused() -> None:
-    say = "not a usable name; it must match [A-Za-z0-9_-]{1,64}"
-    assert problems(TOP.replace("  s:", "  a/b:")) == [(3, "services.a/b", say)]
+    message = "not a usable name; it must match [A-Za-z0-9_-]{1,64}"
+    assert problems(TOP.replace("  s:", "  a/b:")) == [(3, "services.a/b", message)]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "just text", "5"])
@@ -392,8 +393,8 @@ def test_a_tls_file_that_is_no_certificate_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("verb", ["POST", "PUT", "PATCH", "DELETE"])
 def test_a_cache_before_what_must_be_sent_is_refused(verb: str) -> None:
     text = METHOD.replace("GET", verb) + "        cache: {ttl: 1}\n"
-    say = f"a call that is answered from the cache is not sent; for {verb} that needs idempotent: true beside it"
-    assert problems(text) == [(8, f"{M}.cache", say)]
+    message = f"a call that is answered from the cache is not sent; for {verb} that needs idempotent: true beside it"
+    assert problems(text) == [(8, f"{M}.cache", message)]
     load_catalog(text + "        idempotent: true\n", "services.yaml", {})
 
 
@@ -423,9 +424,13 @@ def test_a_long_line_of_fallbacks_is_refused() -> None:
         for n in range(2000)
     ]
     text = TOP + "    methods:\n" + "".join(lines) + "      m2000: {http: GET /a}\n"
-    found = problems(text)
-    assert found[0] == (8, f"{S}.methods.m0.fallback", "leads on through more than 8 methods")
-    assert len(found) == 1992
+    found_problems = problems(text)
+    assert found_problems[0] == (
+        8,
+        f"{S}.methods.m0.fallback",
+        "leads on through more than 8 methods",
+    )
+    assert len(found_problems) == 1992
 
 
 ALIPAY = f"{TOP}    auth:\n      type: alipay\n      app_id: a\n"
@@ -467,7 +472,7 @@ def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "say"),
+    ("key", "value", "message"),
     [
         ("alipay_public_key", "CURVE_PUBLIC", PUBLIC_KEY),
         ("alipay_public_key", "GOOD", PUBLIC_KEY),
@@ -480,14 +485,16 @@ def test_a_private_key_that_cannot_sign_is_named_with_its_line_and_not_shown(
     ],
 )
 def test_a_key_that_cannot_verify_is_named_with_its_line(
-    keys: dict[str, str], key: str, value: str, say: str
+    keys: dict[str, str], key: str, value: str, message: str
 ) -> None:
-    found = problems(f"{ALIPAY}      private_key: ${{GOOD}}\n      {key}: ${{{value}}}\n", keys)
-    assert (9, f"{S}.auth.{key}", say) in found
+    found_problems = problems(
+        f"{ALIPAY}      private_key: ${{GOOD}}\n      {key}: ${{{value}}}\n", keys
+    )
+    assert (9, f"{S}.auth.{key}", message) in found_problems
 
 
 @pytest.mark.parametrize(
-    ("auth", "key", "say"),
+    ("auth", "key", "message"),
     [
         ("alipay, app_id: a", "alipay_public_key", ALIPAYS),
         ("alipay, app_id: a, alipay_public_key: '${PUBLIC}', app_cert: '${CERT}', alipay_cert: '${CERT}'",
@@ -499,10 +506,10 @@ def test_a_key_that_cannot_verify_is_named_with_its_line(
     ],
 )  # fmt: skip
 def test_a_signer_without_what_replies_are_verified_with_is_refused(
-    keys: dict[str, str], auth: str, key: str, say: str
+    keys: dict[str, str], auth: str, key: str, message: str
 ) -> None:
     env = keys | {"CERT": certificate(MERCHANT_PUBLIC_KEY, 7)}
-    found = problems(f"{TOP}    auth: {{type: {auth}, private_key: '${{GOOD}}'}}\n", env)
-    assert [(line, where, said) for line, where, said in found if where.endswith(key)] == [
-        (5, f"{S}.auth.{key}", say)
+    found_problems = problems(f"{TOP}    auth: {{type: {auth}, private_key: '${{GOOD}}'}}\n", env)
+    assert [(line, where, text) for line, where, text in found_problems if where.endswith(key)] == [
+        (5, f"{S}.auth.{key}", message)
     ]

@@ -20,7 +20,7 @@ from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.test_gateway_tls import TlsWire, make_pem
 
 KEY = "config/postern/services.yaml"
-GOING = threading.Event()
+RUNNING = threading.Event()
 
 
 @pytest.fixture
@@ -36,28 +36,28 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def source_of(consul: Consul, query: str = "", **env: str) -> Source:
+def make_source(consul: Consul, query: str = "", **env: str) -> Source:
     return open_source(consul.url(KEY, query), env, SystemClock(), Masker())
 
 
-def waits(consul: Consul, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
+def start_long_poll(consul: Consul, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
     """The answer to a question that the server holds back."""
     before = len(consul.requests)
-    held = pool.submit(source.wait_for_text, GOING)
+    long_poll = pool.submit(source.wait_for_text, RUNNING)
     assert comes_true(lambda: len(consul.requests) > before)
-    assert not held.done()
-    return held
+    assert not long_poll.done()
+    return long_poll
 
 
 def test_the_text_is_given_at_once_and_a_change_as_it_happens(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
-    source = source_of(consul)
-    assert (source.read(), source.wait_for_text(GOING)) == ("one", "one")
-    held = waits(consul, source, pool)
+    source = make_source(consul)
+    assert (source.read(), source.wait_for_text(RUNNING)) == ("one", "one")
+    long_poll = start_long_poll(consul, source, pool)
     began = time.monotonic()
     consul.put(KEY, "two")
-    assert held.result(5) == "two"
+    assert long_poll.result(5) == "two"
     assert time.monotonic() - began < 3
     assert [request.first("index") for request in consul.requests] == ["", "", str(FIRST_INDEX + 1)]
 
@@ -65,14 +65,14 @@ def test_the_text_is_given_at_once_and_a_change_as_it_happens(
 def test_an_index_that_goes_backwards_starts_again(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
-    source = source_of(consul)
-    source.wait_for_text(GOING)
-    held = waits(consul, source, pool)
+    source = make_source(consul)
+    source.wait_for_text(RUNNING)
+    long_poll = start_long_poll(consul, source, pool)
     consul.turn_back()
     consul.put("another key", "x")
-    assert held.result(5) == "one"
+    assert long_poll.result(5) == "one"
     consul.put(KEY, "two")
-    assert source.wait_for_text(GOING) == "two"
+    assert source.wait_for_text(RUNNING) == "two"
     assert [request.first("index") for request in consul.requests] == ["", str(FIRST_INDEX + 1), ""]
 
 
@@ -83,32 +83,32 @@ def test_an_index_that_is_none_is_not_sent_back(index: str | None) -> None:
         source = open_source(
             server.url.replace("http", "consul") + "/k", {}, SystemClock(), Masker()
         )
-        assert [source.wait_for_text(GOING), source.wait_for_text(GOING)] == ["one", "one"]
+        assert [source.wait_for_text(RUNNING), source.wait_for_text(RUNNING)] == ["one", "one"]
         source.close()
-    assert [b"index" in heard for heard in server.heard] == [False, False]
+    assert [b"index" in request for request in server.heard] == [False, False]
 
 
 def test_a_missing_key_is_waited_for(consul: Consul, pool: ThreadPoolExecutor) -> None:
     consul.remove(KEY)
-    source = source_of(consul)
+    source = make_source(consul)
     with pytest.raises(Missing, match=r"^consul has nothing under this name$"):
-        source.wait_for_text(GOING)
-    held = waits(consul, source, pool)
+        source.wait_for_text(RUNNING)
+    long_poll = start_long_poll(consul, source, pool)
     consul.put(KEY, "back")
-    assert held.result(5) == "back"
+    assert long_poll.result(5) == "back"
 
 
 def test_an_error_is_said_and_the_next_question_is_not_held_back(consul: Consul) -> None:
-    source = source_of(consul)
-    source.wait_for_text(GOING)
+    source = make_source(consul)
+    source.wait_for_text(RUNNING)
     consul.faults.set("*", "status=500", 1)
     with pytest.raises(SourceError, match=r"^consul answered 500$"):
-        source.wait_for_text(GOING)
-    assert source.wait_for_text(GOING) == "one"
+        source.wait_for_text(RUNNING)
+    assert source.wait_for_text(RUNNING) == "one"
 
 
 def test_a_server_that_is_away_is_said_without_its_address_but_for_the_log(consul: Consul) -> None:
-    source = source_of(consul)
+    source = make_source(consul)
     consul.stop()
     with pytest.raises(SourceError, match=r"^consul cannot be asked$") as caught:
         source.read()
@@ -117,29 +117,29 @@ def test_a_server_that_is_away_is_said_without_its_address_but_for_the_log(consu
 
 def test_an_empty_answer_is_an_empty_text(consul: Consul) -> None:
     consul.faults.set("*", "status=200;empty")
-    assert source_of(consul).read() == ""
+    assert make_source(consul).read() == ""
 
 
 def test_a_server_that_hangs_is_given_up(consul: Consul, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     consul.faults.set("*", "hang")
     with pytest.raises(SourceError, match="cannot be asked"):
-        source_of(consul).wait_for_text(GOING)
+        make_source(consul).wait_for_text(RUNNING)
 
 
 def test_closing_ends_a_question_that_is_held_back(
     consul: Consul, pool: ThreadPoolExecutor
 ) -> None:
-    source = source_of(consul)
-    source.wait_for_text(GOING)
-    held = waits(consul, source, pool)
+    source = make_source(consul)
+    source.wait_for_text(RUNNING)
+    long_poll = start_long_poll(consul, source, pool)
     began = time.monotonic()
     source.close()
     with pytest.raises(SourceError):
-        held.result(5)
+        long_poll.result(5)
     assert time.monotonic() - began < 3
     with pytest.raises(SourceError):
-        source.wait_for_text(GOING)
+        source.wait_for_text(RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +155,11 @@ def test_the_token_goes_as_consul_wants_it_and_is_masked(query: str, env: dict[s
         assert "t-42-secret" not in consul.requests[0].target + source.name
         assert masker.mask_line(b"t-42-secret") == b"****"
         with pytest.raises(SourceError, match=r"^consul answered 403$"):
-            source_of(consul, "token=other").read()
+            make_source(consul, "token=other").read()
 
 
 def test_data_centre_and_namespace_are_passed_on(consul: Consul) -> None:
-    assert source_of(consul, "dc=fra1&ns=team").read() == "one"
+    assert make_source(consul, "dc=fra1&ns=team").read() == "one"
     request = consul.requests[0]
     assert (request.first("dc"), request.first("ns")) == ("fra1", "team")
 

@@ -29,7 +29,8 @@ class Script:
     """Stands for ``stopping``: one step happens during each wait; after the last one it is set."""
 
     def __init__(self, *steps: Step) -> None:
-        self.steps, self.waits = list(steps), list[float]()
+        self.steps = list(steps)
+        self.waits: list[float] = []
 
     def is_set(self) -> bool:
         return not self.steps
@@ -101,7 +102,8 @@ def test_what_changes_while_it_is_read_is_read_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = File(str(path))
-    read, times = File.read, list[int]()
+    read = File.read
+    times: list[int] = []
 
     def slow(self: File) -> str:
         text = read(self)
@@ -138,7 +140,8 @@ def test_a_swapped_symbolic_link_is_a_change(tmp_path: Path) -> None:
     for version in ("v1", "v2"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "services.yaml").write_text(version)
-    data, file = tmp_path / "..data", tmp_path / "services.yaml"
+    data = tmp_path / "..data"
+    file = tmp_path / "services.yaml"
     data.symlink_to("v1")
     file.symlink_to("..data/services.yaml")
     source = File(str(file))
@@ -211,17 +214,17 @@ def test_what_is_no_catalog_file_is_refused_at_once_at_start_and_later(
 
 
 def test_a_disk_that_hangs_is_an_error_in_time_and_is_asked_once(path: Path) -> None:
-    asked: list[float] = []
+    timeouts: list[float] = []
 
     def hanging(work: Callable[[], object], seconds: float) -> object:
-        asked.append(seconds)
+        timeouts.append(seconds)
         raise TimeoutError
 
     source = File(str(path), hanging)
     for _ in range(3):
         with pytest.raises(SourceError, match="the disk did not answer within 5 seconds"):
             source.read()
-    assert asked == [READ_SECONDS]
+    assert timeouts == [READ_SECONDS]
 
 
 def test_work_in_a_thread_of_its_own_is_waited_for_no_longer_than_that() -> None:

@@ -20,7 +20,7 @@ from tests.gateway.sources.test_source_file import Script, nothing
 
 ID = "postern.yaml"
 NAME = Nacos.name(ID)
-GOING = threading.Event()
+RUNNING = threading.Event()
 
 
 @pytest.fixture
@@ -36,42 +36,42 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def source_of(
+def make_source(
     nacos: Nacos, query: str = "group=DEFAULT_GROUP", clock: Any = None, **env: str
 ) -> Source:
     return open_source(nacos.url(ID, query), env, clock or SystemClock(), Masker())
 
 
-def listens(nacos: Nacos, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
-    held = pool.submit(source.wait_for_text, GOING)
+def start_long_poll(nacos: Nacos, source: Source, pool: ThreadPoolExecutor) -> Future[str]:
+    long_poll = pool.submit(source.wait_for_text, RUNNING)
     assert comes_true(lambda: nacos.requests[-1].path == LISTENER)
-    assert not held.done()
-    return held
+    assert not long_poll.done()
+    return long_poll
 
 
 def test_the_text_is_given_at_once_and_a_change_as_it_happens(
     nacos: Nacos, pool: ThreadPoolExecutor
 ) -> None:
-    source = source_of(nacos)
-    assert (source.read(), source.wait_for_text(GOING)) == ("one", "one")
-    held = listens(nacos, source, pool)
+    source = make_source(nacos)
+    assert (source.read(), source.wait_for_text(RUNNING)) == ("one", "one")
+    long_poll = start_long_poll(nacos, source, pool)
     began = time.monotonic()
     nacos.put(NAME, "two")
-    assert held.result(5) == "two"
+    assert long_poll.result(5) == "two"
     assert time.monotonic() - began < 3
 
 
 def test_a_change_between_two_questions_is_not_missed(nacos: Nacos) -> None:
-    source = source_of(nacos)
-    source.wait_for_text(GOING)
+    source = make_source(nacos)
+    source.wait_for_text(RUNNING)
     nacos.put(NAME, "two")
-    assert source.wait_for_text(GOING) == "two"
+    assert source.wait_for_text(RUNNING) == "two"
 
 
 def test_where_nobody_listens_it_is_asked_again_and_again() -> None:
     with Nacos(listener=False) as nacos:
         nacos.put(NAME, "one")
-        source = source_of(nacos)
+        source = make_source(nacos)
         script = Script(nothing, nothing, nothing)
         assert [source.wait_for_text(script) for _ in range(3)] == ["one"] * 3
         nacos.put(NAME, "two")
@@ -91,52 +91,52 @@ def test_group_and_namespace_belong_to_the_name(nacos: Nacos, pool: ThreadPoolEx
     ):
         name = Nacos.name(ID, "TEAM", tenant)
         nacos.put(name, f"of {query}")
-        source = source_of(nacos, query)
-        assert source.wait_for_text(GOING) == f"of {query}"
-        held = listens(nacos, source, pool)
+        source = make_source(nacos, query)
+        assert source.wait_for_text(RUNNING) == f"of {query}"
+        long_poll = start_long_poll(nacos, source, pool)
         nacos.put(name, "changed")
-        assert held.result(5) == "changed"
+        assert long_poll.result(5) == "changed"
 
 
 def test_the_group_is_the_default_one_unless_given(nacos: Nacos) -> None:
-    assert source_of(nacos, "").read() == "one"
+    assert make_source(nacos, "").read() == "one"
 
 
 def test_what_is_missing_is_waited_for(nacos: Nacos, pool: ThreadPoolExecutor) -> None:
     nacos.remove(NAME)
-    source = source_of(nacos)
+    source = make_source(nacos)
     with pytest.raises(Missing, match=r"^nacos has nothing under this name$"):
-        source.wait_for_text(GOING)
-    held = listens(nacos, source, pool)
+        source.wait_for_text(RUNNING)
+    long_poll = start_long_poll(nacos, source, pool)
     nacos.put(NAME, "back")
-    assert held.result(5) == "back"
+    assert long_poll.result(5) == "back"
 
 
 @pytest.mark.parametrize("fault", ["status=500", "close", "garbage"])
 def test_an_error_is_said_and_the_next_question_is_not_held_back(nacos: Nacos, fault: str) -> None:
-    source = source_of(nacos)
-    source.wait_for_text(GOING)
+    source = make_source(nacos)
+    source.wait_for_text(RUNNING)
     nacos.faults.set("*", fault, 1)
     with pytest.raises(SourceError, match=r"^nacos "):
-        source.wait_for_text(GOING)
-    assert source.wait_for_text(GOING) == "one"
+        source.wait_for_text(RUNNING)
+    assert source.wait_for_text(RUNNING) == "one"
 
 
 def test_a_server_that_hangs_is_given_up(nacos: Nacos, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "ANSWER_SECONDS", 0.2)
     nacos.faults.set("*", "hang")
     with pytest.raises(SourceError, match="cannot be asked"):
-        source_of(nacos).wait_for_text(GOING)
+        make_source(nacos).wait_for_text(RUNNING)
 
 
 def test_closing_ends_a_question_that_is_held_back(nacos: Nacos, pool: ThreadPoolExecutor) -> None:
-    source = source_of(nacos)
-    source.wait_for_text(GOING)
-    held = listens(nacos, source, pool)
+    source = make_source(nacos)
+    source.wait_for_text(RUNNING)
+    long_poll = start_long_poll(nacos, source, pool)
     began = time.monotonic()
     source.close()
     with pytest.raises(SourceError):
-        held.result(5)
+        long_poll.result(5)
     assert time.monotonic() - began < 3
 
 
@@ -154,7 +154,7 @@ def test_who_has_a_user_logs_in_once_and_neither_password_nor_token_is_told(
         nacos.put(NAME, "one")
         masker = Masker()
         source = open_source(nacos.url(ID, query), env, SystemClock(), masker)
-        assert [source.read(), source.wait_for_text(GOING)] == ["one", "one"]
+        assert [source.read(), source.wait_for_text(RUNNING)] == ["one", "one"]
         assert nacos.logins == 1
         token = nacos.requests[-1].first("accessToken")
         assert masker.mask_line(f"pa-55-word {token}".encode()) == b"**** ****"
@@ -166,7 +166,7 @@ def test_an_access_token_is_renewed_before_it_ends_and_when_it_is_refused() -> N
         nacos.put(NAME, "one")
         nacos.token_ttl = 100
         clock = FakeClock()
-        source = source_of(nacos, "username=ann&password=pa-55-word", clock)
+        source = make_source(nacos, "username=ann&password=pa-55-word", clock)
         source.read()
         clock.advance(89)
         source.read()
@@ -185,4 +185,4 @@ def test_a_refused_login_is_said() -> None:
         Nacos(username="ann", password="other") as nacos,
         pytest.raises(SourceError, match=r"^nacos refused our login with 403$"),
     ):
-        source_of(nacos, "username=ann&password=pa-55-word").read()
+        make_source(nacos, "username=ann&password=pa-55-word").read()

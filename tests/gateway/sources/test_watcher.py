@@ -21,7 +21,7 @@ from gateway.sources.last_good import LastGood
 from gateway.sources.watcher import MAX_BACKOFF_SECONDS, MIN_POLL_SECONDS, RECHECK_SECONDS, Watcher
 from tests.gateway.fakes import FakeClock, Lines, comes_true, make_runtime
 
-Say = str | Exception
+Step = str | Exception
 
 
 def catalog(path: str = "/v1", url: str = "http://a.example") -> str:
@@ -32,44 +32,49 @@ WRONG = "version: 1\nservices:\n  s: {base_ulr: x}\n  t: {}\n"
 AWAY = SourceError("consul cannot be asked", "consul cannot be asked: ConnectFailed: 10.0.0.5")
 
 
-class Told:
-    """A source that says one thing after the other; after the last one it stops who asks."""
+class ScriptedSource:
+    """A source that plays one step after the other; with the last one it stops the watcher."""
 
     label = "consul"
 
     def __init__(
-        self, *says: Say, away: bool = True, name: str = "consul://a.example:8500/k"
+        self, *steps: Step, away: bool = True, name: str = "consul://a.example:8500/k"
     ) -> None:
-        self.says, self.away, self.name, self.stopping = list(says), away, name, Stop()
+        self.steps = list(steps)
+        self.away = away
+        self.name = name
+        self.stopping = ScriptedStop()
 
     def read(self) -> str:
-        said = self.says.pop(0)
-        if isinstance(said, Exception):
-            raise said
-        return said
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
 
     def wait_for_text(self, stopping: Stopping) -> str:
-        if len(self.says) == 1:
+        if len(self.steps) == 1:
             self.stopping.event.set()
-            self.stopping.told = True
+            self.stopping.last_pending = True
         return self.read()
 
     def close(self) -> None:
-        self.says.clear()
+        self.steps.clear()
 
 
-class Stop:
-    """Set only after what was said last has been taken: the watcher looks before it asks."""
+class ScriptedStop:
+    """Is set only after the last step was used: the watcher looks before it asks."""
 
     def __init__(self) -> None:
-        self.event, self.told, self.waits = threading.Event(), False, list[float]()
+        self.event = threading.Event()
+        self.last_pending = False
+        self.waits: list[float] = []
 
     def is_set(self) -> bool:
-        return self.event.is_set() and not self.told
+        return self.event.is_set() and not self.last_pending
 
     def wait(self, timeout: float) -> bool:
         self.waits.append(timeout)
-        self.told = False
+        self.last_pending = False
         return self.event.is_set()
 
 
@@ -77,11 +82,13 @@ class Watched:
     """A watcher, what it swapped in and what it logged."""
 
     def __init__(
-        self, folder: Path, *says: Say, env: dict[str, str] | None = None, **source: Any
+        self, folder: Path, *steps: Step, env: dict[str, str] | None = None, **source: Any
     ) -> None:
-        self.clock, self.log, self.swapped = FakeClock(), Lines(), list[Catalog]()
+        self.clock = FakeClock()
+        self.log = Lines()
+        self.swapped: list[Catalog] = []
         self.counted: list[str] = []
-        self.source = Told(*says, **source)
+        self.source = ScriptedSource(*steps, **source)
         self.last_good = LastGood(folder / "copy" / "catalog.last.yaml", self.source.name)
         self.watcher = Watcher(
             self.source, env or {}, self.last_good, clock=self.clock, log=self.log
@@ -97,8 +104,8 @@ class Watched:
 
     @property
     def paths(self) -> list[str]:
-        """Of the one method of each catalog that was swapped in."""
-        return [each.services["s"].methods["m"].path for each in self.swapped]
+        """The path of the one method of every catalog that was swapped in."""
+        return [loaded.services["s"].methods["m"].path for loaded in self.swapped]
 
     @property
     def problems(self) -> list[str]:
@@ -106,62 +113,64 @@ class Watched:
 
 
 @pytest.fixture
-def watched(tmp_path: Path) -> Callable[..., Watched]:
-    def make(*says: Say, **how: Any) -> Watched:
-        made = Watched(tmp_path, *says, **how)
-        made.load()
-        return made
+def start_watched(tmp_path: Path) -> Callable[..., Watched]:
+    def make(*steps: Step, **how: Any) -> Watched:
+        loaded = Watched(tmp_path, *steps, **how)
+        loaded.load()
+        return loaded
 
     return make
 
 
-def test_a_change_is_taken_and_what_stays_the_same_is_not(watched: Callable[..., Watched]) -> None:
-    at = watched(catalog(), catalog(), catalog("/v2"), catalog("/v2"), catalog("/v3"))
-    first = at.watcher.state.version
-    at.run()
-    assert at.paths == ["/v2", "/v3"]
-    state = at.watcher.state
+def test_a_change_is_taken_and_what_stays_the_same_is_not(
+    start_watched: Callable[..., Watched],
+) -> None:
+    watched = start_watched(catalog(), catalog(), catalog("/v2"), catalog("/v2"), catalog("/v3"))
+    first = watched.watcher.state.version
+    watched.run()
+    assert watched.paths == ["/v2", "/v3"]
+    state = watched.watcher.state
     assert (state.reloads, state.rejections, state.error, str(state)) == (2, 0, "", "ok")
     assert len({first, state.version}) == 2
 
 
 def test_a_wrong_one_leaves_the_last_good_one_and_is_told_once(
-    watched: Callable[..., Watched],
+    start_watched: Callable[..., Watched],
 ) -> None:
-    at = watched(catalog(), catalog("/v2"), WRONG, WRONG, WRONG).run()
-    assert at.paths == ["/v2"]
-    assert len(at.problems) == 1
-    assert "base_ulr: unknown key; did you mean 'base_url'?" in at.problems[0]
-    assert (at.watcher.state.reloads, at.watcher.state.rejections) == (1, 1)
-    assert str(at.watcher.state) == (
+    watched = start_watched(catalog(), catalog("/v2"), WRONG, WRONG, WRONG).run()
+    assert watched.paths == ["/v2"]
+    assert len(watched.problems) == 1
+    assert "base_ulr: unknown key; did you mean 'base_url'?" in watched.problems[0]
+    assert (watched.watcher.state.reloads, watched.watcher.state.rejections) == (1, 1)
+    assert str(watched.watcher.state) == (
         "last good one of 2023-11-14T22:30:00Z; consul: line 3, services.s.base_ulr is wrong and 2 more problems"
     )
 
 
 def test_what_readyz_says_quotes_nothing_of_the_text_and_no_address(
-    watched: Callable[..., Watched],
+    start_watched: Callable[..., Watched],
 ) -> None:
-    at = watched(
+    watched = start_watched(
         catalog(), catalog("/v2").replace("base_url", "envelope: hunter22\n    base_url")
     ).run()
-    assert "hunter22" in at.problems[0]
-    assert at.watcher.state.error == "consul: line 4, services.s.envelope is wrong"
-    at = watched(catalog(), AWAY).run()
-    assert "10.0.0.5" in at.problems[0]
-    assert at.watcher.state.error == "consul cannot be asked"
+    assert "hunter22" in watched.problems[0]
+    assert watched.watcher.state.error == "consul: line 4, services.s.envelope is wrong"
+    watched = start_watched(catalog(), AWAY).run()
+    assert "10.0.0.5" in watched.problems[0]
+    assert watched.watcher.state.error == "consul cannot be asked"
 
 
-def test_a_wrong_one_put_right_serves_again(watched: Callable[..., Watched]) -> None:
-    at = watched(catalog(), WRONG, catalog(), WRONG, catalog("/v2")).run()
-    assert at.paths == ["/v2"]
-    assert len(at.problems) == 2
-    assert (at.watcher.state.rejections, at.watcher.state.error) == (2, "")
+def test_a_wrong_one_put_right_serves_again(start_watched: Callable[..., Watched]) -> None:
+    watched = start_watched(catalog(), WRONG, catalog(), WRONG, catalog("/v2")).run()
+    assert watched.paths == ["/v2"]
+    assert len(watched.problems) == 2
+    assert (watched.watcher.state.rejections, watched.watcher.state.error) == (2, "")
 
 
 def test_the_same_wrong_text_is_not_checked_again(
-    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+    start_watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at = watched(catalog(), WRONG, AWAY, WRONG)
+    watched = start_watched(catalog(), WRONG, AWAY, WRONG)
     checked = list[str]()
     load = watcher.load_catalog
 
@@ -170,54 +179,54 @@ def test_the_same_wrong_text_is_not_checked_again(
         return load(text, *rest)
 
     monkeypatch.setattr(watcher, "load_catalog", counted)
-    at.run()
+    watched.run()
     assert checked == [WRONG]
-    assert "is wrong" in at.watcher.state.error
+    assert "is wrong" in watched.watcher.state.error
 
 
 def test_a_file_that_is_touched_is_checked_again(
-    tmp_path: Path, watched: Callable[..., Watched]
+    tmp_path: Path, start_watched: Callable[..., Watched]
 ) -> None:
     secret = tmp_path / "url"
-    late = catalog("/v2", url=f"${{file:{secret}}}")
-    at = watched(catalog(), late, late, away=False)
+    text = catalog("/v2", url=f"${{file:{secret}}}")
+    watched = start_watched(catalog(), text, text, away=False)
 
-    def written() -> str:
-        if at.problems:
+    def read_and_write_secret() -> str:
+        if watched.problems:
             secret.write_text("http://two.example")
-        return at.source.says.pop(0)  # type: ignore[return-value]
+        return watched.source.steps.pop(0)  # type: ignore[return-value]
 
-    at.source.read = written  # type: ignore[method-assign]
-    assert at.run().paths == ["/v2"]
-    assert len(at.problems) == 1
-    assert at.watcher.state.error == ""
+    watched.source.read = read_and_write_secret  # type: ignore[method-assign]
+    assert watched.run().paths == ["/v2"]
+    assert len(watched.problems) == 1
+    assert watched.watcher.state.error == ""
 
 
 def test_a_wrong_text_is_checked_again_after_a_while(
-    tmp_path: Path, watched: Callable[..., Watched]
+    tmp_path: Path, start_watched: Callable[..., Watched]
 ) -> None:
     secret = tmp_path / "url"
-    late = catalog("/v2", url=f"${{file:{secret}}}")
-    at = watched(catalog(), late, late, late)
+    text = catalog("/v2", url=f"${{file:{secret}}}")
+    watched = start_watched(catalog(), text, text, text)
 
-    def written() -> str:
-        if at.problems:
+    def read_and_write_secret() -> str:
+        if watched.problems:
             secret.write_text("http://two.example")
-            at.clock.advance(RECHECK_SECONDS / 2)
-        return at.source.says.pop(0)  # type: ignore[return-value]
+            watched.clock.advance(RECHECK_SECONDS / 2)
+        return watched.source.steps.pop(0)  # type: ignore[return-value]
 
-    at.source.read = written  # type: ignore[method-assign]
-    assert at.run().paths == ["/v2"]
-    assert at.clock.now() == 1000 + RECHECK_SECONDS
+    watched.source.read = read_and_write_secret  # type: ignore[method-assign]
+    assert watched.run().paths == ["/v2"]
+    assert watched.clock.now() == 1000 + RECHECK_SECONDS
 
 
 def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(
-    watched: Callable[..., Watched],
+    start_watched: Callable[..., Watched],
 ) -> None:
-    at = watched(
+    watched = start_watched(
         catalog(), *[AWAY] * 5, catalog(), AWAY, WRONG, Missing("consul has nothing")
     ).run()
-    assert at.source.stopping.waits == [
+    assert watched.source.stopping.waits == [
         0.5,
         1.0,
         MAX_BACKOFF_SECONDS,
@@ -228,52 +237,56 @@ def test_a_source_that_is_away_is_asked_less_and_less_often_but_often_enough(
         MIN_POLL_SECONDS,
         MIN_POLL_SECONDS,
     ]
-    assert len(at.problems) == 4
+    assert len(watched.problems) == 4
 
 
-def test_what_nobody_foresaw_does_not_end_the_watch(watched: Callable[..., Watched]) -> None:
-    at = watched(catalog(), catalog("/v2"), catalog("/v3"))
+def test_what_nobody_foresaw_does_not_end_the_watch(start_watched: Callable[..., Watched]) -> None:
+    watched = start_watched(catalog(), catalog("/v2"), catalog("/v3"))
 
-    def swap(made: Catalog) -> None:
-        if not at.problems:
+    def swap(loaded: Catalog) -> None:
+        if not watched.problems:
             raise RuntimeError("cannot fold")
-        at.swapped.append(made)
+        watched.swapped.append(loaded)
 
-    at.run(swap)
-    assert at.paths == ["/v3"]
-    assert at.problems == ["RuntimeError: cannot fold"]
+    watched.run(swap)
+    assert watched.paths == ["/v3"]
+    assert watched.problems == ["RuntimeError: cannot fold"]
 
 
-def test_variables_are_filled_in_anew(watched: Callable[..., Watched]) -> None:
+def test_variables_are_filled_in_anew(start_watched: Callable[..., Watched]) -> None:
     env = {"URL": "http://one.example"}
-    at = watched(catalog(url="${URL}"), catalog("/v2", url="${URL}"), env=env)
+    watched = start_watched(catalog(url="${URL}"), catalog("/v2", url="${URL}"), env=env)
     env["URL"] = "http://two.example"
-    at.run()
-    assert at.swapped[0].services["s"].base_urls == ("http://two.example",)
+    watched.run()
+    assert watched.swapped[0].services["s"].base_urls == ("http://two.example",)
 
 
 def test_a_copy_of_the_last_good_one_serves_a_restart_while_the_source_is_away_or_wrong(
-    watched: Callable[..., Watched], tmp_path: Path
+    start_watched: Callable[..., Watched], tmp_path: Path
 ) -> None:
-    watched(catalog(), catalog("/v2"), WRONG).run()
+    start_watched(catalog(), catalog("/v2"), WRONG).run()
     file = tmp_path / "copy" / "catalog.last.yaml"
     assert file.stat().st_mode & 0o777 == 0o600
-    for said, says in ((AWAY, "consul cannot be asked"), (WRONG, "consul: line 3")):
-        again = Watched(tmp_path, said)
-        assert again.load().services["s"].methods["m"].path == "/v2"
-        assert says in str(again.watcher.state)
-        assert str(again.watcher.state).startswith("last good one of ")
-        assert len(again.problems) == 1
+    for step, message in ((AWAY, "consul cannot be asked"), (WRONG, "consul: line 3")):
+        restarted = Watched(tmp_path, step)
+        assert restarted.load().services["s"].methods["m"].path == "/v2"
+        assert message in str(restarted.watcher.state)
+        assert str(restarted.watcher.state).startswith("last good one of ")
+        assert len(restarted.problems) == 1
 
 
 def test_a_source_that_is_back_with_what_serves_is_all_right_again(
-    watched: Callable[..., Watched], tmp_path: Path
+    start_watched: Callable[..., Watched], tmp_path: Path
 ) -> None:
-    watched(catalog(), catalog()).run()
-    again = Watched(tmp_path, AWAY, AWAY, catalog())
-    again.load()
-    again.run()
-    assert (again.swapped, str(again.watcher.state), len(again.problems)) == ([], "ok", 1)
+    start_watched(catalog(), catalog()).run()
+    restarted = Watched(tmp_path, AWAY, AWAY, catalog())
+    restarted.load()
+    restarted.run()
+    assert (restarted.swapped, str(restarted.watcher.state), len(restarted.problems)) == (
+        [],
+        "ok",
+        1,
+    )
 
 
 def test_without_a_source_and_without_a_copy_there_is_no_start(tmp_path: Path) -> None:
@@ -286,70 +299,75 @@ def test_without_a_source_and_without_a_copy_there_is_no_start(tmp_path: Path) -
 
 
 def test_a_copy_of_another_source_is_not_used(
-    watched: Callable[..., Watched], tmp_path: Path
+    start_watched: Callable[..., Watched], tmp_path: Path
 ) -> None:
-    watched(catalog(), catalog()).run()
+    start_watched(catalog(), catalog()).run()
     with pytest.raises(CatalogError):
         Watched(tmp_path, AWAY, name="consul://b.example:8500/k").load()
 
 
 def test_a_copy_of_a_files_last_good_one_is_for_the_successors_of_a_server_that_is_up(
-    watched: Callable[..., Watched], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    start_watched: Callable[..., Watched], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched(catalog(), catalog("/v2"), catalog("/v3"), WRONG, away=False).run()
+    start_watched(catalog(), catalog("/v2"), catalog("/v3"), WRONG, away=False).run()
     with pytest.raises(CatalogError, match=r"base_ulr"):
         Watched(tmp_path, WRONG, away=False).load()
     monkeypatch.setattr(Watcher, "succeeding", True)
-    again = Watched(tmp_path, WRONG, WRONG, catalog("/v4"), away=False)
-    assert again.load().services["s"].methods["m"].path == "/v3"
-    assert "is wrong" in str(again.watcher.state)
-    assert (again.run().paths, str(again.watcher.state)) == (["/v4"], "ok")
-    assert (again.counted, len(again.problems)) == (["refused", "taken"], 1)
+    restarted = Watched(tmp_path, WRONG, WRONG, catalog("/v4"), away=False)
+    assert restarted.load().services["s"].methods["m"].path == "/v3"
+    assert "is wrong" in str(restarted.watcher.state)
+    assert (restarted.run().paths, str(restarted.watcher.state)) == (["/v4"], "ok")
+    assert (restarted.counted, len(restarted.problems)) == (["refused", "taken"], 1)
 
 
 def test_a_successor_prefers_what_its_source_has(
-    watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+    start_watched: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watched(catalog(), catalog(), away=False).run()
+    start_watched(catalog(), catalog(), away=False).run()
     monkeypatch.setattr(Watcher, "succeeding", True)
-    at = watched(catalog("/v2"), catalog("/v3"), away=False)
-    assert (at.load().services["s"].methods["m"].path, str(at.watcher.state)) == ("/v3", "ok")
+    watched = start_watched(catalog("/v2"), catalog("/v3"), away=False)
+    assert (watched.load().services["s"].methods["m"].path, str(watched.watcher.state)) == (
+        "/v3",
+        "ok",
+    )
 
 
 def test_a_copy_that_cannot_be_written_is_told_and_the_change_taken(
-    watched: Callable[..., Watched], tmp_path: Path
+    start_watched: Callable[..., Watched], tmp_path: Path
 ) -> None:
     (tmp_path / "copy").write_text("in the way")
-    at = watched(catalog(), catalog("/v2")).run()
-    assert at.paths == ["/v2"]
-    assert at.problems[0].startswith("no copy can be kept for a restart: ")
+    watched = start_watched(catalog(), catalog("/v2")).run()
+    assert watched.paths == ["/v2"]
+    assert watched.problems[0].startswith("no copy can be kept for a restart: ")
 
 
 def test_a_copy_is_there_whole_whoever_writes_and_reads(tmp_path: Path) -> None:
-    copy, texts = LastGood(tmp_path / "c.yaml", "consul://a/k"), [f"{n}\n" * 5000 for n in range(8)]
+    last_good = LastGood(tmp_path / "c.yaml", "consul://a/k")
+    texts = [f"{n}\n" * 5000 for n in range(8)]
     with ThreadPoolExecutor(4) as pool:
-        writing = [pool.submit(copy.write, text) for text in texts * 5]
-        seen = {kept[0] for _ in range(200) if (kept := copy.read())}
-        for each in writing:
-            each.result(10)
-    assert seen <= set(texts)
+        writes = [pool.submit(last_good.write, text) for text in texts * 5]
+        texts_read = {copy.text for _ in range(200) if (copy := last_good.read())}
+        for write in writes:
+            write.result(10)
+    assert texts_read <= set(texts)
     assert [file.name for file in tmp_path.iterdir()] == ["c.yaml"]
 
 
-def test_a_secret_in_a_problem_is_masked_in_the_log(watched: Callable[..., Watched]) -> None:
+def test_a_secret_in_a_problem_is_masked_in_the_log(start_watched: Callable[..., Watched]) -> None:
     masker = Masker()
-    at = watched(catalog(), SourceError("consul cannot be asked", "x t-42-secret")).run()
+    watched = start_watched(catalog(), SourceError("consul cannot be asked", "x t-42-secret")).run()
     masker.register(Secret("t-42-secret"))
-    assert b"t-42-secret" not in at.log.rendered(masker)
+    assert b"t-42-secret" not in watched.log.rendered(masker)
 
 
 def test_a_gateway_follows_its_source_from_start_to_close(tmp_path: Path) -> None:
     file = tmp_path / "services.yaml"
     file.write_text(catalog())
-    clock, log = SystemClock(), Lines()
-    following = Watcher(File(str(file)), {}, LastGood(tmp_path / "c", "x"), clock=clock, log=log)
-    gateway = Gateway(following.load(), make_runtime(clock=clock))
-    gateway.follow(following)
+    clock = SystemClock()
+    last_good = LastGood(tmp_path / "c", "x")
+    file_watcher = Watcher(File(str(file)), {}, last_good, clock=clock, log=Lines())
+    gateway = Gateway(file_watcher.load(), make_runtime(clock=clock))
+    gateway.follow(file_watcher)
     gateway.start()
     try:
         file.write_text(catalog("/v2"))
