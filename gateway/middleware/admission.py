@@ -27,6 +27,7 @@ def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     use_caller_limit = caller_limit(method, runtime)
 
     def handle(call: Call) -> Result:
+        # Before the limit: what is refused uses none of it.
         call = authorize_and_validate(method, call)
         if method.stream and call.inbound is None:  # a part of something that has one answer
             raise InvalidParams(f"{method.full_name} streams; call it by itself.")

@@ -126,6 +126,7 @@ class _Answers:
             self._runtime.renewal_slots.release()
             return
         call.trace.note(self._clock.now(), "cache", "renewal begun in the background")
+        # The renewal is nobody's call: it neither hurries as the caller does nor writes its trace.
         call = replace(call, timeout=None, deadline=math.inf, trace=Trace())
         thread = threading.Thread(
             target=self._renew, args=(key, flight, call), name="postern-renewal", daemon=True
@@ -160,7 +161,7 @@ class _Answers:
         Waiting for other workers is part of its time.
         """
         own_call = call
-        if not self._has_stand_in:
+        if not self._has_stand_in:  # a stand-in has time beyond the method's own deadline
             own_call = replace(call, deadline=patience.wait_until)
 
         def read_fresh() -> CachedAnswer | None:

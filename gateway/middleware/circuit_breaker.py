@@ -45,7 +45,7 @@ def _guard_at(
     service = method.service
     circuits = runtime.circuits if urls == service.base_urls else runtime.backup_circuits
     circuit = circuits.of(service)
-    circuit.breaker.settings = service.breaker
+    circuit.breaker.settings = service.breaker  # the circuit outlives a reload, its settings do not
     now = runtime.clock.now
 
     def handle(call: Call) -> Result:
@@ -103,6 +103,7 @@ def _is_failure(
 ) -> bool:
     if isinstance(error, ConnectFailed | OutcomeUnknown | Failed | BadResponse):
         return True
+    # A caller in a hurry would open the circuit of a service that is only as slow as it may be.
     hurried = call.timeout is not None and call.timeout < method.deadline
     if not isinstance(error, DeadlineExceeded) or hurried or not attempts:
         return False

@@ -97,6 +97,7 @@ def _other_method(method: Method, runtime: Runtime) -> StandIn:
             params = schema.load({name: call.params[name] for name in names if name in call.params})
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
+        # Attempts and events are the call's own; cache and fallback say what the other one's were.
         trace = Trace(attempts=call.trace.attempts, events=call.trace.events)
         other_call = replace(
             call,

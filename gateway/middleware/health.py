@@ -149,6 +149,7 @@ class Probes:
         except StoreUnavailable:
             self._fence = None
             return True
+        # Records that nobody has written yet are those of this worker.
         if value or self._fence is None:
             self._records = {
                 key: ProbeRecord(ProbeHistory(verdict, streak), due)
@@ -181,6 +182,7 @@ class Probes:
         now = self._runtime.clock.wall()
         for key, service in services.items():
             record = records[key]
+            # A time further off than any pause was set by a clock that has been put back since.
             if key in self._under_way or now < record.due <= now + self._pause(service, 1.0):
                 continue
             due = now + self._pause(service, self._runtime.jitter())

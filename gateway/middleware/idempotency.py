@@ -173,6 +173,7 @@ class Idempotency:
                     return _answer(record)
                 if lock.fence is not None and not use.repeatable:
                     raise Conflict(OUTCOME_UNKNOWN)
+            # Before anything is done: should this worker die, its record goes on saying "begun".
             if lock.fence is None or not self._write_begun(name, lock.fence, use):
                 raise UnderWay(retry_after=1)
             return self._run_first(name, lock.fence, use, action)
@@ -206,7 +207,7 @@ class Idempotency:
         """
         record = dump_json({"asked": use.fingerprint, **outcome})
         if len(record) > MAX_ANSWER_BYTES:
-            if use.repeatable:
+            if use.repeatable:  # the next call under the key may send it again
                 return
             record = dump_json({"asked": use.fingerprint, "lost": True})
         with suppress(StoreUnavailable):

@@ -95,6 +95,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
         in_use = places_in_use.labels(service)
         in_use.inc()
 
+        # A place that is not given back counts as taken until its lease ends.
         def leave(_: BaseException | None = None) -> None:
             in_use.dec()
             limits.release_slot(key, lease)
@@ -118,7 +119,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
 
 def _max_seconds(call: Call, method: Method, now: float) -> float:
     uploads = call.inbound is not None and call.inbound.body is not None
-    if uploads and method.stream:
+    if uploads and method.stream:  # it may take its time as long as it flows, beyond the deadline
         return MAX_STREAM_SECONDS
     return call.deadline - now
 

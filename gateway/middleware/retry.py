@@ -101,6 +101,7 @@ class _Retries:
     ) -> str | None:
         """Return why it is not sent again, if it is not."""
         policy = self._method.retry
+        # The budget comes last: asking it for a retry uses one up.
         if not _is_covered(error, policy):
             return f"{error.type} is not among those to repeat"
         if call.body_consumed or not (self._is_safe(call) or isinstance(error, ConnectFailed)):
