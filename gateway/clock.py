@@ -41,7 +41,7 @@ class SystemClock:
 
 
 def iso_utc(moment: datetime) -> str:
-    """Return a moment of UTC as ISO 8601 with milliseconds, such as ``2026-01-31T08:00:00.000Z``."""
+    """Return a moment of UTC in ISO 8601, such as ``2026-01-31T08:00:00.000Z``."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -46,7 +46,7 @@ MIN_TOKEN_CHARACTERS = 20
 
 
 class Secret:
-    """A text that will not print: ``repr(Secret("x"))`` is ``Secret(****)``; ``reveal()`` gives it."""
+    """A text that will not print: its ``repr`` is ``Secret(****)``; ``reveal()`` returns it."""
 
     __slots__ = ("_text",)
 

@@ -8,7 +8,7 @@ charged again where the vendor honours the Idempotency-Key, which is the same fo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from flask import Response, g
 from marshmallow import ValidationError
@@ -23,7 +23,7 @@ from api.http.idempotency import run_once_by_store
 from api.resources.orders import answer_order, found_order
 from gateway import Call, GatewayError
 from gateway.catalog.model import Method
-from gateway.errors import BadResponse, Conflict, Rejected, StoreUnavailable, fields_error
+from gateway.errors import BadResponse, Conflict, Rejected, fields_error
 from gateway.middleware.idempotency import NOT_NOW
 from models import Order
 from schemas.shop import OrderOut, PayIn, PaymentOut
@@ -135,16 +135,11 @@ def _alone(order: Order, call: Call) -> Iterator[None]:
 
     :raises StoreUnavailable: it cannot be told; nothing is charged.
     """
-    store, key = app_state().store, f"pay:{order.id}"
     method = app_state().gateway.method(call.service, call.method)
-    fence = store.acquire(key, _longest(method))
-    if fence is None:
-        raise Conflict("The order is being paid at this moment.")
-    try:
+    with app_state().store.lock(f"pay:{order.id}", _longest(method)) as lock:
+        if lock.fence is None:
+            raise Conflict("The order is being paid at this moment.")
         yield
-    finally:
-        with suppress(StoreUnavailable):  # then it fades
-            store.release(key, fence)
 
 
 def _claim(seen: Order, via: Method) -> int:

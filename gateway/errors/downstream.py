@@ -38,7 +38,7 @@ class AddressRefused(ConnectFailed):
 
 
 class ProxyFailed(ConnectFailed):
-    """The proxy by which calls leave is away, or cannot reach the service; the service saw nothing."""
+    """The egress proxy is away, or cannot reach the service, which saw nothing."""
 
     message = "The egress proxy is away, or cannot reach the service; nothing was sent."
 

@@ -1,4 +1,4 @@
-"""What a store does, whichever it is: keys to bytes, each for a time, with locks, limits and lists."""
+"""What every store does: keys to bytes, each for a time, with locks, limits and lists."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Lock:
                 self._store.release(self._key, self.fence)
 
     def keep(self) -> None:
-        """Leave the lock held after the block, until its ``ttl`` ends: nobody tries again before."""
+        """Leave the lock held after the block, so that nobody tries again before its ``ttl`` ends."""
         self._release_at_end = False
 
 
@@ -76,7 +76,7 @@ class Store(Protocol):
         """Delete the key; one that is absent is no error."""
 
     def forget(self, key: str) -> None:
-        """Delete the key, never raising: a store that is away deletes it before anybody asks again."""
+        """Delete the key, never raising: a store that is away deletes it once it is back."""
 
     def increment(self, key: str, ttl: float, by: int = 1) -> int:
         """Add ``by`` and return the count; its ``ttl`` starts at the first increment."""

@@ -65,7 +65,7 @@ class EndedCall:
         elapsed: float,
         error: BaseException | None,
     ) -> EndedCall:
-        """Describe a call that ended with this failure, if any; an unforeseen one is the gateway's."""
+        """Describe a call that ended with this failure, if any; an unforeseen one is ours."""
         service = method.service.name
         if error is None:
             return cls(service, method.name, call, began, elapsed, 0, None, None)

@@ -140,7 +140,7 @@ class ServiceStats:
         return int(self._clock.wall() // 60)
 
     def _add_up(self) -> dict[int, bytes]:
-        """Add up the pending calls; return the minutes that the store has not got as they are now."""
+        """Add up the pending calls; return the minutes that changed since the store got them."""
         this_minute = self._this_minute()
         with self._lock:
             self._drop_before(this_minute - MINUTES + 1)
