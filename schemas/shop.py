@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from schemas.bounded import Bounded, Many
+from schemas.catalog_fields import NAME
 from schemas.fields import MOST_ID, ListArgs, Money, Text, Whole, list_of, search_field, sort_field
 
 # products: Products, in and out.
@@ -60,9 +61,7 @@ ORDER_STATES = ("pending", "paid", "failed", "unknown")
 MOST_LINES = 100
 MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 
-_METHOD_NAME = validate.Regexp(
-    r"^[A-Za-z0-9_-]{1,64}\.[A-Za-z0-9_-]{1,64}$(?!\n)", error="Must be service.method."
-)
+_METHOD_NAME = validate.Regexp(rf"^{NAME}\.{NAME}$(?!\n)", error="Must be service.method.")
 
 
 class OrderLineIn(Bounded):

@@ -220,13 +220,13 @@ def base_url_field(value: Any) -> fields.Field[Any]:
     return text(validate=usable_url)
 
 
-def proxy_paths(**kwargs: Any) -> fields.List[Any]:
+def proxy_paths_field(**kwargs: Any) -> fields.List[Any]:
     path = validate.Regexp(r"/[!\x22$->@-~]*\Z", error="must be a path's pattern, such as /v3/*")
     return fields.List(text(validate=path), **kwargs)
 
 
 class ProxySchema(Strict):
-    paths = proxy_paths()
+    paths = proxy_paths_field()
     rewrite = fields.Raw(
         validate=validate.OneOf((True, False, "body"), error="must be true, false or body")
     )
@@ -235,7 +235,7 @@ class ProxySchema(Strict):
 def proxy_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(ProxySchema)
-    return proxy_paths() if isinstance(value, list) else flag()
+    return proxy_paths_field() if isinstance(value, list) else flag()
 
 
 def auth_field(value: Any) -> fields.Field[Any]:

@@ -199,7 +199,7 @@ class Watcher:
             self.keep()
 
     def _swap(self, text: str, version: str, swap: Callable[[Catalog], None]) -> None:
-        self._raise_known_error(version)
+        self._raise_recent_error(version)
         try:
             load = partial(self._load, text, self.source.name)
             swap(self._run_in_thread(load, LOAD_SECONDS))
@@ -214,7 +214,7 @@ class Watcher:
             reloads=self.state.reloads + 1,
         )
 
-    def _raise_known_error(self, version: str) -> None:
+    def _raise_recent_error(self, version: str) -> None:
         """Raise the error of a text that was refused a moment ago: checking it again would find the
         same.
 
