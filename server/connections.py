@@ -58,7 +58,7 @@ class Connection:
         self._ending: type[BaseException] | None = None
         self._buffer = b""
         self._phase = IDLE
-        self._known = False
+        self._is_caller_known = False
         self._received = 0
         self.expects_continue = False
         self.ended = False
@@ -69,7 +69,7 @@ class Connection:
         :raises CallerError: it is none, or too large, or did not come in time.
         """
         self._phase = IDLE
-        self._known = False
+        self._is_caller_known = False
         self.expects_continue = False
         head = self._buffer or self.receive()
         if head[:2] == b"\r\n":
@@ -102,7 +102,7 @@ class Connection:
 
     def caller_is_known(self) -> None:
         """From here on the body has no time limit but the one for silence."""
-        self._known = True
+        self._is_caller_known = True
 
     def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
         """Return so many bytes, fewer only at the end; without a size what comes next.
@@ -184,7 +184,7 @@ class Connection:
         return self._prepare_body(now)
 
     def _prepare_body(self, now: float) -> dict[Connection, None]:
-        if self._known:
+        if self._is_caller_known:
             self.deadline = now + SILENCE_SECONDS
             return self._connections.uploads
         self._began = self._began or now
@@ -220,9 +220,9 @@ class Connection:
             self.sock.shutdown(socket.SHUT_WR)
             self._phase = LINGERING
             self._linger_until = time.monotonic() + LINGER_SECONDS
-            left = LINGER_BYTES
-            while left > 0 and (data := self.receive(65536)):
-                left -= len(data)
+            remaining = LINGER_BYTES
+            while remaining > 0 and (data := self.receive(65536)):
+                remaining -= len(data)
 
 
 class Connections:
@@ -257,8 +257,8 @@ class Connections:
         surplus = max(0, len(self.senders) - self.max_senders)
         chosen = list(islice(self.senders, surplus))
         if full and not surplus:
-            longest = [next(iter(group)) for group in (self.senders, self.idle) if group]
-            chosen = sorted(longest, key=lambda connection: connection.since)[:1]
+            candidates = [next(iter(group)) for group in (self.senders, self.idle) if group]
+            chosen = sorted(candidates, key=lambda connection: connection.since)[:1]
         for connection in chosen:
             connection.end(Evicted)
         self.evicted += len(chosen)

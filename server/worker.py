@@ -28,7 +28,7 @@ from server.log import watch_hub
 from server.requests import open_body
 from server.responses import Response
 
-GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
+DISCONNECT_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
 TICK_SECONDS = 0.25
 
 
@@ -130,7 +130,7 @@ class Worker(GeventWorker):
         except (Evicted, gevent.GreenletExit, SystemExit):
             pass
         except OSError as error:
-            if error.errno not in GONE and not isinstance(error, TimeoutError):
+            if error.errno not in DISCONNECT_ERRNOS and not isinstance(error, TimeoutError):
                 self.log.exception("Socket error processing request.")
         except Exception as error:  # noqa: BLE001
             self.handle_error(connection, client, peer, error)
@@ -202,9 +202,11 @@ class Worker(GeventWorker):
         failure: GatewayError = GatewayError()
         cause: BaseException | None = exc
         if isinstance(exc, CallerError):
-            failure, cause = exc, None
+            failure = exc
+            cause = None
         elif isinstance(exc, ParseException):
-            failure, cause = BrokenBody(), None
+            failure = BrokenBody()
+            cause = None
         answer = render_error_response(self.wsgi, addr[0] if addr else None, failure, cause)
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)
