@@ -85,7 +85,7 @@ class Quiet:
 
 
 def load(text: str) -> Load:
-    """Read, check and fold a catalog in this process, its collector tuned as gunicorn.conf.py does it."""
+    """Read a catalog, check it and build its chains, the collector tuned as gunicorn.conf.py does it."""
     gc.set_threshold(50_000, 20, 50)
     clock, wall, cpu = SystemClock(), time.perf_counter(), time.process_time()
     catalog = load_catalog(text, "services.yaml", {})

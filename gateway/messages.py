@@ -212,8 +212,8 @@ class HttpRequest:
     def with_header(self, name: str, value: str) -> HttpRequest:
         """Return a copy with the header in place of one of that name, in whatever case."""
         lower = name.lower()
-        others = {key: text for key, text in self.headers.items() if key.lower() != lower}
-        return replace(self, headers={**others, name: value})
+        headers = {key: text for key, text in self.headers.items() if key.lower() != lower}
+        return replace(self, headers={**headers, name: value})
 
     def header(self, name: str) -> str | None:
         """Return the header of that name, in whatever case it is written."""
