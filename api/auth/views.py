@@ -31,7 +31,7 @@ def limit_body() -> None:
 
 
 @blueprint.post("/login")
-@blueprint.arguments(LoginIn)
+@blueprint.arguments(LoginIn, example={"username": "admin", "password": "correct-horse-battery"})
 @blueprint.response(200, TokensOut)
 def login(credentials: dict[str, str]) -> dict[str, Any]:
     """Log in with a password."""
@@ -51,7 +51,7 @@ def login(credentials: dict[str, str]) -> dict[str, Any]:
 
 
 @blueprint.post("/token/refresh")
-@blueprint.arguments(RefreshIn)
+@blueprint.arguments(RefreshIn, example={"refresh_token": "the one that login gave"})
 @blueprint.response(200, TokensOut)
 def refresh(body: dict[str, str]) -> dict[str, Any]:
     """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""

@@ -30,7 +30,7 @@ from api.openapi.components import (
     plain_paths,
     success,
 )
-from api.openapi.failures import BATCH, CALL, Failures
+from api.openapi.failures import Failures
 from api.openapi.resources import resource_paths
 from gateway.bodies import dump_json
 from gateway.catalog.model import Catalog
@@ -134,8 +134,8 @@ class OpenApi:
             spec.components.schema(name, schema=schema)
         told = spec.to_dict()
         paths = {
-            f"{PREFIX}/call": call_operation(_body("Call", CALL), failures),
-            f"{PREFIX}/batch": batch_operation(_body("Batch", BATCH), failures),
+            f"{PREFIX}/call": call_operation(failures),
+            f"{PREFIX}/batch": batch_operation(failures),
             **resource_paths(self._app, told, failures),
             **plain_paths(failures),
         }
@@ -186,10 +186,6 @@ def _pieces(
 def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
     yield from method_paths(catalog, failures)
     yield from aggregate_paths(catalog, failures)
-
-
-def _body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
-    return {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
 
 
 def _finished(name: str, schema: dict[str, Any]) -> dict[str, Any]:

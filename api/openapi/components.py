@@ -204,7 +204,20 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     }
 
 
-def call_operation(call: dict[str, Any], failures: Failures) -> dict[str, Any]:
+_CALL_EXAMPLE = {
+    "service": "wechat",
+    "method": "send_msg",
+    "params": {"touser": "o6_bmjrPTlm6", "text": "hello"},
+}
+_BATCH_EXAMPLE = {"calls": [{"id": "first", **_CALL_EXAMPLE, "optional": True}]}
+
+
+def _json_body(schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    media_type = {"schema": {"$ref": f"#/components/schemas/{schema}"}, "example": example}
+    return {"required": True, "content": {"application/json": media_type}}
+
+
+def call_operation(failures: Failures) -> dict[str, Any]:
     """``POST /call``, which names service and method in its body."""
     return {
         "post": {
@@ -213,13 +226,13 @@ def call_operation(call: dict[str, Any], failures: Failures) -> dict[str, Any]:
             "description": f"The same call as `POST {PREFIX}/call/<service>/<method>` with `params` as the body.",
             "tags": ["calls"],
             "parameters": HEADERS,
-            "requestBody": {"required": True, "content": {"application/json": call}},
+            "requestBody": _json_body("Call", _CALL_EXAMPLE),
             "responses": {"200": ANSWER, **failures.answers(CALL | BODY | {(404, -3004), *_SOME})},
         }
     }
 
 
-def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]:
+def batch_operation(failures: Failures) -> dict[str, Any]:
     """``POST /batch``."""
     answers = {
         "200": {"$ref": "#/components/responses/Together"},
@@ -231,7 +244,7 @@ def batch_operation(batch: dict[str, Any], failures: Failures) -> dict[str, Any]
             "summary": "Several calls side by side, at most 20",
             "tags": ["calls"],
             "parameters": HEADERS,
-            "requestBody": {"required": True, "content": {"application/json": batch}},
+            "requestBody": _json_body("Batch", _BATCH_EXAMPLE),
             "responses": {**answers, **failures.answers(TOGETHER | BODY)},
         }
     }

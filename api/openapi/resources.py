@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from api.openapi.components import SECURITY
-from api.openapi.failures import AWAY, BODY, EXAMPLES, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
 
 #: What an operation may end in beside what follows from its shape.
 _MORE: dict[str, set[Kind]] = {
@@ -64,9 +64,6 @@ def _finish(
     _parameters(operation, item, verb, name)
     if getattr(view, "idempotent", False):
         _add_key(operation)
-    content = operation.get("requestBody", {}).get("content", {})
-    if name in EXAMPLES and "application/json" in content:
-        content["application/json"]["example"] = EXAMPLES[name]
     given = {
         status: each for status, each in operation["responses"].items() if status.startswith("2")
     }

@@ -40,7 +40,7 @@ def list_apps(args: dict[str, Any]) -> Response:
 
 @blueprint.post("/apps")
 @role_required("admin")
-@blueprint.arguments(AppIn)
+@blueprint.arguments(AppIn, example={"app_id": "shop", "allow": ["wechat.*"], "rate": "100/minute"})
 @blueprint.response(201, AppSecretOut)
 @idempotent_by_database()
 def create_app(given: dict[str, Any]) -> Response:

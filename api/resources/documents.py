@@ -47,7 +47,7 @@ def list_documents(args: dict[str, Any]) -> Response:
 
 @blueprint.post("/data")
 @role_required("user", "admin")
-@blueprint.arguments(DocumentIn)
+@blueprint.arguments(DocumentIn, example={"key": "greeting", "value": {"text": "hello"}})
 @blueprint.response(201, DocumentOut)
 @blueprint.alt_response(200, schema=DocumentOut)
 @idempotent_by_database()

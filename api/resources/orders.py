@@ -49,7 +49,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 
 @blueprint.post("/users/<id:user_id>/orders")
 @role_required("user", "admin")
-@blueprint.arguments(OrderIn)
+@blueprint.arguments(OrderIn, example={"items": [{"product_id": 1, "quantity": 2}]})
 @blueprint.response(201, OrderOut)
 @idempotent_by_database()
 def create_order(given: dict[str, Any], user_id: int) -> Response:

@@ -40,7 +40,7 @@ _payments = PaymentOut(many=True)
 
 @blueprint.post("/orders/<id:order_id>/pay")
 @role_required("user", "admin")
-@blueprint.arguments(PayIn)
+@blueprint.arguments(PayIn, example={"via": "pay.charge"})
 @blueprint.response(200, OrderOut)
 def pay_order(given: dict[str, str], order_id: int) -> Response:
     """Charge an order through the method `via`, which takes `order_id` (integer) and `amount` (text, "12.50").

@@ -31,6 +31,9 @@ _rows = select(*(_named[name] for name in _one.fields), _columns.version)
 _row = _rows.where(_columns.id == bindparam("id"))
 
 
+_EXAMPLE = {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitchen"}
+
+
 @blueprint.get("/products")
 @token_required
 @blueprint.arguments(ProductArgs, location="query")
@@ -51,7 +54,7 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 
 @blueprint.post("/products")
 @role_required("user", "admin")
-@blueprint.arguments(ProductIn)
+@blueprint.arguments(ProductIn, example=_EXAMPLE)
 @blueprint.response(201, ProductOut)
 @idempotent_by_database()
 def create_product(given: dict[str, Any]) -> Response:
@@ -81,7 +84,7 @@ def get_product(product_id: int) -> Response:
 
 @blueprint.put("/products/<id:product_id>")
 @role_required("user", "admin")
-@blueprint.arguments(ProductIn)
+@blueprint.arguments(ProductIn, example={**_EXAMPLE, "price": "13.00"})
 @blueprint.response(200, ProductOut)
 def replace_product(given: dict[str, Any], product_id: int) -> Response:
     """All of a product; what is left out becomes its default."""
@@ -90,7 +93,7 @@ def replace_product(given: dict[str, Any], product_id: int) -> Response:
 
 @blueprint.patch("/products/<id:product_id>")
 @role_required("user", "admin")
-@blueprint.arguments(ProductIn(partial=True))
+@blueprint.arguments(ProductIn(partial=True), example={"price": "11.90"})
 @blueprint.response(200, ProductOut)
 def change_product(given: dict[str, Any], product_id: int) -> Response:
     """Some of a product."""
@@ -111,7 +114,7 @@ def delete_product(product_id: int) -> None:
 
 @blueprint.post("/products/<id:product_id>/reduce_stock")
 @role_required("user", "admin")
-@blueprint.arguments(QuantityIn)
+@blueprint.arguments(QuantityIn, example={"quantity": 1})
 @blueprint.response(200, ProductOut)
 @idempotent_by_database()
 def reduce_stock(given: dict[str, int], product_id: int) -> Response:

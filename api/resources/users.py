@@ -24,6 +24,13 @@ from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
 
 blueprint = Blueprint("users", __name__, description="People, who log in with a password.")
 _one, _list = UserOut(), UserListOut()
+_EXAMPLE = {
+    "username": "ann",
+    "password": "correct-horse-battery",
+    "name": "Ann",
+    "age": 30,
+    "role": "user",
+}
 _ADMINS_ONLY = {"role", "username"}
 
 
@@ -42,7 +49,7 @@ def list_users(args: dict[str, Any]) -> Response:
 
 @blueprint.post("/users")
 @role_required("admin")
-@blueprint.arguments(UserIn)
+@blueprint.arguments(UserIn, example=_EXAMPLE)
 @blueprint.response(201, UserOut)
 @idempotent_by_database()
 def create_user(given: dict[str, Any]) -> Response:
@@ -79,7 +86,7 @@ def get_profile() -> Response:
 
 @blueprint.patch("/users/<id:user_id>")
 @token_required
-@blueprint.arguments(UserChange(partial=True))
+@blueprint.arguments(UserChange(partial=True), example={"name": "Ann Example"})
 @blueprint.response(200, UserOut)
 def change_user(given: dict[str, Any], user_id: int) -> Response:
     """Some of a user. A new role or password ends all of the user's logins."""
