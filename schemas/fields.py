@@ -163,7 +163,7 @@ def list_of(schema: type[Schema]) -> type[Schema]:
     )
 
 
-def plain(schema: type[Schema]) -> Callable[[Sequence[Any]], dict[str, Any]]:
+def row_to_dict(schema: type[Schema]) -> Callable[[Sequence[Any]], dict[str, Any]]:
     """What makes an item of a row that begins with the schema's fields, where JSON can say all of them as they are.
 
     marshmallow asks every field of every row how; that is most of what a list costs.

@@ -1,4 +1,4 @@
-"""Apps: tools that sign their requests. Admins make them and hand the secret on."""
+"""Apps: tools that sign their requests. Admins create them and pass the secret on."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from models import App
 from schemas.users import AppArgs, AppIn, AppListOut, AppOut, AppRow, AppSecretOut
 
 blueprint = Blueprint("apps", __name__, description="Tools, which sign their requests.")
-_one, _row, _list = AppOut(), AppRow(), AppListOut()
+_app_schema = AppOut()
+_row_schema = AppRow()
+_list_schema = AppListOut()
 
 
 @blueprint.get("/apps")
@@ -33,9 +35,9 @@ _one, _row, _list = AppOut(), AppRow(), AppListOut()
 def list_apps(args: dict[str, Any]) -> Response:
     """Apps, without their secrets."""
     if wants_csv():
-        return csv_response(select(App), App, _row, args)
+        return csv_response(select(App), App, _row_schema, args)
     with app_state().database.read_session() as session:
-        return etag_response(_list.dump(list_page(session, select(App), App, args)))
+        return etag_response(_list_schema.dump(list_page(session, select(App), App, args)))
 
 
 @blueprint.post("/apps")
@@ -43,14 +45,14 @@ def list_apps(args: dict[str, Any]) -> Response:
 @blueprint.arguments(AppIn, example={"app_id": "shop", "allow": ["wechat.*"], "rate": "100/minute"})
 @blueprint.response(201, AppSecretOut)
 @idempotent_by_database()
-def create_app(given: dict[str, Any]) -> Response:
+def create_app(data: dict[str, Any]) -> Response:
     """A new app; its secret is shown this once."""
-    secret, sealed = _new_secret()
+    secret, encrypted = _new_secret()
     with write_session() as session:
-        app = App(**given, secret=sealed)
+        app = App(**data, secret=encrypted)
         session.add(app)
         session.flush()
-        return _shown(app, secret, 201)
+        return _secret_response(app, secret, 201)
 
 
 @blueprint.post("/apps/<app_id>/rotate")
@@ -59,12 +61,13 @@ def create_app(given: dict[str, Any]) -> Response:
 @idempotent_by_database()
 def rotate_secret(app_id: str) -> Response:
     """A new secret, shown this once; the previous one is good until the next time."""
-    secret, sealed = _new_secret()
+    secret, encrypted = _new_secret()
     with write_session() as session:
-        app = _found(session, app_id)
-        app.previous_secret, app.secret = app.secret, sealed
+        app = _get_app(session, app_id)
+        app.previous_secret = app.secret
+        app.secret = encrypted
         session.flush()
-        return _shown(app, secret)
+        return _secret_response(app, secret)
 
 
 @blueprint.post("/apps/<app_id>/disable")
@@ -74,30 +77,30 @@ def rotate_secret(app_id: str) -> Response:
 def disable_app(app_id: str) -> Response:
     """Refuse whatever the app signs from now on."""
     with write_session() as session:
-        app = _found(session, app_id)
+        app = _get_app(session, app_id)
         app.disabled = True
         session.flush()
-        return etag_response(_one.dump(app))
+        return etag_response(_app_schema.dump(app))
 
 
-def _found(session: Session, app_id: str) -> App:
-    app = (
-        None if "\0" in app_id else App.by_app_id(session, app_id, lock=True)
-    )  # PostgreSQL cannot ask for a NUL
+def _get_app(session: Session, app_id: str) -> App:
+    app = None
+    if "\0" not in app_id:  # PostgreSQL refuses a NUL in a parameter
+        app = App.by_app_id(session, app_id, lock=True)
     if app is None:
         raise NotFound(f"There is no app {app_id}.")
     return app
 
 
 def _new_secret() -> tuple[Secret, str]:
-    """As it is shown, and as it is stored; no log line shows it."""
+    """Return a secret, which no log line will show, and its encrypted form for the database."""
     app_secrets = auth_services().app_secrets
     secret = app_secrets.make()
     app_state().masker.register(secret)
     return secret, app_secrets.seal(secret)
 
 
-def _shown(app: App, secret: Secret, status: int = 200) -> Response:
-    response = success_response({**_one.dump(app), "secret": secret.reveal()}, status)
+def _secret_response(app: App, secret: Secret, status: int = 200) -> Response:
+    response = success_response({**_app_schema.dump(app), "secret": secret.reveal()}, status)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -1,4 +1,4 @@
-"""Documents: a tool's small store. Any token reads, users write, and what is there is its owner's or an admin's."""
+"""JSON documents: any token reads, users write, only the owner or an admin replaces or deletes one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from models import Document
 from schemas.documents import DocumentArgs, DocumentIn, DocumentListOut, DocumentOut, DocumentRow
 
 blueprint = Blueprint("data", __name__, description="JSON documents: a small store.")
-_one, _row, _list = DocumentOut(), DocumentRow(), DocumentListOut()
+_document_schema = DocumentOut()
+_row_schema = DocumentRow()
+_list_schema = DocumentListOut()
 
 
 @blueprint.get("/data")
@@ -34,15 +36,15 @@ def list_documents(args: dict[str, Any]) -> Response:
 
     def read() -> tuple[Any, None]:
         with app_state().database.read_session() as session:
-            return _list.dump(
-                list_page(session, select(Document), Document, _placed(session, args))
+            return _list_schema.dump(
+                list_page(session, select(Document), Document, _resolve_after(session, args))
             ), None
 
     if not wants_csv():
         return cached_response("data", read)
     with app_state().database.read_session() as session:
-        place = _placed(session, args)
-    return csv_response(select(Document), Document, _row, place)
+        place = _resolve_after(session, args)
+    return csv_response(select(Document), Document, _row_schema, place)
 
 
 @blueprint.post("/data")
@@ -51,12 +53,12 @@ def list_documents(args: dict[str, Any]) -> Response:
 @blueprint.response(201, DocumentOut)
 @blueprint.alt_response(200, schema=DocumentOut)
 @idempotent_by_database()
-def keep_document(given: dict[str, Any]) -> Response:
+def keep_document(data: dict[str, Any]) -> Response:
     """Keep a value under a key: 201 if it is new there, 200 if it replaces another."""
     try:
-        return _keep(**given)
-    except IntegrityError:  # somebody made it since we looked; now it is there
-        return _keep(**given)
+        return _store(**data)
+    except IntegrityError:  # another request created it since we looked: replace it
+        return _store(**data)
 
 
 @blueprint.get("/data/<key:key>")
@@ -67,8 +69,8 @@ def get_document(key: str) -> Response:
 
     def read() -> tuple[Any, str]:
         with app_state().database.read_session() as session:
-            document = _found(session, key)
-            return _one.dump(document), etag_of(document)
+            document = _get_document(session, key)
+            return _document_schema.dump(document), etag_of(document)
 
     return cached_response("data", read)
 
@@ -79,14 +81,14 @@ def get_document(key: str) -> Response:
 def delete_document(key: str) -> None:
     """A document of one's own; an admin's is any."""
     with write_session("data") as session:
-        document = _found(session, key, lock=True)
+        document = _get_document(session, key, lock=True)
         _check_owner(document)
         check_match(document)
         session.delete(document)
         session.flush()
 
 
-def _keep(key: str, value: Any) -> Response:
+def _store(key: str, value: Any) -> Response:
     with write_session("data") as session:
         document = Document.by_key(session, key, lock=True)
         status = 200 if document else 201
@@ -99,11 +101,11 @@ def _keep(key: str, value: Any) -> Response:
         document.value = value
         flag_modified(document, "value")  # or 1.0 would not replace 1, which it equals
         session.flush()
-        return etag_response(_one.dump(document), etag_of(document), status)
+        return etag_response(_document_schema.dump(document), etag_of(document), status)
 
 
-def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:
-    """What was asked of the list, with the id of the document ``after`` which it begins instead of its key."""
+def _resolve_after(session: Session, args: dict[str, Any]) -> dict[str, Any]:
+    """Return the list's arguments with the id of the document ``after`` in place of its key."""
     if "after" not in args:
         return args
     last = Document.by_key(session, args["after"])
@@ -112,16 +114,16 @@ def _placed(session: Session, args: dict[str, Any]) -> dict[str, Any]:
     return {**args, "after": last.id}
 
 
-def _found(session: Session, key: str, *, lock: bool = False) -> Document:
-    document = (
-        None if "\0" in key else Document.by_key(session, key, lock=lock)
-    )  # PostgreSQL cannot ask for a NUL
+def _get_document(session: Session, key: str, *, lock: bool = False) -> Document:
+    document = None
+    if "\0" not in key:  # PostgreSQL refuses a NUL in a parameter
+        document = Document.by_key(session, key, lock=lock)
     if document is None:
         raise NotFound("There is no document of this key.")
     return document
 
 
 def _check_owner(document: Document) -> None:
-    """:raises Forbidden: it is neither the caller's nor is the caller an admin."""
+    """:raises Forbidden: the caller is neither the owner nor an admin."""
     if g.caller.role != "admin" and document.owner != g.caller.id:
         raise Forbidden("The document is somebody else's.")

@@ -23,12 +23,12 @@ from api.http.etags import check_etag, etag_response
 from api.http.idempotency import idempotent_by_database, set_fingerprint
 from api.http.lists import csv_response, list_page, search, wants_csv
 from api.http.multipart import form_boundary
-from api.resources.uploads import described, over_quota, read_file
+from api.resources.uploads import describe_upload, over_quota, read_file
 from gateway.errors import NotFound
 from models import File
 from schemas.documents import FileArgs, FileListOut, FileOut, base_name
 
-# downloads: One file as an answer: whole, a range of it, or a word to nginx to send it (RFC 9110, 13 and 14).
+# --- downloads (RFC 9110, 13 and 14)
 
 _ONE_RANGE = re.compile(
     r"\s*bytes\s*=\s*(?:([0-9]{1,300})-([0-9]{0,300})|-([0-9]{1,300}))\s*", re.IGNORECASE
@@ -36,15 +36,14 @@ _ONE_RANGE = re.compile(
 
 
 def download(file: File) -> Response:
-    """The bytes for keeping, never for showing: a browser must not run what somebody uploaded."""
+    """Answer the whole file or a range, as an attachment: a browser must not run an upload."""
     check_file_match(file)
-    response = _streamed(file)
+    response = _send_file(file)
     if app_state().settings.files_accel and _is_plain(response):
-        response = _accelerated(file, response)
+        response = _send_by_nginx(file, response)
     response.headers["Content-Type"] = file.content_type
-    response.headers["Cache-Control"] = (
-        "private, no-cache, no-transform"  # compressed, it would have no ranges
-    )
+    # Compressed, it would have no ranges.
+    response.headers["Cache-Control"] = "private, no-cache, no-transform"
     return response
 
 
@@ -53,7 +52,7 @@ def check_file_match(file: File) -> None:
     check_etag(file.sha256)
 
 
-def _streamed(file: File) -> Response:
+def _send_file(file: File) -> Response:
     try:
         response = send_file(
             app_state().files.path(file.stored_as),
@@ -87,7 +86,7 @@ def _is_plain(response: Response) -> bool:
     )
 
 
-def _accelerated(file: File, streamed: Response) -> Response:
+def _send_by_nginx(file: File, streamed: Response) -> Response:
     """No body: nginx sends it, or the range of it, under the ETag and the time that are told here."""
     streamed.close()
     response = Response()
@@ -104,17 +103,18 @@ def _conditions(file: File) -> dict[str, Any]:
     environ = dict(request.environ)
     for name in ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH"):
         environ.pop(name, None)
-    if asked := _range(file):
-        environ["HTTP_RANGE"] = asked
+    if byte_range := _range(file):
+        environ["HTTP_RANGE"] = byte_range
     return environ
 
 
 def _range(file: File) -> str | None:
-    asked = request.headers.get("Range", "") if request.method == "GET" else ""  # RFC 9110, 14.2
-    found = _ONE_RANGE.fullmatch(asked)
-    if not found or request.if_none_match.contains_weak(file.sha256) or not _if_range_holds(file):
+    if request.method != "GET":  # RFC 9110, 14.2
         return None
-    first, last, suffix = (int(digits) if digits else None for digits in found.groups())
+    match = _ONE_RANGE.fullmatch(request.headers.get("Range", ""))
+    if not match or request.if_none_match.contains_weak(file.sha256) or not _if_range_holds(file):
+        return None
+    first, last, suffix = (int(digits) if digits else None for digits in match.groups())
     if suffix is not None:
         return f"bytes=-{min(suffix, file.size)}"
     if first is not None and last is not None and last < first:
@@ -130,10 +130,11 @@ def _if_range_holds(file: File) -> bool:
     return parse_date(condition) == file.created_at.replace(microsecond=0)
 
 
-# files: Files: streamed to disk and back; each is its owner's, and admins'.
+# --- views
 
 blueprint = Blueprint("files", __name__, description="Files that tools leave here.")
-_one, _list = FileOut(), FileListOut()
+_file_schema = FileOut()
+_list_schema = FileListOut()
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "type": "object",
@@ -149,20 +150,21 @@ _FORM = {
     requestBody={"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
 )
 @blueprint.response(201, FileOut)
-@idempotent_by_database(read=described)
+@idempotent_by_database(read=describe_upload)
 def upload_file() -> Response:
     """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
-    boundary, stored_as = form_boundary(), uuid.uuid4().hex
+    boundary = form_boundary()
+    stored_as = uuid.uuid4().hex
     with app_state().files.pending(stored_as):
-        received = _received(stored_as, boundary)
+        received = _receive(stored_as, boundary)
         set_fingerprint(received)
         with write_session("files") as session:
-            if received["size"] > _room(session):
+            if received["size"] > _free_bytes(session):
                 raise over_quota()
             file = File(**received, stored_as=stored_as, owner=g.caller.id)
             session.add(file)
             session.flush()
-            return etag_response(_one.dump(file), file.sha256, 201)
+            return etag_response(_file_schema.dump(file), file.sha256, 201)
 
 
 @blueprint.get("/files")
@@ -177,11 +179,11 @@ def list_files(args: dict[str, Any]) -> Response:
     if "owner" in args:
         query = query.where(File.owner == args["owner"])
     if wants_csv():
-        return csv_response(query, File, _one, args)
+        return csv_response(query, File, _file_schema, args)
 
     def read() -> tuple[Any, None]:
         with app_state().database.read_session() as session:
-            return _list.dump(list_page(session, query, File, args)), None
+            return _list_schema.dump(list_page(session, query, File, args)), None
 
     return cached_response("files", read, audience=caller_cache_key())
 
@@ -196,7 +198,7 @@ def list_files(args: dict[str, Any]) -> Response:
 def download_file(file_id: int) -> Response:
     """The bytes of one file, or a range of them."""
     with app_state().database.read_session() as session:
-        file = _found(session, file_id)
+        file = _get_file(session, file_id)
     return download(file)
 
 
@@ -206,34 +208,35 @@ def download_file(file_id: int) -> Response:
 def delete_file(file_id: int) -> None:
     """One file, by its owner or an admin. Who is downloading it gets it whole."""
     with app_state().database.read_session() as session:
-        stored_as = _found(session, file_id).stored_as
+        stored_as = _get_file(session, file_id).stored_as
     with app_state().files.pending(stored_as), write_session("files") as session:
-        file = _found(session, file_id)
+        file = _get_file(session, file_id)
         check_file_match(file)
         session.delete(file)
 
 
 def _visible() -> Select[Any]:
-    return (
-        select(File) if g.caller.role == "admin" else select(File).where(File.owner == g.caller.id)
-    )
+    query = select(File)
+    if g.caller.role != "admin":
+        query = query.where(File.owner == g.caller.id)
+    return query
 
 
-def _found(session: Session, file_id: int) -> File:
+def _get_file(session: Session, file_id: int) -> File:
     file: File | None = session.scalar(_visible().where(File.id == file_id))
     if file is None:
         raise NotFound(f"There is no file {file_id}.")
     return file
 
 
-def _received(stored_as: str, boundary: bytes) -> dict[str, Any]:
-    """The form's one file, on the disk: what is known of it."""
+def _receive(stored_as: str, boundary: bytes) -> dict[str, Any]:
+    """Write the form's one file to the disk and return its columns."""
     with app_state().database.read_session() as session:
-        room = _room(session)
+        max_bytes = _free_bytes(session)
     with app_state().files.writing(stored_as) as out:
-        return read_file(boundary, room, out.write)
+        return read_file(boundary, max_bytes, out.write)
 
 
-def _room(session: Session) -> int:
-    """Bytes that the caller may still store."""
+def _free_bytes(session: Session) -> int:
+    """Return the bytes that the caller may still store."""
     return app_state().settings.files_quota - File.total_bytes(session, g.caller.id)

@@ -1,4 +1,4 @@
-"""Orders: a user's own; an admin sees and makes everybody's. An app has none: to it every order is not found."""
+"""Orders: a user's own; an admin's are everybody's; to an app every order is not found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from schemas.fields import MOST_MONEY
 from schemas.shop import OrderArgs, OrderIn, OrderListOut, OrderOut, line_name
 
 blueprint = Blueprint("orders", __name__, description="Products that users ordered.")
-_one, _list, _row = OrderOut(), OrderListOut(), OrderOut(exclude=["items"])
+_order_schema = OrderOut()
+_list_schema = OrderListOut()
+_row_schema = OrderOut(exclude=["items"])
 
 
 @blueprint.get("/users/<id:user_id>/orders")
@@ -36,7 +38,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
     def read() -> tuple[Any, None]:
         with app_state().database.read_session() as session:
             _check_list(session, user_id, args)
-            return _list.dump(
+            return _list_schema.dump(
                 list_page(session, query.options(selectinload(Order.items)), Order, args)
             ), None
 
@@ -44,7 +46,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
         return cached_response("orders", read, audience=caller_cache_key())
     with app_state().database.read_session() as session:
         _check_list(session, user_id, args)
-    return csv_response(query, Order, _row, args)
+    return csv_response(query, Order, _row_schema, args)
 
 
 @blueprint.post("/users/<id:user_id>/orders")
@@ -52,18 +54,18 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 @blueprint.arguments(OrderIn, example={"items": [{"product_id": 1, "quantity": 2}]})
 @blueprint.response(201, OrderOut)
 @idempotent_by_database()
-def create_order(given: dict[str, Any], user_id: int) -> Response:
+def create_order(data: dict[str, Any], user_id: int) -> Response:
     """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
     with write_session("orders", "products") as session:  # whose stock changes
         _check_user(session, user_id)
-        lines = _take(session, given["items"])
+        lines = _take_lines(session, data["items"])
         total = sum((line.price * line.quantity for line in lines), Decimal(0))
         if total > MOST_MONEY:
             raise fields_error("items", [f"The total is over {MOST_MONEY}."])
         order = Order(user_id=user_id, total=total, items=lines)
         session.add(order)
         session.flush()
-        return answer_order(order, 201)
+        return order_response(order, 201)
 
 
 @blueprint.get("/orders/<id:order_id>")
@@ -74,13 +76,13 @@ def get_order(order_id: int) -> Response:
 
     def read() -> tuple[Any, str]:
         with app_state().database.read_session() as session:
-            order = found_order(session, order_id)
-            return _one.dump(order), etag_of(order)
+            order = get_own_order(session, order_id)
+            return _order_schema.dump(order), etag_of(order)
 
     return cached_response("orders", read, audience=caller_cache_key())
 
 
-def found_order(session: Session, order_id: int) -> Order:
+def get_own_order(session: Session, order_id: int) -> Order:
     """:raises NotFound: there is none, or it is somebody else's: a caller cannot tell which."""
     order = session.get(Order, order_id, populate_existing=True)
     if order is None or not _is_theirs(order.user_id):
@@ -88,8 +90,8 @@ def found_order(session: Session, order_id: int) -> Order:
     return order
 
 
-def answer_order(order: Order, status: int = 200) -> Response:
-    return etag_response(_one.dump(order), etag_of(order), status)
+def order_response(order: Order, status: int = 200) -> Response:
+    return etag_response(_order_schema.dump(order), etag_of(order), status)
 
 
 def _is_theirs(user_id: int) -> bool:
@@ -109,7 +111,7 @@ def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
 
 
 def _owns(session: Session, user_id: int, order_id: int) -> bool:
-    """Or paging after another's order would tell where it stands among one's own."""
+    """Else paging after another user's order would reveal its place among one's own."""
     return (
         session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id))
         is not None
@@ -118,35 +120,40 @@ def _owns(session: Session, user_id: int, order_id: int) -> bool:
 
 def _filtered(user_id: int, args: dict[str, Any]) -> Select[Any]:
     query = select(Order).where(Order.user_id == user_id)
-    return query.where(Order.status == args["status"]) if "status" in args else query
+    if "status" in args:
+        query = query.where(Order.status == args["status"])
+    return query
 
 
-def _take(session: Session, wanted: list[dict[str, int]]) -> list[OrderLine]:
-    """The lines, each taken out of stock; on any error the transaction must not be committed.
+def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine]:
+    """Take the items out of stock and return the lines; after an error do not commit.
 
     Rows are locked in the order of their ids, so that two orders cannot wait for each other, and prices are read
     once the rows are locked, so that they are those of the moment.
     """
-    ids = sorted(line["product_id"] for line in wanted)
-    quantity = {line["product_id"]: line["quantity"] for line in wanted}
-    taken = {each for each in ids if Product.take_stock(session, each, quantity[each])}
+    ids = sorted(item["product_id"] for item in items)
+    quantities = {item["product_id"]: item["quantity"] for item in items}
+    in_stock = {
+        product_id
+        for product_id in ids
+        if Product.take_stock(session, product_id, quantities[product_id])
+    }
     rows = session.execute(
         select(Product.id, Product.price, Product.stock).where(Product.id.in_(ids))
     )
-    known = {row.id: row for row in rows}
+    products = {row.id: row for row in rows}
 
-    numbered = [(line_name(number), line["product_id"]) for number, line in enumerate(wanted)]
-    if unknown := {
-        name: [f"There is no product {each}."] for name, each in numbered if each not in known
-    }:
+    unknown: dict[str, list[str]] = {}
+    short: dict[str, list[str]] = {}
+    for number, item in enumerate(items):
+        product_id = item["product_id"]
+        if product_id not in products:
+            unknown[line_name(number)] = [f"There is no product {product_id}."]
+        elif product_id not in in_stock:
+            stock = products[product_id].stock
+            short[line_name(number)] = [f"There are only {stock} in stock."]
+    if unknown:
         raise InvalidParams(fields=unknown)
-    if short := {
-        name: [f"There are only {known[each].stock} in stock."]
-        for name, each in numbered
-        if each not in taken
-    }:
+    if short:
         raise Conflict("There is not enough in stock.", fields=short)
-    return [
-        OrderLine(product_id=each, quantity=quantity[each], price=known[each].price)
-        for _, each in numbered
-    ]
+    return [OrderLine(**item, price=products[item["product_id"]].price) for item in items]

@@ -20,7 +20,7 @@ from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import check_match
 from api.http.idempotency import run_once_by_store
-from api.resources.orders import answer_order, found_order
+from api.resources.orders import get_own_order, order_response
 from gateway import Call, GatewayError
 from gateway.catalog.model import Method
 from gateway.errors import BadResponse, Conflict, Rejected, fields_error
@@ -31,18 +31,19 @@ from schemas.shop import OrderOut, PayIn, PaymentOut
 blueprint = Blueprint("payments", __name__, description="Charging orders through the gateway.")
 blueprint.after_request(add_attempt_headers)
 
-READS = ("GET", "HEAD", "OPTIONS")
-ABOUT_THE_PAYMENT = ("402", "422")  # other statuses may be about us, or about the address
-CHARGED, REFUSED = ("succeeded",), ("failed", "declined", "canceled")
-MARGIN = 2.0  # seconds beyond the call's deadline, to record its outcome
-_payments = PaymentOut(many=True)
+READ_VERBS = ("GET", "HEAD", "OPTIONS")
+PAYMENT_STATUSES = ("402", "422")  # other statuses may be about us, or about the address
+CHARGED_STATES = ("succeeded",)
+REFUSED_STATES = ("failed", "declined", "canceled")
+RECORD_SECONDS = 2.0  # beyond the call's deadline, to record its outcome
+_payments_schema = PaymentOut(many=True)
 
 
 @blueprint.post("/orders/<id:order_id>/pay")
 @role_required("user", "admin")
 @blueprint.arguments(PayIn, example={"via": "pay.charge"})
 @blueprint.response(200, OrderOut)
-def pay_order(given: dict[str, str], order_id: int) -> Response:
+def pay_order(data: dict[str, str], order_id: int) -> Response:
     """Charge an order through the method `via`, which takes `order_id` (integer) and `amount` (text, "12.50").
 
     200 and `paid`; or the failure that a call would answer, and the order is `failed` (certainly not charged: pay
@@ -58,44 +59,58 @@ def pay_order(given: dict[str, str], order_id: int) -> Response:
     As with any call, `X-Request-Timeout` (seconds) lowers the deadline, and the answer's `X-Attempts` and
     `Server-Timing` tell what it took.
     """
-    via = _method("via", given["via"])
+    via = _charge_method(data["via"])
     return run_once_by_store(
-        ("pay", order_id, given), _longest(via), lambda: _pay(given, order_id, via)
+        ("pay", order_id, data), _max_seconds(via), lambda: _pay(data, order_id, via)
     )
 
 
-def _pay(given: dict[str, str], order_id: int, via: Method) -> Response:
+def _pay(data: dict[str, str], order_id: int, via: Method) -> Response:
     with app_state().database.read_session() as session:
-        order = found_order(session, order_id)
-    asks = order.status == "unknown" and "settle" in given
-    _check(order, via, asks)
-    call = _asking(order, via, given["settle"]) if asks else _charging(order, via)
-    app_state().gateway.dry_run(
-        call
-    )  # what is wrong with the call is said before the order is touched
-    with _alone(order, call):
+        order = get_own_order(session, order_id)
+    settles = order.status == "unknown" and "settle" in data
+    _check(order, via, settles)
+    if settles:
+        call = _settle_call(order, via, data["settle"])
+    else:
+        call = _charge_call(order, via)
+    app_state().gateway.dry_run(call)  # an error in the call comes before the order changes
+    with _payment_lock(order, call):
         version = _claim(order, via)
-        status = _found_out(order, call) if asks else _charged(order, call, via, version)
+        if settles:
+            status = _settle(order, call)
+        else:
+            status = _charge(order, call, via, version)
         return _record(order, status, via, version)
 
 
-def _method(field: str, name: str) -> Method:
+def _charge_method(name: str) -> Method:
     method = app_state().gateway.method(*name.split("."))
-    if (method.verb in READS) is (field == "via"):
-        wanted = "must not be" if field == "via" else "must be"
-        raise fields_error(field, [f"The method's verb {wanted} GET."])
-    if (
-        method.cache or method.fallback
-    ):  # what somebody else says, or said before, proves nothing about this order
+    if method.verb in READ_VERBS:
+        raise fields_error("via", ["The method's verb must not be GET."])
+    _check_answers_itself("via", method)
+    return method
+
+
+def _settle_method(name: str) -> Method:
+    method = app_state().gateway.method(*name.split("."))
+    if method.verb not in READ_VERBS:
+        raise fields_error("settle", ["The method's verb must be GET."])
+    _check_answers_itself("settle", method)
+    return method
+
+
+def _check_answers_itself(field: str, method: Method) -> None:
+    """An earlier answer, or another method's, proves nothing about this order."""
+    if method.cache or method.fallback:
         raise fields_error(
             field,
             ["Must be a method without cache and fallback: the service itself has to answer."],
         )
-    return method
 
 
-def _check(order: Order, via: Method, asks: bool) -> None:
-    """:raises Conflict: the order is paid, or might be and may not be charged through ``via`` again."""
+def _check(order: Order, via: Method, settles: bool) -> None:
+    """:raises Conflict: the order is paid, or may be and must not be charged again by ``via``."""
     check_match(order)
     if order.status == "paid":
         raise Conflict("The order is paid.")
@@ -105,85 +120,91 @@ def _check(order: Order, via: Method, asks: bool) -> None:
         raise Conflict(
             f"It is unknown whether {order.via} charged the order; only that method may settle it."
         )
-    if not (asks or via.idempotent or via.idempotency_header):
+    if not (settles or via.idempotent or via.idempotency_header):
         raise Conflict(
             f"It is unknown whether {order.via} charged the order, and sent again it could charge twice;"
             ' name a method that tells the order\'s payments as "settle".'
         )
 
 
-def _charging(order: Order, via: Method) -> Call:
+def _charge_call(order: Order, via: Method) -> Call:
     params = {"order_id": order.id, "amount": f"{order.total:.2f}"}
     return prepare_traced_call(via.service.name, via.name, params, vendor_key=order.idempotency_key)
 
 
-def _asking(order: Order, via: Method, name: str) -> Call:
-    method = _method("settle", name)
+def _settle_call(order: Order, via: Method, name: str) -> Call:
+    method = _settle_method(name)
     if method.service.name != via.service.name:
         raise fields_error("settle", ["Must be a method of the service that charges."])
     return prepare_traced_call(method.service.name, method.name, {"order_id": order.id})
 
 
-def _longest(method: Method) -> float:
-    """Seconds until a pay has certainly ended: a backup URL has time of its own."""
-    return method.deadline * (2 if method.service.backup_url else 1) + MARGIN
+def _max_seconds(method: Method) -> float:
+    """Return the time after which a payment has certainly ended; a backup URL has its own."""
+    urls = 2 if method.service.backup_url else 1
+    return method.deadline * urls + RECORD_SECONDS
 
 
 @contextmanager
-def _alone(order: Order, call: Call) -> Iterator[None]:
-    """Nobody else pays the order meanwhile. The mark fades by itself, in case this process dies.
+def _payment_lock(order: Order, call: Call) -> Iterator[None]:
+    """Keep others from paying the order meanwhile; the lock expires if this process dies.
 
-    :raises StoreUnavailable: it cannot be told; nothing is charged.
+    :raises Conflict: another request holds it.
+    :raises StoreUnavailable: nobody knows; nothing is charged.
     """
     method = app_state().gateway.method(call.service, call.method)
-    with app_state().store.lock(f"pay:{order.id}", _longest(method)) as lock:
+    with app_state().store.lock(f"pay:{order.id}", _max_seconds(method)) as lock:
         if lock.fence is None:
             raise Conflict("The order is being paid at this moment.")
         yield
 
 
-def _claim(seen: Order, via: Method) -> int:
-    """Say ``unknown`` before asking; the order's version from then on.
+def _claim(before: Order, via: Method) -> int:
+    """Mark the order ``unknown`` before the vendor is asked; return its new version.
 
-    :raises Conflict: it is not as it was seen: somebody else was faster.
+    :raises Conflict: another request has changed it since.
     """
     with write_session("orders") as session:
-        order = session.get_one(Order, seen.id, with_for_update=True)
-        if order.version != seen.version:
+        order = session.get_one(Order, before.id, with_for_update=True)
+        if order.version != before.version:
             raise Conflict("The order is being paid at this moment.")
-        order.status, order.via = "unknown", via.full_name
-        flag_modified(
-            order, "status"
-        )  # a new version though it said so already: this try is another
+        order.status = "unknown"
+        order.via = via.full_name
+        flag_modified(order, "status")  # a new version even if it was unknown: this is another try
         session.flush()
         return order.version
 
 
-def _record(seen: Order, status: str, via: Method, version: int) -> Response:
-    """The outcome. What is paid is paid; anything else says nothing about a try that came later."""
+def _record(before: Order, status: str, via: Method, version: int) -> Response:
+    """Record the outcome; anything but ``paid`` says nothing about a try that came later."""
     with write_session("orders") as session:
-        order = session.get_one(Order, seen.id, with_for_update=True)
+        order = session.get_one(Order, before.id, with_for_update=True)
         if status == "paid" or order.version == version:
-            order.status, order.via = status, via.full_name
+            order.status = status
+            order.via = via.full_name
             session.flush()
-        return answer_order(order)
+        return order_response(order)
 
 
-def _charged(order: Order, call: Call, via: Method, version: int) -> str:
-    """:raises GatewayError: it was not, or nobody can say; recorded if it is certain."""
+def _charge(order: Order, call: Call, via: Method, version: int) -> str:
+    """Charge the order.
+
+    :raises GatewayError: not charged, which is recorded, or unknown.
+    """
     try:
         app_state().gateway.call(call)
     except GatewayError as error:
-        if _certain(error, call, via, doubtful=order.status == "unknown"):
+        if _is_not_charged(error, call, via, doubtful=order.status == "unknown"):
             _record(order, "failed", via, version)
         raise
     return "paid"
 
 
-def _certain(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bool:
-    """Whether a failure means that the order is not charged, by this try or any before it.
+def _is_not_charged(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bool:
+    """Whether a failure proves that neither this try nor an earlier one charged the order.
 
-    Once a try is in doubt, that a later one did nothing proves nothing, unless it is the vendor's word on the same key.
+    Once a try is in doubt, a later one that did nothing proves nothing, unless the vendor refuses
+    the same key.
     """
     if error.vendor_code in NOT_NOW:
         return False
@@ -194,25 +215,28 @@ def _certain(error: GatewayError, call: Call, via: Method, doubtful: bool) -> bo
     ):
         return True
     code = error.vendor_code or ""
-    status = len(code) == 3 and code.isdecimal()
-    word = isinstance(error, Rejected) and (not status or code in ABOUT_THE_PAYMENT)
-    return word and via.idempotency_header is not None
+    is_status = len(code) == 3 and code.isdecimal()
+    is_refusal = isinstance(error, Rejected) and (not is_status or code in PAYMENT_STATUSES)
+    return is_refusal and via.idempotency_header is not None
 
 
-def _found_out(order: Order, call: Call) -> str:
-    """What the vendor's list of payments says.
+def _settle(order: Order, call: Call) -> str:
+    """Return the status that the vendor's list of payments proves.
 
     :raises Conflict: nothing certain.
     """
     data = app_state().gateway.call(call).data
     try:
-        told = _payments.load(data)  # type: ignore[arg-type] # the vendor's; anything at all
+        listed = _payments_schema.load(data)  # type: ignore[arg-type] # the vendor's; anything at all
     except ValidationError as error:
         raise BadResponse(detail=f"not a list of payments: {error.messages}") from error
-    payments = [each for each in told if each["order_id"] == order.id]
-    if any(each["status"] in CHARGED and each["amount"] == order.total for each in payments):
+    payments = [payment for payment in listed if payment["order_id"] == order.id]
+    if any(
+        payment["status"] in CHARGED_STATES and payment["amount"] == order.total
+        for payment in payments
+    ):
         return "paid"
     none_means_no = bool(payments) or g.caller.role == "admin"
-    if none_means_no and all(each["status"] in REFUSED for each in payments):
+    if none_means_no and all(payment["status"] in REFUSED_STATES for payment in payments):
         return "failed"
     raise Conflict("The service does not say what became of the payment; ask again later.")

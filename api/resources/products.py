@@ -19,16 +19,18 @@ from api.http.idempotency import idempotent_by_database
 from api.http.lists import PAGING_PARAMS, csv_response, list_row_page, search, wants_csv
 from gateway.errors import Conflict, NotFound
 from models import PRODUCTS, Product
-from schemas.fields import plain
+from schemas.fields import row_to_dict
 from schemas.shop import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
 
 blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
-_one, _told, _columns = ProductOut(), plain(ProductOut), PRODUCTS.c
-# Reads are of columns, and a new product is written as such: an entity, which is for changes, costs twice as much.
-_stocked = _columns.stock > 0
-_named = {**_columns, "in_stock": _stocked.label("in_stock")}
-_rows = select(*(_named[name] for name in _one.fields), _columns.version)
-_row = _rows.where(_columns.id == bindparam("id"))
+_schema = ProductOut()
+_to_item = row_to_dict(ProductOut)
+_columns = PRODUCTS.c
+# Reads select columns, and a new product is inserted as columns: an entity, which changes need, costs twice as much.
+_in_stock = _columns.stock > 0
+_expressions = {**_columns, "in_stock": _in_stock.label("in_stock")}
+_select_rows = select(*(_expressions[name] for name in _schema.fields), _columns.version)
+_select_row = _select_rows.where(_columns.id == bindparam("id"))
 
 
 _EXAMPLE = {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitchen"}
@@ -40,7 +42,7 @@ _EXAMPLE = {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitche
 @blueprint.response(200, ProductListOut)
 def list_products(args: dict[str, Any]) -> Response:
     """Products, filtered and sorted."""
-    return _listed(args)
+    return _list_products(args)
 
 
 @blueprint.get("/products/in_stock")
@@ -49,7 +51,7 @@ def list_products(args: dict[str, Any]) -> Response:
 @blueprint.response(200, ProductListOut)
 def list_products_in_stock(args: dict[str, Any]) -> Response:
     """Products of which there are any."""
-    return _listed(args, _stocked)
+    return _list_products(args, _in_stock)
 
 
 @blueprint.post("/products")
@@ -57,13 +59,12 @@ def list_products_in_stock(args: dict[str, Any]) -> Response:
 @blueprint.arguments(ProductIn, example=_EXAMPLE)
 @blueprint.response(201, ProductOut)
 @idempotent_by_database()
-def create_product(given: dict[str, Any]) -> Response:
+def create_product(data: dict[str, Any]) -> Response:
     """A new product, whose name no other has."""
     with write_connection("products") as connection:
-        made = Product.insert(connection, given)
-        return etag_response(
-            {name: getattr(made, name) for name in _one.fields}, etag_of(made), 201
-        )
+        product = Product.insert(connection, data)
+        item = {name: getattr(product, name) for name in _schema.fields}
+        return etag_response(item, etag_of(product), 201)
 
 
 @blueprint.get("/products/<id:product_id>")
@@ -74,10 +75,10 @@ def get_product(product_id: int) -> Response:
 
     def read() -> tuple[Any, str]:
         with app_state().database.read_connection() as connection:
-            product = connection.execute(_row, {"id": product_id}).one_or_none() or _missing(
+            product = connection.execute(_select_row, {"id": product_id}).one_or_none() or _missing(
                 product_id
             )
-        return _told(product), etag_of(product)
+        return _to_item(product), etag_of(product)
 
     return cached_response("products", read)
 
@@ -86,18 +87,18 @@ def get_product(product_id: int) -> Response:
 @role_required("user", "admin")
 @blueprint.arguments(ProductIn, example={**_EXAMPLE, "price": "13.00"})
 @blueprint.response(200, ProductOut)
-def replace_product(given: dict[str, Any], product_id: int) -> Response:
+def replace_product(data: dict[str, Any], product_id: int) -> Response:
     """All of a product; what is left out becomes its default."""
-    return _update(product_id, given)
+    return _update(product_id, data)
 
 
 @blueprint.patch("/products/<id:product_id>")
 @role_required("user", "admin")
 @blueprint.arguments(ProductIn(partial=True), example={"price": "11.90"})
 @blueprint.response(200, ProductOut)
-def change_product(given: dict[str, Any], product_id: int) -> Response:
+def change_product(data: dict[str, Any], product_id: int) -> Response:
     """Some of a product."""
-    return _update(product_id, given)
+    return _update(product_id, data)
 
 
 @blueprint.delete("/products/<id:product_id>")
@@ -106,7 +107,7 @@ def change_product(given: dict[str, Any], product_id: int) -> Response:
 def delete_product(product_id: int) -> None:
     """A product that nobody ordered."""
     with write_session("products") as session:
-        product = _found(session, product_id)
+        product = _get_product(session, product_id)
         check_match(product)
         session.delete(product)
         session.flush()
@@ -117,14 +118,14 @@ def delete_product(product_id: int) -> None:
 @blueprint.arguments(QuantityIn, example={"quantity": 1})
 @blueprint.response(200, ProductOut)
 @idempotent_by_database()
-def reduce_stock(given: dict[str, int], product_id: int) -> Response:
+def reduce_stock(data: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
-        taken = Product.take_stock(session, product_id, given["quantity"])
-        product = _found(session, product_id)
-        if not taken:
+        was_taken = Product.take_stock(session, product_id, data["quantity"])
+        product = _get_product(session, product_id)
+        if not was_taken:
             raise Conflict(f"There are only {product.stock} in stock.")
-        return _changed(session, product, 200)
+        return _changed_response(session, product)
 
 
 def _filtered(query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
@@ -137,29 +138,29 @@ def _filtered(query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
     if "price_max" in args:
         query = query.where(_columns.price <= args["price_max"])
     if "in_stock" in args:
-        query = query.where(_stocked if args["in_stock"] else ~_stocked)
+        query = query.where(_in_stock if args["in_stock"] else ~_in_stock)
     return query
 
 
 @lru_cache(maxsize=128)
-def _wanted(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> Select[Any]:
-    """The same object for the same filters, so that its statements are built once."""
-    return _filtered(_rows.where(*only), dict(filters))
+def _filtered_rows(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> Select[Any]:
+    """Return the same query object for the same filters, so that its statements are built once."""
+    return _filtered(_select_rows.where(*only), dict(filters))
 
 
-def _listed(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
+def _list_products(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
     if wants_csv():
-        return csv_response(_filtered(select(Product).where(*only), args), Product, _one, args)
+        return csv_response(_filtered(select(Product).where(*only), args), Product, _schema, args)
 
     def read() -> tuple[Any, None]:
         filters = frozenset((name, args[name]) for name in args.keys() - PAGING_PARAMS)
         with app_state().database.read_connection() as connection:
-            return list_row_page(connection, _wanted(filters, *only), args, _told), None
+            return list_row_page(connection, _filtered_rows(filters, *only), args, _to_item), None
 
     return cached_response("products", read)
 
 
-def _found(session: Session, product_id: int) -> Product:
+def _get_product(session: Session, product_id: int) -> Product:
     product = session.get(Product, product_id, populate_existing=True)
     return product or _missing(product_id)
 
@@ -168,15 +169,15 @@ def _missing(product_id: int) -> NoReturn:
     raise NotFound(f"There is no product {product_id}.")
 
 
-def _update(product_id: int, given: dict[str, Any]) -> Response:
+def _update(product_id: int, data: dict[str, Any]) -> Response:
     with write_session("products") as session:
-        product = _found(session, product_id)
+        product = _get_product(session, product_id)
         check_match(product)
-        for name, value in given.items():
+        for name, value in data.items():
             setattr(product, name, value)
-        return _changed(session, product, 200)
+        return _changed_response(session, product)
 
 
-def _changed(session: Session, product: Product, status: int) -> Response:
+def _changed_response(session: Session, product: Product) -> Response:
     session.flush()
-    return etag_response(_one.dump(product), etag_of(product), status)
+    return etag_response(_schema.dump(product), etag_of(product))

@@ -15,55 +15,56 @@ from api.http.multipart import PartHead, form_boundary, read_form
 from gateway.errors import fields_error
 from schemas.documents import FileIn
 
-_in = FileIn()
+_file_schema = FileIn()
 
 
-def described() -> dict[str, Any]:
-    """What ``read_file`` tells of this request's file, which goes nowhere: it may be here already."""
+def describe_upload() -> dict[str, Any]:
+    """Read this request's file without storing it: it may be stored already."""
     return read_file(form_boundary(), app_state().settings.max_upload, len)
 
 
-def read_file(boundary: bytes, room: int, write: Callable[[bytes], int]) -> dict[str, Any]:
-    """What is known of the form's one file: its name, content type, size and SHA-256.
+def read_file(boundary: bytes, max_bytes: int, write: Callable[[bytes], int]) -> dict[str, Any]:
+    """Read the form's one file; return its name, content type, size and SHA-256.
 
-    :param room: bytes that it may have.
+    :param max_bytes: that the owner may still store.
     """
-    given: dict[str, Any] | None = None
-    size, digest = 0, hashlib.sha256()
+    head: dict[str, Any] | None = None
+    size = 0
+    digest = hashlib.sha256()
     for piece in read_form(iter_body(app_state().settings.max_upload), boundary):
         if isinstance(piece, PartHead):
-            given = _accepted(piece, given)
+            head = _check_head(piece, head)
             continue
         size += len(piece)
-        if size > room:
+        if size > max_bytes:
             raise over_quota()
         digest.update(piece)
         write(piece)
-        auth_services().clock.sleep(
-            0
-        )  # a fast sender would not let other greenlets have their turn
-    if given is None:
+        auth_services().clock.sleep(0)  # or a fast sender would hold up the other greenlets
+    if head is None:
         raise fields_error("file", ["Missing data for required field."])
-    return {**given, "size": size, "sha256": digest.hexdigest()}
+    return {**head, "size": size, "sha256": digest.hexdigest()}
 
 
-def _accepted(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]:
+def _check_head(head: PartHead, before: dict[str, Any] | None) -> dict[str, Any]:
     if head.name != "file":
         raise fields_error(head.name, ["Unknown field."])
     if before is not None:
         raise fields_error("file", ["Given more than once."])
     if head.filename is None:
         raise fields_error("file", ["Not a file: it has no filename."])
-    problems = _in.validate({"name": head.filename, "content_type": head.content_type})
+    problems = _file_schema.validate({"name": head.filename, "content_type": head.content_type})
     if problems:
         raise fields_error("file", [text for texts in problems.values() for text in texts])
-    given: dict[str, Any] = _in.load({"name": head.filename, "content_type": head.content_type})
+    loaded: dict[str, Any] = _file_schema.load(
+        {"name": head.filename, "content_type": head.content_type}
+    )
     kind = head.content_type.partition(";")[0].strip().lower()
     if not any(
         fnmatch.fnmatchcase(kind, allowed.lower()) for allowed in app_state().settings.files_allow
     ):
         raise fields_error("file", [f"Files of this type are not taken; allowed: {_allowed()}."])
-    return given
+    return loaded
 
 
 def _allowed() -> str:

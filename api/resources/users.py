@@ -1,4 +1,4 @@
-"""Users: everybody has their own record, admins have them all."""
+"""Users: everybody reads and changes their own record, admins all of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from models import RefreshToken, User
 from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
 
 blueprint = Blueprint("users", __name__, description="People, who log in with a password.")
-_one, _list = UserOut(), UserListOut()
+_user_schema = UserOut()
+_list_schema = UserListOut()
 _EXAMPLE = {
     "username": "ann",
     "password": "correct-horse-battery",
@@ -42,9 +43,9 @@ def list_users(args: dict[str, Any]) -> Response:
     """Users, filtered and sorted."""
     query = _filtered(args)
     if wants_csv():
-        return csv_response(query, User, _one, args)
+        return csv_response(query, User, _user_schema, args)
     with app_state().database.read_session() as session:
-        return etag_response(_list.dump(list_page(session, query, User, args)))
+        return etag_response(_list_schema.dump(list_page(session, query, User, args)))
 
 
 @blueprint.post("/users")
@@ -52,11 +53,11 @@ def list_users(args: dict[str, Any]) -> Response:
 @blueprint.arguments(UserIn, example=_EXAMPLE)
 @blueprint.response(201, UserOut)
 @idempotent_by_database()
-def create_user(given: dict[str, Any]) -> Response:
+def create_user(data: dict[str, Any]) -> Response:
     """A new user."""
-    columns = _columns(given)
+    columns = _columns(data)
     with write_session() as session:
-        _keep_name_unique(session, columns["username"])
+        _check_name_is_free(session, columns["username"])
         user = User(**columns)
         session.add(user)
         session.flush()
@@ -68,9 +69,9 @@ def create_user(given: dict[str, Any]) -> Response:
 @blueprint.response(200, UserOut)
 def get_user(user_id: int) -> Response:
     """One user: oneself or, for an admin, anybody."""
-    _self_or_admin(user_id)
+    _check_self_or_admin(user_id)
     with app_state().database.read_session() as session:
-        return _answer(_found(session, user_id))
+        return _answer(_get_user(session, user_id))
 
 
 @blueprint.get("/user/profile")
@@ -81,35 +82,37 @@ def get_profile() -> Response:
     if g.token is None:
         raise Forbidden("A signed request is an app's, which has no profile.")
     with app_state().database.read_session() as session:
-        return _answer(_found(session, int(g.token.subject)))
+        return _answer(_get_user(session, int(g.token.subject)))
 
 
 @blueprint.patch("/users/<id:user_id>")
 @token_required
 @blueprint.arguments(UserChange(partial=True), example={"name": "Ann Example"})
 @blueprint.response(200, UserOut)
-def change_user(given: dict[str, Any], user_id: int) -> Response:
+def change_user(data: dict[str, Any], user_id: int) -> Response:
     """Some of a user. A new role or password ends all of the user's logins."""
-    _self_or_admin(user_id)
-    if g.caller.role != "admin" and given.keys() & _ADMINS_ONLY:
+    _check_self_or_admin(user_id)
+    if g.caller.role != "admin" and data.keys() & _ADMINS_ONLY:
         raise Forbidden("Only an admin may change a role or a username.")
-    current = given.pop("current_password", None)
-    proved = _proved(user_id, current) if "password" in given and _is_self(user_id) else None
-    columns = _columns(given)
+    password = data.pop("current_password", None)
+    proved_hash = None
+    if "password" in data and _is_self(user_id):
+        proved_hash = _prove_password(user_id, password)
+    columns = _columns(data)
     with app_state().database.write_session() as session:
         admins = User.lock_admins(session) if "role" in columns else []
-        user = _found(session, user_id, lock=True)
+        user = _get_user(session, user_id, lock=True)
         check_match(user)
-        if proved not in (None, user.password_hash):  # it was changed while we looked
+        if proved_hash not in (None, user.password_hash):  # changed since
             raise BadCredentials("That is not the current password.")
         if columns.get("username", user.username) != user.username:
-            _keep_name_unique(session, columns["username"], user)
+            _check_name_is_free(session, columns["username"], user)
         if columns.get("role", "admin") != "admin":
-            _keep_an_admin(user, admins)
-        ended = _change(session, user, columns)
-        changed = _answer(user)
-    auth_services().revocations.add(ended)
-    return changed
+            _check_not_last_admin(user, admins)
+        revoked = _apply(session, user, columns)
+        response = _answer(user)
+    auth_services().revocations.add(revoked)
+    return response
 
 
 @blueprint.delete("/users/<id:user_id>")
@@ -117,16 +120,16 @@ def change_user(given: dict[str, Any], user_id: int) -> Response:
 @blueprint.response(200)
 def delete_user(user_id: int) -> None:
     """A user without orders; all of their logins end."""
-    _self_or_admin(user_id)
-    with write_session("orders") as session:  # there are no more of them, not even none
+    _check_self_or_admin(user_id)
+    with write_session("orders") as session:  # a cached list of the orders goes, too
         admins = User.lock_admins(session)
-        user = _found(session, user_id, lock=True)
+        user = _get_user(session, user_id, lock=True)
         check_match(user)
-        _keep_an_admin(user, admins)
-        ended = RefreshToken.revoke_user(session, user_id, auth_services().now())
+        _check_not_last_admin(user, admins)
+        revoked = RefreshToken.revoke_user(session, user_id, auth_services().now())
         session.delete(user)
         session.flush()
-    auth_services().revocations.add(ended)
+    auth_services().revocations.add(revoked)
 
 
 def _filtered(args: dict[str, Any]) -> Select[Any]:
@@ -142,8 +145,8 @@ def _is_self(user_id: int) -> bool:
     return bool(g.caller.id == f"user:{user_id}")
 
 
-def _self_or_admin(user_id: int) -> None:
-    """:raises NotFound: it is somebody else's, or nobody's: which of the two is not told."""
+def _check_self_or_admin(user_id: int) -> None:
+    """:raises NotFound: another user's record, or none: the answer does not tell which."""
     if g.caller.role != "admin" and not _is_self(user_id):
         raise _missing(user_id)
 
@@ -152,54 +155,57 @@ def _missing(user_id: int) -> NotFound:
     return NotFound(f"There is no user {user_id}.")
 
 
-def _found(session: Session, user_id: int, *, lock: bool = False) -> User:
+def _get_user(session: Session, user_id: int, *, lock: bool = False) -> User:
     user = session.get(User, user_id, populate_existing=True, with_for_update=lock or None)
     if user is None:
         raise _missing(user_id)
     return user
 
 
-def _proved(user_id: int, password: str | None) -> str:
-    """The hash of the user's password, which the caller knows; a guess counts as a failed login.
+def _prove_password(user_id: int, password: str | None) -> str:
+    """Check the current password and return its hash; a wrong one counts as a failed login.
 
-    :raises InvalidParams: none is given.
-    :raises BadCredentials: it is another.
-    :raises RateLimited: there were too many guesses.
+    :raises InvalidParams: there is none.
+    :raises BadCredentials: it is wrong.
+    :raises RateLimited: there were too many wrong ones.
     """
     if password is None:
         raise fields_error("current_password", ["Needed with a new password."])
     with app_state().database.read_session() as session:
-        user = _found(session, user_id)
+        user = _get_user(session, user_id)
     with auth_services().lockout.attempt(user.username, request.remote_addr or ""):
         if not verify_password(user.password_hash, password):
             raise BadCredentials("That is not the current password.")
     return user.password_hash
 
 
-def _columns(given: dict[str, Any]) -> dict[str, Any]:
-    """What is given as the table has it. It hashes, so no transaction may be open."""
-    columns = {name: value for name, value in given.items() if name != "password"}
-    if "password" in given:
-        columns["password_hash"] = hash_password(given["password"])
+def _columns(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the table's columns for ``data``. It hashes a password: no transaction may be open."""
+    columns = {name: value for name, value in data.items() if name != "password"}
+    if "password" in data:
+        columns["password_hash"] = hash_password(data["password"])
     return columns
 
 
-def _keep_name_unique(session: Session, username: str, user: User | None = None) -> None:
-    """:raises Conflict: another has this name as an older version stored it; the rest is the database's."""
+def _check_name_is_free(session: Session, username: str, user: User | None = None) -> None:
+    """Check names as an older version stored them; the database checks the others.
+
+    :raises Conflict: another user has the name.
+    """
     other = User.by_username(session, username)
     if other and other is not user:
         raise Conflict(fields={"username": [ALREADY_EXISTS]})
 
 
-def _keep_an_admin(user: User, admins: list[int]) -> None:
-    """:raises Conflict: without this user there would be none."""
+def _check_not_last_admin(user: User, admins: list[int]) -> None:
+    """:raises Conflict: there is no other admin."""
     if admins == [user.id]:
         raise Conflict("This is the last admin; make another one first.")
 
 
-def _change(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
-    """Change it, and end the logins that it no longer stands for."""
-    before = user.role, user.password_hash
+def _apply(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
+    """Change the user and return the access tokens that this revokes."""
+    before = (user.role, user.password_hash)
     for name, value in columns.items():
         setattr(user, name, value)
     session.flush()
@@ -209,4 +215,4 @@ def _change(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
 
 
 def _answer(user: User, status: int = 200) -> Response:
-    return etag_response(_one.dump(user), etag_of(user), status)
+    return etag_response(_user_schema.dump(user), etag_of(user), status)
