@@ -191,13 +191,16 @@ def test_who_finds_the_key_taken_between_looking_and_writing_looks_again(
     """What happens on a database where two may write at the same time."""
     keep("k", 1, "admin")
     keep("mine", 1)
-    real, looked = Document.named.__func__, []
+    by_key = Document.by_key.__func__
+    keys: list[str] = []
 
-    def blind(cls: Any, session: Any, key: str, *, lock: bool = False) -> Any:
-        looked.append(key)
-        return real(cls, session, key, lock=lock) if looked.count(key) > 1 else None
+    def miss_first(cls: Any, session: Any, key: str, *, lock: bool = False) -> Any:
+        keys.append(key)
+        if keys.count(key) == 1:
+            return None
+        return by_key(cls, session, key, lock=lock)
 
-    monkeypatch.setattr(Document, "named", classmethod(blind))
+    monkeypatch.setattr(Document, "by_key", classmethod(miss_first))
     assert outcome(keep("mine", 2)) == (200, 0)
     assert outcome(keep("k", 2)) == (403, -2004)
 
