@@ -1,4 +1,4 @@
-"""What ``POST /call`` takes."""
+"""Schemas of calls, services, their state and call records."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from schemas.bounded import Bounded, Many
-from schemas.fields import MOST_ITEMS, Number
+from schemas.fields import MAX_ITEMS, Number
 from schemas.params import JsonType
 
-# call: What ``POST /call`` takes.
+# --- call
 
 NAME = validate.Length(min=1, max=64)
 
@@ -25,9 +25,9 @@ class CallSchema(Bounded):
     params = fields.Dict(load_default=dict)
 
 
-# batch: What ``POST /batch`` takes.
+# --- batch
 
-MOST_CALLS = 20
+MAX_CALLS = 20
 
 
 class BatchCallSchema(CallSchema):
@@ -42,7 +42,7 @@ class BatchSchema(Bounded):
     calls = Many(
         fields.Nested(BatchCallSchema),
         required=True,
-        validate=validate.Length(min=1, max=MOST_CALLS),
+        validate=validate.Length(min=1, max=MAX_CALLS),
     )
 
     @validates_schema(skip_on_field_errors=True)
@@ -56,7 +56,7 @@ class BatchSchema(Bounded):
             seen.add(each["id"])
 
 
-# services: What ``/services`` answers.
+# --- services
 
 
 class MethodOut(Schema):
@@ -84,7 +84,7 @@ class ServiceListOut(Schema):
     total = fields.Integer()
 
 
-# status: What ``/status`` answers.
+# --- status
 
 
 class CatalogOut(Schema):
@@ -143,7 +143,7 @@ class StatusOut(Schema):
     services = fields.List(fields.Nested(ServiceStatusOut))
 
 
-# records: What ``/calls`` takes and answers.
+# --- records
 
 
 class RecentArgs(Bounded):
@@ -153,7 +153,7 @@ class RecentArgs(Bounded):
         falsy={"false", "0"},
         metadata={"description": "Only those that failed."},
     )
-    limit = Number(1, MOST_ITEMS, load_default=20)
+    limit = Number(1, MAX_ITEMS, load_default=20)
 
 
 class AttemptOut(Schema):

@@ -1,4 +1,4 @@
-"""JSON documents, in and out."""
+"""Schemas of JSON documents and files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from schemas.bounded import Bounded
 from schemas.fields import ListArgs, Text, list_of, search_field, sort_field
 
-# documents: JSON documents, in and out.
+# --- documents
 
-LONGEST_KEY = 200
+MAX_KEY_CHARACTERS = 200
 
 
 class DocumentIn(Bounded):
     class Meta:
         unknown = RAISE
 
-    key = Text(LONGEST_KEY, 1, required=True)
+    key = Text(MAX_KEY_CHARACTERS, 1, required=True)
     value = fields.Raw(required=True, allow_none=True, metadata={"description": "Any JSON."})
 
 
@@ -44,13 +44,13 @@ class DocumentRow(DocumentOut):
 
 class DocumentArgs(ListArgs):
     sort = sort_field("id", "key", "created_at", "updated_at")
-    after = Text(LONGEST_KEY, 1, metadata={"description": "The last key seen."})  # type: ignore[assignment]
+    after = Text(MAX_KEY_CHARACTERS, 1, metadata={"description": "The last key seen."})  # type: ignore[assignment]
 
 
 DocumentListOut = list_of(DocumentOut)
 
 
-# files: Files: what is told of one, and what a name or a content type may be.
+# --- files
 
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[\x20-\x7e]*)?")
 

@@ -11,17 +11,17 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
 
-# fields: Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1 and take any text.
+# --- fields
 
 ROLES = ("guest", "user", "admin")
-MOST_INTEGER = 2**63 - 1  # what both databases can hold
-MOST_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
-MOST_MONEY = Decimal("9999999999.99")
+MAX_INTEGER = 2**63 - 1  # what both databases can hold
+MAX_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
+MAX_MONEY = Decimal("9999999999.99")
 
 
 _MONEY: Mapping[str, Any] = {
     "minimum": 0,
-    "maximum": float(MOST_MONEY),
+    "maximum": float(MAX_MONEY),
 }  # JSON has no Decimal, as the check has
 _MONEY_OUT = {"type": "string", "pattern": r"^[0-9]{1,10}\.[0-9]{2}$", **_MONEY, "example": "12.50"}
 _MONEY_IN = {
@@ -65,7 +65,7 @@ class Text(fields.String):
 class Whole(fields.Integer):
     """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), true and "1" are not."""
 
-    def __init__(self, least: int = 0, most: int = MOST_INTEGER, **kwargs: Any) -> None:
+    def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
@@ -98,7 +98,7 @@ class Money(fields.Decimal):
     def __init__(
         self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
-        checks = validate.Range(Decimal(0), MOST_MONEY)
+        checks = validate.Range(Decimal(0), MAX_MONEY)
         told = {**(_MONEY_IN if given else _MONEY_OUT), **(metadata or {})}
         super().__init__(
             places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs
@@ -119,9 +119,9 @@ class Money(fields.Decimal):
         return round(amount, 2) + 0  # -0.00 is 0.00
 
 
-# lists: Lists: what may be asked of one, and what it answers.
+# --- lists
 
-MOST_ITEMS = 100
+MAX_ITEMS = 100
 
 
 class ListArgs(Bounded):
@@ -130,9 +130,9 @@ class ListArgs(Bounded):
     class Meta:
         unknown = RAISE
 
-    skip = Number(0, MOST_INTEGER, metadata={"default": 0})
-    limit = Number(1, MOST_ITEMS, metadata={"default": 10})
-    after = Number(0, MOST_ID, metadata={"description": "The last id seen."})
+    skip = Number(0, MAX_INTEGER, metadata={"default": 0})
+    limit = Number(1, MAX_ITEMS, metadata={"default": 10})
+    after = Number(0, MAX_ID, metadata={"description": "The last id seen."})
 
 
 def sort_field(*columns: str) -> fields.String:

@@ -1,4 +1,4 @@
-"""Products, in and out."""
+"""Schemas of products, orders and payments."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validat
 
 from schemas.bounded import Bounded, Many
 from schemas.catalog_fields import NAME
-from schemas.fields import MOST_ID, ListArgs, Money, Text, Whole, list_of, search_field, sort_field
+from schemas.fields import MAX_ID, ListArgs, Money, Text, Whole, list_of, search_field, sort_field
 
-# products: Products, in and out.
+# --- products
 
 
 class ProductIn(Bounded):
@@ -55,11 +55,11 @@ class QuantityIn(Bounded):
 ProductListOut = list_of(ProductOut)
 
 
-# orders: Orders and their payment, in and out.
+# --- orders
 
 ORDER_STATES = ("pending", "paid", "failed", "unknown")
-MOST_LINES = 100
-MOST_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
+MAX_LINES = 100
+MAX_QUANTITY = 2**31 - 1  # what PostgreSQL's INTEGER can hold
 
 _METHOD_NAME = validate.Regexp(rf"^{NAME}\.{NAME}$(?!\n)", error="Must be service.method.")
 
@@ -68,8 +68,8 @@ class OrderLineIn(Bounded):
     class Meta:
         unknown = RAISE
 
-    product_id = Whole(1, MOST_ID, required=True)
-    quantity = Whole(1, MOST_QUANTITY, required=True)
+    product_id = Whole(1, MAX_ID, required=True)
+    quantity = Whole(1, MAX_QUANTITY, required=True)
 
 
 class OrderIn(Bounded):
@@ -80,9 +80,9 @@ class OrderIn(Bounded):
 
     items = Many(
         fields.Nested(OrderLineIn),
-        max_wrong=MOST_LINES,
+        max_wrong=MAX_LINES,
         required=True,
-        validate=validate.Length(1, MOST_LINES),
+        validate=validate.Length(1, MAX_LINES),
     )
 
     @validates_schema

@@ -1,4 +1,4 @@
-"""Users, in and out. No shape has the password's hash."""
+"""Schemas of users, logins and apps. None has the password's hash."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from schemas.bounded import Bounded, Many
 from schemas.fields import ROLES, ListArgs, Text, Whole, list_of, search_field, sort_field
 from schemas.names import Username
 
-# users: Users, in and out. No shape has the password's hash.
+# --- users
 
-SHORTEST_PASSWORD = 8
-LONGEST_PASSWORD = 1024
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_CHARACTERS = 1024
 PASSWORD = validate.Length(
-    SHORTEST_PASSWORD, LONGEST_PASSWORD, error="Must be {min} to {max} characters long."
+    MIN_PASSWORD_CHARACTERS,
+    MAX_PASSWORD_CHARACTERS,
+    error="Must be {min} to {max} characters long.",
 )
 NO_NUL = validate.ContainsNoneOf("\0", error="Must not contain a NUL character.")
 
@@ -37,7 +39,7 @@ class UserIn(Bounded):
 
 class UserChange(UserIn):
     current_password = fields.String(
-        validate=validate.Length(1, LONGEST_PASSWORD),
+        validate=validate.Length(1, MAX_PASSWORD_CHARACTERS),
         metadata={"description": "Needed with a new password for oneself."},
     )
 
@@ -61,7 +63,7 @@ class UserArgs(ListArgs):
 UserListOut = list_of(UserOut)
 
 
-# login: What logging in takes and gives.
+# --- login
 
 _LOGIN_PASSWORD = validate.Length(1, 1024)
 
@@ -82,7 +84,7 @@ class TokensOut(Schema):
     refresh_token = fields.String(metadata={"description": "Good once, for the next pair."})
 
 
-# apps: Apps, in and out; the checks are the command line's too.
+# --- apps
 
 # These patterns also stand in the OpenAPI file, whose readers do not know Python's \Z.
 APP_ID = validate.Regexp(

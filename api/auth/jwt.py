@@ -37,7 +37,7 @@ from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from models import Database, RevokedToken
-from schemas.fields import MOST_ID, ROLES
+from schemas.fields import MAX_ID, ROLES
 
 LEEWAY_SECONDS = 10  # that another machine's clock may be ahead of ours; a token's end is exact
 MAX_REMEMBERED_TOKENS = 4096  # that were verified
@@ -167,7 +167,7 @@ def _token(claims: Mapping[str, Any]) -> AccessToken:
         raise ValueError("times are numbers")
     if claims["role"] not in ROLES or not _is_text(_JTI, claims["jti"]):
         raise ValueError("not a role, or not an identifier")
-    if not _is_text(_USER_ID, claims["sub"]) or int(claims["sub"]) > MOST_ID:
+    if not _is_text(_USER_ID, claims["sub"]) or int(claims["sub"]) > MAX_ID:
         raise ValueError("not a user's id")
     return AccessToken(claims["sub"], claims["role"], claims["jti"], max(times[:2]), times[2])
 

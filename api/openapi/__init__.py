@@ -36,12 +36,10 @@ from gateway.bodies import dump_json
 from gateway.catalog.model import Catalog
 from schemas.calls import BatchSchema, CallSchema
 
-# collected: What flask-smorest knows of our blueprints' operations: their paths, arguments and answers.
-
 _CONFIG = {"API_TITLE": "Postern", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.0"}
 
 
-def collected(blueprints: Iterable[Blueprint]) -> APISpec:
+def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
     """The operations of ``blueprints``, as flask-smorest tells them.
 
     It collects while it registers, and on an app of its own: that takes twice the time of all else that making
@@ -67,8 +65,6 @@ def _schema_name(schema: Any) -> str:
     return f"{name.removesuffix('In')}Change" if getattr(schema, "partial", None) is True else name
 
 
-# document: The whole file, made once for each catalog and kept as bytes.
-
 TAGS = [
     {
         "name": "calls",
@@ -77,7 +73,7 @@ TAGS = [
     {"name": "state", "description": "Is it up, and what it counted."},
 ]
 _UNUSED = {"ErrorSchema", "PaginationMetadataSchema"}
-AT_ONCE = 50  # methods between two pauses
+METHODS_PER_PAUSE = 50  # methods between two pauses
 MAX_PREFIXES = 4  # whose files are kept
 
 
@@ -87,7 +83,7 @@ class OpenApi:
     def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
         self._app, self._resources = app, resources
         self._lock = threading.Lock()
-        self._kept: tuple[Catalog | None, dict[str, CompressedPage]] = (
+        self._cache: tuple[Catalog | None, dict[str, CompressedPage]] = (
             None,
             {},
         )  # a catalog's, by prefix
@@ -99,19 +95,19 @@ class OpenApi:
         :param prefix: the path under which proxies show this service, or nothing.
         :param pause: called now and then, or a large catalog's file would hold up every other greenlet.
         """
-        kept, pages = self._kept
+        kept, pages = self._cache
         if kept is catalog and prefix in pages:
             return pages[prefix]
         with self._lock:
-            kept, pages = self._kept
+            kept, pages = self._cache
             if kept is not catalog or len(pages) >= MAX_PREFIXES:
                 pages = {}
             if prefix not in pages:
-                pages = {**pages, prefix: self._made(catalog, prefix, pause)}
-                self._kept = catalog, pages
+                pages = {**pages, prefix: self._render(catalog, prefix, pause)}
+                self._cache = catalog, pages
             return pages[prefix]
 
-    def _made(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
+    def _render(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
         """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
         self._base = self._base or self._fixed()
         base, failures = self._base[0], self._base[1].copy()
@@ -129,7 +125,7 @@ class OpenApi:
 
     def _fixed(self) -> tuple[dict[str, Any], Failures]:
         """What no catalog changes."""
-        spec, failures = collected(self._resources), Failures()
+        spec, failures = collect_operations(self._resources), Failures()
         for name, schema in (("Call", CallSchema), ("Batch", BatchSchema)):
             spec.components.schema(name, schema=schema)
         told = spec.to_dict()
@@ -171,7 +167,7 @@ def _pieces(
     yield dump_json(base["paths"])[1:-1]
     for number, (path, item) in enumerate(_catalog_paths(catalog, failures)):
         yield b"," + dump_json(path) + b":" + dump_json(item)
-        if number % AT_ONCE == 0:
+        if number % METHODS_PER_PAUSE == 0:
             pause()
     components = {
         "schemas": {**base["schemas"], **failures.schemas},
@@ -198,7 +194,5 @@ def _finished(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         made["properties"] = {**made["properties"], "code": {"const": 0}}
     return made
 
-
-# __init__: The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's methods.
 
 __all__ = ["OpenApi"]

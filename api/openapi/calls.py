@@ -10,8 +10,6 @@ from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
 from gateway.catalog.aggregates import Aggregate, Reference
 from gateway.catalog.model import Catalog, Method, Param, kind_of
 
-# shapes: A catalog's parameters as JSON Schema (2020-12), which OpenAPI 3.1 speaks, and a value that fits one.
-
 MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
 _OWN = frozenset({"in", "in_", "required", "nullable", "example", "items", "properties"})
 _BY_TYPE: Mapping[str, Any] = {
@@ -106,8 +104,6 @@ def _number(keywords: Mapping[str, Any]) -> Any:
         return low
     return high if high is not None and value > high else value
 
-
-# methods: The catalog in the OpenAPI file: one typed operation for each way to call each method, and the aggregates.
 
 Item = tuple[str, dict[str, Any]]
 #: What any call may end in, whatever the method.

@@ -9,8 +9,6 @@ from api.errors import ALREADY_EXISTS, describe_error, status_of
 from api.http.responses import build_envelope
 from gateway.errors import GatewayError
 
-# failures: Failures in the OpenAPI file: for each status the codes it may carry, each with an example.
-
 Kind = tuple[int, int]  # HTTP status and code: some codes go with two
 Found = dict[Kind, GatewayError]
 AWAY: Kind = (503, -5001)
@@ -28,9 +26,9 @@ _HEADERS = {416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}  # by 
 _FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [ALREADY_EXISTS]}}
 
 
-def _made(of: type[GatewayError]) -> Iterator[GatewayError]:
+def _all_errors(of: type[GatewayError]) -> Iterator[GatewayError]:
     for each in of.__subclasses__():
-        yield from _made(each)
+        yield from _all_errors(each)
     error = of.__new__(of)
     GatewayError.__init__(error, fields=_FIELDS.get(of.code))
     yield error
@@ -38,7 +36,7 @@ def _made(of: type[GatewayError]) -> Iterator[GatewayError]:
 
 def kinds() -> Found:
     """Every failure there is, by status and code."""
-    return {(status_of(error), error.code): error for error in _made(GatewayError)}
+    return {(status_of(error), error.code): error for error in _all_errors(GatewayError)}
 
 
 class Failures:
@@ -77,8 +75,10 @@ class Failures:
         name = "_".join(["Failure", str(status), *(str(-code) for code in codes)])
         if name not in self.components:
             errors = [self.known[status, code] for code in codes]
-            told = "; ".join(f"{error.type} ({error.code}): {error.message}" for error in errors)
-            self.components[name] = _answer(told, name, errors)
+            description = "; ".join(
+                f"{error.type} ({error.code}): {error.message}" for error in errors
+            )
+            self.components[name] = _answer(description, name, errors)
             self.schemas[name] = _of_codes(codes)
             if header := _HEADERS.get(status):
                 self.components[name]["headers"] = {
@@ -87,11 +87,11 @@ class Failures:
         return {"$ref": f"#/components/responses/{name}"}
 
 
-def _answer(told: str, schema: str, examples: Sequence[GatewayError] = ()) -> dict[str, Any]:
+def _answer(description: str, schema: str, examples: Sequence[GatewayError] = ()) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
     if examples:
         content["examples"] = {error.type: {"value": _example(error)} for error in examples}
-    return {"description": told, "content": {"application/json": content}}
+    return {"description": description, "content": {"application/json": content}}
 
 
 def _of_codes(codes: list[int]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from api.http.idempotency import idempotent_by_database
 from api.http.lists import csv_response, list_page, wants_csv
 from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
 from models import Order, OrderLine, Product, User
-from schemas.fields import MOST_MONEY
+from schemas.fields import MAX_MONEY
 from schemas.shop import OrderArgs, OrderIn, OrderListOut, OrderOut, line_name
 
 blueprint = Blueprint("orders", __name__, description="Products that users ordered.")
@@ -60,8 +60,8 @@ def create_order(data: dict[str, Any], user_id: int) -> Response:
         _check_user(session, user_id)
         lines = _take_lines(session, data["items"])
         total = sum((line.price * line.quantity for line in lines), Decimal(0))
-        if total > MOST_MONEY:
-            raise fields_error("items", [f"The total is over {MOST_MONEY}."])
+        if total > MAX_MONEY:
+            raise fields_error("items", [f"The total is over {MAX_MONEY}."])
         order = Order(user_id=user_id, total=total, items=lines)
         session.add(order)
         session.flush()
