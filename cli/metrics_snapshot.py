@@ -124,12 +124,12 @@ def quantile(share: float, buckets: Mapping[float, float]) -> float | None:
     :param buckets: cumulative calls by upper bound, bounds ascending, the last one infinite.
     """
     bounds = [0.0, *buckets]
-    totals = [0.0, *buckets.values()]
-    position = find_quantile(share, [after - before for before, after in pairwise(totals)])
+    counts = [count - below for below, count in pairwise([0.0, *buckets.values()])]
+    position = find_quantile(share, counts)
     if position is None:
         return None
-    bucket, fraction = position
-    low, high = bounds[bucket], bounds[bucket + 1]
+    index, fraction = position
+    low, high = bounds[index : index + 2]
     if high == float("inf"):
         return low
     return low + (high - low) * fraction

@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.e2e.live import ROOT
 
 AXE = ROOT / "tests" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
-OUT = "POSTERN_TEST_BROWSER=no leaves them out."
-MISSING = f"These tests need Chromium: apt-get install chromium. {OUT}"
-MISSING_AXE = f"These tests need axe-core: npm ci --prefix tests/npm. {OUT}"
+HOW_TO_SKIP = "POSTERN_TEST_BROWSER=no leaves them out."
+MISSING = f"These tests need Chromium: apt-get install chromium. {HOW_TO_SKIP}"
+MISSING_AXE = f"These tests need axe-core: npm ci --prefix tests/npm. {HOW_TO_SKIP}"
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -27,7 +27,7 @@ DESKTOP = {"width": 1200, "height": 800}
 PHONE = {"width": 375, "height": 740}
 
 
-WANTED = pytest.mark.skipif(
+NEEDS_BROWSER = pytest.mark.skipif(
     os.environ.get("POSTERN_TEST_BROWSER") == "no", reason="POSTERN_TEST_BROWSER=no"
 )
 
@@ -39,12 +39,12 @@ class BrowserError(Exception):
 def program() -> str:
     """:raises BrowserError: there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
+        if path := shutil.which(name):
+            return path
     raise BrowserError(MISSING)
 
 
-def axe() -> Path:
+def axe_script() -> Path:
     """:raises BrowserError: it is not there."""
     if not AXE.is_file():
         raise BrowserError(MISSING_AXE)
@@ -71,30 +71,32 @@ class Visit:
         self.expected: list[str] = []
         hosts = {urlsplit(url).netloc for url in allowed}
         self.page.on(
-            "console", lambda said: self._note(said.type in ("error", "warning"), said.text)
+            "console",
+            lambda message: self._note(message.type in ("error", "warning"), message.text),
         )
         self.page.on("pageerror", lambda error: self._note(True, str(error)))
         self.page.on(
-            "request", lambda asked: self._note(foreign(asked.url, hosts), f"asked {asked.url}")
+            "request",
+            lambda request: self._note(foreign(request.url, hosts), f"asked {request.url}"),
         )
 
-    def _note(self, bad: bool, text: str) -> None:
-        if bad and not any(each in text for each in self.expected):
+    def _note(self, is_problem: bool, text: str) -> None:
+        if is_problem and not any(expected in text for expected in self.expected):
             self.problems.append(text)
 
     def inaccessible(self) -> list[str]:
         """What axe-core finds on the page as it is now that is serious or worse."""
         # Into the page's world by the debugger, which no policy of the page is about.
-        found = self.page.evaluate(
-            f"() => {{ {axe().read_text(encoding='utf-8')}; return axe.run(); }}"
+        report = self.page.evaluate(
+            f"() => {{ {axe_script().read_text(encoding='utf-8')}; return axe.run(); }}"
         )
         return [
-            f"{each['id']}: {[node['html'] for node in each['nodes']]}"
-            for each in found["violations"]
-            if each["impact"] in ("serious", "critical")
+            f"{violation['id']}: {[node['html'] for node in violation['nodes']]}"
+            for violation in report["violations"]
+            if violation["impact"] in ("serious", "critical")
         ]
 
 
 def foreign(url: str, hosts: set[str]) -> bool:
-    parts = urlsplit(url)
-    return parts.scheme not in ("data", "blob", "about") and parts.netloc not in hosts
+    address = urlsplit(url)
+    return address.scheme not in ("data", "blob", "about") and address.netloc not in hosts

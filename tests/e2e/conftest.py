@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from sandbox import Sandbox
-from tests.e2e.browser import BrowserError, axe, chromium, program
+from tests.e2e.browser import BrowserError, axe_script, chromium, program
 from tests.e2e.live import Live, catalog_for
 from tests.postgres import Databases
 
@@ -25,7 +25,7 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     try:
-        program(), axe()
+        program(), axe_script()
     except BrowserError as error:
         pytest.fail(str(error), pytrace=False)
     with chromium() as running:

@@ -52,11 +52,11 @@ def free_port() -> int:
 
 
 def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
-    """What ``ready`` gives once it gives something; it is asked until then."""
+    """Call ``ready`` until it returns something, and return that."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if made := ready():
-            return made
+        if result := ready():
+            return result
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s")
 
@@ -74,9 +74,8 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
 class Live:
     """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
 
-    _fresh = (
-        b""  # a SQLite file with its tables and ann, as the first server of this process had it
-    )
+    #: A SQLite file with its tables and ann, as the first server of this process had it.
+    _database_template = b""
 
     def __init__(
         self, folder: Path, catalog: str, *, gunicorn: tuple[str, ...] = (), **settings: str
@@ -107,13 +106,13 @@ class Live:
 
     def start(self) -> Live:
         kind, _, file = self.env["DATABASE_URL"].partition(":///")
-        if kind == "sqlite" and Live._fresh:
-            Path(file).write_bytes(Live._fresh)
+        if kind == "sqlite" and Live._database_template:
+            Path(file).write_bytes(Live._database_template)
         else:
             self.flask("db", "upgrade")
             self.flask("user", "create", "ann", "--role", "admin", "--password", PASSWORD)
         if kind == "sqlite":
-            Live._fresh = Live._fresh or Path(file).read_bytes()
+            Live._database_template = Live._database_template or Path(file).read_bytes()
         return self.restart()
 
     def restart(self) -> Live:

@@ -35,10 +35,10 @@ class NginxError(Exception):
 
 def program() -> str:
     """:raises NginxError: there is none."""
-    found = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if found is None:
+    path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    if path is None:
         raise NginxError(MISSING)
-    return found
+    return path
 
 
 class Nginx:
@@ -48,16 +48,16 @@ class Nginx:
     """
 
     def __init__(self, folder: Path, *ports: int, files: str = "", conf: str = "") -> None:
-        self._program, self._folder = program(), folder
+        self._program = program()
+        self._folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "nginx.log"
         (folder / "postern.conf").write_text(
             conf.format(port=self.port) or self._shipped(ports, files), encoding="utf-8"
         )
-        user = (
-            "user root root;" if os.geteuid() == 0 else ""
-        )  # the tests' folders are the tests' user's alone
+        # Nobody else may read the tests' folders.
+        user = "user root root;" if os.geteuid() == 0 else ""
         (folder / "nginx.conf").write_text(
             WRAPPER.format(folder=folder, user=user), encoding="utf-8"
         )
@@ -65,13 +65,13 @@ class Nginx:
     def _shipped(self, ports: tuple[int, ...], files: str) -> str:
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
         servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
-        for shipped, ours in (
+        for shipped, own in (
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("server 127.0.0.1:5000 max_fails=0;", servers),
             ("alias /var/lib/postern/files/;", f"alias {files}/;"),
         ):
             assert text.count(shipped) == 1, shipped
-            text = text.replace(shipped, ours)
+            text = text.replace(shipped, own)
         return text
 
     def start(self) -> Nginx:

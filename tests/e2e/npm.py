@@ -14,7 +14,7 @@ MODULES = ROOT / "tests" / "npm" / "node_modules"
 MISSING = (
     "These tests need Node.js and: npm ci --prefix tests/npm. POSTERN_TEST_NPM=no leaves them out."
 )
-WANTED = pytest.mark.skipif(
+NEEDS_NPM = pytest.mark.skipif(
     os.environ.get("POSTERN_TEST_NPM") == "no", reason="POSTERN_TEST_NPM=no"
 )
 
@@ -24,18 +24,18 @@ class NpmError(Exception):
 
 
 def module(name: str) -> Path:
-    """Where a package is.
+    """Return a package's folder.
 
     :raises NpmError: it is not installed.
     """
-    found = MODULES / name
-    if not found.is_dir():
+    folder = MODULES / name
+    if not folder.is_dir():
         raise NpmError(MISSING)
-    return found
+    return folder
 
 
 def run(program: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """A package's program, from the root of the repository; it asks nobody for updates."""
+    """Run a package's program, from the root of the repository; it asks nobody for updates."""
     module(".bin")
     env = {**os.environ, "REDOCLY_TELEMETRY": "off", "REDOCLY_SUPPRESS_UPDATE_NOTICE": "true"}
     command = [str(MODULES / ".bin" / program), *words]

@@ -18,7 +18,7 @@ from tests.e2e.promtool import MISSING, PromtoolError
 
 FOLDER = ROOT / "deploy" / "prometheus"
 DASHBOARD = ROOT / "deploy" / "grafana" / "postern.json"
-FILLED = {"[$__rate_interval]": "[1m]", "$service": ".*"}  # what Grafana puts in
+GRAFANA_VARIABLES = {"[$__rate_interval]": "[1m]", "$service": ".*"}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -35,7 +35,7 @@ def panels() -> Iterator[tuple[str, str]]:
     for panel in json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]:
         for target in panel.get("targets", ()):
             expression = target["expr"]
-            for written, filled in FILLED.items():
+            for written, filled in GRAFANA_VARIABLES.items():
                 expression = expression.replace(written, filled)
             yield panel["title"], expression
 
@@ -62,11 +62,12 @@ class Prometheus:
         shutil.copytree(FOLDER, folder / "config")
         self._config = folder / "config" / "prometheus.yml"
         text = self._config.read_text()
-        for shipped, ours in (("127.0.0.1:5000", f"127.0.0.1:{postern}"), ("15s", "1s")):
+        for shipped, own in (("127.0.0.1:5000", f"127.0.0.1:{postern}"), ("15s", "1s")):
             assert shipped in text
-            text = text.replace(shipped, ours)
+            text = text.replace(shipped, own)
         self._config.write_text(text)
-        self._folder, self._port = folder, free_port()
+        self._folder = folder
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
 
     def start(self) -> Prometheus:
@@ -90,14 +91,14 @@ class Prometheus:
     def stop(self) -> None:
         end(self.process)
 
-    def ask(self, expression: str) -> list[dict[str, Any]]:
-        """The series it gives now."""
+    def query(self, expression: str) -> list[dict[str, Any]]:
+        """Return the series that an expression gives now."""
         answer = requests.get(
             f"{self.url}/api/v1/query", params={"query": expression}, timeout=10
         ).json()
         assert answer["status"] == "success", f"{expression}: {answer}"
-        found: list[dict[str, Any]] = answer["data"]["result"]
-        return found
+        series: list[dict[str, Any]] = answer["data"]["result"]
+        return series
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self._folder / "prometheus.log").read_text()

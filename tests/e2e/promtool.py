@@ -14,13 +14,13 @@ class PromtoolError(Exception):
 
 def program() -> str:
     """:raises PromtoolError: there is none."""
-    found = shutil.which("promtool")
-    if found is None:
+    path = shutil.which("promtool")
+    if path is None:
         raise PromtoolError(MISSING)
-    return found
+    return path
 
 
-def promtool(*words: str, said: str = "") -> subprocess.CompletedProcess[str]:
+def promtool(*words: str, text: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [program(), *words], input=said, capture_output=True, text=True, timeout=60, check=False
+        [program(), *words], input=text, capture_output=True, text=True, timeout=60, check=False
     )

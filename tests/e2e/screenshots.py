@@ -44,25 +44,24 @@ class Past:
 
 
 def fill_the_hour(url: str) -> None:
-    """As workers write it."""
-    store, chance = (
-        RedisStore(url, lambda *_, **__: None),
-        random.Random(7),
-    )  # the same pictures each time
+    """Write the last hour's counts as workers do."""
+    store = RedisStore(url, lambda *_, **__: None)
+    rng = random.Random(7)  # the same pictures each time
     for ago in range(1, MINUTES):
         stats = ServiceStats(store, Past(ago))
         for name, (calls, seconds) in USUAL.items():
-            trouble = name == "maps" and 20 < ago < 29
-            for _ in range(round(calls * (1 + 0.5 * math.sin(ago / 9)) * chance.uniform(0.7, 1.3))):
-                draw, took = chance.random(), seconds * chance.lognormvariate(0, 0.5)
-                source = (
-                    "downstream"
-                    if draw < (0.6 if trouble else 0.006)
-                    else "caller"
-                    if draw > 0.992
-                    else ""
-                )
-                stats.add(name, source, took * (8 if trouble else 1))
+            is_failing = name == "maps" and 20 < ago < 29
+            failure_rate = 0.6 if is_failing else 0.006
+            slowdown = 8 if is_failing else 1
+            for _ in range(round(calls * (1 + 0.5 * math.sin(ago / 9)) * rng.uniform(0.7, 1.3))):
+                draw = rng.random()
+                duration = seconds * rng.lognormvariate(0, 0.5)
+                source = ""
+                if draw < failure_rate:
+                    source = "downstream"
+                elif draw > 0.992:
+                    source = "caller"
+                stats.add(name, source, duration * slowdown)
         stats.write()
     store.close()
 

@@ -13,10 +13,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox import Sandbox
-from tests.e2e.browser import DESKTOP, PHONE, WANTED, Visit
+from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, PHONE, Visit
 from tests.e2e.live import PASSWORD, Live
 
-pytestmark = WANTED
+pytestmark = NEEDS_BROWSER
 
 CATALOG = """
 version: 1

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.browser import WANTED, Visit, chromium
+from tests.e2e.browser import NEEDS_BROWSER, Visit, chromium
 from tests.e2e.live import Live
 
-pytestmark = WANTED
+pytestmark = NEEDS_BROWSER
 
 
 @pytest.fixture(scope="module")

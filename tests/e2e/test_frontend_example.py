@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from sandbox import Sandbox
-from tests.e2e.browser import WANTED, Visit
+from tests.e2e.browser import NEEDS_BROWSER, Visit
 from tests.e2e.live import PASSWORD, ROOT, Live, catalog_for
 
 EXAMPLE = ROOT / "examples" / "frontend"
@@ -43,7 +43,7 @@ def live(box: Sandbox, origin: str, tmp_path_factory: pytest.TempPathFactory) ->
         service.stop()
 
 
-@WANTED
+@NEEDS_BROWSER
 def test_a_product_is_bought_from_a_page_of_another_origin_and_the_vendor_was_paid_once(
     browser: Browser, live: Live, origin: str
 ) -> None:
@@ -66,7 +66,7 @@ def test_a_product_is_bought_from_a_page_of_another_origin_and_the_vendor_was_pa
     seen.context.close()
 
 
-@WANTED
+@NEEDS_BROWSER
 def test_a_page_of_an_origin_that_is_not_listed_gets_nothing(
     browser: Browser, live: Live, origin: str
 ) -> None:

@@ -172,7 +172,7 @@ def test_promtool_finds_nothing_to_complain_about(live: Live, box: Sandbox) -> N
     call(live, 1, "nobody")
     box.fault("/anything", "status=503")
     call(live, 1)
-    done = promtool("check", "metrics", said=look(live))
+    done = promtool("check", "metrics", text=look(live))
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 

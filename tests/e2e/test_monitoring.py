@@ -153,11 +153,11 @@ def test_a_real_prometheus_answers_every_query_of_the_dashboard(
         """Whether it gives something, after some more calls."""
         for method in ("good", "bad", "kept"):
             live.call(f"s.{method}")
-        return bool(prometheus.ask(query))
+        return bool(prometheus.query(query))
 
     def all_speak() -> bool:
         asked("up")
-        silent[:] = [(title, query) for title, query in panels() if not prometheus.ask(query)]
+        silent[:] = [(title, query) for title, query in panels() if not prometheus.query(query)]
         return {re.search(r"postern_\w+", query)[0] for _, query in silent} <= unused
 
     unused = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.e2e.npm import WANTED, run
+from tests.e2e.npm import NEEDS_NPM, run
 
 
-@WANTED
+@NEEDS_NPM
 def test_the_linter_finds_nothing(tmp_path: Path) -> None:
     config = tmp_path / "redocly.yaml"
     config.write_text("extends: [recommended-strict]\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 from examples.postman.make import collection, environment
 from tests.e2e.live import PASSWORD, ROOT, Live
-from tests.e2e.npm import WANTED, run
+from tests.e2e.npm import NEEDS_NPM, run
 
 FOLDER = ROOT / "examples" / "postman"
 
@@ -24,7 +24,7 @@ def test_the_collection_is_the_openapi_files() -> None:
     assert read(FOLDER / "postern.postman_environment.json") == environment(), "run: make postman"
 
 
-@WANTED
+@NEEDS_NPM
 def test_every_request_of_the_collection_passes_twice(live: Live, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
     given = {"base": live.url, "username": "ann", "password": PASSWORD}

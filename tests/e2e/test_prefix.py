@@ -13,12 +13,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
-from tests.e2e.browser import DESKTOP, WANTED, Visit
+from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, Visit
 from tests.e2e.live import PASSWORD, Live, catalog_for
 from tests.e2e.nginx import Nginx, NginxError
 
 pytestmark = [
-    WANTED,
+    NEEDS_BROWSER,
     pytest.mark.skipif(
         os.environ.get("POSTERN_TEST_NGINX") == "no", reason="POSTERN_TEST_NGINX=no"
     ),

@@ -101,7 +101,7 @@ def test_a_token_given_as_the_sdks_key_does_not_go_where_a_vendor_leads_to(
     assert live.token() not in str(second.requests)
 
 
-@npm.WANTED
+@npm.NEEDS_NPM
 def test_octokit_pages_through_a_list_without_leaving_the_gate(
     live: Live, first: Vendor, tmp_path: Path
 ) -> None:

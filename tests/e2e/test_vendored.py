@@ -8,7 +8,7 @@ import re
 import pytest
 
 from tests.e2e.live import ROOT
-from tests.e2e.npm import WANTED, module
+from tests.e2e.npm import NEEDS_NPM, module
 
 VENDORED = ROOT / "static" / "docs" / "vendored"
 FILES = {
@@ -23,7 +23,7 @@ FILES = {
 }
 
 
-@WANTED
+@NEEDS_NPM
 @pytest.mark.parametrize("name", FILES)
 def test_a_vendored_file_is_the_published_one_but_for_logo_and_map(name: str) -> None:
     package, _, path = FILES[name].partition("/")
@@ -34,7 +34,7 @@ def test_a_vendored_file_is_the_published_one_but_for_logo_and_map(name: str) ->
     assert (VENDORED / name).read_text(encoding="utf-8") == expected
 
 
-@WANTED
+@NEEDS_NPM
 def test_the_readme_names_every_package_with_its_version_and_licence() -> None:
     readme = (VENDORED / "README.md").read_text(encoding="utf-8")
     for package in ("swagger-ui-dist", "redoc"):
