@@ -1,4 +1,7 @@
-"""One attempt: build, sign, send, read the envelope. All that a method's declaration fixes is worked out at load."""
+"""One attempt: build, sign, send, read the envelope.
+
+All that a method's declaration fixes is worked out at load.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One attempt whose bodies pass while they come: of a method that says ``stream``, or of a proxied request."""
+"""One attempt whose bodies pass while they come.
+
+It is of a method that says ``stream``, or of a proxied request.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +90,7 @@ class _StreamSender(Sender):
         return ExchangeTimeouts(self.timeout.connect, self.timeout.read, deadline, inbound.watch)
 
     def _collect(self, request: HttpRequest) -> HttpRequest:
-        """Read an upload whole where the signer reads it, or where it is small enough to be sent again."""
+        """Read an upload whole where the signer reads it, or where it is small enough to resend."""
         upload = request.upload
         if upload is None:
             return request
@@ -220,7 +223,10 @@ def _pairs(query: str) -> Pairs:
 def _failure(
     response: StreamingResponse, body: bytes, envelope: Envelope | None
 ) -> GatewayError | None:
-    """Return what a proxied answer says of the service or of our token; None where it is the caller's to read."""
+    """Return what a proxied answer says of the service or of our token.
+
+    It is None where the answer is the caller's to read.
+    """
     headers = {name.lower(): value for name, value in response.headers}
     held = HttpResponse(response.status, headers, body)
     if held.status >= 500 or held.status in (401, 429):

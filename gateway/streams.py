@@ -27,7 +27,8 @@ class RequestStream:
     """A caller's body, which passes once.
 
     :param chunks: the body, as it comes.
-    :param read_whole: returns all of it, as often as asked; raises a ``CallerError`` where it is too large for that.
+    :param read_whole: returns all of it, as often as asked; raises a ``CallerError`` where it is
+        too large for that.
     :param length: bytes, where the caller has said so.
     :ivar started: some of it has passed.
     :ivar trailers: headers that came after it.
@@ -51,7 +52,10 @@ class RequestStream:
         return self._chunks
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield each chunk once the next has come in well: of a body that turns out wrong the last never passes."""
+        """Yield each chunk once the next has come in well.
+
+        So the last chunk of a body that turns out wrong never passes.
+        """
         self.started = True
         previous = b""
         for chunk in self.pieces():
@@ -66,7 +70,8 @@ class RequestStream:
 class PassthroughRequest:
     """What of the caller's own request goes on to the service as it is.
 
-    :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came; None for no query at all.
+    :param verb: with ``path`` and ``query``, of a proxied request: quoted as they came; None for no
+        query at all.
     :param gate_url: the URL under which its caller reaches the service.
     """
 
@@ -83,7 +88,8 @@ class ResponseStream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
     :ivar piece_callback: called with each piece.
-    :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it breaks off.
+    :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it
+        breaks off.
     :param close: ends the exchange before its end.
     :param reason: what its status line says beside the status; None where that is ours to say.
     """

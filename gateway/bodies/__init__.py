@@ -1,4 +1,4 @@
-"""Bodies both ways: a caller's JSON as the service wants it, and the service's answers as JSON values.
+"""Bodies both ways: a caller's JSON as the service wants it, its answers as JSON values.
 
 A new format is a function here and a line in ``WRITERS`` or ``READERS``::
 
@@ -84,7 +84,8 @@ def make_writer(declared: str | Options, binary: frozenset[str] = frozenset()) -
     """Return the writer of a method's ``body``.
 
     :param declared: a name in ``WRITERS``, or ``{type, ...}`` with its options.
-    :param binary: the parameters whose declared format is ``byte`` or ``binary``: base64 in the caller's JSON.
+    :param binary: the parameters whose declared format is ``byte`` or ``binary``: base64 in the
+        caller's JSON.
     """
     options = _options(declared)
     return WRITERS[options["type"]](options, binary)
@@ -120,7 +121,8 @@ def _read_bytes(body: bytes, content_type: str, options: Options) -> dict[str, s
     }
 
 
-#: By ``response:``; each reads body, content type and options, and raises ``ValueError`` for what it cannot read.
+#: By ``response:``; each reads body, content type and options, and raises ``ValueError`` for what
+#: it cannot read.
 READERS: Mapping[str, Read] = {
     "json": _read_json,
     "xml": _read_xml,
@@ -145,9 +147,10 @@ class Reader:
         return self.read(body, content_type, self.options)
 
     def read_error(self, body: bytes, content_type: str) -> Any:
-        """Read JSON or XML, whichever it begins like and whatever was declared; None if it is neither.
+        """Read JSON or XML, whichever it begins like; return None if it is neither.
 
-        A service that answers with a file says what is wrong in JSON or XML, and the other way about.
+        A service that answers with a file says what is wrong in JSON or XML, and the other way
+        about.
         """
         read = _read_xml if body.lstrip().startswith(b"<") else _read_json
         try:
@@ -157,7 +160,10 @@ class Reader:
 
 
 def make_reader(declared: str | Options) -> Reader:
-    """Return the reader of a method's ``response``: a name in ``READERS``, or ``{type, ...}`` with its options."""
+    """Return the reader of a method's ``response``.
+
+    :param declared: a name in ``READERS``, or ``{type, ...}`` with its options.
+    """
     options = _options(declared)
     kind = options["type"]
     return Reader(kind in ("json", "xml"), READERS[kind], options)

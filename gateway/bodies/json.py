@@ -65,7 +65,10 @@ def _plain(value: object) -> object:
 
 
 def digest(value: object) -> str:
-    """Return the SHA-256 in hex of a JSON value, whatever the order of its keys; a ``Secret`` counts as its text."""
+    """Return the SHA-256 in hex of a JSON value, whatever the order of its keys.
+
+    A ``Secret`` counts as its text.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_reveal)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -77,7 +80,8 @@ def _reveal(value: object) -> object:
 def load_json(body: bytes, *, strict: bool = False) -> Any:
     """Parse JSON (RFC 8259): UTF-8 only, no NaN or Infinity, no number that only fits as infinity.
 
-    :param strict: for callers' bodies: also refuse duplicate keys, lone surrogates and nesting over 64 levels.
+    :param strict: for callers' bodies: also refuse duplicate keys, lone surrogates and nesting over
+        64 levels.
     :raises ValueError: with a short reason, never a part of the body.
     """
     try:
@@ -159,7 +163,7 @@ def _has_surrogate(value: object) -> bool:
 
 
 def to_text(value: object) -> str:
-    """Write a parameter as it stands in a URL, a header or a form: true, 1.5, text; objects as JSON."""
+    """Write a parameter as it stands in a URL, a header or a form: true, 1.5, text, JSON."""
     if isinstance(value, str):
         return value
     if value is None:
@@ -168,7 +172,10 @@ def to_text(value: object) -> str:
 
 
 def to_pairs(name: str, value: object) -> list[tuple[str, str]]:
-    """Return a parameter in a query or form: an array is the key repeated (OpenAPI ``style: form, explode: true``)."""
+    """Return a parameter in a query or form; an array is the key repeated.
+
+    OpenAPI calls that ``style: form, explode: true``.
+    """
     if isinstance(value, list):
         return [(name, to_text(item)) for item in value]
     return [(name, to_text(value))]

@@ -1,4 +1,7 @@
-"""Parses JSON of some size in steps: the C scanner holds up every other greenlet and thread until it is done."""
+"""Parses JSON of some size in steps.
+
+The C scanner holds up every other greenlet and thread until it is done.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ _BLANKS = re.compile(r"[ \t\n\r]*")
 class SteppedDecoder:
     """Reads one text as ``decoder`` would.
 
-    What is small is given to the scanner whole. Of a large list or object it gets as many members at once as end
-    before a comma within a step: had the comma been inside of a member, the brackets would not match.
+    What is small is given to the scanner whole. Of a large list or object it gets as many members
+    at once as end before a comma within a step: had the comma been inside of a member, the brackets
+    would not match.
 
     :param pause: called between two steps.
     :param unique: a key may be given once in an object.
@@ -63,7 +67,7 @@ class SteppedDecoder:
         return value, end
 
     def _scan_whole(self, text: str) -> tuple[Any, int]:
-        """Return the list or object that the text begins with, and its length; 0 where it does not end."""
+        """Return the list or object that the text begins with, and its length; 0 if it has no end."""
         try:
             value, end = self._scan(text, 0)
         except (JSONDecodeError, StopIteration):
@@ -126,7 +130,7 @@ class SteppedDecoder:
         return name, self._after_blanks(at + 1)
 
     def _next(self, at: int, closing: str, run: _Run) -> tuple[int, bool]:
-        """Return where the next member begins, or what follows the end; and whether it is the end."""
+        """Return where the next member begins, or what follows the end; and which of the two."""
         run.note_end(self._text[at - 1])
         at = self._after_blanks(at)
         character = self._text[at : at + 1]
@@ -138,7 +142,9 @@ class SteppedDecoder:
 
 
 class _Run:
-    """Takes several members of one list or object at once; where that fails, one by one for a while.
+    """Takes several members of one list or object at once.
+
+    Where that fails, members are taken one by one for a while.
 
     :param brackets: the two around them.
     """
@@ -161,7 +167,10 @@ class _Run:
             self._mark = f"{character},"
 
     def take(self, at: int) -> tuple[Any, int]:
-        """Return several members and where they end, behind a comma; nothing where one is to be taken alone."""
+        """Return several members and where they end, behind a comma.
+
+        There are none where one is to be taken alone.
+        """
         if self._remaining_singles:
             self._remaining_singles -= 1
             return None, at

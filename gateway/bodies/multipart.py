@@ -1,4 +1,7 @@
-"""``multipart/form-data`` (RFC 7578): texts, and files given as ``{filename, content_type, base64}``."""
+"""``multipart/form-data`` (RFC 7578).
+
+A caller gives a file as ``{filename, content_type, base64}``; all else is a text.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ CHUNK_BYTES = 65536
 
 
 class Spool(RequestStream):
-    """All of an upload; to be closed, which removes the file. The file has no name that others could open.
+    """All of an upload; to be closed, which removes the file.
+
+    The file has no name that others could open.
 
     :ivar sha256: of the body, in hex.
     :raises Unavailable: the disk does not take it.

@@ -10,8 +10,8 @@ from contextlib import suppress
 
 from gateway.errors import fields_error
 
-#: A vendor's name for a charset, lower case -> Python's. WHATWG's table, as far as replies may be in them: what
-#: says GB2312 is often GBK, and GB18030 holds both.
+#: A vendor's name for a charset, lower case -> Python's. WHATWG's table, as far as replies may be
+#: in them: what says GB2312 is often GBK, and GB18030 holds both.
 CHARSETS: Mapping[str, str] = {
     **dict.fromkeys(("utf-8", "utf8", "us-ascii", "ascii"), "utf-8"),
     **dict.fromkeys(("gbk", "gb2312", "gb18030", "x-gbk", "cp936"), "gb18030"),
@@ -52,9 +52,10 @@ _IN_HEADER = re.compile(r';\s*charset\s*=\s*"?([^\s";,]+)', re.I)
 def decode_text(
     body: bytes, content_type: str, charset: str | None, inside: str | None = None
 ) -> str:
-    """Decode a body by its byte order mark, the catalog, its Content-Type or itself, in this order; else as UTF-8.
+    """Decode a body by its byte order mark, the catalog, its Content-Type or itself, else as UTF-8.
 
-    :param charset: what the catalog says; before Content-Type, because servers add theirs without looking.
+    :param charset: what the catalog says; before Content-Type, because servers add theirs without
+        looking.
     :param inside: what the body says of itself, such as an XML declaration.
     :raises ValueError: it is not in that charset, or nobody has heard of that charset.
     """
@@ -65,7 +66,8 @@ def decode_text(
 def json_to_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
     """Return JSON as UTF-8, which it nearly always is already: then untouched.
 
-    A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is a listed one.
+    A label counts only where the bytes do not show that they are UTF-8 (RFC 8259, 11), and if it is
+    a listed one.
 
     :param charset: what the catalog says, which counts more than the bytes.
     :raises ValueError: it is not in that charset.
@@ -103,7 +105,10 @@ def _by_label(body: bytes, content_type: str) -> str:
 
 
 def _by_mark(body: bytes) -> tuple[int, str]:
-    """Return the length of its byte order mark, and Python's name for what that says; 0 and nothing without one."""
+    """Return the length of its byte order mark, and Python's name for what that says.
+
+    Without one they are 0 and nothing.
+    """
     for mark, codec in _MARKS:
         if body.startswith(mark):
             return len(mark), codec

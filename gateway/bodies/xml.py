@@ -1,6 +1,9 @@
-"""XML both ways: an element's children are keys, ``@name`` are its attributes, ``#text`` its text beside either.
+"""XML both ways.
 
-The root's name stands in no key. Prefixes and namespaces are dropped when reading; no DTD, so no entities.
+An element's children are keys, ``@name`` are its attributes, ``#text`` its text beside either.
+
+The root's name stands in no key. Prefixes and namespaces are dropped when reading; no DTD, so no
+entities.
 """
 
 from __future__ import annotations
@@ -27,10 +30,11 @@ _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # X
 
 
 def read_xml(body: bytes, content_type: str, charset: str | None, lists: Collection[str]) -> Any:
-    """Return the root's value: a text, or a mapping, in which an element that is repeated is a list.
+    """Return the root's value: a text, or a mapping in which a repeated element is a list.
 
     :param lists: names of elements that are a list even if there is one.
-    :raises ValueError: with a short reason: not XML, has a DTD, nested too deeply, too many elements.
+    :raises ValueError: with a short reason: not XML, has a DTD, nested too deeply, too many
+        elements.
     """
     declared = _DECLARED.match(body)
     text = decode_text(body, content_type, charset, declared and declared[1].decode())
@@ -97,7 +101,7 @@ def _local_name(name: str) -> str:
 
 
 def write_xml(params: Mapping[str, object], root: str) -> bytes:
-    """Write UTF-8 without a declaration: an element for each parameter, a list is the element repeated.
+    """Write UTF-8 without a declaration: an element for each parameter; a list repeats it.
 
     :raises InvalidParams: XML cannot hold it.
     """

@@ -1,6 +1,7 @@
 """Reply formats: how a vendor wraps its answers.
 
-A format that data can describe is an entry in ``PRESETS``, any other a class and a line in ``ENVELOPE_CLASSES``::
+A format that data can describe is an entry in ``PRESETS``, any other a class and a line in
+``ENVELOPE_CLASSES``::
 
     envelope = make_envelope({"preset": "wechat", "data": "result"})
     data = envelope(response, make_reader("json"))
@@ -28,7 +29,10 @@ ENVELOPE_CLASSES: Mapping[str, Callable[[], Envelope]] = {
 
 
 def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
-    """Return the envelope a method declares: a named one, or a description, which may begin with a named one."""
+    """Return the envelope a method declares.
+
+    :param declared: a name, or a description, which may begin with a preset.
+    """
     if not isinstance(declared, str):
         return DescribedEnvelope(_with_preset(declared))
     if declared in ENVELOPE_CLASSES:

@@ -1,7 +1,7 @@
 """Envelopes described by data.
 
-``plain``: the HTTP status decides, the body is the data. Any other description says where a code stands, which codes
-are good, what others mean, and where the data is.
+``plain``: the HTTP status decides, the body is the data. Any other description says where a code
+stands, which codes are good, what others mean, and where the data is.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def status_error(
 
 
 def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
-    """Return the seconds that ``Retry-After`` says, a number or a date (RFC 9110, 10.2.3); a day at most.
+    """Return the seconds that ``Retry-After`` says, a day at most.
+
+    It is a number or a date (RFC 9110, 10.2.3).
 
     A date is the service's, and so is the clock it is measured by, where the answer has a ``Date``.
 
@@ -121,10 +123,11 @@ def _unix_time(text: str) -> float | None:
 
 
 class DescribedEnvelope:
-    """``{code, ok, message, data, errors, messages, retry_after}``, as docs/catalog.md explains them.
+    """``{code, ok, message, data, errors, messages, retry_after}``, as in docs/catalog.md.
 
     ``code`` and ``message`` are one place or several, a place being a dotted path into the reply or
-    ``header:NAME``. All codes that are there must be among ``ok``; the first that is not says what is wrong.
+    ``header:NAME``. All codes that are there must be among ``ok``; the first that is not says what
+    is wrong.
     """
 
     def __init__(self, description: Mapping[str, Any]) -> None:
@@ -141,7 +144,7 @@ class DescribedEnvelope:
             self._wrapping = {path[0] for path in (*self._codes, *self._messages)}
 
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
-        """:raises GatewayError: what the vendor's code or, where there is none, the HTTP status stands for."""
+        """:raises GatewayError: what the vendor's code or, without one, the HTTP status means."""
         if not 200 <= response.status < 300:
             raise self._status_error(response, read)
         reply = read_body(response, read)
@@ -272,8 +275,16 @@ def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
 
 
 def _code_text(code: object) -> str | None:
+<<<<<<< HEAD
     """Return a code as the text it compares by: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
     if code is MISSING or code is None or code == "":
+=======
+    """Return a code as the text it compares by: ``0`` and ``"0"`` are the same.
+
+    Absent, null and empty are None.
+    """
+    if code is _ABSENT or code is None or code == "":
+>>>>>>> dd6a9d2 (HTTP out, bodies and envelopes: docstrings and comments within a hundred characters)
         return None
     if isinstance(code, dict | list):
         return "object"  # something is there; what, might be the vendor's words

@@ -1,4 +1,7 @@
-"""Reply formats of vendors, in the words that ``envelope:`` in services.yaml takes. Each names the page it follows."""
+"""Reply formats of vendors, in the words that ``envelope:`` in services.yaml takes.
+
+Each names the page it follows.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "45011": "downstream_quota",
         },
     },
-    # pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=9_1 (and 9_2 to 9_4, 9_10; micropay 9_10; tools 13_4)
+    # pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=9_1 (and 9_2 to 9_4, 9_10; micropay 9_10;
+    # tools 13_4)
     "wechatpay_v2": {
         "code": ["err_code", "result_code", "return_code"],
         "ok": ["SUCCESS", "0"],
@@ -45,7 +49,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         },
         "messages": {"*签名*": "invalid_signature"},  # with return_code FAIL there is no err_code
     },
-    # pay.weixin.qq.com/doc/v3/merchant/4012081670 (status and error codes); 204 has no body and is null
+    # pay.weixin.qq.com/doc/v3/merchant/4012081670 (status and error codes); 204 has no body and is
+    # null
     "wechatpay_v3": {
         "code": "code",
         "ok": "http",
@@ -77,8 +82,9 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             **dict.fromkeys(("10015", "10016", "10017", "20003", "30*"), "downstream_error"),
         },
     },
-    # docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html, AmazonS3/latest/API/ErrorResponses.html;
-    # where the code stands: smithy.io/2.0/aws/protocols (restJson1, restXml, awsQuery, ec2Query, awsJson1_1)
+    # docs.aws.amazon.com/awsconsolehelpdocs/latest/gsg/common-errors.html,
+    # AmazonS3/latest/API/ErrorResponses.html; where the code stands: smithy.io/2.0/aws/protocols
+    # (restJson1, restXml, awsQuery, ec2Query, awsJson1_1)
     "aws": {
         "code": [
             "header:x-amzn-errortype",
@@ -128,7 +134,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "HTTP 424": "downstream_error",
         },
     },
-    # docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api; validation errors are in a list
+    # docs.github.com/en/rest/using-the-rest-api/troubleshooting-the-rest-api; validation errors are
+    # in a list
     "github": {
         "code": "errors.0.code",
         "ok": "http",

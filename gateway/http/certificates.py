@@ -1,4 +1,7 @@
-"""TLS contexts from files, made anew when the files have changed, so that a renewed certificate needs no restart."""
+"""TLS contexts from files, made anew when the files have changed.
+
+So a renewed certificate needs no restart.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ class Trust:
 class Certificates:
     """One context for each set of files, shared by the services that name it.
 
-    :param warn: called with what is wrong with files that cannot be used; what they held before stays in use.
+    :param warn: called with what is wrong with files that cannot be used; what they held before
+        stays in use.
     """
 
     def __init__(self, clock: Clock, trust: Trust, warn: Callable[[str], object]) -> None:
@@ -67,7 +71,9 @@ class LiveContext:
         self._next_check_at = 0.0
 
     def get(self) -> ssl.SSLContext:
-        """Return the context for a new connection. Files that are being written change nothing until they are whole.
+        """Return the context for a new connection.
+
+        Files that are being written change nothing until they are whole.
 
         :raises OSError: the files cannot be used, and never could be.
         """

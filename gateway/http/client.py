@@ -49,9 +49,12 @@ class _InterruptiblePool(ConnectionPool):
 
 
 def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_TLS) -> Channel:
-    """Return a channel beside all services, for answers that take their time: ``close`` does not wait for them.
+    """Return a channel beside all services, for answers that take their time.
 
-    Its URL is the operator's own setting and may be in a private network; it is reached without a proxy.
+    ``close`` does not wait for them.
+
+    Its URL is the operator's own setting and may be in a private network; it is reached without a
+    proxy.
 
     :param max_response: bytes of one answer.
     """

@@ -1,6 +1,7 @@
-"""Connections to one origin: look the name up, check its addresses, and connect to those very addresses.
+"""Connections to one origin: look the name up, check its addresses, and connect to just those.
 
-Nothing looks the name up again between check and connection, so that a resolver cannot change its mind (DNS rebinding).
+Nothing looks the name up again between check and connection, so that a resolver cannot change its
+mind (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Connection:
     """A connected socket, plain or TLS, on which every step ends at an instant.
 
     :ivar opened_at: the instant at which it was connected.
-    :ivar use_count: exchanges that it has served; the other side may have said that it takes ``max_uses``.
+    :ivar use_count: exchanges that it has served; the other side may have said that it takes
+        ``max_uses``.
     """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
@@ -109,7 +111,10 @@ class Connection:
         return None  # it has sent its next request already: that it ends can no longer be seen
 
     def read_available(self) -> bytes | None:
-        """Return what has come and was not read yet: nothing once the other side has hung up, None if it is silent."""
+        """Return what has come and was not read yet, None if that is nothing.
+
+        It is empty once the other side has hung up.
+        """
         self.sock.settimeout(0)
         try:
             return self.sock.recv(CHUNK_BYTES)
@@ -117,7 +122,10 @@ class Connection:
             return None
 
     def is_reusable(self) -> bool:
-        """Whether it is still open and silent while nobody uses it; a hang-up or a late byte makes it useless."""
+        """Whether it is still open and silent while nobody uses it.
+
+        A hang-up or a late byte makes it useless.
+        """
         try:
             return self.read_available() is None
         except OSError:
@@ -131,9 +139,11 @@ class Connector:
     """Connects to one origin (scheme, host, port), directly or by way of a proxy.
 
     :param tls: returns the context of a new connection, for an origin of ``https``.
-    :param allow_private: connect to addresses that are not the internet's, too. A proxy looks names up by itself, so
-        that behind one only a host written as such an address is refused; the proxy's own address may be anywhere.
-    :ivar forward_proxy: requests are addressed to it, in absolute form; those of https pass through it unseen.
+    :param allow_private: connect to addresses that are not the internet's, too. A proxy looks names
+        up by itself, so that behind one only a host written as such an address is refused; the
+        proxy's own address may be anywhere.
+    :ivar forward_proxy: requests are addressed to it, in absolute form; those of https pass through
+        it unseen.
     """
 
     def __init__(

@@ -1,7 +1,8 @@
-"""A service's credentials in its own answers: what it repeats of them becomes stars before a caller sees it.
+"""A service's credentials in its own answers become stars before a caller sees them.
 
-An answer that repeats none costs a look for a few short texts. A credential of fewer than ``MIN_CHARACTERS`` is not
-looked for, nor are user names and ids: what else happens to read the same would go with it.
+An answer that repeats none costs a look for a few short texts. A credential of fewer than
+``MIN_CHARACTERS`` is not looked for, nor are user names and ids: what else happens to read the same
+would go with it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _LEFT_BY_URL_WRITERS = ("", "/", "+", "=", "/+", "/=", "+=", "/+=", "!*'()", "!*
 class CredentialMask:
     """Takes the credentials that a method's calls are sent with out of its answers.
 
-    Safe under threads: their forms are made at the first answer, and once more for every fetched token.
+    Safe under threads: their forms are made at the first answer, and once more for every fetched
+    token.
 
     :param signer_secrets: forms of them that only the signer knows.
     """
@@ -92,7 +94,8 @@ class CredentialMask:
     def mask_stream(self, read: Callable[[], bytes], token: Secret = _NONE) -> Callable[[], bytes]:
         """Return what reads the next piece of a body; in all as long as what ``read`` returns.
 
-        A piece's last bytes wait for the next piece only while they may be a credential's first ones.
+        A piece's last bytes wait for the next piece only while they may be a credential's first
+        ones.
         """
         forms = self._forms(token)
         return _Window(forms, read).read if forms.needles else read
@@ -116,7 +119,8 @@ class CredentialMask:
 class _Forms:
     """The forms in which some texts may stand in an answer.
 
-    :ivar needles: a body without any of these has none of the texts in it, but for escapes of plain letters.
+    :ivar needles: a body without any of these has none of the texts in it, but for escapes of plain
+        letters.
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
@@ -139,7 +143,10 @@ class _Forms:
         self.needles = (*self.plain_needles, *_needles(cores))
 
     def may_be_in(self, body: bytes, escape_mark: bytes) -> bool:
-        """Whether the body is worth reading closely: it has a needle, an escape, or is UTF-16 or UTF-32."""
+        """Whether the body is worth reading closely.
+
+        It has a needle or an escape, or is UTF-16 or UTF-32.
+        """
         for needle in self.needles:
             if needle in body:
                 return True
@@ -158,7 +165,10 @@ class _Forms:
         return body
 
     def mask_data(self, data: Any) -> Any:
-        """Mask JSON values at any depth, keys too; without recursion, since an answer may be nested deeply."""
+        """Mask JSON values at any depth, keys too.
+
+        There is no recursion, since an answer may be nested deeply.
+        """
         root = [data]
         containers: list[Any] = [root]
         while containers:
@@ -184,7 +194,10 @@ class _Forms:
 
 
 class _Window:
-    """Masks plain forms in the pieces of a body. Base64 would cost as much again as passing them on."""
+    """Masks plain forms in the pieces of a body.
+
+    Base64 would cost as much again as passing them on.
+    """
 
     def __init__(self, forms: _Forms, read: Callable[[], bytes]) -> None:
         self._read = read
@@ -215,7 +228,7 @@ class _Window:
         return tail
 
     def _safe_end(self, piece: bytes) -> int:
-        """Return where the bytes begin that the next piece may make a form of; the end if there are none."""
+        """Return where the bytes begin that the next piece may make a form of, or the end."""
         cut = len(piece)
         for head, forms in self._by_head.items():
             at = piece.find(head, max(0, len(piece) - self._max_tail_bytes))
@@ -247,7 +260,7 @@ def _with_credential(text: str) -> Iterator[str]:
 
 
 def _plain_forms(text: str) -> set[str]:
-    """Return the text as it is, in a URL, in a JSON string of either kind and in HTML, as common writers write it."""
+    """Return the text as common writers put it into a URL, a JSON string and HTML, and as it is."""
     quoted = {quote(text, safe=safe) for safe in _LEFT_BY_URL_WRITERS} | {quote_plus(text)}
     lower = {_PERCENT.sub(lambda match: match[0].lower(), form) for form in quoted}
     escaped = {json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}

@@ -1,7 +1,8 @@
 """To the first of several addresses that accepts a connection (RFC 8305, "Happy Eyeballs").
 
-Attempts begin STAGGER_SECONDS apart, or as soon as one has failed, in one loop over sockets that do not block: an
-address that swallows what is sent to it costs a quarter of a second, and no thread is needed.
+Attempts begin STAGGER_SECONDS apart, or as soon as one has failed, in one loop over sockets that do
+not block: an address that swallows what is sent to it costs a quarter of a second, and no thread is
+needed.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ _KEEPIDLE = getattr(socket, "TCP_KEEPIDLE", 0x10)  # 0x10 is the same option on 
 class Dialler:
     """Connects to one name's addresses, and remembers which of them did not serve.
 
-    Those that do serve stay in the resolver's order, so that a name's load is spread as its owner spreads it.
+    Those that do serve stay in the resolver's order, so that a name's load is spread as its owner
+    spreads it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -37,7 +39,10 @@ class Dialler:
         self._demoted: dict[Address, float] = {}
 
     def sort(self, addresses: Iterable[Address]) -> list[Address]:
-        """Order families in turn, the first choice first (RFC 8305, 4); last what did not serve lately."""
+        """Order families in turn, the first choice first (RFC 8305, 4).
+
+        What did not serve lately is last.
+        """
         now = self._clock.now()
         self._demoted = {address: until for address, until in self._demoted.items() if now < until}
         return sorted(_interleave(addresses), key=lambda address: self._demoted.get(address, 0.0))
@@ -134,7 +139,7 @@ class _Race:
 
 
 def tune(sock: socket.socket) -> None:
-    """Set what every connection to a service has: no delay for small pieces, a sign of life when it is silent."""
+    """Set the options of a connection: no delay for small pieces, a sign of life in silence."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     sock.setsockopt(socket.IPPROTO_TCP, _KEEPIDLE, KEEPALIVE_IDLE_SECONDS)

@@ -1,7 +1,8 @@
 """Headers and paths of proxied messages.
 
-A header that is meant for the next hop goes no further; a path that leads out of where it begins is refused; and
-what an answer says of its own addresses leads back to the gate, and to no other service::
+A header that is meant for the next hop goes no further; a path that leads out of where it begins is
+refused; and what an answer says of its own addresses leads back to the gate, and to no other
+service::
 
     headers = strip_hop_by_hop(response.headers)
     headers = Rebaser(service.all_base_urls).headers(headers, base_url, path, gate_url)
@@ -31,7 +32,7 @@ def strip_hop_by_hop(pairs: Iterable[tuple[str, str]]) -> Pairs:
 
 
 def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
-    """Drop headers of these names, written with ``_`` for ``-`` too: some servers take the one for the other.
+    """Drop headers of these names, written with ``_`` for ``-`` too, as some servers read them.
 
     :param names: in lower case.
     """
@@ -55,7 +56,10 @@ def join_values(name: str, values: Iterable[str]) -> str:
 
 
 def has_dot_segments(path: str) -> bool:
-    """Whether a quoted path has a ``.`` or ``..`` in it, however often it is quoted and whatever counts as a slash."""
+    """Whether a path has a ``.`` or ``..`` in it.
+
+    That is so however often it is quoted, and whatever counts as a slash.
+    """
     while (plain := unquote(path)) != path:
         path = plain
     return any(part.partition(";")[0] in (".", "..") for part in re.split(r"[/\\]", path))
@@ -109,7 +113,9 @@ class Rebaser:
         return tuple((name, rebase(name, value)) for name, value in pairs)
 
     def reference(self, text: str, url: str, gate_url: str) -> str:
-        """Return one URL or path, which leads to the gate if it led to the service; another host's stays as it is.
+        """Return one URL or path, which leads to the gate if it led to the service.
+
+        That of another host stays as it is.
 
         :param url: what it is relative to.
         """
@@ -148,7 +154,7 @@ class Rebaser:
 
 
 def _rebase_cookie(text: str, base_url: str, path: str, gate_url: str) -> str:
-    """Bind a cookie to this service at the gate: no ``Domain``, and its ``Path`` below the service's."""
+    """Bind a cookie to this service at the gate: no ``Domain``, a ``Path`` below the service's."""
     pair, *attributes = text.split(";")
     named = [(attribute.partition("=")[0].strip().lower(), attribute) for attribute in attributes]
     others = [attribute for name, attribute in named if name not in ("domain", "path")]
@@ -184,7 +190,10 @@ def _same_origin(origin: Origin, base: Origin) -> bool:
 
 
 def _split(text: str) -> tuple[str | None, str | None, str, str]:
-    """Return scheme, authority, path, and the rest; a backslash before that is a slash, as browsers read it."""
+    """Return scheme, authority, path, and the rest.
+
+    A backslash before that is a slash, as browsers read it.
+    """
     head = re.split(r"[?#]", text, maxsplit=1)[0]
     match = _PARTS.fullmatch(head.replace("\\", "/") + text[len(head) :])
     assert match

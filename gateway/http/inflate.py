@@ -10,7 +10,8 @@ from gateway.errors import BadResponse
 
 MAX_MEMBERS = 100  # of one gzip body; each costs a copy of what follows it
 STEP_BYTES = 262_144  # that one step gives: about a millisecond
-#: IANA's registry of content codings. What is not in it (a charset, ``none``, ``binary``) encodes nothing.
+#: IANA's registry of content codings. What is not in it (a charset, ``none``, ``binary``) encodes
+#: nothing.
 CODINGS = frozenset({
     "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "x-compress", "x-gzip",
     "zstd",

@@ -1,12 +1,15 @@
-"""A transport adapter for ``requests`` over pooled sockets, with a deadline that holds to the last byte.
+"""A transport adapter for ``requests``: pooled sockets, a deadline that holds to the last byte.
 
-Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any timeout), its errors do
-not say whether a byte of the request was sent, and it costs several times as much CPU per call.
+Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any
+timeout), its errors do not say whether a byte of the request was sent, and it costs several times
+as much CPU per call.
+
 Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
 
-A session here has a pool for the declared origins only: any other URL raises ``requests.exceptions.InvalidSchema``.
-What is prepared already goes to its pool without ``Session.send``, so that no redirect is followed, no cookie kept,
-and neither ``.netrc`` nor a proxy variable read.
+A session here has a pool for the declared origins only: any other URL raises
+``requests.exceptions.InvalidSchema``. What is prepared already goes to its pool without
+``Session.send``, so that no redirect is followed, no cookie kept, and neither ``.netrc`` nor a
+proxy variable read.
 """
 
 from __future__ import annotations
@@ -91,7 +94,8 @@ class Channel:
     def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
         """Make one attempt up to the first byte of the answer's body; the rest comes as it is read.
 
-        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the caller has gone.
+        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the
+            caller has gone.
         """
         if timeouts.deadline <= self._clock.now():
             raise DeadlineExceeded
@@ -111,7 +115,7 @@ class Channel:
 
 
 class ConnectionPool(BaseAdapter):
-    """Sends to one origin (scheme, host, port) by way of its ``connector``, and keeps idle connections.
+    """Sends to one origin (scheme, host, port), and keeps idle connections.
 
     :param max_response: bytes of one answer's body, after decompression; more is a ``BadResponse``.
     :param size: idle connections kept; more may be in use at once.
@@ -129,7 +133,8 @@ class ConnectionPool(BaseAdapter):
         self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
         if self._proxy:
             self._origin_length = 0  # a proxy is sent the whole URL (RFC 9112, 3.2.2)
-            # Some proxies close after each answer without a word, which would cost the next request.
+            # Some proxies close after each answer without a word, which would cost the next
+            # request.
             self._host_line += f"{self._proxy.header}Connection: close\r\n"
             size = 0
         self._idle = IdleConnections(size, clock)
@@ -144,11 +149,13 @@ class ConnectionPool(BaseAdapter):
     ) -> BufferedResponse:
         """Send a ``WireRequest`` on an idle connection or on a new one, and read the answer.
 
-        :param stream: read no further than the first byte of the body; ``raw`` is the ``StreamingResponse``.
+        :param stream: read no further than the first byte of the body; ``raw`` is the
+            ``StreamingResponse``.
         :param timeout: an ``ExchangeTimeouts``.
         :raises ConnectFailed: not a byte of the request was sent.
         :raises OutcomeUnknown: it was sent; no whole answer came back.
-        :raises BadResponse: what came back is not HTTP, is cut short, or is larger than ``max_response``.
+        :raises BadResponse: what came back is not HTTP, is cut short, or is larger than
+            ``max_response``.
         """
         assert isinstance(request, WireRequest)
         timeouts: ExchangeTimeouts = timeout

@@ -1,7 +1,9 @@
-"""From a call's parameters to the unsigned request. All that a method's declaration fixes is worked out at load.
+"""From a call's parameters to the unsigned request.
 
-builder = RequestBuilder(method, method.service.base_urls, clock)
-request = builder.build(call)
+All that a method's declaration fixes is worked out at load::
+
+    builder = RequestBuilder(method, method.service.base_urls, clock)
+    request = builder.build(call)
 """
 
 from __future__ import annotations
@@ -131,7 +133,10 @@ def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
 
 
 def _path_segment(name: str, text: str) -> str:
-    """Quote a segment whole, so that a parameter adds none; refuse one that would climb once unquoted."""
+    """Quote a segment whole, so that a parameter adds none.
+
+    :raises InvalidParams: it would climb once unquoted.
+    """
     if not text or has_dot_segments(text):
         raise fields_error(name, ["Not usable in a path."])
     return quote(text, safe="")

@@ -1,7 +1,8 @@
 """Names to addresses: one look-up runs for each name, shared by all who wait for it.
 
-The system's ``getaddrinfo`` knows no timeout and cannot be cancelled. So each look-up has a thread of its own: one that
-hangs costs its own name and one of MAX_LOOK_UPS threads, however many calls come and go meanwhile.
+The system's ``getaddrinfo`` knows no timeout and cannot be cancelled. So each look-up has a thread
+of its own: one that hangs costs its own name and one of MAX_LOOK_UPS threads, however many calls
+come and go meanwhile.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Outcome:
 
 
 def system_addresses(host: str) -> list[Address]:
-    """Return the addresses that the system has for a name, in the order in which to try them (RFC 6724).
+    """Return the addresses that the system has for a name, the best first (RFC 6724).
 
     :raises OSError: it has none, or cannot tell.
     :raises UnicodeError: not a possible host name.
@@ -146,7 +147,10 @@ def _failure(error: Exception) -> _Outcome:
 
 
 def _literal(host: str) -> Address | None:
-    """Return the address that a text is, if it needs no look-up; one with a scope such as ``%eth0`` does."""
+    """Return the address that a text is, if it needs no look-up.
+
+    An address with a scope such as ``%eth0`` needs one.
+    """
     try:
         address = ip_address(host)
     except ValueError:

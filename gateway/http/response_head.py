@@ -34,7 +34,7 @@ class Head:
     lines_end_in_lf: bool = False
 
     def joined(self) -> dict[str, str]:
-        """Return the headers by their names in lower case; those of one name are joined with a comma."""
+        """Return the headers by lower-case names; those of one name are joined with a comma."""
         headers: dict[str, str] = {}
         for line in self.lines:
             name, _, text = line.partition(":")
@@ -46,7 +46,10 @@ class Head:
         return headers
 
     def presentable(self) -> list[tuple[str, str]]:
-        """Return the headers in order as they may be passed on: none without a name, no control characters."""
+        """Return the headers in order, as they may be passed on.
+
+        None is without a name, and none has control characters.
+        """
         pairs = []
         for line in self.lines:
             name, _, value = line.partition(":")
@@ -87,7 +90,7 @@ def read_head(data: bytes) -> Head:
 
 
 def _unfold(text: str) -> list[str]:
-    """Split at CRLF or LF, and put lines that go on in the next one together (RFC 9112, 2.2 and 5.2)."""
+    """Split at CRLF or LF (RFC 9112, 2.2), and join lines that go on in the next (5.2)."""
     lines: list[str] = []
     for raw_line in text.split("\n"):
         line = raw_line.removesuffix("\r")

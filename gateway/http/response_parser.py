@@ -1,7 +1,9 @@
-"""Reading one HTTP/1.1 answer as it arrives, within limits: its head, then its body as the head says it comes.
+"""Reading one HTTP/1.1 answer as it arrives, within limits.
 
-Nothing in this module refers to what refers to it, so that a body is freed with its last use and waits for no
-garbage collection.
+First comes its head, then its body as the head says.
+
+Nothing in this module refers to what refers to it, so that a body is freed with its last use and
+waits for no garbage collection.
 """
 
 from __future__ import annotations
@@ -139,7 +141,10 @@ class ResponseParser:
             self._read_body(data)
 
     def _read_heads(self, data: bytes) -> bytes:
-        """Return what follows the head. Informational ones (RFC 9110, 15.2) come before the real one."""
+        """Return what follows the head.
+
+        Informational heads (RFC 9110, 15.2) come before the real one.
+        """
         searched = max(0, len(self._unread) - 3)
         start = 0
         while self._head is None:
@@ -204,7 +209,8 @@ class ResponseParser:
             self._remaining -= len(data)
             complete = not self._remaining
         self._body_bytes += len(data)
-        # A chunk of one byte comes with five around it; beyond that it is headers, trailers or chunk extensions.
+        # A chunk of one byte comes with five around it; beyond that it is headers, trailers or
+        # chunk extensions.
         if self._received_bytes - self._body_bytes > MAX_HEAD_BYTES + 8 * self._body_bytes:
             raise BadResponse(detail="headers are too large")
         self._check_size(self._body_bytes)
@@ -219,7 +225,10 @@ class ResponseParser:
             raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
 
     def _finish(self) -> None:
-        """Note that all is here. The connection serves again only where the answer's length was clear."""
+        """Note that all is here.
+
+        The connection serves again only where the answer's length was clear.
+        """
         head = self._head
         assert head
         self.done = True
@@ -267,7 +276,10 @@ class ResponseParser:
 
 
 class StreamingResponseParser(ResponseParser):
-    """One answer whose body is taken while it comes, however long it is, and whose headers stay as they came."""
+    """One answer whose body is taken while it comes, however long it is.
+
+    Its headers stay as they came.
+    """
 
     def __init__(self, no_body: bool) -> None:
         super().__init__(no_body, sys.maxsize)
@@ -310,7 +322,9 @@ class StreamingResponseParser(ResponseParser):
 
 
 def _parse_length(text: str) -> int:
-    """Return what ``Content-Length`` says; the same number several times is that number (RFC 9112, 6.3).
+    """Return what ``Content-Length`` says.
+
+    The same number several times is that number (RFC 9112, 6.3).
 
     :raises BadResponse: it is no number, or several.
     """

@@ -21,8 +21,8 @@ class ExchangeTimeouts(NamedTuple):
     """How long the steps of one exchange may take.
 
     :param connect: seconds.
-    :param read: seconds from connected to the last byte of an answer that is read whole; for each piece of a body
-        that is streamed, and for such an answer to begin.
+    :param read: seconds from connected to the last byte of an answer that is read whole; for each
+        piece of a body that is streamed, and for such an answer to begin.
     :param deadline: the instant by which an answer must be here whole, or must have begun.
     :param watch: the caller's connection; the exchange ends with it.
     """
@@ -118,7 +118,8 @@ class StreamingResponse:
     def read(self) -> bytes:
         """Return the next piece; nothing at the end.
 
-        :raises ReadTimeout: nothing came for ``ExchangeTimeouts.read`` seconds, or it has lasted for too long.
+        :raises ReadTimeout: nothing came for ``ExchangeTimeouts.read`` seconds, or it has lasted
+            for too long.
         :raises BadResponse: it is cut short.
         :raises CallerGone: ``ExchangeTimeouts.watch`` has seen that.
         """
@@ -130,7 +131,7 @@ class StreamingResponse:
         return piece
 
     def read_up_to(self, size: int) -> tuple[bytes, bool]:
-        """Read the body up to its end, to ``size`` bytes and a little, or for the time of one piece.
+        """Read up to the body's end, to ``size`` bytes and a little, or for the time of one piece.
 
         To be called before anything is read.
 
@@ -196,7 +197,7 @@ class StreamingResponse:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """End the exchange where something goes wrong inside, and raise it in the gateway's own terms."""
+        """End the exchange where something goes wrong inside, and raise a ``GatewayError``."""
         try:
             yield
         except TimeoutError as error:
