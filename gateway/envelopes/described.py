@@ -275,16 +275,11 @@ def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
 
 
 def _code_text(code: object) -> str | None:
-<<<<<<< HEAD
-    """Return a code as the text it compares by: ``0`` and ``"0"`` are the same; absent, null and empty are None."""
-    if code is MISSING or code is None or code == "":
-=======
     """Return a code as the text it compares by: ``0`` and ``"0"`` are the same.
 
     Absent, null and empty are None.
     """
-    if code is _ABSENT or code is None or code == "":
->>>>>>> dd6a9d2 (HTTP out, bodies and envelopes: docstrings and comments within a hundred characters)
+    if code is MISSING or code is None or code == "":
         return None
     if isinstance(code, dict | list):
         return "object"  # something is there; what, might be the vendor's words
