@@ -26,7 +26,7 @@ LEFT_OUT = shutil.ignore_patterns(
 #: Tests that hold everything of a kind, in the copy the toys as well; and which of them.
 CONTRACTS = (
     "tests/gateway/signers/test_signer_contract.py",
-    "tests/gateway/test_envelope_contract.py",
+    "tests/gateway/envelopes/test_envelope_contract.py",
     "tests/test_config.py",
     "tests/test_routes.py",
 )

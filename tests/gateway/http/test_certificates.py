@@ -20,7 +20,7 @@ from gateway.http.certificates import CHECK_SECONDS, Trust
 from gateway.http.client import Outbound
 from gateway.http.idle_connections import MAX_AGE_SECONDS
 from tests.gateway.fakes import Gate, Lines, make_runtime, service
-from tests.gateway.test_gateway_tls import TlsWire, make_pem, refused, secure
+from tests.gateway.http.test_gateway_tls import TlsWire, make_pem, refused, secure
 
 Open = Callable[..., Gate]
 LOCALHOST = x509.DNSName("localhost")

@@ -19,7 +19,7 @@ from gateway.http.dialling import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Diall
 from gateway.http.resolver import Address, Resolver
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, service
-from tests.gateway.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
 
 Open = Callable[..., Gate]
 CONNECT_SECONDS = 8.0

@@ -20,7 +20,7 @@ from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.e2e.live import free_port
 from tests.gateway.fakes import Gate, Wire, comes_true, make_call, make_catalog, service
-from tests.gateway.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
 from tests.gateway.tinyproxy import USER, Tinyproxy, TinyproxyError, program
 
 Open = Callable[..., Gate]

@@ -21,7 +21,7 @@ from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, service
 
 Open = Callable[..., Gate]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 M = {"m": {"http": "GET /anything"}}
 CODE = """
 import resource
