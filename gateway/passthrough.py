@@ -35,8 +35,8 @@ from gateway.streams import (
 )
 
 FORWARDED_HEADERS = frozenset({
-    "content-type", "content-length", "content-encoding", "content-range", "content-disposition", "accept-ranges",
-    "etag", "last-modified", "cache-control",
+    "content-type", "content-length", "content-encoding", "content-range", "content-disposition",
+    "accept-ranges", "etag", "last-modified", "cache-control",
 })  # fmt: skip
 #: Of a proxied failure, held while the request may still be sent again.
 MAX_HELD_BYTES = 1024 * 1024

@@ -67,7 +67,7 @@ class SteppedDecoder:
         return value, end
 
     def _scan_whole(self, text: str) -> tuple[Any, int]:
-        """Return the list or object that the text begins with, and its length; 0 if it has no end."""
+        """Return the list or object at the beginning, and its length; 0 if it has no end."""
         try:
             value, end = self._scan(text, 0)
         except (JSONDecodeError, StopIteration):

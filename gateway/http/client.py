@@ -128,7 +128,7 @@ class Client:
         )
 
     def _proxy(self, service: Service, origin: str) -> Proxy | None:
-        """Return the service's own proxy, or the one for all, unless the origin's host needs none."""
+        """Return the service's own proxy, or everybody's unless the origin's host needs none."""
         proxy = service.egress_proxy
         if proxy is None:
             proxy = self._outbound.proxy

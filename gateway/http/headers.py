@@ -19,8 +19,8 @@ Pairs = tuple[tuple[str, str], ...]
 
 #: RFC 9110, 7.6.1, and those that RFC 2616, 13.5.1 named, which are still sent.
 HOP_BY_HOP = frozenset({
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-    "transfer-encoding", "upgrade",
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+    "te", "trailer", "transfer-encoding", "upgrade",
 })  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pa
 
 
 def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Return, by name in lower case, the name as it was written first and the values of its lines."""
+    """Return, by name in lower case, the name as first written and the values of its lines."""
     groups: dict[str, list[str]] = {}
     for name, value in pairs:
         groups.setdefault(name.lower(), [name]).append(value)

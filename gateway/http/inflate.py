@@ -13,8 +13,8 @@ STEP_BYTES = 262_144  # that one step gives: about a millisecond
 #: IANA's registry of content codings. What is not in it (a charset, ``none``, ``binary``) encodes
 #: nothing.
 CODINGS = frozenset({
-    "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip", "x-compress", "x-gzip",
-    "zstd",
+    "aes128gcm", "br", "compress", "dcb", "dcz", "deflate", "exi", "gzip", "pack200-gzip",
+    "x-compress", "x-gzip", "zstd",
 })  # fmt: skip
 _WINDOWS: Mapping[str, tuple[int, ...]] = {"gzip": (31,), "x-gzip": (31,), "deflate": (15, -15)}
 

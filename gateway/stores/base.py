@@ -40,7 +40,7 @@ class Lock:
                 self._store.release(self._key, self.fence)
 
     def keep(self) -> None:
-        """Leave the lock held after the block, so that nobody tries again before its ``ttl`` ends."""
+        """Leave the lock held after the block: nobody tries again before its ``ttl`` ends."""
         self._release_at_end = False
 
 
