@@ -56,8 +56,8 @@ def create_app(
 
     :param settings: by default those of the environment.
     :param clock: by default the system's.
-    :param serves: otherwise the app is for a command, which answers on standard output: its log is on standard error,
-        and its catalog is read once a command needs it, for many need none.
+    :param serves: otherwise the app is for a command, which answers on standard output: its log is
+        on standard error, and its catalog is read once a command needs it, for many need none.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
     """
@@ -105,7 +105,7 @@ def _log_stream(serves: bool) -> Any:
 
 
 def _open_stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:
-    """Return what all workers share, and where reads are cached: both Redis, or two in memory, the second bounded."""
+    """Return the shared store and that of cached reads: Redis, or memory, the second bounded."""
     if not settings.redis_url:
         return MemoryStore(clock), MemoryStore(clock, MAX_CACHED_READS)
     store = RedisStore(settings.redis_url, log.warning)

@@ -1,4 +1,4 @@
-"""The server, set by the same settings as the service. ``gunicorn`` alone, in this folder, starts it."""
+"""The server, by the service's settings. ``gunicorn`` alone, in this folder, starts it."""
 
 # ruff: noqa: E402
 from gevent import monkey

@@ -1,4 +1,4 @@
-"""The catalog's watcher, as the settings name its source: for the app, and for the server's check at start."""
+"""The catalog's watcher by the settings: for the app, and for the server's check at start."""
 
 from __future__ import annotations
 

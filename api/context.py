@@ -140,7 +140,7 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
 def prepare_traced_call(
     service: str, method: str, params: Mapping[str, Any], **fields: Any
 ) -> Call:
-    """Return the one call of this request, whose trace goes into the response's headers and into the log."""
+    """Return the one call of this request; its trace goes into headers and log."""
     state = request_globals()
     state.called = (service, method)
     state.trace = Trace()

@@ -112,7 +112,7 @@ def handle_commit_unknown(error: CommitUnknown) -> Response:
 
 
 def handle_shortage(error: Exception) -> Response:
-    """Answer -5001 where a disk, descriptors or memory of ours are away or full; any other such error is unforeseen."""
+    """Answer -5001 if a disk, descriptors or memory are away or full; others are unforeseen."""
     problem = describe_shortage(error)
     if not problem:
         return handle_unforeseen(error)
@@ -124,7 +124,7 @@ def handle_shortage(error: Exception) -> Response:
 
 
 def handle_data_error(error: DataError) -> Response:
-    """Answer a value that passed the schema and not the database: a NUL in a text, a number beyond its column."""
+    """Answer a value that only the database refuses: a NUL in a text, too large a number."""
     kind = type(error.orig).__name__
     app_state().log.warning("unfit", request_id=g.request_id, path=request.path, kind=kind)
     return error_response(InvalidParams("A value cannot be stored as it is."))

@@ -1,4 +1,6 @@
-"""Errors of this service, and how any error becomes an envelope with its HTTP status. No other code knows a status.
+"""Errors of this service, and how any error becomes an envelope with its HTTP status.
+
+No other code knows a status.
 
 Example::
 
@@ -33,10 +35,12 @@ PROXY_PREFIX = "/api/v1/proxy/"
 ALREADY_EXISTS = "There is one already."
 MAX_NAME_CHARACTERS = 100  # of a field that an answer names
 STATUS: Mapping[int, int] = {
-    -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503, -1009: 429,
+    -1001: 504, -1002: 502, -1003: 502, -1004: 502, -1005: 502, -1006: 422, -1007: 503, -1008: 503,
+    -1009: 429,
     -1010: 503, -1011: 504, -1012: 502, -1013: 207,
     -2001: 401, -2002: 401, -2003: 401, -2004: 403, -2005: 401, -2006: 401,
-    -3001: 400, -3002: 400, -3003: 400, -3004: 404, -3005: 405, -3006: 409, -3007: 413, -3008: 429, -3009: 412,
+    -3001: 400, -3002: 400, -3003: 400, -3004: 404, -3005: 405, -3006: 409, -3007: 413, -3008: 429,
+    -3009: 412,
     -3010: 406, -3011: 431, -3012: 416,
     -5000: 500, -5001: 503, -5002: 503,
 }  # fmt: skip
@@ -172,13 +176,13 @@ class NotReady(Unavailable):
 
 
 class DatabaseAway(NotReady):
-    """The database does not answer in time, or it ended one of two transactions that waited for each other."""
+    """The database does not answer in time, or it ended one of two deadlocked transactions."""
 
     message = "The database could not do this now; try again."
 
 
 class PartialFailure(GatewayError):
-    """Some calls of a batch or aggregate failed; another try makes sense where it does for all of them."""
+    """Some calls of a batch or aggregate failed; another try makes sense if it does for all."""
 
     code = -1013
     type = "partial_failure"
@@ -237,7 +241,7 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
 
 
 def status_of(error: GatewayError) -> int:
-    """Return the HTTP status of an error: that of its code, but for a type that shares its code with another."""
+    """Return the HTTP status of an error: its code's, but for a type that shares another's code."""
     if isinstance(error, CallerSignatureInvalid):
         return 401
     return STATUS[error.code]
@@ -264,7 +268,7 @@ def describe_error(error: GatewayError) -> dict[str, Any]:
 
 
 def _first_fields(fields: Fields) -> tuple[dict[str, Any], int]:
-    """Return the first ``MAX_PROBLEMS`` fields, those within others one by one, and how many others there are."""
+    """Return the first ``MAX_PROBLEMS`` fields, nested ones too, and the number of others."""
     problems = _problems(fields, ())
     tree: dict[str, Any] = {}
     for path, problem in itertools.islice(problems, MAX_PROBLEMS):

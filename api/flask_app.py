@@ -1,7 +1,8 @@
-"""Flask, with what it would work out anew for each request worked out once: routes, hooks, error pages' lists.
+"""Flask, with routes, hooks and error handlers looked up once instead of for each request.
 
-Views, hooks, error handlers, ``request``, ``g`` and signals are Flask's own. Left out is the session, which this
-service does not use. What is overridden is that of Flask 3.1, which requirements.txt pins.
+Views, hooks, error handlers, ``request``, ``g`` and signals are Flask's own. Left out is the
+session, which this service does not use. What is overridden is that of Flask 3.1, which
+requirements.txt pins.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Hooks:
 
 
 class Context(RequestContext):
-    """A request's context, without a session; its URL adapter is made where somebody asks for it."""
+    """A request's context without a session; its URL adapter is created on first use."""
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class Context(RequestContext):
 class App(Flask):
     """The application's class.
 
-    :ivar matches: verb, path and whether it is an upgrade -> rule and values, of paths that were matched before.
+    :ivar matches: verb, path and whether it is an upgrade -> rule and values, of earlier paths.
     """
 
     url_map_class = Routes
@@ -117,14 +118,14 @@ class App(Flask):
         self._hooks: dict[tuple[str, ...], Hooks] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """As it is: none of ours is a coroutine, and Flask would look at ten functions a request to see that."""
+        """Return it unchanged: no view or hook is a coroutine; Flask checks ten a request."""
         return func
 
     def request_context(self, environ: dict[str, Any]) -> RequestContext:
         return Context(self, environ)
 
     def hooks(self, request: Request) -> Hooks:
-        """What is registered for a request's blueprints and for the app. Flask takes none once it serves."""
+        """Return what a request's blueprints and the app have registered; fixed once serving."""
         blueprints = tuple(request.blueprints)
         if hooks := self._hooks.get(blueprints):
             return hooks

@@ -30,7 +30,8 @@ LEVELS = ("debug", "info", "warning", "error")
 class JsonLog:
     """A logger whose every line is JSON, without any secret that the masker knows.
 
-    ``log.info("event", key=value)`` writes ``{"key": value, "event": "event", "level": ..., "timestamp": ...}``.
+    ``log.info("event", key=value)`` writes ``{"key": value, "event": "event", "level": ...,
+    "timestamp": ...}``.
 
     :param level: one of ``LEVELS``; what is below it is not written.
     :param stream: each line is one ``write``, which other threads' lines do not cut.
@@ -51,7 +52,7 @@ class JsonLog:
 
     def _write(self, level: str, event: str, /, **fields: Any) -> None:
         """
-        :param fields: the line's keys; ``exc_info`` is an exception, or what ``sys.exc_info`` gives.
+        :param fields: the line's keys; ``exc_info`` is an exception, or ``sys.exc_info()``.
         """
         if "exc_info" in fields and (error := fields.pop("exc_info")):
             fields["exception"] = _format_exception(error)

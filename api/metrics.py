@@ -27,7 +27,7 @@ def metrics() -> Response:
 
 
 def count_request(counters: Metrics, incoming: Request, status: int, seconds: float) -> None:
-    """Count a request. All paths that are no route have one name, and so have all verbs that are none."""
+    """Count a request. All paths without a route share one name, and so do all unknown verbs."""
     rule = "none"
     if incoming.url_rule:
         rule = incoming.url_rule.rule
@@ -38,7 +38,7 @@ def count_request(counters: Metrics, incoming: Request, status: int, seconds: fl
 
 
 def _is_allowed() -> bool:
-    """Return whether the caller may see the metrics. A request through an unknown proxy is not from loopback."""
+    """Return whether the caller may see the metrics. Through an unknown proxy is not loopback."""
     settings = app_state().settings
     if not settings.trusted_proxies and (
         "X-Forwarded-For" in request.headers or "Forwarded" in request.headers

@@ -1,6 +1,6 @@
-"""Which rule a path matches: werkzeug's way, in a method where werkzeug makes a function that refers to itself.
+"""Which rule a path matches: werkzeug's way, with a method for its self-referring function.
 
-That function, made for each request, would stay until garbage is collected, some 700 bytes a request.
+That function, made for each request, would stay until garbage is collected: 700 bytes a request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Match = tuple[Rule, list[str]]
 
 
 class _Search:
-    """The search for one request's rule; it remembers the path's other rules, for the error that names their verbs."""
+    """The search for one request's rule; remembers the path's other rules for the error."""
 
     def __init__(self, verb: str, websocket: bool) -> None:
         self._verb = verb

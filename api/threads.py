@@ -23,7 +23,7 @@ Outcome = tuple[T | None, BaseException | None]
 
 
 def capture(work: Callable[[], T]) -> Outcome[T]:
-    """Return the result of ``work`` and its error, one of them None: gevent prints what leaves a thread of its pool."""
+    """Return the result of ``work`` and its error, one None: gevent prints what leaves its pool."""
     try:
         return work(), None
     except BaseException as error:  # noqa: BLE001  # raised again by whoever waits
@@ -43,14 +43,14 @@ def unwrap(outcome: Outcome[T]) -> T:
 
 
 def run_in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return the result of ``work``, from a native thread where greenlets would have to wait for it."""
+    """Return the result of ``work``, from a native thread where greenlets would wait for it."""
     if not monkey.is_module_patched("threading"):
         return work(*args, **kwargs)
     return unwrap(get_hub().threadpool.apply(capture, (partial(work, *args, **kwargs),)))
 
 
 def run_in_thread_within(work: Callable[[], T], seconds: float) -> T:
-    """Return the result of ``work`` as ``run_in_thread``, within a time: see ``gateway.clock.ThreadRunner``.
+    """Return what ``run_in_thread`` does, within a time: see ``gateway.clock.ThreadRunner``.
 
     :raises TimeoutError: it took longer; the thread goes on with it.
     """

@@ -1,4 +1,4 @@
-"""python -m bench: the CPU that one call costs on Postern and on its peers, in rounds that take turns."""
+"""python -m bench: the CPU that one call costs on Postern and its peers, in turns."""
 
 import argparse
 import statistics
@@ -70,10 +70,13 @@ def table(rounds: dict[str, list[Round]]) -> str:
 
 def facts(options: argparse.Namespace) -> str:
     return (
-        f"{options.rounds} rounds of {options.requests} calls, {options.concurrency} at a time, one worker process "
+        f"{options.rounds} rounds of {options.requests} calls, {options.concurrency} at a time, "
+        "one worker process "
         f"each, sandbox and load on the same {report.machine()}; {report.versions(*PACKAGES)}. "
-        "All log to a file: Postern a JSON line a request and one an attempt, the others an access line. "
-        "A caller's token stays the same, so Postern has it verified already; the others verify it each time. "
+        "All log to a file: Postern a JSON line a request and one an attempt, the others an access "
+        "line. "
+        "A caller's token stays the same, so Postern has it verified already; the others verify it "
+        "each time. "
         "Postern keeps up the vendor's token, retries and masks its log; the others do not."
     )
 

@@ -43,7 +43,8 @@ def main() -> None:
         print(f"{CALLS} calls that take {name}: {each:.1f} ms")
     own, whole = medians.values()
     print(
-        f"beyond the gateway's own {own:.1f} ms: {(whole - own) / (SLOW * 1000):.2f} x {SLOW * 1000:.0f} ms"
+        f"beyond the gateway's own {own:.1f} ms: {(whole - own) / (SLOW * 1000):.2f} x "
+        f"{SLOW * 1000:.0f} ms"
     )
 
 

@@ -1,4 +1,4 @@
-"""python -m bench.catalog_size: what ten thousand methods cost, to load, to reload under way, and per call."""
+"""python -m bench.catalog_size: what 10,000 methods cost to load, to reload, and per call."""
 
 import argparse
 import gc
@@ -42,7 +42,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Reload:
-    """Seconds from the written file to the last of the work; the longest and the median answer meanwhile (ms)."""
+    """Seconds from write to end of work; the slowest and the median answer meanwhile (ms)."""
 
     took: float
     longest: float
@@ -50,7 +50,9 @@ class Reload:
 
 
 def services(mark: str = "") -> str:
-    """A hundred services, each with a credential of its own and a hundred methods of three parameters, all different.
+    """A hundred services, each with its own credential and a hundred methods of three parameters.
+
+    All are different.
 
     :param mark: makes it another catalog.
     """
@@ -70,8 +72,10 @@ def services(mark: str = "") -> str:
                 f"        http: POST /things/{{id}}/{two}",
                 f"        summary: Does {two} to the thing of {one}{mark}",
                 "        params:",
-                f"          id: {{type: integer, required: true, minimum: 1, description: The thing {two} of {one}}}",
-                f"          name: {{type: string, required: true, maxLength: {200 + two}, example: name-{one}-{two}}}",
+                "          id: "
+                f"{{type: integer, required: true, minimum: 1, description: The thing {two} of {one}}}",
+                "          name: "
+                f"{{type: string, required: true, maxLength: {200 + two}, example: name-{one}-{two}}}",
                 f"          kind: {{type: string, enum: [a-{two}, b-{one}, c], default: c}}",
                 "        mask: [name]",
             ]
@@ -85,7 +89,7 @@ class Quiet:
 
 
 def load(text: str) -> Load:
-    """Read a catalog, check it and build its chains, the collector tuned as gunicorn.conf.py does it."""
+    """Read a catalog, check it, build its chains, with the collector as in gunicorn.conf.py."""
     gc.set_threshold(50_000, 20, 50)
     clock, wall, cpu = SystemClock(), time.perf_counter(), time.process_time()
     catalog = load_catalog(text, "services.yaml", {})
@@ -168,8 +172,10 @@ def told(
         f"{report.table(head, rows)}\n\n"
         f"{SERVICES * METHODS:,} methods of {SERVICES} services load in {cpu} s of CPU, "
         f"{wall} s in all, with {most:.0f} MiB at most. "
-        f"A worker takes a changed one in {took} s; meanwhile the longest of all answers took {longest:.0f} ms, "
-        f"the median one {median:.1f} ms. The worker's MiB are those after {len(reloads)} reloads of the large one. "
+        f"A worker takes a changed one in {took} s; meanwhile the longest of all answers took "
+        f"{longest:.0f} ms, "
+        f"the median one {median:.1f} ms. The worker's MiB are those after {len(reloads)} reloads "
+        "of the large one. "
         f"On {report.machine()}; {report.versions('PyYAML', 'marshmallow', 'gevent')}."
     )
 

@@ -1,4 +1,4 @@
-"""One caller beside thousands of strangers who send a byte now and then: ``python -m bench.drippers [drippers]``."""
+"""One caller beside thousands who send a byte now and then: ``python -m bench.drippers``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from tests.e2e.live import Live, catalog_for
 DRIPPERS = 4200
 PAUSE_SECONDS = 3.0  # between two bytes
 SECONDS = 30
-LOGIN = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 8000\r\n\r\n{"
+LOGIN = (
+    b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 8000\r\n\r\n{"
+)
 
 
 async def drip(port: int, opened: multiprocessing.Value) -> None:
@@ -72,7 +75,8 @@ def report(what: str, latencies: list[float]) -> None:
     median, slowest = statistics.median(milliseconds), max(milliseconds)
     p99 = statistics.quantiles(milliseconds, n=100)[98]
     print(
-        f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest {slowest:.0f} ms"
+        f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest "
+        f"{slowest:.0f} ms"
     )
 
 

@@ -1,4 +1,4 @@
-"""python -m bench.kinds: the CPU of what a gateway does beside the plain call, on Postern and on a peer, in turns."""
+"""python -m bench.kinds: the CPU of more than the plain call, on Postern and a peer."""
 
 import argparse
 import sys
@@ -61,7 +61,8 @@ def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
 
 def facts(options: argparse.Namespace) -> str:
     return (
-        f"{options.rounds} rounds of {options.requests} requests (a quarter of them for batches and 1 MB), "
+        f"{options.rounds} rounds of {options.requests} requests (a quarter of them for batches "
+        "and 1 MB), "
         f"{options.concurrency} at a time, one worker process each, sandbox and load on the same "
         f"{report.machine()}; {report.versions(*PACKAGES)}."
     )

@@ -1,4 +1,4 @@
-"""python -m bench.lists: what a page costs among a million products, by key and by offset, on both databases."""
+"""python -m bench.lists: a page among a million products, by key and by offset."""
 
 import argparse
 import sys
@@ -102,9 +102,12 @@ def run(rows: int, times: int) -> str:
             print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", file=sys.stderr)
             results[name] = measure(url, rows, times)
     facts = (
-        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` of {rows:,} products, "
-        "one at a time through the whole app (token, query, count, JSON) less the socket; PostgreSQL as in the tests, "
-        f"without fsync; {report.machine()}, {report.versions('sqlalchemy', 'psycopg')}. By `after`, `total` is at "
+        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` "
+        f"of {rows:,} products, "
+        "one at a time through the whole app (token, query, count, JSON) less the socket; "
+        "PostgreSQL as in the tests, "
+        f"without fsync; {report.machine()}, {report.versions('sqlalchemy', 'psycopg')}. By "
+        "`after`, `total` is at "
         "most 5 s old and is not counted for every page; by `skip` it is."
     )
     return f"{table(results)}\n\n{facts}"

@@ -1,4 +1,4 @@
-"""The load, in a process of its own: ``python -m bench.load`` takes a job as JSON on stdin, tells what came of it."""
+"""The load: ``python -m bench.load`` takes a job as JSON on stdin, prints the outcome."""
 
 import asyncio
 import json

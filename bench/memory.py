@@ -1,4 +1,4 @@
-"""How much a worker keeps of what it has read, without a cyclic garbage collector: ``python -m bench.memory``."""
+"""What a worker keeps of what it read, without a garbage collector: ``python -m bench.memory``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ OVERSIZE = answer(b'"' + b"x" * (12 * MIB) + b'"', "200 OK", "Content-Type: appl
 BOMB = answer(gzip.compress(b"x" * (1024 * MIB), 9), "200 OK", "Content-Encoding: gzip")
 CATALOG = """
 version: 1
-defaults: {{retry: {{times: 0}}, breaker: {{min_calls: 1000000}}, deadline: 60, timeout: {{read: 60}}}}
+defaults:
+  retry: {{times: 0}}
+  breaker: {{min_calls: 1000000}}
+  deadline: 60
+  timeout: {{read: 60}}
 services:
   large: {{base_url: "{large}", allow_private: true, methods: {{get: {{http: GET /}}}}}}
   oversize: {{base_url: "{oversize}", allow_private: true, methods: {{get: {{http: GET /}}}}}}
@@ -53,7 +57,8 @@ class Worker:
         assert status is None or seen == {status}, seen
         grown = resident(self._process) - self._before
         print(
-            f"{name}: {count} answered {sorted(seen)}; the worker has {resident(self._process):.1f} MiB, {grown:+.1f}"
+            f"{name}: {count} answered {sorted(seen)}; the worker has "
+            f"{resident(self._process):.1f} MiB, {grown:+.1f}"
         )
         return grown
 

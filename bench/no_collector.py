@@ -1,4 +1,4 @@
-"""The service as it ships, but a worker's cyclic garbage collector is off: what only that would free, stays."""
+"""The service as shipped, but without a worker's cyclic garbage collector."""
 
 import gc
 import runpy

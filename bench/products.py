@@ -1,4 +1,4 @@
-"""python -m bench.products: the CPU of reading and making products on Postern and on its peers, in turns."""
+"""python -m bench.products: the CPU of reading and creating products, on Postern and its peers."""
 
 import argparse
 import sqlite3
@@ -14,7 +14,7 @@ from bench.servers import Server, Yard
 
 POSTERN, FASTAPI, DJANGO = "Postern", "FastAPI + SQLAlchemy", "Django REST framework"
 WARM_UP = 200  # requests of each kind
-# In this order: a write ends what Postern keeps, so that the reads after it are never of what is kept.
+# In this order: a write empties Postern's cache, so that the reads after it are not cached.
 KINDS = {
     "create": "create one",
     "pages": f"list {PAGE}, each time another page",
@@ -22,7 +22,8 @@ KINDS = {
     "page": f"list {PAGE}, the same again",
     "item": "get one, the same again",
 }
-PACKAGES = ("flask", "gunicorn", "gevent", "sqlalchemy", "fastapi", "uvicorn", "uvloop", "httptools", "pydantic",
+PACKAGES = ("flask", "gunicorn", "gevent", "sqlalchemy", "fastapi", "uvicorn", "uvloop",
+    "httptools", "pydantic",
             "django", "djangorestframework")  # fmt: skip
 
 
@@ -64,12 +65,18 @@ def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
 
 def facts(options: argparse.Namespace) -> str:
     return (
-        f"{options.rounds} rounds of {options.requests} requests, {options.concurrency} at a time, one worker process "
-        f"each on the same SQLite file (WAL) of {ROWS:,} products, load on the same {report.machine()}; "
-        f"{report.versions(*PACKAGES)}. All answer the same fields in the same envelope and count the list for "
-        "every page. Postern keeps reads until the next write: *another* are products and pages not asked for since "
-        "then. FastAPI's endpoints are coroutines that wait for SQLite as Postern's worker does; in its threads they "
-        "cost 1.6 to 2 times as much. Postern logs a JSON line a request, the others an access line. A caller's token "
+        f"{options.rounds} rounds of {options.requests} requests, {options.concurrency} at a time, "
+        "one worker process "
+        f"each on the same SQLite file (WAL) of {ROWS:,} products, load on the same "
+        f"{report.machine()}; "
+        f"{report.versions(*PACKAGES)}. All answer the same fields in the same envelope and count "
+        "the list for "
+        "every page. Postern keeps reads until the next write: *another* are products and pages "
+        "not asked for since "
+        "then. FastAPI's endpoints are coroutines that wait for SQLite as Postern's worker does; "
+        "in its threads they "
+        "cost 1.6 to 2 times as much. Postern logs a JSON line a request, the others an access "
+        "line. A caller's token "
         "stays the same, so Postern has it verified already; the others verify it each time."
     )
 

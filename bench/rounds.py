@@ -37,8 +37,8 @@ def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
     pids_before, cpu_before = server.cpu()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)), text=True,
-            capture_output=True, timeout=30 + requests / 20,
+            [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)),
+            text=True, capture_output=True, timeout=30 + requests / 20,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise BenchError(
@@ -100,7 +100,7 @@ def yard() -> Iterator[Yard]:
 def publish(
     made: Callable[[], str], mark: str, *, write: bool, failures: tuple[type[Exception], ...] = ()
 ) -> None:
-    """Print what ``made`` gives, and write it into docs/speed.md if asked to; on a failure say so and exit."""
+    """Print the table, and write it into docs/speed.md if asked to; exit on a failure."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         text = made()

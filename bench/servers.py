@@ -1,4 +1,4 @@
-"""The servers under measure and the sandbox behind them: started, asked for their CPU time, stopped by process id."""
+"""The servers under measure and the sandbox: started, asked for CPU time, stopped by id."""
 
 import json
 import os
@@ -25,7 +25,8 @@ PATIENCE = 30.0  # seconds to start, or for one setup command
 LIFETIME = 86400  # seconds; no token ends during a bench
 SANDBOX = (
     "import threading; from sandbox import Sandbox;"
-    f"box = Sandbox(port={{port}}, token_overlap={LIFETIME}, expires_in={LIFETIME}).start(); threading.Event().wait()"
+    f"box = Sandbox(port={{port}}, token_overlap={LIFETIME}, expires_in={LIFETIME}).start(); "
+    "threading.Event().wait()"
 )
 _open = build_opener(ProxyHandler({})).open
 
@@ -47,7 +48,8 @@ class Server:
     def cpu(self) -> tuple[frozenset[int], float]:
         """Return the process and all below it, and the seconds of CPU that they have used so far.
 
-        By the scheduler's nanoseconds (proc(5), schedstat), of every thread; ticks of 10 ms are too coarse.
+        By the scheduler's nanoseconds (proc(5), schedstat), of every thread; ticks of 10 ms are too
+        coarse.
         """
         parents = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -103,8 +105,8 @@ class Yard:
         log = self.folder / f"{name}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                start_new_session=True,
+                command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         server = Server(name, port, token, process, log)
         self.servers.append(server)
@@ -121,7 +123,8 @@ class Yard:
         return f"http://127.0.0.1:{self.sandbox.port}"
 
     def postern(self, name: str = "Postern", more: str = "") -> Server:
-        """As in use: gunicorn with gunicorn.conf.py, a database, a user of its own, that user's login.
+        """As in use: gunicorn with gunicorn.conf.py, a database, a user of its own, that user's
+        login.
 
         :param more: services beside those of the catalog that ships, as they stand in a catalog.
         """
@@ -171,7 +174,7 @@ class Yard:
         )
 
     def peer(self, name: str, command: Callable[[int], list[str]]) -> Server:
-        """With settings of its own: unlike Postern it is handed the vendor's token and never renews it."""
+        """With its own settings: it is handed the vendor's token and never renews it."""
         query, port = (
             "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret",
             free_port(),

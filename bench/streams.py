@@ -1,4 +1,4 @@
-"""How much a worker grows while a large download and a large upload pass: ``python -m bench.streams [megabytes]``."""
+"""A worker's growth during a large download and upload: ``python -m bench.streams [MiB]``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ services:
   large:
     base_url: {box}
     allow_private: true
-    methods: {{get: {{http: "GET /fault/{{fault}}/x", stream: true, params: {{fault: {{type: string}}}}}}}}
+    methods:
+      get: {{http: "GET /fault/{{fault}}/x", stream: true, params: {{fault: {{type: string}}}}}}
   sink:
     base_url: {sink}
     allow_private: true
@@ -67,7 +68,8 @@ def measure(live: Live, work: Callable[[Live, int], int], megabytes: int) -> flo
     assert passed == megabytes * MIB
     speed = megabytes / took
     print(
-        f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, {most:.1f} at most"
+        f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, "
+        f"{most:.1f} at most"
     )
     return most - before
 

@@ -1,4 +1,4 @@
-"""How much a worker grows while it takes one large upload: ``python -m bench.upload_memory [megabytes]``."""
+"""A worker's growth during one large upload: ``python -m bench.upload_memory [megabytes]``."""
 
 from __future__ import annotations
 
@@ -64,7 +64,8 @@ def measure(live: Live, megabytes: int) -> float:
     watcher.join()
     assert (answer.status_code, read) == (201, megabytes * MIB), answer.text
     print(
-        f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, {most:.1f} at most"
+        f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, "
+        f"{most:.1f} at most"
     )
     return most - before
 

@@ -1,7 +1,7 @@
-"""Settings from the environment and ``.env``: the only reader of ``os.environ``. All mistakes are reported at once.
+"""Settings from the environment and ``.env``: the only reader of ``os.environ``.
 
-Each setting stands here whole: its name, its default, and what it may be. ``checks`` checks one value, ``places``
-folders and ports, ``environ`` reads.
+All mistakes are reported at once. Each setting stands here whole: its name, its default, and what
+it may be. ``checks`` checks one value, ``places`` folders and ports, ``environ`` reads.
 
     settings = Settings.from_env()
     app = create_app(settings)
@@ -113,7 +113,7 @@ class Settings:
 
     @classmethod
     def from_env(cls) -> Settings:
-        """Read and check every setting; in development a missing JWT secret is made and stored in ``instance/``.
+        """Read and check every setting; in development, store a missing JWT secret.
 
         :raises SettingsError: naming each wrong setting and what is allowed.
         """
@@ -187,11 +187,13 @@ class Settings:
         problems = []
         if self.jwt_algorithm == "HS256" and not self.jwt_secret.reveal() and not self.development:
             problems.append(
-                f"JWT_SECRET: is not set; in production give it at least {checks.MIN_SECRET_BYTES} bytes"
+                f"JWT_SECRET: is not set; in production give it at least {checks.MIN_SECRET_BYTES} "
+                "bytes"
             )
         if self.jwt_algorithm != "HS256" and not self.jwt_private_key_file:
             problems.append(
-                f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private key"
+                f"JWT_PRIVATE_KEY_FILE: is not set; {self.jwt_algorithm} signs with a PEM private "
+                "key"
             )
         if self.web_concurrency > 1 and not self.redis_url:
             problems.append(
@@ -203,7 +205,7 @@ class Settings:
         return problems + list(self._unwritable())
 
     def _unwritable(self) -> Iterator[str]:
-        """Yield the folders and files that cannot be written, by the setting that names another place."""
+        """Yield the folders and files that cannot be written, by the setting that moves them."""
         if problem := places.folder_problem(Path(self.files_dir)):
             yield f"FILES_DIR: {problem}"
         if problem := places.database_problem(self.database_url):
@@ -282,7 +284,8 @@ def load_or_create_secret(file: Path) -> Secret:
         ) from error
     if len(text.encode()) < checks.MIN_SECRET_BYTES:
         raise SettingsError(
-            f"{name}: {file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a new one is made"
+            f"{name}: {file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a "
+            "new one is made"
         )
     return Secret(text)
 

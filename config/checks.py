@@ -1,4 +1,4 @@
-"""Checks of one setting each. A message says what is allowed and never quotes a value that may hold a secret."""
+"""Checks of one setting each. A message says what is allowed and never quotes a secret."""
 
 from __future__ import annotations
 
@@ -143,7 +143,10 @@ def catalog(value: str) -> None:
 
 
 def database(value: str) -> None:
-    allowed = "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters %-quoted"
+    allowed = (
+        "must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST:PORT/NAME, special characters "
+        "%-quoted"
+    )
     if not value or value.startswith("sqlite:///"):
         return
     if re.match(r"postgres(ql\+\w+)?://", value):
@@ -162,7 +165,8 @@ def redis(value: str) -> None:
     fits = _REDIS.fullmatch(value)
     if value and not (fits and int(fits["port"] or 1) in range(1, 65536)):
         raise ValidationError(
-            "must be redis://:PASSWORD@HOST:PORT/DATABASE, the same as rediss:// with TLS (?ssl_ca_certs=FILE, too),"
+            "must be redis://:PASSWORD@HOST:PORT/DATABASE, the same as rediss:// with TLS "
+            "(?ssl_ca_certs=FILE, too),"
             " or unix://:PASSWORD@/PATH?db=DATABASE, special characters %-quoted"
         )
 

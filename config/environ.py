@@ -37,7 +37,7 @@ PROXY_VARIABLES = (
 class Environ(Mapping[str, str]):
     """The environment as it is when this is made, and beneath it what a ``.env`` says now.
 
-    So a catalog that is changed while the service runs finds the ``${NAME}`` that was written into ``.env`` for it.
+    So a catalog changed while the service runs finds the ``${NAME}`` newly written into ``.env``.
     """
 
     #: What a .env, and not the environment, gave ``os.environ``; forks have it, too.
@@ -92,7 +92,10 @@ def dotenv_problem(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except IsADirectoryError:
-        return ".env: is a folder; it must be a file (docker makes a folder of a file that is mounted and not there)"
+        return (
+            ".env: is a folder; it must be a file (docker makes a folder of a file that is mounted "
+            "and not there)"
+        )
     except OSError as error:
         return f".env: cannot be read ({error.strerror})"
     except UnicodeDecodeError as error:
@@ -111,18 +114,19 @@ def _junk_problem(text: str) -> str | None:
 
 
 def near_misses(names: Collection[str], settings: Collection[str]) -> list[str]:
-    """Return a warning for each name that is near to a setting's and is none; values are never shown."""
+    """Return a warning for each name that is near to a setting's; values are never shown."""
     matches = ((name, _nearest(name, settings)) for name in sorted(set(names) - set(settings)))
     return [f"{name}: is no setting; did you mean {near}?" for name, near in matches if near]
 
 
 def unused_proxies(environ: Mapping[str, str], egress_proxy: str) -> tuple[str, ...]:
-    """Return a note where the environment names a proxy for other programs, and no setting says whether to use it."""
+    """Return a note if the environment names a proxy and no setting says whether to use it."""
     names = [name for name in PROXY_VARIABLES if environ.get(name)]
     if egress_proxy or not names:
         return ()
     return (
-        f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none says so, too)",
+        f"{names[0]}: is not used; calls to services go by EGRESS_PROXY, which is not set (none "
+        "says so, too)",
     )
 
 

@@ -68,23 +68,32 @@ def listen_problem(host: str, port: int) -> str | None:
     if port == other:
         other = 5051
     if error.errno == errno.EADDRINUSE:
-        return f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); say PORT={other} make run"
+        return (
+            f"PORT: {port} is taken by another program (on macOS, 5000 by AirPlay); say "
+            f"PORT={other} make run"
+        )
     if error.errno in (errno.EACCES, errno.EPERM) and port < PRIVILEGED_PORTS:
         return (
             f"PORT: {port} is root's; take one of {PRIVILEGED_PORTS} or more, such as PORT={other}"
         )
-    return f"HOST: nobody can listen on {host} here ({error.strerror}); write 127.0.0.1, or 0.0.0.0 for all networks"
+    return (
+        f"HOST: nobody can listen on {host} here ({error.strerror}); write 127.0.0.1, or 0.0.0.0 "
+        "for all networks"
+    )
 
 
 def listen_warning(host: str, port: int) -> str | None:
-    """Return a warning where another program has the port of the other loopback address: ``localhost`` may be that."""
+    """Return a warning if another program has the port of the other loopback (``localhost``)."""
     other = LOOPBACKS.get(host)
     if not (other and port):
         return None
     error = _bind_error(other, port)
     if error is None or error.errno != errno.EADDRINUSE:
         return None
-    return f"PORT: {port} of {other} is another program's, and localhost may lead there; use http://{host}"
+    return (
+        f"PORT: {port} of {other} is another program's, and localhost may lead there; use "
+        f"http://{host}"
+    )
 
 
 def _bind_error(host: str, port: int) -> OSError | None:

@@ -1,4 +1,4 @@
-"""Sign requests to Postern as an app, with the ``requests`` library. Copy this file; it needs nothing else.
+"""Sign requests to Postern as an app, with ``requests``. Copy this file; it needs nothing else.
 
 ::
 
@@ -28,7 +28,7 @@ from requests.auth import AuthBase
 class PosternAuth(AuthBase):
     """Each request gets a timestamp, a nonce and the signature over itself; it can be sent once.
 
-    A body that is streamed is not read for its hash: give the hash yourself, in the header X-Content-SHA256.
+    A streamed body is not read for its hash: give it yourself, in the header X-Content-SHA256.
     """
 
     def __init__(self, app_id: str, secret: str) -> None:
@@ -42,7 +42,8 @@ class PosternAuth(AuthBase):
             request.body = body = body.encode()
         if not isinstance(body, bytes):
             raise TypeError(
-                "a streamed body cannot be signed; read it first, or give its hash in X-Content-SHA256"
+                "a streamed body cannot be signed; read it first, or give its hash in "
+                "X-Content-SHA256"
             )
         timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
         hashed = declared or hashlib.sha256(body).hexdigest()

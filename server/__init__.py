@@ -1,1 +1,1 @@
-"""The HTTP server: a gunicorn worker class that reads requests and writes answers; ``gunicorn.conf.py`` sets it up."""
+"""The HTTP server: a gunicorn worker that reads requests; set up in ``gunicorn.conf.py``."""

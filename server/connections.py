@@ -1,8 +1,9 @@
 """What each connection is waiting for, how long it may, and who goes first where there is no room.
 
-A connection that has nothing of a request is idle for as long as ``keepalive`` says. A head comes within
-``HEAD_SECONDS``; a body of somebody unknown within ``BODY_SECONDS`` and a second more for each ``BODY_RATE`` bytes of
-it (as Apache's mod_reqtimeout has it); one of a known caller goes on for as long as something comes.
+A connection that has nothing of a request is idle for as long as ``keepalive`` says. A head comes
+within ``HEAD_SECONDS``; a body of somebody unknown within ``BODY_SECONDS`` and a second more for
+each ``BODY_RATE`` bytes of it (as Apache's mod_reqtimeout has it); one of a known caller goes on
+for as long as something comes.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class _Overdue(BaseException):
 
 
 class Evicted(BaseException):
-    """Thrown into the same where another connection needs the room: it ends there, without an answer.
+    """Thrown into the same if another connection needs the room: it ends without an answer.
 
-    It is no ``Exception``, for a worker that has no room has no time to let the application answer, either.
+    No ``Exception``: a worker without room has no time to let the application answer.
     """
 
 
@@ -212,7 +213,7 @@ class Connection:
         return time.monotonic() - self.since < FRESH_SECONDS
 
     def linger(self) -> None:
-        """Read and discard what still comes: if it came after the close it would reset the answer on its way.
+        """Read and discard what still comes: after the close it would reset the answer on its way.
 
         Some clients, urllib for one, read an answer only once they have sent everything.
         """
@@ -252,7 +253,7 @@ class Connections:
     def make_room(self, *, full: bool) -> None:
         """End who sends most slowly, down to the share that senders may have.
 
-        :param full: the worker takes no further connection; then goes who has waited longest, idle or not.
+        :param full: the worker takes no further connection; the one that has waited longest goes.
         """
         surplus = max(0, len(self.senders) - self.max_senders)
         chosen = list(islice(self.senders, surplus))

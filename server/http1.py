@@ -1,4 +1,4 @@
-"""The head of an HTTP/1.1 request (RFC 9112), read strictly, as the environ of a WSGI application (PEP 3333).
+"""The head of an HTTP/1.1 request (RFC 9112), read strictly, as a WSGI environ (PEP 3333).
 
 Most header lines come again and again, so what a line means is remembered.
 """
@@ -23,9 +23,10 @@ NOT_HTTP = "This is not an HTTP request that can be understood."
 _REQUEST_LINE = re.compile(rb"([!$-&'*+.^_`|~0-9A-Z-]{3,20}) ([!-~\x80-\xff]+) HTTP/(1\.[0-9])")
 _NAME = re.compile(rb"[!#$-&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
-#: uri-host [ ":" port ] of RFC 3986, 3.2.2; reg-names may hold what is percent-encoded, addresses stand in brackets.
+#: uri-host [ ":" port ] of RFC 3986, 3.2.2; reg-names may be percent-encoded, IPv6 in brackets.
 _HOST = re.compile(
-    r"""(?: \[ [0-9A-Za-z:._~!$&'()*+,;=-]+ \] | (?: [0-9A-Za-z._~!$&'()*+,;=-] | %[0-9A-Fa-f]{2} )+ )
+    r"""(?: \[ [0-9A-Za-z:._~!$&'()*+,;=-]+ \]
+          | (?: [0-9A-Za-z._~!$&'()*+,;=-] | %[0-9A-Fa-f]{2} )+ )
         (?: : [0-9]{0,5} )?""",
     re.VERBOSE,
 )
@@ -66,8 +67,8 @@ class Request:
 class HeadParser:
     """Reads the heads that come to one worker.
 
-    :param secure_headers: of a trusted proxy, as gunicorn's ``secure_scheme_headers``: the key in the environ, and
-        the value that says https.
+    :param secure_headers: of a trusted proxy, as gunicorn's ``secure_scheme_headers``: the key in
+        the environ, and the value that says https.
     """
 
     def __init__(self, secure_headers: dict[str, str]) -> None:
@@ -109,7 +110,7 @@ class HeadParser:
         environ.pop("", None)
 
     def _read_line(self, line: bytes) -> tuple[str, str]:
-        """Return the key and the value; an empty key where a name has ``_``, which could pass for another's ``-``."""
+        """Return key and value; an empty key for a name with ``_``: it could pass for ``-``."""
         if len(line) > MAX_HEADER_BYTES - len(b"\r\n"):
             raise HeadersTooLarge(f"A header is over {MAX_HEADER_BYTES} bytes.")
         name, colon, value = line.partition(b":")
@@ -127,7 +128,7 @@ class HeadParser:
         return pair
 
     def _check_host(self, host: str | None, minor: int) -> None:
-        """RFC 9112, 3.2: a request of HTTP/1.1 has one Host, and a good one; one of HTTP/1.0 may have none."""
+        """RFC 9112, 3.2: an HTTP/1.1 request has one valid Host; an HTTP/1.0 one may have none."""
         if host in self._hosts:
             return
         if not host:
@@ -153,7 +154,7 @@ class HeadParser:
 
 
 def check_trailers(data: bytes) -> None:
-    """Refuse trailers that are none, or would change what was read already (RFC 9110, 6.5.1). Nobody reads the rest.
+    """Refuse malformed trailers, and those that change what was read (RFC 9110, 6.5.1).
 
     :raises MalformedBody: it is so.
     """
@@ -220,7 +221,7 @@ def _check_utf_8(target: bytes) -> None:
 
 
 def _other_form(verb: str, target: bytes) -> tuple[bytes, bytes]:
-    """Return path and query of a target that is no path: a URL, ``*`` for OPTIONS, an authority for CONNECT."""
+    """Return path and query of a URL, ``*`` (OPTIONS) or authority (CONNECT) as target."""
     if target == b"*":
         good = verb == "OPTIONS"
     else:

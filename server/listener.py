@@ -46,13 +46,13 @@ class Listener(StreamServer):
     ) -> None:
         self._make_room = make_room
         self._logged = -LOG_SECONDS
-        # Accepted connections inherit it. The system ends them, so that nothing is counted for each answer.
+        # Accepted connections inherit it. The system ends them, so nothing is counted per answer.
         if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         super().__init__(sock, handle=partial(handle, sock.getsockname()), spawn=Pool(size))
 
     def do_read(self) -> Any:
-        """Accept a connection; without a descriptor for it look again in a moment, neither sooner nor never."""
+        """Accept a connection; without a descriptor for it, try again in a moment."""
         try:
             return super().do_read()
         except OSError as error:
@@ -76,11 +76,12 @@ class Listener(StreamServer):
         return self.pool.free_count() != self.pool.size
 
     def refuse_handshakes(self) -> None:
-        """Let no new handshake begin; those under way end as they would, and their connections are accepted.
+        """Let no new handshake begin; those under way end, and their connections are accepted.
 
-        Without it a connection that comes between the last accept and the close is reset, though it had been let in.
-        A caller whose SYN is dropped sends it again, and finds the port closed or somebody else on it. All who listen
-        on the same socket are concerned. Other systems than Linux, and some sandboxes, have no such filter.
+        Without it a connection that comes between the last accept and the close is reset, though it
+        had been let in. A caller whose SYN is dropped sends it again, and finds the port closed or
+        somebody else on it. All who listen on the same socket are concerned. Other systems than
+        Linux, and some sandboxes, have no such filter.
         """
         if sys.platform == "linux" and self.socket.family != socket.AF_UNIX:
             with suppress(OSError):

@@ -39,5 +39,5 @@ def _log_error(
 
 
 def watch_hub() -> None:
-    """Log what fails in a greenlet or in the event loop, which gevent would print on standard error."""
+    """Log failures in a greenlet or the event loop, which gevent would print on standard error."""
     gevent.get_hub().print_exception = _log_error

@@ -1,4 +1,4 @@
-"""gunicorn's master: what it checks before the first worker starts, and what it does as workers come and go.
+"""gunicorn's master: its checks before the first worker, and its part as workers come and go.
 
 Example::
 
@@ -44,7 +44,7 @@ class Master:
 
     @classmethod
     def load(cls) -> Master:
-        """Read settings, key files and catalog here, or gunicorn would start failing workers for ever.
+        """Read settings, key files and catalog here: gunicorn would restart bad workers for ever.
 
         :raises SystemExit: one of them is wrong.
         """
@@ -66,7 +66,7 @@ class Master:
         return process.connections_within(self.descriptors)
 
     def on_starting(self, server: Any) -> None:
-        """Warn once: not when a running server reads its settings anew or hands its sockets to its successor.
+        """Warn once: not when a server reads its settings anew or hands its sockets to a successor.
 
         :raises SystemExit: nobody can listen on the address.
         """

@@ -14,15 +14,15 @@ DESCRIPTORS_PER_CALL = 2  # the caller's connection and the service's
 M_MMAP_THRESHOLD = -3  # malloc.h
 #: glibc's own beginning, which it raises to 32 MiB once such blocks have been freed.
 LARGE_BLOCK_BYTES = 131_072
-#: A large catalog is loaded a third faster than with Python's own, and a call is disturbed less often.
+#: A large catalog loads a third faster than with Python's own, and calls are disturbed less.
 COLLECTOR_THRESHOLDS = (50_000, 20, 50)
 
 
 def tune_memory() -> None:
     """Let the collector run seldom, and large blocks go back to the system when they are freed.
 
-    glibc's threshold for mapped blocks is kept where it begins: otherwise a body of some MB would leave holes in the
-    heap. Other C libraries have no such setting, nor that habit.
+    glibc's threshold for mapped blocks is kept where it begins: otherwise a body of some MB would
+    leave holes in the heap. Other C libraries have no such setting, nor that habit.
     """
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

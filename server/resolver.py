@@ -1,4 +1,4 @@
-"""Names are looked up in threads of their own: gevent's ten are shared with passwords and files, and any may hang."""
+"""Looks up names in threads of its own: gevent's ten are shared, and any may hang."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from server.http1 import Request
 
 SERVER = "gunicorn"  # as its own responses say
-#: Of one connection, or said here. A proxied answer has the vendor's ``Server`` and ``Date``, which stay.
+#: Of one connection, or said here. A proxied answer keeps the vendor's ``Server`` and ``Date``.
 _PER_CONNECTION = frozenset(
     {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers"}
 ) | {"transfer-encoding", "upgrade"}
@@ -132,7 +132,7 @@ class Response:
         )
 
     def _set_framing(self, length: int | None) -> bool:
-        """Whether the body goes in chunks: nobody said how long it is, and the caller knows them."""
+        """Whether the body goes in chunks: its length is unknown, and the caller knows chunks."""
         status = self._status[:3]
         if self._request.verb == "HEAD" or status in ("204", "304") or status < "200":
             self._remaining = 0

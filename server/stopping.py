@@ -1,4 +1,4 @@
-"""How a worker knows whether the whole service ends, or only itself because another takes its place."""
+"""Tells a worker whether the whole service ends, or only itself for another in its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _state = mmap.mmap(-1, 1)  # made before the first fork, so that master and work
 
 
 def announce(arbiter: Any) -> None:
-    """Have gunicorn's master tell the workers that all of the service ends, before it tells each of them to end."""
+    """Have gunicorn's master tell the workers that the service ends, before it ends them."""
 
     def handle_term() -> NoReturn:
         _state[0] = ENDS if _shares_sockets(arbiter) else ENDS_WITH_SOCKETS

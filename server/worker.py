@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, with a reader of HTTP of its own, rules for who may wait how long, and an end."""
+"""The gunicorn worker: gevent's, with its own HTTP reader, rules for waiting, and an end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TICK_SECONDS = 0.25
 
 
 class Worker(GeventWorker):
-    """gunicorn's, but for how it accepts, whom it waits for, what it says to what is not HTTP, and when it ends."""
+    """gunicorn's, but for how it accepts, whom it awaits, its errors to bad HTTP, and its end."""
 
     def init_process(self) -> None:
         self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)
@@ -84,10 +84,10 @@ class Worker(GeventWorker):
         return any(listener.pool.full() for listener in self.listeners)
 
     def _end(self) -> None:
-        """Serve on while load balancers learn that this ends, or clients that this connection does; then finish."""
+        """Serve on while load balancers or clients learn of the end; then finish."""
         began = time.monotonic()
         state = AppState.of(self.wsgi)
-        self._tick()  # whoever signals all processes at once may reach this one before the master has
+        self._tick()  # a signal to all processes may reach this one before the master
         if stopping.announced():
             state.stopping.set()
         else:
@@ -177,7 +177,7 @@ class Worker(GeventWorker):
         return False
 
     def _run(self, request: Request, response: Response) -> None:
-        """Let the application answer; where it fails in the middle the connection ends in the middle."""
+        """Let the application answer; if it fails in the middle the connection ends there."""
         try:
             pieces = self.wsgi(request.environ, response.start)
             try:
@@ -198,7 +198,7 @@ class Worker(GeventWorker):
     def handle_error(
         self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException
     ) -> None:
-        """The envelope where gunicorn would write HTML, and a line of ours where it would log what the caller sent."""
+        """The envelope instead of gunicorn's HTML, and a log line without what the caller sent."""
         failure: GatewayError = GatewayError()
         cause: BaseException | None = exc
         if isinstance(exc, CallerError):

@@ -35,10 +35,11 @@ def always_streamed(*_: Any, **__: Any) -> bool:
 
 
 def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
-    """Let in only callers with one of these roles, as ``g.caller``. Stands above ``@blueprint.arguments``.
+    """Let in only callers with one of these roles, as ``g.caller``; above ``@blueprint.arguments``.
 
-    :param streamed: tells from the view's arguments whether the view takes the body by ``iter_body``; otherwise a body
-        that is not what ``X-Content-SHA256`` declares is refused here, whether the view reads it or not.
+    :param streamed: tells from the view's arguments whether the view takes the body by
+        ``iter_body``; otherwise a body that is not what ``X-Content-SHA256`` declares is refused
+        here, whether the view reads it or not.
     :raises Unauthenticated: there is no proof; a wrong proof raises other 401 errors.
     :raises Forbidden: the caller has another role. An app's is ``user``.
     """
@@ -52,7 +53,8 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
 
-        check_and_call.auth = roles  # type: ignore[attr-defined] # a test walks the routes and asks for it
+        # a test walks the routes and asks for it
+        check_and_call.auth = roles  # type: ignore[attr-defined]
         return check_and_call  # type: ignore[return-value]
 
     return decorate
@@ -63,7 +65,7 @@ token_required = role_required(*ROLES)
 
 
 def _caller(streamed: bool) -> Caller:
-    """Return the caller by the proof that is most clearly meant for us; if that one is wrong, no other is tried.
+    """Return the caller by the proof most clearly meant for us; if it is wrong, no other is tried.
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
@@ -80,7 +82,7 @@ def _caller(streamed: bool) -> Caller:
 
 
 def _confirm_caller() -> None:
-    """Let a server that bounds how long strangers may take over a body know that this caller is none."""
+    """Tell a server that bounds how long strangers may send a body that this caller is known."""
     if confirm := current_request().environ.get("postern.caller_is_known"):
         confirm()
 

@@ -1,6 +1,6 @@
 """The apps that may sign, kept in memory: a signed request asks the database for none of them.
 
-All of them are read at once, so that it takes as long to find that there is no such app as to find one.
+All are read at once, so that finding no such app takes as long as finding one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The secrets that apps sign with, sealed in the database: checking a signature takes the secret itself, not a hash."""
+"""The secrets that apps sign with, sealed in the database: checking needs them, not a hash."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gateway.masking import Secret
 class AppSecrets:
     """Makes, seals and opens the secrets.
 
-    The keys are derived from JWT_SECRET and JWT_PREVIOUS_SECRETS, whatever signs the access tokens; the private key
-    file counts as the oldest. So whoever has only a key file sets JWT_SECRET before changing the file, and rotates
-    the apps' secrets, or those can no longer be opened.
+    The keys are derived from JWT_SECRET and JWT_PREVIOUS_SECRETS, whatever signs the access tokens;
+    the private key file counts as the oldest. So whoever has only a key file sets JWT_SECRET before
+    changing the file, and rotates the apps' secrets, or those can no longer be opened.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -39,7 +39,7 @@ class AppSecrets:
         return self._fernet.encrypt(secret.reveal().encode()).decode()
 
     def unseal(self, sealed: str) -> Secret | None:
-        """Return the secret, or None when it was sealed with a key that is gone. ``open`` remembers the last ones."""
+        """Return the secret, or None if its key is gone. ``open`` remembers the last ones."""
         try:
             return Secret(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:

@@ -49,9 +49,9 @@ _UNKNOWN_SECRET = AppSecrets.make()  # where there is no secret: nobody knows th
 def signing_app(*, streamed: bool = False) -> Caller:
     """Return the app that signed this request.
 
-    :param streamed: the view takes the body by ``iter_body``, which compares it with the hash that was declared.
+    :param streamed: the view takes the body by ``iter_body``, which compares the hashes.
     :raises Unauthenticated: a header is missing.
-    :raises CallerSignatureInvalid: no such app, or disabled, or a wrong signature; the error does not say which.
+    :raises CallerSignatureInvalid: no such app, or disabled, or a wrong signature; not said which.
     :raises Replayed: the timestamp is off, or the nonce has a wrong length or was seen before.
     :raises StoreUnavailable: nobody knows whether the nonce was seen before.
     """
@@ -107,7 +107,7 @@ def _signed_text(timestamp: str, nonce: str) -> bytes:
 
 
 def wire_target() -> str:
-    """Return path and query as they came, byte for byte (Latin-1); quoted anew where the server does not say."""
+    """Return path and query byte for byte (Latin-1); quoted anew if the server does not say."""
     environ = request.environ
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if target is None:

@@ -1,4 +1,4 @@
-"""Access tokens (JWT, RFC 7519): issued, verified without asking anybody, and revoked before their time.
+"""Access tokens (JWT, RFC 7519): issued, verified without a query, revoked before their time.
 
 Example::
 
@@ -70,7 +70,7 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Issues tokens with one key; verifies with that and with the older ones, so that a key can be changed.
+    """Issues tokens with one key; verifies with it and older ones, so that a key can be changed.
 
     :raises SettingsError: a key file is not what the algorithm needs.
     """
@@ -103,7 +103,7 @@ class AccessTokens:
         return jwt.encode(claims, self._signing_key, algorithm, {"kid": self._kid}), token
 
     def verify(self, text: str) -> AccessToken:
-        """Return the claims of a token that we issued and that is valid now. Whether it was revoked is not known here.
+        """Return the claims of a token of ours that is valid now. Revocation is not checked here.
 
         :raises TokenExpired: it was valid until it expired.
         :raises TokenInvalid: it is not valid, for any other reason.
@@ -130,7 +130,7 @@ class AccessTokens:
         raise TokenInvalid
 
     def _candidates(self, text: str) -> Iterable[Any]:
-        """Return the keys that the token may be signed with: the one that it names, or all where it names none."""
+        """Return the keys that may have signed the token: the one it names, or all if none."""
         try:
             kid = jwt.get_unverified_header(text).get("kid")
         except jwt.InvalidTokenError as error:
@@ -241,7 +241,7 @@ MAX_REVOCATIONS_PER_WRITE = 500
 
 
 class Revocations:
-    """Tells whether a token was revoked: asked on every request, and kept in the database over any restart.
+    """Tells whether a token was revoked, on every request; kept in the database over any restart.
 
     :param closed: while the store is away nobody knows; otherwise the database is asked.
     """
@@ -270,7 +270,7 @@ class Revocations:
         return complete is None and self._is_in_database(jti)
 
     def add(self, tokens: Sequence[RevokedToken]) -> None:
-        """Refuse these tokens from now on. They are rows already: the caller's transaction wrote them."""
+        """Refuse these tokens from now on. The caller's transaction has written their rows."""
         try:
             self._put(tokens)
         except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""Password hashes (argon2id, 19 MiB and some 25 ms each, so only a few at a time), and a lockout against guessing.
+"""Password hashes (argon2id; 19 MiB, 25 ms, few at a time), and a lockout against guessing.
 
 Example::
 
@@ -27,7 +27,10 @@ MAX_CONCURRENT_HASHES = 2
 _hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _slots = threading.BoundedSemaphore(MAX_CONCURRENT_HASHES)
 #: The hash of a password that nobody knows, made with the same costs.
-_UNKNOWN_HASH = "$argon2id$v=19$m=19456,t=2,p=1$Qoy0Puuc0EytzASW3ZqKMg$l71dYknPuhzMltuIEAFyR3gfKdOnRPONoN0g3KG8xAs"
+_UNKNOWN_HASH = (
+    "$argon2id$v=19$m=19456,t=2,p=1$Qoy0Puuc0EytzASW3ZqKMg"
+    "$l71dYknPuhzMltuIEAFyR3gfKdOnRPONoN0g3KG8xAs"
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,7 +42,7 @@ def hash_password(password: str) -> str:
 
 
 def verify_password(password_hash: str | None, password: str) -> bool:
-    """Return whether the password is the right one. No hash, for no such user, costs the same and is never right.
+    """Return whether the password is right. No hash (no such user) costs the same.
 
     The password is tried as it was typed, too: hashes of an older version were made so.
     """
@@ -70,10 +73,11 @@ WINDOW_SECONDS = 15 * 60  # from the first failure
 class Lockout:
     """Locks a username or an address out after too many failed logins.
 
-    An attempt counts as a failure from before its password is checked, until the password turns out to be right.
+    An attempt counts as a failure from before its password is checked, until the password turns out
+    to be right.
 
-    Few attempts are let in at once, so a burst in parallel gets no more tries than a row of single ones,
-    and a burst of right passwords is not taken for failures.
+    Few attempts are let in at once, so a burst in parallel gets no more tries than a row of single
+    ones, and a burst of right passwords is not taken for failures.
     """
 
     def __init__(self, store: CounterStore, max_concurrent: int) -> None:
@@ -82,9 +86,10 @@ class Lockout:
 
     @contextmanager
     def attempt(self, username: str, address: str) -> Iterator[None]:
-        """Check a password inside the block; an exception that leaves it is a failure, its absence a success.
+        """Check a password inside the block; an exception that leaves it is a failure.
 
-        :raises RateLimited: there were too many failures. A locked-out address can lock no further username out.
+        :raises RateLimited: there were too many failures. A locked-out address can lock no further
+            username out.
         """
         with self._slots:
             for key in (_address_key(address), _username_key(username)):

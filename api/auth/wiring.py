@@ -1,4 +1,4 @@
-"""What it takes to know who is calling, made once for each app: ``auth_services().tokens`` and its neighbours."""
+"""The services that tell who is calling, built once for each app: ``auth_services()``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""flask-smorest with this service's rules: strict bodies in, the envelope out, and both in the OpenAPI file.
+"""flask-smorest with strict bodies in, the envelope out, and both in the OpenAPI file.
 
 @blueprint.arguments(ToyIn)
 @blueprint.response(201, ToyOut)
@@ -45,12 +45,12 @@ class Parser(FlaskParser):
 
 
 class Blueprint(SmorestBlueprint):
-    """``@blueprint.arguments(Schema)`` and ``@blueprint.response(status, Schema)`` in terms of the envelope."""
+    """``@blueprint.arguments(Schema)`` and ``@blueprint.response(status, Schema)``, enveloped."""
 
     ARGUMENTS_PARSER = Parser()
 
     def arguments(self, schema: Schema | type[Schema], **options: Any) -> Any:
-        """Make one schema for all requests; of a class, webargs would make one, fields and all, for each of them."""
+        """Make one schema for all requests; of a class, webargs would make one for each of them."""
         if isinstance(schema, type):
             schema = schema()
         return super().arguments(schema, **options)
@@ -89,9 +89,9 @@ def _enveloped(schema: type[Schema]) -> type[Schema]:
 
 
 class IdConverter(IntegerConverter):
-    """Matches ``<id:product_id>``: a whole number that a database can hold; anything else is not found."""
+    """Matches ``<id:product_id>``: a whole number that a database can hold; or not found."""
 
-    # Nine digits fit every database's integers. Not ``max=``: werkzeug answers 405 where only a converter says no.
+    # Nine digits fit every database's integers. Not ``max=``: werkzeug would answer 405 beyond it.
     regex = "[0-9]{1,9}"
 
 

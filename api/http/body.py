@@ -1,4 +1,4 @@
-"""The request's body: JSON, read strictly, or bytes as they come; and whether it is the body that was declared."""
+"""The request's body: strict JSON, or bytes as they come; and whether its hash is as declared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 def read_body() -> bytes:
     """Return the whole body.
 
-    :raises TooLarge: it is over the request's limit, which is ``MAX_BODY`` unless a view has set another.
+    :raises TooLarge: it is over the request's limit: ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
     incoming = current_request()
@@ -38,7 +38,7 @@ def read_body() -> bytes:
         )  # a declared length over the limit raises 413 in werkzeug
     except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
         raise
-    except Exception as error:  # each server has its own words for chunks that are broken and a body that breaks off
+    except Exception as error:  # each server has its own errors for broken or unfinished bodies
         raise BrokenBody(detail=type(error).__name__) from error
     length = incoming.content_length
     if length is not None and len(body) != length:
@@ -51,7 +51,7 @@ def read_body() -> bytes:
 
 
 def iter_body(max_bytes: int) -> Iterator[bytes]:
-    """Yield the body as it comes; it is never held whole. Only the last chunk's end shows that the body is valid.
+    """Yield the body as it comes, never held whole. Only the last chunk shows that it is valid.
 
     :param max_bytes: counts instead of ``MAX_BODY``.
     :raises TooLarge: it is over ``max_bytes``.

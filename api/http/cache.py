@@ -1,11 +1,12 @@
 """Reads are cached until the next write, exactly, whichever worker writes.
 
-The key holds the resource's generation, and a write ends it once it is committed: older entries are then out of
-reach, and a slow reader that still stores an old answer stores it under the old one.
+The key holds the resource's generation, and a write ends it once it is committed: older entries are
+then out of reach, and a slow reader that still stores an old answer stores it under the old one.
 
-While Redis is away nothing is stored or found. A generation that could not be ended meanwhile is ended by the worker
-that wrote as soon as it finds Redis again, within about a second; only if that worker died meanwhile, or between its
-commit and the cache, are old answers served for their ``MAX_AGE_SECONDS``.
+While Redis is away nothing is stored or found. A generation that could not be ended meanwhile is
+ended by the worker that wrote as soon as it finds Redis again, within about a second; only if that
+worker died meanwhile, or between its commit and the cache, are old answers served for their
+``MAX_AGE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def cached_response(
 
     :param resource: a write that names it ends what is cached.
     :param load: returns the data and its ETag; without one it is the data's hash.
-    :param audience: who may see this very response: ``all`` with a token, or one caller: ``caller_cache_key()``.
+    :param audience: who may see the response: ``all`` with a token, or one ``caller_cache_key()``.
     """
     cache = app_state().cache
     key = f"{resource}:{_generation(resource)}:{audience}:{request.full_path}"
@@ -57,13 +58,13 @@ def cached_response(
 
 
 def caller_cache_key() -> str:
-    """Return the caller's part of a cache key, its role included: who is no longer an admin sees less."""
+    """Return the caller's part of a cache key, its role included: a former admin sees less."""
     return f"{g.caller.id}:{g.caller.role}"
 
 
 @contextmanager
 def write_session(*resources: str) -> Iterator[Session]:
-    """Open a transaction that may write; once it is committed, cached reads of these resources are out of reach.
+    """Open a transaction that may write; its commit invalidates cached reads of these resources.
 
     It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
     """
@@ -102,7 +103,7 @@ MAX_TTL_SECONDS = 30 * 86400  # which Flask-Caching calls 0
 
 
 class StoreCache(BaseCache):
-    """Values are whatever JSON can say, never pickles: whoever may write to Redis may not run code here.
+    """Values are JSON, never pickles: whoever may write to Redis may not run code here.
 
     :param store: comes from ``CACHE_OPTIONS``.
     """

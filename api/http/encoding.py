@@ -1,4 +1,4 @@
-"""Paths and queries are UTF-8: what is not would be changed on its way to whoever reads it, so it is refused."""
+"""Paths and queries are UTF-8: others would be changed on their way, so they are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The error response that the server sends by itself, without the app: to what is no request, and where it fails."""
+"""The error response that the server sends without the app: to bad requests, and where it fails."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 def render_error_response(
     app: Flask, address: str | None, failure: GatewayError, cause: BaseException | None
 ) -> bytes:
-    """Return the whole response, in the envelope. It is counted, and logged without a word of what was sent.
+    """Return the whole response, in the envelope; counted, and logged without what was sent.
 
     :param address: of the sender.
     :param cause: the exception, if the fault is ours.

@@ -1,4 +1,4 @@
-"""ETags: a read that has not changed is not sent again, a write on what has changed is refused (RFC 9110, 13)."""
+"""ETags: unchanged reads are not sent again, writes on changed ones are refused (RFC 9110, 13)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def check_match(row: Any | None) -> None:
 
 
 def check_etag(etag: str | None) -> None:
-    """Check ``If-Match``. A weak ETag counts as our strong one: compressing proxies weaken it (RFC 9110, 8.8.1).
+    """Check ``If-Match``. Weak ETags count as strong: proxies weaken them (RFC 9110, 8.8.1).
 
     :param etag: of the present state, if there is any.
     :raises PreconditionFailed: ``If-Match`` is there and does not name it.
@@ -71,7 +71,7 @@ def check_etag(etag: str | None) -> None:
 
 
 def _plain(etags: Any) -> Any:
-    """Return ETags without what Flask-Compress appends for a compressed answer; werkzeug reads ``""`` as None."""
+    """Return ETags without Flask-Compress's suffix; werkzeug reads ``""`` as None."""
     strong = [(etag or "").partition(":")[0] for etag in etags.as_set(include_weak=False)]
     weak = [(etag or "").partition(":")[0] for etag in etags.as_set(include_weak=True)]
     return type(etags)(strong, weak, etags.star_tag)

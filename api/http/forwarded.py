@@ -1,4 +1,4 @@
-"""The caller's address and the path prefix, as the connection and the proxies in front name them; read here alone."""
+"""The caller's address and the path prefix, by the connection and the proxies; read here alone."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import Any
 NETWORK_BITS = 64
 _PORT = r"(?::[0-9]{1,5})?"
 _ADDRESS = re.compile(
-    rf"(?P<v4>[0-9.]+){_PORT}|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[^\]]+)?\]{_PORT}|(?P<bare>[0-9A-Fa-f:.]+)(?:%\S+)?"
+    rf"(?P<v4>[0-9.]+){_PORT}|\[(?P<v6>[0-9A-Fa-f:.]+)(?:%[^\]]+)?\]{_PORT}"
+    r"|(?P<bare>[0-9A-Fa-f:.]+)(?:%\S+)?"
 )
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+)+/?")
 MAX_PREFIX_CHARACTERS = 200
-#: In the environ, true where the proxies do not say who calls, so that ``REMOTE_ADDR`` is the nearest one's.
+#: In the environ, true if the proxies do not name the caller: ``REMOTE_ADDR`` is the nearest one.
 CONCEALED_KEY = "postern.concealed"
 
 
 @lru_cache(maxsize=4096)
 def address_of(text: str) -> str | None:
-    """Return the address in ``203.0.113.9:4001``, ``[2001:db8::1]:443`` and the like, or None where there is none.
+    """Return the address in ``203.0.113.9:4001``, ``[2001:db8::1]:443`` and the like, or None.
 
     Port, brackets and scope are left out; an IPv4 address that is mapped into IPv6 is an IPv4 one.
     """
@@ -39,14 +40,14 @@ def address_of(text: str) -> str | None:
 
 
 def network_of(address: str) -> str:
-    """Return the network that counts as one caller: an IPv4 address itself, the /64 of an IPv6 one."""
+    """Return the network that counts as one caller: an IPv4 address itself, an IPv6 one's /64."""
     if ":" not in address:
         return address
     return str(IPv6Network((address, NETWORK_BITS), strict=False))
 
 
 def prefix_of(header: str, hops: int) -> str:
-    """Return the path prefix that the nearest ``hops`` proxies took off, without a slash at its end.
+    """Return the prefix that the nearest ``hops`` proxies took off, without a slash at its end.
 
     A value that is no plain path counts for nothing: it goes into URLs that we write.
     """
@@ -57,9 +58,10 @@ def prefix_of(header: str, hops: int) -> str:
 
 
 class ForwardedHeaders:
-    """WSGI middleware: sets ``REMOTE_ADDR`` to the caller's address and ``SCRIPT_NAME`` to the prefix, or to nothing.
+    """WSGI middleware: sets ``REMOTE_ADDR`` to the caller's address, ``SCRIPT_NAME`` to the prefix.
 
-    It stands inside werkzeug's ``ProxyFix``, which counts the proxies and takes their words as they are.
+    It stands inside werkzeug's ``ProxyFix``, which counts the proxies and takes their words as they
+    are.
 
     :param hops: proxies that are trusted.
     """

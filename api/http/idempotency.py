@@ -1,7 +1,8 @@
 """``Idempotency-Key`` on a request, by two mechanisms.
 
-- ``run_once_by_store``: the answer is kept in the shared store, for what goes on beyond one transaction (a payment).
-- ``idempotent_by_database``: the answer is kept by the transaction that does the work, for what is only written here.
+- ``run_once_by_store`` keeps the answer in the shared store, for work beyond one transaction (a
+  payment).
+- ``idempotent_by_database`` keeps it by the transaction that does the work, for writes here.
 
 Example::
 
@@ -160,10 +161,12 @@ class AlreadyDone(Exception):
 def idempotent_by_database(read: Callable[[], object] | None = None) -> Callable[[View], View]:
     """Run the view once under an Idempotency-Key, and replay its response. Stands next to the view.
 
-    The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its response within it.
+    The view writes in one transaction, by ``write_session`` or ``write_connection``, and makes its
+    response within it.
 
-    :param read: reads the body and returns its content, for a view that passes the same to ``set_fingerprint`` once it
-        has read the body; otherwise the content is the view's arguments.
+    :param read: reads the body and returns its content, for a view that passes the same to
+        ``set_fingerprint`` once it has read the body; otherwise the content is the view's
+        arguments.
     """
 
     def decorate(view: View) -> View:

@@ -37,7 +37,7 @@ PAGING_PARAMS = {
     "sort",
 }  # of any list; other parameters are filters
 MAX_BUFFERED_ROWS = 500  # of a CSV, in memory
-# What a spreadsheet would run (OWASP, "CSV Injection"), and the same in full width, as Japanese Excel takes it.
+# What a spreadsheet would run (OWASP, "CSV Injection"), and its full-width forms (Japanese Excel).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
@@ -45,7 +45,7 @@ _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 def list_page(
     session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return ``{"items", "total", "skip", "limit"}`` of a filtered query, in the order and at the place of ``args``."""
+    """Return ``{"items", "total", "skip", "limit"}`` of a filtered query, ordered by ``args``."""
     total = _total(session, query, args)
     bounds = _bounds(args)
     rows = session.scalars(_bounded(_ordered(session, query, model, args)), bounds)
@@ -58,7 +58,7 @@ def list_row_page(
     args: Mapping[str, Any],
     render: Callable[[Any], Any],
 ) -> dict[str, Any]:
-    """Return the same of a query for columns, which costs half as much if it is the same object each time.
+    """Return the same of a query for columns, half the cost if it is the same object each time.
 
     :param render: makes an item of a row.
     """
@@ -73,7 +73,7 @@ def list_row_page(
 
 
 def search(text: str, *columns: Any) -> ColumnElement[bool]:
-    """Match rows that have the text, in any case, in one of the columns; ``%`` and ``_`` mean themselves."""
+    """Match rows with the text, in any case, in one of the columns; ``%`` and ``_`` are literal."""
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
@@ -179,7 +179,7 @@ def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iter
 
 
 def _cell(value: Any) -> Any:
-    """Return the value; a text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    """Return the value; a text that a spreadsheet would run gets an apostrophe before it."""
     if isinstance(value, bool):
         return str(value).lower()  # as JSON has it
     if isinstance(value, str) and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):

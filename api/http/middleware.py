@@ -1,4 +1,4 @@
-"""What stands between the views and the wire: compression, CORS, security headers, proxies in front."""
+"""Middleware between views and wire: compression, CORS, security headers, proxies in front."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from api.threads import run_in_thread
 from config import Settings
 
 EXPOSED_HEADERS = [
-    "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition", "ETag",
-    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback", "Idempotency-Replayed",
+    "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition",
+    "ETag",
+    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback",
+    "Idempotency-Replayed",
     "Content-Range",
 ]  # fmt: skip
 
@@ -32,7 +34,7 @@ MIN_THREAD_BYTES = 262_144  # of a response that takes milliseconds to compress
 
 
 class Compression(Compress):
-    """Compresses responses but those that say ``no-transform`` or are streamed; large ones in a thread."""
+    """Compresses responses unless ``no-transform`` or streamed; large ones in a thread."""
 
     def after_request(self, response: Response | None) -> Response:
         if isinstance(response, JsonResponse) and len(response.response[0]) < MIN_COMPRESSED_BYTES:  # type: ignore[index]
@@ -60,7 +62,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def _allow_origins(app: Flask, origins: list[str]) -> None:
-    """Set up Flask-CORS without its ``Vary``, which it sends only to allowed origins: caches need it for the others."""
+    """Set up Flask-CORS without its ``Vary``: caches need it for other origins, too."""
     CORS(
         app,
         resources=NOT_PROXIED,

@@ -1,7 +1,7 @@
-"""``multipart/form-data`` (RFC 7578), read as it arrives: however large a part is, two chunks of it are in memory.
+"""``multipart/form-data`` (RFC 7578), read as it arrives, with two chunks of it in memory.
 
-Not werkzeug's decoder: up to 3.1 it keeps a stray CR when a chunk ends inside the last delimiter, and it collects a
-preamble of any length.
+Not werkzeug's decoder: up to 3.1 it keeps a stray CR when a chunk ends inside the last delimiter,
+and it collects a preamble of any length.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def form_boundary() -> bytes:
 
 
 def read_form(chunks: Iterable[bytes], boundary: bytes) -> Iterator[PartHead | bytes]:
-    """Yield the head of each part and then its bytes, in pieces; at the end all chunks have been read.
+    """Yield the head of each part and then its bytes in pieces; reads all chunks to the end.
 
     :raises MalformedBody: it is not such a form, or not all of one.
     """

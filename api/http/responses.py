@@ -34,7 +34,7 @@ class JsonResponse(Response):
     def get_wsgi_response(
         self, environ: dict[str, Any]
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
-        """Leave to werkzeug what has no body, a ``Location`` to make absolute, or something to close."""
+        """Leave to werkzeug what has no body, a relative ``Location``, or something to close."""
         headers = self.headers.to_wsgi_list()
         if (
             environ["REQUEST_METHOD"] == "HEAD"

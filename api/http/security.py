@@ -1,7 +1,8 @@
 """Security headers, on every response.
 
-The middleware stands outside Flask, so that all responses have them, at the cost of joining two lists. A page that
-needs more than nothing sets a Content-Security-Policy of its own; a proxied service's response stays as it is.
+The middleware stands outside Flask, so that all responses have them, at the cost of joining two
+lists. A page that needs more than nothing sets a Content-Security-Policy of its own; a proxied
+service's response stays as it is.
 
 See https://owasp.org/www-project-secure-headers/.
 """
@@ -15,7 +16,8 @@ CSP_HEADER = "Content-Security-Policy"
 CSP_NOTHING = "default-src 'none'; frame-ancestors 'none'"
 #: For a page whose scripts and styles are files of ours, and which asks nobody but us.
 CSP_PAGE = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
 SECURITY_HEADERS = [

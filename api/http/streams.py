@@ -1,4 +1,4 @@
-"""Bodies that pass through while they come: the caller's as a ``RequestStream``, the service's as a response."""
+"""Streamed bodies: the caller's as a ``RequestStream``, the service's as a response."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StreamResponse(Response):
 
 
 def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
-    """Return what goes on to the service: conditions, ranges, and the body, if the method streams it."""
+    """Return what goes to the service: conditions, ranges, and a streamed body."""
     headers = tuple(
         (name, request.headers[name]) for name in CONDITIONAL_HEADERS if name in request.headers
     )
@@ -60,7 +60,7 @@ def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
 
 
 def open_request_stream() -> RequestStream | None:
-    """Return the body, if there is one: bounded by ``MAX_UPLOAD``, or by ``MAX_BODY`` where it must be read whole.
+    """Return the body, if any: up to ``MAX_UPLOAD``, or ``MAX_BODY`` where it must be read whole.
 
     :raises TooLarge: its declared length is larger.
     :raises MalformedBody: it is compressed for this hop only.
@@ -78,7 +78,7 @@ def open_request_stream() -> RequestStream | None:
         return None
     _limit_idle_time()
     if length and length <= MAX_RESENDABLE_BYTES:
-        read_body()  # before it takes a place at the service, which a slow caller would keep from others
+        read_body()  # before it takes a place at the service, which a slow caller would hold
     return RequestStream(iter_body(max_bytes), _read_whole, length)
 
 
@@ -88,7 +88,7 @@ def _read_whole() -> bytes:
 
 
 def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
-    """Return the service's response, passed on piece by piece; the connection is cut where it breaks off."""
+    """Return the service's response, by pieces; cut the connection where it breaks off."""
     if request.method == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
         stream.close()
@@ -104,7 +104,7 @@ def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) 
 
 
 def caller_socket() -> CallerSocket | None:
-    """Return the caller's socket, for the gateway to see the caller go; None where the server does not show it."""
+    """Return the caller's socket, to see the caller go; None if the server does not show it."""
     sock = _socket()
     if sock is None or isinstance(sock, ssl.SSLSocket):
         return None
@@ -128,7 +128,7 @@ class CallerSocket:
 class _Body:
     """The body that the server iterates over.
 
-    :param reset: an end alone would not show the caller that something is missing, so the connection is reset.
+    :param reset: reset the connection: an end alone would not show that something is missing.
     """
 
     def __init__(self, stream: ResponseStream, sock: socket.socket | None, reset: bool) -> None:
@@ -169,7 +169,7 @@ def _limit_idle_time() -> None:
 
 
 def _lift_idle_limit(sock: socket.socket, response: Response) -> Response:
-    """Lift the limit, unless the body of the response is still to be passed on; the body lifts it at its end."""
+    """Lift the limit; while a body is still to be passed on, its end lifts it."""
     if not (isinstance(response, StreamResponse) and response.direct_passthrough):
         sock.settimeout(None)
     return response

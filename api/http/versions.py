@@ -1,4 +1,4 @@
-"""``/api/...`` without a version is served as v1, with headers that announce its end (RFC 9745, RFC 8594)."""
+"""Serves ``/api/...`` without a version as v1, with headers of its end (RFC 9745, RFC 8594)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUNSET = "Sun, 21 Nov 2027 00:00:00 GMT"
 
 
 class UnversionedPaths:
-    """WSGI middleware that serves an old client's path as the current one's, and marks the environ."""
+    """WSGI middleware that serves an old path as the current one, and marks the environ."""
 
     def __init__(self, wsgi_app: Callable[..., Iterable[bytes]]) -> None:
         self._wsgi_app = wsgi_app

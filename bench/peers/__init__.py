@@ -1,1 +1,1 @@
-"""What Postern is measured against: the same call as one would write it by hand, one service each."""
+"""The peers of Postern: the same call as one would write it by hand, one service each."""

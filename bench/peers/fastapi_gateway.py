@@ -1,4 +1,4 @@
-"""What else a gateway does, by hand in FastAPI and aiohttp: signed callers, a cache, a batch, a proxy."""
+"""A gateway's other work, by hand in FastAPI and aiohttp: signatures, cache, batch, proxy."""
 
 import asyncio
 import hashlib

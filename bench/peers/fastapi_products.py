@@ -1,7 +1,8 @@
 """FastAPI, SQLAlchemy and pydantic: products, in the same table as Postern's.
 
-Sessions are synchronous, in coroutines: SQLite answers faster than a thread is found to wait for it, and Postern's
-worker waits for it just so. In FastAPI's threads the same costs 1.6 to 2 times as much, with aiosqlite over 2 times.
+Sessions are synchronous, in coroutines: SQLite answers faster than a thread is found to wait for
+it, and Postern's worker waits for it just so. In FastAPI's threads the same costs 1.6 to 2 times as
+much, with aiosqlite over 2 times.
 """
 
 import os

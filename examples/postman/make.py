@@ -1,7 +1,8 @@
-"""A Postman collection and its environment, made of an OpenAPI file: ``flask openapi | python postman/make.py``.
+"""A Postman collection from an OpenAPI file: ``flask openapi | python postman/make.py``.
 
-Postman runs requests from top to bottom, so they stand in an order that works: what is made comes before what uses it,
-what ends something comes last. Each keeps what later ones need: the token, the ids of what it made.
+Postman runs requests from top to bottom, so they stand in an order that works: what is made comes
+before what uses it, what ends something comes last. Each keeps what later ones need: the token, the
+ids of what it made.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from typing import Any
 FOLDER = Path(__file__).parent
 Json = dict[str, Any]
 
-#: Operations that must come in this order; all others stand between ``reduce_stock`` and ``disable_app``, by folder.
+#: Operations in this order; all others stand between ``reduce_stock`` and ``disable_app``.
 FIRST = (
-    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "rotate_secret", "create_product",
-    "get_product", "replace_product", "change_product", "reduce_stock", "create_order", "get_order", "pay_order",
+    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "rotate_secret",
+    "create_product",
+    "get_product", "replace_product", "change_product", "reduce_stock", "create_order",
+    "get_order", "pay_order",
     "keep_document", "get_document", "upload_file", "download_file", "list_calls", "get_call",
 )  # fmt: skip
 LAST = ("disable_app", "delete_document", "delete_file", "delete_product", "delete_user", "logout")
@@ -83,7 +86,9 @@ def collection(document: Json) -> Json:
     return {
         "info": {
             "name": document["info"]["title"],
-            "description": "Choose the environment, fill in the password, and run it from top to bottom.",
+            "description": (
+                "Choose the environment, fill in the password, and run it from top to bottom."
+            ),
             "schema": "https://schema.getpostman.com/json/collection/v2.1.0/collection.json",
         },
         "auth": {
