@@ -5,11 +5,12 @@ import statistics
 import sys
 
 from bench import report
-from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
+from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
 from bench.servers import BenchError, Server, Yard
 
-WARM_UP = 300  # calls
-AIOHTTP, HTTPX = "FastAPI + aiohttp", "FastAPI + httpx"
+WARM_UP_CALLS = 300
+AIOHTTP = "FastAPI + aiohttp"
+HTTPX = "FastAPI + httpx"
 START = {
     "postern": lambda yard: yard.postern(),
     "aiohttp": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_aiohttp:app"),
@@ -35,10 +36,10 @@ PACKAGES = (
 def calls(yard: Yard, server: Server, number: int, concurrency: int) -> Round:
     """:raises BenchError: also when a call did not reach the sandbox."""
     before = yard.received()
-    made = measure(server, "call", number, concurrency)
+    result = measure(server, "call", number, concurrency)
     if yard.received() - before < number:
         raise BenchError(f"{server.name}: fewer requests reached the sandbox than were answered")
-    return made
+    return result
 
 
 def table(rounds: dict[str, list[Round]]) -> str:
@@ -54,16 +55,16 @@ def table(rounds: dict[str, list[Round]]) -> str:
     rows = [
         [
             name,
-            spread([one.cpu for one in each]),
-            f"{statistics.median(one.load.rate for one in each):.0f}",
-            f"{statistics.median(one.load.p50 for one in each):.1f}",
-            f"{statistics.median(one.load.p99 for one in each):.1f}",
+            spread([one.cpu for one in results]),
+            f"{statistics.median(one.load.rate for one in results):.0f}",
+            f"{statistics.median(one.load.p50 for one in results):.1f}",
+            f"{statistics.median(one.load.p99 for one in results):.1f}",
             *(
-                ratio(each, rounds[to]) if to in rounds and to != name else "-"
+                ratio(results, rounds[to]) if to in rounds and to != name else "-"
                 for to in (AIOHTTP, HTTPX)
             ),
         ]
-        for name, each in rounds.items()
+        for name, results in rounds.items()
     ]
     return report.table(head, rows)
 
@@ -82,30 +83,32 @@ def facts(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> str:
-    with yard() as made:
-        servers = [START[key](made) for key in options.only]
+    with temporary_yard() as yard:
+        servers = [START[key](yard) for key in options.only]
         for server in servers:
-            calls(made, server, WARM_UP, options.concurrency)
+            calls(yard, server, WARM_UP_CALLS, options.concurrency)
         rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
         for number, turn in enumerate(turns(servers, options.rounds), 1):
             for server in turn:
                 rounds[server.name].append(
-                    calls(made, server, options.requests, options.concurrency)
+                    calls(yard, server, options.requests, options.concurrency)
                 )
-            told = ", ".join(f"{name} {each[-1].cpu:.0f}" for name, each in rounds.items())
-            print(f"round {number}/{options.rounds}: {told}", file=sys.stderr)
+            progress = ", ".join(
+                f"{name} {results[-1].cpu:.0f}" for name, results in rounds.items()
+            )
+            print(f"round {number}/{options.rounds}: {progress}", file=sys.stderr)
     return f"{table(rounds)}\n\n{facts(options)}"
 
 
 def arguments() -> argparse.Namespace:
-    made = parser("bench", __doc__, rounds=7, requests=1000, most=20000)
-    made.add_argument(
+    command = bench_parser("bench", __doc__, rounds=7, requests=1000, max_requests=20000)
+    command.add_argument(
         "--only", nargs="+", choices=START, default=list(START), metavar="|".join(START)
     )
-    options = made.parse_args()
+    options = command.parse_args()
     options.only = list(dict.fromkeys(options.only))
     if options.write and len(options.only) < len(START):
-        made.error("--write takes the whole table: leave out --only")
+        command.error("--write takes the whole table: leave out --only")
     return options
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import report
-from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
+from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
 from bench.servers import BenchError, Server
 from gateway import Gateway
 from gateway.catalog.loader import load_catalog
@@ -24,11 +24,13 @@ from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore
 
-SMALL, LARGE = "as it ships", "10,000 methods more"
-SERVICES, METHODS = 100, 100
-WARM_UP = 300  # calls
-ALLOWED = 5.0  # seconds to load
-PAUSE = 0.002  # seconds between two answers while a reload is watched
+SMALL_CATALOG = "as it ships"
+LARGE_CATALOG = "10,000 methods more"
+SERVICES = 100
+METHODS = 100  # of a service
+WARM_UP_CALLS = 300
+MAX_LOAD_SECONDS = 5.0
+PAUSE_SECONDS = 0.002  # between two answers while a reload is watched
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,15 @@ class Load:
 
     wall: float
     cpu: float
-    most: float
+    peak_mib: float
 
 
 @dataclass(frozen=True)
 class Reload:
     """Seconds from write to end of work; the slowest and the median answer meanwhile (ms)."""
 
-    took: float
-    longest: float
+    seconds: float
+    slowest: float
     median: float
 
 
@@ -57,26 +59,28 @@ def services(mark: str = "") -> str:
     :param mark: makes it another catalog.
     """
     lines = []
-    for one in range(SERVICES):
+    for service in range(SERVICES):
         lines += [
-            f"  filler-{one}:",
+            f"  filler-{service}:",
             "    base_url: http://127.0.0.1:9",
             "    allow_private: true",
-            f"    auth: {{type: bearer, token: credential-of-filler-{one}}}",
-            f"    headers: {{X-Team: tools-{one}}}",
+            f"    auth: {{type: bearer, token: credential-of-filler-{service}}}",
+            f"    headers: {{X-Team: tools-{service}}}",
             "    methods:",
         ]
-        for two in range(METHODS):
+        for method in range(METHODS):
             lines += [
-                f"      method-{two}:",
-                f"        http: POST /things/{{id}}/{two}",
-                f"        summary: Does {two} to the thing of {one}{mark}",
+                f"      method-{method}:",
+                f"        http: POST /things/{{id}}/{method}",
+                f"        summary: Does {method} to the thing of {service}{mark}",
                 "        params:",
                 "          id: "
-                f"{{type: integer, required: true, minimum: 1, description: The thing {two} of {one}}}",
+                "{type: integer, required: true, minimum: 1, "
+                f"description: The thing {method} of {service}}}",
                 "          name: "
-                f"{{type: string, required: true, maxLength: {200 + two}, example: name-{one}-{two}}}",
-                f"          kind: {{type: string, enum: [a-{two}, b-{one}, c], default: c}}",
+                f"{{type: string, required: true, maxLength: {200 + method}, "
+                f"example: name-{service}-{method}}}",
+                f"          kind: {{type: string, enum: [a-{method}, b-{service}, c], default: c}}",
                 "        mask: [name]",
             ]
     return "\n".join([*lines, ""])
@@ -91,7 +95,9 @@ class Quiet:
 def load(text: str) -> Load:
     """Read a catalog, check it, build its chains, with the collector as in gunicorn.conf.py."""
     gc.set_threshold(50_000, 20, 50)
-    clock, wall, cpu = SystemClock(), time.perf_counter(), time.process_time()
+    clock = SystemClock()
+    wall_began = time.perf_counter()
+    cpu_began = time.process_time()
     catalog = load_catalog(text, "services.yaml", {})
     Gateway(
         catalog,
@@ -99,7 +105,8 @@ def load(text: str) -> Load:
             MemoryStore(clock), metrics=Metrics(), clock=clock, log=Quiet(), masker=Masker()
         ),
     )
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    wall = time.perf_counter() - wall_began
+    cpu = time.process_time() - cpu_began
     return Load(wall, cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -114,66 +121,73 @@ def loads(text: str, times: int) -> list[Load]:
 def resident(server: Server) -> float:
     """MiB of the worker now."""
     [worker] = server.cpu()[0] - {server.process.pid}
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
-    assert found
-    return int(found[1]) / 1024
+    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
+    assert match
+    return int(match[1]) / 1024
 
 
 def reload(server: Server, file: Path, text: str) -> Reload:
     """Write another catalog and ask the worker all the time until it has it."""
-    answers, over = list[float](), threading.Event()
+    latencies: list[float] = []
+    over = threading.Event()
 
-    def ask() -> None:
+    def poll() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        while not over.wait(PAUSE):
+        while not over.wait(PAUSE_SECONDS):
             began = time.perf_counter()
             connection.request("GET", "/healthz")
             connection.getresponse().read()
-            answers.append((time.perf_counter() - began) * 1000)
+            latencies.append((time.perf_counter() - began) * 1000)
         connection.close()
 
-    def taken() -> int:
+    def count_reloads() -> int:
         return server.log.read_text().count('"event":"catalog"')
 
-    before, asking = taken(), threading.Thread(target=ask)
-    asking.start()
+    before = count_reloads()
+    poller = threading.Thread(target=poll)
+    poller.start()
     began = time.perf_counter()
     try:
         beside = file.with_suffix(".new")
         beside.write_text(text)
         beside.rename(file)
-        while taken() == before:
+        while count_reloads() == before:
             if time.perf_counter() - began > 120:
                 raise BenchError(f"the catalog was not taken\n{server.tail()}")
             time.sleep(0.01)
-        took = time.perf_counter() - began
+        seconds = time.perf_counter() - began
         time.sleep(1)  # the old one is freed
     finally:
         over.set()
-        asking.join()
-    return Reload(took, max(answers), statistics.median(answers))
+        poller.join()
+    return Reload(seconds, max(latencies), statistics.median(latencies))
 
 
-def told(
+def summary(
     loaded: list[Load], rounds: dict[str, list[Round]], sizes: list[float], reloads: list[Reload]
 ) -> str:
     head = ["catalog", "CPU µs/call, median (min-max)", "to the small one", "MiB of the worker"]
     rows = [
-        [name, spread([one.cpu for one in each]), ratio(each, rounds[SMALL]), f"{size:.0f}"]
-        for (name, each), size in zip(rounds.items(), sizes, strict=True)
+        [
+            name,
+            spread([one.cpu for one in results]),
+            ratio(results, rounds[SMALL_CATALOG]),
+            f"{size:.0f}",
+        ]
+        for (name, results), size in zip(rounds.items(), sizes, strict=True)
     ]
-    wall, most = spread([each.wall for each in loaded], 1), max(each.most for each in loaded)
-    took, cpu = spread([each.took for each in reloads], 1), spread([each.cpu for each in loaded], 1)
-    longest, median = (
-        max(each.longest for each in reloads),
-        statistics.median(each.median for each in reloads),
-    )
+    wall = spread([load.wall for load in loaded], 1)
+    cpu = spread([load.cpu for load in loaded], 1)
+    peak = max(load.peak_mib for load in loaded)
+    seconds = spread([reload.seconds for reload in reloads], 1)
+    slowest = max(reload.slowest for reload in reloads)
+    median = statistics.median(reload.median for reload in reloads)
     return (
         f"{report.table(head, rows)}\n\n"
         f"{SERVICES * METHODS:,} methods of {SERVICES} services load in {cpu} s of CPU, "
-        f"{wall} s in all, with {most:.0f} MiB at most. "
-        f"A worker takes a changed one in {took} s; meanwhile the longest of all answers took "
-        f"{longest:.0f} ms, "
+        f"{wall} s in all, with {peak:.0f} MiB at most. "
+        f"A worker takes a changed one in {seconds} s; meanwhile the longest of all answers took "
+        f"{slowest:.0f} ms, "
         f"the median one {median:.1f} ms. The worker's MiB are those after {len(reloads)} reloads "
         "of the large one. "
         f"On {report.machine()}; {report.versions('PyYAML', 'marshmallow', 'gevent')}."
@@ -181,17 +195,17 @@ def told(
 
 
 def run(options: argparse.Namespace) -> str:
-    with yard() as made:
-        servers = [made.postern(SMALL), made.postern(LARGE, services())]
+    with temporary_yard() as yard:
+        servers = [yard.postern(SMALL_CATALOG), yard.postern(LARGE_CATALOG, services())]
         for server in servers:
-            measure(server, "call", WARM_UP, options.concurrency)
+            measure(server, "call", WARM_UP_CALLS, options.concurrency)
         rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
-        for each in turns(servers, options.rounds):
-            for server in each:
+        for turn in turns(servers, options.rounds):
+            for server in turn:
                 rounds[server.name].append(
                     measure(server, "call", options.requests, options.concurrency)
                 )
-        file = made.folder / f"{LARGE}.yaml"
+        file = yard.folder / f"{LARGE_CATALOG}.yaml"
         text = file.read_text()
         reloads = [
             reload(servers[1], file, text.replace(" of 0\n", f" of 0, {turn}\n"))
@@ -199,14 +213,14 @@ def run(options: argparse.Namespace) -> str:
         ]
         sizes = [resident(server) for server in servers]
         loaded = loads(text, 3)
-    if min(each.cpu for each in loaded) > ALLOWED:
-        raise BenchError(f"to load it takes more than {ALLOWED} s of CPU: {loaded}")
-    return told(loaded, rounds, sizes, reloads)
+    if min(load.cpu for load in loaded) > MAX_LOAD_SECONDS:
+        raise BenchError(f"to load it takes more than {MAX_LOAD_SECONDS} s of CPU: {loaded}")
+    return summary(loaded, rounds, sizes, reloads)
 
 
 def main() -> None:
-    options = parser(
-        "bench.catalog_size", __doc__, rounds=7, requests=1000, most=20000
+    options = bench_parser(
+        "bench.catalog_size", __doc__, rounds=7, requests=1000, max_requests=20000
     ).parse_args()
     publish(lambda: run(options), "bench:catalog", write=options.write)
 

@@ -72,7 +72,8 @@ def calls(url: str, token: str, seconds: float) -> list[float]:
 
 def report(what: str, latencies: list[float]) -> None:
     milliseconds = [seconds * 1000 for seconds in latencies]
-    median, slowest = statistics.median(milliseconds), max(milliseconds)
+    median = statistics.median(milliseconds)
+    slowest = max(milliseconds)
     p99 = statistics.quantiles(milliseconds, n=100)[98]
     print(
         f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest "

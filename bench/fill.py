@@ -7,6 +7,7 @@ FILL = {
         SELECT 'Product ' || n, n * 7919 % 100000, 'The product with number ' || n, n % 50,
                'category ' || n % 20, datetime('now'), 1 FROM series""",
     "postgresql": f"""INSERT INTO products ({COLUMNS})
-        SELECT 'Product ' || n, n * 7919::bigint % 100000 / 100.0, 'The product with number ' || n, n % 50,
-               'category ' || n % 20, now(), 1 FROM generate_series(1, :rows) AS n""",
+        SELECT 'Product ' || n, n * 7919::bigint % 100000 / 100.0,
+               'The product with number ' || n, n % 50, 'category ' || n % 20, now(), 1
+               FROM generate_series(1, :rows) AS n""",
 }  # fmt: skip

@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 
 from bench import report
-from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
+from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
 from bench.servers import Server, Yard
 
 POSTERN = "Postern"
@@ -54,7 +54,7 @@ def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
     head = ["CPU µs/request, median (min-max)", POSTERN, PEER, f"to {PEER}"]
     rows = []
     for kind, servers in rounds.items():
-        cpu = [spread([each.cpu for each in servers[name]]) for name in (POSTERN, PEER)]
+        cpu = [spread([result.cpu for result in servers[name]]) for name in (POSTERN, PEER)]
         rows.append([KINDS[kind], *cpu, ratio(servers[POSTERN], servers[PEER])])
     return report.table(head, rows)
 
@@ -69,8 +69,8 @@ def facts(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> str:
-    with yard() as place:
-        servers = start(place)
+    with temporary_yard() as yard:
+        servers = start(yard)
         rounds: dict[str, dict[str, list[Round]]] = {
             kind: {POSTERN: [], PEER: []} for kind in options.only
         }
@@ -85,14 +85,14 @@ def run(options: argparse.Namespace) -> str:
                     )
                     rounds[kind][name].append(done)
                 costs = ", ".join(
-                    f"{name} {each[-1].cpu:.0f}" for name, each in rounds[kind].items()
+                    f"{name} {results[-1].cpu:.0f}" for name, results in rounds[kind].items()
                 )
                 print(f"round {number}/{options.rounds}, {KINDS[kind]}: {costs}", file=sys.stderr)
     return f"{table(rounds)}\n\n{facts(options)}"
 
 
 def arguments() -> argparse.Namespace:
-    arguments = parser("bench.kinds", __doc__, rounds=5, requests=1000, most=20000)
+    arguments = bench_parser("bench.kinds", __doc__, rounds=5, requests=1000, max_requests=20000)
     arguments.add_argument(
         "--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS)
     )

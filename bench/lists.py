@@ -22,13 +22,14 @@ from gateway.masking import Secret
 from models import Database, User, migrate
 from tests.postgres import PostgresError, Server
 
-LIMIT, FAR = 10, 10_000
+LIMIT = 10
+FAR_PAGE = 10_000
 PASSWORD = "only for this benchmark"
 SETTLE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE products"}
 PAGES = {
     "page 1": f"limit={LIMIT}",
-    f"page {FAR:,}, by `after`": f"limit={LIMIT}&after={(FAR - 1) * LIMIT}",
-    f"page {FAR:,}, by `skip`": f"limit={LIMIT}&skip={(FAR - 1) * LIMIT}",
+    f"page {FAR_PAGE:,}, by `after`": f"limit={LIMIT}&after={(FAR_PAGE - 1) * LIMIT}",
+    f"page {FAR_PAGE:,}, by `skip`": f"limit={LIMIT}&skip={(FAR_PAGE - 1) * LIMIT}",
     "last page, by `after`": "limit={limit}&after={last}",
     "last page, by `skip`": "limit={limit}&skip={last}",
 }
@@ -57,33 +58,33 @@ def client(url: str) -> Iterator[tuple[FlaskClient, dict[str, str]]]:
         database_url=url, jwt_secret=secret, log_level="error", access_token_ttl=86400
     )
     app = create_app(settings)
-    made = app.test_client()
-    login = made.post("/api/v1/login", json={"username": "bench", "password": PASSWORD})
-    yield made, {"Authorization": f"Bearer {login.json['data']['access_token']}"}
+    test_client = app.test_client()
+    login = test_client.post("/api/v1/login", json={"username": "bench", "password": PASSWORD})
+    yield test_client, {"Authorization": f"Bearer {login.json['data']['access_token']}"}
     app.extensions["postern"].database.close()
     app.extensions["postern"].gateway.close()
 
 
 def measure(url: str, rows: int, times: int) -> dict[str, list[float]]:
     """Milliseconds of each request, the pages in turns."""
-    took: dict[str, list[float]] = {page: [] for page in PAGES}
-    with client(url) as (asking, headers):
+    milliseconds: dict[str, list[float]] = {page: [] for page in PAGES}
+    with client(url) as (test_client, headers):
         for number in range(times + 1):
             for page, query in PAGES.items():
                 path = f"/api/v1/products?{query.format(limit=LIMIT, last=rows - LIMIT)}"
                 began = time.perf_counter()
-                answer = asking.get(path, headers=headers)
+                answer = test_client.get(path, headers=headers)
                 elapsed = (time.perf_counter() - began) * 1000
                 data = answer.json["data"]
                 if (data["total"], len(data["items"])) != (rows, LIMIT):
                     raise BenchError(f"{path}: {answer.text[:300]}")
                 if number:  # the first is a warm-up
-                    took[page].append(elapsed)
-    return took
+                    milliseconds[page].append(elapsed)
+    return milliseconds
 
 
 def table(results: dict[str, dict[str, list[float]]]) -> str:
-    rows = [[page, *(spread(each[page], 1) for each in results.values())] for page in PAGES]
+    rows = [[page, *(spread(times[page], 1) for times in results.values())] for page in PAGES]
     return report.table(["", *(f"{name}, ms" for name in results)], rows)
 
 
@@ -119,8 +120,8 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=100, help="requests for each page")
     parser.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
     options = parser.parse_args()
-    if options.rows < FAR * LIMIT or options.times < 1:
-        parser.error(f"--rows must be at least {FAR * LIMIT}, --times at least 1")
+    if options.rows < FAR_PAGE * LIMIT or options.times < 1:
+        parser.error(f"--rows must be at least {FAR_PAGE * LIMIT}, --times at least 1")
     publish(
         lambda: run(options.rows, options.times),
         "bench:lists",

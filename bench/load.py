@@ -8,12 +8,12 @@ import time
 from dataclasses import asdict, dataclass
 from secrets import token_hex
 
-from bench.asks import ASKS
+from bench.request_kinds import REQUEST_KINDS
 
 
 @dataclass(frozen=True)
 class Job:
-    ask: str
+    kind: str
     port: int
     token: str
     calls: int
@@ -33,8 +33,9 @@ class Run:
     """What the connections share. ``done`` ends with the last answer or the first wrong one."""
 
     def __init__(self, job: Job) -> None:
-        self.ask, mark = ASKS[job.ask], token_hex(4)
-        self.requests = [self.ask.request(number, mark, job.token) for number in range(job.calls)]
+        self.kind = REQUEST_KINDS[job.kind]
+        mark = token_hex(4)
+        self.requests = [self.kind.request(number, mark, job.token) for number in range(job.calls)]
         self.sent = 0
         self.latencies: list[float] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -59,16 +60,18 @@ class Client(asyncio.Protocol):
     """One kept connection: asks again as soon as the answer is in and right."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.buffer = run, b""
+        self.run = run
+        self.buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
-        self.ask()
+        self.send_next()
 
-    def ask(self) -> None:
+    def send_next(self) -> None:
         number = self.run.next_number()
         if number is not None:
-            self.number, self.began = number, time.perf_counter()
+            self.number = number
+            self.began = time.perf_counter()
             self.transport.write(self.run.requests[number])
 
     def data_received(self, data: bytes) -> None:
@@ -76,20 +79,20 @@ class Client(asyncio.Protocol):
         head, end, body = self.buffer.partition(b"\r\n\r\n")
         if not end:
             return
-        _, found, rest = head.lower().partition(b"\r\ncontent-length:")
-        if not found:
+        _, has_length, value = head.lower().partition(b"\r\ncontent-length:")
+        if not has_length:
             self.run.fail(f"an answer without Content-Length: {head[:500]!r}")
-        elif len(body) >= int(rest.partition(b"\r\n")[0]):
+        elif len(body) >= int(value.partition(b"\r\n")[0]):
             self.buffer = b""
             self.check(head, body)
 
     def check(self, head: bytes, body: bytes) -> None:
-        taken = time.perf_counter() - self.began
-        if not self.run.ask.matches(head, body, self.number):
+        seconds = time.perf_counter() - self.began
+        if not self.run.kind.matches(head, body, self.number):
             self.run.fail(f"a wrong answer: {head[:200]!r} {body[:500]!r}")
             return
-        self.run.answered(taken)
-        self.ask()
+        self.run.answered(seconds)
+        self.send_next()
 
     def connection_lost(self, error: Exception | None) -> None:
         self.run.fail(f"the connection was closed: {error or 'no reason given'}")
@@ -100,7 +103,8 @@ async def put_under_load(job: Job) -> Outcome:
 
     :raises RuntimeError: an answer was not what it should be.
     """
-    run, loop = Run(job), asyncio.get_running_loop()
+    run = Run(job)
+    loop = asyncio.get_running_loop()
     began = time.perf_counter()
     for _ in range(job.concurrency):
         await loop.create_connection(lambda: Client(run), "127.0.0.1", job.port)

@@ -14,9 +14,9 @@ from sandbox import Sandbox
 from tests.e2e.live import Live
 from tests.gateway.fakes import Wire, answer
 
-ALLOWED = 32  # MiB
+MAX_GROWTH_MIB = 32
 CONF = ("-c", str(Path(__file__).parent / "no_collector.py"))
-AT_ONCE = 4
+CALLERS = 4
 LARGE = answer(b'"' + b"x" * (5 * MIB) + b'"', "200 OK", "Content-Type: application/json")
 OVERSIZE = answer(b'"' + b"x" * (12 * MIB) + b'"', "200 OK", "Content-Type: application/json")
 BOMB = answer(gzip.compress(b"x" * (1024 * MIB), 9), "200 OK", "Content-Encoding: gzip")
@@ -50,14 +50,14 @@ class Worker:
         self._process = int(child)
         self._before = resident(self._process)
 
-    def stage(self, name: str, ask: Callable[[int], int], count: int, status: int | None) -> float:
+    def stage(self, name: str, call: Callable[[int], int], count: int, status: int | None) -> float:
         """MiB by which the worker has grown since the beginning."""
-        with ThreadPoolExecutor(AT_ONCE) as callers:
-            seen = set(callers.map(ask, range(count)))
-        assert status is None or seen == {status}, seen
+        with ThreadPoolExecutor(CALLERS) as callers:
+            statuses = set(callers.map(call, range(count)))
+        assert status is None or statuses == {status}, statuses
         grown = resident(self._process) - self._before
         print(
-            f"{name}: {count} answered {sorted(seen)}; the worker has "
+            f"{name}: {count} answered {sorted(statuses)}; the worker has "
             f"{resident(self._process):.1f} MiB, {grown:+.1f}"
         )
         return grown
@@ -65,7 +65,7 @@ class Worker:
 
 def mixed(live: Live) -> Callable[[int], int]:
     """Small calls of all kinds, good and bad."""
-    asks: list[Callable[[], int]] = [
+    calls: list[Callable[[], int]] = [
         lambda: live.call("small.post", {"a": "x"}).status_code,
         lambda: live.call("small.fail").status_code,
         lambda: live.call("small.post", {"b": 1}).status_code,
@@ -77,7 +77,7 @@ def mixed(live: Live) -> Callable[[int], int]:
         lambda: live.post("/api/v1/products", json={"name": 1}).status_code,
         lambda: live.get("/no/such/page").status_code,
     ]
-    return lambda number: asks[number % len(asks)]()
+    return lambda number: calls[number % len(calls)]()
 
 
 def measure(live: Live) -> float:
@@ -110,8 +110,8 @@ def main() -> int:
             grown = measure(live)
         finally:
             live.stop()
-    print(f"the worker grew by {grown:.1f} MiB at most; {ALLOWED} are allowed")
-    return int(grown >= ALLOWED)
+    print(f"the worker grew by {grown:.1f} MiB at most; {MAX_GROWTH_MIB} are allowed")
+    return int(grown >= MAX_GROWTH_MIB)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,15 @@ from contextlib import closing
 from pathlib import Path
 
 from bench import report
-from bench.asks import PAGE, ROWS
 from bench.fill import FILL
-from bench.rounds import Round, measure, parser, publish, ratio, spread, turns, yard
+from bench.request_kinds import PAGE, ROWS
+from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
 from bench.servers import Server, Yard
 
-POSTERN, FASTAPI, DJANGO = "Postern", "FastAPI + SQLAlchemy", "Django REST framework"
-WARM_UP = 200  # requests of each kind
+POSTERN = "Postern"
+FASTAPI = "FastAPI + SQLAlchemy"
+DJANGO = "Django REST framework"
+WARM_UP_REQUESTS = 200  # of each kind
 # In this order: a write empties Postern's cache, so that the reads after it are not cached.
 KINDS = {
     "create": "create one",
@@ -55,10 +57,14 @@ def table(rounds: dict[str, dict[str, list[Round]]]) -> str:
         f"to {DJANGO}",
     ]
     rows = []
-    for kind, each in rounds.items():
-        cpu = [spread([one.cpu for one in each[name]]) for name in (POSTERN, FASTAPI, DJANGO)]
+    for kind, results in rounds.items():
+        cpu = [spread([one.cpu for one in results[name]]) for name in (POSTERN, FASTAPI, DJANGO)]
         rows.append(
-            [KINDS[kind], *cpu, *(ratio(each[POSTERN], each[peer]) for peer in (FASTAPI, DJANGO))]
+            [
+                KINDS[kind],
+                *cpu,
+                *(ratio(results[POSTERN], results[peer]) for peer in (FASTAPI, DJANGO)),
+            ]
         )
     return report.table(head, rows)
 
@@ -82,33 +88,37 @@ def facts(options: argparse.Namespace) -> str:
 
 
 def run(options: argparse.Namespace) -> str:
-    with yard() as made:
-        servers = start(made)
+    with temporary_yard() as yard:
+        servers = start(yard)
         rounds = {kind: {server.name: [] for server in servers} for kind in options.only}
         for kind in options.only:
             for server in servers:
-                measure(server, kind, WARM_UP, options.concurrency)
+                measure(server, kind, WARM_UP_REQUESTS, options.concurrency)
         for number, turn in enumerate(turns(servers, options.rounds), 1):
-            for kind, each in rounds.items():
+            for kind, results in rounds.items():
                 for server in turn:
-                    each[server.name].append(
+                    results[server.name].append(
                         measure(server, kind, options.requests, options.concurrency)
                     )
-                    clear(made.database)
-                told = ", ".join(f"{name} {done[-1].cpu:.0f}" for name, done in each.items())
-                print(f"round {number}/{options.rounds}, {KINDS[kind]}: {told}", file=sys.stderr)
+                    clear(yard.database)
+                progress = ", ".join(f"{name} {done[-1].cpu:.0f}" for name, done in results.items())
+                print(
+                    f"round {number}/{options.rounds}, {KINDS[kind]}: {progress}", file=sys.stderr
+                )
     return f"{table(rounds)}\n\n{facts(options)}"
 
 
 def arguments() -> argparse.Namespace:
-    made = parser("bench.products", __doc__, rounds=5, requests=400, most=ROWS - PAGE)
-    made.add_argument(
+    command = bench_parser(
+        "bench.products", __doc__, rounds=5, requests=400, max_requests=ROWS - PAGE
+    )
+    command.add_argument(
         "--only", nargs="+", choices=KINDS, default=list(KINDS), metavar="|".join(KINDS)
     )
-    options = made.parse_args()
+    options = command.parse_args()
     options.only = [kind for kind in KINDS if kind in options.only]
     if options.write and len(options.only) < len(KINDS):
-        made.error("--write takes the whole table: leave out --only")
+        command.error("--write takes the whole table: leave out --only")
     return options
 
 

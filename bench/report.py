@@ -17,13 +17,15 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def machine() -> str:
     """How many cores, and of what."""
-    found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
-    return f"{os.cpu_count()} cores ({found[1] if found else platform.machine()})"
+    model = platform.machine()
+    if line := re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text()):
+        model = line[1]
+    return f"{os.cpu_count()} cores ({model})"
 
 
 def versions(*packages: str) -> str:
-    told = (f"{package} {version(package)}" for package in packages)
-    return ", ".join((f"Python {platform.python_version()}", *told))
+    names = (f"{package} {version(package)}" for package in packages)
+    return ", ".join((f"Python {platform.python_version()}", *names))
 
 
 def write(mark: str, text: str, path: Path = ROOT / "docs" / "speed.md") -> None:

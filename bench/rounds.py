@@ -28,15 +28,15 @@ class Round:
     load: Outcome
 
 
-def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
+def measure(server: Server, kind: str, requests: int, concurrency: int) -> Round:
     """Put one server under load while the others rest.
 
     :raises BenchError: a wrong answer, a worker that died.
     """
-    job = Job(ask, server.port, server.token, requests, concurrency)
+    job = Job(kind, server.port, server.token, requests, concurrency)
     pids_before, cpu_before = server.cpu()
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)),
             text=True, capture_output=True, timeout=30 + requests / 20,
         )  # fmt: skip
@@ -44,12 +44,12 @@ def measure(server: Server, ask: str, requests: int, concurrency: int) -> Round:
         raise BenchError(
             f"{server.name} took over {error.timeout:.0f} s for {requests}\n{server.tail()}"
         ) from error
-    if done.returncode:
-        raise BenchError(f"{server.name}: {done.stderr.strip()}\n{server.tail()}")
+    if process.returncode:
+        raise BenchError(f"{server.name}: {process.stderr.strip()}\n{server.tail()}")
     pids, cpu = server.cpu()
     if pids != pids_before:
         raise BenchError(f"{server.name}: its processes changed during a round\n{server.tail()}")
-    return Round((cpu - cpu_before) / requests * 1e6, Outcome(**json.loads(done.stdout)))
+    return Round((cpu - cpu_before) / requests * 1e6, Outcome(**json.loads(process.stdout)))
 
 
 def turns(servers: Sequence[T], rounds: int) -> Iterator[Sequence[T]]:
@@ -59,14 +59,15 @@ def turns(servers: Sequence[T], rounds: int) -> Iterator[Sequence[T]]:
         yield [*servers[turn:], *servers[:turn]]
 
 
-def spread(each: Sequence[float], digits: int = 0) -> str:
+def spread(values: Sequence[float], digits: int = 0) -> str:
     """Median (least-most)."""
-    return f"{statistics.median(each):.{digits}f} ({min(each):.{digits}f}-{max(each):.{digits}f})"
+    median = statistics.median(values)
+    return f"{median:.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
 
 
-def ratio(ours: Sequence[Round], theirs: Sequence[Round]) -> str:
-    """Our CPU in theirs, round by round."""
-    return spread([a.cpu / b.cpu for a, b in zip(ours, theirs, strict=True)], 2)
+def ratio(rounds: Sequence[Round], peer_rounds: Sequence[Round]) -> str:
+    """Return the CPU as a multiple of a peer's, round by round."""
+    return spread([a.cpu / b.cpu for a, b in zip(rounds, peer_rounds, strict=True)], 2)
 
 
 def within(low: int, high: int) -> Callable[[str], int]:
@@ -78,32 +79,36 @@ def within(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def parser(
-    name: str, about: str | None, rounds: int, requests: int, most: int
+def bench_parser(
+    name: str, about: str | None, rounds: int, requests: int, max_requests: int
 ) -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
-    made.add_argument("--rounds", type=within(1, 50), default=rounds)
-    made.add_argument(
-        "--requests", type=within(100, most), default=requests, help="a round and server"
+    command = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
+    command.add_argument("--rounds", type=within(1, 50), default=rounds)
+    command.add_argument(
+        "--requests", type=within(100, max_requests), default=requests, help="a round and server"
     )
-    made.add_argument("--concurrency", type=within(1, 64), default=16)
-    made.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
-    return made
+    command.add_argument("--concurrency", type=within(1, 64), default=16)
+    command.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
+    return command
 
 
 @contextmanager
-def yard() -> Iterator[Yard]:
-    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Yard(Path(folder)) as made:
-        yield made
+def temporary_yard() -> Iterator[Yard]:
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Yard(Path(folder)) as yard:
+        yield yard
 
 
 def publish(
-    made: Callable[[], str], mark: str, *, write: bool, failures: tuple[type[Exception], ...] = ()
+    make_table: Callable[[], str],
+    mark: str,
+    *,
+    write: bool,
+    failures: tuple[type[Exception], ...] = (),
 ) -> None:
     """Print the table, and write it into docs/speed.md if asked to; exit on a failure."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        text = made()
+        text = make_table()
         print(text)
         if write:
             report.write(mark, text)

@@ -21,11 +21,12 @@ import jwt
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
-PATIENCE = 30.0  # seconds to start, or for one setup command
-LIFETIME = 86400  # seconds; no token ends during a bench
+START_TIMEOUT_SECONDS = 30.0  # also for one setup command
+LIFETIME_SECONDS = 86400  # no token ends during a bench
 SANDBOX = (
     "import threading; from sandbox import Sandbox;"
-    f"box = Sandbox(port={{port}}, token_overlap={LIFETIME}, expires_in={LIFETIME}).start(); "
+    f"box = Sandbox(port={{port}}, token_overlap={LIFETIME_SECONDS},"
+    f" expires_in={LIFETIME_SECONDS}).start(); "
     "threading.Event().wait()"
 )
 _open = build_opener(ProxyHandler({})).open
@@ -69,7 +70,8 @@ class Yard:
     """Starts servers with their files in ``folder``; on leaving, everything it started is ended."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.database = folder, folder / "postern.db"
+        self.folder = folder
+        self.database = folder / "postern.db"
         self.servers: list[Server] = []
         self.app_token = ":"  # of an app of the Postern that was started last, as id:secret
         # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
@@ -110,7 +112,7 @@ class Yard:
             )  # fmt: skip
         server = Server(name, port, token, process, log)
         self.servers.append(server)
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return server
@@ -128,7 +130,8 @@ class Yard:
 
         :param more: services beside those of the catalog that ships, as they stand in a catalog.
         """
-        path, port = self.folder / f"{name}.yaml", free_port()
+        path = self.folder / f"{name}.yaml"
+        port = free_port()
         text, count = re.subn(
             r"(base_url: )\S+", rf"\g<1>{self.vendor}", (ROOT / "services.yaml").read_text()
         )
@@ -138,7 +141,7 @@ class Yard:
         user = {"username": f"bench-{port}", "password": secrets.token_urlsafe(16)}
         env = {
             "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(path),
-            "DATABASE_URL": f"sqlite:///{self.database}", "ACCESS_TOKEN_TTL": str(LIFETIME),
+            "DATABASE_URL": f"sqlite:///{self.database}", "ACCESS_TOKEN_TTL": str(LIFETIME_SECONDS),
             "DEFAULT_RATE_LIMIT": "1000000/second",
         }  # fmt: skip
         flask = [str(BIN / "flask"), "--app", "wsgi"]
@@ -175,10 +178,8 @@ class Yard:
 
     def peer(self, name: str, command: Callable[[int], list[str]]) -> Server:
         """With its own settings: it is handed the vendor's token and never renews it."""
-        query, port = (
-            "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret",
-            free_port(),
-        )
+        query = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
+        port = free_port()
         env = {
             "DATABASE": str(self.database),
             "VENDOR_URL": self.vendor,
@@ -191,19 +192,20 @@ class Yard:
 
     def run(self, command: list[str], env: dict[str, str]) -> str:
         """Run a command to its end and return what it printed."""
-        done = subprocess.run(
+        process = subprocess.run(
             command,
             cwd=ROOT,
             env=self.env | env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=START_TIMEOUT_SECONDS,
         )
-        if done.returncode:
+        if process.returncode:
             raise BenchError(
-                f"{' '.join(command[:5])} failed:\n{done.stderr.decode(errors='replace')[-2000:]}"
+                f"{' '.join(command[:5])} failed:\n"
+                f"{process.stderr.decode(errors='replace')[-2000:]}"
             )
-        return done.stdout.decode(errors="replace")
+        return process.stdout.decode(errors="replace")
 
     def token(self) -> str:
         """A caller's token with the claims that Postern's have."""
@@ -213,7 +215,7 @@ class Yard:
             "role": "user",
             "iat": now,
             "nbf": now,
-            "exp": now + LIFETIME,
+            "exp": now + LIFETIME_SECONDS,
             "jti": secrets.token_hex(16),
         }
         return jwt.encode(
@@ -243,7 +245,7 @@ def fetch(url: str, body: object = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     try:
         with _open(
-            Request(url, data, {"Content-Type": "application/json"}), timeout=PATIENCE
+            Request(url, data, {"Content-Type": "application/json"}), timeout=START_TIMEOUT_SECONDS
         ) as response:
             return json.load(response)
     except (HTTPError, URLError, OSError, ValueError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import requests
 
-from bench.upload_memory import ALLOWED, MIB, resident
+from bench.upload_memory import MAX_GROWTH_MIB, MIB, resident
 from sandbox import Sandbox
 from tests.e2e.live import Live
 from tests.e2e.sink import Sink
@@ -37,10 +37,8 @@ def download(live: Live, megabytes: int) -> int:
 
 
 def upload(live: Live, megabytes: int) -> int:
-    pieces, headers = (
-        (b"x" * MIB for _ in range(megabytes)),
-        {"Authorization": f"Bearer {live.token()}"},
-    )
+    pieces = (b"x" * MIB for _ in range(megabytes))
+    headers = {"Authorization": f"Bearer {live.token()}"}
     answer = requests.post(
         f"{live.url}/api/v1/call/sink/put", data=pieces, headers=headers, timeout=600
     )
@@ -51,27 +49,29 @@ def measure(live: Live, work: Callable[[Live, int], int], megabytes: int) -> flo
     work(live, 1)  # what is loaded at first use
     master = live.process.pid
     [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    before, most, done = resident(int(worker)), 0.0, threading.Event()
+    before = resident(int(worker))
+    peak = 0.0
+    done = threading.Event()
 
     def watch() -> None:
-        nonlocal most
+        nonlocal peak
         while not done.wait(0.02):
-            most = max(most, resident(int(worker)))
+            peak = max(peak, resident(int(worker)))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
     began = time.perf_counter()
     passed = work(live, megabytes)
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     done.set()
     watcher.join()
     assert passed == megabytes * MIB
-    speed = megabytes / took
+    speed = megabytes / seconds
     print(
         f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, "
-        f"{most:.1f} at most"
+        f"{peak:.1f} at most"
     )
-    return most - before
+    return peak - before
 
 
 def main() -> int:
@@ -84,8 +84,8 @@ def main() -> int:
             grown = max(measure(live, work, megabytes) for work in (download, upload))
         finally:
             live.stop()
-    print(f"the worker grew by {grown:.1f} MiB; {ALLOWED} are allowed")
-    return int(grown >= ALLOWED)
+    print(f"the worker grew by {grown:.1f} MiB; {MAX_GROWTH_MIB} are allowed")
+    return int(grown >= MAX_GROWTH_MIB)
 
 
 if __name__ == "__main__":

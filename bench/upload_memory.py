@@ -13,13 +13,14 @@ import requests
 
 from tests.e2e.live import Live
 
-ALLOWED = 16  # MiB
+MAX_GROWTH_MIB = 16
 BOUNDARY = "XyZ"
 MIB = 1024 * 1024
 
 
 def body(megabytes: int) -> Iterator[bytes]:
-    yield f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="large"\r\n\r\n'.encode()
+    disposition = 'Content-Disposition: form-data; name="file"; filename="large"'
+    yield f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode()
     piece = bytes(range(256)) * (MIB // 256)
     for _ in range(megabytes):
         yield piece
@@ -44,12 +45,14 @@ def measure(live: Live, megabytes: int) -> float:
     ).raise_for_status()  # what is loaded at first use
     master = live.process.pid
     [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    before, most, done = resident(int(worker)), 0.0, threading.Event()
+    before = resident(int(worker))
+    peak = 0.0
+    done = threading.Event()
 
     def watch() -> None:
-        nonlocal most
+        nonlocal peak
         while not done.wait(0.02):
-            most = max(most, resident(int(worker)))
+            peak = max(peak, resident(int(worker)))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -57,17 +60,17 @@ def measure(live: Live, megabytes: int) -> float:
     answer = requests.post(
         f"{live.url}/api/v1/files", data=body(megabytes), headers=headers, timeout=600
     )
-    took = time.perf_counter() - began
+    seconds = time.perf_counter() - began
     with live.get(f"/api/v1/files/{answer.json()['data']['id']}", stream=True) as download:
         read = sum(map(len, download.iter_content(MIB)))
     done.set()
     watcher.join()
     assert (answer.status_code, read) == (201, megabytes * MIB), answer.text
     print(
-        f"{megabytes} MiB at {megabytes / took:.0f} MiB/s and back: {before:.1f} MiB before, "
-        f"{most:.1f} at most"
+        f"{megabytes} MiB at {megabytes / seconds:.0f} MiB/s and back: {before:.1f} MiB before, "
+        f"{peak:.1f} at most"
     )
-    return most - before
+    return peak - before
 
 
 def main() -> int:
@@ -81,8 +84,8 @@ def main() -> int:
             grown = measure(live, megabytes)
         finally:
             live.stop()
-    print(f"the worker grew by {grown:.1f} MiB; {ALLOWED} are allowed")
-    return int(grown >= ALLOWED)
+    print(f"the worker grew by {grown:.1f} MiB; {MAX_GROWTH_MIB} are allowed")
+    return int(grown >= MAX_GROWTH_MIB)
 
 
 if __name__ == "__main__":

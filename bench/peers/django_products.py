@@ -71,7 +71,9 @@ class Product(models.Model):
     version = models.IntegerField(default=1)
 
     class Meta:
-        app_label, db_table, managed = "bench", "products", False
+        app_label = "bench"
+        db_table = "products"
+        managed = False
 
     @property
     def in_stock(self) -> bool:
@@ -127,7 +129,9 @@ class MayWrite(permissions.BasePermission):
 
 
 class Pages(pagination.LimitOffsetPagination):
-    default_limit, max_limit, offset_query_param = 10, 100, "skip"
+    default_limit = 10
+    max_limit = 100
+    offset_query_param = "skip"
 
     def get_paginated_response(self, data: Any) -> Response:
         return Response(
@@ -153,7 +157,8 @@ class Products:
 
 
 class Conflict(exceptions.APIException):
-    status_code, default_detail = 409, "There is such a product already."
+    status_code = 409
+    default_detail = "There is such a product already."
 
 
 class ProductList(Products, generics.ListCreateAPIView):

@@ -9,12 +9,12 @@ from fastapi.responses import JSONResponse
 
 from bench.peers.fastapi_call import Message, answered
 from bench.peers.fastapi_common import Claims, RequestId
-from bench.peers.vendor import CONNECT, QUERY, READ, SEND
+from bench.peers.vendor import CONNECT_SECONDS, QUERY, READ_SECONDS, SEND
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    timeout = aiohttp.ClientTimeout(sock_connect=CONNECT, sock_read=READ)
+    timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
     async with aiohttp.ClientSession(timeout=timeout) as app.state.session:
         yield
 

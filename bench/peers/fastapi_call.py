@@ -6,14 +6,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from bench.peers.common import envelope
-from bench.peers.vendor import LONGEST_TEXT
+from bench.peers.vendor import MAX_TEXT_CHARACTERS
 
 
 class Message(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     touser: str = Field(min_length=1)
-    text: str = Field(min_length=1, max_length=LONGEST_TEXT)
+    text: str = Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)
 
 
 def answered(reply: dict[str, Any], request_id: str | None) -> JSONResponse:

@@ -10,10 +10,10 @@ from bench.peers.common import verified
 
 
 async def claims(
-    given: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())],
+    bearer: Annotated[HTTPAuthorizationCredentials, Depends(HTTPBearer())],
 ) -> dict[str, Any]:
     try:
-        return verified(given.credentials)
+        return verified(bearer.credentials)
     except jwt.InvalidTokenError as error:
         raise HTTPException(401, "The token is not valid.") from error
 

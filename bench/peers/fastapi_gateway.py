@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from bench.peers.common import envelope
 from bench.peers.fastapi_call import Message, answered
 from bench.peers.fastapi_common import Claims, RequestId
-from bench.peers.vendor import CONNECT, QUERY, READ, SEND
+from bench.peers.vendor import CONNECT_SECONDS, QUERY, READ_SECONDS, SEND
 
 VENDOR = os.environ["VENDOR_URL"]
 APP_SECRETS = {os.environ["APP_ID"]: os.environ["APP_SECRET"].encode()}
@@ -30,7 +30,7 @@ IDLE_SECONDS = 1
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    timeout = aiohttp.ClientTimeout(sock_connect=CONNECT, sock_read=READ)
+    timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
     app.state.nonces = {}
     app.state.cache = {}
     # Shorter than the sandbox keeps a connection: aiohttp would send on one that is being closed.
@@ -47,7 +47,9 @@ app = FastAPI(lifespan=lifespan)
 async def signed_by(request: Request) -> str:
     """The app whose signature the request carries, good once."""
     get = request.headers.get
-    app_id, timestamp, nonce = get("X-App-Id", ""), get("X-Timestamp", ""), get("X-Nonce", "")
+    app_id = get("X-App-Id", "")
+    timestamp = get("X-Timestamp", "")
+    nonce = get("X-Nonce", "")
     body = hashlib.sha256(await request.body()).hexdigest()
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     text = "\n".join((request.method, target, timestamp, nonce, body)).encode()
@@ -129,5 +131,5 @@ async def proxy(request: Request, path: str, caller: Claims) -> StreamingRespons
             async for chunk in response.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
-    kept = {name: response.headers[name] for name in ("Content-Type", "Content-Length")}
-    return StreamingResponse(chunks(), response.status, kept)
+    headers = {name: response.headers[name] for name in ("Content-Type", "Content-Length")}
+    return StreamingResponse(chunks(), response.status, headers)

@@ -9,12 +9,14 @@ from fastapi.responses import JSONResponse
 
 from bench.peers.fastapi_call import Message, answered
 from bench.peers.fastapi_common import Claims, RequestId
-from bench.peers.vendor import CONNECT, QUERY, READ, SEND
+from bench.peers.vendor import CONNECT_SECONDS, QUERY, READ_SECONDS, SEND
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    async with httpx.AsyncClient(timeout=httpx.Timeout(READ, connect=CONNECT)) as app.state.client:
+    async with httpx.AsyncClient(
+        timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
+    ) as app.state.client:
         yield
 
 

@@ -145,11 +145,11 @@ async def get_product(
 
 @app.post("/api/v1/products", status_code=201)
 async def create_product(
-    given: ProductIn, caller: Claims, x_request_id: RequestId = None
+    body: ProductIn, caller: Claims, x_request_id: RequestId = None
 ) -> Answer[ProductOut]:
     if caller["role"] not in ("user", "admin"):
         raise HTTPException(403, "Your role may not do this.")
-    product = Product(**given.model_dump())
+    product = Product(**body.model_dump())
     try:
         with sessions.begin() as session:
             session.add(product)

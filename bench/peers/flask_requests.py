@@ -8,12 +8,12 @@ from flask import Flask, abort, request
 from marshmallow import Schema, ValidationError, fields, validate
 
 from bench.peers.common import envelope, verified
-from bench.peers.vendor import CONNECT, LONGEST_TEXT, QUERY, READ, SEND
+from bench.peers.vendor import CONNECT_SECONDS, MAX_TEXT_CHARACTERS, QUERY, READ_SECONDS, SEND
 
 
 class MessageSchema(Schema):
     touser = fields.String(required=True, validate=validate.Length(min=1))
-    text = fields.String(required=True, validate=validate.Length(min=1, max=LONGEST_TEXT))
+    text = fields.String(required=True, validate=validate.Length(min=1, max=MAX_TEXT_CHARACTERS))
 
 
 app = Flask(__name__)
@@ -35,7 +35,9 @@ def send() -> Any:
         return {"errors": error.messages}, 400
     request_id = request.headers.get("X-Request-ID")
     try:
-        response = requests.post(SEND, params=QUERY, json=message, timeout=(CONNECT, READ))
+        response = requests.post(
+            SEND, params=QUERY, json=message, timeout=(CONNECT_SECONDS, READ_SECONDS)
+        )
         response.raise_for_status()
         reply = response.json()
     except (requests.RequestException, ValueError):

@@ -4,5 +4,6 @@ import os
 
 SEND = os.environ["VENDOR_URL"] + "/cgi-bin/message/send"
 QUERY = {"access_token": os.environ["VENDOR_TOKEN"]}
-CONNECT, READ = 3.05, 5.0  # seconds
-LONGEST_TEXT = 2048
+CONNECT_SECONDS = 3.05
+READ_SECONDS = 5.0
+MAX_TEXT_CHARACTERS = 2048

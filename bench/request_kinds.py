@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 KINDS = 64  # different bodies of a call
-ROWS, PAGE = 1000, 50  # products in the table, products on a page
+ROWS = 1000  # products in the table
+PAGE = 50  # products on a page
 PRODUCTS = "/api/v1/products"
 
 
@@ -20,7 +21,7 @@ CALL = "/api/v1/call/wechat/send_msg"
 
 
 @dataclass(frozen=True)
-class Ask:
+class RequestKind:
     """One kind of request.
 
     :ivar target: path and query by the request's number in a round.
@@ -108,29 +109,29 @@ def _page_of(data: Any, number: int) -> bool:
 
 
 FIELDS = {"id", "name", "price", "description", "stock", "in_stock", "category", "created_at"}
-ASKS = {
-    "call": Ask(lambda number: CALL, lambda data, number: True, _message),
-    "signed": Ask(lambda number: CALL, lambda data, number: True, _message, signed=True),
-    "cached": Ask(
+REQUEST_KINDS = {
+    "call": RequestKind(lambda number: CALL, lambda data, number: True, _message),
+    "signed": RequestKind(lambda number: CALL, lambda data, number: True, _message, signed=True),
+    "cached": RequestKind(
         lambda number: f"/api/v1/call/bench/cached?page={number % CACHED_PAGES}",
         lambda data, number: data["query"]["page"] == [str(number % CACHED_PAGES)],
     ),
-    "batch": Ask(
+    "batch": RequestKind(
         lambda number: "/api/v1/batch",
         lambda data, number: [part["code"] for part in data.values()] == [0] * BATCH_CALLS,
         _batch,
     ),
-    "proxy_1k": Ask(
+    "proxy_1k": RequestKind(
         lambda number: "/api/v1/proxy/bench/bytes/1024",
         lambda body, number: len(body) == 1024,
         raw=True,
     ),
-    "proxy_1m": Ask(
+    "proxy_1m": RequestKind(
         lambda number: "/api/v1/proxy/bench/bytes/1048576",
         lambda body, number: len(body) == 1048576,
         raw=True,
     ),
-    "create": Ask(
+    "create": RequestKind(
         lambda number: PRODUCTS,
         lambda data, number: (
             set(data) == FIELDS and data["price"] == f"{number}.50" and data["stock"] == number
@@ -138,13 +139,15 @@ ASKS = {
         _product,
         201,
     ),
-    "pages": Ask(lambda number: f"{PRODUCTS}?limit={PAGE}&skip={number % (ROWS - PAGE)}", _page_of),
-    "page": Ask(lambda number: f"{PRODUCTS}?limit={PAGE}", _page_of),
-    "items": Ask(
+    "pages": RequestKind(
+        lambda number: f"{PRODUCTS}?limit={PAGE}&skip={number % (ROWS - PAGE)}", _page_of
+    ),
+    "page": RequestKind(lambda number: f"{PRODUCTS}?limit={PAGE}", _page_of),
+    "items": RequestKind(
         lambda number: f"{PRODUCTS}/{1 + number % ROWS}",
         lambda data, number: set(data) == FIELDS and data["id"] == 1 + number % ROWS,
     ),
-    "item": Ask(
+    "item": RequestKind(
         lambda number: f"{PRODUCTS}/7", lambda data, number: set(data) == FIELDS and data["id"] == 7
     ),
 }
