@@ -71,8 +71,13 @@ class AppState:
 
 def app_state() -> AppState:
     """Return the state of the app that serves this request."""
-    state: AppState = _cv_app.get().app.extensions[_EXTENSION]
+    state: AppState = current_app_object().extensions[_EXTENSION]
     return state
+
+
+def current_app_object() -> Flask:
+    """Return what ``flask.current_app`` stands for; the proxy looks for it at every attribute."""
+    return _cv_app.get().app
 
 
 class RequestGlobals(_AppCtxGlobals):

@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from api.context import app_state
+from api.context import app_state, current_request
 from api.errors import (
     ALREADY_EXISTS,
     DatabaseAway,
@@ -132,7 +132,7 @@ def handle_data_error(error: DataError) -> Response:
 
 def _forget_routing(_: BaseException | None) -> None:
     # Its traceback has the request, which would stay until garbage is collected.
-    request.routing_exception = None
+    current_request().routing_exception = None
 
 
 def handle_unforeseen(error: Exception) -> Response:

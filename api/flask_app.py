@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Flask, Request, Response
 from flask.ctx import RequestContext
-from flask.globals import _cv_app, _cv_request, request_ctx
+from flask.globals import _cv_app, _cv_request
 from flask.sessions import SessionMixin
 from flask.signals import (
     appcontext_tearing_down,
@@ -25,7 +25,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter
 
-from api.context import RequestGlobals
+from api.context import RequestGlobals, current_request
 from api.routing import Routes
 
 MAX_REMEMBERED_PATHS = 4096
@@ -115,7 +115,7 @@ class App(Flask):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.matches: dict[tuple[str, str, bool], tuple[Any, dict[str, Any]]] = {}
-        self._hooks: dict[tuple[str, ...], Hooks] = {}
+        self._hooks: dict[str | None, Hooks] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return it unchanged: no view or hook is a coroutine; Flask checks ten a request."""
@@ -126,9 +126,10 @@ class App(Flask):
 
     def hooks(self, request: Request) -> Hooks:
         """Return what a request's blueprints and the app have registered; fixed once serving."""
-        blueprints = tuple(request.blueprints)
-        if hooks := self._hooks.get(blueprints):
+        endpoint = request.url_rule.endpoint if request.url_rule else None
+        if hooks := self._hooks.get(endpoint):
             return hooks
+        blueprints = tuple(request.blueprints)
         outward = (*blueprints, None)
         inward = (None, *reversed(blueprints))
         hooks = Hooks(
@@ -146,7 +147,7 @@ class App(Flask):
             ),
         )
         if self._got_first_request:
-            self._hooks[blueprints] = hooks
+            self._hooks[endpoint] = hooks
         return hooks
 
     def full_dispatch_request(self) -> Response:
@@ -162,7 +163,7 @@ class App(Flask):
         return self.finalize_request(answer)
 
     def preprocess_request(self) -> ResponseReturnValue | None:
-        request = request_ctx.request
+        request = current_request()
         hooks = self.hooks(request)
         for prepare in hooks.values:
             prepare(request.endpoint, request.view_args)
@@ -188,7 +189,7 @@ class App(Flask):
         return response
 
     def do_teardown_request(self, exc: BaseException | None = None) -> None:
-        for hook in self.hooks(request_ctx.request).teardown:
+        for hook in self.hooks(current_request()).teardown:
             hook(exc)
         if request_tearing_down.receivers:
             request_tearing_down.send(self, _async_wrapper=self.ensure_sync, exc=exc)

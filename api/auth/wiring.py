@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import cast
 
-from flask import Flask, current_app
+from flask import Flask
 
 from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens, Revocations
 from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
-from api.context import AppState
+from api.context import AppState, current_app_object
 from gateway.clock import Clock
 from gateway.stores import CounterStore, FallbackStore
 
@@ -54,4 +53,5 @@ def register(app: Flask, clock: Clock) -> None:
 
 def auth_services() -> AuthServices:
     """Return the services of the app that serves this request."""
-    return cast(AuthServices, current_app.extensions[_EXTENSION])
+    services: AuthServices = current_app_object().extensions[_EXTENSION]
+    return services

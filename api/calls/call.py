@@ -16,6 +16,7 @@ from api.context import (
     add_attempt_headers,
     add_rate_limit_headers,
     app_state,
+    current_request,
     prepare_call,
     prepare_traced_call,
 )
@@ -64,7 +65,7 @@ def call_by_path(service: str, method: str) -> Response:
     """
     if _streams_body(service, method):
         return _run(service, method, _query_params(), from_text=True)
-    if not request.content_type and not read_body():
+    if not current_request().environ.get("CONTENT_TYPE") and not read_body():
         return _run(service, method, {})
     return _run(service, method, read_json())
 
@@ -111,7 +112,8 @@ def aggregate_by_body(name: str) -> Response:
 @blueprint.after_request
 def add_allow_header(response: Response) -> Response:
     """Have OPTIONS say that a method cannot be called by GET."""
-    if request.method == "OPTIONS" and (names := request.view_args) and "service" in names:
+    incoming = current_request()
+    if incoming.method == "OPTIONS" and (names := incoming.view_args) and "service" in names:
         method = app_state().gateway.catalog.find(**names)
         if method and method.verb != "GET":
             response.headers["Allow"] = "OPTIONS, POST"

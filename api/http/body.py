@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import request
+from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.context import current_request, request_globals
@@ -32,22 +32,34 @@ def read_body() -> bytes:
     :raises BrokenBody: it was cut off.
     """
     incoming = current_request()
-    try:
-        body = incoming.get_data(
-            cache=True
-        )  # a declared length over the limit raises 413 in werkzeug
-    except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
-        raise
-    except Exception as error:  # each server has its own errors for broken or unfinished bodies
-        raise BrokenBody(detail=type(error).__name__) from error
-    length = incoming.content_length
+    limit = incoming.max_content_length or 0
+    environ = incoming.environ
+    length: int | None
+    body: bytes | None = environ.get("postern.body")  # a small one, which our own server has read
+    if body is not None:
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if len(body) > limit:
+            raise TooLarge.over(limit)
+    else:
+        body = _read_stream(incoming)
+        length = incoming.content_length
+        if length is None and len(body) >= limit:
+            raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
     if length is not None and len(body) != length:
         raise BrokenBody  # the server ends a body where the caller hangs up
-    limit = incoming.max_content_length or 0
-    if length is None and len(body) >= limit:
-        raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
     request_globals().body_was_read = True
     return body
+
+
+def _read_stream(incoming: Request) -> bytes:
+    try:
+        # A declared length over the limit raises 413 in werkzeug.
+        return incoming.get_data(cache=True)
+    except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
+        raise
+    except Exception as error:
+        # Each server has its own words for broken chunks and a body that breaks off.
+        raise BrokenBody(detail=type(error).__name__) from error
 
 
 def iter_body(max_bytes: int) -> Iterator[bytes]:
@@ -124,11 +136,10 @@ def read_json() -> Any:
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
     """
     body = read_body()
+    incoming = current_request()
     # As nearly everybody writes it; werkzeug would take it apart first.
-    if (
-        request.headers.get("Content-Type") != "application/json"
-        and request.mimetype != "application/json"
-    ):
+    content_type = incoming.environ.get("CONTENT_TYPE")
+    if content_type != "application/json" and incoming.mimetype != "application/json":
         raise UnsupportedMediaType
     try:
         return load_json(body, strict=True)

@@ -27,8 +27,9 @@ class JsonResponse(Response):
     """
 
     def __init__(self, body: bytes, status: int = 200) -> None:
-        length = str(len(body))
-        headers = Headers([("Content-Type", "application/json"), ("Content-Length", length)])
+        headers = Headers()
+        headers.add("Content-Type", "application/json")
+        headers.add("Content-Length", str(len(body)))
         super().__init__([body], status, headers)
 
     def get_wsgi_response(

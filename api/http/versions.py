@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response, request
+from flask import Flask, Response
+
+from api.context import current_request
 
 PREFIX = "/api/v1"
 _UNVERSIONED = re.compile(r"/api/(?!v\d+(/|$))")
@@ -35,6 +37,7 @@ def register(app: Flask) -> None:
 
 
 def _add_deprecation(response: Response) -> Response:
+    request = current_request()
     if "postern.unversioned" in request.environ:
         response.headers["Deprecation"] = DEPRECATED
         response.headers["Sunset"] = SUNSET
