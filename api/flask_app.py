@@ -82,7 +82,7 @@ class Context(RequestContext):
         """Find the rule of the path, by looking at the paths of earlier requests first."""
         request = self.request
         environ = request.environ
-        routes: dict[Any, tuple[Any, dict[str, Any]]] = self.app.matches  # type: ignore[attr-defined]
+        routes: dict[Any, tuple[Any, Any]] = self.app.matches  # type: ignore[attr-defined]
         key = (environ["REQUEST_METHOD"], environ["PATH_INFO"], "HTTP_UPGRADE" in environ)
         if match := routes.get(key):
             request.url_rule, values = match
@@ -118,7 +118,7 @@ class App(Flask):
         self._hooks: dict[str | None, Hooks] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return it unchanged: no view or hook is a coroutine; Flask checks ten a request."""
+        """Return the function: no view or hook is a coroutine; Flask checks ten a request."""
         return func
 
     def request_context(self, environ: dict[str, Any]) -> RequestContext:

@@ -38,7 +38,7 @@ def count_request(counters: Metrics, incoming: Request, status: int, seconds: fl
 
 
 def _is_allowed() -> bool:
-    """Return whether the caller may see the metrics. Through an unknown proxy is not loopback."""
+    """Return whether the caller may see the metrics. An unknown proxy is not loopback."""
     settings = app_state().settings
     if not settings.trusted_proxies and (
         "X-Forwarded-For" in request.headers or "Forwarded" in request.headers

@@ -1,4 +1,4 @@
-"""Tells a worker whether the whole service ends, or only itself for another in its place."""
+"""Tells a worker whether the whole service ends, or only itself, to be replaced."""
 
 from __future__ import annotations
 

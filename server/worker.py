@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, with its own HTTP reader, rules for waiting, and an end."""
+"""The gunicorn worker: gevent's, with its own HTTP reader, time limits, and shutdown."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TICK_SECONDS = 0.25
 
 
 class Worker(GeventWorker):
-    """gunicorn's, but for how it accepts, whom it awaits, its errors to bad HTTP, and its end."""
+    """gunicorn's, but for how it accepts, whom it awaits, how it answers bad HTTP, and its end."""
 
     def init_process(self) -> None:
         self.connections = Connections(self.cfg.keepalive, self.worker_connections // 2)

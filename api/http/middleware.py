@@ -58,7 +58,8 @@ def register(app: Flask, settings: Settings) -> None:
     hops = settings.trusted_proxies
     app.wsgi_app = ForwardedHeaders(app.wsgi_app, hops)  # type: ignore[method-assign]
     if hops:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        proxy_fix = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
+        app.wsgi_app = proxy_fix  # type: ignore[method-assign]
 
 
 def _allow_origins(app: Flask, origins: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Serves ``/api/...`` without a version as v1, with headers of its end (RFC 9745, RFC 8594)."""
+"""Serves ``/api/...`` without a version as v1, announcing its end (RFC 9745, RFC 8594)."""
 
 from __future__ import annotations
 
