@@ -24,7 +24,7 @@ check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/lint-imports
 
 test-fast: .venv/dev ## Run this first: what needs no program beside Python, in less than two minutes
-	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/e2e -m "not server and not slow and not alone"
+	POSTERN_TEST_DATABASES=sqlite $(BIN)/python -m pytest -n 3 --dist worksteal --ignore=tests/e2e -m "not server and not slow and not alone"
 
 test: .venv/dev ## The whole suite, over real sockets
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"
