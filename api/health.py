@@ -30,7 +30,7 @@ def readyz() -> Response:
 
     A catalog that was refused, or whose source is away, is no reason for a 503: the last good one serves. Nor is a
     folder for files that takes none: uploads are refused, and all else goes on.
-    """
+    """  # noqa: E501  # it stands in the OpenAPI file, line by line
     if app_state().stopping.is_set():
         raise NotReady(fields={"server": ["stopping"]})
     if problem := database_problem():

@@ -1,4 +1,6 @@
-"""Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1 and take any text."""
+"""Fields that say exactly what a value may be; marshmallow's own read ``"1"`` as 1 and take any
+text.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ _DECIMAL = re.compile(
 
 
 class Text(fields.String):
-    """A text without NUL, which PostgreSQL cannot hold, and without lone surrogates, which nothing can write.
+    """A text without NUL, which PostgreSQL cannot hold, and without lone surrogates, which nothing
+    can write.
 
     :param most: characters.
     """
@@ -63,7 +66,9 @@ class Text(fields.String):
 
 
 class Whole(fields.Integer):
-    """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), true and "1" are not."""
+    """A JSON integer of at most 64 bits; 1.0 is one (JSON Schema 2020-12, 4.2.3), true and "1" are
+    not.
+    """
 
     def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
         super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
@@ -90,7 +95,8 @@ class Number(fields.Integer):
 
 
 class Money(fields.Decimal):
-    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as a float.
+    """A price with at most two decimals, as a JSON number or a text; given out as a text, never as
+    a float.
 
     :param given: it comes in; what is said of it in the OpenAPI file differs.
     """
@@ -164,7 +170,8 @@ def list_of(schema: type[Schema]) -> type[Schema]:
 
 
 def row_to_dict(schema: type[Schema]) -> Callable[[Sequence[Any]], dict[str, Any]]:
-    """What makes an item of a row that begins with the schema's fields, where JSON can say all of them as they are.
+    """What makes an item of a row that begins with the schema's fields, where JSON can say all of
+    them as they are.
 
     marshmallow asks every field of every row how; that is most of what a list costs.
     """

@@ -1,4 +1,6 @@
-"""User names and passwords as Unicode sees them (RFC 8265): two ways to type one text are the same text."""
+"""User names and passwords as Unicode sees them (RFC 8265): two ways to type one text are the same
+text.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,16 @@ MAX_USERNAME_CHARACTERS = 150
 _WIDTHS = ("<wide>", "<narrow>")
 #: Nobody sees them: other and unassigned characters, and any space but the one of the keyboard.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"})
-#: Those that Unicode draws as nothing although their categories are a letter's or a mark's (DerivedCoreProperties,
-#: Default_Ignorable_Code_Point), and the empty Braille cell.
+#: Those that Unicode draws as nothing although their categories are a letter's or a mark's
+#: (DerivedCoreProperties, Default_Ignorable_Code_Point), and the empty Braille cell.
 _BLANK = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 
 
 def username_of(text: str) -> str:
-    """Return the name as it is stored and looked for: full and half width mapped, composed (NFC), its case kept.
+    """Return the name as it is stored and looked for: full and half width mapped, composed (NFC),
+    its case kept.
 
     As UsernameCasePreserved (RFC 8265, 3.4) has it, but that single words may be parted by a space.
 
@@ -37,7 +40,9 @@ def username_of(text: str) -> str:
 
 
 def password_of(text: str) -> str:
-    """Return the password as it is hashed: every space a plain one, composed (OpaqueString; RFC 8265, 4.2)."""
+    """Return the password as it is hashed: every space a plain one, composed (OpaqueString; RFC
+    8265, 4.2).
+    """
     plain = "".join(
         " " if unicodedata.category(character) == "Zs" else character for character in text
     )

@@ -115,7 +115,8 @@ class AppIn(Bounded):
         allow_none=True,
         validate=RATE.validators,
         metadata={
-            "description": "How many calls it may make, such as 100/minute; null: DEFAULT_RATE_LIMIT."
+            "description": "How many calls it may make, such as 100/minute; "
+            "null: DEFAULT_RATE_LIMIT."
         },
     )
 

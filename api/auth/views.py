@@ -54,7 +54,7 @@ def login(credentials: dict[str, str]) -> dict[str, Any]:
 @blueprint.arguments(RefreshIn, example={"refresh_token": "the one that login gave"})
 @blueprint.response(200, TokensOut)
 def refresh(body: dict[str, str]) -> dict[str, Any]:
-    """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""
+    """A new pair for a refresh token, which is used up by this; used twice, it ends all that came from its login."""  # noqa: E501  # the summary in the OpenAPI file
     token_hash = _hash(body["refresh_token"])
     now = auth_services().now()
     with app_state().database.read_session() as session:  # strangers' guesses take no write lock

@@ -30,7 +30,7 @@ def list_calls(args: dict[str, Any]) -> Response:
 @token_required
 @blueprint.response(200, CallRecordOut)
 def get_call(request_id: str) -> Response:
-    """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""
+    """What happened to the call of one request; of a batch or an aggregate, to each. Kept for an hour."""  # noqa: E501  # the summary in the OpenAPI file
     records = app_state().gateway.records.find(request_id, g.caller)
     if not records:
         raise NotFound(

@@ -30,7 +30,7 @@ Hour = Mapping[int, Minute]
 @token_required
 @blueprint.response(200, StatusOut)
 def status() -> Response:
-    """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""
+    """The catalog, and each service the caller may call over the last hour: all callers' calls, over all workers."""  # noqa: E501  # the summary in the OpenAPI file
     gateway = app_state().gateway
     services = [service for service, *_ in allowed_services(gateway.catalog.services.values())]
     breakers = gateway.breakers(services)

@@ -1,4 +1,6 @@
-"""The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's methods."""
+"""The OpenAPI 3.1 file: the resources, the generic operations, and each of the catalog's
+methods.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,8 @@ _CONFIG = {"API_TITLE": "Postern", "API_VERSION": "v1", "OPENAPI_VERSION": "3.1.
 def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
     """The operations of ``blueprints``, as flask-smorest tells them.
 
-    It collects while it registers, and on an app of its own: that takes twice the time of all else that making
-    Postern's app takes, and most processes are never asked for the file.
+    It collects while it registers, and on an app of its own: that takes twice the time of all else
+    that making Postern's app takes, and most processes are never asked for the file.
     """
     app = Flask(__name__)
     app.url_map.converters.update(CONVERTERS)
@@ -60,7 +62,9 @@ def collect_operations(blueprints: Iterable[Blueprint]) -> APISpec:
 
 
 def _schema_name(schema: Any) -> str:
-    """A schema's name in the OpenAPI file; the one of a PATCH, which asks for nothing, has its own."""
+    """A schema's name in the OpenAPI file; the one of a PATCH, which asks for nothing, has its
+    own.
+    """
     name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
     return f"{name.removesuffix('In')}Change" if getattr(schema, "partial", None) is True else name
 
@@ -93,7 +97,8 @@ class OpenApi:
         """The file for this catalog.
 
         :param prefix: the path under which proxies show this service, or nothing.
-        :param pause: called now and then, or a large catalog's file would hold up every other greenlet.
+        :param pause: called now and then, or a large catalog's file would hold up every other
+            greenlet.
         """
         kept, pages = self._cache
         if kept is catalog and prefix in pages:

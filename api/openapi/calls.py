@@ -1,4 +1,6 @@
-"""The catalog in the OpenAPI file: one typed operation for each way to call each method, and the aggregates."""
+"""The catalog in the OpenAPI file: one typed operation for each way to call each method, and the
+aggregates.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def sample(keywords: Mapping[str, Any]) -> Any:
-    """A value to begin with: the declared example, default or first allowed one, else one made for the type."""
+    """A value to begin with: the declared example, default or first allowed one, else one made for
+    the type.
+    """
     for key in ("example", "default"):
         if key in keywords:
             return keywords[key]
@@ -264,7 +268,9 @@ def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Mapping[str, Any]]:
-    """What the request's query or body gives: as the method's parameter that it fills, or any text or object."""
+    """What the request's query or body gives: as the method's parameter that it fills, or any text
+    or object.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     for part in aggregate.parts:
         declared = {

@@ -1,4 +1,6 @@
-"""What operations have in common in the OpenAPI file: proofs of who calls, headers, the answers to calls."""
+"""What operations have in common in the OpenAPI file: proofs of who calls, headers, the answers to
+calls.
+"""
 
 from __future__ import annotations
 
@@ -166,7 +168,9 @@ RESPONSES = {
 
 
 def plain_paths(failures: Failures) -> dict[str, Any]:
-    """Operations that are no resource's: probes and metrics, which are open to some or all without a token."""
+    """Operations that are no resource's: probes and metrics, which are open to some or all without
+    a token.
+    """
 
     def get(
         name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]

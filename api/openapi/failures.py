@@ -43,7 +43,8 @@ class Failures:
     """Makes an answer once, however many operations may give it.
 
     :ivar components: the answers.
-    :ivar schemas: theirs, each with a name, so that generated clients have a type for each and not for each operation.
+    :ivar schemas: theirs, each with a name, so that generated clients have a type for each and not
+        for each operation.
     """
 
     def __init__(self) -> None:
@@ -110,7 +111,9 @@ def _example(error: GatewayError) -> dict[str, Any]:
 
 
 def _schema(known: Found) -> dict[str, Any]:
-    """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial`` tells."""
+    """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial``
+    tells.
+    """
     codes = sorted({code for _, code in known}, reverse=True)
     return {
         "type": "object",

@@ -1,4 +1,6 @@
-"""The resources in the OpenAPI file: what flask-smorest collected, with who may ask and what it may end in."""
+"""The resources in the OpenAPI file: what flask-smorest collected, with who may ask and what it may
+end in.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The console: one page and the files it is made of, open to everybody; what it shows asks for a token."""
+"""The console: one page and the files it is made of, open to everybody; what it shows asks for a
+token.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def page() -> Response:
 
 @blueprint.get("/console/<name>")
 def static_file(name: str) -> Response:
-    """Asked for anew each time, sent only when it has changed: page and scripts are of one version."""
+    """Asked for anew each time, sent only when it has changed: page and scripts are of one
+    version.
+    """
     found = _files().get(name)
     if found is None:
         raise NotFound

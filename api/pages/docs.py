@@ -1,4 +1,6 @@
-"""The OpenAPI file, and two pages that show it: ``/docs`` (Swagger UI) and ``/redoc``; all of it from here."""
+"""The OpenAPI file, and two pages that show it: ``/docs`` (Swagger UI) and ``/redoc``; all of it
+from here.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,10 @@ blueprint = Blueprint("docs", __name__)
 FOLDER = Path(__file__).parents[2] / "static" / "docs"
 #: Both pages style their parts by ``style``; Redoc searches in a worker that it makes of a blob.
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-    "font-src 'self' data:; connect-src 'self'; worker-src blob:; base-uri 'none'; form-action 'none'; "
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; "
+    "font-src 'self' data:; connect-src 'self'; worker-src blob:; "
+    "base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
 #: Name in the URL -> file; nothing else is given out.

@@ -1,4 +1,6 @@
-"""JSON documents: any token reads, users write, only the owner or an admin replaces or deletes one."""
+"""JSON documents: any token reads, users write, only the owner or an admin replaces or deletes
+one.
+"""
 
 from __future__ import annotations
 

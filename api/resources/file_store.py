@@ -1,9 +1,10 @@
 """The bytes of files on a disk, kept in step with their rows.
 
-Bytes are written where they will stay, under a name that is nobody's until a row says it; ``stored_as`` is made here
-and never by a caller. Before they are, a locked marker says that they are on their way, and it goes when they have
-arrived: bytes flushed, row committed. A process that dies leaves the marker, and the lock with it: what the next
-start finds unlocked it settles by asking the database. A removal is the same the other way round.
+Bytes are written where they will stay, under a name that is nobody's until a row says it;
+``stored_as`` is made here and never by a caller. Before they are, a locked marker says that they
+are on their way, and it goes when they have arrived: bytes flushed, row committed. A process that
+dies leaves the marker, and the lock with it: what the next start finds unlocked it settles by
+asking the database. A removal is the same the other way round.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class FileStore:
 
     @contextmanager
     def pending(self, stored_as: str) -> Iterator[None]:
-        """While bytes and row come or go together. Whatever happens inside, no bytes stay without a row at its end."""
+        """While bytes and row come or go together. Whatever happens inside, no bytes stay without a
+        row at its end.
+        """
         marker, handle = self._mark(stored_as)
         try:
             yield
@@ -91,7 +94,9 @@ class FileStore:
             os.close(handle)  # a sweep came between the two
 
     def _settle(self, marker: Path, stored_as: str) -> bool:
-        """Bytes that have no row go; where the database or the disk does not let them, the marker stays for a sweep."""
+        """Bytes that have no row go; where the database or the disk does not let them, the marker
+        stays for a sweep.
+        """
         try:
             with self._database.read_session() as session:
                 keep = File.is_stored(session, stored_as)

@@ -75,8 +75,8 @@ def _send_file(file: File) -> Response:
 def _is_plain(response: Response) -> bool:
     """Whether nginx, asked for the whole file, would answer the request as we do.
 
-    It would not where it has no word for it (an envelope), reads a range otherwise, or compares with a time or an ETag
-    of its own.
+    It would not where it has no word for it (an envelope), reads a range otherwise, or compares
+    with a time or an ETag of its own.
     """
     ranged = response.status_code == 206 or (
         response.status_code == 200 and "Range" not in request.headers
@@ -87,7 +87,9 @@ def _is_plain(response: Response) -> bool:
 
 
 def _send_by_nginx(file: File, streamed: Response) -> Response:
-    """No body: nginx sends it, or the range of it, under the ETag and the time that are told here."""
+    """No body: nginx sends it, or the range of it, under the ETag and the time that are told
+    here.
+    """
     streamed.close()
     response = Response()
     for name in ("Content-Disposition", "ETag", "Last-Modified", "Accept-Ranges"):
@@ -99,7 +101,9 @@ def _send_by_nginx(file: File, streamed: Response) -> Response:
 
 
 def _conditions(file: File) -> dict[str, Any]:
-    """The request with the one range that counts: werkzeug refuses others, where they are to be ignored."""
+    """The request with the one range that counts: werkzeug refuses others, where they are to be
+    ignored.
+    """
     environ = dict(request.environ)
     for name in ("HTTP_RANGE", "HTTP_IF_RANGE", "HTTP_IF_MATCH"):
         environ.pop(name, None)
@@ -152,7 +156,7 @@ _FORM = {
 @blueprint.response(201, FileOut)
 @idempotent_by_database(read=describe_upload)
 def upload_file() -> Response:
-    """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""
+    """A new file, as the field ``file`` of a form; an app that signs declares the body's X-Content-SHA256."""  # noqa: E501  # the summary in the OpenAPI file
     boundary = form_boundary()
     stored_as = uuid.uuid4().hex
     with app_state().files.pending(stored_as):

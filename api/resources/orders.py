@@ -55,7 +55,7 @@ def list_orders(args: dict[str, Any], user_id: int) -> Response:
 @blueprint.response(201, OrderOut)
 @idempotent_by_database()
 def create_order(data: dict[str, Any], user_id: int) -> Response:
-    """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""
+    """A new order: all its lines are taken out of stock, or, with 409, none. A product stands on one line."""  # noqa: E501  # the summary in the OpenAPI file
     with write_session("orders", "products") as session:  # whose stock changes
         _check_user(session, user_id)
         lines = _take_lines(session, data["items"])
@@ -128,8 +128,8 @@ def _filtered(user_id: int, args: dict[str, Any]) -> Select[Any]:
 def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine]:
     """Take the items out of stock and return the lines; after an error do not commit.
 
-    Rows are locked in the order of their ids, so that two orders cannot wait for each other, and prices are read
-    once the rows are locked, so that they are those of the moment.
+    Rows are locked in the order of their ids, so that two orders cannot wait for each other, and
+    prices are read once the rows are locked, so that they are those of the moment.
     """
     ids = sorted(item["product_id"] for item in items)
     quantities = {item["product_id"]: item["quantity"] for item in items}

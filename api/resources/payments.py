@@ -1,8 +1,10 @@
-"""Paying an order through the gateway, so that no crash, lost answer or second click charges it twice.
+"""Paying an order through the gateway, so that no crash, lost answer or second click charges it
+twice.
 
-Before the vendor is asked, the order is claimed: it says ``unknown``, and through which method. Whatever happens then,
-the process dying included, it goes on saying so until a certain answer is recorded; and an ``unknown`` order is only
-charged again where the vendor honours the Idempotency-Key, which is the same for every try.
+Before the vendor is asked, the order is claimed: it says ``unknown``, and through which method.
+Whatever happens then, the process dying included, it goes on saying so until a certain answer is
+recorded; and an ``unknown`` order is only charged again where the vendor honours the
+Idempotency-Key, which is the same for every try.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def pay_order(data: dict[str, str], order_id: int) -> Response:
 
     As with any call, `X-Request-Timeout` (seconds) lowers the deadline, and the answer's `X-Attempts` and
     `Server-Timing` tell what it took.
-    """
+    """  # noqa: E501  # it stands in the OpenAPI file, line by line
     via = _charge_method(data["via"])
     return run_once_by_store(
         ("pay", order_id, data), _max_seconds(via), lambda: _pay(data, order_id, via)
@@ -122,7 +124,8 @@ def _check(order: Order, via: Method, settles: bool) -> None:
         )
     if not (settles or via.idempotent or via.idempotency_header):
         raise Conflict(
-            f"It is unknown whether {order.via} charged the order, and sent again it could charge twice;"
+            f"It is unknown whether {order.via} charged the order, "
+            "and sent again it could charge twice;"
             ' name a method that tells the order\'s payments as "settle".'
         )
 

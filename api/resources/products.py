@@ -26,7 +26,8 @@ blueprint = Blueprint("products", __name__, description="Things that can be orde
 _schema = ProductOut()
 _to_item = row_to_dict(ProductOut)
 _columns = PRODUCTS.c
-# Reads select columns, and a new product is inserted as columns: an entity, which changes need, costs twice as much.
+# Reads select columns, and a new product is inserted as columns: an entity, which changes need,
+# costs twice as much.
 _in_stock = _columns.stock > 0
 _expressions = {**_columns, "in_stock": _in_stock.label("in_stock")}
 _select_rows = select(*(_expressions[name] for name in _schema.fields), _columns.version)
