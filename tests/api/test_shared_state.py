@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from api.auth import views
 from config import Settings
 from models import Order, Product, RevokedToken
 from tests.api.conftest import PASSWORD
-from tests.api.test_apps import signed
+from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
 from tests.gateway.fakes import comes_true
 from tests.redis_server import RedisServer
@@ -213,7 +214,7 @@ def test_a_write_while_redis_hangs_is_seen_by_all_after_it(
 def test_failed_logins_go_on_being_counted_while_redis_is_away(
     workers, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.auth.views.verify_password", lambda _, password: password == PASSWORD)
+    monkeypatch.setattr(views, "verify_password", lambda _, password: password == PASSWORD)
     one, _ = workers
     redis_server.kill()
     assert one.log_in().status_code == 200

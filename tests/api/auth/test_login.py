@@ -101,7 +101,7 @@ def test_no_database_session_is_open_while_a_password_is_hashed(
     pool = app.extensions["postern"].database.engine.pool
     open_then: list[int] = []
     monkeypatch.setattr(
-        "api.auth.views.verify_password", lambda *_: bool(open_then.append(pool.checkedout()))
+        views, "verify_password", lambda *_: bool(open_then.append(pool.checkedout()))
     )
     attempt(client, "user", PASSWORD)
     assert open_then == [0]

@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from werkzeug.test import EnvironBuilder
 
+from api.auth import app_signature
 from api.auth.app_signature import wire_target
 from config import Settings
 from gateway.masking import Secret
@@ -128,9 +129,7 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
     digests: list[bytes] = []
     real = hmac.new
     attempts = [sign(app_id="nobody"), sign(secret="wrong"), sign()]
-    monkeypatch.setattr(
-        "api.auth.app_signature.hmac.new", lambda *a: digests.append(a[1]) or real(*a)
-    )
+    monkeypatch.setattr(app_signature.hmac, "new", lambda *a: digests.append(a[1]) or real(*a))
 
     def told(headers: dict[str, str]) -> tuple[Any, int]:
         digests.clear()

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from config import Settings
 from models import App
 from sandbox import Sandbox
-from tests.api.test_apps import signed
+from tests.api.resources.test_apps import signed
 from tests.clock import FakeClock
 from tests.e2e.live import catalog_for
 

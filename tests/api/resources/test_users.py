@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.auth import views
 from api.resources import users as users_api
 from models import Order, User
 from tests.api.conftest import PASSWORD
@@ -184,7 +185,7 @@ def test_nobody_promotes_or_renames_themselves(client, tokens, users, body: dict
 
 
 def test_an_app_has_no_profile_and_is_no_user(client, app, shop, clock, users) -> None:
-    from tests.api.test_apps import signed
+    from tests.api.resources.test_apps import signed
 
     assert outcome(
         client.get("/api/v1/user/profile", headers=signed(clock, shop, "/api/v1/user/profile"))
@@ -310,7 +311,7 @@ def test_a_login_with_a_password_that_is_changed_meanwhile_fails(
             session.get(User, users["user"]).password_hash = "changed"
         return True
 
-    monkeypatch.setattr("api.auth.views.verify_password", verify_and_lose)
+    monkeypatch.setattr(views, "verify_password", verify_and_lose)
     answer = client.post("/api/v1/login", json={"username": "user", "password": PASSWORD})
     assert outcome(answer) == (401, -2006)
 

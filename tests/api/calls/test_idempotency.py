@@ -10,7 +10,7 @@ import pytest
 
 from gateway.middleware.idempotency import RETENTION_SECONDS
 from sandbox import Sandbox
-from tests.api.test_payments import Shop, box, settings, shop
+from tests.api.resources.test_payments import Shop, box, settings, shop
 from tests.gateway.fakes import comes_true
 
 CHARGE = {"order_id": 1, "amount": "4.50"}

@@ -17,6 +17,7 @@ from werkzeug.datastructures import MultiDict
 
 from api.errors import MalformedBody
 from api.http.multipart import PartHead, read_form
+from api.resources import file_store
 from api.resources.file_store import FileStore
 from models import File
 
@@ -362,7 +363,8 @@ def test_what_fails_on_the_way_leaves_nothing_behind(
     app, client, tokens, upload, kept, monkeypatch
 ) -> None:
     monkeypatch.setattr(
-        "api.resources.file_store.os.fsync",
+        file_store.os,
+        "fsync",
         lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
 

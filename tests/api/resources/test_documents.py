@@ -160,7 +160,7 @@ def test_only_the_owner_or_an_admin_replaces_and_deletes(client, tokens, users, 
 def test_an_app_keeps_documents_as_itself(client, clock, shop, app) -> None:
     with app.extensions["postern"].database.write_session() as session:
         session.add(Document(key="k", value=1, owner="app:shop"))
-    from tests.api.test_apps import signed
+    from tests.api.resources.test_apps import signed
 
     answer = client.get("/api/v1/data/k", headers=signed(clock, shop, "/api/v1/data/k"))
     assert answer.json["data"]["owner"] == "app:shop"
