@@ -85,12 +85,11 @@ class OpenApi:
     """Safe under threads and greenlets."""
 
     def __init__(self, app: Flask, resources: Sequence[Blueprint]) -> None:
-        self._app, self._resources = app, resources
+        self._app = app
+        self._resources = resources
         self._lock = threading.Lock()
-        self._cache: tuple[Catalog | None, dict[str, CompressedPage]] = (
-            None,
-            {},
-        )  # a catalog's, by prefix
+        # The catalog's pages, by prefix.
+        self._cache: tuple[Catalog | None, dict[str, CompressedPage]] = (None, {})
         self._base: tuple[dict[str, Any], Failures] | None = None
 
     def page(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
@@ -100,23 +99,25 @@ class OpenApi:
         :param pause: called now and then, or a large catalog's file would hold up every other
             greenlet.
         """
-        kept, pages = self._cache
-        if kept is catalog and prefix in pages:
+        cached_catalog, pages = self._cache
+        if cached_catalog is catalog and prefix in pages:
             return pages[prefix]
         with self._lock:
-            kept, pages = self._cache
-            if kept is not catalog or len(pages) >= MAX_PREFIXES:
+            cached_catalog, pages = self._cache
+            if cached_catalog is not catalog or len(pages) >= MAX_PREFIXES:
                 pages = {}
             if prefix not in pages:
                 pages = {**pages, prefix: self._render(catalog, prefix, pause)}
-                self._cache = catalog, pages
+                self._cache = (catalog, pages)
             return pages[prefix]
 
     def _render(self, catalog: Catalog, prefix: str, pause: Callable[[], None]) -> CompressedPage:
         """Piece by piece: ten thousand methods' file as one value would be a hundred megabytes."""
-        self._base = self._base or self._fixed()
-        base, failures = self._base[0], self._base[1].copy()
-        packer, digest = zlib.compressobj(1, zlib.DEFLATED, 31), sha256()
+        self._base = self._base or self._build_base()
+        base, failures = self._base
+        failures = failures.copy()
+        packer = zlib.compressobj(1, zlib.DEFLATED, 31)
+        digest = sha256()
         packed = bytearray()
         size = 0
         for piece in _pieces(
@@ -128,26 +129,28 @@ class OpenApi:
         packed += packer.flush()
         return CompressedPage(bytes(packed), "application/json", hash_etag(digest), size)
 
-    def _fixed(self) -> tuple[dict[str, Any], Failures]:
+    def _build_base(self) -> tuple[dict[str, Any], Failures]:
         """What no catalog changes."""
-        spec, failures = collect_operations(self._resources), Failures()
-        for name, schema in (("Call", CallSchema), ("Batch", BatchSchema)):
-            spec.components.schema(name, schema=schema)
-        told = spec.to_dict()
+        spec = collect_operations(self._resources)
+        failures = Failures()
+        for name, schema_class in (("Call", CallSchema), ("Batch", BatchSchema)):
+            spec.components.schema(name, schema=schema_class)
+        document = spec.to_dict()
         paths = {
             f"{PREFIX}/call": call_operation(failures),
             f"{PREFIX}/batch": batch_operation(failures),
-            **resource_paths(self._app, told, failures),
+            **resource_paths(self._app, document, failures),
             **plain_paths(failures),
         }
         schemas = {
-            name: _finished(name, each) for name, each in told["components"]["schemas"].items()
+            name: _finish_schema(name, schema)
+            for name, schema in document["components"]["schemas"].items()
         }
-        made = {name: each for name, each in schemas.items() if name not in _UNUSED}
+        used_schemas = {name: schema for name, schema in schemas.items() if name not in _UNUSED}
         return {
             "paths": paths,
-            "tags": [*TAGS, *told["tags"]],
-            "schemas": {**SCHEMAS, "Nothing": success({"type": "null"}), **made},
+            "tags": [*TAGS, *document["tags"]],
+            "schemas": {**SCHEMAS, "Nothing": success({"type": "null"}), **used_schemas},
         }, failures
 
 
@@ -157,9 +160,10 @@ def _pieces(
     services = [
         {"name": name, "description": f"The service {name}."} for name in sorted(catalog.services)
     ]
+    names = {tag["name"] for tag in base["tags"]}
     tags = [
         *base["tags"],
-        *(each for each in services if each["name"] not in {tag["name"] for tag in base["tags"]}),
+        *(tag for tag in services if tag["name"] not in names),
     ]
     head = {
         "openapi": "3.1.0",
@@ -189,15 +193,15 @@ def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:
     yield from aggregate_paths(catalog, failures)
 
 
-def _finished(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _finish_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """What goes out always has all of its fields, and may have more of them one day."""
     if not name.endswith(("Out", "Envelope")):
         return schema
-    made = {key: value for key, value in schema.items() if key != "additionalProperties"}
-    made["required"] = sorted(made["properties"])
+    schema = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    schema["required"] = sorted(schema["properties"])
     if name.endswith("Envelope"):
-        made["properties"] = {**made["properties"], "code": {"const": 0}}
-    return made
+        schema["properties"] = {**schema["properties"], "code": {"const": 0}}
+    return schema
 
 
 __all__ = ["OpenApi"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.http.versions import PREFIX
-from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from gateway.catalog.aggregates import Aggregate, Reference
 from gateway.catalog.model import Catalog, Method, Param, kind_of
 
@@ -50,21 +50,23 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
     if keywords.get("properties"):
         schema |= object_of(keywords["properties"])
         names = keywords.get("required")
-        needed = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
-        if needed:
-            schema["required"] = sorted(needed)
+        required = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
+        if required:
+            schema["required"] = sorted(required)
     return schema
 
 
 def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Named values as one object; what is not declared is an error."""
-    made: dict[str, Any] = {
+    schema: dict[str, Any] = {
         "type": "object",
         "properties": {name: schema_of(keywords) for name, keywords in declared.items()},
         "additionalProperties": False,
     }
-    needed = [name for name, keywords in declared.items() if keywords.get("required") is True]
-    return {**made, "required": needed} if needed else made
+    required = [name for name, keywords in declared.items() if keywords.get("required") is True]
+    if required:
+        schema["required"] = required
+    return schema
 
 
 def sample(keywords: Mapping[str, Any]) -> Any:
@@ -90,19 +92,20 @@ def sample(keywords: Mapping[str, Any]) -> Any:
         )
     if kind == "object" and keywords.get("properties"):
         names = keywords.get("required")
-        needed = names if isinstance(names, list) else ()
+        required = names if isinstance(names, list) else ()
         inner = keywords["properties"].items()
         return {
-            name: sample(each)
-            for name, each in inner
-            if name in needed or each.get("required") is True
+            name: sample(property_)
+            for name, property_ in inner
+            if name in required or property_.get("required") is True
         }
     return _BY_TYPE[kind]
 
 
 def _number(keywords: Mapping[str, Any]) -> Any:
     """1 or 1.5 where that is allowed, else the nearer end."""
-    low, high = keywords.get("minimum"), keywords.get("maximum")
+    low = keywords.get("minimum")
+    high = keywords.get("maximum")
     value = _BY_TYPE[keywords["type"]]
     if low is not None and value < low:
         return low
@@ -111,13 +114,13 @@ def _number(keywords: Mapping[str, Any]) -> Any:
 
 Item = tuple[str, dict[str, Any]]
 #: What any call may end in, whatever the method.
-CALL: frozenset[Kind] = WHO | {
+CALL: frozenset[Kind] = UNAUTHENTICATED | {
     UNFORESEEN, AWAY, (400, -3001), (400, -3003), (403, -2004), (409, -3006), (413, -3007), (422, -1006),
     (429, -3008), (429, -1009), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
     (503, -1007), (504, -1001), (504, -1011),
 }  # fmt: skip
 #: What several calls in one request may end in; each of them says its own.
-TOGETHER: frozenset[Kind] = WHO | {
+BATCH: frozenset[Kind] = UNAUTHENTICATED | {
     UNFORESEEN,
     AWAY,
     (400, -3001),
@@ -126,7 +129,7 @@ TOGETHER: frozenset[Kind] = WHO | {
     (409, -3006),
     (413, -3007),
 }
-ANSWER = {"$ref": "#/components/responses/Answer"}
+RESPONSE = {"$ref": "#/components/responses/Answer"}
 HEADERS = [
     {"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")
 ]
@@ -172,40 +175,42 @@ def method_codes(method: Method) -> frozenset[Kind]:
 def _operation(
     method: Method, suffix: str, codes: frozenset[Kind], failures: Failures
 ) -> dict[str, Any]:
-    answer = _STREAM if method.streams_answer else ANSWER
+    response = _STREAM if method.streams_answer else RESPONSE
     roles = " or ".join(sorted(method.service.roles | {"admin"}))
     return {
         "operationId": f"{method.full_name}{suffix}",
         "summary": method.summary or method.full_name,
         "description": f"Calls {method.verb} of {method.service.name} through the gateway. Takes the role {roles}.",
         "tags": [method.service.name],
-        "responses": {"200": answer, **failures.answers(codes)},
+        "responses": {"200": response, **failures.responses(codes)},
     }
 
 
 def _post(method: Method, failures: Failures) -> dict[str, Any]:
-    made = _operation(method, "", method_codes(method) | BODY, failures)
+    operation = _operation(method, "", method_codes(method) | BODY, failures)
     if method.streams_body:
         content = _UPLOADS["multipart" if kind_of(method.body) == "multipart" else "raw"]
         return {
-            **made,
+            **operation,
             "parameters": [*_queries(method), *_headers(method)],
             "requestBody": {"content": content},
         }
     declared = {param.name: _keywords(param) for param in method.params}
-    example = {param.name: sample(param.keywords) for param in method.params if _is_shown(param)}
+    example = {
+        param.name: sample(param.keywords) for param in method.params if _is_in_example(param)
+    }
     content = {"application/json": {"schema": object_of(declared), "example": example}}
-    needed = any(map(_is_needed, method.params))
+    required = any(map(_is_needed, method.params))
     return {
-        **made,
+        **operation,
         "parameters": _headers(method),
-        "requestBody": {"required": needed, "content": content},
+        "requestBody": {"required": required, "content": content},
     }
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:
-    made = _operation(method, ".get", method_codes(method), failures)
-    return {**made, "parameters": [*_queries(method), *_headers(method)]}
+    operation = _operation(method, ".get", method_codes(method), failures)
+    return {**operation, "parameters": [*_queries(method), *_headers(method)]}
 
 
 def _headers(method: Method) -> list[dict[str, str]]:
@@ -222,40 +227,43 @@ def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """An object is JSON there."""
     is_json = keywords["type"] == "object"
     schema = schema_of(keywords, from_text=not is_json)
-    made: dict[str, Any] = {
+    parameter: dict[str, Any] = {
         "name": name,
         "in": "query",
         "required": keywords.get("required") is True,
     }
     if "description" in schema:
-        made["description"] = schema.pop("description")
-    said: dict[str, Any] = {"schema": schema}
-    if made["required"] or "example" in keywords:
-        said["example"] = sample(keywords)
-    return {**made, "content": {"application/json": said}} if is_json else {**made, **said}
+        parameter["description"] = schema.pop("description")
+    text: dict[str, Any] = {"schema": schema}
+    if parameter["required"] or "example" in keywords:
+        text["example"] = sample(keywords)
+    if is_json:
+        text = {"content": {"application/json": text}}
+    return {**parameter, **text}
 
 
 def _aggregate(catalog: Catalog, aggregate: Aggregate, failures: Failures) -> dict[str, Any]:
     """By POST and, unless it takes something from a body, by GET."""
-    query, body = _taken(catalog, aggregate, "query"), _taken(catalog, aggregate, "body")
+    query = _params_from(catalog, aggregate, "query")
+    body = _params_from(catalog, aggregate, "body")
     shared = {
         "summary": f"{aggregate.name}: {', '.join(part.name for part in aggregate.parts)} as one answer",
         "tags": ["calls"],
         "parameters": [*(_query(name, keywords) for name, keywords in query.items()), *HEADERS],
     }
-    answers = {
-        name: {"$ref": f"#/components/responses/{each}"}
-        for name, each in (("200", "Together"), ("207", "Partial"))
+    responses = {
+        name: {"$ref": f"#/components/responses/{component}"}
+        for name, component in (("200", "Together"), ("207", "Partial"))
     }
     name = f"aggregate.{aggregate.name}"
     post = {
         "operationId": name,
         "requestBody": _body(body),
-        "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+        "responses": {**responses, **failures.responses(BATCH | BODY)},
     }
     if body:
         return {"post": {**shared, **post}}
-    get = {"operationId": f"{name}.get", "responses": {**answers, **failures.answers(TOGETHER)}}
+    get = {"operationId": f"{name}.get", "responses": {**responses, **failures.responses(BATCH)}}
     return {"get": {**shared, **get}, "post": {**shared, **post}}
 
 
@@ -267,11 +275,13 @@ def _body(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Mapping[str, Any]]:
+def _params_from(
+    catalog: Catalog, aggregate: Aggregate, source: str
+) -> dict[str, Mapping[str, Any]]:
     """What the request's query or body gives: as the method's parameter that it fills, or any text
     or object.
     """
-    found: dict[str, Mapping[str, Any]] = {}
+    match: dict[str, Mapping[str, Any]] = {}
     for part in aggregate.parts:
         declared = {
             param.name: param.keywords
@@ -284,12 +294,12 @@ def _taken(catalog: Catalog, aggregate: Aggregate, source: str) -> dict[str, Map
                 and len(value.path) == 1
                 and name in declared
             ):
-                found.setdefault(value.path[0], declared[name])
+                match.setdefault(value.path[0], declared[name])
         for reference in part.references:
             if reference.source == source:
                 kind = "object" if len(reference.path) > 1 else "string"
-                found.setdefault(reference.path[0], {"type": kind})
-    return found
+                match.setdefault(reference.path[0], {"type": kind})
+    return match
 
 
 def _keywords(param: Param) -> Mapping[str, Any]:
@@ -303,5 +313,5 @@ def _is_needed(param: Param) -> bool:
     return param.keywords.get("required") is True
 
 
-def _is_shown(param: Param) -> bool:
+def _is_in_example(param: Param) -> bool:
     return _is_needed(param) or "example" in param.keywords

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.versions import PREFIX
-from api.openapi.calls import ANSWER, CALL, HEADERS, TOGETHER
+from api.openapi.calls import BATCH, CALL, HEADERS, RESPONSE
 from api.openapi.failures import BODY, Failures
 
 _SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
@@ -29,7 +29,7 @@ _APP = {
     "appNonce": "X-Nonce",
     "appSignature": "X-Signature",
 }
-_APP_TOLD = {
+_APP_DESCRIPTIONS = {
     "appId": "The app's id; together with the other three `X-` headers, which sign one request.",
     "appTimestamp": "Unix seconds.",
     "appNonce": "8 to 64 characters, each time others.",
@@ -52,15 +52,20 @@ SCHEMES = {
         "description": "The same token, where `Authorization` is wanted for something else.",
     },
     **{
-        name: {"type": "apiKey", "in": "header", "name": header, "description": _APP_TOLD[name]}
+        name: {
+            "type": "apiKey",
+            "in": "header",
+            "name": header,
+            "description": _APP_DESCRIPTIONS[name],
+        }
         for name, header in _APP.items()
     },
 }
 SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"token": []}, {name: [] for name in _APP}]
 
 
-def _header(name: str, told: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": told, "schema": schema}
+def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 PARAMETERS = {
@@ -81,25 +86,25 @@ PARAMETERS = {
 }
 
 
-def _told(schema: str, description: str) -> dict[str, Any]:
+def _header_object(schema: str, description: str) -> dict[str, Any]:
     return {"description": description, "schema": {"type": schema}}
 
 
 RESPONSE_HEADERS = {
-    "Attempts": _told("integer", "How often it was sent."),
+    "Attempts": _header_object("integer", "How often it was sent."),
     "Cache": {
         "description": "Where the answer may be kept.",
         "schema": {"enum": ["HIT", "MISS", "STALE"]},
     },
-    "ContentRange": _told("string", "The size of the whole, as in `bytes */1024`."),
-    "ETag": _told("string", "This version of the answer."),
-    "Fallback": _told("string", "Who answered instead of the service."),
+    "ContentRange": _header_object("string", "The size of the whole, as in `bytes */1024`."),
+    "ETag": _header_object("string", "This version of the answer."),
+    "Fallback": _header_object("string", "Who answered instead of the service."),
     "Replayed": {
         "description": "`true`: the first answer of this key.",
         "schema": {"enum": ["true"]},
     },
-    "RetryAfter": _told("integer", "Seconds until another try makes sense."),
-    "ServerTiming": _told("string", "Milliseconds in all, and waiting for the service."),
+    "RetryAfter": _header_object("integer", "Seconds until another try makes sense."),
+    "ServerTiming": _header_object("string", "Milliseconds in all, and waiting for the service."),
 }
 _CALL_HEADERS = {
     "X-Attempts": "Attempts",
@@ -156,7 +161,8 @@ RESPONSES = {
         "The service's answer.",
         "Answer",
         headers={
-            name: {"$ref": f"#/components/headers/{each}"} for name, each in _CALL_HEADERS.items()
+            name: {"$ref": f"#/components/headers/{header}"}
+            for name, header in _CALL_HEADERS.items()
         },
     ),
     "Together": response("Each call's own envelope; none failed that is not optional.", "Together"),
@@ -175,18 +181,18 @@ def plain_paths(failures: Failures) -> dict[str, Any]:
     def get(
         name: str, summary: str, kinds: set[tuple[int, int]], content: dict[str, Any]
     ) -> dict[str, Any]:
-        answers = {
+        responses = {
             "200": {"description": "As it is now.", "content": content},
-            **failures.answers(kinds),
+            **failures.responses(kinds),
         }
-        told = {
+        operation = {
             "operationId": name,
             "summary": summary,
             "tags": ["state"],
             "security": [],
-            "responses": answers,
+            "responses": responses,
         }
-        return {"get": told}
+        return {"get": operation}
 
     state = {
         "application/json": {
@@ -231,14 +237,17 @@ def call_operation(failures: Failures) -> dict[str, Any]:
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": _json_body("Call", _CALL_EXAMPLE),
-            "responses": {"200": ANSWER, **failures.answers(CALL | BODY | {(404, -3004), *_SOME})},
+            "responses": {
+                "200": RESPONSE,
+                **failures.responses(CALL | BODY | {(404, -3004), *_SOME}),
+            },
         }
     }
 
 
 def batch_operation(failures: Failures) -> dict[str, Any]:
     """``POST /batch``."""
-    answers = {
+    responses = {
         "200": {"$ref": "#/components/responses/Together"},
         "207": {"$ref": "#/components/responses/Partial"},
     }
@@ -249,6 +258,6 @@ def batch_operation(failures: Failures) -> dict[str, Any]:
             "tags": ["calls"],
             "parameters": HEADERS,
             "requestBody": _json_body("Batch", _BATCH_EXAMPLE),
-            "responses": {**answers, **failures.answers(TOGETHER | BODY)},
+            "responses": {**responses, **failures.responses(BATCH | BODY)},
         }
     }

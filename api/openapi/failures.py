@@ -10,14 +10,14 @@ from api.http.responses import build_envelope
 from gateway.errors import GatewayError
 
 Kind = tuple[int, int]  # HTTP status and code: some codes go with two
-Found = dict[Kind, GatewayError]
+ErrorsByKind = dict[Kind, GatewayError]
 AWAY: Kind = (503, -5001)
 UNFORESEEN: Kind = (500, -5000)
-WHO: frozenset[Kind] = frozenset(
+UNAUTHENTICATED: frozenset[Kind] = frozenset(
     {(401, -1002), (401, -2001), (401, -2002), (401, -2003), (401, -2005)}
 )
 BODY: frozenset[Kind] = frozenset({(400, -3001), (400, -3002), (400, -3003), (413, -3007)})
-_MOMENT = {
+_EXAMPLE_FIELDS = {
     "request_id": "0f8fad5bd9cb469fa16570867728950e",
     "timestamp": "2026-11-21T03:40:00.123Z",
 }
@@ -26,15 +26,15 @@ _HEADERS = {416: "Content-Range", 429: "Retry-After", 503: "Retry-After"}  # by 
 _FIELDS = {-3003: {"name": ["Missing data for required field."]}, -3006: {"name": [ALREADY_EXISTS]}}
 
 
-def _all_errors(of: type[GatewayError]) -> Iterator[GatewayError]:
-    for each in of.__subclasses__():
-        yield from _all_errors(each)
-    error = of.__new__(of)
-    GatewayError.__init__(error, fields=_FIELDS.get(of.code))
+def _all_errors(base: type[GatewayError]) -> Iterator[GatewayError]:
+    for subclass in base.__subclasses__():
+        yield from _all_errors(subclass)
+    error = base.__new__(base)
+    GatewayError.__init__(error, fields=_FIELDS.get(base.code))
     yield error
 
 
-def kinds() -> Found:
+def failure_kinds() -> ErrorsByKind:
     """Every failure there is, by status and code."""
     return {(status_of(error), error.code): error for error in _all_errors(GatewayError)}
 
@@ -48,34 +48,34 @@ class Failures:
     """
 
     def __init__(self) -> None:
-        self.known = kinds()
+        self.errors_by_kind = failure_kinds()
         self.components: dict[str, Any] = {"Failure": _answer("Any other failure.", "Failure")}
         self.schemas: dict[str, Any] = {
-            "Failure": _schema(self.known),
-            "Error": _error_schema(self.known),
+            "Failure": _schema(self.errors_by_kind),
+            "Error": _error_schema(self.errors_by_kind),
         }
 
     def copy(self) -> Failures:
         """Another one, to which more can be added apart."""
-        made = Failures()
-        made.components = dict(self.components)
-        made.schemas = dict(self.schemas)
-        return made
+        copy = Failures()
+        copy.components = dict(self.components)
+        copy.schemas = dict(self.schemas)
+        return copy
 
-    def answers(self, wanted: Iterable[Kind]) -> dict[str, Any]:
+    def responses(self, kinds: Iterable[Kind]) -> dict[str, Any]:
         """An operation's failures, by status; others are as ``Failure`` says."""
         by_status: dict[int, list[int]] = {}
-        for status, code in sorted(set(wanted), reverse=True):
+        for status, code in sorted(set(kinds), reverse=True):
             by_status.setdefault(status, []).append(code)
-        found = {
+        responses = {
             str(status): self._ref(status, codes) for status, codes in sorted(by_status.items())
         }
-        return {**found, "default": {"$ref": "#/components/responses/Failure"}}
+        return {**responses, "default": {"$ref": "#/components/responses/Failure"}}
 
     def _ref(self, status: int, codes: list[int]) -> dict[str, str]:
         name = "_".join(["Failure", str(status), *(str(-code) for code in codes)])
         if name not in self.components:
-            errors = [self.known[status, code] for code in codes]
+            errors = [self.errors_by_kind[status, code] for code in codes]
             description = "; ".join(
                 f"{error.type} ({error.code}): {error.message}" for error in errors
             )
@@ -97,24 +97,27 @@ def _answer(description: str, schema: str, examples: Sequence[GatewayError] = ()
 
 def _of_codes(codes: list[int]) -> dict[str, Any]:
     """A failure with one of these codes."""
-    whole = {"$ref": "#/components/schemas/Failure"}
+    envelope = {"$ref": "#/components/schemas/Failure"}
     return {
         "allOf": [
-            whole,
+            envelope,
             {"type": "object", "properties": {"code": {"type": "integer", "enum": codes}}},
         ]
     }
 
 
 def _example(error: GatewayError) -> dict[str, Any]:
-    return {**build_envelope("", None, error.code, error.message, describe_error(error)), **_MOMENT}
+    return {
+        **build_envelope("", None, error.code, error.message, describe_error(error)),
+        **_EXAMPLE_FIELDS,
+    }
 
 
-def _schema(known: Found) -> dict[str, Any]:
+def _schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
     """The failure envelope. Of a partial failure, the one whose ``data`` is not null, ``Partial``
     tells.
     """
-    codes = sorted({code for _, code in known}, reverse=True)
+    codes = sorted({code for _, code in errors_by_kind}, reverse=True)
     return {
         "type": "object",
         "required": ["code", "message", "data", "request_id", "timestamp", "error"],
@@ -129,9 +132,9 @@ def _schema(known: Found) -> dict[str, Any]:
     }
 
 
-def _error_schema(known: Found) -> dict[str, Any]:
+def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
     """What a failure, and a failed call of several, says of itself."""
-    types = sorted({error.type for error in known.values()})
+    types = sorted({error.type for error in errors_by_kind.values()})
     return {
         "type": "object",
         "description": "What kind of failure, whose fault it is, and whether another try makes sense.",

@@ -11,10 +11,10 @@ from typing import Any
 from flask import Flask
 
 from api.openapi.components import SECURITY
-from api.openapi.failures import AWAY, BODY, UNFORESEEN, WHO, Failures, Kind
+from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 
 #: What an operation may end in beside what follows from its shape.
-_MORE: dict[str, set[Kind]] = {
+_OTHER_KINDS: dict[str, set[Kind]] = {
     "login": {(401, -2006), (429, -3008)},
     "refresh": {(401, -2002), (401, -2003)},
     "change_user": {(401, -2006), (429, -3008)},
@@ -25,11 +25,6 @@ _MORE: dict[str, set[Kind]] = {
     },
 }  # fmt: skip
 _CALLS = {"pay_order"}
-_ANSWERED_ANEW = {
-    "list_apps",
-    "list_services",
-    "get_service",
-}  # the rest of the reads, too, have an ETag
 _RANGE = {
     "name": "Range",
     "in": "header",
@@ -61,43 +56,50 @@ def _finish(
     roles = getattr(view, "auth", ())
     operation["security"] = SECURITY if roles else []
     if roles and len(roles) < 3:
-        told = f"Takes the role {' or '.join(sorted(roles))}."
-        operation["description"] = f"{operation.get('description', '')}\n\n{told}".strip()
-    _parameters(operation, item, verb, name)
+        role_text = f"Takes the role {' or '.join(sorted(roles))}."
+        operation["description"] = f"{operation.get('description', '')}\n\n{role_text}".strip()
+    _add_parameters(operation, item, verb, name)
     if getattr(view, "idempotent", False):
         _add_key(operation)
-    given = {
-        status: each for status, each in operation["responses"].items() if status.startswith("2")
+    successes = {
+        status: response
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
     }
-    _successes(given, operation, name, verb)
-    operation["responses"] = {**given, **failures.answers(_kinds(operation, item, verb, view))}
+    _finish_successes(successes, operation, name, verb)
+    operation["responses"] = {
+        **successes,
+        **failures.responses(_failure_kinds(operation, item, verb, view)),
+    }
     if _is_conditional(operation, item, verb, name):
         operation["responses"]["304"] = {"$ref": "#/components/responses/NotModified"}
 
 
-def _parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> None:
-    wanted: list[dict[str, Any]] = []
+def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> None:
+    parameters: list[dict[str, Any]] = []
     if _is_conditional(operation, item, verb, name):
-        wanted.append({"$ref": "#/components/parameters/IfNoneMatch"})
+        parameters.append({"$ref": "#/components/parameters/IfNoneMatch"})
     if _is_guarded(item, verb, name):
-        wanted.append({"$ref": "#/components/parameters/IfMatch"})
+        parameters.append({"$ref": "#/components/parameters/IfMatch"})
     if name in _CALLS:
-        wanted += [
-            {"$ref": f"#/components/parameters/{each}"}
-            for each in ("RequestTimeout", "IdempotencyKey")
+        parameters += [
+            {"$ref": f"#/components/parameters/{parameter}"}
+            for parameter in ("RequestTimeout", "IdempotencyKey")
         ]
     if name == "download_file":
-        wanted.append(_RANGE)
-    if wanted:
-        operation["parameters"] = [*operation.get("parameters", ()), *wanted]
+        parameters.append(_RANGE)
+    if parameters:
+        operation["parameters"] = [*operation.get("parameters", ()), *parameters]
 
 
 def _add_key(operation: dict[str, Any]) -> None:
     key = {"$ref": "#/components/parameters/IdempotencyKey"}
     operation["parameters"] = [*operation.get("parameters", ()), key]
-    for status, each in operation["responses"].items():
+    for status, response in operation["responses"].items():
         if status.startswith("2"):
-            each["headers"] = {"Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}}
+            response["headers"] = {
+                "Idempotency-Replayed": {"$ref": "#/components/headers/Replayed"}
+            }
 
 
 def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:
@@ -111,32 +113,36 @@ def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
 
 
 def _is_list(operation: dict[str, Any]) -> bool:
-    return any(each.get("name") == "skip" for each in operation.get("parameters", ()))
+    return any(parameter.get("name") == "skip" for parameter in operation.get("parameters", ()))
 
 
-def _successes(given: dict[str, Any], operation: dict[str, Any], name: str, verb: str) -> None:
-    if not any("content" in each for each in given.values()):
-        given["200"] = {
+def _finish_successes(
+    successes: dict[str, Any], operation: dict[str, Any], name: str, verb: str
+) -> None:
+    if not any("content" in response for response in successes.values()):
+        successes["200"] = {
             "description": "Done.",
             "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Nothing"}}},
         }
     if _is_list(operation):
-        given["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
+        successes["200"]["content"]["text/csv"] = {"schema": {"type": "string"}}
     if name == "download_file":
-        given["206"] = {**given["200"], "description": "The part that Range asks for."}
-    for each in given.values():
+        successes["206"] = {**successes["200"], "description": "The part that Range asks for."}
+    for response in successes.values():
         if verb == "get":
-            each["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
+            response["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 
-def _kinds(operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any) -> set[Kind]:
+def _failure_kinds(
+    operation: dict[str, Any], item: dict[str, Any], verb: str, view: Any
+) -> set[Kind]:
     name = view.__name__
-    kinds = {UNFORESEEN, AWAY, (400, -3001)} | _MORE.get(name, set())
+    kinds = {UNFORESEEN, AWAY, (400, -3001)} | _OTHER_KINDS.get(name, set())
     if operation["security"]:
-        kinds |= {*WHO, (403, -2004)}
+        kinds |= {*UNAUTHENTICATED, (403, -2004)}
     if "requestBody" in operation:
         kinds |= BODY
-    if any(each.get("in") == "query" for each in operation.get("parameters", ())):
+    if any(parameter.get("in") == "query" for parameter in operation.get("parameters", ())):
         kinds.add((400, -3003))
     if getattr(view, "idempotent", False):  # the header may be no key
         kinds.add((400, -3003))
