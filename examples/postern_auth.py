@@ -45,7 +45,8 @@ class PosternAuth(AuthBase):
                 "a streamed body cannot be signed; read it first, or give its hash in "
                 "X-Content-SHA256"
             )
-        timestamp, nonce = str(int(time.time())), secrets.token_hex(16)
+        timestamp = str(int(time.time()))
+        nonce = secrets.token_hex(16)
         hashed = declared or hashlib.sha256(body).hexdigest()
         signed = "\n".join((request.method or "", request.path_url, timestamp, nonce, hashed))
         request.headers["X-App-Id"] = self.app_id

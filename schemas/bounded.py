@@ -22,9 +22,9 @@ class Bounded(Schema):
         if flooded and (unknown or self.unknown) == RAISE:
             names = {field.data_key or name for name, field in self.load_fields.items()}
             problems = dict.fromkeys((name for name in data if name not in names), UNKNOWN)
-            known = {name: data[name] for name in names if name in data}
+            declared = {name: data[name] for name in names if name in data}
             raise ValidationError(
-                {**self.validate(known, partial=options.get("partial")), **problems}
+                {**self.validate(declared, partial=options.get("partial")), **problems}
             )
         return super().load(data, unknown=unknown, **options)
 

@@ -47,13 +47,13 @@ class BatchSchema(Bounded):
 
     @validates_schema(skip_on_field_errors=True)
     def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        seen: set[str] = set()
-        for place, each in enumerate(data["calls"]):
-            if each["id"] in seen:
+        ids: set[str] = set()
+        for place, call in enumerate(data["calls"]):
+            if call["id"] in ids:
                 raise ValidationError(
                     {"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}}
                 )
-            seen.add(each["id"])
+            ids.add(call["id"])
 
 
 # --- services

@@ -49,10 +49,15 @@ class Text(fields.String):
     """
 
     def __init__(
-        self, most: int, least: int = 0, *, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+        self,
+        maximum: int,
+        minimum: int = 0,
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        **kwargs: Any,
     ) -> None:
-        told = {"pattern": "^[^\\x00]*$", **(metadata or {})}
-        super().__init__(validate=validate.Length(least, most), metadata=told, **kwargs)
+        keywords = {"pattern": "^[^\\x00]*$", **(metadata or {})}
+        super().__init__(validate=validate.Length(minimum, maximum), metadata=keywords, **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
         text = super()._deserialize(value, attr, data, **kwargs)
@@ -70,8 +75,8 @@ class Whole(fields.Integer):
     not.
     """
 
-    def __init__(self, least: int = 0, most: int = MAX_INTEGER, **kwargs: Any) -> None:
-        super().__init__(strict=True, validate=validate.Range(least, most), **kwargs)
+    def __init__(self, minimum: int = 0, maximum: int = MAX_INTEGER, **kwargs: Any) -> None:
+        super().__init__(strict=True, validate=validate.Range(minimum, maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if type(value) is float and value.is_integer():
@@ -84,8 +89,8 @@ class Whole(fields.Integer):
 class Number(fields.Integer):
     """A whole number as a query writes it: digits, and perhaps a ``.0``."""
 
-    def __init__(self, least: int, most: int, **kwargs: Any) -> None:
-        super().__init__(validate=validate.Range(least, most), **kwargs)
+    def __init__(self, minimum: int, maximum: int, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Range(minimum, maximum), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         whole = _WHOLE.fullmatch(value)
@@ -98,16 +103,21 @@ class Money(fields.Decimal):
     """A price with at most two decimals, as a JSON number or a text; given out as a text, never as
     a float.
 
-    :param given: it comes in; what is said of it in the OpenAPI file differs.
+    :param incoming: it comes in; what is said of it in the OpenAPI file differs.
     """
 
     def __init__(
-        self, *, given: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any
+        self, *, incoming: bool = False, metadata: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> None:
         checks = validate.Range(Decimal(0), MAX_MONEY)
-        told = {**(_MONEY_IN if given else _MONEY_OUT), **(metadata or {})}
+        keywords = {**(_MONEY_IN if incoming else _MONEY_OUT), **(metadata or {})}
         super().__init__(
-            places=None, allow_nan=False, as_string=True, validate=checks, metadata=told, **kwargs
+            places=None,
+            allow_nan=False,
+            as_string=True,
+            validate=checks,
+            metadata=keywords,
+            **kwargs,
         )
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:

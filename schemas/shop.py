@@ -19,7 +19,7 @@ class ProductIn(Bounded):
         unknown = RAISE
 
     name = Text(200, 1, required=True)
-    price = Money(given=True, required=True)
+    price = Money(incoming=True, required=True)
     description = Text(10_000, load_default="")
     stock = Whole(load_default=0)
     category = Text(100, 1, load_default=None, allow_none=True)
@@ -40,8 +40,8 @@ class ProductArgs(ListArgs):
     sort = sort_field("id", "name", "price", "stock", "created_at")
     q = search_field()
     in_stock = fields.Boolean(truthy={"true", "1"}, falsy={"false", "0"})
-    price_min = Money(given=True)
-    price_max = Money(given=True)
+    price_min = Money(incoming=True)
+    price_max = Money(incoming=True)
     category = Text(100, 1)
 
 

@@ -55,12 +55,12 @@ def static_file(name: str) -> Response:
     """Asked for anew each time, sent only when it has changed: page and scripts are of one
     version.
     """
-    found = _files().get(name)
-    if found is None:
+    file = _files().get(name)
+    if file is None:
         raise NotFound
-    response = Response(found.content, mimetype=found.mimetype)
+    response = Response(file.content, mimetype=file.mimetype)
     response.headers["Cache-Control"] = "no-cache"
     if name == PAGE:
         response.headers[CSP_HEADER] = CSP_PAGE
-    response.set_etag(found.etag)
+    response.set_etag(file.etag)
     return response.make_conditional(request)  # type: ignore[return-value]

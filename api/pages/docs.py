@@ -43,8 +43,8 @@ _KINDS = {
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """The OpenAPI 3.1 file of the catalog that serves."""
-    made: OpenApi = current_app.extensions["postern.openapi"]
-    page = made.page(
+    openapi: OpenApi = current_app.extensions["postern.openapi"]
+    page = openapi.page(
         app_state().gateway.catalog, request.root_path, pause=lambda: auth_services().clock.sleep(0)
     )
     return page.response()

@@ -171,9 +171,9 @@ class ServiceStats:
             self._numbers[minute] = self._store.increment(f"tally:{minute}", TTL_SECONDS)
         return self._numbers[minute]
 
-    def _read(self, wanted_minutes: Iterable[int]) -> dict[int, Services]:
+    def _read(self, minute_numbers: Iterable[int]) -> dict[int, Services]:
         """Return minutes as all workers wrote them."""
-        minutes = list(wanted_minutes)
+        minutes = list(minute_numbers)
         part_counts = self._store.get_many(*(f"tally:{minute}" for minute in minutes))
         places = [
             (minute, number)
