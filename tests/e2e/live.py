@@ -28,6 +28,8 @@ SERVERS = {
     "gthread-sqlite": (GTHREAD, "sqlite"),
     "gevent-postgresql": ((), "postgresql"),
 }
+#: Of a socket, in /proc/net/tcp.
+LISTEN_STATE = "0A"
 PASSWORD = "correct-horse-battery"
 
 
@@ -59,6 +61,29 @@ def wait_for(ready: Callable[[], Any], seconds: float = 60) -> Any:
             return result
         time.sleep(0.05)
     raise AssertionError(f"not within {seconds} s")
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of the processes that this one started and that still run."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _listener_inode(port: int) -> int:
+    """Return the inode of the socket that listens on this port, 0 if none does."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN_STATE:
+            return int(fields[9])
+    return 0
+
+
+def _polls(pid: int, inode: int) -> bool:
+    """Whether an epoll set of this process watches the file of this inode."""
+    with suppress(OSError):  # it ended meanwhile
+        for file in Path(f"/proc/{pid}/fdinfo").iterdir():
+            if f" ino:{inode:x} " in file.read_text():
+                return True
+    return False
 
 
 def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) -> None:
@@ -122,6 +147,7 @@ class Live:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         try:
             wait_for(self._answers)
+            wait_for(self._all_workers_accept)
         except BaseException:
             self.stop()
             raise
@@ -139,6 +165,16 @@ class Live:
             return self.session.get(f"{self.url}/readyz", timeout=2).status_code == 200
         except requests.RequestException:
             return False
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return children_of(self.process.pid)
+
+    def _all_workers_accept(self) -> bool:
+        """Whether as many as asked for have the listener in their event loop: by then each gets its share."""
+        wanted = int(self.env.get("WEB_CONCURRENCY", "1"))
+        inode = _listener_inode(self.port)
+        return sum(_polls(worker, inode) for worker in self.workers()) >= wanted
 
     @property
     def log(self) -> str:
