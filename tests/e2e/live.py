@@ -70,10 +70,11 @@ def children_of(pid: int) -> list[int]:
 
 def _listener_inode(port: int) -> int:
     """Return the inode of the socket that listens on this port, 0 if none does."""
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN_STATE:
-            return int(fields[9])
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN_STATE:
+                return int(fields[9])
     return 0
 
 
