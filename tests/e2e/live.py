@@ -68,22 +68,25 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
-def _listener_inode(port: int) -> int:
-    """Return the inode of the socket that listens on this port, 0 if none does."""
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in Path(table).read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN_STATE:
-                return int(fields[9])
-    return 0
+def _listener_inodes(port: int) -> set[int]:
+    """Return the inodes of the sockets that listen on this port, of IPv4 and IPv6."""
+    lines = [
+        line.split()
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in Path(table).read_text().splitlines()[1:]
+    ]
+    return {
+        int(fields[9])
+        for fields in lines
+        if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN_STATE
+    }
 
 
-def _polls(pid: int, inode: int) -> bool:
-    """Whether an epoll set of this process watches the file of this inode."""
+def _polls(pid: int, inodes: set[int]) -> bool:
+    """Whether an epoll set of this process watches one of these files."""
     with suppress(OSError):  # it ended meanwhile
-        for file in Path(f"/proc/{pid}/fdinfo").iterdir():
-            if f" ino:{inode:x} " in file.read_text():
-                return True
+        watched = "".join(file.read_text() for file in Path(f"/proc/{pid}/fdinfo").iterdir())
+        return any(f" ino:{inode:x} " in watched for inode in inodes)
     return False
 
 
@@ -174,8 +177,8 @@ class Live:
     def _all_workers_accept(self) -> bool:
         """Whether as many as asked for have the listener in their event loop: by then each gets its share."""
         wanted = int(self.env.get("WEB_CONCURRENCY", "1"))
-        inode = _listener_inode(self.port)
-        return sum(_polls(worker, inode) for worker in self.workers()) >= wanted
+        inodes = _listener_inodes(int(self.env["PORT"]))
+        return sum(_polls(worker, inodes) for worker in self.workers()) >= wanted
 
     @property
     def log(self) -> str:
