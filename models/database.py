@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,35 +15,20 @@ from sqlalchemy import (
     Connection,
     Engine,
     MetaData,
-    create_engine,
-    event,
     func,
     make_url,
     select,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
-from gateway.clock import SystemClock
 from gateway.system import disk_problem
-from models import postgresql
+from models import postgresql, sqlite
 from models.columns import UtcDateTime
 from models.row_counts import RowCounts
 
 POOL_SIZE = 10
 POOL_TIMEOUT_SECONDS = 3  # that a request waits for a connection
-LOCK_WAIT_SECONDS = 5.0  # that a writer waits for another, on SQLite
-LOCK_POLL_SECONDS = 0.01
-BUSY_TIMEOUT_MS = (
-    20  # SQLite's own wait holds up every greenlet; ours, which comes after it, yields
-)
-_clock = SystemClock()
-_PRAGMAS = (
-    f"busy_timeout={BUSY_TIMEOUT_MS}",
-    "journal_mode=WAL",
-    "synchronous=NORMAL",
-    "foreign_keys=ON",
-)
 _SQLITE_DUPLICATE = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")
 
 
@@ -83,15 +68,15 @@ class Database:
 
     :param pool_size: maximum number of connections.
     :param timeouts: end statements that take more than a few seconds; a migration must not.
+    :ivar write_engine: on SQLite its transactions take the write lock as they begin.
     """
 
     def __init__(self, url: str, pool_size: int = POOL_SIZE, *, timeouts: bool = True) -> None:
-        self.engine = _create_engine(url, pool_size, timeouts)
+        self.engine, self.write_engine = _create_engines(url, pool_size, timeouts)
         self.row_counts = RowCounts()
         self.write_count = 0
-        self._write_engine = self.engine.execution_options(begin="IMMEDIATE")
         self._write_sessions = sessionmaker(
-            self._write_engine, class_=_LockingSession, expire_on_commit=False
+            self.write_engine, class_=_LockingSession, expire_on_commit=False
         )
         self._read_sessions = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -119,7 +104,7 @@ class Database:
     def write_connection(self) -> Iterator[Connection]:
         """Do the same for statements on columns: a session would cost as much as one of them."""
         try:
-            with self._write_engine.connect() as connection:
+            with self.write_engine.connect() as connection:
                 yield connection
                 with _commit_errors():
                     connection.commit()
@@ -187,7 +172,8 @@ class _LockingSession(Session):
         return super().get(entity, ident, **{"with_for_update": lock, **options})
 
 
-def _create_engine(url: str, pool_size: int, timeouts: bool) -> Engine:
+def _create_engines(url: str, pool_size: int, timeouts: bool) -> tuple[Engine, Engine]:
+    """Return an engine to read with and one to write with."""
     parsed = make_url(url)
     pool: dict[str, Any] = {
         "pool_size": pool_size,
@@ -195,34 +181,6 @@ def _create_engine(url: str, pool_size: int, timeouts: bool) -> Engine:
         "pool_timeout": POOL_TIMEOUT_SECONDS,
     }
     if parsed.get_backend_name() == "postgresql":
-        return postgresql.make_engine(parsed, timeouts, **pool)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(parsed, **pool)
-    event.listen(engine, "connect", _configure_connection)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _configure_connection(connection: Any, record: object) -> None:
-    connection.isolation_level = None  # sqlite3 would begin by itself, too late and never IMMEDIATE
-    for pragma in _PRAGMAS:
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    begin = f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}"
-    # The cursor costs a tenth of exec_driver_sql; an error that stays is raised by the latter,
-    # below.
-    with suppress(sqlite3.OperationalError):
-        connection.connection.cursor().execute(begin)
-        return
-    deadline = _clock.now() + LOCK_WAIT_SECONDS
-    while True:
-        try:
-            connection.exec_driver_sql(begin)
-            return
-        except OperationalError as error:
-            if "locked" not in str(error.orig) or _clock.now() > deadline:
-                raise
-            _clock.sleep(LOCK_POLL_SECONDS)
+        engine = postgresql.make_engine(parsed, timeouts, **pool)
+        return engine, engine
+    return sqlite.make_engines(parsed, **pool)

@@ -68,7 +68,7 @@ def _config(url: str) -> Iterator[Config]:
 def _connection(url: str) -> Iterator[Connection]:
     database = Database(url, timeouts=False)
     try:
-        with database.engine.execution_options(begin="IMMEDIATE").connect() as connection:
+        with database.write_engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 # A batch migration drops and recreates a table, which would cascade to the rows
                 # that refer to it. SQLite takes this pragma outside a transaction only: not through

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from models import Base, Database, RefreshToken, User, migrate
-from models import database as database_module
+from models import Base, Database, RefreshToken, User, migrate, sqlite
 
 
 @pytest.fixture
@@ -145,7 +144,7 @@ def test_a_writer_that_waits_lets_others_run(tmp_path, monkeypatch) -> None:
         if len(naps) == 3:
             holder.cursor().execute("COMMIT")
 
-    monkeypatch.setattr(database_module._clock, "sleep", nap)
+    monkeypatch.setattr(sqlite._clock, "sleep", nap)
     with database.write_session() as session:
         assert session.scalar(text("SELECT 1")) == 1
     assert len(naps) == 3

@@ -306,7 +306,8 @@ def test_signed_requests_read_the_apps_once_a_second(
 ) -> None:
     assert send(client, sign(nonce="nonce-0001"))[0] == 200
     statements: list[str] = []
-    engine = app.extensions["postern"].database.engine
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    database = app.extensions["postern"].database
+    for engine in (database.engine, database.write_engine):
+        event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     assert send(client, sign(nonce="nonce-0002"))[0] == 200
     assert not statements

@@ -271,9 +271,9 @@ def test_a_retry_after_a_kill_finds_one_order_whether_it_was_committed_or_not(
     child = os.fork()
     if child == 0:
         try:
-            app.extensions["postern"].database.engine.dispose(
-                close=False
-            )  # connections are the parent's
+            database = app.extensions["postern"].database
+            for engine in (database.engine, database.write_engine):
+                engine.dispose(close=False)  # connections are the parent's
             with patch.object(*place, lambda *_: os.kill(os.getpid(), signal.SIGKILL)):
                 client.post(path, json=body, headers=headers)
         finally:
