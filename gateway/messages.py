@@ -186,6 +186,8 @@ class HttpRequest:
     @property
     def target(self) -> str:
         """Path and query, quoted as sent (RFC 3986)."""
+        if not self.query and self.raw_query is None:
+            return self.path
         query = urlencode(self.query, quote_via=quote)
         if self.raw_query:
             pairs = [pair for pair in self.raw_query.split("&") if not self._replaces(pair)]

@@ -3,25 +3,88 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
+from requests import Session
+
 from gateway.catalog.egress_proxy import DIRECT, NoProxy, Proxy
-from gateway.catalog.model import Service, Tls
+from gateway.catalog.model import Service, Timeout, Tls
 from gateway.clock import Clock
-from gateway.errors import ConnectionLost
+from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.http.certificates import Certificates, LiveContext, Trust
 from gateway.http.connection import Connection, Connector, host_and_port
-from gateway.http.pool import Channel, ConnectionPool
+from gateway.http.pool import ConnectionPool
 from gateway.http.resolver import Resolver
-from gateway.http.response_parser import BufferedResponse
+from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
+from gateway.messages import HttpRequest, HttpResponse
 
 NO_TLS = Tls()
 #: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.
 DEFAULT_POOL_SIZE = 50
+
+
+class Channel:
+    """A session of its own to one place, behind these pools by origin.
+
+        channel.send(request, timeout, deadline)  # HttpRequest -> HttpResponse
+        channel.session.get(url, timeout=5)  # requests.Request -> requests.Response
+
+    :ivar session: for callers who speak ``requests``; ``gateway.http.pool`` says where the line
+        runs.
+    """
+
+    def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
+        self._now = clock.now
+        self.session = Session()
+        self.session.trust_env = False
+        self.session.adapters.clear()
+        for origin, pool in pools.items():
+            self.session.mount(origin + "/", pool)
+        self._pools: dict[str, ConnectionPool] = {}  # by the base URLs that were asked for
+
+    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
+        """Make one attempt, within its own timeout and the call's deadline.
+
+        :raises DeadlineExceeded: the deadline came first.
+        :raises DownstreamError: see ``ConnectionPool.exchange``.
+        """
+        if deadline <= self._now():
+            raise DeadlineExceeded
+        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
+        try:
+            return pool.exchange(request, timeout, deadline)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._now() >= deadline:
+                raise DeadlineExceeded from error
+            raise
+
+    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
+        """Make one attempt up to the first byte of the answer's body; the rest comes as it is read.
+
+        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the
+            caller has gone.
+        """
+        if timeouts.deadline <= self._now():
+            raise DeadlineExceeded
+        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
+        try:
+            return pool.open(request, timeouts)
+        except (ConnectTimeout, ReadTimeout) as error:
+            if self._now() >= timeouts.deadline:
+                raise DeadlineExceeded from error
+            raise
+
+    def close(self) -> None:
+        self.session.close()
+
+    def _pool(self, base_url: str) -> ConnectionPool:
+        pool = cast(ConnectionPool, self.session.get_adapter(base_url + "/"))
+        self._pools[base_url] = pool
+        return pool
 
 
 class _InterruptiblePool(ConnectionPool):
@@ -31,7 +94,7 @@ class _InterruptiblePool(ConnectionPool):
         super().__init__(*settings)
         self._busy: set[Connection] = set()
 
-    def _read_whole(self, connection: Connection, *exchange: Any) -> BufferedResponse:
+    def _read_whole(self, connection: Connection, *exchange: Any) -> HttpResponse:
         self._busy.add(connection)
         try:
             if self._idle.closed:

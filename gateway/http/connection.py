@@ -50,6 +50,8 @@ class Connection:
         self.max_uses = math.inf
         self._clock = clock
         self._tls = isinstance(sock, ssl.SSLSocket)
+        #: What it does without a wait: gevent's sockets are Python around one of C.
+        self._raw = sock if self._tls else getattr(sock, "_sock", sock)
 
     def send(self, data: bytes | memoryview, until: float) -> int:
         """Send a first part of the data, and return how many bytes were taken."""
@@ -58,8 +60,15 @@ class Connection:
             while not (sent := self.with_deadline(until, self.sock.send, data)):
                 self._await(select.POLLOUT, until, None)
             return cast(int, sent)
-        self.sock.settimeout(remaining_seconds(self._clock, until))
-        return self.sock.send(data)
+        if until <= self._clock.now():
+            raise TimeoutError("time is up")
+        raw = self._raw
+        raw.settimeout(0)
+        try:
+            return cast(int, raw.send(data))
+        except BlockingIOError:
+            self.sock.settimeout(remaining_seconds(self._clock, until))
+            return self.sock.send(data)
 
     def send_all(self, data: memoryview, until: float) -> None:
         while data:
@@ -115,21 +124,26 @@ class Connection:
 
         It is empty once the other side has hung up.
         """
-        self.sock.settimeout(0)
+        self._raw.settimeout(0)
         try:
-            return self.sock.recv(CHUNK_BYTES)
+            data: bytes = self._raw.recv(CHUNK_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
             return None
+        return data
 
     def is_reusable(self) -> bool:
         """Whether it is still open and silent while nobody uses it.
 
         A hang-up or a late byte makes it useless.
         """
+        self._raw.settimeout(0)
         try:
-            return self.read_available() is None
+            self._raw.recv(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
         except OSError:
             return False
+        return False
 
     def close(self) -> None:
         self.sock.close()

@@ -51,7 +51,8 @@ class IdleConnections:
         connection.use_count += 1
         idle = _idle_seconds(connection, headers.get("keep-alive"))
         good_until = min(now + idle, connection.opened_at + MAX_AGE_SECONDS)
-        self._close_oldest(now)
+        if self._idle:
+            self._close_oldest(now)
         if self.closed or good_until <= now or len(self._idle) == self._idle.maxlen:
             connection.close()
         else:

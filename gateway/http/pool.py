@@ -4,114 +4,51 @@ Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles 
 timeout), its errors do not say whether a byte of the request was sent, and it costs several times
 as much CPU per call.
 
-Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
+Where the line runs: a ``Channel`` mounts a ``ConnectionPool`` for each declared origin on a
+``requests.Session``, which finds the pool of a URL; any other URL raises
+``requests.exceptions.InvalidSchema``. ``send`` is what ``requests`` asks of an adapter, for those
+who have a ``PreparedRequest``. The gateway's own calls ask ``exchange``, which makes no objects of
+``requests``: what a signer made is what is written, so that no redirect is followed, no cookie
+kept, and neither ``.netrc`` nor a proxy variable read.
 
-A session here has a pool for the declared origins only: any other URL raises
-``requests.exceptions.InvalidSchema``. What is prepared already goes to its pool without
-``Session.send``, so that no redirect is followed, no cookie kept, and neither ``.netrc`` nor a
-proxy variable read.
+Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from http.client import responses as REASONS  # noqa: N812
+from typing import Any
 from urllib.parse import urlsplit
 
-from requests import PreparedRequest, Session
+from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
+from requests.utils import get_encoding_from_headers
 
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock, Pause
 from gateway.errors import (
     ConnectFailed,
     ConnectTimeout,
-    DeadlineExceeded,
     OutOfResources,
     ProxyFailed,
     ReadTimeout,
 )
 from gateway.http.connection import Connection, Connector
 from gateway.http.idle_connections import IdleConnections
-from gateway.http.response_parser import BufferedResponse, ResponseParser, StreamingResponseParser
+from gateway.http.response_head import Headers
+from gateway.http.response_parser import ResponseParser, StreamingResponseParser
 from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.http.tunnel import proxy_error
-from gateway.messages import HttpRequest, HttpResponse, Lines
-from gateway.streams import RequestStream
+from gateway.messages import HttpRequest, HttpResponse
 from gateway.system import is_exhaustion
 
 PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
 #: One TLS record: of a first send that failed, the other side can have read nothing.
 RECORD_BYTES = 16384
-
-
-class WireRequest(PreparedRequest):
-    """A request as it goes out. ``PreparedRequest`` itself would make hooks and cookies for each.
-
-    :ivar upload: the body, in place of ``body``.
-    :ivar lines: headers that go out in several lines.
-    """
-
-    def __init__(self, request: HttpRequest) -> None:
-        self.method = request.verb
-        self.url = request.url
-        self.body = request.body
-        self.headers = CaseInsensitiveDict(request.headers)
-        self.upload: RequestStream | None = request.upload
-        self.lines: Lines = request.lines
-
-
-class Channel:
-    """A session of its own to one place, behind these pools by origin."""
-
-    def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
-        self._clock = clock
-        self._session = Session()
-        self._session.adapters.clear()
-        for origin, pool in pools.items():
-            self._session.mount(origin + "/", pool)
-
-    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
-        """Make one attempt, within its own timeout and the call's deadline.
-
-        :raises DeadlineExceeded: the deadline came first.
-        :raises DownstreamError: see ``ConnectionPool.send``.
-        """
-        if deadline <= self._clock.now():
-            raise DeadlineExceeded
-        timeouts = ExchangeTimeouts(timeout.connect, timeout.read, deadline)
-        try:
-            response = self._pool(request).send(WireRequest(request), timeout=timeouts)
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._clock.now() >= deadline:
-                raise DeadlineExceeded from error
-            raise
-        return HttpResponse(
-            response.status_code, response.headers, response.content, response.first_byte
-        )
-
-    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
-        """Make one attempt up to the first byte of the answer's body; the rest comes as it is read.
-
-        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the
-            caller has gone.
-        """
-        if timeouts.deadline <= self._clock.now():
-            raise DeadlineExceeded
-        try:
-            response = self._pool(request).send(WireRequest(request), stream=True, timeout=timeouts)
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._clock.now() >= timeouts.deadline:
-                raise DeadlineExceeded from error
-            raise
-        return cast(StreamingResponse, response.raw)
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _pool(self, request: HttpRequest) -> ConnectionPool:
-        return cast(ConnectionPool, self._session.get_adapter(request.base_url + "/"))
+MAX_SECONDS = 600.0  # of an exchange for which ``requests`` was given no timeout
+#: Of a ``PreparedRequest``: what is written for each request anyway.
+_FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
 class ConnectionPool(BaseAdapter):
@@ -125,9 +62,11 @@ class ConnectionPool(BaseAdapter):
         self, origin: str, connector: Connector, max_response: int, size: int, clock: Clock
     ) -> None:
         super().__init__()
+        self._origin = origin
         self._connector = connector
         self._max_response = max_response
         self._clock = clock
+        self._now = clock.now
         self._proxy = connector.forward_proxy
         self._origin_length = len(origin)
         self._host_line = f"Host: {urlsplit(origin).netloc}\r\n"
@@ -146,31 +85,114 @@ class ConnectionPool(BaseAdapter):
         timeout: Any = None,
         *_: object,
         **__: object,
-    ) -> BufferedResponse:
-        """Send a ``WireRequest`` on an idle connection or on a new one, and read the answer.
+    ) -> Response:
+        """Make one exchange for a ``requests.Session``.
 
-        :param stream: read no further than the first byte of the body; ``raw`` is the
-            ``StreamingResponse``.
-        :param timeout: an ``ExchangeTimeouts``.
+        :param request: its body is bytes or text.
+        :param stream: the answer is read whole in either case.
+        :param timeout: seconds to connect, and from then to the last byte of the answer; a pair, or
+            one number for both.
+        :raises GatewayError: as ``exchange``.
+        """
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        body = request.body or b""
+        answer = self.exchange(
+            HttpRequest(
+                request.method or "GET",
+                self._origin,
+                request.path_url,
+                headers={
+                    name: value
+                    for name, value in request.headers.items()
+                    if name.lower() not in _FRAMING
+                },
+                body=body.encode() if isinstance(body, str) else body,
+            ),
+            Timeout(connect or MAX_SECONDS, read or MAX_SECONDS),
+            self._now() + MAX_SECONDS,
+        )
+        return _to_requests(request, answer)
+
+    def exchange(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
+        """Send a request on an idle connection or on a new one, and read the answer.
+
         :raises ConnectFailed: not a byte of the request was sent.
         :raises OutcomeUnknown: it was sent; no whole answer came back.
         :raises BadResponse: what came back is not HTTP, is cut short, or is larger than
             ``max_response``.
         """
-        assert isinstance(request, WireRequest)
-        timeouts: ExchangeTimeouts = timeout
-        now = self._clock.now
-        began = now()
+        began = self._now()
         wire = self._wire(request)
+        wait = min(timeout.connect, deadline - began)
+        connection, sent, until = self._begin(wire, wait, timeout.read, deadline)
+        rest = memoryview(wire)[sent:]
+        return self._read_whole(connection, request, rest, until, began)
+
+    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
+        """Send a request with its upload, and read up to the first byte of the answer's body.
+
+        :raises GatewayError: as ``exchange``.
+        """
+        wire = self._wire(request)
+        deadline = timeouts.deadline
+        wait = min(timeouts.connect, deadline - self._now())
+        connection, sent, _ = self._begin(wire, wait, timeouts.read, deadline)
+        parser = StreamingResponseParser(request.verb == "HEAD")
+
+        def give_back(connection: Connection) -> None:
+            self._idle.give_back(connection, parser.headers)
+
+        response = StreamingResponse(connection, parser, timeouts, self._clock, give_back)
+        response.send(memoryview(wire)[sent:], request.upload)
+        response.begin()
+        try:
+            self._check_proxy(response.status)
+        except ProxyFailed:
+            response.close()
+            raise
+        return response
+
+    def close(self) -> None:
+        """Close idle connections; those in use are closed when their call ends."""
+        self._idle.close()
+
+    def _wire(self, request: HttpRequest) -> bytes:
+        """Return the head, and the body where it is no upload."""
+        target = (request.base_url + request.target)[self._origin_length :] or "/"
+        lines = {}
+        for name, value in request.headers.items():
+            # Of two spellings of a name the later one counts, in the place of the first.
+            lines[name.lower()] = f"{name}: {value}\r\n"
+        for (name, value), values in request.lines.items():
+            if lines.get(name.lower()) == f"{name}: {value}\r\n":
+                lines[name.lower()] = "".join(f"{name}: {line}\r\n" for line in values)
+        body = request.body
+        framing = ""
+        if request.upload is None:
+            if body or request.verb in ("POST", "PUT", "PATCH"):
+                framing = f"Content-Length: {len(body)}\r\n"
+        elif request.upload.length is None:
+            framing = "Transfer-Encoding: chunked\r\n"
+        else:
+            framing = f"Content-Length: {request.upload.length}\r\n"
+        head = "".join(lines.values())
+        start = f"{request.verb} {target} HTTP/1.1\r\n{self._host_line}"
+        return f"{start}{head}{framing}\r\n".encode("latin-1") + body
+
+    def _begin(
+        self, wire: bytes, wait: float, read_seconds: float, deadline: float
+    ) -> tuple[Connection, int, float]:
+        """Send a first part of a request.
+
+        :param wait: seconds to connect, where there is no idle connection.
+        :returns: the connection, the bytes that were sent, and the instant by which the answer must
+            be here.
+        """
         while True:
-            connection = self._idle.take()
-            if connection is None:
-                wait = min(timeouts.connect, timeouts.deadline - began)
-                connection = self._connector.connect(wait)
-            until = min(timeouts.deadline, now() + timeouts.read)
+            connection = self._idle.take() or self._connector.connect(wait)
+            until = min(deadline, self._now() + read_seconds)
             try:
-                sent = connection.send(wire[:RECORD_BYTES], until)
-                break
+                return connection, connection.send(wire[:RECORD_BYTES], until), until
             except TimeoutError as error:  # connected, but there was no time left to send
                 connection.close()
                 raise ConnectTimeout(detail=str(error)) from error
@@ -182,49 +204,28 @@ class ConnectionPool(BaseAdapter):
             except BaseException:
                 connection.close()
                 raise
-        rest = memoryview(wire)[sent:]
-        if stream:
-            return self._stream(connection, request, rest, timeouts)
-        response = self._read_whole(connection, request, rest, until)
-        response.first_byte -= began
-        return response
-
-    def close(self) -> None:
-        """Close idle connections; those in use are closed when their call ends."""
-        self._idle.close()
-
-    def _wire(self, request: WireRequest) -> bytes:
-        """Return the head, and the body where it is no upload."""
-        target = (request.url or "")[self._origin_length :] or "/"
-        lines = [f"{request.method} {target} HTTP/1.1\r\n", self._host_line]
-        pairs: Iterable[tuple[str, str]] = request.headers.items()
-        if request.lines:
-            pairs = _repeated(pairs, request.lines)
-        lines += [f"{name}: {value}\r\n" for name, value in pairs]
-        body = cast(bytes, request.body)
-        if request.upload is None:
-            if body or request.method in ("POST", "PUT", "PATCH"):
-                lines.append(f"Content-Length: {len(body)}\r\n")
-        elif request.upload.length is None:
-            lines.append("Transfer-Encoding: chunked\r\n")
-        else:
-            lines.append(f"Content-Length: {request.upload.length}\r\n")
-        lines.append("\r\n")
-        return "".join(lines).encode("latin-1") + body
 
     def _read_whole(
-        self, connection: Connection, request: WireRequest, rest: memoryview, until: float
-    ) -> BufferedResponse:
+        self,
+        connection: Connection,
+        request: HttpRequest,
+        rest: memoryview,
+        until: float,
+        began: float,
+    ) -> HttpResponse:
         """Send the rest and read the answer; whatever goes wrong, the connection is closed.
 
-        :returns: with the instant of its first byte.
+        :param began: the instant from which the first byte is timed.
         """
-        parser = ResponseParser(request.method == "HEAD", self._max_response)
+        parser = ResponseParser(request.verb == "HEAD", self._max_response)
         try:
             if rest:
                 connection.send_all(rest, until)
-            first_byte = self._read(connection, parser, until)
-            response = parser.response(request, Pause(self._clock))
+            parser.feed(connection.receive(until))
+            first_byte = self._now() - began
+            if not parser.done:
+                self._read_on(connection, parser, until)
+            body = parser.body(self._clock)
         except TimeoutError as error:
             connection.close()
             raise ReadTimeout(detail=str(error)) from error
@@ -238,61 +239,36 @@ class ConnectionPool(BaseAdapter):
             self._idle.give_back(connection, parser.headers)
         else:
             connection.close()
-        self._check_proxy(parser.status)
-        response.first_byte = first_byte
-        return response
+        if self._proxy:
+            self._check_proxy(parser.status)
+        return HttpResponse(parser.status, Headers(parser.headers), body, first_byte)
 
-    def _read(self, connection: Connection, parser: ResponseParser, until: float) -> float:
-        """Feed the parser until the answer is done, and return the instant of its first byte."""
-        data = connection.receive(until)
-        first_byte = self._clock.now()
+    def _read_on(self, connection: Connection, parser: ResponseParser, until: float) -> None:
+        """Feed the parser until the answer is done."""
         # A service that sends without a pause would keep every other greenlet waiting.
         pause = Pause(self._clock)
-        while data:
-            parser.feed(data)
-            if parser.done:
-                return first_byte
+        while not parser.done:
             pause()
-            data = connection.receive(until)
-        parser.feed_end()
-        return first_byte
-
-    def _stream(
-        self,
-        connection: Connection,
-        request: WireRequest,
-        rest: memoryview,
-        timeouts: ExchangeTimeouts,
-    ) -> BufferedResponse:
-        """Send the rest and the upload, and read up to the first byte of the answer's body."""
-        parser = StreamingResponseParser(request.method == "HEAD")
-
-        def give_back(connection: Connection) -> None:
-            self._idle.give_back(connection, parser.headers)
-
-        response = StreamingResponse(connection, parser, timeouts, self._clock, give_back)
-        response.send(rest, request.upload)
-        response.begin()
-        try:
-            self._check_proxy(response.status)
-        except ProxyFailed:
-            response.close()
-            raise
-        return BufferedResponse(request, response.status, CaseInsensitiveDict(), raw=response)
+            parser.feed(connection.receive(until))
 
     def _check_proxy(self, status: int) -> None:
         if self._proxy and status == PROXY_AUTHENTICATION_REQUIRED:
             raise proxy_error(status, self._proxy)
 
 
-def _repeated(pairs: Iterable[tuple[str, str]], lines: Lines) -> Iterator[tuple[str, str]]:
-    """Yield a pair for each line of a header that goes out in several."""
-    for name, value in pairs:
-        for line in lines.get((name, value), (value,)):
-            yield name, line
-
-
 def _not_sent(error: OSError) -> ConnectFailed | OutOfResources:
     """Return what it means that the kernel took no byte of the request."""
     kind = OutOfResources if is_exhaustion(error) else ConnectFailed
     return kind(detail=f"{type(error).__name__}: {error}")
+
+
+def _to_requests(request: PreparedRequest, answer: HttpResponse) -> Response:
+    response = Response()
+    response.request = request
+    response.url = request.url or ""
+    response.status_code = answer.status
+    response.reason = REASONS.get(answer.status, "")
+    response.headers = CaseInsensitiveDict(answer.headers)
+    response.encoding = get_encoding_from_headers(response.headers)
+    response._content = answer.body
+    return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from gateway.errors import BadResponse
 
@@ -14,6 +15,19 @@ _STATUS = re.compile(r"HTTP/1\.([0-9]) +([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*")
 _EXACT = re.compile(rf"HTTP/1\.[01] [1-9][0-9]{{2}}(?: {_TEXT})?(?:\r\n{_TOKEN}:{_TEXT})*")
 _NAME = re.compile(_TOKEN)
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Headers(dict[str, str]):
+    """Values by their headers' names in lower case; a name in any case finds one."""
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
 
 
 @dataclass(slots=True)

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import httptools
-from requests import PreparedRequest, Response
-from requests.structures import CaseInsensitiveDict
 
+from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, ConnectionLost
 from gateway.http.inflate import inflate
 from gateway.http.response_head import MAX_HEAD_BYTES, Head, end_of_head, read_head
@@ -24,31 +21,6 @@ from gateway.http.response_head import MAX_HEAD_BYTES, Head, end_of_head, read_h
 _LENGTHS = re.compile(r"[0-9]{1,18}(?:[ \t]*,[ \t]*[0-9]{1,18})*")
 PROTOCOL = b"HTTP/1."
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-class BufferedResponse(Response):
-    """An answer that was read whole, or ``raw``, which gives it while it comes.
-
-    ``Response`` itself would make a cookie jar and a history for each.
-
-    :ivar first_byte: seconds from the request to its first byte.
-    """
-
-    def __init__(
-        self,
-        request: PreparedRequest,
-        status: int,
-        headers: CaseInsensitiveDict[str],
-        body: bytes = b"",
-        raw: Any = None,
-    ) -> None:
-        self.request = request
-        self.url = request.url or ""
-        self.status_code = status
-        self.headers = headers
-        self.raw = raw
-        self.first_byte = 0.0
-        self._content = body
 
 
 class _ChunkEvents:
@@ -130,10 +102,14 @@ class ResponseParser:
         self.reusable = False
 
     def feed(self, data: bytes) -> None:
-        """Take what has arrived.
+        """Take what has arrived; nothing, where the other side hung up.
 
-        :raises BadResponse: it is not HTTP, or larger than it may be.
+        :raises BadResponse: it is not HTTP, larger than it may be, or not all there at the end.
+        :raises ConnectionLost: it hung up before anything had come.
         """
+        if not data:
+            self._end()
+            return
         self._received_bytes += len(data)
         if self._head is None:
             data = self._read_heads(self._unread + data)
@@ -149,7 +125,9 @@ class ResponseParser:
         start = 0
         while self._head is None:
             end = end_of_head(data, searched)
-            self._check_head_size(data, end)
+            unread_bytes = len(data) - end if end >= 0 else 0
+            if self._received_bytes - unread_bytes > MAX_HEAD_BYTES:
+                raise BadResponse(detail="headers are too large")
             if end < 0:
                 self._unread = data[start:]
                 if not self._unread.startswith(PROTOCOL[: len(self._unread)]):
@@ -164,12 +142,6 @@ class ResponseParser:
                 self._begin(head)
         self._unread = b""
         return data[start:]
-
-    def _check_head_size(self, data: bytes, end: int) -> None:
-        """:param end: of the head within ``data``; -1 if it has not come."""
-        head_bytes = end if end >= 0 else len(data)
-        if self._received_bytes - len(data) + head_bytes > MAX_HEAD_BYTES:
-            raise BadResponse(detail="headers are too large")
 
     def _begin(self, head: Head) -> None:
         """Read the body by what the head says (RFC 9112, 6.3)."""
@@ -189,7 +161,8 @@ class ResponseParser:
             self._chunks = _ChunkDecoder(lines_end_in_lf=head.lines_end_in_lf)
         elif length is not None:
             self._remaining = _parse_length(length)
-            self._check_size(self._remaining)
+            if self._remaining > self._limit:
+                raise self._too_large()
             if not self._remaining:
                 self._finish()
 
@@ -213,16 +186,16 @@ class ResponseParser:
         # chunk extensions.
         if self._received_bytes - self._body_bytes > MAX_HEAD_BYTES + 8 * self._body_bytes:
             raise BadResponse(detail="headers are too large")
-        self._check_size(self._body_bytes)
+        if self._body_bytes > self._limit:
+            raise self._too_large()
         if data:
             self._pieces.append(data)
         if complete:
             self._finish()
             self.reusable = self.reusable and not excess
 
-    def _check_size(self, size: int) -> None:
-        if size > self._limit:
-            raise BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
+    def _too_large(self) -> BadResponse:
+        return BadResponse(detail=f"larger than max_response ({self._limit} bytes)")
 
     def _finish(self) -> None:
         """Note that all is here.
@@ -240,12 +213,8 @@ class ResponseParser:
         clear = head.exact and "," not in self.headers.get("content-length", "")
         self.reusable = persistent and clear
 
-    def feed_end(self) -> None:
-        """Take it that the other side hung up: the end of a body without a length, or a loss.
-
-        :raises ConnectionLost: nothing had come.
-        :raises BadResponse: something is missing.
-        """
+    def _end(self) -> None:
+        """Take it that the other side hung up: the end of a body without a length, or a loss."""
         if not self._received_bytes:
             raise ConnectionLost(detail="hung up without an answer")
         if self._chunks:
@@ -264,15 +233,15 @@ class ResponseParser:
             return BadResponse(detail=f"cut short: {detail}")
         return ConnectionLost(detail=detail)
 
-    def response(self, request: PreparedRequest, pause: Callable[[], None]) -> BufferedResponse:
-        """Return the answer, decoded.
+    def body(self, clock: Clock) -> bytes:
+        """Return the body without its ``Content-Encoding``.
 
-        :param pause: called between steps of the decoding.
-        :raises BadResponse: its ``Content-Encoding`` cannot be undone.
+        :raises BadResponse: that cannot be undone.
         """
         body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        plain = inflate(body, self.headers, self._limit, pause)
-        return BufferedResponse(request, self.status, CaseInsensitiveDict(self.headers), plain)
+        if "content-encoding" in self.headers:
+            return inflate(body, self.headers, self._limit, Pause(clock))
+        return body
 
 
 class StreamingResponseParser(ResponseParser):

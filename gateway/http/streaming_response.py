@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-from requests.structures import CaseInsensitiveDict
-
 from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, DeadlineExceeded, GatewayError, ReadTimeout
 from gateway.http.connection import Connection
 from gateway.http.inflate import inflate
+from gateway.http.response_head import Headers
 from gateway.http.response_parser import StreamingResponseParser
 from gateway.messages import HttpResponse
 from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
@@ -162,7 +161,7 @@ class StreamingResponse:
             raise self._too_slow()
         headers = self._parser.headers
         plain = inflate(body, headers, limit, self.pause)
-        return HttpResponse(self.status, CaseInsensitiveDict(headers), plain)
+        return HttpResponse(self.status, Headers(headers), plain)
 
     def close(self) -> None:
         """Hang up, unless the answer has been read to its end."""
@@ -183,10 +182,7 @@ class StreamingResponse:
         self._feed(self._connection.receive(until, self._timeouts.watch))
 
     def _feed(self, data: bytes) -> None:
-        if data:
-            self._parser.feed(data)
-        else:
-            self._parser.feed_end()
+        self._parser.feed(data)
         self.pause()
 
     def _end(self) -> None:

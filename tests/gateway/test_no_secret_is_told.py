@@ -232,7 +232,7 @@ def test_nothing_secret_is_told_when_something_unforeseen_happens(
     def fail(*args: Any, **_: Any) -> None:
         raise RuntimeError(f"no adapter for {args[1].url!r}")
 
-    monkeypatch.setattr(ConnectionPool, "send", fail)
+    monkeypatch.setattr(ConnectionPool, "exchange", fail)
     services = {"s": service(box.url, auth=AUTHS["api_key in the query"], methods={"m": METHOD})}
     at = open_gate(services, env=ENV)
     with pytest.raises(RuntimeError) as caught:

@@ -357,7 +357,7 @@ def test_what_nobody_foresaw_is_logged_as_a_failure(
     def fail(*_: object, **__: object) -> None:
         raise Broken
 
-    monkeypatch.setattr(ConnectionPool, "send", fail)
+    monkeypatch.setattr(ConnectionPool, "exchange", fail)
     with pytest.raises(Broken):
         at.ask()
     assert [line["code"] for line in at.log.events] == codes(at) == [-5000]
