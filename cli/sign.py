@@ -96,7 +96,7 @@ def _stored_secrets(app_id: str) -> list[Secret]:
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")
     sealed = [secret for secret in (app.secret, app.previous_secret) if secret]
-    opened = [auth_services().app_secrets.open(secret) for secret in sealed]
+    opened = [auth_services().app_secrets.unseal(secret) for secret in sealed]
     return [secret for secret in opened if secret]
 
 

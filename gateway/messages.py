@@ -39,10 +39,11 @@ class Caller:
         """Return whether role and list both allow ``service.method``."""
         if self.role != "admin" and self.role not in roles:
             return False
+        allow = self.allow
+        if "*" in allow or service in allow:
+            return True
         name = f"{service}.{method}"
-        return any(
-            pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in self.allow
-        )
+        return any(fnmatchcase(name, pattern) for pattern in allow)
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 from api.auth.app_signature import signing_app
 from api.auth.wiring import auth_services
-from api.context import app_state, current_request, request_globals
+from api.context import RequestGlobals, current_request, request_globals
 from api.errors import TokenInvalid, Unauthenticated
 from api.http.body import check_declared_hash
 from gateway.errors import Forbidden
@@ -25,16 +25,14 @@ from schemas.fields import ROLES
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def _never(*_: Any, **__: Any) -> bool:
-    return False
-
-
 def always_streamed(*_: Any, **__: Any) -> bool:
     """Return True: for a view that streams whatever body it gets."""
     return True
 
 
-def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callable[[View], View]:
+def role_required(
+    *roles: str, streamed: Callable[..., bool] | None = None
+) -> Callable[[View], View]:
     """Let in only callers with one of these roles, as ``g.caller``; above ``@blueprint.arguments``.
 
     :param streamed: tells from the view's arguments whether the view takes the body by
@@ -47,8 +45,13 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
     def decorate(view: View) -> View:
         @wraps(view)
         def check_and_call(*args: Any, **kwargs: Any) -> Any:
-            caller = request_globals().caller = _caller(streamed(*args, **kwargs))
-            _confirm_caller()
+            environ = current_request().environ
+            state = request_globals()
+            is_streamed = streamed is not None and streamed(*args, **kwargs)
+            caller = state.caller = _caller(environ, state, is_streamed)
+            # A server that bounds how long strangers may send a body is told of this caller.
+            if confirm := environ.get("postern.caller_is_known"):
+                confirm()
             if caller.role not in roles:
                 raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
             return view(*args, **kwargs)
@@ -64,35 +67,30 @@ def role_required(*roles: str, streamed: Callable[..., bool] = _never) -> Callab
 token_required = role_required(*ROLES)
 
 
-def _caller(streamed: bool) -> Caller:
+def _caller(environ: Mapping[str, Any], state: RequestGlobals, streamed: bool) -> Caller:
     """Return the caller by the proof most clearly meant for us; if it is wrong, no other is tried.
 
     ``Authorization`` comes last, because it may be meant for the service behind a proxied call.
     """
-    get = current_request().environ.get
-    if token := get("HTTP_X_POSTERN_TOKEN"):
-        return _bearer(token.removeprefix("Bearer ").strip(), streamed)
-    if get("HTTP_X_APP_ID"):
+    if token := environ.get("HTTP_X_POSTERN_TOKEN"):
+        caller = _bearer(token.removeprefix("Bearer ").strip(), state)
+    elif environ.get("HTTP_X_APP_ID"):
         return signing_app(streamed=streamed)
-    request_globals().by_authorization = True
-    scheme, _, token = get("HTTP_AUTHORIZATION", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated
-    return _bearer(token.strip(), streamed)
+    else:
+        state.by_authorization = True
+        scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated
+        caller = _bearer(token.strip(), state)
+    if "HTTP_X_CONTENT_SHA256" in environ and not streamed:
+        check_declared_hash()
+    return caller
 
 
-def _confirm_caller() -> None:
-    """Tell a server that bounds how long strangers may send a body that this caller is known."""
-    if confirm := current_request().environ.get("postern.caller_is_known"):
-        confirm()
-
-
-def _bearer(text: str, streamed: bool) -> Caller:
+def _bearer(text: str, state: RequestGlobals) -> Caller:
     services = auth_services()
     token = services.tokens.verify(text)
     if token.jti in services.revocations:
         raise TokenInvalid("The token was revoked.")
-    request_globals().token = token
-    if not streamed:
-        check_declared_hash()
-    return Caller(f"user:{token.subject}", token.role, rate=app_state().settings.default_rate_limit)
+    state.token = token
+    return token.caller

@@ -6,27 +6,45 @@ All are read at once, so that finding no such app takes as long as finding one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
+from api.auth.app_secrets import AppSecrets
 from gateway.clock import Clock
+from gateway.messages import Caller
 from models import App, Database
 
 MAX_AGE_SECONDS = (
     1.0  # after which another process's change counts; one of this process counts at once
 )
+_COLUMNS = (App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
+_AppRow = Row[str, str, str | None, list[str], str | None, bool]
 
 
-@dataclass(frozen=True, slots=True)
 class RegisteredApp:
-    """One row, as of a moment ago; its secrets are sealed."""
+    """One row, as of a moment ago, and what is made of it once for all requests.
 
-    app_id: str
-    secret: str
-    previous_secret: str | None
-    allow: tuple[str, ...]
-    rate: str | None
-    disabled: bool
+    :param rate: of an app that has none of its own.
+    """
+
+    def __init__(self, row: _AppRow, secrets: AppSecrets, rate: str | None) -> None:
+        self.row = row
+        self.disabled = row.disabled
+        self.caller = Caller(f"app:{row.app_id}", "user", tuple(row.allow), row.rate or rate)
+        self._secrets = secrets
+
+    @cached_property
+    def keys(self) -> tuple[bytes | None, bytes | None]:
+        """The secrets, current and previous; None where there is none, or its own key is gone.
+
+        Opened at the first request, for of many apps few sign.
+        """
+        return self._open(self.row.secret), self._open(self.row.previous_secret)
+
+    def _open(self, sealed: str | None) -> bytes | None:
+        secret = self._secrets.unseal(sealed) if sealed else None
+        return secret.reveal().encode() if secret else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +55,18 @@ class _Snapshot:
 
 
 class AppRegistry:
-    """Safe under threads: a snapshot is replaced, never changed."""
+    """Safe under threads: a snapshot is replaced, never changed.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    :param rate: of the apps that have none of their own.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, secrets: AppSecrets, rate: str | None
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._secrets = secrets
+        self._rate = rate
         self._snapshot = _Snapshot({}, -1, 0.0)
 
     def get(self, app_id: str) -> RegisteredApp | None:
@@ -59,20 +84,12 @@ class AppRegistry:
         write_count = self._database.write_count  # before: what is written meanwhile is read anew
         expires_at = self._clock.now() + MAX_AGE_SECONDS
         with self._database.read_connection() as connection:
-            rows = connection.execute(
-                select(
-                    App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled
-                )
-            ).all()
-        apps = {
-            row.app_id: RegisteredApp(
-                row.app_id,
-                row.secret,
-                row.previous_secret,
-                tuple(row.allow),
-                row.rate,
-                row.disabled,
-            )
-            for row in rows
-        }
+            rows = connection.execute(select(*_COLUMNS)).all()
+        apps = {row.app_id: self._register(row) for row in rows}
         return _Snapshot(apps, write_count, expires_at)
+
+    def _register(self, row: _AppRow) -> RegisteredApp:
+        app = self._snapshot.apps.get(row.app_id)
+        if app is not None and app.row == row:
+            return app
+        return RegisteredApp(row, self._secrets, self._rate)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from functools import lru_cache
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -29,7 +28,6 @@ class AppSecrets:
         if settings.jwt_private_key_file:
             sources.append(Path(settings.jwt_private_key_file).read_bytes())
         self._fernet = MultiFernet([_fernet(source) for source in sources])
-        self.open = lru_cache(maxsize=1024)(self.unseal)
 
     @staticmethod
     def make() -> Secret:
@@ -39,7 +37,7 @@ class AppSecrets:
         return self._fernet.encrypt(secret.reveal().encode()).decode()
 
     def unseal(self, sealed: str) -> Secret | None:
-        """Return the secret, or None if its key is gone. ``open`` remembers the last ones."""
+        """Return the secret, or None if its key is gone."""
         try:
             return Secret(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:

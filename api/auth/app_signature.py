@@ -11,14 +11,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
-from flask import request
+from flask import Request
 
 from api.auth.app_registry import RegisteredApp
 from api.auth.app_secrets import AppSecrets
-from api.auth.wiring import auth_services
-from api.context import app_state
+from api.auth.wiring import AuthServices, auth_services
+from api.context import app_state, current_request
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.http.body import check_declared_hash, declared_hash, read_body
 from gateway.masking import Secret
@@ -35,7 +37,7 @@ def signed_text(verb: str, target: str, timestamp: str, nonce: str, body_hash: s
 
 
 def signature_of(secret: Secret, text: bytes) -> str:
-    return hmac.new(secret.reveal().encode(), text, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.reveal().encode(), text, "sha256").hex()
 
 
 MAX_SKEW_SECONDS = 300  # that a timestamp may be off, either way
@@ -43,7 +45,7 @@ NONCE_TTL_SECONDS = 2 * MAX_SKEW_SECONDS + 1  # the last second a timestamp coun
 NONCE_LENGTHS = range(8, 65)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
-_UNKNOWN_SECRET = AppSecrets.make()  # where there is no secret: nobody knows this one
+_UNKNOWN_KEY = AppSecrets.make().reveal().encode()  # where there is no secret: nobody knows it
 
 
 def signing_app(*, streamed: bool = False) -> Caller:
@@ -55,60 +57,52 @@ def signing_app(*, streamed: bool = False) -> Caller:
     :raises Replayed: the timestamp is off, or the nonce has a wrong length or was seen before.
     :raises StoreUnavailable: nobody knows whether the nonce was seen before.
     """
-    app_id, timestamp, nonce, signature = (request.headers.get(name, "") for name in _HEADERS)
+    incoming = current_request()
+    get = incoming.environ.get
+    app_id = get("HTTP_X_APP_ID")
+    timestamp = get("HTTP_X_TIMESTAMP")
+    nonce = get("HTTP_X_NONCE")
+    signature = get("HTTP_X_SIGNATURE")
     if not (app_id and timestamp and nonce and signature):
         raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
-    app = auth_services().apps.get(app_id)
-    text = _signed_text(timestamp, nonce)
-    # Two secrets are always tried, so that time does not tell whether there is such an app.
-    matches = [_verify(secret, text, signature) for secret in _secrets(app)]
-    if app is None or app.disabled or not any(matches):
+    services = auth_services()
+    app = services.apps.get(app_id)
+    declared = declared_hash()
+    body_hash = declared or hashlib.sha256(read_body()).hexdigest()
+    text = signed_text(incoming.method, _target(incoming), timestamp, nonce, body_hash)
+    matches = _verify(app, text, signature.encode())
+    if app is None or app.disabled or not matches:
         raise CallerSignatureInvalid
-    if not streamed:
+    if declared and not streamed:
         check_declared_hash()
-    _refuse_replay(app_id, timestamp, nonce)
-    return Caller(
-        f"app:{app_id}",
-        "user",
-        app.allow,
-        app.rate or app_state().settings.default_rate_limit,
-    )
+    _refuse_replay(services, app_id, timestamp, nonce)
+    return app.caller
 
 
-def _secrets(app: RegisteredApp | None) -> list[Secret]:
-    """Return the secrets to try, two for whatever app."""
-    if app is None:
-        return [_UNKNOWN_SECRET, _UNKNOWN_SECRET]
-    secret = _open(app.secret)
-    previous_secret = _open(app.previous_secret)
-    if secret is None:
+def _verify(app: RegisteredApp | None, text: bytes, signature: bytes) -> bool:
+    """Return whether one of an app's two secrets gives this signature.
+
+    Two secrets are always tried, so that time does not tell whether there is such an app.
+    """
+    current_key, previous_key = app.keys if app else (None, None)
+    if app and current_key is None:
         app_state().log.warning(
-            "app_secret_unreadable", app_id=app.app_id, hint="sealed with a key that is gone"
+            "app_secret_unreadable", app_id=app.row.app_id, hint="sealed with a key that is gone"
         )
-    return [secret or _UNKNOWN_SECRET, previous_secret or _UNKNOWN_SECRET]
+    current = hmac.digest(current_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
+    previous = hmac.digest(previous_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
+    is_current = hmac.compare_digest(current, signature)
+    is_previous = hmac.compare_digest(previous, signature)
+    return is_current or is_previous
 
 
-def _open(sealed: str | None) -> Secret | None:
-    """Return a sealed secret; None where it was sealed with a key that is gone."""
-    if not sealed:
-        return _UNKNOWN_SECRET
-    return auth_services().app_secrets.open(sealed)
+def _target(incoming: Request) -> str:
+    """Return path and query as they were sent, before a proxy took the prefix off."""
+    return incoming.root_path + wire_target(incoming.environ)
 
 
-def _verify(secret: Secret, text: bytes, signature: str) -> bool:
-    return hmac.compare_digest(signature_of(secret, text).encode(), signature.encode())
-
-
-def _signed_text(timestamp: str, nonce: str) -> bytes:
-    body = declared_hash() or hashlib.sha256(read_body()).hexdigest()
-    # As it was sent, before a proxy took the prefix off.
-    target = request.root_path + wire_target()
-    return signed_text(request.method, target, timestamp, nonce, body)
-
-
-def wire_target() -> str:
+def wire_target(environ: Mapping[str, Any]) -> str:
     """Return path and query byte for byte (Latin-1); quoted anew if the server does not say."""
-    environ = request.environ
     target = environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if target is None:
         target = quote(environ["PATH_INFO"].encode("latin-1"), safe="/:@!$&'()*+,;=~")
@@ -120,11 +114,11 @@ def wire_target() -> str:
     return str(target)
 
 
-def _refuse_replay(app_id: str, timestamp: str, nonce: str) -> None:
-    now = int(auth_services().clock.wall())
+def _refuse_replay(services: AuthServices, app_id: str, timestamp: str, nonce: str) -> None:
+    now = int(services.clock.wall())
     if not _TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
         raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
     if len(nonce) not in NONCE_LENGTHS:
         raise Replayed("The nonce is not 8 to 64 characters long.")
-    if not auth_services().nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_TTL_SECONDS):
+    if not services.nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_TTL_SECONDS):
         raise Replayed("The nonce was seen before.")

@@ -34,6 +34,7 @@ from api.errors import TokenExpired, TokenInvalid
 from config import Settings, SettingsError
 from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
+from gateway.messages import Caller
 from gateway.stores import Store
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from models import Database, RevokedToken
@@ -60,10 +61,10 @@ _KEY_TYPES: Mapping[str, tuple[type, type]] = {
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """The claims of a token. ``begins`` and ``expires`` are Unix seconds."""
+    """The claims of a token, and who calls with it. ``begins`` and ``expires`` are Unix seconds."""
 
     subject: str
-    role: str
+    caller: Caller
     jti: str
     begins: float
     expires: float
@@ -88,7 +89,8 @@ class AccessTokens:
         """Return a new token as text, and its claims."""
         now = int(self._clock.wall())
         expires = now + self._settings.access_token_ttl
-        token = AccessToken(subject, role, uuid.uuid4().hex, now, expires)
+        caller = self._caller(subject, role)
+        token = AccessToken(subject, caller, uuid.uuid4().hex, now, expires)
         claims = {
             "sub": subject,
             "role": role,
@@ -122,7 +124,7 @@ class AccessTokens:
     def _decode_with_any(self, text: str) -> AccessToken:
         for key in self._candidates(text):
             try:
-                return _token(self._decode(text, key))
+                return self._token(self._decode(text, key))
             except jwt.InvalidSignatureError:
                 continue
             except (jwt.InvalidTokenError, ValueError) as error:
@@ -150,26 +152,29 @@ class AccessTokens:
             options=_CHECKS,
         )
 
+    def _token(self, claims: Mapping[str, Any]) -> AccessToken:
+        """Return the token with these claims.
+
+        :raises ValueError: somebody who has our key signed what we never would.
+        """
+        times = [claims[name] for name in ("iat", "nbf", "exp")]
+        if not all(_is_instant(time) for time in times):
+            raise ValueError("times are numbers")
+        if claims["role"] not in ROLES or not _is_text(_JTI, claims["jti"]):
+            raise ValueError("not a role, or not an identifier")
+        if not _is_text(_USER_ID, claims["sub"]) or int(claims["sub"]) > MAX_ID:
+            raise ValueError("not a user's id")
+        caller = self._caller(claims["sub"], claims["role"])
+        return AccessToken(claims["sub"], caller, claims["jti"], max(times[:2]), times[2])
+
+    def _caller(self, subject: str, role: str) -> Caller:
+        return Caller(f"user:{subject}", role, rate=self._settings.default_rate_limit)
+
     def _remember(self, text: str, token: AccessToken) -> None:
         with self._lock:
             if len(self._remembered) >= MAX_REMEMBERED_TOKENS:
                 del self._remembered[next(iter(self._remembered))]
             self._remembered[text] = token
-
-
-def _token(claims: Mapping[str, Any]) -> AccessToken:
-    """Return the token with these claims.
-
-    :raises ValueError: somebody who has our key signed what we never would.
-    """
-    times = [claims[name] for name in ("iat", "nbf", "exp")]
-    if not all(_is_instant(time) for time in times):
-        raise ValueError("times are numbers")
-    if claims["role"] not in ROLES or not _is_text(_JTI, claims["jti"]):
-        raise ValueError("not a role, or not an identifier")
-    if not _is_text(_USER_ID, claims["sub"]) or int(claims["sub"]) > MAX_ID:
-        raise ValueError("not a user's id")
-    return AccessToken(claims["sub"], claims["role"], claims["jti"], max(times[:2]), times[2])
 
 
 def _is_instant(value: object) -> bool:

@@ -40,14 +40,15 @@ def register(app: Flask, clock: Clock) -> None:
     state = AppState.of(app)
     fails_closed = state.settings.redis_down == "closed"
     counters = FallbackStore(state.store, clock)
+    app_secrets = AppSecrets(state.settings)
     app.extensions[_EXTENSION] = AuthServices(
         clock=clock,
         tokens=AccessTokens(state.settings, clock),
         revocations=Revocations(state.database, state.store, clock, closed=fails_closed),
         nonces=state.store if fails_closed else counters,
         lockout=Lockout(counters, MAX_CONCURRENT_HASHES),
-        app_secrets=AppSecrets(state.settings),
-        apps=AppRegistry(state.database, clock),
+        app_secrets=app_secrets,
+        apps=AppRegistry(state.database, clock, app_secrets, state.settings.default_rate_limit),
     )
 
 

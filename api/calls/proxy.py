@@ -48,7 +48,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     """Pass verb, path, query, headers and body on unchanged, and return the response likewise."""
     if request.method in PROXY_VERBS:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
-    target = wire_target()
+    target = wire_target(request.environ)
     match = _TARGET.fullmatch(target)
     # Werkzeug takes a quoted slash in the service's name for the end of it.
     if not match or unquote(match["service"]) != service:

@@ -60,7 +60,10 @@ class FallbackStore:
             self._store.delete(key)
 
     def acquire_rate(self, buckets: Sequence[Bucket], max_wait: float = 0.0) -> Permit:
-        return self._either(lambda store: store.acquire_rate(buckets, max_wait))
+        try:
+            return self._store.acquire_rate(buckets, max_wait)
+        except StoreUnavailable:
+            return self._local.acquire_rate(buckets, max_wait)
 
     def acquire_slot(self, key: str, slots: int, ttl: float) -> str | None:
         try:
@@ -105,9 +108,10 @@ class BestEffortStore:
         self._store = store
 
     def get(self, key: str) -> bytes | None:
-        with suppress(StoreUnavailable):
+        try:
             return self._store.get(key)
-        return None
+        except StoreUnavailable:
+            return None
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with suppress(StoreUnavailable):

@@ -47,11 +47,13 @@ class MemoryStore(Store):
         return len(self._entries)
 
     def get(self, key: str) -> bytes | None:
-        entry = self._live_entry(key)
-        return entry[0] if entry else None
+        entry = self._entries.get(key)
+        return entry[0] if entry and entry[1] > self._clock.now() else None
 
     def get_many(self, *keys: str) -> list[bytes | None]:
-        return [self.get(key) for key in keys]
+        now = self._clock.now()
+        entries = [self._entries.get(key) for key in keys]
+        return [entry[0] if entry and entry[1] > now else None for entry in entries]
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:
@@ -178,8 +180,13 @@ class MovingWindows:
         """See ``Store.acquire_rate``."""
         with self._lock:
             now = round(self._clock.now() * MICROSECONDS)
-            windows = [self._window(bucket, now) for bucket in buckets]
-            instant = _first_room(buckets, windows, now)
+            windows = []
+            is_full = False
+            for bucket in buckets:
+                window = self._window(bucket, now)
+                windows.append(window)
+                is_full = is_full or len(window.uses) >= bucket.rate.amount
+            instant = _first_room(buckets, windows, now) if is_full else now
             allowed = instant == now or instant - now < max_wait * MICROSECONDS
             if allowed:
                 for window in windows:
@@ -196,11 +203,13 @@ class MovingWindows:
             )
 
     def _window(self, bucket: Bucket, now: int) -> _Window:
-        if bucket.key not in self._windows:
+        window = self._windows.get(bucket.key)
+        if window is None:
             self._sweep(now)
-        window = self._windows.setdefault(bucket.key, _Window())
+            window = self._windows[bucket.key] = _Window()
         window.length = round(bucket.rate.window * MICROSECONDS)
-        window.drop_expired(now)
+        if window.uses and window.uses[0] <= now - window.length:
+            window.drop_expired(now)
         return window
 
     def _sweep(self, now: int) -> None:
