@@ -120,8 +120,9 @@ class Sender:
     def _fetch_token(self, call: Call) -> tuple[Secret, float]:
         fetched = False
         try:
-            response = self.send(self.signer.token_request(), call, fetches_token=True)
-            token = self.signer.read_token(response)
+            token = self.signer.fetch_token(
+                partial(self.send, call=call, fetches_token=True), self.clock.wall()
+            )
             fetched = True
             return token
         finally:

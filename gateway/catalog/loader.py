@@ -138,6 +138,8 @@ class _Loader:
             "rewrites": self._rewrites(name, settings),
             "methods": MappingProxyType({}),
         }
+        auth_settings = SIGNERS[values["auth"]["type"]].Settings
+        values["token_urls"] = auth_settings.token_urls(values["auth"])
         if "backup_url" in settings:
             values["backup_url"] = settings["backup_url"].rstrip("/")
         if proxy := settings.get("egress_proxy", self.defaults.get("egress_proxy")):

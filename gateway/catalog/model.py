@@ -179,6 +179,7 @@ class Service:
     :param egress_proxy: by which its calls leave; None where the operator's setting decides.
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
     :param rewrites: in a proxied answer's headers, the service's addresses and cookies become ours.
+    :param token_urls: whole URLs that its tokens are fetched from.
     :param proxied: the methods that stand for proxied calls in the chain: ``repeatable`` for those
         that may be sent twice, and ``once``.
 
@@ -204,6 +205,7 @@ class Service:
     proxy: tuple[str, ...] = ()
     rewrites: bool = True
     proxied: Mapping[str, Method] = field(default_factory=dict)
+    token_urls: tuple[str, ...] = ()
 
     @property
     def all_base_urls(self) -> tuple[str, ...]:
@@ -215,10 +217,7 @@ class Service:
     @property
     def urls(self) -> tuple[str, ...]:
         """All URLs that calls and token requests go to."""
-        token_url = self.auth.get("token_url")
-        if isinstance(token_url, str) and token_url.startswith("http"):
-            return (*self.all_base_urls, token_url)
-        return self.all_base_urls
+        return (*self.all_base_urls, *self.token_urls)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -18,6 +18,7 @@ from gateway.signers.hmac_template import Hmac
 from gateway.signers.http_signature import HttpSignature
 from gateway.signers.oauth2 import AppSecret, OAuth2ClientCredentials
 from gateway.signers.static import ApiKey, Basic, Bearer, NoAuth
+from gateway.signers.token_auth import TokenAuth
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 
 __all__ = ["SIGNERS", "Signer", "is_secret", "make_signer"]
@@ -28,6 +29,7 @@ SIGNERS: Mapping[str, type[Signer]] = {
     "api_key": ApiKey,
     "basic": Basic,
     "bearer": Bearer,
+    "token": TokenAuth,
     "app_secret": AppSecret,
     "oauth2_client_credentials": OAuth2ClientCredentials,
     "digest": Digest,

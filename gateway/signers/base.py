@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar
 
 from marshmallow import ValidationError
@@ -13,6 +13,7 @@ from gateway.messages import HttpRequest, HttpResponse
 from schemas.catalog_fields import Strict, text
 
 Auth = Mapping[str, Any]
+Send = Callable[[HttpRequest], HttpResponse]
 #: The keys that lead to a value within ``auth:``.
 SettingPath = tuple[str | int, ...]
 
@@ -54,6 +55,11 @@ class AuthSettings(Strict):
         return concealed
 
     @classmethod
+    def token_urls(cls, settings: Auth) -> tuple[str, ...]:
+        """Return the whole URLs that tokens are fetched from, beside paths of the service."""
+        return ()
+
+    @classmethod
     def bind(cls, settings: Auth, base_url: str) -> Auth:
         """Return the settings as they are for a service at this base URL.
 
@@ -90,7 +96,7 @@ class Signer:
     verifies_answers: ClassVar[bool] = False
     #: The parameters are signed by their names, so a request must have them declared.
     signs_params: ClassVar[bool] = False
-    #: The credential is fetched first: ``token_request`` and ``read_token`` say how.
+    #: The credential is fetched first: ``fetch_token`` says how.
     fetches_token: ClassVar[bool] = False
     #: The proof needs the body's bytes, so a streamed one is read whole first.
     reads_body: ClassVar[bool] = True
@@ -119,14 +125,13 @@ class Signer:
         """
         raise NotImplementedError
 
-    def token_request(self) -> HttpRequest:
-        """Return the request for a token; ``gateway.signers.tokens`` keeps and renews it."""
-        raise NotImplementedError
+    def fetch_token(self, send: Send, now: float) -> tuple[Secret, float]:
+        """Fetch a token; ``gateway.signers.tokens`` keeps and renews it.
 
-    def read_token(self, response: HttpResponse) -> tuple[Secret, float]:
-        """Return the token and the seconds it lives.
-
-        :raises CredentialError: the answer holds none.
+        :param send: sends a request to one of ``Settings.token_urls`` or to the service.
+        :param now: Unix seconds.
+        :returns: the token and the seconds it lives.
+        :raises CredentialError: there is none to be had.
         """
         raise NotImplementedError
 

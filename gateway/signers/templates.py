@@ -64,11 +64,16 @@ def compile_template(template: str) -> Template:
 
 def check_template(template: str, names: Iterable[str], *path: str) -> None:
     """:raises ValidationError: what is wrong with the template, under the keys of the ``path``."""
-    messages: Any = list(_problems(template, names))
+    messages = list(_problems(template, names))
     if messages:
-        for key in reversed(path):
-            messages = {key: messages}
-        raise ValidationError(messages)
+        raise ValidationError(nest(messages, *path))
+
+
+def nest(messages: Any, *path: str) -> Any:
+    """Return messages under the keys of a path, as marshmallow reports them."""
+    for key in reversed(path):
+        messages = {key: messages}
+    return messages
 
 
 def names_needed(

@@ -91,7 +91,7 @@ def test_a_switch_says_what_a_signer_has(kind: str) -> None:
         return getattr(SIGNERS[kind], name) is not getattr(Signer, name)
 
     assert SIGNERS[kind].verifies_answers == overrides("verify")
-    assert SIGNERS[kind].fetches_token == overrides("token_request") == overrides("read_token")
+    assert SIGNERS[kind].fetches_token == overrides("fetch_token")
     assert overrides("adopt") == overrides("needs_spool")
 
 

@@ -1,0 +1,154 @@
+"""What a token endpoint answers: the token, how long it lives, or why there is none."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+from gateway.bodies import load_json
+from gateway.bodies.json import MISSING, find_value
+from gateway.errors import CredentialError
+from gateway.masking import Secret
+from gateway.messages import HttpResponse
+
+MAX_LIFE_SECONDS = 365 * 86400  # a vendor's "forever" must still be a float
+# Where the answer does not say: a token's life is seldom shorter, and a 401 renews at once.
+DEFAULT_LIFE_SECONDS = 600.0
+MAX_REASON_CHARACTERS = 200
+#: Unix times from here on are milliseconds: in seconds this is the year 5138.
+MIN_UNIX_MILLISECONDS = 1e11
+HEADER = "header:"
+FORM = "application/x-www-form-urlencoded"
+#: Where vendors put their reason, the code and the words.
+CODE_PLACES = ("error", "errcode", "code", "error_code", "error.code")
+MESSAGE_PLACES = (
+    "error_description", "errmsg", "msg", "message", "error.message", "error_msg", "detail",
+)  # fmt: skip
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{1,9})?", re.ASCII)
+
+
+class TokenAnswer:
+    """One answer of a token endpoint, read by the places that a description names.
+
+    :raises CredentialError: it is neither JSON nor a form.
+    """
+
+    def __init__(self, response: HttpResponse) -> None:
+        self._response = response
+        try:
+            self._reply = _parse(response)
+        except ValueError as error:
+            raise CredentialError(
+                detail=f"token answer: HTTP {response.status}, {error}"
+            ) from error
+
+    def find(self, place: str) -> Any:
+        """Return what stands at a dotted path or in ``header:NAME``; None where nothing does."""
+        if place.startswith(HEADER):
+            return self._response.headers.get(place.removeprefix(HEADER).lower())
+        value = find_value(self._reply, place.split("."))
+        return None if value is MISSING else value
+
+    def check(self, ok: Mapping[str, Sequence[Any]], message_place: str | None) -> None:
+        """:param ok: by place, the values of which one must stand there.
+
+        :raises CredentialError: the endpoint said no.
+        """
+        accepted = 200 <= self._response.status < 300 and all(
+            _as_text(self.find(place)) in map(_as_text, values) for place, values in ok.items()
+        )
+        if not accepted:
+            raise self.refusal(ok, message_place)
+
+    def text(self, place: str) -> str | None:
+        """Return a text or number that can stand in a header line as it is."""
+        value = self.find(place)
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if isinstance(value, str) and _TOKEN.fullmatch(value):
+            return value
+        return None
+
+    def token(self, place: str) -> Secret | None:
+        text = self.text(place)
+        return None if text is None else Secret(text)
+
+    def life(self, expires_in: str | None, expires_at: str | None, now: float) -> float | None:
+        """Return the seconds for which the token lives; None where the answer does not say.
+
+        :param expires_in: where the seconds stand.
+        :param expires_at: where the end stands: Unix seconds or milliseconds, or ISO 8601.
+        :param now: Unix seconds.
+        """
+        seconds = None
+        if expires_in:
+            seconds = _number(self.find(expires_in))
+        elif expires_at:
+            end = _unix_time(self.find(expires_at))
+            seconds = None if end is None else end - now
+        if seconds is None:
+            return None
+        return float(max(0, min(seconds, MAX_LIFE_SECONDS)))
+
+    def refusal(
+        self, ok: Mapping[str, Sequence[Any]] | None = None, message_place: str | None = None
+    ) -> CredentialError:
+        """Return why there is no token, in the endpoint's code and words; for the log only."""
+        code_places = tuple(ok or ()) + CODE_PLACES
+        message_places = (message_place,) if message_place else MESSAGE_PLACES
+        code = self._first(code_places)
+        message = self._first(message_places)
+        reason = ", ".join(filter(None, (code and f"code {code}", message)))
+        detail = f"token answer: HTTP {self._response.status}, {reason or 'no token in it'}"
+        return CredentialError(detail=detail, vendor_code=code)
+
+    def _first(self, places: Sequence[str]) -> str | None:
+        for place in places:
+            value = self.find(place)
+            if isinstance(value, str | int) and value != "":
+                return str(value)[:MAX_REASON_CHARACTERS]
+        return None
+
+
+def _parse(response: HttpResponse) -> Any:
+    content_type = response.headers.get("content-type", "")
+    if content_type.startswith(FORM):
+        return dict(parse_qsl(response.body.decode("utf-8", "replace")))
+    if not response.body.strip():
+        return {}  # the token may stand in a header
+    return load_json(response.body)
+
+
+def _as_text(value: Any) -> str:
+    """Return a code as the text it compares by: ``0`` and ``"0"`` are the same."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return float(value)
+    return None
+
+
+def _unix_time(value: Any) -> float | None:
+    number = _number(value)
+    if number is not None:
+        return number / 1000 if number >= MIN_UNIX_MILLISECONDS else number
+    if not isinstance(value, str):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()

@@ -1,0 +1,146 @@
+"""A request for a token, described as data: where it goes and what it says.
+
+All texts are templates, of the language in ``gateway.signers.templates``::
+
+    request = TokenRequest({"http": "POST /token", "body": {"id": "{app_id}"}}, base_url)
+    http_request = request.fill(Facts({"app_id": compile_template("7")}, now))
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from marshmallow import ValidationError, validate
+
+from gateway.bodies import dump_json
+from gateway.masking import Secret
+from gateway.messages import HttpRequest
+from gateway.signers.base import plain
+from gateway.signers.templates import (
+    Template,
+    check_template,
+    compile_template,
+    nest,
+    read_fact,
+)
+from gateway.signers.token_auth.answer import FORM
+from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, Strict, one_of, text
+from schemas.params import JsonType
+
+#: What a template may name beside the values: the time, and a number used once.
+TIME_FACTS = frozenset({"unix", "unix_ms", "iso8601", "date", "http_date", "china_time", "nonce"})
+_HTTP = validate.Regexp(
+    r"(GET|POST|PUT) (https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z",
+    error="must be GET, POST or PUT and a path or a URL without query, such as POST /oauth/token",
+)
+Fill = Callable[["Facts"], Any]
+
+
+class RequestSettings(Strict):
+    """The keys of a token's request."""
+
+    http = text(required=True, validate=_HTTP)
+    query = NamedMap(text())
+    headers = NamedMap(text(), SETTABLE_HEADER)
+    body = JsonType("object")
+    body_format = text(validate=one_of("json", "form"))
+
+
+def split_url(url: str, base_url: str) -> tuple[str, str]:
+    """Return the base URL and the path of a token's URL, which may be a path of the service."""
+    parts = urlsplit(url)
+    if not parts.scheme:
+        return base_url, url
+    return f"{parts.scheme}://{parts.netloc}", parts.path
+
+
+def check_request(settings: Mapping[str, Any], names: Iterable[str], *path: str) -> None:
+    """:raises ValidationError: a template names what is not known."""
+    known = {*names, *TIME_FACTS}
+    for key in ("query", "headers"):
+        for name, template in settings.get(key, {}).items():
+            check_template(template, known, *path, key, name)
+    check_template(settings["http"], known, *path, "http")
+    body = settings.get("body", {})
+    for template in _texts(body):
+        check_template(template, known, *path, "body")
+    if settings.get("body_format") == "form":
+        for name, value in body.items():
+            if not isinstance(value, str):
+                raise ValidationError(nest(["a form has texts only"], *path, "body", name))
+
+
+class Facts(dict[str, bytes]):
+    """What templates may name while one token is fetched or sent: each worked out once.
+
+    :param values: templates by name, which may name each other.
+    :param now: Unix seconds.
+    """
+
+    def __init__(self, values: Mapping[str, Template], now: float) -> None:
+        super().__init__()
+        self._values = values
+        self._now = now
+        self._nonce = secrets.token_hex(16)
+
+    def __missing__(self, name: str) -> bytes:
+        if name in self._values:
+            self[name] = self._values[name](self.__getitem__)
+        else:
+            self[name] = read_fact(HttpRequest("", "", "", at=self._now, nonce=self._nonce), name)
+        return self[name]
+
+
+class TokenRequest:
+    """Compiled from its settings."""
+
+    def __init__(self, settings: Mapping[str, Any], base_url: str) -> None:
+        self._verb, url = plain(settings["http"]).split(" ", 1)
+        self._base_url, path = split_url(url, base_url)
+        self._path = _compile(path)
+        self._query = _compile(settings.get("query", {}))
+        self._headers = _compile(settings.get("headers", {}))
+        self._body = _compile(settings.get("body", {}))
+        self._has_body = "body" in settings
+        self._as_form = settings.get("body_format") == "form"
+
+    def fill(self, facts: Facts) -> HttpRequest:
+        headers = {"Accept": "application/json", "User-Agent": "postern"}
+        body = b""
+        if self._has_body:
+            content = self._body(facts)
+            headers["Content-Type"] = FORM if self._as_form else "application/json"
+            body = urlencode(content).encode() if self._as_form else dump_json(content)
+        query = tuple(self._query(facts).items())
+        request = HttpRequest(self._verb, self._base_url, self._path(facts), query, headers, body)
+        for name, value in self._headers(facts).items():
+            request = request.with_header(name, value)
+        return request
+
+
+def _compile(value: Any) -> Fill:
+    """Return a function that fills every text within a JSON value."""
+    if isinstance(value, str | Secret):
+        template = compile_template(plain(value))
+        return lambda facts: template(facts.__getitem__).decode()
+    if isinstance(value, Mapping):
+        members = {name: _compile(inner) for name, inner in value.items()}
+        return lambda facts: {name: fill(facts) for name, fill in members.items()}
+    if isinstance(value, list):
+        items = [_compile(inner) for inner in value]
+        return lambda facts: [fill(facts) for fill in items]
+    return lambda facts: value
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
