@@ -90,7 +90,10 @@ class Trace:
     @property
     def downstream_elapsed(self) -> float:
         """The seconds spent waiting for the service, over all attempts."""
-        return sum(attempt.elapsed for attempt in self.attempts)
+        elapsed = 0.0
+        for attempt in self.attempts:
+            elapsed += attempt.elapsed
+        return elapsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 BUCKET_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 CallCounter = Callable[[int, str, float, float], None]
+AttemptCounter = Callable[[int, float | None], None]
 
 # They would be a series more for each counter, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -151,48 +152,39 @@ class Metrics:
         labels = (service, method)
 
         @cache
-        def incrementer(code: int, source: str) -> Callable[[], None]:
-            return self.batch.counter(self._calls.labels(*labels, str(code), source))
-
-        @cache
-        def observers() -> tuple[Callable[[float], None], Callable[[float], None]]:
-            return (
-                self.batch.observer(self._call_seconds.labels(*labels)),
-                self.batch.observer(self._downstream_seconds.labels(*labels)),
-            )
+        def counter(code: int, source: str, *, was_sent: bool) -> Callable[..., None]:
+            histograms = [self._call_seconds.labels(*labels)]
+            if was_sent:
+                histograms.append(self._downstream_seconds.labels(*labels))
+            return self.batch.counter(self._calls.labels(*labels, str(code), source), *histograms)
 
         def count(code: int, source: str, elapsed: float, downstream: float) -> None:
-            observe, observe_downstream = observers()
-            incrementer(code, source)()
-            observe(elapsed)
             if downstream:
-                observe_downstream(downstream)
+                counter(code, source, was_sent=True)(elapsed, downstream)
+            else:
+                counter(code, source, was_sent=False)(elapsed)
 
         return count
 
-    def attempt_counter(self, service: str, method: str) -> Callable[[int], None]:
-        """Return what counts a method's attempts by code."""
+    def attempt_counter(self, service: str, method: str) -> AttemptCounter:
+        """Return what counts a method's attempts, by code, seconds until the answer began.
+
+        Without an answer there is no series of these seconds.
+        """
+        labels = (service, method)
 
         @cache
-        def incrementer(code: int) -> Callable[[], None]:
-            return self.batch.counter(self._attempts.labels(service, method, str(code)))
+        def counter(code: int, *, answered: bool) -> Callable[..., None]:
+            histograms = [self._first_byte_seconds.labels(*labels)] if answered else []
+            return self.batch.counter(self._attempts.labels(*labels, str(code)), *histograms)
 
-        def count(code: int) -> None:
-            incrementer(code)()
+        def count(code: int, first_byte: float | None) -> None:
+            if first_byte is None:
+                counter(code, answered=False)()
+            else:
+                counter(code, answered=True)(first_byte)
 
         return count
-
-    def first_byte_observer(self, service: str, method: str) -> Callable[[float], None]:
-        """Return what counts the seconds until an answer began; without one there is no series."""
-
-        @cache
-        def observer() -> Callable[[float], None]:
-            return self.batch.observer(self._first_byte_seconds.labels(service, method))
-
-        def observe(seconds: float) -> None:
-            observer()(seconds)
-
-        return observe
 
     def count_reload(self, outcome: str) -> None:
         """``taken`` or ``refused``."""
@@ -200,14 +192,8 @@ class Metrics:
 
     def _request_counter(self, route: str, verb: str, status: int) -> Callable[[float], None]:
         """Return what counts one request of so many seconds."""
-        increment = self.batch.counter(self._requests.labels(route, verb, str(status)))
-        observe = self.batch.observer(self._request_seconds.labels(route))
-
-        def count(elapsed: float) -> None:
-            increment()
-            observe(elapsed)
-
-        return count
+        counter = self._requests.labels(route, verb, str(status))
+        return self.batch.counter(counter, self._request_seconds.labels(route))
 
     def render(self, gauges: Iterable[Metric]) -> bytes:
         """Return all metrics, of all workers, in Prometheus' text format.

@@ -7,7 +7,7 @@ answers several calls in one turn, their increments of one value are one write a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -24,28 +24,24 @@ class IncrementBatch:
         self.schedule: Callable[[Callable[[], None]], object] | None = None
         self._amounts: dict[Any, float] = {}
 
-    def counter(self, series: Counter) -> Callable[[], None]:
-        """Return what adds one to a series of a counter."""
-        value = series._value
-        add = self._add
+    def counter(self, counter: Counter, *histograms: Histogram) -> Callable[..., None]:
+        """Return what counts once in these series.
 
-        def increment() -> None:
-            add(value, 1.0)
+        It is called with the seconds that each histogram observes, in their order.
+        """
+        value = counter._value
+        # Of a series' bounds the last one is infinite.
+        observed = [(series._sum, series._buckets, series._upper_bounds) for series in histograms]
+        write = self._write
 
-        return increment
+        def count(*seconds: float) -> None:
+            increments = [(value, 1.0)]
+            for (total, buckets, bounds), elapsed in zip(observed, seconds, strict=True):
+                increments.append((total, elapsed))
+                increments.append((buckets[bisect_left(bounds, elapsed)], 1.0))
+            write(increments)
 
-    def observer(self, series: Histogram) -> Callable[[float], None]:
-        """Return what adds an observation to a series of a histogram, in seconds."""
-        bounds = series._upper_bounds  # the last one is infinite
-        buckets = series._buckets
-        total = series._sum
-        add = self._add
-
-        def observe(seconds: float) -> None:
-            add(total, seconds)
-            add(buckets[bisect_left(bounds, seconds)], 1.0)
-
-        return observe
+        return count
 
     def flush(self) -> None:
         """Write what was added up."""
@@ -54,10 +50,14 @@ class IncrementBatch:
         for value, amount in amounts.items():
             value.inc(amount)
 
-    def _add(self, value: Any, amount: float) -> None:
+    def _write(self, increments: Iterable[tuple[Any, float]]) -> None:
+        """Add to values, now or at the end of the turn."""
         if self.schedule is None:
-            value.inc(amount)
+            for value, amount in increments:
+                value.inc(amount)
             return
-        if not self._amounts:
+        amounts = self._amounts
+        if not amounts:
             self.schedule(self.flush)
-        self._amounts[value] = self._amounts.get(value, 0.0) + amount
+        for value, amount in increments:
+            amounts[value] = amounts.get(value, 0.0) + amount

@@ -111,7 +111,6 @@ class _AttemptLog:
         self._write = runtime.log.info
         labels = (method.service.name, method.name)
         self._count = runtime.metrics.attempt_counter(*labels)
-        self._observe_first_byte = runtime.metrics.first_byte_observer(*labels)
 
     def begin(self, call: Call) -> Attempt:
         """Add an entry to the call's trace; until its end is known it is an unforeseen failure."""
@@ -138,9 +137,7 @@ class _AttemptLog:
             attempt.not_executed = error.not_executed
             reason = error.detail
         attempt.elapsed = self._now() - attempt.started_at
-        self._count(attempt.code)
-        if attempt.first_byte is not None:
-            self._observe_first_byte(attempt.first_byte)
+        self._count(attempt.code, attempt.first_byte)
         call.trace.params = self._masker.mask_params(call.params, self._method.mask)
         self._write_line(call, attempt, reason)
 
