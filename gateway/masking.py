@@ -168,7 +168,10 @@ class Masker:
         self, params: Mapping[str, object], hidden: frozenset[str]
     ) -> dict[str, object]:
         """Return parameters with stars for ``hidden`` ones and those named like secrets."""
-        return {name: self._value(name, value, hidden, MAX_DEPTH) for name, value in params.items()}
+        masked = {}
+        for name, value in params.items():
+            masked[name] = self._value(name, value, hidden, MAX_DEPTH)
+        return masked
 
     def mask_call_text(
         self,
@@ -187,6 +190,12 @@ class Masker:
     def _value(self, name: str, value: object, hidden: frozenset[str], levels: int) -> object:
         if name in hidden or _SECRET_NAME.search(name):
             return STARS
+        if isinstance(value, str):
+            return self._text(name, value, hidden, levels)
+        if isinstance(value, int | float):
+            return _number(name, value)
+        if value is None:
+            return None
         if isinstance(value, Mapping | list) and not levels:
             return "…"
         if isinstance(value, Mapping):
@@ -195,10 +204,6 @@ class Masker:
             }
         if isinstance(value, list):
             return [self._value(name, item, hidden, levels - 1) for item in value[:MAX_LIST_ITEMS]]
-        if isinstance(value, str):
-            return self._text(name, value, hidden, levels)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return _number(name, value)
         return value
 
     def _text(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
@@ -208,9 +213,9 @@ class Masker:
             len(text) > MAX_PARAM_CHARACTERS
         ):  # masked before the cut, or half a secret would be left
             return self.mask_text(text)[:MAX_PARAM_CHARACTERS] + "…"
-        if _PHONE_NAME.search(name) and len(text) > 6:
+        if len(text) > 6 and _PHONE_NAME.search(name):
             return text[:-_PHONE_MASKED_DIGITS] + STARS
-        return mask_phones(text)
+        return _PHONE.sub(_star_phone, text)
 
     def _json(self, name: str, text: str, hidden: frozenset[str], levels: int) -> str:
         """Mask an object or a list given as text, as a query may have it."""
@@ -238,7 +243,11 @@ def mask_path(path: str) -> str:
 
 def mask_phones(text: str) -> str:
     """Return the text with the last four digits of each phone number in it as stars."""
-    return _PHONE.sub(rf"\1{STARS}", text)
+    return _PHONE.sub(_star_phone, text)
+
+
+def _star_phone(match: re.Match[str]) -> str:
+    return match[1] + STARS
 
 
 def _number(name: str, number: float) -> object:

@@ -142,7 +142,7 @@ class Method:
     fallback: Fallback | None = None
     stream: bool = False
 
-    @property
+    @cached_property
     def full_name(self) -> str:
         return f"{self.service.name}.{self.name}"
 

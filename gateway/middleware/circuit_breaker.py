@@ -48,6 +48,16 @@ def _guard_at(
     circuit.breaker.settings = service.breaker  # the circuit outlives a reload, its settings do not
     now = runtime.clock.now
 
+    def settle(
+        ticket: Ticket, call: Call, attempts_before: int, error: BaseException | None
+    ) -> None:
+        if error is None:
+            circuit.settle(ticket, False, "answered")
+            return
+        attempts = call.trace.attempts[attempts_before:]
+        failed, reason = _judge(error, ticket, call, attempts, method)
+        circuit.settle(ticket, failed, reason)
+
     def handle(call: Call) -> Result:
         try:
             ticket = circuit.acquire()
@@ -55,27 +65,18 @@ def _guard_at(
             call.trace.note(now(), "breaker", f"open; {error.retry_after or 0:.3f} s left")
             raise
         attempts_before = len(call.trace.attempts)
-
-        def settle(error: BaseException | None) -> None:
-            if error is None:
-                circuit.settle(ticket, False, "answered")
-                return
-            attempts = call.trace.attempts[attempts_before:]
-            failed, reason = _judge(error, ticket, call, attempts, method)
-            circuit.settle(ticket, failed, reason)
-
         try:
             if ticket.trial:
                 call.trace.note(now(), "breaker", "half open: this attempt is the probe")
                 circuit.claim_trial(ticket, method.deadline)
             result = next_handler(call)
         except BaseException as error:
-            settle(error)
+            settle(ticket, call, attempts_before, error)
             raise
         if isinstance(result.data, ResponseStream) and not ticket.trial:
-            result.data.on_end(settle)
+            result.data.on_end(partial(settle, ticket, call, attempts_before))
         else:  # others wait for what the trial says
-            settle(None)
+            circuit.settle(ticket, False, "answered")
         return result
 
     return handle

@@ -47,7 +47,10 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
 
     A stream counts when it begins; its record is made at its end.
     """
-    count = runtime.metrics.call_counter(method.service.name, method.name)
+    service = method.service.name
+    name = method.name
+    hidden = method.mask
+    count = runtime.metrics.call_counter(service, name)
     add_to_stats = runtime.stats.add
     add_record = runtime.records.add
     now = runtime.clock.now
@@ -55,26 +58,24 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     def end(call: Call, began: float, error: BaseException | None) -> EndedCall:
         return EndedCall.of(method, call, began, now() - began, error)
 
-    def count_call(ended: EndedCall) -> None:
-        source = ended.source or ""
-        count(ended.code, source, ended.elapsed, ended.call.trace.downstream_elapsed)
-        add_to_stats(ended.service, source, ended.elapsed)
-
     def handle(call: Call) -> Result:
         began = now()
         try:
             result = next_handler(call)
         except BaseException as error:
             ended = end(call, began, error)
-            count_call(ended)
-            add_record(ended, method.mask)
+            source = ended.source or ""
+            count(ended.code, source, ended.elapsed, call.trace.downstream_elapsed)
+            add_to_stats(service, source, ended.elapsed)
+            add_record(ended, hidden)
             raise
-        ended = end(call, began, None)
-        count_call(ended)
+        elapsed = now() - began
+        count(0, "", elapsed, call.trace.downstream_elapsed)
+        add_to_stats(service, "", elapsed)
         if isinstance(result.data, ResponseStream):
-            result.data.on_end(lambda error: add_record(end(call, began, error), method.mask))
+            result.data.on_end(lambda error: add_record(end(call, began, error), hidden))
         else:
-            add_record(ended, method.mask)
+            add_record(EndedCall(service, name, call, began, elapsed), hidden)
         return result
 
     return handle
@@ -105,19 +106,21 @@ class _AttemptLog:
     """Who called what, how it ended, how long it took (ms), with masked parameters."""
 
     def __init__(self, method: Method, runtime: Runtime) -> None:
-        self._method = method
+        self._service = method.service.name
+        self._name = method.name
+        self._full_name = method.full_name
+        self._hidden = method.mask
         self._now = runtime.clock.now
         self._masker = runtime.masker
         self._write = runtime.log.info
-        labels = (method.service.name, method.name)
-        self._count = runtime.metrics.attempt_counter(*labels)
+        self._count = runtime.metrics.attempt_counter(method.service.name, method.name)
 
     def begin(self, call: Call) -> Attempt:
         """Add an entry to the call's trace; until its end is known it is an unforeseen failure."""
         attempt = Attempt(
             code=GatewayError.code,
             type=GatewayError.type,
-            full_name=self._method.full_name,
+            full_name=self._full_name,
             started_at=self._now(),
         )
         call.trace.attempts.append(attempt)
@@ -138,7 +141,7 @@ class _AttemptLog:
             reason = error.detail
         attempt.elapsed = self._now() - attempt.started_at
         self._count(attempt.code, attempt.first_byte)
-        call.trace.params = self._masker.mask_params(call.params, self._method.mask)
+        call.trace.params = self._masker.mask_params(call.params, self._hidden)
         self._write_line(call, attempt, reason)
 
     def _write_line(self, call: Call, attempt: Attempt, reason: str | None) -> None:
@@ -150,14 +153,14 @@ class _AttemptLog:
             backup = {"backup": True}
         why: dict[str, str] = {}
         if reason:
-            why = {"why": self._masker.mask_call_text(reason, call.params, self._method.mask)}
+            why = {"why": self._masker.mask_call_text(reason, call.params, self._hidden)}
         self._write(
             "attempt",
             request_id=call.request_id,
             trace_id=call.context.trace_id,
             caller=call.caller.id,
-            service=self._method.service.name,
-            method=self._method.name,
+            service=self._service,
+            method=self._name,
             attempt=len(call.trace.attempts),
             status=attempt.status,
             code=attempt.code,

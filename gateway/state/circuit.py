@@ -242,13 +242,9 @@ class SharedCircuit:
         new_state = None
         if failed is not None:
             new_state = self.breaker.record(ticket, failed)
-        with suppress(StoreUnavailable):
-            if new_state:
-                self._publish(ticket, new_state.encode())
-            elif failed and self.breaker.state == "closed":
-                self._open_if_shared_is(ticket)
-            if ticket.fence is not None:
-                self._store.release(self.key, ticket.fence)
+        if new_state or failed or ticket.fence is not None:
+            with suppress(StoreUnavailable):
+                self._share(ticket, new_state, failed=bool(failed))
         if failed is None:
             self.breaker.release(ticket)
         if new_state:
@@ -283,6 +279,15 @@ class SharedCircuit:
             return self._store.ttl(self.key) or RECHECK_SHARE * open_for
         except StoreUnavailable:
             return 0.0
+
+    def _share(self, ticket: Ticket, new_state: State | None, *, failed: bool) -> None:
+        """Tell the other workers of the new state, or learn of theirs where a call failed."""
+        if new_state:
+            self._publish(ticket, new_state.encode())
+        elif failed and self.breaker.state == "closed":
+            self._open_if_shared_is(ticket)
+        if ticket.fence is not None:
+            self._store.release(self.key, ticket.fence)
 
     def _publish(self, ticket: Ticket, state: bytes) -> None:
         seconds = self.breaker.settings.open_for

@@ -52,9 +52,9 @@ class EndedCall:
     call: Call
     began: float
     elapsed: float
-    code: int
-    type: str | None
-    source: str | None
+    code: int = 0
+    type: str | None = None
+    source: str | None = None
 
     @classmethod
     def of(
@@ -68,7 +68,7 @@ class EndedCall:
         """Describe a call that ended with this failure, if any; an unforeseen one is ours."""
         service = method.service.name
         if error is None:
-            return cls(service, method.name, call, began, elapsed, 0, None, None)
+            return cls(service, method.name, call, began, elapsed)
         failure = error if isinstance(error, GatewayError) else GatewayError
         return cls(
             service=service,
