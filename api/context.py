@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,10 +17,10 @@ from threading import Event
 from typing import Any, cast
 
 from flask import Flask, Request, Response
-from flask.ctx import _AppCtxGlobals
-from flask.globals import _cv_app, _cv_request
+from flask.globals import _cv_app
 from flask_caching import Cache
 
+from api.request_context import RequestGlobals, current_context
 from api.resources.file_store import FileStore
 from config import Settings
 from gateway import Call, Gateway
@@ -80,46 +79,14 @@ def current_app_object() -> Flask:
     return _cv_app.get().app
 
 
-class RequestGlobals(_AppCtxGlobals):
-    """What ``flask.g`` holds while one request is answered.
-
-    :ivar trace_context: from the caller's ``traceparent``, or begun with the first call.
-    :ivar began: the instant (``time.perf_counter``) at which the request came.
-    :ivar by_authorization: the caller's proof stood in ``Authorization``.
-    :ivar called: service and method of the one call that this request makes.
-    :ivar trace: of that call.
-    :ivar code: of the envelope that is answered.
-    :ivar repeatable: the same request under the same key does no second thing.
-    """
-
-    request_id: str = ""
-    trace_context: TraceContext | None = None
-    began: float = 0.0
-    caller: Any = None
-    token: Any = None
-    by_authorization: bool = False
-    called: tuple[str | None, str | None] = (None, None)
-    trace: Trace | None = None
-    code: int = 0
-    body_was_read: bool = False
-    repeatable: bool = False
-    claim: Any = None
-
-    # Flask's own goes through a method for each attribute that is set.
-    __setattr__ = object.__setattr__  # type: ignore[assignment]
-
-    def elapsed_ms(self) -> float:
-        return (time.perf_counter() - self.began) * 1000
-
-
 def request_globals() -> RequestGlobals:
     """Return what ``flask.g`` stands for; the proxy looks for it at every attribute."""
-    return _cv_app.get().g  # type: ignore[return-value]
+    return current_context().g
 
 
 def current_request() -> Request:
     """Return what ``flask.request`` stands for; the proxy looks for it at every attribute."""
-    return _cv_request.get().request
+    return current_context().request
 
 
 def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields: Any) -> Call:

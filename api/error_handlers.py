@@ -18,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm.exc import StaleDataError
 from werkzeug.exceptions import HTTPException
 
-from api.context import app_state, current_request
+from api.context import app_state
 from api.errors import (
     ALREADY_EXISTS,
     DatabaseAway,
@@ -56,7 +56,6 @@ def register(app: Flask) -> None:
     app.register_error_handler(StaleDataError, lambda error: error_response(PreconditionFailed()))
     app.register_error_handler(HTTPException, lambda error: error_response(translate(error)))
     app.register_error_handler(Exception, handle_unforeseen)
-    app.teardown_request(_forget_routing)
 
 
 def translate(error: HTTPException) -> GatewayError:
@@ -128,11 +127,6 @@ def handle_data_error(error: DataError) -> Response:
     kind = type(error.orig).__name__
     app_state().log.warning("unfit", request_id=g.request_id, path=request.path, kind=kind)
     return error_response(InvalidParams("A value cannot be stored as it is."))
-
-
-def _forget_routing(_: BaseException | None) -> None:
-    # Its traceback has the request, which would stay until garbage is collected.
-    current_request().routing_exception = None
 
 
 def handle_unforeseen(error: Exception) -> Response:

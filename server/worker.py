@@ -25,7 +25,7 @@ from server.connections import Connection, Connections, Evicted
 from server.http1 import HeadParser, Request
 from server.listener import LOG_SECONDS, Listener
 from server.log import watch_hub
-from server.requests import WholeBody, open_body
+from server.requests import open_body
 from server.responses import Response
 
 DISCONNECT_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
@@ -166,8 +166,6 @@ class Worker(GeventWorker):
             return False
         request = self._heads.parse(head, environ.copy(), trusted=trusted)
         request.body = request.environ["wsgi.input"] = open_body(connection, request)
-        if isinstance(request.body, WholeBody):
-            request.environ["postern.body"] = request.body.getvalue()
         request.environ["postern.caller_is_known"] = connection.caller_is_known
         self.nr += 1
         response = Response(connection.sock, request, ends=not self.alive)

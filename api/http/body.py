@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Request, request
+from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.context import current_request, request_globals
 from api.errors import (
     BrokenBody,
     CallerSignatureInvalid,
@@ -19,6 +18,7 @@ from api.errors import (
     TooLarge,
     UnsupportedMediaType,
 )
+from api.request_context import Request, current_context
 from gateway.bodies import load_json
 
 CHUNK_BYTES = 64 * 1024
@@ -31,35 +31,44 @@ def read_body() -> bytes:
     :raises TooLarge: it is over the request's limit: ``MAX_BODY`` unless a view has set another.
     :raises BrokenBody: it was cut off.
     """
-    incoming = current_request()
-    limit = incoming.max_content_length or 0
-    environ = incoming.environ
-    length: int | None
-    body: bytes | None = environ.get("postern.body")  # a small one, which our own server has read
-    if body is not None:
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if len(body) > limit:
-            raise TooLarge.over(limit)
-    else:
-        body = _read_stream(incoming)
-        length = incoming.content_length
-        if length is None and len(body) >= limit:
-            raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
-    if length is not None and len(body) != length:
-        raise BrokenBody  # the server ends a body where the caller hangs up
-    request_globals().body_was_read = True
+    incoming = current_context().request
+    body = incoming._cached_data
+    if body is None:
+        # Where Werkzeug keeps it for ``get_data``.
+        body = incoming._cached_data = _read_whole(incoming)
     return body
 
 
-def _read_stream(incoming: Request) -> bytes:
+def _read_whole(incoming: Request) -> bytes:
+    environ = incoming.environ
+    limit = incoming.max_content_length or 0
+    declared = environ.get("CONTENT_LENGTH", "")
     try:
-        # A declared length over the limit raises 413 in werkzeug.
-        return incoming.get_data(cache=True)
-    except (RequestEntityTooLarge, BrokenBody):  # our own server says what is broken
+        if declared.isdecimal() and "HTTP_TRANSFER_ENCODING" not in environ:
+            length = int(declared)
+            if length > limit:
+                raise TooLarge.over(limit)
+            return _read_bytes(environ["wsgi.input"], length)
+        body = incoming.get_data(cache=False)
+    except (BrokenBody, TooLarge, RequestEntityTooLarge):  # our own server says what is broken
         raise
     except Exception as error:
         # Each server has its own words for broken chunks and a body that breaks off.
         raise BrokenBody(detail=type(error).__name__) from error
+    if len(body) >= limit:
+        raise TooLarge.over(limit)  # a chunked body is cut at the limit, not refused
+    return body
+
+
+def _read_bytes(stream: Any, length: int) -> bytes:
+    """Return so many bytes; a server ends a body where the caller hangs up."""
+    body: bytes = stream.read(length)
+    while len(body) < length:
+        piece = stream.read(length - len(body))
+        if not piece:
+            raise BrokenBody
+        body += piece
+    return body
 
 
 def iter_body(max_bytes: int) -> Iterator[bytes]:
@@ -77,7 +86,7 @@ def iter_body(max_bytes: int) -> Iterator[bytes]:
     # One more, to tell a body that is too large from one that just fits.
     request.max_content_length = max_bytes + 1
     stream: Any = request.stream
-    if request_globals().body_was_read:
+    if current_context().request._cached_data is not None:
         stream = io.BytesIO(read_body())
     size = 0
     digest = hashlib.sha256()
@@ -109,7 +118,7 @@ def declared_hash() -> str | None:
 
     :raises CallerSignatureInvalid: it is no SHA-256, so no body could have it.
     """
-    declared: str | None = current_request().environ.get("HTTP_X_CONTENT_SHA256")
+    declared: str | None = current_context().request.environ.get("HTTP_X_CONTENT_SHA256")
     if declared is not None and not _SHA256.fullmatch(declared):
         raise CallerSignatureInvalid("X-Content-SHA256 is not 64 lower-case hexadecimal digits.")
     return declared
@@ -136,7 +145,7 @@ def read_json() -> Any:
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
     """
     body = read_body()
-    incoming = current_request()
+    incoming = current_context().request
     # As nearly everybody writes it; werkzeug would take it apart first.
     content_type = incoming.environ.get("CONTENT_TYPE")
     if content_type != "application/json" and incoming.mimetype != "application/json":
