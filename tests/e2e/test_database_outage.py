@@ -20,7 +20,7 @@ import pytest
 import requests
 
 from tests.conftest import DATABASES
-from tests.e2e.live import Live, wait_for
+from tests.e2e.live import Live, children_of, wait_for
 from tests.postgres import PostgresError, Server
 
 CALLERS = 8
@@ -198,10 +198,7 @@ def _frozen(server: Server) -> Iterator[None]:
     """Every process of the server stands still, the ones that accept connections included."""
     master = server.process.pid
     with ExitStack() as stack:
-        for pid in (
-            master,
-            *map(int, Path(f"/proc/{master}/task/{master}/children").read_text().split()),
-        ):
+        for pid in (master, *children_of(master)):
             stack.callback(_wake, pid)
             os.kill(pid, signal.SIGSTOP)
         yield

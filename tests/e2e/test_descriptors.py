@@ -66,14 +66,8 @@ def live(tmp_path: Path, box: Sandbox, request: pytest.FixtureRequest) -> Iterat
         service.stop()
 
 
-def worker_of(live: Live) -> int:
-    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text()
-    [worker] = children.split()
-    return int(worker)
-
-
 def test_want_of_descriptors_is_the_gateways_fault_and_passes(live: Live, box: Sandbox) -> None:
-    worker = worker_of(live)
+    [worker] = live.workers()
     usual = resource.prlimit(worker, resource.RLIMIT_NOFILE)
     callers = Callers(live)
 

@@ -122,9 +122,9 @@ def unready(live: Live) -> dict:
 def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
     with Clients(live) as clients:
         wait_for(lambda: len(clients.answers) > 50)
-        before = workers(live)
+        before = set(live.workers())
         live.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: unready(live) or not before & workers(live))
+        wait_for(lambda: unready(live) or not before & set(live.workers()))
         assert not unready(live)
     assert not clients.failures
     assert "Traceback" not in live.log
@@ -133,17 +133,12 @@ def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
 def test_a_worker_that_is_replaced_loses_no_request(live: Live) -> None:
     with Clients(live) as clients:
         wait_for(lambda: len(clients.answers) > 50)
-        before = workers(live)
+        before = set(live.workers())
         live.process.send_signal(signal.SIGTTIN)  # one more worker
-        wait_for(lambda: len(workers(live)) == len(before) + 1)
+        wait_for(lambda: len(live.workers()) == len(before) + 1)
         live.process.send_signal(signal.SIGTTOU)  # and the oldest goes
-        wait_for(lambda: len(workers(live)) == len(before) and before - workers(live))
+        wait_for(lambda: len(live.workers()) == len(before) and before - set(live.workers()))
     assert not clients.failures
-
-
-def workers(live: Live) -> set[str]:
-    master = live.process.pid
-    return set(Path(f"/proc/{master}/task/{master}/children").read_text().split())
 
 
 def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path) -> None:
@@ -151,7 +146,7 @@ def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path)
     with Sandbox() as box:
         live = Live(tmp_path, catalog_for(box)).start()
         try:
-            [worker] = map(int, workers(live))
+            [worker] = live.workers()
             os.kill(worker, signal.SIGSTOP)
             waiting = [
                 socket.create_connection(("127.0.0.1", live.port), timeout=20) for _ in range(40)

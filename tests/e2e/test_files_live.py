@@ -190,19 +190,13 @@ def test_a_killed_worker_leaves_what_the_next_one_clears(
         with socket.create_connection(("127.0.0.1", live.port)) as client:
             client.sendall(head_of(live, "Content-Length: 900000") + START + b"x" * 300_000)
             wait_for(lambda: len(files_of(live)) == 3)
-            [worker] = workers_of(live.process.pid)
+            [worker] = live.workers()
             os.kill(worker, signal.SIGKILL)
             wait_for(lambda: len(files_of(live)) == 1)
 
         assert [file["name"] for file in live.get(PATH).json()["data"]["items"]] == ["kept"]
     finally:
         live.stop()
-
-
-def workers_of(master: int) -> list[int]:
-    return [
-        int(each) for each in Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    ]
 
 
 def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, database, tmp_path: Path) -> None:

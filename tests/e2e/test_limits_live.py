@@ -86,15 +86,6 @@ def codes(answers: list[requests.Response]) -> Counter[int]:
     return Counter(answer.json()["code"] for answer in answers)
 
 
-def workers(live: Live) -> list[int]:
-    return [
-        int(each)
-        for each in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
-        .read_text()
-        .split()
-    ]
-
-
 def test_of_three_times_its_limit_a_caller_gets_exactly_its_limit(
     live: Live, box: Sandbox, undisturbed: AtOnce
 ) -> None:
@@ -140,7 +131,7 @@ def test_a_killed_workers_place_comes_free_by_itself(live: Live, box: Sandbox) -
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(at_once, live, ["single/m"])
         wait_for(lambda: box.requests)
-        for worker in workers(live):
+        for worker in live.workers():
             os.kill(worker, signal.SIGKILL)
             with suppress(TimeoutError):
                 assert isinstance(hanging.exception(0.5), requests.ConnectionError)

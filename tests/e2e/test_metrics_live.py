@@ -8,7 +8,6 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 import requests
@@ -53,15 +52,6 @@ def told(live: Live, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     return samples(look(live), name, *labels)
 
 
-def workers(live: Live) -> list[int]:
-    return [
-        int(pid)
-        for pid in Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
-        .read_text()
-        .split()
-    ]
-
-
 def call(live: Live, times: int, method: str = "m") -> Counter[int]:
     """So many calls at once, each over a connection of its own: statuses."""
     headers = {"Authorization": f"Bearer {live.token()}"}
@@ -89,9 +79,9 @@ def change(live: Live, box: Sandbox, path: str) -> None:
 
 def kill(live: Live) -> None:
     """One worker, without a word; until its successor serves."""
-    gone = workers(live)[0]
+    gone = live.workers()[0]
     os.kill(gone, signal.SIGKILL)
-    wait_for(lambda: gone not in workers(live) and len(workers(live)) == 4)
+    wait_for(lambda: gone not in live.workers() and len(live.workers()) == 4)
 
 
 def test_counts_are_exact_over_four_workers_three_reloads_and_two_kills(
@@ -142,7 +132,7 @@ def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: San
             requests.get, f"{live.url}/api/v1/call/s/m", headers=headers, timeout=30
         )
         wait_for(lambda: told(live, "postern_concurrency_in_use") == {(): 1})
-        for pid in workers(live):
+        for pid in live.workers():
             os.kill(pid, signal.SIGKILL)
         assert hanging.exception(30) is not None
     box.reset()
@@ -179,9 +169,9 @@ def test_promtool_finds_nothing_to_complain_about(live: Live, box: Sandbox) -> N
 def test_a_sighup_forgets_no_count(live: Live, box: Sandbox) -> None:
     box.reset()
     call(live, 20)
-    before, old = told(live, "postern_calls_total", "service", "code"), set(workers(live))
+    before, old = told(live, "postern_calls_total", "service", "code"), set(live.workers())
     assert before["s", "0"] == 20
     live.process.send_signal(signal.SIGHUP)
-    wait_for(lambda: len(workers(live)) == 4 and not old & set(workers(live)))
+    wait_for(lambda: len(live.workers()) == 4 and not old & set(live.workers()))
     call(live, 5)
     assert told(live, "postern_calls_total", "service", "code")["s", "0"] == 25

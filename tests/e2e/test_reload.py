@@ -216,11 +216,10 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
 
 def succeeded(live: Live, how: signal.Signals) -> int:
     """The only worker, once it is another than the one that this signal ends."""
-    children = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children")
-    [old] = children.read_text().split()
-    os.kill(int(old) if how == signal.SIGKILL else live.process.pid, how)
-    wait_for(lambda: children.read_text().split() not in ([old], []))
-    return int(old)
+    [old] = live.workers()
+    os.kill(old if how == signal.SIGKILL else live.process.pid, how)
+    wait_for(lambda: live.workers() not in ([old], []))
+    return old
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGHUP])

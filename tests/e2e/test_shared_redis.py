@@ -18,7 +18,6 @@ import requests
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
-from tests.e2e.test_stock import workers_of
 from tests.redis_server import RedisServer
 
 WORKERS = 4
@@ -46,7 +45,6 @@ class Shared(Live):
         super().start()
         made = self.flask("app", "create", "shop", "--allow", "demo.*", "--rate", "1000000/minute")
         self.proof = PosternAuth("shop", re.search(r"[\w-]{43}", made.stdout)[0])
-        wait_for(lambda: len(workers_of(self.process.pid)) == WORKERS)
         return self
 
     def connections(self) -> list[requests.Session]:
@@ -74,7 +72,7 @@ class Shared(Live):
         ends = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
         local, remote = f"{self.port:04X}", f"{port:04X}"
         inode = next(each[9] for each in ends if each[1][-4:] == local and each[2][-4:] == remote)
-        for pid in workers_of(self.process.pid):
+        for pid in self.workers():
             for each in Path(f"/proc/{pid}/fd").iterdir():
                 try:
                     if str(each.readlink()) == f"socket:[{inode}]":

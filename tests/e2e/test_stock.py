@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,10 +105,6 @@ def test_fifty_buyers_at_once_take_exactly_what_there_is(till: Till) -> None:
     assert "database is locked" not in till.live.log
 
 
-def workers_of(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: Till) -> None:
     first, second = till.product("First", 10_000), till.product("Second", 10_000)
     confirmed: list[int] = []
@@ -129,7 +124,7 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
         sold = [pool.submit(buy, number) for number in range(500)]
         assert halfway.wait(30), till.live.log
         master = till.live.process
-        for pid in (master.pid, *workers_of(master.pid)):
+        for pid in (master.pid, *till.live.workers()):
             os.kill(pid, signal.SIGKILL)
     master.wait(5)
     for each in sold:

@@ -328,7 +328,6 @@ def test_large_bodies_leave_the_workers_memory_as_it_is(live: Live, sink: Sink) 
 
 def resident(live: Live) -> float:
     """MiB of the one worker now."""
-    master = live.process.pid
-    [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    [worker] = live.workers()
     status = Path(f"/proc/{worker}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024

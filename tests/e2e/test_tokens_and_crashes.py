@@ -51,21 +51,16 @@ def serve(tmp_path: Path, redis_url: str) -> Iterator[Callable[..., Live]]:
         yield make
 
 
-def workers(live: Live) -> list[int]:
-    pid = live.process.pid
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 def killed_while_the_service_works(live: Live, box: Sandbox, method: str) -> None:
     """The worker is gone between sending and recording; another has taken its place."""
     box.fault("/payments", "delay=1", times=1)
     with ThreadPoolExecutor(1) as pool:
         lost = pool.submit(live.call, f"pay.{method}", CHARGE, headers=KEY)
         assert wait_for(lambda: box.requests)
-        [worker] = workers(live)
+        [worker] = live.workers()
         os.kill(worker, signal.SIGKILL)
         assert isinstance(lost.exception(30), requests.ConnectionError)
-    assert wait_for(lambda: workers(live) not in ([], [worker]))
+    assert wait_for(lambda: live.workers() not in ([], [worker]))
 
 
 def answer_in_the_end(live: Live, method: str) -> Any:
