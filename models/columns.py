@@ -1,4 +1,7 @@
-"""Exact money and timezone-aware instants, alike on SQLite and PostgreSQL."""
+"""Exact money and timezone-aware instants, alike on SQLite and PostgreSQL.
+
+On SQLite a value is read by one function, in place of the three that SQLAlchemy would call.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,14 @@ class Money(TypeDecorator[Decimal]):
             return value
         return int((Decimal(value) / CENT).to_integral_exact())
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return Decimal(value) * CENT
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if dialect.name == "sqlite":
+            return _read_cents
+        return super().result_processor(dialect, coltype)
+
+
+def _read_cents(cents: int | None) -> Decimal | None:
+    return None if cents is None else Decimal(cents) * CENT
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -49,9 +56,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value and value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None or value.tzinfo is None:
-            return value and value.replace(tzinfo=UTC)
-        return value.astimezone(UTC)
+        return value and value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        if dialect.name == "sqlite":
+            return _read_utc
+        return super().result_processor(dialect, coltype)
+
+
+def _read_utc(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
 def utc_now() -> datetime:

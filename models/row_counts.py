@@ -6,14 +6,17 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Hashable
-from functools import lru_cache
-from typing import Any
-
-from sqlalchemy import Connection, Select, func
-from sqlalchemy.orm import Session
+from typing import NamedTuple
 
 MAX_AGE_SECONDS = 5  # rows that another worker wrote since may be missing from a count
-MAX_QUERIES = 256  # whose counts are cached
+MAX_LISTS = 256  # whose counts are cached
+
+
+class Mark(NamedTuple):
+    """A moment before a count: how many writes this process had made, and when that was."""
+
+    writes: int
+    instant: float
 
 
 class RowCounts:
@@ -24,44 +27,27 @@ class RowCounts:
         self._lock = threading.Lock()
         self._writes = 0
 
-    def count(self, session: Session | Connection, query: Select[Any]) -> int:
-        """Count the rows of ``query`` now."""
-        began = time.monotonic()
-        writes = self._writes
-        total = session.scalar(_count_query(query)) or 0
-        with self._lock:
-            if writes == self._writes:
-                self._cache[_key(query)] = (total, began)
-            while len(self._cache) > MAX_QUERIES:
-                self._cache.popitem(last=False)
-        return total
+    def mark(self) -> Mark:
+        """Return the present moment, to be taken before rows are counted."""
+        return Mark(self._writes, time.monotonic())
 
-    def recent(self, session: Session | Connection, query: Select[Any]) -> int:
-        """Return the cached count if it is still valid, else count."""
-        entry = self._cache.get(_key(query))
+    def store(self, key: Hashable, total: int, mark: Mark) -> None:
+        """Cache a count, unless this process has written since its mark."""
+        with self._lock:
+            if mark.writes == self._writes:
+                self._cache[key] = (total, mark.instant)
+            while len(self._cache) > MAX_LISTS:
+                self._cache.popitem(last=False)
+
+    def recent(self, key: Hashable) -> int | None:
+        """Return the cached count if it is still valid."""
+        entry = self._cache.get(key)
         if entry and time.monotonic() - entry[1] < MAX_AGE_SECONDS:
             return entry[0]
-        return self.count(session, query)
+        return None
 
     def clear(self) -> None:
         """Drop all counts, after a write."""
         with self._lock:
             self._writes += 1
             self._cache.clear()
-
-
-# Both are built once for a query object that a view reuses.
-@lru_cache(maxsize=64)
-def _count_query(query: Select[Any]) -> Select[Any]:
-    return query.order_by(None).with_only_columns(func.count(), maintain_column_froms=True)
-
-
-@lru_cache(maxsize=64)
-def _key(query: Select[Any]) -> Hashable:
-    """Return tables and conditions; to compile the statement would cost more than most counts."""
-    tables = tuple(map(str, query.columns_clause_froms))
-    where = query.whereclause
-    if where is None:
-        return tables
-    compiled = where.compile()
-    return tables, compiled.string, repr(sorted(compiled.params.items()))

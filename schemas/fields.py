@@ -5,7 +5,7 @@ text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -177,13 +177,3 @@ def list_of(schema: type[Schema]) -> type[Schema]:
         },
         name=schema.__name__.removesuffix("Out") + "ListOut",
     )
-
-
-def row_to_dict(schema: type[Schema]) -> Callable[[Sequence[Any]], dict[str, Any]]:
-    """What makes an item of a row that begins with the schema's fields, where JSON can say all of
-    them as they are.
-
-    marshmallow asks every field of every row how; that is most of what a list costs.
-    """
-    names = tuple(schema().fields)
-    return lambda row: dict(zip(names, row, strict=False))

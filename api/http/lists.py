@@ -1,4 +1,11 @@
-"""Lists of rows: a page by offset or by key, filtered, sorted, as JSON or CSV."""
+"""Lists of rows: a page by offset or by key, filtered, sorted, as JSON or CSV.
+
+Example::
+
+    users = RowList(User, select(*columns), row_dumper(UserOut()), {"role": lambda role: ...})
+    with app_state().database.read_connection() as connection:
+        return users.page(connection, {"role": "admin", "limit": 20})
+"""
 
 from __future__ import annotations
 
@@ -6,10 +13,11 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flask import Response, request, stream_with_context
+from flask import Response, stream_with_context
 from marshmallow import Schema
 from sqlalchemy import (
     ColumnElement,
@@ -17,59 +25,113 @@ from sqlalchemy import (
     Integer,
     Select,
     bindparam,
-    literal,
+    func,
     or_,
     select,
     tuple_,
 )
 from sqlalchemy.orm import Session
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
-from api.context import app_state
+from api.context import app_state, current_request
 from api.errors import NotAcceptable
 from gateway.errors import fields_error
 
 DEFAULT_SKIP = 0
 DEFAULT_LIMIT = 10
-PAGING_PARAMS = {
-    "skip",
-    "limit",
-    "after",
-    "sort",
-}  # of any list; other parameters are filters
+DEFAULT_SORT = "id"
+MAX_STATEMENTS = 256  # that are built once: to build one takes longer than to run it
 MAX_BUFFERED_ROWS = 500  # of a CSV, in memory
 # What a spreadsheet would run (OWASP, "CSV Injection"), and its full-width forms (Japanese Excel).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _NUMBER = re.compile(r"-[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
-
-def list_page(
-    session: Session, query: Select[Any], model: Any, args: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return ``{"items", "total", "skip", "limit"}`` of a filtered query, ordered by ``args``."""
-    total = _total(session, query, args)
-    bounds = _bounds(args)
-    rows = session.scalars(_bounded(_ordered(session, query, model, args)), bounds)
-    return {"items": rows.all(), "total": total, **bounds}
+Filters = frozenset[tuple[str, Any]]  # of one request: names and values
 
 
-def list_row_page(
-    connection: Connection,
-    query: Select[Any],
-    args: Mapping[str, Any],
-    render: Callable[[Any], Any],
-) -> dict[str, Any]:
-    """Return the same of a query for columns, half the cost if it is the same object each time.
+@dataclass(frozen=True, eq=False)
+class RowList:
+    """What one list shows.
 
-    :param render: makes an item of a row.
+    :param model: whose rows are filtered and sorted, by the columns of its table.
+    :param query: selects what ``dump`` takes, of all rows.
+    :param dump: makes items of rows.
+    :param conditions: by the name of a filter: the condition for its value.
     """
-    total = _total(connection, query, args)
-    bounds = _bounds(args)
-    if "after" in args:
-        statement = _bounded(_ordered(connection, query, query.selected_columns, args))
-    else:
-        statement = _first_pages(query, args.get("sort", "id"))
-    rows = connection.execute(statement, bounds)
-    return {"items": [render(row) for row in rows.all()], "total": total, **bounds}
+
+    model: Any
+    query: Select[Any]
+    dump: Callable[[Sequence[Any]], list[Any]]
+    conditions: Mapping[str, Callable[[Any], ColumnElement[bool]]]
+
+    def page(self, session: Session | Connection, args: Mapping[str, Any]) -> dict[str, Any]:
+        """Return ``{"items", "total", "skip", "limit"}``, filtered and ordered by ``args``.
+
+        :raises InvalidParams: there is no item ``after`` which the page comes.
+        """
+        filters = self._filters(args)
+        sort = args.get("sort", DEFAULT_SORT)
+        bounds = {"skip": args.get("skip", DEFAULT_SKIP), "limit": args.get("limit", DEFAULT_LIMIT)}
+        if "after" in args:
+            # A count takes as long as a list: by key it is not made for every page.
+            total = app_state().database.row_counts.recent((self, filters))
+            if total is None:
+                total = self._count(session, filters)
+            place = self.place(session, sort, args["after"])
+            rows = session.execute(_page_by_key(self, filters, sort), bounds | place).all()
+        else:
+            total, rows = self._counted_page(session, filters, sort, bounds)
+        return {"items": self.dump(rows), "total": total, **bounds}
+
+    def where(self, query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
+        """Return the query with the conditions of the filters that ``args`` has."""
+        for name, condition in self.conditions.items():
+            if name in args:
+                query = query.where(condition(args[name]))
+        return query
+
+    def place(self, session: Session | Connection, sort: str, after: int) -> dict[str, Any]:
+        """Return where the item ``after`` stands in the order.
+
+        :raises InvalidParams: there is no such item.
+        """
+        name = sort.removeprefix("-")
+        if name == "id":
+            return {"after_id": after}
+        columns = self.model.__table__.c
+        value = session.execute(select(columns[name]).where(columns.id == after)).scalar()
+        if value is None:
+            raise fields_error("after", ["There is no such item."])
+        return {"after_id": after, f"after_{name}": value}
+
+    def _filters(self, args: Mapping[str, Any]) -> Filters:
+        return frozenset([(name, args[name]) for name in self.conditions.keys() & args.keys()])
+
+    def _counted_page(
+        self, session: Session | Connection, filters: Filters, sort: str, bounds: Mapping[str, int]
+    ) -> tuple[int, Sequence[Any]]:
+        """Return the count of all rows and those of a page, by one statement if there are any."""
+        counts = app_state().database.row_counts
+        mark = counts.mark()
+        rows = session.execute(_page_by_offset(self, filters, sort), bounds).all()
+        if not rows:
+            return self._count(session, filters), rows
+        total = rows[0][-1]
+        counts.store((self, filters), total, mark)
+        return total, rows
+
+    def _count(self, session: Session | Connection, filters: Filters) -> int:
+        counts = app_state().database.row_counts
+        mark = counts.mark()
+        total = session.execute(_count(self, filters)).scalar() or 0
+        counts.store((self, filters), total, mark)
+        return total
+
+
+def select_fields(model: Any, schema: Schema) -> Select[Any]:
+    """Return the query for the columns that a schema's fields are named after, in their order."""
+    return select(*(model.__table__.c[name] for name in schema.fields))
 
 
 def search(text: str, *columns: Any) -> ColumnElement[bool]:
@@ -77,66 +139,54 @@ def search(text: str, *columns: Any) -> ColumnElement[bool]:
     return or_(*(column.icontains(text, autoescape=True) for column in columns))
 
 
-def _total(session: Session | Connection, query: Select[Any], args: Mapping[str, Any]) -> int:
-    totals = app_state().database.row_counts
-    if "after" in args:  # a count takes as long as a list: by key it is not made for every page
-        return totals.recent(session, query)
-    return totals.count(session, query)
+@lru_cache(maxsize=MAX_STATEMENTS)
+def _page_by_offset(rows: RowList, filters: Filters, sort: str) -> Select[Any]:
+    """Return the statement of a page; its last column is the count of all rows."""
+    count = _count(rows, filters).correlate(None).scalar_subquery()
+    query = rows.where(rows.query, dict(filters)).add_columns(count.label("row_count"))
+    return _bounded(_sorted(query, rows.model, sort))
 
 
-def _bounds(args: Mapping[str, Any]) -> dict[str, int]:
-    return {"skip": args.get("skip", DEFAULT_SKIP), "limit": args.get("limit", DEFAULT_LIMIT)}
+@lru_cache(maxsize=MAX_STATEMENTS)
+def _page_by_key(rows: RowList, filters: Filters, sort: str) -> Select[Any]:
+    return _bounded(_after(rows.where(rows.query, dict(filters)), rows.model, sort))
+
+
+@lru_cache(maxsize=MAX_STATEMENTS)
+def _count(rows: RowList, filters: Filters) -> Select[Any]:
+    query = select(func.count()).select_from(rows.model.__table__)
+    return rows.where(query, dict(filters))
 
 
 def _bounded(query: Select[Any]) -> Select[Any]:
     return query.offset(bindparam("skip", type_=Integer)).limit(bindparam("limit", type_=Integer))
 
 
-@lru_cache(maxsize=128)  # to build a statement takes longer than to run it
-def _first_pages(query: Select[Any], sort: str) -> Select[Any]:
-    return _bounded(_sorted(query, query.selected_columns, sort))
-
-
-def _ordered(
-    session: Session | Connection, query: Select[Any], model: Any, args: Mapping[str, Any]
-) -> Select[Any]:
-    sort = args.get("sort", "id")
-    if "after" in args:
-        name = sort.removeprefix("-")
-        keys = tuple_(*_keys(model, name))
-        place = _place(session, model, name, args["after"])
-        if sort.startswith("-"):
-            query = query.where(keys < place)
-        else:
-            query = query.where(keys > place)
+def _after(query: Select[Any], model: Any, sort: str) -> Select[Any]:
+    """Return the rows that come after a place, sorted; the place is bound by its execution."""
+    keys = _keys(model, sort)
+    place = tuple_(*(bindparam(f"after_{key.name}", type_=key.type) for key in keys))
+    if sort.startswith("-"):
+        query = query.where(tuple_(*keys) < place)
+    else:
+        query = query.where(tuple_(*keys) > place)
     return _sorted(query, model, sort)
 
 
 def _sorted(query: Select[Any], model: Any, sort: str) -> Select[Any]:
-    keys = _keys(model, sort.removeprefix("-"))
+    keys = _keys(model, sort)
     if sort.startswith("-"):
         return query.order_by(*(key.desc() for key in keys))
     return query.order_by(*(key.asc() for key in keys))
 
 
-def _keys(model: Any, name: str) -> tuple[Any, ...]:
+def _keys(model: Any, sort: str) -> tuple[Any, ...]:
+    """Return the columns of an order, of which no two rows have the same values."""
+    columns = model.__table__.c
+    name = sort.removeprefix("-")
     if name == "id":
-        return (model.id,)
-    return getattr(model, name), model.id
-
-
-def _place(session: Session | Connection, model: Any, name: str, after: int) -> Any:
-    """Return where the item ``after`` stands in the order.
-
-    :raises InvalidParams: there is no such item.
-    """
-    if name == "id":
-        return tuple_(after)
-    column = getattr(model, name)
-    value = session.scalar(select(column).where(model.id == after))
-    if value is None:
-        raise fields_error("after", ["There is no such item."])
-    return tuple_(literal(value, column.type), after)
+        return (columns.id,)
+    return columns[name], columns.id
 
 
 def wants_csv() -> bool:
@@ -144,33 +194,46 @@ def wants_csv() -> bool:
 
     :raises NotAcceptable: it allows neither.
     """
-    if not request.accept_mimetypes:
+    accept = current_request().environ.get("HTTP_ACCEPT")
+    if not accept:
         return False
-    best = request.accept_mimetypes.best_match(["application/json", "text/csv"])
+    best = _best_type(accept)
     if best is None:
         raise NotAcceptable
     return best == "text/csv"
 
 
-def csv_response(
-    query: Select[Any], model: Any, schema: Schema, args: Mapping[str, Any]
-) -> Response:
-    """Return the list as CSV (RFC 4180), streamed: one page or, without ``limit``, all of it."""
-    with app_state().database.read_session() as session:
-        ordered = (
-            _ordered(session, query, model, args)
-            .offset(args.get("skip", DEFAULT_SKIP))
-            .limit(args.get("limit"))
-        )
-    names = list(schema.fields)
-    response = Response(
-        stream_with_context(_csv_lines(ordered, names, schema)), mimetype="text/csv"
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="{model.__tablename__}.csv"'
+@lru_cache(maxsize=64)
+def _best_type(accept: str) -> str | None:
+    accepted = parse_accept_header(accept, MIMEAccept)
+    if not accepted:
+        return "application/json"
+    return accepted.best_match(["application/json", "text/csv"])
+
+
+def csv_response(rows: RowList, schema: Schema, args: Mapping[str, Any]) -> Response:
+    """Return the list as CSV (RFC 4180), streamed: one page or, without ``limit``, all of it.
+
+    :param schema: of one line.
+    """
+    sort = args.get("sort", DEFAULT_SORT)
+    query = rows.where(select(rows.model), args)
+    place = {}
+    if "after" in args:
+        with app_state().database.read_session() as session:
+            place = rows.place(session, sort, args["after"])
+        query = _after(query, rows.model, sort)
+    else:
+        query = _sorted(query, rows.model, sort)
+    query = query.offset(args.get("skip", DEFAULT_SKIP)).limit(args.get("limit")).params(place)
+    response = Response(stream_with_context(_csv_lines(query, schema)), mimetype="text/csv")
+    name = rows.model.__tablename__
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return response
 
 
-def _csv_lines(query: Select[Any], names: Sequence[str], schema: Schema) -> Iterator[str]:
+def _csv_lines(query: Select[Any], schema: Schema) -> Iterator[str]:
+    names = list(schema.fields)
     yield _line(names)
     with app_state().database.read_session() as session:
         for row in session.scalars(query.execution_options(yield_per=MAX_BUFFERED_ROWS)):

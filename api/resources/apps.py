@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required
@@ -15,17 +14,19 @@ from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import csv_response, list_page, wants_csv
+from api.http.lists import RowList, csv_response, select_fields, wants_csv
 from api.http.responses import success_response
 from gateway.errors import NotFound
 from gateway.masking import Secret
 from models import App
+from schemas.dump import entity_dumper, row_dumper
 from schemas.users import AppArgs, AppIn, AppListOut, AppOut, AppRow, AppSecretOut
 
 blueprint = Blueprint("apps", __name__, description="Tools, which sign their requests.")
 _app_schema = AppOut()
 _row_schema = AppRow()
-_list_schema = AppListOut()
+_dump_app = entity_dumper(_app_schema)
+_apps = RowList(App, select_fields(App, _app_schema), row_dumper(_app_schema), {})
 
 
 @blueprint.get("/apps")
@@ -35,9 +36,9 @@ _list_schema = AppListOut()
 def list_apps(args: dict[str, Any]) -> Response:
     """Apps, without their secrets."""
     if wants_csv():
-        return csv_response(select(App), App, _row_schema, args)
-    with app_state().database.read_session() as session:
-        return etag_response(_list_schema.dump(list_page(session, select(App), App, args)))
+        return csv_response(_apps, _row_schema, args)
+    with app_state().database.read_connection() as connection:
+        return etag_response(_apps.page(connection, args))
 
 
 @blueprint.post("/apps")
@@ -80,7 +81,7 @@ def disable_app(app_id: str) -> Response:
         app = _get_app(session, app_id)
         app.disabled = True
         session.flush()
-        return etag_response(_app_schema.dump(app))
+        return etag_response(_dump_app(app))
 
 
 def _get_app(session: Session, app_id: str) -> App:
@@ -101,6 +102,6 @@ def _new_secret() -> tuple[Secret, str]:
 
 
 def _secret_response(app: App, secret: Secret, status: int = 200) -> Response:
-    response = success_response({**_app_schema.dump(app), "secret": secret.reveal()}, status)
+    response = success_response({**_dump_app(app), "secret": secret.reveal()}, status)
     response.headers["Cache-Control"] = "no-store"
     return response

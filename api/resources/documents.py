@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, g
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
@@ -18,15 +18,19 @@ from api.http.blueprint import Blueprint
 from api.http.cache import cached_response, write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import csv_response, list_page, wants_csv
+from api.http.lists import RowList, csv_response, select_fields, wants_csv
 from gateway.errors import Forbidden, NotFound, fields_error
 from models import Document
 from schemas.documents import DocumentArgs, DocumentIn, DocumentListOut, DocumentOut, DocumentRow
+from schemas.dump import entity_dumper, row_dumper
 
 blueprint = Blueprint("data", __name__, description="JSON documents: a small store.")
 _document_schema = DocumentOut()
 _row_schema = DocumentRow()
-_list_schema = DocumentListOut()
+_dump_document = entity_dumper(_document_schema)
+_documents = RowList(
+    Document, select_fields(Document, _document_schema), row_dumper(_document_schema), {}
+)
 
 
 @blueprint.get("/data")
@@ -37,16 +41,14 @@ def list_documents(args: dict[str, Any]) -> Response:
     """Documents, sorted; a page comes ``after`` a key."""
 
     def read() -> tuple[Any, None]:
-        with app_state().database.read_session() as session:
-            return _list_schema.dump(
-                list_page(session, select(Document), Document, _resolve_after(session, args))
-            ), None
+        with app_state().database.read_connection() as connection:
+            return _documents.page(connection, _resolve_after(connection, args)), None
 
     if not wants_csv():
         return cached_response("data", read)
     with app_state().database.read_session() as session:
         place = _resolve_after(session, args)
-    return csv_response(select(Document), Document, _row_schema, place)
+    return csv_response(_documents, _row_schema, place)
 
 
 @blueprint.post("/data")
@@ -72,7 +74,7 @@ def get_document(key: str) -> Response:
     def read() -> tuple[Any, str]:
         with app_state().database.read_session() as session:
             document = _get_document(session, key)
-            return _document_schema.dump(document), etag_of(document)
+            return _dump_document(document), etag_of(document)
 
     return cached_response("data", read)
 
@@ -103,17 +105,17 @@ def _store(key: str, value: Any) -> Response:
         document.value = value
         flag_modified(document, "value")  # or 1.0 would not replace 1, which it equals
         session.flush()
-        return etag_response(_document_schema.dump(document), etag_of(document), status)
+        return etag_response(_dump_document(document), etag_of(document), status)
 
 
-def _resolve_after(session: Session, args: dict[str, Any]) -> dict[str, Any]:
+def _resolve_after(session: Session | Connection, args: dict[str, Any]) -> dict[str, Any]:
     """Return the list's arguments with the id of the document ``after`` in place of its key."""
     if "after" not in args:
         return args
-    last = Document.by_key(session, args["after"])
-    if last is None:
+    last_id = session.execute(select(Document.id).where(Document.key == args["after"])).scalar()
+    if last_id is None:
         raise fields_error("after", ["There is no such item."])
-    return {**args, "after": last.id}
+    return {**args, "after": last_id}
 
 
 def _get_document(session: Session, key: str, *, lock: bool = False) -> Document:

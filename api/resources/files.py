@@ -21,12 +21,13 @@ from api.http.blueprint import Blueprint
 from api.http.cache import cached_response, caller_cache_key, write_session
 from api.http.etags import check_etag, etag_response
 from api.http.idempotency import idempotent_by_database, set_fingerprint
-from api.http.lists import csv_response, list_page, search, wants_csv
+from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
 from api.http.multipart import form_boundary
 from api.resources.uploads import describe_upload, over_quota, read_file
 from gateway.errors import NotFound
 from models import File
 from schemas.documents import FileArgs, FileListOut, FileOut, base_name
+from schemas.dump import entity_dumper, row_dumper
 
 # --- downloads (RFC 9110, 13 and 14)
 
@@ -138,7 +139,18 @@ def _if_range_holds(file: File) -> bool:
 
 blueprint = Blueprint("files", __name__, description="Files that tools leave here.")
 _file_schema = FileOut()
-_list_schema = FileListOut()
+_dump_file = entity_dumper(_file_schema)
+_table = File.__table__
+_files = RowList(
+    File,
+    select_fields(File, _file_schema),
+    row_dumper(_file_schema),
+    {
+        "q": lambda text: search(text, _table.c.name),
+        "owner": lambda owner: _table.c.owner == owner,
+        "visible_to": lambda owner: _table.c.owner == owner,
+    },
+)
 _BYTES = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {
     "type": "object",
@@ -168,7 +180,7 @@ def upload_file() -> Response:
             file = File(**received, stored_as=stored_as, owner=g.caller.id)
             session.add(file)
             session.flush()
-            return etag_response(_file_schema.dump(file), file.sha256, 201)
+            return etag_response(_dump_file(file), file.sha256, 201)
 
 
 @blueprint.get("/files")
@@ -177,17 +189,14 @@ def upload_file() -> Response:
 @blueprint.response(200, FileListOut)
 def list_files(args: dict[str, Any]) -> Response:
     """One's own files; all for admins."""
-    query = _visible()
-    if "q" in args:
-        query = query.where(search(args["q"], File.name))
-    if "owner" in args:
-        query = query.where(File.owner == args["owner"])
+    if g.caller.role != "admin":
+        args = {**args, "visible_to": g.caller.id}
     if wants_csv():
-        return csv_response(query, File, _file_schema, args)
+        return csv_response(_files, _file_schema, args)
 
     def read() -> tuple[Any, None]:
-        with app_state().database.read_session() as session:
-            return _list_schema.dump(list_page(session, query, File, args)), None
+        with app_state().database.read_connection() as connection:
+            return _files.page(connection, args), None
 
     return cached_response("files", read, audience=caller_cache_key())
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask import Response, g
-from sqlalchemy import Select, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from api.auth import role_required, token_required
@@ -15,15 +15,25 @@ from api.http.blueprint import Blueprint
 from api.http.cache import cached_response, caller_cache_key, write_session
 from api.http.etags import etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import csv_response, list_page, wants_csv
+from api.http.lists import RowList, csv_response, wants_csv
 from gateway.errors import Conflict, InvalidParams, NotFound, fields_error
 from models import Order, OrderLine, Product, User
+from schemas.dump import entity_dumper
 from schemas.fields import MAX_MONEY
 from schemas.shop import OrderArgs, OrderIn, OrderListOut, OrderOut, line_name
 
 blueprint = Blueprint("orders", __name__, description="Products that users ordered.")
 _order_schema = OrderOut()
-_list_schema = OrderListOut()
+_dump_order = entity_dumper(_order_schema)
+_orders = RowList(
+    Order,
+    select(Order).options(selectinload(Order.items)),
+    lambda rows: [_dump_order(row[0]) for row in rows],
+    {
+        "user_id": lambda user_id: Order.user_id == user_id,
+        "status": lambda status: Order.status == status,
+    },
+)
 _row_schema = OrderOut(exclude=["items"])
 
 
@@ -33,20 +43,18 @@ _row_schema = OrderOut(exclude=["items"])
 @blueprint.response(200, OrderListOut)
 def list_orders(args: dict[str, Any], user_id: int) -> Response:
     """A user's orders; as CSV one line each, without their items."""
-    query = _filtered(user_id, args)
+    args = {**args, "user_id": user_id}
 
     def read() -> tuple[Any, None]:
         with app_state().database.read_session() as session:
             _check_list(session, user_id, args)
-            return _list_schema.dump(
-                list_page(session, query.options(selectinload(Order.items)), Order, args)
-            ), None
+            return _orders.page(session, args), None
 
     if not wants_csv():
         return cached_response("orders", read, audience=caller_cache_key())
     with app_state().database.read_session() as session:
         _check_list(session, user_id, args)
-    return csv_response(query, Order, _row_schema, args)
+    return csv_response(_orders, _row_schema, args)
 
 
 @blueprint.post("/users/<id:user_id>/orders")
@@ -77,7 +85,7 @@ def get_order(order_id: int) -> Response:
     def read() -> tuple[Any, str]:
         with app_state().database.read_session() as session:
             order = get_own_order(session, order_id)
-            return _order_schema.dump(order), etag_of(order)
+            return _dump_order(order), etag_of(order)
 
     return cached_response("orders", read, audience=caller_cache_key())
 
@@ -91,7 +99,7 @@ def get_own_order(session: Session, order_id: int) -> Order:
 
 
 def order_response(order: Order, status: int = 200) -> Response:
-    return etag_response(_order_schema.dump(order), etag_of(order), status)
+    return etag_response(_dump_order(order), etag_of(order), status)
 
 
 def _is_theirs(user_id: int) -> bool:
@@ -116,13 +124,6 @@ def _owns(session: Session, user_id: int, order_id: int) -> bool:
         session.scalar(select(Order.id).where(Order.id == order_id, Order.user_id == user_id))
         is not None
     )
-
-
-def _filtered(user_id: int, args: dict[str, Any]) -> Select[Any]:
-    query = select(Order).where(Order.user_id == user_id)
-    if "status" in args:
-        query = query.where(Order.status == args["status"])
-    return query
 
 
 def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine]:

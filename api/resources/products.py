@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from flask import Response
-from sqlalchemy import ColumnElement, Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
@@ -16,15 +14,15 @@ from api.http.blueprint import Blueprint
 from api.http.cache import cached_response, write_connection, write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import PAGING_PARAMS, csv_response, list_row_page, search, wants_csv
+from api.http.lists import RowList, csv_response, search, wants_csv
 from gateway.errors import Conflict, NotFound
 from models import PRODUCTS, Product
-from schemas.fields import row_to_dict
+from schemas.dump import entity_dumper, row_dumper
 from schemas.shop import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
 
 blueprint = Blueprint("products", __name__, description="Things that can be ordered.")
 _schema = ProductOut()
-_to_item = row_to_dict(ProductOut)
+_dump_product = entity_dumper(_schema)
 _columns = PRODUCTS.c
 # Reads select columns, and a new product is inserted as columns: an entity, which changes need,
 # costs twice as much.
@@ -32,7 +30,19 @@ _in_stock = _columns.stock > 0
 _expressions = {**_columns, "in_stock": _in_stock.label("in_stock")}
 _select_rows = select(*(_expressions[name] for name in _schema.fields), _columns.version)
 _select_row = _select_rows.where(_columns.id == bindparam("id"))
-
+_products = RowList(
+    Product,
+    _select_rows,
+    row_dumper(_schema),
+    {
+        "q": lambda text: search(text, _columns.name, _columns.description),
+        "category": lambda name: _columns.category == name,
+        "price_min": lambda price: _columns.price >= price,
+        "price_max": lambda price: _columns.price <= price,
+        "in_stock": lambda wanted: _in_stock if wanted else ~_in_stock,
+        "only_in_stock": lambda _: _in_stock,
+    },
+)
 
 _EXAMPLE = {"name": "Teapot", "price": "12.50", "stock": 20, "category": "kitchen"}
 
@@ -52,7 +62,7 @@ def list_products(args: dict[str, Any]) -> Response:
 @blueprint.response(200, ProductListOut)
 def list_products_in_stock(args: dict[str, Any]) -> Response:
     """Products of which there are any."""
-    return _list_products(args, _in_stock)
+    return _list_products({**args, "only_in_stock": True})
 
 
 @blueprint.post("/products")
@@ -64,8 +74,7 @@ def create_product(data: dict[str, Any]) -> Response:
     """A new product, whose name no other has."""
     with write_connection("products") as connection:
         product = Product.insert(connection, data)
-        item = {name: getattr(product, name) for name in _schema.fields}
-        return etag_response(item, etag_of(product), 201)
+        return etag_response(_dump_product(product), etag_of(product), 201)
 
 
 @blueprint.get("/products/<id:product_id>")
@@ -76,10 +85,10 @@ def get_product(product_id: int) -> Response:
 
     def read() -> tuple[Any, str]:
         with app_state().database.read_connection() as connection:
-            product = connection.execute(_select_row, {"id": product_id}).one_or_none() or _missing(
-                product_id
-            )
-        return _to_item(product), etag_of(product)
+            product = connection.execute(_select_row, {"id": product_id}).first()
+        if product is None:
+            raise _missing(product_id)
+        return _dump_product(product), etag_of(product)
 
     return cached_response("products", read)
 
@@ -129,45 +138,26 @@ def reduce_stock(data: dict[str, int], product_id: int) -> Response:
         return _changed_response(session, product)
 
 
-def _filtered(query: Select[Any], args: Mapping[str, Any]) -> Select[Any]:
-    if "q" in args:
-        query = query.where(search(args["q"], _columns.name, _columns.description))
-    if "category" in args:
-        query = query.where(_columns.category == args["category"])
-    if "price_min" in args:
-        query = query.where(_columns.price >= args["price_min"])
-    if "price_max" in args:
-        query = query.where(_columns.price <= args["price_max"])
-    if "in_stock" in args:
-        query = query.where(_in_stock if args["in_stock"] else ~_in_stock)
-    return query
-
-
-@lru_cache(maxsize=128)
-def _filtered_rows(filters: frozenset[tuple[str, Any]], *only: ColumnElement[bool]) -> Select[Any]:
-    """Return the same query object for the same filters, so that its statements are built once."""
-    return _filtered(_select_rows.where(*only), dict(filters))
-
-
-def _list_products(args: dict[str, Any], *only: ColumnElement[bool]) -> Response:
+def _list_products(args: dict[str, Any]) -> Response:
     if wants_csv():
-        return csv_response(_filtered(select(Product).where(*only), args), Product, _schema, args)
+        return csv_response(_products, _schema, args)
 
     def read() -> tuple[Any, None]:
-        filters = frozenset((name, args[name]) for name in args.keys() - PAGING_PARAMS)
         with app_state().database.read_connection() as connection:
-            return list_row_page(connection, _filtered_rows(filters, *only), args, _to_item), None
+            return _products.page(connection, args), None
 
     return cached_response("products", read)
 
 
 def _get_product(session: Session, product_id: int) -> Product:
     product = session.get(Product, product_id, populate_existing=True)
-    return product or _missing(product_id)
+    if product is None:
+        raise _missing(product_id)
+    return product
 
 
-def _missing(product_id: int) -> NoReturn:
-    raise NotFound(f"There is no product {product_id}.")
+def _missing(product_id: int) -> NotFound:
+    return NotFound(f"There is no product {product_id}.")
 
 
 def _update(product_id: int, data: dict[str, Any]) -> Response:
@@ -181,4 +171,4 @@ def _update(product_id: int, data: dict[str, Any]) -> Response:
 
 def _changed_response(session: Session, product: Product) -> Response:
     session.flush()
-    return etag_response(_schema.dump(product), etag_of(product))
+    return etag_response(_dump_product(product), etag_of(product))

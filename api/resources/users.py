@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, g, request
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
@@ -17,14 +16,25 @@ from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
-from api.http.lists import csv_response, list_page, search, wants_csv
+from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
 from gateway.errors import Conflict, Forbidden, NotFound, fields_error
 from models import RefreshToken, User
+from schemas.dump import entity_dumper, row_dumper
 from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
 
 blueprint = Blueprint("users", __name__, description="People, who log in with a password.")
 _user_schema = UserOut()
-_list_schema = UserListOut()
+_dump_user = entity_dumper(_user_schema)
+_table = User.__table__
+_users = RowList(
+    User,
+    select_fields(User, _user_schema),
+    row_dumper(_user_schema),
+    {
+        "q": lambda text: search(text, _table.c.username, _table.c.name, _table.c.email),
+        "role": lambda role: _table.c.role == role,
+    },
+)
 _EXAMPLE = {
     "username": "ann",
     "password": "correct-horse-battery",
@@ -41,11 +51,10 @@ _ADMINS_ONLY = {"role", "username"}
 @blueprint.response(200, UserListOut)
 def list_users(args: dict[str, Any]) -> Response:
     """Users, filtered and sorted."""
-    query = _filtered(args)
     if wants_csv():
-        return csv_response(query, User, _user_schema, args)
-    with app_state().database.read_session() as session:
-        return etag_response(_list_schema.dump(list_page(session, query, User, args)))
+        return csv_response(_users, _user_schema, args)
+    with app_state().database.read_connection() as connection:
+        return etag_response(_users.page(connection, args))
 
 
 @blueprint.post("/users")
@@ -132,15 +141,6 @@ def delete_user(user_id: int) -> None:
     auth_services().revocations.add(revoked)
 
 
-def _filtered(args: dict[str, Any]) -> Select[Any]:
-    query = select(User)
-    if "q" in args:
-        query = query.where(search(args["q"], User.username, User.name, User.email))
-    if "role" in args:
-        query = query.where(User.role == args["role"])
-    return query
-
-
 def _is_self(user_id: int) -> bool:
     return bool(g.caller.id == f"user:{user_id}")
 
@@ -215,4 +215,4 @@ def _apply(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
 
 
 def _answer(user: User, status: int = 200) -> Response:
-    return etag_response(_user_schema.dump(user), etag_of(user), status)
+    return etag_response(_dump_user(user), etag_of(user), status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -57,6 +58,8 @@ def _dump_exactly(value: object) -> bytes:
 def _plain(value: object) -> object:
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()  # as orjson has it
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, set | frozenset):

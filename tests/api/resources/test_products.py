@@ -235,6 +235,9 @@ def test_pages_by_key_and_by_offset_are_the_same_pages(client, tokens, make, sor
         after = f"&after={page['items'][-1]['id']}"
 
     assert whole["items"] == by_offset == by_key
+    path = f"/api/v1/products?sort={sort}&skip=7"
+    beyond = client.get(path, headers=tokens["user"]).json["data"]
+    assert (beyond["items"], beyond["total"]) == ([], 7)
 
 
 @pytest.mark.parametrize(
