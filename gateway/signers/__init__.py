@@ -16,9 +16,11 @@ from gateway.signers.base import Auth, Signer
 from gateway.signers.digest import Digest
 from gateway.signers.hmac_template import Hmac
 from gateway.signers.http_signature import HttpSignature
-from gateway.signers.oauth2 import AppSecret, OAuth2ClientCredentials
+from gateway.signers.oauth1 import OAuth1
 from gateway.signers.static import ApiKey, Basic, Bearer, NoAuth
-from gateway.signers.token_auth import TokenAuth
+from gateway.signers.token_auth.described import AppSecret, TokenAuth
+from gateway.signers.token_auth.github_app import GitHubApp
+from gateway.signers.token_auth.oauth2 import OAuth2, OAuth2ClientCredentials
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 
 __all__ = ["SIGNERS", "Signer", "is_secret", "make_signer"]
@@ -31,7 +33,10 @@ SIGNERS: Mapping[str, type[Signer]] = {
     "bearer": Bearer,
     "token": TokenAuth,
     "app_secret": AppSecret,
+    "oauth2": OAuth2,
     "oauth2_client_credentials": OAuth2ClientCredentials,
+    "github_app": GitHubApp,
+    "oauth1": OAuth1,
     "digest": Digest,
     "hmac": Hmac,
     "alipay": Alipay,

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import jwt
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from marshmallow import ValidationError
 
 from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.messages import HttpRequest, HttpResponse
-from gateway.signers.oauth2 import OAuth2ClientCredentials
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
+from gateway.signers.token_auth.oauth2 import OAuth2, OAuth2ClientCredentials
 from gateway.stores import Store
 from sandbox import Sandbox
+from sandbox.keys import MERCHANT_PRIVATE_KEY
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
+from tests.gateway.signers.proofs import parse_request
 
 Open = Callable[..., Gate]
 AUTH = {
@@ -190,3 +196,123 @@ def test_however_expires_in_is_said_the_tokens_life_is_bounded(
 ) -> None:
     token, _ = fetch(f'{{"access_token": "t", "expires_in": {expires_in}}}')
     assert token == (Secret("t"), life)
+
+
+def form_of(request: HttpRequest) -> dict[str, str]:
+    return dict(parse_qsl(request.body.decode()))
+
+
+def fetch_by(**auth: Any) -> HttpRequest:
+    """Return the request for a token of these settings."""
+    sent: list[HttpRequest] = []
+
+    def send(request: HttpRequest) -> HttpResponse:
+        sent.append(request)
+        return HttpResponse(200, {}, b'{"access_token": "t"}')
+
+    settings = OAuth2.Settings().load({"type": "oauth2", **auth})
+    OAuth2(settings, "https://api.example").fetch_token(send, now=1_700_000_000.0)
+    return sent[0]
+
+
+def test_the_password_grant_sends_name_and_password_and_who_we_are_if_it_is_said() -> None:
+    user = {"grant": "password", "username": "ann", "password": "p w", "token_url": "/t"}
+    expected = {"grant_type": "password", "username": "ann", "password": "p w"}
+    assert form_of(fetch_by(**user)) == expected
+    assert form_of(fetch_by(**user, client_id="app")) == {**expected, "client_id": "app"}
+    request = fetch_by(**user, client_id="app", client_secret="s")
+    assert request.headers["Authorization"] == "Basic YXBwOnM="
+
+
+def test_a_google_service_account_is_used_as_it_is_downloaded() -> None:
+    account = {
+        "type": "service_account",
+        "client_email": "robot@project.iam.gserviceaccount.com",
+        "private_key": MERCHANT_PRIVATE_KEY,
+        "private_key_id": "key-7",
+        "token_uri": "https://oauth2.googleapis.com/token",
+    }
+    request = fetch_by(service_account=json.dumps(account), scope="a b", sub="ann@example.com")
+    assert request.url == "https://oauth2.googleapis.com/token"
+    form = form_of(request)
+    assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    assert "Authorization" not in request.headers
+    assertion = form["assertion"]
+    assert jwt.get_unverified_header(assertion) == {"alg": "RS256", "kid": "key-7", "typ": "JWT"}
+    public_key = load_pem_private_key(MERCHANT_PRIVATE_KEY.encode(), None).public_key()
+    options = {"verify_exp": False, "verify_iat": False}
+    claims = jwt.decode(
+        assertion, public_key, ["RS256"], options=options, audience=account["token_uri"]
+    )
+    life = claims.pop("exp") - claims.pop("iat")
+    assert 3600 <= life <= 3660
+    assert claims == {
+        "iss": account["client_email"],
+        "aud": account["token_uri"],
+        "scope": "a b",
+        "sub": "ann@example.com",
+    }
+
+
+def test_a_private_key_may_say_who_we_are_and_no_two_assertions_are_the_same() -> None:
+    client = {
+        "client_id": "app",
+        "client_auth": "private_key_jwt",
+        "private_key": MERCHANT_PRIVATE_KEY,
+        "token_url": "/t",
+    }
+    first, second = (form_of(fetch_by(**client)) for _ in range(2))
+    assert first["grant_type"] == "client_credentials"
+    assert first["client_assertion_type"].endswith(":client-assertion-type:jwt-bearer")
+    claims, other = (
+        jwt.decode(form["client_assertion"], options={"verify_signature": False})
+        for form in (first, second)
+    )
+    assert (claims["iss"], claims["sub"], claims["aud"]) == ("app", "app", "https://api.example/t")
+    assert claims["jti"] != other["jti"]
+
+
+@pytest.mark.parametrize(
+    ("auth", "key", "message"),
+    [
+        ({}, "client_id", "missing"),
+        ({"client_id": "a", "token_url": "/t"}, "client_secret", "missing"),
+        ({"grant": "password", "token_url": "/t"}, "username", "missing"),
+        ({"grant": "jwt_bearer"}, "issuer", "missing"),
+        ({"grant": "magic"}, "grant", "must be one of: client_credentials, password, jwt_bearer"),
+        ({"service_account": "{}"}, "service_account", "must be a service account's JSON key"),
+        ({"grant": "jwt_bearer", "issuer": "i", "private_key": "k", "token_url": "/t"},
+         "private_key", "must be an unencrypted private key in PEM that can sign RS256"),
+        ({"client_id": "a", "client_auth": "private_key_jwt", "token_url": "/t"}, "private_key", "missing"),
+    ],
+)  # fmt: skip
+def test_what_a_grant_needs_is_told_by_key(auth: dict[str, Any], key: str, message: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        OAuth2.Settings().load({"type": "oauth2", **auth})
+    assert message in refused.value.messages[key][0]
+
+
+def test_a_github_app_fetches_an_installations_token(open_gate: Open) -> None:
+    granted = answer(b'{"token": "ghs_1", "expires_at": "2999-01-01T00:00:00Z"}', "201 Created")
+    with Wire([granted, answer()]) as github:
+        auth = {
+            "type": "github_app",
+            "app_id": "7",
+            "installation_id": "42",
+            "private_key": "${KEY}",
+            "permissions": {"issues": "write"},
+        }
+        methods = {"m": {"http": "GET /repos"}}
+        at = open_gate(
+            {"s": service(github.url, auth=auth, methods=methods)},
+            env={"KEY": MERCHANT_PRIVATE_KEY},
+        )
+        at.ask()
+        asked, called = (parse_request(raw) for raw in github.heard)
+    assert asked.target == "/app/installations/42/access_tokens"
+    assert json.loads(asked.body) == {"permissions": {"issues": "write"}}
+    assertion = asked.headers["authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(assertion, options={"verify_signature": False})
+    assert claims["iss"] == "7"
+    assert claims["exp"] - claims["iat"] <= 600
+    assert called.headers["authorization"] == "Bearer ghs_1"
