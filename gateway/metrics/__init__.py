@@ -62,8 +62,7 @@ def share(folder: str, slot: int, warn: Callable[..., Any]) -> None:
         they have.
     """
     os.environ[FOLDER_VARIABLE] = folder  # prometheus_client knows no other way
-    MetricFiles(warn).install()
-    values.ValueClass = values.MultiProcessValue(lambda: slot)  # type: ignore[no-untyped-call]
+    values.ValueClass = MetricFiles(folder, slot, warn).value
 
 
 def end_process(folder: str, slot: int) -> None:

@@ -1,7 +1,9 @@
-"""Mapped files of a worker's counts, whose space is taken before anything is written into them.
+"""A worker's counts in mapped files, which any worker can read.
 
-prometheus_client makes them sparse. Where the disk is full, a write into such a hole is a SIGBUS,
-which ends the process.
+The space of a file is taken before anything is written into it. prometheus_client makes them
+sparse; where the disk is full, a write into such a hole is a SIGBUS, which ends the process::
+
+    values.ValueClass = MetricFiles(folder, slot, warn).value
 """
 
 from __future__ import annotations
@@ -10,12 +12,10 @@ import mmap
 import os
 import struct
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import values
-from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from gateway.clock import Clock, SystemClock
 
@@ -28,17 +28,33 @@ _ENTRY_BYTES = 32  # more than an entry takes beside its key
 class MetricFiles:
     """The files of one process: knows which of them wait for space, and has the log say so once.
 
+    :param slot: no other living process has it.
     :param warn: as the log's ``warning``.
     """
 
-    def __init__(self, warn: Callable[..., Any], clock: Clock | None = None) -> None:
+    def __init__(
+        self, folder: str, slot: int, warn: Callable[..., Any], clock: Clock | None = None
+    ) -> None:
         self.clock = clock or SystemClock()
+        self._folder = Path(folder)
+        self._slot = slot
         self._warn = warn
+        self._files: dict[str, MetricFile] = {}
         self._waiting: set[MetricFile] = set()
 
-    def install(self) -> None:
-        """Have prometheus_client keep its values here; it offers no other place to say so."""
-        values.MmapedDict = partial(MetricFile, files=self)  # type: ignore[assignment, misc]
+    def value(
+        self, kind: str, metric: str, name: str, *series: Any, multiprocess_mode: str = ""
+    ) -> SharedValue:
+        """Return one number of a metric: what prometheus_client asks of its ``ValueClass``.
+
+        :param series: names and values of its labels, and the metric's help text.
+        """
+        if kind == "gauge":
+            kind = f"gauge_{multiprocess_mode}"
+        if kind not in self._files:
+            self._files[kind] = MetricFile(str(self._folder / f"{kind}_{self._slot}.db"), self)
+        key = mmap_key(metric, name, *series)
+        return SharedValue(self._files[kind], key)
 
     def wait(self, file: MetricFile, error: OSError) -> None:
         """Note that a file has no space."""
@@ -58,6 +74,34 @@ class MetricFiles:
                 self._warn("metrics", hint="there is space again: everything is counted")
 
 
+class SharedValue:
+    """A number in a file. Only the greenlets of one thread may change it: none waits meanwhile."""
+
+    def __init__(self, file: MetricFile, key: str) -> None:
+        self._file = file
+        self._key = key
+        self._value, _ = file.read_value(key)
+
+    def inc(self, amount: float) -> None:
+        self._value += amount
+        start = self._file._positions.get(self._key)
+        if start is None:
+            self._file.write_value(self._key, self._value, 0.0)
+        else:
+            self._file._m[start : start + _PAIR.size] = _PAIR.pack(self._value, 0.0)
+
+    def set(self, value: float, timestamp: float | None = None) -> None:
+        """:param timestamp: Unix seconds, of a gauge of which the latest value counts."""
+        self._value = value
+        self._file.write_value(self._key, value, timestamp or 0.0)
+
+    def get(self) -> float:
+        return self._value
+
+    def get_exemplar(self) -> None:
+        """Return None, as there are no exemplars in files."""
+
+
 class MetricFile(MmapedDict):
     """prometheus_client's, but full of bytes that are there.
 
@@ -69,6 +113,7 @@ class MetricFile(MmapedDict):
         self._files = files
         self._retry_at = 0.0
         self._f: Any = None
+        self._m: Any = None
         self._positions: dict[str, int] = {}
 
     def read_value(self, key: str) -> tuple[float, float]:
