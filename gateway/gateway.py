@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import cast, get_args
+from typing import get_args
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
@@ -142,7 +142,9 @@ class Gateway:
         _, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
 
         try:
-            return cast(ResponseStream, handler(self._with_deadline(call)).data)
+            data = handler(self._with_deadline(call)).data
+            assert isinstance(data, ResponseStream)
+            return data
         except GatewayError as error:
             if isinstance(error.passthrough_response, ResponseStream):
                 return error.passthrough_response

@@ -5,7 +5,7 @@ It is of a method that says ``stream``, or of a proxied request.
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -59,7 +59,9 @@ class _StreamSender(Sender):
     def open(self, request: HttpRequest, call: Call) -> tuple[StreamingResponse, Secret]:
         """Return the answer, begun, and the token it was asked with."""
         token = self.token(call)
-        request = self.signer.adopt(self._collect(request))
+        if request.upload is not None:
+            request = self._collect(request, request.upload)
+        request = self.signer.adopt(request)
         if request.upload is None or not self.signer.needs_spool(request):
             return self._open(request, call, token), token
         with Spool(request.upload) as spool:
@@ -89,11 +91,8 @@ class _StreamSender(Sender):
             deadline = self.clock.now() + MAX_STREAM_SECONDS
         return ExchangeTimeouts(self.timeout.connect, self.timeout.read, deadline, inbound.watch)
 
-    def _collect(self, request: HttpRequest) -> HttpRequest:
+    def _collect(self, request: HttpRequest, upload: RequestStream) -> HttpRequest:
         """Read an upload whole where the signer reads it, or where it is small enough to resend."""
-        upload = request.upload
-        if upload is None:
-            return request
         if upload.started:
             raise OutcomeUnknown(detail="its body has passed already")
         if self.signer.reads_body or _is_small(upload):
@@ -134,7 +133,7 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
             whole = response.read_whole(method.service.max_response)
             sender.unwrap(whole, envelope, reader, token)
             body = credentials.mask_bytes(whole.body, token)
-            return Result(ResponseStream.of(response.status, passed, [body]))
+            return Result(ResponseStream.whole(response.status, passed, body))
         read = credentials.mask_stream(response.read, token)
         return Result(ResponseStream(response.status, passed, read, response.close))
 
@@ -148,6 +147,7 @@ def _may_stream(method: Method, status: int) -> bool:
 def _proxy_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
     sender = _StreamSender(method, runtime, urls)
     signer = sender.signer
+    build = _ProxiedRequestBuilder(method, signed=signer.reads_query).build
     next_url = url_rotation(urls)
     rebaser = Rebaser(method.service.all_base_urls)
     rewrites = method.service.rewrites
@@ -156,24 +156,27 @@ def _proxy_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handle
         envelope = make_envelope(method.envelope)
 
     def handle(call: Call) -> Result:
-        request = _proxied_request(call, next_url(), method, signed=signer.reads_query)
-        request = replace(request, at=sender.clock.wall(), nonce=secrets.token_hex(16))
+        request = build(call, next_url(), sender.clock.wall())
         response, token = sender.open(request, call)
         status = response.status
-        headers = strip_hop_by_hop(response.headers)
+        received = response.headers
+        headers = strip_hop_by_hop(received)
         if rewrites and call.inbound:
             gate_url = call.inbound.gate_url
             headers = rebaser.headers(headers, request.base_url, request.path, gate_url)
         headers, reason = sender.credentials.mask_head(headers, response.reason, token)
-        coded = envelope if _is_json(response.headers) else None
+        coded = envelope if envelope and _is_json(received) else None
         may_be_expired = signer.fetches_token and (status == 401 or coded)
         if not (status >= 500 or status == 429 or may_be_expired):
+            body = response.take_whole()
+            if body is not None:
+                return Result(ResponseStream.whole(status, headers, body, reason))
             return Result(ResponseStream(status, headers, response.read, response.close, reason))
         held, more = response.read_up_to(MAX_HELD_BYTES)
         if more:
             read = _prepend(held, response.read)
             return Result(ResponseStream(status, headers, read, response.close, reason))
-        answer = ResponseStream.of(status, headers, [held] if held else [], reason)
+        answer = ResponseStream.whole(status, headers, held, reason)
         failure = _failure(response, held, coded)
         if failure is None:
             return Result(answer)
@@ -188,29 +191,59 @@ def _proxy_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handle
     return handle
 
 
-def _proxied_request(call: Call, base_url: str, method: Method, *, signed: bool) -> HttpRequest:
-    """Return the caller's request, to another URL, with what the service's declaration adds.
+class _ProxiedRequestBuilder:
+    """Turns a caller's request into the same one to another URL, with what a declaration adds.
 
     :param signed: the credential depends on the query, and on header lines as one.
     """
-    inbound = call.inbound or _NO_REQUEST
-    groups = group_by_name(inbound.headers)
-    joined = {name: join_values(name, values) for name, *values in groups.values()}
-    headers = {name: value for name, value in method.headers.items() if name.lower() not in groups}
-    headers |= joined
-    headers["X-Request-ID"] = call.request_id
-    headers |= call.context.headers(call.trace.attempts[-1].span_id)
-    path = inbound.path or ("" if urlsplit(base_url).path else "/")
-    query = tuple(method.query.items())
-    request = HttpRequest(inbound.verb, base_url, path, query, headers, upload=inbound.body)
-    if signed:
-        return replace(request, query=_pairs(inbound.query or "") + query)
-    lines = {
-        (name, joined[name]): tuple(values)
-        for key, (name, *values) in groups.items()
-        if len(values) > 1 and key != "cookie"  # of which there is one line (RFC 6265, 5.4)
-    }
-    return replace(request, raw_query=inbound.query, lines=lines)
+
+    def __init__(self, method: Method, *, signed: bool) -> None:
+        self._headers = {name.lower(): (name, value) for name, value in method.headers.items()}
+        self._query = tuple(method.query.items())
+        self._signed = signed
+
+    def build(self, call: Call, base_url: str, at: float) -> HttpRequest:
+        """Return the request of one attempt, with a nonce of its own.
+
+        :param at: Unix seconds.
+        """
+        inbound = call.inbound or _NO_REQUEST
+        headers, lines = self._joined_headers(inbound.headers)
+        headers["X-Request-ID"] = call.request_id
+        headers |= call.context.headers(call.trace.attempts[-1].span_id)
+        query = self._query
+        raw_query = inbound.query
+        if self._signed:
+            query = _pairs(inbound.query or "") + query
+            raw_query = None
+            lines = {}
+        return HttpRequest(
+            inbound.verb,
+            base_url,
+            inbound.path or ("" if urlsplit(base_url).path else "/"),
+            query,
+            headers,
+            at=at,
+            nonce=os.urandom(16).hex(),
+            upload=inbound.body,
+            raw_query=raw_query,
+            lines=lines,
+        )
+
+    def _joined_headers(
+        self, pairs: Pairs
+    ) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, ...]]]:
+        """Return the declared headers and the caller's own, and the lines of those in several."""
+        groups = group_by_name(pairs)
+        headers = dict([pair for lower, pair in self._headers.items() if lower not in groups])
+        lines = {}
+        for lower, (name, *values) in groups.items():
+            headers[name] = values[0]
+            if len(values) > 1:
+                headers[name] = join_values(name, values)
+                if lower != "cookie":  # of which there is one line (RFC 6265, 5.4)
+                    lines[name, headers[name]] = tuple(values)
+        return headers, lines
 
 
 def _pairs(query: str) -> Pairs:
@@ -249,5 +282,7 @@ def _prepend(first: bytes, read: Callable[[], bytes]) -> Callable[[], bytes]:
 
 
 def _is_json(headers: Pairs) -> bool:
-    content_type = {name.lower(): value for name, value in headers}.get("content-type", "")
-    return "json" in content_type
+    for name, value in reversed(headers):
+        if name.lower() == "content-type":
+            return "json" in value
+    return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -87,6 +87,7 @@ class PassthroughRequest:
 class ResponseStream:
     """A service's answer, whose body comes as it is read; to be read to its end or closed.
 
+    :ivar body: all of the body, where it was here from the beginning.
     :ivar piece_callback: called with each piece.
     :param read: returns the next piece, nothing at the end; raises a ``GatewayError`` where it
         breaks off.
@@ -105,6 +106,7 @@ class ResponseStream:
         self.status = status
         self.headers = headers
         self.reason = reason
+        self.body: bytes | None = None
         self._read = read
         self._close = close
         self.piece_callback: Callable[[], None] = lambda: None
@@ -112,12 +114,15 @@ class ResponseStream:
         self._over = False
 
     @classmethod
-    def of(
-        cls, status: int, headers: Pairs, pieces: Sequence[bytes], reason: str | None = None
+    def whole(
+        cls, status: int, headers: Pairs, body: bytes, reason: str | None = None
     ) -> ResponseStream:
-        """Return a stream of pieces that are here already."""
-        remaining = iter(pieces)
-        return cls(status, headers, lambda: next(remaining, b""), lambda: None, reason)
+        """Return an answer whose body is here already, so that its exchange is over."""
+        remaining = iter((body,))
+        stream = cls(status, headers, lambda: next(remaining, b""), lambda: None, reason)
+        stream.body = body
+        stream._over = True
+        return stream
 
     def on_piece(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` now and with each piece."""
@@ -126,7 +131,10 @@ class ResponseStream:
 
     def on_end(self, callback: Callable[[BaseException | None], None]) -> None:
         """Call ``callback`` when it is over: with None, or with what ended it before its end."""
-        self._end_callbacks.append(callback)
+        if self._over:
+            callback(None)
+        else:
+            self._end_callbacks.append(callback)
 
     def __iter__(self) -> ResponseStream:
         return self

@@ -81,7 +81,9 @@ class CredentialMask:
     def mask_head(self, headers: Pairs, reason: str, token: Secret = _NONE) -> tuple[Pairs, str]:
         """Return header lines and the reason phrase, as they may be passed on."""
         forms = self._forms(token)
-        joined = "\n".join((reason, *(value for _, value in headers))).encode("latin-1", "replace")
+        if not forms.needles:
+            return headers, reason
+        joined = "\n".join([reason, *[value for _, value in headers]]).encode("latin-1", "replace")
         if not any(needle in joined for needle in forms.needles):
             return headers, reason
         masked = tuple((name, forms.mask_text(value)) for name, value in headers)

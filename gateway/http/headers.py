@@ -11,7 +11,7 @@ service::
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from urllib.parse import unquote, urlsplit
 
@@ -24,11 +24,18 @@ HOP_BY_HOP = frozenset({
 })  # fmt: skip
 
 
-def strip_hop_by_hop(pairs: Iterable[tuple[str, str]]) -> Pairs:
+def strip_hop_by_hop(pairs: Sequence[tuple[str, str]]) -> Pairs:
     """Drop hop-by-hop headers and those that ``Connection`` names; the others stay in order."""
-    lines = tuple(pairs)
-    options = ",".join(value for name, value in lines if name.lower() == "connection").lower()
-    return drop_headers(lines, HOP_BY_HOP | {option.strip() for option in options.split(",")})
+    dropped = HOP_BY_HOP
+    for name, value in pairs:
+        if name.lower() == "connection":
+            dropped |= connection_options(value)
+    return drop_headers(pairs, dropped)
+
+
+def connection_options(value: str) -> set[str]:
+    """Return the names in a ``Connection`` header, in lower case."""
+    return set(map(str.strip, value.lower().split(",")))
 
 
 def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pairs:
@@ -36,9 +43,8 @@ def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pa
 
     :param names: in lower case.
     """
-    return tuple(
-        (name, value) for name, value in pairs if name.lower().replace("_", "-") not in names
-    )
+    kept = [pair for pair in pairs if pair[0].lower().replace("_", "-") not in names]
+    return tuple(kept)
 
 
 def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -55,14 +61,17 @@ def join_values(name: str, values: Iterable[str]) -> str:
     return separator.join(values)
 
 
+_DOT_SEGMENT = re.compile(r"(?:\A|[/\\])\.\.?(?:;[^/\\]*)?(?:[/\\]|\Z)")
+
+
 def has_dot_segments(path: str) -> bool:
     """Whether a path has a ``.`` or ``..`` in it.
 
     That is so however often it is quoted, and whatever counts as a slash.
     """
-    while (plain := unquote(path)) != path:
+    while "%" in path and (plain := unquote(path)) != path:
         path = plain
-    return any(part.partition(";")[0] in (".", "..") for part in re.split(r"[/\\]", path))
+    return _DOT_SEGMENT.search(path) is not None
 
 
 def path_allowed(path: str, patterns: Iterable[str]) -> bool:
@@ -100,17 +109,18 @@ class Rebaser:
                 return match[0]
             return f"<{self.reference(target, base_url + path, gate_url)}>"
 
-        def rebase(name: str, value: str) -> str:
-            match name.lower():
-                case "set-cookie":
-                    return _rebase_cookie(value, base_url, path, gate_url)
-                case "link":
-                    return _LINK.sub(rebase_link, value)
-                case "location" | "content-location":
-                    return self.reference(value, base_url + path, gate_url)
-            return value
-
-        return tuple((name, rebase(name, value)) for name, value in pairs)
+        rebased = []
+        for name, value in pairs:
+            lower = name.lower()
+            text = value
+            if lower == "set-cookie":
+                text = _rebase_cookie(value, base_url, path, gate_url)
+            elif lower == "link":
+                text = _LINK.sub(rebase_link, value)
+            elif lower in ("location", "content-location"):
+                text = self.reference(value, base_url + path, gate_url)
+            rebased.append((name, text))
+        return tuple(rebased)
 
     def reference(self, text: str, url: str, gate_url: str) -> str:
         """Return one URL or path, which leads to the gate if it led to the service.

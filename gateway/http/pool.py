@@ -143,8 +143,7 @@ class ConnectionPool(BaseAdapter):
             self._idle.give_back(connection, parser.headers)
 
         response = StreamingResponse(connection, parser, timeouts, self._clock, give_back)
-        response.send(memoryview(wire)[sent:], request.upload)
-        response.begin()
+        response.begin(memoryview(wire)[sent:], request.upload)
         try:
             self._check_proxy(response.status)
         except ProxyFailed:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from gateway.clock import Clock, Pause
@@ -36,6 +36,7 @@ class StreamingResponse:
     """One exchange, from the second record of its request to the last byte of its answer.
 
     :param give_back: gets the connection when it may serve another exchange.
+    :ivar status: of the answer, once that has begun.
     """
 
     def __init__(
@@ -55,10 +56,7 @@ class StreamingResponse:
         # A service that sends without a pause would keep every other greenlet waiting.
         self.pause = Pause(clock)
         self._closed = False
-
-    @property
-    def status(self) -> int:
-        return self._parser.status
+        self.status = 0
 
     @property
     def reason(self) -> str:
@@ -70,18 +68,29 @@ class StreamingResponse:
         """The headers as they came, in order."""
         return tuple(self._parser.pairs)
 
-    def send(self, rest: memoryview, upload: RequestStream | None) -> None:
-        """Send what is left of the request.
+    def begin(self, rest: memoryview, upload: RequestStream | None) -> None:
+        """Send what is left of the request, and wait for the answer to begin.
 
-        An upload stops where the service answers without waiting for its end, or hangs up.
+        That is its head, and the first byte of its body, or the body's end. An upload stops where
+        the service answers without waiting for its end, or hangs up.
 
         :param rest: of the head, or of a body that is sent in one piece.
         """
-        with self._translate_errors():
+        parser = self._parser
+        try:
             if rest:
                 self._connection.send_all(rest, self._until())
             if upload:
                 self._send_upload(upload)
+            until = self._until()
+            while not parser.has_body:
+                self._receive(until)
+        except OSError as error:
+            raise self._translate(error) from error
+        except BaseException:
+            self.close()
+            raise
+        self.status = parser.status
 
     def _send_upload(self, upload: RequestStream) -> None:
         for piece in upload:
@@ -107,12 +116,15 @@ class StreamingResponse:
             return False
         return True
 
-    def begin(self) -> None:
-        """Wait for the head and for the first byte of the body, or for its end."""
-        with self._translate_errors():
-            until = self._until()
-            while not self._parser.has_body:
-                self._receive(until)
+    def take_whole(self) -> bytes | None:
+        """Return the body if all of it has come; None if more is to be read.
+
+        To be called before anything is read.
+        """
+        if not self._parser.done:
+            return None
+        self._end()
+        return self._parser.take()
 
     def read(self) -> bytes:
         """Return the next piece; nothing at the end.
@@ -122,9 +134,14 @@ class StreamingResponse:
         :raises BadResponse: it is cut short.
         :raises CallerGone: ``ExchangeTimeouts.watch`` has seen that.
         """
-        with self._translate_errors():
+        try:
             while not (piece := self._parser.take()) and not self._parser.done:
                 self._receive(min(self._clock.now() + self._timeouts.read, self._latest))
+        except OSError as error:
+            raise self._translate(error) from error
+        except BaseException:
+            self.close()
+            raise
         if not piece:
             self._end()
         return piece
@@ -138,9 +155,15 @@ class StreamingResponse:
         """
         parser = self._parser
         until = self._until()
-        with self._translate_errors(), suppress(TimeoutError):
-            while not parser.done and parser.size <= size:
-                self._receive(until)
+        try:
+            with suppress(TimeoutError):
+                while not parser.done and parser.size <= size:
+                    self._receive(until)
+        except OSError as error:
+            raise self._translate(error) from error
+        except BaseException:
+            self.close()
+            raise
         if parser.done:
             self._end()
         return parser.take(), not parser.done
@@ -191,20 +214,12 @@ class StreamingResponse:
             self._give_back(self._connection)
         self.close()
 
-    @contextmanager
-    def _translate_errors(self) -> Iterator[None]:
-        """End the exchange where something goes wrong inside, and raise a ``GatewayError``."""
-        try:
-            yield
-        except TimeoutError as error:
-            self.close()
-            raise ReadTimeout(detail=str(error)) from error
-        except OSError as error:
-            self.close()
-            raise self._parser.connection_error(error) from error
-        except BaseException:
-            self.close()
-            raise
+    def _translate(self, error: OSError) -> Exception:
+        """End the exchange, and return what it means that it broke off like this."""
+        self.close()
+        if isinstance(error, TimeoutError):
+            return ReadTimeout(detail=str(error))
+        return self._parser.connection_error(error)
 
 
 def _framed(piece: bytes, upload: RequestStream) -> bytes:
