@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
 from urllib.parse import quote, unquote
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Rule
 
 from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
-from api.context import app_state, prepare_traced_call
+from api.context import app_state, current_request, prepare_traced_call, request_globals
 from api.errors import MethodNotAllowed
 from api.http.security import PROXIED_KEY
 from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
 from gateway.catalog.loader import PROXY
 from gateway.catalog.schema import VERBS
 from gateway.errors import NotFound, fields_error
-from gateway.http.headers import Pairs, drop_headers, strip_hop_by_hop
+from gateway.http.headers import HOP_BY_HOP, Pairs, connection_options, drop_headers
 from gateway.streams import PassthroughRequest
 from schemas.fields import ROLES
 
@@ -31,7 +32,9 @@ APP_SIGNATURE_HEADERS = frozenset(
 )
 TRACE_HEADERS = frozenset({"traceparent", "tracestate"})  # each attempt has its own
 #: Of the caller's exchange with us.
-INBOUND_HEADERS = frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE_HEADERS
+INBOUND_HEADERS = (
+    frozenset({"host", "content-length", "expect", "x-postern-token"}) | TRACE_HEADERS | HOP_BY_HOP
+)
 #: Set by the proxies in front of us.
 FORWARDED_HEADERS = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-prefix"}
@@ -46,24 +49,25 @@ _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no f
 @role_required(*ROLES, streamed=always_streamed)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Pass verb, path, query, headers and body on unchanged, and return the response likewise."""
-    if request.method in PROXY_VERBS:
+    incoming = current_request()
+    environ = incoming.environ
+    if incoming.method in PROXY_VERBS:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
-    target = wire_target(request.environ)
+    target = wire_target(environ)
     match = _TARGET.fullmatch(target)
     # Werkzeug takes a quoted slash in the service's name for the end of it.
     if not match or unquote(match["service"]) != service:
         raise NotFound
     if not _WIRE_TEXT.fullmatch(target):
         raise fields_error("path", ["Must be quoted as in a URL."])
-    gate = f"{request.scheme}://{request.host}{quote(request.script_root)}{match['gate']}"
     inbound = PassthroughRequest(
-        _request_headers(),
+        _request_headers(incoming),
         open_request_stream(),
-        caller_socket(),
-        request.method,
+        caller_socket(environ),
+        incoming.method,
         match["path"] or "",
         match["query"],
-        gate,
+        f"{incoming.scheme}://{incoming.host}{quote(incoming.root_path)}{match['gate']}",
     )
     call = prepare_traced_call(
         service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound
@@ -71,7 +75,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     stream = app_state().gateway.proxy(call)
     response = stream_response(stream, _response_headers(stream.headers))
     response.untouched = True
-    request.environ[PROXIED_KEY] = True
+    environ[PROXIED_KEY] = True
     return response
 
 
@@ -91,31 +95,37 @@ def upgrade(service: str, path: str) -> NoReturn:
     raise fields_error("Upgrade", ["Other protocols, such as WebSocket, are not passed through."])
 
 
-def _request_headers() -> Pairs:
-    """Return the caller's headers without those that were meant for us."""
+def _request_headers(incoming: Request) -> Pairs:
+    """Return the caller's headers without those that were meant for us or for this hop."""
+    environ = incoming.environ
     dropped = INBOUND_HEADERS
-    if "X-App-Id" in request.headers:  # else an SDK's own signature may have these names
+    if "HTTP_X_APP_ID" in environ:  # else an SDK's own signature may have these names
         dropped |= APP_SIGNATURE_HEADERS
     if app_state().settings.trusted_proxies:
         dropped |= FORWARDED_HEADERS
-    if g.by_authorization or _sends_own_token():
+    if request_globals().by_authorization or _sends_own_token(environ):
         dropped |= {"authorization"}
-    return drop_headers(strip_hop_by_hop(_header_lines()), dropped)
+    if options := environ.get("HTTP_CONNECTION"):
+        dropped |= connection_options(options)
+    return drop_headers(_header_lines(incoming), dropped)
 
 
-def _header_lines() -> Pairs:
+def _header_lines(incoming: Request) -> Iterable[tuple[str, str]]:
     """Return the header lines in their own order and case, if the server keeps them."""
-    head: bytes = request.environ.get("postern.head", b"")
+    head: bytes = incoming.environ.get("postern.head", b"")
     if not head:
-        return tuple(request.headers)
-    lines = (line.partition(":") for line in head.decode("latin-1").split("\r\n"))
-    return tuple((name, value.strip(" \t")) for name, _, value in lines)
+        return incoming.headers
+    pairs = []
+    for line in head.decode("latin-1").split("\r\n"):
+        name, _, value = line.partition(":")
+        pairs.append((name, value.strip(" \t")))
+    return pairs
 
 
-def _sends_own_token() -> bool:
+def _sends_own_token(environ: Mapping[str, Any]) -> bool:
     """Whether the SDK sends the caller's own token as its API key."""
-    token = request.headers.get("X-Postern-Token", "").split()[-1:]
-    return bool(token) and token[0] in request.headers.get("Authorization", "")
+    token = environ.get("HTTP_X_POSTERN_TOKEN", "").split()[-1:]
+    return bool(token) and token[0] in environ.get("HTTP_AUTHORIZATION", "")
 
 
 def _response_headers(headers: Pairs) -> Pairs:

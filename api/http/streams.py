@@ -6,7 +6,7 @@ import errno
 import socket
 import ssl
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
-from api.context import app_state
+from api.context import app_state, current_request
 from api.errors import MalformedBody, TooLarge
 from api.http.body import check_declared_hash, iter_body, read_body
 from gateway.errors import GatewayError
@@ -41,6 +41,7 @@ class StreamResponse(Response):
 
     untouched = False
     automatically_set_content_length = False
+    default_mimetype = None
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
         return self.headers
@@ -56,7 +57,7 @@ def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
     body = None
     if with_body:
         body = open_request_stream()
-    return PassthroughRequest(headers, body, caller_socket())
+    return PassthroughRequest(headers, body, caller_socket(request.environ))
 
 
 def open_request_stream() -> RequestStream | None:
@@ -65,18 +66,24 @@ def open_request_stream() -> RequestStream | None:
     :raises TooLarge: its declared length is larger.
     :raises MalformedBody: it is compressed for this hop only.
     """
-    if request.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+    incoming = current_request()
+    environ = incoming.environ
+    transfer_coding = environ.get("HTTP_TRANSFER_ENCODING")
+    if transfer_coding is None and not environ.get("CONTENT_LENGTH"):
+        check_declared_hash()
+        return None
+    if transfer_coding is not None and transfer_coding.lower() != "chunked":
         # Another would be lost on the way.
         raise MalformedBody("Of transfer codings only chunked is taken.")
-    length = request.content_length
-    is_chunked = request.environ.get("wsgi.input_terminated", False)
+    length = incoming.content_length
+    is_chunked = environ.get("wsgi.input_terminated", False)
     max_bytes = app_state().settings.max_upload
     if length and length > max_bytes:
         raise TooLarge.over(max_bytes)
-    if not length and not (is_chunked and "Transfer-Encoding" in request.headers):
+    if not length and not (is_chunked and transfer_coding is not None):
         check_declared_hash()
         return None
-    _limit_idle_time()
+    _limit_idle_time(environ)
     if length and length <= MAX_RESENDABLE_BYTES:
         read_body()  # before it takes a place at the service, which a slow caller would hold
     return RequestStream(iter_body(max_bytes), _read_whole, length)
@@ -89,23 +96,25 @@ def _read_whole() -> bytes:
 
 def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
     """Return the service's response, by pieces; cut the connection where it breaks off."""
-    if request.method == "HEAD" or stream.status in (204, 304):
+    environ = current_request().environ
+    body: Iterable[bytes] = ()
+    if stream.body is not None:
+        body = (stream.body,)
+    elif environ["REQUEST_METHOD"] == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
         stream.close()
-        response = StreamResponse(status=stream.status)
     else:
-        _limit_idle_time()
-        body = _Body(stream, _socket(), request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
-        response = StreamResponse(body, stream.status, direct_passthrough=True)
+        _limit_idle_time(environ)
+        body = _Body(stream, _socket(environ), environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
+    response = StreamResponse(body, stream.status, Headers(list(headers)), direct_passthrough=True)
     if stream.reason is not None:
         response._status = f"{stream.status} {stream.reason}"  # its setter takes none without words
-    response.headers = Headers(list(headers))  # afterwards, or werkzeug would add a content type
     return response
 
 
-def caller_socket() -> CallerSocket | None:
+def caller_socket(environ: Mapping[str, Any]) -> CallerSocket | None:
     """Return the caller's socket, to see the caller go; None if the server does not show it."""
-    sock = _socket()
+    sock = _socket(environ)
     if sock is None or isinstance(sock, ssl.SSLSocket):
         return None
     return CallerSocket(sock)
@@ -155,14 +164,14 @@ class _Body:
                 self._sock.settimeout(None)
 
 
-def _socket() -> socket.socket | None:
-    sock: socket.socket | None = request.environ.get("gunicorn.socket")
+def _socket(environ: Mapping[str, Any]) -> socket.socket | None:
+    sock: socket.socket | None = environ.get("gunicorn.socket")
     return sock
 
 
-def _limit_idle_time() -> None:
+def _limit_idle_time(environ: Mapping[str, Any]) -> None:
     """Bound how long a caller may stop reading or sending, for it holds a service's connection."""
-    sock = _socket()
+    sock = _socket(environ)
     if sock:
         sock.settimeout(IDLE_SECONDS)
         after_this_request(partial(_lift_idle_limit, sock))
@@ -170,6 +179,6 @@ def _limit_idle_time() -> None:
 
 def _lift_idle_limit(sock: socket.socket, response: Response) -> Response:
     """Lift the limit; while a body is still to be passed on, its end lifts it."""
-    if not (isinstance(response, StreamResponse) and response.direct_passthrough):
+    if not (isinstance(response, StreamResponse) and isinstance(response.response, _Body)):
         sock.settimeout(None)
     return response
