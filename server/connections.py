@@ -64,8 +64,8 @@ class Connection:
         self.expects_continue = False
         self.ended = False
 
-    def read_head(self) -> bytes:
-        """Return the next head without the empty line at its end; nothing where the caller hung up.
+    def read_head(self) -> bytes | None:
+        """Return the next head without the empty line at its end; None where the caller hung up.
 
         :raises CallerError: it is none, or too large, or did not come in time.
         """
@@ -81,7 +81,7 @@ class Connection:
                 self._await_head()
             piece = self.receive()
             if not piece:
-                return b""
+                return None
             head = (head + piece).removeprefix(b"\r\n") if len(head) < 2 else head + piece
         self._buffer = head[end + 4 :]
         return head[:end]

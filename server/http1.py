@@ -19,6 +19,7 @@ MAX_REMEMBERED_LINES = 4096
 MAX_REMEMBERED_BYTES = 1024  # of one line
 MAX_REMEMBERED_HOSTS = 64
 
+_HEAD_TOO_LARGE = f"The headers are over {MAX_HEAD_BYTES} bytes together."
 NOT_HTTP = "This is not an HTTP request that can be understood."
 _REQUEST_LINE = re.compile(rb"([!$-&'*+.^_`|~0-9A-Z-]{3,20}) ([!-~\x80-\xff]+) HTTP/(1\.[0-9])")
 _NAME = re.compile(rb"[!#$-&'*+.^_`|~0-9A-Za-z-]+")
@@ -47,17 +48,28 @@ class Request:
     """One request: its environ, and how its body is framed.
 
     :ivar length: bytes of the body; None for chunks, whose end is not known.
-    :ivar minor: of the version, HTTP/1.x.
+    :ivar minor: of the version that counts: 0 for HTTP/1.0, 1 for HTTP/1.1 and beyond.
+    :ivar authority: of a URL as target; it counts instead of Host (RFC 9112, 3.2.2).
     :ivar body: what the application reads; ``server.requests`` opens it.
     :ivar keep_alive: whether the caller may send another request on this connection.
     """
 
-    __slots__ = ("body", "environ", "expects_continue", "keep_alive", "length", "minor", "verb")
+    __slots__ = (
+        "authority",
+        "body",
+        "environ",
+        "expects_continue",
+        "keep_alive",
+        "length",
+        "minor",
+        "verb",
+    )
 
     def __init__(self, environ: dict[str, Any], verb: str, minor: int) -> None:
         self.environ = environ
         self.verb = verb
         self.minor = minor
+        self.authority = ""
         self.length: int | None = 0
         self.expects_continue = False
         self.keep_alive = False
@@ -91,12 +103,17 @@ class HeadParser:
         if headers:
             self._add_headers(headers, environ)
         self._check_host(environ.get("HTTP_HOST"), request.minor)
+        if request.authority:
+            self._check_host(request.authority, request.minor)
+            environ["HTTP_HOST"] = request.authority
         _frame(request, environ)
         if trusted:
             self._set_scheme(environ)
         return request
 
     def _add_headers(self, headers: bytes, environ: dict[str, Any]) -> None:
+        if len(headers) > MAX_HEAD_BYTES:
+            raise HeadersTooLarge(_HEAD_TOO_LARGE)
         lines = headers.split(b"\r\n")
         if len(lines) > MAX_HEADERS:
             raise HeadersTooLarge(f"There are more than {MAX_HEADERS} headers.")
@@ -179,7 +196,7 @@ def check_beginning(head: bytes) -> None:
     if ended:
         _begin(line, {})
     if len(head) > MAX_HEAD_BYTES + len(line):
-        raise HeadersTooLarge(f"The headers are over {MAX_HEAD_BYTES} bytes together.")
+        raise HeadersTooLarge(_HEAD_TOO_LARGE)
 
 
 def _begin(line: bytes, environ: dict[str, Any]) -> Request:
@@ -200,15 +217,16 @@ def _begin(line: bytes, environ: dict[str, Any]) -> Request:
     if not target.isascii():
         _check_utf_8(target)
         target = _BEYOND_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], target)
+    request = Request(environ, verb, 0 if match[3] == b"1.0" else 1)
     if target[:1] == b"/":
         path, _, query = target.partition(b"#")[0].partition(b"?")
     else:
-        path, query = _other_form(verb, target)
+        path, query = _read_other_form(request, target)
     if b"%" in path:
         path = unquote_to_bytes(path)
     environ["PATH_INFO"] = path.decode("latin-1")
     environ["QUERY_STRING"] = query.decode()
-    return Request(environ, verb, int(match[3][2:]))
+    return request
 
 
 def _check_utf_8(target: bytes) -> None:
@@ -220,19 +238,18 @@ def _check_utf_8(target: bytes) -> None:
         ) from error
 
 
-def _other_form(verb: str, target: bytes) -> tuple[bytes, bytes]:
+def _read_other_form(request: Request, target: bytes) -> tuple[bytes, bytes]:
     """Return path and query of a URL, ``*`` (OPTIONS) or authority (CONNECT) as target."""
-    if target == b"*":
-        good = verb == "OPTIONS"
-    else:
-        good = verb == "CONNECT" or b"://" in target
-    if not good:
-        raise MalformedBody(NOT_HTTP)
     try:
         parts = urlsplit(target)
     except ValueError as error:
         raise MalformedBody(NOT_HTTP) from error
-    return parts.path, parts.query
+    if request.verb == ("OPTIONS" if target == b"*" else "CONNECT"):
+        return target, b""
+    if not parts.scheme or not parts.netloc:
+        raise MalformedBody(NOT_HTTP)
+    request.authority = parts.netloc.decode()
+    return parts.path or b"/", parts.query
 
 
 def _join(key: str, value: str, other: str) -> str:

@@ -162,7 +162,7 @@ class Worker(GeventWorker):
     def _answer_next(self, connection: Connection, environ: dict[str, Any], trusted: bool) -> bool:
         """Answer the next request of a connection; return whether another may follow."""
         head = connection.read_head()
-        if not head:
+        if head is None:
             return False
         request = self._heads.parse(head, environ.copy(), trusted=trusted)
         request.body = request.environ["wsgi.input"] = open_body(connection, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from gunicorn.config import Config
@@ -45,7 +46,36 @@ _WORDS = st.sampled_from(
 _GOOD_LINES = st.sampled_from(
     [b"GET / HTTP/1.1\r\n", b"POST /a?b HTTP/1.1\r\n", b"GET / HTTP/1.0\r\n"]
 )
+_LINES = st.builds(
+    b"%b %b %b\r\n".__mod__,
+    st.tuples(
+        st.sampled_from([b"GET", b"POST", b"HEAD", b"OPTIONS", b"CONNECT", b"get"]),
+        st.sampled_from(
+            [
+                b"/",
+                b"*",
+                b"/a%20b?c#d",
+                b"//x/y",
+                b"http://h/p?q",
+                b"http://h:80?q",
+                b"HTTPS://i/p",
+                b"http://i:1",
+                b"http://h",
+                b"http://u@h/p",
+                b"http:///p",
+                b"://h/p",
+                b"http:/p",
+                b"http://[/p",
+                b"h:443",
+                b"p",
+            ]
+        ),
+        st.sampled_from([b"HTTP/1.1", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0"]),
+    ),
+)
 _HEADS = st.one_of(
+    st.tuples(_LINES, st.lists(_WORDS, max_size=4).map(b"".join)).map(b"".join),
+    st.tuples(_LINES, st.just(b"Host: h\r\n"), st.lists(_WORDS, max_size=4).map(b"".join)).map(b"".join),
     st.lists(_WORDS, max_size=8).map(b"".join),
     st.tuples(_GOOD_LINES, st.lists(_WORDS, max_size=8).map(b"".join)).map(b"".join),
     st.tuples(_GOOD_LINES, st.just(b"Host: h\r\n"), st.lists(_WORDS, max_size=8).map(b"".join)).map(b"".join),
@@ -71,9 +101,7 @@ def test_a_head_is_accepted_refused_and_read_as_gunicorn_does(config: Config, he
         return  # two empty lines: both refuse them, one of them later
     if any(both <= set(head.split(b"\r\n")) for both in CONTRADICTIONS):
         return
-    theirs = _theirs(config, data)
-    if theirs is not None and not _host_is_good(theirs):
-        theirs = None
+    theirs = _with_authority(_theirs(config, data))
     if not data.partition(b"\r\n\r\n")[0].isascii() and theirs is None:
         return  # raw UTF-8 in a target, which tests/e2e/test_heads.py has
     assert _ours(data) == theirs
@@ -124,6 +152,24 @@ def _theirs(config: Config, data: bytes) -> Outcome:
         not request.should_close(),
         expects,
     )
+
+
+def _with_authority(outcome: Outcome) -> Outcome:
+    """Refuse bad hosts, which gunicorn leaves to the application; take the host and the path of a URL as RFC 9112 has it."""
+    if outcome is None or not _host_is_good(outcome):
+        return None
+    verb, target, path, query, version, facts, *rest = outcome
+    if target == "*" or target.startswith("/"):
+        return outcome
+    if verb == "CONNECT":
+        path, query = target, ""
+    else:
+        parts = urlsplit(target)
+        if not parts.scheme or parts.netloc not in ("h", "h:80", "i", "i:1"):
+            return None
+        path = path or "/"
+        facts = {**facts, "HTTP_HOST": parts.netloc}
+    return (verb, target, path, query, version, facts, *rest)
 
 
 def _host_is_good(outcome: tuple[Any, ...]) -> bool:
