@@ -262,8 +262,12 @@ def describe_error(error: GatewayError) -> dict[str, Any]:
         description["fields"], more = _first_fields(error.fields)
         if more:
             description["more"] = more
+    if error.did_you_mean:
+        description["did_you_mean"] = error.did_you_mean
     if error.vendor_code is not None and error.expose_vendor_code:
         description["vendor_code"] = error.vendor_code
+    if error.expose_vendor_error and (error.vendor_code or error.vendor_message):
+        description["vendor"] = {"code": error.vendor_code, "message": error.vendor_message}
     return description
 
 

@@ -15,7 +15,7 @@ from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
 from gateway.clock import Background
-from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
+from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error, nearest
 from gateway.exchange import dry_run
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
@@ -48,10 +48,16 @@ class _Loaded:
         entry = self.handlers.get((service, method))
         if entry is not None:
             return entry
-        name = f"service {service}"
-        if service in self.catalog.services:
+        declared = self.catalog.services.get(service)
+        if declared is None:
+            name = f"service {service}"
+            similar = nearest(service, self.catalog.services)
+        else:
             name = f"method {service}.{method}"
-        raise NotFound(f"There is no {name[:MAX_PATH_CHARACTERS]}.")
+            similar = nearest(method, declared.methods)
+        error = NotFound(f"There is no {name[:MAX_PATH_CHARACTERS]}.")
+        error.did_you_mean = similar
+        raise error
 
     def run(self, call: Call) -> Result:
         """Run one part of several calls on the catalog that all of them began with."""
@@ -181,7 +187,9 @@ class Gateway:
         loaded = self._loaded
         aggregate = loaded.catalog.aggregates.get(name)
         if aggregate is None:
-            raise NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
+            error = NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
+            error.did_you_mean = nearest(name, loaded.catalog.aggregates)
+            raise error
         aggregate.check_request(request_data)
         template = self._with_deadline(template)
         for part in aggregate.parts:

@@ -55,6 +55,7 @@ class Attempt:
     :param full_name: ``service.method``; another one's than the call's where a fallback was asked.
     :param started_at: the instant (``Clock.now``).
     :param host: of the base URL, with its port.
+    :param why: how it failed, masked, for its record.
     :param span_id: as it is sent to the service.
     """
 
@@ -67,6 +68,7 @@ class Attempt:
     started_at: float = 0.0
     type: str | None = None
     host: str = ""
+    why: str | None = None
     span_id: str = field(default_factory=new_span_id)
 
 

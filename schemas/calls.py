@@ -170,6 +170,7 @@ class AttemptOut(Schema):
     started_ms = fields.Float(metadata={"description": "From the beginning of the call."})
     elapsed_ms = fields.Float()
     first_byte_ms = fields.Float(allow_none=True)
+    why = fields.String(allow_none=True)
 
 
 class EventOut(Schema):
@@ -189,6 +190,13 @@ class RecordOut(Schema):
     code = fields.Integer()
     type = fields.String(allow_none=True)
     source = fields.String(allow_none=True)
+    why = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "Why the service said no, in its own words, masked: for admins, and for"
+            " the caller where the service has `expose_vendor_error`."
+        },
+    )
     started_at = fields.DateTime()
     elapsed_ms = fields.Float()
     cache = fields.String(allow_none=True)

@@ -150,9 +150,21 @@ def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
                 "description": "What is wrong with which field; of at most 20.",
             },
             "more": {"type": "integer", "description": "How many other fields are wrong."},
+            "did_you_mean": {
+                "type": "string",
+                "description": "The name that is nearest to one that does not exist.",
+            },
             "vendor_code": {
                 "type": "string",
                 "description": "The vendor's own, of a service that shows it.",
+            },
+            "vendor": {
+                "type": "object",
+                "description": "The vendor's own words, masked, of a service that shows them.",
+                "properties": {
+                    "code": {"type": ["string", "null"]},
+                    "message": {"type": ["string", "null"], "maxLength": 500},
+                },
             },
         },
     }

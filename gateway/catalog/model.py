@@ -194,6 +194,7 @@ class Service:
     breaker: Breaker
     methods: Mapping[str, Method] = field(default_factory=dict)
     expose_vendor_code: bool = False
+    expose_vendor_error: bool = False
     max_response: int = MAX_RESPONSE_BYTES
     roles: frozenset[str] = frozenset({"user", "admin"})
     backup_url: str | None = None

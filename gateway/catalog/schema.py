@@ -250,6 +250,7 @@ class ServiceSchema(CommonSchema):
     backup_url = text(validate=usable_url)
     auth = OneOfShapes(auth_field)
     expose_vendor_code = flag()
+    expose_vendor_error = flag()
     health = nested(HealthSchema)
     concurrency = whole(1)
     breaker = nested(BreakerSchema)

@@ -61,7 +61,9 @@ def _error(answer: Mapping[str, Any]) -> GatewayError:
     message = str(answer.get("sub_msg") or answer.get("msg"))[:MAX_MESSAGE_CHARACTERS]
     vendor_code = code[:MAX_CODE_CHARACTERS]
     detail = f"vendor code {vendor_code}: {message}"
-    return error_class(vendor_code=vendor_code, detail=detail)
+    error = error_class(vendor_code=vendor_code, detail=detail)
+    error.vendor_message = message
+    return error
 
 
 def _answer(reply: Any) -> tuple[str, dict[str, Any]]:

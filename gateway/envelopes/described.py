@@ -7,7 +7,8 @@ stands, which codes are good, what others mean, and where the data is.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -32,6 +33,16 @@ from gateway.messages import HttpResponse
 MAX_RETRY_AFTER_SECONDS = 86400.0
 MAX_MESSAGE_CHARACTERS = 2000  # of a vendor's; the log cuts it shorter, once it is masked
 MAX_CODE_CHARACTERS = 80
+#: Where an answer that nothing describes may have its reason.
+MESSAGE_PLACES = (
+    ["error", "message"],
+    ["error_description"],
+    ["message"],
+    ["detail"],
+    ["errors", "0", "message"],
+    ["error"],
+    ["msg"],
+)
 _HEADER = "header:"
 #: What a code inside a 5xx may mean beside that the service failed.
 _FAILING = frozenset(
@@ -45,8 +56,21 @@ class PlainEnvelope:
     def __call__(self, response: HttpResponse, read: Reader) -> Any:
         """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
         if not 200 <= response.status < 300:
-            raise status_error(response)
+            raise _plain_error(response, read)
         return read_body(response, read)
+
+
+def _plain_error(response: HttpResponse, read: Reader) -> GatewayError:
+    """Return what the status stands for, with the words found where vendors usually put them."""
+    message = ""
+    with suppress(BadResponse):
+        message = find_text(response, read_body(response, read), MESSAGE_PLACES)
+    detail = f"HTTP {response.status}"
+    if message:
+        detail += f": {message}"
+    error = status_error(response, detail=detail)
+    error.vendor_message = message or None
+    return error
 
 
 def read_body(response: HttpResponse, read: Reader) -> Any:
@@ -192,22 +216,21 @@ class DescribedEnvelope:
         if status >= 500 and kind not in _FAILING:
             kind = None  # a service that failed may be asked again, whatever code it gives
         wait = self._wait(response)
-        detail = f"HTTP {status}, vendor code {code}: {message}"
+        detail = f"HTTP {status}, vendor code {code}: {message or 'no message'}"
         if kind is None and _status_decides(status, code):
             error = status_error(response, wait, detail)
             error.vendor_code = code or error.vendor_code
-            return error
-        error = (kind or Rejected)(vendor_code=code or str(status), retry_after=wait, detail=detail)
+        else:
+            error = (kind or Rejected)(
+                vendor_code=code or str(status), retry_after=wait, detail=detail
+            )
         if isinstance(error, Failed) and status >= 500:
             error.status = status
+        error.vendor_message = message or None
         return error
 
     def _message(self, response: HttpResponse, reply: Any) -> str:
-        for place in self._messages:
-            message = lookup(response, reply, place)
-            if message not in (MISSING, None, ""):
-                return str(message)[:MAX_MESSAGE_CHARACTERS]
-        return "no message"
+        return find_text(response, reply, self._messages)
 
     def _wait(self, response: HttpResponse) -> float | None:
         """Return the seconds that the standard header says, else the vendor's own."""
@@ -272,6 +295,15 @@ def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
     if place[0].startswith(_HEADER):
         return response.headers.get(place[0].removeprefix(_HEADER))
     return find_value(reply, place)
+
+
+def find_text(response: HttpResponse, reply: Any, places: Iterable[list[str]]) -> str:
+    """Return the text at the first of these places that has any; nothing where none has."""
+    for place in places:
+        text = lookup(response, reply, place)
+        if text not in (MISSING, None, "") and not isinstance(text, dict | list):
+            return str(text)[:MAX_MESSAGE_CHARACTERS]
+    return ""
 
 
 def _code_text(code: object) -> str | None:

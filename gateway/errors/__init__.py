@@ -57,6 +57,7 @@ from gateway.errors.base import (
     Unavailable,
     UnderWay,
     Unhealthy,
+    nearest,
 )
 from gateway.errors.downstream import (
     VENDOR_ERRORS,
@@ -123,6 +124,7 @@ __all__ = [
     "VendorUnreachable",
     "fields_error",
     "is_failure",
+    "nearest",
 ]
 
 

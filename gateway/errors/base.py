@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any, ClassVar, Self
 
 Fields = Mapping[str, object]
@@ -15,10 +17,17 @@ CARRIED = (
     "vendor_code",
     "service",
     "method",
+    "vendor_message",
     "expose_vendor_code",
+    "expose_vendor_error",
+    "did_you_mean",
     "status",
     "limit",
 )
+
+
+MAX_NAME_CHARACTERS = 64
+MAX_CANDIDATES = 1000  # comparing more would keep others waiting for more than some ms
 
 
 class GatewayError(Exception):
@@ -29,8 +38,11 @@ class GatewayError(Exception):
     :param fields: what is wrong with which field, as marshmallow reports it.
     :param retry_after: seconds after which another try makes sense.
     :param vendor_code: the vendor's own code; shown only where a service sets
-        ``expose_vendor_code``.
+        ``expose_vendor_code`` or ``expose_vendor_error``.
     :param detail: for the log only, masked there.
+    :ivar vendor_message: the vendor's own words; shown, masked, only where a service sets
+        ``expose_vendor_error``.
+    :ivar did_you_mean: the name that is nearest to one that does not exist.
     """
 
     code: ClassVar[int] = -5000
@@ -55,10 +67,13 @@ class GatewayError(Exception):
         self.fields = fields
         self.retry_after = retry_after
         self.vendor_code = vendor_code
+        self.vendor_message: str | None = None
+        self.did_you_mean: str | None = None
         self.detail = detail
         self.service: str | None = None
         self.method: str | None = None
         self.expose_vendor_code = False
+        self.expose_vendor_error = False
         #: Of a proxied request: it may have been executed, and may not be executed twice.
         self.unsafe_to_repeat = False
         #: The service's own answer, where that is what a proxied request gets.
@@ -91,6 +106,13 @@ class GatewayError(Exception):
 
 
 _KINDS: dict[str, type[GatewayError]] = {GatewayError.__name__: GatewayError}
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the name that a caller may have meant by one that does not exist, if one is near."""
+    candidates = list(islice(names, MAX_CANDIDATES))
+    similar = difflib.get_close_matches(name[:MAX_NAME_CHARACTERS], candidates, n=1)
+    return similar[0] if similar else None
 
 
 class CallerError(GatewayError):

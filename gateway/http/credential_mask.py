@@ -74,6 +74,8 @@ class CredentialMask:
         """Take them out of the service's own words that a caller gets to see."""
         if error.vendor_code:
             error.vendor_code = self.mask_text(error.vendor_code, token)
+        if error.vendor_message:
+            error.vendor_message = self.mask_text(error.vendor_message, token)
 
     def mask_text(self, text: str, token: Secret = _NONE) -> str:
         return self._forms(token).mask_text(text)

@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from gateway.bodies import load_json
 from gateway.catalog.model import Method
-from gateway.errors import Forbidden, InvalidParams
+from gateway.errors import Forbidden, InvalidParams, nearest
 from gateway.messages import Call, Caller, Result
 from gateway.middleware.limits import caller_limit
 from gateway.runtime import Handler, Runtime
@@ -51,8 +51,19 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
         else:
             params = method.json_schema.load(call.params)
     except ValidationError as error:
-        raise InvalidParams(fields=error.messages_dict) from error
+        refusal = InvalidParams(fields=error.messages_dict)
+        refusal.did_you_mean = _similar_param(method, error.messages_dict)
+        raise refusal from error
     return replace(call, params=params)
+
+
+def _similar_param(method: Method, fields: Mapping[str, object]) -> str | None:
+    """Return the parameter's name that is nearest to the first of the unknown ones."""
+    names = [param.name for param in method.params]
+    for field in fields:
+        if field not in names and (similar := nearest(field, names)):
+            return similar
+    return None
 
 
 def authorize(method: Method, caller: Caller) -> None:

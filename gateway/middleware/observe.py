@@ -12,6 +12,8 @@ from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import EndedCall
 
+MAX_SHOWN_CHARACTERS = 500  # of a vendor's own words
+
 
 def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     """Name the service and the method in every failure."""
@@ -40,6 +42,7 @@ def _add_context(error: GatewayError, method: Method) -> None:
     error.service = method.service.name
     error.method = method.name
     error.expose_vendor_code = method.service.expose_vendor_code
+    error.expose_vendor_error = method.service.expose_vendor_error
 
 
 def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -138,11 +141,22 @@ class _AttemptLog:
             attempt.code = error.code
             attempt.type = error.type
             attempt.not_executed = error.not_executed
-            reason = error.detail
+            reason = self._explain(call, attempt, error)
         attempt.elapsed = self._now() - attempt.started_at
         self._count(attempt.code, attempt.first_byte)
         call.trace.params = self._masker.mask_params(call.params, self._hidden)
         self._write_line(call, attempt, reason)
+
+    def _explain(self, call: Call, attempt: Attempt, error: GatewayError) -> str | None:
+        """Mask the vendor's words wherever they may be shown, and return the log's reason."""
+        if error.vendor_message:
+            message = self._masker.mask_call_text(error.vendor_message, call.params, self._hidden)
+            error.vendor_message = message[:MAX_SHOWN_CHARACTERS]
+        if not error.detail:
+            return None
+        reason = self._masker.mask_call_text(error.detail, call.params, self._hidden)
+        attempt.why = reason
+        return reason
 
     def _write_line(self, call: Call, attempt: Attempt, reason: str | None) -> None:
         first_byte: dict[str, float] = {}
@@ -153,7 +167,7 @@ class _AttemptLog:
             backup = {"backup": True}
         why: dict[str, str] = {}
         if reason:
-            why = {"why": self._masker.mask_call_text(reason, call.params, self._hidden)}
+            why = {"why": reason}
         self._write(
             "attempt",
             request_id=call.request_id,

@@ -45,6 +45,7 @@ class EndedCall:
     :param began: the instant (``Clock.now``).
     :param elapsed: seconds.
     :param type: of the failure; None of a success, as ``source``.
+    :param shows_why: its caller may see the service's own words.
     """
 
     service: str
@@ -55,6 +56,7 @@ class EndedCall:
     code: int = 0
     type: str | None = None
     source: str | None = None
+    shows_why: bool = False
 
     @classmethod
     def of(
@@ -79,6 +81,7 @@ class EndedCall:
             code=failure.code,
             type=failure.type,
             source=failure.source,
+            shows_why=method.service.expose_vendor_error,
         )
 
 
@@ -136,7 +139,7 @@ class CallRecords:
         """
         kind = "failed" if failed else "all"
         of_caller = "" if caller.role == "admin" else f":{caller.id}"
-        return self._read(f"calls:{kind}{of_caller}", count)
+        return self._read(f"calls:{kind}{of_caller}", count, caller)
 
     def run(self, stopping: threading.Event) -> None:
         """Write what was noted, again and again, until ``stopping`` is set."""
@@ -192,7 +195,7 @@ class CallRecords:
         return batch
 
     def _find(self, request_id: str, caller: Caller) -> list[Record]:
-        records = self._read(_bucket_key(request_id), MAX_LIST_RECORDS)
+        records = self._read(_bucket_key(request_id), MAX_LIST_RECORDS, caller)
         return [
             record
             for record in records
@@ -200,13 +203,14 @@ class CallRecords:
             and (caller.role == "admin" or record["caller"] == caller.id)
         ]
 
-    def _read(self, key: str, count: int) -> list[Record]:
+    def _read(self, key: str, count: int, caller: Caller) -> list[Record]:
         self.flush()
         oldest = self._clock.wall() - RETENTION_SECONDS
         records = [load_json(line) for line in self._store.latest(key, count)]
         records = [record for record in records if record["started_at"] > oldest]
         records.sort(key=_started_at, reverse=True)
-        return [_render(record) for record in records]
+        is_admin = caller.role == "admin"
+        return [_render(record, is_admin=is_admin) for record in records]
 
     def _to_line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
         """Return a record as JSON, as short as it must be.
@@ -266,6 +270,7 @@ def _to_record(ended: EndedCall, offset: float) -> Record:
         "fallback": trace.fallback,
         "replayed": trace.replayed,
         "began": ended.began,
+        "shows_why": ended.shows_why,
         "attempts": [_pack_attempt(attempt) for attempt in trace.attempts],
         "events": trace.events,
     }
@@ -281,21 +286,32 @@ def _pack_attempt(attempt: Attempt) -> tuple[object, ...]:
         attempt.started_at,
         attempt.elapsed,
         attempt.first_byte,
+        attempt.why,
     )
 
 
-def _render(record: Record) -> Record:
-    """Return a record, as the store has it, as an answer has it."""
+def _render(record: Record, *, is_admin: bool) -> Record:
+    """Return a record, as the store has it, as an answer has it.
+
+    Why a service said no is for admins, and for the caller where the service has opted in.
+    """
     began = record.pop("began")
+    shows_why = record.pop("shows_why")
     elapsed = record.pop("elapsed")
+    attempts = [
+        _render_attempt(number, began, *attempt)
+        for number, attempt in enumerate(record["attempts"], 1)
+    ]
+    if not is_admin:
+        for attempt in attempts:
+            if not shows_why or attempt["status"] is None:
+                attempt["why"] = None
     return {
         **record,
+        "why": attempts[-1]["why"] if record["code"] and attempts else None,
         "started_at": iso_utc(datetime.fromtimestamp(record["started_at"], UTC)),
         "elapsed_ms": _milliseconds(elapsed),
-        "attempts": [
-            _render_attempt(number, began, *attempt)
-            for number, attempt in enumerate(record["attempts"], 1)
-        ],
+        "attempts": attempts,
         "events": [
             {"at_ms": _milliseconds(at - began), "what": what, "detail": detail}
             for at, what, detail in record["events"]
@@ -305,7 +321,7 @@ def _render(record: Record) -> Record:
 
 def _render_attempt(number: int, call_began: float, *attempt: Any) -> Record:
     """:param attempt: as ``_pack_attempt`` made it."""
-    called, host, status, code, kind, began, elapsed, first_byte = attempt
+    called, host, status, code, kind, began, elapsed, first_byte, why = attempt
     return {
         "number": number,
         "called": called,
@@ -316,6 +332,7 @@ def _render_attempt(number: int, call_began: float, *attempt: Any) -> Record:
         "started_ms": _milliseconds(began - call_began),
         "elapsed_ms": _milliseconds(elapsed),
         "first_byte_ms": None if first_byte is None else _milliseconds(first_byte),
+        "why": why,
     }
 
 

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -75,6 +76,8 @@ class TokenAnswer:
         return None
 
     def token(self, place: str) -> Secret | None:
+        if not isinstance(self.find(place), str):
+            return None
         text = self.text(place)
         return None if text is None else Secret(text)
 
@@ -134,9 +137,13 @@ def _as_text(value: Any) -> str:
 def _number(value: Any) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    return None
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _unix_time(value: Any) -> float | None:

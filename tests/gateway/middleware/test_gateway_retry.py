@@ -324,7 +324,7 @@ def test_a_token_that_cannot_be_had_is_a_credential_error_and_the_call_is_not_se
     at = gate("POST /cgi-bin/message/send", on=wrong, **SEND)
     with pytest.raises(CredentialError) as caught:
         at.ask("m", HELLO)
-    assert caught.value.detail == "token answer: HTTP 200, errcode 40125"
+    assert caught.value.detail == "token answer: HTTP 200, code 40125, invalid appsecret"
     assert [request.path for request in box.requests] == ["/cgi-bin/token"]
 
 

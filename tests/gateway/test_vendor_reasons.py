@@ -1,0 +1,130 @@
+"""Why a vendor said no: for its caller where the service has opted in, in the record for admins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from api.errors import describe_error
+from gateway.catalog.loader import load_catalog
+from gateway.errors import GatewayError, NotFound, Rejected
+from gateway.messages import Caller
+from tests.gateway.fakes import Gate, Wire, answer, make_call, service
+
+Open = Callable[..., Gate]
+ADMIN = Caller("user:1", role="admin")
+WORDS = json.dumps({"message": "no such city, ask 13812345678", "password": "x"}).encode()
+
+
+def failure(at: Gate, method: str = "m", params: dict[str, Any] | None = None) -> GatewayError:
+    with pytest.raises(GatewayError) as failed:
+        at.ask(method, params or {})
+    return failed.value
+
+
+@pytest.mark.parametrize(
+    ("settings", "vendor"),
+    [
+        ({}, None),
+        ({"expose_vendor_code": True}, None),
+        ({"expose_vendor_error": True}, {"code": "404", "message": "no such city, ask 1381234****"}),
+    ],
+)  # fmt: skip
+def test_a_caller_sees_the_vendors_words_masked_where_the_service_has_opted_in(
+    open_gate: Open, settings: dict[str, Any], vendor: dict[str, str] | None
+) -> None:
+    with Wire([answer(WORDS, "404 Not Found")]) as server:
+        at = open_gate({"s": service(server.url, methods={"m": {"http": "GET /"}}, **settings)})
+        described = describe_error(failure(at))
+    assert described.get("vendor") == vendor
+    assert ("vendor_code" in described) == ("expose_vendor_code" in settings)
+
+
+def test_the_words_are_cut_and_free_of_credentials_and_of_masked_parameters(
+    open_gate: Open,
+) -> None:
+    words = f"key-of-ours and hush are wrong {'x' * 600}"
+    body = json.dumps({"errcode": 7, "errmsg": words}).encode()
+    with Wire([answer(body)]) as server:
+        settings = service(
+            server.url,
+            auth={"type": "api_key", "in": "query", "name": "k", "value": "${KEY}"},
+            envelope="wechat",
+            expose_vendor_error=True,
+            methods={
+                "m": {"http": "GET /", "params": {"word": {"type": "string"}}, "mask": ["word"]}
+            },
+        )
+        at = open_gate({"s": settings}, env={"KEY": "key-of-ours"})
+        vendor = describe_error(failure(at, params={"word": "hush"}))["vendor"]
+    assert vendor["code"] == "7"
+    assert len(vendor["message"]) <= 500
+    assert "key-of-ours" not in vendor["message"]
+    assert "hush" not in vendor["message"]
+    assert "are wrong" in vendor["message"]
+
+
+@pytest.mark.parametrize("opted_in", [True, False])
+def test_the_record_tells_admins_why_and_its_caller_only_where_the_service_has_opted_in(
+    open_gate: Open, opted_in: bool
+) -> None:
+    with Wire([answer(WORDS, "404 Not Found")]) as server:
+        settings = service(
+            server.url, methods={"m": {"http": "GET /"}}, expose_vendor_error=opted_in
+        )
+        at = open_gate({"s": settings})
+        call = make_call("m")
+        with pytest.raises(Rejected):
+            at.gateway.call(call)
+    [for_admin] = at.gateway.records.find(call.request_id, ADMIN)
+    [for_caller] = at.gateway.records.find(call.request_id, call.caller)
+    why = "HTTP 404: no such city, ask 1381234****"
+    assert for_admin["why"] == for_admin["attempts"][0]["why"] == why
+    assert for_caller["why"] == for_caller["attempts"][0]["why"] == (why if opted_in else None)
+
+
+def test_why_a_connection_failed_is_for_admins_alone(open_gate: Open) -> None:
+    settings = service("http://127.0.0.1:1", methods={"m": {"http": "GET /"}}, retry={"times": 0})
+    at = open_gate({"s": {**settings, "expose_vendor_error": True}})
+    call = make_call("m")
+    with pytest.raises(GatewayError):
+        at.gateway.call(call)
+    assert "refused" in at.gateway.records.find(call.request_id, ADMIN)[0]["why"]
+    assert at.gateway.records.find(call.request_id, call.caller)[0]["why"] is None
+
+
+@pytest.mark.parametrize(
+    ("service_name", "method", "params", "similar"),
+    [
+        ("wether", "now", {}, "weather"),
+        ("weather", "nov", {}, "now"),
+        ("weather", "now", {"citty": "Oslo"}, "city"),
+        ("xyz", "now", {}, None),
+        ("weather", "qqq", {}, None),
+        ("weather", "now", {"zzz": 1}, None),
+    ],
+)
+def test_a_name_that_does_not_exist_is_answered_with_the_nearest_one(
+    open_gate: Open, service_name: str, method: str, params: dict[str, Any], similar: str | None
+) -> None:
+    methods = {"now": {"http": "GET /", "params": {"city": {"type": "string"}}}}
+    at = open_gate({"weather": service("http://127.0.0.1:1", methods=methods)})
+    with pytest.raises(GatewayError) as failed:
+        at.gateway.call(make_call(method, params, service=service_name))
+    assert describe_error(failed.value).get("did_you_mean") == similar
+
+
+def test_an_aggregate_that_does_not_exist_is_answered_with_the_nearest_one(
+    open_gate: Open,
+) -> None:
+    services = {"weather": service("http://127.0.0.1:1", methods={"now": {"http": "GET /"}})}
+    at = open_gate(services)
+    aggregates = {"city_page": {"where": {"call": "weather.now"}}}
+    text = json.dumps({"version": 1, "services": services, "aggregates": aggregates})
+    at.gateway.swap(load_catalog(text, "c.yaml", {}))
+    with pytest.raises(NotFound) as failed:
+        at.gateway.aggregate("city_pages", {"query": {}, "body": {}}, make_call("now"))
+    assert failed.value.did_you_mean == "city_page"
