@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
-from api import error_handlers, health, logs, metrics
+from api import error_handlers, health, metrics
 from api.auth import views as login
 from api.calls import call, proxy, services, status
 from api.calls import records as calls
+from api.flask_app import App
 from api.http import encoding, versions
 from api.http.blueprint import CONVERTERS
 from api.http.responses import JsonProvider
 from api.http.versions import PREFIX
+from api.lifecycle import begin_request, finish_response
 from api.openapi import OpenApi
 from api.pages import console, docs
 from api.resources import apps, files, orders, payments, products, users
@@ -23,7 +23,7 @@ GENERIC = (call, proxy)
 UNVERSIONED = (health, console, metrics, docs)
 
 
-def register(app: Flask) -> None:
+def register(app: App) -> None:
     """Give ``app`` its routes, its error envelope and its log line."""
     app.json = JsonProvider(app)
     app.url_map.converters.update(CONVERTERS)
@@ -34,5 +34,6 @@ def register(app: Flask) -> None:
     app.extensions["postern.openapi"] = OpenApi(app, [module.blueprint for module in RESOURCES])
     error_handlers.register(app)
     versions.register(app)
-    logs.register(app)
+    app.before_request(begin_request)
     app.before_request(encoding.check_target)
+    app.finish_response = finish_response

@@ -16,7 +16,7 @@ from functools import cached_property
 from threading import Event
 from typing import Any, cast
 
-from flask import Flask, Request, Response
+from flask import Flask, Request
 from flask.globals import _cv_app
 from flask_caching import Cache
 
@@ -70,7 +70,7 @@ class AppState:
 
 def app_state() -> AppState:
     """Return the state of the app that serves this request."""
-    state: AppState = current_app_object().extensions[_EXTENSION]
+    state: AppState = _cv_app.get().app.extensions[_EXTENSION]
     return state
 
 
@@ -138,34 +138,3 @@ def request_timeout() -> float | None:
             "X-Request-Timeout", ["Must be a positive number of seconds, such as 2.5."]
         )
     return seconds
-
-
-def add_attempt_headers(response: Response) -> Response:
-    """Add ``X-Attempts``, ``Server-Timing`` and how the call was answered, to failures too."""
-    state = request_globals()
-    trace = state.trace
-    if trace is not None:
-        response.headers["X-Attempts"] = str(len(trace.attempts))
-        if trace.cache:
-            response.headers["X-Cache"] = trace.cache
-        if trace.age is not None:
-            response.headers["Age"] = str(int(trace.age))
-        if trace.fallback:
-            response.headers["X-Fallback"] = trace.fallback
-        if trace.replayed:
-            response.headers["Idempotency-Replayed"] = "true"
-        downstream = trace.downstream_elapsed * 1000
-        response.headers["Server-Timing"] = (
-            f"total;dur={state.elapsed_ms():.1f}, downstream;dur={downstream:.1f}"
-        )
-    return response
-
-
-def add_rate_limit_headers(response: Response) -> Response:
-    """Add ``RateLimit-*`` wherever a call was made, to failures too."""
-    trace = request_globals().trace
-    if trace is not None and trace.permit and not getattr(response, "untouched", False):
-        response.headers["RateLimit-Limit"] = str(trace.permit.limit)
-        response.headers["RateLimit-Remaining"] = str(trace.permit.remaining)
-        response.headers["RateLimit-Reset"] = str(math.ceil(trace.permit.reset))
-    return response

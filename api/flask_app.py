@@ -27,11 +27,16 @@ from api.request_context import Context, Hooks, Request, RequestGlobals, current
 from api.routing import Routes
 
 
+def _unchanged(response: Response) -> Response:
+    return response
+
+
 class App(Flask):
     """The application's class.
 
     :ivar routes: verb, path and whether it is an upgrade -> rule, values and hooks, of the paths
         of earlier requests.
+    :ivar finish_response: is called with every response, after all hooks.
     """
 
     request_class = Request
@@ -41,6 +46,7 @@ class App(Flask):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.routes: dict[tuple[str, str, bool], tuple[Rule, dict[str, Any], Hooks]] = {}
+        self.finish_response: Callable[[Response], Response] = _unchanged
         self._hooks: dict[str | None, Hooks] = {}
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,8 +119,10 @@ class App(Flask):
         self, rv: ResponseReturnValue | HTTPException, from_error_handler: bool = False
     ) -> Response:
         if not (from_error_handler or request_finished.receivers) and isinstance(rv, Response):
-            return self.process_response(rv)
-        return super().finalize_request(rv, from_error_handler)
+            response = self.process_response(rv)
+        else:
+            response = super().finalize_request(rv, from_error_handler)
+        return self.finish_response(response)
 
     def process_response(self, response: Response) -> Response:
         context = current_context()

@@ -11,7 +11,6 @@ What is overridden is that of Flask 3.1 and Werkzeug 3.1, which requirements.txt
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -81,6 +80,7 @@ class RequestGlobals(_AppCtxGlobals):
     :ivar by_authorization: the caller's proof stood in ``Authorization``.
     :ivar called: service and method of the one call that this request makes.
     :ivar trace: of that call.
+    :ivar is_proxy: the call passes a request on, so that the answer has the headers of a service.
     :ivar code: of the envelope that is answered.
     :ivar repeatable: the same request under the same key does no second thing.
     """
@@ -93,15 +93,13 @@ class RequestGlobals(_AppCtxGlobals):
     by_authorization: bool = False
     called: tuple[str | None, str | None] = (None, None)
     trace: Trace | None = None
+    is_proxy: bool = False
     code: int = 0
     repeatable: bool = False
     claim: Any = None
 
     # Flask's own goes through a method for each attribute that is set.
     __setattr__ = object.__setattr__  # type: ignore[assignment]
-
-    def elapsed_ms(self) -> float:
-        return (time.perf_counter() - self.began) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +110,9 @@ class Hooks:
     before: tuple[Hook, ...]
     after: tuple[Hook, ...]
     teardown: tuple[Hook, ...]
+
+
+_NO_HOOKS = Hooks((), (), (), ())
 
 
 class Context(RequestContext):
@@ -139,7 +140,7 @@ class Context(RequestContext):
             request.max_content_length = app.config["MAX_CONTENT_LENGTH"]
         self.request = request
         self.g = RequestGlobals()
-        self.hooks: Hooks
+        self.hooks = _NO_HOOKS
         self.flashes = None
         self._session = session
         self._after_request_functions = []

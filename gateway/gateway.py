@@ -71,10 +71,13 @@ class Gateway:
     Safe under threads and greenlets; one per process.
 
     :param runtime: what its chains share, now and over reloads.
+    :ivar streams: service and method, of methods that answer with a stream -> whether the body is
+        one, too.
     """
 
     def __init__(self, catalog: Catalog, runtime: Runtime) -> None:
         self._runtime = runtime
+        self.metrics: Metrics = runtime.metrics
         self._background = Background()
         self._batch_runner = BatchRunner(runtime.clock, runtime.log)
         self._watcher: Watcher | None = None
@@ -83,10 +86,6 @@ class Gateway:
     @property
     def catalog(self) -> Catalog:
         return self._loaded.catalog
-
-    @property
-    def metrics(self) -> Metrics:
-        return self._runtime.metrics
 
     @property
     def records(self) -> CallRecords:
@@ -110,6 +109,7 @@ class Gateway:
         runtime.masker.use_catalog_secrets(catalog.secrets)
         self._loaded = _Loaded(catalog, build_chains(catalog, runtime))
         services = catalog.services.values()
+        self.streams = _streams(services)
         runtime.client.retain(services)
         runtime.tokens.retain(
             {token_name(service.name, service.base_urls[0], service.auth) for service in services}
@@ -282,6 +282,15 @@ class Gateway:
         if call.timeout is None:
             return call
         return replace(call, deadline=self._runtime.clock.now() + call.timeout)
+
+
+def _streams(services: Iterable[Service]) -> Mapping[tuple[str, str], bool]:
+    return {
+        (service.name, method.name): method.streams_body
+        for service in services
+        for method in service.methods.values()
+        if method.stream
+    }
 
 
 def _check_part(

@@ -13,10 +13,7 @@ from flask import Blueprint, Response, request
 
 from api.auth import role_required, token_required
 from api.context import (
-    add_attempt_headers,
-    add_rate_limit_headers,
     app_state,
-    current_request,
     prepare_call,
     prepare_traced_call,
 )
@@ -25,27 +22,23 @@ from api.http.body import read_body, read_json
 from api.http.idempotency import idempotency_key
 from api.http.responses import success_response
 from api.http.streams import read_passthrough_request, stream_response
+from api.request_context import current_context
 from gateway import Call
 from gateway.batch import Outcome
-from gateway.errors import InvalidParams, NotFound
+from gateway.errors import InvalidParams
 from gateway.middleware.idempotency import part_key
 from gateway.streams import ResponseStream
 from schemas.calls import BatchSchema, CallSchema
 from schemas.fields import ROLES
 
 blueprint = Blueprint("call", __name__)
-blueprint.after_request(add_attempt_headers)
-blueprint.after_app_request(add_rate_limit_headers)
 _call_schema = CallSchema()
 _batch_schema = BatchSchema()
 _NO_BUFFERING = ("X-Accel-Buffering", "no")  # nginx would hold events back
 
 
 def _streams_body(service: str, method: str) -> bool:
-    try:
-        return app_state().gateway.method(service, method).streams_body
-    except NotFound:
-        return False
+    return app_state().gateway.streams.get((service, method), False)
 
 
 @blueprint.post("/call")
@@ -65,7 +58,7 @@ def call_by_path(service: str, method: str) -> Response:
     """
     if _streams_body(service, method):
         return _run(service, method, _query_params(), from_text=True)
-    if not current_request().environ.get("CONTENT_TYPE") and not read_body():
+    if not current_context().request.environ.get("CONTENT_TYPE") and not read_body():
         return _run(service, method, {})
     return _run(service, method, read_json())
 
@@ -112,7 +105,7 @@ def aggregate_by_body(name: str) -> Response:
 @blueprint.after_request
 def add_allow_header(response: Response) -> Response:
     """Have OPTIONS say that a method cannot be called by GET."""
-    incoming = current_request()
+    incoming = current_context().request
     if incoming.method == "OPTIONS" and (names := incoming.view_args) and "service" in names:
         method = app_state().gateway.catalog.find(**names)
         if method and method.verb != "GET":
@@ -133,9 +126,9 @@ def _run(
         service, method, params, idempotency_key=idempotency_key(), from_text=from_text
     )
     gateway = app_state().gateway
-    declared = gateway.method(service, method)
-    if declared.stream:
-        call = replace(call, inbound=read_passthrough_request(with_body=declared.streams_body))
+    with_body = gateway.streams.get((service, method))
+    if with_body is not None:
+        call = replace(call, inbound=read_passthrough_request(with_body=with_body))
     data = gateway.call(call).data
     if isinstance(data, ResponseStream):
         return stream_response(data, (*data.headers, _NO_BUFFERING))

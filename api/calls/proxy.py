@@ -15,7 +15,6 @@ from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
 from api.context import app_state, current_request, prepare_traced_call, request_globals
 from api.errors import MethodNotAllowed
-from api.http.security import PROXIED_KEY
 from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
 from gateway.catalog.loader import PROXY
 from gateway.catalog.schema import VERBS
@@ -51,6 +50,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     """Pass verb, path, query, headers and body on unchanged, and return the response likewise."""
     incoming = current_request()
     environ = incoming.environ
+    request_globals().is_proxy = True
     if incoming.method in PROXY_VERBS:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
     target = wire_target(environ)
@@ -75,7 +75,6 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     stream = app_state().gateway.proxy(call)
     response = stream_response(stream, _response_headers(stream.headers))
     response.untouched = True
-    environ[PROXIED_KEY] = True
     return response
 
 

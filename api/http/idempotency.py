@@ -65,7 +65,7 @@ def run_once_by_store(
         return operation()
     g.repeatable = True
     trace = Trace()
-    g.trace = trace  # ``add_attempt_headers`` reads the one that is there in the end
+    g.trace = trace  # ``finish_response`` reads the one that is there in the end
 
     def run() -> dict[str, object]:
         try:

@@ -1,4 +1,4 @@
-"""Middleware between views and wire: compression, CORS, security headers, proxies in front."""
+"""Middleware between views and wire: compression, CORS, proxies in front."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from contextvars import copy_context
 
 from flask import Flask, Response, request
 from flask_compress import Compress
+from flask_compress.flask_compress import _choose_algorithm, _compress_data
 from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api.errors import PROXY_PREFIX
 from api.http.forwarded import ForwardedHeaders
 from api.http.responses import JsonResponse
-from api.http.security import SecurityHeaders
 from api.http.streams import StreamResponse
+from api.request_context import current_context
 from api.threads import run_in_thread
 from config import Settings
 
@@ -33,20 +34,59 @@ MIN_COMPRESSED_BYTES = 500  # of a response that is worth it; as Flask-Compress 
 MIN_THREAD_BYTES = 262_144  # of a response that takes milliseconds to compress
 
 
+#: In the environ, of a request that may be answered by a 304, a 412 or a part.
+_CONDITIONS = frozenset(
+    {
+        "HTTP_IF_MATCH",
+        "HTTP_IF_MODIFIED_SINCE",
+        "HTTP_IF_NONE_MATCH",
+        "HTTP_IF_RANGE",
+        "HTTP_IF_UNMODIFIED_SINCE",
+        "HTTP_RANGE",
+    }
+)
+
+
 class Compression(Compress):
-    """Compresses responses unless ``no-transform`` or streamed; large ones in a thread."""
+    """Compresses responses unless ``no-transform`` or streamed; large ones in a thread.
+
+    JSON is most of what is answered. Where no condition is to be compared with its ETag, it needs
+    no look at its headers.
+    """
 
     def after_request(self, response: Response | None) -> Response:
-        if isinstance(response, JsonResponse) and len(response.response[0]) < MIN_COMPRESSED_BYTES:  # type: ignore[index]
-            response.headers.add("Vary", "Accept-Encoding")
-            return response
         if isinstance(response, StreamResponse):
             return response
+        if isinstance(response, JsonResponse):
+            size = len(response.response[0])
+            environ = current_context().request.environ
+            if size < MIN_COMPRESSED_BYTES:
+                response.headers._list.append(("Vary", "Accept-Encoding"))
+                return response
+            if size < MIN_THREAD_BYTES and _CONDITIONS.isdisjoint(environ):
+                return self._compress_json(response, environ.get("HTTP_ACCEPT_ENCODING", ""))
         if response and "no-transform" in response.headers.get("Cache-Control", ""):
             return response
         if response and (response.calculate_content_length() or 0) >= MIN_THREAD_BYTES:
             return run_in_thread(copy_context().run, super().after_request, response)
         return super().after_request(response)
+
+    def _compress_json(self, response: JsonResponse, accept_encoding: str) -> JsonResponse:
+        headers = response.headers._list
+        headers.append(("Vary", "Accept-Encoding"))
+        algorithm = _choose_algorithm(self.enabled_algorithms, accept_encoding)
+        if algorithm is None or not 200 <= response._status_code < 300:
+            return response
+        assert self.app
+        body = _compress_data(self.app, response.response[0], algorithm)
+        response.response = [body]
+        for place, (name, value) in enumerate(headers):
+            if name == "Content-Length":
+                headers[place] = (name, str(len(body)))
+            elif name == "ETag" and value.startswith('"'):
+                headers[place] = (name, f'{value[:-1]}:{algorithm}"')
+        headers.append(("Content-Encoding", algorithm))
+        return response
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -54,7 +94,6 @@ def register(app: Flask, settings: Settings) -> None:
         app.after_request(vary_by_origin)  # the first that is registered has the last word
         _allow_origins(app, list(settings.cors_origins))
     Compression(app)
-    app.wsgi_app = SecurityHeaders(app.wsgi_app)  # type: ignore[method-assign]
     hops = settings.trusted_proxies
     app.wsgi_app = ForwardedHeaders(app.wsgi_app, hops)  # type: ignore[method-assign]
     if hops:

@@ -9,15 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from flask import Response
 from flask.json.provider import JSONProvider
 from werkzeug.datastructures import Headers
 
-from api.context import request_globals
+from api.request_context import current_context
 from gateway.bodies import dump_json, load_json
 from gateway.clock import iso_utc
+
+HeaderPairs = list[tuple[str, str]]
+
+
+def set_headers(headers: Headers, pairs: HeaderPairs) -> None:
+    """Set headers as ``headers.update`` does, in one step if all of them are new.
+
+    :param pairs: no two of one name; the values have no line ends.
+    """
+    names = set(map(str.lower, dict(headers._list)))
+    if names.isdisjoint(map(str.lower, dict(pairs))):
+        headers._list += pairs
+        return
+    for name, value in pairs:
+        headers[name] = value
+
+
+@cache
+def _status_line(status: int) -> str:
+    return Response(status=status).status
 
 
 class JsonResponse(Response):
@@ -27,24 +48,30 @@ class JsonResponse(Response):
     """
 
     def __init__(self, body: bytes, status: int = 200) -> None:
-        headers = Headers()
-        headers.add("Content-Type", "application/json")
-        headers.add("Content-Length", str(len(body)))
-        super().__init__([body], status, headers)
+        # What Flask's own makes of these arguments, without its look at others.
+        self.headers = Headers()
+        self.headers._list = [
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+        ]
+        self.response: list[bytes] = [body]
+        self.direct_passthrough = False
+        self._status = _status_line(status)
+        self._status_code = status
+        self._on_close = []
 
-    def get_wsgi_response(
-        self, environ: dict[str, Any]
-    ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Leave to werkzeug what has no body, a relative ``Location``, or something to close."""
-        headers = self.headers.to_wsgi_list()
+        headers = self.headers._list
         if (
             environ["REQUEST_METHOD"] == "HEAD"
-            or self.status_code in (204, 304)
+            or self._status_code in (204, 304)
             or self._on_close
             or "Location" in dict(headers)
         ):
-            return super().get_wsgi_response(environ)
-        return self.response, self.status, headers  # type: ignore[return-value]
+            return super().__call__(environ, start_response)
+        start_response(self._status, headers)
+        return self.response
 
 
 def build_envelope(
@@ -69,7 +96,7 @@ def build_envelope(
 
 def success_response(data: Any, status: int = 200) -> Response:
     """Return the envelope of a success; ``data`` is any value that JSON has."""
-    state = request_globals()
+    state = current_context().g
     response = JsonResponse(dump_json(build_envelope(state.request_id, data)), status)
     if state.claim is not None:
         state.claim.response = response  # is stored under the Idempotency-Key

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
-from flask import Flask, Response
+from flask import Flask, Request
 
-from api.context import current_request
+from api.http.responses import HeaderPairs
 
 PREFIX = "/api/v1"
 _UNVERSIONED = re.compile(r"/api/(?!v\d+(/|$))")
@@ -33,15 +33,13 @@ class UnversionedPaths:
 
 def register(app: Flask) -> None:
     app.wsgi_app = UnversionedPaths(app.wsgi_app)  # type: ignore[method-assign]
-    app.after_request(_add_deprecation)
 
 
-def _add_deprecation(response: Response) -> Response:
-    request = current_request()
-    if "postern.unversioned" in request.environ:
-        response.headers["Deprecation"] = DEPRECATED
-        response.headers["Sunset"] = SUNSET
-        response.headers["Link"] = (
-            f'<{quote(request.root_path + request.path)}>; rel="successor-version"'
-        )
-    return response
+def deprecation_headers(request: Request) -> HeaderPairs:
+    """Return the headers of an answer under an old path."""
+    successor = quote(request.root_path + request.path)
+    return [
+        ("Deprecation", DEPRECATED),
+        ("Sunset", SUNSET),
+        ("Link", f'<{successor}>; rel="successor-version"'),
+    ]

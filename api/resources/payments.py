@@ -17,7 +17,7 @@ from marshmallow import ValidationError
 from sqlalchemy.orm.attributes import flag_modified
 
 from api.auth import role_required
-from api.context import add_attempt_headers, app_state, prepare_traced_call
+from api.context import app_state, prepare_traced_call
 from api.http.blueprint import Blueprint
 from api.http.cache import write_session
 from api.http.etags import check_match
@@ -31,7 +31,6 @@ from models import Order
 from schemas.shop import OrderOut, PayIn, PaymentOut
 
 blueprint = Blueprint("payments", __name__, description="Charging orders through the gateway.")
-blueprint.after_request(add_attempt_headers)
 
 READ_VERBS = ("GET", "HEAD", "OPTIONS")
 PAYMENT_STATUSES = ("402", "422")  # other statuses may be about us, or about the address
