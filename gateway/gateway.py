@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
@@ -126,7 +126,9 @@ class Gateway:
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
         _, handler = self._loaded.find(call.service, call.method)
-        return handler(self._with_deadline(call))
+        if call.timeout is not None:
+            call = self._with_deadline(call)
+        return handler(call)
 
     def proxy(self, call: Call) -> ResponseStream:
         """Send a request on as it is; ``call.inbound`` has it.
@@ -281,7 +283,7 @@ class Gateway:
         """Let the caller's ``timeout`` count from here, whatever the call waits for."""
         if call.timeout is None:
             return call
-        return replace(call, deadline=self._runtime.clock.now() + call.timeout)
+        return call.copy_with(call.params, self._runtime.clock.now() + call.timeout)
 
 
 def _streams(services: Iterable[Service]) -> Mapping[tuple[str, str], bool]:

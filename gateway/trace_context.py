@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+
+from gateway.values import value
 
 MAX_STATE_CHARACTERS = 512  # of ``tracestate``; a longer one is dropped whole
 SAMPLED = 1  # the flag that says the trace is recorded
@@ -16,7 +17,7 @@ _PARENT = re.compile(r"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-
 _STATE = re.compile(r"[\x20-\x7e\t]*")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TraceContext:
     """One trace, as it came to us.
 

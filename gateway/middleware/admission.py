@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from marshmallow import ValidationError
 
@@ -54,7 +53,7 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
         refusal = InvalidParams(fields=error.messages_dict)
         refusal.did_you_mean = _similar_param(method, error.messages_dict)
         raise refusal from error
-    return replace(call, params=params)
+    return call.copy_with(params, call.deadline)
 
 
 def _similar_param(method: Method, fields: Mapping[str, object]) -> str | None:
@@ -101,6 +100,6 @@ def deadline(next_handler: Handler, method: Method, runtime: Runtime) -> Handler
             call.trace.note(started_at, "deadline", f"{seconds} s, the caller's own")
         else:
             call.trace.note(started_at, "deadline", budget_text)
-        return next_handler(replace(call, deadline=ends_at))
+        return next_handler(call.copy_with(call.params, ends_at))
 
     return handle

@@ -12,7 +12,6 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -23,6 +22,7 @@ from gateway.errors import GatewayError, StoreUnavailable
 from gateway.masking import Masker
 from gateway.messages import Attempt, Call, Caller
 from gateway.stores import Store
+from gateway.values import value
 
 RETENTION_SECONDS = 3600.0
 FLUSH_SECONDS = 0.2  # from the end of a call until its record is written
@@ -36,7 +36,7 @@ MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
 Record = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class EndedCall:
     """One call that has ended: what metrics, statistics, its record and its spans are made of.
 
