@@ -1,6 +1,7 @@
 """Exact money and timezone-aware instants, alike on SQLite and PostgreSQL.
 
-On SQLite a value is read by one function, in place of the three that SQLAlchemy would call.
+On SQLite a value is written and read by one function each, in place of the three that SQLAlchemy
+would call.
 """
 
 from __future__ import annotations
@@ -27,17 +28,19 @@ class Money(TypeDecorator[Decimal]):
             return dialect.type_descriptor(BigInteger())
         return dialect.type_descriptor(Numeric(MONEY_DIGITS, MONEY_DECIMALS))
 
-    def process_bind_param(
-        self, value: Decimal | int | None, dialect: Dialect
-    ) -> Decimal | int | None:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return int((Decimal(value) / CENT).to_integral_exact())
+    def bind_processor(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return _to_cents
+        return super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         if dialect.name == "sqlite":
             return _read_cents
         return super().result_processor(dialect, coltype)
+
+
+def _to_cents(value: Decimal | int | None) -> int | None:
+    return None if value is None else int((Decimal(value) / CENT).to_integral_exact())
 
 
 def _read_cents(cents: int | None) -> Decimal | None:
@@ -51,17 +54,33 @@ class UtcDateTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is not None and value.tzinfo is None:
-            raise ValueError("a time without a timezone is not an instant")
-        return value and value.astimezone(UTC)
+        return value and _to_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value and value.astimezone(UTC)
+
+    def bind_processor(self, dialect: Dialect) -> Any:
+        if dialect.name == "sqlite":
+            return _to_text
+        return super().bind_processor(dialect)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         if dialect.name == "sqlite":
             return _read_utc
         return super().result_processor(dialect, coltype)
+
+
+def _to_utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time without a timezone is not an instant")
+    return value.astimezone(UTC)
+
+
+def _to_text(value: datetime | None) -> str | None:
+    """Return the instant as SQLAlchemy's own type writes it, which tells no timezone."""
+    if value is None:
+        return None
+    return _to_utc(value).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _read_utc(text: str | None) -> datetime | None:

@@ -95,8 +95,7 @@ class Database:
             with self._write_sessions() as session:
                 yield session
                 session.flush()
-                with _commit_errors():
-                    session.commit()
+                _commit(session)
         finally:
             self._end_write()
 
@@ -106,8 +105,7 @@ class Database:
         try:
             with self.write_engine.connect() as connection:
                 yield connection
-                with _commit_errors():
-                    connection.commit()
+                _commit(connection)
         finally:
             self._end_write()
 
@@ -115,17 +113,16 @@ class Database:
         self.write_count += 1
         self.row_counts.clear()
 
-    @contextmanager
-    def read_session(self) -> Iterator[Session]:
-        """Run one transaction that only reads; on SQLite it waits for no writer."""
-        with self._read_sessions() as session:
-            yield session
+    def read_session(self) -> Session:
+        """Return one transaction, for a ``with`` block that only reads.
 
-    @contextmanager
-    def read_connection(self) -> Iterator[Connection]:
-        """Do the same for statements on columns."""
-        with self.engine.connect() as connection:
-            yield connection
+        On SQLite it waits for no writer.
+        """
+        return self._read_sessions()
+
+    def read_connection(self) -> Connection:
+        """Return the same for statements on columns."""
+        return self.engine.connect()
 
     def write_problem(self) -> str:
         """Return why the database takes no writes, found without writing; empty if it does.
@@ -147,14 +144,12 @@ class Database:
         self.engine.dispose()
 
 
-@contextmanager
-def _commit_errors() -> Iterator[None]:
-    """Translate the errors of a COMMIT; wraps nothing else.
-
+def _commit(transaction: Session | Connection) -> None:
+    """
     :raises CommitUnknown: the database did not answer it.
     """
     try:
-        yield
+        transaction.commit()
     except DBAPIError as error:
         # SQLite undoes a COMMIT that fails.
         if isinstance(error.orig, sqlite3.Error) or postgresql.is_refusal(error.orig):

@@ -6,62 +6,103 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any, NoReturn
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
 
-from flask import Request, g
+from flask import Response
 from flask_smorest import Blueprint as SmorestBlueprint
 from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter, IntegerConverter
 
+from api.context import current_request
 from api.http.body import read_json
-from api.http.responses import build_envelope
+from api.http.responses import success_response
 from gateway.errors import InvalidParams
 
 
 class Parser(FlaskParser):
-    """Refuses arguments that nobody declared, and reads bodies strictly."""
+    """What the OpenAPI file says of arguments; ``Blueprint`` reads them itself."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {  # noqa: RUF012  # webargs declares it so
-        **FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION,
-        "query": RAISE,
-        "json": RAISE,
-    }
     DEFAULT_VALIDATION_STATUS = 400
-
-    def load_json(self, req: Request, schema: Schema) -> Any:
-        return read_json()
-
-    def load_querystring(self, req: Request, schema: Schema) -> Any:
-        twice = [name for name, values in req.args.lists() if len(values) > 1]
-        if twice:
-            raise InvalidParams(fields={name: ["Given more than once."] for name in twice})
-        return super().load_querystring(req, schema)
-
-    def handle_error(self, error: ValidationError, *args: Any, **kwargs: Any) -> NoReturn:
-        [fields_of_location] = error.messages_dict.values()
-        raise InvalidParams(fields=fields_of_location) from error
 
 
 class Blueprint(SmorestBlueprint):
-    """``@blueprint.arguments(Schema)`` and ``@blueprint.response(status, Schema)``, enveloped."""
+    """``@blueprint.arguments(Schema)`` and ``@blueprint.response(status, Schema)``, enveloped.
+
+    flask-smorest documents a view; what it would do at each request is done here in fewer steps.
+    """
 
     ARGUMENTS_PARSER = Parser()
 
-    def arguments(self, schema: Schema | type[Schema], **options: Any) -> Any:
-        """Make one schema for all requests; of a class, webargs would make one for each of them."""
-        if isinstance(schema, type):
-            schema = schema()
-        return super().arguments(schema, **options)
+    def arguments(
+        self, schema: Schema | type[Schema], *, location: str = "json", **options: Any
+    ) -> Any:
+        """Pass what a request says to the view, after the path's values.
 
-    @staticmethod
-    def _prepare_response_content(data: Any) -> Any:
-        return build_envelope(g.request_id, data)
+        :param location: ``json``, a body read strictly, or ``query``. Arguments that nobody
+            declared are refused.
+        """
+        schema = _instance(schema)
+        document = super().arguments(schema, location=location, **options)
+        read = {"json": read_json, "query": read_query}[location]
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(document(view))
+            def run(*args: Any, **kwargs: Any) -> Any:
+                return view(*args, _load(schema, read()), **kwargs)
+
+            return run
+
+        return decorate
+
+    def response(
+        self, status_code: int, schema: Schema | type[Schema] | None = None, **options: Any
+    ) -> Any:
+        """Answer what a view returns in the envelope, unless it is a response already."""
+        document = super().response(status_code, schema, **options)
+        dump = _instance(schema).dump if schema else None
+
+        def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+            @wraps(document(view))
+            def run(*args: Any, **kwargs: Any) -> Response:
+                result = view(*args, **kwargs)
+                if isinstance(result, Response):
+                    return result
+                return success_response(dump(result) if dump else result, status_code)
+
+            return run
+
+        return decorate
 
     @staticmethod
     def _make_doc_response_schema(schema: Any) -> Any:
         return schema and enveloped(schema)
+
+
+def _instance(schema: Schema | type[Schema]) -> Schema:
+    """Return one schema for all requests."""
+    return schema() if isinstance(schema, type) else schema
+
+
+def read_query() -> dict[str, str]:
+    """Return the query's parameters.
+
+    :raises InvalidParams: one is given more than once.
+    """
+    parameters = dict(current_request().args.lists())
+    twice = [name for name, values in parameters.items() if len(values) > 1]
+    if twice:
+        raise InvalidParams(fields={name: ["Given more than once."] for name in twice})
+    return {name: values[0] for name, values in parameters.items()}
+
+
+def _load(schema: Schema, values: Any) -> Any:
+    try:
+        return schema.load(values, unknown=RAISE)
+    except ValidationError as error:
+        raise InvalidParams(fields=error.messages_dict) from error
 
 
 def enveloped(schema: Schema | type[Schema]) -> type[Schema]:

@@ -15,17 +15,17 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 import orjson
-from flask import Flask, Response, g, request
+from flask import Flask, Response
+from flask_caching import Cache
 from flask_caching.backends.base import BaseCache
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from api.context import app_state
+from api.context import app_state, current_app_object, current_request, request_globals
 from api.http.etags import etag_response, hash_etag
-from api.http.idempotency import claim_key
 from gateway.bodies import dump_json
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
@@ -44,8 +44,9 @@ def cached_response(
     :param load: returns the data and its ETag; without one it is the data's hash.
     :param audience: who may see the response: ``all`` with a token, or one ``caller_cache_key()``.
     """
-    cache = app_state().cache
-    key = f"{resource}:{_generation(resource)}:{audience}:{request.full_path}"
+    cache = _store_cache()
+    path = current_request().full_path
+    key = f"{resource}:{_generation(cache, resource)}:{audience}:{path}"
     entry = cache.get(key)
     if entry is None:
         data, etag = load()
@@ -59,7 +60,8 @@ def cached_response(
 
 def caller_cache_key() -> str:
     """Return the caller's part of a cache key, its role included: a former admin sees less."""
-    return f"{g.caller.id}:{g.caller.role}"
+    caller = request_globals().caller
+    return f"{caller.id}:{caller.role}"
 
 
 @contextmanager
@@ -68,33 +70,45 @@ def write_session(*resources: str) -> Iterator[Session]:
 
     It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
     """
-    with app_state().database.write_session() as session, claim_key(session):
+    claim = request_globals().claim
+    with app_state().database.write_session() as session:
+        if claim:
+            claim.begin(session)
         yield session
+        if claim:
+            claim.store_response(session)
     _end_generations(resources)
 
 
 @contextmanager
 def write_connection(*resources: str) -> Iterator[Connection]:
     """Open the same for statements on columns."""
-    with app_state().database.write_connection() as connection, claim_key(connection):
+    claim = request_globals().claim
+    with app_state().database.write_connection() as connection:
+        if claim:
+            claim.begin(connection)
         yield connection
+        if claim:
+            claim.store_response(connection)
     _end_generations(resources)
 
 
 def _end_generations(resources: Iterable[str]) -> None:
     for resource in resources:
-        _generations().end(resource)
+        _store_cache().generations.end(resource)
 
 
-def _generation(resource: str) -> str:
+def _generation(cache: StoreCache, resource: str) -> str:
     try:
-        return _generations().current(resource)
+        return cache.generations.current(resource)
     except StoreUnavailable:
         return uuid.uuid4().hex
 
 
-def _generations() -> Generations:
-    return cast(StoreCache, app_state().cache.cache).generations
+def _store_cache() -> StoreCache:
+    """Return what the app's ``Cache`` stands for; it looks for it through two proxies each time."""
+    caches: dict[Cache, StoreCache] = current_app_object().extensions["cache"]
+    return caches[app_state().cache]
 
 
 # --- Flask-Caching's backend: JSON in the shared store. A store that is away holds nothing.

@@ -5,14 +5,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
 from flask import Response, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
+from api.context import current_request
 from api.errors import NotAcceptable, PreconditionFailed
 from api.http.responses import success_response
 from gateway.bodies import dump_json
+
+MAX_ACCEPTS = 64  # ``Accept`` headers that are taken apart once
 
 
 def etag_of(row: Any) -> str:
@@ -30,26 +36,32 @@ def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Resp
 
     :raises NotAcceptable: a read whose ``Accept`` allows no JSON.
     """
-    reads = request.method in ("GET", "HEAD")
-    if reads and "Accept" in request.headers and not _accepts_json():
+    environ = current_request().environ
+    reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    if reads and "HTTP_ACCEPT" in environ and not _accepts_json(environ["HTTP_ACCEPT"]):
         raise NotAcceptable  # a write is done by now, and says so in JSON
     etag = etag or hash_etag(sha256(dump_json(data)))
     if reads and is_unchanged(etag):
         response = Response(status=304)
     else:
         response = success_response(data, status)
-    response.set_etag(etag)
-    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers.add("ETag", f'"{etag}"')
+    response.headers.add("Cache-Control", "private, no-cache")
     return response
 
 
 def is_unchanged(etag: str) -> bool:
     """Return whether ``If-None-Match`` names the ETag."""
-    return "If-None-Match" in request.headers and _plain(request.if_none_match).contains_weak(etag)
+    incoming = current_request()
+    if "HTTP_IF_NONE_MATCH" not in incoming.environ:
+        return False
+    return bool(_plain(incoming.if_none_match).contains_weak(etag))
 
 
-def _accepts_json() -> bool:
-    return not request.accept_mimetypes or request.accept_mimetypes.quality("application/json") > 0
+@lru_cache(maxsize=MAX_ACCEPTS)
+def _accepts_json(accept: str) -> bool:
+    accepted = parse_accept_header(accept, MIMEAccept)
+    return not accepted or accepted.quality("application/json") > 0
 
 
 def check_match(row: Any | None) -> None:
@@ -66,7 +78,11 @@ def check_etag(etag: str | None) -> None:
     :param etag: of the present state, if there is any.
     :raises PreconditionFailed: ``If-Match`` is there and does not name it.
     """
-    if request.if_match and (etag is None or not _plain(request.if_match).contains_weak(etag)):
+    incoming = current_request()
+    if "HTTP_IF_MATCH" not in incoming.environ:
+        return
+    expected = incoming.if_match
+    if expected and (etag is None or not _plain(expected).contains_weak(etag)):
         raise PreconditionFailed
 
 

@@ -13,8 +13,7 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -200,15 +199,3 @@ def set_fingerprint(content: object) -> None:
     """Set the content of the request, for a view whose arguments do not have it."""
     if claim := g.claim:
         claim.set_fingerprint(content)
-
-
-@contextmanager
-def claim_key(session: Session | Connection) -> Iterator[None]:
-    """Do the work of a transaction under the request's key, if it has one."""
-    claim: Claim | None = g.claim
-    if claim is None:
-        yield
-        return
-    claim.begin(session)
-    yield
-    claim.store_response(session)

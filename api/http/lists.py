@@ -36,6 +36,7 @@ from werkzeug.http import parse_accept_header
 
 from api.context import app_state, current_request
 from api.errors import NotAcceptable
+from api.http.etags import MAX_ACCEPTS
 from gateway.errors import fields_error
 
 DEFAULT_SKIP = 0
@@ -203,7 +204,7 @@ def wants_csv() -> bool:
     return best == "text/csv"
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=MAX_ACCEPTS)
 def _best_type(accept: str) -> str | None:
     accepted = parse_accept_header(accept, MIMEAccept)
     if not accepted:
