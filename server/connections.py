@@ -137,25 +137,26 @@ class Connection:
         :raises BrokenBody: while it waited for a body.
         :raises Evicted: at any time.
         """
-        if self.ended:
-            return b""
-        if self.expects_continue:
+        if self.expects_continue and not self.ended:
             self.expects_continue = False
             self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
         size = min(max(size, CHUNK_BYTES), MAX_RECEIVE_BYTES)
-        try:
-            data: bytes = self.sock._sock.recv(size)  # gevent's own would wait
-        except BlockingIOError:
-            data = self._wait(size)
-        self._received += len(data)
-        return data
+        while not self.ended:
+            try:
+                data: bytes = self.sock._sock.recv(size)  # gevent's own would wait
+            except BlockingIOError:
+                self._wait()
+                continue
+            self._received += len(data)
+            return data
+        return b""
 
-    def _wait(self, size: int) -> bytes:
+    def _wait(self) -> None:
+        """Wait until something has come, unless the connection is ended meanwhile."""
         group = self._group = self._prepare()
         group[self] = None
         try:
-            data: bytes = self.sock.recv(size)
-            return data
+            self.sock._wait(self.sock._read_event)
         except Evicted:
             self.ended = True
             raise
@@ -165,7 +166,6 @@ class Connection:
                 raise MalformedBody(_HEAD_TOO_SLOW.format(HEAD_SECONDS)) from None
             if self._phase == BODY:
                 raise BrokenBody("The body came too slowly.") from None
-            return b""
         finally:
             self._ending = None
             group.pop(self, None)
@@ -191,6 +191,15 @@ class Connection:
         self._began = self._began or now
         self.deadline = self._began + BODY_SECONDS + self._received / BODY_RATE
         return self._connections.senders
+
+    def send(self, data: bytes) -> None:
+        """Send all of it, mostly at once."""
+        try:
+            sent = self.sock._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent < len(data):
+            self.sock.sendall(memoryview(data)[sent:])
 
     def end(self, reason: type[BaseException] = _Overdue) -> None:
         """Let its wait end, unless something has come."""

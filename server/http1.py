@@ -50,18 +50,18 @@ class Request:
     :ivar length: bytes of the body; None for chunks, whose end is not known.
     :ivar minor: of the version that counts: 0 for HTTP/1.0, 1 for HTTP/1.1 and beyond.
     :ivar authority: of a URL as target; it counts instead of Host (RFC 9112, 3.2.2).
-    :ivar body: what the application reads; ``server.requests`` opens it.
+    :ivar stream: the body that comes while it is read; None for one that is here.
     :ivar keep_alive: whether the caller may send another request on this connection.
     """
 
     __slots__ = (
         "authority",
-        "body",
         "environ",
         "expects_continue",
         "keep_alive",
         "length",
         "minor",
+        "stream",
         "verb",
     )
 
@@ -73,7 +73,7 @@ class Request:
         self.length: int | None = 0
         self.expects_continue = False
         self.keep_alive = False
-        self.body: Any = None
+        self.stream: Any = None
 
 
 class HeadParser:
@@ -102,12 +102,13 @@ class HeadParser:
         environ["postern.head"] = headers
         if headers:
             self._add_headers(headers, environ)
-        self._check_host(environ.get("HTTP_HOST"), request.minor)
+        if environ.get("HTTP_HOST") not in self._hosts:
+            self._check_host(environ.get("HTTP_HOST"), request.minor)
         if request.authority:
             self._check_host(request.authority, request.minor)
             environ["HTTP_HOST"] = request.authority
         _frame(request, environ)
-        if trusted:
+        if trusted and not self._secure_headers.keys().isdisjoint(environ):
             self._set_scheme(environ)
         return request
 
@@ -146,8 +147,6 @@ class HeadParser:
 
     def _check_host(self, host: str | None, minor: int) -> None:
         """RFC 9112, 3.2: an HTTP/1.1 request has one valid Host; an HTTP/1.0 one may have none."""
-        if host in self._hosts:
-            return
         if not host:
             if minor:
                 raise MalformedBody("HTTP/1.1 asks for a Host header.")
@@ -166,8 +165,7 @@ class HeadParser:
         }
         if len(schemes) > 1:
             raise MalformedBody(NOT_HTTP)
-        if schemes:
-            environ["wsgi.url_scheme"] = schemes.pop()
+        environ["wsgi.url_scheme"] = schemes.pop()
 
 
 def check_trailers(data: bytes) -> None:

@@ -16,19 +16,6 @@ SMALL_BODY_BYTES = 8192  # of a body that the application is not asked about bef
 DRAIN_BYTES = 65536  # of a body that nobody read; of a longer one the connection ends
 
 
-class WholeBody(io.BytesIO):
-    """A body that is here already, so that who sends it slowly takes no part of the application."""
-
-    def unread_bytes(self) -> float:
-        return 0
-
-    def ends_connection(self) -> bool:
-        return False
-
-    def finish(self) -> bool:
-        return True
-
-
 class StreamedBody(Body):
     """A body that comes as it is read."""
 
@@ -73,15 +60,19 @@ class _Limits:
         return []
 
 
-def open_body(connection: Connection, request: Request) -> WholeBody | StreamedBody:
-    """Return the body, the whole of it if it is small.
+def open_body(connection: Connection, request: Request) -> io.BytesIO | StreamedBody:
+    """Return the body.
+
+    A small one is here whole before the application is asked, so that who sends it slowly takes no
+    part of it.
 
     :raises BrokenBody: it came too slowly.
     """
     if request.length == 0:
-        return WholeBody()
+        return io.BytesIO()
     connection.await_body(expects_continue=request.expects_continue)
     length = request.length
     if length is None or length > SMALL_BODY_BYTES or request.expects_continue:
-        return StreamedBody(connection, request)
-    return WholeBody(connection.read(length))
+        request.stream = StreamedBody(connection, request)
+        return request.stream
+    return io.BytesIO(connection.read(length))

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.utils import formatdate
 from typing import Any
 
@@ -47,6 +46,7 @@ _clock = _Clock()
 class Response:
     """One answer; ``start`` is the ``start_response`` of PEP 3333.
 
+    :param send: sends all of some bytes.
     :param ends: the connection ends with it.
     """
 
@@ -55,14 +55,14 @@ class Response:
         "_headers",
         "_remaining",
         "_request",
-        "_sock",
+        "_send",
         "_status",
         "ends",
         "sent",
     )
 
-    def __init__(self, sock: socket.socket, request: Request, *, ends: bool) -> None:
-        self._sock = sock
+    def __init__(self, send: Callable[[bytes], None], request: Request, *, ends: bool) -> None:
+        self._send = send
         self._request = request
         self._status = ""
         self._headers: Headers = ()
@@ -92,20 +92,21 @@ class Response:
         if self._chunked and piece:
             piece = b"%X\r\n%b\r\n" % (len(piece), piece)
         if data := head + piece:
-            self._sock.sendall(data)
+            self._send(data)
 
     def close(self) -> None:
         """End it. One that has fewer bytes than it said ends the connection."""
         if not self.sent:
             self.write(b"")
         if self._chunked:
-            self._sock.sendall(b"0\r\n\r\n")
+            self._send(b"0\r\n\r\n")
         if self._remaining and self._request.verb != "HEAD":
             self.ends = True
 
     def _head(self) -> bytes:
         """Return the head, and decide how the body is framed."""
-        self.ends = self.ends or self._request.body.ends_connection()
+        stream = self._request.stream
+        self.ends = self.ends or (stream is not None and stream.ends_connection())
         own = {"server": f"Server: {SERVER}\r\n", "date": f"Date: {_clock.date()}\r\n"}
         lines = []
         length: int | None = None

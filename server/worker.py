@@ -124,8 +124,10 @@ class Worker(GeventWorker):
         connection = Connection(client, self.connections)
         self.connections.make_room(full=self._full())
         environ = self._environ(address, client, peer)
+        environ["postern.caller_is_known"] = connection.caller_is_known
+        trusted = self._is_trusted(peer)
         try:
-            while self._answer_next(connection, environ, self._is_trusted(peer)):
+            while self._answer_next(connection, environ, trusted):
                 pass
         except (Evicted, gevent.GreenletExit, SystemExit):
             pass
@@ -165,14 +167,13 @@ class Worker(GeventWorker):
         if head is None:
             return False
         request = self._heads.parse(head, environ.copy(), trusted=trusted)
-        request.body = request.environ["wsgi.input"] = open_body(connection, request)
-        request.environ["postern.caller_is_known"] = connection.caller_is_known
+        request.environ["wsgi.input"] = open_body(connection, request)
         self.nr += 1
-        response = Response(connection.sock, request, ends=not self.alive)
+        response = Response(connection.send, request, ends=not self.alive)
         self._run(request, response)
         if not response.ends:
-            return request.body.finish()
-        if request.body.unread_bytes():
+            return request.stream is None or request.stream.finish()
+        if request.stream is not None and request.stream.unread_bytes():
             connection.linger()
         return False
 
