@@ -11,7 +11,7 @@ What is overridden is that of Flask 3.1 and Werkzeug 3.1, which requirements.txt
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from flask.sessions import SessionMixin
 from flask.signals import appcontext_popped, appcontext_pushed
 from werkzeug.datastructures import EnvironHeaders
 from werkzeug.exceptions import HTTPException
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, Rule
 from werkzeug.wsgi import _get_server
 
 from gateway.messages import Trace
@@ -193,10 +193,8 @@ class Context(RequestContext):
             request.url_rule, values, self.hooks = route
             request.view_args = values.copy()
             return
-        adapter = self.url_adapter
-        assert adapter
         try:
-            rule, arguments = adapter.match(return_rule=True)
+            rule, arguments = self._match()
         except HTTPException as error:
             request.routing_exception = error
             self.hooks = self.app.hooks(request)
@@ -208,6 +206,19 @@ class Context(RequestContext):
             if len(routes) >= MAX_REMEMBERED_PATHS:
                 routes.clear()
             routes[key] = (rule, dict(arguments), self.hooks)
+
+    def _match(self) -> tuple[Rule, Mapping[str, Any]]:
+        """
+        :raises HTTPException: no rule matches; it says why.
+        """
+        request = self.request
+        if "HTTP_UPGRADE" not in request.environ:
+            match: tuple[Rule, Mapping[str, Any]] | None
+            if match := self.app.url_map.find(request.path, request.method):
+                return match
+        adapter = self.url_adapter
+        assert adapter
+        return adapter.match(return_rule=True)
 
 
 #: Returns the context of this request; ``flask.request`` and ``flask.g`` look for it at every

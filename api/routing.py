@@ -87,3 +87,14 @@ class Routes(Map):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{**options, "merge_slashes": False})
         self._matcher = Matcher(merge_slashes=False)
+
+    def find(self, path: str, verb: str) -> tuple[Rule, MutableMapping[str, Any]] | None:
+        """Return the rule of a path and its values.
+
+        An adapter, which is made for one request, would find the same; only errors need it.
+        """
+        self.update()
+        try:
+            return self._matcher.match("", path, verb, websocket=False)
+        except NoMatch:
+            return None
