@@ -162,10 +162,11 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
     build = RequestBuilder(method, urls, runtime.clock).build
     envelope = make_envelope(method.envelope)
     reader = make_reader(method.response)
+    fetches_token = signer.fetches_token
 
     def handle(call: Call) -> Result:
         attempt = call.trace.attempts[-1]
-        token = sender.token(call)
+        token = sender.token(call) if fetches_token else NO_TOKEN
         request = signer.sign(build(call), token)
         attempt.host = sender.hosts[request.base_url]
         if sender.wire_log:

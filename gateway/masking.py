@@ -193,7 +193,7 @@ class Masker:
         if isinstance(value, str):
             return self._text(name, value, hidden, levels)
         if isinstance(value, int | float):
-            return _number(name, value)
+            return value if abs(value) <= MAX_PLAIN_NUMBER else _number(name, value)
         if value is None:
             return None
         if isinstance(value, Mapping | list) and not levels:
@@ -251,9 +251,7 @@ def _star_phone(match: re.Match[str]) -> str:
 
 
 def _number(name: str, number: float) -> object:
-    """Return a number as it is, unless it is a phone number."""
-    if abs(number) <= MAX_PLAIN_NUMBER:
-        return number
+    """Return a large number as it is, unless it is a phone number."""
     text = str(number)
     if _PHONE_NAME.search(name):
         return text[:-_PHONE_MASKED_DIGITS] + STARS

@@ -91,8 +91,13 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError("not UTF-8") from error
+    text = text.removeprefix("\ufeff")
+    decoder = _STRICT if strict else _LOOSE
     try:
-        value = _decode(text.removeprefix("\ufeff"), strict)
+        if len(text) < LARGE_CHARACTERS:
+            value = decoder.decode(text)
+        else:
+            value = SteppedDecoder(text, decoder, Pause(SystemClock()), unique=strict).decode()
     except RecursionError as error:
         raise ValueError(f"nested deeper than {MAX_DEPTH} levels") from error
     except json.JSONDecodeError as error:
@@ -108,13 +113,6 @@ def load_json(body: bytes, *, strict: bool = False) -> Any:
         if "\\u" in text and _has_surrogate(value):
             raise ValueError("a lone surrogate is not text")
     return value
-
-
-def _decode(text: str, strict: bool) -> Any:
-    decoder = _STRICT if strict else _LOOSE
-    if len(text) < LARGE_CHARACTERS:
-        return decoder.decode(text)
-    return SteppedDecoder(text, decoder, Pause(SystemClock()), unique=strict).decode()
 
 
 def _no_constant(name: str) -> None:

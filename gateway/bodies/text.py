@@ -6,7 +6,7 @@ import codecs
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from contextlib import suppress
+from functools import lru_cache
 
 from gateway.errors import fields_error
 
@@ -46,6 +46,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+_FIRST_MARK_BYTES = frozenset(mark[:1] for mark, _ in _MARKS)
+MAX_REMEMBERED_TYPES = 64  # of content types
 _IN_HEADER = re.compile(r';\s*charset\s*=\s*"?([^\s";,]+)', re.I)
 
 
@@ -72,11 +74,13 @@ def json_to_utf8(body: bytes, content_type: str, charset: str | None) -> bytes:
     :param charset: what the catalog says, which counts more than the bytes.
     :raises ValueError: it is not in that charset.
     """
-    mark, codec = _by_mark(body)
+    mark, codec = _by_mark(body) if body[:1] in _FIRST_MARK_BYTES else (0, "")
     if not codec and charset:
         codec = CHARSETS[charset.lower()]
     elif not codec:
-        codec = _by_label(body, content_type)
+        codec = _labelled_codec(content_type)
+        if codec != "utf-8" and _is_utf8(body):
+            return body
     if codec == "utf-8":
         return body
     return _decode(body[mark:], codec).encode()
@@ -94,14 +98,21 @@ def _label(content_type: str) -> str | None:
     return match and match[1]
 
 
-def _by_label(body: bytes, content_type: str) -> str:
+@lru_cache(maxsize=MAX_REMEMBERED_TYPES)
+def _labelled_codec(content_type: str) -> str:
     label = _label(content_type) or "utf-8"
-    codec = CHARSETS.get(label.lower(), "utf-8")
-    if codec != "utf-8" and not body.isascii():
-        with suppress(UnicodeDecodeError):
-            body.decode()
-            return "utf-8"
-    return codec
+    return CHARSETS.get(label.lower(), "utf-8")
+
+
+def _is_utf8(body: bytes) -> bool:
+    """Whether it shows that it is: ASCII alone is in many charsets."""
+    if body.isascii():
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _by_mark(body: bytes) -> tuple[int, str]:

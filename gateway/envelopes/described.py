@@ -78,7 +78,7 @@ def read_body(response: HttpResponse, read: Reader) -> Any:
 
     :raises BadResponse: it is something else.
     """
-    content_type = _content_type(response)
+    content_type = response.headers.get("content-type", "")
     try:
         return read(response.body, content_type)
     except ValueError as error:

@@ -65,7 +65,8 @@ class Connection:
         raw = self._raw
         raw.settimeout(0)
         try:
-            return cast(int, raw.send(data))
+            size: int = raw.send(data)
+            return size
         except BlockingIOError:
             self.sock.settimeout(remaining_seconds(self._clock, until))
             return self.sock.send(data)
@@ -81,7 +82,10 @@ class Connection:
         """
         if self._tls or watch:
             return cast(bytes, self.with_deadline(until, self.sock.recv, CHUNK_BYTES, watch=watch))
-        self.sock.settimeout(remaining_seconds(self._clock, until))
+        seconds = until - self._clock.now()
+        if seconds <= 0:
+            raise TimeoutError("time is up")
+        self.sock.settimeout(seconds)
         return self.sock.recv(CHUNK_BYTES)
 
     def with_deadline(

@@ -59,7 +59,8 @@ class CredentialMask:
 
         :param token: a fetched one, which the request had.
         """
-        forms = self._forms(token)
+        latest = self._latest
+        forms = latest[1] if latest and latest[0] is token else self._forms(token)
         body = response.body
         if not forms.needles or not forms.may_be_in(body, self._escapes):
             return data

@@ -49,7 +49,13 @@ class IdleConnections:
         """
         now = self._clock.now()
         connection.use_count += 1
-        idle = _idle_seconds(connection, headers.get("keep-alive"))
+        hint = headers.get("keep-alive")
+        if hint is not None:
+            idle = _idle_seconds(connection, hint)
+        elif connection.use_count < connection.max_uses:
+            idle = IDLE_SECONDS
+        else:
+            idle = 0.0
         good_until = min(now + idle, connection.opened_at + MAX_AGE_SECONDS)
         if self._idle:
             self._close_oldest(now)
@@ -71,14 +77,12 @@ class IdleConnections:
                 self._idle.popleft()[0].close()
 
 
-def _idle_seconds(connection: Connection, hint: str | None) -> float:
+def _idle_seconds(connection: Connection, hint: str) -> float:
     """Return for how long a connection may lie idle; 0: not at all.
 
     The server's ``Keep-Alive`` says so (RFC 2068, 19.7.1.1). Its ``max`` is how many requests the
     connection takes: in all, or beyond this one. A server that counts down says so in each answer.
     """
-    if hint is None:
-        return IDLE_SECONDS if connection.use_count < connection.max_uses else 0.0
     hints = {name.lower(): int(number) for name, number in _HINT.findall(hint)}
     if "max" in hints:
         connection.max_uses = min(connection.max_uses, connection.use_count - 1 + hints["max"])

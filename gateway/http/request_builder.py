@@ -9,7 +9,7 @@ All that a method's declaration fixes is worked out at load::
 from __future__ import annotations
 
 import itertools
-import secrets
+import os
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
@@ -23,20 +23,23 @@ from gateway.messages import Call, HttpRequest
 from gateway.trace_context import new_span_id
 
 USER_AGENT = "postern"
+NONCE_BYTES = 16
 
 
 class RequestBuilder:
     """Turns a call's loaded parameters into a request, to each of the base URLs in turn."""
 
     def __init__(self, method: Method, urls: tuple[str, ...], clock: Clock) -> None:
-        self._method = method
-        self._clock = clock
+        self._verb = method.verb
+        self._wall = clock.wall
         self._next_url = url_rotation(urls)
-        self._write_path = _path_writer(method)
+        self._path = method.path
+        self._path_names = _names_in(method, "path")
         self._query_names = _names_in(method, "query")
         self._header_names = _names_in(method, "header")
         self._body_names = _names_in(method, "body")
         self._fixed_query = tuple(method.query.items())
+        self._key_header = method.idempotency_header
         # Of a method that streams its body only the parameters beside it are written here.
         kind = "json" if method.streams_body else method.body
         content_type, self._write_body = make_writer(kind, binary_params(method))
@@ -58,27 +61,34 @@ class RequestBuilder:
         :raises InvalidParams: a parameter cannot stand where it belongs.
         """
         params = call.params
-        fields = {name: params[name] for name in self._body_names if name in params}
+        fields = {}
+        for name in self._body_names:
+            if name in params:
+                fields[name] = params[name]
         return HttpRequest(
-            verb=self._method.verb,
+            verb=self._verb,
             base_url=self._next_url(),
-            path=self._write_path(params),
-            query=self._query(params),
+            path=self._write_path(params) if self._path_names else self._path,
+            query=self._query(params) if self._query_names else self._fixed_query,
             headers=self._headers(call),
             body=self._write_body(fields) if self._body_names else b"",
             fields=fields,
             writer=self._writer,
-            at=self._clock.wall(),
-            nonce=secrets.token_hex(16),
+            at=self._wall(),
+            nonce=os.urandom(NONCE_BYTES).hex(),
         )
 
+    def _write_path(self, params: Mapping[str, object]) -> str:
+        path = self._path
+        for name in self._path_names:
+            path = path.replace(f"{{{name}}}", _path_segment(name, to_text(params[name])))
+        return path
+
     def _query(self, params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-        pairs = [
-            pair
-            for name in self._query_names
-            if name in params
-            for pair in to_pairs(name, params[name])
-        ]
+        pairs: list[tuple[str, str]] = []
+        for name in self._query_names:
+            if name in params:
+                pairs += to_pairs(name, params[name])
         return (*self._fixed_query, *pairs)
 
     def _headers(self, call: Call) -> dict[str, str]:
@@ -92,18 +102,15 @@ class RequestBuilder:
         for name in self._header_names:
             if name in call.params:
                 headers[name] = _header_text(name, call.params[name])
-        key_header = self._method.idempotency_header
+        key_header = self._key_header
         if key_header and call.vendor_key:
             headers[key_header] = _header_text("Idempotency-Key", call.vendor_key)
         return headers
 
 
 def url_rotation(urls: tuple[str, ...]) -> Callable[[], str]:
-    """Return what answers the next base URL in turn; one URL costs nothing."""
-    if len(urls) == 1:
-        return lambda: urls[0]
-    turns = itertools.cycle(urls)  # next() on it is atomic
-    return lambda: next(turns)
+    """Return what answers the next base URL in turn."""
+    return itertools.cycle(urls).__next__  # atomic
 
 
 def binary_params(method: Method) -> frozenset[str]:
@@ -116,20 +123,6 @@ def binary_params(method: Method) -> frozenset[str]:
 
 def _names_in(method: Method, place: str) -> tuple[str, ...]:
     return tuple(param.name for param in method.params if param.place == place)
-
-
-def _path_writer(method: Method) -> Callable[[Mapping[str, object]], str]:
-    names = _names_in(method, "path")
-    if not names:
-        return lambda params: method.path
-
-    def write(params: Mapping[str, object]) -> str:
-        path = method.path
-        for name in names:
-            path = path.replace(f"{{{name}}}", _path_segment(name, to_text(params[name])))
-        return path
-
-    return write
 
 
 def _path_segment(name: str, text: str) -> str:

@@ -7,7 +7,7 @@ answers several calls in one turn, their increments of one value are one write a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from prometheus_client import Counter, Histogram
@@ -32,14 +32,21 @@ class IncrementBatch:
         value = counter._value
         # Of a series' bounds the last one is infinite.
         observed = [(series._sum, series._buckets, series._upper_bounds) for series in histograms]
-        write = self._write
 
         def count(*seconds: float) -> None:
             increments = [(value, 1.0)]
             for (total, buckets, bounds), elapsed in zip(observed, seconds, strict=True):
                 increments.append((total, elapsed))
                 increments.append((buckets[bisect_left(bounds, elapsed)], 1.0))
-            write(increments)
+            if self.schedule is None:
+                for changed, amount in increments:
+                    changed.inc(amount)
+                return
+            amounts = self._amounts
+            if not amounts:
+                self.schedule(self.flush)
+            for changed, amount in increments:
+                amounts[changed] = amounts.get(changed, 0.0) + amount
 
         return count
 
@@ -49,15 +56,3 @@ class IncrementBatch:
         self._amounts = {}
         for value, amount in amounts.items():
             value.inc(amount)
-
-    def _write(self, increments: Iterable[tuple[Any, float]]) -> None:
-        """Add to values, now or at the end of the turn."""
-        if self.schedule is None:
-            for value, amount in increments:
-                value.inc(amount)
-            return
-        amounts = self._amounts
-        if not amounts:
-            self.schedule(self.flush)
-        for value, amount in increments:
-            amounts[value] = amounts.get(value, 0.0) + amount

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from marshmallow import ValidationError
 
@@ -50,10 +51,14 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
         else:
             params = method.json_schema.load(call.params)
     except ValidationError as error:
-        refusal = InvalidParams(fields=error.messages_dict)
-        refusal.did_you_mean = _similar_param(method, error.messages_dict)
-        raise refusal from error
+        raise _invalid_params(method, error.messages_dict) from error
     return call.copy_with(params, call.deadline)
+
+
+def _invalid_params(method: Method, fields: dict[str, Any]) -> InvalidParams:
+    refusal = InvalidParams(fields=fields)
+    refusal.did_you_mean = _similar_param(method, fields)
+    return refusal
 
 
 def _similar_param(method: Method, fields: Mapping[str, object]) -> str | None:
