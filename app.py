@@ -8,7 +8,6 @@ Example::
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,9 +16,8 @@ from typing import Any
 from flask import Flask
 from flask_caching import Cache
 
-import api
 import cli
-from api import logs
+from api import blueprints, logs
 from api.auth import wiring as auth
 from api.catalog_watcher import open_watcher
 from api.context import AppState
@@ -36,11 +34,7 @@ from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.sources.watcher import Watcher
 from gateway.stores import MemoryStore, Store
-from gateway.stores.redis import RedisStore
 from models import Database
-
-with suppress(ImportError):  # of the extra in requirements/otel.txt
-    from gateway.telemetry.spans import SpanExporter
 
 CONFIG = {
     "CACHE_TYPE": "api.http.cache.StoreCache",
@@ -93,7 +87,7 @@ def create_app(
         _ = state.gateway  # now, or not at all
 
     auth.register(app, clock)
-    api.register(app)
+    blueprints.register(app)
     cli.register(app)
     middleware.register(app, settings)
     return app
@@ -108,6 +102,8 @@ def _open_stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tupl
     """Return the shared store and that of cached reads: Redis, or memory, the second bounded."""
     if not settings.redis_url:
         return MemoryStore(clock), MemoryStore(clock, MAX_CACHED_READS)
+    from gateway.stores.redis import RedisStore
+
     store = RedisStore(settings.redis_url, log.warning)
     app.before_request(store.link.begin_request)
     return store, store
@@ -120,6 +116,8 @@ def _make_gateway(watcher: Watcher, runtime: Runtime, settings: Settings) -> Gat
     gateway = Gateway(watcher.load(), runtime)
     gateway.follow(watcher)
     if settings.otlp_endpoint:  # which is refused where the extra is not installed
+        from gateway.telemetry.spans import SpanExporter
+
         gateway.records.exporter = SpanExporter(settings.otlp_endpoint)
     return gateway
 

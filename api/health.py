@@ -11,7 +11,7 @@ from api.http.responses import success_response
 from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import disk_problem
-from models import migrate
+from models.revisions import head_revision, revision_of
 
 blueprint = Blueprint("health", __name__)
 
@@ -51,12 +51,12 @@ def database_problem() -> str:
     """Return why the database cannot be used, to write too; an empty text when it can."""
     database = app_state().database
     try:
-        revision = migrate.revision_of(database)
+        revision = revision_of(database)
         if problem := database.write_problem():
             return problem
     except SQLAlchemyError as error:
         return type(error).__name__
-    if revision != migrate.head_revision():
+    if revision != head_revision():
         return "It is not at this version's tables; run: flask db upgrade"
     return ""
 

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from psycopg.errors import UniqueViolation
 from sqlalchemy import (
     Connection,
     Engine,
@@ -23,12 +22,15 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.system import disk_problem
-from models import postgresql, sqlite
+from models import sqlite
 from models.columns import UtcDateTime
 from models.row_counts import RowCounts
 
 POOL_SIZE = 10
 POOL_TIMEOUT_SECONDS = 3  # that a request waits for a connection
+# Prefixes of SQLSTATEs that say nothing about the statement: the connection or the server ended.
+CONNECTION_SQLSTATES = ("08", "57P", "40003")
+UNIQUE_VIOLATION = "23505"  # the same
 _SQLITE_DUPLICATE = re.compile(r"UNIQUE constraint failed: \w+\.(\w+)")
 
 
@@ -55,9 +57,9 @@ def duplicate_column(error: IntegrityError) -> str | None:
     """Return the unique column whose value another row already has; None for any other error."""
     if match := _SQLITE_DUPLICATE.fullmatch(str(error.orig)):
         return match[1]
-    if not isinstance(error.orig, UniqueViolation):
+    if getattr(error.orig, "sqlstate", None) != UNIQUE_VIOLATION:
         return None
-    details = error.orig.diag
+    details: Any = error.orig.diag  # type: ignore[union-attr]
     return (details.constraint_name or "").removeprefix(f"uq_{details.table_name}_") or None
 
 
@@ -152,9 +154,18 @@ def _commit(transaction: Session | Connection) -> None:
         transaction.commit()
     except DBAPIError as error:
         # SQLite undoes a COMMIT that fails.
-        if isinstance(error.orig, sqlite3.Error) or postgresql.is_refusal(error.orig):
+        if isinstance(error.orig, sqlite3.Error) or _is_refusal(error.orig):
             raise
         raise CommitUnknown from error
+
+
+def _is_refusal(error: BaseException | None) -> bool:
+    """Whether the server refused the statement, so that the transaction is rolled back.
+
+    A server that shuts down may report that after it has committed.
+    """
+    state = getattr(error, "sqlstate", None)
+    return state is not None and not state.startswith(CONNECTION_SQLSTATES)
 
 
 class _LockingSession(Session):
@@ -176,6 +187,8 @@ def _create_engines(url: str, pool_size: int, timeouts: bool) -> tuple[Engine, E
         "pool_timeout": POOL_TIMEOUT_SECONDS,
     }
     if parsed.get_backend_name() == "postgresql":
+        from models import postgresql
+
         engine = postgresql.make_engine(parsed, timeouts, **pool)
         return engine, engine
     return sqlite.make_engines(parsed, **pool)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import postgresql
+from models import locks
 from models.columns import utc_now
 from models.database import Base
 
@@ -88,7 +88,7 @@ class File(Base):
     @classmethod
     def total_bytes(cls, session: Session, owner: str) -> int:
         """Return the bytes of all files of one owner, exact until our transaction ends."""
-        postgresql.lock_name(session, f"files:{owner}")
+        locks.lock_name(session, f"files:{owner}")
         query = select(func.coalesce(func.sum(cls.size), 0)).where(cls.owner == owner)
         return int(session.scalar(query) or 0)
 

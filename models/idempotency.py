@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, String, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import postgresql
+from models import locks
 from models.columns import utc_now
 from models.database import Base
 
@@ -32,7 +32,7 @@ class IdempotencyKey(Base):
     @classmethod
     def try_lock(cls, session: Session | Connection, key_hash: str) -> bool:
         """Lock the key until our transaction ends; false if another transaction holds it."""
-        return postgresql.try_lock_name(session, f"idempotency:{key_hash}")
+        return locks.try_lock_name(session, f"idempotency:{key_hash}")
 
     @classmethod
     def store(

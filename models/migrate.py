@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from models.database import Database
-
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+from models.revisions import MIGRATIONS, revision_of
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -41,18 +36,6 @@ def current_revision(url: str) -> str | None:
         return revision_of(database)
     finally:
         database.close()
-
-
-def revision_of(database: Database) -> str | None:
-    """Return the revision of a database that is already open."""
-    with database.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-@cache
-def head_revision() -> str | None:
-    """Return the revision that this version of the code needs."""
-    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""PostgreSQL by psycopg 3.
+"""PostgreSQL by psycopg 3. Imported only where DATABASE_URL names it.
 
 A server that is down, frozen or slow raises an error within seconds; nothing hangs.
 """
@@ -9,16 +9,13 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from sqlalchemy import URL, Connection, Engine, create_engine, event, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import URL, Engine, create_engine, event
 
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 4  # enforced by the server
 RESPONSE_TIMEOUT_SECONDS = 5  # enforced by us: then the server itself counts as down
 LOCK_TIMEOUT_SECONDS = 3  # that a statement waits for a row or table that another transaction holds
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 60
-# Prefixes of SQLSTATEs that say nothing about the statement: the connection or the server ended.
-CONNECTION_SQLSTATES = ("08", "57P", "40003")
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
@@ -67,30 +64,3 @@ def make_engine(url: URL, timeouts: bool, **pool: Any) -> Engine:
 
 def _connect(dialect: object, record: object, args: Any, kwargs: Any) -> TimeoutConnection:
     return TimeoutConnection.connect(*args, **kwargs)
-
-
-def is_refusal(error: BaseException | None) -> bool:
-    """Whether the server refused the statement, so that the transaction is rolled back.
-
-    A server that shuts down may report that after it has committed.
-    """
-    state = getattr(error, "sqlstate", None)
-    return state is not None and not state.startswith(CONNECTION_SQLSTATES)
-
-
-def lock_name(session: Session, name: str) -> None:
-    """Wait for an advisory lock and hold it until our transaction ends.
-
-    SQLite has one writer at a time anyway, and needs none.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
-
-
-def try_lock_name(session: Session | Connection, name: str) -> bool:
-    """Take such a lock without waiting; false if another transaction holds it."""
-    connection = session.get_bind() if isinstance(session, Session) else session
-    if connection.dialect.name != "postgresql":
-        return True
-    lock = select(func.pg_try_advisory_xact_lock(func.hashtextextended(name, 0)))
-    return bool(session.execute(lock).scalar())

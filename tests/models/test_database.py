@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from models import Base, Database, RefreshToken, User, migrate, sqlite
+from models import Base, Database, RefreshToken, User, sqlite
+from models.revisions import revision_of
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_sqlite_is_set_up_on_every_connection(tmp_path: Path, pragma: str, value
 
 
 def test_ping_is_content_with_a_database_that_answers(database: Database) -> None:
-    migrate.revision_of(database)
+    revision_of(database)
     assert database.engine.pool.checkedout() == 0
 
 

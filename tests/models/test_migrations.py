@@ -5,9 +5,11 @@ from collections.abc import Callable
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from models import Base, Database, RefreshToken, User, migrate
+from models.revisions import MIGRATIONS, head_revision, revision_of
 from tests.models.test_database import token, user
 
 
@@ -76,3 +78,14 @@ def test_an_upgrade_that_is_not_needed_keeps_every_row(url: str) -> None:
     with database.read_session() as session:
         assert session.query(User).count() == session.query(RefreshToken).count() == 1
     database.close()
+
+
+def test_the_revision_is_what_alembic_says_of_code_and_database(url: str) -> None:
+    database = Database(url)
+    assert revision_of(database) is None
+    migrate.upgrade(url, "0002")
+    assert revision_of(database) == "0002"
+    migrate.downgrade(url, "base")
+    assert revision_of(database) is None
+    database.close()
+    assert head_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()

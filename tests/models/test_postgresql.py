@@ -14,7 +14,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from models import Base, Database, Product, User, migrate
+from models import Base, Database, Product, User
+from models.revisions import revision_of
 
 SECONDS = 10  # "within a few", on a slow machine
 
@@ -49,9 +50,9 @@ def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database)
     with database.engine.connect(), database.engine.connect():
         began = time.monotonic()
         with pytest.raises(PoolTimeout):
-            migrate.revision_of(database)
+            revision_of(database)
     assert time.monotonic() - began < SECONDS
-    migrate.revision_of(database)
+    revision_of(database)
 
 
 def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
@@ -70,7 +71,7 @@ def test_a_server_that_hangs_is_an_error_soon_and_the_pool_recovers(database: Da
     os.kill(backend, signal.SIGSTOP)
     try:
         began = time.monotonic()
-        migrate.revision_of(database)  # finds that connection dead, and makes another
+        revision_of(database)  # finds that connection dead, and makes another
         assert time.monotonic() - began < SECONDS
     finally:
         os.kill(backend, signal.SIGCONT)
@@ -84,7 +85,7 @@ def test_connections_that_the_server_ended_are_made_anew(database: Database) -> 
             other.execute(text(f"SELECT pg_terminate_backend({backend})"))
 
     for _ in range(3):
-        migrate.revision_of(database)
+        revision_of(database)
 
 
 @pytest.mark.slow
@@ -95,7 +96,7 @@ def test_a_host_that_accepts_and_never_answers_is_an_error_soon() -> None:
         )
         began = time.monotonic()
         with pytest.raises(DBAPIError) as caught:
-            migrate.revision_of(database)
+            revision_of(database)
     assert time.monotonic() - began < SECONDS
     assert "hunter2" not in str(caught.value) + repr(database.engine)
     database.close()

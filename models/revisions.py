@@ -1,0 +1,41 @@
+"""Which revision a database is at, and which one this code needs. Alembic, which moves it there, is
+for ``models.migrate`` alone: a server has no use for it.
+
+    if revision_of(database) != head_revision():
+        ...
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import column, inspect, select, table
+
+from models.database import Database
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+_VERSIONS = table("alembic_version", column("version_num"))
+_REVISION = re.compile(r"^(down_)?revision\b[^=\n]*= *[\"'](\w+)[\"']", re.MULTILINE)
+
+
+def revision_of(database: Database) -> str | None:
+    """Return the revision of a database that is open; None when it has no tables of ours."""
+    with database.engine.connect() as connection:
+        if not inspect(connection).has_table(_VERSIONS.name):
+            return None
+        revision: str | None = connection.scalar(select(_VERSIONS.c.version_num))
+        return revision
+
+
+@cache
+def head_revision() -> str:
+    """Return the revision that this version of the code needs: the one that no other follows."""
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    for file in (MIGRATIONS / "versions").glob("*.py"):
+        for down, revision in _REVISION.findall(file.read_text(encoding="utf-8")):
+            (followed if down else revisions).add(revision)
+    (head,) = revisions - followed
+    return head
