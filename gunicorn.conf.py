@@ -5,16 +5,19 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
+from server import process
+
+process.tune_memory()  # before there is much for the collector to look at
+
 import gevent
 
-from server import http1, process
+from server import http1
 from server.log import Logger
 from server.master import Master
 from server.resolver import Resolver
 from server.worker import Worker
 
 gevent.config.resolver = Resolver  # before the first look-up
-process.tune_memory()
 master = Master.load()
 
 wsgi_app = "wsgi:app"

@@ -1,4 +1,5 @@
-"""The commands that ``flask ...`` has beside Flask's own.
+"""The commands that ``flask ...`` has beside Flask's own. Each is in a module of its own, which is
+imported once the command is named.
 
 >>> cli.register(app)
 >>> app.test_cli_runner().invoke(args=["catalog", "check"]).output
@@ -7,33 +8,85 @@
 
 from __future__ import annotations
 
+import click
 from flask import Flask
 
-from cli.accounts import app_cli, user_cli
-from cli.cache import cache_cli
-from cli.call import call_cli
-from cli.catalog import catalog_cli, openapi
-from cli.database import database_cli, init
-from cli.seed import seed
-from cli.sign import sign
-from cli.top import top
+from cli.late import LateCommand
 
-COMMANDS = (
-    catalog_cli,
-    cache_cli,
-    call_cli,
-    user_cli,
-    app_cli,
-    database_cli,
-    init,
-    seed,
-    top,
-    openapi,
-)
 
-app_cli.add_command(sign)
+def catalog() -> click.Command:
+    """The services that Postern can call."""
+    from cli.catalog import catalog_cli
+
+    return catalog_cli
+
+
+def cache() -> click.Command:
+    """Answers kept by methods that declare a cache."""
+    from cli.cache import cache_cli
+
+    return cache_cli
+
+
+def call() -> click.Command:
+    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON)."""
+    from cli.call import call_cli
+
+    return call_cli
+
+
+def user() -> click.Command:
+    """People, who log in with a password."""
+    from cli.accounts import user_cli
+
+    return user_cli
+
+
+def app() -> click.Command:
+    """Tools, which sign their requests."""
+    from cli.sign import app_cli
+
+    return app_cli
+
+
+def db() -> click.Command:
+    """The database's versions."""
+    from cli.database import database_cli
+
+    return database_cli
+
+
+def init() -> click.Command:
+    """Development only: the newest tables, and a first admin if there is nobody."""
+    from cli.database import init
+
+    return init
+
+
+def seed() -> click.Command:
+    """Development only: 100 products, 20 users and 300 orders; what is there already stays"""
+    from cli.seed import seed
+
+    return seed
+
+
+def top() -> click.Command:
+    """Show every service: calls per second, latency, failures, breaker, health."""
+    from cli.top import top
+
+    return top
+
+
+def openapi() -> click.Command:
+    """Print the OpenAPI file of the catalog, for generators and comparisons."""
+    from cli.openapi_file import openapi
+
+    return openapi
+
+
+COMMANDS = (catalog, cache, call, user, app, db, init, seed, top, openapi)
 
 
 def register(app: Flask) -> None:
-    for command in COMMANDS:
-        app.cli.add_command(command)
+    for load in COMMANDS:
+        app.cli.add_command(LateCommand(load))

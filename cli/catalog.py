@@ -1,20 +1,15 @@
-"""``flask catalog check|show|diff|import`` and ``flask openapi``: what is in a catalog, and whether
-it is right.
-"""
+"""``flask catalog check|show|diff|import``: what is in a catalog, and whether it is right."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any, TextIO, cast
 
 import click
-from flask import current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import AppGroup
 
 from api.context import app_state
-from api.openapi import OpenApi
 from cli.catalog_diff import changed_lines
 from cli.loading import complete_service, loaded_gateway, require_service
 from cli.openapi import VARIABLE, SpecError, import_spec, summarize
@@ -233,12 +228,3 @@ def import_catalog(
         output.write_text(text, encoding="utf-8")
     else:
         click.echo(text, nl=False)
-
-
-@click.command("openapi")
-@with_appcontext
-def openapi() -> None:
-    """Print the OpenAPI file of the catalog, for generators and comparisons."""
-    builder: OpenApi = current_app.extensions["postern.openapi"]
-    page = builder.page(loaded_gateway().catalog, "", pause=lambda: None)
-    click.echo(json.dumps(json.loads(page.body()), indent=2, sort_keys=True, ensure_ascii=False))

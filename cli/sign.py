@@ -10,12 +10,11 @@ from typing import BinaryIO
 from urllib.parse import quote, urlsplit
 
 import click
-from flask.cli import with_appcontext
 
 from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
 from api.auth.wiring import auth_services
 from api.context import app_state
-from cli.accounts import report_database_errors
+from cli.accounts import app_cli, report_database_errors
 from cli.signature_mistakes import SigningRecipe, find_mistake
 from gateway.masking import Secret
 from models import App
@@ -24,7 +23,7 @@ VARIABLE = "APP_SECRET"
 UNESCAPED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # as the server takes them from the wire
 
 
-@click.command("sign")
+@app_cli.command("sign")
 @click.argument("verb", metavar="METHOD")
 @click.argument("path")
 @click.option("--app", "app_id", metavar="APPID", help="Whose secret, out of the database.")
@@ -34,7 +33,6 @@ UNESCAPED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # as the server takes them from t
 @click.option(
     "--signature", help="What X-Signature says: is it right, and if not, which part differs?"
 )
-@with_appcontext
 def sign(
     verb: str, path: str, app_id: str | None, body: BinaryIO | None, **headers: str | None
 ) -> None:

@@ -24,6 +24,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import config
 from api.errors import status_of
 from app import create_app
+from cli.late import LateCommand
 from config.environ import Reader
 from gateway.catalog.schema import CatalogSchema
 from gateway.errors import VENDOR_ERRORS, GatewayError
@@ -122,6 +123,8 @@ def _settings() -> list[str]:
 
 
 def _command(command: click.Command, above: str) -> Iterator[str]:
+    if isinstance(command, LateCommand):
+        command = command.load()
     name = f"{above} {command.name}"
     yield name
     for parameter in command.params:

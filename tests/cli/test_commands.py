@@ -97,7 +97,7 @@ def test_an_app_is_made_and_its_secret_shown_once(app: Flask, run: Run) -> None:
         "100/minute",
         False,
     )
-    assert app.extensions["postern.auth"].app_secrets.open(stored.secret) == Secret(secret)
+    assert app.extensions["postern.auth"].app_secrets.unseal(stored.secret) == Secret(secret)
 
 
 def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
