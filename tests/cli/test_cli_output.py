@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
+from cli.late import LateCommand
 from config import Settings
 from sandbox import Sandbox
 
@@ -177,7 +178,8 @@ def test_top_wants_the_url_of_a_server(run: Run, url: str) -> None:
 def commands(
     group: click.Group, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    for name, command in group.commands.items():
+    for name, entry in group.commands.items():
+        command = entry.load() if isinstance(entry, LateCommand) else entry
         if isinstance(command, click.Group):
             yield from commands(command, (*path, name))
         else:
