@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
 
 from gateway.bodies import dump_json
 from gateway.masking import Masker
-
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
 
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -25,13 +22,19 @@ class JsonLog:
     ``log.info("event", key=value)`` writes ``{"key": value, "event": "event", "level": ...,
     "timestamp": ...}``.
 
+    Each line is one ``write``, which other threads' lines do not cut. Once it is ``bundle``d, so
+    are all lines of one turn of an event loop.
+
     :param level: one of ``LEVELS``; what is below it is not written.
-    :param stream: each line is one ``write``, which other threads' lines do not cut.
     """
 
     def __init__(self, level: str, masker: Masker, stream: BinaryIO) -> None:
         self._mask_line = masker.mask_line
         self._stream = stream
+        self._lines: list[bytes] = []
+        self._schedule: Callable[[Callable[[], None]], object] | None = None
+        self._thread_id: Callable[[], int] = int
+        self._loop_thread = 0
         silent = LEVELS[: LEVELS.index(level)]
         for name in LEVELS:
             write = _ignore if name in silent else partial(self._write, name)
@@ -51,8 +54,45 @@ class JsonLog:
         fields["event"] = event
         fields["level"] = level
         fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        self._stream.write(self._mask_line(dump_json(fields)) + b"\n")
-        self._stream.flush()
+        line = self._mask_line(dump_json(fields)) + b"\n"
+        if self._schedule is None or self._thread_id() != self._loop_thread:
+            self._stream.write(line)
+            self._stream.flush()
+            return
+        if not self._lines:
+            self._schedule(self._end_turn)
+        self._lines.append(line)
+
+    def bundle(
+        self, schedule: Callable[[Callable[[], None]], object], thread_id: Callable[[], int]
+    ) -> None:
+        """Write the lines of a turn of this thread's loop together; those of others at once.
+
+        Who sends something that a line tells of calls ``flush`` first.
+
+        :param schedule: has a function called at the end of the turn, in the same thread.
+        :param thread_id: the same for all greenlets of a thread.
+        """
+        self._thread_id = thread_id
+        self._loop_thread = thread_id()
+        self._schedule = schedule
+
+    def unbundle(self) -> None:
+        """Write each line at once again, as the loop comes to its end."""
+        self._schedule = None
+        self.flush()
+
+    def flush(self) -> None:
+        """Write the lines of this turn."""
+        if self._lines:
+            text = b"".join(self._lines)
+            self._lines.clear()
+            self._stream.write(text)
+            self._stream.flush()
+
+    def _end_turn(self) -> None:
+        with suppress(OSError):  # a loop has nobody to tell but this log
+            self.flush()
 
 
 def _ignore(event: str, /, **fields: Any) -> None:

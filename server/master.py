@@ -15,6 +15,7 @@ import sys
 from typing import Any
 
 import gevent
+from gevent.monkey import get_original
 
 from api import logs
 from api.auth.jwt import AccessTokens
@@ -97,9 +98,11 @@ class Master:
 
     def post_worker_init(self, worker: Any) -> None:
         process.freeze_memory()
-        gateway = AppState.of(worker.wsgi).gateway
-        gateway.metrics.batch.schedule = gevent.get_hub().loop.run_callback
-        gateway.start()
+        state = AppState.of(worker.wsgi)
+        end_of_turn = gevent.get_hub().loop.run_callback
+        state.log.bundle(end_of_turn, get_original("_thread", "get_ident"))
+        state.gateway.metrics.batch.schedule = end_of_turn
+        state.gateway.start()
         # Ctrl-C reaches the whole group; the master tells its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if worker.age == 1:
@@ -107,9 +110,10 @@ class Master:
 
     def worker_exit(self, server: Any, worker: Any) -> None:
         if getattr(worker, "wsgi", None) is not None:  # it may have failed before there was one
-            gateway = AppState.of(worker.wsgi).gateway
-            gateway.close()
-            gateway.metrics.batch.flush()
+            state = AppState.of(worker.wsgi)
+            state.gateway.close()
+            state.gateway.metrics.batch.flush()
+            state.log.unbundle()
 
     def child_exit(self, server: Any, worker: Any) -> None:
         end_process(self._metrics_folder, worker.slot)

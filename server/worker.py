@@ -55,6 +55,7 @@ class Worker(GeventWorker):
         super().init_process()
 
     def run(self) -> None:
+        self._log = current_log()
         self.listeners = [
             Listener(sock, self.handle, self.worker_connections, self.connections.make_room)
             for sock in self.sockets
@@ -181,9 +182,11 @@ class Worker(GeventWorker):
         """Let the application answer; if it fails in the middle the connection ends there."""
         try:
             pieces = self.wsgi(request.environ, response.start)
+            self._log.flush()  # who has the answer finds its lines
             try:
                 for piece in pieces:
                     response.write(piece)
+                self._log.flush()
                 response.close()
             finally:
                 if hasattr(pieces, "close"):
@@ -209,6 +212,7 @@ class Worker(GeventWorker):
             failure = BrokenBody()
             cause = None
         answer = render_error_response(self.wsgi, addr[0] if addr else None, failure, cause)
+        self._log.flush()
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)
             connection.linger()
