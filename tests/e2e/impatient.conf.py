@@ -9,3 +9,4 @@ from server import connections, listener  # noqa: E402
 connections.HEAD_SECONDS = 1
 connections.BODY_SECONDS = 1
 listener.UNREAD_SECONDS = 1
+keepalive = 1

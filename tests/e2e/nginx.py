@@ -6,7 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.e2e.live import ROOT, end, free_port, wait_for
 
@@ -45,16 +47,24 @@ class Nginx:
     """What ships, with only the names changed that everybody has to change.
 
     :param conf: another file instead, in which ``{port}`` is where to listen.
+    :param changes: what else stands in place of what ships, such as a time that a test can wait for.
     """
 
-    def __init__(self, folder: Path, *ports: int, files: str = "", conf: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *ports: int,
+        files: str = "",
+        conf: str = "",
+        changes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._program = program()
         self._folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "nginx.log"
         (folder / "postern.conf").write_text(
-            conf.format(port=self.port) or self._shipped(ports, files), encoding="utf-8"
+            conf.format(port=self.port) or self._shipped(ports, files, changes), encoding="utf-8"
         )
         # Nobody else may read the tests' folders.
         user = "user root root;" if os.geteuid() == 0 else ""
@@ -62,13 +72,14 @@ class Nginx:
             WRAPPER.format(folder=folder, user=user), encoding="utf-8"
         )
 
-    def _shipped(self, ports: tuple[int, ...], files: str) -> str:
+    def _shipped(self, ports: tuple[int, ...], files: str, changes: Mapping[str, str]) -> str:
         text = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
         servers = "\n".join(f"server 127.0.0.1:{port} max_fails=0;" for port in ports)
         for shipped, own in (
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("server 127.0.0.1:5000 max_fails=0;", servers),
             ("alias /var/lib/postern/files/;", f"alias {files}/;"),
+            *changes.items(),
         ):
             assert text.count(shipped) == 1, shipped
             text = text.replace(shipped, own)
