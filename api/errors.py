@@ -47,9 +47,12 @@ STATUS: Mapping[int, int] = {
 
 
 class CallerSignatureInvalid(CallerError):
+    """:ivar string_to_sign: what the signature should have been made of."""
+
     code = -1002
     type = "invalid_signature"
     message = "The request's signature does not verify."
+    string_to_sign: str | None = None
 
 
 class Unauthenticated(CallerError):
@@ -262,6 +265,8 @@ def describe_error(error: GatewayError) -> dict[str, Any]:
         description["fields"], more = _first_fields(error.fields)
         if more:
             description["more"] = more
+    if isinstance(error, CallerSignatureInvalid) and error.string_to_sign is not None:
+        description["string_to_sign"] = error.string_to_sign
     if error.did_you_mean:
         description["did_you_mean"] = error.did_you_mean
     if error.vendor_code is not None and error.expose_vendor_code:

@@ -1,4 +1,4 @@
-"""``flask user create|list`` and ``flask app create|list``: who may call."""
+"""``flask user`` and ``flask app``: who may call."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import marshmallow
 from flask.cli import AppGroup
 from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
 from api.auth.wiring import auth_services
 from api.context import app_state
 from cli.output import AS_JSON, print_json, table
+from gateway.catalog.model import unknown_patterns
+from gateway.errors import nearest
 from models import App, User
 from schemas.fields import ROLES
 from schemas.names import Username
@@ -101,6 +104,88 @@ def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
     click.echo(f"secret: {secret.reveal()}")
     click.echo("It is shown this once; keep it where the tool finds it.")
+    _warn_of_unknown(allow)
+
+
+@app_cli.command("set")
+@click.argument("app_id")
+@click.option("--allow", multiple=True, callback=validate_with(ALLOWED), help="in place of before")
+@click.option("--rate", callback=validate_with(RATE), help="such as 100/minute")
+def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
+    """Change what an app may call, or how often."""
+    if not allow and rate is None:
+        raise click.UsageError("say --allow or --rate")
+    with _changed_app(app_id) as (_, app):
+        if allow:
+            app.allow = list(allow)
+        if rate is not None:
+            app.rate = rate
+    click.echo(f"changed app {app_id}")
+    _warn_of_unknown(allow)
+
+
+@app_cli.command("disable")
+@click.argument("app_id")
+def disable_app(app_id: str) -> None:
+    """Refuse whatever an app signs from now on."""
+    with _changed_app(app_id) as (_, app):
+        app.disabled = True
+    click.echo(f"disabled app {app_id}")
+
+
+@app_cli.command("enable")
+@click.argument("app_id")
+def enable_app(app_id: str) -> None:
+    """Take what an app signs again."""
+    with _changed_app(app_id) as (_, app):
+        app.disabled = False
+    click.echo(f"enabled app {app_id}")
+
+
+@app_cli.command("rotate")
+@click.argument("app_id")
+def rotate_app(app_id: str) -> None:
+    """Make a new secret and print it, once; the previous one is good until the next time."""
+    app_secrets = auth_services().app_secrets
+    secret = app_secrets.make()
+    with _changed_app(app_id) as (_, app):
+        if app.disabled:
+            raise click.ClickException(f"app {app_id} is disabled; enable it first")
+        app.previous_secret = app.secret
+        app.secret = app_secrets.seal(secret)
+    click.echo(f"secret: {secret.reveal()}")
+    click.echo("It is shown this once; keep it where the tool finds it.")
+
+
+@app_cli.command("delete")
+@click.argument("app_id")
+@click.confirmation_option(prompt="Delete this app for good?")
+def delete_app(app_id: str) -> None:
+    """Forget an app."""
+    with _changed_app(app_id) as (session, app):
+        session.delete(app)
+    click.echo(f"deleted app {app_id}")
+
+
+@contextmanager
+def _changed_app(app_id: str) -> Iterator[tuple[Session, App]]:
+    """Give the app in a transaction.
+
+    :raises click.ClickException: there is none, or the database cannot be used.
+    """
+    with report_database_errors(""), app_state().database.write_session() as session:
+        app = App.by_app_id(session, app_id, lock=True)
+        if app is None:
+            ids = session.scalars(select(App.app_id)).all()
+            similar = nearest(app_id, ids)
+            hint = f"; did you mean {similar}?" if similar else ""
+            raise click.ClickException(f"there is no app {app_id}{hint}")
+        yield session, app
+
+
+def _warn_of_unknown(allow: tuple[str, ...]) -> None:
+    for pattern in unknown_patterns(allow, app_state().gateway.catalog):
+        click.echo(f"warning: {pattern} names nothing in the catalog", err=True)
 
 
 @user_cli.command("list")
@@ -115,7 +200,11 @@ def list_users(as_json: bool) -> None:
 @AS_JSON
 def list_apps(as_json: bool) -> None:
     """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
-    _list(select(App).order_by(App.app_id), ("app_id", "allow", "rate", "disabled"), as_json)
+    _list(
+        select(App).order_by(App.app_id),
+        ("app_id", "allow", "rate", "disabled"),
+        as_json,
+    )
 
 
 def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:

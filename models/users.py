@@ -85,6 +85,10 @@ class App(Base):
     rate: Mapped[str | None] = mapped_column(String(32))
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
+    last_used_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - how SQLAlchemy spells it
 
     @classmethod
     def by_app_id(cls, session: Session, app_id: str, *, lock: bool = False) -> Self | None:

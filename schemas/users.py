@@ -99,11 +99,10 @@ MAX_ALLOWED = 100  # services and methods of one app
 RATE = validate.And(validate.Length(max=32), shapes.RATE)
 
 
-class AppIn(Bounded):
+class AppChange(Bounded):
     class Meta:
         unknown = RAISE
 
-    app_id = fields.String(required=True, validate=APP_ID)
     allow = Many(
         fields.String(validate=ALLOWED),
         max_wrong=MAX_ALLOWED,
@@ -121,6 +120,10 @@ class AppIn(Bounded):
     )
 
 
+class AppIn(AppChange):
+    app_id = fields.String(required=True, validate=APP_ID)
+
+
 class AppOut(Schema):
     id = fields.Integer()
     app_id = fields.String()
@@ -128,6 +131,9 @@ class AppOut(Schema):
     rate = fields.String(allow_none=True)
     disabled = fields.Boolean()
     created_at = fields.DateTime()
+    last_used_at = fields.DateTime(
+        allow_none=True, metadata={"description": "When it last signed, to within a minute."}
+    )
 
 
 class AppRow(AppOut):
@@ -136,7 +142,14 @@ class AppRow(AppOut):
     allow = fields.Function(lambda app: " ".join(app.allow))
 
 
-class AppSecretOut(AppOut):
+class AppChangedOut(AppOut):
+    warnings = fields.List(
+        fields.String(),
+        metadata={"description": "What of `allow` names nothing in the catalog, if anything."},
+    )
+
+
+class AppSecretOut(AppChangedOut):
     secret = fields.String(metadata={"description": "Shown this once."})
 
 

@@ -5,10 +5,14 @@ All are read at once, so that finding no such app takes as long as finding one.
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
 from gateway.clock import Clock
@@ -18,6 +22,7 @@ from models import App, Database
 MAX_AGE_SECONDS = (
     1.0  # after which another process's change counts; one of this process counts at once
 )
+USE_SECONDS = 30.0  # between two notes of when an app last signed
 _COLUMNS = (App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
 _AppRow = Row[str, str, str | None, list[str], str | None, bool]
 
@@ -26,12 +31,14 @@ class RegisteredApp:
     """One row, as of a moment ago, and what is made of it once for all requests.
 
     :param rate: of an app that has none of its own.
+    :ivar used_at: the instant at which this process last stored that it signs.
     """
 
     def __init__(self, row: _AppRow, secrets: AppSecrets, rate: str | None) -> None:
         self.row = row
         self.disabled = row.disabled
         self.caller = Caller(f"app:{row.app_id}", "user", tuple(row.allow), row.rate or rate)
+        self.used_at = -math.inf
         self._secrets = secrets
 
     @cached_property
@@ -79,6 +86,20 @@ class AppRegistry:
         if is_stale or snapshot.write_count != self._database.write_count:
             snapshot = self._snapshot = self._read()
         return snapshot.apps.get(app_id)
+
+    def note_use(self, app: RegisteredApp) -> None:
+        """Store when the app last signed, if that was some time ago.
+
+        What cannot be stored is left out: nobody's call fails for it.
+        """
+        now = self._clock.now()
+        if now < app.used_at + USE_SECONDS:
+            return
+        app.used_at = now
+        moment = datetime.fromtimestamp(self._clock.wall(), UTC)
+        used = update(App).where(App.app_id == app.row.app_id).values(last_used_at=moment)
+        with suppress(SQLAlchemyError), self._database.write_connection() as connection:
+            connection.execute(used)
 
     def _read(self) -> _Snapshot:
         write_count = self._database.write_count  # before: what is written meanwhile is read anew

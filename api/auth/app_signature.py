@@ -72,10 +72,13 @@ def signing_app(*, streamed: bool = False) -> Caller:
     text = signed_text(incoming.method, _target(incoming), timestamp, nonce, body_hash)
     matches = _verify(app, text, signature.encode())
     if app is None or app.disabled or not matches:
-        raise CallerSignatureInvalid
+        refusal = CallerSignatureInvalid()
+        refusal.string_to_sign = text.decode("latin-1")
+        raise refusal
     if declared and not streamed:
         check_declared_hash()
     _refuse_replay(services, app_id, timestamp, nonce)
+    services.apps.note_use(app)
     return app.caller
 
 

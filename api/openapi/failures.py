@@ -150,6 +150,10 @@ def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
                 "description": "What is wrong with which field; of at most 20.",
             },
             "more": {"type": "integer", "description": "How many other fields are wrong."},
+            "string_to_sign": {
+                "type": "string",
+                "description": "What a signature that was refused should have been made of.",
+            },
             "did_you_mean": {
                 "type": "string",
                 "description": "The name that is nearest to one that does not exist.",

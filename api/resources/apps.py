@@ -12,15 +12,25 @@ from api.auth.wiring import auth_services
 from api.context import app_state
 from api.http.blueprint import Blueprint
 from api.http.cache import write_session
-from api.http.etags import etag_response
+from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, select_fields, wants_csv
 from api.http.responses import success_response
-from gateway.errors import NotFound
+from gateway.catalog.model import unknown_patterns
+from gateway.errors import Conflict, NotFound
 from gateway.masking import Secret
 from models import App
 from schemas.dump import entity_dumper, row_dumper
-from schemas.users import AppArgs, AppIn, AppListOut, AppOut, AppRow, AppSecretOut
+from schemas.users import (
+    AppArgs,
+    AppChange,
+    AppChangedOut,
+    AppIn,
+    AppListOut,
+    AppOut,
+    AppRow,
+    AppSecretOut,
+)
 
 blueprint = Blueprint("apps", __name__, description="Tools, which sign their requests.")
 _app_schema = AppOut()
@@ -56,6 +66,41 @@ def create_app(data: dict[str, Any]) -> Response:
         return _secret_response(app, secret, 201)
 
 
+@blueprint.get("/apps/<app_id>")
+@role_required("admin")
+@blueprint.response(200, AppOut)
+def get_app(app_id: str) -> Response:
+    """One app, without its secrets."""
+    with app_state().database.read_session() as session:
+        return _answer(_get_app(session, app_id))
+
+
+@blueprint.patch("/apps/<app_id>")
+@role_required("admin")
+@blueprint.arguments(AppChange(partial=True), example={"allow": ["wechat.*", "maps"]})
+@blueprint.response(200, AppChangedOut)
+def change_app(data: dict[str, Any], app_id: str) -> Response:
+    """What an app may call, or how often. It counts at once here, and within a second elsewhere."""
+    with write_session() as session:
+        app = _get_app(session, app_id, lock=True)
+        check_match(app)
+        for column, value in data.items():
+            setattr(app, column, value)
+        session.flush()
+        return etag_response(_with_warnings(app), etag_of(app))
+
+
+@blueprint.delete("/apps/<app_id>")
+@role_required("admin")
+@blueprint.response(200)
+def delete_app(app_id: str) -> None:
+    """Forget an app; whatever it signs from now on is refused."""
+    with write_session() as session:
+        app = _get_app(session, app_id, lock=True)
+        check_match(app)
+        session.delete(app)
+
+
 @blueprint.post("/apps/<app_id>/rotate")
 @role_required("admin")
 @blueprint.response(200, AppSecretOut)
@@ -64,7 +109,9 @@ def rotate_secret(app_id: str) -> Response:
     """A new secret, shown this once; the previous one is good until the next time."""
     secret, encrypted = _new_secret()
     with write_session() as session:
-        app = _get_app(session, app_id)
+        app = _get_app(session, app_id, lock=True)
+        if app.disabled:
+            raise Conflict("A disabled app gets no new secret; enable it first.")
         app.previous_secret = app.secret
         app.secret = encrypted
         session.flush()
@@ -77,17 +124,41 @@ def rotate_secret(app_id: str) -> Response:
 @idempotent_by_database()
 def disable_app(app_id: str) -> Response:
     """Refuse whatever the app signs from now on."""
+    return _set_disabled(app_id, True)
+
+
+@blueprint.post("/apps/<app_id>/enable")
+@role_required("admin")
+@blueprint.response(200, AppOut)
+@idempotent_by_database()
+def enable_app(app_id: str) -> Response:
+    """Take what the app signs again."""
+    return _set_disabled(app_id, False)
+
+
+def _set_disabled(app_id: str, disabled: bool) -> Response:
     with write_session() as session:
-        app = _get_app(session, app_id)
-        app.disabled = True
+        app = _get_app(session, app_id, lock=True)
+        app.disabled = disabled
         session.flush()
-        return etag_response(_dump_app(app))
+        return _answer(app)
 
 
-def _get_app(session: Session, app_id: str) -> App:
+def _answer(app: App) -> Response:
+    return etag_response(_dump_app(app), etag_of(app))
+
+
+def _with_warnings(app: App) -> dict[str, Any]:
+    """Return the app and what of its ``allow`` names no service or method of the catalog."""
+    unknown = unknown_patterns(app.allow, app_state().gateway.catalog)
+    warnings = [f"allow: {pattern} names nothing in the catalog" for pattern in unknown]
+    return {**_dump_app(app), "warnings": warnings}
+
+
+def _get_app(session: Session, app_id: str, *, lock: bool = False) -> App:
     app = None
     if "\0" not in app_id:  # PostgreSQL refuses a NUL in a parameter
-        app = App.by_app_id(session, app_id, lock=True)
+        app = App.by_app_id(session, app_id, lock=lock)
     if app is None:
         raise NotFound(f"There is no app {app_id}.")
     return app
@@ -102,6 +173,6 @@ def _new_secret() -> tuple[Secret, str]:
 
 
 def _secret_response(app: App, secret: Secret, status: int = 200) -> Response:
-    response = success_response({**_dump_app(app), "secret": secret.reveal()}, status)
+    response = success_response({**_with_warnings(app), "secret": secret.reveal()}, status)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
@@ -243,3 +244,16 @@ class Catalog:
     def methods(self) -> Iterator[Method]:
         for service in self.services.values():
             yield from service.methods.values()
+
+
+def unknown_patterns(allow: Iterable[str], catalog: Catalog) -> list[str]:
+    """Return the patterns of a caller's ``allow`` that name no service or method of the catalog."""
+    names = {*catalog.services}
+    names |= {method.full_name for method in catalog.methods()}
+    for service in catalog.services.values():
+        names |= {method.full_name for method in service.proxied.values()}
+    return [
+        pattern
+        for pattern in allow
+        if pattern != "*" and not any(fnmatchcase(name, pattern) for name in names)
+    ]

@@ -175,3 +175,28 @@ def test_init_is_refused_in_production(settings: Settings) -> None:
     done = create_app(replace(settings, env="production")).test_cli_runner().invoke(args=["init"])
     assert done.exit_code == 1
     assert "flask user create" in done.output
+
+
+def test_an_app_is_changed_disabled_enabled_rotated_and_deleted(app: Flask, run: Run) -> None:
+    run("app", "create", "shop", "--allow", "maps")
+
+    def stored() -> App | None:
+        with app.extensions["postern"].database.read_session() as session:
+            return App.by_app_id(session, "shop")
+
+    changed = run("app", "set", "shop", "--allow", "wechta.*", "--rate", "5/day")
+    assert changed.exit_code == 0, changed.output
+    assert "wechta.* names nothing in the catalog" in changed.stderr
+    assert (stored().allow, stored().rate) == (["wechta.*"], "5/day")
+    assert run("app", "disable", "shop").exit_code == 0
+    assert stored().disabled
+    assert "enable it first" in run("app", "rotate", "shop").output
+    assert run("app", "enable", "shop").exit_code == 0
+    rotated = run("app", "rotate", "shop")
+    secret = re.search(r"^secret: (\S{43})$", rotated.output, re.M)[1]
+    unseal = app.extensions["postern.auth"].app_secrets.unseal
+    assert unseal(stored().secret) == Secret(secret)
+    assert "did you mean shop?" in run("app", "enable", "shopp").output
+    assert run("app", "set", "shop").exit_code == 2
+    assert run("app", "delete", "shop", "--yes").exit_code == 0
+    assert stored() is None

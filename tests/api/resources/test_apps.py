@@ -70,9 +70,9 @@ def test_the_list_has_no_secret(client, tokens, post) -> None:
         lines = csv.text.splitlines()
 
     [item] = listed.json["data"]["items"]
-    assert set(item) == {"id", "app_id", "allow", "rate", "disabled", "created_at"}
+    assert set(item) == {"id", "app_id", "allow", "rate", "disabled", "created_at", "last_used_at"}
     assert (listed.json["data"]["total"], item["allow"]) == (1, BODY["allow"])
-    assert lines[0] == "id,app_id,allow,rate,disabled,created_at"
+    assert lines[0] == "id,app_id,allow,rate,disabled,created_at,last_used_at"
     assert lines[1].startswith("1,till,wechat.* maps,100/minute,false,20")
     assert secret not in listed.text
 
@@ -124,11 +124,13 @@ def test_a_disabled_app_is_refused_from_the_next_request_on(post, ask) -> None:
     assert "secret" not in disabled.json["data"]
     assert ask(secret) == (401, -1002)
     assert post("/till/disable").status_code == 200
-    assert ask(post("/till/rotate").json["data"]["secret"]) == (401, -1002)
+    assert outcome(post("/till/rotate")) == (409, -3006)
+    assert post("/till/enable").json["data"]["disabled"] is False
+    assert ask(secret) == (200, 0)
 
 
 @pytest.mark.parametrize("app_id", ["nobody", "a%00b", "%E8%8C%B6", "x" * 500])
-@pytest.mark.parametrize("what", ["rotate", "disable"])
+@pytest.mark.parametrize("what", ["rotate", "disable", "enable"])
 def test_an_unknown_app_is_not_found(post, app_id: str, what: str) -> None:
     assert outcome(post(f"/{app_id}/{what}")) == (404, -3004)
 
@@ -177,3 +179,86 @@ def test_a_new_secret_is_taken_out_of_every_log_line_and_stored_sealed(app, post
         with app.extensions["postern"].database.read_session() as session:
             till = App.by_app_id(session, "till")
             assert secret not in till.secret + (till.previous_secret or "")
+
+
+def test_an_app_is_read_changed_and_deleted(client, tokens, post, ask) -> None:
+    secret = post("", BODY).json["data"]["secret"]
+    one = "/api/v1/apps/till"
+    read = client.get(one, headers=tokens["admin"])
+    assert read.json["data"]["allow"] == BODY["allow"]
+    assert "secret" not in read.json["data"]
+
+    stale = {**tokens["admin"], "If-Match": read.headers["ETag"]}
+    changed = client.patch(one, json={"allow": ["maps"], "rate": None}, headers=stale)
+    assert (changed.status_code, changed.json["data"]["allow"]) == (200, ["maps"])
+    assert changed.json["data"]["rate"] is None
+    assert outcome(client.patch(one, json={"rate": "1/day"}, headers=stale)) == (412, -3009)
+    assert outcome(client.delete(one, headers=stale)) == (412, -3009)
+    assert ask(secret) == (200, 0)
+
+    assert client.delete(one, headers=tokens["admin"]).status_code == 200
+    assert ask(secret) == (401, -1002)
+    for verb in (client.get, client.delete, client.patch):
+        body = {"json": {"rate": None}} if verb == client.patch else {}
+        assert outcome(verb(one, headers=tokens["admin"], **body)) == (404, -3004)
+
+
+@pytest.mark.parametrize(
+    "body", [{"app_id": "other"}, {"allow": []}, {"rate": "fast"}, {"secret": "x"}]
+)
+def test_a_wrong_change_of_an_app_is_told_by_field(client, tokens, post, body: Any) -> None:
+    post("", BODY)
+    answer = client.patch("/api/v1/apps/till", json=body, headers=tokens["admin"])
+    assert outcome(answer) == (400, -3003)
+    assert answer.json["error"]["fields"].keys() == body.keys()
+
+
+@pytest.mark.parametrize("role", ["user", "guest"])
+def test_only_an_admin_reads_or_changes_an_app(client, tokens, post, role: str) -> None:
+    post("", BODY)
+    for verb in (client.get, client.delete):
+        assert outcome(verb("/api/v1/apps/till", headers=tokens[role])) == (403, -2004)
+
+
+def test_what_of_allow_names_nothing_in_the_catalog_is_a_warning(client, tokens, post) -> None:
+    allow = ["wechat.*", "maps", "*", "wechta.*", "maps.nothing"]
+    made = post("", {**BODY, "allow": allow})
+    warnings = [
+        "allow: wechta.* names nothing in the catalog",
+        "allow: maps.nothing names nothing in the catalog",
+    ]
+    assert (made.status_code, made.json["data"]["warnings"]) == (201, warnings)
+    changed = client.patch("/api/v1/apps/till", json={"rate": "5/day"}, headers=tokens["admin"])
+    assert changed.json["data"]["warnings"] == warnings
+
+
+def test_an_app_tells_when_it_last_signed_to_within_a_minute(
+    client, tokens, post, ask, clock
+) -> None:
+    secret = post("", BODY).json["data"]["secret"]
+
+    def last_used_at() -> str | None:
+        return client.get("/api/v1/apps/till", headers=tokens["admin"]).json["data"]["last_used_at"]
+
+    assert last_used_at() is None
+    ask(secret)
+    first = last_used_at()
+    assert first is not None
+    clock.advance(5)
+    ask(secret)
+    assert last_used_at() == first
+    clock.advance(60)
+    ask(secret)
+    assert last_used_at() > first
+
+
+def test_a_refused_signature_carries_the_text_that_should_have_been_signed(
+    client, post, clock
+) -> None:
+    post("", BODY)
+    headers = signed(clock, "wrong", "/me?a=1", "till")
+    answer = client.get("/me?a=1", headers=headers)
+    assert outcome(answer) == (401, -1002)
+    empty_hash = hashlib.sha256(b"").hexdigest()
+    expected = ["GET", "/me?a=1", headers["X-Timestamp"], headers["X-Nonce"], empty_hash]
+    assert answer.json["error"]["string_to_sign"] == "\n".join(expected)
