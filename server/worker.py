@@ -138,6 +138,7 @@ class Worker(GeventWorker):
         except Exception as error:  # noqa: BLE001
             self.handle_error(connection, client, peer, error)
         finally:
+            self._log.flush()  # who sees the end of an answer that breaks off finds its lines
             util.close(client)
 
     def _environ(self, address: Any, client: socket.socket, peer: Any) -> dict[str, Any]:
