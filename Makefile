@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test-fast test bench bench-batch bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock clean
+.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,25 +30,32 @@ test: .venv/dev ## The whole suite, over real sockets
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-bench: .venv/dev ## CPU per call, beside its peers (a few minutes)
-	$(BIN)/python -m bench
-	$(BIN)/python -m bench.kinds
-	$(BIN)/python -m bench.products
+bench: .venv/dev ## What Postern costs, beside its peers, and which targets it reaches (12 minutes; BENCH=--quick for one short round)
+	$(BIN)/python -m bench $(BENCH)
 
-bench-batch: .venv/dev ## How long ten slow calls take in one batch
-	$(BIN)/python -m bench.batch
+speed: .venv/dev ## Make all tables and pictures of docs/speed.md anew (half an hour of a machine that does nothing else)
+	$(BIN)/python -m bench all --write
+
+profile: .venv/dev ## Draw where the CPU of a call goes: docs/profile-after.svg
+	$(BIN)/python -m bench profile --write
+
+profile-before: .venv/dev ## The same of the tree before it was made fast: docs/profile-before.svg (needs structlog)
+	$(BIN)/python -m bench.profile.before ac4e5ff
 
 bench-lists: .venv/dev ## Time per page in a table of a million rows, on SQLite and PostgreSQL
-	$(BIN)/python -m bench.lists
+	$(BIN)/python -m bench lists $(BENCH)
 
 bench-streams: .venv/dev ## How much a worker grows while 1 GB passes through it, each way
-	$(BIN)/python -m bench.streams
+	$(BIN)/python -m bench streams $(BENCH)
+
+bench-memory: .venv/dev ## What a worker keeps of what it read, without a garbage collector
+	$(BIN)/python -m bench memory $(BENCH)
 
 bench-drippers: .venv/dev ## How one caller fares beside 4200 strangers who send a byte every 3 seconds
-	$(BIN)/python -m bench.drippers
+	$(BIN)/python -m bench drippers $(BENCH)
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
-	$(BIN)/python -m bench.catalog_size
+	$(BIN)/python -m bench catalog $(BENCH)
 
 screenshots: .venv/dev ## The console's pictures in docs/, taken anew with Chromium
 	$(BIN)/python -m tests.e2e.screenshots

@@ -1,117 +1,57 @@
-"""python -m bench: the CPU that one call costs on Postern and its peers, in turns."""
+"""What Postern costs: ``python -m bench [NAME...] [--quick] [--only ROW...] [--write]``."""
 
 import argparse
-import statistics
+import signal
 import sys
+from importlib import import_module
 
 from bench import report
-from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
-from bench.servers import BenchError, Server, Yard
+from bench.report import BenchError
+from bench.rounds import Options
+from bench.targets import NAMES
 
-WARM_UP_CALLS = 300
-AIOHTTP = "FastAPI + aiohttp"
-HTTPX = "FastAPI + httpx"
-START = {
-    "postern": lambda yard: yard.postern(),
-    "aiohttp": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_aiohttp:app"),
-    "httpx": lambda yard: yard.uvicorn(HTTPX, "fastapi_httpx:app"),
-    "requests": lambda yard: yard.gunicorn(
-        "Flask + requests", "flask_requests:app", "gthread", "--threads", "16"
-    ),
-}
-PACKAGES = (
-    "flask",
-    "gunicorn",
-    "gevent",
-    "fastapi",
-    "uvicorn",
-    "uvloop",
-    "httptools",
-    "httpx",
-    "aiohttp",
-    "requests",
-)
+ROUNDS = 7
+#: Modules of this package with a ``run(options)`` that returns the text for docs/speed.md.
+BENCHMARKS = ("targets", "lists", "catalog", "streams", "memory", "drippers", "profile")
 
 
-def calls(yard: Yard, server: Server, number: int, concurrency: int) -> Round:
-    """:raises BenchError: also when a call did not reach the sandbox."""
-    before = yard.received()
-    result = measure(server, "call", number, concurrency)
-    if yard.received() - before < number:
-        raise BenchError(f"{server.name}: fewer requests reached the sandbox than were answered")
-    return result
-
-
-def table(rounds: dict[str, list[Round]]) -> str:
-    head = [
-        "server",
-        "CPU µs/call, median (min-max)",
-        "calls/s",
-        "p50 ms",
-        "p99 ms",
-        f"to {AIOHTTP}",
-        f"to {HTTPX}",
-    ]
-    rows = [
-        [
-            name,
-            spread([one.cpu for one in results]),
-            f"{statistics.median(one.load.rate for one in results):.0f}",
-            f"{statistics.median(one.load.p50 for one in results):.1f}",
-            f"{statistics.median(one.load.p99 for one in results):.1f}",
-            *(
-                ratio(results, rounds[to]) if to in rounds and to != name else "-"
-                for to in (AIOHTTP, HTTPX)
-            ),
-        ]
-        for name, results in rounds.items()
-    ]
-    return report.table(head, rows)
-
-
-def facts(options: argparse.Namespace) -> str:
-    return (
-        f"{options.rounds} rounds of {options.requests} calls, {options.concurrency} at a time, "
-        "one worker process "
-        f"each, sandbox and load on the same {report.machine()}; {report.versions(*PACKAGES)}. "
-        "All log to a file: Postern a JSON line a request and one an attempt, the others an access "
-        "line. "
-        "A caller's token stays the same, so Postern has it verified already; the others verify it "
-        "each time. "
-        "Postern keeps up the vendor's token, retries and masks its log; the others do not."
-    )
-
-
-def run(options: argparse.Namespace) -> str:
-    with temporary_yard() as yard:
-        servers = [START[key](yard) for key in options.only]
-        for server in servers:
-            calls(yard, server, WARM_UP_CALLS, options.concurrency)
-        rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
-        for number, turn in enumerate(turns(servers, options.rounds), 1):
-            for server in turn:
-                rounds[server.name].append(
-                    calls(yard, server, options.requests, options.concurrency)
-                )
-            progress = ", ".join(
-                f"{name} {results[-1].cpu:.0f}" for name, results in rounds.items()
-            )
-            print(f"round {number}/{options.rounds}: {progress}", file=sys.stderr)
-    return f"{table(rounds)}\n\n{facts(options)}"
-
-
-def arguments() -> argparse.Namespace:
-    command = bench_parser("bench", __doc__, rounds=7, requests=1000, max_requests=20000)
+def arguments() -> tuple[list[str], Options]:
+    """Return the benchmarks to run, and how to run them."""
+    command = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    command.add_argument("names", nargs="*", default=["targets"], metavar="|".join(BENCHMARKS))
+    command.add_argument("--rounds", type=int, choices=range(1, 51), default=ROUNDS, metavar="N")
+    command.add_argument("--quick", action="store_true", help="one short round, to see it work")
     command.add_argument(
-        "--only", nargs="+", choices=START, default=list(START), metavar="|".join(START)
+        "--only", nargs="+", choices=NAMES, default=[], metavar="ROW", help=", ".join(NAMES)
     )
+    command.add_argument("--write", action="store_true", help="write the text into docs/speed.md")
     options = command.parse_args()
-    options.only = list(dict.fromkeys(options.only))
-    if options.write and len(options.only) < len(START):
-        command.error("--write takes the whole table: leave out --only")
-    return options
+    names = list(BENCHMARKS) if options.names == ["all"] else options.names
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        command.error(
+            f"there is no {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}"
+        )
+    if options.write and (options.quick or options.only):
+        command.error("--write takes whole tables: leave out --quick and --only")
+    rounds = 1 if options.quick else options.rounds
+    return names, Options(rounds, options.quick, tuple(options.only), options.write)
+
+
+def main() -> None:
+    names, options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        for name in names:
+            text = import_module(f"bench.{name}").run(options)
+            print(text)
+            if options.writes:
+                report.write(name, text)
+    except BenchError as failure:
+        sys.exit(f"bench: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
 
 
 if __name__ == "__main__":
-    options = arguments()
-    publish(lambda: run(options), "bench", write=options.write)
+    main()

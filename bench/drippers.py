@@ -1,18 +1,16 @@
-"""One caller beside thousands who send a byte now and then: ``python -m bench.drippers``."""
-
-from __future__ import annotations
+"""One caller beside thousands who send a byte now and then."""
 
 import asyncio
 import multiprocessing
 import resource
-import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import requests
 
+from bench.report import spread, table
+from bench.rounds import Options
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
 
@@ -70,19 +68,9 @@ def calls(url: str, token: str, seconds: float) -> list[float]:
     return latencies
 
 
-def report(what: str, latencies: list[float]) -> None:
-    milliseconds = [seconds * 1000 for seconds in latencies]
-    median = statistics.median(milliseconds)
-    slowest = max(milliseconds)
-    p99 = statistics.quantiles(milliseconds, n=100)[98]
-    print(
-        f"{what}: {len(latencies)} calls, median {median:.0f} ms, p99 {p99:.0f} ms, slowest "
-        f"{slowest:.0f} ms"
-    )
-
-
-def main() -> int:
-    drippers = int(sys.argv[1]) if len(sys.argv) > 1 else DRIPPERS
+def run(options: Options) -> str:
+    drippers = options.scaled(DRIPPERS, 400)
+    seconds = options.scaled(SECONDS, 6)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     opened = multiprocessing.Value("i", 0)
@@ -93,15 +81,17 @@ def main() -> int:
         )
         try:
             token = live.token()
-            report("alone", calls(live.url, token, SECONDS / 3))
+            alone = calls(live.url, token, seconds / 3)
             strangers.start()
-            latencies = calls(live.url, token, SECONDS)
+            beside = calls(live.url, token, seconds)
         finally:
-            strangers.kill()
+            if strangers.pid:
+                strangers.kill()
             live.stop()
-    report(f"beside {drippers} drippers, who opened {opened.value} connections", latencies)
-    return 0
+    rows = [_row("alone", alone), _row(f"beside {drippers:,} drippers", beside)]
+    head = ["a caller on new connections", "calls", "ms, median (least-most)"]
+    return f"{table(head, rows)}\n\nThe drippers opened {opened.value:,} connections."
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _row(what: str, latencies: list[float]) -> list[str]:
+    return [what, str(len(latencies)), spread([seconds * 1000 for seconds in latencies])]

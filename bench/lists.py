@@ -1,10 +1,8 @@
-"""python -m bench.lists: a page among a million products, by key and by offset."""
+"""A page among a million products, by key and by offset."""
 
-import argparse
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,23 +13,28 @@ from api.auth.passwords import hash_password
 from app import create_app
 from bench import report
 from bench.fill import FILL
-from bench.rounds import publish, spread
-from bench.servers import BenchError
+from bench.report import BenchError, spread
+from bench.rounds import Options, progress
 from config import Settings
 from gateway.masking import Secret
 from models import Database, User, migrate
 from tests.postgres import PostgresError, Server
 
+ROWS = 1_000_000
+REQUESTS = 50  # of each page
 LIMIT = 10
 FAR_PAGE = 10_000
+FAR_ROW = (FAR_PAGE - 1) * LIMIT
 PASSWORD = "only for this benchmark"
 SETTLE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE products"}
-PAGES = {
-    "page 1": f"limit={LIMIT}",
-    f"page {FAR_PAGE:,}, by `after`": f"limit={LIMIT}&after={(FAR_PAGE - 1) * LIMIT}",
-    f"page {FAR_PAGE:,}, by `skip`": f"limit={LIMIT}&skip={(FAR_PAGE - 1) * LIMIT}",
-    "last page, by `after`": "limit={limit}&after={last}",
-    "last page, by `skip`": "limit={limit}&skip={last}",
+#: What stands before the page, by the number of a request and by how many rows there are. Each
+#: request asks for a place of its own, since reads are kept.
+PAGES: dict[str, Callable[[int, int], str]] = {
+    "page 1": lambda number, rows: f"skip={number}",
+    f"page {FAR_PAGE:,}, by `after`": lambda number, rows: f"after={FAR_ROW + number}",
+    f"page {FAR_PAGE:,}, by `skip`": lambda number, rows: f"skip={FAR_ROW + number}",
+    "last page, by `after`": lambda number, rows: f"after={rows - LIMIT - number}",
+    "last page, by `skip`": lambda number, rows: f"skip={rows - LIMIT - number}",
 }
 
 
@@ -70,8 +73,8 @@ def measure(url: str, rows: int, times: int) -> dict[str, list[float]]:
     milliseconds: dict[str, list[float]] = {page: [] for page in PAGES}
     with client(url) as (test_client, headers):
         for number in range(times + 1):
-            for page, query in PAGES.items():
-                path = f"/api/v1/products?{query.format(limit=LIMIT, last=rows - LIMIT)}"
+            for page, place in PAGES.items():
+                path = f"/api/v1/products?limit={LIMIT}&{place(number, rows)}"
                 began = time.perf_counter()
                 answer = test_client.get(path, headers=headers)
                 elapsed = (time.perf_counter() - began) * 1000
@@ -88,47 +91,34 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
     return report.table(["", *(f"{name}, ms" for name in results)], rows)
 
 
-def run(rows: int, times: int) -> str:
-    results = {}
-    with (
-        tempfile.TemporaryDirectory(prefix="postern-bench-") as folder,
-        Server(Path(folder)) as server,
-    ):
-        for name, url in (
-            ("SQLite", f"sqlite:///{folder}/postern.db"),
-            ("PostgreSQL", server.url("postgres")),
-        ):
-            began = time.monotonic()
-            fill(url, rows)
-            print(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s", file=sys.stderr)
-            results[name] = measure(url, rows, times)
+def run(options: Options) -> str:
+    rows = options.scaled(ROWS, 2 * FAR_ROW)
+    requests = options.scaled(REQUESTS, 2)
+    with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
+        try:
+            with Server(Path(folder)) as server:
+                urls = {
+                    "SQLite": f"sqlite:///{folder}/postern.db",
+                    "PostgreSQL": server.url("postgres"),
+                }
+                results = {
+                    name: _filled_and_measured(name, url, rows, requests)
+                    for name, url in urls.items()
+                }
+        except PostgresError as error:
+            raise BenchError(str(error)) from error
     facts = (
-        f"Median (least-most) of {times} requests for each page, taken in turns, `limit={LIMIT}` "
-        f"of {rows:,} products, "
-        "one at a time through the whole app (token, query, count, JSON) less the socket; "
-        "PostgreSQL as in the tests, "
-        f"without fsync; {report.machine()}, {report.versions('sqlalchemy', 'psycopg')}. By "
-        "`after`, `total` is at "
-        "most 5 s old and is not counted for every page; by `skip` it is."
+        f"Median (least-most) of {requests} requests for each page, taken in turns, "
+        f"`limit={LIMIT}` of {rows:,} products, one at a time through the whole app (token, query, "
+        "count, JSON) less the socket; PostgreSQL as in the tests, without fsync; "
+        f"{report.machine()}, {report.python_build()}, {report.versions('sqlalchemy', 'psycopg')}. "
+        "By `after`, `total` is at most 5 s old and is not counted for every page; by `skip` it is."
     )
     return f"{table(results)}\n\n{facts}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.lists", description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--times", type=int, default=100, help="requests for each page")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
-    options = parser.parse_args()
-    if options.rows < FAR_PAGE * LIMIT or options.times < 1:
-        parser.error(f"--rows must be at least {FAR_PAGE * LIMIT}, --times at least 1")
-    publish(
-        lambda: run(options.rows, options.times),
-        "bench:lists",
-        write=options.write,
-        failures=(PostgresError,),
-    )
-
-
-if __name__ == "__main__":
-    main()
+def _filled_and_measured(name: str, url: str, rows: int, requests: int) -> dict[str, list[float]]:
+    began = time.monotonic()
+    fill(url, rows)
+    progress(f"{name}: {rows:,} rows in {time.monotonic() - began:.0f} s")
+    return measure(url, rows, requests)

@@ -1,15 +1,14 @@
-"""What a worker keeps of what it read, without a garbage collector: ``python -m bench.memory``."""
-
-from __future__ import annotations
+"""What a worker keeps of what it read, without a garbage collector."""
 
 import gzip
-import sys
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from bench.upload_memory import MIB, resident
+from bench.process import MIB, resident_mib
+from bench.report import BenchError, table
+from bench.rounds import Options
 from sandbox import Sandbox
 from tests.e2e.live import Live
 from tests.gateway.fakes import Wire, answer
@@ -40,29 +39,6 @@ services:
 """
 
 
-class Worker:
-    """The one worker of a running service, and the callers it has."""
-
-    def __init__(self, live: Live) -> None:
-        self.live = live
-        master = live.process.pid
-        [child] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-        self._process = int(child)
-        self._before = resident(self._process)
-
-    def stage(self, name: str, call: Callable[[int], int], count: int, status: int | None) -> float:
-        """MiB by which the worker has grown since the beginning."""
-        with ThreadPoolExecutor(CALLERS) as callers:
-            statuses = set(callers.map(call, range(count)))
-        assert status is None or statuses == {status}, statuses
-        grown = resident(self._process) - self._before
-        print(
-            f"{name}: {count} answered {sorted(statuses)}; the worker has "
-            f"{resident(self._process):.1f} MiB, {grown:+.1f}"
-        )
-        return grown
-
-
 def mixed(live: Live) -> Callable[[int], int]:
     """Small calls of all kinds, good and bad."""
     calls: list[Callable[[], int]] = [
@@ -80,23 +56,7 @@ def mixed(live: Live) -> Callable[[int], int]:
     return lambda number: calls[number % len(calls)]()
 
 
-def measure(live: Live) -> float:
-    small = mixed(live)
-    for number in range(200):  # what is loaded at first use
-        small(number)
-    live.call("large.get")
-    worker = Worker(live)
-    return max(
-        worker.stage("5 MB answers", lambda _: live.call("large.get").status_code, 600, 200),
-        worker.stage(
-            "over-size answers", lambda _: live.call("oversize.get").status_code, 200, 502
-        ),
-        worker.stage("gzip bombs", lambda _: live.call("bomb.get").status_code, 120, 502),
-        worker.stage("small calls", small, 20_000, None),
-    )
-
-
-def main() -> int:
+def run(options: Options) -> str:
     with (
         tempfile.TemporaryDirectory() as folder,
         Sandbox() as box,
@@ -107,12 +67,38 @@ def main() -> int:
         catalog = CATALOG.format(box=box.url, large=large.url, oversize=oversize.url, bomb=bomb.url)
         live = Live(Path(folder), catalog, gunicorn=CONF).start()
         try:
-            grown = measure(live)
+            rows = _measure(live, options)
         finally:
             live.stop()
-    print(f"the worker grew by {grown:.1f} MiB at most; {MAX_GROWTH_MIB} are allowed")
-    return int(grown >= MAX_GROWTH_MIB)
+    return table(["what one worker has answered", "requests", "grown by, MiB"], rows)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _measure(live: Live, options: Options) -> list[list[str]]:
+    small = mixed(live)
+    for number in range(200):  # what is loaded at first use
+        small(number)
+    live.call("large.get")
+    before = resident_mib(*live.workers())
+    stages: list[tuple[str, Callable[[int], int], int, int | None]] = [
+        ("answers of 5 MB", lambda _: live.call("large.get").status_code, 600, 200),
+        ("over-size answers", lambda _: live.call("oversize.get").status_code, 200, 502),
+        ("gzip bombs of 1 GiB", lambda _: live.call("bomb.get").status_code, 120, 502),
+        ("small calls of ten kinds", small, 20_000, None),
+    ]
+    rows = []
+    for name, call, count, status in stages:
+        requests = options.scaled(count, count // 20)
+        _ask(call, requests, status)
+        grown = resident_mib(*live.workers()) - before
+        if grown >= MAX_GROWTH_MIB:
+            raise BenchError(f"after {name} the worker has grown by {grown:.1f} MiB")
+        rows.append([name, f"{requests:,}", f"{grown:.1f}"])
+    return rows
+
+
+def _ask(call: Callable[[int], int], requests: int, status: int | None) -> None:
+    """:raises BenchError: an answer's status is another one."""
+    with ThreadPoolExecutor(CALLERS) as callers:
+        statuses = set(callers.map(call, range(requests)))
+    if status is not None and statuses != {status}:
+        raise BenchError(f"answers of {sorted(statuses)} instead of {status}")

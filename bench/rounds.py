@@ -1,23 +1,41 @@
 """Rounds that take turns: what a request costs each server, measured while the others rest."""
 
-import argparse
 import json
-import signal
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from bench import report
 from bench.load import Job, Outcome
-from bench.servers import ROOT, BenchError, Server, Yard
+from bench.report import ROOT, BenchError
+from bench.servers import Server, Yard
 
 T = TypeVar("T")
+CONNECTIONS = 16
+SPARE_SECONDS = 60  # beyond what a job should take
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a benchmark is to run.
+
+    :ivar rounds: of each measurement.
+    :ivar quick: as little of everything as shows that it works; the figures mean nothing.
+    :ivar only: rows of the targets' table to measure; all if empty.
+    :ivar writes: what is drawn is kept in docs/.
+    """
+
+    rounds: int = 7
+    quick: bool = False
+    only: tuple[str, ...] = ()
+    writes: bool = False
+
+    def scaled(self, number: int, quick_number: int) -> int:
+        return quick_number if self.quick else number
 
 
 @dataclass(frozen=True)
@@ -28,91 +46,52 @@ class Round:
     load: Outcome
 
 
-def measure(server: Server, kind: str, requests: int, concurrency: int) -> Round:
+def measure(
+    server: Server, kind: str, requests: int, connections: int = CONNECTIONS, **more: Any
+) -> Round:
     """Put one server under load while the others rest.
 
+    :param more: of the `Job`.
     :raises BenchError: a wrong answer, a worker that died.
     """
-    job = Job(kind, server.port, server.token, requests, concurrency)
+    job = Job(kind, server.port, server.token, requests, connections, **more)
     pids_before, cpu_before = server.cpu()
-    try:
-        process = subprocess.run(
-            [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)),
-            text=True, capture_output=True, timeout=30 + requests / 20,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise BenchError(
-            f"{server.name} took over {error.timeout:.0f} s for {requests}\n{server.tail()}"
-        ) from error
-    if process.returncode:
-        raise BenchError(f"{server.name}: {process.stderr.strip()}\n{server.tail()}")
+    outcome = _run(server, job)
     pids, cpu = server.cpu()
     if pids != pids_before:
         raise BenchError(f"{server.name}: its processes changed during a round\n{server.tail()}")
-    return Round((cpu - cpu_before) / requests * 1e6, Outcome(**json.loads(process.stdout)))
+    return Round((cpu - cpu_before) / requests * 1e6, outcome)
 
 
-def turns(servers: Sequence[T], rounds: int) -> Iterator[Sequence[T]]:
-    """The servers for each round, each time another one first."""
-    for number in range(rounds):
-        turn = number % len(servers)
-        yield [*servers[turn:], *servers[:turn]]
+def _run(server: Server, job: Job) -> Outcome:
+    """Do a job in a process of its own."""
+    seconds = SPARE_SECONDS + (job.requests / job.rate if job.rate else job.requests / 20)
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "bench.load"], cwd=ROOT, input=json.dumps(asdict(job)),
+            text=True, capture_output=True, timeout=seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise BenchError(
+            f"{server.name} took over {seconds:.0f} s for {job.requests}\n{server.tail()}"
+        ) from error
+    if process.returncode:
+        raise BenchError(f"{server.name}: {process.stderr.strip()}\n{server.tail()}")
+    return Outcome(**json.loads(process.stdout))
 
 
-def spread(values: Sequence[float], digits: int = 0) -> str:
-    """Median (least-most)."""
-    median = statistics.median(values)
-    return f"{median:.{digits}f} ({min(values):.{digits}f}-{max(values):.{digits}f})"
+def rotated(items: Iterable[T], round_number: int) -> list[T]:
+    """Return the items as a round takes them, each time another one first."""
+    entries = list(items)
+    first = round_number % len(entries)
+    return [*entries[first:], *entries[:first]]
 
 
-def ratio(rounds: Sequence[Round], peer_rounds: Sequence[Round]) -> str:
-    """Return the CPU as a multiple of a peer's, round by round."""
-    return spread([a.cpu / b.cpu for a, b in zip(rounds, peer_rounds, strict=True)], 2)
-
-
-def within(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not low <= int(text) <= high:
-            raise argparse.ArgumentTypeError(f"must be from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def bench_parser(
-    name: str, about: str | None, rounds: int, requests: int, max_requests: int
-) -> argparse.ArgumentParser:
-    command = argparse.ArgumentParser(prog=f"python -m {name}", description=about)
-    command.add_argument("--rounds", type=within(1, 50), default=rounds)
-    command.add_argument(
-        "--requests", type=within(100, max_requests), default=requests, help="a round and server"
-    )
-    command.add_argument("--concurrency", type=within(1, 64), default=16)
-    command.add_argument("--write", action="store_true", help="write the table into docs/speed.md")
-    return command
+def progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def temporary_yard() -> Iterator[Yard]:
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder, Yard(Path(folder)) as yard:
         yield yard
-
-
-def publish(
-    make_table: Callable[[], str],
-    mark: str,
-    *,
-    write: bool,
-    failures: tuple[type[Exception], ...] = (),
-) -> None:
-    """Print the table, and write it into docs/speed.md if asked to; exit on a failure."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    try:
-        text = make_table()
-        print(text)
-        if write:
-            report.write(mark, text)
-    except (BenchError, *failures) as failure:
-        sys.exit(f"bench: {failure}")
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)

@@ -3,42 +3,93 @@
 import json
 import os
 import re
+import resource
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, build_opener
 
 import jwt
 
-ROOT = Path(__file__).parent.parent
+from bench import process
+from bench.report import ROOT, BenchError
+
 BIN = Path(sys.executable).parent
 START_TIMEOUT_SECONDS = 30.0  # also for one setup command
+POLL_SECONDS = 0.005
 LIFETIME_SECONDS = 86400  # no token ends during a bench
+APP_ID = "bench"
 SANDBOX = (
     "import threading; from sandbox import Sandbox;"
     f"box = Sandbox(port={{port}}, token_overlap={LIFETIME_SECONDS},"
     f" expires_in={LIFETIME_SECONDS}).start(); "
     "threading.Event().wait()"
 )
+SERVICES = """\
+  bench:
+    base_url: {vendor}
+    allow_private: true
+    proxy: [/bytes/*]
+    timeout: {{read: 60}}
+    deadline: 60
+    methods:
+      cached: {{http: GET /anything, params: {{page: {{type: integer}}}}, cache: {{ttl: 3600}}}}
+      slow: {{http: GET /fault/delay=5/anything}}
+"""
+NGINX = """\
+daemon off;
+worker_processes 1;
+{user}
+pid {folder}/nginx.pid;
+events {{ worker_connections 1024; }}
+http {{
+    access_log {folder}/nginx-access.log;
+    client_body_temp_path {folder}/nginx-body;
+    proxy_temp_path {folder}/nginx-proxy;
+    fastcgi_temp_path {folder}/nginx-fastcgi;
+    uwsgi_temp_path {folder}/nginx-uwsgi;
+    scgi_temp_path {folder}/nginx-scgi;
+    keepalive_requests 1000000;
+    upstream vendor {{ server {vendor}; keepalive 32; }}
+    server {{
+        listen 127.0.0.1:{port};
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        location = /api/v1/call/wechat/send_msg {{
+            proxy_pass http://vendor/cgi-bin/message/send?access_token={token};
+        }}
+        location /api/v1/proxy/bench/ {{ proxy_pass http://vendor/; }}
+    }}
+}}
+"""
 _open = build_opener(ProxyHandler({})).open
 
 
-class BenchError(Exception):
-    """The numbers would not mean what they say."""
+@dataclass(frozen=True)
+class Program:
+    """What starts a server on a port, and the token that its callers show it."""
+
+    name: str
+    command: list[str]
+    port: int
+    token: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+    folder: Path = ROOT  # to start it in
 
 
-@dataclass
+@dataclass(frozen=True)
 class Server:
-    """One running server: ``token`` is what a caller shows it."""
+    """One running server."""
 
     name: str
     port: int
@@ -47,168 +98,190 @@ class Server:
     log: Path
 
     def cpu(self) -> tuple[frozenset[int], float]:
-        """Return the process and all below it, and the seconds of CPU that they have used so far.
+        """Return the process and all below it, and the seconds of CPU that they have used."""
+        pids = process.family(self.process.pid)
+        return pids, sum(map(process.cpu_seconds, pids))
 
-        By the scheduler's nanoseconds (proc(5), schedstat), of every thread; ticks of 10 ms are too
-        coarse.
-        """
-        parents = {}
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(FileNotFoundError, ProcessLookupError):
-                fields = stat.read_text().rpartition(")")[2].split()
-                parents[int(stat.parent.name)] = int(fields[1])
-        family = {self.process.pid}
-        while below := {pid for pid, parent in parents.items() if parent in family} - family:
-            family |= below
-        return frozenset(family), sum(map(_cpu_seconds, family))
+    @property
+    def worker(self) -> int:
+        """The id of its only worker."""
+        return process.only_worker(self.process.pid)
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-2000:]
 
 
 class Yard:
-    """Starts servers with their files in ``folder``; on leaving, everything it started is ended."""
+    """Starts servers with their files in ``folder``; on leaving, everything it started is ended.
 
-    def __init__(self, folder: Path) -> None:
+    On entering it starts the sandbox and makes Postern's database, with a user and an app.
+
+    :param tree: where the Postern is that it starts.
+    """
+
+    def __init__(self, folder: Path, tree: Path = ROOT) -> None:
         self.folder = folder
+        self.tree = tree
         self.database = folder / "postern.db"
         self.servers: list[Server] = []
-        self.app_token = ":"  # of an app of the Postern that was started last, as id:secret
         # No setting of this machine (proxies, gunicorn's arguments, a database) may reach a server.
         self.env = {
             name: os.environ[name]
             for name in ("PATH", "HOME", "LANG", "TMPDIR")
             if name in os.environ
         }
-        self.env |= {"PYTHONDONTWRITEBYTECODE": "1", "JWT_SECRET": secrets.token_urlsafe(48)}
+        self.env |= {
+            "JWT_SECRET": secrets.token_urlsafe(48),
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "FILES_DIR": str(folder / "files"),
+            "CATALOG_COPY": str(folder / "last.yaml"),
+        }
 
     def __enter__(self) -> "Yard":
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # the sandbox inherits it
         port = free_port()
-        self.sandbox = self.start(
-            "sandbox", [sys.executable, "-c", SANDBOX.format(port=port)], {}, port
-        )
+        command = [sys.executable, "-c", SANDBOX.format(port=port)]
+        self.sandbox = self.start(Program("sandbox", command, port))
+        self.vendor = f"http://127.0.0.1:{port}"
+        query = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
+        self.vendor_token = fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"]
+        try:
+            self.app_token = self._fill_database()  # as id:secret
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         for server in self.servers:
             server.process.terminate()
-        for server in self.servers:
-            with suppress(subprocess.TimeoutExpired):
-                server.process.wait(5)
-            with suppress(
-                ProcessLookupError
-            ):  # each leads a session of its own: whatever is left of it
-                os.killpg(server.process.pid, signal.SIGKILL)
-            server.process.wait()
+        for server in self.servers.copy():
+            self.stop(server)
 
-    def start(
-        self, name: str, command: list[str], env: dict[str, str], port: int, token: str = ""
-    ) -> Server:
-        log = self.folder / f"{name}.log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                command, cwd=ROOT, env=self.env | env, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
+    def start(self, program: Program) -> Server:
+        """Start it and wait until it answers."""
+        log = self.folder / f"{program.name}.log"
+        with log.open("ab") as out:
+            running = subprocess.Popen(
+                program.command, cwd=program.folder, env=self.env | program.env,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
-        server = Server(name, port, token, process, log)
+        server = Server(program.name, program.port, program.token, running, log)
         self.servers.append(server)
         until = time.monotonic() + START_TIMEOUT_SECONDS
-        while True:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                return server
-            if process.poll() is not None or time.monotonic() > until:
-                raise BenchError(f"{name} does not start:\n{server.tail()}")
-            time.sleep(0.05)
+        while not answers(server.port):
+            if running.poll() is not None or time.monotonic() > until:
+                raise BenchError(f"{server.name} does not start:\n{server.tail()}")
+            time.sleep(POLL_SECONDS)
+        return server
 
-    @property
-    def vendor(self) -> str:
-        return f"http://127.0.0.1:{self.sandbox.port}"
+    def stop(self, server: Server) -> None:
+        """End it, in five seconds at most, and whatever it left of its own session."""
+        server.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            server.process.wait(5)
+        with suppress(ProcessLookupError):
+            os.killpg(server.process.pid, signal.SIGKILL)
+        server.process.wait()
+        self.servers.remove(server)
 
-    def postern(self, name: str = "Postern", more: str = "") -> Server:
-        """As in use: gunicorn with gunicorn.conf.py, a database, a user of its own, that user's
-        login.
+    def postern(self, name: str = "Postern", more: str = "", *options: str) -> Program:
+        """As in use: gunicorn with gunicorn.conf.py and a database.
 
         :param more: services beside those of the catalog that ships, as they stand in a catalog.
+        :param options: of gunicorn.
         """
-        path = self.folder / f"{name}.yaml"
+        catalog = self.folder / f"{name}.yaml"
         port = free_port()
         text, count = re.subn(
-            r"(base_url: )\S+", rf"\g<1>{self.vendor}", (ROOT / "services.yaml").read_text()
+            r"(base_url: )\S+", rf"\g<1>{self.vendor}", (self.tree / "services.yaml").read_text()
         )
         if not count:
             raise BenchError("services.yaml has no base_url to point at the sandbox")
-        path.write_text(text.replace("\nservices:\n", f"\nservices:\n{more}", 1))
-        user = {"username": f"bench-{port}", "password": secrets.token_urlsafe(16)}
+        more += SERVICES.format(vendor=self.vendor)
+        catalog.write_text(text.replace("\nservices:\n", f"\nservices:\n{more}", 1))
         env = {
-            "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(path),
-            "DATABASE_URL": f"sqlite:///{self.database}", "ACCESS_TOKEN_TTL": str(LIFETIME_SECONDS),
-            "DEFAULT_RATE_LIMIT": "1000000/second",
+            "ENV": "development", "LOG_LEVEL": "info", "PORT": str(port), "CATALOG": str(catalog),
+            "ACCESS_TOKEN_TTL": str(LIFETIME_SECONDS), "DEFAULT_RATE_LIMIT": "1000000/second",
+            "DRAIN_SECONDS": "0",
         }  # fmt: skip
-        flask = [str(BIN / "flask"), "--app", "wsgi"]
-        self.run([*flask, "db", "upgrade"], env)
-        self.run([*flask, "user", "create", user["username"], "--password", user["password"]], env)
-        app_id = f"bench-{port}"
-        output = self.run([*flask, "app", "create", app_id, "--allow", "wechat.*"], env)
-        self.app_token = f"{app_id}:{re.search(r'secret: (.+)', output)[1]}"
-        server = self.start(name, [str(BIN / "gunicorn")], env, port)
-        server.token = fetch(f"http://127.0.0.1:{port}/api/v1/login", user)["data"]["access_token"]
-        return server
+        command = [str(BIN / "gunicorn"), *options]
+        return Program(name, command, port, self.token(), env, self.tree)
 
-    def uvicorn(self, name: str, target: str) -> Server:
+    def _fill_database(self) -> str:
+        """Make the tables, a user and an app; return the app's token."""
+        self.flask("db", "upgrade")
+        self.flask("user", "create", "bench", "--password", secrets.token_urlsafe(16))
+        output = self.flask("app", "create", APP_ID, "--allow", "wechat.*")
+        return f"{APP_ID}:{re.search(r'secret: (.+)', output)[1]}"
+
+    def uvicorn(self, name: str, target: str, **env: str) -> Program:
         """A FastAPI peer, on what uvicorn is quickest with."""
-        options = ["--loop", "uvloop", "--http", "httptools"]
-        return self.peer(
-            name, lambda port: ["uvicorn", f"bench.peers.{target}", "--port", str(port), *options]
-        )
-
-    def gunicorn(self, name: str, target: str, worker: str, *options: str) -> Server:
-        """A WSGI peer, told nothing of Postern's gunicorn.conf.py."""
-        options += ("--worker-class", worker, "--keep-alive", "75", "--access-logfile", "-")
-        options += ("--config", "/dev/null", "--no-control-socket")
-        return self.peer(
-            name,
-            lambda port: [
-                "gunicorn",
-                f"bench.peers.{target}",
-                "--bind",
-                f"127.0.0.1:{port}",
-                *options,
-            ],
-        )
-
-    def peer(self, name: str, command: Callable[[int], list[str]]) -> Server:
-        """With its own settings: it is handed the vendor's token and never renews it."""
-        query = "grant_type=client_credential&appid=sandbox-app&secret=sandbox-secret"
         port = free_port()
+        command = ["uvicorn", f"bench.peers.{target}", "--port", str(port)]
+        command += ["--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "75"]
+        return self._peer(name, port, command, env)
+
+    def gunicorn(self, name: str, target: str, worker: str, *options: str) -> Program:
+        """A WSGI peer, told nothing of Postern's gunicorn.conf.py."""
+        port = free_port()
+        command = ["gunicorn", f"bench.peers.{target}", "--bind", f"127.0.0.1:{port}", *options]
+        command += ["--worker-class", worker, "--keep-alive", "75", "--access-logfile", "-"]
+        command += ["--config", "/dev/null", "--no-control-socket"]
+        return self._peer(name, port, command, {})
+
+    def nginx(self, name: str) -> Program:
+        """Hands requests on, with the vendor's token and without a check: what a proxy costs.
+
+        :raises BenchError: there is none on this machine.
+        """
+        path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+        if path is None:
+            raise BenchError("nginx is a peer here: apt-get install nginx (or brew install nginx)")
+        port = free_port()
+        user = "user root root;" if os.geteuid() == 0 else ""  # who may read the folder
+        conf = self.folder / "nginx.conf"
+        vendor = self.vendor.removeprefix("http://")
+        conf.write_text(
+            NGINX.format(
+                user=user, folder=self.folder, vendor=vendor, port=port, token=self.vendor_token
+            )
+        )
+        return Program(name, [path, "-c", str(conf), "-e", "stderr"], port)
+
+    def _peer(self, name: str, port: int, command: list[str], more: dict[str, str]) -> Program:
+        """With its own settings: it is handed the vendor's token and never renews it."""
+        app_id, _, app_secret = self.app_token.partition(":")
         env = {
             "DATABASE": str(self.database),
             "VENDOR_URL": self.vendor,
-            "VENDOR_TOKEN": fetch(f"{self.vendor}/cgi-bin/token?{query}")["access_token"],
-            "APP_ID": self.app_token.partition(":")[0],
-            "APP_SECRET": self.app_token.partition(":")[2],
+            "VENDOR_TOKEN": self.vendor_token,
+            "APP_ID": app_id,
+            "APP_SECRET": app_secret,
         }
-        program, *arguments = command(port)
-        return self.start(name, [str(BIN / program), *arguments], env, port, self.token())
+        program, *arguments = command
+        return Program(name, [str(BIN / program), *arguments], port, self.token(), env | more)
 
-    def run(self, command: list[str], env: dict[str, str]) -> str:
-        """Run a command to its end and return what it printed."""
-        process = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=self.env | env,
+    def flask(self, *words: str) -> str:
+        """Run a command of Postern's to its end and return what it printed."""
+        ended = subprocess.run(
+            [str(BIN / "flask"), *words],
+            cwd=self.tree,
+            env=self.env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=START_TIMEOUT_SECONDS,
         )
-        if process.returncode:
+        if ended.returncode:
             raise BenchError(
-                f"{' '.join(command[:5])} failed:\n"
-                f"{process.stderr.decode(errors='replace')[-2000:]}"
+                f"flask {' '.join(words[:2])} failed:\n"
+                f"{ended.stderr.decode(errors='replace')[-2000:]}"
             )
-        return process.stdout.decode(errors="replace")
+        return ended.stdout.decode(errors="replace")
 
     def token(self) -> str:
-        """A caller's token with the claims that Postern's have."""
+        """Return a token of the first user, as a login would."""
         now = int(time.time())
         claims = {
             "sub": "1",
@@ -227,26 +300,26 @@ class Yard:
         return int(fetch(f"{self.vendor}/_sandbox/stats")["requests"])
 
 
-def _cpu_seconds(pid: int) -> float:
-    nanoseconds = 0
-    for file in Path(f"/proc/{pid}/task").glob("*/schedstat"):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            nanoseconds += int(file.read_text().split()[0])
-    return nanoseconds / 1e9
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def fetch(url: str, body: object = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
+def answers(port: int) -> bool:
+    """Whether an HTTP server answers there, whatever it answers."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=START_TIMEOUT_SECONDS)
+    with closing(connection), suppress(OSError, HTTPException):
+        connection.request("GET", "/healthz")
+        connection.getresponse().read()
+        return True
+    return False
+
+
+def fetch(url: str) -> Any:
+    """:raises BenchError: it does not answer with JSON."""
     try:
-        with _open(
-            Request(url, data, {"Content-Type": "application/json"}), timeout=START_TIMEOUT_SECONDS
-        ) as response:
+        with _open(url, timeout=START_TIMEOUT_SECONDS) as response:
             return json.load(response)
     except (HTTPError, URLError, OSError, ValueError) as error:
         raise BenchError(f"{url.partition('?')[0]}: {error}") from error

@@ -1,21 +1,23 @@
-"""A worker's growth during a large download and upload: ``python -m bench.streams [MiB]``."""
+"""How much a worker grows while one large stream passes through it, or rests as a file."""
 
-from __future__ import annotations
-
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import requests
 
-from bench.upload_memory import MAX_GROWTH_MIB, MIB, resident
+from bench.process import MIB, MemoryWatch
+from bench.report import BenchError, table
+from bench.rounds import Options
 from sandbox import Sandbox
 from tests.e2e.live import Live
 from tests.e2e.sink import Sink
 
+MAX_GROWTH_MIB = 16
+STREAM_MIB = 1024
+BOUNDARY = "XyZ"
 CATALOG = """
 version: 1
 services:
@@ -37,56 +39,73 @@ def download(live: Live, megabytes: int) -> int:
 
 
 def upload(live: Live, megabytes: int) -> int:
-    pieces = (b"x" * MIB for _ in range(megabytes))
-    headers = {"Authorization": f"Bearer {live.token()}"}
     answer = requests.post(
-        f"{live.url}/api/v1/call/sink/put", data=pieces, headers=headers, timeout=600
+        f"{live.url}/api/v1/call/sink/put",
+        data=_pieces(megabytes),
+        headers={"Authorization": f"Bearer {live.token()}"},
+        timeout=600,
     )
     return int(answer.json()["data"]["size"])
 
 
-def measure(live: Live, work: Callable[[Live, int], int], megabytes: int) -> float:
-    work(live, 1)  # what is loaded at first use
-    master = live.process.pid
-    [worker] = Path(f"/proc/{master}/task/{master}/children").read_text().split()
-    before = resident(int(worker))
-    peak = 0.0
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.02):
-            peak = max(peak, resident(int(worker)))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    began = time.perf_counter()
-    passed = work(live, megabytes)
-    seconds = time.perf_counter() - began
-    done.set()
-    watcher.join()
-    assert passed == megabytes * MIB
-    speed = megabytes / seconds
-    print(
-        f"{work.__name__} of {megabytes} MiB at {speed:.0f} MiB/s: {before:.1f} MiB before, "
-        f"{peak:.1f} at most"
+def file_and_back(live: Live, megabytes: int) -> int:
+    answer = requests.post(
+        f"{live.url}/api/v1/files",
+        data=_form(megabytes),
+        headers={
+            "Authorization": f"Bearer {live.token()}",
+            "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
+        },
+        timeout=600,
     )
-    return peak - before
+    answer.raise_for_status()
+    file_id = answer.json()["data"]["id"]
+    with live.get(f"/api/v1/files/{file_id}", stream=True) as content:
+        return sum(map(len, content.iter_content(MIB)))
 
 
-def main() -> int:
-    megabytes = int(sys.argv[1]) if len(sys.argv) > 1 else 1024
-    sink = Sink()
-    with tempfile.TemporaryDirectory() as folder, Sandbox() as box:
+WORKS: dict[str, Callable[[Live, int], int]] = {
+    "down": download,
+    "up": upload,
+    "up into a file, and down": file_and_back,
+}
+
+
+def run(options: Options) -> str:
+    megabytes = options.scaled(STREAM_MIB, 64)
+    size = str((megabytes + 2) * MIB)
+    with tempfile.TemporaryDirectory() as folder, Sandbox() as box, closing(Sink()) as sink:
         catalog = CATALOG.format(box=box.url, sink=sink.url)
-        live = Live(Path(folder), catalog, MAX_UPLOAD=str((megabytes + 1) * MIB)).start()
+        live = Live(Path(folder), catalog, MAX_UPLOAD=size, FILES_QUOTA=size).start()
         try:
-            grown = max(measure(live, work, megabytes) for work in (download, upload))
+            rows = [_measure(live, name, megabytes) for name in WORKS]
         finally:
             live.stop()
-    print(f"the worker grew by {grown:.1f} MiB; {MAX_GROWTH_MIB} are allowed")
-    return int(grown >= MAX_GROWTH_MIB)
+    head = [f"{megabytes:,} MiB", "MiB/s", "the worker before, MiB", "at most, MiB"]
+    return table(head, rows)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _measure(live: Live, name: str, megabytes: int) -> list[str]:
+    """:raises BenchError: the worker grew too much."""
+    WORKS[name](live, 1)  # what is loaded at first use
+    [worker] = live.workers()
+    began = time.perf_counter()
+    with MemoryWatch(worker) as watch:
+        passed = WORKS[name](live, megabytes)
+    speed = megabytes / (time.perf_counter() - began)
+    if passed != megabytes * MIB or watch.grown >= MAX_GROWTH_MIB:
+        raise BenchError(f"{name}: {passed:,} bytes passed, the worker grew {watch.grown:.1f} MiB")
+    return [name, f"{speed:.0f}", f"{watch.before:.1f}", f"{watch.peak:.1f}"]
+
+
+def _pieces(megabytes: int) -> Iterator[bytes]:
+    piece = bytes(range(256)) * (MIB // 256)
+    for _ in range(megabytes):
+        yield piece
+
+
+def _form(megabytes: int) -> Iterator[bytes]:
+    disposition = 'Content-Disposition: form-data; name="file"; filename="large"'
+    yield f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode()
+    yield from _pieces(megabytes)
+    yield f"\r\n--{BOUNDARY}--\r\n".encode()

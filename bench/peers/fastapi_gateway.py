@@ -26,6 +26,7 @@ CLOCK_SKEW_SECONDS = 300
 CACHE_SECONDS = 3600
 CHUNK_BYTES = 65536
 IDLE_SECONDS = 1
+PATIENT = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=60)
 
 
 @asynccontextmanager
@@ -34,7 +35,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.nonces = {}
     app.state.cache = {}
     # Shorter than the sandbox keeps a connection: aiohttp would send on one that is being closed.
-    connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS)
+    connector = aiohttp.TCPConnector(keepalive_timeout=IDLE_SECONDS, limit=0)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, auto_decompress=False
     ) as app.state.session:
@@ -96,6 +97,15 @@ async def cached(
             response.raise_for_status()
             entry = cache[page] = (time.monotonic() + CACHE_SECONDS, await response.json())
     return JSONResponse(envelope(entry[1], x_request_id))
+
+
+@app.get("/api/v1/call/bench/slow")
+async def slow(request: Request, caller: Claims, x_request_id: RequestId = None) -> JSONResponse:
+    async with request.app.state.session.get(
+        f"{VENDOR}/fault/delay=5/anything", timeout=PATIENT
+    ) as response:
+        response.raise_for_status()
+        return JSONResponse(envelope(await response.json(), x_request_id))
 
 
 class Part(BaseModel):

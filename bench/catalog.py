@@ -1,10 +1,8 @@
-"""python -m bench.catalog_size: what 10,000 methods cost to load, to reload, and per call."""
+"""What 10,000 methods cost to load, to reload, and per call."""
 
-import argparse
 import gc
 import http.client
 import multiprocessing
-import re
 import resource
 import statistics
 import threading
@@ -14,8 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import report
-from bench.rounds import Round, bench_parser, measure, publish, ratio, spread, temporary_yard, turns
-from bench.servers import BenchError, Server
+from bench.process import resident_mib
+from bench.report import BenchError, Row, spread
+from bench.rounds import Options, measure, rotated, temporary_yard
+from bench.servers import Server
 from gateway import Gateway
 from gateway.catalog.loader import load_catalog
 from gateway.clock import SystemClock
@@ -118,14 +118,6 @@ def loads(text: str, times: int) -> list[Load]:
         return [pool.submit(load, text).result() for _ in range(times)]
 
 
-def resident(server: Server) -> float:
-    """MiB of the worker now."""
-    [worker] = server.cpu()[0] - {server.process.pid}
-    match = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{worker}/status").read_text())
-    assert match
-    return int(match[1]) / 1024
-
-
 def reload(server: Server, file: Path, text: str) -> Reload:
     """Write another catalog and ask the worker all the time until it has it."""
     latencies: list[float] = []
@@ -163,19 +155,48 @@ def reload(server: Server, file: Path, text: str) -> Reload:
     return Reload(seconds, max(latencies), statistics.median(latencies))
 
 
-def summary(
-    loaded: list[Load], rounds: dict[str, list[Round]], sizes: list[float], reloads: list[Reload]
-) -> str:
-    head = ["catalog", "CPU µs/call, median (min-max)", "to the small one", "MiB of the worker"]
-    rows = [
-        [
-            name,
-            spread([one.cpu for one in results]),
-            ratio(results, rounds[SMALL_CATALOG]),
-            f"{size:.0f}",
+def run(options: Options) -> str:
+    with temporary_yard() as yard:
+        servers = [
+            yard.start(yard.postern(name, more))
+            for name, more in ((SMALL_CATALOG, ""), (LARGE_CATALOG, services()))
         ]
-        for (name, results), size in zip(rounds.items(), sizes, strict=True)
+        costs = _costs(servers, options)
+        file = yard.folder / f"{LARGE_CATALOG}.yaml"
+        text = file.read_text()
+        reloads = [
+            reload(servers[1], file, text.replace(" of 0\n", f" of 0, {number}\n"))
+            for number in range(options.scaled(3, 1))
+        ]
+        sizes = [resident_mib(server.worker) for server in servers]
+        loaded = loads(text, options.scaled(3, 1))
+    if min(load.cpu for load in loaded) > MAX_LOAD_SECONDS:
+        raise BenchError(f"to load it takes more than {MAX_LOAD_SECONDS} s of CPU: {loaded}")
+    return f"{_table(costs, sizes)}\n\n{_facts(loaded, reloads)}"
+
+
+def _costs(servers: list[Server], options: Options) -> dict[str, list[float]]:
+    """Return the microseconds of CPU per call, round by round."""
+    costs: dict[str, list[float]] = {server.name: [] for server in servers}
+    for server in servers:
+        measure(server, "call", WARM_UP_CALLS)
+    for number in range(options.rounds):
+        for server in rotated(servers, number):
+            costs[server.name].append(measure(server, "call", options.scaled(1000, 100)).cpu)
+    return costs
+
+
+def _table(costs: dict[str, list[float]], sizes: list[float]) -> str:
+    head = ["catalog", "CPU µs/call, median (min-max)", "to the small one", "MiB of the worker"]
+    small = costs[SMALL_CATALOG]
+    rows = [
+        [name, spread(figures), spread(Row("", figures, "small", small).ratios, 2), f"{size:.0f}"]
+        for (name, figures), size in zip(costs.items(), sizes, strict=True)
     ]
+    return report.table(head, rows)
+
+
+def _facts(loaded: list[Load], reloads: list[Reload]) -> str:
     wall = spread([load.wall for load in loaded], 1)
     cpu = spread([load.cpu for load in loaded], 1)
     peak = max(load.peak_mib for load in loaded)
@@ -183,47 +204,10 @@ def summary(
     slowest = max(reload.slowest for reload in reloads)
     median = statistics.median(reload.median for reload in reloads)
     return (
-        f"{report.table(head, rows)}\n\n"
-        f"{SERVICES * METHODS:,} methods of {SERVICES} services load in {cpu} s of CPU, "
-        f"{wall} s in all, with {peak:.0f} MiB at most. "
-        f"A worker takes a changed one in {seconds} s; meanwhile the longest of all answers took "
-        f"{slowest:.0f} ms, "
-        f"the median one {median:.1f} ms. The worker's MiB are those after {len(reloads)} reloads "
-        "of the large one. "
-        f"On {report.machine()}; {report.versions('PyYAML', 'marshmallow', 'gevent')}."
+        f"{SERVICES * METHODS:,} methods of {SERVICES} services load in {cpu} s of CPU, {wall} s "
+        f"in all, with {peak:.0f} MiB at most. A worker takes a changed one in {seconds} s; "
+        f"meanwhile the longest of all answers took {slowest:.0f} ms, the median one {median:.1f} "
+        f"ms. The worker's MiB are those after {len(reloads)} reloads of the large one. On "
+        f"{report.machine()}; {report.python_build()}, "
+        f"{report.versions('PyYAML', 'marshmallow', 'gevent')}."
     )
-
-
-def run(options: argparse.Namespace) -> str:
-    with temporary_yard() as yard:
-        servers = [yard.postern(SMALL_CATALOG), yard.postern(LARGE_CATALOG, services())]
-        for server in servers:
-            measure(server, "call", WARM_UP_CALLS, options.concurrency)
-        rounds: dict[str, list[Round]] = {server.name: [] for server in servers}
-        for turn in turns(servers, options.rounds):
-            for server in turn:
-                rounds[server.name].append(
-                    measure(server, "call", options.requests, options.concurrency)
-                )
-        file = yard.folder / f"{LARGE_CATALOG}.yaml"
-        text = file.read_text()
-        reloads = [
-            reload(servers[1], file, text.replace(" of 0\n", f" of 0, {turn}\n"))
-            for turn in range(3)
-        ]
-        sizes = [resident(server) for server in servers]
-        loaded = loads(text, 3)
-    if min(load.cpu for load in loaded) > MAX_LOAD_SECONDS:
-        raise BenchError(f"to load it takes more than {MAX_LOAD_SECONDS} s of CPU: {loaded}")
-    return summary(loaded, rounds, sizes, reloads)
-
-
-def main() -> None:
-    options = bench_parser(
-        "bench.catalog_size", __doc__, rounds=7, requests=1000, max_requests=20000
-    ).parse_args()
-    publish(lambda: run(options), "bench:catalog", write=options.write)
-
-
-if __name__ == "__main__":
-    main()
