@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     String,
     Text,
+    bindparam,
     insert,
     update,
 )
@@ -61,21 +62,24 @@ class Product(Base):
 
     @classmethod
     def take_stock(cls, session: Session, product_id: int, quantity: int) -> bool:
-        """Take ``quantity`` out of stock in one statement.
+        """Take ``quantity`` out of stock in one statement; a product that was read is not changed.
 
         False, and no change, if there is less.
         """
-        statement = (
-            update(cls)
-            .where(cls.id == product_id, cls.stock >= quantity)
-            .values(stock=cls.stock - quantity, version=cls.version + 1)
-            .returning(cls.id)
-        )
-        return session.execute(statement).first() is not None
+        values = {"product_id": product_id, "quantity": quantity}
+        return session.execute(_TAKE_STOCK, values).first() is not None
 
 
 PRODUCTS = Base.metadata.tables["products"]
+# Built once, and of columns: the ORM would look for rows of its own that they change.
 _INSERT = insert(PRODUCTS)
+_QUANTITY = bindparam("quantity", type_=BigInteger)
+_TAKE_STOCK = (
+    update(PRODUCTS)
+    .where(PRODUCTS.c.id == bindparam("product_id"), PRODUCTS.c.stock >= _QUANTITY)
+    .values(stock=PRODUCTS.c.stock - _QUANTITY, version=PRODUCTS.c.version + 1)
+    .returning(PRODUCTS.c.id)
+)
 
 
 class Order(Base):

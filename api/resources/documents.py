@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, g
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
@@ -28,9 +28,12 @@ blueprint = Blueprint("data", __name__, description="JSON documents: a small sto
 _document_schema = DocumentOut()
 _row_schema = DocumentRow()
 _dump_document = entity_dumper(_document_schema)
-_documents = RowList(
-    Document, select_fields(Document, _document_schema), row_dumper(_document_schema), {}
+_table = Document.__table__
+_select_rows = select_fields(Document, _document_schema)
+_select_document = _select_rows.add_columns(_table.c.id, _table.c.version).where(
+    _table.c.key == bindparam("key")
 )
+_documents = RowList(Document, _select_rows, row_dumper(_document_schema), {})
 
 
 @blueprint.get("/data")
@@ -72,9 +75,12 @@ def get_document(key: str) -> Response:
     """One document."""
 
     def read() -> tuple[Any, str]:
-        with app_state().database.read_session() as session:
-            document = _get_document(session, key)
-            return _dump_document(document), etag_of(document)
+        _check_key(key)
+        with app_state().database.read_connection() as connection:
+            document = connection.execute(_select_document, {"key": key}).first()
+        if document is None:
+            raise _missing()
+        return _dump_document(document), etag_of(document)
 
     return cached_response("data", read)
 
@@ -85,7 +91,7 @@ def get_document(key: str) -> Response:
 def delete_document(key: str) -> None:
     """A document of one's own; an admin's is any."""
     with write_session("data") as session:
-        document = _get_document(session, key, lock=True)
+        document = _lock_document(session, key)
         _check_owner(document)
         check_match(document)
         session.delete(document)
@@ -118,13 +124,22 @@ def _resolve_after(session: Session | Connection, args: dict[str, Any]) -> dict[
     return {**args, "after": last_id}
 
 
-def _get_document(session: Session, key: str, *, lock: bool = False) -> Document:
-    document = None
-    if "\0" not in key:  # PostgreSQL refuses a NUL in a parameter
-        document = Document.by_key(session, key, lock=lock)
+def _lock_document(session: Session, key: str) -> Document:
+    _check_key(key)
+    document = Document.by_key(session, key, lock=True)
     if document is None:
-        raise NotFound("There is no document of this key.")
+        raise _missing()
     return document
+
+
+def _check_key(key: str) -> None:
+    """:raises NotFound: it has a NUL, which PostgreSQL refuses in a parameter."""
+    if "\0" in key:
+        raise _missing()
+
+
+def _missing() -> NotFound:
+    return NotFound("There is no document of this key.")
 
 
 def _check_owner(document: Document) -> None:

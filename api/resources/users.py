@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, g, request
+from sqlalchemy import bindparam
 from sqlalchemy.orm import Session
 
 from api.auth import role_required, token_required
@@ -26,9 +27,11 @@ blueprint = Blueprint("users", __name__, description="People, who log in with a 
 _user_schema = UserOut()
 _dump_user = entity_dumper(_user_schema)
 _table = User.__table__
+_select_rows = select_fields(User, _user_schema)
+_select_user = _select_rows.add_columns(_table.c.version).where(_table.c.id == bindparam("id"))
 _users = RowList(
     User,
-    select_fields(User, _user_schema),
+    _select_rows,
     row_dumper(_user_schema),
     {
         "q": lambda text: search(text, _table.c.username, _table.c.name, _table.c.email),
@@ -79,8 +82,7 @@ def create_user(data: dict[str, Any]) -> Response:
 def get_user(user_id: int) -> Response:
     """One user: oneself or, for an admin, anybody."""
     _check_self_or_admin(user_id)
-    with app_state().database.read_session() as session:
-        return _answer(_get_user(session, user_id))
+    return _read_user(user_id)
 
 
 @blueprint.get("/user/profile")
@@ -90,8 +92,7 @@ def get_profile() -> Response:
     """The user who asks."""
     if g.token is None:
         raise Forbidden("A signed request is an app's, which has no profile.")
-    with app_state().database.read_session() as session:
-        return _answer(_get_user(session, int(g.token.subject)))
+    return _read_user(int(g.token.subject))
 
 
 @blueprint.patch("/users/<id:user_id>")
@@ -153,6 +154,14 @@ def _check_self_or_admin(user_id: int) -> None:
 
 def _missing(user_id: int) -> NotFound:
     return NotFound(f"There is no user {user_id}.")
+
+
+def _read_user(user_id: int) -> Response:
+    with app_state().database.read_connection() as connection:
+        user = connection.execute(_select_user, {"id": user_id}).first()
+    if user is None:
+        raise _missing(user_id)
+    return etag_response(_dump_user(user), etag_of(user))
 
 
 def _get_user(session: Session, user_id: int, *, lock: bool = False) -> User:
