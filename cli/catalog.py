@@ -45,8 +45,9 @@ def check(file: str | None, as_json: bool) -> None:
         if not as_json:
             raise _refusal(error) from error
         problems = [
-            {"line": line or None, "key": key, "problem": problem}
-            for line, key, problem in error.problems
+            {"file": file, "line": line or None, "key": key, "problem": problem}
+            for place, key, problem in error.problems
+            for file, line in [error.locate(place)]
         ]
         print_json({"ok": False, "name": error.name, "problems": problems})
         raise SystemExit(1) from error

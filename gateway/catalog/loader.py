@@ -66,7 +66,7 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     except ValidationError as error:
         for path, message in flatten_messages(error.messages):
             document.complain(path, message)
-        raise DocumentError(name, document.problems) from error
+        raise document.error() from error
     return _Loader(document, settings).catalog()
 
 

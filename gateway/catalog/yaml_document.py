@@ -10,10 +10,10 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import yaml
 
@@ -37,6 +37,44 @@ _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
+#: Stands before each file of a folder, in the one text that the folder is.
+FILE_MARK = "# --- file of this catalog: "
+#: What several files may each have a part of.
+COMBINED_KEYS = frozenset({"services", "aggregates"})
+
+
+class Part(NamedTuple):
+    """One file of a document: its text, and the lines of the document before it."""
+
+    name: str
+    offset: int
+    text: str
+
+
+def join_files(files: Mapping[str, str]) -> str:
+    """Return the one text of several files, by name; ``split_files`` takes it apart.
+
+    :raises ValueError: a file has a line that would be taken for the beginning of another.
+    """
+    for name, text in files.items():
+        if FILE_MARK in text:
+            raise ValueError(f"{name} has a line that begins with {FILE_MARK!r}")
+    return "".join(f"{FILE_MARK}{name}\n{text.rstrip()}\n" for name, text in files.items())
+
+
+def split_files(text: str) -> list[Part]:
+    """Return the files that ``join_files`` made one text of; none of any other text."""
+    if not text.startswith(FILE_MARK):
+        return []
+    files = []
+    offset = 0
+    for piece in text.removeprefix(FILE_MARK).split("\n" + FILE_MARK):
+        name, _, content = piece.partition("\n")
+        files.append(Part(name, offset + 1, content))
+        offset += piece.count("\n") + 1
+    return files
+
+
 class DocumentError(ValueError):
     """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a
     whole.
@@ -44,13 +82,24 @@ class DocumentError(ValueError):
     ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
     """
 
-    def __init__(self, name: str, problems: list[tuple[int, str, str]]) -> None:
+    def __init__(
+        self, name: str, problems: list[tuple[int, str, str]], files: Sequence[Part] = ()
+    ) -> None:
         self.name = name
         self.problems = sorted(problems)
+        self._files = files
         super().__init__("\n".join(self._line(*problem) for problem in self.problems))
 
+    def locate(self, line: int) -> tuple[str, int]:
+        """Return the file and the line in it of a line of the document."""
+        for file in reversed(self._files):
+            if line > file.offset:
+                return f"{self.name.rstrip('/')}/{file.name}", line - file.offset
+        return self.name, line
+
     def _line(self, line: int, key: str, message: str) -> str:
-        parts = [self.name]
+        name, line = self.locate(line)
+        parts = [name]
         if line:
             parts[0] += f":{line}"
         if key:
@@ -68,6 +117,7 @@ class Document:
     injected: list[tuple[Path_, str]] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     missing: set[Path_] = field(default_factory=set)
+    files: Sequence[Part] = ()
 
     def complain(self, path: Path_, message: str) -> None:
         """Note a problem of the value at a path, unless that value could not be filled in."""
@@ -88,7 +138,11 @@ class Document:
 
     def stop_if_wrong(self) -> None:
         if self.problems:
-            raise DocumentError(self.name, self.problems)
+            raise self.error()
+
+    def error(self, *problems: tuple[int, str, str]) -> DocumentError:
+        """Return the error that tells these problems, or else all that were noted."""
+        return DocumentError(self.name, list(problems) or self.problems, self.files)
 
 
 def read(text: str, name: str, env: Mapping[str, str]) -> Document:
@@ -97,18 +151,55 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
 
     :raises DocumentError: bad syntax.
     """
-    document = Document(name)
+    files = split_files(text)
+    document = Document(name, files=files)
+    builder = _Builder(document, env)
+    if not files:
+        document.value = _build(builder, Part(name, 0, text))
+        return document
+    merged: dict[str, Any] = {}
+    for file in files:
+        _merge_file(document, merged, file.name, _build(builder, file))
+    document.value = merged
+    return document
+
+
+def _build(builder: _Builder, file: Part) -> object:
+    """Return the value of one file's text.
+
+    :raises DocumentError: bad syntax.
+    """
+    first_line = file.offset + 1
     try:
-        _Builder(document, env).fill(text)
+        return builder.fill(file)
     except yaml.MarkedYAMLError as error:
-        line = 1
+        line = first_line
         if error.problem_mark:
             line += error.problem_mark.line
         message = f"not YAML: {error.problem or error.context}"
-        raise DocumentError(name, [(line, "", message)]) from error
+        raise builder.document.error((line, "", message)) from error
     except yaml.YAMLError as error:
-        raise DocumentError(name, [(1, "", f"not YAML: {type(error).__name__}")]) from error
-    return document
+        message = f"not YAML: {type(error).__name__}"
+        raise builder.document.error((first_line, "", message)) from error
+
+
+def _merge_file(document: Document, merged: dict[str, Any], file: str, value: object) -> None:
+    """Add what one file says to what those before it said; no name may be given by two."""
+    if value is None:
+        return
+    if not isinstance(value, dict):
+        document.complain((), f"{file} must be a mapping of keys to values")
+        return
+    for key, inner in value.items():
+        before = merged.get(key)
+        if isinstance(inner, dict) and key in COMBINED_KEYS and isinstance(before, dict):
+            for name in before.keys() & inner.keys():
+                document.complain((key, name), "given by two files; keep one of them")
+            merged[key] = {**before, **inner}
+        elif key in merged and inner != before:
+            document.complain((key,), "given otherwise by another file; keep it in one of them")
+        else:
+            merged[key] = inner
 
 
 Pull = Callable[[], Any]  # returns the parser's next event
@@ -125,26 +216,30 @@ class _Builder:
         self.document = document
         self.env = env
         self.nodes = 0
+        self.first_line = 1  # of the file that is read
         # The events of each anchor; none while it is not yet at its end.
         self.anchors: dict[str, list[Any]] = {}
 
-    def fill(self, text: str) -> None:
-        """Build the one document that the text may have."""
-        pull: Pull = _LOADER(text).get_event
+    def fill(self, file: Part) -> object:
+        """Return the value of the one document that a file may have; None where it has none."""
+        self.first_line = file.offset + 1
+        self.anchors.clear()
+        pull: Pull = _LOADER(file.text).get_event
         pull()  # the stream's start
         if isinstance(pull(), yaml.StreamEndEvent):
-            return
-        self.document.value = self.build(pull(), pull, ())
+            return None
+        value = self.build(pull(), pull, ())
         pull()  # the document's end
         event = pull()
         if not isinstance(event, yaml.StreamEndEvent):
             self._stop(event, "not YAML: a second document; the catalog is one")
+        return value
 
     def build(self, event: Any, pull: Pull, path: Path_) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES or len(path) > MAX_DEPTH:
             self._stop(event, _TOO_LARGE)
-        self.document.lines.setdefault(path, event.start_mark.line + 1)
+        self.document.lines.setdefault(path, self._line(event))
         if isinstance(event, yaml.AliasEvent):
             replay = iter(self._anchored_events(event)).__next__
             return self.build(replay(), replay, path)
@@ -176,7 +271,10 @@ class _Builder:
         return self.anchors[event.anchor] or self._stop(event, _TOO_LARGE)
 
     def _stop(self, event: Any, message: str) -> NoReturn:
-        raise DocumentError(self.document.name, [(event.start_mark.line + 1, "", message)])
+        raise self.document.error((self._line(event), "", message))
+
+    def _line(self, event: Any) -> int:
+        return int(event.start_mark.line) + self.first_line
 
     def _collection(self, event: Any, pull: Pull, path: Path_) -> object:
         if isinstance(event, yaml.MappingStartEvent):
@@ -197,7 +295,7 @@ class _Builder:
                 self.build(pull(), pull, (*path, "?"))
                 continue
             key = str(scalar.value)
-            line = event.start_mark.line + 1
+            line = self._line(event)
             if key == "<<" and not scalar.style:
                 self.document.lines.setdefault((*path, key), line)
                 self._merge(self.build(pull(), pull, path), merged, path)
@@ -218,7 +316,7 @@ class _Builder:
         if isinstance(event, yaml.AliasEvent):
             scalar = self._anchored_events(event)[0]
         if not isinstance(scalar, yaml.ScalarEvent):
-            self.document.lines[(*path, "?")] = event.start_mark.line + 1
+            self.document.lines[(*path, "?")] = self._line(event)
             self.document.complain((*path, "?"), "a key must be a text")
             return None
         if event.anchor and scalar is event:

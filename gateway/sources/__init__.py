@@ -9,12 +9,14 @@ A new kind is a file here and a line in ``_KINDS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.masking import Masker
 from gateway.sources.base import Address, AddressError, Missing, Source, SourceError, Stopping
 from gateway.sources.consul import Consul
 from gateway.sources.file import File
+from gateway.sources.folder import Folder
 from gateway.sources.nacos import Nacos
 
 __all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopping", "open_source"]
@@ -41,5 +43,6 @@ def open_source(
     """
     address = Address.read(text)
     if address is None:
-        return File(text, run_in_thread)
+        kind = Folder if Path(text).is_dir() else File
+        return kind(text, run_in_thread)
     return _KINDS[address.kind](address, env, clock, masker)

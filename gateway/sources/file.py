@@ -24,7 +24,7 @@ WRITTEN_SECONDS = 0.3
 REPLACED_SECONDS = 0.05
 
 
-class _Stamp(NamedTuple):
+class Stamp(NamedTuple):
     """Tells one state of a file from another; of a symbolic link's target, so that a swapped link
     shows, too.
     """
@@ -34,6 +34,12 @@ class _Stamp(NamedTuple):
     size: int
     modified_ns: int
     changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Stamp:
+        """:raises OSError: it cannot be looked at."""
+        stat = path.stat()
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 _NEVER = object()
@@ -56,7 +62,7 @@ class File:
         self.label = Path(path).name
         self._path = Path(path)
         self._returned: object = _NEVER
-        self._last: _Stamp | None = None
+        self._last: object = None
         self._run_in_thread = run_in_thread
         self._busy = False
 
@@ -89,20 +95,19 @@ class File:
     def close(self) -> None:
         """Do nothing: ``wait_for_text`` waits for the event only."""
 
-    def _seconds_to_wait(self, stamp: _Stamp | None) -> float:
+    def _seconds_to_wait(self, stamp: object) -> float:
         if stamp == self._returned:
             return POLL_SECONDS
         if _same_file(stamp, self._last):
             return WRITTEN_SECONDS
         return REPLACED_SECONDS
 
-    def _stamp(self) -> _Stamp | None:
-        """Return None where no file can be looked at."""
+    def _stamp(self) -> object:
+        """Return what tells one state from another; None where no file can be looked at."""
         try:
-            stat = self._look(self._path.stat)
+            return self._look(lambda: Stamp.of(self._path))
         except OSError:
             return None
-        return _Stamp(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
     def _look(self, work: Callable[[], T]) -> T:
         """Return the result of work on the disk; while one piece of work hangs no other begins.
@@ -125,7 +130,7 @@ class File:
         )
 
 
-def _same_file(stamp: _Stamp | None, last: _Stamp | None) -> bool:
-    if stamp is None or last is None:
+def _same_file(stamp: object, last: object) -> bool:
+    if not isinstance(stamp, Stamp) or not isinstance(last, Stamp):
         return False
     return (stamp.device, stamp.inode) == (last.device, last.inode)

@@ -261,8 +261,13 @@ class Watcher:
         kind = type(error).__name__
         if not isinstance(error, CatalogError):
             return f"{self.source.label}: {kind}", f"{kind}: {error}"
-        line, key, _ = error.problems[0]
-        place = f"line {line}, {key}" if key else f"line {line}"
+        number, key, _ = error.problems[0]
+        file, line = error.locate(number)
+        place = f"line {line}"
+        if file != error.name:
+            place = f"{Path(file).name} line {line}"
+        if key:
+            place = f"{place}, {key}"
         summary = f"{self.source.label}: {place} is wrong"
         if len(error.problems) > 1:
             summary += f" and {len(error.problems) - 1} more problems"
