@@ -72,9 +72,11 @@ class _Needles:
     """Texts to take out of a line, in a time that hardly depends on how many they are.
 
     A line is cut into blocks. A text of twice a block's length is sure to hold one of them whole,
-    so that a line without a block that occurs in any of the texts holds none of them.
+    so that a line without a block that occurs in any of the texts holds none of them. A few texts
+    are looked for one by one, which takes less time than to cut the line.
     """
 
+    FEW = 8
     BLOCK_BYTES = 6
     #: Sixteen blocks at a time; Python's own slices would cost five times as much.
     ROW = Struct(f"{BLOCK_BYTES}s" * 16)
@@ -84,6 +86,8 @@ class _Needles:
         needles = {form.encode(errors="replace") for text in texts for form in _forms(text)}
         self._all = sorted(needles, key=len, reverse=True)
         self._short = [needle for needle in self._all if len(needle) < 2 * block - 1]
+        if len(needles) <= self.FEW:
+            self._short = self._all
         long_needles = self._all[: len(self._all) - len(self._short)]
         self._blocks = {
             needle[start : start + block]
@@ -92,10 +96,11 @@ class _Needles:
         }
 
     def remove_from(self, line: bytes) -> bytes:
-        rows = self.ROW.iter_unpack(line + bytes(-len(line) % self.ROW.size))
-        needles = self._all
-        if all(map(self._blocks.isdisjoint, rows)):
-            needles = self._short
+        needles = self._short
+        if self._blocks:
+            rows = self.ROW.iter_unpack(line + bytes(-len(line) % self.ROW.size))
+            if not all(map(self._blocks.isdisjoint, rows)):
+                needles = self._all
         for needle in needles:
             if needle in line:
                 line = line.replace(needle, STARS.encode())

@@ -79,6 +79,9 @@ class CircuitBreaker:
 
     def acquire(self) -> Ticket | None:
         """Return leave to send, or None."""
+        ticket = self._ticket
+        if self._trial_at is None and not ticket.trial:
+            return ticket  # should the circuit change meanwhile, it is void
         with self._lock:
             if self._trial_at is not None:
                 if self._ticket.trial or self._clock.now() < self._trial_at:

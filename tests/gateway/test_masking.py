@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.bodies import dump_json
 from gateway.masking import (
@@ -123,6 +126,25 @@ def test_so_many_passing_secrets_are_remembered_and_lasting_ones_always() -> Non
         masker.mask_line(b"lasting-secret passing-000000 passing-000001")
         == b"**** passing-000000 ****"
     )
+
+
+TEXTS = st.text("abc", min_size=6, max_size=30)
+
+
+@settings(max_examples=300, derandomize=True, deadline=None)
+@given(secrets=st.lists(TEXTS, max_size=20), filler=st.lists(st.text("abc ", max_size=30)))
+def test_of_few_secrets_as_of_many_none_is_left_and_nothing_else_is_lost(
+    secrets: list[str], filler: list[str]
+) -> None:
+    masker = Masker()
+    for secret in secrets:
+        masker.register(Secret(secret))
+    clean = " ".join(filler)
+    line = "".join(f"{text}{secret}" for text, secret in zip_longest(filler, secrets, fillvalue=""))
+    masked = masker.mask_line(line.encode()).decode()
+    assert not [secret for secret in secrets if secret in masked]
+    if not [secret for secret in secrets if secret in clean]:
+        assert masker.mask_line(clean.encode()) == clean.encode()
 
 
 def test_hidden_parameters_are_stars_whatever_they_hold_and_however_deep() -> None:
