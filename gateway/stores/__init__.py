@@ -114,8 +114,10 @@ class BestEffortStore:
             return None
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
-        with suppress(StoreUnavailable):
+        try:
             self._store.set(key, value, ttl)
+        except StoreUnavailable:
+            return
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         with suppress(StoreUnavailable):

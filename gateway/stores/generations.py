@@ -34,12 +34,12 @@ class Generations:
         """
         keys = [self._key.format(name) for name in names]
         generations = self._store.get_many(*keys)
-        missing = [key for key, value in zip(keys, generations, strict=True) if value is None]
-        if missing:
-            for key in missing:  # of two workers that find none, both go on with the first one's
-                self._store.add(key, _new(), RETENTION_SECONDS)
-            generations = self._store.get_many(*keys)
-        return ".".join((value or _new()).decode() for value in generations)
+        if None in generations:
+            for key, value in zip(keys, generations, strict=True):
+                if value is None:  # of two workers, both go on with the first one's
+                    self._store.add(key, _new(), RETENTION_SECONDS)
+            generations = [value or _new() for value in self._store.get_many(*keys)]
+        return b".".join(generations).decode()  # type: ignore[arg-type] # none is None
 
     def replace(self, name: str) -> None:
         """Begin a new generation.
