@@ -35,6 +35,7 @@ MODULES = {
     },
     "Redis": {"redis"},
     "PostgreSQL": {"psycopg", "sqlalchemy.dialects.postgresql"},
+    "a program that speaks requests": {"requests", "urllib3", "charset_normalizer"},
     "spans": {"opentelemetry", "google.protobuf"},
     "the sandbox": {"sandbox"},
     "development": {"pytest", "pygments"},

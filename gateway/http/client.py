@@ -1,4 +1,4 @@
-"""The requests-based client: one tuned session for each service, and the only way out."""
+"""The client: pools of connections for each service, and the only way out."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-from requests import Session
 
 from gateway.catalog.egress_proxy import DIRECT, NoProxy, Proxy
 from gateway.catalog.model import Service, Timeout, Tls
@@ -22,29 +21,33 @@ from gateway.http.resolver import Resolver
 from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.messages import HttpRequest, HttpResponse
 
+if TYPE_CHECKING:
+    from requests import Session
+
 NO_TLS = Tls()
 #: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.
 DEFAULT_POOL_SIZE = 50
 
 
 class Channel:
-    """A session of its own to one place, behind these pools by origin.
+    """The way to one place, behind these pools by origin.
 
-        channel.send(request, timeout, deadline)  # HttpRequest -> HttpResponse
-        channel.session.get(url, timeout=5)  # requests.Request -> requests.Response
-
-    :ivar session: for callers who speak ``requests``; ``gateway.http.pool`` says where the line
-        runs.
+    channel.send(request, timeout, deadline)  # HttpRequest -> HttpResponse
+    channel.session.get(url, timeout=5)  # requests.Request -> requests.Response
     """
 
     def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
+        self._clock = clock
         self._now = clock.now
-        self.session = Session()
-        self.session.trust_env = False
-        self.session.adapters.clear()
-        for origin, pool in pools.items():
-            self.session.mount(origin + "/", pool)
+        self._by_origin = pools
         self._pools: dict[str, ConnectionPool] = {}  # by the base URLs that were asked for
+
+    @cached_property
+    def session(self) -> Session:
+        """What sends by the same pools, for callers who speak ``requests``."""
+        from gateway.http.requests_session import make_session
+
+        return make_session(self._by_origin.values(), self._clock)
 
     def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
         """Make one attempt, within its own timeout and the call's deadline.
@@ -79,10 +82,11 @@ class Channel:
             raise
 
     def close(self) -> None:
-        self.session.close()
+        for pool in self._by_origin.values():
+            pool.close()
 
     def _pool(self, base_url: str) -> ConnectionPool:
-        pool = cast(ConnectionPool, self.session.get_adapter(base_url + "/"))
+        pool = self._by_origin[_origin(base_url)]
         self._pools[base_url] = pool
         return pool
 

@@ -1,29 +1,15 @@
-"""A transport adapter for ``requests``: pooled sockets, a deadline that holds to the last byte.
+"""Pooled sockets to one origin, and a deadline that holds to the last byte.
 
-Why not ``HTTPAdapter``: its read timeout is per ``recv`` (a body that trickles outlives any
-timeout), its errors do not say whether a byte of the request was sent, and it costs several times
-as much CPU per call.
-
-Where the line runs: a ``Channel`` mounts a ``ConnectionPool`` for each declared origin on a
-``requests.Session``, which finds the pool of a URL; any other URL raises
-``requests.exceptions.InvalidSchema``. ``send`` is what ``requests`` asks of an adapter, for those
-who have a ``PreparedRequest``. The gateway's own calls ask ``exchange``, which makes no objects of
-``requests``: what a signer made is what is written, so that no redirect is followed, no cookie
-kept, and neither ``.netrc`` nor a proxy variable read.
+What a signer made is what is written: no redirect is followed, no cookie kept, and neither
+``.netrc`` nor a proxy variable read. ``gateway.http.requests_session`` is for callers who speak
+``requests``.
 
 Safe under threads and greenlets: a connection belongs to one call at a time; no lock is held.
 """
 
 from __future__ import annotations
 
-from http.client import responses as REASONS  # noqa: N812
-from typing import Any
 from urllib.parse import urlsplit
-
-from requests import PreparedRequest, Response
-from requests.adapters import BaseAdapter
-from requests.structures import CaseInsensitiveDict
-from requests.utils import get_encoding_from_headers
 
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock, Pause
@@ -46,12 +32,9 @@ from gateway.system import is_exhaustion
 PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives
 #: One TLS record: of a first send that failed, the other side can have read nothing.
 RECORD_BYTES = 16384
-MAX_SECONDS = 600.0  # of an exchange for which ``requests`` was given no timeout
-#: Of a ``PreparedRequest``: what is written for each request anyway.
-_FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 
 
-class ConnectionPool(BaseAdapter):
+class ConnectionPool:
     """Sends to one origin (scheme, host, port), and keeps idle connections.
 
     :param max_response: bytes of one answer's body, after decompression; more is a ``BadResponse``.
@@ -61,8 +44,7 @@ class ConnectionPool(BaseAdapter):
     def __init__(
         self, origin: str, connector: Connector, max_response: int, size: int, clock: Clock
     ) -> None:
-        super().__init__()
-        self._origin = origin
+        self.origin = origin
         self._connector = connector
         self._max_response = max_response
         self._clock = clock
@@ -77,41 +59,6 @@ class ConnectionPool(BaseAdapter):
             self._host_line += f"{self._proxy.header}Connection: close\r\n"
             size = 0
         self._idle = IdleConnections(size, clock)
-
-    def send(
-        self,
-        request: PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        *_: object,
-        **__: object,
-    ) -> Response:
-        """Make one exchange for a ``requests.Session``.
-
-        :param request: its body is bytes or text.
-        :param stream: the answer is read whole in either case.
-        :param timeout: seconds to connect, and from then to the last byte of the answer; a pair, or
-            one number for both.
-        :raises GatewayError: as ``exchange``.
-        """
-        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
-        body = request.body or b""
-        answer = self.exchange(
-            HttpRequest(
-                request.method or "GET",
-                self._origin,
-                request.path_url,
-                headers={
-                    name: value
-                    for name, value in request.headers.items()
-                    if name.lower() not in _FRAMING
-                },
-                body=body.encode() if isinstance(body, str) else body,
-            ),
-            Timeout(connect or MAX_SECONDS, read or MAX_SECONDS),
-            self._now() + MAX_SECONDS,
-        )
-        return _to_requests(request, answer)
 
     def exchange(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
         """Send a request on an idle connection or on a new one, and read the answer.
@@ -259,15 +206,3 @@ def _not_sent(error: OSError) -> ConnectFailed | OutOfResources:
     """Return what it means that the kernel took no byte of the request."""
     kind = OutOfResources if is_exhaustion(error) else ConnectFailed
     return kind(detail=f"{type(error).__name__}: {error}")
-
-
-def _to_requests(request: PreparedRequest, answer: HttpResponse) -> Response:
-    response = Response()
-    response.request = request
-    response.url = request.url or ""
-    response.status_code = answer.status
-    response.reason = REASONS.get(answer.status, "")
-    response.headers = CaseInsensitiveDict(answer.headers)
-    response.encoding = get_encoding_from_headers(response.headers)
-    response._content = answer.body
-    return response
