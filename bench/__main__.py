@@ -42,15 +42,23 @@ def main() -> None:
     names, options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        for name in names:
-            text = import_module(f"bench.{name}").run(options)
-            print(text)
-            if options.writes:
-                report.write(name, text)
-    except BenchError as failure:
-        sys.exit(f"bench: {failure}")
+        failures = [failure for name in names if (failure := _failure(name, options))]
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+def _failure(name: str, options: Options) -> str:
+    """Do one benchmark; return why it failed, or nothing. The others are worth doing anyway."""
+    try:
+        text = import_module(f"bench.{name}").run(options)
+        print(text, flush=True)
+        if options.writes:
+            report.write(name, text)
+    except BenchError as failure:
+        return f"bench {name}: {failure}"
+    return ""
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def main(commit: str) -> None:
             stacks = profile(tree, CALLS)
         finally:
             subprocess.run([*git, "remove", "--force", str(tree)], check=True)
-    flame.write(BEFORE, "before", stacks, sum(stacks.values()))
+    flame.write(BEFORE, f"before ({commit})", stacks, sum(stacks.values()))
 
 
 if __name__ == "__main__":

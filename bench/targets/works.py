@@ -44,7 +44,7 @@ class Work:
 
     what: str
     peers: Mapping[str, float | None]
-    requests: int = 1000
+    requests: int = 2000
     follows_write: bool = False
 
 
@@ -55,9 +55,9 @@ WORKS = {
     ),
     "signed": Work("call that an app signed", {"gateway": 0.75}),
     "cached": Work("read from the cache", {"gateway": 0.60}),
-    "batch": Work("batch of ten calls", {"gateway": 0.80}, requests=250),
+    "batch": Work("batch of ten calls", {"gateway": 0.80}, requests=400),
     "proxy_1k": Work("1 KB proxied", {"gateway": 0.70, "nginx": None}),
-    "proxy_1m": Work("1 MB proxied", {"gateway": 0.70, "nginx": None}, requests=250),
+    "proxy_1m": Work("1 MB proxied", {"gateway": 0.70, "nginx": None}, requests=400),
     "pages": Work(
         f"list {PAGE}, not kept", {"sqlalchemy": 0.60, "django": None}, 400, follows_write=True
     ),
