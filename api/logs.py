@@ -26,12 +26,13 @@ class JsonLog:
     are all lines of one turn of an event loop.
 
     :param level: one of ``LEVELS``; what is below it is not written.
+    :ivar lines: those of this turn that are still to be written.
     """
 
     def __init__(self, level: str, masker: Masker, stream: BinaryIO) -> None:
         self._mask_line = masker.mask_line
         self._stream = stream
-        self._lines: list[bytes] = []
+        self.lines: list[bytes] = []
         self._schedule: Callable[[Callable[[], None]], object] | None = None
         self._thread_id: Callable[[], int] = int
         self._loop_thread = 0
@@ -59,9 +60,9 @@ class JsonLog:
             self._stream.write(line)
             self._stream.flush()
             return
-        if not self._lines:
+        if not self.lines:
             self._schedule(self._end_turn)
-        self._lines.append(line)
+        self.lines.append(line)
 
     def bundle(
         self, schedule: Callable[[Callable[[], None]], object], thread_id: Callable[[], int]
@@ -84,15 +85,16 @@ class JsonLog:
 
     def flush(self) -> None:
         """Write the lines of this turn."""
-        if self._lines:
-            text = b"".join(self._lines)
-            self._lines.clear()
+        if self.lines:
+            text = b"".join(self.lines)
+            self.lines.clear()
             self._stream.write(text)
             self._stream.flush()
 
     def _end_turn(self) -> None:
-        with suppress(OSError):  # a loop has nobody to tell but this log
-            self.flush()
+        if self.lines:
+            with suppress(OSError):  # a loop has nobody to tell but this log
+                self.flush()
 
 
 def _ignore(event: str, /, **fields: Any) -> None:

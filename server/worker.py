@@ -187,7 +187,8 @@ class Worker(GeventWorker):
             try:
                 for piece in pieces:
                     response.write(piece)
-                self._log.flush()
+                if self._log.lines:  # of a stream's end
+                    self._log.flush()
                 response.close()
             finally:
                 if hasattr(pieces, "close"):

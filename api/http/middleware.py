@@ -4,31 +4,18 @@ from __future__ import annotations
 
 from contextvars import copy_context
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 from flask_compress import Compress
 from flask_compress.flask_compress import _choose_algorithm, _compress_data
-from flask_cors import CORS
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api.errors import PROXY_PREFIX
+from api.http.cors import CrossOrigin
 from api.http.forwarded import ForwardedHeaders
 from api.http.responses import JsonResponse
 from api.http.streams import StreamResponse
 from api.request_context import current_context
 from api.threads import run_in_thread
 from config import Settings
-
-EXPOSED_HEADERS = [
-    "X-Request-ID", "X-Attempts", "Server-Timing", "Retry-After", "Allow", "Content-Disposition",
-    "ETag",
-    "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "X-Cache", "X-Fallback",
-    "Idempotency-Replayed",
-    "Content-Range",
-]  # fmt: skip
-
-
-NOT_PROXIED = rf"(?!{PROXY_PREFIX}).*"  # whose answers are the vendor's
-
 
 MIN_COMPRESSED_BYTES = 500  # of a response that is worth it; as Flask-Compress has it
 MIN_THREAD_BYTES = 262_144  # of a response that takes milliseconds to compress
@@ -91,30 +78,10 @@ class Compression(Compress):
 
 def register(app: Flask, settings: Settings) -> None:
     if settings.cors_origins:
-        app.after_request(vary_by_origin)  # the first that is registered has the last word
-        _allow_origins(app, list(settings.cors_origins))
+        CrossOrigin(app, list(settings.cors_origins))  # after ``Compression``: last first
     Compression(app)
     hops = settings.trusted_proxies
     app.wsgi_app = ForwardedHeaders(app.wsgi_app, hops)  # type: ignore[method-assign]
     if hops:
         proxy_fix = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)
         app.wsgi_app = proxy_fix  # type: ignore[method-assign]
-
-
-def _allow_origins(app: Flask, origins: list[str]) -> None:
-    """Set up Flask-CORS without its ``Vary``: caches need it for other origins, too."""
-    CORS(
-        app,
-        resources=NOT_PROXIED,
-        origins=origins,
-        expose_headers=EXPOSED_HEADERS,
-        max_age=600,
-        vary_header=False,
-    )
-
-
-def vary_by_origin(response: Response) -> Response:
-    """Add ``Origin`` to ``Vary``: the answer to another origin has other headers."""
-    if not request.path.startswith(PROXY_PREFIX):
-        response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Origin"])
-    return response

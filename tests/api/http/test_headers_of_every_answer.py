@@ -16,9 +16,11 @@ import pytest
 from flask import Flask, Response, g, request
 from flask.testing import FlaskClient
 from flask_compress import Compress
+from flask_cors import CORS
 
 from api.calls.proxy import blueprint as proxy_blueprint
-from api.http.middleware import Compression
+from api.errors import PROXY_PREFIX
+from api.http.cors import EXPOSED_HEADERS, NOT_PROXIED
 from api.http.security import (
     CSP_HEADER,
     CSP_NOTHING,
@@ -64,7 +66,8 @@ HEADERS: list[dict[str, str]] = [
     {"Origin": "https://b.example", "Access-Control-Request-Method": "POST", "X-Request-ID": "r1"},
     {"Accept-Encoding": "gzip", "If-None-Match": "*", "X-Forwarded-Proto": "https"},
     {"Accept-Encoding": "gzip", "Range": "bytes=0-1", "If-Match": '"x"'},
-    {"Authorization": ""},
+    {"Authorization": "", "Origin": ORIGIN},
+    {"Origin": ORIGIN, "Access-Control-Request-Private-Network": "true"},
     {"Accept": "text/csv", "Accept-Encoding": "br", "X-Request-ID": "two words"},
     {"Idempotency-Key": "k1"},
 ]
@@ -158,21 +161,33 @@ def clients(
             settings, catalog=str(catalog), cors_origins=request.param, trusted_proxies=1
         )
         reference = make_app(settings)
-        use_hooks(reference)
+        use_hooks(reference, request.param)
         yield make_app(settings).test_client(), reference.test_client()
 
 
-def use_hooks(app: Any) -> None:
+def vary_by_origin(response: Response) -> Response:
+    if not request.path.startswith(PROXY_PREFIX):
+        response.headers["Vary"] = ", ".join([*response.headers.getlist("Vary"), "Origin"])
+    return response
+
+
+def use_hooks(app: Any, origins: tuple[str, ...]) -> None:
+    """Put hooks in the place of ours; the first that is registered is the last that is called."""
     app.finish_response = lambda response: response
-    plain = PlainCompression()
-    plain.app = app
-    plain.init_app(app)
-    hooks = app.after_request_funcs[None]
-    hooks.remove(plain.after_request)
-    places = [isinstance(getattr(hook, "__self__", None), Compression) for hook in hooks]
-    hooks[places.index(True)] = plain.after_request
-    own = [add_security, add_rate_limit, add_deprecation, add_request_id, add_attempts]
-    hooks[:0] = own  # the first that is registered is the last that is called
+    app.after_request_funcs[None].clear()
+    for hook in (add_security, add_rate_limit, add_deprecation, add_request_id, add_attempts):
+        app.after_request(hook)
+    if origins:
+        app.after_request(vary_by_origin)
+        CORS(
+            app,
+            resources=NOT_PROXIED,
+            origins=list(origins),
+            expose_headers=EXPOSED_HEADERS,
+            max_age=600,
+            vary_header=False,
+        )
+    PlainCompression(app)
 
 
 def test_the_answer_has_the_headers_that_hooks_would_give(
