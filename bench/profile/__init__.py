@@ -14,7 +14,7 @@ from bench.servers import Yard
 SAMPLER = Path(__file__).parent / "sampler.py"
 BEFORE = ROOT / "docs" / "profile-before.svg"
 AFTER = ROOT / "docs" / "profile-after.svg"
-CALLS = 20_000
+CALLS = 50_000
 WARM_UP_CALLS = 300
 
 

@@ -17,8 +17,8 @@ CHARACTER_WIDTH = 6.2
 MIN_BOX_WIDTH = 1.0
 GRID_MICROSECONDS = 100
 COLOURS = {
-    "server": "#9ec5e8",
-    "Flask": "#f2b880",
+    "server and gevent": "#9ec5e8",
+    "Flask and Werkzeug": "#f2b880",
     "api": "#a8d8a0",
     "gateway": "#8fd0c4",
     OTHER_GROUP: "#e8a0a0",

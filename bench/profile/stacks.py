@@ -8,13 +8,13 @@ from pathlib import Path
 Stack = tuple[str, ...]
 LIBRARIES = "site-packages"
 GROUPS = {
-    "server": "server",
-    "gunicorn": "server",
-    "gevent": "server",
-    "flask": "Flask",
-    "werkzeug": "Flask",
-    "blinker": "Flask",
-    "app": "Flask",
+    "server": "server and gevent",
+    "gunicorn": "server and gevent",
+    "gevent": "server and gevent",
+    "flask": "Flask and Werkzeug",
+    "werkzeug": "Flask and Werkzeug",
+    "blinker": "Flask and Werkzeug",
+    "app": "Flask and Werkzeug",
     "api": "api",
     "config": "api",
     "models": "api",
