@@ -5,20 +5,22 @@ from gevent import monkey
 
 monkey.patch_all()  # before anything else imports ssl, opens a socket or starts a thread
 
-from server import process
+import gc
 
-process.tune_memory()  # before there is much for the collector to look at
+gc.disable()  # until all is imported: it would look for garbage that is not there
 
 import gevent
 
-from server import http1
+from server import http1, process
 from server.log import Logger
 from server.master import Master
 from server.resolver import Resolver
 from server.worker import Worker
 
 gevent.config.resolver = Resolver  # before the first look-up
+process.tune_memory()
 master = Master.load()
+gc.enable()
 
 wsgi_app = "wsgi:app"
 bind = master.settings.bind
