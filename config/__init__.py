@@ -17,16 +17,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dotenv
-from sqlalchemy import make_url
 
 from config import checks, places
 from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
 from gateway.catalog.egress_proxy import NoProxy, read_proxy
 from gateway.http.certificates import Trust
-from gateway.http.client import Outbound
+from gateway.http.outbound import Outbound
 from gateway.masking import Secret
 
 ROOT = Path(__file__).parents[1]
@@ -168,14 +167,11 @@ class Settings:
         """Return the database URL's passwords, as they are and as they are written there."""
         if not self.database_url:
             return []
-        url = make_url(self.database_url)
-        written = self.database_url.partition("://")[2].partition("@")[0].partition(":")[2]
-        parameters = [
-            value
-            for name, value in url.query.items()
-            if "password" in name and isinstance(value, str)
-        ]
-        return [Secret(text) for text in (url.password, written, *parameters) if text]
+        user, _, rest = self.database_url.partition("://")[2].partition("@")
+        written = user.partition(":")[2]
+        query = parse_qsl((rest or user).partition("?")[2])
+        parameters = [value for name, value in query if "password" in name]
+        return [Secret(text) for text in (unquote(written), written, *parameters) if text]
 
     def _redis_password(self) -> list[Secret]:
         """Return Redis' password, as it is and as it is written in the URL."""

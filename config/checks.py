@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from marshmallow import ValidationError
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from gateway.catalog.egress_proxy import NoProxy
 from gateway.sources import Address, AddressError
@@ -153,6 +151,9 @@ def database(value: str) -> None:
         raise ValidationError(
             f"{allowed}; write postgresql:// in place of {value.partition(':')[0]}://"
         )
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         url = make_url(value)
     except (ArgumentError, ValueError):

@@ -4,8 +4,21 @@ gateway = Gateway(load_catalog(text, "services.yaml", os.environ), runtime)
 gateway.call(Call("weather", "now", {}, caller=Caller("user:7"), request_id="r-1")).data
 """
 
+from typing import TYPE_CHECKING, Any
+
 from gateway.errors import GatewayError
-from gateway.gateway import Gateway
 from gateway.messages import Call, Caller, Result
 
+if TYPE_CHECKING:
+    from gateway.gateway import Gateway
+
 __all__ = ["Call", "Caller", "Gateway", "GatewayError", "Result"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the gateway once it is asked for: whoever needs one of its parts need not wait."""
+    if name != "Gateway":
+        raise AttributeError(name)
+    from gateway.gateway import Gateway
+
+    return Gateway

@@ -5,17 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gateway.catalog.egress_proxy import DIRECT, NoProxy, Proxy
+from gateway.catalog.egress_proxy import DIRECT, Proxy
 from gateway.catalog.model import Service, Timeout, Tls
 from gateway.clock import Clock
 from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.http.certificates import Certificates, LiveContext, Trust
 from gateway.http.connection import Connection, Connector, host_and_port
+from gateway.http.outbound import Outbound
 from gateway.http.pool import ConnectionPool
 from gateway.http.resolver import Resolver
 from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
@@ -130,15 +130,6 @@ def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_T
     connector = Connector(origin, context.get, clock, Resolver(clock), allow_private=True)
     pool = _InterruptiblePool(origin, connector, max_response, 1, clock)
     return Channel({origin: pool}, clock)
-
-
-@dataclass(frozen=True)
-class Outbound:
-    """How calls leave, for all services that say nothing else."""
-
-    trust: Trust = field(default_factory=Trust)
-    proxy: Proxy | None = None
-    no_proxy: NoProxy = field(default_factory=NoProxy)
 
 
 class Client:

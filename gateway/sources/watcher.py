@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from gateway.backoff import backoff_seconds
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
-from gateway.runtime import Log
 from gateway.sources import Missing, Source, SourceError, Stopping
 from gateway.sources.last_good import LastGood
+
+if TYPE_CHECKING:
+    from gateway.runtime import Log
 
 MIN_POLL_SECONDS = 0.2  # between two requests, whatever a source answers
 MAX_PROBLEM_CHARACTERS = 4000  # of one problem in the log

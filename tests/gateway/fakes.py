@@ -15,7 +15,8 @@ from gateway.bodies import dump_json
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
 from gateway.clock import Clock
-from gateway.http.client import Client, Outbound
+from gateway.http.client import Client
+from gateway.http.outbound import Outbound
 from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import HttpRequest, Trace

@@ -17,8 +17,8 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed
 from gateway.http.certificates import CHECK_SECONDS, Trust
-from gateway.http.client import Outbound
 from gateway.http.idle_connections import MAX_AGE_SECONDS
+from gateway.http.outbound import Outbound
 from tests.gateway.fakes import Gate, Lines, make_runtime, service
 from tests.gateway.http.test_gateway_tls import TlsWire, make_pem, refused, secure
 

@@ -14,7 +14,7 @@ from gateway.catalog.egress_proxy import NoProxy, Proxy
 from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, GatewayError, ProxyFailed, ProxyRefused
-from gateway.http.client import Outbound
+from gateway.http.outbound import Outbound
 from gateway.http.resolver import Address, Resolver
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
