@@ -16,11 +16,10 @@ from functools import cached_property
 from threading import Event
 from typing import Any, cast
 
-from flask import Flask, Request
-from flask.globals import _cv_app
+from flask import Flask
 from flask_caching import Cache
 
-from api.request_context import RequestGlobals, current_context
+from api.request_context import current_app_context, current_context
 from api.resources.file_store import FileStore
 from config import Settings
 from gateway import Call, Gateway
@@ -70,23 +69,8 @@ class AppState:
 
 def app_state() -> AppState:
     """Return the state of the app that serves this request."""
-    state: AppState = _cv_app.get().app.extensions[_EXTENSION]
+    state: AppState = current_app_context().app.extensions[_EXTENSION]
     return state
-
-
-def current_app_object() -> Flask:
-    """Return what ``flask.current_app`` stands for; the proxy looks for it at every attribute."""
-    return _cv_app.get().app
-
-
-def request_globals() -> RequestGlobals:
-    """Return what ``flask.g`` stands for; the proxy looks for it at every attribute."""
-    return current_context().g
-
-
-def current_request() -> Request:
-    """Return what ``flask.request`` stands for; the proxy looks for it at every attribute."""
-    return current_context().request
 
 
 def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields: Any) -> Call:
@@ -94,14 +78,15 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
 
     :param fields: other fields of ``Call``.
     """
-    state = request_globals()
+    context = current_context()
+    state = context.g
     if state.trace_context is None:
         state.trace_context = TraceContext.new()  # one for all calls of this request
     return Call(
         service,
         method,
         params,
-        timeout=request_timeout(),
+        timeout=_timeout(context.request.environ.get("HTTP_X_REQUEST_TIMEOUT")),
         caller=state.caller,
         request_id=state.request_id,
         context=state.trace_context,
@@ -113,7 +98,7 @@ def prepare_traced_call(
     service: str, method: str, params: Mapping[str, Any], **fields: Any
 ) -> Call:
     """Return the one call of this request; its trace goes into headers and log."""
-    state = request_globals()
+    state = current_context().g
     state.called = (service, method)
     state.trace = Trace()
     return prepare_call(service, method, params, trace=state.trace, **fields)
@@ -122,12 +107,11 @@ def prepare_traced_call(
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
-def request_timeout() -> float | None:
+def _timeout(text: str | None) -> float | None:
     """Return ``X-Request-Timeout``, in seconds.
 
     :raises InvalidParams: it is no positive number.
     """
-    text = current_request().environ.get("HTTP_X_REQUEST_TIMEOUT")
     if text is None:
         return None
     seconds = math.nan

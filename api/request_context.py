@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 import flask
-from flask.ctx import RequestContext, _AppCtxGlobals
+from flask.ctx import AppContext, RequestContext, _AppCtxGlobals
 from flask.globals import _cv_app, _cv_request
 from flask.sessions import SessionMixin
 from flask.signals import appcontext_popped, appcontext_pushed
@@ -46,7 +46,10 @@ class Request(flask.Request):
         self.shallow = shallow
         self.method = environ["REQUEST_METHOD"].upper()
         self.scheme = environ["wsgi.url_scheme"]
-        self.path = "/" + _decode(environ["PATH_INFO"]).lstrip("/")
+        path: str = environ["PATH_INFO"]
+        if not path.isascii():
+            path = _decode(path)
+        self.path = "/" + path.lstrip("/")
         self.remote_addr = environ.get("REMOTE_ADDR")
         if populate_request and not shallow:
             environ["werkzeug.request"] = self
@@ -224,3 +227,6 @@ class Context(RequestContext):
 #: Returns the context of this request; ``flask.request`` and ``flask.g`` look for it at every
 #: attribute.
 current_context: Callable[[], Context] = _cv_request.get  # type: ignore[assignment]
+#: Returns the context of this request or command; ``flask.current_app`` looks for it at every
+#: attribute.
+current_app_context: Callable[[], AppContext] = _cv_app.get

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from api.auth.app_signature import signing_app
 from api.auth.wiring import auth_services
-from api.context import RequestGlobals, current_request, request_globals
 from api.errors import TokenInvalid, Unauthenticated
 from api.http.body import check_declared_hash
+from api.request_context import RequestGlobals, current_context
 from gateway.errors import Forbidden
 from gateway.messages import Caller
 from schemas.fields import ROLES
@@ -45,8 +45,9 @@ def role_required(
     def decorate(view: View) -> View:
         @wraps(view)
         def check_and_call(*args: Any, **kwargs: Any) -> Any:
-            environ = current_request().environ
-            state = request_globals()
+            context = current_context()
+            environ = context.request.environ
+            state = context.g
             is_streamed = streamed is not None and streamed(*args, **kwargs)
             caller = state.caller = _caller(environ, state, is_streamed)
             # A server that bounds how long strangers may send a body is told of this caller.

@@ -20,9 +20,10 @@ from flask import Request
 from api.auth.app_registry import RegisteredApp
 from api.auth.app_secrets import AppSecrets
 from api.auth.wiring import AuthServices, auth_services
-from api.context import app_state, current_request
+from api.context import app_state
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.http.body import check_declared_hash, declared_hash, read_body
+from api.request_context import current_context
 from gateway.masking import Secret
 from gateway.messages import Caller
 
@@ -57,7 +58,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     :raises Replayed: the timestamp is off, or the nonce has a wrong length or was seen before.
     :raises StoreUnavailable: nobody knows whether the nonce was seen before.
     """
-    incoming = current_request()
+    incoming = current_context().request
     get = incoming.environ.get
     app_id = get("HTTP_X_APP_ID")
     timestamp = get("HTTP_X_TIMESTAMP")

@@ -11,7 +11,8 @@ from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
 from api.auth.jwt import AccessTokens, Revocations
 from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
-from api.context import AppState, current_app_object
+from api.context import AppState
+from api.request_context import current_app_context
 from gateway.clock import Clock
 from gateway.stores import CounterStore, FallbackStore
 
@@ -54,5 +55,5 @@ def register(app: Flask, clock: Clock) -> None:
 
 def auth_services() -> AuthServices:
     """Return the services of the app that serves this request."""
-    services: AuthServices = current_app_object().extensions[_EXTENSION]
+    services: AuthServices = current_app_context().app.extensions[_EXTENSION]
     return services

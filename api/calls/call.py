@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from api.auth import role_required, token_required
 from api.context import (
@@ -114,9 +115,12 @@ def add_allow_header(response: Response) -> Response:
 
 
 def _query_params() -> dict[str, Any]:
-    return {
-        name: values[0] if len(values) == 1 else values for name, values in request.args.lists()
-    }
+    """Return the parameters of the query; one that is given more than once is a list."""
+    query: str = current_context().request.environ["QUERY_STRING"]
+    lists: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query.encode("latin-1").decode(), keep_blank_values=True):
+        lists.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
 
 
 def _run(

@@ -13,9 +13,10 @@ from werkzeug.routing import Rule
 
 from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
-from api.context import app_state, current_request, prepare_traced_call, request_globals
+from api.context import app_state, prepare_traced_call
 from api.errors import MethodNotAllowed
 from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
+from api.request_context import current_context
 from gateway.catalog.loader import PROXY
 from gateway.catalog.schema import VERBS
 from gateway.errors import NotFound, fields_error
@@ -48,9 +49,9 @@ _WIRE_TEXT = re.compile(r"[!\x22$-~\x80-\xff]*")  # no spaces, no controls, no f
 @role_required(*ROLES, streamed=always_streamed)
 def proxy(service: str, path: str = "") -> StreamResponse:
     """Pass verb, path, query, headers and body on unchanged, and return the response likewise."""
-    incoming = current_request()
+    incoming = current_context().request
     environ = incoming.environ
-    request_globals().is_proxy = True
+    current_context().g.is_proxy = True
     if incoming.method in PROXY_VERBS:
         raise MethodNotAllowed(", ".join(sorted(VERBS)))
     target = wire_target(environ)
@@ -102,7 +103,7 @@ def _request_headers(incoming: Request) -> Pairs:
         dropped |= APP_SIGNATURE_HEADERS
     if app_state().settings.trusted_proxies:
         dropped |= FORWARDED_HEADERS
-    if request_globals().by_authorization or _sends_own_token(environ):
+    if current_context().g.by_authorization or _sends_own_token(environ):
         dropped |= {"authorization"}
     if options := environ.get("HTTP_CONNECTION"):
         dropped |= connection_options(options)

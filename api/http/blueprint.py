@@ -16,9 +16,9 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter, IntegerConverter
 
-from api.context import current_request
 from api.http.body import read_json
 from api.http.responses import success_response
+from api.request_context import current_context
 from gateway.errors import InvalidParams
 
 
@@ -91,7 +91,7 @@ def read_query() -> dict[str, str]:
 
     :raises InvalidParams: one is given more than once.
     """
-    parameters = dict(current_request().args.lists())
+    parameters = dict(current_context().request.args.lists())
     twice = [name for name, values in parameters.items() if len(values) > 1]
     if twice:
         raise InvalidParams(fields={name: ["Given more than once."] for name in twice})

@@ -24,8 +24,9 @@ from flask_caching.backends.base import BaseCache
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from api.context import app_state, current_app_object, current_request, request_globals
+from api.context import app_state
 from api.http.etags import etag_response, hash_etag
+from api.request_context import current_app_context, current_context
 from gateway.bodies import dump_json
 from gateway.errors import StoreUnavailable
 from gateway.stores import BestEffortStore, Generations, Store
@@ -45,7 +46,7 @@ def cached_response(
     :param audience: who may see the response: ``all`` with a token, or one ``caller_cache_key()``.
     """
     cache = _store_cache()
-    path = current_request().full_path
+    path = current_context().request.full_path
     key = f"{resource}:{_generation(cache, resource)}:{audience}:{path}"
     entry = cache.get(key)
     if entry is None:
@@ -60,7 +61,7 @@ def cached_response(
 
 def caller_cache_key() -> str:
     """Return the caller's part of a cache key, its role included: a former admin sees less."""
-    caller = request_globals().caller
+    caller = current_context().g.caller
     return f"{caller.id}:{caller.role}"
 
 
@@ -70,7 +71,7 @@ def write_session(*resources: str) -> Iterator[Session]:
 
     It also stores what the request does under its Idempotency-Key: see ``idempotent_by_database``.
     """
-    claim = request_globals().claim
+    claim = current_context().g.claim
     with app_state().database.write_session() as session:
         if claim:
             claim.begin(session)
@@ -83,7 +84,7 @@ def write_session(*resources: str) -> Iterator[Session]:
 @contextmanager
 def write_connection(*resources: str) -> Iterator[Connection]:
     """Open the same for statements on columns."""
-    claim = request_globals().claim
+    claim = current_context().g.claim
     with app_state().database.write_connection() as connection:
         if claim:
             claim.begin(connection)
@@ -107,7 +108,7 @@ def _generation(cache: StoreCache, resource: str) -> str:
 
 def _store_cache() -> StoreCache:
     """Return what the app's ``Cache`` stands for; it looks for it through two proxies each time."""
-    caches: dict[Cache, StoreCache] = current_app_object().extensions["cache"]
+    caches: dict[Cache, StoreCache] = current_app_context().app.extensions["cache"]
     return caches[app_state().cache]
 
 

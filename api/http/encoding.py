@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
-from api.context import current_request
 from api.errors import PROXY_PREFIX
+from api.request_context import current_context
 from gateway.errors import InvalidParams
 
 PROBLEM = "Is not UTF-8 once it is unquoted."
@@ -16,7 +16,7 @@ def check_target() -> None:
 
     :raises InvalidParams: naming ``path``, or the parameters of the query.
     """
-    environ = current_request().environ
+    environ = current_context().request.environ
     path = environ["PATH_INFO"]
     query = environ.get("QUERY_STRING", "")
     is_ascii = path.isascii() and "%" not in query and query.isascii()

@@ -13,9 +13,9 @@ from flask import Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.context import current_request
 from api.errors import NotAcceptable, PreconditionFailed
 from api.http.responses import success_response
+from api.request_context import current_context
 from gateway.bodies import dump_json
 
 MAX_ACCEPTS = 64  # ``Accept`` headers that are taken apart once
@@ -36,7 +36,7 @@ def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Resp
 
     :raises NotAcceptable: a read whose ``Accept`` allows no JSON.
     """
-    environ = current_request().environ
+    environ = current_context().request.environ
     reads = environ["REQUEST_METHOD"] in ("GET", "HEAD")
     if reads and "HTTP_ACCEPT" in environ and not _accepts_json(environ["HTTP_ACCEPT"]):
         raise NotAcceptable  # a write is done by now, and says so in JSON
@@ -52,7 +52,7 @@ def etag_response(data: Any, etag: str | None = None, status: int = 200) -> Resp
 
 def is_unchanged(etag: str) -> bool:
     """Return whether ``If-None-Match`` names the ETag."""
-    incoming = current_request()
+    incoming = current_context().request
     if "HTTP_IF_NONE_MATCH" not in incoming.environ:
         return False
     return bool(_plain(incoming.if_none_match).contains_weak(etag))
@@ -78,7 +78,7 @@ def check_etag(etag: str | None) -> None:
     :param etag: of the present state, if there is any.
     :raises PreconditionFailed: ``If-Match`` is there and does not name it.
     """
-    incoming = current_request()
+    incoming = current_context().request
     if "HTTP_IF_MATCH" not in incoming.environ:
         return
     expected = incoming.if_match

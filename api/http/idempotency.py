@@ -24,9 +24,10 @@ from sqlalchemy.orm import Session
 
 from api.auth import View
 from api.auth.wiring import auth_services
-from api.context import app_state, current_request
+from api.context import app_state
 from api.http.etags import etag_response
 from api.http.responses import success_response
+from api.request_context import current_context
 from gateway.bodies import digest, dump_json, load_json
 from gateway.errors import Conflict, UnderWay
 from gateway.masking import Secret
@@ -40,7 +41,7 @@ def idempotency_key() -> str | None:
 
     :raises InvalidParams: it is not a valid key.
     """
-    text = current_request().environ.get("HTTP_IDEMPOTENCY_KEY")
+    text = current_context().request.environ.get("HTTP_IDEMPOTENCY_KEY")
     if text is None:
         return None
     return check_key(text)

@@ -34,9 +34,10 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
-from api.context import app_state, current_request
+from api.context import app_state
 from api.errors import NotAcceptable
 from api.http.etags import MAX_ACCEPTS
+from api.request_context import current_context
 from gateway.errors import fields_error
 
 DEFAULT_SKIP = 0
@@ -195,7 +196,7 @@ def wants_csv() -> bool:
 
     :raises NotAcceptable: it allows neither.
     """
-    accept = current_request().environ.get("HTTP_ACCEPT")
+    accept = current_context().request.environ.get("HTTP_ACCEPT")
     if not accept:
         return False
     best = _best_type(accept)

@@ -14,9 +14,10 @@ from typing import Any
 from flask import Response, after_this_request, request
 from werkzeug.datastructures import Headers
 
-from api.context import app_state, current_request
+from api.context import app_state
 from api.errors import MalformedBody, TooLarge
 from api.http.body import check_declared_hash, iter_body, read_body
+from api.request_context import current_context
 from gateway.errors import GatewayError
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
 
@@ -66,7 +67,7 @@ def open_request_stream() -> RequestStream | None:
     :raises TooLarge: its declared length is larger.
     :raises MalformedBody: it is compressed for this hop only.
     """
-    incoming = current_request()
+    incoming = current_context().request
     environ = incoming.environ
     transfer_coding = environ.get("HTTP_TRANSFER_ENCODING")
     if transfer_coding is None and not environ.get("CONTENT_LENGTH"):
@@ -96,7 +97,7 @@ def _read_whole() -> bytes:
 
 def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:
     """Return the service's response, by pieces; cut the connection where it breaks off."""
-    environ = current_request().environ
+    environ = current_context().request.environ
     body: Iterable[bytes] = ()
     if stream.body is not None:
         body = (stream.body,)
