@@ -75,8 +75,9 @@ class Head:
 def end_of_head(data: bytes, start: int) -> int:
     """Return where the empty line ends that ends a head; -1 if it has not come."""
     strict = data.find(b"\n\r\n", start)
-    lenient = data.find(b"\n\n", start)
-    if lenient >= 0 and not 0 <= strict < lenient:
+    # Not beyond it: a body may be long.
+    lenient = data.find(b"\n\n", start, strict if strict >= 0 else len(data))
+    if lenient >= 0:
         return lenient + 2
     if strict < 0:
         return -1

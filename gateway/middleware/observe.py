@@ -159,28 +159,22 @@ class _AttemptLog:
         return reason
 
     def _write_line(self, call: Call, attempt: Attempt, reason: str | None) -> None:
-        first_byte: dict[str, float] = {}
+        fields = {
+            "request_id": call.request_id,
+            "trace_id": call.context.trace_id,
+            "caller": call.caller.id,
+            "service": self._service,
+            "method": self._name,
+            "attempt": len(call.trace.attempts),
+            "status": attempt.status,
+            "code": attempt.code,
+            "elapsed_ms": round(attempt.elapsed * 1000, 1),
+        }
         if attempt.first_byte is not None:
-            first_byte = {"first_byte_ms": round(attempt.first_byte * 1000, 1)}
-        backup: dict[str, bool] = {}
+            fields["first_byte_ms"] = round(attempt.first_byte * 1000, 1)
+        fields["params"] = call.trace.params
         if call.backup:
-            backup = {"backup": True}
-        why: dict[str, str] = {}
+            fields["backup"] = True
         if reason:
-            why = {"why": reason}
-        self._write(
-            "attempt",
-            request_id=call.request_id,
-            trace_id=call.context.trace_id,
-            caller=call.caller.id,
-            service=self._service,
-            method=self._name,
-            attempt=len(call.trace.attempts),
-            status=attempt.status,
-            code=attempt.code,
-            elapsed_ms=round(attempt.elapsed * 1000, 1),
-            **first_byte,
-            params=call.trace.params,
-            **backup,
-            **why,
-        )
+            fields["why"] = reason
+        self._write("attempt", **fields)
