@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.compiled import compile_schema
 from schemas.fields import MAX_ITEMS, Number
 from schemas.params import JsonType
 
@@ -45,15 +45,25 @@ class BatchSchema(Bounded):
         validate=validate.Length(min=1, max=MAX_CALLS),
     )
 
-    @validates_schema(skip_on_field_errors=True)
-    def ids_differ(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        ids: set[str] = set()
-        for place, call in enumerate(data["calls"]):
-            if call["id"] in ids:
-                raise ValidationError(
-                    {"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}}
-                )
-            ids.add(call["id"])
+
+load_call = compile_schema(CallSchema())
+_load_batch = compile_schema(BatchSchema())
+
+
+def load_batch(data: Any) -> list[dict[str, Any]]:
+    """Return the calls of a batch.
+
+    :raises ValidationError: it is none, or two of its calls have one id.
+    """
+    calls: list[dict[str, Any]] = _load_batch(data)["calls"]
+    ids: set[str] = set()
+    for place, call in enumerate(calls):
+        if call["id"] in ids:
+            raise ValidationError(
+                {"calls": {place: {"id": ["Given twice; each call has an id of its own."]}}}
+            )
+        ids.add(call["id"])
+    return calls
 
 
 # --- services

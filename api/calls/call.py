@@ -29,12 +29,10 @@ from gateway.batch import Outcome
 from gateway.errors import InvalidParams
 from gateway.middleware.idempotency import part_key
 from gateway.streams import ResponseStream
-from schemas.calls import BatchSchema, CallSchema
+from schemas.calls import load_batch, load_call
 from schemas.fields import ROLES
 
 blueprint = Blueprint("call", __name__)
-_call_schema = CallSchema()
-_batch_schema = BatchSchema()
 _NO_BUFFERING = ("X-Accel-Buffering", "no")  # nginx would hold events back
 
 
@@ -46,7 +44,7 @@ def _streams_body(service: str, method: str) -> bool:
 @token_required
 def call() -> Response:
     """``{"service", "method", "params"}``."""
-    data = _call_schema.load(read_json())
+    data = load_call(read_json())
     return _run(data["service"], data["method"], data["params"])
 
 
@@ -77,7 +75,7 @@ def call_by_query(service: str, method: str) -> Response:
 @token_required
 def batch() -> Response:
     """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, run side by side."""
-    items = _batch_schema.load(read_json())["calls"]
+    items = load_batch(read_json())
     calls = {
         item["id"]: _part(item["service"], item["method"], item["params"], item["id"])
         for item in items

@@ -8,12 +8,11 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from marshmallow import Schema
-
 from gateway.catalog.aggregates import Aggregate
 from gateway.catalog.egress_proxy import Proxy
 from gateway.masking import Secret
 from gateway.rates import Rate
+from schemas.compiled import Load, compile_schema
 from schemas.params import params_schema
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
@@ -149,14 +148,14 @@ class Method:
 
     # Built at the first call: of a large catalog's methods most are never called.
     @cached_property
-    def json_schema(self) -> Schema:
-        """Reads parameters that come as JSON."""
-        return params_schema(self._keywords)
+    def load_json_params(self) -> Load:
+        """Loads parameters that come as JSON; raises marshmallow's ``ValidationError``."""
+        return compile_schema(params_schema(self._keywords))
 
     @cached_property
-    def text_schema(self) -> Schema:
-        """Reads parameters that come as text, in a query string."""
-        return params_schema(self._keywords, from_text=True)
+    def load_text_params(self) -> Load:
+        """Loads parameters that come as text, in a query string; raises the same."""
+        return compile_schema(params_schema(self._keywords, from_text=True))
 
     @property
     def _keywords(self) -> dict[str, Mapping[str, Any]]:

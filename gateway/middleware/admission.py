@@ -47,9 +47,9 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
     authorize(method, call.caller)
     try:
         if call.from_text:
-            params = method.text_schema.load(_parse_objects(method, call.params))
+            params = method.load_text_params(_parse_objects(method, call.params))
         else:
-            params = method.json_schema.load(call.params)
+            params = method.load_json_params(call.params)
     except ValidationError as error:
         raise _invalid_params(method, error.messages_dict) from error
     return call.copy_with(params, call.deadline)

@@ -88,13 +88,14 @@ def _other_method(method: Method, runtime: Runtime) -> StandIn:
     The catalog says so, whatever the caller may call itself.
     """
     other, handler = runtime.stand_in(method, runtime)
-    schema = other.json_schema
     names = [param.name for param in other.params]
 
     def answer(call: Call, unsent: bool) -> Result:
         _check_time_and_body(runtime, call)
         try:
-            params = schema.load({name: call.params[name] for name in names if name in call.params})
+            params = other.load_json_params(
+                {name: call.params[name] for name in names if name in call.params}
+            )
         except ValidationError as error:
             raise InvalidParams(fields=error.messages_dict) from error
         # Attempts and events are the call's own; cache and fallback say what the other one's were.

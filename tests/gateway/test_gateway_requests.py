@@ -41,6 +41,11 @@ def test_a_path_parameter_cannot_climb_or_vanish(gate: Open, box: Sandbox, value
     assert box.requests == []
 
 
+def test_a_parameter_with_a_dot_in_its_name_is_sent(gate: Open, box: Sandbox) -> None:
+    gate("GET /anything", params={"user.fields": STRING}).ask("m", {"user.fields": "name"})
+    assert box.requests[-1].target == "/anything?user.fields=name"
+
+
 def test_one_path_parameter_cannot_stand_in_for_another(gate: Open, box: Sandbox) -> None:
     params = {"a": STRING, "b": {"type": "integer"}}
     gate("GET /anything/{a}/{b}", params=params).ask("m", {"a": "{b}", "b": 2**70})
