@@ -159,7 +159,7 @@ class Context(RequestContext):
     def push(self) -> None:
         app_token = _cv_app.set(self)  # type: ignore[arg-type]
         self._cv_tokens.append((_cv_request.set(self), app_token))
-        if appcontext_pushed.receivers:
+        if appcontext_pushed.receivers and len(self._cv_tokens) == 1:
             appcontext_pushed.send(self.app, _async_wrapper=self.app.ensure_sync)
         self.match_request()
 
@@ -183,7 +183,7 @@ class Context(RequestContext):
                 # Either refers to the request, which would stay until garbage is collected.
                 self.request.environ["werkzeug.request"] = None
                 self.request.routing_exception = None
-        if appcontext_popped.receivers:
+        if appcontext_popped.receivers and is_last:
             appcontext_popped.send(app, _async_wrapper=app.ensure_sync)
 
     def match_request(self) -> None:
