@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
+import orjson
 from flask import Blueprint, Response
 
 from api.auth import role_required, token_required
@@ -28,6 +29,7 @@ from gateway import Call
 from gateway.batch import Outcome
 from gateway.errors import InvalidParams
 from gateway.middleware.idempotency import part_key
+from gateway.state.answer_cache import StoredResult
 from gateway.streams import ResponseStream
 from schemas.calls import load_batch, load_call
 from schemas.fields import ROLES
@@ -131,7 +133,10 @@ def _run(
     with_body = gateway.streams.get((service, method))
     if with_body is not None:
         call = replace(call, inbound=read_passthrough_request(with_body=with_body))
-    data = gateway.call(call).data
+    result = gateway.call(call)
+    if isinstance(result, StoredResult):
+        return success_response(orjson.Fragment(result.json))
+    data = result.data
     if isinstance(data, ResponseStream):
         return stream_response(data, (*data.headers, _NO_BUFFERING))
     return success_response(data)

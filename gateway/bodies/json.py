@@ -72,12 +72,14 @@ def digest(value: object) -> str:
 
     A ``Secret`` counts as its text.
     """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=_reveal)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_encode_sorted(value).encode()).hexdigest()
 
 
 def _reveal(value: object) -> object:
     return value.reveal() if isinstance(value, Secret) else _plain(value)
+
+
+_encode_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_reveal).encode
 
 
 def load_json(body: bytes, *, strict: bool = False) -> Any:

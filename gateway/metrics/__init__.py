@@ -129,7 +129,7 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.cache = counter(
+        self._cache = counter(
             "postern_cache_answers", "hit, miss, stale, collapsed.", (*method_labels, "outcome")
         )
         self.token_renewals = counter(
@@ -182,6 +182,18 @@ class Metrics:
                 counter(code, answered=False)()
             else:
                 counter(code, answered=True)(first_byte)
+
+        return count
+
+    def cache_counter(self, service: str, method: str) -> Callable[[str], None]:
+        """Return what counts a method's answers with a cache, by outcome."""
+
+        @cache
+        def counter(outcome: str) -> Callable[..., None]:
+            return self.batch.counter(self._cache.labels(service, method, outcome))
+
+        def count(outcome: str) -> None:
+            counter(outcome)()
 
         return count
 

@@ -5,7 +5,6 @@ One exchange serves all who ask the same at once, and a stale answer is better t
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 from dataclasses import replace
@@ -30,29 +29,30 @@ def cache(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     if policy is None:
         return next_handler
     answers = _Answers(next_handler, method, policy, runtime)
+    read = runtime.answers.read
 
     def handle(call: Call) -> Result:
         key = answers.key(call)
-        entry = runtime.answers.read(key)
+        entry = read(key)
         age = answers.age(entry)
         if entry and age < policy.ttl:
-            return answers.serve(call, entry, "HIT")
+            return answers.serve(call, entry, age, "HIT")
         if entry and age < policy.ttl + policy.stale_while_revalidate:
             answers.renew(key, call)
-            return answers.serve(call, entry, "STALE")
+            return answers.serve(call, entry, age, "STALE")
         try:
             answer = answers.fetch_once(key, call)
         except GatewayError as error:
             if entry and age < policy.ttl + policy.stale_if_error and is_failure(error):
-                result = answers.serve(call, entry, "STALE")
+                result = answers.serve(call, entry, answers.age(entry), "STALE")
                 note_fallback(runtime, method, call, error, "stale")
                 return result
             answers.note_miss(call)
             raise
         if call.trace.cache == "MISS":
             answers.note_miss(call)
-            return Result(answer.data)
-        return answers.serve(call, answer, "HIT", "collapsed")
+            return answer.result
+        return answers.serve(call, answer, answers.age(answer), "HIT", "collapsed")
 
     return handle
 
@@ -71,9 +71,9 @@ class _Answers:
         self._cache = runtime.answers
         self._single_flight = runtime.single_flight
         self._workers = CrossWorkerLock(runtime.answers, runtime.clock)
-        self._count = functools.cache(
-            partial(runtime.metrics.cache.labels, method.service.name, method.name)
-        )
+        self._count = runtime.metrics.cache_counter(method.service.name, method.name)
+        self._name = method.full_name
+        self._by_caller = policy.vary == "caller"
         self._key_prefix = f"cache:{method.full_name}:{declaration_digest(method)}"
         self._has_stand_in = bool(method.fallback or method.service.backup_url)
         self._max_seconds = method.deadline
@@ -81,8 +81,8 @@ class _Answers:
             self._max_seconds = 2 * method.deadline + 1
 
     def key(self, call: Call) -> str:
-        generation = self._cache.generation(self._method.full_name)
-        params = params_digest(call, by_caller=self._policy.vary == "caller")
+        generation = self._cache.generation(self._name)
+        params = params_digest(call, by_caller=self._by_caller)
         return f"{self._key_prefix}:{generation}:{params}"
 
     def age(self, entry: CachedAnswer | None) -> float:
@@ -94,23 +94,27 @@ class _Answers:
             return math.inf
         return max(0.0, self._clock.wall() - entry.at)
 
-    def serve(self, call: Call, answer: CachedAnswer, status: str, outcome: str = "") -> Result:
+    def serve(
+        self, call: Call, answer: CachedAnswer, age: float, status: str, outcome: str = ""
+    ) -> Result:
         """Return the answer and tell of it.
 
+        :param age: of the answer, in seconds.
         :param status: ``HIT`` or ``STALE``.
         :param outcome: as it is counted, where it is another word.
         """
         outcome = outcome or status.lower()
-        call.trace.note(self._clock.now(), "cache", outcome)
-        self._count(outcome).inc()
-        call.trace.cache = status
-        call.trace.age = self.age(answer)
-        call.trace.fallback = answer.fallback
-        return Result(answer.data)
+        trace = call.trace
+        trace.note(self._clock.now(), "cache", outcome)
+        self._count(outcome)
+        trace.cache = status
+        trace.age = age
+        trace.fallback = answer.fallback
+        return answer.result
 
     def note_miss(self, call: Call) -> None:
         call.trace.cache = "MISS"
-        self._count("miss").inc()
+        self._count("miss")
 
     def fetch_once(self, key: str, call: Call) -> CachedAnswer:
         """Return what the service answers to the first of all identical calls."""
@@ -174,8 +178,8 @@ class _Answers:
     def _fetch(self, key: str, call: Call) -> CachedAnswer:
         call.trace.cache = "MISS"
         call.trace.note(self._clock.now(), "cache", "miss")
-        data = self._next(call).data
-        answer = CachedAnswer(data, self._clock.wall(), call.trace.fallback)
+        result = self._next(call)
+        answer = CachedAnswer(result, self._clock.wall(), call.trace.fallback)
         stale_seconds = max(self._policy.stale_while_revalidate, self._policy.stale_if_error)
         if answer.fallback:
             return replace(answer, stored=False)

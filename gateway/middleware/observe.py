@@ -53,6 +53,7 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     service = method.service.name
     name = method.name
     hidden = method.mask
+    streams = method.stream
     count = runtime.metrics.call_counter(service, name)
     add_to_stats = runtime.stats.add
     add_record = runtime.records.add
@@ -75,7 +76,8 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         elapsed = now() - began
         count(0, "", elapsed, call.trace.downstream_elapsed)
         add_to_stats(service, "", elapsed)
-        if isinstance(result.data, ResponseStream):
+        # Otherwise nobody looks at the data, which may be JSON that nobody has to read.
+        if streams and isinstance(result.data, ResponseStream):
             result.data.on_end(lambda error: add_record(end(call, began, error), hidden))
         else:
             add_record(EndedCall(service, name, call, began, elapsed), hidden)

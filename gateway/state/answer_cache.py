@@ -11,7 +11,7 @@ from gateway.bodies import digest, dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
-from gateway.messages import Call
+from gateway.messages import Call, Result
 from gateway.stores import BestEffortStore, Generations, Store
 
 MAX_CACHE_BYTES = 64 * 1024 * 1024  # that one process adds; beyond them its oldest make room
@@ -20,6 +20,28 @@ MAX_ANSWER_BYTES = 1024 * 1024  # of JSON; a larger answer is not cached
 #: A generation is taken as read that long, so that a hit costs one look into the store, not three.
 GENERATION_SECONDS = 1.0
 GENERATION_KEY = "cache-generation:{}"
+# An entry is JSON, {"data": ..., "at": ...}, which is read without parsing the data.
+_DATA = b'{"data":'
+_AT = b',"at":'
+_END = b"}"
+
+
+class StoredResult(Result):
+    """A cached answer: whoever sends it on as it is does not have to read it.
+
+    :ivar json: the data as JSON text.
+    """
+
+    __slots__ = ("json",)
+
+    json: bytes
+
+    def __init__(self, json: bytes) -> None:
+        object.__setattr__(self, "json", json)
+
+    @property
+    def data(self) -> Any:
+        return load_json(self.json)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +53,7 @@ class CachedAnswer:
     :param stored: it is in the cache; none is that a fallback gave, and none that is too large.
     """
 
-    data: Any
+    result: Result
     at: float
     fallback: str | None = None
     stored: bool = True
@@ -53,11 +75,14 @@ class AnswerCache(BestEffortStore):
     def read(self, key: str) -> CachedAnswer | None:
         """Return the answer cached under this key."""
         entry = self.get(key)
-        return CachedAnswer(**load_json(entry)) if entry else None
+        if not entry:
+            return None
+        json, _, at = entry[len(_DATA) : -len(_END)].rpartition(_AT)
+        return CachedAnswer(StoredResult(json), float(at))
 
     def write(self, key: str, answer: CachedAnswer, ttl: float) -> bool:
         """Cache an answer for ``ttl`` seconds; return False if it is too large."""
-        entry = dump_json({"data": answer.data, "at": answer.at})
+        entry = _DATA + dump_json(answer.result.data) + _AT + dump_json(answer.at) + _END
         if len(entry) > MAX_ANSWER_BYTES:
             return False
         self.set(key, entry, ttl)

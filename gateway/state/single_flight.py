@@ -17,6 +17,7 @@ from typing import Any
 from gateway.bodies import dump_json, load_json
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError
+from gateway.messages import Result
 from gateway.state.answer_cache import MAX_ANSWER_BYTES, AnswerCache, CachedAnswer
 
 FIRST_POLL_SECONDS = 0.005  # until the first look whether the leader in another worker is done
@@ -170,7 +171,8 @@ class CrossWorkerLock:
                 self._write_outcome(own_id, {"failure": error.to_dict()})
             raise
         if not answer.stored:
-            fields = {"data": answer.data, "at": answer.at, "fallback": answer.fallback}
+            data = answer.result.data
+            fields = {"data": data, "at": answer.at, "fallback": answer.fallback}
             self._write_outcome(own_id, {"answer": fields})
         return answer
 
@@ -191,5 +193,7 @@ class CrossWorkerLock:
         if "failure" in outcome:
             raise GatewayError.from_dict(outcome["failure"])
         if "answer" in outcome:
-            return CachedAnswer(**outcome["answer"], stored=False)
+            answer = outcome["answer"]
+            result = Result(answer["data"])
+            return CachedAnswer(result, answer["at"], answer["fallback"], stored=False)
         return None  # a worker of an older version left it
