@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.auth.wiring import auth_services
 from api.context import app_state
 from api.errors import NotReady
 from api.http.responses import success_response
@@ -42,9 +43,14 @@ def readyz() -> Response:
         raise NotReady(fields={"cache": ["Redis does not answer."]})
     catalog = str(app_state().gateway.catalog_state)
     files = disk_problem(app_state().files.folder)
-    return success_response(
-        {"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"}
-    )
+    parts = {"database": "ok", "cache": cache, "catalog": catalog, "files": files or "ok"}
+    return success_response({**parts, "secrets": secrets_problem() or "ok"})
+
+
+def secrets_problem() -> str:
+    """Return how many apps cannot sign because no key opens their secret; empty where all can."""
+    unreadable = auth_services().apps.unreadable()
+    return f"of {unreadable} apps; see flask secrets status" if unreadable else ""
 
 
 def database_problem() -> str:

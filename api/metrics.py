@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import ip_address, ip_network
 
 from flask import Blueprint, Request, Response, request
 from prometheus_client.core import GaugeMetricFamily, Metric
+from sqlalchemy.exc import SQLAlchemyError
 
+from api.auth.wiring import auth_services
 from api.context import app_state
 from api.health import database_problem, store_answers
 from api.http.forwarded import CONCEALED_KEY
@@ -57,6 +60,11 @@ def _states() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "postern_database_up", "Whether it answers.", float(not database_problem())
     )
+    with suppress(SQLAlchemyError):
+        unreadable = auth_services().apps.unreadable()
+        yield GaugeMetricFamily(
+            "postern_app_secrets_unreadable", "Apps whose secret no key opens.", float(unreadable)
+        )
     if app_state().settings.redis_url:
         yield GaugeMetricFamily(
             "postern_redis_up", "Whether it answers.", float(store_answers(app_state().store))

@@ -49,6 +49,13 @@ def app() -> click.Command:
     return app_cli
 
 
+def secrets() -> click.Command:
+    """The secrets that are kept sealed, and the keys that open them."""
+    from cli.secrets import secrets_cli
+
+    return secrets_cli
+
+
 def db() -> click.Command:
     """The database's versions."""
     from cli.database import database_cli
@@ -84,7 +91,7 @@ def openapi() -> click.Command:
     return openapi
 
 
-COMMANDS = (catalog, cache, call, user, app, db, init, seed, top, openapi)
+COMMANDS = (catalog, cache, call, user, app, secrets, db, init, seed, top, openapi)
 
 
 def register(app: Flask) -> None:

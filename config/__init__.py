@@ -52,6 +52,8 @@ class Settings:
     jwt_algorithm: str = "HS256"
     jwt_secret: Secret = field(default_factory=lambda: Secret(""))
     jwt_previous_secrets: tuple[Secret, ...] = ()
+    secrets_key: Secret = field(default_factory=lambda: Secret(""))
+    secrets_previous_keys: tuple[Secret, ...] = ()
     jwt_private_key_file: str = ""
     jwt_public_key_files: tuple[str, ...] = ()
     jwt_issuer: str = "postern"
@@ -105,6 +107,8 @@ class Settings:
         return (
             self.jwt_secret,
             *self.jwt_previous_secrets,
+            self.secrets_key,
+            *self.secrets_previous_keys,
             *self._database_passwords(),
             *self._redis_password(),
             *self._proxy_passwords(),
@@ -232,6 +236,10 @@ def _read(env: Reader) -> dict[str, Any]:
         "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=checks.secret) or ""),
         "jwt_previous_secrets": tuple(
             map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", checks.secret) or ())
+        ),
+        "secrets_key": Secret(env.str("SECRETS_KEY", "", validate=checks.secret) or ""),
+        "secrets_previous_keys": tuple(
+            map(Secret, env.comma_separated("SECRETS_PREVIOUS_KEYS", checks.secret) or ())
         ),
         "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=checks.file),
         "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", checks.file),

@@ -23,8 +23,8 @@ MAX_AGE_SECONDS = (
     1.0  # after which another process's change counts; one of this process counts at once
 )
 USE_SECONDS = 30.0  # between two notes of when an app last signed
-_COLUMNS = (App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
-_AppRow = Row[str, str, str | None, list[str], str | None, bool]
+_COLUMNS = (App.id, App.app_id, App.secret, App.previous_secret, App.allow, App.rate, App.disabled)
+_AppRow = Row[int, str, str, str | None, list[str], str | None, bool]
 
 
 class RegisteredApp:
@@ -48,6 +48,14 @@ class RegisteredApp:
         Opened at the first request, for of many apps few sign.
         """
         return self._open(self.row.secret), self._open(self.row.previous_secret)
+
+    def resealed(self) -> dict[str, str]:
+        """Return the secrets under the current key, by column."""
+        row = self.row
+        columns = {"secret": self._secrets.reseal(row.secret)}
+        if row.previous_secret:
+            columns["previous_secret"] = self._secrets.reseal(row.previous_secret)
+        return columns
 
     def _open(self, sealed: str | None) -> bytes | None:
         secret = self._secrets.unseal(sealed) if sealed else None
@@ -81,11 +89,21 @@ class AppRegistry:
 
         :raises SQLAlchemyError: the database does not answer.
         """
+        return self._current_snapshot().apps.get(app_id)
+
+    def _current_snapshot(self) -> _Snapshot:
         snapshot = self._snapshot
         is_stale = self._clock.now() >= snapshot.expires_at
         if is_stale or snapshot.write_count != self._database.write_count:
             snapshot = self._snapshot = self._read()
-        return snapshot.apps.get(app_id)
+        return snapshot
+
+    def unreadable(self) -> int:
+        """Return how many apps have a secret that no key opens.
+
+        :raises SQLAlchemyError: the database does not answer.
+        """
+        return sum(app.keys[0] is None for app in self._current_snapshot().apps.values())
 
     def note_use(self, app: RegisteredApp) -> None:
         """Store when the app last signed, if that was some time ago.
@@ -97,7 +115,8 @@ class AppRegistry:
             return
         app.used_at = now
         moment = datetime.fromtimestamp(self._clock.wall(), UTC)
-        used = update(App).where(App.app_id == app.row.app_id).values(last_used_at=moment)
+        used = update(App).where(App.id == app.row.id, App.secret == app.row.secret)
+        used = used.values(last_used_at=moment, **app.resealed())
         with suppress(SQLAlchemyError), self._database.write_connection() as connection:
             connection.execute(used)
 

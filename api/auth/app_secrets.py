@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 from secrets import token_urlsafe
+from typing import Literal
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -13,21 +14,30 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from config import Settings
 from gateway.masking import Secret
 
+SealState = Literal["current", "old", "lost"]
+
 
 class AppSecrets:
     """Makes, seals and opens the secrets.
 
-    The keys are derived from JWT_SECRET and JWT_PREVIOUS_SECRETS, whatever signs the access tokens;
-    the private key file counts as the oldest. So whoever has only a key file sets JWT_SECRET before
-    changing the file, and rotates the apps' secrets, or those can no longer be opened.
+    The keys are derived from SECRETS_KEY and SECRETS_PREVIOUS_KEYS; after them come those of
+    JWT_SECRET, JWT_PREVIOUS_SECRETS and the private key file, which seal where there is no
+    SECRETS_KEY.
     """
 
     def __init__(self, settings: Settings) -> None:
-        secrets = (settings.jwt_secret, *settings.jwt_previous_secrets)
+        secrets = (
+            settings.secrets_key,
+            *settings.secrets_previous_keys,
+            settings.jwt_secret,
+            *settings.jwt_previous_secrets,
+        )
         sources = [secret.reveal().encode() for secret in secrets if secret.reveal()]
         if settings.jwt_private_key_file:
             sources.append(Path(settings.jwt_private_key_file).read_bytes())
-        self._fernet = MultiFernet([_fernet(source) for source in sources])
+        keys = [_fernet(source) for source in sources]
+        self._current = keys[0]
+        self._fernet = MultiFernet(keys)
 
     @staticmethod
     def make() -> Secret:
@@ -42,6 +52,21 @@ class AppSecrets:
             return Secret(self._fernet.decrypt(sealed.encode()).decode())
         except InvalidToken:
             return None
+
+    def state(self, sealed: str) -> SealState:
+        """Return under which key a secret is sealed."""
+        try:
+            self._current.decrypt(sealed.encode())
+        except InvalidToken:
+            return "old" if self.unseal(sealed) else "lost"
+        return "current"
+
+    def reseal(self, sealed: str) -> str:
+        """Return the same secret under the current key; what cannot be opened stays as it is."""
+        secret = self.unseal(sealed)
+        if secret is None or self.state(sealed) == "current":
+            return sealed
+        return self.seal(secret)
 
 
 def _fernet(source: bytes) -> Fernet:

@@ -24,6 +24,7 @@ from api.context import app_state
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
 from api.http.body import check_declared_hash, declared_hash, read_body
 from api.request_context import current_context
+from gateway.errors import Unavailable
 from gateway.masking import Secret
 from gateway.messages import Caller
 
@@ -72,6 +73,11 @@ def signing_app(*, streamed: bool = False) -> Caller:
     body_hash = declared or hashlib.sha256(read_body()).hexdigest()
     text = signed_text(incoming.method, _target(incoming), timestamp, nonce, body_hash)
     matches = _verify(app, text, signature.encode())
+    if app and not matches and app.keys[0] is None:
+        app_state().log.warning(
+            "app_secret_unreadable", app_id=app.row.app_id, hint="sealed with a key that is gone"
+        )
+        raise Unavailable("This app's secret cannot be opened; its admin has to look.")
     if app is None or app.disabled or not matches:
         refusal = CallerSignatureInvalid()
         refusal.string_to_sign = text.decode("latin-1")
@@ -89,10 +95,6 @@ def _verify(app: RegisteredApp | None, text: bytes, signature: bytes) -> bool:
     Two secrets are always tried, so that time does not tell whether there is such an app.
     """
     current_key, previous_key = app.keys if app else (None, None)
-    if app and current_key is None:
-        app_state().log.warning(
-            "app_secret_unreadable", app_id=app.row.app_id, hint="sealed with a key that is gone"
-        )
     current = hmac.digest(current_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
     previous = hmac.digest(previous_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
     is_current = hmac.compare_digest(current, signature)

@@ -200,3 +200,21 @@ def test_an_app_is_changed_disabled_enabled_rotated_and_deleted(app: Flask, run:
     assert run("app", "set", "shop").exit_code == 2
     assert run("app", "delete", "shop", "--yes").exit_code == 0
     assert stored() is None
+
+
+def test_secrets_are_counted_by_their_key_and_sealed_anew(
+    app: Flask, run: Run, settings: Settings
+) -> None:
+    run("app", "create", "shop", "--allow", "maps")
+    key = Secret("a key for secrets, 32 bytes or more")
+
+    def with_key(*words: str, **changes: Any) -> Result:
+        return create_app(replace(settings, **changes)).test_cli_runner().invoke(args=words)
+
+    assert "1 sealed with the current key" in run("secrets", "status").output
+    assert "1 sealed with an older key" in with_key("secrets", "status", secrets_key=key).output
+    assert "of 1 apps" in with_key("secrets", "reseal", secrets_key=key).output
+    assert "of 0 apps" in with_key("secrets", "reseal", secrets_key=key).output
+    lost = run("secrets", "status")
+    assert lost.exit_code == 1
+    assert "lost: shop" in lost.output

@@ -238,8 +238,28 @@ def test_an_app_keeps_its_secret_when_the_jwt_secret_is_changed(
     another = Secret("another secret of 32 bytes or more")
     changed = replace(settings, jwt_secret=another, jwt_previous_secrets=(settings.jwt_secret,))
     assert send(make_app(changed).test_client(), sign()) == (200, 0)
-    forgotten = replace(settings, jwt_secret=another)
-    assert send(make_app(forgotten).test_client(), sign()) == (401, -1002)
+
+
+def test_a_secret_read_under_an_old_key_is_sealed_anew_so_that_the_old_key_may_go(
+    make_app: Callable[[Settings], Flask], settings: Settings, sign: Callable[..., dict[str, str]]
+) -> None:
+    key = Secret("a key for secrets, 32 bytes or more")
+    first = make_app(replace(settings, secrets_key=key))
+    assert send(first.test_client(), sign(nonce="nonce-0001")) == (200, 0)
+    newer = Secret("a newer key for secrets, 32 bytes...")
+    both = replace(settings, secrets_key=newer, secrets_previous_keys=(key,))
+    assert send(make_app(both).test_client(), sign(nonce="nonce-0002")) == (200, 0)
+    only_newer = replace(settings, secrets_key=newer, jwt_secret=Secret("x" * 32))
+    assert send(make_app(only_newer).test_client(), sign(nonce="nonce-0003")) == (200, 0)
+
+
+def test_a_secret_that_no_key_opens_is_our_fault_and_told_by_readyz_and_a_metric(
+    make_app: Callable[[Settings], Flask], settings: Settings, sign: Callable[..., dict[str, str]]
+) -> None:
+    client = make_app(replace(settings, jwt_secret=Secret("y" * 32))).test_client()
+    assert send(client, sign()) == (503, -5001)
+    assert client.get("/readyz").json["data"]["secrets"] == "of 1 apps; see flask secrets status"
+    assert "postern_app_secrets_unreadable 1.0" in client.get("/metrics").text
 
 
 def test_without_the_raw_target_it_is_quoted_anew() -> None:
