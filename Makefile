@@ -30,7 +30,7 @@ test: .venv/dev ## The whole suite, over real sockets
 	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not alone"
 	$(BIN)/python -m pytest -m alone
 
-bench: .venv/dev ## What Postern costs, beside its peers, and which targets it reaches (12 minutes; BENCH=--quick for one short round)
+bench: .venv/dev ## What Postern costs, beside its peers, and which targets it reaches (10 minutes; BENCH=--quick for one short round)
 	$(BIN)/python -m bench $(BENCH)
 
 speed: .venv/dev ## Make all tables and pictures of docs/speed.md anew (half an hour of a machine that does nothing else)

@@ -26,7 +26,7 @@ CLOCK_SKEW_SECONDS = 300
 CACHE_SECONDS = 3600
 CHUNK_BYTES = 65536
 IDLE_SECONDS = 1
-PATIENT = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=60)
+PATIENT = aiohttp.ClientTimeout(sock_connect=60, sock_read=60)
 
 
 @asynccontextmanager
