@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
 from functools import partial
+from queue import SimpleQueue
 
 from gateway.catalog.aggregates import Aggregate, AggregatePart, RequestSources
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.messages import Call, Result, Trace
+from gateway.messages import Call, Result
 from gateway.middleware.idempotency import part_key
 from gateway.runtime import Log
+from gateway.values import value
+from gateway.worker_pool import WorkerPool
 
 #: Calls of batches and aggregates that run at the same time in one process; more wait their turn.
 MAX_CONCURRENT_CALLS = 100
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How one call ended: ``error`` or ``data``, and the seconds it took.
 
@@ -33,9 +34,10 @@ class Outcome:
 
 Outcomes = Mapping[str, Outcome]
 Run = Callable[[Call], Result]
+Report = Callable[[tuple[str, Outcome]], object]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One call to make.
 
@@ -60,28 +62,28 @@ class BatchRunner:
     ) -> None:
         self._clock = clock
         self._log = log
-        self._pool = ThreadPoolExecutor(max_concurrent_calls, "postern-together")
+        self._pool = WorkerPool(max_concurrent_calls, "postern-together")
 
     def run(self, steps: Mapping[str, Step], run_call: Run) -> dict[str, Outcome]:
         """Return every step's outcome, in the order of ``steps``; raise nothing for a failure."""
         outcomes: dict[str, Outcome] = {}
-        running: dict[Future[Outcome], str] = {}
+        ended: SimpleQueue[tuple[str, Outcome]] = SimpleQueue()
         waiting = dict(steps)
-        while waiting or running:
+        while len(outcomes) < len(steps):
             ready = [name for name, step in waiting.items() if step.needs <= outcomes.keys()]
             for name in ready:
-                step = waiting.pop(name)
-                future = self._pool.submit(self._run_step, step, dict(outcomes), run_call)
-                running[future] = name
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                outcomes[running.pop(future)] = future.result()
+                job = partial(self._run_step, name, waiting.pop(name), dict(outcomes), run_call)
+                self._pool.submit(partial(job, ended.put))
+            name, outcome = ended.get()
+            outcomes[name] = outcome
         return {name: outcomes[name] for name in steps}
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.close()
 
-    def _run_step(self, step: Step, outcomes: Outcomes, run_call: Run) -> Outcome:
+    def _run_step(
+        self, name: str, step: Step, outcomes: Outcomes, run_call: Run, report: Report
+    ) -> None:
         started_at = self._clock.now()
         data: object = None
         failure: GatewayError | None = None
@@ -89,15 +91,43 @@ class BatchRunner:
             data = run_call(step.build_call(outcomes)).data
         except GatewayError as error:
             failure = error.copy()
-        except Exception as error:  # noqa: BLE001 # one call's trouble is not the others'
+        except BaseException as error:  # noqa: BLE001 # ``run`` waits for it whatever happens
             self._log.error("unforeseen", exc_info=error)
             failure = GatewayError()
-        return Outcome(data, failure, self._clock.now() - started_at, step.optional)
+        report((name, Outcome(data, failure, self._clock.now() - started_at, step.optional)))
 
 
 def independent_step(call: Call, *, optional: bool) -> Step:
     """Return a step that needs no other."""
     return Step(lambda _: call, optional=optional)
+
+
+def part_call(
+    template: Call,
+    name: str,
+    target: tuple[str, str],
+    params: Mapping[str, object],
+    *,
+    from_text: bool = False,
+) -> Call:
+    """Return one call of several, with a trace of its own and a key of its own under the request's.
+
+    :param template: what the calls have in common: caller, request id, time, key.
+    :param target: service and method.
+    """
+    service, method = target
+    return Call(
+        service,
+        method,
+        params,
+        template.caller,
+        template.request_id,
+        template.timeout,
+        part_key(template.idempotency_key, name),
+        from_text=from_text,
+        deadline=template.deadline,
+        context=template.context,
+    )
 
 
 def aggregate_steps(
@@ -123,14 +153,12 @@ def build_part_call(part: AggregatePart, sources: Mapping[str, object], template
 
     :raises BadResponse: the answer of a part it needs has nothing where a reference points.
     """
-    return replace(
+    return part_call(
         template,
-        service=part.service,
-        method=part.method,
-        params=part.resolve_params(sources),
-        idempotency_key=part_key(template.idempotency_key, part.name),
+        part.name,
+        (part.service, part.method),
+        part.resolve_params(sources),
         from_text=any(reference.source == "query" for reference in part.references),
-        trace=Trace(),
     )
 
 

@@ -25,8 +25,7 @@ from api.http.idempotency import idempotency_key
 from api.http.responses import success_response
 from api.http.streams import read_passthrough_request, stream_response
 from api.request_context import current_context
-from gateway import Call
-from gateway.batch import Outcome
+from gateway.batch import Outcome, part_call
 from gateway.errors import InvalidParams
 from gateway.middleware.idempotency import part_key
 from gateway.state.answer_cache import StoredResult
@@ -78,8 +77,11 @@ def call_by_query(service: str, method: str) -> Response:
 def batch() -> Response:
     """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, run side by side."""
     items = load_batch(read_json())
+    template = prepare_call("", "", {}, idempotency_key=idempotency_key())
     calls = {
-        item["id"]: _part(item["service"], item["method"], item["params"], item["id"])
+        item["id"]: part_call(
+            template, item["id"], (item["service"], item["method"]), item["params"]
+        )
         for item in items
     }
     optional = {item["id"] for item in items if item["optional"]}
@@ -144,13 +146,9 @@ def _run(
 
 def _run_aggregate(name: str, body: Mapping[str, Any]) -> Response:
     sources = {"query": _query_params(), "body": body}
-    template = _part("", "", {}, name)
+    key = part_key(idempotency_key(), name)
+    template = prepare_call("", "", {}, idempotency_key=key)
     return _batch_response(app_state().gateway.aggregate(name, sources, template))
-
-
-def _part(service: str, method: str, params: Mapping[str, Any], part: str) -> Call:
-    """Return one call of several; each has a key of its own under the request's key."""
-    return prepare_call(service, method, params, idempotency_key=part_key(idempotency_key(), part))
 
 
 def _batch_response(outcomes: Mapping[str, Outcome]) -> Response:
