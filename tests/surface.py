@@ -230,7 +230,11 @@ def _assigned(module: ast.Module) -> dict[str, list[ast.expr]]:
             if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
                 pairs = list(zip(target.elts, node.value.elts, strict=False))
             for place, value in pairs:
-                values[_last_name(place)].append(value)
+                if isinstance(place, ast.Subscript):  # fields["why"] = reason
+                    added = ast.Dict(keys=[place.slice], values=[value])
+                    values[_last_name(place.value)].append(added)
+                else:
+                    values[_last_name(place)].append(value)
     return values
 
 
