@@ -15,7 +15,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextvars import Context
 from queue import SimpleQueue
 
 Job = Callable[[], None]
@@ -34,13 +33,16 @@ class WorkerPool:
         #: One for each worker that waits, at least: too many only while all have been started.
         self._idle: deque[None] = deque(maxlen=max_workers)
         self._workers = 0
+        self._closed = False
         self._lock = threading.Lock()
 
     def submit(self, job: Job) -> None:
         """Have the job run; it may raise nothing.
 
-        :raises RuntimeError: there is no thread to be had.
+        :raises RuntimeError: there is no thread to be had, or the pool is closed.
         """
+        if self._closed:
+            raise RuntimeError("The pool is closed.")
         try:
             self._idle.pop()
         except IndexError:
@@ -50,6 +52,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """Have the workers end once the jobs submitted so far have."""
+        self._closed = True
         for _ in range(self._workers):
             self._jobs.put(None)
 
@@ -58,8 +61,7 @@ class WorkerPool:
             if self._workers == self._max_workers:
                 return
             thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            # Else it would keep the context of the first request that needed it.
-            Context().run(thread.start)
+            thread.start()
             self._workers += 1
 
     def _work(self) -> None:
