@@ -49,6 +49,8 @@ class Connection:
     """One caller's connection; while it waits for bytes it stands in a group of ``Connections``.
 
     ``read`` and ``unread`` are those that gunicorn's readers of bodies ask of their source.
+
+    :ivar head: of the request that is being answered, once it is here.
     """
 
     def __init__(self, sock: Any, connections: Connections) -> None:
@@ -63,6 +65,7 @@ class Connection:
         self._received = 0
         self.expects_continue = False
         self.ended = False
+        self.head = b""
 
     def read_head(self) -> bytes | None:
         """Return the next head without the empty line at its end; None where the caller hung up.
@@ -72,6 +75,7 @@ class Connection:
         self._phase = IDLE
         self._is_caller_known = False
         self.expects_continue = False
+        self.head = b""
         head = self._buffer or self.receive()
         if head[:2] == b"\r\n":
             head = head[2:]  # RFC 9112, 2.2: one empty line before a request is ignored
@@ -84,7 +88,8 @@ class Connection:
                 return None
             head = (head + piece).removeprefix(b"\r\n") if len(head) < 2 else head + piece
         self._buffer = head[end + 4 :]
-        return head[:end]
+        self.head = head[:end]
+        return self.head
 
     def _await_head(self) -> None:
         """The rest of it, once it has begun."""

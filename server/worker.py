@@ -214,6 +214,8 @@ class Worker(GeventWorker):
             failure = BrokenBody()
             cause = None
         answer = render_error_response(self.wsgi, addr[0] if addr else None, failure, cause)
+        if connection.head.startswith(b"HEAD "):
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
         self._log.flush()
         with contextlib.suppress(OSError):
             util.write_nonblock(client, answer)

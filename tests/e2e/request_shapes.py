@@ -122,6 +122,7 @@ def verbs() -> Iterator[Shape]:
         yield Shape(f"verb {verb}", get(verb=verb.encode()), outcome)
     yield Shape("verb TRACE", get(verb=b"TRACE"), VERB, "405 -3005 closed")
     yield Shape("verb CONNECT", head(b"Host: h", line=b"CONNECT h:443 HTTP/1.1"), "404 -3004 closed", BAD)  # fmt: skip
+    yield Shape("verb HEAD of what cannot be read", get(b"X: \0", verb=b"HEAD"), "400 closed")
     yield Shape("verb of 20 letters", get(verb=b"A" * 20), VERB)
     yield Shape("verb 'GET'", get(verb=b"'GET'"), VERB, BAD)
     for verb in ("get", "Get", "G#T", "G\xe4T", "G/T"):
