@@ -104,7 +104,10 @@ def _verify(app: RegisteredApp | None, text: bytes, signature: bytes) -> bool:
 
 def _target(incoming: Request) -> str:
     """Return path and query as they were sent, before a proxy took the prefix off."""
-    return incoming.root_path + wire_target(incoming.environ)
+    target = wire_target(incoming.environ)
+    if incoming.environ.get("SCRIPT_NAME"):
+        return incoming.root_path + target
+    return target
 
 
 def wire_target(environ: Mapping[str, Any]) -> str:

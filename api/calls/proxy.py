@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NoReturn
 from urllib.parse import quote, unquote
 
 from flask import Blueprint, Request
 from flask.blueprints import BlueprintSetupState
 from werkzeug.routing import Rule
+from werkzeug.sansio.utils import get_host
 
 from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
@@ -68,7 +70,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
         incoming.method,
         match["path"] or "",
         match["query"],
-        f"{incoming.scheme}://{incoming.host}{quote(incoming.root_path)}{match['gate']}",
+        _root_url(incoming) + match["gate"],
     )
     call = prepare_traced_call(
         service, PROXY, {"verb": inbound.verb, "path": inbound.path}, inbound=inbound
@@ -93,6 +95,22 @@ def _add_rules(state: BlueprintSetupState) -> None:
 def upgrade(service: str, path: str) -> NoReturn:
     """Refuse what werkzeug takes for the beginning of a WebSocket."""
     raise fields_error("Upgrade", ["Other protocols, such as WebSocket, are not passed through."])
+
+
+def _root_url(incoming: Request) -> str:
+    """Return the URL under which the caller reaches us."""
+    environ = incoming.environ
+    host = environ.get("HTTP_HOST")
+    root = f"{incoming.scheme}://{_host(incoming.scheme, host) if host else incoming.host}"
+    if environ.get("SCRIPT_NAME"):
+        root += quote(incoming.root_path)
+    return root
+
+
+@lru_cache(maxsize=1024)
+def _host(scheme: str, header: str) -> str:
+    """Return ``Request.host``."""
+    return get_host(scheme, header)
 
 
 def _request_headers(incoming: Request) -> Pairs:

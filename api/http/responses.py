@@ -37,7 +37,8 @@ def set_headers(headers: Headers, pairs: HeaderPairs) -> None:
 
 
 @cache
-def _status_line(status: int) -> str:
+def status_line(status: int) -> str:
+    """Return what ``Response.status`` is for a status code."""
     return Response(status=status).status
 
 
@@ -56,7 +57,7 @@ class JsonResponse(Response):
         ]
         self.response: list[bytes] = [body]
         self.direct_passthrough = False
-        self._status = _status_line(status)
+        self._status = status_line(status)
         self._status_code = status
         self._on_close = []
 

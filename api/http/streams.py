@@ -17,6 +17,7 @@ from werkzeug.datastructures import Headers
 from api.context import app_state
 from api.errors import MalformedBody, TooLarge
 from api.http.body import check_declared_hash, iter_body, read_body
+from api.http.responses import status_line
 from api.request_context import current_context
 from gateway.errors import GatewayError
 from gateway.streams import MAX_RESENDABLE_BYTES, PassthroughRequest, RequestStream, ResponseStream
@@ -37,15 +38,32 @@ CONDITIONAL_HEADERS = (
 class StreamResponse(Response):
     """A response that goes out as it is: nobody measures, compresses or corrects it.
 
+    :param body: the pieces, none where there is none.
+    :param reason: in the status line; None for the usual one.
     :ivar untouched: the headers are the service's own.
     """
 
     untouched = False
-    automatically_set_content_length = False
-    default_mimetype = None
 
-    def get_wsgi_headers(self, environ: Any) -> Headers:
-        return self.headers
+    def __init__(
+        self,
+        body: Iterable[bytes],
+        status: int,
+        reason: str | None,
+        headers: Iterable[tuple[str, str]],
+    ) -> None:
+        # What Flask's own makes of these arguments, without its look at others.
+        self.headers = Headers()
+        self.headers._list = list(headers)
+        self.response: Iterable[bytes] = body
+        self.direct_passthrough = True
+        self._status = status_line(status) if reason is None else f"{status} {reason}"
+        self._status_code = status
+        self._on_close = []
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response(self._status, self.headers._list)
+        return self.response
 
 
 def read_passthrough_request(*, with_body: bool) -> PassthroughRequest:
@@ -71,7 +89,8 @@ def open_request_stream() -> RequestStream | None:
     environ = incoming.environ
     transfer_coding = environ.get("HTTP_TRANSFER_ENCODING")
     if transfer_coding is None and not environ.get("CONTENT_LENGTH"):
-        check_declared_hash()
+        if "HTTP_X_CONTENT_SHA256" in environ:
+            check_declared_hash()
         return None
     if transfer_coding is not None and transfer_coding.lower() != "chunked":
         # Another would be lost on the way.
@@ -99,18 +118,15 @@ def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) 
     """Return the service's response, by pieces; cut the connection where it breaks off."""
     environ = current_context().request.environ
     body: Iterable[bytes] = ()
-    if stream.body is not None:
-        body = (stream.body,)
-    elif environ["REQUEST_METHOD"] == "HEAD" or stream.status in (204, 304):
+    if environ["REQUEST_METHOD"] == "HEAD" or stream.status in (204, 304):
         next(stream, None)  # where that is the end, nobody has hung up
         stream.close()
+    elif stream.body is not None:
+        body = (stream.body,)
     else:
         _limit_idle_time(environ)
         body = _Body(stream, _socket(environ), environ.get("SERVER_PROTOCOL") == "HTTP/1.0")
-    response = StreamResponse(body, stream.status, Headers(list(headers)), direct_passthrough=True)
-    if stream.reason is not None:
-        response._status = f"{stream.status} {stream.reason}"  # its setter takes none without words
-    return response
+    return StreamResponse(body, stream.status, stream.reason, headers)
 
 
 def caller_socket(environ: Mapping[str, Any]) -> CallerSocket | None:

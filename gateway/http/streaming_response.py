@@ -15,6 +15,9 @@ from gateway.http.response_parser import StreamingResponseParser
 from gateway.messages import HttpResponse
 from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
 
+#: From which on a caller is watched: to wait for two sockets costs more than most answers take.
+WATCH_DELAY_SECONDS = 0.1
+
 
 class ExchangeTimeouts(NamedTuple):
     """How long the steps of one exchange may take.
@@ -23,7 +26,7 @@ class ExchangeTimeouts(NamedTuple):
     :param read: seconds from connected to the last byte of an answer that is read whole; for each
         piece of a body that is streamed, and for such an answer to begin.
     :param deadline: the instant by which an answer must be here whole, or must have begun.
-    :param watch: the caller's connection; the exchange ends with it.
+    :param watch: the caller's connection; the exchange ends with it, after a moment's delay.
     """
 
     connect: float
@@ -52,7 +55,9 @@ class StreamingResponse:
         self._timeouts = timeouts
         self._clock = clock
         self._give_back = give_back
-        self._latest = clock.now() + MAX_STREAM_SECONDS
+        now = clock.now()
+        self._latest = now + MAX_STREAM_SECONDS
+        self._watch_at = now + WATCH_DELAY_SECONDS
         # A service that sends without a pause would keep every other greenlet waiting.
         self.pause = Pause(clock)
         self._closed = False
@@ -202,7 +207,14 @@ class StreamingResponse:
         return ReadTimeout(detail="it drips")
 
     def _receive(self, until: float) -> None:
-        self._feed(self._connection.receive(until, self._timeouts.watch))
+        watch = self._timeouts.watch
+        if watch and self._clock.now() < self._watch_at:
+            try:
+                self._feed(self._connection.receive(min(until, self._watch_at)))
+                return
+            except TimeoutError:
+                pass
+        self._feed(self._connection.receive(until, watch))
 
     def _feed(self, data: bytes) -> None:
         self._parser.feed(data)
