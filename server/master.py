@@ -101,7 +101,6 @@ class Master:
         state = AppState.of(worker.wsgi)
         end_of_turn = gevent.get_hub().loop.run_callback
         state.log.bundle(end_of_turn, get_original("_thread", "get_ident"))
-        state.gateway.metrics.batch.schedule = end_of_turn
         state.gateway.start()
         # Ctrl-C reaches the whole group; the master tells its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -112,7 +111,6 @@ class Master:
         if getattr(worker, "wsgi", None) is not None:  # it may have failed before there was one
             state = AppState.of(worker.wsgi)
             state.gateway.close()
-            state.gateway.metrics.batch.flush()
             state.log.unbundle()
 
     def child_exit(self, server: Any, worker: Any) -> None:

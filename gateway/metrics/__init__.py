@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from functools import cache, partial
 from typing import Any
@@ -32,7 +33,6 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
-from gateway.metrics.batch import IncrementBatch
 from gateway.metrics.files import MetricFiles
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -75,7 +75,6 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.batch = IncrementBatch()
         counter = partial(Counter, registry=self.registry)
         seconds = partial(Histogram, registry=self.registry, buckets=BUCKET_SECONDS)
         method_labels = ("service", "method")
@@ -155,7 +154,7 @@ class Metrics:
             histograms = [self._call_seconds.labels(*labels)]
             if was_sent:
                 histograms.append(self._downstream_seconds.labels(*labels))
-            return self.batch.counter(self._calls.labels(*labels, str(code), source), *histograms)
+            return _count_in(self._calls.labels(*labels, str(code), source), *histograms)
 
         def count(code: int, source: str, elapsed: float, downstream: float) -> None:
             if downstream:
@@ -175,7 +174,7 @@ class Metrics:
         @cache
         def counter(code: int, *, answered: bool) -> Callable[..., None]:
             histograms = [self._first_byte_seconds.labels(*labels)] if answered else []
-            return self.batch.counter(self._attempts.labels(*labels, str(code)), *histograms)
+            return _count_in(self._attempts.labels(*labels, str(code)), *histograms)
 
         def count(code: int, first_byte: float | None) -> None:
             if first_byte is None:
@@ -190,7 +189,7 @@ class Metrics:
 
         @cache
         def counter(outcome: str) -> Callable[..., None]:
-            return self.batch.counter(self._cache.labels(service, method, outcome))
+            return _count_in(self._cache.labels(service, method, outcome))
 
         def count(outcome: str) -> None:
             counter(outcome)()
@@ -204,19 +203,37 @@ class Metrics:
     def _request_counter(self, route: str, verb: str, status: int) -> Callable[[float], None]:
         """Return what counts one request of so many seconds."""
         counter = self._requests.labels(route, verb, str(status))
-        return self.batch.counter(counter, self._request_seconds.labels(route))
+        return _count_in(counter, self._request_seconds.labels(route))
 
     def render(self, gauges: Iterable[Metric]) -> bytes:
         """Return all metrics, of all workers, in Prometheus' text format.
 
         :param gauges: what is read now rather than counted.
         """
-        self.batch.flush()
         registry = self.registry
         if folder := os.environ.get(FOLDER_VARIABLE):
             registry = CollectorRegistry()
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         return generate_latest(registry) + generate_latest(_GaugeCollector(gauges))
+
+
+def _count_in(counter: Counter, *histograms: Histogram) -> Callable[..., None]:
+    """Return what counts once in these series.
+
+    It is called with the seconds that each histogram observes, in their order.
+    prometheus_client's own ``observe`` compares them with one bound after the other.
+    """
+    value = counter._value
+    # Of a series' bounds the last one is infinite.
+    observed = [(series._sum, series._buckets, series._upper_bounds) for series in histograms]
+
+    def count(*seconds: float) -> None:
+        value.inc(1)
+        for (total, buckets, bounds), elapsed in zip(observed, seconds, strict=True):
+            total.inc(elapsed)
+            buckets[bisect_left(bounds, elapsed)].inc(1)
+
+    return count
 
 
 class _GaugeCollector(Collector):
