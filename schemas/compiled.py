@@ -39,6 +39,8 @@ def compile_schema(schema: Schema) -> Load:
 
     Only a dot in a name is no path here, as it is for marshmallow.
     """
+    if not _is_plain(schema):
+        return schema.load
     read = _object_reader(schema)
 
     def load(data: Any) -> Any:
@@ -51,9 +53,14 @@ def compile_schema(schema: Schema) -> Load:
     return load
 
 
+def _is_plain(schema: Schema) -> bool:
+    """Return whether a schema's fields say all of what it loads, and other names are wrong."""
+    return schema.unknown == RAISE and not schema.partial and not any(schema._hooks.values())
+
+
 def _object_reader(schema: Schema) -> Load:
     """Return a reader of objects; it raises a ``ValidationError`` for what it does not read."""
-    if schema.unknown != RAISE or any(schema._hooks.values()):
+    if not _is_plain(schema):
         return schema.load
     plan = [
         (name, field.data_key or name, *_value_reader(field), field)
@@ -97,7 +104,7 @@ def _value_reader(field: fields.Field[Any]) -> tuple[Types, Load]:
         return null, _list_reader(field)
     if type(field) is fields.Nested and not field.many and field.unknown is None:
         return null, _with_checks(_object_reader(field.schema), field.validators)
-    return NO_TYPES, field.deserialize
+    return null, _field_reader(field)
 
 
 def _unchanged_types(field: fields.Field[Any]) -> Types:
@@ -119,6 +126,21 @@ def _checked_reader(unchanged: Types, field: fields.Field[Any]) -> Load:
         for check in checks:
             check(value)
         return value
+
+    return read
+
+
+def _field_reader(field: fields.Field[Any]) -> Load:
+    """Return the field's own reader, with its checks one by one."""
+    checks = field.validators
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return field.deserialize(value)
+        loaded = field._deserialize(value, None, None)
+        for check in checks:
+            check(loaded)
+        return loaded
 
     return read
 

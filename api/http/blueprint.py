@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Response
 from flask_smorest import Blueprint as SmorestBlueprint
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter, IntegerConverter
 
@@ -20,6 +20,7 @@ from api.http.body import read_json
 from api.http.responses import success_response
 from api.request_context import current_context
 from gateway.errors import InvalidParams
+from schemas.compiled import Load, compile_schema
 
 
 class Parser(FlaskParser):
@@ -46,12 +47,13 @@ class Blueprint(SmorestBlueprint):
         """
         schema = _instance(schema)
         document = super().arguments(schema, location=location, **options)
+        load = compile_schema(schema)
         read = {"json": read_json, "query": read_query}[location]
 
         def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
             @wraps(document(view))
             def run(*args: Any, **kwargs: Any) -> Any:
-                return view(*args, _load(schema, read()), **kwargs)
+                return view(*args, _load(load, read()), **kwargs)
 
             return run
 
@@ -98,9 +100,9 @@ def read_query() -> dict[str, str]:
     return {name: values[0] for name, values in parameters.items()}
 
 
-def _load(schema: Schema, values: Any) -> Any:
+def _load(load: Load, values: Any) -> Any:
     try:
-        return schema.load(values, unknown=RAISE)
+        return load(values)
     except ValidationError as error:
         raise InvalidParams(fields=error.messages_dict) from error
 

@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
 from gateway.catalog.schema import ParamSchema
-from schemas.calls import BatchSchema, CallSchema
+from schemas.calls import BatchSchema, CallSchema, RecentArgs
 from schemas.compiled import compile_schema
+from schemas.documents import DocumentArgs, DocumentIn, FileArgs
 from schemas.params import FORMATS, params_schema
+from schemas.shop import OrderArgs, OrderIn, PayIn, ProductArgs, ProductIn, QuantityIn
+from schemas.users import AppIn, LoginIn, UserArgs, UserChange, UserIn
 
 NAMES = st.sampled_from(["a", "b", "load", "_c", "d-e", "中"])
 TEXTS = st.sampled_from(
@@ -160,3 +163,49 @@ def test_a_dot_in_a_name_is_no_path() -> None:
     declared = {"user.fields": {"type": "string"}, "user": {"type": "string"}}
     params = {"user.fields": "a", "user": "b"}
     assert compile_schema(params_schema(declared))(params) == params
+
+
+BODIES = (UserIn, LoginIn, AppIn, ProductIn, QuantityIn, OrderIn, PayIn, DocumentIn)
+QUERIES = (UserArgs, ProductArgs, OrderArgs, DocumentArgs, FileArgs, RecentArgs)
+PARTIAL = (UserChange(partial=True), ProductIn(partial=True))
+WRITTEN = st.sampled_from(
+    ["12.50", "1.555", "-0.00", "1e3", "NaN", "1_0", "9999999999.99", "9" * 50, "5", "5.0", "-1", "٣", "ann", "x@y.example",
+     "a\0b", "\ud800", "user", "admin", "price", "-price", "id", "true", "s.m", "correct-horse-battery", "x" * 201, ""]
+)  # fmt: skip
+
+
+NUMBERS_SENT = st.sampled_from([0, 1, -1, 5, 2.0, 1.5, 2**31, 2**63, 12.555, 1e300])
+LINES = st.fixed_dictionaries({"product_id": NUMBERS_SENT, "quantity": NUMBERS_SENT})
+SENT = WRITTEN | NUMBERS_SENT | VALUES | st.lists(LINES | LEAVES, max_size=3)
+
+
+def check_loads(schema: Schema, values: st.SearchStrategy[Any]) -> None:
+    load = compile_schema(schema)
+    known = st.fixed_dictionaries({}, optional=dict.fromkeys(schema.load_fields, values))
+
+    @settings(max_examples=400, derandomize=True, deadline=None)
+    @given(known | known.map(lambda data: {**data, "more": "1"}))
+    def check(data: Any) -> None:
+        assert outcome(load, data) == outcome(schema.load, data)
+
+    check()
+
+
+@pytest.mark.parametrize(
+    "schema", [*(kind() for kind in BODIES), *PARTIAL], ids=lambda schema: type(schema).__name__
+)
+def test_a_resource_is_loaded_as_marshmallow_does(schema: Schema) -> None:
+    check_loads(schema, SENT)
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_a_lists_query_is_loaded_as_marshmallow_does(kind: type[Schema]) -> None:
+    check_loads(kind(), WRITTEN)
+
+
+def test_a_product_is_loaded_without_marshmallows_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = {"name": "Tea", "price": "12.50", "stock": 5.0, "category": None}
+    expected = ProductIn().load(sent)
+    load = compile_schema(ProductIn())
+    monkeypatch.setattr(Schema, "load", None)
+    assert load(sent) == expected
