@@ -58,9 +58,10 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
     gateway = loaded_gateway()
     try:
         if dry_run:
-            click.echo(
-                app_state().masker.mask_line(_render_request(gateway.dry_run(call)).encode())
-            )
+            requests = [_render_request(gateway.dry_run(call))]
+            if token_request := gateway.dry_run_token(call):
+                requests.insert(0, "# first, for a token:\n" + _render_request(token_request))
+            click.echo(app_state().masker.mask_line("\n\n".join(requests).encode()))
         else:
             _refuse_upload(gateway.method(service, method))
             data = gateway.call(call).data

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from gateway.bodies import Reader, make_reader
-from gateway.catalog.model import Method
+from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
 from gateway.envelopes import Envelope, make_envelope
 from gateway.errors import (
@@ -196,6 +197,22 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
     request = RequestBuilder(method, service.base_urls, clock).build(call)
     return signer.sign(request, Secret(STARS))
+
+
+def dry_run_token(service: Service, clock: Clock) -> HttpRequest | None:
+    """Return the first request for a token, with stars for secrets; None where none is fetched."""
+    signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
+    if not signer.fetches_token:
+        return None
+    requests: list[HttpRequest] = []
+
+    def capture(request: HttpRequest) -> HttpResponse:
+        requests.append(request)
+        raise CredentialError(detail="a dry run sends nothing")
+
+    with suppress(CredentialError):
+        signer.fetch_token(capture, clock.wall())
+    return requests[0]
 
 
 def _mask_secrets(declared: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
 from gateway.clock import Background
 from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error, nearest
-from gateway.exchange import dry_run
+from gateway.exchange import dry_run, dry_run_token
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
 from gateway.metrics import Metrics
@@ -209,6 +209,14 @@ class Gateway:
         method = self.method(call.service, call.method)
         with error_context(method):
             return dry_run(method, authorize_and_validate(method, call), self._runtime.clock)
+
+    def dry_run_token(self, call: Call) -> HttpRequest | None:
+        """Return the request for a token that would go before ``call``; None where none is fetched.
+
+        :raises NotFound: there is no such method.
+        """
+        service = self.method(call.service, call.method).service
+        return dry_run_token(service, self._runtime.clock)
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """Return ``closed``, ``open`` or ``half_open``, by service."""

@@ -83,6 +83,7 @@ def test_what_a_dry_run_shows_is_what_is_sent(
     assert box.requests == []
     run("m", *arguments)
     sent = box.requests[-1]
+    printed = printed[printed.rindex("# to ") :]
     head, _, body = printed.removesuffix("\n").partition("\n\n")
     where, first, *headers = head.split("\n")
     assert where == f"# to {box.url}"
@@ -163,3 +164,13 @@ def test_what_mask_names_is_covered_wherever_it_stands(
     assert "****" in printed
     assert not any(text in printed for text in ("hunter", "8675309", "aHVudGVy"))
     assert ("ann" in printed) is (place == "object")
+
+
+def test_the_request_for_a_token_is_shown_before_the_call(make: Callable[..., Any]) -> None:
+    values = {"app_id": "cli_7", "app_secret": "hush-hush"}
+    auth = {"type": "token", "preset": "lark", "values": values}
+    printed = make(auth, {"m": METHODS["json"]})("m", "text=hi", "--dry-run")
+    first, _, then = printed.partition("# first, for a token:\n")[2].rpartition("\n\n# to ")
+    assert "POST /open-apis/auth/v3/tenant_access_token/internal HTTP/1.1" in first
+    assert '"app_id":"cli_7"' in first
+    assert "Authorization: Bearer ****" in then
