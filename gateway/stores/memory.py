@@ -52,8 +52,11 @@ class MemoryStore(Store):
 
     def get_many(self, *keys: str) -> list[bytes | None]:
         now = self._clock.now()
-        entries = [self._entries.get(key) for key in keys]
-        return [entry[0] if entry and entry[1] > now else None for entry in entries]
+        values = []
+        for key in keys:
+            entry = self._entries.get(key)
+            values.append(entry[0] if entry and entry[1] > now else None)
+        return values
 
     def set(self, key: str, value: bytes, ttl: float) -> None:
         with self._lock:

@@ -325,6 +325,15 @@ def test_a_pattern_covers_what_is_below_it_only() -> None:
     )
 
 
+def test_an_answer_that_is_here_whole_holds_no_place_at_the_service(
+    open_gate: Open, box: Sandbox
+) -> None:
+    at = open_gate({"s": service(box.url, proxy=True, concurrency=1)})
+    first = proxied(at, "/bytes/10")
+    second = proxied(at, "/bytes/20")
+    assert (b"".join(first), b"".join(second)) == (b"x" * 10, b"x" * 20)
+
+
 def test_a_failure_that_drips_does_not_outlast_the_attempts_time(gate: Open) -> None:
     at = gate("GET /fault/status=500;drip=0.3/anything", stream=True)
     with pytest.raises(ReadTimeout):
