@@ -1,4 +1,4 @@
-"""The application factory: makes the parts of the service and joins them. The only wiring.
+"""The application factory: settings, log, the catalog's source; the other parts by ``api.parts``.
 
 Example::
 
@@ -8,50 +8,43 @@ Example::
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from functools import partial
-from pathlib import Path
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask
-from flask_caching import Cache
 
 import cli
-from api import blueprints, logs
-from api.auth import wiring as auth
-from api.catalog_watcher import open_watcher
-from api.context import AppState
+from api import logs
+from api.context import AppState, Parts
 from api.flask_app import App
-from api.http import middleware
-from api.resources.file_store import FileStore
 from config import Settings
-from gateway import Gateway
 from gateway.clock import Clock, SystemClock
-from gateway.http.client import Client
-from gateway.http.resolver import Resolver
 from gateway.masking import Masker
-from gateway.metrics import Metrics
-from gateway.runtime import Runtime
-from gateway.sources.watcher import Watcher
-from gateway.stores import MemoryStore, Store
-from models import Database
+
+if TYPE_CHECKING:
+    from gateway.sources.watcher import Watcher
 
 CONFIG = {
     "CACHE_TYPE": "api.http.cache.StoreCache",
     "COMPRESS_ALGORITHM": ["zstd", "br", "gzip"],
 }
-MAX_CACHED_READS = 10_000  # in memory, where there is no Redis
 
 
 def create_app(
-    settings: Settings | None = None, clock: Clock | None = None, *, serves: bool = True
+    settings: Settings | None = None,
+    clock: Clock | None = None,
+    *,
+    serves: bool = True,
+    has_views: bool = True,
 ) -> Flask:
     """Make Postern as a WSGI application.
 
     :param settings: by default those of the environment.
     :param clock: by default the system's.
     :param serves: otherwise the app is for a command, which answers on standard output: its log is
-        on standard error, and its catalog is read once a command needs it, for many need none.
+        on standard error, and its parts are opened once a command asks for them, for many need
+        none.
+    :param has_views: otherwise it has no routes either, which few commands look at.
     :raises SettingsError: a setting is wrong.
     :raises CatalogError: the catalog is wrong.
     """
@@ -64,32 +57,19 @@ def create_app(
 
     app = App(__name__, static_folder=None)
     app.config.from_mapping(CONFIG, MAX_CONTENT_LENGTH=settings.max_body)
-
-    database = Database(settings.database_url, settings.database_pool_size)
-    files = FileStore(Path(settings.files_dir), database)
-    files.sweep()
-    store, cache_store = _open_stores(app, settings, clock, log)
-    watcher = open_watcher(settings, clock, log, masker)
-    runtime = Runtime.create(store, metrics=Metrics(), clock=clock, log=log, masker=masker)
     state = AppState(
         settings=settings,
-        database=database,
-        files=files,
-        store=store,
-        make_gateway=partial(_make_gateway, watcher, runtime, settings),
-        watcher=watcher,
-        cache=Cache(app, config={"CACHE_OPTIONS": {"store": cache_store}}),
         masker=masker,
         log=log,
+        open_watcher=cache(partial(_open_watcher, settings, clock, log, masker)),
+        open_parts=cache(partial(_open_parts, app, clock)),
     )
     state.register(app)
+    cli.register(app)
+    if has_views:
+        _add_views(app, state)
     if serves:
         _ = state.gateway  # now, or not at all
-
-    auth.register(app, clock)
-    blueprints.register(app)
-    cli.register(app)
-    middleware.register(app, settings)
     return app
 
 
@@ -98,29 +78,20 @@ def _log_stream(serves: bool) -> Any:
     return stream.buffer
 
 
-def _open_stores(app: Flask, settings: Settings, clock: Clock, log: Any) -> tuple[Store, Store]:
-    """Return the shared store and that of cached reads: Redis, or memory, the second bounded."""
-    if not settings.redis_url:
-        return MemoryStore(clock), MemoryStore(clock, MAX_CACHED_READS)
-    from gateway.stores.redis import RedisStore
+def _open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> Watcher:
+    from api.catalog_watcher import open_watcher
 
-    store = RedisStore(settings.redis_url, log.warning)
-    app.before_request(store.link.begin_request)
-    return store, store
+    return open_watcher(settings, clock, log, masker)
 
 
-def _make_gateway(watcher: Watcher, runtime: Runtime, settings: Settings) -> Gateway:
-    clock = runtime.clock
-    client = Client(clock, Resolver(clock), settings.outbound, partial(_warn_of_tls, runtime.log))
-    runtime = replace(runtime, client=client, dumps=settings.log_level == "debug")
-    gateway = Gateway(watcher.load(), runtime)
-    gateway.follow(watcher)
-    if settings.otlp_endpoint:  # which is refused where the extra is not installed
-        from gateway.telemetry.spans import SpanExporter
+def _open_parts(app: App, clock: Clock) -> Parts:
+    from api.parts import open_parts
 
-        gateway.records.exporter = SpanExporter(settings.otlp_endpoint)
-    return gateway
+    return open_parts(app, clock)
 
 
-def _warn_of_tls(log: Any, reason: str) -> None:
-    log.warning("tls", why=reason)
+def _add_views(app: App, state: AppState) -> None:
+    from api.parts import register_views
+
+    state.files.sweep()
+    register_views(app)

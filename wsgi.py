@@ -1,11 +1,11 @@
 """What gunicorn and the flask command load: ``gunicorn wsgi:app``."""
 
 import click
-from flask.cli import run_command
+from flask.cli import FlaskGroup, run_command
 
 from app import create_app
 from config import Settings, SettingsError
-from gateway.catalog.loader import CatalogError
+from gateway.catalog.yaml_document import DocumentError
 
 try:
     settings = Settings.from_env()
@@ -14,6 +14,9 @@ try:
     if context is not None:  # gunicorn's configuration says them for all workers
         for warning in settings.warnings:
             click.echo(f"Postern: warning: {warning}", err=True)
-    app = create_app(settings, serves=running or "FLASK_RUN_FROM_CLI" not in settings.environ)
-except (SettingsError, CatalogError) as error:
+    serves = running or "FLASK_RUN_FROM_CLI" not in settings.environ
+    # Of our own commands, which Flask's group looks up, none needs routes; routes and shell do.
+    is_own = context is None or isinstance(context.command, FlaskGroup)
+    app = create_app(settings, serves=serves, has_views=serves or not is_own)
+except (SettingsError, DocumentError) as error:
     raise SystemExit(f"Postern does not start:\n{error}") from error

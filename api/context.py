@@ -14,43 +14,61 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Event
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flask import Flask
-from flask_caching import Cache
 
 from api.request_context import current_app_context, current_context
-from api.resources.file_store import FileStore
 from config import Settings
-from gateway import Call, Gateway
+from gateway import Call
 from gateway.errors import fields_error
 from gateway.masking import Masker
 from gateway.messages import Trace
-from gateway.sources.watcher import Watcher
-from gateway.stores import Store
 from gateway.trace_context import TraceContext
-from models import Database
+
+if TYPE_CHECKING:  # a command may need none of it
+    from flask_caching import Cache
+
+    from api.resources.file_store import FileStore
+    from gateway import Gateway
+    from gateway.sources.watcher import Watcher
+    from gateway.stores import Store
+    from models import Database
 
 _EXTENSION = "postern"  # as Flask's extensions are found
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a server has from its start, and a command once it asks for any of it.
+
+    :param make_gateway: raises a ``CatalogError`` where there is no good catalog.
+    """
+
+    database: Database
+    files: FileStore
+    store: Store
+    cache: Cache
+    make_gateway: Callable[[], Gateway]
+
+    @cached_property
+    def gateway(self) -> Gateway:
+        return self.make_gateway()
 
 
 @dataclass(frozen=True)
 class AppState:
     """What one app is made of.
 
-    :param make_gateway: called once; raises a ``CatalogError`` where there is no good catalog.
+    :param open_watcher: returns the same watcher each time; ``open_parts`` likewise.
     :param stopping: set by the server once it ends, while it still serves.
     """
 
     settings: Settings
-    database: Database
-    files: FileStore
-    store: Store
-    make_gateway: Callable[[], Gateway]
-    watcher: Watcher
-    cache: Cache
     masker: Masker
     log: Any
+    open_watcher: Callable[[], Watcher]
+    open_parts: Callable[[], Parts]
     stopping: Event = field(default_factory=Event)
 
     @classmethod
@@ -62,9 +80,29 @@ class AppState:
         app.extensions[_EXTENSION] = self
 
     @cached_property
+    def watcher(self) -> Watcher:
+        return self.open_watcher()
+
+    @cached_property
+    def database(self) -> Database:
+        return self.open_parts().database
+
+    @cached_property
+    def files(self) -> FileStore:
+        return self.open_parts().files
+
+    @cached_property
+    def store(self) -> Store:
+        return self.open_parts().store
+
+    @cached_property
+    def cache(self) -> Cache:
+        return self.open_parts().cache
+
+    @cached_property
     def gateway(self) -> Gateway:
-        """The gateway, made at first: by a server as it starts, by a command once it needs it."""
-        return self.make_gateway()
+        """The gateway with its catalog, made at first."""
+        return self.open_parts().gateway
 
 
 def app_state() -> AppState:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from api.auth.passwords import hash_password
-from api.auth.wiring import auth_services
+from api.auth.wiring import AuthServices, auth_services
 from api.context import app_state
 from cli.output import AS_JSON, print_json, table
 from gateway.catalog.model import unknown_patterns
@@ -26,6 +26,12 @@ from schemas.users import ALLOWED, APP_ID, PASSWORD, RATE
 
 user_cli = AppGroup("user", help="People, who log in with a password.")
 app_cli = AppGroup("app", help="Tools, which sign their requests.")
+
+
+def loaded_auth() -> AuthServices:
+    """Return the services that make and check proofs of who is calling."""
+    app_state().open_parts()
+    return auth_services()
 
 
 def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -94,7 +100,7 @@ def create_user(name: str, role: str, password: str) -> None:
 )
 def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
     """Make an app and print its secret, once."""
-    app_secrets = auth_services().app_secrets
+    app_secrets = loaded_auth().app_secrets
     secret = app_secrets.make()
     duplicate = f"there is an app {app_id} already"
     with report_database_errors(duplicate), app_state().database.write_session() as session:
@@ -146,7 +152,7 @@ def enable_app(app_id: str) -> None:
 @click.argument("app_id")
 def rotate_app(app_id: str) -> None:
     """Make a new secret and print it, once; the previous one is good until the next time."""
-    app_secrets = auth_services().app_secrets
+    app_secrets = loaded_auth().app_secrets
     secret = app_secrets.make()
     with _changed_app(app_id) as (_, app):
         if app.disabled:

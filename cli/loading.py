@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
 from api.context import app_state
-from gateway import Gateway
-from gateway.catalog.loader import CatalogError
 from gateway.catalog.model import Catalog
+from gateway.catalog.yaml_document import DocumentError
+
+if TYPE_CHECKING:
+    from gateway import Gateway
 
 
 def loaded_gateway() -> Gateway:
@@ -22,7 +24,7 @@ def loaded_gateway() -> Gateway:
     """
     try:
         return app_state().gateway
-    except CatalogError as error:
+    except DocumentError as error:
         raise click.ClickException(f"there is no good catalog\n{error}") from error
 
 
@@ -71,7 +73,7 @@ def _catalog(context: click.Context) -> Catalog:
     state: Any = context.ensure_object(ScriptInfo).load_app().extensions["postern"]
     try:
         catalog: Catalog = state.gateway.catalog
-    except CatalogError:
+    except DocumentError:
         return Catalog({}, {}, (), ())
     return catalog
 

@@ -8,14 +8,21 @@ import click
 from flask import current_app
 from flask.cli import with_appcontext
 
+from api.flask_app import App
 from api.openapi import OpenApi
+from api.parts import register_views
 from cli.loading import loaded_gateway
+
+OPENAPI = "postern.openapi"
 
 
 @click.command("openapi")
 @with_appcontext
 def openapi() -> None:
     """Print the OpenAPI file of the catalog, for generators and comparisons."""
-    builder: OpenApi = current_app.extensions["postern.openapi"]
+    app: App = current_app._get_current_object()  # type: ignore[attr-defined]
+    if OPENAPI not in app.extensions:  # an app for a command, without views
+        register_views(app)
+    builder: OpenApi = app.extensions[OPENAPI]
     page = builder.page(loaded_gateway().catalog, "", pause=lambda: None)
     click.echo(json.dumps(json.loads(page.body()), indent=2, sort_keys=True, ensure_ascii=False))

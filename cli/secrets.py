@@ -9,9 +9,8 @@ from flask.cli import AppGroup
 from sqlalchemy import select
 
 from api.auth.app_secrets import SealState
-from api.auth.wiring import auth_services
 from api.context import app_state
-from cli.accounts import report_database_errors
+from cli.accounts import loaded_auth, report_database_errors
 from cli.output import AS_JSON, print_json
 from models import App
 
@@ -29,7 +28,7 @@ def status(as_json: bool) -> None:
     """Count the secrets of apps by the key that seals them; exit status 1 if one is lost."""
     with report_database_errors(""), app_state().database.read_session() as session:
         apps = session.scalars(select(App).order_by(App.app_id)).all()
-    state = auth_services().app_secrets.state
+    state = loaded_auth().app_secrets.state
     states = {app.app_id: state(app.secret) for app in apps}
     counts = Counter(states.values())
     lost = [app_id for app_id, kind in states.items() if kind == "lost"]
@@ -47,7 +46,7 @@ def status(as_json: bool) -> None:
 @secrets_cli.command("reseal")
 def reseal() -> None:
     """Seal with the current key what an older one sealed."""
-    reseal_one = auth_services().app_secrets.reseal
+    reseal_one = loaded_auth().app_secrets.reseal
     count = 0
     with report_database_errors(""), app_state().database.write_session() as session:
         for app in session.scalars(select(App).with_for_update()):

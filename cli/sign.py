@@ -12,9 +12,8 @@ from urllib.parse import quote, urlsplit
 import click
 
 from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
-from api.auth.wiring import auth_services
 from api.context import app_state
-from cli.accounts import app_cli, report_database_errors
+from cli.accounts import app_cli, loaded_auth, report_database_errors
 from cli.signature_mistakes import SigningRecipe, find_mistake
 from gateway.masking import Secret
 from models import App
@@ -43,7 +42,7 @@ def sign(
     """
     url, target = _split_url(path)
     content = body.read() if body else b""
-    now = auth_services().clock.wall()
+    now = loaded_auth().clock.wall()
     timestamp = headers["timestamp"] or str(int(now))
     nonce = headers["nonce"] or secrets.token_hex(16)
     usable_secrets = _secrets(app_id)
@@ -94,7 +93,7 @@ def _stored_secrets(app_id: str) -> list[Secret]:
     if app is None:
         raise click.ClickException(f"there is no app {app_id}")
     sealed = [secret for secret in (app.secret, app.previous_secret) if secret]
-    opened = [auth_services().app_secrets.unseal(secret) for secret in sealed]
+    opened = [loaded_auth().app_secrets.unseal(secret) for secret in sealed]
     return [secret for secret in opened if secret]
 
 

@@ -58,6 +58,33 @@ def test_a_server_imports_nothing_that_its_settings_do_not_ask_for(tmp_path: Pat
     assert needless == {reason: [] for reason in MODULES}
 
 
+SERVER_ONLY = {
+    "sqlalchemy",
+    "argon2",
+    "flask_smorest",
+    "prometheus_client",
+    "api.parts",
+    "gateway.gateway",
+}
+COMMAND = """
+import os, runpy, sys
+os.environ.update(FLASK_RUN_FROM_CLI="true", FLASK_APP="wsgi", JWT_SECRET="x" * 32)
+from flask.cli import cli
+cli.main({arguments}, standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["call", "--help"], ["catalog", "check", "services.yaml"]]
+)
+def test_a_command_imports_neither_database_nor_views_that_it_does_not_need(
+    arguments: list[str],
+) -> None:
+    modules = imported(COMMAND.format(arguments=arguments))
+    assert "api.context" in modules
+    assert modules & SERVER_ONLY == set()
+
+
 @pytest.mark.parametrize("load", COMMANDS)
 def test_a_command_is_listed_with_its_own_words(load: Callable[[], click.Command]) -> None:
     listed = LateCommand(load)

@@ -14,7 +14,8 @@ from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
 from api.context import AppState
 from api.request_context import current_app_context
 from gateway.clock import Clock
-from gateway.stores import CounterStore, FallbackStore
+from gateway.stores import CounterStore, FallbackStore, Store
+from models import Database
 
 _EXTENSION = "postern.auth"
 
@@ -33,23 +34,23 @@ class AuthServices:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
 
 
-def register(app: Flask, clock: Clock) -> None:
-    """Make the services from the app's state, which must be registered.
+def register(app: Flask, database: Database, store: Store, clock: Clock) -> None:
+    """Make the services, for an app whose state is registered.
 
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
-    state = AppState.of(app)
-    fails_closed = state.settings.redis_down == "closed"
-    counters = FallbackStore(state.store, clock)
-    app_secrets = AppSecrets(state.settings)
+    settings = AppState.of(app).settings
+    fails_closed = settings.redis_down == "closed"
+    counters = FallbackStore(store, clock)
+    app_secrets = AppSecrets(settings)
     app.extensions[_EXTENSION] = AuthServices(
         clock=clock,
-        tokens=AccessTokens(state.settings, clock),
-        revocations=Revocations(state.database, state.store, clock, closed=fails_closed),
-        nonces=state.store if fails_closed else counters,
+        tokens=AccessTokens(settings, clock),
+        revocations=Revocations(database, store, clock, closed=fails_closed),
+        nonces=store if fails_closed else counters,
         lockout=Lockout(counters, MAX_CONCURRENT_HASHES),
         app_secrets=app_secrets,
-        apps=AppRegistry(state.database, clock, app_secrets, state.settings.default_rate_limit),
+        apps=AppRegistry(database, clock, app_secrets, settings.default_rate_limit),
     )
 
 
