@@ -50,7 +50,7 @@ def app() -> click.Command:
 
 
 def secrets() -> click.Command:
-    """The secrets that are kept sealed, and the keys that open them."""
+    """The secrets that are kept sealed."""
     from cli.secrets import secrets_cli
 
     return secrets_cli
