@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Permit
@@ -19,6 +20,12 @@ from gateway.values import value
 
 #: The values of a header that goes out in several lines, by its name and its value in ``headers``.
 Lines = Mapping[tuple[str, str], tuple[str, ...]]
+
+
+@lru_cache(maxsize=4096)  # few lists, and few methods that are called
+def _allows(patterns: tuple[str, ...], service: str, method: str) -> bool:
+    name = f"{service}.{method}"
+    return any(pattern in ("*", service) or fnmatchcase(name, pattern) for pattern in patterns)
 
 
 @value
@@ -40,11 +47,7 @@ class Caller:
         """Return whether role and list both allow ``service.method``."""
         if self.role != "admin" and self.role not in roles:
             return False
-        allow = self.allow
-        if "*" in allow or service in allow:
-            return True
-        name = f"{service}.{method}"
-        return any(fnmatchcase(name, pattern) for pattern in allow)
+        return _allows(self.allow, service, method)
 
 
 @dataclass(slots=True)
