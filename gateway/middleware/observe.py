@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
-from gateway.telemetry.call_records import EndedCall
+from gateway.telemetry.ended_call import EndedCall
 
 MAX_SHOWN_CHARACTERS = 500  # of a vendor's own words
 

@@ -13,16 +13,15 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 from gateway.bodies import dump_json, load_json
-from gateway.catalog.model import Method
 from gateway.clock import Clock, iso_utc
-from gateway.errors import GatewayError, StoreUnavailable
+from gateway.errors import StoreUnavailable
 from gateway.masking import Masker
-from gateway.messages import Attempt, Call, Caller
+from gateway.messages import Attempt, Caller
 from gateway.stores import Store
-from gateway.values import value
+from gateway.telemetry.ended_call import EndedCall, Exporter
 
 RETENTION_SECONDS = 3600.0
 FLUSH_SECONDS = 0.2  # from the end of a call until its record is written
@@ -34,62 +33,6 @@ BATCH_RECORDS = 100  # written in one go
 MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
 
 Record = dict[str, Any]
-
-
-@value
-class EndedCall:
-    """One call that has ended: what metrics, statistics, its record and its spans are made of.
-
-    It holds neither a catalog nor a traceback.
-
-    :param began: the instant (``Clock.now``).
-    :param elapsed: seconds.
-    :param type: of the failure; None of a success, as ``source``.
-    :param shows_why: its caller may see the service's own words.
-    """
-
-    service: str
-    method: str
-    call: Call
-    began: float
-    elapsed: float
-    code: int = 0
-    type: str | None = None
-    source: str | None = None
-    shows_why: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        method: Method,
-        call: Call,
-        began: float,
-        elapsed: float,
-        error: BaseException | None,
-    ) -> EndedCall:
-        """Describe a call that ended with this failure, if any; an unforeseen one is ours."""
-        service = method.service.name
-        if error is None:
-            return cls(service, method.name, call, began, elapsed)
-        failure = error if isinstance(error, GatewayError) else GatewayError
-        return cls(
-            service=service,
-            method=method.name,
-            call=call,
-            began=began,
-            elapsed=elapsed,
-            code=failure.code,
-            type=failure.type,
-            source=failure.source,
-            shows_why=method.service.expose_vendor_error,
-        )
-
-
-class Exporter(Protocol):
-    """Gets the calls that have ended, beside the store."""
-
-    def export(self, calls: Iterable[EndedCall], offset: float) -> None: ...
-    def close(self) -> None: ...
 
 
 class CallRecords:

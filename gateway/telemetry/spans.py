@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from gateway.messages import Attempt
-from gateway.telemetry.call_records import EndedCall
+from gateway.telemetry.ended_call import EndedCall
 from gateway.trace_context import TraceContext, new_span_id
 
 REQUEST_TIMEOUT_SECONDS = 2.0
