@@ -17,13 +17,16 @@ Json = dict[str, Any]
 
 #: Operations in this order; all others stand between ``reduce_stock`` and ``disable_app``.
 FIRST = (
-    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "rotate_secret",
-    "create_product",
+    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "get_app", "change_app",
+    "rotate_secret", "create_product",
     "get_product", "replace_product", "change_product", "reduce_stock", "create_order",
     "get_order", "pay_order",
     "keep_document", "get_document", "upload_file", "download_file", "list_calls", "get_call",
 )  # fmt: skip
-LAST = ("disable_app", "delete_document", "delete_file", "delete_product", "delete_user", "logout")
+LAST = (
+    "disable_app", "enable_app", "delete_app",
+    "delete_document", "delete_file", "delete_product", "delete_user", "logout",
+)  # fmt: skip
 #: What an operation keeps of its answer: variable -> where it stands under ``data``.
 KEPT = {
     "login": {"token": "access_token", "refresh_token": "refresh_token"},
