@@ -17,9 +17,9 @@ Json = dict[str, Any]
 
 #: Operations in this order; all others stand between ``reduce_stock`` and ``disable_app``.
 FIRST = (
-    "login", "refresh", "get_profile", "create_user", "get_user", "create_app", "get_app", "change_app",
-    "rotate_secret", "create_product",
-    "get_product", "replace_product", "change_product", "reduce_stock", "create_order",
+    "login", "refresh", "get_profile", "create_user", "get_user",
+    "create_app", "get_app", "change_app", "rotate_secret", "create_product", "get_product",
+    "replace_product", "change_product", "reduce_stock", "create_order",
     "get_order", "pay_order",
     "keep_document", "get_document", "upload_file", "download_file", "list_calls", "get_call",
 )  # fmt: skip
