@@ -29,6 +29,8 @@ from gateway.signers.templates import (
 from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, one_of, text
 
 NAME = r"[a-z_][a-z0-9_]*"
+#: Where a signature and what belongs to it may go, in the order in which they are added.
+PLACES = ("query", "body", "headers")
 _CANONICAL = "{method}\n{path}\n%s\n{canonical_headers}\n{signed_headers}\n{body|sha256}"
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -82,7 +84,7 @@ def _check_names(auth: Auth) -> None:
         check_template(step, names, "derive")
     check_template(auth["sign"], names, "sign")
     names.add("signature")
-    for key in ("values", "headers", "query"):
+    for key in ("values", *PLACES):
         for name, value in auth.get(key, {}).items():
             check_template(value, names, key, name)
 
@@ -98,15 +100,15 @@ def _check_signature(auth: Auth) -> None:
     signed = (auth["sign"], *auth.get("derive", []))
     if any("signature" in names_needed(part, values) for part in signed):
         raise ValidationError("what is signed cannot have the {signature} in it", "sign")
-    outputs = [*auth.get("headers", {}).values(), *auth.get("query", {}).values()]
+    outputs = [output for place in PLACES for output in auth.get(place, {}).values()]
     if not any("signature" in names_needed(output, values) for output in outputs):
         raise ValidationError(
-            "missing; say where the {signature} goes, in headers or query", "headers"
+            "missing; say where the {signature} goes, in headers, query or body", "headers"
         )
 
 
 class _Output(NamedTuple):
-    """A header or query parameter that is added."""
+    """A header, query parameter or field of the body that is added."""
 
     place: str
     name: str
@@ -114,7 +116,7 @@ class _Output(NamedTuple):
 
 
 class Hmac(Signer):
-    """Signs the text that ``sign`` describes; ``headers`` and ``query`` say where signatures go."""
+    """Signs the text that ``sign`` describes; ``headers``, ``query`` and ``body`` say where to."""
 
     class Settings(AuthSettings):
         preset = text(validate=one_of(*PRESETS))
@@ -131,6 +133,7 @@ class Hmac(Signer):
         values = NamedMap(text(), NAME)
         headers = NamedMap(text(), SETTABLE_HEADER)
         query = NamedMap(text())
+        body = NamedMap(text())
 
         @validates_schema
         def check_templates(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -176,7 +179,7 @@ class Hmac(Signer):
         # What has no signature in it is added first, so that it can be signed.
         self._outputs_to_sign: list[_Output] = []
         self._outputs_of_signature: list[_Output] = []
-        for place in ("query", "headers"):
+        for place in PLACES:
             for name, value in auth.get(place, {}).items():
                 template = plain(value)
                 output = _Output(place, name, compile_template(template))
@@ -231,6 +234,9 @@ def _add(outputs: list[_Output], request: HttpRequest, facts: _Facts) -> HttpReq
         value = fill(facts)
         if place == "query":
             request = request.with_query((name, value.decode()))
+            continue
+        if place == "body":
+            request = request.with_fields({name: value.decode()})
             continue
         text = value.decode("latin-1")
         if not text.isprintable():

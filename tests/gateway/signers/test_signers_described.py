@@ -166,6 +166,36 @@ def test_hmac_signs_what_it_adds_before_and_not_what_it_adds_after(
 HTTP = {"type": "http_signature", "key_id": "k", "algorithm": "hmac-sha256", "secret": "k3y"}
 
 
+def test_hmac_may_sign_into_the_body_as_larks_bots_want_it(gate: Open, box: Sandbox) -> None:
+    """open.feishu.cn/document/client-docs/bot-v3/add-custom-bot: the key is time and secret."""
+    auth = {
+        "type": "hmac",
+        "secret": "k3y",
+        "derive": ["{unix}\n{secret}"],
+        "sign": "",
+        "encoding": "base64",
+        "body": {"timestamp": "{unix}", "sign": "{signature}"},
+    }
+    request = sent(gate, box, auth, "POST /anything")
+    body = json.loads(request.body)
+    key = f"{body['timestamp']}\nk3y".encode()
+    assert body["sign"] == b64encode(hmac.new(key, b"", "sha256").digest()).decode()
+    assert body["word"] == VALUES["word"]
+
+
+def test_hmac_signs_the_fields_that_it_adds_to_the_body(gate: Open, box: Sandbox) -> None:
+    auth = {
+        "type": "hmac",
+        "secret": "k3y",
+        "sign": "{body}",
+        "body": {"at": "{unix}"},
+        "headers": {"X-Sign": "{signature}"},
+    }
+    request = sent(gate, box, auth, "POST /anything")
+    assert "at" in json.loads(request.body)
+    assert request.headers["x-sign"] == hmac.new(b"k3y", request.body, "sha256").hexdigest()
+
+
 def test_what_a_caller_sends_cannot_add_a_header(gate: Open, box: Sandbox) -> None:
     auth = {**HMAC, "headers": {"X-Sign": "{signature}", "X-Said": "{body}"}}
     at = gate("POST /anything", on={"auth": auth}, params={"t": {"type": "string"}}, body="form")
@@ -239,7 +269,7 @@ FACT_NAMES = "body, china_time, date, host, http_date, iso8601, method, nonce, p
         ({"type": "hmac", "secret": "k"}, "sign", "missing; say what is signed, or a preset: tencent_tc3, alibaba_acs3"),
         ({"type": "hmac", "secret": "k", "preset": "aws"}, "preset", "must be one of: tencent_tc3, alibaba_acs3"),
         ({"type": "hmac", "secret": "k", "sign": "{unix}"}, "headers",
-         "missing; say where the {signature} goes, in headers or query"),
+         "missing; say where the {signature} goes, in headers, query or body"),
         ({**HMAC, "values": {"a": "{b}", "b": "{a}"}}, "values", "{a} needs itself"),
         ({**HMAC, "sign": "{a}", "values": {"a": "{signature}"}}, "sign", "what is signed cannot have the {signature} in it"),
         ({**HMAC, "secret_encoding": "base64"}, "secret", "must be base64, as secret_encoding says"),
