@@ -13,10 +13,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import yaml
 
+from gateway.catalog.folder import Part, split_files
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 Path_ = tuple[str | int, ...]
@@ -37,42 +38,8 @@ _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
-#: Stands before each file of a folder, in the one text that the folder is.
-FILE_MARK = "# --- file of this catalog: "
 #: What several files may each have a part of.
 COMBINED_KEYS = frozenset({"services", "aggregates"})
-
-
-class Part(NamedTuple):
-    """One file of a document: its text, and the lines of the document before it."""
-
-    name: str
-    offset: int
-    text: str
-
-
-def join_files(files: Mapping[str, str]) -> str:
-    """Return the one text of several files, by name; ``split_files`` takes it apart.
-
-    :raises ValueError: a file has a line that would be taken for the beginning of another.
-    """
-    for name, text in files.items():
-        if FILE_MARK in text:
-            raise ValueError(f"{name} has a line that begins with {FILE_MARK!r}")
-    return "".join(f"{FILE_MARK}{name}\n{text.rstrip()}\n" for name, text in files.items())
-
-
-def split_files(text: str) -> list[Part]:
-    """Return the files that ``join_files`` made one text of; none of any other text."""
-    if not text.startswith(FILE_MARK):
-        return []
-    files = []
-    offset = 0
-    for piece in text.removeprefix(FILE_MARK).split("\n" + FILE_MARK):
-        name, _, content = piece.partition("\n")
-        files.append(Part(name, offset + 1, content))
-        offset += piece.count("\n") + 1
-    return files
 
 
 class DocumentError(ValueError):
