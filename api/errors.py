@@ -54,6 +54,12 @@ class CallerSignatureInvalid(CallerError):
     message = "The request's signature does not verify."
     string_to_sign: str | None = None
 
+    @classmethod
+    def of(cls, text: bytes) -> CallerSignatureInvalid:
+        error = cls()
+        error.string_to_sign = text.decode("latin-1")
+        return error
+
 
 class Unauthenticated(CallerError):
     code = -2001

@@ -15,7 +15,7 @@ from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
 from gateway.clock import Background
-from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error, nearest
+from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run, dry_run_token
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
@@ -51,13 +51,12 @@ class _Loaded:
         declared = self.catalog.services.get(service)
         if declared is None:
             name = f"service {service}"
-            similar = nearest(service, self.catalog.services)
+            wanted, names = service, list(self.catalog.services)
         else:
             name = f"method {service}.{method}"
-            similar = nearest(method, declared.methods)
-        error = NotFound(f"There is no {name[:MAX_PATH_CHARACTERS]}.")
-        error.did_you_mean = similar
-        raise error
+            wanted, names = method, list(declared.methods)
+        message = f"There is no {name[:MAX_PATH_CHARACTERS]}."
+        raise NotFound.among(message, wanted, names)
 
     def run(self, call: Call) -> Result:
         """Run one part of several calls on the catalog that all of them began with."""
@@ -189,9 +188,8 @@ class Gateway:
         loaded = self._loaded
         aggregate = loaded.catalog.aggregates.get(name)
         if aggregate is None:
-            error = NotFound(f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}.")
-            error.did_you_mean = nearest(name, loaded.catalog.aggregates)
-            raise error
+            message = f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}."
+            raise NotFound.among(message, name, loaded.catalog.aggregates)
         aggregate.check_request(request_data)
         template = self._with_deadline(template)
         for part in aggregate.parts:

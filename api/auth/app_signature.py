@@ -79,9 +79,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
         )
         raise Unavailable("This app's secret cannot be opened; its admin has to look.")
     if app is None or app.disabled or not matches:
-        refusal = CallerSignatureInvalid()
-        refusal.string_to_sign = text.decode("latin-1")
-        raise refusal
+        raise CallerSignatureInvalid.of(text)
     if declared and not streamed:
         check_declared_hash()
     _refuse_replay(services, app_id, timestamp, nonce)

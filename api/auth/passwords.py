@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -97,18 +97,18 @@ class Lockout:
                     self._store.increment(
                         key, WINDOW_SECONDS, by=-1
                     )  # a refused attempt counts for nothing
-                    self._refuse(key)
+                    raise self._refusal(key)
             yield
             # The address keeps its other failures, or one account of one's own would clear it.
             self._store.delete(_username_key(username))
             self._store.increment(_address_key(address), WINDOW_SECONDS, by=-1)
 
-    def _refuse(self, key: str) -> NoReturn:
+    def _refusal(self, key: str) -> RateLimited:
         error = RateLimited(
             "Too many failed logins; see the Retry-After header.", retry_after=self._store.ttl(key)
         )
         error.limit = MAX_FAILURES
-        raise error
+        return error
 
 
 def _address_key(address: str) -> str:

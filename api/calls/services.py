@@ -12,7 +12,7 @@ from api.context import app_state
 from api.http.blueprint import Blueprint
 from api.http.etags import etag_response
 from gateway.catalog.model import Method, Service
-from gateway.errors import NotFound, nearest
+from gateway.errors import NotFound
 from schemas.calls import ServiceListOut, ServiceOut
 
 blueprint = Blueprint("services", __name__, description="The outside services that may be called.")
@@ -38,9 +38,8 @@ def get_service(name: str) -> Response:
     items = _describe([service]) if service else []
     if not items:
         allowed = allowed_services(app_state().gateway.catalog.services.values())
-        error = NotFound(f"There is no service {name[:64]}.")
-        error.did_you_mean = nearest(name, (service.name for service, _, _ in allowed))
-        raise error
+        names = [service.name for service, _, _ in allowed]
+        raise NotFound.among(f"There is no service {name[:64]}.", name, names)
     return etag_response(_service_schema.dump(items[0]))
 
 

@@ -125,6 +125,13 @@ class NotFound(CallerError):
     type = "not_found"
     message = "There is nothing at this address."
 
+    @classmethod
+    def among(cls, message: str, name: str, names: Iterable[str]) -> Self:
+        """Return the failure with the nearest of the names that there are."""
+        error = cls(message)
+        error.did_you_mean = nearest(name, names)
+        return error
+
 
 class Forbidden(CallerError):
     code = -2004
