@@ -161,7 +161,12 @@ class Live:
         """At once, or with SIGTERM as an operator would."""
         if not hasattr(self, "process"):
             return  # it never got so far
+        workers = self.workers() if self.process.poll() is None else []
         end(self.process, how)
+        if how is signal.SIGQUIT:  # in which gunicorn's thread worker may hang, for a lock
+            for worker in workers:
+                with suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log
