@@ -50,18 +50,20 @@ class _Loaded:
             return entry
         declared = self.catalog.services.get(service)
         if declared is None:
-            name = f"service {service}"
-            wanted, names = service, list(self.catalog.services)
-        else:
-            name = f"method {service}.{method}"
-            wanted, names = method, list(declared.methods)
-        message = f"There is no {name[:MAX_PATH_CHARACTERS]}."
-        raise NotFound.among(message, wanted, names)
+            message = f"There is no service {service}"
+            raise NotFound.among(_shorten(message), service, self.catalog.services)
+        message = f"There is no method {service}.{method}"
+        raise NotFound.among(_shorten(message), method, declared.methods)
 
     def run(self, call: Call) -> Result:
         """Run one part of several calls on the catalog that all of them began with."""
         _, handler = self.find(call.service, call.method)
         return handler(call)
+
+
+def _shorten(message: str) -> str:
+    """Return a sentence that names what a caller named, within bounds."""
+    return message[: len("There is no ") + MAX_PATH_CHARACTERS] + "."
 
 
 class Gateway:

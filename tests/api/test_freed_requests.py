@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-import types
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from tests.api.resources.test_apps import signed
-
-Ask = Callable[[], Any]
-
-
-@contextmanager
-def garbage() -> Iterator[list[object]]:
-    """What of ours only the cyclic collector would have freed."""
-    leftovers: list[object] = []
-    gc.collect()
-    gc.disable()
-    try:
-        yield leftovers
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        leftovers += [item for item in gc.garbage if _is_ours(item)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-
-
-def _is_ours(value: object) -> bool:
-    if isinstance(value, types.FrameType):
-        file = value.f_code.co_filename
-        return ("/api/" in file or "/gateway/" in file) and "/tests/" not in file
-    return isinstance(value, BaseException) and type(value).__module__.startswith(
-        ("api.", "gateway.")
-    )
+from tests.garbage import garbage
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import gc
 import gzip
-import types
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.http.response_head import MAX_HEAD_BYTES
 from gateway.http.response_parser import ResponseParser
 from gateway.streams import PassthroughRequest, RequestStream
+from tests.garbage import garbage
 from tests.gateway.fakes import Gate, Wire, answer, make_call, service
 
 pytestmark = pytest.mark.slow
@@ -31,29 +31,6 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BOMB = answer(gzip.compress(b"x" * 100_000), "200 OK", "Content-Encoding: gzip")
 MAX_2000_BYTES = {"max_response": 2000}
 ONCE_MORE = {"retry": {"times": 1, "backoff": 0.01, "on": ["timeout", 500]}}
-
-
-@contextmanager
-def garbage() -> Iterator[list[object]]:
-    """What of the gateway only the cyclic collector would have freed."""
-    leftovers: list[object] = []
-    gc.collect()
-    gc.disable()
-    try:
-        yield leftovers
-        gc.set_debug(gc.DEBUG_SAVEALL)
-        gc.collect()
-        leftovers += [item for item in gc.garbage if _is_ours(item)]
-    finally:
-        gc.set_debug(0)
-        gc.garbage.clear()
-        gc.enable()
-
-
-def _is_ours(value: object) -> bool:
-    if isinstance(value, types.FrameType):
-        return "/gateway/" in value.f_code.co_filename and "/tests/" not in value.f_code.co_filename
-    return type(value).__module__.partition(".")[0] in ("gateway", "requests", "marshmallow")
 
 
 def plain(at: Gate) -> Any:

@@ -147,8 +147,8 @@ class TokenAuth(Signer):
         def check_whole(self, data: Mapping[str, Any], **kwargs: Any) -> None:
             for key in ("request", "token"):
                 if key not in data:
-                    known = ", ".join(PRESETS)
-                    raise ValidationError(f"missing; say it, or a preset: {known}", key)
+                    presets = ", ".join(PRESETS)
+                    raise ValidationError(f"missing; say it, or a preset: {presets}", key)
             missing = [name for name, value in data.get("values", {}).items() if not value]
             if missing:
                 raise ValidationError(

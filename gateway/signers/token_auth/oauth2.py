@@ -198,7 +198,7 @@ def _with_service_account(data: Mapping[str, Any]) -> dict[str, Any]:
         return settings
     try:
         members = json.loads(account)
-        said = {
+        keys = {
             "issuer": members["client_email"],
             "private_key": members["private_key"],
             "key_id": members["private_key_id"],
@@ -207,7 +207,7 @@ def _with_service_account(data: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError) as error:
         message = "must be a service account's JSON key, as it is downloaded from Google"
         raise ValidationError(message, "service_account") from error
-    return {"grant": "jwt_bearer", **said, **settings}
+    return {"grant": "jwt_bearer", **keys, **settings}
 
 
 def _client_credentials(auth: Auth, token_url: str) -> Callable[[float], Form]:

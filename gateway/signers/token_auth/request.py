@@ -59,14 +59,14 @@ def split_url(url: str, base_url: str) -> tuple[str, str]:
 
 def check_request(settings: Mapping[str, Any], names: Iterable[str], *path: str) -> None:
     """:raises ValidationError: a template names what is not known."""
-    known = {*names, *TIME_FACTS}
+    names = {*names, *TIME_FACTS}
     for key in ("query", "headers"):
         for name, template in settings.get(key, {}).items():
-            check_template(template, known, *path, key, name)
-    check_template(settings["http"], known, *path, "http")
+            check_template(template, names, *path, key, name)
+    check_template(settings["http"], names, *path, "http")
     body = settings.get("body", {})
     for template in _texts(body):
-        check_template(template, known, *path, "body")
+        check_template(template, names, *path, "body")
     if settings.get("body_format") == "form":
         for name, value in body.items():
             if not isinstance(value, str):
