@@ -1,0 +1,130 @@
+"""Vendors of payments."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import time
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree
+
+from sandbox.keys import MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY
+from sandbox.messages import Reply, Request, json_reply
+from sandbox.rsa import sign_rsa, verify_rsa
+from tests.catalogs.vendor import Answer, Env, Vendor, bearer, refusal
+
+PUBLIC_KEY_ID = "PUB_KEY_ID_01"
+
+
+def signed_for_alipay(request: Request, env: Env) -> None:
+    """opendocs.alipay.com/common/02kf5q: the sorted parameters, by the app's key."""
+    pairs = dict(parse_qsl(request.target.partition("?")[2]) + parse_qsl(request.text()))
+    signature = pairs.pop("sign")
+    text = "&".join(f"{name}={value}" for name, value in sorted(pairs.items()))
+    assert verify_rsa(MERCHANT_PUBLIC_KEY, signature, text.encode()), text
+    assert (pairs["app_id"], pairs["sign_type"]) == (env["ALIPAY_APP_ID"], "RSA2")
+
+
+def by_alipay(content: dict[str, str]) -> Answer:
+    """opendocs.alipay.com/common/02mse7: the member of the method's name, signed as it stands."""
+
+    def answer(request: Request) -> Reply:
+        member = request.first("method").replace(".", "_") + "_response"
+        text = json.dumps(content)
+        signature = sign_rsa(VENDOR_PRIVATE_KEY, text.encode())
+        return Reply(200, f'{{"{member}":{text},"sign":"{signature}"}}'.encode())
+
+    return answer
+
+
+def signed_for_wechatpay(request: Request, env: Env) -> None:
+    """pay.weixin.qq.com/doc/v3/merchant/4012365342: verb, target, time, nonce and body."""
+    scheme, _, rest = request.headers["authorization"].partition(" ")
+    pairs = dict(re.findall(r'([a-z_]+)="([^"]*)"', rest))
+    lines = (request.verb, request.target, pairs["timestamp"], pairs["nonce_str"])
+    text = "".join(f"{line}\n" for line in lines).encode() + request.body + b"\n"
+    assert verify_rsa(MERCHANT_PUBLIC_KEY, pairs["signature"], text), text
+    said = (scheme, pairs["mchid"], pairs["serial_no"])
+    known = (env["WECHATPAY_MCH_ID"], env["WECHATPAY_SERIAL_NO"])
+    assert said == ("WECHATPAY2-SHA256-RSA2048", *known)
+
+
+def by_wechatpay(status: int, content: Any) -> Answer:
+    """pay.weixin.qq.com/doc/v3/merchant/4013053249: time, nonce and body, signed in headers."""
+
+    def answer(request: Request) -> Reply:
+        body = b"" if content is None else json.dumps(content).encode()
+        now = str(int(time.time()))
+        signature = sign_rsa(VENDOR_PRIVATE_KEY, f"{now}\nonce\n".encode() + body + b"\n")
+        headers = (
+            ("Content-Type", "application/json"),
+            ("Wechatpay-Timestamp", now),
+            ("Wechatpay-Nonce", "once"),
+            ("Wechatpay-Signature", signature),
+            ("Wechatpay-Serial", PUBLIC_KEY_ID),
+        )
+        return Reply(status, body, headers)
+
+    return answer
+
+
+def signed_for_wechatpay_v2(request: Request, env: Env) -> None:
+    """pay.weixin.qq.com/wiki/doc/api/jsapi.php?chapter=4_3: the sorted elements and the key."""
+    pairs = {element.tag: element.text or "" for element in ElementTree.fromstring(request.body)}
+    signature = pairs.pop("sign")
+    text = "&".join(f"{name}={value}" for name, value in sorted(pairs.items()) if value)
+    key = env["WECHATPAY_API_KEY"]
+    expected = hmac.digest(key.encode(), f"{text}&key={key}".encode(), "sha256").hex().upper()
+    assert signature == expected, text
+    assert (pairs["appid"], pairs["mch_id"]) == (env["WECHAT_APP_ID"], env["WECHATPAY_MCH_ID"])
+
+
+def in_xml(**elements: str) -> Reply:
+    content = "".join(f"<{name}>{text}</{name}>" for name, text in elements.items())
+    return Reply(200, f"<xml>{content}</xml>".encode(), (("Content-Type", "text/xml"),))
+
+
+VENDORS = {
+    "alipay": Vendor(
+        proof=signed_for_alipay,
+        answer=by_alipay({"code": "10000", "msg": "Success"}),
+        failures={
+            "downstream_rejected": by_alipay(
+                {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"}
+            )
+        },
+    ),
+    "wechatpay_v3": Vendor(
+        env={"WECHATPAY_PUBLIC_KEY_ID": PUBLIC_KEY_ID},
+        proof=signed_for_wechatpay,
+        answer=by_wechatpay(200, {"prepay_id": "wx1"}),
+        answers={"close": by_wechatpay(204, None)},
+        failures={
+            "downstream_rejected": by_wechatpay(400, {"code": "ORDER_CLOSED", "message": "no"}),
+            "downstream_quota": by_wechatpay(429, {"code": "RATELIMIT_EXCEEDED", "message": "no"}),
+            "credential_error": by_wechatpay(403, {"code": "NO_AUTH", "message": "no"}),
+        },
+    ),
+    "wechatpay_v2": Vendor(
+        proof=signed_for_wechatpay_v2,
+        answer=in_xml(return_code="SUCCESS", result_code="SUCCESS"),
+        failures={
+            "downstream_rejected": in_xml(
+                return_code="SUCCESS", result_code="FAIL", err_code="ORDERPAID"
+            ),
+            "downstream_quota": in_xml(
+                return_code="SUCCESS", result_code="FAIL", err_code="FREQUENCY_LIMITED"
+            ),
+        },
+    ),
+    "stripe": Vendor(
+        proof=bearer("${STRIPE_SECRET_KEY}"),
+        failures={
+            "downstream_quota": refusal(429, {"error": {"code": "rate_limit"}}),
+            "downstream_rejected": json_reply(402, {"error": {"code": "card_declined"}}),
+            "credential_error": refusal(401, {"error": {"code": "api_key_expired"}}),
+        },
+    ),
+}
