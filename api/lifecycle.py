@@ -14,7 +14,7 @@ import time
 from flask import Response
 
 from api.context import app_state
-from api.http.responses import HeaderPairs, set_headers
+from api.http.responses import HeaderPairs, add_answer_headers, set_headers
 from api.http.security import add_security_headers
 from api.http.streams import StreamResponse
 from api.http.versions import deprecation_headers
@@ -64,6 +64,8 @@ def finish_response(response: Response) -> Response:
     if "postern.unversioned" in request.environ:
         headers += deprecation_headers(request)
     set_headers(response.headers, headers)
+    if state.answer_headers:
+        add_answer_headers(response.headers, state.answer_headers)
     if not is_untouched:
         add_security_headers(response.headers, request.scheme)
     _record(request, state, response.status_code, elapsed_seconds)

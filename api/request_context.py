@@ -85,6 +85,7 @@ class RequestGlobals(_AppCtxGlobals):
     :ivar trace: of that call.
     :ivar is_proxy: the call passes a request on, so that the answer has the headers of a service.
     :ivar code: of the envelope that is answered.
+    :ivar answer_headers: of the service, which the call's method lets its caller have.
     :ivar repeatable: the same request under the same key does no second thing.
     """
 
@@ -99,6 +100,7 @@ class RequestGlobals(_AppCtxGlobals):
     is_proxy: bool = False
     code: int = 0
     repeatable: bool = False
+    answer_headers: tuple[tuple[str, str], ...] = ()
     claim: Any = None
 
     # Flask's own goes through a method for each attribute that is set.

@@ -64,11 +64,12 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
             click.echo(app_state().masker.mask_line("\n\n".join(requests).encode()))
         else:
             _refuse_upload(gateway.method(service, method))
-            data = gateway.call(call).data
+            result = gateway.call(call)
+            data = result.data
             if isinstance(data, ResponseStream):
                 _write_stream(data)
             else:
-                print_json(build_envelope(g.request_id, data))
+                print_json({**build_envelope(g.request_id, data), **result.extras.to_dict()})
     except GatewayError as error:
         print_json(
             build_envelope(g.request_id, None, error.code, error.message, describe_error(error))

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from gateway.catalog.aggregates import Aggregate, AggregatePart, RequestSources
 from gateway.clock import Clock
 from gateway.errors import GatewayError
-from gateway.messages import Call, Result
+from gateway.messages import NO_EXTRAS, Call, Extras, Result
 from gateway.middleware.idempotency import part_key
 from gateway.runtime import Log
 from gateway.values import value
@@ -21,7 +21,7 @@ MAX_CONCURRENT_CALLS = 100
 
 @value
 class Outcome:
-    """How one call ended: ``error`` or ``data``, and the seconds it took.
+    """How one call ended: ``error``, or ``data`` and ``extras``, and the seconds it took.
 
     :param optional: its failure does not count.
     """
@@ -30,6 +30,7 @@ class Outcome:
     error: GatewayError | None = None
     elapsed: float = 0.0
     optional: bool = False
+    extras: Extras = NO_EXTRAS
 
 
 Outcomes = Mapping[str, Outcome]
@@ -86,15 +87,19 @@ class BatchRunner:
     ) -> None:
         started_at = self._clock.now()
         data: object = None
+        extras = NO_EXTRAS
         failure: GatewayError | None = None
         try:
-            data = run_call(step.build_call(outcomes)).data
+            result = run_call(step.build_call(outcomes))
+            data = result.data
+            extras = result.extras
         except GatewayError as error:
             failure = error.copy()
         except BaseException as error:  # noqa: BLE001 # ``run`` waits for it whatever happens
             self._log.error("unforeseen", exc_info=error)
             failure = GatewayError()
-        report((name, Outcome(data, failure, self._clock.now() - started_at, step.optional)))
+        elapsed = self._clock.now() - started_at
+        report((name, Outcome(data, failure, elapsed, step.optional, extras)))
 
 
 def independent_step(call: Call, *, optional: bool) -> Step:

@@ -25,6 +25,7 @@ from gateway.errors import (
     GatewayError,
     Rejected,
 )
+from gateway.extras import make_extras_reader
 from gateway.http.credential_mask import CredentialMask
 from gateway.http.request_builder import RequestBuilder, binary_params
 from gateway.masking import STARS, Secret, is_secret_name
@@ -164,6 +165,7 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
     envelope = make_envelope(method.envelope)
     reader = make_reader(method.response)
     fetches_token = signer.fetches_token
+    read_extras = make_extras_reader(method, sender.credentials)
 
     def handle(call: Call) -> Result:
         attempt = call.trace.attempts[-1]
@@ -179,7 +181,10 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
         if signer.verifies_answers:
             signer.verify(request, response)
         data = sender.unwrap(response, envelope, reader, token)
-        return Result(sender.credentials.mask(data, response, token))
+        data = sender.credentials.mask(data, response, token)
+        if read_extras is None:
+            return Result(data)
+        return Result(data, read_extras(response.headers, token))
 
     return handle
 

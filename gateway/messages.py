@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Any
 from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 from gateway.rates import Permit
@@ -163,13 +164,45 @@ class Call:
 
 
 @value
+class Extras:
+    """What a service's answer has beside its data; kept wherever the data is kept.
+
+    :param headers: those that the method's ``response_headers`` names, masked.
+    """
+
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what there is as JSON, by the words that callers read."""
+        return {"headers": dict(self.headers)} if self.headers else {}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Extras:
+        """Return what ``to_dict`` has written, beside whatever else."""
+        return cls(tuple(fields.get("headers", {}).items()))
+
+
+NO_EXTRAS = Extras()
+
+
+@value
 class Result:
     """A call that succeeded.
 
     :param data: the vendor's, out of its envelope; a ``ResponseStream`` where it is streamed.
+    :param extras: what came beside it.
     """
 
     data: object
+    extras: Extras = NO_EXTRAS
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return data and extras as the members of one JSON object."""
+        return {"data": self.data, **self.extras.to_dict()}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Result:
+        return cls(fields["data"], Extras.from_dict(fields))
 
 
 @value

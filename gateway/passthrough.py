@@ -18,12 +18,19 @@ from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.described import status_error
 from gateway.errors import CredentialExpired, GatewayError, OutcomeUnknown, fields_error
 from gateway.exchange import Sender, main_or_backup
-from gateway.http.headers import Rebaser, group_by_name, join_values, strip_hop_by_hop
+from gateway.extras import make_extras_reader
+from gateway.http.headers import (
+    Rebaser,
+    group_by_name,
+    join_lines,
+    join_values,
+    strip_hop_by_hop,
+)
 from gateway.http.inflate import inflate
 from gateway.http.request_builder import RequestBuilder, url_rotation
 from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
 from gateway.masking import Secret
-from gateway.messages import Call, HttpRequest, HttpResponse, Result
+from gateway.messages import NO_EXTRAS, Call, HttpRequest, HttpResponse, Result
 from gateway.runtime import Handler, Runtime
 from gateway.streams import (
     MAX_RESENDABLE_BYTES,
@@ -111,6 +118,9 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
     envelope = make_envelope(method.envelope)
     reader = make_reader("json" if method.streams_answer else method.response)
     has_codes = method.envelope != "plain"
+    read_extras = make_extras_reader(method, credentials)
+    # Of the others there is no need to say a second time what is forwarded anyway.
+    read_stream_extras = make_extras_reader(method, credentials, FORWARDED_HEADERS)
 
     def handle(call: Call) -> Result:
         inbound = call.inbound or _NO_REQUEST
@@ -123,7 +133,11 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
         if not _may_stream(method, response.status):
             whole = response.read_whole(method.service.max_response)
             data = sender.unwrap(whole, envelope, reader, token)
-            return Result(credentials.mask(data, whole, token))
+            data = credentials.mask(data, whole, token)
+            return Result(data, read_extras(whole.headers, token) if read_extras else NO_EXTRAS)
+        extras = NO_EXTRAS
+        if read_stream_extras:
+            extras = read_stream_extras(join_lines(response.headers), token)
         passed = tuple(
             (name, credentials.mask_text(value, token))
             for name, value in response.headers
@@ -133,9 +147,9 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
             whole = response.read_whole(method.service.max_response)
             sender.unwrap(whole, envelope, reader, token)
             body = credentials.mask_bytes(whole.body, token)
-            return Result(ResponseStream.whole(response.status, passed, body))
+            return Result(ResponseStream.whole(response.status, passed, body), extras)
         read = credentials.mask_stream(response.read, token)
-        return Result(ResponseStream(response.status, passed, read, response.close))
+        return Result(ResponseStream(response.status, passed, read, response.close), extras)
 
     return handle
 

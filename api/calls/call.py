@@ -27,6 +27,7 @@ from api.http.streams import read_passthrough_request, stream_response
 from api.request_context import current_context
 from gateway.batch import Outcome, part_call
 from gateway.errors import InvalidParams
+from gateway.messages import NO_EXTRAS
 from gateway.middleware.idempotency import part_key
 from gateway.state.answer_cache import StoredResult
 from gateway.streams import ResponseStream
@@ -136,6 +137,8 @@ def _run(
     if with_body is not None:
         call = replace(call, inbound=read_passthrough_request(with_body=with_body))
     result = gateway.call(call)
+    if result.extras is not NO_EXTRAS:
+        current_context().g.answer_headers = result.extras.headers
     if isinstance(result, StoredResult):
         return success_response(orjson.Fragment(result.json))
     data = result.data
@@ -164,7 +167,13 @@ def _envelope(outcome: Outcome) -> dict[str, Any]:
     error = outcome.error
     elapsed_ms = round(outcome.elapsed * 1000, 1)
     if error is None:
-        return {"code": 0, "message": "success", "data": outcome.data, "elapsed_ms": elapsed_ms}
+        return {
+            "code": 0,
+            "message": "success",
+            "data": outcome.data,
+            **outcome.extras.to_dict(),
+            "elapsed_ms": elapsed_ms,
+        }
     return {
         "code": error.code,
         "message": error.message,

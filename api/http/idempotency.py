@@ -31,7 +31,7 @@ from api.request_context import current_context
 from gateway.bodies import digest, dump_json, load_json
 from gateway.errors import Conflict, UnderWay
 from gateway.masking import Secret
-from gateway.messages import Trace
+from gateway.messages import Result, Trace
 from gateway.middleware.idempotency import OTHER_REQUEST, Idempotency, KeyUse, check_key
 from models import IdempotencyKey
 
@@ -67,15 +67,15 @@ def run_once_by_store(
     trace = Trace()
     g.trace = trace  # ``finish_response`` reads the one that is there in the end
 
-    def run() -> dict[str, object]:
+    def run() -> Result:
         try:
             response = operation()
         finally:
             trace.attempts = g.trace.attempts
-        return {"data": response.get_json()["data"], "etag": response.get_etag()[0]}
+        return Result({"data": response.get_json()["data"], "etag": response.get_etag()[0]})
 
     use = KeyUse(g.caller.id, key, digest(content), lease_seconds, True, trace)
-    record = Idempotency(app_state().store).run(use, run)
+    record: Any = Idempotency(app_state().store).run(use, run).data
     return etag_response(record["data"], record["etag"])
 
 

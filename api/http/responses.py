@@ -21,6 +21,7 @@ from gateway.bodies import dump_json, load_json
 from gateway.clock import iso_utc
 
 HeaderPairs = list[tuple[str, str]]
+EXPOSED = "Access-Control-Expose-Headers"
 
 
 def set_headers(headers: Headers, pairs: HeaderPairs) -> None:
@@ -34,6 +35,17 @@ def set_headers(headers: Headers, pairs: HeaderPairs) -> None:
         return
     for name, value in pairs:
         headers[name] = value
+
+
+def add_answer_headers(headers: Headers, pairs: Iterable[tuple[str, str]]) -> None:
+    """Add the service's own headers, none of which has the name of one of ours but ``Link``.
+
+    After compression, which gives an ``ETag`` of ours another value, and where a script of another
+    origin may read ours it may read these.
+    """
+    headers._list += pairs
+    if exposed := headers.get(EXPOSED):
+        headers[EXPOSED] = ", ".join([exposed, *dict(pairs)])
 
 
 @cache

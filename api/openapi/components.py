@@ -137,6 +137,11 @@ SCHEMAS: dict[str, Any] = {
             "code": {"type": "integer"},
             "message": {"type": "string"},
             "data": {},
+            "headers": {
+                "type": "object",
+                "description": "Of the service, those that the method's `response_headers` names.",
+                "additionalProperties": {"type": "string"},
+            },
             "error": {"$ref": "#/components/schemas/Error"},
             "elapsed_ms": {"type": "number"},
         },

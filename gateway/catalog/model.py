@@ -133,6 +133,7 @@ class Method:
     summary: str = ""
     body: str | Mapping[str, Any] = "json"
     response: str | Mapping[str, Any] = "json"
+    response_headers: tuple[str, ...] = ()
     mask: frozenset[str] = frozenset()
     idempotency_header: str | None = None
     envelope: str | Mapping[str, Any] = "plain"

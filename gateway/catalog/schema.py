@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from gateway.catalog.answer_headers import MAX_HEADERS, HeaderNames, passed_on
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.model import CachePolicy, Fallback, Health
 from gateway.rates import parse_rate
@@ -201,6 +202,11 @@ class MethodSchema(CommonSchema):
     params = NamedMap(ParamSchema())
     body = OneOfShapes(body_field)
     response = OneOfShapes(response_field)
+    response_headers = HeaderNames(
+        text(validate=passed_on),
+        validate=validate.Length(max=MAX_HEADERS, error="must be {max} names at most"),
+        error_messages=MESSAGES,
+    )
     stream = flag()
     mask = FrozenSet(text())
     idempotent = flag()

@@ -61,6 +61,12 @@ def join_values(name: str, values: Iterable[str]) -> str:
     return separator.join(values)
 
 
+def join_lines(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the values by name in lower case, those of one name as a single one."""
+    groups = group_by_name(pairs).items()
+    return {name: join_values(name, values) for name, (_, *values) in groups}
+
+
 _DOT_SEGMENT = re.compile(r"(?:\A|[/\\])\.\.?(?:;[^/\\]*)?(?:[/\\]|\Z)")
 
 

@@ -9,7 +9,7 @@ from marshmallow import ValidationError
 
 from gateway.catalog.model import Method
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
-from gateway.messages import Call, Result, Trace
+from gateway.messages import NO_EXTRAS, Call, Result, Trace
 from gateway.middleware.idempotency import vendor_key
 from gateway.runtime import Handler, Runtime
 
@@ -110,7 +110,9 @@ def _other_method(method: Method, runtime: Runtime) -> StandIn:
         )
         result = handler(other_call)
         call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
-        return result
+        if result.extras is NO_EXTRAS:
+            return result
+        return Result(result.data)  # its headers are not those that this method declares
 
     return answer
 

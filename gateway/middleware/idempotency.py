@@ -76,12 +76,12 @@ def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
         caller = call.caller.id
         use = KeyUse(caller, key, digest((name, call.params)), lease, repeatable, call.trace)
         keyed = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
-        data = run_once(use, lambda: next_handler(keyed).data)
+        result = run_once(use, lambda: next_handler(keyed))
         detail = "first use of this key"
         if call.trace.replayed:
             detail = "the first answer, again"
         call.trace.note(now(), "idempotency", detail)
-        return Result(data)
+        return result
 
     return handle
 
@@ -152,10 +152,10 @@ class Idempotency:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def run(self, use: KeyUse, action: Callable[[], Any]) -> Any:
+    def run(self, use: KeyUse, action: Callable[[], Result]) -> Result:
         """Return or raise what ``action`` does the first time; under the same key, the same again.
 
-        :param action: returns what JSON can say.
+        :param action: returns data that JSON can say.
         :raises Conflict: it is being done, its outcome is unknown, or the key was used for
             something else.
         :raises StoreUnavailable: whether it was done cannot be known; nothing is done.
@@ -178,9 +178,11 @@ class Idempotency:
                 raise UnderWay(retry_after=1)
             return self._run_first(name, lock.fence, use, action)
 
-    def _run_first(self, name: str, fence: int, use: KeyUse, action: Callable[[], Any]) -> Any:
+    def _run_first(
+        self, name: str, fence: int, use: KeyUse, action: Callable[[], Result]
+    ) -> Result:
         try:
-            data = action()
+            result = action()
         except GatewayError as error:
             if _not_executed(error, use.trace):
                 with suppress(StoreUnavailable):
@@ -189,11 +191,11 @@ class Idempotency:
             elif not (use.repeatable and _answer_may_come(error)):
                 self._write(name, fence, use, {"error": error.to_dict()})
             raise
-        outcome: Record = {"data": data}
+        outcome: Record = result.to_dict()
         if use.trace.fallback:
             outcome["fallback"] = use.trace.fallback
         self._write(name, fence, use, outcome)
-        return data
+        return result
 
     def _write_begun(self, name: str, fence: int, use: KeyUse) -> bool:
         record = dump_json({"asked": use.fingerprint})
@@ -233,7 +235,7 @@ def _answer_may_come(error: GatewayError) -> bool:
     return not isinstance(error, Rejected) or error.vendor_code in NOT_NOW
 
 
-def _answer(record: Mapping[str, Any]) -> Any:
+def _answer(record: Mapping[str, Any]) -> Result:
     """Return the recorded answer.
 
     :raises GatewayError: the answer was a failure, or is lost.
@@ -241,5 +243,5 @@ def _answer(record: Mapping[str, Any]) -> Any:
     if "lost" in record:
         raise Conflict(ANSWER_TOO_LARGE)
     if "data" in record:
-        return record["data"]
+        return Result.from_dict(record)
     raise GatewayError.from_dict(record["error"])

@@ -11,7 +11,7 @@ from gateway.bodies import digest, dump_json, load_json
 from gateway.catalog.model import Method
 from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
-from gateway.messages import Call, Result
+from gateway.messages import NO_EXTRAS, Call, Extras, Result
 from gateway.stores import BestEffortStore, Generations, Store
 
 MAX_CACHE_BYTES = 64 * 1024 * 1024  # that one process adds; beyond them its oldest make room
@@ -20,10 +20,12 @@ MAX_ANSWER_BYTES = 1024 * 1024  # of JSON; a larger answer is not cached
 #: A generation is taken as read that long, so that a hit costs one look into the store, not three.
 GENERATION_SECONDS = 1.0
 GENERATION_KEY = "cache-generation:{}"
-# An entry is JSON, {"data": ..., "at": ...}, which is read without parsing the data.
+# An entry is JSON, {"data": ..., "at": ...}, which is read without parsing the data. Extras are a
+# line before it, where an answer has any; JSON that we write has no line ends.
 _DATA = b'{"data":'
 _AT = b',"at":'
 _END = b"}"
+_LINE_END = b"\n"
 
 
 class StoredResult(Result):
@@ -36,8 +38,9 @@ class StoredResult(Result):
 
     json: bytes
 
-    def __init__(self, json: bytes) -> None:
+    def __init__(self, json: bytes, extras: Extras = NO_EXTRAS) -> None:
         object.__setattr__(self, "json", json)
+        object.__setattr__(self, "extras", extras)
 
     @property
     def data(self) -> Any:
@@ -77,12 +80,18 @@ class AnswerCache(BestEffortStore):
         entry = self.get(key)
         if not entry:
             return None
+        extras = NO_EXTRAS
+        if not entry.startswith(_DATA):
+            line, _, entry = entry.partition(_LINE_END)
+            extras = Extras.from_dict(load_json(line))
         json, _, at = entry[len(_DATA) : -len(_END)].rpartition(_AT)
-        return CachedAnswer(StoredResult(json), float(at))
+        return CachedAnswer(StoredResult(json, extras), float(at))
 
     def write(self, key: str, answer: CachedAnswer, ttl: float) -> bool:
         """Cache an answer for ``ttl`` seconds; return False if it is too large."""
         entry = _DATA + dump_json(answer.result.data) + _AT + dump_json(answer.at) + _END
+        if extras := answer.result.extras.to_dict():
+            entry = dump_json(extras) + _LINE_END + entry
         if len(entry) > MAX_ANSWER_BYTES:
             return False
         self.set(key, entry, ttl)
@@ -141,7 +150,8 @@ def declaration_digest(method: Method) -> str:
         method.body,
         service.auth,
     )
-    return digest((*request, method.response, method.envelope))[:16]
+    answer = (method.response, method.envelope, *method.response_headers)
+    return digest((*request, *answer))[:16]
 
 
 def params_digest(call: Call, *, by_caller: bool) -> str:

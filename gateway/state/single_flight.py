@@ -171,8 +171,7 @@ class CrossWorkerLock:
                 self._write_outcome(own_id, {"failure": error.to_dict()})
             raise
         if not answer.stored:
-            data = answer.result.data
-            fields = {"data": data, "at": answer.at, "fallback": answer.fallback}
+            fields = {**answer.result.to_dict(), "at": answer.at, "fallback": answer.fallback}
             self._write_outcome(own_id, {"answer": fields})
         return answer
 
@@ -194,6 +193,6 @@ class CrossWorkerLock:
             raise GatewayError.from_dict(outcome["failure"])
         if "answer" in outcome:
             answer = outcome["answer"]
-            result = Result(answer["data"])
+            result = Result.from_dict(answer)
             return CachedAnswer(result, answer["at"], answer["fallback"], stored=False)
         return None  # a worker of an older version left it

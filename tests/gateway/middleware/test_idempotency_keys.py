@@ -24,7 +24,7 @@ from gateway.errors import (
     Rejected,
     StoreUnavailable,
 )
-from gateway.messages import Trace
+from gateway.messages import Result, Trace
 from gateway.middleware.idempotency import (
     LEASE_MARGIN_SECONDS,
     MAX_ANSWER_BYTES,
@@ -409,12 +409,12 @@ def test_a_worker_that_stopped_before_it_began_begins_nothing_once_another_has(
         def get(self, key: str) -> bytes | None:
             value = store.get(key)
             pass_time(10)
-            Idempotency(store).run(make_use(), lambda: done.append("other"))
+            Idempotency(store).run(make_use(), lambda: Result(done.append("other")))
             return value
 
     late_store: Any = StopsAfterReading()
     with pytest.raises(Conflict, match="being worked on"):
-        Idempotency(late_store).run(make_use(), lambda: done.append("late"))
+        Idempotency(late_store).run(make_use(), lambda: Result(done.append("late")))
     assert done == ["other"]
 
 
@@ -424,30 +424,32 @@ def test_a_late_failure_that_did_nothing_takes_nobody_elses_answer(
     idempotency = Idempotency(store)
     use = make_use(repeatable=True)
 
-    def hang_and_fail() -> None:
+    def hang_and_fail() -> Result:
         pass_time(10)
-        assert idempotency.run(use, lambda: "done") == "done"
+        assert idempotency.run(use, lambda: Result("done")).data == "done"
         raise ConnectFailed
 
     with pytest.raises(ConnectFailed):
         idempotency.run(use, hang_and_fail)
-    assert idempotency.run(use, lambda: "again") == "done"
+    assert idempotency.run(use, lambda: Result("again")).data == "done"
 
 
 def test_after_something_unforeseen_the_outcome_is_unknown(store: Store) -> None:
     idempotency = Idempotency(store)
     with pytest.raises(ZeroDivisionError):
-        idempotency.run(make_use(), lambda: 1 // 0)
+        idempotency.run(make_use(), lambda: Result(1 // 0))
     with pytest.raises(Conflict, match="outcome is unknown"):
-        idempotency.run(make_use(), lambda: "done")
-    assert idempotency.run(make_use(repeatable=True), lambda: "done") == "done"
+        idempotency.run(make_use(), lambda: Result("done"))
+    assert idempotency.run(make_use(repeatable=True), lambda: Result("done")).data == "done"
 
 
 def test_what_is_kept_tells_neither_who_asked_nor_under_which_key_nor_what(
     redis_server: RedisServer,
 ) -> None:
     store = RedisStore(redis_server.url, Lines().warning)
-    Idempotency(store).run(make_use(caller="user:secretive", key="my-private-key"), lambda: "done")
+    Idempotency(store).run(
+        make_use(caller="user:secretive", key="my-private-key"), lambda: Result("done")
+    )
     entries = {key: redis_server.client.get(key) for key in redis_server.client.keys("*")}
     assert any(b"idempotency:" in key for key in entries)
     assert not any(word in b"%r" % [*entries.items()] for word in (b"secretive", b"private"))
@@ -480,11 +482,11 @@ def test_a_call_whose_answer_the_store_cannot_take_is_answered_and_then_unknown(
     server, store = mortal
     idempotency = Idempotency(store)
 
-    def do() -> str:
+    def do() -> Result:
         server.client.config_set("maxmemory", 1)  # it refuses to write
-        return "done"
+        return Result("done")
 
-    assert idempotency.run(make_use(), do) == "done"
+    assert idempotency.run(make_use(), do).data == "done"
     server.client.config_set("maxmemory", 0)
     assert comes_true(lambda: store.up)
     server.pass_time(10)
