@@ -45,7 +45,7 @@ def edits() -> list[Edit]:
 
     :raises ValueError: a block does not say where it goes.
     """
-    return [_edit(block) for block in blocks("python", "ini")]
+    return [_edit(block) for block in blocks("python", "ini", "yaml")]
 
 
 def _edit(block: str) -> Edit:

@@ -25,6 +25,7 @@ LEFT_OUT = shutil.ignore_patterns(
 )
 #: Tests that hold everything of a kind, in the copy the toys as well; and which of them.
 CONTRACTS = (
+    "tests/catalogs/test_catalogs.py",
     "tests/gateway/signers/test_signer_contract.py",
     "tests/gateway/envelopes/test_envelope_contract.py",
     "tests/test_config.py",

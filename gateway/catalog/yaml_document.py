@@ -322,6 +322,8 @@ class _Builder:
                 return self._from_file(Path(name[5:]), path)
             if name in self.env:
                 self.document.injected.append((path, self.env[name]))
+                if not self.env[name] and "auth" in path:
+                    self.document.complain_missing(path, f"${{{name}}} is set, but to nothing")
                 return self.env[name]
             hint = ""
             for similar in difflib.get_close_matches(name, self.env, n=1, cutoff=0.8):

@@ -43,6 +43,7 @@ WITHOUT_VENDOR = {"aws_s3", "github"}
 #: A variable that the head of a file explains: its name, and where its value is found.
 EXPLAINED = re.compile(r"^#   ([A-Z][A-Z0-9_]*) +\S", re.MULTILINE)
 MAX_METHODS = 8
+MAX_TITLE = 90  # a line of ``flask catalog presets``
 
 
 class Hurried(SystemClock):
@@ -151,6 +152,7 @@ def test_a_catalog_explains_its_variables_and_its_methods(name: str) -> None:
     head = text.partition("\nversion: 1\n")[0]
     title = head.partition("\n")[0]
     assert re.fullmatch(r"# \S[^:]*: \S.*\.", title), "first the vendor, then what it is for"
+    assert len(title) <= MAX_TITLE
     assert "\n# Manual: https://" in head
     assert sorted(EXPLAINED.findall(head)) == sorted(variables(text))
     catalog = load_catalog(text, name, make_env(text, VENDORS[name].env))

@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 
 from api.context import app_state
-from cli.catalog_diff import changed_lines
+from cli.catalog.changes import changed_lines
 from cli.loading import complete_service, loaded_gateway, require_service
 from cli.openapi import VARIABLE, SpecError, import_spec, summarize
 from cli.output import AS_JSON, print_json, table
