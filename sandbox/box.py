@@ -16,6 +16,7 @@ from sandbox.vendors.amap import Amap
 from sandbox.vendors.formats import formats
 from sandbox.vendors.llm import CHAT_PATH, GO_PATH, Llm
 from sandbox.vendors.oauth import OAuth
+from sandbox.vendors.protocols import protocols
 from sandbox.vendors.rest import Rest
 from sandbox.vendors.wechat import WeChat
 from sandbox.vendors.wechatpay import WeChatPay
@@ -184,7 +185,7 @@ class Sandbox:
             return self._amap.handle(request)
         if request.path.startswith("/pay/"):
             return self._pay_v2.handle(request)
-        return formats(request) or self._rest.handle(request)
+        return formats(request) or protocols(request) or self._rest.handle(request)
 
 
 def _split_fault(request: Request) -> tuple[Request, str]:

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from gateway.bodies.json import MAX_DEPTH, digest, dump_json, load_json, to_pairs, to_text
 from gateway.bodies.multipart import make_multipart_writer
 from gateway.bodies.text import decode_text, from_base64, json_to_utf8
-from gateway.bodies.xml import read_xml, write_xml
+from gateway.bodies.xml import make_xml_writer, read_xml
 
 __all__ = [
     "MAX_DEPTH",
@@ -53,8 +53,8 @@ def _multipart(options: Options, binary: frozenset[str]) -> Writer:
 
 
 def _xml(options: Options, binary: frozenset[str]) -> Writer:
-    root = options.get("root", "xml")
-    return "application/xml; charset=utf-8", lambda params: write_xml(params, root)
+    write = make_xml_writer(options.get("root", "xml"), options.get("attributes", {}))
+    return "application/xml; charset=utf-8", write
 
 
 def _raw(options: Options, binary: frozenset[str]) -> Writer:

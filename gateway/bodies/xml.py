@@ -9,7 +9,7 @@ entities.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from xml.etree.ElementTree import ParseError
 from xml.sax.saxutils import escape, quoteattr
@@ -100,18 +100,35 @@ def _local_name(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def write_xml(params: Mapping[str, object], root: str) -> bytes:
-    """Write UTF-8 without a declaration: an element for each parameter; a list repeats it.
+def make_xml_writer(
+    path: str, attributes: Mapping[str, str]
+) -> Callable[[Mapping[str, object]], bytes]:
+    """Return what writes UTF-8 without a declaration: an element for each parameter.
 
-    :raises InvalidParams: XML cannot hold it.
+    A list repeats its element. The writer raises ``InvalidParams`` for what XML cannot hold.
+
+    :param path: names of the elements around them, such as ``soap:Envelope/soap:Body/Add``.
+    :param attributes: of the first of these.
     """
-    members = []
-    for name, value in params.items():
-        try:
-            members.append(_member(name, value))
-        except ValueError as error:
-            raise fields_error(name, [str(error)]) from error
-    return _tag(root, members).encode()
+    *outer, inner = path.split("/")
+    first = [_member(f"@{name}", value) for name, value in attributes.items()]
+    before = ""
+    if outer:
+        opening = "".join(attribute for attribute, _ in first)
+        before = f"<{outer[0]}{opening}>" + "".join(f"<{name}>" for name in outer[1:])
+        first = []
+    after = "".join(f"</{name}>" for name in reversed(outer))
+
+    def write(params: Mapping[str, object]) -> bytes:
+        members = first.copy()
+        for name, value in params.items():
+            try:
+                members.append(_member(name, value))
+            except ValueError as error:
+                raise fields_error(name, [str(error)]) from error
+        return f"{before}{_tag(inner, members)}{after}".encode()
+
+    return write
 
 
 def _tag(name: str, members: list[tuple[str, str]]) -> str:

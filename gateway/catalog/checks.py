@@ -91,6 +91,30 @@ def check_body(document: Document, path: Path_, method: Method) -> None:
             )
 
 
+def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
+    """Where the outer element's attributes are declared, they declare its path's prefixes, too."""
+    body = {} if isinstance(method.body, str) else method.body
+    if "attributes" not in body:
+        return
+    names = set(body["attributes"]) | {param.name.removeprefix("@") for param in method.params}
+    for name in body.get("root", "xml").split("/"):
+        prefix, colon, _ = name.partition(":")
+        if colon and f"xmlns:{prefix}" not in names:
+            document.complain(
+                (*path, "body"), f"nothing declares the prefix of {name}; add xmlns:{prefix}"
+            )
+
+
+def check_envelope(document: Document, path: Path_, method: Method) -> None:
+    """SOAP is read from XML."""
+    declared = method.envelope
+    preset = declared if isinstance(declared, str) else declared.get("preset")
+    if preset == "soap" and kind_of(method.response) == "json":
+        document.complain(
+            (*path, "response"), "envelope: soap is for XML, and json is read here; write xml"
+        )
+
+
 def check_cache(
     document: Document, path: Path_, method: Method, settings: Mapping[str, Any]
 ) -> None:

@@ -22,7 +22,10 @@ from schemas.catalog_fields import (
 )
 
 #: Envelopes that are described; ``{preset: NAME}`` may begin with one.
-PRESETS = ("wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "github", "openai")
+PRESETS = (
+    "wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "github", "openai",
+    "soap", "graphql", "jsonapi",
+)  # fmt: skip
 ENVELOPES = ("plain", *PRESETS, "alipay")
 VENDOR_ERROR_TYPES = (
     "downstream_error",
@@ -43,12 +46,15 @@ RESPONSES = ("json", "xml", "text", "bytes")
 
 class BodySchema(Strict):
     type = text(required=True, validate=one_of(*BODIES))
-    root = text(validate=validate.Regexp(rf"{XML_NAME}\Z", error="must be an XML name"))
+    root = text(
+        validate=validate.Regexp(rf"{XML_NAME}(/{XML_NAME})*\Z", error="must be an XML name")
+    )
+    attributes = NamedMap(text(), XML_NAME)
     content_type = text(validate=HEADER_TEXT)
 
     @validates_schema
     def check_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        _check_owner(data, root="xml", content_type="raw")
+        _check_owner(data, root="xml", attributes="xml", content_type="raw")
 
 
 def _check_charset(value: str) -> None:

@@ -15,11 +15,13 @@ from gateway.catalog.checks import (
     build_aggregates,
     check_body,
     check_cache,
+    check_envelope,
     check_fallbacks,
     check_params,
     check_public,
     check_signed,
     check_stand_ins,
+    check_xml_prefixes,
     flatten_messages,
     load_tls,
     proxy_paths,
@@ -203,6 +205,8 @@ class _Loader:
         path: Path_ = ("services", service.name, "methods", name)
         check_params(self.document, path, method)
         check_body(self.document, path, method)
+        check_xml_prefixes(self.document, path, method)
+        check_envelope(self.document, path, method)
         check_cache(self.document, path, method, settings)
         return self._without_streamed_params(method)
 

@@ -16,6 +16,7 @@ from gateway.bodies import Reader
 from gateway.envelopes.alipay import AlipayEnvelope
 from gateway.envelopes.described import DescribedEnvelope, PlainEnvelope
 from gateway.envelopes.presets import PRESETS
+from gateway.envelopes.soap import SoapEnvelope
 from gateway.messages import HttpResponse
 
 #: Returns the data of an answer, or raises the ``GatewayError`` that it stands for.
@@ -26,6 +27,8 @@ ENVELOPE_CLASSES: Mapping[str, Callable[[], Envelope]] = {
     "plain": PlainEnvelope,
     "alipay": AlipayEnvelope,
 }
+#: Presets whose description is read by rules of its own.
+PRESET_CLASSES: Mapping[str, type[DescribedEnvelope]] = {"soap": SoapEnvelope}
 
 
 def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
@@ -33,14 +36,21 @@ def make_envelope(declared: str | Mapping[str, Any]) -> Envelope:
 
     :param declared: a name, or a description, which may begin with a preset.
     """
-    if not isinstance(declared, str):
-        return DescribedEnvelope(_with_preset(declared))
-    if declared in ENVELOPE_CLASSES:
+    if isinstance(declared, str) and declared in ENVELOPE_CLASSES:
         return ENVELOPE_CLASSES[declared]()
-    return DescribedEnvelope(PRESETS[declared])
+    description = {"preset": declared} if isinstance(declared, str) else declared
+    preset = description.get("preset", "")
+    return PRESET_CLASSES.get(preset, DescribedEnvelope)(_with_preset(description))
 
 
 def _with_preset(declared: Mapping[str, Any]) -> Mapping[str, Any]:
     base = PRESETS.get(declared.get("preset", ""), {})
-    maps = {key: {**base.get(key, {}), **declared.get(key, {})} for key in ("errors", "messages")}
+    maps = {
+        key: _beside(declared.get(key, {}), base.get(key, {})) for key in ("errors", "messages")
+    }
     return {**base, **declared, **maps}
+
+
+def _beside(declared: Mapping[str, str], base: Mapping[str, str]) -> dict[str, str]:
+    """Return both, the declared patterns first: of several that match, the first counts."""
+    return {**declared, **{key: kind for key, kind in base.items() if key not in declared}}

@@ -44,6 +44,7 @@ MESSAGE_PLACES = (
     ["msg"],
 )
 _HEADER = "header:"
+_NO_CONTENT = (204, 205)  # answers without a body, whatever the vendor's format
 #: What a code inside a 5xx may mean beside that the service failed.
 _FAILING = frozenset(
     {QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy}
@@ -151,15 +152,20 @@ class DescribedEnvelope:
 
     ``code`` and ``message`` are one place or several, a place being a dotted path into the reply or
     ``header:NAME``. All codes that are there must be among ``ok``; the first that is not says what
-    is wrong.
+    is wrong, and the first that ``errors`` names what kind of failure that is.
+
+    :cvar code_decides_5xx: a code says what a 5xx means, too; otherwise that means that the service
+        failed.
     """
+
+    code_decides_5xx = False
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self._codes = _places(description.get("code", ()))
         self._messages = _places(description.get("message", ()))
         ok = description["ok"]
         self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
-        self._data = description["data"].split(".") if "data" in description else None
+        self.data_path = description["data"].split(".") if "data" in description else None
         self._by_code = ErrorMap(description.get("errors", {}))
         self._by_message = ErrorMap(description.get("messages", {}), re.I)
         self._retry_after = description.get("retry_after", "retry-after")
@@ -174,7 +180,9 @@ class DescribedEnvelope:
         reply = read_body(response, read)
         if self._ok is not None:
             self._check_code(response, reply, read)
-        return self._data_of(reply) if read.structured else reply
+        if reply is None and response.status in _NO_CONTENT:
+            return None
+        return self.data_of(reply) if read.structured else reply
 
     def _status_error(self, response: HttpResponse, read: Reader) -> GatewayError:
         reply = read.read_error(response.body, _content_type(response))
@@ -196,28 +204,39 @@ class DescribedEnvelope:
 
     def _code(self, response: HttpResponse, reply: Any) -> str | None:
         """Return the first code that is not good, else one that is, else None."""
-        good = None
-        for place in self._codes:
-            code = _code_text(lookup(response, reply, place))
-            if code is not None and code not in (self._ok or ()):
+        codes = self._all_codes(response, reply)
+        for code in codes:
+            if code not in (self._ok or ()):
                 return code
-            good = good or code
-        return good
+        return codes[0] if codes else None
+
+    def _all_codes(self, response: HttpResponse, reply: Any) -> list[str]:
+        codes = [self.code_text(lookup(response, reply, place)) for place in self._codes]
+        return [code for code in codes if code is not None]
+
+    def code_text(self, code: object) -> str | None:
+        """Return a code as the text it compares by; None where there is none."""
+        return _code_text(code)
+
+    def _kind(self, response: HttpResponse, reply: Any, message: str) -> type[GatewayError] | None:
+        """Return what the first code that ``errors`` names means, else the message or status."""
+        for code in self._all_codes(response, reply):
+            kind = self._by_code.get(code)
+            if kind and code not in (self._ok or ()):
+                return kind
+        return self._by_message.get(message) or self._by_code.get(f"HTTP {response.status}")
 
     def _error(self, response: HttpResponse, reply: Any, code: str | None) -> GatewayError:
         """Return what the code means, else the message, else the status."""
         status = response.status
         message = self._message(response, reply)
-        kind = (
-            self._by_code.get(code or "")
-            or self._by_message.get(message)
-            or self._by_code.get(f"HTTP {status}")
-        )
-        if status >= 500 and kind not in _FAILING:
+        kind = self._kind(response, reply, message)
+        code_decides = status >= 500 and code is not None and self.code_decides_5xx
+        if status >= 500 and kind not in _FAILING and not code_decides:
             kind = None  # a service that failed may be asked again, whatever code it gives
         wait = self._wait(response)
         detail = f"HTTP {status}, vendor code {code}: {message or 'no message'}"
-        if kind is None and _status_decides(status, code):
+        if kind is None and _status_decides(status, code) and not code_decides:
             error = status_error(response, wait, detail)
             error.vendor_code = code or error.vendor_code
         else:
@@ -238,11 +257,11 @@ class DescribedEnvelope:
             return retry_after(response)
         return retry_after(response, self._retry_after)
 
-    def _data_of(self, reply: Any) -> Any:
-        if self._data is not None:
-            data = find_value(reply, self._data)
+    def data_of(self, reply: Any) -> Any:
+        if self.data_path is not None:
+            data = find_value(reply, self.data_path)
             if data is MISSING:
-                raise BadResponse(detail=f"no {'.'.join(self._data)} in the reply")
+                raise BadResponse(detail=f"no {'.'.join(self.data_path)} in the reply")
             return data
         if self._ok is None:
             return reply

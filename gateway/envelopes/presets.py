@@ -160,4 +160,67 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
             "HTTP 403": "credential_error",
         },
     },
+    # w3.org/TR/2000/NOTE-SOAP-20000508 (1.1, section 4.4), w3.org/TR/soap12-part1 (5.4),
+    # docs.oasis-open.org/wss/v1.1/wss-v1.1-spec-os-SOAPMessageSecurity.pdf (12)
+    "soap": {
+        "code": [
+            "Body.Fault.Code.Subcode.Value",
+            "Body.Fault.Code.Value",
+            "Body.Fault.faultcode",
+            "Body.Fault",
+        ],
+        "ok": [None],
+        "message": [
+            "Body.Fault.faultstring",
+            "Body.Fault.faultstring.#text",
+            "Body.Fault.Reason.Text",
+            "Body.Fault.Reason.Text.#text",
+            "Body.Fault.Reason.Text.0.#text",
+        ],
+        "data": "Body",
+        "errors": {
+            "Server": "downstream_error",
+            "Server.*": "downstream_error",
+            "Receiver": "downstream_error",
+            "FailedAuthentication": "credential_error",
+            "InvalidSecurityToken": "credential_error",
+            "SecurityTokenUnavailable": "credential_error",
+            "Client.Authentication": "credential_error",
+            "FailedCheck": "invalid_signature",
+            "MessageExpired": "invalid_signature",
+        },
+    },
+    # spec.graphql.org/October2021/#sec-Errors; the codes: apollographql.com/docs/apollo-server
+    # (data/errors), shopify.dev/docs/api/admin-graphql, docs.github.com/en/graphql,
+    # hasura.io/docs (errors with code in extensions)
+    "graphql": {
+        "code": ["errors.0.extensions.code", "errors.0.type", "errors.0"],
+        "ok": [None],
+        "message": ["errors.0.message", "errors", "message"],
+        "data": "data",
+        "errors": {
+            **dict.fromkeys(
+                ("THROTTLED", "RATE_LIMITED", "RATE_LIMIT_EXCEEDED", "TOO_MANY_REQUESTS"),
+                "downstream_quota",
+            ),
+            **dict.fromkeys(("UNAUTHENTICATED", "invalid-jwt"), "credential_expired"),
+            **dict.fromkeys(
+                ("FORBIDDEN", "ACCESS_DENIED", "INSUFFICIENT_SCOPES", "access-denied"),
+                "credential_error",
+            ),
+            **dict.fromkeys(("INTERNAL_SERVER_ERROR", "SERVICE_UNAVAILABLE"), "downstream_error"),
+        },
+    },
+    # jsonapi.org/format/#error-objects; an error's status is the HTTP status as text
+    "jsonapi": {
+        "code": ["errors.0.code", "errors.0.status", "errors.0"],
+        "ok": [None],
+        "message": ["errors.0.detail", "errors.0.title"],
+        "data": "data",
+        "errors": {
+            "429": "downstream_quota",
+            "401": "credential_expired",
+            **dict.fromkeys(("500", "502", "503", "504"), "downstream_error"),
+        },
+    },
 }

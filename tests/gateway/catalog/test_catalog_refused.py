@@ -64,7 +64,7 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("rate_limit: 10/fortnight", 5, f"{S}.rate_limit", RATE),
         ('rate_limit: "10/minute\\n"', 5, f"{S}.rate_limit", RATE),
         ("envelope: wehcat", 5, f"{S}.envelope",
-         "unknown envelope 'wehcat'; use one of plain, wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai, alipay, or describe it"),
+         "unknown envelope 'wehcat'; use one of plain, wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai, soap, graphql, jsonapi, alipay, or describe it"),
         ("envelope: {code: a}", 5, f"{S}.envelope.ok", "missing; this key is required"),
         ("envelope: {ok: [1]}", 5, f"{S}.envelope.code", "missing; this key is required"),
         ("envelope: {code: a, ok: yes}", 5, f"{S}.envelope.ok",
@@ -72,7 +72,7 @@ SECONDS = "must be a positive number of seconds, such as 2.5"
         ("envelope: {ok: http, messages: {'*slow*': downstream_quota}}", 5, f"{S}.envelope.message",
          "missing; this key is required"),
         ("envelope: {preset: plain}", 5, f"{S}.envelope.preset",
-         "must be one of: wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai"),
+         "must be one of: wechat, wechatpay_v2, wechatpay_v3, amap, aws, stripe, github, openai, soap, graphql, jsonapi"),
         ("envelope: {code: a, ok: [1], errors: {'5': oops}}", 5, f"{S}.envelope.errors.5",
          "must be one of: downstream_error, downstream_timeout, downstream_unreachable, downstream_unhealthy, "
          "circuit_open, downstream_rejected, downstream_quota, downstream_bad_response, "

@@ -95,6 +95,33 @@ def ec2(code: str) -> bytes:
     return f"<Response>{said}<RequestID>1</RequestID></Response>".encode()
 
 
+def soap(code: str, namespace: str = "http://schemas.xmlsoap.org/soap/envelope/") -> bytes:
+    fault = f"<faultcode>{code}</faultcode><faultstring>{WORDS}</faultstring>"
+    return (
+        f'<s:Envelope xmlns:s="{namespace}"><s:Body><s:Fault>{fault}</s:Fault></s:Body></s:Envelope>'
+    ).encode()
+
+
+def soap_12(code: str, subcode: str) -> bytes:
+    inner = f"<s:Subcode><s:Value>{subcode}</s:Value></s:Subcode>"
+    fault = (
+        f"<s:Code><s:Value>{code}</s:Value>{inner}</s:Code>"
+        f'<s:Reason><s:Text xml:lang="en">{WORDS}</s:Text></s:Reason>'
+    )
+    return (
+        '<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope">'
+        f"<s:Body><s:Fault>{fault}</s:Fault></s:Body></s:Envelope>"
+    ).encode()
+
+
+def graphql(code: str, data: object = None) -> bytes:
+    return dump({"data": data, "errors": [{"message": WORDS, "extensions": {"code": code}}]})
+
+
+def jsonapi(**error: str) -> bytes:
+    return dump({"errors": [{"title": "No", "detail": WORDS, **error}]})
+
+
 def nested(**error: object) -> bytes:
     return dump({"error": {"message": WORDS, **error}})
 
@@ -275,5 +302,58 @@ SAMPLES: Mapping[str, Samples] = {
             Failure(Failed, b"{}", "502 Bad Gateway"),
         ),
         Failure(Rejected, alipay("40004", "ACQ.TRADE_NOT_EXIST"), code="ACQ.TRADE_NOT_EXIST"),
+    ),
+    "soap": Samples(
+        b'<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Header/><s:Body Id="b">'
+        b'<AddResponse xmlns="http://tempuri.org/"><AddResult>5</AddResult></AddResponse></s:Body></s:Envelope>',
+        {"AddResponse": {"AddResult": "5"}},
+        (
+            Failure(Rejected, soap("s:Client"), "500 Oops", "Client"),
+            Failure(Rejected, soap(" SOAP-ENV:MustUnderstand\n"), "500 Oops", "MustUnderstand"),
+            Failure(Rejected, soap("ns0:NoSuchCustomer"), "500 Oops", "NoSuchCustomer"),
+            Failure(Failed, soap("s:Server"), "500 Oops", "Server"),
+            Failure(Failed, soap("s:Server.Database"), "200 OK", "Server.Database"),
+            Failure(CredentialError, soap("wsse:FailedAuthentication"), "500 Oops", "FailedAuthentication"),
+            Failure(CredentialError, soap("s:Client.Authentication"), "500 Oops", "Client.Authentication"),
+            Failure(SignatureRejected, soap("wsse:FailedCheck"), "500 Oops", "FailedCheck"),
+            Failure(CredentialError, soap("s:Client"), "401 Unauthorized", "Client"),
+            Failure(QuotaExceeded, soap("s:Client"), "429 Slow", "Client", ("Retry-After: 7",), 7),
+            Failure(Rejected, soap_12("s:Sender", "m:NoSuchCustomer"), "400 Bad Request", "NoSuchCustomer"),
+            Failure(Rejected, soap_12("s:Sender", "m:NoSuchCustomer"), "200 OK", "NoSuchCustomer"),
+            Failure(Failed, soap_12("s:Receiver", "m:Busy"), "500 Oops", "Busy"),
+            Failure(Rejected, b"<E><Body><Fault><x>1</x></Fault></Body></E>", "200 OK", "object"),
+            Failure(Failed, b"<html>Oops</html>", "500 Oops"),
+        ),
+        Failure(Rejected, soap("s:NeverSeen"), "500 Oops", "NeverSeen"),
+        "xml",
+    ),
+    "graphql": Samples(
+        dump({"data": {"user": {"name": "Ann"}}, "extensions": {"cost": 1}}), {"user": {"name": "Ann"}},
+        (
+            Failure(Rejected, graphql("BAD_USER_INPUT"), code="BAD_USER_INPUT"),
+            Failure(Rejected, graphql("NOT_FOUND", {"user": None}), code="NOT_FOUND"),
+            Failure(Rejected, graphql("GRAPHQL_VALIDATION_FAILED"), "400 Bad Request", "GRAPHQL_VALIDATION_FAILED"),
+            Failure(Rejected, dump({"errors": [{"message": WORDS, "type": "NOT_FOUND"}]}), code="NOT_FOUND"),
+            Failure(Rejected, dump({"data": {"a": 1}, "errors": [{"message": WORDS}]}), code="object"),
+            Failure(CredentialError, graphql("UNAUTHENTICATED"), code="UNAUTHENTICATED"),
+            Failure(CredentialError, graphql("FORBIDDEN", {"user": {"name": "Ann"}}), code="FORBIDDEN"),
+            Failure(QuotaExceeded, graphql("THROTTLED"), code="THROTTLED"),
+            Failure(Failed, graphql("INTERNAL_SERVER_ERROR"), code="INTERNAL_SERVER_ERROR"),
+            Failure(Failed, graphql("BAD_USER_INPUT"), "502 Bad Gateway", "BAD_USER_INPUT"),
+        ),
+        Failure(Rejected, graphql("NEVER_SEEN"), code="NEVER_SEEN"),
+    ),
+    "jsonapi": Samples(
+        dump({"data": [{"type": "articles", "id": "1"}], "meta": {"total": 1}}), [{"type": "articles", "id": "1"}],
+        (
+            Failure(Rejected, jsonapi(status="422", code="TITLE_TAKEN"), "422 Unprocessable", "TITLE_TAKEN"),
+            Failure(Rejected, jsonapi(status="404"), "404 Not Found", "404"),
+            Failure(Rejected, dump({"errors": [{"title": WORDS}]}), "200 OK", "object"),
+            Failure(CredentialError, jsonapi(status="401"), "401 Unauthorized", "401"),
+            Failure(QuotaExceeded, jsonapi(status="429", code="SLOW"), "200 OK", "SLOW"),
+            Failure(Failed, jsonapi(status="503", code="AWAY"), "200 OK", "AWAY"),
+            Failure(Failed, jsonapi(status="500"), "500 Oops", "500"),
+        ),
+        Failure(Rejected, jsonapi(code="NEVER_SEEN"), "418 Teapot", "NEVER_SEEN"),
     ),
 }  # fmt: skip
