@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +21,11 @@ from gateway.state.single_flight import MAX_POLL_SECONDS, Patience, SingleFlight
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true
+from tests.http_server import Answer, HttpServer, Received
 
 Open = Callable[..., Gate]
 CALLS = 10
+PATIENT: dict[str, Any] = {"timeout": {"read": 20}, "deadline": 20}
 
 
 @pytest.fixture
@@ -72,6 +76,30 @@ def outcomes(calls_started: list[StartedCall]) -> Counter[Any]:
     )
 
 
+def threads_in_flight() -> int:
+    """Count the threads that lead a call or wait for another's, by what they stand in."""
+    stacks = [
+        {frame.f_code.co_qualname for frame, _ in traceback.walk_stack(frame)}
+        for frame in sys._current_frames().values()
+    ]
+    in_flight = ({"SingleFlight.do", "SingleFlight.lead"}, {"SingleFlight.do", "Future.result"})
+    return sum(any(names <= stack for names in in_flight) for stack in stacks)
+
+
+class HeldVendor(HttpServer):
+    """Answers once as many threads lead or wait as there are to be."""
+
+    def __init__(self, threads: int, answer: Answer) -> None:
+        self.targets: list[str] = []
+        self._threads = threads
+        self._answer = answer
+
+    def answer(self, request: Received) -> Answer:
+        self.targets.append(request.target)
+        assert len(self.targets) > 1 or comes_true(lambda: threads_in_flight() == self._threads)
+        return self._answer
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_of_many_at_once_one_is_sent(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
@@ -102,26 +130,27 @@ def test_calls_of_callers_whose_answers_differ_are_each_sent(
 
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize(
-    ("fault", "error"), [("status=503", "downstream_error"), ("status=404", "downstream_rejected")]
+    ("status", "error"), [(503, "downstream_error"), (404, "downstream_rejected")]
 )  # fmt: skip
 def test_all_share_the_failure_of_the_one(
-    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int, fault: str, error: str
+    at: Open, pool: ThreadPoolExecutor, workers: int, status: int, error: str
 ) -> None:
-    box.fault("/anything", f"delay=1;{fault}")
-    calls_started = all_at_once(pool, [at() for _ in range(workers)])
-    assert outcomes(calls_started) == {
-        ("MISS", 1, None, error): 1,
-        ("MISS", 0, None, error): CALLS * workers - 1,
-    }
-    assert len(box.requests) == 1
+    with HeldVendor(CALLS * workers, Answer(status)) as vendor:
+        gates = [at(on={"base_url": vendor.url}, **PATIENT) for _ in range(workers)]
+        assert outcomes(all_at_once(pool, gates)) == {
+            ("MISS", 1, None, error): 1,
+            ("MISS", 0, None, error): CALLS * workers - 1,
+        }
+        assert vendor.targets == ["/anything"]
 
 
-def test_a_shared_failure_tells_all_the_same(
-    at: Open, box: Sandbox, pool: ThreadPoolExecutor
-) -> None:
-    box.fault("/anything", "delay=0.5;status=503;retry-after=7")
-    calls_started = all_at_once(pool, [at(on={"expose_vendor_code": True}), at()], 2)
-    errors = [future.exception(10) for _, future in calls_started]
+def test_a_shared_failure_tells_all_the_same(at: Open, pool: ThreadPoolExecutor) -> None:
+    with HeldVendor(4, Answer(503, headers=(("Retry-After", "7"),))) as vendor:
+        with_code = at(on={"base_url": vendor.url, "expose_vendor_code": True}, **PATIENT)
+        calls_started = all_at_once(
+            pool, [with_code, at(on={"base_url": vendor.url}, **PATIENT)], 2
+        )
+        errors = [future.exception(10) for _, future in calls_started]
     assert {type(error) for error in errors} == {Failed}
     assert {(str(e), e.code, e.retry_after, e.status, e.service, e.method) for e in errors} == {  # type: ignore[union-attr]
         ("The service failed.", -1004, 7.0, 503, "s", "m")
@@ -205,30 +234,29 @@ def test_an_impatient_caller_fails_nobody_who_waits_for_its_call(
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_all_get_the_answer_of_the_one_that_fell_back(
-    at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
+    at: Open, pool: ThreadPoolExecutor, workers: int
 ) -> None:
-    box.fault("/anything", "delay=0.6;status=503")
-    calls_started = all_at_once(
-        pool, [at(fallback={"static": {"kept": False}}) for _ in range(workers)], 4
-    )
-    assert outcomes(calls_started) == {
-        ("MISS", 1, "static", "answered"): 1,
-        ("HIT", 0, "static", "answered"): 4 * workers - 1,
-    }
+    with HeldVendor(4 * workers, Answer(503)) as vendor:
+        method = {"on": {"base_url": vendor.url}, "fallback": {"static": {"kept": False}}}
+        calls_started = all_at_once(pool, [at(**method, **PATIENT) for _ in range(workers)], 4)
+        assert outcomes(calls_started) == {
+            ("MISS", 1, "static", "answered"): 1,
+            ("HIT", 0, "static", "answered"): 4 * workers - 1,
+        }
     assert {str(future.result()) for _, future in calls_started} == {"{'kept': False}"}
 
 
 def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
-    at: Open, box: Sandbox, pool: ThreadPoolExecutor
+    at: Open, pool: ThreadPoolExecutor
 ) -> None:
-    box.fault("/*", "delay=0.3")
-    large = {"http": "GET /bytes/1100000", "response": "text"}
-    calls_started = all_at_once(pool, [at(**large) for _ in range(3)], 4)
-    assert outcomes(calls_started) == {
-        ("MISS", 1, None, "answered"): 3,
-        ("HIT", 0, None, "answered"): 9,
-    }
-    assert len(box.requests) == 3
+    with HeldVendor(12, Answer(200, b"x" * 1_100_000)) as vendor:
+        large = {"on": {"base_url": vendor.url}, "response": "text"}
+        calls_started = all_at_once(pool, [at(**large, **PATIENT) for _ in range(3)], 4)
+        assert outcomes(calls_started) == {
+            ("MISS", 1, None, "answered"): 3,
+            ("HIT", 0, None, "answered"): 9,
+        }
+        assert len(vendor.targets) == 3
 
 
 class LeaderGone(MemoryStore):
