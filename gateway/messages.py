@@ -214,6 +214,7 @@ class HttpRequest:
     :param body: nothing, where an ``upload`` is sent.
     :param lines: headers in several lines; they are no longer sent once a signer has put another
         value in their place.
+    :param query_safe: characters in the values of ``query`` that are not quoted, by their name.
     :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``,
         which takes the place of what has the same name.
     :param fields: the values that ``body`` was written from, by name.
@@ -237,6 +238,7 @@ class HttpRequest:
     upload: RequestStream | None = None
     raw_query: str | None = None
     lines: Lines = field(default_factory=dict)
+    query_safe: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def host(self) -> str:
@@ -253,7 +255,7 @@ class HttpRequest:
         """Path and query, quoted as sent (RFC 3986)."""
         if not self.query and self.raw_query is None:
             return self.path
-        query = urlencode(self.query, quote_via=quote)
+        query = self._quoted_query()
         if self.raw_query:
             pairs = [pair for pair in self.raw_query.split("&") if not self._replaces(pair)]
             if self.query:
@@ -262,6 +264,15 @@ class HttpRequest:
         if query or self.raw_query is not None:
             return f"{self.path}?{query}"
         return self.path
+
+    def _quoted_query(self) -> str:
+        if not self.query_safe:
+            return urlencode(self.query, quote_via=quote)
+        safe = self.query_safe
+        return "&".join(
+            f"{quote(name, safe='')}={quote(text, safe=safe.get(name, ''))}"
+            for name, text in self.query
+        )
 
     def _replaces(self, raw_pair: str) -> bool:
         """Return whether ``query`` has the name of a pair of ``raw_query``."""

@@ -14,6 +14,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.param_styles import list_separator
+from schemas.shapes import Alternatives, OpenObject
 
 # RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text
 # takes linear time.
@@ -119,15 +121,26 @@ class FromText(JsonType):
 
 
 class Items(Many):
-    """An array; in a query string a single value stands for a list of one."""
+    """An array; in a query string a single value stands for a list of one.
 
-    def __init__(self, inner: fields.Field[Any], *, accept_single: bool, **kwargs: Any) -> None:
+    :param separator: between items of such a value; None where it is one item.
+    """
+
+    def __init__(
+        self,
+        inner: fields.Field[Any],
+        *,
+        accept_single: bool,
+        separator: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(inner, **kwargs)
         self.accept_single = accept_single
+        self.separator = separator
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> list[Any]:
         if isinstance(value, str) and self.accept_single:
-            value = [value]
+            value = value.split(self.separator) if self.separator else [value]
         return super()._deserialize(value, attr, data)
 
 
@@ -163,39 +176,67 @@ def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fiel
         options["load_default"] = keywords["default"]
     if keywords.get("nullable"):
         options["allow_none"] = True
+    for keyword in ("oneOf", "anyOf"):
+        if keyword in keywords:
+            return _alternatives(keyword, keywords[keyword], from_text, options)
     json_type = keywords["type"]
+    if json_type == "object" and keywords.get("additionalProperties") is not None:
+        return _object_with_extras(keywords, options)
     if json_type == "object" and keywords.get("properties"):
         return fields.Nested(_object_schema(keywords), **options)
     if json_type == "array" and "items" in keywords:
         return Items(
-            _field(keywords["items"], from_text, False), accept_single=from_text, **options
+            _field(keywords["items"], from_text, False),
+            accept_single=from_text,
+            separator=list_separator(keywords),
+            **options,
         )
     if from_text:
         return FromText(json_type, **options)
     return JsonType(json_type, **options)
 
 
+def _alternatives(
+    keyword: str, shapes: list[Mapping[str, Any]], from_text: bool, options: dict[str, Any]
+) -> Alternatives:
+    if any(shape.get("nullable") for shape in shapes):
+        options["allow_none"] = True
+    inner = [_field(shape, from_text, False) for shape in shapes]
+    return Alternatives(inner, keyword=keyword, from_text=from_text, **options)
+
+
+def _object_with_extras(keywords: Mapping[str, Any], options: dict[str, Any]) -> fields.Field[Any]:
+    extra = keywords["additionalProperties"]
+    if extra is False:
+        return fields.Nested(_object_schema(keywords), **options)
+    field = None if extra is True else _field(extra, False, False)
+    return OpenObject(_properties(keywords), field, **options)
+
+
 def _object_schema(keywords: Mapping[str, Any]) -> type[Schema]:
-    """Return a schema for an object; its keyword ``required`` or a property's own counts."""
+    return Params.from_dict(_properties(keywords), name="ObjectParam")
+
+
+def _properties(keywords: Mapping[str, Any]) -> dict[str, fields.Field[Any]]:
+    """Return an object's fields; its keyword ``required`` or a property's own counts."""
     required = keywords.get("required")
     if not isinstance(required, list):
         required = []
-    properties = {
+    return {
         name: _field(inner, False, name in required or inner.get("required") is True)
-        for name, inner in keywords["properties"].items()
+        for name, inner in keywords.get("properties", {}).items()
     }
-    return Params.from_dict(properties, name="ObjectParam")
 
 
 def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
     """Return the checks of one type; keywords for another are ignored (JSON Schema 2020-12, 6)."""
     checks: list[Callable[[Any], Any]] = []
-    kind = keywords["type"]
+    kind = keywords.get("type")  # none beside oneOf and anyOf
     if "enum" in keywords:
         checks.append(validate.OneOf(keywords["enum"]))
     if kind in ("integer", "number") and ("minimum" in keywords or "maximum" in keywords):
         checks.append(validate.Range(min=keywords.get("minimum"), max=keywords.get("maximum")))
-    suffix = {"string": "Length", "array": "Items"}.get(kind)
+    suffix = {"string": "Length", "array": "Items"}.get(kind or "")
     minimum = keywords.get(f"min{suffix}")
     maximum = keywords.get(f"max{suffix}")
     if minimum is not None or maximum is not None:

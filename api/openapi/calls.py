@@ -11,9 +11,15 @@ from api.http.versions import PREFIX
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from gateway.catalog.aggregates import Aggregate, Reference
 from gateway.catalog.model import Catalog, Method, Param, kind_of
+from schemas.param_styles import list_separator
 
 MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
-_OWN = frozenset({"in", "in_", "required", "nullable", "example", "items", "properties"})
+#: What ``schema_of`` writes itself, or what says how a vendor gets it.
+_OWN = frozenset({
+    "in", "in_", "required", "nullable", "example", "items", "properties", "additionalProperties",
+    "oneOf", "anyOf", "style", "explode", "allowReserved", "array_format", "object_format",
+})  # fmt: skip
+_STYLES = {",": "form", " ": "spaceDelimited", "|": "pipeDelimited"}
 _BY_TYPE: Mapping[str, Any] = {
     "string": "text",
     "integer": 1,
@@ -39,7 +45,9 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
     :param from_text: it comes in a query, where there is no null.
     """
     schema = {key: value for key, value in keywords.items() if key not in _OWN}
-    if keywords.get("nullable") and not from_text:
+    shapes = _shapes_of(keywords, from_text)
+    schema |= shapes
+    if keywords.get("nullable") and not from_text and not shapes:
         schema["type"] = [schema["type"], "null"]
         if "enum" in schema:
             schema["enum"] = [*schema["enum"], None]
@@ -53,7 +61,21 @@ def schema_of(keywords: Mapping[str, Any], *, from_text: bool = False) -> dict[s
         required = {*schema.get("required", ()), *(names if isinstance(names, list) else ())}
         if required:
             schema["required"] = sorted(required)
+    extras = keywords.get("additionalProperties")
+    if extras is not None:
+        schema["additionalProperties"] = extras if isinstance(extras, bool) else schema_of(extras)
     return schema
+
+
+def _shapes_of(keywords: Mapping[str, Any], from_text: bool) -> dict[str, Any]:
+    """Return ``oneOf`` or ``anyOf``; null is a shape of its own there."""
+    for key in ("oneOf", "anyOf"):
+        if key in keywords:
+            shapes = [schema_of(shape, from_text=from_text) for shape in keywords[key]]
+            if keywords.get("nullable") and not from_text:
+                shapes.append({"type": "null"})
+            return {key: shapes}
+    return {}
 
 
 def object_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -78,6 +100,9 @@ def sample(keywords: Mapping[str, Any]) -> Any:
             return keywords[key]
     if "enum" in keywords:
         return keywords["enum"][0]
+    for key in ("oneOf", "anyOf"):
+        if key in keywords:
+            return sample(keywords[key][0])
     kind = keywords["type"]
     if kind == "string":
         text = _BY_FORMAT.get(keywords.get("format", ""), _BY_TYPE["string"])
@@ -225,7 +250,7 @@ def _queries(method: Method) -> list[dict[str, Any]]:
 
 def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     """An object is JSON there."""
-    is_json = keywords["type"] == "object"
+    is_json = keywords.get("type") == "object"
     schema = schema_of(keywords, from_text=not is_json)
     parameter: dict[str, Any] = {
         "name": name,
@@ -235,6 +260,8 @@ def _query(name: str, keywords: Mapping[str, Any]) -> dict[str, Any]:
     if "description" in schema:
         parameter["description"] = schema.pop("description")
     text: dict[str, Any] = {"schema": schema}
+    if keywords.get("type") == "array" and (separator := list_separator(keywords)):
+        text = {"style": _STYLES[separator], "explode": False, **text}
     if parameter["required"] or "example" in keywords:
         text["example"] = sample(keywords)
     if is_json:
@@ -304,7 +331,7 @@ def _params_from(
 
 def _keywords(param: Param) -> Mapping[str, Any]:
     """As declared; what stands in a path cannot be empty."""
-    if param.place == "path" and param.keywords["type"] == "string":
+    if param.place == "path" and param.keywords.get("type") == "string":
         return {**param.keywords, "minLength": max(1, param.keywords.get("minLength", 1))}
     return param.keywords
 

@@ -117,7 +117,7 @@ def _to_dict(method: Method) -> dict[str, Any]:
         {
             "name": param.name,
             "in": param.place,
-            "type": param.keywords["type"],
+            "type": param.keywords.get("type", "any"),  # none beside oneOf
             "required": param.keywords["required"],
         }
         for param in method.params

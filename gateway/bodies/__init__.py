@@ -10,54 +10,89 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from gateway.bodies.json import MAX_DEPTH, digest, dump_json, load_json, to_pairs, to_text
 from gateway.bodies.multipart import make_multipart_writer
+from gateway.bodies.pairs import PairWriter, nested_writer, pair_writer, text_writer
 from gateway.bodies.text import decode_text, from_base64, json_to_utf8
 from gateway.bodies.xml import make_xml_writer, read_xml
 
 __all__ = [
+    "FORM_TYPE",
     "MAX_DEPTH",
+    "BodyParams",
+    "PairWriter",
     "digest",
     "dump_json",
     "load_json",
     "make_reader",
     "make_writer",
+    "pair_writer",
+    "text_writer",
     "to_pairs",
     "to_text",
 ]
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 Options = Mapping[str, Any]
 Write = Callable[[Mapping[str, object]], bytes]
 #: Content type, and what writes the body parameters; it raises ``InvalidParams`` where it cannot.
 Writer = tuple[str, Write]
 
 
-def _json(options: Options, binary: frozenset[str]) -> Writer:
-    return "application/json", dump_json
+@dataclass(frozen=True, slots=True)
+class BodyParams:
+    """What is declared of the parameters in a body.
+
+    :param binary: those whose format is ``byte`` or ``binary``: base64 in the caller's JSON.
+    :param keywords: by name.
+    :param whole: the one that is the whole body; None where they are its members.
+    """
+
+    binary: frozenset[str] = frozenset()
+    keywords: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    whole: str | None = None
 
 
-def _form(options: Options, binary: frozenset[str]) -> Writer:
+def _json(options: Options, declared: BodyParams) -> Writer:
+    if declared.whole is None:
+        return "application/json", dump_json
+    whole = declared.whole
+
     def write(params: Mapping[str, object]) -> bytes:
-        pairs = [pair for name, value in params.items() for pair in to_pairs(name, value)]
+        return dump_json(params[whole]) if whole in params else b""
+
+    return "application/json", write
+
+
+def _form(options: Options, declared: BodyParams) -> Writer:
+    writers = {name: pair_writer(keywords, options) for name, keywords in declared.keywords.items()}
+    write_other = nested_writer(options)  # of what a signer adds
+
+    def write(params: Mapping[str, object]) -> bytes:
+        pairs = []
+        for name, value in params.items():
+            pairs += writers.get(name, write_other)(name, value)
         return urlencode(pairs, quote_via=quote).encode()
 
-    return "application/x-www-form-urlencoded", write
+    return FORM_TYPE, write
 
 
-def _multipart(options: Options, binary: frozenset[str]) -> Writer:
-    return make_multipart_writer(binary)
+def _multipart(options: Options, declared: BodyParams) -> Writer:
+    return make_multipart_writer(declared.binary)
 
 
-def _xml(options: Options, binary: frozenset[str]) -> Writer:
+def _xml(options: Options, declared: BodyParams) -> Writer:
     write = make_xml_writer(options.get("root", "xml"), options.get("attributes", {}))
     return "application/xml; charset=utf-8", write
 
 
-def _raw(options: Options, binary: frozenset[str]) -> Writer:
+def _raw(options: Options, declared: BodyParams) -> Writer:
+    binary = declared.binary
+
     def write(params: Mapping[str, object]) -> bytes:
         """Return the one parameter as it is."""
         for name, value in params.items():
@@ -70,8 +105,8 @@ def _raw(options: Options, binary: frozenset[str]) -> Writer:
     return options.get("content_type", default), write
 
 
-#: By ``body:``; each is given its options and the names of the parameters that are base64.
-WRITERS: Mapping[str, Callable[[Options, frozenset[str]], Writer]] = {
+#: By ``body:``; each is given its options and what is declared of the parameters.
+WRITERS: Mapping[str, Callable[[Options, BodyParams], Writer]] = {
     "json": _json,
     "form": _form,
     "multipart": _multipart,
@@ -80,15 +115,13 @@ WRITERS: Mapping[str, Callable[[Options, frozenset[str]], Writer]] = {
 }
 
 
-def make_writer(declared: str | Options, binary: frozenset[str] = frozenset()) -> Writer:
+def make_writer(declared: str | Options, params: BodyParams | None = None) -> Writer:
     """Return the writer of a method's ``body``.
 
     :param declared: a name in ``WRITERS``, or ``{type, ...}`` with its options.
-    :param binary: the parameters whose declared format is ``byte`` or ``binary``: base64 in the
-        caller's JSON.
     """
     options = _options(declared)
-    return WRITERS[options["type"]](options, binary)
+    return WRITERS[options["type"]](options, params or BodyParams())
 
 
 def _options(declared: str | Options) -> Options:

@@ -144,6 +144,12 @@ def check_signed(document: Document, service: Service, methods: Mapping[str, Met
             " it signs a method's parameters, or verifies the answer",
         )
     for method in methods.values():
+        # What ``hmac`` has as ``body`` it adds to the members of the body.
+        if method.body_param and (signer.signs_params or "body" in service.auth):
+            document.complain(
+                (*_method_path(method), "body_param"),
+                f"auth: {kind} adds to the body's members, and this body has none",
+            )
         signs_body = signer.signs_params and method.streams_body
         if method.stream and (signer.verifies_answers or signs_body):
             document.complain(

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.bodies.text import CHARSETS
 from gateway.bodies.xml import XML_NAME
 from schemas.catalog_fields import (
@@ -51,10 +52,19 @@ class BodySchema(Strict):
     )
     attributes = NamedMap(text(), XML_NAME)
     content_type = text(validate=HEADER_TEXT)
+    array_format = text(validate=one_of(*ARRAY_FORMATS))
+    object_format = text(validate=one_of(*OBJECT_FORMATS))
 
     @validates_schema
     def check_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        _check_owner(data, root="xml", attributes="xml", content_type="raw")
+        _check_owner(
+            data,
+            root="xml",
+            attributes="xml",
+            content_type="raw",
+            array_format="form",
+            object_format="form",
+        )
 
 
 def _check_charset(value: str) -> None:

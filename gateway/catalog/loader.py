@@ -28,6 +28,7 @@ from gateway.catalog.checks import (
 )
 from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
+from gateway.catalog.param_styles import check_body_param, check_styles
 from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
@@ -204,6 +205,8 @@ class _Loader:
         method = Method(service=service, name=name, verb=verb, path=template, **values)
         path: Path_ = ("services", service.name, "methods", name)
         check_params(self.document, path, method)
+        check_styles(self.document, path, method)
+        check_body_param(self.document, path, method)
         check_body(self.document, path, method)
         check_xml_prefixes(self.document, path, method)
         check_envelope(self.document, path, method)
@@ -271,7 +274,11 @@ def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Par
     required = keywords.get("required", False)
     if place == "path":
         required = "default" not in keywords
-    return Param(name, place, {**keywords, "required": required})
+    filled = {**keywords, "required": required}
+    nested = keywords.get("items", {}).get("type") in ("array", "object")
+    if place in ("path", "header") and keywords.get("type") == "array" and not nested:
+        filled.setdefault("style", "simple")  # as OpenAPI has it; nested ones are JSON
+    return Param(name, place, filled)
 
 
 def _usual_place(name: str, verb: str, template: str) -> str:

@@ -132,6 +132,7 @@ class Method:
     query: Mapping[str, str] = field(repr=False)
     summary: str = ""
     body: str | Mapping[str, Any] = "json"
+    body_param: str | None = None
     response: str | Mapping[str, Any] = "json"
     response_headers: tuple[str, ...] = ()
     mask: frozenset[str] = frozenset()

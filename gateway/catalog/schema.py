@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
+from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.catalog.answer_headers import MAX_HEADERS, HeaderNames, passed_on
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.model import CachePolicy, Fallback, Health
@@ -37,12 +38,15 @@ from schemas.catalog_fields import (
     whole,
 )
 from schemas.fields import ROLES
+from schemas.param_styles import STYLES
 from schemas.params import FORMATS, JsonType
 
 VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 
 
+#: What a parameter may say beside ``oneOf`` or ``anyOf``.
+BESIDE_SHAPES = ("in_", "required", "nullable", "default", "description", "example")
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
 
 
@@ -138,10 +142,14 @@ class FallbackSchema(Frozen):
             raise ValidationError("must have exactly one of: call, static")
 
 
+def _extras_field(value: Any) -> fields.Field[Any]:
+    return flag() if isinstance(value, bool) else fields.Nested(ParamSchema)
+
+
 class ParamSchema(Strict):
     """OpenAPI's keywords for one parameter, plus ``in``."""
 
-    type = text(required=True, validate=one_of(*TYPES))
+    type = text(validate=one_of(*TYPES))
     in_ = text(data_key="in", validate=one_of("path", "query", "header", "body"))
     required = fields.Raw()
     description = text()
@@ -159,6 +167,25 @@ class ParamSchema(Strict):
     format = text(validate=one_of(*sorted(FORMATS)))
     items = fields.Nested("ParamSchema")
     properties = NamedMap(fields.Nested("ParamSchema"))
+    additionalProperties = OneOfShapes(_extras_field)
+    oneOf = fields.List(fields.Nested("ParamSchema"), validate=validate.Length(min=1))
+    anyOf = fields.List(fields.Nested("ParamSchema"), validate=validate.Length(min=1))
+    style = text(validate=one_of(*STYLES))
+    explode = flag()
+    allowReserved = flag()
+    array_format = text(validate=one_of(*ARRAY_FORMATS))
+    object_format = text(validate=one_of(*OBJECT_FORMATS))
+
+    @validates_schema
+    def check_type(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        shapes = [key for key in ("oneOf", "anyOf") if key in data]
+        if not shapes and "type" not in data:
+            raise ValidationError(MESSAGES["required"], "type")
+        if not shapes:
+            return
+        for key in data:
+            if key not in (shapes[0], *BESIDE_SHAPES):
+                raise ValidationError(f"belongs into each shape of {shapes[0]}", key)
 
     @validates_schema
     def check_keywords(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -201,6 +228,7 @@ class MethodSchema(CommonSchema):
     summary = text()
     params = NamedMap(ParamSchema())
     body = OneOfShapes(body_field)
+    body_param = text()
     response = OneOfShapes(response_field)
     response_headers = HeaderNames(
         text(validate=passed_on),

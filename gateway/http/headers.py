@@ -80,6 +80,14 @@ def has_dot_segments(path: str) -> bool:
     return _DOT_SEGMENT.search(path) is not None
 
 
+def has_quoted_slash(path: str) -> bool:
+    """Return whether a path has a backslash, or a slash that is quoted, however often."""
+    slashes = path.count("/")
+    while "%" in path and (plain := unquote(path)) != path:
+        path = plain
+    return path.count("/") > slashes or "\\" in path
+
+
 def path_allowed(path: str, patterns: Iterable[str]) -> bool:
     """Whether one of the patterns, such as ``/v3/*``, covers the path, quoted as it came."""
     return any(fnmatchcase(path or "/", pattern) for pattern in patterns)

@@ -13,16 +13,21 @@ import os
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
-from gateway.bodies import make_writer, to_pairs, to_text
+from gateway.bodies import BodyParams, PairWriter, make_writer, pair_writer, text_writer, to_text
 from gateway.catalog.loader import IN_QUERY
-from gateway.catalog.model import Method
+from gateway.catalog.model import Method, Param
 from gateway.clock import Clock
 from gateway.errors import fields_error
-from gateway.http.headers import has_dot_segments
+from gateway.http.headers import has_dot_segments, has_quoted_slash
 from gateway.messages import Call, HttpRequest
 from gateway.trace_context import new_span_id
+from schemas.param_styles import list_separator
 
 USER_AGENT = "postern"
+# RFC 3986's delimiters that cannot end the value, add another or, as ``;`` on some servers, hide a
+# ``..``: what ``allowReserved`` leaves as it is.
+RESERVED_IN_PATH = "!$&'()*+,=:@"
+RESERVED_IN_QUERY = "!$'()*,=:@/?"
 NONCE_BYTES = 16
 
 
@@ -34,15 +39,25 @@ class RequestBuilder:
         self._wall = clock.wall
         self._next_url = url_rotation(urls)
         self._path = method.path
-        self._path_names = _names_in(method, "path")
-        self._query_names = _names_in(method, "query")
-        self._header_names = _names_in(method, "header")
-        self._body_names = _names_in(method, "body")
+        self._path_params = [
+            (param.name, f"{{{param.name}}}", _path_writer(param))
+            for param in _params_in(method, "path")
+        ]
+        self._query_params: list[tuple[str, PairWriter]] = [
+            (param.name, pair_writer(param.keywords)) for param in _params_in(method, "query")
+        ]
+        self._query_safe = _unquoted_in_query(method)
+        self._header_params = [
+            (param.name, text_writer(param.name, param.keywords))
+            for param in _params_in(method, "header")
+        ]
+        self._body_names = [param.name for param in _params_in(method, "body")]
+        self._whole_body = method.body_param
         self._fixed_query = tuple(method.query.items())
         self._key_header = method.idempotency_header
         # Of a method that streams its body only the parameters beside it are written here.
         kind = "json" if method.streams_body else method.body
-        content_type, self._write_body = make_writer(kind, binary_params(method))
+        content_type, self._write_body = make_writer(kind, _body_params(method))
         self._fixed_headers = {
             "User-Agent": USER_AGENT,
             "Accept": "*/*",
@@ -68,8 +83,9 @@ class RequestBuilder:
         return HttpRequest(
             verb=self._verb,
             base_url=self._next_url(),
-            path=self._write_path(params) if self._path_names else self._path,
-            query=self._query(params) if self._query_names else self._fixed_query,
+            path=self._write_path(params) if self._path_params else self._path,
+            query=self._query(params) if self._query_params else self._fixed_query,
+            query_safe=self._query_safe,
             headers=self._headers(call),
             body=self._write_body(fields) if self._body_names else b"",
             fields=fields,
@@ -80,15 +96,15 @@ class RequestBuilder:
 
     def _write_path(self, params: Mapping[str, object]) -> str:
         path = self._path
-        for name in self._path_names:
-            path = path.replace(f"{{{name}}}", _path_segment(name, to_text(params[name])))
+        for name, placeholder, write in self._path_params:
+            path = path.replace(placeholder, write(params[name]))
         return path
 
     def _query(self, params: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         pairs: list[tuple[str, str]] = []
-        for name in self._query_names:
+        for name, write in self._query_params:
             if name in params:
-                pairs += to_pairs(name, params[name])
+                pairs += write(name, params[name])
         return (*self._fixed_query, *pairs)
 
     def _headers(self, call: Call) -> dict[str, str]:
@@ -99,9 +115,11 @@ class RequestBuilder:
             "X-Request-ID": call.request_id,
             **call.context.headers(span_id),
         }
-        for name in self._header_names:
+        for name, write in self._header_params:
             if name in call.params:
-                headers[name] = _header_text(name, call.params[name])
+                headers[name] = _header_text(name, write(call.params[name]))
+        if self._whole_body and self._whole_body not in call.params:
+            del headers["Content-Type"]  # as there is no body
         key_header = self._key_header
         if key_header and call.vendor_key:
             headers[key_header] = _header_text("Idempotency-Key", call.vendor_key)
@@ -121,22 +139,60 @@ def binary_params(method: Method) -> frozenset[str]:
     )
 
 
-def _names_in(method: Method, place: str) -> tuple[str, ...]:
-    return tuple(param.name for param in method.params if param.place == place)
+def _params_in(method: Method, place: str) -> list[Param]:
+    return [param for param in method.params if param.place == place]
 
 
-def _path_segment(name: str, text: str) -> str:
+def _body_params(method: Method) -> BodyParams:
+    keywords = {param.name: param.keywords for param in _params_in(method, "body")}
+    return BodyParams(binary_params(method), keywords, method.body_param)
+
+
+def _unquoted_in_query(method: Method) -> dict[str, str]:
+    """Return what stays unquoted in the values of each parameter of which anything does."""
+    safe = {}
+    for param in _params_in(method, "query"):
+        if param.keywords.get("allowReserved"):
+            safe[param.name] = RESERVED_IN_QUERY
+        elif list_separator(param.keywords) == ",":
+            safe[param.name] = ","
+    return safe
+
+
+def _path_writer(param: Param) -> Callable[[object], str]:
+    """Return what writes a parameter's values as one segment, or as several if it may."""
+    name = param.name
+    write = text_writer(name, param.keywords)
+    safe = ",=" if param.keywords.get("style") == "simple" else ""
+    if param.keywords.get("allowReserved"):
+        return lambda value: _path_segments(name, write(value))
+    if write is not to_text:
+        return lambda value: _path_segment(name, write(value), safe)
+    return lambda value: _path_segment(name, to_text(value))
+
+
+def _path_segment(name: str, text: str, safe: str = "") -> str:
     """Quote a segment whole, so that a parameter adds none.
 
     :raises InvalidParams: it would climb once unquoted.
     """
     if not text or has_dot_segments(text):
         raise fields_error(name, ["Not usable in a path."])
-    return quote(text, safe="")
+    return quote(text, safe=safe)
 
 
-def _header_text(name: str, value: object) -> str:
-    text = to_text(value)
+def _path_segments(name: str, text: str) -> str:
+    """Quote each segment of several.
+
+    :raises InvalidParams: one is empty, would climb, or has a slash once unquoted.
+    """
+    if has_quoted_slash(text):
+        raise fields_error(name, ["Not usable in a path."])
+    segments = text.split("/")
+    return "/".join(_path_segment(name, segment, RESERVED_IN_PATH) for segment in segments)
+
+
+def _header_text(name: str, text: str) -> str:
     if any(character < " " or character > "\xff" or character == "\x7f" for character in text):
         raise fields_error(name, ["Not usable in a header."])
     return text

@@ -81,10 +81,17 @@ def _parse_objects(method: Method, params: Mapping[str, object]) -> dict[str, ob
     parsed = dict(params)
     for param in method.params:
         text = params.get(param.name)
-        if param.keywords["type"] == "object" and isinstance(text, str):
+        if isinstance(text, str) and _may_be_object(param.keywords):
             with suppress(ValueError):
                 parsed[param.name] = load_json(text.encode(), strict=True)
     return parsed
+
+
+def _may_be_object(keywords: Mapping[str, Any]) -> bool:
+    if "type" in keywords:
+        return bool(keywords["type"] == "object")
+    shapes = keywords.get("oneOf", ()) or keywords.get("anyOf", ())
+    return any(map(_may_be_object, shapes))
 
 
 def deadline(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:

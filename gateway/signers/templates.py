@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import formatdate
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 from marshmallow import ValidationError
 
-from gateway.bodies import to_pairs, to_text
+from gateway.bodies import FORM_TYPE, to_pairs, to_text
 from gateway.messages import HttpRequest
 
 Facts = Callable[[str], bytes]
@@ -159,8 +159,11 @@ def all_params(request: HttpRequest) -> list[tuple[str, str]]:
 
     An array is the name repeated, but in a JSON body its JSON text.
     """
-    as_json = request.writer is not None and request.writer[0].startswith("application/json")
+    content_type = request.writer[0] if request.writer else ""
     pairs = list(request.query)
+    if content_type == FORM_TYPE:  # lists and objects as they are written
+        return pairs + parse_qsl(request.body.decode(), keep_blank_values=True)
+    as_json = content_type.startswith("application/json")
     for name, value in request.fields.items():
         pairs += [(name, to_text(value))] if as_json else to_pairs(name, value)
     return pairs

@@ -6,12 +6,16 @@ import { h } from "./dom.js";
 /** One labelled field. */
 export function field(name, rules) {
   const id = `param-${name}`;
-  const hints = [rules.description, rules.type, bounds(rules), "example" in rules ? `such as ${text(rules.example)}` : null];
+  const hints = [rules.description, kinds(rules), bounds(rules), "example" in rules ? `such as ${text(rules.example)}` : null];
   return h("div", { class: "field" },
     h("label", { for: id }, name, mandatory(rules) ? h("span", { class: "quiet" }, " (required)") : null),
     control(id, name, rules),
     h("p", { class: "quiet", id: `${id}-hint` }, hints.filter(Boolean).join(" · ")),
     h("p", { class: "alarm", id: `${id}-error`, hidden: true }));
+}
+
+function kinds(rules) {
+  return rules.type || (rules.oneOf || rules.anyOf || []).map(kinds).join(" or ");
 }
 
 /** An object's own `required` is a list of its properties. */
@@ -54,8 +58,13 @@ export function values(form, params) {
 }
 
 function value(said, rules) {
-  if (rules.type === "string" || !rules.type) return said;
-  return JSON.parse(said);
+  if (rules.type === "string") return said;
+  if (rules.type) return JSON.parse(said);
+  try {
+    return JSON.parse(said); // of several shapes the text may be one
+  } catch {
+    return said;
+  }
 }
 
 /** The same call for a terminal; $POSTERN is where this page comes from. */

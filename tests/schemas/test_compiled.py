@@ -37,7 +37,11 @@ def keywords(inner: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[d
     """Any keywords that a catalog may have for a parameter: those for other types are allowed, too."""
     objects: dict[str, Any] = {}
     if inner is not None:
-        objects = {"items": inner, "properties": st.dictionaries(NAMES, inner, max_size=3)}
+        objects = {
+            "items": inner,
+            "properties": st.dictionaries(NAMES, inner, max_size=3),
+            "additionalProperties": st.booleans() | inner,
+        }
     kinds = st.sampled_from(["string", "integer", "number", "boolean", "array", "object"])
     optional = {
         "required": st.booleans(), "nullable": st.booleans(), "default": VALUES,
@@ -55,8 +59,16 @@ def keywords(inner: st.SearchStrategy[Any] | None = None) -> st.SearchStrategy[d
     ).filter(lambda declared: not (declared.get("required") and "default" in declared))
 
 
+def shapes() -> st.SearchStrategy[dict[str, Any]]:
+    """Any alternatives."""
+    several = st.lists(keywords(keywords()), min_size=1, max_size=3)
+    return st.one_of(
+        [st.fixed_dictionaries({key: several}, optional={"nullable": st.booleans()}) for key in ("oneOf", "anyOf")]
+    )  # fmt: skip
+
+
 def required_by_name(declared: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    if declared["type"] == "object" and names:
+    if declared.get("type") == "object" and names:
         return {**declared, "required": names}
     return declared
 
@@ -64,7 +76,9 @@ def required_by_name(declared: dict[str, Any], names: list[str]) -> dict[str, An
 DECLARED = st.dictionaries(
     NAMES,
     st.builds(
-        required_by_name, keywords(keywords(keywords())), st.lists(NAMES, max_size=2, unique=True)
+        required_by_name,
+        keywords(keywords(keywords()) | shapes()) | shapes(),
+        st.lists(NAMES, max_size=2, unique=True),
     ),
     max_size=4,
 )
@@ -72,6 +86,9 @@ DECLARED = st.dictionaries(
 
 def fitting(declared: dict[str, Any]) -> st.SearchStrategy[Any]:
     """Values that are more often right than others are."""
+    for key in ("oneOf", "anyOf"):
+        if key in declared:
+            return st.one_of([fitting(shape) for shape in declared[key]])
     likely: dict[str, st.SearchStrategy[Any]] = {
         "string": TEXTS, "integer": st.integers(-1, 6), "number": NUMBERS, "boolean": st.booleans(),
         "array": st.lists(fitting(declared["items"]) if "items" in declared else VALUES, max_size=3),
@@ -109,7 +126,7 @@ def test_params_are_loaded_as_marshmallow_does(
 
 
 @settings(max_examples=100, derandomize=True, deadline=None)
-@given(keywords(keywords()))
+@given(keywords(keywords() | shapes()) | shapes())
 def test_the_keywords_of_these_tests_are_those_of_a_catalog(declared: dict[str, Any]) -> None:
     assert set(declared) <= {field.data_key or name for name, field in ParamSchema().fields.items()}
     ParamSchema().load(declared)

@@ -273,3 +273,78 @@ def test_a_long_uri_is_looked_at_in_linear_time() -> None:
         "http://" + ":" * 1_000_000,
     ):
         assert complaint(URI, text)
+
+
+TEXT_OR_NUMBER = [STRING, INTEGER]
+CARD = {"type": "object", "properties": {"card": {**STRING, "required": True}}}
+BANK = {"type": "object", "properties": {"iban": {**STRING, "required": True}, "bic": STRING}}
+
+
+@pytest.mark.parametrize("value", ["a", 5, {"card": "4"}, {"iban": "x"}, {"iban": "x", "bic": "y"}])
+def test_a_value_may_fit_one_of_several_shapes(value: object) -> None:
+    assert load({"oneOf": [*TEXT_OR_NUMBER, CARD, BANK]}, value) == value
+
+
+def test_a_value_of_no_shape_is_told_why_by_each() -> None:
+    assert complaint({"oneOf": [STRING, CARD]}, {"cart": "4"}) == [
+        "Fits no shape of oneOf.",
+        "1: Not a valid string.",
+        "2: card: Missing data for required field.; cart: Unknown field.",
+    ]
+
+
+def test_of_one_of_a_value_must_fit_exactly_one() -> None:
+    either = [NUMBER, INTEGER]
+    assert complaint({"oneOf": either}, 5) == [
+        "Fits 2 of the shapes of oneOf, and must fit exactly one."
+    ]
+    assert (load({"oneOf": either}, 5.5), load({"anyOf": either}, 5)) == (5.5, 5)
+
+
+def test_text_in_a_query_is_the_first_shape_that_it_fits() -> None:
+    assert load({"oneOf": [INTEGER, STRING]}, "5", from_text=True) == 5
+    assert load({"oneOf": [INTEGER, STRING]}, "a", from_text=True) == "a"
+
+
+@pytest.mark.parametrize(
+    "keywords",
+    [{"oneOf": TEXT_OR_NUMBER, "nullable": True}, {"anyOf": [{**STRING, "nullable": True}]}],
+)
+def test_null_fits_where_a_shape_or_the_parameter_is_nullable(keywords: dict[str, Any]) -> None:
+    assert load(keywords, None) is None
+    assert complaint({"oneOf": TEXT_OR_NUMBER}, None) == ["Field may not be null."]
+
+
+def test_an_object_takes_other_names_where_it_says_so() -> None:
+    open_object = {"type": "object", "properties": {"a": INTEGER}, "additionalProperties": True}
+    assert load(open_object, {"z": [1], "a": 5.0}) == {"z": [1], "a": 5}
+    assert complaint(open_object, {"z": 1, "a": "x"}) == {"a": ["Not a valid integer."]}
+
+
+def test_the_values_of_other_names_have_the_shape_that_is_declared() -> None:
+    labels = {"type": "object", "additionalProperties": STRING}
+    assert load(labels, {"a": "x", "b.c": "y"}) == {"a": "x", "b.c": "y"}
+    assert complaint(labels, {"a": "x", "b": 5}) == {"b": ["Not a valid string."]}
+    assert complaint(labels, []) == ["Not a valid object."]
+
+
+def test_an_open_object_still_needs_what_is_required_and_has_its_defaults() -> None:
+    declared = {
+        "type": "object",
+        "required": ["a"],
+        "properties": {"a": STRING, "b": {**INTEGER, "default": 7}},
+        "additionalProperties": NUMBER,
+    }
+    assert load(declared, {"a": "x", "n": 1.5}) == {"a": "x", "n": 1.5, "b": 7}
+    assert complaint(declared, {"n": 1}) == {"a": ["Missing data for required field."]}
+
+
+def test_an_object_without_other_names_is_closed() -> None:
+    closed = {"type": "object", "additionalProperties": False}
+    assert load(closed, {}) == {}
+    assert complaint(closed, {"a": 1}) == {"a": ["Unknown field."]}
+
+
+def test_of_an_open_object_only_so_many_wrong_values_are_looked_at() -> None:
+    labels = {"type": "object", "additionalProperties": STRING}
+    assert len(complaint(labels, dict.fromkeys(map(str, range(100_000)), 5))) == 20

@@ -37,6 +37,18 @@ services:
             type: object
             required: true
             properties: {id: {type: integer, required: true}, when: {type: string, format: date-time}}
+      several:
+        http: GET /several
+        params:
+          ids: {type: array, items: {type: integer}, explode: false, required: true}
+          tags: {type: array, items: {type: string}, style: pipeDelimited}
+          who: {oneOf: [{type: string}, {type: integer}], nullable: true, example: ann}
+          labels: {type: object, additionalProperties: {type: string, nullable: true}, style: deepObject}
+      lines:
+        http: POST /lines
+        body_param: lines
+        params:
+          lines: {type: array, required: true, items: {anyOf: [{type: object, properties: {a: {type: string}}, additionalProperties: true}, {type: string}]}}
       look:
         http: GET /look
         params: {filter: {type: object, required: true}}
@@ -148,6 +160,40 @@ def test_a_get_method_can_be_asked_by_query_where_an_object_is_json(boxed: dict[
         filter_["required"] and filter_["content"]["application/json"]["schema"]["type"] == "object"
     )
     assert set(boxed["paths"]["/api/v1/call/box/keep"]) == {"post"}
+
+
+def test_lists_are_asked_for_as_the_vendor_has_them(boxed: dict[str, Any]) -> None:
+    get = boxed["paths"]["/api/v1/call/box/several"]["get"]
+    ids, tags, who, labels = get["parameters"][:4]
+
+    assert (ids["style"], ids["explode"], ids["schema"]["type"]) == ("form", False, "array")
+    assert (tags["style"], tags["explode"]) == ("pipeDelimited", False)
+    assert who["schema"] == {
+        "oneOf": [{"type": "string"}, {"type": "integer"}],
+        "examples": ["ann"],
+    }
+    assert labels["content"]["application/json"]["schema"] == {
+        "type": "object",
+        "additionalProperties": {"type": ["string", "null"]},
+    }
+
+
+def test_shapes_and_other_names_are_typed(boxed: dict[str, Any]) -> None:
+    several = boxed["paths"]["/api/v1/call/box/several"]["post"]["requestBody"]
+    lines = boxed["paths"]["/api/v1/call/box/lines"]["post"]["requestBody"]
+
+    properties = several["content"]["application/json"]["schema"]["properties"]
+    assert properties["who"]["oneOf"][-1] == {"type": "null"}
+    assert lines["content"]["application/json"]["schema"]["properties"]["lines"]["items"] == {
+        "anyOf": [
+            {
+                "type": "object",
+                "properties": {"a": {"type": "string"}},
+                "additionalProperties": True,
+            },
+            {"type": "string"},
+        ]
+    }
 
 
 def test_an_aggregate_is_an_operation_with_what_its_parts_take(boxed: dict[str, Any]) -> None:

@@ -1,0 +1,151 @@
+"""Checks of how parameters are written: ``style``, ``explode`` and the like fit place and type.
+
+check_styles(document, ("services", "s", "methods", "m"), method)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.catalog.model import Method, Param, kind_of
+from gateway.catalog.yaml_document import Document, Path_
+from schemas.param_styles import is_exploded, list_separator
+
+FORMAT_KEYS = ("array_format", "object_format")
+STYLE_KEYS = ("style", "explode", "allowReserved", *FORMAT_KEYS)
+Keywords = Mapping[str, Any]
+#: Which key is wrong, and what to write instead.
+Problem = tuple[str, str]
+
+
+def check_styles(document: Document, path: Path_, method: Method) -> None:
+    """Every parameter is written in a way that its place has and its type can have."""
+    is_form = kind_of(method.body) == "form"
+    for param in method.params:
+        place: Path_ = (*path, "params", param.name)
+        for key, message in _problems(param, is_form):
+            document.complain((*place, key), message)
+        for inner_path, keywords in _nested(param.keywords, ()):
+            for key in STYLE_KEYS:
+                if key in keywords:
+                    document.complain(
+                        (*place, *inner_path, key),
+                        "belongs to the parameter, not into a part of it",
+                    )
+
+
+def check_body_param(document: Document, path: Path_, method: Method) -> None:
+    """The parameter that is the whole body exists and has no others beside it."""
+    whole = method.body_param
+    if whole is None:
+        return
+    names = [param.name for param in method.params if param.place == "body"]
+    place: Path_ = (*path, "body_param")
+    if kind_of(method.body) != "json" or method.stream:
+        document.complain(place, "belongs to body: json, without stream")
+    elif whole not in names:
+        document.complain(place, f"{whole!r} is not one of the params in the body")
+    for name in names:
+        if name != whole:
+            document.complain(
+                (*path, "params", name),
+                f"the whole body is {whole!r}; write in: query or in: header for this one",
+            )
+
+
+def _problems(param: Param, is_form: bool) -> Iterator[Problem]:
+    keywords = param.keywords
+    pairs = param.place == "query" or (param.place == "body" and is_form)
+    if param.place == "body" and not is_form:
+        for key in STYLE_KEYS:
+            if key in keywords:
+                yield key, "belongs to in: query, path or header, or to body: form"
+        return
+    if "allowReserved" in keywords:
+        yield from _reserved_problems(param)
+    if pairs:
+        yield from _pair_problems(keywords)
+    else:
+        yield from _text_problems(keywords)
+    yield from _nested_problems(keywords)
+
+
+def _reserved_problems(param: Param) -> Iterator[Problem]:
+    if param.place not in ("path", "query"):
+        yield "allowReserved", "belongs to in: path or in: query"
+    elif param.place == "path" and param.keywords.get("type") != "string":
+        yield "allowReserved", "in a path is for type: string"
+    elif param.keywords.get("type") == "object":
+        yield "allowReserved", "is not for type: object"
+
+
+def _text_problems(keywords: Keywords) -> Iterator[Problem]:
+    """Yield what is wrong in a path or a header."""
+    if keywords.get("style", "simple") != "simple":
+        yield "style", "must be simple in a path or a header"
+    for key in FORMAT_KEYS:
+        if key in keywords:
+            yield key, "belongs to in: query or body: form; a list here is a,b (style: simple)"
+
+
+def _pair_problems(keywords: Keywords) -> Iterator[Problem]:
+    """Yield what is wrong in a query or a form."""
+    style = keywords.get("style", "form")
+    kind = keywords.get("type")
+    if style == "simple":
+        yield "style", "belongs to in: path or header; use form, with explode: false for a,b"
+    if style == "deepObject" and kind != "object":
+        yield "style", "is for type: object; for a list write array_format: brackets or indices"
+    if style == "deepObject" and keywords.get("explode") is False:
+        yield "explode", "must be true, or not there, with style: deepObject"
+    if style in ("spaceDelimited", "pipeDelimited"):
+        if kind != "array":
+            yield "style", "is for type: array"
+        if is_exploded(keywords):
+            yield "explode", f"must be false, or not there, with style: {style}"
+    if style == "form" and "style" in keywords and kind == "object" and is_exploded(keywords):
+        yield from _exploded_object_problems(keywords)
+    for key in FORMAT_KEYS:
+        others = [other for other in ("style", "explode") if other in keywords]
+        if key in keywords and others and (key, style) != ("array_format", "deepObject"):
+            yield key, f"and {others[0]} both say how it is written; drop one"
+
+
+def _exploded_object_problems(keywords: Keywords) -> Iterator[Problem]:
+    """Its properties are parameters of their own: a caller may not make up any."""
+    if not keywords.get("properties") or keywords.get("additionalProperties"):
+        yield "style", "of an object needs properties and no additionalProperties; or deepObject"
+
+
+def _nested_problems(keywords: Keywords) -> Iterator[Problem]:
+    """One text holds no list in a list."""
+    kind = keywords.get("type")
+    written_as_text = kind == "array" and list_separator(keywords) is not None
+    if kind == "object":
+        style = keywords.get("style", "form" if "explode" in keywords else None)
+        written_as_text = style == "simple" or (style == "form" and not is_exploded(keywords))
+    if not written_as_text:
+        return
+    parts = [keywords["items"]] if "items" in keywords else []
+    parts += keywords.get("properties", {}).values()
+    if any(part.get("type") in ("array", "object", None) for part in parts):
+        key = next(key for key in STYLE_KEYS if key in keywords)
+        yield key, "makes one text of it, which can hold no list or object inside"
+
+
+def _nested(keywords: Keywords, path: Path_) -> Iterator[tuple[Path_, Keywords]]:
+    """Yield every schema inside of one, with the keys that lead to it."""
+    inner: list[tuple[Path_, Any]] = [
+        (("items",), keywords.get("items")),
+        (("additionalProperties",), keywords.get("additionalProperties")),
+    ]
+    inner += [
+        (("properties", name), value) for name, value in keywords.get("properties", {}).items()
+    ]
+    for key in ("oneOf", "anyOf"):
+        inner += [((key, place), value) for place, value in enumerate(keywords.get(key, ()))]
+    for keys, value in inner:
+        if isinstance(value, Mapping):
+            yield (*path, *keys), value
+            yield from _nested(value, (*path, *keys))
