@@ -132,25 +132,32 @@ def check_cache(
 
 
 def check_signed(document: Document, service: Service, methods: Mapping[str, Method]) -> None:
-    """A caller's own request has no parameters to sign; an answer that is verified whole cannot
-    pass as it comes.
+    """A caller's own request has no parameters to sign or to add to; an answer that is verified
+    whole cannot pass as it comes.
     """
     kind = service.auth["type"]
     signer = SIGNERS[kind]
-    if service.proxy and (signer.verifies_answers or signer.signs_params):
+    # What ``hmac`` has as ``body`` it adds to the members of the body.
+    adds_member = service.auth.get("in") == "body" or "body" in service.auth
+    joins_params = signer.signs_params or adds_member
+    if service.proxy and (signer.verifies_answers or joins_params):
         document.complain(
             ("services", service.name, "proxy"),
             f"requests with auth: {kind} cannot be proxied:"
-            " it signs a method's parameters, or verifies the answer",
+            " it signs a method's parameters or adds to them, or verifies the answer",
         )
     for method in methods.values():
-        # What ``hmac`` has as ``body`` it adds to the members of the body.
-        if method.body_param and (signer.signs_params or "body" in service.auth):
+        memberless = None
+        if method.body_param and joins_params:
+            memberless = "body_param"
+        elif adds_member and kind_of(method.body) == "raw":
+            memberless = "body"
+        if memberless:
             document.complain(
-                (*_method_path(method), "body_param"),
+                (*_method_path(method), memberless),
                 f"auth: {kind} adds to the body's members, and this body has none",
             )
-        signs_body = signer.signs_params and method.streams_body
+        signs_body = joins_params and method.streams_body
         if method.stream and (signer.verifies_answers or signs_body):
             document.complain(
                 (*_method_path(method), "stream"),

@@ -13,6 +13,8 @@ from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, one_of, text
 
+PLACES = ("query", "header", "body")
+
 
 class NoAuth(Signer):
     """Adds nothing."""
@@ -24,10 +26,10 @@ class NoAuth(Signer):
 
 
 class ApiKey(Signer):
-    """Sends a key in the query or in a header."""
+    """Sends a key in the query, in a header or as a field of the body."""
 
     class Settings(AuthSettings):
-        in_ = text(required=True, data_key="in", validate=one_of("query", "header"), public=True)
+        in_ = text(required=True, data_key="in", validate=one_of(*PLACES), public=True)
         name = text(required=True, public=True)
         value = text(required=True)
 
@@ -45,13 +47,16 @@ class ApiKey(Signer):
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
-        self._in_query = auth["in"] == "query"
-        self._pair = (plain(auth["name"]), plain(auth["value"]))
+        self._place = auth["in"]
+        self._name = plain(auth["name"])
+        self._value = plain(auth["value"])
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
-        if self._in_query:
-            return request.with_query(self._pair)
-        return request.with_header(*self._pair)
+        if self._place == "header":
+            return request.with_header(self._name, self._value)
+        if self._place == "body":
+            return request.with_fields({self._name: self._value})
+        return request.with_query((self._name, self._value))
 
 
 class Basic(Signer):

@@ -80,6 +80,7 @@ ALIPAY = {
     "alipay_public_key": VENDOR_PUBLIC_KEY,
 }
 DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "sign"}
+IN_BODY = {"type": "api_key", "in": "body", "name": "key", "value": "s"}
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,9 @@ DIGEST = {"type": "digest", "secret": "s", "sign": "{params}{secret}", "name": "
         ({"auth": ALIPAY, "methods": {"m": STREAM}}, "services.s.methods.m.stream: auth: alipay needs the whole of it"),
         ({"auth": DIGEST, "methods": {"m": {"http": "POST /", "stream": True, "body": {"type": "raw"}}}},
          "services.s.methods.m.stream: auth: digest needs the whole of it"),
+        ({"auth": IN_BODY, "proxy": True}, "services.s.proxy: requests with auth: api_key cannot be proxied"),
+        ({"auth": IN_BODY, "methods": {"m": {"http": "POST /", "body": "raw"}}},
+         "services.s.methods.m.body: auth: api_key adds to the body's members, and this body has none"),
     ],
 )  # fmt: skip
 def test_what_needs_the_whole_request_or_answer_is_neither_proxied_nor_streamed(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 
@@ -25,6 +26,7 @@ AUTHS: dict[str, dict[str, str]] = {
         "type": "app_secret", "app_id": "sandbox-app", "secret": "sandbox-secret", "token_url": "/cgi-bin/token",
     },
 }  # fmt: skip
+IN_BODY = {"type": "api_key", "in": "body", "name": "key", "value": "secret-key-2"}
 PARAMS = {
     "id": {"type": "integer"},
     "q": {"type": "string", "in": "query"},
@@ -52,6 +54,28 @@ def test_an_api_key_in_the_query_is_quoted(gate: Open, box: Sandbox) -> None:
 
 def test_an_api_key_in_a_header(gate: Open, box: Sandbox) -> None:
     assert sent(gate, box, "api_key in a header").headers["x-key"] == "secret-key-1"
+
+
+@pytest.mark.parametrize("body", ["json", "form"])
+def test_an_api_key_in_the_body_joins_the_parameters_and_a_dry_run_has_stars_for_it(
+    gate: Open, box: Sandbox, body: str
+) -> None:
+    at = gate("POST /anything", on={"auth": IN_BODY}, params={"t": PARAMS["t"]}, body=body)
+    at.ask(params={"t": "中"})
+    for request, key in [
+        (box.requests[-1], "secret-key-2"),
+        (at.dry(params={"t": "中"}), STARS),
+    ]:
+        content = request.body
+        fields = json.loads(content) if body == "json" else dict(parse_qsl(content.decode()))
+        assert fields == {"t": "中", "key": key}
+
+
+def test_an_api_key_in_the_body_is_all_of_it_where_there_are_no_parameters(
+    gate: Open, box: Sandbox
+) -> None:
+    gate("POST /anything", on={"auth": IN_BODY}).ask()
+    assert json.loads(box.requests[-1].body) == {"key": "secret-key-2"}
 
 
 def test_basic_is_base64_of_utf_8(gate: Open, box: Sandbox) -> None:
