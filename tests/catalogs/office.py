@@ -1,0 +1,178 @@
+"""Vendors of offices: documents, calendars, customers, shops."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+import jwt
+
+from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
+from sandbox.messages import Reply, Request
+from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, basic, bearer, carries, refusal
+
+GRANT = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3599}
+ACCOUNT = "postern@project.iam.gserviceaccount.com"
+GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"
+#: A service account's key as Google's console gives it, less what nobody reads.
+GOOGLE_KEY = {
+    "type": "service_account",
+    "project_id": "project",
+    "private_key_id": "key-7",
+    "private_key": MERCHANT_PRIVATE_KEY,
+    "client_email": ACCOUNT,
+    "token_uri": GOOGLE_TOKEN_URL,
+}
+
+
+def asserted_for_google(request: Request, env: Env) -> None:
+    """developers.google.com/identity/protocols/oauth2/service-account#authorizingrequests"""
+    form = dict(parse_qsl(request.text()))
+    assert {"grant_type", "assertion"} <= form.keys()
+    assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    claims = jwt.decode(
+        form["assertion"], MERCHANT_PUBLIC_KEY, ["RS256"], audience=GOOGLE_TOKEN_URL
+    )
+    assert claims["iss"] == ACCOUNT
+    assert claims["scope"] == "https://www.googleapis.com/auth/spreadsheets"
+    assert claims["exp"] - claims["iat"] <= 3600 + 30
+    assert jwt.get_unverified_header(form["assertion"])["kid"] == "key-7"
+
+
+def google_no(status: int, name: str) -> Reply:
+    return refusal(status, {"error": {"code": status, "message": "no", "status": name}})
+
+
+def graph_no(status: int, code: str) -> Reply:
+    return refusal(status, {"error": {"code": code, "message": "no", "innerError": {}}})
+
+
+def salesforce_no(status: int, code: str) -> Reply:
+    return refusal(status, [{"message": "no", "errorCode": code}])
+
+
+def shopify_no(code: str) -> dict[str, Any]:
+    return {"errors": [{"message": "no", "extensions": {"code": code}}]}
+
+
+def checked_by_shopify(request: Request, env: Env) -> None:
+    carries(headers={"x-shopify-access-token": TOKEN})(request, env)
+    asked = json.loads(request.body)
+    variables = asked["variables"]
+    declared = asked["query"].partition(")")[0]
+    assert variables and all(f"${name}:" in declared for name in variables), asked
+
+
+def notion_no(status: int, code: str) -> Reply:
+    return refusal(status, {"object": "error", "status": status, "code": code, "message": "no"})
+
+
+VENDORS = {
+    "notion": Vendor(
+        proof=carries(
+            headers={"authorization": "Bearer ${NOTION_TOKEN}", "notion-version": "2025-09-03"}
+        ),
+        failures={
+            "downstream_rejected": notion_no(404, "object_not_found"),
+            "downstream_quota": notion_no(429, "rate_limited"),
+            "credential_error": notion_no(403, "restricted_resource"),
+            "downstream_error": notion_no(503, "service_unavailable"),
+        },
+    ),
+    "google_sheets": Vendor(
+        env={"GOOGLE_SERVICE_ACCOUNT": json.dumps(GOOGLE_KEY)},
+        tokens=[Token(f"POST {GOOGLE_TOKEN_URL}", check=asserted_for_google, answer=GRANT)],
+        proof=bearer(),
+        failures={
+            "downstream_rejected": google_no(403, "PERMISSION_DENIED"),
+            "downstream_quota": google_no(429, "RESOURCE_EXHAUSTED"),
+            "credential_expired": google_no(401, "UNAUTHENTICATED"),
+            "downstream_error": google_no(503, "UNAVAILABLE"),
+        },
+    ),
+    # learn.microsoft.com/en-us/graph/auth-v2-service#step-3-request-an-access-token
+    "microsoft_graph": Vendor(
+        env={"MS_TENANT_ID": "tenant-1"},
+        tokens=[
+            Token(
+                "POST https://login.microsoftonline.com/tenant-1/oauth2/v2.0/token",
+                form={
+                    "grant_type": "client_credentials",
+                    "client_id": "${MS_CLIENT_ID}",
+                    "client_secret": "${MS_CLIENT_SECRET}",
+                    "scope": "https://graph.microsoft.com/.default",
+                },
+                answer=GRANT,
+            )
+        ],
+        proof=bearer(),
+        answers={"send_mail": Reply(202, b"")},
+        failures={
+            "downstream_rejected": graph_no(404, "Request_ResourceNotFound"),
+            "downstream_quota": graph_no(429, "TooManyRequests"),
+            "credential_error": graph_no(403, "Authorization_RequestDenied"),
+            "credential_expired": graph_no(401, "InvalidAuthenticationToken"),
+            "downstream_error": graph_no(503, "serviceNotAvailable"),
+        },
+    ),
+    "salesforce": Vendor(
+        tokens=[
+            Token(
+                "POST https://salesforce-domain.my.salesforce.com/services/oauth2/token",
+                form={
+                    "grant_type": "client_credentials",
+                    "client_id": "${SALESFORCE_CLIENT_ID}",
+                    "client_secret": "${SALESFORCE_CLIENT_SECRET}",
+                },
+                answer={"access_token": TOKEN, "token_type": "Bearer", "issued_at": "1"},
+            )
+        ],
+        proof=bearer(),
+        params={"search": {"q": "FIND Acme IN NAME FIELDS RETURNING Account"}},
+        failures={
+            "downstream_rejected": salesforce_no(400, "MALFORMED_QUERY"),
+            "downstream_quota": salesforce_no(403, "REQUEST_LIMIT_EXCEEDED"),
+            "credential_error": salesforce_no(403, "API_DISABLED_FOR_ORG"),
+            "credential_expired": salesforce_no(401, "INVALID_SESSION_ID"),
+        },
+    ),
+    "hubspot": Vendor(
+        proof=bearer("${HUBSPOT_ACCESS_TOKEN}"),
+        failures={
+            "downstream_rejected": refusal(404, {"category": "OBJECT_NOT_FOUND", "message": "no"}),
+            "downstream_quota": refusal(429, {"category": "RATE_LIMITS", "message": "no"}),
+            "credential_error": refusal(403, {"category": "MISSING_SCOPES", "message": "no"}),
+        },
+    ),
+    "shopify": Vendor(
+        tokens=[
+            Token(
+                "POST https://shopify-shop.myshopify.com/admin/oauth/access_token",
+                form={
+                    "grant_type": "client_credentials",
+                    "client_id": "${SHOPIFY_CLIENT_ID}",
+                    "client_secret": "${SHOPIFY_CLIENT_SECRET}",
+                },
+                answer={"access_token": TOKEN, "scope": "read_products", "expires_in": 86399},
+            )
+        ],
+        proof=checked_by_shopify,
+        answer={"data": {}, "extensions": {"cost": {}}},
+        failures={
+            "downstream_rejected": {"errors": [{"message": "Field 'x' doesn't exist"}]},
+            "downstream_quota": shopify_no("THROTTLED"),
+            "credential_error": shopify_no("ACCESS_DENIED"),
+            "credential_expired": refusal(401, {"errors": "[API] Invalid API key"}),
+            "downstream_error": shopify_no("INTERNAL_SERVER_ERROR"),
+        },
+    ),
+    "zendesk": Vendor(
+        proof=basic("${ZENDESK_EMAIL}/token", "${ZENDESK_API_TOKEN}"),
+        failures={
+            "downstream_rejected": refusal(404, {"error": "RecordNotFound", "description": "no"}),
+            "downstream_quota": refusal(429, {"error": "TooManyRequests"}),
+            "credential_error": refusal(401, {"error": "Couldn't authenticate you"}),
+        },
+    ),
+}

@@ -1,0 +1,131 @@
+"""Vendors of what developers run their work with: code, tickets, alerts, measurements, weather."""
+
+from __future__ import annotations
+
+import json
+
+import jwt
+
+from sandbox.keys import MERCHANT_PUBLIC_KEY
+from sandbox.messages import Reply, Request
+from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, basic, bearer, carries, fill, refusal
+
+GITHUB_HEADERS = {
+    "accept": "application/vnd.github+json",
+    "x-github-api-version": "2022-11-28",
+}
+GITHUB_FAILURES = {
+    "downstream_rejected": refusal(404, {"message": "Not Found"}),
+    "downstream_quota": refusal(
+        403, {"message": "API rate limit exceeded"}, ("x-ratelimit-reset", "1")
+    ),
+    "credential_error": refusal(403, {"message": "Resource not accessible by integration"}),
+}
+
+
+def asserted_for_github(request: Request, env: Env) -> None:
+    """docs.github.com: apps, "Generating a JSON Web Token (JWT) for a GitHub App"."""
+    assertion = request.headers["authorization"].removeprefix("Bearer ")
+    claims = jwt.decode(assertion, MERCHANT_PUBLIC_KEY, ["RS256"])
+    assert claims["iss"] == env["GITHUB_APP_ID"]
+    assert claims["exp"] - claims["iat"] <= 600 + 60, "GitHub takes ten minutes, a minute of skew"
+
+
+def asked_of_pagerduty(request: Request, env: Env) -> None:
+    """developer.pagerduty.com: the REST API has its key in a header, the Events API in the body."""
+    if request.headers["host"] == "api.pagerduty.com":
+        carries(headers={"authorization": "Token token=${PAGERDUTY_API_KEY}"})(request, env)
+        return
+    assert json.loads(request.body)["routing_key"] == env["PAGERDUTY_ROUTING_KEY"]
+    assert "authorization" not in request.headers
+
+
+def asked_of_datadog(request: Request, env: Env) -> None:
+    carries(headers={"dd-api-key": "${DD_API_KEY}", "dd-application-key": "${DD_APP_KEY}"})(
+        request, env
+    )
+    assert request.headers["host"] == fill("api.${DD_SITE}", env)
+
+
+def datadog_no(status: int) -> Reply:
+    return refusal(status, {"errors": ["no"]})
+
+
+VENDORS = {
+    "github": Vendor(
+        proof=carries(headers={"authorization": "Bearer ${GITHUB_TOKEN}"}),
+        failures=GITHUB_FAILURES,
+    ),
+    # docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
+    "github_app": Vendor(
+        env={"GITHUB_APP_INSTALLATION_ID": "42"},
+        tokens=[
+            Token(
+                "POST https://api.github.com/app/installations/42/access_tokens",
+                headers={"accept": "application/vnd.github+json"},
+                check=asserted_for_github,
+                answer={"token": TOKEN, "expires_at": "2100-01-01T00:00:00Z"},
+            )
+        ],
+        proof=carries(headers={"authorization": f"Bearer {TOKEN}", **GITHUB_HEADERS}),
+        answers={"run_workflow": Reply(204, b"")},
+        failures={
+            **GITHUB_FAILURES,
+            "credential_expired": refusal(401, {"message": "Bad credentials"}),
+        },
+    ),
+    "gitlab": Vendor(
+        proof=carries(headers={"private-token": "${GITLAB_TOKEN}"}),
+        failures={
+            "downstream_rejected": refusal(404, {"message": "404 Project Not Found"}),
+            "downstream_quota": refusal(429, {"message": "Too many"}, ("ratelimit-reset", "1")),
+            "credential_error": refusal(403, {"error": "insufficient_scope"}),
+        },
+    ),
+    "jira": Vendor(
+        proof=basic("${JIRA_EMAIL}", "${JIRA_API_TOKEN}"),
+        failures={
+            "downstream_rejected": refusal(400, {"errorMessages": ["no"], "errors": {}}),
+            "downstream_quota": refusal(429, {"errorMessages": ["Rate limit exceeded."]}),
+            "credential_error": refusal(401, {"errorMessages": ["no"]}),
+        },
+    ),
+    "sentry": Vendor(
+        proof=bearer("${SENTRY_AUTH_TOKEN}"),
+        failures={
+            "downstream_rejected": refusal(
+                404, {"detail": "The requested resource does not exist"}
+            ),
+            "downstream_quota": refusal(429, {"detail": "You are attempting to use this endpoint"}),
+            "credential_error": refusal(401, {"detail": "Invalid token"}),
+        },
+    ),
+    "pagerduty": Vendor(
+        proof=asked_of_pagerduty,
+        failures={
+            "downstream_rejected": refusal(404, {"error": {"code": 2100, "message": "Not Found"}}),
+            "downstream_quota": refusal(
+                429, {"error": {"code": 2020, "message": "Rate Limit Exceeded"}}
+            ),
+            "credential_error": refusal(401, {"error": {"code": 2006, "message": "no"}}),
+        },
+    ),
+    "datadog": Vendor(
+        proof=asked_of_datadog,
+        params={"query_metrics": {"query": "avg:system.cpu.user"}},
+        failures={
+            "downstream_rejected": datadog_no(400),
+            "downstream_quota": datadog_no(429),
+            "credential_error": datadog_no(403),
+        },
+    ),
+    "openweather": Vendor(
+        proof=carries(query={"appid": "${OPENWEATHER_API_KEY}"}),
+        answer={"cod": 200},
+        failures={
+            "downstream_rejected": refusal(404, {"cod": "404", "message": "city not found"}),
+            "downstream_quota": refusal(429, {"cod": 429, "message": "no"}),
+            "credential_error": refusal(401, {"cod": 401, "message": "Invalid API key"}),
+        },
+    ),
+}
