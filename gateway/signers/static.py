@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from marshmallow import ValidationError, validates_schema
+from marshmallow import ValidationError, validate, validates_schema
 
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
-from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, one_of, text
+from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, MESSAGES, one_of, text
 
-PLACES = ("query", "header", "body")
+PLACES = ("query", "header", "body", "path")
 
 
 class NoAuth(Signer):
@@ -26,18 +27,21 @@ class NoAuth(Signer):
 
 
 class ApiKey(Signer):
-    """Sends a key in the query, in a header or as a field of the body."""
+    """Sends a key in the query, in a header, as a field of the body, or before the path."""
 
     class Settings(AuthSettings):
         in_ = text(required=True, data_key="in", validate=one_of(*PLACES), public=True)
-        name = text(required=True, public=True)
+        name = text(public=True)
         value = text(required=True)
 
         @validates_schema
-        def check_header(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-            if data["in_"] != "header":
-                return
-            for key, check in (("name", HEADER_NAME), ("value", HEADER_TEXT)):
+        def check_place(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+            place = data["in_"]
+            if place == "path" and "name" in data:
+                raise ValidationError("a key in the path has no name; leave this out", "name")
+            if place != "path" and "name" not in data:
+                raise ValidationError(MESSAGES["required"], "name")
+            for key, check in _KEY_CHECKS.get(place, {}).items():
                 try:
                     check(data[key])
                 except ValidationError as error:
@@ -48,15 +52,29 @@ class ApiKey(Signer):
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         self._place = auth["in"]
-        self._name = plain(auth["name"])
+        self._name = plain(auth.get("name", ""))
         self._value = plain(auth["value"])
+        if self._place == "path" and self._value == STARS:  # a dry run's
+            self._value = f"/{STARS}"
 
     def sign(self, request: HttpRequest, token: Secret) -> HttpRequest:
         if self._place == "header":
             return request.with_header(self._name, self._value)
         if self._place == "body":
             return request.with_fields({self._name: self._value})
+        if self._place == "path":
+            return replace(request, path=self._value + request.path)
         return request.with_query((self._name, self._value))
+
+
+_KEY_CHECKS: Mapping[str, Mapping[str, validate.Validator]] = {
+    "header": {"name": HEADER_NAME, "value": HEADER_TEXT},
+    "path": {
+        "value": validate.Regexp(
+            r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)+\Z", error="must be a path, such as /bot12:token"
+        )
+    },
+}
 
 
 class Basic(Signer):

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from sandbox.keys import MERCHANT_PUBLIC_KEY, VENDOR_PRIVATE_KEY
 from sandbox.messages import Reply, Request, json_reply
 from sandbox.rsa import sign_rsa, verify_rsa
-from tests.catalogs.vendor import Answer, Env, Vendor, bearer, refusal
+from tests.catalogs.vendor import TOKEN, Answer, Env, Token, Vendor, basic, bearer, refusal
 
 PUBLIC_KEY_ID = "PUB_KEY_ID_01"
 
@@ -125,6 +125,27 @@ VENDORS = {
             "downstream_quota": refusal(429, {"error": {"code": "rate_limit"}}),
             "downstream_rejected": json_reply(402, {"error": {"code": "card_declined"}}),
             "credential_error": refusal(401, {"error": {"code": "api_key_expired"}}),
+        },
+    ),
+    # developer.paypal.com/api/rest/authentication/
+    "paypal": Vendor(
+        tokens=[
+            Token(
+                "POST https://api-m.paypal.com/v1/oauth2/token",
+                form={"grant_type": "client_credentials"},
+                check=basic("${PAYPAL_CLIENT_ID}", "${PAYPAL_CLIENT_SECRET}"),
+                answer={"access_token": TOKEN, "token_type": "Bearer", "expires_in": 31668},
+            )
+        ],
+        proof=bearer(),
+        failures={
+            "downstream_rejected": refusal(
+                422,
+                {"name": "UNPROCESSABLE_ENTITY", "details": [{"issue": "ORDER_NOT_APPROVED"}]},
+            ),
+            "downstream_quota": refusal(429, {"name": "RATE_LIMIT_REACHED"}),
+            "credential_error": refusal(403, {"name": "NOT_AUTHORIZED"}),
+            "credential_expired": refusal(401, {"error": "invalid_token"}),
         },
     ),
 }

@@ -78,6 +78,18 @@ def test_an_api_key_in_the_body_is_all_of_it_where_there_are_no_parameters(
     assert json.loads(box.requests[-1].body) == {"key": "secret-key-2"}
 
 
+def test_an_api_key_in_the_path_stands_before_the_methods_own_and_is_never_told(
+    gate: Open, box: Sandbox
+) -> None:
+    auth = {"type": "api_key", "in": "path", "value": "/bot${BOT}"}
+    at = gate("GET /anything/{id}", on={"auth": auth}, params=PARAMS, env={"BOT": "12:s3cret-bot"})
+    with pytest.raises(GatewayError):
+        at.ask("m", {"id": 7, "q": "a"})  # the sandbox has no such path
+    assert box.requests[-1].target == "/bot12:s3cret-bot/anything/7?q=a"
+    assert at.dry("m", {"id": 7}).target == f"/{STARS}/anything/7"
+    assert at.log.events and b"s3cret-bot" not in at.log.rendered(at.masker)
+
+
 def test_basic_is_base64_of_utf_8(gate: Open, box: Sandbox) -> None:
     expected = "Basic " + b64encode("ann:p:w ü".encode()).decode()
     assert sent(gate, box, "basic").headers["authorization"] == expected
