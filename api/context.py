@@ -25,6 +25,7 @@ from gateway.errors import fields_error
 from gateway.masking import Masker
 from gateway.messages import Trace
 from gateway.trace_context import TraceContext
+from schemas.calls import ALL_PAGES
 
 if TYPE_CHECKING:  # a command may need none of it
     from flask_caching import Cache
@@ -120,14 +121,16 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
     state = context.g
     if state.trace_context is None:
         state.trace_context = TraceContext.new()  # one for all calls of this request
+    environ = context.request.environ
     return Call(
         service,
         method,
         params,
-        timeout=_timeout(context.request.environ.get("HTTP_X_REQUEST_TIMEOUT")),
+        timeout=_timeout(environ.get("HTTP_X_REQUEST_TIMEOUT")),
         caller=state.caller,
         request_id=state.request_id,
         context=state.trace_context,
+        all_pages="HTTP_X_PAGINATE" in environ and _all_pages(environ["HTTP_X_PAGINATE"]),
         **fields,
     )
 
@@ -140,6 +143,16 @@ def prepare_traced_call(
     state.called = (service, method)
     state.trace = Trace()
     return prepare_call(service, method, params, trace=state.trace, **fields)
+
+
+def _all_pages(text: str) -> bool:
+    """Return what ``X-Paginate`` asks for.
+
+    :raises InvalidParams: it is another word than ``all``.
+    """
+    if text != ALL_PAGES:
+        raise fields_error("X-Paginate", [f"Must be {ALL_PAGES}."])
+    return True
 
 
 _NUMBER = re.compile(r"[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")

@@ -37,8 +37,15 @@ CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
     is_flag=True,
     help="Print the exact request instead of sending it; secrets are masked.",
 )
+@click.option(
+    "--paginate",
+    is_flag=True,
+    help="Gather all pages of the list into one answer.",
+)
 @with_appcontext
-def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) -> None:
+def call_cli(
+    service: str, method: str, params: tuple[str, ...], dry_run: bool, paginate: bool
+) -> None:
     """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
 
     Prints the answer as callers get it, JSON, or a stream as it comes, and logs to stderr. Exit
@@ -54,6 +61,7 @@ def call_cli(service: str, method: str, params: tuple[str, ...], dry_run: bool) 
         g.request_id,
         from_text=True,
         inbound=PassthroughRequest(),
+        all_pages=paginate,
     )
     gateway = loaded_gateway()
     try:

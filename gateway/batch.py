@@ -114,6 +114,7 @@ def part_call(
     params: Mapping[str, object],
     *,
     from_text: bool = False,
+    all_pages: bool = False,
 ) -> Call:
     """Return one call of several, with a trace of its own and a key of its own under the request's.
 
@@ -132,6 +133,7 @@ def part_call(
         from_text=from_text,
         deadline=template.deadline,
         context=template.context,
+        all_pages=all_pages,
     )
 
 

@@ -20,6 +20,7 @@ from gateway.middleware.health import health
 from gateway.middleware.idempotency import idempotency
 from gateway.middleware.limits import concurrency, quota
 from gateway.middleware.observe import explain, log, record
+from gateway.middleware.paginate import paginate
 from gateway.middleware.retry import retry
 from gateway.passthrough import proxy_exchange, stream_exchange
 from gateway.runtime import Handler, Middleware, Runtime
@@ -33,6 +34,7 @@ PER_CALL: tuple[Middleware, ...] = (
     cache,  # fresh, stale, or one exchange for all who ask the same at once
     fallback,  # another method, the backup URL, or a declared answer
     deadline,  # the whole budget, handed down
+    paginate,  # all pages of a list, where all are asked for; each is sent as a call
     retry,  # loop, budget, Retry-After
 )
 

@@ -29,7 +29,8 @@ from gateway.extras import make_extras_reader
 from gateway.http.credential_mask import CredentialMask
 from gateway.http.request_builder import RequestBuilder, binary_params
 from gateway.masking import STARS, Secret, is_secret_name
-from gateway.messages import Call, HttpRequest, HttpResponse, Result
+from gateway.messages import NO_EXTRAS, Call, HttpRequest, HttpResponse, Page, Result
+from gateway.pagination import PageSource, ReplyReader, make_page_reader
 from gateway.runtime import Handler, Runtime
 from gateway.signers import make_signer
 from gateway.signers.tokens import token_name
@@ -166,6 +167,7 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
     reader = make_reader(method.response)
     fetches_token = signer.fetches_token
     read_extras = make_extras_reader(method, sender.credentials)
+    read_page = make_page_reader(method)
 
     def handle(call: Call) -> Result:
         attempt = call.trace.attempts[-1]
@@ -180,13 +182,30 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
         attempt.first_byte = response.first_byte
         if signer.verifies_answers:
             signer.verify(request, response)
-        data = sender.unwrap(response, envelope, reader, token)
+        read = reader if read_page is None else ReplyReader.of(reader)
+        data = sender.unwrap(response, envelope, read, token)
         data = sender.credentials.mask(data, response, token)
-        if read_extras is None:
-            return Result(data)
-        return Result(data, read_extras(response.headers, token))
+        extras = NO_EXTRAS
+        if read_extras is not None:
+            extras = read_extras(response.headers, token)
+        if read_page is not None and isinstance(read, ReplyReader):
+            page = read_page(call.params, PageSource(request, response, read.reply, data))
+            page = _mask_page(page, call, sender.credentials, token)
+            extras = replace(extras, page=page)
+        return Result(data, extras)
 
     return handle
+
+
+def _mask_page(page: Page, call: Call, credentials: CredentialMask, token: Secret) -> Page:
+    """Mask what the service said; the rest is the caller's own."""
+    if page.next is None:
+        return page
+    masked = {
+        name: value if value is call.params.get(name) else credentials.mask_value(value, token)
+        for name, value in page.next.items()
+    }
+    return replace(page, next=masked)
 
 
 def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:

@@ -118,6 +118,7 @@ class Call:
     :param context: the trace it is part of.
     :param backup: it goes to the service's ``backup_url``, of which the main URL's probe and
         breaker say nothing.
+    :param all_pages: of a list, which are gathered into one answer.
     """
 
     service: str
@@ -134,6 +135,7 @@ class Call:
     inbound: PassthroughRequest | None = None
     context: TraceContext = field(default_factory=TraceContext.new)
     trace: Trace = field(default_factory=Trace)
+    all_pages: bool = False
 
     def copy_with(self, params: Mapping[str, object], deadline: float) -> Call:
         """Return a copy with other parameters and another deadline: each call needs two of them.
@@ -155,6 +157,7 @@ class Call:
             self.inbound,
             self.context,
             self.trace,
+            self.all_pages,
         )
 
     @property
@@ -164,22 +167,42 @@ class Call:
 
 
 @value
+class Page:
+    """What an answer says of the list that it is a page of.
+
+    :param next: the parameters of the page that follows; None where this is the last one.
+    :param body_bytes: how large its body was.
+    """
+
+    next: Mapping[str, object] | None
+    body_bytes: int = 0
+
+
+@value
 class Extras:
     """What a service's answer has beside its data; kept wherever the data is kept.
 
     :param headers: those that the method's ``response_headers`` names, masked.
+    :param page: how the list goes on, where the method has ``paginate``.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
+    page: Page | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return what there is as JSON, by the words that callers read."""
-        return {"headers": dict(self.headers)} if self.headers else {}
+        fields: dict[str, Any] = {}
+        if self.headers:
+            fields["headers"] = dict(self.headers)
+        if self.page:
+            fields["next"] = self.page.next
+        return fields
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Extras:
         """Return what ``to_dict`` has written, beside whatever else."""
-        return cls(tuple(fields.get("headers", {}).items()))
+        page = Page(fields["next"]) if "next" in fields else None
+        return cls(tuple(fields.get("headers", {}).items()), page)
 
 
 NO_EXTRAS = Extras()

@@ -14,6 +14,7 @@ from sandbox.server import Server
 from sandbox.vendors.alipay import Alipay
 from sandbox.vendors.amap import Amap
 from sandbox.vendors.formats import formats
+from sandbox.vendors.lists import lists
 from sandbox.vendors.llm import CHAT_PATH, GO_PATH, Llm
 from sandbox.vendors.oauth import OAuth
 from sandbox.vendors.protocols import protocols
@@ -185,7 +186,9 @@ class Sandbox:
             return self._amap.handle(request)
         if request.path.startswith("/pay/"):
             return self._pay_v2.handle(request)
-        return formats(request) or protocols(request) or self._rest.handle(request)
+        return (
+            formats(request) or protocols(request) or lists(request) or self._rest.handle(request)
+        )
 
 
 def _split_fault(request: Request) -> tuple[Request, str]:

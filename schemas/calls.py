@@ -14,6 +14,7 @@ from schemas.params import JsonType
 # --- call
 
 NAME = validate.Length(min=1, max=64)
+ALL_PAGES = "all"  # what a caller may ask for
 
 
 class CallSchema(Bounded):
@@ -33,6 +34,10 @@ MAX_CALLS = 20
 class BatchCallSchema(CallSchema):
     id = fields.String(required=True, validate=validate.Length(min=1, max=64))
     optional = JsonType("boolean", load_default=False, metadata={"type": "boolean"})
+    paginate = fields.String(
+        validate=validate.OneOf((ALL_PAGES,)),
+        metadata={"description": "Gathers the list's pages into one answer."},
+    )
 
 
 class BatchSchema(Bounded):

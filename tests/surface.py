@@ -26,6 +26,7 @@ from api.errors import status_of
 from app import create_app
 from cli.late import LateCommand
 from config.environ import Reader
+from gateway.catalog.pagination_schema import SCHEMAS as PAGINATION_SCHEMAS
 from gateway.catalog.schema import CatalogSchema
 from gateway.errors import VENDOR_ERRORS, GatewayError
 from gateway.masking import Secret
@@ -166,6 +167,10 @@ def _keys_of(field: Any, path: str, above: tuple[type, ...]) -> Iterator[str]:
         if path.endswith(".auth"):
             for kind in SIGNERS:
                 yield from _keys_of(field.choose({"type": kind}), f"{path}({kind})", above)
+            return
+        if path.endswith(".paginate"):
+            for way in PAGINATION_SCHEMAS:
+                yield from _keys_of(field.choose({"by": way}), f"{path}({way})", above)
             return
         for value in ("x", ["x"], {}, True):
             yield from _keys_of(field.choose(value), path, above)

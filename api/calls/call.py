@@ -26,8 +26,8 @@ from api.http.responses import success_response
 from api.http.streams import read_passthrough_request, stream_response
 from api.request_context import current_context
 from gateway.batch import Outcome, part_call
-from gateway.errors import InvalidParams
-from gateway.messages import NO_EXTRAS
+from gateway.errors import InvalidParams, fields_error
+from gateway.messages import NO_EXTRAS, Call
 from gateway.middleware.idempotency import part_key
 from gateway.state.answer_cache import StoredResult
 from gateway.streams import ResponseStream
@@ -78,10 +78,14 @@ def call_by_query(service: str, method: str) -> Response:
 def batch() -> Response:
     """``{"calls": [{"id", "service", "method", "params", "optional"}, ...]}``, run side by side."""
     items = load_batch(read_json())
-    template = prepare_call("", "", {}, idempotency_key=idempotency_key())
+    template = _prepare_parts(idempotency_key())
     calls = {
         item["id"]: part_call(
-            template, item["id"], (item["service"], item["method"]), item["params"]
+            template,
+            item["id"],
+            (item["service"], item["method"]),
+            item["params"],
+            all_pages="paginate" in item,
         )
         for item in items
     }
@@ -137,21 +141,35 @@ def _run(
     if with_body is not None:
         call = replace(call, inbound=read_passthrough_request(with_body=with_body))
     result = gateway.call(call)
+    page = result.extras.page
     if result.extras is not NO_EXTRAS:
         current_context().g.answer_headers = result.extras.headers
     if isinstance(result, StoredResult):
-        return success_response(orjson.Fragment(result.json))
+        return success_response(orjson.Fragment(result.json), page=page)
     data = result.data
     if isinstance(data, ResponseStream):
         return stream_response(data, (*data.headers, _NO_BUFFERING))
-    return success_response(data)
+    return success_response(data, page=page)
 
 
 def _run_aggregate(name: str, body: Mapping[str, Any]) -> Response:
     sources = {"query": _query_params(), "body": body}
     key = part_key(idempotency_key(), name)
-    template = prepare_call("", "", {}, idempotency_key=key)
+    template = _prepare_parts(key)
     return _batch_response(app_state().gateway.aggregate(name, sources, template))
+
+
+def _prepare_parts(key: str | None) -> Call:
+    """Return what the calls of a batch or an aggregate have in common.
+
+    :raises InvalidParams: all pages are asked for, and nobody knows of which of them.
+    """
+    template = prepare_call("", "", {}, idempotency_key=key)
+    if template.all_pages:
+        raise fields_error(
+            "X-Paginate", ['Is for one call; in a batch, write "paginate": "all" in that call.']
+        )
+    return template
 
 
 def _batch_response(outcomes: Mapping[str, Outcome]) -> Response:

@@ -19,6 +19,7 @@ from werkzeug.datastructures import Headers
 from api.request_context import current_context
 from gateway.bodies import dump_json, load_json
 from gateway.clock import iso_utc
+from gateway.messages import Page
 
 HeaderPairs = list[tuple[str, str]]
 EXPOSED = "Access-Control-Expose-Headers"
@@ -107,10 +108,17 @@ def build_envelope(
     return envelope
 
 
-def success_response(data: Any, status: int = 200) -> Response:
-    """Return the envelope of a success; ``data`` is any value that JSON has."""
+def success_response(data: Any, status: int = 200, page: Page | None = None) -> Response:
+    """Return the envelope of a success.
+
+    :param data: any value that JSON has.
+    :param page: how the list goes on that it is a page of.
+    """
     state = current_context().g
-    response = JsonResponse(dump_json(build_envelope(state.request_id, data)), status)
+    envelope = build_envelope(state.request_id, data)
+    if page:
+        envelope["next"] = page.next
+    response = JsonResponse(dump_json(envelope), status)
     if state.claim is not None:
         state.claim.response = response  # is stored under the Idempotency-Key
     return response

@@ -158,6 +158,7 @@ RESPONSE = {"$ref": "#/components/responses/Answer"}
 HEADERS = [
     {"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")
 ]
+PAGINATE = {"$ref": "#/components/parameters/Paginate"}
 _UPLOADS: Mapping[str, Any] = {
     "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
     "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -239,9 +240,9 @@ def _get(method: Method, failures: Failures) -> dict[str, Any]:
 
 
 def _headers(method: Method) -> list[dict[str, str]]:
-    return (
-        HEADERS[:1] if method.stream else HEADERS
-    )  # what is streamed is not kept, so no key gives it again
+    if method.stream:
+        return HEADERS[:1]  # what is streamed is not kept, so no key gives it again
+    return [*HEADERS, PAGINATE] if method.paginate else HEADERS
 
 
 def _queries(method: Method) -> list[dict[str, Any]]:

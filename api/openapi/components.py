@@ -7,8 +7,9 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.versions import PREFIX
-from api.openapi.calls import BATCH, CALL, HEADERS, RESPONSE
+from api.openapi.calls import BATCH, CALL, HEADERS, PAGINATE, RESPONSE
 from api.openapi.failures import BODY, Failures
+from schemas.calls import ALL_PAGES
 
 _SOME = ((502, -1002), (503, -1008), (503, -1010))  # of some services only
 INFO = {
@@ -79,6 +80,11 @@ PARAMETERS = {
         "It is done once; the first answer is kept for 24 hours and given again.",
         {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
     ),
+    "Paginate": _header(
+        "X-Paginate",
+        "Gathers the list's pages into one answer, within the call's deadline.",
+        {"const": ALL_PAGES},
+    ),
     "IfMatch": _header("If-Match", "Write only if the ETag is still this one.", {"type": "string"}),
     "IfNoneMatch": _header(
         "If-None-Match", "304 if the ETag is still this one.", {"type": "string"}
@@ -127,6 +133,11 @@ def success(data: dict[str, Any], codes: dict[str, Any] | None = None) -> dict[s
     return {"type": "object", "required": list(properties), "properties": properties}
 
 
+NEXT = {
+    "type": ["object", "null"],
+    "description": "Of a list with pages (`paginate`): the next page's parameters, to be sent as they"
+    " are; null after the last.",
+}
 SCHEMAS: dict[str, Any] = {
     "Answer": success({"description": "What the service answered, out of its own envelope."}),
     "Outcome": {
@@ -142,6 +153,7 @@ SCHEMAS: dict[str, Any] = {
                 "description": "Of the service, those that the method's `response_headers` names.",
                 "additionalProperties": {"type": "string"},
             },
+            "next": NEXT,
             "error": {"$ref": "#/components/schemas/Error"},
             "elapsed_ms": {"type": "number"},
         },
@@ -240,7 +252,7 @@ def call_operation(failures: Failures) -> dict[str, Any]:
             "summary": "Call any method",
             "description": f"The same call as `POST {PREFIX}/call/<service>/<method>` with `params` as the body.",
             "tags": ["calls"],
-            "parameters": HEADERS,
+            "parameters": [*HEADERS, PAGINATE],
             "requestBody": _json_body("Call", _CALL_EXAMPLE),
             "responses": {
                 "200": RESPONSE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
@@ -20,18 +21,26 @@ LARGE_CHARACTERS = 65_536  # from which on JSON is parsed in steps: one scan wou
 MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
 
 MISSING = object()
+_PLACE = re.compile(r"-?[0-9]{1,9}")
 
 
 def find_value(value: Any, path: Iterable[str]) -> Any:
-    """Return what stands at a path of keys and places in lists, or ``MISSING``."""
+    """Return what stands at a path of keys and places in lists, or ``MISSING``.
+
+    The last place in a list is ``-1``.
+    """
     for key in path:
         if isinstance(value, Mapping) and key in value:
             value = value[key]
-        elif isinstance(value, list) and key.isdecimal() and int(key) < len(value):
+        elif isinstance(value, list) and _has_place(value, key):
             value = value[int(key)]
         else:
             return MISSING
     return value
+
+
+def _has_place(items: list[Any], key: str) -> bool:
+    return bool(_PLACE.fullmatch(key)) and -len(items) <= int(key) < len(items)
 
 
 def dump_json(value: object) -> bytes:

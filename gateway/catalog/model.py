@@ -10,6 +10,7 @@ from typing import Any
 
 from gateway.catalog.aggregates import Aggregate
 from gateway.catalog.egress_proxy import Proxy
+from gateway.catalog.pagination import Pagination
 from gateway.masking import Secret
 from gateway.rates import Rate
 from schemas.compiled import Load, compile_schema
@@ -143,6 +144,7 @@ class Method:
     cache: CachePolicy | None = None
     fallback: Fallback | None = None
     stream: bool = False
+    paginate: Pagination | None = None
 
     @cached_property
     def full_name(self) -> str:

@@ -14,6 +14,7 @@ from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.catalog.answer_headers import MAX_HEADERS, HeaderNames, passed_on
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.model import CachePolicy, Fallback, Health
+from gateway.catalog.pagination_schema import pagination_field
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
@@ -241,6 +242,7 @@ class MethodSchema(CommonSchema):
     idempotency_header = text(validate=HEADER_NAME)
     cache = nested(CacheSchema)
     fallback = nested(FallbackSchema)
+    paginate = OneOfShapes(pagination_field)
 
 
 MethodSchema._declared_fields["http"].error_messages["required"] = (

@@ -71,6 +71,10 @@ class CredentialMask:
             }
         return forms.mask_data(data)
 
+    def mask_value(self, value: Any, token: Secret = _NONE) -> Any:
+        """Return a JSON value without them; it is changed in place."""
+        return self._forms(token).mask_data(value)
+
     def mask_error(self, error: GatewayError, token: Secret = _NONE) -> None:
         """Take them out of the service's own words that a caller gets to see."""
         if error.vendor_code:

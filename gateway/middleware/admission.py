@@ -10,7 +10,7 @@ from marshmallow import ValidationError
 
 from gateway.bodies import load_json
 from gateway.catalog.model import Method
-from gateway.errors import Forbidden, InvalidParams, nearest
+from gateway.errors import Forbidden, InvalidParams, fields_error, nearest
 from gateway.messages import Call, Caller, Result
 from gateway.middleware.limits import caller_limit
 from gateway.runtime import Handler, Runtime
@@ -42,9 +42,14 @@ def authorize_and_validate(method: Method, call: Call) -> Call:
     """Return the call with its parameters loaded.
 
     :raises Forbidden: the caller may not call the method.
-    :raises InvalidParams: ``fields`` says which and why.
+    :raises InvalidParams: ``fields`` says which and why; or all pages are asked for where there are
+        none.
     """
     authorize(method, call.caller)
+    if call.all_pages and method.paginate is None:
+        raise fields_error(
+            "X-Paginate", [f"The catalog does not say how {method.full_name} goes on (paginate)."]
+        )
     try:
         if call.from_text:
             params = method.load_text_params(_parse_objects(method, call.params))

@@ -8,8 +8,15 @@ from dataclasses import replace
 from marshmallow import ValidationError
 
 from gateway.catalog.model import Method
-from gateway.errors import DeadlineExceeded, GatewayError, InvalidParams, OutcomeUnknown, is_failure
-from gateway.messages import NO_EXTRAS, Call, Result, Trace
+from gateway.errors import (
+    BadResponse,
+    DeadlineExceeded,
+    GatewayError,
+    InvalidParams,
+    OutcomeUnknown,
+    is_failure,
+)
+from gateway.messages import NO_EXTRAS, Call, Extras, Page, Result, Trace
 from gateway.middleware.idempotency import vendor_key
 from gateway.runtime import Handler, Runtime
 
@@ -78,7 +85,7 @@ def _stand_ins(
     if method.service.backup_url:
         yield "backup_url", _backup_url(next_handler, method, runtime)
     if policy and not policy.call:
-        result = Result(policy.static)
+        result = Result(policy.static, _stand_in_extras(method))
         yield "static", lambda call, unsent: result
 
 
@@ -89,6 +96,7 @@ def _other_method(method: Method, runtime: Runtime) -> StandIn:
     """
     other, handler = runtime.stand_in(method, runtime)
     names = [param.name for param in other.params]
+    extras = _stand_in_extras(method)
 
     def answer(call: Call, unsent: bool) -> Result:
         _check_time_and_body(runtime, call)
@@ -110,11 +118,19 @@ def _other_method(method: Method, runtime: Runtime) -> StandIn:
         )
         result = handler(other_call)
         call.trace.fallback = trace.fallback  # who answered for the other one, if somebody did
-        if result.extras is NO_EXTRAS:
-            return result
-        return Result(result.data)  # its headers are not those that this method declares
+        page = result.extras.page
+        if call.all_pages and page and page.next:
+            raise BadResponse(
+                detail=f"{other.full_name} has more pages, which nobody could ask for"
+            )
+        return Result(result.data, extras)  # its own are not those that this method declares
 
     return answer
+
+
+def _stand_in_extras(method: Method) -> Extras:
+    """Return what goes with the data of another: a list that goes on nowhere."""
+    return Extras(page=Page(None)) if method.paginate else NO_EXTRAS
 
 
 def _backup_url(next_handler: Handler, method: Method, runtime: Runtime) -> StandIn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import Any
 
@@ -150,10 +150,13 @@ def declaration_digest(method: Method) -> str:
         method.body,
         service.auth,
     )
-    answer = (method.response, method.envelope, *method.response_headers)
+    answer: tuple[object, ...] = (method.response, method.envelope, *method.response_headers)
+    if method.paginate:
+        answer = (*answer, asdict(method.paginate))
     return digest((*request, *answer))[:16]
 
 
 def params_digest(call: Call, *, by_caller: bool) -> str:
     """Digest the parameters, in whatever order they came; and the caller, where that matters."""
-    return digest((call.params, call.caller.id if by_caller else None))
+    asked = (call.params, call.caller.id if by_caller else None)
+    return digest((*asked, "all pages") if call.all_pages else asked)

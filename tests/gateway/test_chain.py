@@ -16,10 +16,10 @@ from gateway.clock import SystemClock
 from tests.gateway.fakes import make_catalog, make_runtime, service
 
 ONCE_PER_CALL = [
-    "explain", "record", "admit", "idempotency", "cache", "fallback", "deadline", "retry",
+    "explain", "record", "admit", "idempotency", "cache", "fallback", "deadline", "paginate", "retry",
 ]  # fmt: skip
 ONCE_PER_ATTEMPT = ["health", "breaker", "quota", "concurrency", "log"]
-NEEDED_BY_SOME = {"cache", "fallback", "health", "quota", "concurrency"}
+NEEDED_BY_SOME = {"cache", "fallback", "paginate", "health", "quota", "concurrency"}
 
 
 def names(functions: tuple[Any, ...]) -> list[str]:

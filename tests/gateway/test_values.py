@@ -37,5 +37,5 @@ def test_a_copied_call_differs_in_its_parameters_and_its_deadline_alone() -> Non
 
 
 def test_results_and_callers_say_what_they_hold() -> None:
-    assert repr(Result(1)) == "Result(data=1, extras=Extras(headers=()))"
+    assert repr(Result(1)) == "Result(data=1, extras=Extras(headers=(), page=None))"
     assert Caller("user:7") == Caller("user:7", "user")
