@@ -170,7 +170,7 @@ VENDORS = {
     "alibaba_cloud": Vendor(
         proof=signed_for_alibaba,
         answer={"RequestId": "1"},
-        params={"send_sms": {"TemplateParam": "text"}},
+        params={"send_sms": {"PhoneNumbers": ["13700000000"], "TemplateParam": "text"}},
         answers={"send_sms": {"Code": "OK", "Message": "OK", "BizId": "9", "RequestId": "1"}},
         failures={
             "downstream_rejected": alibaba_no(200, "isv.MOBILE_NUMBER_ILLEGAL"),
