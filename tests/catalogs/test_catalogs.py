@@ -174,3 +174,31 @@ def test_a_catalog_holds_no_secret(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     with pytest.raises(CatalogError, match="is not set; set it in the environment"):
         load_catalog(text, name, {})
+
+
+def test_the_catalogs_fit_into_one_folder_together() -> None:
+    services: list[str] = []
+    for name in NAMES:
+        text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+        services += load_catalog(text, name, make_env(text, VENDORS[name].env)).services
+    assert len(services) == len(set(services))
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("aws", "AWS_SECRET_ACCESS_KEY"),
+        ("tencent_cloud", "TENCENT_SECRET_KEY"),
+        ("alibaba_cloud", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+    ],
+)
+def test_a_vendor_notices_a_signature_by_another_key(
+    name: str, secret: str, tmp_path: Path
+) -> None:
+    with played(name, tmp_path) as at:
+        method = next(at.catalog.methods())
+        at.call(method, at.answer(method))
+        _, request = at.sent()[0]
+        at.vendor.proof(request, at.env)
+        with pytest.raises(AssertionError):
+            at.vendor.proof(request, at.env | {secret: "another"})
