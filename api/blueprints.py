@@ -6,6 +6,7 @@ from api import error_handlers, health, metrics
 from api.auth import views as login
 from api.calls import call, proxy, services, status
 from api.calls import records as calls
+from api.connections import views as connections
 from api.flask_app import App
 from api.http import encoding, versions
 from api.http.blueprint import CONVERTERS
@@ -18,7 +19,10 @@ from api.resources import apps, files, orders, payments, products, users
 from api.resources import documents as data
 
 #: Those under the version's prefix; of the first, flask-smorest knows the operations.
-RESOURCES = (login, users, apps, services, status, calls, products, orders, payments, data, files)
+RESOURCES = (
+    login, users, apps, services, connections, status, calls, products, orders, payments, data,
+    files,
+)  # fmt: skip
 GENERIC = (call, proxy)
 UNVERSIONED = (health, console, metrics, docs)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # a command may need none of it
     from gateway.sources.watcher import Watcher
     from gateway.stores import Store
     from models import Database
+    from models.connection_vault import ConnectionVault
 
 _EXTENSION = "postern"  # as Flask's extensions are found
 
@@ -50,6 +51,7 @@ class Parts:
     files: FileStore
     store: Store
     cache: Cache
+    connections: ConnectionVault
     make_gateway: Callable[[], Gateway]
 
     @cached_property
@@ -99,6 +101,10 @@ class AppState:
     @cached_property
     def cache(self) -> Cache:
         return self.open_parts().cache
+
+    @cached_property
+    def connections(self) -> ConnectionVault:
+        return self.open_parts().connections
 
     @cached_property
     def gateway(self) -> Gateway:

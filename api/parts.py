@@ -29,6 +29,7 @@ from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store
 from models import Database
+from models.connection_vault import ConnectionVault
 
 MAX_CACHED_READS = 10_000  # in memory, where there is no Redis
 
@@ -42,13 +43,15 @@ def open_parts(app: Flask, clock: Clock) -> Parts:
     settings = state.settings
     database = Database(settings.database_url, settings.database_pool_size)
     store, cache_store = _open_stores(app, state, clock)
-    auth.register(app, database, store, clock)
+    seal = auth.register(app, database, store, clock).app_secrets
+    connections = ConnectionVault(database, seal, clock)
     return Parts(
         database=database,
         files=FileStore(Path(settings.files_dir), database),
         store=store,
         cache=Cache(app, config={"CACHE_OPTIONS": {"store": cache_store}}),
-        make_gateway=partial(_make_gateway, state, store, clock),
+        connections=connections,
+        make_gateway=partial(_make_gateway, state, store, clock, connections),
     )
 
 
@@ -69,13 +72,16 @@ def _open_stores(app: Flask, state: AppState, clock: Clock) -> tuple[Store, Stor
     return store, store
 
 
-def _make_gateway(state: AppState, store: Store, clock: Clock) -> Gateway:
+def _make_gateway(
+    state: AppState, store: Store, clock: Clock, connections: ConnectionVault
+) -> Gateway:
     settings = state.settings
     client = Client(clock, Resolver(clock), settings.outbound, partial(_warn_of_tls, state.log))
     runtime = Runtime.create(
         store, metrics=Metrics(), clock=clock, log=state.log, masker=state.masker
     )
-    runtime = replace(runtime, client=client, dumps=settings.log_level == "debug")
+    dumps = settings.log_level == "debug"
+    runtime = replace(runtime, client=client, connections=connections, dumps=dumps)
     gateway = Gateway(state.watcher.load(), runtime)
     gateway.follow(state.watcher)
     if settings.otlp_endpoint:  # which is refused where the extra is not installed

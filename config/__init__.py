@@ -62,6 +62,7 @@ class Settings:
     refresh_token_ttl: int = 14 * 86400
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
+    public_url: str = ""
     max_body: int = 1024 * 1024
     max_upload: int = 64 * 1024 * 1024
     files_dir: str = str(INSTANCE / "files")
@@ -100,6 +101,11 @@ class Settings:
         """The base URL for programs on this machine."""
         loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
         return f"http://{replace(self, host=loopback.get(self.host, self.host)).bind}"
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for browsers, without a slash at its end."""
+        return self.public_url.rstrip("/") or self.url
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -249,6 +255,7 @@ def _read(env: Reader) -> dict[str, Any]:
         "refresh_token_ttl": env.whole("REFRESH_TOKEN_TTL", 14 * 86400, 1, 366 * 86400),
         "cors_origins": env.comma_separated("CORS_ORIGINS", checks.origin),
         "trusted_proxies": env.whole("TRUSTED_PROXIES", 0, 0, 10),
+        "public_url": env.str("PUBLIC_URL", "", validate=checks.public_url),
         "max_body": env.whole("MAX_BODY", 1024 * 1024, 1, 2**31),
         "max_upload": env.whole("MAX_UPLOAD", 64 * 1024 * 1024, 1, 2**40),
         "files_dir": env.str("FILES_DIR", "") or str(INSTANCE / "files"),

@@ -172,6 +172,16 @@ def redis(value: str) -> None:
         )
 
 
+def public_url(value: str) -> None:
+    if value and not re.fullmatch(
+        r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[\w.~-]+)*/?", value, re.ASCII
+    ):
+        raise ValidationError(
+            "must be the URL that browsers know this service by, such as https://tools.example.com"
+            " or https://example.com/postern"
+        )
+
+
 def origin(value: str) -> None:
     if value != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?", value):
         raise ValidationError(

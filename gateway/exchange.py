@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from gateway.bodies import Reader, make_reader
 from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
+from gateway.connected import ConnectedAccount
 from gateway.envelopes import Envelope, make_envelope
 from gateway.errors import (
     BadResponse,
@@ -86,6 +87,9 @@ class Sender:
         self._tokens = runtime.tokens
         self._renewals = runtime.metrics.token_renewals
         self._token_name = ""
+        self._account: ConnectedAccount | None = None
+        if self.signer.keeps_refresh_token:
+            self._account = ConnectedAccount(service, self.signer, runtime, self.wire_log)
         if self.signer.fetches_token:
             self._token_name = token_name(service.name, service.base_urls[0], service.auth)
 
@@ -111,6 +115,8 @@ class Sender:
         if not self._token_name:
             return NO_TOKEN
         try:
+            if self._account:
+                return self._account.token(call, partial(self._note, call))
             return self._tokens.get(
                 self._token_name,
                 partial(self._fetch_token, call),
@@ -137,7 +143,10 @@ class Sender:
 
     def discard_token(self, token: Secret) -> None:
         """Have the next call fetch another one."""
-        self._tokens.discard(self._token_name, token)
+        if self._account:
+            self._account.discard(token)
+        else:
+            self._tokens.discard(self._token_name, token)
 
     def unwrap(
         self, response: HttpResponse, envelope: Envelope, reader: Reader, token: Secret
@@ -235,7 +244,10 @@ def dry_run_token(service: Service, clock: Clock) -> HttpRequest | None:
         raise CredentialError(detail="a dry run sends nothing")
 
     with suppress(CredentialError):
-        signer.fetch_token(capture, clock.wall())
+        if signer.keeps_refresh_token:
+            signer.refresh(capture, clock.wall(), Secret(STARS))
+        else:
+            signer.fetch_token(capture, clock.wall())
     return requests[0]
 
 

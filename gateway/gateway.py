@@ -15,7 +15,8 @@ from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
 from gateway.clock import Background
-from gateway.errors import GatewayError, InvalidParams, NotFound, fields_error
+from gateway.connected import Authorization
+from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run, dry_run_token
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
@@ -217,6 +218,24 @@ class Gateway:
         """
         service = self.method(call.service, call.method).service
         return dry_run_token(service, self._runtime.clock)
+
+    def authorization(self, service: str) -> Authorization:
+        """Return how an admin connects the service's account.
+
+        :raises NotFound: there is no such service.
+        :raises Conflict: its ``auth`` is another one.
+        """
+        services = self.catalog.services
+        if service not in services:
+            message = f"There is no service {service[:MAX_NAME_CHARACTERS]}."
+            raise NotFound.among(message, service, services)
+        auth = services[service].auth
+        if auth["type"] != "oauth2" or auth.get("grant") != "authorization_code":
+            raise Conflict(
+                "This service is not connected by an admin: its auth is not oauth2 with"
+                " grant: authorization_code."
+            )
+        return Authorization(services[service], self._runtime)
 
     def breakers(self, services: Iterable[Service]) -> dict[str, str]:
         """Return ``closed``, ``open`` or ``half_open``, by service."""

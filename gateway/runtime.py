@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Generic, Protocol, Self, TypeVar
 
@@ -16,6 +16,7 @@ from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics
+from gateway.signers.connections import Connections, NoConnections
 from gateway.signers.tokens import Tokens
 from gateway.state.answer_cache import AnswerCache
 from gateway.state.circuit import SharedCircuit
@@ -86,6 +87,7 @@ class Runtime:
     :param log: gets one line per attempt.
     :param masker: learns the catalog's secrets and every token that is fetched.
     :param jitter: evenly random, 0 up to 1; spreads the waits between attempts.
+    :param connections: keeps the refresh tokens of services that an account is connected to.
     :param dumps: each exchange with a service is shown in the log, at its debug level.
     :param stand_in: by a method, its ``fallback.call`` of the same catalog, with the chain that a
         call goes on to. It is given this runtime, which therefore does not refer to itself: a
@@ -113,6 +115,7 @@ class Runtime:
     retry_budgets: PerService[RetryBudget]
 
     stand_in: Callable[[Method, Runtime], tuple[Method, Handler]] = _no_catalog
+    connections: Connections = field(default_factory=NoConnections)
     dumps: bool = False
 
     @classmethod

@@ -5,6 +5,7 @@ with database.read_session() as session:
 """
 
 from models.columns import UtcDateTime
+from models.connections import AccountConnection, ConnectionRequest
 from models.database import Base, CommitUnknown, Database, duplicate_column
 from models.documents import Document, File
 from models.idempotency import IdempotencyKey
@@ -13,9 +14,11 @@ from models.users import App, RefreshToken, RevokedToken, User, delete_expired
 
 __all__ = [
     "PRODUCTS",
+    "AccountConnection",
     "App",
     "Base",
     "CommitUnknown",
+    "ConnectionRequest",
     "Database",
     "Document",
     "File",

@@ -11,6 +11,7 @@ from gateway.masking import Secret
 PUBLIC = {
     "/api/v1/login",
     "/api/v1/token/refresh",
+    "/api/v1/connections/callback",
     "/healthz",
     "/readyz",
     "/openapi.json",

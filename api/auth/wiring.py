@@ -34,8 +34,8 @@ class AuthServices:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
 
 
-def register(app: Flask, database: Database, store: Store, clock: Clock) -> None:
-    """Make the services, for an app whose state is registered.
+def register(app: Flask, database: Database, store: Store, clock: Clock) -> AuthServices:
+    """Make and return the services, for an app whose state is registered.
 
     :raises SettingsError: a key file is not what JWT_ALGORITHM needs.
     """
@@ -43,7 +43,7 @@ def register(app: Flask, database: Database, store: Store, clock: Clock) -> None
     fails_closed = settings.redis_down == "closed"
     counters = FallbackStore(store, clock)
     app_secrets = AppSecrets(settings)
-    app.extensions[_EXTENSION] = AuthServices(
+    services = AuthServices(
         clock=clock,
         tokens=AccessTokens(settings, clock),
         revocations=Revocations(database, store, clock, closed=fails_closed),
@@ -52,6 +52,8 @@ def register(app: Flask, database: Database, store: Store, clock: Clock) -> None
         app_secrets=app_secrets,
         apps=AppRegistry(database, clock, app_secrets, settings.default_rate_limit),
     )
+    app.extensions[_EXTENSION] = services
+    return services
 
 
 def auth_services() -> AuthServices:

@@ -19,18 +19,32 @@ _OTHER_KINDS: dict[str, set[Kind]] = {
     "refresh": {(401, -2002), (401, -2003)},
     "change_user": {(401, -2006), (429, -3008)},
     "download_file": {(412, -3009), (416, -3012)},
+    "complete_connection": {
+        (400, -3003), (403, -2004), (409, -3006), (422, -1006), (502, -1003), (502, -1005), (502, -1012),
+        (504, -1001), (504, -1011),
+    },
     "pay_order": {
         (422, -1006), (429, -1009), (429, -3008), (502, -1002), (502, -1003), (502, -1004), (502, -1005), (502, -1012),
         (503, -1007), (503, -1008), (503, -1010), (504, -1001), (504, -1011),
     },
 }  # fmt: skip
 _CALLS = {"pay_order"}
+#: Operations that have no ETag, although others of their kind have one.
+_UNTAGGED = {"complete_connection", "delete_connection"}
 _RANGE = {
     "name": "Range",
     "in": "header",
     "description": "Bytes wanted, such as `bytes=0-1023`.",
     "schema": {"type": "string"},
 }
+_CALLBACK_QUERY = [
+    {"name": name, "in": "query", "description": text, "schema": {"type": "string"}}
+    for name, text in (
+        ("state", "As the authorization URL had it; good once."),
+        ("code", "What the vendor's page gave."),
+        ("error", "What it gave in place of a code."),
+    )
+]
 
 
 def resource_paths(app: Flask, spec: dict[str, Any], failures: Failures) -> dict[str, Any]:
@@ -88,6 +102,8 @@ def _add_parameters(operation: dict[str, Any], item: dict[str, Any], verb: str, 
         ]
     if name == "download_file":
         parameters.append(_RANGE)
+    if name == "complete_connection":
+        parameters += _CALLBACK_QUERY
     if parameters:
         operation["parameters"] = [*operation.get("parameters", ()), *parameters]
 
@@ -103,12 +119,14 @@ def _add_key(operation: dict[str, Any]) -> None:
 
 
 def _is_conditional(operation: dict[str, Any], item: dict[str, Any], verb: str, name: str) -> bool:
-    return verb == "get"
+    return verb == "get" and name not in _UNTAGGED
 
 
 def _is_guarded(item: dict[str, Any], verb: str, name: str) -> bool:
     return name == "keep_document" or (
-        verb in ("put", "patch", "delete") and bool(item.get("parameters"))
+        verb in ("put", "patch", "delete")
+        and bool(item.get("parameters"))
+        and name not in _UNTAGGED
     )
 
 
@@ -129,7 +147,7 @@ def _finish_successes(
     if name == "download_file":
         successes["206"] = {**successes["200"], "description": "The part that Range asks for."}
     for response in successes.values():
-        if verb == "get":
+        if verb == "get" and name not in _UNTAGGED:
             response["headers"] = {"ETag": {"$ref": "#/components/headers/ETag"}}
 
 

@@ -27,6 +27,8 @@ LAST = (
     "disable_app", "enable_app", "delete_app",
     "delete_document", "delete_file", "delete_product", "delete_user", "logout",
 )  # fmt: skip
+#: What needs a browser, a vendor's page and an admin.
+LEFT_OUT = {"authorize_connection", "complete_connection", "delete_connection"}
 #: What an operation keeps of its answer: variable -> where it stands under ``data``.
 KEPT = {
     "login": {"token": "access_token", "refresh_token": "refresh_token"},
@@ -75,6 +77,8 @@ NO_TOKEN = {"login", "refresh"}
 def collection(document: Json) -> Json:
     """The file's operations as Postman's collection format 2.1, a folder for each step or tag."""
     operations = {each["operationId"]: each for each in _operations(document)}
+    for name in LEFT_OUT:
+        operations.pop(name, None)
     middle = sorted(
         (each for name, each in operations.items() if name not in FIRST + LAST), key=_place
     )

@@ -10,6 +10,7 @@ from marshmallow import ValidationError
 
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest, HttpResponse
+from gateway.signers.connections import Grant
 from schemas.catalog_fields import Strict, text
 
 Auth = Mapping[str, Any]
@@ -88,6 +89,8 @@ class Signer:
         with it.
     :ivar secrets: forms of the settings' secrets that only the signer knows, such as Basic's
         base64, to be masked.
+    :ivar keeps_refresh_token: tokens come by ``refresh``, not by ``fetch_token``, from a refresh
+        token that ``gateway.signers.connections`` keeps.
     """
 
     Settings: ClassVar[type[AuthSettings]] = AuthSettings
@@ -104,6 +107,7 @@ class Signer:
     reads_query: ClassVar[bool] = True
 
     secrets: tuple[Secret, ...] = ()
+    keeps_refresh_token: bool = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
         """:param auth: the service's settings, by a catalog's keys, secrets as ``Secret``."""
@@ -132,6 +136,13 @@ class Signer:
         :param now: Unix seconds.
         :returns: the token and the seconds it lives.
         :raises CredentialError: there is none to be had.
+        """
+        raise NotImplementedError
+
+    def refresh(self, send: Send, now: float, refresh_token: Secret) -> Grant:
+        """Fetch a token by a refresh token, which the answer may replace.
+
+        :raises GrantRefused: there is none to be had.
         """
         raise NotImplementedError
 

@@ -19,8 +19,9 @@ from typing import Any
 
 from gateway.bodies import digest
 from gateway.clock import Clock
-from gateway.errors import DeadlineExceeded, GatewayError, StoreUnavailable
+from gateway.errors import DeadlineExceeded, GatewayError, OutOfResources, StoreUnavailable
 from gateway.masking import Masker, Secret
+from gateway.signers.connections import RefreshUnderWay
 from gateway.signers.shared_tokens import (
     EXPIRY_MARGIN_SECONDS,
     LOCK_SECONDS,
@@ -34,6 +35,8 @@ POLL_SECONDS = 0.05  # between two looks for the token that another worker fetch
 # By which one token's expiry may seem to move, because clocks are set right now and then.
 CLOCK_STEP_SECONDS = 1.0
 EARLY_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
+
+EPOCH_MARK = "#"  # in a token's name, before which connection it is of
 
 Fetch = Callable[[], tuple[Secret, float]]
 Note = Callable[[str], None]
@@ -112,12 +115,19 @@ class Tokens:
         self._entries: dict[str, _Entry] = {}
 
     def get(
-        self, name: str, fetch: Fetch, deadline: float, note: Note = lambda origin: None
+        self,
+        name: str,
+        fetch: Fetch,
+        deadline: float,
+        note: Note = lambda origin: None,
+        own_seconds: float | None = None,
     ) -> Secret:
         """Return a token that has not expired.
 
         :param fetch: asks the vendor; returns the token and the seconds it lives.
         :param note: called with where the token came from, unless it was fetched for this call.
+        :param own_seconds: what a renewal may take in a thread of its own, which goes on where
+            this call's deadline comes first; None where it ends with the call.
         :raises DeadlineExceeded: another call's fetch did not end in time.
         :raises GatewayError: as ``fetch`` does.
         """
@@ -130,6 +140,8 @@ class Tokens:
                 note("own")
                 return token.value
             renewal = _Renewal(name, entry, fetch, deadline, note)
+            if own_seconds is not None:
+                renewal = replace(renewal, deadline=now + own_seconds)
             with self._lock:
                 token = entry.usable(now)
                 pending = entry.renewal
@@ -138,11 +150,17 @@ class Tokens:
                     return token.value
                 if pending is None:
                     entry.renewal = renewal.outcome
-            if pending is None:
+            if pending is None and own_seconds is None:
                 return self._renew(renewal).value
-            token = self._await(pending, deadline)
+            if pending is None:
+                self._start(renewal)
+                if token:
+                    note("own, while it is renewed")
+                    return token.value
+            token = self._await(pending or renewal.outcome, deadline)
             if token:
-                note("fetched by another call")
+                if pending:
+                    note("fetched by another call")
                 return token.value
 
     def discard(self, name: str, value: Secret) -> None:
@@ -159,8 +177,10 @@ class Tokens:
     def retain(self, names: Collection[str]) -> None:
         """Forget the tokens of all other names: those services are gone, or changed credentials."""
         with self._lock:
-            for name in self._entries.keys() - set(names):
-                del self._entries[name]
+            kept = set(names)
+            for name in list(self._entries):
+                if name.partition(EPOCH_MARK)[0] not in kept:
+                    del self._entries[name]
 
     def _await(self, outcome: Future[Token | GatewayError], deadline: float) -> Token | None:
         """Return the token of another call's renewal; None where this call has to ask anew."""
@@ -173,6 +193,25 @@ class Tokens:
         if isinstance(result, GatewayError):
             raise result.copy()
         return result if self._clock.now() < result.expires_at else None
+
+    def _start(self, renewal: _Renewal) -> None:
+        """Renew in a thread; whoever waits gets the outcome.
+
+        :raises OutOfResources: no thread can be begun.
+        """
+
+        def run() -> None:
+            with suppress(Exception):  # the outcome tells it
+                self._renew(renewal)
+
+        thread = threading.Thread(target=run, name="postern-token")
+        try:
+            thread.start()
+        except RuntimeError as error:
+            with self._lock:
+                renewal.entry.renewal = None
+            renewal.outcome.set_result(OutOfResources())
+            raise OutOfResources from error
 
     def _renew(self, renewal: _Renewal) -> Token:
         """Get a new token, and tell it, or the failure, to those who wait."""
@@ -209,8 +248,10 @@ class Tokens:
                         return self._renew_locked(renewal, lock, lock.fence, usable)
             except StoreUnavailable:
                 if usable is None:
-                    return self._fetch(renewal)
-                return self._postpone(usable, renewal)
+                    with suppress(RefreshUnderWay):
+                        return self._fetch(renewal)
+            except RefreshUnderWay:
+                pass  # its lock here has ended before it has
             # Another worker holds the lock: with the old token there is no need to wait for it.
             if usable:
                 return self._postpone(usable, renewal)

@@ -1,7 +1,9 @@
-"""OAuth 2.0: tokens of the grants that need nobody at a browser, sent as Bearer (RFC 6750).
+"""OAuth 2.0: tokens of any grant, sent as Bearer (RFC 6750).
 
 client_credentials and password are RFC 6749, 4.4 and 4.3; jwt_bearer is RFC 7523, 2.1, as Google's
-service accounts use it; private_key_jwt is RFC 7523, 2.2::
+service accounts use it; private_key_jwt is RFC 7523, 2.2. refresh_token is RFC 6749, 6, and
+authorization_code is 4.1, with PKCE (RFC 7636): an admin gives the first token, refresh tokens the
+others::
 
     auth: {type: oauth2, grant: jwt_bearer, service_account: "${file:/run/secrets/google.json}",
            scope: https://www.googleapis.com/auth/spreadsheets}
@@ -10,40 +12,37 @@ service accounts use it; private_key_jwt is RFC 7523, 2.2::
 from __future__ import annotations
 
 import json
-import secrets
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
-from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM, TokenAnswer
-from gateway.signers.token_auth.assertions import (
-    ALGORITHMS,
-    assertion_signer,
-    check_private_key,
-    lifetime_claims,
-)
+from gateway.signers.connections import Grant
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM
+from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
+from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import split_url
-from schemas.catalog_fields import NamedMap, one_of, text
+from schemas.catalog_fields import NamedMap, flag, one_of, text
 
 ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
-JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-JWT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ASSERTION_LIFE_SECONDS = 3600.0  # Google takes no longer one
+BROWSER_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[!\x22$-~]*)?\Z"
 MISSING = "missing; this key is required"
 #: By grant, the keys that it cannot do without.
 REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "client_credentials": ("client_id", "token_url"),
     "password": ("username", "password", "token_url"),
     "jwt_bearer": ("issuer", "private_key", "token_url"),
+    "refresh_token": ("refresh_token", "token_url"),
+    "authorization_code": ("authorization_url", "client_id", "token_url"),
 }
-
-Form = dict[str, str]
+#: Those whose refresh tokens are kept in the database.
+CONNECTED_GRANTS = frozenset({"refresh_token", "authorization_code"})
 
 
 def _token_url(**options: Any) -> Any:
@@ -71,6 +70,15 @@ class OAuth2(Signer):
         private_key = text()
         key_id = text(public=True)
         algorithm = text(validate=one_of(*ALGORITHMS), public=True)
+        refresh_token = text()
+        authorization_url = text(
+            validate=validate.Regexp(
+                BROWSER_URL, error="must be the whole URL that a browser opens, without #"
+            ),
+            public=True,
+        )
+        authorization_extra = NamedMap(text())
+        pkce = flag()
 
         @validates_schema
         def check_grant(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -106,7 +114,11 @@ class OAuth2(Signer):
     def __init__(self, auth: Auth, base_url: str) -> None:
         grant = auth.get("grant", "client_credentials")
         self._host, self._path = split_url(plain(auth["token_url"]), base_url)
-        form = {name: plain(auth[name]) for name in ("scope", "audience") if name in auth}
+        self._auth = auth
+        self.keeps_refresh_token = grant in CONNECTED_GRANTS
+        # A connected account's scope was asked for in the browser.
+        names = ("audience",) if grant == "authorization_code" else ("scope", "audience")
+        form = {name: plain(auth[name]) for name in names if name in auth}
         self._form = form | {name: plain(value) for name, value in auth.get("extra", {}).items()}
         self._headers = {
             "Content-Type": FORM,
@@ -121,7 +133,48 @@ class OAuth2(Signer):
         return request.with_header("Authorization", "Bearer " + token.reveal())
 
     def fetch_token(self, send: Send, now: float) -> tuple[Secret, float]:
-        form = self._grant(now) | self._form
+        grant = self._ask(send, now, self._grant(now))
+        return grant.access_token, DEFAULT_LIFE_SECONDS if grant.life is None else grant.life
+
+    def refresh(self, send: Send, now: float, refresh_token: Secret) -> Grant:
+        form = self._grant(now) | {"refresh_token": refresh_token.reveal()}
+        return self._ask(send, now, form)
+
+    def authorization_url(self, redirect_uri: str, state: str, verifier: Secret) -> str:
+        """Return the URL at which a person lets us use its account (RFC 6749, 4.1.1).
+
+        :param verifier: of PKCE; the URL has its hash.
+        """
+        auth = self._auth
+        pairs = {"response_type": "code", "client_id": plain(auth["client_id"])}
+        pairs["redirect_uri"] = redirect_uri
+        if "scope" in auth:
+            pairs["scope"] = plain(auth["scope"])
+        pairs["state"] = state
+        if auth.get("pkce", True):
+            hashed = sha256(verifier.reveal().encode()).digest()
+            pairs["code_challenge"] = urlsafe_b64encode(hashed).rstrip(b"=").decode()
+            pairs["code_challenge_method"] = "S256"
+        extra = auth.get("authorization_extra", {})
+        pairs |= {name: plain(value) for name, value in extra.items()}
+        url = plain(auth["authorization_url"])
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(pairs, quote_via=quote)}"
+
+    def exchange_code(
+        self, send: Send, now: float, code: Secret, redirect_uri: str, verifier: Secret
+    ) -> Grant:
+        """Return what an authorization code brings (RFC 6749, 4.1.3).
+
+        :raises GrantRefused: nothing.
+        """
+        form = {"grant_type": "authorization_code", "code": code.reveal()}
+        form["redirect_uri"] = redirect_uri
+        if self._auth.get("pkce", True):
+            form["code_verifier"] = verifier.reveal()
+        return self._ask(send, now, form)
+
+    def _ask(self, send: Send, now: float, form: Form) -> Grant:
+        form = form | self._form
         if self._client_assertion:
             form |= self._client_assertion(now)
         body = urlencode(form, quote_via=quote).encode()
@@ -143,7 +196,7 @@ class OAuth2(Signer):
                 encoded = STARS
             self._headers["Authorization"] = "Basic " + encoded
         elif client_auth == "private_key_jwt":
-            self._client_assertion = _client_assertion(auth, self._host + self._path)
+            self._client_assertion = client_assertion(auth, self._host + self._path)
         elif client_id:
             self._form["client_id"] = client_id
 
@@ -160,7 +213,8 @@ class OAuth2ClientCredentials(OAuth2):
         class Meta(OAuth2.Settings.Meta):
             exclude = (
                 "grant", "username", "password", "service_account", "issuer", "sub",
-                "private_key", "key_id", "algorithm",
+                "private_key", "key_id", "algorithm", "refresh_token", "authorization_url",
+                "authorization_extra", "pkce",
             )  # fmt: skip
 
     example: ClassVar[Auth] = {
@@ -208,66 +262,3 @@ def _with_service_account(data: Mapping[str, Any]) -> dict[str, Any]:
         message = "must be a service account's JSON key, as it is downloaded from Google"
         raise ValidationError(message, "service_account") from error
     return {"grant": "jwt_bearer", **keys, **settings}
-
-
-def _client_credentials(auth: Auth, token_url: str) -> Callable[[float], Form]:
-    return lambda now: {"grant_type": "client_credentials"}
-
-
-def _password(auth: Auth, token_url: str) -> Callable[[float], Form]:
-    form = {"grant_type": "password"}
-    form |= {name: plain(auth[name]) for name in ("username", "password")}
-    return lambda now: dict(form)
-
-
-def _jwt_bearer(auth: Auth, token_url: str) -> Callable[[float], Form]:
-    sign = _signer(auth)
-    claims = {"iss": plain(auth["issuer"]), "aud": plain(auth.get("audience", token_url))}
-    claims |= {name: plain(auth[name]) for name in ("scope", "sub") if name in auth}
-
-    def form(now: float) -> Form:
-        assertion = sign(claims | lifetime_claims(now, ASSERTION_LIFE_SECONDS))
-        return {"grant_type": JWT_BEARER, "assertion": assertion}
-
-    return form
-
-
-GRANTS: Mapping[str, Callable[[Auth, str], Callable[[float], Form]]] = {
-    "client_credentials": _client_credentials,
-    "password": _password,
-    "jwt_bearer": _jwt_bearer,
-}
-
-
-def _client_assertion(auth: Auth, token_url: str) -> Callable[[float], Form]:
-    sign = _signer(auth)
-    client_id = plain(auth["client_id"])
-    claims = {"iss": client_id, "sub": client_id, "aud": token_url}
-
-    def form(now: float) -> Form:
-        unique = {"jti": secrets.token_hex(16)}
-        return {
-            "client_assertion_type": JWT_ASSERTION,
-            "client_assertion": sign(claims | unique | lifetime_claims(now)),
-        }
-
-    return form
-
-
-def _signer(auth: Auth) -> Callable[[Mapping[str, Any]], str]:
-    key_id = plain(auth["key_id"]) if "key_id" in auth else None
-    algorithm = str(auth.get("algorithm", ALGORITHMS[0]))
-    return assertion_signer(plain(auth["private_key"]), algorithm, key_id)
-
-
-def read_grant(response: HttpResponse) -> tuple[Secret, float]:
-    """Return the token of an endpoint's answer (RFC 6749, 5.1), and the seconds it lives.
-
-    :raises CredentialError: it has none, or none that can be sent as it is.
-    """
-    answer = TokenAnswer(response)
-    token = answer.token("access_token")
-    if token is None:
-        raise answer.refusal()
-    life = answer.life("expires_in", None, 0)
-    return token, DEFAULT_LIFE_SECONDS if life is None else life

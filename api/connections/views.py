@@ -1,0 +1,96 @@
+"""``/connections``: which accounts services are connected to, for admins; and the way back from a
+vendor's page, which is open to whoever has its ``state``.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from flask import Response, g, request
+from sqlalchemy import select
+
+from api.auth import role_required
+from api.connections import flow
+from api.context import app_state
+from api.errors import error_response
+from api.http.blueprint import Blueprint, read_query
+from api.http.etags import etag_response
+from api.http.responses import success_response
+from gateway.errors import GatewayError, NotFound
+from models import User
+from schemas.connections import AuthorizationOut, ConnectedOut, ConnectionListOut
+
+blueprint = Blueprint(
+    "connections", __name__, description="The accounts that services are connected to."
+)
+_list_schema = ConnectionListOut()
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Postern: {title}</title>
+<h1>{title}</h1><p>{text}</p><p>You may close this page.</p></html>
+"""
+
+
+@blueprint.get("/connections")
+@role_required("admin")
+@blueprint.response(200, ConnectionListOut)
+def list_connections() -> Response:
+    """Services whose auth is oauth2 by refresh_token or authorization_code, and their accounts."""
+    items = flow.describe_connections()
+    return etag_response(_list_schema.dump({"items": items, "total": len(items)}))
+
+
+@blueprint.post("/connections/<service>/authorize")
+@role_required("admin")
+@blueprint.response(200, AuthorizationOut)
+def authorize_connection(service: str) -> dict[str, Any]:
+    """The URL of the vendor's page, for the browser of the admin who connects the account; good once, for ten minutes."""  # noqa: E501  # the summary in the OpenAPI file
+    begun = flow.begin(service, g.caller.id, _caller_name())
+    return {
+        "authorization_url": begun.authorization_url,
+        "redirect_uri": begun.redirect_uri,
+        "expires_at": begun.expires_at,
+    }
+
+
+@blueprint.get("/connections/callback")
+@blueprint.response(200, ConnectedOut)
+def complete_connection() -> Response:
+    """Where the vendor's page sends the browser back to: with its state, and a code or an error."""
+    try:
+        service = flow.complete(read_query())
+    except GatewayError as error:
+        return _page(error_response(error), "Not connected", error.message)
+    response = success_response({"service": service, "state": "connected"})
+    return _page(response, "Connected", f"{service} is connected.")
+
+
+@blueprint.delete("/connections/<service>")
+@role_required("admin")
+@blueprint.response(200)
+def delete_connection(service: str) -> None:
+    """Forget a service's tokens; its calls are refused until it is connected again."""
+    was_connected = app_state().connections.disconnect(service)
+    services = app_state().gateway.catalog.services
+    if not was_connected and service not in services:
+        raise NotFound.among(f"There is no service {service[:64]}.", service, services)
+
+
+def _caller_name() -> str:
+    """Return the admin's name, as it is now: a row keeps it."""
+    user_id = int(g.caller.id.partition(":")[2])
+    with app_state().database.read_session() as session:
+        return session.scalar(select(User.username).where(User.id == user_id)) or g.caller.id
+
+
+def _page(response: Response, title: str, text: str) -> Response:
+    """Return the answer as a page, where it is a browser that asks."""
+    if "text/html" in request.headers.get("Accept", ""):
+        response.set_data(PAGE.format(title=escape(title), text=escape(text)))
+        response.headers["Content-Type"] = "text/html; charset=utf-8"
+    return _uncached(response)
+
+
+def _uncached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    return response
