@@ -63,6 +63,20 @@ def db() -> click.Command:
     return database_cli
 
 
+def backup() -> click.Command:
+    """Write the database and the files to FILE, while the server runs."""
+    from cli.backup import backup
+
+    return backup
+
+
+def restore() -> click.Command:
+    """Fill an empty database, and the folder of files, from FILE."""
+    from cli.backup import restore
+
+    return restore
+
+
 def init() -> click.Command:
     """Development only: the newest tables, and a first admin if there is nobody."""
     from cli.database import init
@@ -91,7 +105,9 @@ def openapi() -> click.Command:
     return openapi
 
 
-COMMANDS = (catalog, cache, call, user, app, secrets, db, init, seed, top, openapi)
+COMMANDS = (
+    catalog, cache, call, user, app, secrets, db, backup, restore, init, seed, top, openapi
+)  # fmt: skip
 
 
 def register(app: Flask) -> None:

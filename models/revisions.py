@@ -32,10 +32,21 @@ def revision_of(database: Database) -> str | None:
 @cache
 def head_revision() -> str:
     """Return the revision that this version of the code needs: the one that no other follows."""
+    revisions, followed = _revisions()
+    (head,) = revisions - followed
+    return head
+
+
+def is_known(revision: str) -> bool:
+    """Return whether this version of the code has the revision."""
+    return revision in _revisions()[0]
+
+
+def _revisions() -> tuple[set[str], set[str]]:
+    """Return all revisions, and those that another follows."""
     revisions: set[str] = set()
     followed: set[str] = set()
     for file in (MIGRATIONS / "versions").glob("*.py"):
         for down, revision in _REVISION.findall(file.read_text(encoding="utf-8")):
             (followed if down else revisions).add(revision)
-    (head,) = revisions - followed
-    return head
+    return revisions, followed

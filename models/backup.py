@@ -1,0 +1,200 @@
+"""All rows of a database as lines of JSON, alike on SQLite and PostgreSQL.
+
+with snapshot(url) as tables:
+    for line in tables.lines("users"):
+        ...
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    LargeBinary,
+    Table,
+    Text,
+    cast,
+    column,
+    func,
+    insert,
+    inspect,
+    literal,
+    select,
+    table,
+    type_coerce,
+)
+from sqlalchemy.dialects.postgresql import REGCLASS
+from sqlalchemy.types import TypeEngine
+
+from models.columns import Money, UtcDateTime
+from models.database import Base, Database
+from models.documents import Json
+
+ROWS_PER_STEP = 500
+TABLES: Mapping[str, Table] = {entry.name: entry for entry in Base.metadata.sorted_tables}
+
+
+class Snapshot:
+    """The rows as they were at one moment, whoever writes meanwhile."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        """Yield a line for each row of a table: an object of its columns."""
+        columns = TABLES[name].columns
+        values = [type_coerce(col, _stored_type(col)).label(col.name) for col in columns]
+        options = {"yield_per": ROWS_PER_STEP}
+        for row in self._connection.execute(select(*values), execution_options=options):
+            members = {key: _to_json(value) for key, value in row._mapping.items()}
+            yield json.dumps(members, separators=(",", ":")).encode() + b"\n"
+
+    def last_ids(self) -> dict[str, int]:
+        """Return the last id that each table gave to a row, which may be deleted by now."""
+        if self._connection.dialect.name == "sqlite":
+            sequences = table("sqlite_sequence", column("name"), column("seq"))
+            rows = self._connection.execute(select(sequences.c.name, sequences.c.seq))
+            return {name: last for name, last in rows if name in TABLES}
+        names = filter(_has_sequence, TABLES)
+        values = [func.pg_sequence_last_value(_sequence_of(name)).label(name) for name in names]
+        row = self._connection.execute(select(*values)).one()
+        return {name: last for name, last in row._mapping.items() if last is not None}
+
+
+@contextmanager
+def snapshot(url: str) -> Iterator[Snapshot]:
+    """Open a transaction that only reads, in which all tables are of one moment."""
+    database = Database(url, timeouts=False)
+    try:
+        with database.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=True
+                )
+            yield Snapshot(connection)
+    finally:
+        database.close()
+
+
+def first_filled_table(url: str) -> str | None:
+    """Return the name of a table that has a row; None where there is nothing to lose."""
+    database = Database(url)
+    try:
+        with database.read_connection() as connection:
+            names = inspect(connection).get_table_names()
+            for name in TABLES.keys() & set(names):
+                if connection.scalar(select(literal(1)).select_from(table(name)).limit(1)):
+                    return name
+    finally:
+        database.close()
+    return None
+
+
+class Loader:
+    """Inserts the rows of a snapshot, in the revision of the database that they were read from."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def insert(self, name: str, lines: Iterable[bytes]) -> int:
+        """Insert the lines of a table, and return how many they were."""
+        rows = map(json.loads, lines)
+        count = 0
+        while chunk := list(islice(rows, ROWS_PER_STEP)):
+            types = {key: _type_of(name, key) for key in chunk[0]}
+            target = table(name, *(column(key, kind) for key, kind in types.items()))
+            decoded = [
+                {key: _from_json(value, types[key]) for key, value in row.items()} for row in chunk
+            ]
+            self._connection.execute(insert(target), decoded)
+            count += len(chunk)
+        return count
+
+    def advance_ids(self, last_ids: Mapping[str, int]) -> None:
+        """Have each table give only ids that it never gave before."""
+        if self._connection.dialect.name == "sqlite":
+            self._advance_on_sqlite(last_ids)
+            return
+        for name in filter(_has_sequence, inspect(self._connection).get_table_names()):
+            highest = self._connection.scalar(
+                select(func.max(column("id"))).select_from(table(name))
+            )
+            last = max(last_ids.get(name, 0), highest or 0)
+            if last:
+                self._connection.execute(select(func.setval(_sequence_of(name), last)))
+
+    def _advance_on_sqlite(self, last_ids: Mapping[str, int]) -> None:
+        sequences = table("sqlite_sequence", column("name"), column("seq"))
+        names = set(inspect(self._connection).get_table_names())
+        for name, last in last_ids.items():
+            is_auto = TABLES[name].dialect_options["sqlite"]["autoincrement"]
+            if name not in names or not is_auto:
+                continue
+            self._connection.execute(sequences.delete().where(sequences.c.name == name))
+            highest = self._connection.scalar(
+                select(func.max(column("id"))).select_from(table(name))
+            )
+            self._connection.execute(
+                insert(sequences), {"name": name, "seq": max(last, highest or 0)}
+            )
+
+
+@contextmanager
+def loading(url: str) -> Iterator[Loader]:
+    """Open a transaction that is committed at the end, or leaves nothing."""
+    database = Database(url, timeouts=False)
+    try:
+        with database.write_connection() as connection:
+            yield Loader(connection)
+    finally:
+        database.close()
+
+
+def _has_sequence(name: str) -> bool:
+    return name in TABLES and "id" in TABLES[name].columns
+
+
+def _sequence_of(name: str) -> Any:
+    return cast(func.pg_get_serial_sequence(name, "id"), REGCLASS)
+
+
+def _stored_type(col: Column[Any]) -> TypeEngine[Any]:
+    """Return the type by which a column is read: JSON text stays as it was written."""
+    return Text() if isinstance(col.type, Json) else col.type
+
+
+def _type_of(name: str, key: str) -> TypeEngine[Any]:
+    """Return the type of a column; of one that this version knows no more, whatever it takes."""
+    col = TABLES[name].columns.get(key) if name in TABLES else None
+    return Text() if col is None else _stored_type(col)
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return value
+
+
+def _from_json(value: Any, kind: TypeEngine[Any]) -> Any:
+    if value is None:
+        return None
+    if isinstance(kind, UtcDateTime):
+        return datetime.fromisoformat(value)
+    if isinstance(kind, Money):
+        return Decimal(value)
+    if isinstance(kind, LargeBinary):
+        return b64decode(value)
+    return value
