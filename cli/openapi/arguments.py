@@ -11,9 +11,12 @@ from cli.openapi.keywords import Keywords
 from cli.openapi.merging import type_of, writable_properties
 from cli.openapi.naming import bare, best_body, body_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
+from cli.openapi.styles import Styles
 from cli.openapi.yaml_writer import Commented, one_line
 from gateway.bodies.xml import XML_NAME
 from gateway.catalog.loader import IN_QUERY
+from gateway.catalog.model import Param, kind_of
+from gateway.catalog.param_styles import style_problems
 from schemas.catalog_fields import SETTABLE_HEADER
 from schemas.params import value_problems
 
@@ -23,14 +26,8 @@ GATEWAY_HEADERS = frozenset(
 FILE_NOTE = "a file: filename, content_type, base64"
 MAX_NAME_CHARACTERS = 60  # in a note
 MAX_NAMES_IN_NOTE = 10
-DEEP_OBJECT_LEVELS = 2
-_SEPARATORS = {
-    "ssv": "spaces",
-    "tsv": "tabs",
-    "pipes": "|",
-    "spaceDelimited": "spaces",
-    "pipeDelimited": "|",
-}
+TEXT_NOTE = "one text in the vendor's own way"
+DEEP_FORM = {"type": "form", "array_format": "indices", "object_format": "brackets"}
 _NOT_SCHEMA = ("required", "name", "in")
 Operation = Mapping[str, Any]
 Values = Mapping[str, Any]
@@ -38,9 +35,12 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Parameter:
+    """:param style: how it is written, in a catalog's keys."""
+
     place: str
     schema: Any
     required: bool
+    style: Values
 
 
 class Arguments:
@@ -55,6 +55,7 @@ class Arguments:
     ) -> None:
         self.keywords = keywords
         self.spec = spec
+        self.styles = Styles(keywords, swagger=spec.swagger)
         self.implied = implied
         self.verb, self.template = http
         self.notes: list[str] = []
@@ -91,12 +92,24 @@ class Arguments:
             schema = self._params[name].schema
             if place in ("query", "header") and isinstance(schema, dict) and "default" in schema:
                 _add_default(keywords, schema["default"])
-            param = Commented({"type": keywords.pop("type")}, *keywords.notes)
+            param = Commented({}, *keywords.notes)
+            if "type" in keywords:
+                param["type"] = keywords.pop("type")
             if place != self._usual_place(name):
                 param["in"] = place
             param.update(keywords)
-            params[name] = param
+            params[name] = self._with_style(name, param)
         return params
+
+    def _with_style(self, name: str, param: Commented) -> Commented:
+        """Add how it is written; a text takes the place of what cannot be written so."""
+        place = self._params[name].place
+        styled = Commented({**param, **self._params[name].style}, *param.notes)
+        is_form = kind_of(self.settings.get("body", "json")) == "form"
+        if not any(style_problems(Param(name, place, styled), is_form=is_form)):
+            return styled
+        kept = {key: param[key] for key in ("in", "required", "description") if key in param}
+        return Commented({"type": "string", **kept}, TEXT_NOTE)
 
     def _usual_place(self, name: str) -> str:
         """Return where a catalog puts a parameter that has no ``in``."""
@@ -106,7 +119,9 @@ class Arguments:
             return "query"
         return "body"
 
-    def _add(self, name: object, place: str, schema: Any, *, required: bool) -> None:
+    def _add(
+        self, name: object, place: str, schema: Any, *, required: bool, style: Values | None = None
+    ) -> None:
         if not isinstance(name, str) or not re.fullmatch(r"\S+", name):
             text = one_line(str(name), MAX_NAME_CHARACTERS)
             self.notes.append(f"without {place} parameter {text!r}: not a usable name")
@@ -118,7 +133,7 @@ class Arguments:
                     f"without {place} parameter {name}: one in the {first_place} has that name"
                 )
             return
-        self._params[name] = _Parameter(place, schema, required and place != "path")
+        self._params[name] = _Parameter(place, schema, required and place != "path", style or {})
         if isinstance(schema, dict) and schema.get("format") == "password" and "${" not in name:
             self.settings.setdefault("mask", []).append(name)
 
@@ -161,20 +176,10 @@ class Arguments:
         required = param.get("required") is True
         schema = self._parameter_schema(param)
         kind, flat = self._flatten(schema)
-        style = param.get("collectionFormat" if self.spec.swagger else "style")
-        if kind == "object" and style == "deepObject":
-            self._add_object(name, flat, place)
-            return
-        if kind == "array" and style == "deepObject":
-            self._add_nested(str(name), schema, place, 1)
-            return
-        if kind == "array" and not self._is_repeated(param, place):
-            separator = _SEPARATORS.get(str(style), "commas")
-            note = f"list in one text, separated by {separator}"
-            schema = {"type": "string", "x-note": note}
-        elif kind == "object" and (place != "query" or not flat.get("properties")):
-            schema = {"type": "string", "description": schema["description"]}
-        self._add(name, place, schema, required=required)
+        style = self.styles.of_parameter(param, place, kind, flat)
+        if style is None:
+            schema = {"type": "string", "description": schema["description"], "x-note": TEXT_NOTE}
+        self._add(name, place, schema, required=required, style=style)
 
     def _parameter_schema(self, param: Values) -> dict[str, Any]:
         schema = param.get("schema")
@@ -186,44 +191,9 @@ class Arguments:
                 schema["x-note"] = "JSON text"
         return {**schema, "description": param.get("description", schema.get("description"))}
 
-    def _is_repeated(self, param: Values, place: str) -> bool:
-        """Tell whether a list is sent as its name repeated, which is how a catalog does it."""
-        if self.spec.swagger:
-            return param.get("collectionFormat") == "multi"
-        return (
-            place == "query"
-            and param.get("style", "form") == "form"
-            and param.get("explode", True) is not False
-        )
-
     def _flatten(self, schema: Any) -> tuple[str, dict[str, Any]]:
         """Return a schema's type and the schema without references."""
-        try:
-            flat, _ = self.keywords.merger.flatten(schema)
-        except UnsayableError:
-            return "object", {}
-        return type_of(flat), flat
-
-    def _add_object(
-        self, name: object, schema: Values, place: str, levels: int = DEEP_OBJECT_LEVELS
-    ) -> None:
-        """Add an object as ``name[property]`` (deepObject), so many levels deep."""
-        properties = writable_properties(schema)
-        if not properties:
-            self.notes.append(f"without {place} parameter {name}[...]: any names")
-        for key, value in properties.items():
-            self._add_nested(f"{name}[{key}]", value, place, levels - 1)
-
-    def _add_nested(self, name: str, schema: Any, place: str, levels: int) -> None:
-        kind, flat = self._flatten(schema)
-        if kind == "object" and levels:
-            self._add_object(name, flat, place, levels)
-        elif kind == "array" and self._flatten(flat.get("items"))[0] not in ("object", "array"):
-            self._add(f"{name}[]", place, schema, required=False)
-        elif kind in ("object", "array"):
-            self.notes.append(f"without {place} parameter {name}[...]: nested too deeply")
-        else:
-            self._add(name, place, schema, required=False)
+        return self.keywords.flatten(schema)
 
     # --- the body
 
@@ -270,6 +240,9 @@ class Arguments:
             self._add("body", "body", _raw_body(media), required=required is True)
             return
         flat, _ = self.keywords.merger.flatten(schema)
+        if kind == "json" and _is_whole(flat):
+            self._add_whole_body(schema, type_of(flat), required)
+            return
         if type_of(flat) != "object":
             raise UnsayableError(
                 f"its body is of type {type_of(flat)}, and params are an object's properties"
@@ -281,12 +254,34 @@ class Arguments:
         if not properties or flat.get("additionalProperties"):
             self.notes.append("the body takes any other properties, too; declare those you send")
         required_names = self._required_names(flat, properties, required)
+        styles = {}
+        if kind == "form":
+            styles = self._form_styles(properties, encoding)
         for name, value in properties.items():
-            if kind == "form" and mapping_in(encoding, name).get("style") == "deepObject":
-                self._add_nested(name, value, "body", DEEP_OBJECT_LEVELS)
-                continue
             part = self._as_part(value) if kind == "multipart" else value
-            self._add(name, "body", part, required=name in required_names)
+            needed = name in required_names
+            self._add(name, "body", part, required=needed, style=styles.get(name))
+
+    def _form_styles(self, properties: Values, encoding: Values) -> dict[str, Values]:
+        """Return how each property is written; all alike where one of them is a deep object."""
+        encodings = {name: mapping_in(encoding, name) for name in properties}
+        if any(values.get("style") == "deepObject" for values in encodings.values()):
+            self.settings["body"] = dict(DEEP_FORM)
+            return {}
+        styles = {}
+        for name, values in encodings.items():
+            if "style" in values or "explode" in values:
+                kind, flat = self._flatten(properties[name])
+                styles[name] = self.styles.of_parameter(values, "query", kind, flat) or {}
+        return styles
+
+    def _add_whole_body(self, schema: Any, kind: str, required: object) -> None:
+        """Make the body one parameter. It is needed unless the file says that it is not."""
+        preferred = "items" if kind == "array" else "body"
+        free = [name for name in (preferred, "body") if name not in self._params]
+        name = free[0] if free else "request_body"
+        self.settings["body_param"] = name
+        self._add(name, "body", schema, required=required is not False)
 
     def _required_names(self, schema: Values, properties: Values, required: object) -> list[str]:
         names = [name for name in properties if name in list_in(schema, "required")]
@@ -315,6 +310,11 @@ def _add_default(keywords: Commented, default: object) -> None:
         return
     if not value_problems(keywords, default):
         keywords["default"] = default
+
+
+def _is_whole(schema: Values) -> bool:
+    """Tell whether a JSON body is no object, or one without a name that could be declared."""
+    return type_of(schema) != "object" or not schema.get("properties")
 
 
 def _raw_body(media: str) -> dict[str, Any]:

@@ -32,8 +32,8 @@ _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300}([eE][+-]?[0-9]{1,2})?)?")
 class _Task:
     """A schema whose keywords go to ``target[key]``."""
 
-    target: dict[str, Any]
-    key: str
+    target: Any  # a mapping or, for one of several shapes, a list
+    key: Any
     schema: Any
     required: bool
     depth: int
@@ -48,6 +48,14 @@ class Keywords:
     def __init__(self, merger: Merger) -> None:
         self.merger = merger
         self.dropped = merger.dropped
+
+    def flatten(self, schema: Any) -> tuple[str, dict[str, Any]]:
+        """Return a schema's type and the schema without references."""
+        try:
+            flat, _ = self.merger.flatten(schema)
+        except UnsayableError:
+            return "object", {}
+        return type_of(flat), flat
 
     def params(self, schemas: Mapping[str, tuple[Any, bool]]) -> dict[str, Commented]:
         """Return keywords by name, for schemas by name, each with whether it is required.
@@ -75,12 +83,17 @@ class Keywords:
             if task.required:
                 keywords["required"] = True
             return keywords
+        if "x-shapes" in schema and may_descend:
+            return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
         kind = type_of(schema)
         keywords = Commented({"type": kind})
         if task.required:
             keywords["required"] = True
         if "x-note" in schema:
             keywords.notes.append(str(schema["x-note"]))
+        if "x-shapes" in schema:
+            others = [type_of(shape) for shape in schema["x-shapes"][1]][1:]
+            keywords.notes.append(f"also: {', '.join(others)}")
         _add_other_types(keywords, kind, schema)
         if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
             keywords["description"] = text
@@ -92,20 +105,35 @@ class Keywords:
             tasks.append(_Task(keywords, "items", schema["items"], False, task.depth + 1, refs))
         return keywords
 
+    def _convert_shapes(self, task: _Task, tasks: deque[_Task]) -> Commented:
+        """Convert alternatives of different types; what is said beside them stays beside them."""
+        keyword, schemas = task.schema["x-shapes"]
+        keywords = Commented()
+        if task.required:
+            keywords["required"] = True
+        if task.schema.get("nullable") is True:
+            keywords["nullable"] = True
+        if text := first_line(task.schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
+            keywords["description"] = text
+        shapes: list[Any] = [None] * len(schemas)
+        keywords[keyword] = shapes
+        for place, schema in enumerate(schemas):
+            tasks.append(_Task(shapes, place, schema, False, task.depth + 1, task.refs))
+        return keywords
+
     def _add_properties(
         self, keywords: Commented, task: _Task, tasks: deque[_Task], *, may_descend: bool
     ) -> None:
-        """Add the properties a caller may send; an object that takes any others besides stays
-        open.
-        """
+        """Add the properties a caller may send, and what others may be."""
         schema = task.schema
         properties = writable_properties(schema)
         names = ", ".join(list(properties)[:MAX_NAMES_IN_NOTE])
+        extras = schema.get("additionalProperties")
         if not properties:
-            if not schema.get("properties") and "additionalProperties" not in schema:
+            if isinstance(extras, dict) and extras and may_descend:
+                self._add_extras(keywords, extras, task, tasks)
+            elif not schema.get("properties") and "additionalProperties" not in schema:
                 keywords.notes.append("any object")
-        elif schema.get("additionalProperties"):
-            keywords.notes.append(f"any object; among others: {names}")
         elif not all(re.fullmatch(r"\S+", name) for name in properties):
             keywords.notes.append("any object: names with spaces")
         elif not may_descend:
@@ -118,6 +146,18 @@ class Keywords:
                 inner[name] = None  # holds its place in the order
                 depth = task.depth + 1
                 tasks.append(_Task(inner, name, value, name in required, depth, task.refs))
+            if extras:
+                self._add_extras(keywords, extras, task, tasks)
+
+    def _add_extras(
+        self, keywords: Commented, extras: Any, task: _Task, tasks: deque[_Task]
+    ) -> None:
+        keywords["additionalProperties"] = True
+        if isinstance(extras, dict) and extras:
+            refs = task.refs
+            tasks.append(
+                _Task(keywords, "additionalProperties", extras, False, task.depth + 1, refs)
+            )
 
     def _add_constraints(self, keywords: Commented, kind: str, schema: Schema) -> None:
         for key in _UNSUPPORTED:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
-from gateway.catalog.schema import TYPES
+from gateway.catalog.param_schema import TYPES
 
 MAX_MERGED_SCHEMAS = 2000  # that one is put together from
 _TYPE_HINTS = {
@@ -60,7 +60,7 @@ class Merger:
         if len(parts) == 1:
             refs = parts[0][1]
         for key in ("oneOf", "anyOf"):
-            merged, refs = self._merge_branches(merged, list_in(schema, key), refs)
+            merged, refs = self._merge_branches(merged, key, list_in(schema, key), refs)
         return merged, refs
 
     def _merge_reference(self, schema: Schema, refs: Refs) -> tuple[dict[str, Any], Refs]:
@@ -80,9 +80,11 @@ class Merger:
         return self._merge(schema, refs)
 
     def _merge_branches(
-        self, base: dict[str, Any], branches: list[Any], refs: Refs
+        self, base: dict[str, Any], keyword: str, branches: list[Any], refs: Refs
     ) -> tuple[dict[str, Any], Refs]:
-        """Add what all branches have in common; of different types the first."""
+        """Add what all branches have in common; of different types the first, and as ``x-shapes``
+        all, one of each type.
+        """
         schemas: list[dict[str, Any]] = []
         refs_of_last = refs
         for branch in branches:
@@ -101,7 +103,7 @@ class Merger:
         kinds = list(dict.fromkeys(type_of(schema) for schema in schemas))
         same_kind = [schema for schema in schemas if type_of(schema) == kinds[0]]
         if len(kinds) > 1:
-            base = {**base, "x-note": f"also: {', '.join(kinds[1:])}"}
+            base = {**base, "x-shapes": _shapes(keyword, kinds, schemas)}
         return _intersect(base, _unite(kinds[0], same_kind)), refs
 
 
@@ -155,6 +157,19 @@ def _unite(kind: str, schemas: list[dict[str, Any]]) -> dict[str, Any]:
     elif kind == "array":
         united["items"] = schemas[0].get("items", {})
     return united
+
+
+def _shapes(
+    keyword: str, kinds: list[str], schemas: list[dict[str, Any]]
+) -> tuple[str, list[dict[str, Any]]]:
+    """Return a schema for each type, and whether a value fits one of them or several."""
+    if {"integer", "number"} <= set(kinds):
+        keyword = "anyOf"
+    by_kind = [[schema for schema in schemas if type_of(schema) == kind] for kind in kinds]
+    return keyword, [
+        same[0] if len(same) == 1 else _unite(kind, same)
+        for kind, same in zip(kinds, by_kind, strict=True)
+    ]
 
 
 def _unite_objects(schemas: list[dict[str, Any]]) -> dict[str, Any]:

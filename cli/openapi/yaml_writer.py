@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 MAX_LINE_CHARACTERS = 110
@@ -85,7 +85,20 @@ def lines(values: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
             yield from lines(value, indent + 2)
         else:
             yield head
-            yield from (f"{' ' * indent}- {flow(item)}" for item in value)
+            for item in value:
+                yield from _list_item(item, indent)
+
+
+def _list_item(item: object, indent: int) -> Iterator[str]:
+    dash = f"{' ' * indent}- "
+    on_one_line = dash + flow(item)
+    short = len(on_one_line) <= MAX_LINE_CHARACTERS and not has_notes_inside(item)
+    if short or not isinstance(item, Mapping):
+        yield on_one_line
+        return
+    first, *rest = lines(item, indent + 2)
+    yield dash + first.lstrip()
+    yield from rest
 
 
 def flow(value: object) -> str:
@@ -99,7 +112,10 @@ def flow(value: object) -> str:
 
 
 def has_notes_inside(value: object) -> bool:
-    """Tell whether something in a mapping has comments."""
-    return isinstance(value, Mapping) and any(
-        getattr(item, "notes", ()) or has_notes_inside(item) for item in value.values()
-    )
+    """Tell whether something in a mapping or a list has comments."""
+    items: Iterable[object] = ()
+    if isinstance(value, Mapping):
+        items = value.values()
+    elif isinstance(value, list):
+        items = value
+    return any(getattr(item, "notes", ()) or has_notes_inside(item) for item in items)

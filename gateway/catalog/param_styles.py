@@ -24,7 +24,7 @@ def check_styles(document: Document, path: Path_, method: Method) -> None:
     is_form = kind_of(method.body) == "form"
     for param in method.params:
         place: Path_ = (*path, "params", param.name)
-        for key, message in _problems(param, is_form):
+        for key, message in style_problems(param, is_form=is_form):
             document.complain((*place, key), message)
         for inner_path, keywords in _nested(param.keywords, ()):
             for key in STYLE_KEYS:
@@ -54,7 +54,11 @@ def check_body_param(document: Document, path: Path_, method: Method) -> None:
             )
 
 
-def _problems(param: Param, is_form: bool) -> Iterator[Problem]:
+def style_problems(param: Param, *, is_form: bool) -> Iterator[Problem]:
+    """Yield what is wrong with how one parameter is to be written.
+
+    :param is_form: its method has ``body: form``.
+    """
     keywords = param.keywords
     pairs = param.place == "query" or (param.place == "body" and is_form)
     if param.place == "body" and not is_form:
