@@ -17,7 +17,7 @@ class Pagination:
     :param items: the dotted path of the list in the data that callers get; empty where the data is
         the list.
     :param max_pages: those that one call gathers.
-    :param param: the parameter that says which page.
+    :param param: the parameter that says which page; of an object, ``variables.after``.
     :param size_param: the parameter that says how many items a page has: with fewer it is the last.
     :param first: what ``param`` is for the first page; None for 1 with ``by: page``, else 0.
     :param cursor: the place of what ``param`` is for the next page.

@@ -100,7 +100,12 @@ def _param_problems(method: Method, pagination: Pagination) -> Iterator[tuple[st
         if not name:
             continue
         keywords = params.get(name)
-        if keywords is None:
+        outer_name, _, inner_name = name.partition(".")
+        if keywords is None and inner_name and pagination.by == "cursor":
+            keywords = params.get(outer_name)
+            if keywords is None or keywords.get("type") != "object":
+                yield key, f"{outer_name!r} is not one of the method's params of type: object"
+        elif keywords is None:
             yield key, f"{name!r} is not one of the method's params; declare it there"
         elif pagination.counts and keywords.get("type") not in ("integer", "string"):
             yield key, f"{name!r} counts, so its type must be integer or string"

@@ -16,12 +16,15 @@ _PARAM = re.compile(r";\s*([^\s=;,\"]+)\s*(?:=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s
 def link_target(header: str, relation: str) -> str | None:
     """Return the target of the first link with this relation; None where there is none.
 
-    A link with an ``anchor`` speaks of another page than the one that was answered.
+    A link with an ``anchor`` speaks of another page than the one that was answered; one with
+    ``results="false"`` says of itself that it leads nowhere, as Sentry's do.
 
     :param header: the values of all lines, joined with commas.
     """
     for target, params in _links(header[:MAX_HEADER_CHARACTERS]):
-        if "anchor" not in params and relation in params.get("rel", "").lower().split():
+        if "anchor" in params or params.get("results") == "false":
+            continue
+        if relation in params.get("rel", "").lower().split():
             return target
     return None
 

@@ -96,6 +96,13 @@ class _Way:
 
 
 class _ByCursor(_Way):
+    def __init__(self, method: Method, pagination: Pagination) -> None:
+        super().__init__(method, pagination)
+        self._outer = ""
+        self._inner = pagination.param
+        if pagination.param not in self._types:
+            self._outer, _, self._inner = pagination.param.partition(".")
+
     def next_params(self, params: Params, source: PageSource) -> dict[str, object] | None:
         pagination = self._pagination
         cursor = source.at(pagination.cursor)
@@ -106,7 +113,11 @@ class _ByCursor(_Way):
             if more:
                 raise BadResponse(detail=f"more pages, but no cursor at {pagination.cursor}")
             return None
-        return {**params, pagination.param: self._fit(pagination.param, cursor)}
+        if not self._outer:
+            return {**params, self._inner: self._fit(self._inner, cursor)}
+        outer = params.get(self._outer)
+        inner = outer if isinstance(outer, dict) else {}
+        return {**params, self._outer: {**inner, self._inner: cursor}}
 
 
 class _ByNumber(_Way):

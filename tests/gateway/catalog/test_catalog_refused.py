@@ -180,6 +180,8 @@ def test_a_wrong_service_setting_is_named_with_its_line(
         ("paginate: {by: cursor, cursor: c}", 8, f"{M}.paginate.param", "missing; this key is required"),
         ("paginate: {by: cursor, cursor: c, param: c}", 8, f"{M}.paginate.param",
          "'c' is not one of the method's params; declare it there"),
+        ("params: {v: {type: string}}\n        paginate: {by: cursor, cursor: c, param: v.c}", 9,
+         f"{M}.paginate.param", "'v' is not one of the method's params of type: object"),
         ("params: {c: {type: string, required: true}}\n        paginate: {by: cursor, cursor: c, param: c}", 9,
          f"{M}.paginate.param", "'c' is required, so nobody could ask for the first page"),
         ("params: {p: {type: boolean}}\n        paginate: {by: page, param: p}", 9, f"{M}.paginate.param",

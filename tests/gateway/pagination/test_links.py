@@ -17,6 +17,8 @@ from gateway.pagination.links import link_target
         ('<http://h/a,b;c>; title="x, <y>; rel=\\"next\\""; rel=prev, </n>; rel=next', "/n"),
         ('</a>; rel="prev"; rel="next"', None),
         ('</a>; rel="next"; anchor="/other", </b>; rel="next"', "/b"),
+        ('</a>; rel="next"; results="false"; cursor="0:100:0"', None),
+        ('</a>; rel="next"; results="true"', "/a"),
         ('</a>; rel="nextish"', None),
         ('</a>; title="next"', None),
         ("</a>; rel", None),

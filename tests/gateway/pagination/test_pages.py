@@ -393,6 +393,30 @@ def test_our_credential_in_a_cursor_is_masked(serve: Serve) -> None:
     assert following_page(ask(one)) == {"c": "****"}
 
 
+def test_a_cursor_may_go_into_an_object_as_graphql_wants_it(serve: Serve) -> None:
+    def page(node: int, **info: Any) -> bytes:
+        return answer(json.dumps({"data": {"a": {"nodes": [node], "pageInfo": info}}}).encode())
+
+    server, one = serve(
+        page(1, hasNextPage=True, endCursor="x"),
+        page(2, hasNextPage=False, endCursor="y"),
+        http="POST /graphql",
+        params={"query": STRING, "variables": {"type": "object"}},
+        envelope="graphql",
+        paginate={
+            "by": "cursor",
+            "cursor": "data.a.pageInfo.endCursor",
+            "more": "data.a.pageInfo.hasNextPage",
+            "param": "variables.after",
+            "items": "a.nodes",
+        },
+    )
+    result = ask(one, {"query": "q", "variables": {"first": 1}}, all_pages=True)
+    assert result.data == [1, 2]
+    sent = [json.loads(request.partition(b"\r\n\r\n")[2]) for request in server.heard]
+    assert [body["variables"] for body in sent] == [{"first": 1}, {"first": 1, "after": "x"}]
+
+
 def test_xml_lists_of_one_and_none_are_lists(serve: Serve) -> None:
     _, one = serve(
         answer(b"<r><item>1</item><item>2</item><next>a</next></r>"),
