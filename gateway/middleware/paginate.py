@@ -14,7 +14,7 @@ from dataclasses import replace
 from gateway.bodies import digest
 from gateway.catalog.model import Method, kind_of
 from gateway.catalog.pagination import Pagination
-from gateway.errors import BadResponse, DeadlineExceeded, GatewayError
+from gateway.errors import BadResponse, DeadlineExceeded, GatewayError, QuotaSpent
 from gateway.messages import NO_EXTRAS, Call, Page, Result
 from gateway.middleware.idempotency import vendor_key
 from gateway.pagination import items_at
@@ -55,6 +55,9 @@ class _Gathering:
         self._is_xml = kind_of(method.response) == "xml"
         self._max_bytes = method.service.max_response
         self._now = runtime.clock.now
+        self._late: tuple[type[GatewayError], ...] = (DeadlineExceeded,)
+        if method.on_limit == "wait":  # then it means that the turn comes after the deadline
+            self._late = (DeadlineExceeded, QuotaSpent)
         self._items: list[object] = []
         self._bytes = 0
         self._extras = NO_EXTRAS
@@ -69,7 +72,7 @@ class _Gathering:
             started_at = self._now()
             try:
                 result = self._fetch(call, params)
-            except DeadlineExceeded:
+            except self._late:
                 if len(self._pages) == 1:
                     raise
                 return self._end(call, params, "the deadline came")

@@ -268,6 +268,15 @@ def test_the_services_rate_limit_counts_each_page(serve: Serve) -> None:
     assert len(server.heard) == 2
 
 
+def test_a_turn_that_comes_after_the_deadline_is_the_deadlines_end(serve: Serve) -> None:
+    pages = [page_of([n], f"{n}") for n in (1, 2, 3)]
+    server, one = serve(*pages, on={"rate_limit": "1/hour", "on_limit": "wait"})
+    result = ask(one, all_pages=True)
+    assert result.data == [1]
+    assert following_page(result) == {"c": "1"}
+    assert len(server.heard) == 1
+
+
 @pytest.mark.parametrize(
     ("cursors", "message"),
     [
