@@ -12,6 +12,7 @@ from cli.openapi.arguments import Arguments
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import Merger
 from cli.openapi.naming import Names, bare, best_response, response_of, snake
+from cli.openapi.pagination import Paginations
 from cli.openapi.servers import OtherServerError, Servers
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented, first_line, one_line
@@ -55,6 +56,7 @@ class Operations:
         self.at_other_servers: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
         self._keywords = Keywords(Merger(spec, self.dropped))
+        self._paginations = Paginations(spec, Merger(spec, Counter()))
         self._names = Names()
         operations = list(self._read())
         self.all_tags = frozenset(tag for operation in operations for tag in operation.tags)
@@ -120,6 +122,9 @@ class Operations:
         self._add_response(method, values)
         if params:
             method["params"] = params
+        is_json = "stream" not in method and "response" not in method
+        if is_json and (paginate := self._paginations.find(values, params)):
+            method["paginate"] = paginate
         return method
 
     def _add_response(self, method: Commented, operation: Mapping[str, Any]) -> None:

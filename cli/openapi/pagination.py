@@ -1,0 +1,268 @@
+"""How an operation's list goes on, where the file says it: as a method's ``paginate``.
+
+By a generator's extension; by a declared ``Link`` header; or by a parameter and a field of the
+answer that belong together, such as ``cursor`` and ``next_cursor``. What only a description says in
+words is not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from cli.openapi.merging import Merger, type_of
+from cli.openapi.pagination_extensions import EXTENSIONS
+from cli.openapi.source import Spec, UnsayableError, mapping_in
+
+MAX_FIELDS = 300  # of an answer, that are looked at
+MAX_LEVELS = 3
+Values = Mapping[str, Any]
+Keys = dict[str, Any]
+
+#: By a field that has a cursor, the parameters that may take it; both without case and signs.
+_CURSORS: Mapping[str, tuple[str, ...]] = {
+    "nextcursor": ("cursor", "startcursor", "nextcursor", "pagecursor", "after"),
+    "endcursor": ("after", "cursor"),
+    "nextpagetoken": ("pagetoken", "nextpagetoken"),
+    "pagetoken": ("pagetoken",),
+    "nexttoken": ("nexttoken",),
+    "nextmarker": ("marker",),
+    "nextcontinuationtoken": ("continuationtoken",),
+    "continuationtoken": ("continuationtoken",),
+    "after": ("after", "pageafter"),
+    "lastid": ("afterid", "after"),
+    "continue": ("continue",),
+    "nextpage": ("page",),
+}
+_STARTING_AFTER = "startingafter"  # takes the last item's id
+_PAGES = ("page", "pagenumber", "pageno", "pagenum", "pageindex")
+_OFFSETS = ("offset", "skip", "startat", "startindex", "start")
+_MORE = ("hasmore", "hasnext", "hasnextpage", "more")
+_TOTAL_PAGES = ("totalpages", "pagecount", "lastpage", "numpages", "pagestotal")
+_TOTALS = ("total", "totalcount", "totalresults", "totalitems", "totalrecords")
+_URLS = ("next", "nextlink", "nexturl", "nextpageurl", "odatanextlink")
+_URL_PLACES = ("links.next", "_links.next.href", "paging.next")
+_LISTS = ("data", "items", "results", "value", "values", "records", "entries", "list")
+_NO_LISTS = ("errors", "warnings", "included", "links")
+_PAGING = frozenset(
+    {_STARTING_AFTER, *_PAGES, *_OFFSETS, "perpage", "pagesize"}.union(*_CURSORS.values())
+)
+
+
+class Paginations:
+    """Finds how operations' lists go on.
+
+    :param merger: makes plain schemas of an answer's.
+    """
+
+    def __init__(self, spec: Spec, merger: Merger) -> None:
+        self._spec = spec
+        self._merger = merger
+
+    def find(self, operation: Values, params: Mapping[str, Values]) -> Keys | None:
+        """Return ``paginate``; None where the file does not say it, or a catalog cannot.
+
+        :param params: the method's, whose names and types are the catalog's.
+        """
+        usable = {name: keywords for name, keywords in params.items() if _can_change(keywords)}
+        keys = self._by_extension(operation, usable)
+        if keys is None and any(_plain(name) in _PAGING for name in usable):
+            keys = self._by_answer(operation, usable)
+        return keys if keys and all(map(_is_sayable, keys.values())) else None
+
+    def _by_answer(self, operation: Values, usable: Mapping[str, Values]) -> Keys | None:
+        response = self._success(operation)
+        if _has_link(response):
+            return {"by": "link"}
+        fields = dict(self._fields(self._schema(response)))
+        return _by_fields(fields, usable)
+
+    def _by_extension(self, operation: Values, params: Mapping[str, Values]) -> Keys | None:
+        """Return what an extension says, empty where it says nothing usable; None without one."""
+        for name, read in EXTENSIONS.items():
+            said = operation.get(name)
+            if said is True:
+                said = self._spec.root.get(name)
+            if isinstance(said, dict):
+                keys = read(said, params)
+                return {key: value for key, value in keys.items() if value != ""}
+        return None
+
+    def _success(self, operation: Values) -> Values:
+        """Return the first success that is declared."""
+        responses = mapping_in(operation, "responses")
+        for status in sorted(responses, key=str):
+            if str(status).startswith("2"):
+                try:
+                    return self._spec.follow(responses[status])
+                except UnsayableError:
+                    return {}
+        return {}
+
+    def _schema(self, response: Values) -> Any:
+        if self._spec.swagger:
+            return response.get("schema")
+        for media, content in mapping_in(response, "content").items():
+            if "json" in str(media) and isinstance(content, dict):
+                return content.get("schema")
+        return None
+
+    def _fields(self, schema: Any) -> Iterator[tuple[str, Values]]:
+        """Yield the fields of an answer by their dotted paths, the outer ones first.
+
+        The answer itself is the first one.
+        """
+        level = [("", schema)]
+        count = 0
+        for _ in range(MAX_LEVELS + 1):
+            inner = []
+            for path, value in level:
+                count += 1
+                if count > MAX_FIELDS:
+                    return
+                try:
+                    flat, _ = self._merger.flatten(value)
+                except UnsayableError:
+                    continue
+                yield path, flat
+                properties = mapping_in(flat, "properties")
+                inner += [(f"{path}.{name}".lstrip("."), part) for name, part in properties.items()]
+            level = inner
+
+
+def _by_fields(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
+    """Return the first way for which the answer has a field and the operation a parameter."""
+    items = _list_in(fields)
+    if items is None:
+        return None
+    more = _first(fields, _MORE, "boolean")
+    keys = (
+        _by_cursor(fields, params)
+        or _by_last_id(fields, params, items, more)
+        or _by_url(fields)
+        or _by_page(fields, params)
+        or _by_offset(fields, params)
+    )
+    if keys is None:
+        return None
+    if more and keys["by"] == "cursor":
+        keys["more"] = more
+    if items:
+        keys["items"] = items
+    return keys
+
+
+def _by_cursor(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
+    for place, schema in fields.items():
+        for name in params:
+            takes = _plain(name) in _CURSORS.get(_last(place), ())
+            if takes and type_of(schema) in ("string", "integer") and _says_next(place, name):
+                return {"by": "cursor", "cursor": place, "param": name}
+    return None
+
+
+def _says_next(place: str, name: str) -> bool:
+    """Return whether a field of a parameter's own name says the next value of it.
+
+    ``after`` alone may be the one that was sent.
+    """
+    if _plain(name) != _last(place):
+        return True
+    return "next" in place.lower() or _last(place) in ("pagetoken", "continue")
+
+
+def _by_last_id(
+    fields: Mapping[str, Values], params: Mapping[str, Values], items: str, more: str | None
+) -> Keys | None:
+    name = _param(params, (_STARTING_AFTER,))
+    if name is None or more is None:
+        return None
+    return {"by": "cursor", "cursor": f"{items}.-1.id".lstrip("."), "param": name}
+
+
+def _by_url(fields: Mapping[str, Values]) -> Keys | None:
+    for place, schema in fields.items():
+        is_url = schema.get("format") in ("uri", "url") or place.lower() in _URL_PLACES
+        is_next = _last(place) in _URLS or place.lower() in _URL_PLACES
+        if is_next and is_url and type_of(schema) == "string":
+            return {"by": "link", "url": place}
+    return None
+
+
+def _by_page(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
+    name = _param(params, _PAGES)
+    total = _first(fields, _TOTAL_PAGES, "integer")
+    if name is None or total is None:
+        return None
+    keys: Keys = {"by": "page", "param": name, "total_pages": total}
+    if 0 in (params[name].get("minimum"), params[name].get("default")):
+        keys["first"] = 0
+    return keys
+
+
+def _by_offset(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
+    name = _param(params, _OFFSETS)
+    total = _first(fields, _TOTALS, "integer")
+    if name is None or total is None:
+        return None
+    keys: Keys = {"by": "offset", "param": name, "total": total}
+    if 1 in (params[name].get("minimum"), params[name].get("default")):
+        keys["first"] = 1
+    return keys
+
+
+# --- names
+
+
+def _can_change(keywords: Values) -> bool:
+    """Return whether a parameter can say another page and need not be there on the first."""
+    return keywords.get("type") in ("string", "integer") and keywords.get("required") is not True
+
+
+def _is_sayable(value: object) -> bool:
+    """Return whether a catalog reads a key's value as it is meant."""
+    return isinstance(value, int) or bool(re.fullmatch(r"[^\s{}]{1,200}", str(value)))
+
+
+def _has_link(response: Values) -> bool:
+    return any(str(name).lower() == "link" for name in mapping_in(response, "headers"))
+
+
+def _plain(name: object) -> str:
+    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+
+
+def _last(place: str) -> str:
+    """Return the last name of a path; a key such as ``@odata.nextLink`` is one name."""
+    if place.startswith("@"):
+        return _plain(place)
+    return _plain(place.rpartition(".")[2])
+
+
+def _param(params: Mapping[str, Values], names: Iterable[str]) -> str | None:
+    by_name = {_plain(name): name for name in params}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+def _first(fields: Mapping[str, Values], names: Iterable[str], kind: str) -> str | None:
+    """Return the outermost field with one of these names and of this type."""
+    for place, schema in fields.items():
+        if _last(place) in names and type_of(schema) == kind:
+            return place
+    return None
+
+
+def _list_in(fields: Mapping[str, Values]) -> str | None:
+    """Return where the answer has its list, "" where it is the list; None if that is not plain."""
+    lists = [
+        place
+        for place, schema in fields.items()
+        if type_of(schema) == "array" and _last(place) not in _NO_LISTS
+    ]
+    if "" in lists:
+        return ""
+    outer = [place for place in lists if "." not in place] or lists
+    if len(outer) == 1:
+        return outer[0]
+    return next((place for place in outer if _last(place) in _LISTS), None)

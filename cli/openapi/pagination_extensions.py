@@ -1,0 +1,92 @@
+"""What generators' extensions say of an operation's pages.
+
+keys = EXTENSIONS["x-ms-pageable"]({"nextLinkName": "nextLink"}, params)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cli.openapi.source import list_in, mapping_in
+
+Values = Mapping[str, Any]
+Keys = dict[str, Any]
+
+
+def _read_pageable(said: Values, params: Mapping[str, Values]) -> Keys:
+    """https://azure.github.io/autorest/extensions/#x-ms-pageable"""
+    url = said.get("nextLinkName")
+    if not isinstance(url, str) or not any("skip" in name.lower() for name in params):
+        return {}  # its links have a parameter that the file does not declare
+    return {"by": "link", "url": url, "items": str(said.get("itemName") or "value")}
+
+
+def _read_speakeasy(said: Values, params: Mapping[str, Values]) -> Keys:
+    """https://www.speakeasy.com/docs/customize/runtime/pagination"""
+    inputs = {
+        str(each.get("type")): each["name"]
+        for each in list_in(said, "inputs")
+        if isinstance(each, dict) and each.get("name") in params
+    }
+    outputs = {key: _path(value) for key, value in mapping_in(said, "outputs").items()}
+    items = outputs.get("results") or ""
+    if said.get("type") == "cursor" and "cursor" in inputs and outputs.get("nextCursor"):
+        return {
+            "by": "cursor",
+            "cursor": outputs["nextCursor"],
+            "param": inputs["cursor"],
+            "items": items,
+        }
+    if said.get("type") == "url" and outputs.get("nextUrl"):
+        return {"by": "link", "url": outputs["nextUrl"], "items": items}
+    if "page" in inputs:
+        pages = outputs.get("numPages") or ""
+        return {"by": "page", "param": inputs["page"], "total_pages": pages, "items": items}
+    if "offset" in inputs:
+        limit = inputs.get("limit", "")
+        return {"by": "offset", "param": inputs["offset"], "limit": limit, "items": items}
+    return {}
+
+
+def _read_fern(said: Values, params: Mapping[str, Values]) -> Keys:
+    """https://buildwithfern.com/learn/api-definitions/openapi/extensions/pagination"""
+    asked = {key: _path(said.get(key)) for key in ("cursor", "offset", "step")}
+    found = {
+        key: _path(said.get(key)) for key in ("next_cursor", "results", "has-next-page", "next_uri")
+    }
+    rest = {"more": found["has-next-page"], "items": found["results"]}
+    if asked["cursor"] in params and found["next_cursor"]:
+        return {
+            "by": "cursor",
+            "cursor": found["next_cursor"],
+            "param": asked["cursor"],
+            **rest,
+        }
+    if found["next_uri"]:
+        return {"by": "link", "url": found["next_uri"], "items": rest["items"]}
+    if asked["offset"] not in params:
+        return {}
+    if asked["step"] in params:
+        return {"by": "offset", "param": asked["offset"], "limit": asked["step"], **rest}
+    return {"by": "page", "param": asked["offset"], **rest}
+
+
+#: By name; each returns keys of ``paginate``, empty ones where nothing is said.
+EXTENSIONS: Mapping[str, Callable[[Values, Mapping[str, Values]], Keys]] = {
+    "x-ms-pageable": _read_pageable,
+    "x-speakeasy-pagination": _read_speakeasy,
+    "x-fern-pagination": _read_fern,
+}
+
+
+def _path(expression: object) -> str:
+    """Return a place in an answer, or a parameter's name, as a dotted path.
+
+    Written as ``$.data[-1].id``, ``$response.data`` or ``$request.cursor``.
+    """
+    if not isinstance(expression, str):
+        return ""
+    path = re.sub(r"^\$(request|response)?\.?(body\.)?", "", expression)
+    return re.sub(r"\[['\"]?([^\]'\":]+)['\"]?:?\]", r".\1", path).lstrip(".")
