@@ -12,7 +12,6 @@ import pytest
 import yaml
 
 from bench.reach.providers import ProvidersError, judge, read_providers
-from gateway.signers.token_auth.oauth2 import REQUIRED_KEYS
 
 BASE = {"base_url": "https://api.acme.example"}
 CODE = {
@@ -322,7 +321,6 @@ def test_a_provider_that_is_no_service_says_why(name: str) -> None:
     assert judge(name, PROVIDERS[name]).reason == NONE_OF_OURS[name][1]
 
 
-@pytest.mark.skipif("authorization_code" not in REQUIRED_KEYS, reason="there is no such grant yet")
 def test_an_account_that_is_connected_at_a_browser_becomes_a_service() -> None:
     outcome = judge("code", CODE)
     assert outcome.reason == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sandbox.messages import Request
+from tests.catalogs.account import REFRESH_TOKEN
 from tests.catalogs.vendor import (
     TOKEN,
     Check,
@@ -102,6 +103,7 @@ VENDORS = {
             )
         ],
         proof=carries(headers={"x-acs-dingtalk-access-token": TOKEN}),
+        answers={"find_users": {"hasMore": False, "totalCount": 1, "list": ["user1"]}},
         failures={
             "downstream_rejected": refusal(400, {"code": "invalidParameter", "message": "no"}),
             "downstream_quota": refusal(
@@ -152,6 +154,28 @@ VENDORS = {
                 429, {"message": "slow", "retry_after": 1.5, "global": False}
             ),
             "credential_error": refusal(403, {"code": 50001, "message": "Missing Access"}),
+        },
+    ),
+    # learn.microsoft.com/en-us/entra/identity-platform/v2-oauth2-auth-code-flow#refresh-the-access-token
+    "teams": Vendor(
+        tokens=[
+            Token(
+                "POST https://login.microsoftonline.com/ms-tenant-id/oauth2/v2.0/token",
+                form={
+                    "grant_type": "refresh_token",
+                    "refresh_token": REFRESH_TOKEN,
+                    "client_id": "${MS_CLIENT_ID}",
+                    "client_secret": "${MS_CLIENT_SECRET}",
+                },
+                answer={"access_token": TOKEN, "expires_in": 3599, "refresh_token": "the-next"},
+            )
+        ],
+        proof=bearer(),
+        failures={
+            "downstream_rejected": refusal(404, {"error": {"code": "NotFound"}}),
+            "downstream_quota": refusal(429, {"error": {"code": "TooManyRequests"}}),
+            "credential_error": refusal(403, {"error": {"code": "Forbidden"}}),
+            "credential_expired": refusal(401, {"error": {"code": "InvalidAuthenticationToken"}}),
         },
     ),
 }

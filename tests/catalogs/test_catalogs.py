@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +30,7 @@ from gateway.errors import GatewayError
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
 from tests.catalogs import ai, chat, clouds, mail, maps, office, operations, pay
+from tests.catalogs.account import Account
 from tests.catalogs.internet import Internet
 from tests.catalogs.params import make_env, make_params
 from tests.catalogs.vendor import Vendor, reply, variables
@@ -102,7 +103,7 @@ def played(name: str, folder: Path) -> Iterator[Played]:
     hosts |= {urlsplit(http.split(" ")[1]).hostname or "" for http in fixed}
     with Internet(folder, hosts, fixed) as internet:
         runtime = make_runtime(clock=Hurried(), outbound=internet.outbound)
-        gateway = Gateway(catalog, runtime)
+        gateway = Gateway(catalog, replace(runtime, connections=Account()))
         try:
             yield Played(vendor, env, catalog, gateway, internet)
         finally:
