@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from gateway.answer_check import make_answer_check
 from gateway.bodies import Reader, make_reader
 from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
@@ -177,6 +178,7 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
     fetches_token = signer.fetches_token
     read_extras = make_extras_reader(method, sender.credentials)
     read_page = make_page_reader(method)
+    check_answer = make_answer_check(method, runtime)
 
     def handle(call: Call) -> Result:
         attempt = call.trace.attempts[-1]
@@ -193,6 +195,8 @@ def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Han
             signer.verify(request, response)
         read = reader if read_page is None else ReplyReader.of(reader)
         data = sender.unwrap(response, envelope, read, token)
+        if check_answer:
+            check_answer(data, call)
         data = sender.credentials.mask(data, response, token)
         extras = NO_EXTRAS
         if read_extras is not None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
+from gateway.answer_check import make_answer_check
 from gateway.bodies import make_reader
 from gateway.bodies.spool import Spool
 from gateway.catalog.model import Method
@@ -118,6 +119,7 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
     envelope = make_envelope(method.envelope)
     reader = make_reader("json" if method.streams_answer else method.response)
     has_codes = method.envelope != "plain"
+    check_answer = make_answer_check(method, runtime)
     read_extras = make_extras_reader(method, credentials)
     # Of the others there is no need to say a second time what is forwarded anyway.
     read_stream_extras = make_extras_reader(method, credentials, FORWARDED_HEADERS)
@@ -133,6 +135,8 @@ def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handl
         if not _may_stream(method, response.status):
             whole = response.read_whole(method.service.max_response)
             data = sender.unwrap(whole, envelope, reader, token)
+            if check_answer:
+                check_answer(data, call)
             data = credentials.mask(data, whole, token)
             return Result(data, read_extras(whole.headers, token) if read_extras else NO_EXTRAS)
         extras = NO_EXTRAS

@@ -79,6 +79,13 @@ class MethodOut(Schema):
     verb = fields.String()
     summary = fields.String()
     params = fields.Dict(metadata={"description": "OpenAPI keywords by parameter name."})
+    returns = fields.Dict(
+        allow_none=True,
+        metadata={"description": "OpenAPI keywords of `data`; null where nothing is declared."},
+    )
+    response_headers = fields.List(
+        fields.String(), metadata={"description": "Of the service's, those that callers get."}
+    )
 
 
 class ServiceOut(Schema):

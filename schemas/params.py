@@ -170,7 +170,7 @@ def value_problems(keywords: Mapping[str, Any], value: object) -> Any:
 def _field(keywords: Mapping[str, Any], from_text: bool, required: bool) -> fields.Field[Any]:
     options: dict[str, Any] = {
         "required": required and "default" not in keywords,
-        "validate": _validators(keywords),
+        "validate": make_validators(keywords),
     }
     if "default" in keywords:
         options["load_default"] = keywords["default"]
@@ -228,7 +228,7 @@ def _properties(keywords: Mapping[str, Any]) -> dict[str, fields.Field[Any]]:
     }
 
 
-def _validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
+def make_validators(keywords: Mapping[str, Any]) -> list[Callable[[Any], Any]]:
     """Return the checks of one type; keywords for another are ignored (JSON Schema 2020-12, 6)."""
     checks: list[Callable[[Any], Any]] = []
     kind = keywords.get("type")  # none beside oneOf and anyOf

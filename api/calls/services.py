@@ -88,4 +88,11 @@ def _describe_method(method: Method) -> dict[str, Any]:
         }
         for param in method.params
     }
-    return {"name": method.name, "verb": method.verb, "summary": method.summary, "params": params}
+    return {
+        "name": method.name,
+        "verb": method.verb,
+        "summary": method.summary,
+        "params": params,
+        "returns": method.returns,
+        "response_headers": list(method.response_headers),
+    }

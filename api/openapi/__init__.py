@@ -18,6 +18,7 @@ from flask_smorest import Api, Blueprint
 from api.http.blueprint import CONVERTERS, IdConverter, KeyConverter
 from api.http.etags import CompressedPage, hash_etag
 from api.http.versions import PREFIX
+from api.openapi.answers import answer_schemas
 from api.openapi.calls import Item, aggregate_paths, method_paths
 from api.openapi.components import (
     INFO,
@@ -178,14 +179,19 @@ def _pieces(
         yield b"," + dump_json(path) + b":" + dump_json(item)
         if number % METHODS_PER_PAUSE == 0:
             pause()
+    yield b'},"components":{"schemas":'
+    yield dump_json({**base["schemas"], **failures.schemas})[:-1]
+    for number, (name, schema) in enumerate(answer_schemas(catalog)):
+        yield b"," + dump_json(name) + b":" + dump_json(schema)
+        if number % METHODS_PER_PAUSE == 0:
+            pause()
     components = {
-        "schemas": {**base["schemas"], **failures.schemas},
         "responses": {**RESPONSES, **failures.components},
         "parameters": PARAMETERS,
         "headers": RESPONSE_HEADERS,
         "securitySchemes": SCHEMES,
     }
-    yield b'},"components":' + dump_json(components) + b"}"
+    yield b"}," + dump_json(components)[1:] + b"}"
 
 
 def _catalog_paths(catalog: Catalog, failures: Failures) -> Iterator[Item]:

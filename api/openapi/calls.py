@@ -154,11 +154,23 @@ BATCH: frozenset[Kind] = UNAUTHENTICATED | {
     (409, -3006),
     (413, -3007),
 }
+ANY_ANSWER = "Answer"
 RESPONSE = {"$ref": "#/components/responses/Answer"}
 HEADERS = [
     {"$ref": f"#/components/parameters/{name}"} for name in ("RequestTimeout", "IdempotencyKey")
 ]
 PAGINATE = {"$ref": "#/components/parameters/Paginate"}
+#: The headers of every call's answer.
+HEADER_REFS = {
+    name: {"$ref": f"#/components/headers/{component}"}
+    for name, component in {
+        "X-Attempts": "Attempts",
+        "X-Cache": "Cache",
+        "X-Fallback": "Fallback",
+        "Idempotency-Replayed": "Replayed",
+        "Server-Timing": "ServerTiming",
+    }.items()
+}
 _UPLOADS: Mapping[str, Any] = {
     "multipart": {"multipart/form-data": {"schema": {"type": "object"}}},
     "raw": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
@@ -201,14 +213,39 @@ def method_codes(method: Method) -> frozenset[Kind]:
 def _operation(
     method: Method, suffix: str, codes: frozenset[Kind], failures: Failures
 ) -> dict[str, Any]:
-    response = _STREAM if method.streams_answer else RESPONSE
     roles = " or ".join(sorted(method.service.roles | {"admin"}))
     return {
         "operationId": f"{method.full_name}{suffix}",
         "summary": method.summary or method.full_name,
         "description": f"Calls {method.verb} of {method.service.name} through the gateway. Takes the role {roles}.",
         "tags": [method.service.name],
-        "responses": {"200": response, **failures.responses(codes)},
+        "responses": {"200": _answer(method), **failures.responses(codes)},
+    }
+
+
+def answer_name(method: Method) -> str:
+    """Return the name of the schema of a method's answer, in its envelope."""
+    if method.returns is None and not method.paginate:
+        return ANY_ANSWER
+    return f"{ANY_ANSWER}.{method.full_name}"
+
+
+def _answer(method: Method) -> dict[str, Any]:
+    """Return a method's success."""
+    own_headers = {
+        name: {"description": "The service's own.", "schema": {"type": "string"}}
+        for name in method.response_headers
+    }
+    if method.streams_answer:
+        return {**_STREAM, "headers": own_headers} if own_headers else _STREAM
+    name = answer_name(method)
+    if name == ANY_ANSWER and not own_headers:
+        return RESPONSE
+    schema = {"$ref": f"#/components/schemas/{name}"}
+    return {
+        "description": "The service's answer.",
+        "headers": {**HEADER_REFS, **own_headers},
+        "content": {"application/json": {"schema": schema}},
     }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from api.http.versions import PREFIX
-from api.openapi.calls import BATCH, CALL, HEADERS, PAGINATE, RESPONSE
+from api.openapi.calls import ANY_ANSWER, BATCH, CALL, HEADER_REFS, HEADERS, PAGINATE, RESPONSE
 from api.openapi.failures import BODY, Failures
 from schemas.calls import ALL_PAGES
 
@@ -112,13 +112,6 @@ RESPONSE_HEADERS = {
     "RetryAfter": _header_object("integer", "Seconds until another try makes sense."),
     "ServerTiming": _header_object("string", "Milliseconds in all, and waiting for the service."),
 }
-_CALL_HEADERS = {
-    "X-Attempts": "Attempts",
-    "X-Cache": "Cache",
-    "X-Fallback": "Fallback",
-    "Idempotency-Replayed": "Replayed",
-    "Server-Timing": "ServerTiming",
-}
 
 
 def success(data: dict[str, Any], codes: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -138,8 +131,9 @@ NEXT = {
     "description": "Of a list with pages (`paginate`): the next page's parameters, to be sent as they"
     " are; null after the last.",
 }
+ANY_DATA = {"description": "What the service answered, out of its own envelope."}
 SCHEMAS: dict[str, Any] = {
-    "Answer": success({"description": "What the service answered, out of its own envelope."}),
+    ANY_ANSWER: success(ANY_DATA),
     "Outcome": {
         "type": "object",
         "description": "One call's own envelope.",
@@ -174,14 +168,7 @@ def response(description: str, schema: str, **more: Any) -> dict[str, Any]:
 
 
 RESPONSES = {
-    "Answer": response(
-        "The service's answer.",
-        "Answer",
-        headers={
-            name: {"$ref": f"#/components/headers/{header}"}
-            for name, header in _CALL_HEADERS.items()
-        },
-    ),
+    "Answer": response("The service's answer.", ANY_ANSWER, headers=HEADER_REFS),
     "Together": response("Each call's own envelope; none failed that is not optional.", "Together"),
     "Partial": response(
         "partial_failure (-1013): some calls failed that are not optional.", "Partial"

@@ -30,6 +30,7 @@ from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
 from gateway.catalog.pagination_schema import check_pagination
 from gateway.catalog.param_styles import check_body_param, check_styles
+from gateway.catalog.returns import check_returns
 from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
@@ -213,6 +214,7 @@ class _Loader:
         check_envelope(self.document, path, method)
         check_cache(self.document, path, method, settings)
         check_pagination(self.document, (*path, "paginate"), method)
+        self.notes.extend(check_returns(self.document, path, method))
         return self._without_streamed_params(method)
 
     def _without_streamed_params(self, method: Method) -> Method:

@@ -136,6 +136,8 @@ class Method:
     body_param: str | None = None
     response: str | Mapping[str, Any] = "json"
     response_headers: tuple[str, ...] = ()
+    returns: Mapping[str, Any] | None = None
+    check_returns: str | None = None
     mask: frozenset[str] = frozenset()
     idempotency_header: str | None = None
     envelope: str | Mapping[str, Any] = "plain"

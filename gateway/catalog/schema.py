@@ -14,6 +14,7 @@ from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.model import CachePolicy, Fallback, Health
 from gateway.catalog.pagination_schema import pagination_field
 from gateway.catalog.param_schema import ParamSchema
+from gateway.catalog.returns import ReturnsField
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
@@ -164,6 +165,8 @@ class MethodSchema(CommonSchema):
     body = OneOfShapes(body_field)
     body_param = text()
     response = OneOfShapes(response_field)
+    returns = ReturnsField(ParamSchema())
+    check_returns = text(validate=one_of("log", "fail"))
     response_headers = HeaderNames(
         text(validate=passed_on),
         validate=validate.Length(max=MAX_HEADERS, error="must be {max} names at most"),

@@ -113,6 +113,9 @@ class Metrics:
         self.fallbacks = counter(
             "postern_fallbacks", "Calls that something else answered.", (*method_labels, "by")
         )
+        self.unexpected_answers = counter(
+            "postern_unexpected_answers", "Answers not as check_returns has it.", method_labels
+        )
         self.breaker_transitions = counter(
             "postern_breaker_transitions",
             "What breakers changed to, in each worker.",

@@ -153,6 +153,8 @@ def declaration_digest(method: Method) -> str:
     answer: tuple[object, ...] = (method.response, method.envelope, *method.response_headers)
     if method.paginate:
         answer = (*answer, asdict(method.paginate))
+    if method.check_returns == "fail":
+        answer = (*answer, method.returns)
     return digest((*request, *answer))[:16]
 
 

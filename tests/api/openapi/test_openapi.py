@@ -324,3 +324,49 @@ def test_what_generators_make_types_of_has_a_name_of_its_own(
         assert list(schema) == ["$ref"], name
     body = told["paths"]["/api/v1/call/box/up"]["post"]["requestBody"]["content"]
     assert body == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+
+
+RETURNS = """{id: {type: integer, required: true}, name: {type: string, nullable: true},
+  size: {oneOf: [{type: integer}, {type: object, properties: {x: {type: number}}}], nullable: true},
+  tags: {type: array, items: {type: object, required: [a], properties: {a: {type: string}}}}}"""
+
+
+def test_what_a_method_returns_types_its_data_under_a_name(app: Flask, client: FlaskClient) -> None:
+    catalog = CATALOG.replace(
+        "http: GET /look", f"http: GET /look\n        returns: {RETURNS}", 1
+    ).replace("http: POST /things", "http: POST /things\n        response_headers: [Link]", 1)
+    paginate = "paginate: {by: page, param: limit}"
+    catalog = catalog.replace("summary: Things of a kind", paginate, 1)
+    app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
+    told = document(client)
+    assert list(OpenAPIV31SpecValidator(told).iter_errors()) == []
+    for verb in ("get", "post"):
+        answer = told["paths"]["/api/v1/call/box/look"][verb]["responses"]["200"]
+        schema = answer["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Answer.box.look"}
+        assert "X-Attempts" in answer["headers"]
+    envelope = told["components"]["schemas"]["Answer.box.look"]
+    assert envelope["required"] == ["code", "message", "data", "request_id", "timestamp"]
+    tag = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}
+    assert envelope["properties"]["data"] == {
+        "type": "object",
+        "required": ["id"],
+        "properties": {
+            "id": {"type": "integer"},
+            "name": {"type": ["string", "null"]},
+            "size": {
+                "oneOf": [
+                    {"type": "integer"},
+                    {"type": "object", "properties": {"x": {"type": "number"}}},
+                    {"type": "null"},
+                ]
+            },
+            "tags": {"type": "array", "items": tag},
+        },
+    }
+    untyped = told["paths"]["/api/v1/call/box/keep"]["post"]["responses"]["200"]
+    assert untyped["content"]["application/json"]["schema"]["$ref"].endswith("/Answer")
+    assert untyped["headers"]["Link"]["schema"] == {"type": "string"}
+    pages = told["components"]["schemas"]["Answer.box.find"]["properties"]
+    assert pages["next"]["type"] == ["object", "null"]
+    assert "type" not in pages["data"]

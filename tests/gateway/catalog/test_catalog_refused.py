@@ -36,6 +36,10 @@ M = "services.s.methods.m"
 ONE_OF_THE_AUTH_TYPES = f"must be one of: {', '.join(SIGNERS)}"
 BASE_URL = "must be an http(s) URL without user, query or fragment, such as https://api.example.com"
 RATE = "must be a number per second, minute, hour or day, such as 100/minute"
+RETURNS = (
+    "must be a schema, such as {type: array, items: {type: string}},"
+    " or the answer's properties by name, each with a schema"
+)
 HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
 HEADER = "must be one line of ASCII or Latin-1 text"
 NAME = "must be a header's name, and not one such as Host"
@@ -157,6 +161,18 @@ def test_a_wrong_service_setting_is_named_with_its_line(
          "must be one of: string, integer, number, boolean, array, object"),
         ("mask: [text]", 8, f"{M}.mask", "'text' is not one of the method's params"),
         ("body: soap", 8, f"{M}.body", "must be one of: json, form, multipart, xml, raw"),
+        ("returns: [string]", 8, f"{M}.returns", RETURNS),
+        ("returns: {}", 8, f"{M}.returns", RETURNS),
+        ("returns: {a: string}", 8, f"{M}.returns", RETURNS),
+        ("returns: {type: text}", 8, f"{M}.returns.type",
+         "must be one of: string, integer, number, boolean, array, object"),
+        ("returns: {a: {type: text}}", 8, f"{M}.returns.a.type",
+         "must be one of: string, integer, number, boolean, array, object"),
+        ("returns: {a: {type: string, in: query}}", 8, f"{M}.returns.a.in", "is for parameters; drop it in returns"),
+        ("returns: {type: array, items: {type: string, default: a}}", 8, f"{M}.returns.items.default",
+         "is for parameters; drop it in returns"),
+        ("check_returns: log", 8, f"{M}.check_returns", "needs returns beside it, which says what to check for"),
+        ("check_returns: warn", 8, f"{M}.check_returns", "must be one of: log, fail"),
         ("response_headers: Link", 8, f"{M}.response_headers",
          "must be a list of headers' names, such as [Link, X-Total-Count]"),
         ("response_headers: [a b]", 8, f"{M}.response_headers.0",
@@ -552,3 +568,16 @@ def test_a_signer_without_what_replies_are_verified_with_is_refused(
     assert [(line, where, text) for line, where, text in found_problems if where.endswith(key)] == [
         (5, f"{S}.auth.{key}", message)
     ]
+
+
+def test_returns_of_what_is_streamed_is_refused() -> None:
+    text = METHOD + "        returns: {type: string}\n        stream: true\n"
+    message = "what is streamed goes on as it comes; drop returns or stream"
+    assert problems(text) == [(8, f"{M}.returns", message)]
+    load_catalog(text + "        body: raw\n", "services.yaml", {})
+
+
+def test_a_fixed_answer_of_another_shape_than_returns_is_noted() -> None:
+    text = METHOD + "        returns: {type: array}\n        fallback: {static: null}\n"
+    (note,) = load_catalog(text, "services.yaml", {}).notes
+    assert note == f"{M}.fallback.static: not as returns says: data: Field may not be null."

@@ -1,0 +1,58 @@
+"""What methods answer, in the OpenAPI file: ``data`` as ``returns`` types it, ``next`` of a list.
+
+Each has a name, so that generated clients have a type for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.openapi.calls import ANY_ANSWER, answer_name, schema_of
+from api.openapi.components import ANY_DATA, NEXT, success
+from gateway.catalog.model import Catalog
+
+_INNER = frozenset({"items", "properties", "required", "additionalProperties"})
+_SHAPES = ("oneOf", "anyOf")
+
+
+def answer_schemas(catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and schema of the envelope of each method that is not as all others."""
+    for method in catalog.methods():
+        name = answer_name(method)
+        if name == ANY_ANSWER:
+            continue
+        envelope = success(ANY_DATA if method.returns is None else answer_schema(method.returns))
+        if method.paginate:
+            envelope["properties"]["next"] = NEXT
+        yield name, envelope
+
+
+def answer_schema(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a value that a service answers: it may have other fields besides."""
+    schema = schema_of({key: value for key, value in keywords.items() if key not in _INNER})
+    for key in _SHAPES:
+        if key in keywords:
+            schema[key] = [answer_schema(shape) for shape in keywords[key]]
+            if keywords.get("nullable"):
+                schema[key].append({"type": "null"})
+    for key in ("items", "additionalProperties"):
+        if isinstance(keywords.get(key), Mapping):
+            schema[key] = answer_schema(keywords[key])
+    if keywords.get("additionalProperties") is False:
+        schema["additionalProperties"] = False
+    properties = keywords.get("properties", {})
+    if properties:
+        schema["properties"] = {name: answer_schema(inner) for name, inner in properties.items()}
+    if required := _required_names(keywords):
+        schema["required"] = sorted(required)
+    return schema
+
+
+def _required_names(keywords: Mapping[str, Any]) -> set[str]:
+    listed = keywords.get("required")
+    names = set(listed) if isinstance(listed, list) else set()
+    for name, inner in keywords.get("properties", {}).items():
+        if inner.get("required") is True:
+            names.add(name)
+    return names

@@ -1,0 +1,99 @@
+"""``returns:`` of a method: what its answers look like, in the words of ``params``.
+
+A schema of any type, or names with a schema each: an object's properties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields
+
+from gateway.catalog.model import Method
+from gateway.catalog.yaml_document import Document, Path_
+from schemas.catalog_fields import MESSAGES, NamedMap
+from schemas.returns import compile_check
+
+_SHAPE = (
+    "must be a schema, such as {type: array, items: {type: string}},"
+    " or the answer's properties by name, each with a schema"
+)
+#: What says how a parameter is sent, and nothing of an answer.
+_OF_PARAMETERS = (
+    "in_", "default", "style", "explode", "allowReserved", "array_format", "object_format",
+)  # fmt: skip
+
+_SHAPES = ("oneOf", "anyOf")
+
+
+class ReturnsField(fields.Field[Any]):
+    """Loads into one schema.
+
+    :param schema: of the keywords.
+    """
+
+    def __init__(self, schema: Schema, **options: Any) -> None:
+        super().__init__(error_messages=MESSAGES, **options)
+        self.schema = schema
+
+    def _deserialize(
+        self, value: Any, attr: str | None, data: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        if not isinstance(value, dict) or not value:
+            raise ValidationError(_SHAPE)
+        if _is_schema(value):
+            schema: dict[str, Any] = self.schema.load(value)
+            problems = _misplaced(schema)
+        elif all(isinstance(inner, dict) for inner in value.values()):
+            schema = {"type": "object", "properties": NamedMap(self.schema).deserialize(value)}
+            problems = _misplaced(schema).get("properties", {})
+        else:
+            raise ValidationError(_SHAPE)
+        if problems:
+            raise ValidationError(problems)
+        return schema
+
+
+def _is_schema(value: Mapping[str, Any]) -> bool:
+    if isinstance(value.get("type"), str):
+        return True
+    return any(isinstance(value.get(key), list) for key in _SHAPES)
+
+
+def check_returns(document: Document, path: Path_, method: Method) -> Iterator[str]:
+    """Complain of what cannot be checked or means nothing.
+
+    Yield a note where the method's own ``fallback`` answers another shape.
+    """
+    if method.returns is None:
+        if method.check_returns:
+            message = "needs returns beside it, which says what to check for"
+            document.complain((*path, "check_returns"), message)
+        return
+    if method.streams_answer:
+        message = "what is streamed goes on as it comes; drop returns or stream"
+        document.complain((*path, "returns"), message)
+    if method.fallback and not method.fallback.call:
+        problem = compile_check(method.returns)(method.fallback.static)
+        if problem:
+            yield f"{'.'.join(map(str, path))}.fallback.static: not as returns says: data{problem}"
+
+
+def _misplaced(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return messages about the keys that are for parameters, by their places."""
+    problems: dict[str, Any] = {
+        key: ["is for parameters; drop it in returns"] for key in _OF_PARAMETERS if key in keywords
+    }
+    for key in ("items", "additionalProperties"):
+        if isinstance(keywords.get(key), Mapping):
+            problems[key] = _misplaced(keywords[key])
+    problems["properties"] = _misplaced_in(keywords.get("properties", {}).items())
+    for key in _SHAPES:
+        problems[key] = _misplaced_in(enumerate(keywords.get(key, ())))
+    return {key: inner for key, inner in problems.items() if inner}
+
+
+def _misplaced_in(schemas: Iterable[tuple[Any, Mapping[str, Any]]]) -> dict[Any, Any]:
+    problems = {place: _misplaced(keywords) for place, keywords in schemas}
+    return {place: inner for place, inner in problems.items() if inner}
