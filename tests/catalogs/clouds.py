@@ -120,6 +120,11 @@ def alibaba_no(status: int, code: str) -> Reply:
     return refusal(status, {"Code": code, "Message": "no", "RequestId": "1"})
 
 
+def cloudflare_page(total_pages: int) -> dict[str, object]:
+    info = {"page": 1, "per_page": 20, "total_pages": total_pages}
+    return {"success": True, "errors": [], "messages": [], "result": [{}], "result_info": info}
+
+
 def cloudflare_no(status: int, code: int) -> Reply:
     error = {"code": code, "message": "no"}
     return refusal(status, {"success": False, "errors": [error], "messages": [], "result": None})
@@ -147,7 +152,18 @@ VENDORS = {
     ),
     "aws_s3": Vendor(
         proof=signed_for_aws,
-        answer=in_xml("<ListBucketResult><Name>b</Name></ListBucketResult>"),
+        answer=in_xml(""),
+        answers={"get_object": Reply(200, b"%PDF", (("Content-Type", "application/pdf"),))},
+        pages={
+            "list_objects": (
+                in_xml(
+                    "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>"
+                    "<NextContinuationToken>1ueG</NextContinuationToken>"
+                    "<Contents><Key>a</Key></Contents></ListBucketResult>"
+                ),
+                {"continuation-token": "1ueG"},
+            )
+        },
         params={"put_object": {"content": "aGk="}},
         failures={
             "downstream_rejected": s3_no(404, "NoSuchBucket"),
@@ -159,6 +175,12 @@ VENDORS = {
     "tencent_cloud": Vendor(
         proof=signed_for_tencent,
         answer={"Response": {"RequestId": "1"}},
+        pages={
+            "describe_instances": (
+                {"Response": {"TotalCount": 3, "InstanceSet": [{}, {}], "RequestId": "1"}},
+                {"Offset": 2},
+            )
+        },
         failures={
             "downstream_rejected": tencent_no("InvalidParameterValue.IncorrectPhoneNumber"),
             "downstream_quota": tencent_no("LimitExceeded.PhoneNumberDailyLimit"),
@@ -172,6 +194,16 @@ VENDORS = {
         answer={"RequestId": "1"},
         params={"send_sms": {"PhoneNumbers": ["13700000000"], "TemplateParam": "text"}},
         answers={"send_sms": {"Code": "OK", "Message": "OK", "BizId": "9", "RequestId": "1"}},
+        pages={
+            "sms_status": (
+                {"Code": "OK", "TotalCount": 1, "SmsSendDetailDTOs": {"SmsSendDetailDTO": [{}]}},
+                None,
+            ),
+            "describe_instances": (
+                {"NextToken": "caeba0bbb2be", "Instances": {"Instance": [{}]}},
+                {"NextToken": "caeba0bbb2be"},
+            ),
+        },
         failures={
             "downstream_rejected": alibaba_no(200, "isv.MOBILE_NUMBER_ILLEGAL"),
             "downstream_quota": alibaba_no(200, "isv.BUSINESS_LIMIT_CONTROL"),
@@ -183,6 +215,10 @@ VENDORS = {
     "cloudflare": Vendor(
         proof=bearer("${CLOUDFLARE_API_TOKEN}"),
         answer={"success": True, "errors": [], "messages": [], "result": {}},
+        pages={
+            "list_zones": (cloudflare_page(3), {"page": 2}),
+            "list_dns_records": (cloudflare_page(1), None),
+        },
         failures={
             "downstream_rejected": cloudflare_no(400, 1004),
             "downstream_quota": cloudflare_no(429, 971),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from sandbox.messages import Reply
-from tests.catalogs.vendor import Vendor, basic, bearer, refusal
+from sandbox.messages import Reply, Request, json_reply
+from tests.catalogs.vendor import Vendor, basic, bearer, next_url, refusal
 
 
 def twilio_no(status: int, code: int) -> Reply:
     return refusal(status, {"code": code, "message": "no", "status": status})
+
+
+def twilio_page(request: Request) -> Reply:
+    """www.twilio.com/docs/usage/twilios-response#pagination: a path"""
+    following = next_url(request, Page=1, PageToken="PASM7").partition(".com")[2]
+    return json_reply(200, {"messages": [{}], "next_page_uri": following})
 
 
 def sendgrid_no(status: int, message: str) -> Reply:
@@ -17,6 +23,9 @@ def sendgrid_no(status: int, message: str) -> Reply:
 VENDORS = {
     "twilio": Vendor(
         proof=basic("${TWILIO_ACCOUNT_SID}", "${TWILIO_AUTH_TOKEN}"),
+        pages={
+            "list_messages": (twilio_page, {"Page": 1, "PageToken": "PASM7"}),
+        },
         failures={
             "downstream_rejected": twilio_no(400, 21211),
             "downstream_quota": twilio_no(429, 20429),
@@ -26,6 +35,19 @@ VENDORS = {
     "sendgrid": Vendor(
         proof=bearer("${SENDGRID_API_KEY}"),
         answers={"send_mail": Reply(202, b""), "delete_bounce": Reply(204, b"")},
+        pages={
+            "list_templates": (
+                {
+                    "result": [{}],
+                    "_metadata": {
+                        "next": "https://api.sendgrid.com/v3/templates"
+                        "?page_token=g6LZaS&page_size=50&generations=dynamic"
+                    },
+                },
+                {"page_token": "g6LZaS"},
+            ),
+            "list_bounces": ([{}], {"offset": 1}),
+        },
         failures={
             "downstream_rejected": sendgrid_no(400, "The from address is not verified"),
             "downstream_quota": sendgrid_no(401, "Maximum credits exceeded"),

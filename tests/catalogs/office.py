@@ -9,8 +9,19 @@ from urllib.parse import parse_qsl
 import jwt
 
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
-from sandbox.messages import Reply, Request
-from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, basic, bearer, carries, refusal
+from sandbox.messages import Reply, Request, json_reply
+from tests.catalogs.vendor import (
+    TOKEN,
+    Answer,
+    Env,
+    Token,
+    Vendor,
+    basic,
+    bearer,
+    carries,
+    next_url,
+    refusal,
+)
 
 GRANT = {"access_token": TOKEN, "token_type": "Bearer", "expires_in": 3599}
 ACCOUNT = "postern@project.iam.gserviceaccount.com"
@@ -44,12 +55,26 @@ def google_no(status: int, name: str) -> Reply:
     return refusal(status, {"error": {"code": status, "message": "no", "status": name}})
 
 
+def graph_page(**change: object) -> Answer:
+    """learn.microsoft.com/en-us/graph/paging"""
+
+    def answer(request: Request) -> Reply:
+        following = next_url(request, **change)
+        return json_reply(200, {"@odata.nextLink": following, "value": [{}]})
+
+    return answer
+
+
 def graph_no(status: int, code: str) -> Reply:
     return refusal(status, {"error": {"code": code, "message": "no", "innerError": {}}})
 
 
 def salesforce_no(status: int, code: str) -> Reply:
     return refusal(status, [{"message": "no", "errorCode": code}])
+
+
+def zendesk_page(items: str) -> dict[str, Any]:
+    return {items: [{}], "meta": {"has_more": True, "after_cursor": "xxx"}, "links": {}}
 
 
 def shopify_no(code: str) -> dict[str, Any]:
@@ -72,6 +97,10 @@ VENDORS = {
     "notion": Vendor(
         proof=carries(
             headers={"authorization": "Bearer ${NOTION_TOKEN}", "notion-version": "2025-09-03"}
+        ),
+        pages=dict.fromkeys(
+            ("search", "query_data_source", "list_blocks"),
+            ({"results": [{}], "has_more": True, "next_cursor": "c-2"}, {"start_cursor": "c-2"}),
         ),
         failures={
             "downstream_rejected": notion_no(404, "object_not_found"),
@@ -108,6 +137,11 @@ VENDORS = {
         ],
         proof=bearer(),
         answers={"send_mail": Reply(202, b"")},
+        pages={
+            "list_users": (graph_page(**{"$skiptoken": "RFN"}), {"$skiptoken": "RFN"}),
+            "list_messages": (graph_page(**{"$skip": 10}), {"$skip": 10}),
+            "list_events": ({"value": [{}]}, None),
+        },
         failures={
             "downstream_rejected": graph_no(404, "Request_ResourceNotFound"),
             "downstream_quota": graph_no(429, "TooManyRequests"),
@@ -139,6 +173,10 @@ VENDORS = {
     ),
     "hubspot": Vendor(
         proof=bearer("${HUBSPOT_ACCESS_TOKEN}"),
+        pages=dict.fromkeys(
+            ("search_contacts", "list_companies", "list_owners"),
+            ({"results": [{}], "paging": {"next": {"after": "100"}}}, {"after": "100"}),
+        ),
         failures={
             "downstream_rejected": refusal(404, {"category": "OBJECT_NOT_FOUND", "message": "no"}),
             "downstream_quota": refusal(429, {"category": "RATE_LIMITS", "message": "no"}),
@@ -169,6 +207,11 @@ VENDORS = {
     ),
     "zendesk": Vendor(
         proof=basic("${ZENDESK_EMAIL}/token", "${ZENDESK_API_TOKEN}"),
+        pages={
+            "list_tickets": (zendesk_page("tickets"), {"page[after]": "xxx"}),
+            "list_comments": (zendesk_page("comments"), {"page[after]": "xxx"}),
+            "search": ({"results": [{}], "count": 1, "next_page": None}, None),
+        },
         failures={
             "downstream_rejected": refusal(404, {"error": "RecordNotFound", "description": "no"}),
             "downstream_quota": refusal(429, {"error": "TooManyRequests"}),

@@ -7,13 +7,37 @@ import json
 import jwt
 
 from sandbox.keys import MERCHANT_PUBLIC_KEY
-from sandbox.messages import Reply, Request
-from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, basic, bearer, carries, fill, refusal
+from sandbox.messages import Reply, Request, json_reply
+from tests.catalogs.vendor import (
+    TOKEN,
+    Answer,
+    Env,
+    Token,
+    Vendor,
+    basic,
+    bearer,
+    carries,
+    fill,
+    next_url,
+    refusal,
+)
 
 GITHUB_HEADERS = {
     "accept": "application/vnd.github+json",
     "x-github-api-version": "2022-11-28",
 }
+
+
+def github_page(body: object) -> Answer:
+    """docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api"""
+
+    def answer(request: Request) -> Reply:
+        following = next_url(request, page=2)
+        return json_reply(200, body, ("Link", f'<{following}>; rel="next"'))
+
+    return answer
+
+
 GITHUB_FAILURES = {
     "downstream_rejected": refusal(404, {"message": "Not Found"}),
     "downstream_quota": refusal(
@@ -50,6 +74,17 @@ def asked_of_datadog(request: Request, env: Env) -> None:
     assert request.headers["host"] == fill("api.${DD_SITE}", env)
 
 
+def sentry_page(results: str) -> Answer:
+    """docs.sentry.io/api/pagination: there is always a next page, and whether anything is on it."""
+
+    def answer(request: Request) -> Reply:
+        following = next_url(request, cursor="0:100:0")
+        link = f'<{following}>; rel="next"; results="{results}"; cursor="0:100:0"'
+        return json_reply(200, [{}], ("Link", link))
+
+    return answer
+
+
 def datadog_no(status: int) -> Reply:
     return refusal(status, {"errors": ["no"]})
 
@@ -57,6 +92,7 @@ def datadog_no(status: int) -> Reply:
 VENDORS = {
     "github": Vendor(
         proof=carries(headers={"authorization": "Bearer ${GITHUB_TOKEN}"}),
+        pages={"list_issues": (github_page([{}]), {"page": 2})},
         failures=GITHUB_FAILURES,
     ),
     # docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
@@ -72,6 +108,11 @@ VENDORS = {
         ],
         proof=carries(headers={"authorization": f"Bearer {TOKEN}", **GITHUB_HEADERS}),
         answers={"run_workflow": Reply(204, b"")},
+        pages={
+            "list_repositories": (github_page({"repositories": [{}]}), {"page": 2}),
+            "list_issues": (github_page([{}]), {"page": 2}),
+            "list_pull_requests": (json_reply(200, [{}]), None),
+        },
         failures={
             **GITHUB_FAILURES,
             "credential_expired": refusal(401, {"message": "Bad credentials"}),
@@ -79,6 +120,12 @@ VENDORS = {
     ),
     "gitlab": Vendor(
         proof=carries(headers={"private-token": "${GITLAB_TOKEN}"}),
+        # docs.gitlab.com/api/rest/#other-pagination-headers; after the last page the header is empty
+        pages={
+            "list_projects": (json_reply(200, [{}], ("X-Next-Page", "2")), {"page": 2}),
+            "list_issues": (json_reply(200, [{}], ("X-Next-Page", "2")), {"page": 2}),
+            "list_merge_requests": (json_reply(200, [{}], ("X-Next-Page", "")), None),
+        },
         failures={
             "downstream_rejected": refusal(404, {"message": "404 Project Not Found"}),
             "downstream_quota": refusal(429, {"message": "Too many"}, ("ratelimit-reset", "1")),
@@ -87,6 +134,9 @@ VENDORS = {
     ),
     "jira": Vendor(
         proof=basic("${JIRA_EMAIL}", "${JIRA_API_TOKEN}"),
+        pages={
+            "search": ({"issues": [{}], "nextPageToken": "CAEaAggD"}, {"nextPageToken": "CAEaAggD"})
+        },
         failures={
             "downstream_rejected": refusal(400, {"errorMessages": ["no"], "errors": {}}),
             "downstream_quota": refusal(429, {"errorMessages": ["Rate limit exceeded."]}),
@@ -95,6 +145,11 @@ VENDORS = {
     ),
     "sentry": Vendor(
         proof=bearer("${SENTRY_AUTH_TOKEN}"),
+        pages={
+            "list_projects": (sentry_page("true"), {"cursor": "0:100:0"}),
+            "list_issues": (sentry_page("true"), {"cursor": "0:100:0"}),
+            "list_events": (sentry_page("false"), None),
+        },
         failures={
             "downstream_rejected": refusal(
                 404, {"detail": "The requested resource does not exist"}
@@ -105,6 +160,11 @@ VENDORS = {
     ),
     "pagerduty": Vendor(
         proof=asked_of_pagerduty,
+        pages={
+            "list_incidents": ({"incidents": [{}], "more": True}, {"offset": 1}),
+            "list_oncalls": ({"oncalls": [{}], "more": False}, None),
+            "list_services": ({"services": [{}], "more": False}, None),
+        },
         failures={
             "downstream_rejected": refusal(404, {"error": {"code": 2100, "message": "Not Found"}}),
             "downstream_quota": refusal(
@@ -116,6 +176,7 @@ VENDORS = {
     "datadog": Vendor(
         proof=asked_of_datadog,
         params={"query_metrics": {"query": "avg:system.cpu.user"}},
+        pages={"list_monitors": ([{}] * 100, {"page": 1})},
         failures={
             "downstream_rejected": datadog_no(400),
             "downstream_quota": datadog_no(429),

@@ -27,6 +27,7 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog, Method
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
+from gateway.messages import Result
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
 from tests.catalogs import ai, chat, clouds, mail, maps, office, operations, pay
@@ -71,19 +72,24 @@ class Played:
     gateway: Gateway
     internet: Internet
 
-    def call(self, method: Method, *answers: Any) -> Any:
+    def call(self, method: Method, *answers: Any) -> Result:
         """Return what a call answers where the vendor gives these answers."""
         self.internet.answers[:] = [reply(answer) for answer in answers]
-        params = make_params(method) | dict(self.vendor.params.get(method.name, {}))
         inbound = PassthroughRequest() if method.stream else None
+        params = self.params(method)
         call = make_call(method.name, params, service=method.service.name, inbound=inbound)
-        data = self.gateway.call(call).data
-        if isinstance(data, ResponseStream):
-            data = b"".join(data)
-        return data
+        result = self.gateway.call(call)
+        if isinstance(result.data, ResponseStream):
+            b"".join(result.data)
+        return result
+
+    def params(self, method: Method) -> dict[str, Any]:
+        return make_params(method) | dict(self.vendor.params.get(method.name, {}))
 
     def answer(self, method: Method) -> Any:
         """Return the vendor's yes to a method."""
+        if method.name in self.vendor.pages:
+            return self.vendor.pages[method.name][0]
         return self.vendor.answers.get(method.name, self.vendor.answer)
 
     def sent(self) -> list[tuple[str, Request]]:
@@ -152,6 +158,19 @@ def test_what_a_vendor_says_is_told_as_what_it_means(name: str, tmp_path: Path) 
             with pytest.raises(GatewayError) as caught:
                 at.call(method, answer)
             assert caught.value.type == error_type, (answer, caught.value.detail)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if VENDORS[name].pages])
+def test_a_list_goes_on_as_its_vendor_says(name: str, tmp_path: Path) -> None:
+    with played(name, tmp_path) as at:
+        methods = [method for method in at.catalog.methods() if method.paginate]
+        assert {method.name for method in methods} == at.vendor.pages.keys()
+        for method in methods:
+            first_page, change = at.vendor.pages[method.name]
+            page = at.call(method, first_page).extras.page
+            assert page is not None
+            expected = None if change is None else at.params(method) | dict(change)
+            assert page.next == expected, method.full_name
 
 
 @pytest.mark.parametrize("name", NAMES)

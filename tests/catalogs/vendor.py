@@ -27,7 +27,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from sandbox.messages import Reply, Request, json_reply
 
@@ -81,6 +81,8 @@ class Vendor:
         a signed one; ``answers`` are others, by method.
     :param failures: what the vendor says, by the type of error that it has to become. After
         ``credential_expired`` a new token is fetched and the call sent again.
+    :param pages: of methods whose lists go on, the vendor's first page, and the parameters that then
+        differ in what asks for the next one; None where nothing follows.
     :param params: parameters that cannot be made from their declarations, by method.
     :param env: values of variables for which any text will not do, such as keys.
     """
@@ -90,6 +92,7 @@ class Vendor:
     answer: Any = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
     failures: Mapping[str, Any] = field(default_factory=dict)
+    pages: Mapping[str, tuple[Any, Mapping[str, Any] | None]] = field(default_factory=dict)
     params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     env: Env = field(default_factory=dict)
 
@@ -136,6 +139,13 @@ def fill(value: Any, env: Env) -> Any:
     if isinstance(value, list):
         return [fill(inner, env) for inner in value]
     return value
+
+
+def next_url(request: Request, **change: object) -> str:
+    """Return the URL of a request with other parameters in its query, as vendors give the next page's."""
+    kept = [pair for pair in parse_qsl(request.target.partition("?")[2]) if pair[0] not in change]
+    query = urlencode([*kept, *change.items()])
+    return f"https://{request.headers['host']}{request.path}?{query}"
 
 
 def reply(answer: Any, status: int = 200) -> Answer:
