@@ -77,6 +77,12 @@ def zendesk_page(items: str) -> dict[str, Any]:
     return {items: [{}], "meta": {"has_more": True, "after_cursor": "xxx"}, "links": {}}
 
 
+def shopify_page(items: str, more: bool) -> dict[str, Any]:
+    """shopify.dev/docs/api/usage/pagination-graphql"""
+    info = {"hasNextPage": more, "endCursor": "eyJs"}
+    return {"data": {items: {"nodes": [{}], "pageInfo": info}}}
+
+
 def shopify_no(code: str) -> dict[str, Any]:
     return {"errors": [{"message": "no", "extensions": {"code": code}}]}
 
@@ -197,6 +203,13 @@ VENDORS = {
         ],
         proof=checked_by_shopify,
         answer={"data": {}, "extensions": {"cost": {}}},
+        pages={
+            "list_products": (
+                shopify_page("products", True),
+                {"variables": {"first": 50, "after": "eyJs"}},
+            ),
+            "list_orders": (shopify_page("orders", False), None),
+        },
         failures={
             "downstream_rejected": {"errors": [{"message": "Field 'x' doesn't exist"}]},
             "downstream_quota": shopify_no("THROTTLED"),

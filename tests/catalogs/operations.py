@@ -176,7 +176,13 @@ VENDORS = {
     "datadog": Vendor(
         proof=asked_of_datadog,
         params={"query_metrics": {"query": "avg:system.cpu.user"}},
-        pages={"list_monitors": ([{}] * 100, {"page": 1})},
+        pages={
+            "list_monitors": ([{}] * 100, {"page": 1}),
+            "search_logs": (
+                {"data": [{}], "meta": {"page": {"after": "eyJz"}}},
+                {"page": {"limit": 1, "cursor": "eyJz"}},
+            ),
+        },
         failures={
             "downstream_rejected": datadog_no(400),
             "downstream_quota": datadog_no(429),
