@@ -7,7 +7,6 @@ progress.
 
 from __future__ import annotations
 
-import json
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -15,13 +14,15 @@ from typing import Any, TypeVar
 
 import click
 
+from schemas.numbers import dump_exactly
+
 T = TypeVar("T")
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    click.echo(dump_exactly(value, ensure_ascii=False, indent=2))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

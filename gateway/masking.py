@@ -17,6 +17,8 @@ from itertools import chain
 from struct import Struct
 from urllib.parse import quote
 
+from schemas.numbers import ExactNumber
+
 STARS = "****"
 #: A shorter secret would blank out ordinary words; it still never prints through ``Secret``.
 MIN_SECRET_CHARACTERS = 6
@@ -197,7 +199,7 @@ class Masker:
             return STARS
         if isinstance(value, str):
             return self._text(name, value, hidden, levels)
-        if isinstance(value, int | float):
+        if isinstance(value, int | float | ExactNumber):
             return value if abs(value) <= MAX_PLAIN_NUMBER else _number(name, value)
         if value is None:
             return None
@@ -255,7 +257,7 @@ def _star_phone(match: re.Match[str]) -> str:
     return match[1] + STARS
 
 
-def _number(name: str, number: float) -> object:
+def _number(name: str, number: float | ExactNumber) -> object:
     """Return a large number as it is, unless it is a phone number."""
     text = str(number)
     if _PHONE_NAME.search(name):
@@ -273,7 +275,7 @@ def _hidden_texts(value: object, hidden: frozenset[str], inside: bool) -> Iterat
     elif isinstance(value, list):
         for item in value:
             yield from _hidden_texts(item, hidden, inside)
-    elif inside and isinstance(value, str | int | float) and len(str(value)) > 1:
+    elif inside and isinstance(value, str | int | float | ExactNumber) and len(str(value)) > 1:
         yield str(value)
 
 

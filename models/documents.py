@@ -25,6 +25,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from models import locks
 from models.columns import utc_now
 from models.database import Base
+from schemas.numbers import dump_exactly, read_number
 
 
 class Json(TypeDecorator[Any]):
@@ -38,10 +39,10 @@ class Json(TypeDecorator[Any]):
     should_evaluate_none = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return dump_exactly(value, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        return None if value is None else json.loads(value)
+        return None if value is None else json.loads(value, parse_float=read_number)
 
 
 class Document(Base):

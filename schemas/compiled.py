@@ -16,6 +16,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
 
 from schemas.bounded import Many
+from schemas.numbers import ExactNumber
 from schemas.params import FromText, JsonType
 
 Load = Callable[[Any], Any]
@@ -27,7 +28,7 @@ NO_TYPES: Types = frozenset()
 _UNCHANGED: dict[str, Types] = {
     "string": frozenset({str}),
     "integer": frozenset({int}),
-    "number": frozenset({int, float}),
+    "number": frozenset({int, float, ExactNumber}),
     "boolean": frozenset({bool}),
     "object": frozenset({dict}),
     "array": frozenset({list}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from typing import Any
@@ -12,6 +11,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
 from schemas.fields import ListArgs, Text, list_of, search_field, sort_field
+from schemas.numbers import dump_exactly
 
 # --- documents
 
@@ -38,7 +38,7 @@ class DocumentRow(DocumentOut):
     """One line of CSV: the value as JSON text."""
 
     value = fields.Function(
-        lambda document: json.dumps(document.value, ensure_ascii=False, separators=(",", ":"))
+        lambda document: dump_exactly(document.value, ensure_ascii=False, separators=(",", ":"))
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded
+from schemas.numbers import ExactNumber
 
 # --- fields
 
@@ -81,6 +82,8 @@ class Whole(fields.Integer):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if type(value) is float and value.is_integer():
             value = int(value)
+        elif isinstance(value, ExactNumber):
+            value = value.whole()
         if type(value) is not int:
             raise self.make_error("invalid")
         return super()._deserialize(value, attr, data, **kwargs)
@@ -123,7 +126,7 @@ class Money(fields.Decimal):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Decimal:
         if (
             isinstance(value, bool)
-            or not isinstance(value, int | float | str)
+            or not isinstance(value, int | float | str | ExactNumber)
             or len(str(value)) > 40
         ):
             raise self.make_error("invalid")

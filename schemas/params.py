@@ -14,6 +14,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.numbers import ExactNumber, read_number
 from schemas.param_styles import list_separator
 from schemas.shapes import Alternatives, OpenObject
 
@@ -72,17 +73,24 @@ class JsonType(fields.Field[Any]):
             isinstance(value, bool) and self.json_type != "boolean"
         ):
             raise ValidationError(self.message)
-        if self.json_type == "integer" and isinstance(value, float):
-            if not value.is_integer():
-                raise ValidationError(self.message)
-            return int(value)
+        if self.json_type == "integer" and not isinstance(value, int):
+            return self._whole(value)
         return value
+
+    def _whole(self, value: Any) -> int:
+        if isinstance(value, ExactNumber):
+            whole = value.whole()
+        else:
+            whole = int(value) if value.is_integer() else None
+        if whole is None:
+            raise ValidationError(self.message)
+        return whole
 
 
 _JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "Not a valid string."),
-    "integer": ((int, float), "Not a valid integer."),
-    "number": ((int, float), "Not a valid number."),
+    "integer": ((int, float, ExactNumber), "Not a valid integer."),
+    "number": ((int, float, ExactNumber), "Not a valid number."),
     "boolean": ((bool,), "Not a valid boolean."),
     "object": ((dict,), "Not a valid object."),
     "array": ((list,), "Not a valid list."),
@@ -90,6 +98,7 @@ _JSON_TYPES: dict[str, tuple[tuple[type, ...], str]] = {
 
 
 _WHOLE = re.compile(r"(-?[0-9]{1,400})(\.0{1,300})?")
+_JSON_NUMBER = re.compile(r"-?(?!0[0-9])")  # not 007.5
 _NUMBER = re.compile(r"-?[0-9]{1,300}(\.[0-9]{1,300})?([eE][+-]?[0-9]{1,3})?")
 
 
@@ -112,11 +121,11 @@ class FromText(JsonType):
             return text
         return None
 
-    def _read_number(self, text: str) -> float | None:
+    def _read_number(self, text: str) -> float | ExactNumber | None:
         if whole := _WHOLE.fullmatch(text):
             return int(whole[1])
         if self.json_type == "number" and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
-            return float(text)
+            return read_number(text) if _JSON_NUMBER.match(text) else float(text)
         return None
 
 

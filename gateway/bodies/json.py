@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -16,6 +17,7 @@ from gateway.bodies.json_steps import SteppedDecoder
 from gateway.clock import Pause, SystemClock
 from gateway.errors import BadResponse
 from gateway.masking import Secret
+from schemas.numbers import ExactNumber, dump_exactly, read_number
 
 LARGE_CHARACTERS = 65_536  # from which on JSON is parsed in steps: one scan would take milliseconds
 MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
@@ -46,7 +48,8 @@ def _has_place(items: list[Any], key: str) -> bool:
 def dump_json(value: object) -> bytes:
     """Write compact UTF-8 JSON.
 
-    Integers over 64 bits and lone surrogates, which orjson refuses, keep their exact value.
+    Numbers keep their digits; so do integers over 64 bits, which orjson refuses, as it does lone
+    surrogates.
 
     :raises BadResponse: it is nested some hundreds of levels deep.
     """
@@ -58,13 +61,15 @@ def dump_json(value: object) -> bytes:
 
 def _dump_exactly(value: object) -> bytes:
     try:
-        text = json.dumps(value, default=_plain, separators=(",", ":"), allow_nan=False)
+        text = dump_exactly(value, _plain, separators=(",", ":"))
     except RecursionError as error:  # only a service's reply is so deep; callers' are bounded
         raise BadResponse(detail="nested too deeply to be passed on") from error
     return text.encode()
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, ExactNumber):
+        return orjson.Fragment(value.digits)
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, datetime):
@@ -85,17 +90,23 @@ def digest(value: object) -> str:
 
 
 def _reveal(value: object) -> object:
-    return value.reveal() if isinstance(value, Secret) else _plain(value)
+    if isinstance(value, Secret):
+        return value.reveal()
+    if isinstance(value, ExactNumber):
+        return {"\0digits": value.digits}  # which is no text that reads the same
+    return _plain(value)
 
 
 _encode_sorted = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_reveal).encode
 
 
 def load_json(body: bytes, *, strict: bool = False) -> Any:
-    """Parse JSON (RFC 8259): UTF-8 only, no NaN or Infinity, no number that only fits as infinity.
+    """Parse JSON (RFC 8259): UTF-8 only, no NaN or Infinity; integers of at most 4300 digits.
 
-    :param strict: for callers' bodies: also refuse duplicate keys, lone surrogates and nesting over
-        64 levels.
+    A number that a float would change is an ``ExactNumber``.
+
+    :param strict: for callers' bodies: also refuse numbers that only fit as infinity, duplicate
+        keys, lone surrogates and nesting over 64 levels.
     :raises ValueError: with a short reason, never a part of the body.
     """
     try:
@@ -130,9 +141,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(digits: str) -> float:
-    number = float(digits)
-    if number in (float("inf"), float("-inf")):
+def _read_finite(digits: str) -> float | ExactNumber:
+    number = read_number(digits)
+    if type(number) is ExactNumber and math.isinf(number):
         raise ValueError("a number is too large")
     return number
 
@@ -144,9 +155,9 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-_LOOSE = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite)
+_LOOSE = json.JSONDecoder(parse_constant=_no_constant, parse_float=read_number)
 _STRICT = json.JSONDecoder(
-    parse_constant=_no_constant, parse_float=_finite, object_pairs_hook=_no_duplicates
+    parse_constant=_no_constant, parse_float=_read_finite, object_pairs_hook=_no_duplicates
 )
 
 

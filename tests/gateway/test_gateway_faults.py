@@ -225,7 +225,7 @@ def test_raw_deflate_is_read_like_zlib(wire: OnWire) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"[" * 100_000, b'{"a":1e999}', b"1" * 5000, b'{"a":1}x', b"\xff", b"{'a':1}", b"[1,]"],
+    [b"[" * 100_000, b'{"a":1e}', b"1" * 5000, b'{"a":1}x', b"\xff", b"{'a':1}", b"[1,]"],
     ids=lambda body: body[:8].decode("latin-1"),
 )
 def test_what_is_not_json_is_a_bad_response(wire: OnWire, body: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
+from schemas.numbers import ExactNumber
 from schemas.params import params_schema
 
 
@@ -142,7 +143,8 @@ def test_a_keyword_for_another_type_says_nothing(keywords: dict[str, Any], value
     [
         ("string", "5", "5"), ("string", "true", "true"), ("string", "", ""), ("string", "中", "中"),
         ("integer", "5", 5), ("integer", "-5", -5), ("integer", "1180591620717411303424", 2**70),
-        ("number", "5", 5), ("number", "-0.5", -0.5), ("number", "1.5e3", 1500.0), ("number", "1e2", 100.0),
+        ("number", "5", 5), ("number", "-0.5", -0.5), ("number", "1.5e3", ExactNumber("1.5e3")),
+        ("number", "007.5", 7.5), ("number", "1.10", ExactNumber("1.10")),
         ("boolean", "true", True), ("boolean", "False", False),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from gateway.bodies.json import MISSING, find_value
 from gateway.errors import CredentialError
 from gateway.masking import Secret
 from gateway.messages import HttpResponse
+from schemas.numbers import ExactNumber
 
 MAX_LIFE_SECONDS = 365 * 86400  # a vendor's "forever" must still be a float
 # Where the answer does not say: a token's life is seldom shorter, and a 401 renews at once.
@@ -137,7 +138,7 @@ def _as_text(value: Any) -> str:
 def _number(value: Any) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | ExactNumber):
         return None
     try:
         number = float(value)

@@ -32,8 +32,7 @@ def test_sound_json_is_read_exactly(body: bytes, value: Any, strict: bool) -> No
     [
         (b"", "not JSON"), (b"{", "not JSON"), (b"{}x", "not JSON"), (b"[1,]", "not JSON"), (b"'a'", "not JSON"),
         (b"\xff", "not UTF-8"), ("é".encode("latin-1"), "not UTF-8"), ("{}".encode("utf-16"), "not UTF-8"),
-        (b"NaN", "NaN is not JSON"), (b"[-Infinity]", "-Infinity is not JSON"), (b"1e999", "a number is too large"),
-        (b"-1e999", "a number is too large"), (b"1" * 5000, "a number has too many digits"),
+        (b"NaN", "NaN is not JSON"), (b"[-Infinity]", "-Infinity is not JSON"), (b"1" * 5000, "a number has too many digits"),
         (b"[" * 100_000, "nested deeper than 64 levels"), (b'"a\nb"', "not JSON"), (b"01", "not JSON"),
     ],
     ids=lambda value: value[:12].decode("latin-1") if isinstance(value, bytes) else None,
@@ -50,6 +49,8 @@ def test_what_is_not_json_is_refused_with_a_reason(body: bytes, reason: str, str
         (b'[{"b":{"a":1,"\\u0061":2}}]', "the same key is given twice in one object"),
         (b"[" * 65 + b"]" * 65, "nested deeper than 64 levels"),
         (b'{"a":' * 65 + b"1" + b"}" * 65, "nested deeper than 64 levels"),
+        (b"1e999", "a number is too large"),
+        (b"-1e999", "a number is too large"),
         (b'"\\ud800"', "a lone surrogate is not text"),
         (b'{"\\udc00":1}', "a lone surrogate is not text"),
     ],
