@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
-from gateway.signers.base import Auth, AuthSettings, Signer, plain
+from gateway.signers.base import Auth, AuthSettings, SettingPath, Signer, plain
 from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, MESSAGES, one_of, text
 
 PLACES = ("query", "header", "body", "path")
@@ -84,15 +84,25 @@ class Basic(Signer):
         username = text(required=True, public=True)
         password = text(required=True)
 
+        @classmethod
+        def conceal(cls, settings: Auth, injected: Collection[SettingPath]) -> dict[str, Any]:
+            """Hold the user's name secret, too, where it alone comes from outside: it is the key
+            then, as of vendors who take ``key:`` or ``key:x``.
+            """
+            concealed = super().conceal(settings, injected)
+            if ("username",) in injected and ("password",) not in injected:
+                concealed["username"] = Secret(settings["username"])
+            return concealed
+
     example: ClassVar[Auth] = {"username": "ann", "password": "${SECRET}"}
     reads_body = reads_query = False
 
     def __init__(self, auth: Auth, base_url: str) -> None:
+        username = plain(auth["username"])
         password = plain(auth["password"])
-        pair = f"{plain(auth['username'])}:{password}"
-        encoded = b64encode(pair.encode()).decode()
+        encoded = b64encode(f"{username}:{password}".encode()).decode()
         self.secrets = (Secret(encoded),)
-        if password == STARS:  # a dry run shows stars, and not their base64
+        if STARS in (username, password):  # a dry run shows stars, and not their base64
             encoded = STARS
         self._value = "Basic " + encoded
 

@@ -95,6 +95,22 @@ def test_basic_is_base64_of_utf_8(gate: Open, box: Sandbox) -> None:
     assert sent(gate, box, "basic").headers["authorization"] == expected
 
 
+@pytest.mark.parametrize("password", ["", "x"])
+def test_a_basic_user_that_is_the_key_is_never_told(
+    gate: Open, box: Sandbox, password: str
+) -> None:
+    auth = {"type": "basic", "username": "${KEY}", "password": password}
+    at = gate(
+        "POST /anything", on={"auth": auth}, env={"KEY": "sk-live-12345"}, params={"t": PARAMS["t"]}
+    )
+    answer = at.ask(params={"t": "my key is sk-live-12345"})
+    expected = b64encode(f"sk-live-12345:{password}".encode()).decode()
+    assert box.requests[-1].headers["authorization"] == f"Basic {expected}"
+    assert "sk-live-12345" in box.requests[-1].text()
+    assert "sk-live-12345" not in json.dumps(answer) and expected not in json.dumps(answer)
+    assert at.dry(params={"t": ""}).headers["Authorization"] == f"Basic {STARS}"
+
+
 def test_bearer(gate: Open, box: Sandbox) -> None:
     assert sent(gate, box, "bearer").headers["authorization"] == "Bearer tok.en-1"
 
