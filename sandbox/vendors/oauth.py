@@ -57,10 +57,12 @@ class OAuth:
         with self._lock:
             self._scopes.clear()
 
-    def begin_family(self, scope: str = "") -> str:
-        """Return a first refresh token."""
+    def begin_family(self, scope: str = "", refresh_token: str | None = None) -> str:
+        """Return a first refresh token, this one or another that is good from now on."""
         with self._lock:
-            return self._next_refresh_token(Family(scope))
+            self.refreshes.clear()
+            self.reused.clear()
+            return self._next_refresh_token(Family(scope), refresh_token)
 
     def revoke_families(self) -> None:
         with self._lock:
@@ -159,8 +161,8 @@ class OAuth:
             return family.scope, sent
         return family.scope, self._next_refresh_token(family)
 
-    def _next_refresh_token(self, family: Family) -> str:
-        family.current = secrets.token_urlsafe(32)
+    def _next_refresh_token(self, family: Family, refresh_token: str | None = None) -> str:
+        family.current = refresh_token or secrets.token_urlsafe(32)
         self._families[family.current] = family
         return family.current
 
