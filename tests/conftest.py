@@ -16,7 +16,8 @@ from models import migrate
 from tests import postgres
 from tests.redis_server import RedisServer
 
-E2E = Path(__file__).parent / "e2e"
+HERE = Path(__file__).parent
+SERVER_FOLDERS = (HERE / "e2e", HERE / "deploy")
 SERVER_FIXTURES = frozenset({"one_redis_server", "postgres_databases"})
 SERVERS = frozenset(
     {"redis", "postgresql"}
@@ -53,7 +54,7 @@ def _needs_a_server(item: pytest.Item) -> bool:
     values = getattr(getattr(item, "callspec", None), "params", {}).values()
     chosen = {value for value in values if isinstance(value, str)}
     return (
-        E2E in item.path.parents
+        any(folder in item.path.parents for folder in SERVER_FOLDERS)
         or not SERVER_FIXTURES.isdisjoint(fixtures)
         or not SERVERS.isdisjoint(chosen)
     )

@@ -1,0 +1,30 @@
+"""What the image holds and says, read from its files: there is no engine here to build it with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "deploy" / "Dockerfile"
+CONTENT = ROOT / "deploy" / "Dockerfile.dockerignore"
+
+
+def copy_content(target: Path) -> None:
+    """Copy what goes into the image, as ``Dockerfile.dockerignore`` lists it, and nothing else."""
+    lines = CONTENT.read_text(encoding="utf-8").splitlines()
+    for name in (line[1:] for line in lines if line.startswith("!")):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, target / name)
+
+
+def environment() -> dict[str, str]:
+    """Return what the image sets."""
+    text = DOCKERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
+    last_stage = text[text.rindex("\nFROM ") :]
+    (line,) = re.findall(r"^ENV (.*)$", last_stage, re.MULTILINE)
+    return dict(re.findall(r"(\w+)=(\S+)", line))
