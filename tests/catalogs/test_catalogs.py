@@ -174,6 +174,18 @@ def test_a_list_goes_on_as_its_vendor_says(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_list_that_goes_on_is_a_list_in_what_its_method_returns(name: str) -> None:
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    for method in load_catalog(text, name, make_env(text, VENDORS[name].env)).methods():
+        if method.paginate is None or method.returns is None:
+            continue
+        schema = method.returns
+        for key in filter(None, method.paginate.items.split(".")):
+            schema = schema["properties"][key]
+        assert schema["type"] == "array", method.full_name
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_catalog_explains_its_variables_and_its_methods(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
     head = text.partition("\nversion: 1\n")[0]
