@@ -103,10 +103,28 @@ class BrokenBody(MalformedBody):
     message = "The body broke off or its chunks are malformed."
 
 
+MAX_TYPE_CHARACTERS = 100  # of a caller's Content-Type, in a message
+#: How curl sends a body of each content type.
+CURL_OPTIONS = {"application/json": "curl --json", "multipart/form-data": "curl -F"}
+
+
 class UnsupportedMediaType(CallerError):
     code = -3002
     type = "unsupported_media_type"
     message = "Send the body as application/json."
+
+    @classmethod
+    def instead_of(cls, given: str | None, *due: str) -> UnsupportedMediaType:
+        """Say what is due, how curl sends it, and what came.
+
+        :param given: the request's Content-Type.
+        :param due: content types.
+        """
+        ways = " or ".join(f"{name} ({CURL_OPTIONS[name]})" for name in due)
+        came = "without a Content-Type"
+        if given:
+            came = f"as {given[:MAX_TYPE_CHARACTERS]}"
+        return cls(f"Send the body as {ways}; it came {came}.")
 
 
 class MethodNotAllowed(CallerError):
@@ -126,12 +144,33 @@ class TooLarge(CallerError):
 
     @classmethod
     def over(cls, limit: int) -> TooLarge:
-        """:param limit: bytes that the body might have had."""
+        """Say the limit, the setting that it is, and the way of what is larger.
+
+        :param limit: bytes that the body might have had.
+        """
         settings = app_state().settings
         text = f"The body may have at most {limit} bytes"
-        if limit == settings.max_body < settings.max_upload:
-            text += f"; as a file (POST /api/v1/files) up to {settings.max_upload}"
+        if limit == settings.max_upload:
+            return cls(f"{text} (MAX_UPLOAD).")
+        if limit != settings.max_body:
+            return cls(f"{text}.")
+        text += " (MAX_BODY)"
+        if limit < settings.max_upload:
+            text += (
+                f"; a file, sent to POST /api/v1/files or to a method with stream: true,"
+                f" up to {settings.max_upload} (MAX_UPLOAD)"
+            )
         return cls(f"{text}.")
+
+    @classmethod
+    def to_sign(cls) -> TooLarge:
+        """Say that a body that would pass as it comes is read whole for its signature."""
+        settings = app_state().settings
+        return cls(
+            f"A body that is signed is read whole and may have at most {settings.max_body} bytes"
+            f" (MAX_BODY); where the service's auth says payload: unsigned, {settings.max_upload}"
+            " (MAX_UPLOAD)."
+        )
 
 
 class PreconditionFailed(CallerError):

@@ -14,14 +14,16 @@ import orjson
 from flask import Blueprint, Response
 
 from api.auth import role_required, token_required
+from api.calls.form_params import merge_params, read_form_params, takes_form
 from api.context import (
     app_state,
     prepare_call,
     prepare_traced_call,
 )
 from api.errors import MethodNotAllowed, PartialFailure, describe_error, error_response
-from api.http.body import read_body, read_json
+from api.http.body import JSON_TYPE, read_body, read_json
 from api.http.idempotency import idempotency_key
+from api.http.multipart import FORM_TYPE
 from api.http.responses import success_response
 from api.http.streams import read_passthrough_request, stream_response
 from api.request_context import current_context
@@ -59,9 +61,23 @@ def call_by_path(service: str, method: str) -> Response:
     """
     if _streams_body(service, method):
         return _run(service, method, _query_params(), from_text=True)
-    if not current_context().request.environ.get("CONTENT_TYPE") and not read_body():
+    content_type = current_context().request.environ.get("CONTENT_TYPE")
+    if content_type == JSON_TYPE:
+        return _run(service, method, read_json())
+    if not content_type and not read_body():
         return _run(service, method, {})
-    return _run(service, method, read_json())
+    return _call_by_other_body(service, method)
+
+
+def _call_by_other_body(service: str, method: str) -> Response:
+    """Take the parameters from a form where the method sends one, else from JSON."""
+    declared = app_state().gateway.method(service, method)
+    if not takes_form(declared):
+        return _run(service, method, read_json())
+    if current_context().request.mimetype == FORM_TYPE:
+        params = merge_params(_query_params(), read_form_params(declared))
+        return _run(service, method, params, from_text=True)
+    return _run(service, method, read_json(or_else=FORM_TYPE))
 
 
 @blueprint.get("/call/<service>/<method>")

@@ -21,6 +21,7 @@ from api.errors import (
 from api.request_context import Request, current_context
 from gateway.bodies import load_json
 
+JSON_TYPE = "application/json"
 CHUNK_BYTES = 64 * 1024
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -138,9 +139,10 @@ def _compare(declared: str | None, real: str) -> None:
         raise CallerSignatureInvalid("The body is not the one that X-Content-SHA256 declares.")
 
 
-def read_json() -> Any:
+def read_json(or_else: str = "") -> Any:
     """Return the parsed body.
 
+    :param or_else: another content type that would do, to be told.
     :raises UnsupportedMediaType: the content type is not ``application/json``.
     :raises MalformedBody: not JSON, not UTF-8, too deep, NaN or Infinity, a duplicate key.
     """
@@ -148,9 +150,16 @@ def read_json() -> Any:
     incoming = current_context().request
     # As nearly everybody writes it; werkzeug would take it apart first.
     content_type = incoming.environ.get("CONTENT_TYPE")
-    if content_type != "application/json" and incoming.mimetype != "application/json":
-        raise UnsupportedMediaType
+    if content_type != JSON_TYPE:
+        _check_json_type(incoming, or_else)
     try:
         return load_json(body, strict=True)
     except ValueError as error:
         raise MalformedBody(f"The body is refused: {error}.") from error
+
+
+def _check_json_type(incoming: Request, or_else: str) -> None:
+    """:raises UnsupportedMediaType: the content type is not JSON's, with parameters or without."""
+    if incoming.mimetype != JSON_TYPE:
+        due = [JSON_TYPE, or_else] if or_else else [JSON_TYPE]
+        raise UnsupportedMediaType.instead_of(incoming.content_type, *due)

@@ -15,6 +15,7 @@ from werkzeug.http import parse_options_header
 
 from api.errors import MalformedBody, UnsupportedMediaType
 
+FORM_TYPE = "multipart/form-data"
 MAX_HEAD_BYTES = 16 * 1024  # of one part's headers
 #: RFC 2046, 5.1.1 says 70; some senders, werkzeug's own among them, go a little over.
 MAX_BOUNDARY_CHARACTERS = 200
@@ -36,8 +37,8 @@ def form_boundary() -> bytes:
     :raises UnsupportedMediaType: it is not ``multipart/form-data``.
     :raises MalformedBody: it names no boundary, or one that cannot be.
     """
-    if request.mimetype != "multipart/form-data":
-        raise UnsupportedMediaType("Send the body as multipart/form-data.")
+    if request.mimetype != FORM_TYPE:
+        raise UnsupportedMediaType.instead_of(request.content_type, FORM_TYPE)
     boundary = request.mimetype_params.get("boundary", "")
     if not (
         0 < len(boundary) <= MAX_BOUNDARY_CHARACTERS

@@ -110,8 +110,11 @@ def open_request_stream() -> RequestStream | None:
 
 
 def _read_whole() -> bytes:
-    check_declared_hash()
-    return read_body()
+    try:
+        check_declared_hash()
+        return read_body()
+    except TooLarge as error:
+        raise TooLarge.to_sign() from error
 
 
 def stream_response(stream: ResponseStream, headers: Iterable[tuple[str, str]]) -> StreamResponse:

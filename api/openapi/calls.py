@@ -263,12 +263,24 @@ def _post(method: Method, failures: Failures) -> dict[str, Any]:
         param.name: sample(param.keywords) for param in method.params if _is_in_example(param)
     }
     content = {"application/json": {"schema": object_of(declared), "example": example}}
+    if kind_of(method.body) == "multipart":
+        content["multipart/form-data"] = {"schema": _form_of(declared)}
     required = any(map(_is_needed, method.params))
     return {
         **operation,
         "parameters": _headers(method),
         "requestBody": {"required": required, "content": content},
     }
+
+
+def _form_of(declared: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the parameters as parts of a form, where files are themselves and not base64."""
+    form = object_of(declared)
+    for name, keywords in declared.items():
+        is_file = keywords.get("type") == "object" and not keywords.get("properties")
+        if is_file or keywords.get("format") in ("byte", "binary"):
+            form["properties"][name] = {"type": "string", "format": "binary"}
+    return form
 
 
 def _get(method: Method, failures: Failures) -> dict[str, Any]:

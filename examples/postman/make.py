@@ -183,7 +183,7 @@ def _value(parameter: Json) -> Any:
 
 def _body(operation: Json) -> Json | None:
     content = operation.get("requestBody", {}).get("content", {})
-    if "multipart/form-data" in content:
+    if "multipart/form-data" in content and "application/json" not in content:
         return {
             "mode": "formdata",
             "formdata": [{"key": "file", "type": "file", "src": "hello.txt"}],

@@ -1,0 +1,74 @@
+"""A call's parameters out of ``multipart/form-data``, as ``curl -F`` and browsers send it.
+
+curl -F media=@cat.png -F type=image $POSTERN/api/v1/call/wechat/upload_media
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from api.http.body import read_body
+from api.http.multipart import PartHead, form_boundary, read_form
+from gateway.catalog.model import Method, kind_of
+from gateway.errors import fields_error
+from gateway.http.request_builder import binary_params
+
+
+def takes_form(method: Method) -> bool:
+    """Return whether the method's parameters may come as a form: it sends one itself."""
+    return kind_of(method.body) == "multipart" and not method.stream
+
+
+def read_form_params(method: Method) -> dict[str, Any]:
+    """Return this request's fields as text, and its files as the method's JSON has them.
+
+    A name that is given more than once is a list.
+
+    :raises TooLarge: the form is over ``MAX_BODY``.
+    :raises MalformedBody: it is no form.
+    """
+    binary = binary_params(method)
+    lists: dict[str, list[Any]] = {}
+    for head, data in _parts():
+        lists.setdefault(head.name, []).append(_value(head, data, head.name in binary))
+    return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
+
+
+def merge_params(query: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of the URL's query and of the form.
+
+    :raises InvalidParams: one is in both.
+    """
+    for name in query:
+        if name in form:
+            raise fields_error(name, ["Given in the query and in the form."])
+    return {**query, **form}
+
+
+def _parts() -> Iterator[tuple[PartHead, bytes]]:
+    head = None
+    data = bytearray()
+    for piece in read_form([read_body()], form_boundary()):
+        if isinstance(piece, bytes):
+            data += piece
+            continue
+        if head is not None:
+            yield head, bytes(data)
+        head = piece
+        data = bytearray()
+    if head is not None:
+        yield head, bytes(data)
+
+
+def _value(head: PartHead, data: bytes, is_binary: bool) -> Any:
+    if head.filename is not None or is_binary:
+        base64 = b64encode(data).decode()
+        if is_binary:
+            return base64
+        return {"filename": head.filename, "content_type": head.content_type, "base64": base64}
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise fields_error(head.name, ["Not UTF-8; a file needs a filename."]) from error
