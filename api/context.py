@@ -118,16 +118,28 @@ def app_state() -> AppState:
     return state
 
 
-def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields: Any) -> Call:
+def prepare_call(
+    service: str,
+    method: str,
+    params: Mapping[str, Any],
+    *,
+    heeds_paginate: bool = False,
+    **fields: Any,
+) -> Call:
     """Return a call by this request's caller, in as much time as it has.
 
+    :param heeds_paginate: the request's ``X-Paginate`` is for this call.
     :param fields: other fields of ``Call``.
+    :raises InvalidParams: a header is wrong.
     """
     context = current_context()
     state = context.g
     if state.trace_context is None:
         state.trace_context = TraceContext.new()  # one for all calls of this request
     environ = context.request.environ
+    all_pages = False
+    if heeds_paginate and "HTTP_X_PAGINATE" in environ:
+        all_pages = _all_pages(environ["HTTP_X_PAGINATE"])
     return Call(
         service,
         method,
@@ -136,7 +148,7 @@ def prepare_call(service: str, method: str, params: Mapping[str, Any], **fields:
         caller=state.caller,
         request_id=state.request_id,
         context=state.trace_context,
-        all_pages="HTTP_X_PAGINATE" in environ and _all_pages(environ["HTTP_X_PAGINATE"]),
+        all_pages=all_pages,
         **fields,
     )
 

@@ -86,6 +86,9 @@ class MethodOut(Schema):
     response_headers = fields.List(
         fields.String(), metadata={"description": "Of the service's, those that callers get."}
     )
+    paginates = fields.Boolean(
+        metadata={"description": "Its answers have `next`, and `X-Paginate: all` gathers them."}
+    )
 
 
 class ServiceOut(Schema):

@@ -150,7 +150,12 @@ def _run(
     service: str, method: str, params: Mapping[str, Any], *, from_text: bool = False
 ) -> Response:
     call = prepare_traced_call(
-        service, method, params, idempotency_key=idempotency_key(), from_text=from_text
+        service,
+        method,
+        params,
+        heeds_paginate=True,
+        idempotency_key=idempotency_key(),
+        from_text=from_text,
     )
     gateway = app_state().gateway
     with_body = gateway.streams.get((service, method))
@@ -180,7 +185,7 @@ def _prepare_parts(key: str | None) -> Call:
 
     :raises InvalidParams: all pages are asked for, and nobody knows of which of them.
     """
-    template = prepare_call("", "", {}, idempotency_key=key)
+    template = prepare_call("", "", {}, heeds_paginate=True, idempotency_key=key)
     if template.all_pages:
         raise fields_error(
             "X-Paginate", ['Is for one call; in a batch, write "paginate": "all" in that call.']

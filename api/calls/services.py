@@ -95,4 +95,5 @@ def _describe_method(method: Method) -> dict[str, Any]:
         "params": params,
         "returns": method.returns,
         "response_headers": list(method.response_headers),
+        "paginates": method.paginate is not None,
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from api.openapi.calls import ANY_ANSWER, answer_name, schema_of
 from api.openapi.components import ANY_DATA, NEXT, success
-from gateway.catalog.model import Catalog
+from gateway.catalog.model import Catalog, Method
 
 _INNER = frozenset({"items", "properties", "required", "additionalProperties"})
 _SHAPES = ("oneOf", "anyOf")
@@ -22,10 +22,27 @@ def answer_schemas(catalog: Catalog) -> Iterator[tuple[str, dict[str, Any]]]:
         name = answer_name(method)
         if name == ANY_ANSWER:
             continue
-        envelope = success(ANY_DATA if method.returns is None else answer_schema(method.returns))
+        envelope = success(_data(method))
         if method.paginate:
             envelope["properties"]["next"] = NEXT
         yield name, envelope
+
+
+def _data(method: Method) -> dict[str, Any]:
+    """Return the schema of what a method answers; of all pages it is the list that one page has."""
+    if method.returns is None:
+        return ANY_DATA
+    page = answer_schema(method.returns)
+    place = method.paginate.items if method.paginate else ""
+    if not place:
+        return page
+    items: Mapping[str, Any] = method.returns
+    for name in place.split("."):
+        items = items.get("properties", {}).get(name, {})
+    gathered = {"type": "array", "description": "The items of all pages (`X-Paginate`)."}
+    if items.get("type") == "array":
+        gathered = {**answer_schema(items), **gathered}
+    return {"anyOf": [page, gathered]}
 
 
 def answer_schema(keywords: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ services:
         params: {kind: {type: string, required: true}}
         returns: {id: {type: integer, required: true}}
         response_headers: [Link]
+        paginate: {by: link}
       drop: {http: DELETE /things}
 """
 
@@ -34,3 +35,4 @@ def test_a_method_is_told_with_what_it_takes_and_what_it_returns(
     schema = {"type": "object", "properties": {"id": {"type": "integer", "required": True}}}
     assert (find["returns"], find["response_headers"]) == (schema, ["Link"])
     assert (drop["returns"], drop["response_headers"]) == (None, [])
+    assert (find["paginates"], drop["paginates"]) == (True, False)

@@ -40,7 +40,7 @@ ALL = {"X-Paginate": "all"}
 @pytest.fixture
 def settings(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     with Sandbox() as box:
-        service = {"base_url": box.url, "allow_private": True, "methods": METHODS}
+        service = {"base_url": box.url, "allow_private": True, "methods": METHODS, "proxy": True}
         aggregate = {"part": {"call": "s.channels"}}
         catalog = {"version": 1, "services": {"s": service}, "aggregates": {"both": aggregate}}
         file = tmp_path / "catalog.yaml"
@@ -131,6 +131,12 @@ def test_the_header_is_for_one_call(client: FlaskClient, token: Any) -> None:
     for answer in (batch, aggregate):
         assert (answer.status_code, answer.json["code"]) == (400, -3003)
         assert list(answer.json["error"]["fields"]) == ["X-Paginate"]
+
+
+def test_the_header_of_a_proxied_request_is_the_vendors(client: FlaskClient, token: Any) -> None:
+    headers = {**token, "X-Paginate": "yes"}
+    answer = client.get("/api/v1/proxy/s/anything", headers=headers)
+    assert answer.json["headers"]["x-paginate"] == "yes"
 
 
 def test_the_command_line_gathers_pages_too(app: Flask) -> None:

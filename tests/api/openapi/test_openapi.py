@@ -370,3 +370,21 @@ def test_what_a_method_returns_types_its_data_under_a_name(app: Flask, client: F
     pages = told["components"]["schemas"]["Answer.box.find"]["properties"]
     assert pages["next"]["type"] == ["object", "null"]
     assert "type" not in pages["data"]
+
+
+def test_of_all_pages_the_data_is_the_list_that_one_page_has(
+    app: Flask, client: FlaskClient
+) -> None:
+    page = "returns: {rows: {type: array, items: {type: integer}}, more: {type: boolean}}"
+    declared = f"{page}\n        paginate: {{by: link, items: rows}}"
+    catalog = CATALOG.replace("summary: Things of a kind", declared, 1)
+    app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
+    told = document(client)
+    assert list(OpenAPIV31SpecValidator(told).iter_errors()) == []
+    one, every = told["components"]["schemas"]["Answer.box.find"]["properties"]["data"]["anyOf"]
+    assert list(one["properties"]) == ["rows", "more"]
+    assert (every["type"], every["items"]) == ("array", {"type": "integer"})
+    header = {"$ref": "#/components/parameters/Paginate"}
+    for path, paginates in (("find", True), ("look", False)):
+        parameters = told["paths"][f"/api/v1/call/box/{path}"]["post"]["parameters"]
+        assert (header in parameters) == paginates
