@@ -13,6 +13,7 @@ from tests.catalogs.vendor import (
     bearer,
     carries,
     fill,
+    next_url,
     refusal,
 )
 
@@ -46,6 +47,25 @@ VENDORS = {
         proof=carries(query={"access_token": TOKEN}),
         answer={"errcode": 0, "errmsg": "ok"},
         params={"upload_media": {"media": PICTURE}},
+        answers={
+            "user_info": {
+                "subscribe": 1,
+                "openid": "o6_bmjrPTlm6_2sgVt7hMZOPfL2M",
+                "language": "zh_CN",
+                "subscribe_time": 1382694957,
+                "unionid": "o6_b",
+                "remark": "",
+                "groupid": 0,
+                "tagid_list": [128, 2],
+            },
+            "upload_media": {"type": "image", "media_id": "m", "created_at": 123456789},
+        },
+        pages={
+            "followers": (
+                {"total": 2, "count": 2, "data": {"openid": ["o1", "o2"]}, "next_openid": "o2"},
+                {"next_openid": "o2"},
+            )
+        },
         failures={
             "downstream_rejected": {"errcode": 45015, "errmsg": "response out of time limit"},
             "downstream_quota": {"errcode": 45009, "errmsg": "reach max api daily quota limit"},
@@ -64,6 +84,36 @@ VENDORS = {
         proof=carries(query={"access_token": TOKEN}),
         answer={"errcode": 0, "errmsg": "ok"},
         params={"upload_media": {"media": PICTURE}},
+        answers={
+            "send_message": {
+                "errcode": 0,
+                "errmsg": "ok",
+                "invaliduser": "userid1|userid2",
+                "msgid": "xxxx",
+            },
+            "get_user": {
+                "errcode": 0,
+                "errmsg": "ok",
+                "userid": "zhangsan",
+                "name": "张三",
+                "department": [1, 2],
+                "position": "后台工程师",
+                "status": 1,
+            },
+            "find_user_by_mobile": {"errcode": 0, "errmsg": "ok", "userid": "zhangsan"},
+            "list_departments": {
+                "errcode": 0,
+                "errmsg": "ok",
+                "department": [{"id": 2, "name": "广州研发中心", "parentid": 1, "order": 10}],
+            },
+            "upload_media": {
+                "errcode": 0,
+                "errmsg": "",
+                "type": "image",
+                "media_id": "m",
+                "created_at": "1380000000",
+            },
+        },
         failures={
             "downstream_rejected": {
                 "errcode": 81013,
@@ -86,6 +136,57 @@ VENDORS = {
         proof=bearer(),
         answer={"code": 0, "msg": "success", "data": {}},
         params={"upload_image": {"image": PICTURE}},
+        answers={
+            "send_message": {
+                "code": 0,
+                "msg": "success",
+                "data": {
+                    "message_id": "om_1",
+                    "msg_type": "text",
+                    "create_time": "1615380573411",
+                    "chat_id": "oc_1",
+                    "sender": {"id": "cli_1"},
+                    "body": {"content": "{}"},
+                },
+            },
+            "find_users": {
+                "code": 0,
+                "msg": "success",
+                "data": {"user_list": [{"user_id": "ou_1", "mobile": "13812345678"}]},
+            },
+            "get_user": {
+                "code": 0,
+                "msg": "success",
+                "data": {"user": {"open_id": "ou_1", "name": "张三"}},
+            },
+            "upload_image": {"code": 0, "msg": "success", "data": {"image_key": "img_1"}},
+        },
+        pages={
+            "list_messages": (
+                {
+                    "code": 0,
+                    "msg": "success",
+                    "data": {
+                        "has_more": True,
+                        "page_token": "p2",
+                        "items": [{"message_id": "om_1"}],
+                    },
+                },
+                {"page_token": "p2"},
+            ),
+            "list_chats": (
+                {
+                    "code": 0,
+                    "msg": "success",
+                    "data": {
+                        "has_more": False,
+                        "page_token": "",
+                        "items": [{"chat_id": "oc_1", "name": "a"}],
+                    },
+                },
+                None,
+            ),
+        },
         failures={
             "downstream_rejected": refusal(400, {"code": 230002, "msg": "bot not in the chat"}),
             "downstream_quota": refusal(429, {"code": 99991400, "msg": "request frequency limit"}),
@@ -103,7 +204,18 @@ VENDORS = {
             )
         ],
         proof=carries(headers={"x-acs-dingtalk-access-token": TOKEN}),
-        answers={"find_users": {"hasMore": False, "totalCount": 1, "list": ["user1"]}},
+        answers={
+            "send_to_users": {
+                "processQueryKey": "k",
+                "invalidStaffIdList": [],
+                "flowControlledStaffIdList": [],
+            },
+            "send_to_group": {"processQueryKey": "k"},
+            "create_todo": {"id": "t", "subject": "a"},
+        },
+        pages={
+            "find_users": ({"hasMore": True, "totalCount": 2, "list": ["user1"]}, {"offset": 1})
+        },
         failures={
             "downstream_rejected": refusal(400, {"code": "invalidParameter", "message": "no"}),
             "downstream_quota": refusal(
@@ -120,6 +232,44 @@ VENDORS = {
     "slack": Vendor(
         proof=bearer("${SLACK_BOT_TOKEN}"),
         answer={"ok": True},
+        answers={
+            "post_message": {
+                "ok": True,
+                "channel": "C123",
+                "ts": "1503435956.000247",
+                "message": {"text": "hi"},
+            },
+            "find_user_by_email": {
+                "ok": True,
+                "user": {
+                    "id": "W012",
+                    "name": "spengler",
+                    "deleted": False,
+                    "profile": {"email": "a@b.c"},
+                },
+            },
+        },
+        pages={
+            "list_channels": (
+                {
+                    "ok": True,
+                    "channels": [{"id": "C012", "name": "general", "is_archived": False}],
+                    "response_metadata": {"next_cursor": "dGVhbTpD"},
+                },
+                {"cursor": "dGVhbTpD"},
+            ),
+            "channel_history": (
+                {
+                    "ok": True,
+                    "messages": [
+                        {"type": "message", "user": "U1", "text": "hi", "ts": "1512085950.000216"}
+                    ],
+                    "has_more": False,
+                    "pin_count": 0,
+                },
+                None,
+            ),
+        },
         failures={
             "downstream_rejected": {"ok": False, "error": "channel_not_found"},
             "downstream_quota": refusal(
@@ -135,6 +285,35 @@ VENDORS = {
         proof=begins("/bot${TELEGRAM_BOT_TOKEN}/"),
         answer={"ok": True, "result": {}},
         params={"send_document": {"document": PICTURE}},
+        answers={
+            "send_message": {
+                "ok": True,
+                "result": {
+                    "message_id": 1,
+                    "date": 1790000000,
+                    "chat": {"id": -1001234567890, "type": "supergroup", "title": "a"},
+                    "text": "hi",
+                },
+            },
+            "delete_message": {"ok": True, "result": True},
+            "get_updates": {
+                "ok": True,
+                "result": [
+                    {
+                        "update_id": 7,
+                        "message": {
+                            "message_id": 1,
+                            "date": 1,
+                            "chat": {"id": 5, "type": "private"},
+                        },
+                    }
+                ],
+            },
+            "get_me": {
+                "ok": True,
+                "result": {"id": 1, "is_bot": True, "first_name": "Bot", "username": "a_bot"},
+            },
+        },
         failures={
             "downstream_rejected": refusal(
                 400, {"ok": False, "error_code": 400, "description": "chat not found"}
@@ -148,6 +327,26 @@ VENDORS = {
     # discord.com/developers/docs/reference#authentication
     "discord": Vendor(
         proof=carries(headers={"authorization": "Bot ${DISCORD_BOT_TOKEN}"}),
+        answers={
+            "create_message": {
+                "id": "334385199974967042",
+                "channel_id": "290926798999357250",
+                "content": "hi",
+                "timestamp": "2026-07-11T17:27:07.299000+00:00",
+                "author": {"id": "53908099506183680"},
+            },
+            "list_channels": [{"id": "1", "type": 4, "name": "a", "parent_id": None}],
+        },
+        pages={
+            "list_messages": (
+                [{"id": "8", "channel_id": "1"}, {"id": "7", "channel_id": "1"}],
+                {"before": "7"},
+            ),
+            "list_members": (
+                [{"user": {"id": "9", "username": "a"}, "nick": None, "roles": []}],
+                {"after": "9"},
+            ),
+        },
         failures={
             "downstream_rejected": refusal(400, {"code": 50035, "message": "Invalid Form Body"}),
             "downstream_quota": refusal(
@@ -171,6 +370,27 @@ VENDORS = {
             )
         ],
         proof=bearer(),
+        answers={
+            "send_to_channel": {
+                "id": "1616990032035",
+                "createdDateTime": "2026-03-29T03:53:52.035Z",
+                "webUrl": "https://teams.microsoft.com/l/message",
+                "body": {"contentType": "text", "content": "hi"},
+            },
+            "list_teams": {"value": [{"id": "t", "displayName": "a", "description": None}]},
+        },
+        pages={
+            "list_chats": (
+                lambda request: refusal(
+                    200,
+                    {
+                        "value": [{"id": "19:a", "topic": None, "chatType": "oneOnOne"}],
+                        "@odata.nextLink": next_url(request, **{"$skiptoken": "p2"}),
+                    },
+                ),
+                {"$skiptoken": "p2"},
+            )
+        },
         failures={
             "downstream_rejected": refusal(404, {"error": {"code": "NotFound"}}),
             "downstream_quota": refusal(429, {"error": {"code": "TooManyRequests"}}),

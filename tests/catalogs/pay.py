@@ -90,6 +90,26 @@ VENDORS = {
     "alipay": Vendor(
         proof=signed_for_alipay,
         answer=by_alipay({"code": "10000", "msg": "Success"}),
+        answers={
+            "precreate": by_alipay(
+                {
+                    "code": "10000",
+                    "msg": "Success",
+                    "out_trade_no": "o",
+                    "qr_code": "https://qr.alipay.com/b",
+                }
+            ),
+            "query": by_alipay(
+                {
+                    "code": "10000",
+                    "msg": "Success",
+                    "trade_no": "t",
+                    "out_trade_no": "o",
+                    "trade_status": "TRADE_SUCCESS",
+                    "total_amount": "88.88",
+                }
+            ),
+        },
         failures={
             "downstream_rejected": by_alipay(
                 {"code": "40004", "msg": "Business Failed", "sub_code": "ACQ.TRADE_NOT_EXIST"}
@@ -100,7 +120,29 @@ VENDORS = {
         env={"WECHATPAY_PUBLIC_KEY_ID": PUBLIC_KEY_ID},
         proof=signed_for_wechatpay,
         answer=by_wechatpay(200, {"prepay_id": "wx1"}),
-        answers={"close": by_wechatpay(204, None)},
+        answers={
+            "close": by_wechatpay(204, None),
+            "query_by_out_trade_no": by_wechatpay(
+                200,
+                {
+                    "out_trade_no": "o",
+                    "trade_state": "SUCCESS",
+                    "trade_state_desc": "支付成功",
+                    "transaction_id": "t",
+                    "amount": {"total": 100, "payer_total": 100, "currency": "CNY"},
+                },
+            ),
+            "refund": by_wechatpay(
+                200,
+                {
+                    "refund_id": "r",
+                    "out_refund_no": "o",
+                    "status": "PROCESSING",
+                    "amount": {"refund": 1, "total": 1, "currency": "CNY"},
+                },
+            ),
+            "jsapi": by_wechatpay(200, {"prepay_id": "wx1"}),
+        },
         failures={
             "downstream_rejected": by_wechatpay(400, {"code": "ORDER_CLOSED", "message": "no"}),
             "downstream_quota": by_wechatpay(429, {"code": "RATELIMIT_EXCEEDED", "message": "no"}),
@@ -110,6 +152,15 @@ VENDORS = {
     "wechatpay_v2": Vendor(
         proof=signed_for_wechatpay_v2,
         answer=in_xml(return_code="SUCCESS", result_code="SUCCESS"),
+        answers={
+            "unified_order": in_xml(
+                return_code="SUCCESS",
+                return_msg="OK",
+                result_code="SUCCESS",
+                prepay_id="wx1",
+                trade_type="JSAPI",
+            )
+        },
         failures={
             "downstream_rejected": in_xml(
                 return_code="SUCCESS", result_code="FAIL", err_code="ORDERPAID"
@@ -121,6 +172,44 @@ VENDORS = {
     ),
     "stripe": Vendor(
         proof=bearer("${STRIPE_SECRET_KEY}"),
+        answers={
+            "create_payment_intent": {
+                "id": "pi_1",
+                "object": "payment_intent",
+                "amount": 2000,
+                "currency": "usd",
+                "status": "requires_payment_method",
+                "client_secret": "pi_1_secret_2",
+                "latest_charge": None,
+            },
+            "create_refund": {
+                "id": "re_1",
+                "object": "refund",
+                "amount": 1000,
+                "currency": "usd",
+                "status": "succeeded",
+            },
+        },
+        pages={
+            "list_customers": (
+                {
+                    "object": "list",
+                    "url": "/v1/customers",
+                    "has_more": True,
+                    "data": [
+                        {
+                            "id": "cus_1",
+                            "object": "customer",
+                            "created": 1680893993,
+                            "email": None,
+                            "name": "Jenny Rosen",
+                            "phone": None,
+                        }
+                    ],
+                },
+                {"starting_after": "cus_1"},
+            )
+        },
         failures={
             "downstream_quota": refusal(429, {"error": {"code": "rate_limit"}}),
             "downstream_rejected": json_reply(402, {"error": {"code": "card_declined"}}),
@@ -138,6 +227,20 @@ VENDORS = {
             )
         ],
         proof=bearer(),
+        answers={
+            "create_order": {
+                "id": "5O190127TN364715T",
+                "status": "CREATED",
+                "links": [
+                    {
+                        "href": "https://api-m.paypal.com/v2/checkout/orders/5O190127TN364715T",
+                        "rel": "self",
+                        "method": "GET",
+                    }
+                ],
+            },
+            "refund_capture": {"id": "1JU08902781691411", "status": "COMPLETED"},
+        },
         failures={
             "downstream_rejected": refusal(
                 422,

@@ -30,6 +30,7 @@ from gateway.errors import GatewayError
 from gateway.messages import Result
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
+from schemas.returns import compile_check
 from tests.catalogs import ai, chat, clouds, mail, maps, office, operations, pay
 from tests.catalogs.account import Account
 from tests.catalogs.internet import Internet
@@ -49,6 +50,12 @@ VENDORS = {
     **pay.VENDORS,
 }
 NAMES = sorted(VENDORS)
+#: Catalogs that say of no method yet what it returns.
+WITHOUT_RETURNS = {
+    "alibaba_cloud", "aws", "aws_s3", "cloudflare", "datadog", "github", "github_app", "gitlab",
+    "google_sheets", "hubspot", "jira", "mailgun", "microsoft_graph", "notion", "openweather",
+    "pagerduty", "salesforce", "sendgrid", "sentry", "shopify", "tencent_cloud", "twilio", "zendesk",
+}  # fmt: skip
 #: A variable that the head of a file explains: its name, and where its value is found.
 EXPLAINED = re.compile(r"^#   ([A-Z][A-Z0-9_]*) +\S", re.MULTILINE)
 MAX_METHODS = 8
@@ -92,6 +99,10 @@ class Played:
             return self.vendor.pages[method.name][0]
         return self.vendor.answers.get(method.name, self.vendor.answer)
 
+    def has_sample(self, method: Method) -> bool:
+        """Return whether the answer is what the vendor documents for this very method."""
+        return method.name in {*self.vendor.pages, *self.vendor.answers}
+
     def sent(self) -> list[tuple[str, Request]]:
         """Return URL and request of all but token requests."""
         fixed = self.internet.fixed
@@ -130,7 +141,10 @@ def test_a_catalog_calls_its_vendor_as_the_vendor_documents(name: str, tmp_path:
     with played(name, tmp_path) as at:
         methods = list(at.catalog.methods())
         for method in methods:
-            at.call(method, at.answer(method))
+            result = at.call(method, at.answer(method))
+            if method.returns and at.has_sample(method):
+                problem = compile_check(method.returns)(result.data)
+                assert not problem, f"{method.full_name} returns: data{problem}"
         sent = at.sent()
         assert len(sent) == len(methods), "each call is sent once"
         for url, request in sent:
@@ -199,6 +213,14 @@ def test_a_catalog_explains_its_variables_and_its_methods(name: str) -> None:
     assert 3 <= len(methods) <= MAX_METHODS
     assert [method.full_name for method in methods if not method.summary] == []
     assert catalog.notes == ()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_catalog_types_an_answer_that_its_vendor_documents(name: str, tmp_path: Path) -> None:
+    with played(name, tmp_path) as at:
+        methods = [method.name for method in at.catalog.methods() if method.returns]
+        samples = {*at.vendor.answers, *at.vendor.pages}
+        assert samples & {*methods} or name in WITHOUT_RETURNS
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -78,7 +78,7 @@ class Vendor:
 
     :param proof: what has to be in every request, the credential above all.
     :param answer: the vendor's yes: JSON, a whole reply, or what makes one of the request, such as
-        a signed one; ``answers`` are others, by method.
+        a signed one; ``answers`` are what it documents for a method, which fit its ``returns``.
     :param failures: what the vendor says, by the type of error that it has to become. After
         ``credential_expired`` a new token is fetched and the call sent again.
     :param pages: of methods whose lists go on, the vendor's first page, and the parameters that then
