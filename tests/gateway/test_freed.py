@@ -30,6 +30,8 @@ CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 BOMB = answer(gzip.compress(b"x" * 100_000), "200 OK", "Content-Encoding: gzip")
 MAX_2000_BYTES = {"max_response": 2000}
+ROWS = {"by": "link", "items": "rows"}
+COUNTED = {"by": "page", "param": "x"}
 ONCE_MORE = {"retry": {"times": 1, "backoff": 0.01, "on": ["timeout", 500]}}
 
 
@@ -59,6 +61,10 @@ def proxied(at: Gate) -> Any:
     return b"".join(
         at.gateway.proxy(replace(make_call(), inbound=PassthroughRequest(verb="GET", path="/x")))
     )
+
+
+def gathered(at: Gate) -> Any:
+    return at.ask(all_pages=True)
 
 
 def batched(at: Gate) -> Any:
@@ -106,6 +112,14 @@ PATHS: dict[str, tuple[bytes, Run, dict[str, Any]]] = {
         proxied,
         {"on": {"proxy": True, **ONCE_MORE}},
     ),
+    "pages": (answer(b'{"rows": [1]}', "200 OK"), gathered, {"paginate": ROWS}),
+    "pages, without a list": (answer(b"{}", "200 OK"), gathered, {"paginate": ROWS}),
+    "pages in a circle": (
+        answer(b'{"rows": [1]}', "200 OK", "Link: </?x=1>; rel=next"),
+        gathered,
+        {"paginate": ROWS, "params": {"x": {"type": "string"}}},
+    ),
+    "a page of no list": (GOOD, plain, {"paginate": COUNTED, "params": {"x": {"type": "integer"}}}),
     "batch": (GOOD, batched, {}),
     "batch, failed": (answer(b"{}", "500 No"), batched, {}),
 }
