@@ -7,19 +7,17 @@ value. By ``page`` and ``offset`` we count.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from gateway.bodies import to_text
 from gateway.bodies.json import MISSING
 from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.pagination import Pagination
 from gateway.catalog.param_styles import STYLE_KEYS
 from gateway.errors import BadResponse
 from gateway.messages import HttpRequest, HttpResponse, Page
+from gateway.pagination.fitting import fit, to_number, whole_number
 from gateway.pagination.links import link_target
 from gateway.pagination.places import items_at, look_up
 from gateway.values import value
@@ -75,6 +73,9 @@ class _Way:
         self._pagination = pagination
         self._method = method
         self._types = {param.name: param.keywords.get("type", "") for param in method.params}
+        self._item_types = {
+            param.name: param.keywords.get("items", {}).get("type", "") for param in method.params
+        }
 
     def next_params(self, params: Params, source: PageSource) -> dict[str, object] | None:
         """Return the parameters of the next page; None where this is the last one."""
@@ -82,7 +83,10 @@ class _Way:
 
     def _fit(self, name: str, found: object) -> object:
         """Return what a service says for a parameter, as the parameter's type."""
-        fitted = _FITTERS.get(self._types[name], _same)(found)
+        return self._fit_to(self._types[name], name, found)
+
+    def _fit_to(self, kind: str, name: str, found: object) -> object:
+        fitted = fit(kind, found)
         if fitted is MISSING:
             raise BadResponse(detail=f"what the next page has for {name} is of another type")
         return fitted
@@ -131,7 +135,7 @@ class _ByNumber(_Way):
         pagination = self._pagination
         count = len(items_at(source.data, pagination.items, is_xml=self._is_xml))
         step = count if pagination.by == "offset" else 1
-        current = _whole(params.get(pagination.param, pagination.first_number))
+        current = whole_number(params.get(pagination.param, pagination.first_number))
         if current is MISSING:
             raise BadResponse(detail=f"{pagination.param} is no whole number")
         following = current + step
@@ -146,10 +150,10 @@ class _ByNumber(_Way):
         more = self._more(source)
         if more is not None:
             return not more
-        total = _number(source.at(pagination.total))
+        total = to_number(source.at(pagination.total))
         if total is not MISSING:
             return bool(following - pagination.first_number >= total)
-        size = _number(params.get(pagination.size_param or "", MISSING))
+        size = to_number(params.get(pagination.size_param or "", MISSING))
         return count == 0 or (size is not MISSING and count < size)
 
 
@@ -216,9 +220,11 @@ class _ByLink(_Way):
                     )
             elif name in params and texts == sent.get(name):
                 following[name] = params[name]
+            elif self._types[name] == "array":
+                kind = self._item_types[name]
+                following[name] = [self._fit_to(kind, name, text) for text in texts]
             else:
-                found = texts if self._types[name] == "array" else texts[0]
-                following[name] = self._fit(name, found)
+                following[name] = self._fit(name, texts[0])
         return following
 
 
@@ -254,63 +260,6 @@ def _host(url: str) -> tuple[str, int | None]:
 def _is_no(found: object) -> bool:
     return not isinstance(found, dict | list) and found in _NO
 
-
-def _whole(found: object) -> Any:
-    number = _number(found)
-    if isinstance(number, float) and number.is_integer():
-        return int(number)
-    return number if isinstance(number, int) else MISSING
-
-
-def _number(found: object) -> Any:
-    """Return a number, which may be written as text; ``MISSING`` for anything else."""
-    if isinstance(found, str):
-        found = _parse(found)
-    if isinstance(found, bool):
-        return MISSING
-    if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found)):
-        return found
-    return MISSING
-
-
-def _parse(text: str) -> object:
-    for kind in (int, float):
-        with suppress(ValueError):
-            return kind(text)
-    return MISSING
-
-
-def _text(found: object) -> Any:
-    return MISSING if isinstance(found, dict | list) or found is None else to_text(found)
-
-
-def _boolean(found: object) -> Any:
-    if isinstance(found, str):
-        return {"true": True, "false": False}.get(found.lower(), MISSING)
-    return found if isinstance(found, bool) else MISSING
-
-
-def _list(found: object) -> Any:
-    return found if isinstance(found, list) else MISSING
-
-
-def _object(found: object) -> Any:
-    return found if isinstance(found, dict) else MISSING
-
-
-def _same(found: object) -> Any:
-    return found
-
-
-#: By a parameter's type; each returns ``MISSING`` for what cannot be one.
-_FITTERS: Mapping[str, Callable[[object], Any]] = {
-    "string": _text,
-    "integer": _whole,
-    "number": _number,
-    "boolean": _boolean,
-    "array": _list,
-    "object": _object,
-}
 
 _WAYS: Mapping[str, type[_Way]] = {
     "link": _ByLink,

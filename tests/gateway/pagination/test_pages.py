@@ -371,6 +371,7 @@ def test_a_link_replaces_the_query_and_nothing_else(serve: Serve, host: str) -> 
     params = {
         "c": STRING,
         "n": INTEGER,
+        "numbers": {"type": "array", "items": INTEGER},
         "ids": {"type": "array", "items": STRING},
         "tags": {"type": "array", "items": STRING, "array_format": "brackets"},
         "first": STRING,
@@ -380,12 +381,12 @@ def test_a_link_replaces_the_query_and_nothing_else(serve: Serve, host: str) -> 
     server, one = serve(params=params, paginate={"by": "link", "url": "next"}, query={"key": "v"})
     target = (
         host.format(server.url.removeprefix("http://"))
-        + "/other/path?key=v&n=5&ids=a&ids=b&c=x%2Fy&tags[]=t"
+        + "/other/path?key=v&n=5&ids=a&ids=b&c=x%2Fy&tags[]=t&numbers=1&numbers=2"
     )
     server.answers.append(answer(json.dumps({"next": target}).encode()))
     given = {"first": "f", "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 4}
     assert following_page(ask(one, given)) == {
-        "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 5, "c": "x/y",
+        "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 5, "c": "x/y", "numbers": [1, 2],
     }  # fmt: skip
 
 
