@@ -31,7 +31,7 @@ from gateway.messages import Result
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
 from schemas.returns import compile_check
-from tests.catalogs import ai, chat, clouds, mail, maps, office, operations, pay
+from tests.catalogs import ai, chat, chat_china, clouds, mail, maps, office, operations, pay
 from tests.catalogs.account import Account
 from tests.catalogs.internet import Internet
 from tests.catalogs.params import make_env, make_params
@@ -42,6 +42,7 @@ FOLDER = Path(__file__).parents[2] / "examples" / "catalogs"
 VENDORS = {
     **ai.VENDORS,
     **chat.VENDORS,
+    **chat_china.VENDORS,
     **clouds.VENDORS,
     **mail.VENDORS,
     **maps.VENDORS,
