@@ -10,12 +10,12 @@ there, of ``oneOf`` several may fit, and of a list the first MAX_CHECKED_ITEMS a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 from marshmallow import ValidationError
 
+from schemas.numbers import ExactNumber
 from schemas.params import make_validators
 
 #: Returns what is wrong first, by its place in the value, and nothing where nothing is.
@@ -25,8 +25,8 @@ Keywords = Mapping[str, Any]
 MAX_CHECKED_ITEMS = 1000
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "Not a valid string."),
-    "integer": ((int, float, Decimal), "Not a valid integer."),
-    "number": ((int, float, Decimal), "Not a valid number."),
+    "integer": ((int, float, ExactNumber), "Not a valid integer."),
+    "number": ((int, float, ExactNumber), "Not a valid number."),
     "boolean": ((bool,), "Not a valid boolean."),
     "object": ((dict,), "Not a valid object."),
     "array": ((list,), "Not a valid list."),
@@ -88,6 +88,8 @@ def _type_check(keywords: Keywords) -> Check:
 
 
 def _has_fraction(number: Any) -> bool:
+    if isinstance(number, ExactNumber):
+        return number.whole() is None
     return bool(number % 1)
 
 

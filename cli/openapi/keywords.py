@@ -182,7 +182,7 @@ class Keywords:
             values = [schema["const"]]
         if not isinstance(values, list):
             return
-        if usable := _usable_values(kind, values):
+        if usable := usable_values(kind, values):
             keywords["enum"] = usable
         else:
             self.dropped["enum"] += 1
@@ -213,7 +213,7 @@ def _add_other_types(keywords: Commented, kind: str, schema: Schema) -> None:
         keywords.notes.append(f"also: {', '.join(others)}")
 
 
-def _usable_values(kind: str, values: list[Any]) -> list[Any]:
+def usable_values(kind: str, values: list[Any]) -> list[Any]:
     """Return the allowed values as this type has them; none where that cannot be said."""
     values = [value for value in values if value is not None]
     if kind == "string":

@@ -27,11 +27,13 @@ class Merger:
     """Follows references and merges what they name.
 
     :param dropped: counts what is not carried over, by keyword.
+    :param unites_shapes: shapes of one type become one schema, which takes what any of them takes.
     """
 
-    def __init__(self, spec: Spec, dropped: Counter[str]) -> None:
+    def __init__(self, spec: Spec, dropped: Counter[str], *, unites_shapes: bool = True) -> None:
         self.spec = spec
         self.dropped = dropped
+        self._unites_shapes = unites_shapes
         self._steps = 0
 
     def flatten(self, schema: Any, refs: Refs = frozenset()) -> tuple[dict[str, Any], Refs]:
@@ -56,7 +58,7 @@ class Merger:
         merged = {key: value for key, value in schema.items() if key not in _COMBINERS}
         parts = [self._merge_part(part, refs) for part in list_in(schema, "allOf")]
         for part, _ in parts:
-            merged = _intersect(merged, part)
+            merged = intersect(merged, part)
         if len(parts) == 1:
             refs = parts[0][1]
         for key in ("oneOf", "anyOf"):
@@ -91,7 +93,7 @@ class Merger:
             schema, branch_refs = self._merge_part(branch, refs)
             if schema.get("type") == "null" or schema.get("enum") == [None]:
                 base = {**base, "nullable": True}
-            elif schema.keys() - _CONDITIONS_ONLY:
+            elif schema.keys() - _CONDITIONS_ONLY or self._may_be_anything(base):
                 schemas.append(schema)
                 refs_of_last = branch_refs
             else:
@@ -99,12 +101,18 @@ class Merger:
         if not schemas:
             return base, refs_of_last
         if len(schemas) == 1:
-            return _intersect(base, schemas[0]), refs_of_last
+            return intersect(base, schemas[0]), refs_of_last
+        if not self._unites_shapes:
+            return {**base, "x-shapes": (keyword, schemas)}, refs_of_last
         kinds = list(dict.fromkeys(type_of(schema) for schema in schemas))
         same_kind = [schema for schema in schemas if type_of(schema) == kinds[0]]
         if len(kinds) > 1:
             base = {**base, "x-shapes": _shapes(keyword, kinds, schemas)}
-        return _intersect(base, _unite(kinds[0], same_kind)), refs
+        return intersect(base, _unite(kinds[0], same_kind)), refs
+
+    def _may_be_anything(self, base: Schema) -> bool:
+        """Return whether a shape that says no type takes any value, and is not to be overlooked."""
+        return not self._unites_shapes and not says_type(base)
 
 
 def writable_properties(schema: Schema) -> dict[str, Any]:
@@ -120,6 +128,15 @@ def type_of(schema: Schema) -> str:
     """Return the declared type; else what the other keywords let guess, and ``object`` where they
     do not.
     """
+    return _told_type(schema) or "object"
+
+
+def says_type(schema: Schema) -> bool:
+    """Return whether a schema says, or lets guess, of which type a value is."""
+    return bool(_told_type(schema))
+
+
+def _told_type(schema: Schema) -> str:
     declared = schema.get("type")
     for name in declared if isinstance(declared, list) else [declared]:
         if name in TYPES:
@@ -131,11 +148,11 @@ def type_of(schema: Schema) -> str:
             return name
     values = schema.get("enum") or [schema.get("const")]
     if not isinstance(values, list):
-        return "object"
-    return _PYTHON_TYPES.get(type(values[0]), "object")
+        return ""
+    return _PYTHON_TYPES.get(type(values[0]), "")
 
 
-def _intersect(one: Schema, other: Schema) -> dict[str, Any]:
+def intersect(one: Schema, other: Schema) -> dict[str, Any]:
     """Return a schema for what fits both: properties and requirements of the two; of other keywords
     the first one's.
     """

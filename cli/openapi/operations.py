@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cli.openapi.answers import Answers
 from cli.openapi.arguments import Arguments
 from cli.openapi.keywords import Keywords
 from cli.openapi.merging import Merger
@@ -57,6 +58,7 @@ class Operations:
         self.dropped: Counter[str] = Counter()
         self._keywords = Keywords(Merger(spec, self.dropped))
         self._paginations = Paginations(spec, Merger(spec, Counter()))
+        self._answers = Answers(spec)
         self._names = Names()
         operations = list(self._read())
         self.all_tags = frozenset(tag for operation in operations for tag in operation.tags)
@@ -123,9 +125,18 @@ class Operations:
         if params:
             method["params"] = params
         is_json = "stream" not in method and "response" not in method
+        self._add_answer(method, values, is_json=is_json)
         if is_json and (paginate := self._paginations.find(values, params)):
             method["paginate"] = paginate
         return method
+
+    def _add_answer(
+        self, method: Commented, operation: Mapping[str, Any], *, is_json: bool
+    ) -> None:
+        if is_json and (returns := self._answers.returns(operation)):
+            method["returns"] = returns
+        if headers := self._answers.headers(operation):
+            method["response_headers"] = headers
 
     def _add_response(self, method: Commented, operation: Mapping[str, Any]) -> None:
         medias = self._success_medias(operation)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from schemas.numbers import ExactNumber
 from schemas.returns import MAX_CHECKED_ITEMS, compile_check
 
 ID = {"type": "integer", "required": True}
@@ -28,7 +28,9 @@ MISSING = "Missing data for required field."
         ({"items": []}, ""),
         ({"items": [{"id": 1, "name": None, "new": [{}]}], "more": {"a": 1}}, ""),
         ({"items": [{"id": 12345678901234567890123, "name": "abc"}], "total": 1.5}, ""),
-        ({"items": [{"id": 1.0}], "total": Decimal("1.5")}, ""),
+        ({"items": [{"id": 1.0}], "total": ExactNumber("1.50")}, ""),
+        ({"items": [{"id": ExactNumber("1e2")}]}, ""),
+        ({"items": [{"id": ExactNumber("1.50")}]}, ".items.0.id: Not a valid integer."),
         ({}, f".items: {MISSING}"),
         ({"items": None}, ".items: Field may not be null."),
         ({"items": [{"id": 1}, {"id": 2}, {"id": 3}, {"id": "4"}]}, ".items.3.id: Not a valid integer."),
