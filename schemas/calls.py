@@ -155,6 +155,9 @@ class ServiceStatusOut(Schema):
 
 class FaultsOut(Schema):
     none = fields.Integer(metadata={"description": "Calls that succeeded."})
+    rejected = fields.Integer(
+        metadata={"description": "Calls to which the service said no (-1006): nobody's failure."}
+    )
     caller = fields.Integer()
     gateway = fields.Integer()
     downstream = fields.Integer()

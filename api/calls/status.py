@@ -21,7 +21,14 @@ from schemas.calls import StatusOut
 blueprint = Blueprint("status", __name__, description="How the services do.")
 
 RECENT_MINUTES = 5  # that the numbers beside the charts cover, the running one included
-FAULTS = {"none": "", "caller": "caller", "gateway": "gateway", "downstream": "downstream"}
+#: By the names of the answer, those of the statistics.
+FAULTS = {
+    "none": "",
+    "rejected": "rejected",
+    "caller": "caller",
+    "gateway": "gateway",
+    "downstream": "downstream",
+}
 
 Hour = Mapping[int, Minute]
 
@@ -111,5 +118,5 @@ def _count_faults(hours: Iterable[Hour]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for hour in hours:
         for minute in hour.values():
-            total.update(minute.sources)
-    return {name: total[source] for name, source in FAULTS.items()}
+            total.update(minute.faults)
+    return {name: total[fault] for name, fault in FAULTS.items()}

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
-from gateway.telemetry.ended_call import EndedCall
+from gateway.telemetry.ended_call import EndedCall, fault_of
 
 MAX_SHOWN_CHARACTERS = 500  # of a vendor's own words
 
@@ -70,7 +70,7 @@ def record(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
             ended = end(call, began, error)
             source = ended.source or ""
             count(ended.code, source, ended.elapsed, call.trace.downstream_elapsed)
-            add_to_stats(service, source, ended.elapsed)
+            add_to_stats(service, fault_of(error), ended.elapsed)
             add_record(ended, hidden)
             raise
         elapsed = now() - began

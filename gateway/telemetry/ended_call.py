@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from gateway.catalog.model import Method
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Rejected
 from gateway.messages import Call
 from gateway.values import value
 
@@ -58,6 +58,16 @@ class EndedCall:
             source=failure.source,
             shows_why=method.service.expose_vendor_error,
         )
+
+
+def fault_of(error: BaseException) -> str:
+    """Return whose fault a failure counts as: ``caller``, ``gateway`` or ``downstream``.
+
+    ``rejected``, the service's considered "no" to what the caller wanted, is nobody's failure.
+    """
+    if not isinstance(error, GatewayError):
+        return GatewayError.source
+    return "rejected" if isinstance(error, Rejected) else error.source
 
 
 class Exporter(Protocol):

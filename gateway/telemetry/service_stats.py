@@ -49,24 +49,24 @@ class Summary(NamedTuple):
 class Minute:
     """What a service's calls of one minute came to.
 
-    :param sources: calls by whose fault they failed; "" for those that did not.
+    :param faults: calls by whose fault they failed (``fault_of``); "" for those that did not.
     :param latencies: calls by ``bucket_of`` their seconds.
     """
 
-    sources: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
     latencies: Counter[int] = field(default_factory=Counter)
     _summary: Summary | None = None
 
     def add(self, other: Minute) -> None:
-        self.sources.update(other.sources)
+        self.faults.update(other.faults)
         self.latencies.update(other.latencies)
         self._summary = None
 
     def summary(self) -> Summary:
         if self._summary is None:
             self._summary = Summary(
-                self.sources.total(),
-                self.sources["gateway"] + self.sources["downstream"],
+                self.faults.total(),
+                self.faults["gateway"] + self.faults["downstream"],
                 percentile(self.latencies, 0.5),
                 percentile(self.latencies, 0.99),
             )
@@ -90,12 +90,12 @@ class ServiceStats:
         self._lock = threading.Lock()  # around this worker's counts, never while the store is asked
         self._write_lock = threading.Lock()  # tried, never waited for
 
-    def add(self, service: str, source: str, seconds: float) -> None:
+    def add(self, service: str, fault: str, seconds: float) -> None:
         """Count a call that ended.
 
-        :param source: by whose fault it failed; "" if it did not.
+        :param fault: by whose it failed; "" if it did not.
         """
-        self._pending.append((service, source, seconds))
+        self._pending.append((service, fault, seconds))
 
     def run(self, stopping: threading.Event) -> None:
         """Write every second until ``stopping`` is set, and once more then."""
@@ -159,11 +159,11 @@ class ServiceStats:
 
     def _count_pending(self, services: Services) -> None:
         while self._pending:
-            service, source, seconds = self._pending.popleft()
+            service, fault, seconds = self._pending.popleft()
             counts = services.get(service)
             if counts is None:
                 counts = services[service] = Minute()
-            counts.sources[source] += 1
+            counts.faults[fault] += 1
             counts.latencies[bucket_of(seconds)] += 1
 
     def _number(self, minute: int) -> int:
@@ -195,16 +195,13 @@ class ServiceStats:
 
 def _dump(services: Services) -> bytes:
     return dump_json(
-        {
-            name: [minute.sources, list(minute.latencies.items())]
-            for name, minute in services.items()
-        }
+        {name: [minute.faults, list(minute.latencies.items())] for name, minute in services.items()}
     )
 
 
 def _load(part: bytes) -> Services:
     services = orjson.loads(part)
     return {
-        name: Minute(Counter(sources), Counter(dict(latencies)))
-        for name, (sources, latencies) in services.items()
+        name: Minute(Counter(faults), Counter(dict(latencies)))
+        for name, (faults, latencies) in services.items()
     }

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { hour, shares } from "./charts.js";
 import { clock, fill, h, ms, percent, say } from "./dom.js";
 
-const FAULTS = [["none", "fine"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
+const FAULTS = [["none", "fine"], ["rejected", "refused by the service"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
 
 let before = {};
 
@@ -34,8 +34,7 @@ function catalog({ version, taken_at, reloads, error }) {
 }
 
 function faults(counts) {
-  const failed = counts.caller + counts.gateway + counts.downstream;
-  const total = failed + counts.none;
+  const total = FAULTS.reduce((sum, [kind]) => sum + counts[kind], 0);
   const parts = FAULTS.map(([kind]) => [kind, counts[kind]]);
   const said = FAULTS.map(([kind, words]) => `${counts[kind]} ${words}`).join(", ");
   return [

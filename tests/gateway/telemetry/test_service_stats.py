@@ -20,7 +20,7 @@ from tests.redis_server import RedisServer
 
 def calls(stats: ServiceStats, minutes_ago: int = 0, name: str = "s") -> dict[str, int]:
     minute = stats.hour().get(minutes_ago, {}).get(name)
-    return dict(minute.sources) if minute else {}
+    return dict(minute.faults) if minute else {}
 
 
 def test_what_two_workers_saw_is_one_sum_minute_by_minute(
@@ -107,11 +107,15 @@ def test_a_gateway_counts_each_call_by_whose_fault_it_was(box: Sandbox, open_gat
     methods = {
         "good": {"http": "GET /items"},
         "bad": {"http": "GET /status/500"},
+        "no": {"http": "GET /status/400"},
         "strict": {"http": "GET /items", "params": {"n": {"type": "integer", "required": True}}},
     }
     gate = open_gate({"s": service(box.url, methods=methods)})
     gate.ask("good")
-    for method in ("bad", "strict"):
+    for method in ("bad", "no", "strict"):
         with pytest.raises(GatewayError):
             gate.ask(method)
-    assert gate.gateway.hour()[0]["s"].sources == {"": 1, "downstream": 1, "caller": 1}
+    assert gate.gateway.hour()[0]["s"].faults == {
+        "": 1, "downstream": 1, "rejected": 1, "caller": 1
+    }  # fmt: skip
+    assert gate.gateway.hour()[0]["s"].summary().failed == 1
