@@ -238,7 +238,7 @@ def _render(record: Record, *, is_admin: bool) -> Record:
 
     Why a service said no is for admins, and for the caller where the service has opted in.
     """
-    began = record.pop("began")
+    began = float(record.pop("began"))  # a number with many digits comes as an ExactNumber
     shows_why = record.pop("shows_why")
     elapsed = record.pop("elapsed")
     attempts = [
@@ -253,10 +253,10 @@ def _render(record: Record, *, is_admin: bool) -> Record:
         **record,
         "why": attempts[-1]["why"] if record["code"] and attempts else None,
         "started_at": iso_utc(datetime.fromtimestamp(record["started_at"], UTC)),
-        "elapsed_ms": _milliseconds(elapsed),
+        "elapsed_ms": _milliseconds(float(elapsed)),
         "attempts": attempts,
         "events": [
-            {"at_ms": _milliseconds(at - began), "what": what, "detail": detail}
+            {"at_ms": _milliseconds(float(at) - began), "what": what, "detail": detail}
             for at, what, detail in record["events"]
         ],
     }
@@ -272,9 +272,9 @@ def _render_attempt(number: int, call_began: float, *attempt: Any) -> Record:
         "status": status,
         "code": code,
         "type": kind,
-        "started_ms": _milliseconds(began - call_began),
-        "elapsed_ms": _milliseconds(elapsed),
-        "first_byte_ms": None if first_byte is None else _milliseconds(first_byte),
+        "started_ms": _milliseconds(float(began) - call_began),
+        "elapsed_ms": _milliseconds(float(elapsed)),
+        "first_byte_ms": None if first_byte is None else _milliseconds(float(first_byte)),
         "why": why,
     }
 
