@@ -35,6 +35,13 @@ def call() -> click.Command:
     return call_cli
 
 
+def connect() -> click.Command:
+    """Connect SERVICE to the team's account, for auth type oauth2 with grant authorization_code."""
+    from cli.connect import connect_cli
+
+    return connect_cli
+
+
 def user() -> click.Command:
     """People, who log in with a password."""
     from cli.accounts import user_cli
@@ -106,7 +113,7 @@ def openapi() -> click.Command:
 
 
 COMMANDS = (
-    catalog, cache, call, user, app, secrets, db, backup, restore, init, seed, top, openapi
+    catalog, cache, call, connect, user, app, secrets, db, backup, restore, init, seed, top, openapi
 )  # fmt: skip
 
 

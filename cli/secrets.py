@@ -1,45 +1,57 @@
-"""``flask secrets status|reseal``: under which key the apps' secrets are sealed."""
+"""``flask secrets status|reseal``: under which key apps' secrets and refresh tokens are sealed."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import click
 from flask.cli import AppGroup
-from sqlalchemy import select
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
 
 from api.auth.app_secrets import SealState
 from api.context import app_state
 from cli.accounts import loaded_auth, report_database_errors
 from cli.output import AS_JSON, print_json
-from models import App
+from models import AccountConnection, App
 
 secrets_cli = AppGroup("secrets", help="The secrets that are kept sealed.")
 MEANINGS: dict[SealState, str] = {
     "current": "sealed with the current key",
     "old": "sealed with an older key; try: flask secrets reseal",
-    "lost": "cannot be opened; put the key into SECRETS_PREVIOUS_KEYS, or rotate these apps",
+    "lost": "cannot be opened; put the key into SECRETS_PREVIOUS_KEYS, or rotate these apps, and"
+    " connect these services again",
 }
 
 
 @secrets_cli.command("status")
 @AS_JSON
 def status(as_json: bool) -> None:
-    """Count the secrets of apps by the key that seals them; exit status 1 if one is lost."""
+    """Count what is sealed by the key that seals it; exit status 1 if something is lost."""
     with report_database_errors(""), app_state().database.read_session() as session:
         apps = session.scalars(select(App).order_by(App.app_id)).all()
+        connections = session.scalars(_sealed_connections()).all()
     state = loaded_auth().app_secrets.state
-    states = {app.app_id: state(app.secret) for app in apps}
-    counts = Counter(states.values())
-    lost = [app_id for app_id, kind in states.items() if kind == "lost"]
+    app_states = [(app.app_id, state(app.secret)) for app in apps]
+    connection_states = [
+        (connection.service, state(sealed))
+        for connection in connections
+        for sealed in (connection.refresh_token, connection.access_token)
+        if sealed
+    ]
+    counts = Counter(kind for _, kind in app_states + connection_states)
+    lost_apps = [name for name, kind in app_states if kind == "lost"]
+    lost_services = sorted({name for name, kind in connection_states if kind == "lost"})
     if as_json:
-        print_json({**{kind: counts[kind] for kind in MEANINGS}, "lost_apps": lost})
+        lost = {"lost_apps": lost_apps, "lost_services": lost_services}
+        print_json({**{kind: counts[kind] for kind in MEANINGS}, **lost})
     else:
         for kind, meaning in MEANINGS.items():
             click.echo(f"{counts[kind]:6} {meaning}")
-        for app_id in lost:
-            click.echo(f"       lost: {app_id}")
-    if lost:
+        for name in lost_apps + lost_services:
+            click.echo(f"       lost: {name}")
+    if lost_apps or lost_services:
         raise SystemExit(1)
 
 
@@ -55,4 +67,24 @@ def reseal() -> None:
             if app.previous_secret:
                 app.previous_secret = reseal_one(app.previous_secret)
             count += sealed != (app.secret, app.previous_secret)
-    click.echo(f"sealed the secrets of {count} apps anew")
+        services = _reseal_connections(session, reseal_one)
+    click.echo(f"sealed the secrets of {count} apps and the tokens of {services} services anew")
+
+
+def _sealed_connections() -> Select[AccountConnection]:
+    has_tokens = AccountConnection.refresh_token.is_not(
+        None
+    ) | AccountConnection.access_token.is_not(None)
+    return select(AccountConnection).where(has_tokens).order_by(AccountConnection.service)
+
+
+def _reseal_connections(session: Session, reseal_one: Callable[[str], str]) -> int:
+    """Return how many were sealed with another key."""
+    count = 0
+    for connection in session.scalars(_sealed_connections().with_for_update()):
+        sealed = (connection.refresh_token, connection.access_token)
+        connection.refresh_token, connection.access_token = (
+            token and reseal_one(token) for token in sealed
+        )
+        count += sealed != (connection.refresh_token, connection.access_token)
+    return count
