@@ -112,6 +112,10 @@ def s3_no(status: int, code: str) -> Reply:
     return in_xml(f"<Error><Code>{code}</Code><Message>no</Message></Error>", status)
 
 
+def tencent_yes(**members: object) -> dict[str, object]:
+    return {"Response": {**members, "RequestId": "a0aabda6-cf91-4f3e-a81f-9198114a2279"}}
+
+
 def tencent_no(code: str) -> dict[str, object]:
     return {"Response": {"Error": {"Code": code, "Message": "no"}, "RequestId": "1"}}
 
@@ -120,9 +124,28 @@ def alibaba_no(status: int, code: str) -> Reply:
     return refusal(status, {"Code": code, "Message": "no", "RequestId": "1"})
 
 
+#: developers.cloudflare.com/api/resources/dns/subresources/records
+DNS_RECORD = {
+    "id": "023e105f4ecef8ad9ca31a8372d0c353",
+    "name": "example.com",
+    "type": "A",
+    "content": "198.51.100.4",
+    "ttl": 3600,
+    "proxied": True,
+    "comment": "Domain verification record",
+    "status": "active",
+}
+
+
 def cloudflare_page(total_pages: int) -> dict[str, object]:
     info = {"page": 1, "per_page": 20, "total_pages": total_pages}
-    return {"success": True, "errors": [], "messages": [], "result": [{}], "result_info": info}
+    return {
+        "success": True,
+        "errors": [],
+        "messages": [],
+        "result": [DNS_RECORD],
+        "result_info": info,
+    }
 
 
 def cloudflare_no(status: int, code: int) -> Reply:
@@ -134,6 +157,28 @@ VENDORS = {
     "aws": Vendor(
         proof=signed_for_aws,
         answers={
+            "send_message": {
+                "MD5OfMessageBody": "fafb00f5732ab283681e124bf8747ed1",
+                "MessageId": "219f8380-5770-4cc2-8c3e-5c715e145f5e",
+            },
+            "receive_messages": {
+                "Messages": [
+                    {
+                        "MessageId": "219f8380-5770-4cc2-8c3e-5c715e145f5e",
+                        "ReceiptHandle": "AQEBaZ+j5qUoOAoxlmrCQPkBm9njMWXqemmIG6shMHCO",
+                        "MD5OfBody": "fafb00f5732ab283681e124bf8747ed1",
+                        "Body": "This is a test message",
+                        "Attributes": {"ApproximateReceiveCount": "1"},
+                    }
+                ]
+            },
+            "get_queue_attributes": {"Attributes": {"ApproximateNumberOfMessages": "0"}},
+            "send_email": {"MessageId": "010b0184-0000"},
+            "get_account": {
+                "SendingEnabled": True,
+                "ProductionAccessEnabled": False,
+                "SendQuota": {"Max24HourSend": 200.0, "MaxSendRate": 1.0, "SentLast24Hours": 0.0},
+            },
             "publish": in_xml(
                 "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult>"
                 "</PublishResponse>"
@@ -159,7 +204,8 @@ VENDORS = {
                 in_xml(
                     "<ListBucketResult><Name>b</Name><IsTruncated>true</IsTruncated>"
                     "<NextContinuationToken>1ueG</NextContinuationToken>"
-                    "<Contents><Key>a</Key></Contents></ListBucketResult>"
+                    "<Contents><Key>a</Key><Size>7</Size><StorageClass>STANDARD</StorageClass>"
+                    "</Contents></ListBucketResult>"
                 ),
                 {"continuation-token": "1ueG"},
             )
@@ -174,10 +220,30 @@ VENDORS = {
     ),
     "tencent_cloud": Vendor(
         proof=signed_for_tencent,
-        answer={"Response": {"RequestId": "1"}},
+        answer=tencent_yes(),
+        answers={
+            "send_sms": tencent_yes(
+                SendStatusSet=[
+                    {
+                        "SerialNo": "5000:1045710669157053657849499619",
+                        "PhoneNumber": "+8618511122233",
+                        "Fee": 1,
+                        "SessionContext": "test",
+                        "Code": "Ok",
+                        "Message": "send success",
+                        "IsoCode": "CN",
+                    }
+                ]
+            ),
+            "translate": tencent_yes(TargetText="你好", Source="en", Target="zh"),
+            "read_text": tencent_yes(TextDetections=[{"DetectedText": "你好", "Confidence": 99}]),
+        },
         pages={
             "describe_instances": (
-                {"Response": {"TotalCount": 3, "InstanceSet": [{}, {}], "RequestId": "1"}},
+                tencent_yes(
+                    TotalCount=3,
+                    InstanceSet=[{"InstanceId": "ins-1", "CPU": 1, "Memory": 1}] * 2,
+                ),
                 {"Offset": 2},
             )
         },
@@ -193,7 +259,21 @@ VENDORS = {
         proof=signed_for_alibaba,
         answer={"RequestId": "1"},
         params={"send_sms": {"PhoneNumbers": ["13700000000"], "TemplateParam": "text"}},
-        answers={"send_sms": {"Code": "OK", "Message": "OK", "BizId": "9", "RequestId": "1"}},
+        answers={
+            "send_sms": {"Code": "OK", "Message": "OK", "BizId": "9006199^4528", "RequestId": "1"},
+            "translate": {
+                "RequestId": "1",
+                "Data": {"WordCount": "5", "Translated": "Hello"},
+                "Code": "200",
+            },
+            "get_caller_identity": {
+                "IdentityType": "RAMUser",
+                "AccountId": "196813200012****",
+                "UserId": "216959339000****",
+                "Arn": "acs:ram::196813200012****:user/admin",
+                "RequestId": "1",
+            },
+        },
         pages={
             "sms_status": (
                 {"Code": "OK", "TotalCount": 1, "SmsSendDetailDTOs": {"SmsSendDetailDTO": [{}]}},

@@ -55,6 +55,16 @@ def google_no(status: int, name: str) -> Reply:
     return refusal(status, {"error": {"code": status, "message": "no", "status": name}})
 
 
+#: developers.hubspot.com/docs/api-reference/crm-contacts-v3/basic/get-crm-v3-objects-contacts-contactId
+HUBSPOT_CONTACT = {
+    "id": "512",
+    "properties": {"email": "mark.s@lumon.industries", "phone": None},
+    "createdAt": "2024-01-17T19:55:04.281Z",
+    "updatedAt": "2024-09-11T13:27:39.356Z",
+    "archived": False,
+}
+
+
 def graph_page(**change: object) -> Answer:
     """learn.microsoft.com/en-us/graph/paging"""
 
@@ -74,13 +84,15 @@ def salesforce_no(status: int, code: str) -> Reply:
 
 
 def zendesk_page(items: str) -> dict[str, Any]:
-    return {items: [{}], "meta": {"has_more": True, "after_cursor": "xxx"}, "links": {}}
+    item = {"id": 35436, "status": "open", "priority": None, "public": True}
+    return {items: [item], "meta": {"has_more": True, "after_cursor": "xxx"}, "links": {}}
 
 
 def shopify_page(items: str, more: bool) -> dict[str, Any]:
     """shopify.dev/docs/api/usage/pagination-graphql"""
     info = {"hasNextPage": more, "endCursor": "eyJs"}
-    return {"data": {items: {"nodes": [{}], "pageInfo": info}}}
+    node = {"id": f"gid://shopify/{items}/1", "title": "Bear", "totalInventory": 3}
+    return {"data": {items: {"nodes": [node], "pageInfo": info}}}
 
 
 def shopify_no(code: str) -> dict[str, Any]:
@@ -95,6 +107,17 @@ def checked_by_shopify(request: Request, env: Env) -> None:
     assert variables and all(f"${name}:" in declared for name in variables), asked
 
 
+#: developers.notion.com/reference/page
+NOTION_PAGE = {
+    "object": "page",
+    "id": "be633bf1-dfa0-436d-b259-571129a590e5",
+    "created_time": "2022-10-24T22:54:00.000Z",
+    "last_edited_time": "2023-03-08T18:25:00.000Z",
+    "properties": {"Name": {"id": "title", "type": "title", "title": []}},
+    "url": "https://www.notion.so/Bug-bash-be633bf1dfa0436db259571129a590e5",
+}
+
+
 def notion_no(status: int, code: str) -> Reply:
     return refusal(status, {"object": "error", "status": status, "code": code, "message": "no"})
 
@@ -104,6 +127,7 @@ VENDORS = {
         proof=carries(
             headers={"authorization": "Bearer ${NOTION_TOKEN}", "notion-version": "2025-09-03"}
         ),
+        answers={"get_page": NOTION_PAGE, "create_page": NOTION_PAGE, "update_page": NOTION_PAGE},
         pages=dict.fromkeys(
             ("search", "query_data_source", "list_blocks"),
             ({"results": [{}], "has_more": True, "next_cursor": "c-2"}, {"start_cursor": "c-2"}),
@@ -119,6 +143,29 @@ VENDORS = {
         env={"GOOGLE_SERVICE_ACCOUNT": json.dumps(GOOGLE_KEY)},
         tokens=[Token(f"POST {GOOGLE_TOKEN_URL}", check=asserted_for_google, answer=GRANT)],
         proof=bearer(),
+        answers={
+            "get_spreadsheet": {
+                "spreadsheetId": "1q",
+                "properties": {"title": "Prices"},
+                "sheets": [{"properties": {"sheetId": 0, "title": "Sheet1", "index": 0}}],
+            },
+            "get_values": {
+                "range": "Sheet1!A1:D5",
+                "majorDimension": "ROWS",
+                "values": [["Item", "Cost"], ["Wheel", "$20.50"], []],
+            },
+            "append_values": {
+                "spreadsheetId": "1q",
+                "tableRange": "Sheet1!A1:D2",
+                "updates": {
+                    "spreadsheetId": "1q",
+                    "updatedRange": "Sheet1!A3:B4",
+                    "updatedRows": 2,
+                    "updatedColumns": 2,
+                    "updatedCells": 4,
+                },
+            },
+        },
         failures={
             "downstream_rejected": google_no(403, "PERMISSION_DENIED"),
             "downstream_quota": google_no(429, "RESOURCE_EXHAUSTED"),
@@ -142,11 +189,36 @@ VENDORS = {
             )
         ],
         proof=bearer(),
-        answers={"send_mail": Reply(202, b"")},
+        answers={
+            "send_mail": Reply(202, b""),
+            "get_user": {
+                "id": "87d349ed-44d7-43e1-9a83-5f2406dee5bd",
+                "displayName": "Adele Vance",
+                "mail": None,
+                "userPrincipalName": "AdeleV@contoso.com",
+            },
+            "create_event": {
+                "id": "AAMkAGI1",
+                "subject": "Let's go for lunch",
+                "webLink": "https://outlook.office365.com/owa/?itemid=AAMkAGI1",
+            },
+        },
         pages={
             "list_users": (graph_page(**{"$skiptoken": "RFN"}), {"$skiptoken": "RFN"}),
             "list_messages": (graph_page(**{"$skip": 10}), {"$skip": 10}),
-            "list_events": ({"value": [{}]}, None),
+            "list_events": (
+                {
+                    "value": [
+                        {
+                            "id": "AAMkAGI1",
+                            "subject": None,
+                            "isAllDay": False,
+                            "start": {"dateTime": "2026-11-21T09:00:00.0000000", "timeZone": "UTC"},
+                        }
+                    ]
+                },
+                None,
+            ),
         },
         failures={
             "downstream_rejected": graph_no(404, "Request_ResourceNotFound"),
@@ -170,6 +242,23 @@ VENDORS = {
         ],
         proof=bearer(),
         params={"search": {"q": "FIND Acme IN NAME FIELDS RETURNING Account"}},
+        answers={
+            "query": {
+                "totalSize": 1,
+                "done": True,
+                "records": [{"attributes": {"type": "Account"}, "Name": "Test 1"}],
+            },
+            "create_records": [
+                {"id": "003RM0000068xV6YAI", "success": True, "errors": []},
+                {
+                    "success": False,
+                    "errors": [
+                        {"statusCode": "DUPLICATES_DETECTED", "message": "no", "fields": []}
+                    ],
+                },
+            ],
+            "limits": {"DailyApiRequests": {"Max": 5000, "Remaining": 4937}},
+        },
         failures={
             "downstream_rejected": salesforce_no(400, "MALFORMED_QUERY"),
             "downstream_quota": salesforce_no(403, "REQUEST_LIMIT_EXCEEDED"),
@@ -179,9 +268,10 @@ VENDORS = {
     ),
     "hubspot": Vendor(
         proof=bearer("${HUBSPOT_ACCESS_TOKEN}"),
+        answers={"get_contact": HUBSPOT_CONTACT, "create_contact": HUBSPOT_CONTACT},
         pages=dict.fromkeys(
             ("search_contacts", "list_companies", "list_owners"),
-            ({"results": [{}], "paging": {"next": {"after": "100"}}}, {"after": "100"}),
+            ({"results": [HUBSPOT_CONTACT], "paging": {"next": {"after": "9"}}}, {"after": "9"}),
         ),
         failures={
             "downstream_rejected": refusal(404, {"category": "OBJECT_NOT_FOUND", "message": "no"}),

@@ -28,6 +28,20 @@ GITHUB_HEADERS = {
 }
 
 
+#: docs.github.com/en/rest/issues/issues
+GITHUB_ISSUE = {
+    "id": 1,
+    "number": 1347,
+    "state": "open",
+    "title": "Found a bug",
+    "body": None,
+    "user": {"login": "octocat", "id": 1},
+    "html_url": "https://github.com/octocat/Hello-World/issues/1347",
+    "created_at": "2011-04-22T13:33:48Z",
+    "updated_at": "2011-04-22T13:33:48Z",
+}
+
+
 def github_page(body: object) -> Answer:
     """docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api"""
 
@@ -89,10 +103,47 @@ def datadog_no(status: int) -> Reply:
     return refusal(status, {"errors": ["no"]})
 
 
+#: docs.gitlab.com/api/issues
+GITLAB_ISSUE = {
+    "id": 76,
+    "iid": 6,
+    "project_id": 4,
+    "title": "Consequatur vero maxime",
+    "description": None,
+    "state": "closed",
+    "labels": ["foo", "bar"],
+    "web_url": "http://gitlab.example.com/my-group/my-project/issues/6",
+}
+JIRA_ISSUE = {"id": "10002", "key": "ED-1", "fields": {"summary": "Main order flow broken"}}
+#: docs.sentry.io/api/events/list-an-organizations-issues
+SENTRY_ISSUE = {
+    "id": "1",
+    "shortId": "PUMP-STATION-1",
+    "title": "This is an example Python exception",
+    "culprit": "raven.scripts.runner in main",
+    "level": "error",
+    "status": "unresolved",
+    "count": "1",
+    "userCount": 0,
+    "firstSeen": "2018-11-06T21:19:55Z",
+    "lastSeen": "2018-11-06T21:19:55Z",
+    "permalink": "https://sentry.io/the-interstellar-jurisdiction/pump-station/issues/1/",
+}
+#: developer.pagerduty.com: getIncident
+PAGERDUTY_INCIDENT = {
+    "id": "PT4KHLK",
+    "incident_number": 1234,
+    "title": "The server is on fire.",
+    "status": "resolved",
+    "urgency": "high",
+    "html_url": "https://subdomain.pagerduty.com/incidents/PT4KHLK",
+    "created_at": "2015-10-06T21:30:42Z",
+}
 VENDORS = {
     "github": Vendor(
         proof=carries(headers={"authorization": "Bearer ${GITHUB_TOKEN}"}),
-        pages={"list_issues": (github_page([{}]), {"page": 2})},
+        answers={"create_issue": GITHUB_ISSUE},
+        pages={"list_issues": (github_page([GITHUB_ISSUE]), {"page": 2})},
         failures=GITHUB_FAILURES,
     ),
     # docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
@@ -107,10 +158,14 @@ VENDORS = {
             )
         ],
         proof=carries(headers={"authorization": f"Bearer {TOKEN}", **GITHUB_HEADERS}),
-        answers={"run_workflow": Reply(204, b"")},
+        answers={
+            "run_workflow": Reply(204, b""),
+            "create_issue": GITHUB_ISSUE,
+            "create_check_run": {"id": 4, "status": "in_progress", "conclusion": None},
+        },
         pages={
             "list_repositories": (github_page({"repositories": [{}]}), {"page": 2}),
-            "list_issues": (github_page([{}]), {"page": 2}),
+            "list_issues": (github_page([GITHUB_ISSUE]), {"page": 2}),
             "list_pull_requests": (json_reply(200, [{}]), None),
         },
         failures={
@@ -120,10 +175,11 @@ VENDORS = {
     ),
     "gitlab": Vendor(
         proof=carries(headers={"private-token": "${GITLAB_TOKEN}"}),
+        answers={"create_issue": GITLAB_ISSUE},
         # docs.gitlab.com/api/rest/#other-pagination-headers; after the last page the header is empty
         pages={
             "list_projects": (json_reply(200, [{}], ("X-Next-Page", "2")), {"page": 2}),
-            "list_issues": (json_reply(200, [{}], ("X-Next-Page", "2")), {"page": 2}),
+            "list_issues": (json_reply(200, [GITLAB_ISSUE], ("X-Next-Page", "2")), {"page": 2}),
             "list_merge_requests": (json_reply(200, [{}], ("X-Next-Page", "")), None),
         },
         failures={
@@ -135,7 +191,10 @@ VENDORS = {
     "jira": Vendor(
         proof=basic("${JIRA_EMAIL}", "${JIRA_API_TOKEN}"),
         pages={
-            "search": ({"issues": [{}], "nextPageToken": "CAEaAggD"}, {"nextPageToken": "CAEaAggD"})
+            "search": (
+                {"issues": [JIRA_ISSUE], "nextPageToken": "CAEaAggD"},
+                {"nextPageToken": "CAEaAggD"},
+            )
         },
         failures={
             "downstream_rejected": refusal(400, {"errorMessages": ["no"], "errors": {}}),
@@ -145,6 +204,7 @@ VENDORS = {
     ),
     "sentry": Vendor(
         proof=bearer("${SENTRY_AUTH_TOKEN}"),
+        answers={"get_issue": SENTRY_ISSUE, "update_issue": SENTRY_ISSUE},
         pages={
             "list_projects": (sentry_page("true"), {"cursor": "0:100:0"}),
             "list_issues": (sentry_page("true"), {"cursor": "0:100:0"}),
@@ -160,8 +220,16 @@ VENDORS = {
     ),
     "pagerduty": Vendor(
         proof=asked_of_pagerduty,
+        answers={
+            "get_incident": {"incident": PAGERDUTY_INCIDENT},
+            "send_event": {
+                "status": "success",
+                "message": "Event processed",
+                "dedup_key": "srv01/HTTP",
+            },
+        },
         pages={
-            "list_incidents": ({"incidents": [{}], "more": True}, {"offset": 1}),
+            "list_incidents": ({"incidents": [PAGERDUTY_INCIDENT], "more": True}, {"offset": 1}),
             "list_oncalls": ({"oncalls": [{}], "more": False}, None),
             "list_services": ({"services": [{}], "more": False}, None),
         },
@@ -176,8 +244,16 @@ VENDORS = {
     "datadog": Vendor(
         proof=asked_of_datadog,
         params={"query_metrics": {"query": "avg:system.cpu.user"}},
+        answers={
+            "validate": {"valid": True},
+            "submit_metrics": json_reply(202, {"errors": []}),
+            "query_metrics": {
+                "status": "ok",
+                "series": [{"metric": "system.cpu.user", "pointlist": [[1430311800000.0, 0.9]]}],
+            },
+        },
         pages={
-            "list_monitors": ([{}] * 100, {"page": 1}),
+            "list_monitors": ([{"id": 2, "name": "Disk", "tags": []}] * 100, {"page": 1}),
             "search_logs": (
                 {"data": [{}], "meta": {"page": {"after": "eyJz"}}},
                 {"page": {"limit": 1, "cursor": "eyJz"}},
@@ -192,6 +268,21 @@ VENDORS = {
     "openweather": Vendor(
         proof=carries(query={"appid": "${OPENWEATHER_API_KEY}"}),
         answer={"cod": 200},
+        # openweathermap.org/current, openweathermap.org/api/air-pollution
+        answers={
+            "weather": {
+                "weather": [{"id": 501, "main": "Rain", "description": "rain", "icon": "10d"}],
+                "main": {"temp": 298, "feels_like": 298.74, "pressure": 1015, "humidity": 64},
+                "wind": {"speed": 0.62, "deg": 349},
+                "dt": 1661870592,
+                "name": "Zocca",
+                "cod": 200,
+            },
+            "air": {
+                "list": [{"dt": 1605182400, "main": {"aqi": 1}, "components": {"co": 201.94053649}}]
+            },
+            "find_place": [{"name": "London", "lat": 51.5, "lon": -0.12, "country": "GB"}],
+        },
         failures={
             "downstream_rejected": refusal(404, {"cod": "404", "message": "city not found"}),
             "downstream_quota": refusal(429, {"cod": 429, "message": "no"}),
