@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import uuid
+from collections.abc import Container
 from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -46,24 +47,25 @@ CONTROL_CHARACTER = re.compile(r"\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 def call_cli(
     service: str, method: str, params: tuple[str, ...], dry_run: bool, paginate: bool
 ) -> None:
-    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON).
+    """Call METHOD of SERVICE with PARAMS (name=value; a value that begins with [ or { is JSON,
+    unless the parameter is a text).
 
     Prints the answer as callers get it, JSON, or a stream as it comes, and logs to stderr. Exit
     code: 0 success, 1 the call failed, 2 usage.
     """
     g.request_id = uuid.uuid4().hex
     caller = Caller("cli", role="admin")
+    gateway = loaded_gateway()
     call = Call(
         service,
         method,
-        _parse_params(params),
+        _parse_params(params, _text_params(gateway.catalog.find(service, method))),
         caller,
         g.request_id,
         from_text=True,
         inbound=PassthroughRequest(),
         all_pages=paginate,
     )
-    gateway = loaded_gateway()
     try:
         if dry_run:
             requests = [_render_request(gateway.dry_run(call))]
@@ -103,14 +105,25 @@ def _write_stream(stream: ResponseStream) -> None:
             raise click.ClickException(f"the stream broke off: {error.message}") from error
 
 
-def _parse_params(arguments: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``name=value`` arguments; a name that occurs again makes a list."""
+def _text_params(method: Method | None) -> set[str]:
+    """Return the names of parameters that take a text, even one that looks like JSON."""
+    params = method.params if method else ()
+    return {param.name for param in params if param.keywords.get("type") == "string"}
+
+
+def _parse_params(arguments: tuple[str, ...], texts: Container[str]) -> dict[str, Any]:
+    """Read ``name=value`` arguments; a name that occurs again makes a list.
+
+    :param texts: names whose values are never JSON.
+    """
     params: dict[str, Any] = {}
     for argument in arguments:
         name, equals, text = argument.partition("=")
         if not (name and equals):
             raise click.BadParameter(f"{argument!r} is not name=value", param_hint="PARAMS")
-        value = _parse_value(name, text)
+        value: Any = text
+        if name not in texts:
+            value = _parse_value(name, text)
         if name not in params:
             params[name] = value
         elif isinstance(params[name], list):

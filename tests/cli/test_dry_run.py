@@ -174,3 +174,10 @@ def test_the_request_for_a_token_is_shown_before_the_call(make: Callable[..., An
     assert "POST /open-apis/auth/v3/tenant_access_token/internal HTTP/1.1" in first
     assert '"app_id":"cli_7"' in first
     assert "Authorization: Bearer ****" in then
+
+
+def test_a_text_may_look_like_json(make: Callable[..., Any]) -> None:
+    params = {"content": TEXT, "more": {"type": "object"}}
+    run = make({"type": "none"}, {"send": {"http": "POST /anything", "params": params}})
+    printed = run("send", 'content={"text":"hi"}', 'more={"a":1}', "--dry-run")
+    assert json.loads(printed.splitlines()[-1]) == {"content": '{"text":"hi"}', "more": {"a": 1}}
