@@ -31,7 +31,18 @@ from gateway.messages import Result
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
 from schemas.returns import compile_check
-from tests.catalogs import ai, chat, chat_china, clouds, mail, maps, office, operations, pay
+from tests.catalogs import (
+    ai,
+    chat,
+    chat_china,
+    clouds,
+    customers,
+    mail,
+    maps,
+    office,
+    operations,
+    pay,
+)
 from tests.catalogs.account import Account
 from tests.catalogs.internet import Internet
 from tests.catalogs.params import make_env, make_params
@@ -44,6 +55,7 @@ VENDORS = {
     **chat.VENDORS,
     **chat_china.VENDORS,
     **clouds.VENDORS,
+    **customers.VENDORS,
     **mail.VENDORS,
     **maps.VENDORS,
     **office.VENDORS,
