@@ -127,6 +127,8 @@ class _Loader:
         urls = settings["base_url"]
         if not isinstance(urls, list):
             urls = [urls]
+        proxy = settings.get("proxy", False)
+        rewrite = proxy.get("rewrite", True) if isinstance(proxy, dict) else True
         values = {
             **_select(Service, settings),
             "base_urls": tuple(url.rstrip("/") for url in urls),
@@ -140,7 +142,8 @@ class _Loader:
             "breaker": Breaker(**self._inherit("breaker", settings)),
             "egress_proxy": None,
             "proxy": proxy_paths(settings),
-            "rewrites": self._rewrites(name, settings),
+            "rewrites": bool(rewrite),
+            "rewrites_body": rewrite == "body",
             "methods": MappingProxyType({}),
         }
         auth_settings = SIGNERS[values["auth"]["type"]].Settings
@@ -161,17 +164,6 @@ class _Loader:
             methods=MappingProxyType(methods),
             proxied=self._proxied(service, settings),
         )
-
-    def _rewrites(self, name: str, settings: dict[str, Any]) -> bool:
-        proxy = settings.get("proxy", False)
-        if not isinstance(proxy, dict):
-            return True
-        rewrite = proxy.get("rewrite", True)
-        if rewrite == "body":
-            self.notes.append(
-                f"services.{name}.proxy.rewrite: body is not built yet; only headers are rewritten"
-            )
-        return bool(rewrite)
 
     def _auth(self, service: str, settings: dict[str, Any], base_url: str) -> dict[str, Any]:
         """Return the settings that fit the base URL, with a ``Secret`` for each secret."""

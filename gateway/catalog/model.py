@@ -185,6 +185,7 @@ class Service:
     :param egress_proxy: by which its calls leave; None where the operator's setting decides.
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
     :param rewrites: in a proxied answer's headers, the service's addresses and cookies become ours.
+    :param rewrites_body: so do its addresses in JSON.
     :param token_urls: whole URLs that its tokens are fetched from.
     :param proxied: the methods that stand for proxied calls in the chain: ``repeatable`` for those
         that may be sent twice, and ``once``.
@@ -211,6 +212,7 @@ class Service:
     egress_proxy: Proxy | None = None
     proxy: tuple[str, ...] = ()
     rewrites: bool = True
+    rewrites_body: bool = False
     proxied: Mapping[str, Method] = field(default_factory=dict)
     token_urls: tuple[str, ...] = ()
 

@@ -21,6 +21,7 @@ SERVICES = """
   first: {{base_url: "{first}/v1", allow_private: true, proxy: true}}
   hasty: {{base_url: "{first}/v1", allow_private: true, timeout: {{read: 0.5}}, proxy: true}}
   second: {{base_url: "{second}/v1", allow_private: true, proxy: {{paths: [/*], rewrite: true}}}}
+  linked: {{base_url: "{first}/v1", allow_private: true, proxy: {{rewrite: body}}}}
   asis: {{base_url: "{first}/v1", allow_private: true, proxy: {{rewrite: false}}}}
 """
 PAGINATE = """
@@ -146,6 +147,25 @@ def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
     )
     assert answer.headers["Location"] == "/postern/api/v1/proxy/first/me"
     assert "Path=/postern/api/v1/proxy/first" in answer.headers["Set-Cookie"]
+
+
+def test_addresses_in_bodies_lead_to_the_gate_where_the_catalog_says_so(
+    live: Live, session: requests.Session, first: Vendor
+) -> None:
+    base = gate(live, "linked")
+    url = f"{base}/linked"
+    found = []
+    while url:
+        answer = session.get(url, timeout=10)
+        page = answer.json()
+        assert page["text"].startswith(f"see {first.url}/v1/items ")
+        assert "Accept-Ranges" not in answer.headers
+        found += [(item["id"], item["url"]) for item in page["value"]]
+        url = page.get("next")
+    assert found == [(page, f"{base}/items/{page}") for page in range(1, PAGES + 1)]
+    assert {request.headers["accept-encoding"] for request in first.requests} == {"identity"}
+    plain = session.get(f"{gate(live, 'first')}/linked", timeout=10)
+    assert plain.json()["next"] == f"{first.url}/v1/linked?page=2"
 
 
 def test_nothing_is_rewritten_where_the_catalog_says_so(

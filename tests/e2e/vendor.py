@@ -44,8 +44,9 @@ class Vendor(HttpServer):
         path = urlsplit(request.target).path
         query = parse_qs(urlsplit(request.target).query)
         match path:
-            case "/v1/items":
-                return self._page(int(query.get("page", ["1"])[0]))
+            case "/v1/linked" | "/v1/items":
+                make_page = self._page if path == "/v1/items" else self._linked_page
+                return make_page(int(query.get("page", ["1"])[0]))
             case "/v1/models":
                 return 301, [("Location", f"{self.url}/v1/catalog/models")], {}
             case "/v1/catalog/models":
@@ -64,6 +65,14 @@ class Vendor(HttpServer):
             case "/v1/me":
                 return 200, [], {"cookie": request.headers.get("cookie", "")}
         return 200, [], COMPLETION
+
+    def _linked_page(self, page: int) -> tuple[int, list[tuple[str, str]], Any]:
+        """Return a page that names the next one in its body, as OData does, and is large."""
+        value: dict[str, Any] = {"value": [{"id": page, "url": f"{self.url}/v1/items/{page}"}]}
+        value["text"] = f"see {self.url}/v1/items " + "x" * 100_000
+        if page < PAGES:
+            value["next"] = f"{self.url}/v1/linked?page={page + 1}"
+        return 200, [("ETag", f'"{page}"'), ("Accept-Ranges", "bytes")], value
 
     def _page(self, page: int) -> tuple[int, list[tuple[str, str]], Any]:
         if page == PAGES:

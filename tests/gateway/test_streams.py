@@ -114,12 +114,12 @@ def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() ->
     catalog = make_catalog(
         {name: service("http://a.example", proxy=proxy) for name, proxy in proxies.items()}
     )
-    assert {name: (each.proxy, each.rewrites) for name, each in catalog.services.items()} == {
-        "a": (("/*",), True), "b": (("/v1/*",), True), "c": (("/v1/*",), False), "d": (("/*",), True), "e": (("/*",), True),
+    services = catalog.services.items()
+    assert {name: (each.proxy, each.rewrites, each.rewrites_body) for name, each in services} == {
+        "a": (("/*",), True, False), "b": (("/v1/*",), True, False), "c": (("/v1/*",), False, False),
+        "d": (("/*",), True, True), "e": (("/*",), True, False),
     }  # fmt: skip
-    assert catalog.notes == (
-        "services.d.proxy.rewrite: body is not built yet; only headers are rewritten",
-    )
+    assert catalog.notes == ()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -138,7 +137,7 @@ def _as_text(value: Any) -> str:
 def _number(value: Any) -> float | None:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         return float(value)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | ExactNumber):
+    if isinstance(value, bool) or not isinstance(value, int | float | ExactNumber):
         return None
     try:
         number = float(value)

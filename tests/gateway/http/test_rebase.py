@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.headers import Rebaser
+from gateway.http.rebase import Rebaser
 
 GATE = "https://gate.example/p/api/v1/proxy/s"
 HOME = "/p/api/v1/proxy/s"

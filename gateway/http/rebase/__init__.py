@@ -1,0 +1,11 @@
+"""What a proxied answer says of its service's own addresses leads back to the gate::
+
+headers = Rebaser(service.all_base_urls).headers(headers, base_url, path, gate_url)
+rebase = BodyRebaser(service.all_base_urls).of_answer("GET", 200, headers, gate_url)
+read = rebase.stream(response.read)
+"""
+
+from gateway.http.rebase.body import BodyRebase, BodyRebaser
+from gateway.http.rebase.headers import Rebaser
+
+__all__ = ["BodyRebase", "BodyRebaser", "Rebaser"]
