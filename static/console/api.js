@@ -26,6 +26,13 @@ export function loggedIn() {
   return tokens !== null;
 }
 
+/** What the token says; Postern asks it itself, each time. */
+export function isAdmin() {
+  if (tokens === null) return false;
+  const claims = tokens.access_token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/");
+  return JSON.parse(atob(claims)).role === "admin";
+}
+
 export async function login(username, password) {
   keep(await sent("/api/v1/login", { username, password }));
 }

@@ -1,7 +1,8 @@
 // The console: which page, drawn when, for whom.
 
-import { loggedIn, login, logout, onEnd } from "./api.js";
+import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
 import * as calls from "./calls.js";
+import * as connections from "./connections.js";
 import { fill, h, say } from "./dom.js";
 import * as services from "./services.js";
 import * as attempt from "./try.js";
@@ -16,6 +17,7 @@ function route() {
   if (page === "try") return { title: "Try", nav: "#/try", draw: (at) => attempt.draw(at, ...rest) };
   if (page === "calls" && rest[0]) return { title: "Call", nav: "#/calls", draw: (at) => calls.drawOne(at, rest[0]) };
   if (page === "calls") return { title: "Failed calls", nav: "#/calls", draw: calls.drawList, live: true };
+  if (page === "connections") return { title: "Connections", nav: "#/connections", draw: connections.draw, live: true };
   return { title: "Services", nav: "#/services", draw: services.draw, live: true };
 }
 
@@ -25,6 +27,7 @@ async function show() {
   const { title, nav, draw, live } = route();
   document.title = `${title} · Postern`;
   document.getElementById("nav").hidden = document.getElementById("logout").hidden = !loggedIn();
+  document.getElementById("for-admins").hidden = !isAdmin();
   for (const link of document.querySelectorAll("nav a")) {
     if (link.getAttribute("href") === nav) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox import Sandbox
+from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, PHONE, Visit
 from tests.e2e.live import PASSWORD, Live
 
@@ -46,6 +47,18 @@ services:
         params:
           name: {{type: string, required: true, example: Ann}}
           note: {{type: string, example: nothing}}
+  crm:
+    base_url: "{url}"
+    allow_private: true
+    auth:
+      type: oauth2
+      grant: authorization_code
+      authorization_url: "{url}/oauth2/authorize"
+      token_url: /oauth2/token
+      client_id: "{client_id}"
+      client_secret: "{client_secret}"
+      scope: orders
+    methods: {{me: {{http: GET /oauth2/me}}}}
 """
 
 
@@ -61,7 +74,8 @@ def live(
     box: Sandbox, stopped: Sandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Live]:
     folder: Path = tmp_path_factory.mktemp("console")
-    service = Live(folder, CATALOG.format(url=box.url, stopped=stopped.url))
+    client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    service = Live(folder, CATALOG.format(url=box.url, stopped=stopped.url, **client))
     try:
         yield service.start()
     finally:
@@ -141,6 +155,37 @@ def test_a_service_is_seen_to_go_down_and_to_come_back(visit, live: Live, stoppe
     stopped.start()
     expect(card(page, "probed")).to_contain_text("health up")
     expect(card(page, "probed")).not_to_have_class("trouble")
+
+
+def test_an_admin_connects_an_account_in_another_tab_and_disconnects_it(
+    visit, live: Live, box: Sandbox
+) -> None:
+    page = log_in(visit())
+    page.get_by_role("link", name="Connections").click()
+    expect(page.get_by_role("cell", name="not connected")).to_be_visible()
+    page.get_by_role("button", name="Connect crm").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Open the page of crm").click()
+    expect(opened.value.get_by_text("crm is connected.")).to_be_visible()
+    opened.value.close()
+    expect(page.get_by_role("cell", name=re.compile("by ann"))).to_be_visible()
+    expect(page.get_by_role("cell", name="orders")).to_be_visible()
+    assert live.call("crm.me").json()["data"] == {"scope": "orders"}
+
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Disconnect crm").click()
+    expect(page.get_by_role("cell", name="not connected")).to_be_visible()
+    assert live.call("crm.me").json()["code"] == -1012
+
+
+def test_who_is_no_admin_sees_no_connections(visit, live: Live) -> None:
+    live.flask("user", "create", "bea", "--role", "user", "--password", PASSWORD)
+    seen = visit()
+    seen.page.get_by_label("Username").fill("bea")
+    seen.page.get_by_label("Password").fill(PASSWORD)
+    seen.page.get_by_role("button", name="Log in").click()
+    expect(seen.page.get_by_role("link", name="Failed calls")).to_be_visible()
+    expect(seen.page.get_by_role("link", name="Connections")).to_be_hidden()
 
 
 def test_calls_show_as_rate_latency_share_of_errors_and_by_whose_fault_they_failed(
@@ -295,19 +340,20 @@ def test_all_of_it_is_reached_by_keyboard_and_the_focus_stays_while_numbers_chan
     page.reload()
     expect(card(page, "demo")).to_be_visible()
     reached = []
-    for _ in range(9):
+    for _ in range(10):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
-    assert reached[:7] == [
+    assert reached[:8] == [
         "Skip to content",
         "Postern",
         "Services",
         "Try",
         "Failed calls",
+        "Connections",
         "Theme: auto",
         "Log out",
     ]
-    assert reached[7:] == ["probed", "demo"]
+    assert reached[8:] == ["probed", "demo"]
     with page.expect_response("**/api/v1/status"):
         pass
     with page.expect_response("**/api/v1/status"):
@@ -339,6 +385,7 @@ def test_no_page_keeps_people_out_or_is_wider_than_the_screen(
         "services": "Services",
         "try/demo/echo": "Try a method",
         "calls": "Failed calls",
+        "connections": "Connections",
         f"calls/{failed}": "demo.fail",
     }
     for route, heading in pages.items():

@@ -1,0 +1,89 @@
+// The accounts that services are connected to, for admins.
+
+import { ask, get, Refused } from "./api.js";
+import { fill, h, say, table } from "./dom.js";
+
+const STATES = { connected: ["connected", "good"], not_connected: ["not connected", "unsure"], reconnect: ["connect again", "bad"] };
+
+let pages = {}; // service -> the vendor's page that waits to be opened
+let shown = "";
+
+/** Draws when something has changed: buttons keep their focus. */
+export async function draw(main) {
+  const { items } = await get("/api/v1/connections");
+  for (const { service, state, connected_at } of items) {
+    if (pages[service] && state === "connected" && connected_at !== pages[service].before) {
+      delete pages[service];
+      say(`${service} is connected`);
+    }
+  }
+  const now = JSON.stringify([items, pages]);
+  if (main.querySelector("h1") && now === shown) return true;
+  const kept = document.activeElement.id;
+  shown = now;
+  fill(main, h("h1", {}, "Connections"),
+    h("p", { class: "quiet" }, "Accounts that services use by OAuth. Their tokens are kept here, sealed, and renewed."),
+    h("p", { class: "alarm", role: "alert", id: "refused" }),
+    items.length ? table(["Service", "State", "Connected", "Scopes", "Renewed", "Ends", "Last error", "Do"], items.map((each) => row(main, each)))
+      : h("p", {}, "No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token."));
+  if (kept) document.getElementById(kept)?.focus();
+  return true;
+}
+
+function row(main, each) {
+  const [words, kind] = STATES[each.state];
+  return [
+    h("b", {}, each.service), h("span", { class: `state ${kind}` }, words),
+    each.connected_by ? `${moment(each.connected_at)} by ${each.connected_by}` : "–",
+    each.scopes.join(" ") || "–", moment(each.last_refreshed_at), moment(each.expires_at), each.last_error || "–",
+    h("span", { class: "states" }, actions(main, each)),
+  ];
+}
+
+function actions(main, { service, grant, state, connected_at }) {
+  const page = pages[service];
+  const connects = grant === "authorization_code";
+  return [
+    page ? h("a", { id: `open-${service}`, href: page.url, target: "_blank", rel: "noopener noreferrer" }, `Open the page of ${service}`) : null,
+    connects && !page ? h("button", { type: "button", id: `connect-${service}`, "aria-label": `Connect ${service}`, onclick: () => connect(main, service, connected_at) }, state === "connected" ? "Connect anew" : "Connect") : null,
+    state === "not_connected" ? null
+      : h("button", { type: "button", id: `end-${service}`, "aria-label": `Disconnect ${service}`, onclick: () => disconnect(main, service) }, "Disconnect"),
+  ];
+}
+
+async function connect(main, service, before) {
+  await tried(main, async () => {
+    const { authorization_url: url } = await did("POST", `/api/v1/connections/${encodeURIComponent(service)}/authorize`);
+    pages[service] = { url, before };
+  });
+  document.getElementById(`open-${service}`)?.focus();
+}
+
+async function disconnect(main, service) {
+  if (!confirm(`Disconnect ${service}? Its calls are refused until it is connected again.`)) return;
+  await tried(main, async () => {
+    await did("DELETE", `/api/v1/connections/${encodeURIComponent(service)}`);
+    delete pages[service];
+    say(`${service} is disconnected`);
+  });
+}
+
+async function did(verb, path) {
+  const { status, answer } = await ask(verb, path);
+  if (answer.code !== 0) throw new Refused(status, answer);
+  return answer.data;
+}
+
+/** Do it, and draw what has become of it, or say why not. */
+async function tried(main, act) {
+  try {
+    await act();
+    await draw(main);
+  } catch (error) {
+    main.querySelector("#refused").textContent = error.answer ? error.message : "Postern does not answer.";
+  }
+}
+
+function moment(instant) {
+  return instant ? new Date(instant).toLocaleString() : "–";
+}
