@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.bodies import to_text
 from gateway.bodies.json import MISSING
+from schemas.numbers import ExactNumber
 
 
 def whole_number(found: object) -> Any:
@@ -27,7 +28,7 @@ def to_number(found: object) -> Any:
         found = _parse(found)
     if isinstance(found, bool):
         return MISSING
-    if isinstance(found, int) or (isinstance(found, float) and math.isfinite(found)):
+    if isinstance(found, int | ExactNumber) or (isinstance(found, float) and math.isfinite(found)):
         return found
     return MISSING
 

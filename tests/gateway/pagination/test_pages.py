@@ -403,6 +403,14 @@ def test_our_credential_in_a_cursor_is_masked(serve: Serve) -> None:
     assert following_page(ask(one)) == {"c": "****"}
 
 
+@pytest.mark.parametrize("kind", ["string", "number"])
+def test_a_cursor_with_a_fraction_is_sent_as_it_came(serve: Serve, kind: str) -> None:
+    first = answer(b'{"items": [1], "next": 1700000000.100}')
+    server, one = serve(first, page_of([2]), params={"c": {"type": kind}})
+    assert ask(one, all_pages=True).data == [1, 2]
+    assert server.heard[1].startswith(b"GET /?c=1700000000.100 ")
+
+
 def test_a_cursor_may_go_into_an_object_as_graphql_wants_it(serve: Serve) -> None:
     def page(node: int, **info: Any) -> bytes:
         return answer(json.dumps({"data": {"a": {"nodes": [node], "pageInfo": info}}}).encode())
