@@ -71,7 +71,7 @@ def db() -> click.Command:
 
 
 def backup() -> click.Command:
-    """Write the database and the files to FILE, while the server runs."""
+    """Write the database and the files to FILE (.tar or .tar.gz), while the server runs."""
     from cli.backup import backup
 
     return backup
