@@ -25,7 +25,7 @@ from gateway.catalog.answer_headers import MAX_HEADERS, passed_on
 from gateway.catalog.param_schema import TYPES
 from schemas.params import FORMATS
 
-MAX_DEPTH = 4  # levels below ``data``
+MAX_DEPTH = 3  # levels below ``data``
 MAX_SCHEMAS = 100  # in one method
 MAX_SHAPES = 8  # that one value may have
 _NAME = re.compile(r"[^\s$]{1,100}")

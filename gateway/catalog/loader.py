@@ -30,7 +30,7 @@ from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
 from gateway.catalog.pagination_schema import check_pagination
 from gateway.catalog.param_styles import check_body_param, check_styles
-from gateway.catalog.returns import check_returns
+from gateway.catalog.returns import check_returns, share_equal
 from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
 from gateway.masking import Secret
@@ -85,6 +85,7 @@ class _Loader:
         self.settings = settings
         self.defaults = settings.get("defaults", {})
         self.notes: list[str] = []
+        self.known_returns: dict[Any, Any] = {}
         load_tls(document, ("defaults", "tls"), self.defaults.get("tls", {}), {})
 
     def catalog(self) -> Catalog:
@@ -182,6 +183,8 @@ class _Loader:
         self, service: Service, name: str, inherited: dict[str, Any], settings: dict[str, Any]
     ) -> Method:
         verb, template = settings["http"].split(" ", 1)
+        if "returns" in settings:
+            settings["returns"] = share_equal(settings["returns"], self.known_returns)
         values = {
             "idempotent": verb in SAFE_VERBS,
             "deadline": self.defaults.get("deadline", DEADLINE_SECONDS),

@@ -5,14 +5,17 @@ A schema of any type, or names with a schema each: an object's properties.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
 from gateway.catalog.model import Method
+from gateway.catalog.param_schema import TYPES
 from gateway.catalog.yaml_document import Document, Path_
 from schemas.catalog_fields import MESSAGES, NamedMap
+from schemas.params import FORMATS
 from schemas.returns import compile_check
 
 _SHAPE = (
@@ -25,6 +28,7 @@ _OF_PARAMETERS = (
 )  # fmt: skip
 
 _SHAPES = ("oneOf", "anyOf")
+_NAME = re.compile(r"\S+")
 
 
 class ReturnsField(fields.Field[Any]):
@@ -42,6 +46,8 @@ class ReturnsField(fields.Field[Any]):
     ) -> dict[str, Any]:
         if not isinstance(value, dict) or not value:
             raise ValidationError(_SHAPE)
+        if _is_plain(value):
+            return value
         if _is_schema(value):
             schema: dict[str, Any] = self.schema.load(value)
             problems = _misplaced(schema)
@@ -53,6 +59,68 @@ class ReturnsField(fields.Field[Any]):
         if problems:
             raise ValidationError(problems)
         return schema
+
+
+def _is_plain(schema: Any) -> bool:
+    """Return whether it is right at a glance; otherwise that remains to be seen.
+
+    An imported catalog has tens of thousands of schemas, of which marshmallow takes seconds.
+    """
+    if type(schema) is not dict:
+        return False
+    if "anyOf" in schema:
+        if not schema.keys() <= _BESIDE_ANY_OF:
+            return False
+    elif schema.get("type") not in TYPES:
+        return False
+    for key, value in schema.items():
+        look = _LOOKS.get(key)
+        if look is None or not look(value):
+            return False
+    return True
+
+
+def _are_plain(properties: dict[Any, Any]) -> bool:
+    return all(map(_NAME.fullmatch, properties)) and all(map(_is_plain, properties.values()))
+
+
+def _is_flag(value: Any) -> bool:
+    return value is True or value is False
+
+
+_BESIDE_ANY_OF = frozenset({"anyOf", "required", "nullable"})
+#: By keyword, whether a value is right at a glance.
+_LOOKS: Mapping[str, Callable[[Any], bool]] = {
+    "type": lambda value: True,
+    "required": _is_flag,
+    "nullable": _is_flag,
+    "format": lambda value: type(value) is str and value in FORMATS,
+    "enum": lambda value: type(value) is list and bool(value) and None not in value,
+    "items": _is_plain,
+    "additionalProperties": _is_plain,
+    "anyOf": lambda value: type(value) is list and bool(value) and all(map(_is_plain, value)),
+    "properties": lambda value: type(value) is dict and _are_plain(value),
+}
+
+
+def share_equal(value: Any, known: dict[Any, Any]) -> Any:
+    """Return the value, or an equal one that is known: many answers have the same things in them.
+
+    :param known: what was shared so far; to be forgotten once all are.
+    """
+    if isinstance(value, dict):
+        shared: Any = {name: share_equal(inner, known) for name, inner in value.items()}
+        key: Any = tuple((name, _identity(inner)) for name, inner in shared.items())
+    elif isinstance(value, list):
+        shared = [share_equal(inner, known) for inner in value]
+        key = tuple(map(_identity, shared))
+    else:
+        return value
+    return known.setdefault((type(value), key), shared)
+
+
+def _identity(value: Any) -> tuple[type, Any]:
+    return type(value), id(value) if isinstance(value, dict | list) else value
 
 
 def _is_schema(value: Mapping[str, Any]) -> bool:
