@@ -28,7 +28,6 @@ CODE_ODDITIES = {
     "authorization_code_param_in_callback": "the code comes under another name",
     "authorization_code_param_in_webhook": "the code comes by a webhook",
     "alternate_access_token_response_path": "the token stands elsewhere in the answer",
-    "refresh_url": "tokens are refreshed at another URL",
 }
 
 
@@ -175,10 +174,8 @@ def oauth2_client(provider: Provider, writer: Writer) -> Auth:
 def oauth2_code(provider: Provider, writer: Writer) -> Auth:
     """Authorization code: an admin connects the account at a browser."""
     for key, reason in CODE_ODDITIES.items():
-        if provider.get(key) and provider[key] != provider["token_url"]:
+        if provider.get(key):
             raise Unsayable(reason)
-    if provider.get("body_format") == "json":
-        raise Unsayable("the token's request is JSON")
     if not isinstance(provider["token_url"], str):
         raise Unsayable("several token endpoints")
     if _sends_token(provider):
@@ -193,6 +190,10 @@ def oauth2_code(provider: Provider, writer: Writer) -> Auth:
         "token_url": _token_url(provider["token_url"], writer),
         "pkce": not provider.get("disable_pkce", False),
     }
+    if provider.get("refresh_url") not in (None, provider["token_url"]):
+        auth["refresh_url"] = _token_url(provider["refresh_url"], writer)
+    if provider.get("body_format") == "json":
+        auth["body_format"] = "json"
     if extra:
         auth["authorization_extra"] = {key: writer.text(str(value)) for key, value in extra.items()}
     if provider.get("default_scopes"):

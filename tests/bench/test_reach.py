@@ -322,10 +322,12 @@ def test_a_provider_that_is_no_service_says_why(name: str) -> None:
 
 
 def test_an_account_that_is_connected_at_a_browser_becomes_a_service() -> None:
-    outcome = judge("code", CODE)
+    odd = {"body_format": "json", "refresh_url": "https://acme.example/refresh"}
+    outcome = judge("code", CODE | odd)
     assert outcome.reason == ""
     auth = json.loads(outcome.text)["services"]["code"]["auth"]
     assert auth["authorization_url"] == "https://${SUBDOMAIN}.acme.example/authorize"
+    assert (auth["body_format"], auth["refresh_url"]) == ("json", "https://acme.example/refresh")
     assert (auth["scope"], auth["authorization_extra"]) == (
         "read,write",
         {"access_type": "offline"},

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlencode
 
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
+from gateway.bodies import dump_json
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
@@ -41,6 +42,7 @@ REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "refresh_token": ("refresh_token", "token_url"),
     "authorization_code": ("authorization_url", "client_id", "token_url"),
 }
+_URLS = ("token_url", "refresh_url")
 #: Those whose refresh tokens are kept in the database.
 CONNECTED_GRANTS = frozenset({"refresh_token", "authorization_code"})
 
@@ -59,6 +61,8 @@ class OAuth2(Signer):
         client_secret = text()
         client_auth = text(validate=one_of("basic", "body", "private_key_jwt", "none"), public=True)
         token_url = _token_url()
+        refresh_url = _token_url()
+        body_format = text(validate=one_of("form", "json"), public=True)
         scope = text(public=True)
         audience = text(public=True)
         extra = NamedMap(text())
@@ -88,6 +92,9 @@ class OAuth2(Signer):
             missing = {key: [MISSING] for key in sorted(required - data.keys())}
             if missing:
                 raise ValidationError(missing)
+            if "refresh_url" in data and grant not in CONNECTED_GRANTS:
+                grants = " and ".join(sorted(CONNECTED_GRANTS))
+                raise ValidationError(f"is for the grants {grants}", "refresh_url")
             if "private_key" in data:
                 check_private_key(data["private_key"], data.get("algorithm", ALGORITHMS[0]))
 
@@ -97,8 +104,8 @@ class OAuth2(Signer):
 
         @classmethod
         def token_urls(cls, settings: Auth) -> tuple[str, ...]:
-            url = plain(settings["token_url"])
-            return () if url.startswith("/") else (url,)
+            urls = [plain(settings[key]) for key in _URLS if key in settings]
+            return tuple(url for url in urls if not url.startswith("/"))
 
     example: ClassVar[Auth] = {
         "grant": "password",
@@ -114,14 +121,17 @@ class OAuth2(Signer):
     def __init__(self, auth: Auth, base_url: str) -> None:
         grant = auth.get("grant", "client_credentials")
         self._host, self._path = split_url(plain(auth["token_url"]), base_url)
+        refresh_url = plain(auth.get("refresh_url", auth["token_url"]))
+        self._refresh_place = split_url(refresh_url, base_url)
         self._auth = auth
         self.keeps_refresh_token = grant in CONNECTED_GRANTS
         # A connected account's scope was asked for in the browser.
         names = ("audience",) if grant == "authorization_code" else ("scope", "audience")
         form = {name: plain(auth[name]) for name in names if name in auth}
         self._form = form | {name: plain(value) for name, value in auth.get("extra", {}).items()}
+        self._as_json = auth.get("body_format") == "json"
         self._headers = {
-            "Content-Type": FORM,
+            "Content-Type": "application/json" if self._as_json else FORM,
             "Accept": "application/json",
             "User-Agent": "postern",
         }
@@ -138,7 +148,7 @@ class OAuth2(Signer):
 
     def refresh(self, send: Send, now: float, refresh_token: Secret) -> Grant:
         form = self._grant(now) | {"refresh_token": refresh_token.reveal()}
-        return self._ask(send, now, form)
+        return self._ask(send, now, form, self._refresh_place)
 
     def authorization_url(self, redirect_uri: str, state: str, verifier: Secret) -> str:
         """Return the URL at which a person lets us use its account (RFC 6749, 4.1.1).
@@ -173,14 +183,16 @@ class OAuth2(Signer):
             form["code_verifier"] = verifier.reveal()
         return self._ask(send, now, form)
 
-    def _ask(self, send: Send, now: float, form: Form) -> Grant:
+    def _ask(
+        self, send: Send, now: float, form: Form, place: tuple[str, str] | None = None
+    ) -> Grant:
+        """:param place: host and path, if not the token endpoint's."""
+        host, path = place or (self._host, self._path)
         form = form | self._form
         if self._client_assertion:
             form |= self._client_assertion(now)
-        body = urlencode(form, quote_via=quote).encode()
-        return read_grant(
-            send(HttpRequest("POST", self._host, self._path, (), self._headers, body))
-        )
+        body = dump_json(form) if self._as_json else urlencode(form, quote_via=quote).encode()
+        return read_grant(send(HttpRequest("POST", host, path, (), self._headers, body)))
 
     def _add_client(self, auth: Auth, client_auth: str) -> None:
         """Have requests say who we are (RFC 6749, 2.3)."""
@@ -214,7 +226,7 @@ class OAuth2ClientCredentials(OAuth2):
             exclude = (
                 "grant", "username", "password", "service_account", "issuer", "sub",
                 "private_key", "key_id", "algorithm", "refresh_token", "authorization_url",
-                "authorization_extra", "pkce",
+                "authorization_extra", "pkce", "refresh_url",
             )  # fmt: skip
 
     example: ClassVar[Auth] = {

@@ -25,6 +25,7 @@ from sandbox.keys import MERCHANT_PRIVATE_KEY
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, service
 from tests.gateway.signers.proofs import parse_request
+from tests.gateway.signers.signing import signer
 
 Open = Callable[..., Gate]
 AUTH = {
@@ -316,3 +317,47 @@ def test_a_github_app_fetches_an_installations_token(open_gate: Open) -> None:
     assert claims["iss"] == "7"
     assert claims["exp"] - claims["iat"] <= 600
     assert called.headers["authorization"] == "Bearer ghs_1"
+
+
+def test_a_token_may_be_asked_for_in_json(open_gate: Open) -> None:
+    grant = answer(b'{"access_token": "a-token", "expires_in": 60}')
+    auth = {**AUTH, "type": "oauth2", "client_auth": "body", "body_format": "json"}
+    with Wire([grant, answer()]) as server:
+        open_gate({"s": service(server.url, auth=auth, methods=METHODS)}).ask()
+    asked, called = map(parse_request, server.heard)
+    assert (asked.target, asked.headers["content-type"]) == ("/oauth2/token", "application/json")
+    assert json.loads(asked.body) == {
+        "grant_type": "client_credentials",
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+    assert called.headers["authorization"] == "Bearer a-token"
+
+
+def test_a_token_is_refreshed_where_the_vendor_says() -> None:
+    auth = {
+        "grant": "refresh_token",
+        "token_url": "https://acme.example/token",
+        "refresh_url": "https://acme.example/refresh",
+        "refresh_token": "first",
+    }
+    assert OAuth2.Settings.token_urls(auth) == (auth["token_url"], auth["refresh_url"])
+    asked: list[HttpRequest] = []
+
+    def send(request: HttpRequest) -> HttpResponse:
+        asked.append(request)
+        return HttpResponse(200, {}, b'{"access_token": "a", "refresh_token": "second"}')
+
+    signer("oauth2", auth).refresh(send, 0, Secret("first"))
+    assert asked[0].url == "https://acme.example/refresh"
+    assert dict(parse_qsl(asked[0].body.decode())) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "first",
+    }
+
+
+def test_where_tokens_are_refreshed_means_nothing_to_other_grants() -> None:
+    with pytest.raises(
+        ValidationError, match="is for the grants authorization_code and refresh_token"
+    ):
+        OAuth2.Settings().load({**AUTH, "type": "oauth2", "refresh_url": "/refresh"})
