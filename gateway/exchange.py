@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from gateway.answer_check import make_answer_check
 from gateway.bodies import Reader, make_reader
-from gateway.catalog.model import Method, Service
+from gateway.catalog.hosts import method_at
+from gateway.catalog.model import Method
 from gateway.clock import Clock
 from gateway.connected import ConnectedAccount
 from gateway.envelopes import Envelope, make_envelope
@@ -39,25 +40,52 @@ from gateway.signers.tokens import token_name
 from gateway.telemetry.wire_log import WireLog
 
 NO_TOKEN = Secret("")
+MAX_HOSTS = (
+    200  # of one method, where callers choose the host; a further one takes the oldest's place
+)
 
 
 def exchange(method: Method, runtime: Runtime) -> Handler:
     """Return the innermost handler of a method's chain."""
-    return main_or_backup(method, partial(_exchange_at, method, runtime))
+    return main_or_backup(method, partial(_exchange_at, runtime))
 
 
-def main_or_backup(method: Method, handler_at: Callable[[tuple[str, ...]], Handler]) -> Handler:
+def main_or_backup(
+    method: Method, handler_at: Callable[[Method, tuple[str, ...]], Handler]
+) -> Handler:
     """Return a handler for a service's base URLs, or of its backup where a call says so."""
     service = method.service
-    main = handler_at(service.base_urls)
+    if service.params:
+        main = _by_host(method, handler_at)
+    else:
+        main = handler_at(method, service.base_urls)
     if not service.backup_url:
         return main
-    backup = handler_at((service.backup_url,))
+    backup = handler_at(method, (service.backup_url,))
 
     def handle(call: Call) -> Result:
         if call.backup:
             return backup(call)
         return main(call)
+
+    return handle
+
+
+def _by_host(method: Method, handler_at: Callable[[Method, tuple[str, ...]], Handler]) -> Handler:
+    """Return a handler that makes one for each host that is called, and keeps the last of them."""
+    names = [param.name for param in method.service.params]
+    handlers: dict[tuple[str, ...], Handler] = {}
+
+    def handle(call: Call) -> Result:
+        key = tuple(str(call.params[name]).lower() for name in names)
+        handler = handlers.get(key)
+        if handler is None:
+            at_host = method_at(method, call.params)
+            handler = handler_at(at_host, at_host.service.base_urls)
+            if len(handlers) >= MAX_HOSTS:
+                handlers.pop(next(iter(handlers)), None)
+            handlers[key] = handler
+        return handler(call)
 
     return handle
 
@@ -168,7 +196,7 @@ class Sender:
             raise
 
 
-def _exchange_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+def _exchange_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     sender = Sender(method, runtime, urls)
     signer = sender.signer
     channel = sender.channel
@@ -226,6 +254,7 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
 
     It has stars for secrets, for what ``mask`` names and for a fetched token.
     """
+    method = method_at(method, call.params)
     service = method.service
     call = replace(call, params=_mask_params(call.params, method.mask, binary_params(method)))
     method = replace(
@@ -236,8 +265,9 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
     return signer.sign(request, Secret(STARS))
 
 
-def dry_run_token(service: Service, clock: Clock) -> HttpRequest | None:
+def dry_run_token(method: Method, call: Call, clock: Clock) -> HttpRequest | None:
     """Return the first request for a token, with stars for secrets; None where none is fetched."""
+    service = method_at(method, call.params).service
     signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
     if not signer.fetches_token:
         return None

@@ -216,8 +216,9 @@ class Gateway:
 
         :raises NotFound: there is no such method.
         """
-        service = self.method(call.service, call.method).service
-        return dry_run_token(service, self._runtime.clock)
+        method = self.method(call.service, call.method)
+        with error_context(method):
+            return dry_run_token(method, authorize_and_validate(method, call), self._runtime.clock)
 
     def authorization(self, service: str) -> Authorization:
         """Return how an admin connects the service's account.

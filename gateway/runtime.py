@@ -29,6 +29,7 @@ from gateway.telemetry.service_stats import ServiceStats
 
 T = TypeVar("T")
 
+MAX_PLACES = 10_000  # services, and hosts that callers choose, of which something is kept
 MAX_RENEWALS = (
     16  # of cached answers in the background at once; beyond that the next call tries again
 )
@@ -55,6 +56,8 @@ class Middleware(Protocol):
 class PerService(Generic[T]):
     """One object for each service, made when it is first asked for and kept over reloads.
 
+    Where callers choose a service's host, it is one for each host.
+
     :param make: called with the service as it is then.
     """
 
@@ -63,15 +66,30 @@ class PerService(Generic[T]):
         self._items: dict[str, T] = {}
 
     def of(self, service: Service) -> T:
-        item = self._items.get(service.name)
+        item = self._items.get(service.place)
         if item is not None:
             return item
-        return self._items.setdefault(service.name, self._make(service))
+        if service.host and len(self._items) >= MAX_PLACES:
+            self._forget_host()
+        return self._items.setdefault(service.place, self._make(service))
+
+    def all_of(self, service: Service) -> list[T]:
+        """Return the service's object, or those of the hosts that were called."""
+        if not service.params:
+            return [self.of(service)]
+        prefix = f"{service.name}@"
+        return [item for name, item in list(self._items.items()) if name.startswith(prefix)]
+
+    def _forget_host(self) -> None:
+        """Forget the host that was called first."""
+        oldest = next((name for name in list(self._items) if "@" in name), None)
+        if oldest is not None:
+            self._items.pop(oldest, None)
 
     def retain(self, names: Container[str]) -> None:
         """Forget services that are gone; calls in flight finish on what they have."""
         for name in list(self._items):
-            if name not in names:
+            if name.partition("@")[0] not in names:
                 self._items.pop(name, None)
 
 

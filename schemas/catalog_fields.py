@@ -213,6 +213,14 @@ def usable_url(value: str) -> None:
         raise ValidationError(_URL_ERROR)
 
 
+PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_-]*)\}")
+
+
+def usable_base_url(value: str) -> None:
+    """Accept a URL as ``usable_url`` does, with ``{name}`` as a part of it."""
+    usable_url(PLACEHOLDER.sub("x", value))
+
+
 RATE = validate.Regexp(
     r"^[1-9][0-9]*/(second|minute|hour|day)$(?!\n)",  # no \Z, which readers of OpenAPI do not know
     error="must be a number per second, minute, hour or day, such as 100/minute",

@@ -263,9 +263,11 @@ def _check_part_method(
 ) -> Iterator[str]:
     """Yield a note where the method does not exist but the part is optional."""
     full_name = f"{part.service}.{part.method}"
-    method = services.get(part.service, {}).get("methods", {}).get(part.method)
+    service = services.get(part.service, {})
+    method = service.get("methods", {}).get(part.method)
     if method is not None:
-        for param in sorted(part.params.keys() - method.get("params", {}).keys()):
+        declared = {*method.get("params", {}), *service.get("params", {})}
+        for param in sorted(part.params.keys() - declared):
             document.complain((*path, "params", param), f"{full_name} has no param {param!r}")
     elif part.optional:
         yield f"{'.'.join(map(str, path))}.call: there is no method {full_name!r}"

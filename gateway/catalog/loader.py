@@ -27,6 +27,7 @@ from gateway.catalog.checks import (
     proxy_paths,
 )
 from gateway.catalog.egress_proxy import read_proxy
+from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
 from gateway.catalog.pagination_schema import check_pagination
 from gateway.catalog.param_styles import check_body_param, check_styles
@@ -146,6 +147,7 @@ class _Loader:
             "rewrites": bool(rewrite),
             "rewrites_body": rewrite == "body",
             "methods": MappingProxyType({}),
+            "params": host_params(settings.get("params", {})),
         }
         auth_settings = SIGNERS[values["auth"]["type"]].Settings
         values["token_urls"] = auth_settings.token_urls(values["auth"])
@@ -155,6 +157,7 @@ class _Loader:
             values["egress_proxy"] = read_proxy(proxy)
         service = Service(name=name, **values)
         self.notes.extend(check_public(service))
+        check_hosts(self.document, service, settings)
         methods = {
             method: self._method(service, method, settings, own)
             for method, own in settings.get("methods", {}).items()
@@ -190,9 +193,12 @@ class _Loader:
             "deadline": self.defaults.get("deadline", DEADLINE_SECONDS),
             **{key: inherited[key] for key in _INHERITED if key in inherited},
             **_select(Method, settings),
-            "params": tuple(
-                _param(param, keywords, verb, template)
-                for param, keywords in settings.get("params", {}).items()
+            "params": (
+                *service.params,
+                *(
+                    _param(param, keywords, verb, template)
+                    for param, keywords in settings.get("params", {}).items()
+                ),
             ),
             "timeout": Timeout(**self._inherit("timeout", inherited, settings)),
             "retry": Retry(**self._inherit("retry", inherited, settings)),

@@ -186,6 +186,8 @@ class Service:
     :param proxy: patterns of paths that may be called as they are; ``/*`` for all.
     :param rewrites: in a proxied answer's headers, the service's addresses and cookies become ours.
     :param rewrites_body: so do its addresses in JSON.
+    :param params: parts of ``base_urls`` that each call says (``gateway.catalog.hosts``).
+    :param host: which one that is, of a service as one call sees it.
     :param token_urls: whole URLs that its tokens are fetched from.
     :param proxied: the methods that stand for proxied calls in the chain: ``repeatable`` for those
         that may be sent twice, and ``once``.
@@ -215,6 +217,13 @@ class Service:
     rewrites_body: bool = False
     proxied: Mapping[str, Method] = field(default_factory=dict)
     token_urls: tuple[str, ...] = ()
+    params: tuple[Param, ...] = ()
+    host: str = ""
+
+    @property
+    def place(self) -> str:
+        """The name, and the host where callers choose it: what fails together."""
+        return f"{self.name}@{self.host}" if self.host else self.name
 
     @property
     def all_base_urls(self) -> tuple[str, ...]:

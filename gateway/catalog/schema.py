@@ -11,6 +11,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 
 from gateway.catalog.answer_headers import MAX_HEADERS, HeaderNames, passed_on
 from gateway.catalog.formats import body_field, envelope_field, response_field
+from gateway.catalog.hosts import HOST_PARAM_NAME, HostParamSchema
 from gateway.catalog.model import CachePolicy, Fallback, Health
 from gateway.catalog.pagination_schema import pagination_field
 from gateway.catalog.param_schema import ParamSchema
@@ -34,6 +35,7 @@ from schemas.catalog_fields import (
     one_of,
     seconds,
     text,
+    usable_base_url,
     usable_proxy,
     usable_url,
     whole,
@@ -188,8 +190,8 @@ MethodSchema._declared_fields["http"].error_messages["required"] = (
 
 def base_url_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, list):
-        return fields.List(text(validate=usable_url), validate=validate.Length(min=1))
-    return text(validate=usable_url)
+        return fields.List(text(validate=usable_base_url), validate=validate.Length(min=1))
+    return text(validate=usable_base_url)
 
 
 def proxy_paths_field(**kwargs: Any) -> fields.List[Any]:
@@ -219,6 +221,7 @@ def auth_field(value: Any) -> fields.Field[Any]:
 
 class ServiceSchema(CommonSchema):
     base_url = OneOfShapes(base_url_field, required=True)
+    params = NamedMap(HostParamSchema(), HOST_PARAM_NAME)
     backup_url = text(validate=usable_url)
     auth = OneOfShapes(auth_field)
     expose_vendor_code = flag()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from weakref import WeakValueDictionary
 
 from gateway.catalog.egress_proxy import DIRECT, Proxy
 from gateway.catalog.model import Service, Timeout, Tls
@@ -39,6 +41,7 @@ class Channel:
     def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
         self._clock = clock
         self._now = clock.now
+        self.pools = pools
         self._by_origin = pools
         self._pools: dict[str, ConnectionPool] = {}  # by the base URLs that were asked for
 
@@ -150,13 +153,24 @@ class Client:
         self._outbound = outbound or Outbound()
         self._certificates = Certificates(clock, self._outbound.trust, warn)
         self._channels: dict[tuple[object, ...], Channel] = {}
+        # Of hosts that callers choose: they go with the last method that has called there.
+        self._at_hosts: WeakValueDictionary[tuple[object, ...], Channel] = WeakValueDictionary()
 
     def channel(self, service: Service) -> Channel:
         """Return the service's channel, made at first."""
         key = _key(service)
+        if service.host:
+            return self._channel_at_host(key, service)
         if key not in self._channels:
             self._channels[key] = self._make_channel(service)
         return self._channels[key]
+
+    def _channel_at_host(self, key: tuple[object, ...], service: Service) -> Channel:
+        channel = self._at_hosts.get(key)
+        if channel is None:
+            channel = self._at_hosts[key] = self._make_channel(service)
+            weakref.finalize(channel, _close_all, channel.pools)
+        return channel
 
     def _make_channel(self, service: Service) -> Channel:
         size = service.concurrency or DEFAULT_POOL_SIZE
@@ -173,6 +187,10 @@ class Client:
         used = {_key(service) for service in services}
         for key in self._channels.keys() - used:
             self._channels.pop(key).close()
+        names = {service.name for service in services}
+        for key, channel in list(self._at_hosts.items()):
+            if key[0] not in names:
+                channel.close()
         self._certificates.retain({service.tls for service in services})
 
     def _connector(self, service: Service, origin: str) -> Connector:
@@ -205,6 +223,11 @@ def _key(service: Service) -> tuple[object, ...]:
         service.allow_private,
         service.egress_proxy,
     )
+
+
+def _close_all(pools: Mapping[str, ConnectionPool]) -> None:
+    for pool in pools.values():
+        pool.close()
 
 
 def _origin(url: str) -> str:

@@ -25,6 +25,7 @@ from gateway.streams import ResponseStream
 
 #: Share of its own time that a service must have had for silence at the deadline to be its failure.
 FAIR_SHARE = 0.9
+SEVERITY = ("closed", "half_open", "open")
 
 
 def breaker(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -36,11 +37,11 @@ def breaker(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     in a hurry say nothing. A stream counts at its end, a trial's at its first byte.
     """
 
-    return main_or_backup(method, partial(_guard_at, next_handler, method, runtime))
+    return main_or_backup(method, partial(_guard_at, next_handler, runtime))
 
 
 def _guard_at(
-    next_handler: Handler, method: Method, runtime: Runtime, urls: tuple[str, ...]
+    next_handler: Handler, runtime: Runtime, method: Method, urls: tuple[str, ...]
 ) -> Handler:
     service = method.service
     circuits = runtime.circuits if urls == service.base_urls else runtime.backup_circuits
@@ -112,12 +113,21 @@ def _is_failure(
 
 
 def breaker_states(services: Iterable[Service], runtime: Runtime) -> dict[str, str]:
-    """Return ``closed``, ``open`` or ``half_open`` by service, as far as any worker knows."""
-    circuits = {service.name: runtime.circuits.of(service) for service in services}
-    states = {name: str(circuit.breaker.state) for name, circuit in circuits.items()}
+    """Return ``closed``, ``open`` or ``half_open`` by service, as far as any worker knows.
+
+    Of the hosts that this worker has called of one, the worst counts.
+    """
+    services = list(services)
+    circuits = [
+        (service.name, circuit)
+        for service in services
+        for circuit in runtime.circuits.all_of(service)
+    ]
+    known = [str(circuit.breaker.state) for _, circuit in circuits]
     with suppress(StoreUnavailable):
-        shared = runtime.store.get_many(*(circuit.key for circuit in circuits.values()))
-        for name, state in zip(circuits, shared, strict=True):
-            if state:
-                states[name] = state.decode()
+        shared = runtime.store.get_many(*(circuit.key for _, circuit in circuits))
+        known = [state.decode() if state else own for own, state in zip(known, shared, strict=True)]
+    states = {service.name: SEVERITY[0] for service in services}
+    for (name, _), state in zip(circuits, known, strict=True):
+        states[name] = max(states[name], state, key=SEVERITY.index)
     return states

@@ -29,10 +29,10 @@ MAX_HELD_BYTES = 1024 * 1024
 
 def proxy_exchange(method: Method, runtime: Runtime) -> Handler:
     """Return the innermost handler of a service's proxied requests."""
-    return main_or_backup(method, partial(_proxy_at, method, runtime))
+    return main_or_backup(method, partial(_proxy_at, runtime))
 
 
-def _proxy_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+def _proxy_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     return _ProxyExchange(method, runtime, urls).handle
 
 

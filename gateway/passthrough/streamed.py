@@ -26,10 +26,10 @@ FORWARDED_HEADERS = frozenset({
 
 def stream_exchange(method: Method, runtime: Runtime) -> Handler:
     """Return the innermost handler of a method that says ``stream``."""
-    return main_or_backup(method, partial(_stream_at, method, runtime))
+    return main_or_backup(method, partial(_stream_at, runtime))
 
 
-def _stream_at(method: Method, runtime: Runtime, urls: tuple[str, ...]) -> Handler:
+def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     sender = StreamSender(method, runtime, urls)
     credentials = sender.credentials
     build = RequestBuilder(method, urls, runtime.clock).build

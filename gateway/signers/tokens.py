@@ -34,6 +34,7 @@ RETRY_SECONDS = LOCK_SECONDS  # for which the old token serves after an early re
 POLL_SECONDS = 0.05  # between two looks for the token that another worker fetches
 # By which one token's expiry may seem to move, because clocks are set right now and then.
 CLOCK_STEP_SECONDS = 1.0
+MAX_ENTRIES = 10_000  # tokens that a process keeps; the store has them, too
 EARLY_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
 
 EPOCH_MARK = "#"  # in a token's name, before which connection it is of
@@ -132,7 +133,7 @@ class Tokens:
         :raises GatewayError: as ``fetch`` does.
         """
         # setdefault alone would make an entry for every call.
-        entry = self._entries.get(name) or self._entries.setdefault(name, _Entry())
+        entry = self._entries.get(name) or self._add(name)
         while True:
             now = self._clock.now()
             token = entry.token
@@ -162,6 +163,13 @@ class Tokens:
                 if pending:
                     note("fetched by another call")
                 return token.value
+
+    def _add(self, name: str) -> _Entry:
+        with self._lock:
+            if len(self._entries) >= MAX_ENTRIES:  # of hosts that callers choose
+                idle = (name for name, entry in self._entries.items() if not entry.renewal)
+                self._entries.pop(next(idle, ""), None)
+            return self._entries.setdefault(name, _Entry())
 
     def discard(self, name: str, value: Secret) -> None:
         """Drop a token that the vendor refused.

@@ -196,9 +196,10 @@ class SharedCircuit:
         warn: Callable[..., Any],
     ) -> None:
         self.breaker = CircuitBreaker(clock, service.breaker)
-        self.key = f"breaker:{service.name}:{place}"
+        self.key = f"breaker:{service.place}:{place}"
         self._service = service.name
         self._place = place
+        self._at = service.host or place  # in the log
         self._store = store
         self._clock = clock
         self._transitions = metrics.breaker_transitions
@@ -314,4 +315,4 @@ class SharedCircuit:
 
     def _report(self, state: str, reason: str) -> None:
         self._transitions.labels(self._service, self._place, state).inc()
-        self._warn("breaker", service=self._service, at=self._place, state=state, why=reason)
+        self._warn("breaker", service=self._service, at=self._at, state=state, why=reason)
