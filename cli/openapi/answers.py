@@ -56,7 +56,7 @@ class Answers:
         schemas: list[Any] = []
         nullable = False
         for response in self.successes(operation):
-            schema = self._schema(response)
+            schema = self.schema(response)
             if schema is None:
                 nullable = True  # an answer without a body
             elif schema not in schemas:
@@ -87,7 +87,7 @@ class Answers:
             except UnsayableError:
                 continue
 
-    def _schema(self, response: Mapping[str, Any]) -> Any:
+    def schema(self, response: Mapping[str, Any]) -> Any:
         """Return the schema of a JSON answer, {} for any; None where there is no body."""
         if self._spec.swagger:
             return response.get("schema")

@@ -8,9 +8,11 @@ words is not read.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from cli.openapi.answers import Answers
 from cli.openapi.merging import Merger, type_of
 from cli.openapi.pagination_extensions import EXTENSIONS
 from cli.openapi.source import Spec, UnsayableError, mapping_in
@@ -51,14 +53,12 @@ _PAGING = frozenset(
 
 
 class Paginations:
-    """Finds how operations' lists go on.
+    """Finds how operations' lists go on."""
 
-    :param merger: makes plain schemas of an answer's.
-    """
-
-    def __init__(self, spec: Spec, merger: Merger) -> None:
+    def __init__(self, spec: Spec, answers: Answers) -> None:
         self._spec = spec
-        self._merger = merger
+        self._answers = answers
+        self._merger = Merger(spec, Counter())  # what it drops of answers is not told
 
     def find(self, operation: Values, params: Mapping[str, Values]) -> Keys | None:
         """Return ``paginate``; None where the file does not say it, or a catalog cannot.
@@ -72,10 +72,10 @@ class Paginations:
         return keys if keys and all(map(_is_sayable, keys.values())) else None
 
     def _by_answer(self, operation: Values, usable: Mapping[str, Values]) -> Keys | None:
-        response = self._success(operation)
+        response = next(self._answers.successes(operation), {})
         if _has_link(response):
             return {"by": "link"}
-        fields = dict(self._fields(self._schema(response)))
+        fields = dict(self._fields(self._answers.schema(response)))
         return _by_fields(fields, usable)
 
     def _by_extension(self, operation: Values, params: Mapping[str, Values]) -> Keys | None:
@@ -87,25 +87,6 @@ class Paginations:
             if isinstance(said, dict):
                 keys = read(said, params)
                 return {key: value for key, value in keys.items() if value != ""}
-        return None
-
-    def _success(self, operation: Values) -> Values:
-        """Return the first success that is declared."""
-        responses = mapping_in(operation, "responses")
-        for status in sorted(responses, key=str):
-            if str(status).startswith("2"):
-                try:
-                    return self._spec.follow(responses[status])
-                except UnsayableError:
-                    return {}
-        return {}
-
-    def _schema(self, response: Values) -> Any:
-        if self._spec.swagger:
-            return response.get("schema")
-        for media, content in mapping_in(response, "content").items():
-            if "json" in str(media) and isinstance(content, dict):
-                return content.get("schema")
         return None
 
     def _fields(self, schema: Any) -> Iterator[tuple[str, Values]]:

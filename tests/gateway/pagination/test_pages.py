@@ -498,6 +498,30 @@ def test_a_declared_answer_stands_in_for_the_whole_list(serve: Serve) -> None:
     assert one.trace.fallback == "static"
 
 
+@pytest.mark.parametrize(
+    ("max_pages", "data"), [(3, list(range(COUNT))), (2, None)], ids=["whole", "cut short"]
+)
+def test_another_methods_list_stands_in_if_it_is_whole(
+    box: Sandbox, open_gate: Open, max_pages: int, data: Any
+) -> None:
+    other = {**OFFSETS, "paginate": {**OFFSETS["paginate"], "max_pages": max_pages}}
+    failing = {
+        "http": "GET /status/500",
+        "paginate": {"by": "link"},
+        "fallback": {"call": "s.other"},
+    }
+    one = open_gate({"s": service(box.url, methods={"m": failing, "other": other})})
+    if data is None:
+        with pytest.raises(Failed):
+            ask(one, all_pages=True)
+        return
+    result = ask(one, all_pages=True)
+    assert result.data == data
+    assert following_page(result) is None
+    assert one.trace.fallback == "s.other"
+    assert following_page(ask(one)) is None, "its next page is not this method's"
+
+
 def test_the_record_tells_of_all_pages_by_what_the_caller_asked(gate: Open) -> None:
     one = gate(**SLACK)
     ask(one, {"limit": 10}, all_pages=True)
