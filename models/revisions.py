@@ -42,6 +42,7 @@ def is_known(revision: str) -> bool:
     return revision in _revisions()[0]
 
 
+@cache
 def _revisions() -> tuple[set[str], set[str]]:
     """Return all revisions, and those that another follows."""
     revisions: set[str] = set()

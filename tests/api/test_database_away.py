@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 
 from api import logs
 from app import create_app
+from models.revisions import head_revision
 from tests.e2e.live import free_port
 
 
@@ -141,6 +142,17 @@ def test_readyz_names_the_database_that_is_there(client, app) -> None:
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_database_that_a_newer_version_has_migrated_is_ready_an_older_one_is_not(
+    app, client
+) -> None:
+    def at(revision: str) -> int:
+        with app.extensions["postern"].database.write_connection() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+        return client.get("/readyz").status_code
+
+    assert (at("9999"), at("0001"), at(head_revision())) == (200, 503, 200)
+
+
 def test_a_database_that_takes_no_writes_is_503_and_readyz_names_it(
     app, client, tokens, login
 ) -> None:

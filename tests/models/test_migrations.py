@@ -89,3 +89,33 @@ def test_the_revision_is_what_alembic_says_of_code_and_database(url: str) -> Non
     assert revision_of(database) is None
     database.close()
     assert head_revision() == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def columns(url: str) -> dict[tuple[str, str], bool]:
+    """Return all columns, and whether a row may be inserted that does not name them."""
+    database = Database(url)
+    try:
+        look = inspect(database.engine)
+        return {
+            (table, column["name"]): column["nullable"] or column["default"] is not None
+            for table in look.get_table_names()
+            for column in look.get_columns(table)
+        }
+    finally:
+        database.close()
+
+
+def test_after_a_migration_the_version_before_still_reads_and_writes(url: str) -> None:
+    script = ScriptDirectory(str(MIGRATIONS))
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    migrate.upgrade(url, revisions[0])
+    before = columns(url)
+    for revision in revisions[1:]:
+        migrate.upgrade(url, revision)
+        after = columns(url)
+        assert before.keys() <= after.keys(), revision
+        added = after.keys() - before.keys()
+        old_tables = {table for table, _ in before}
+        required = {name for name in added if name[0] in old_tables and not after[name]}
+        assert required == set(), revision
+        before = after
