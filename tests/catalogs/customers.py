@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from sandbox.messages import Reply, Request
-from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, basic, bearer, carries, refusal
+from tests.catalogs.vendor import TOKEN, Env, Token, Vendor, bearer, carries, refusal
 
-#: developers.hubspot.com/docs/api-reference/crm-contacts-v3/basic/get-crm-v3-objects-contacts-contactId
+#: developers.hubspot.com/docs/api-reference/2026-03/crm/objects/contacts
 HUBSPOT_CONTACT = {
     "id": "512",
     "properties": {"email": "mark.s@lumon.industries", "phone": None},
@@ -86,7 +86,7 @@ VENDORS = {
         },
     ),
     "hubspot": Vendor(
-        proof=bearer("${HUBSPOT_ACCESS_TOKEN}"),
+        proof=bearer("${HUBSPOT_SERVICE_KEY}"),
         answers={"get_contact": HUBSPOT_CONTACT, "create_contact": HUBSPOT_CONTACT},
         pages=dict.fromkeys(
             ("search_contacts", "list_companies", "list_owners"),
@@ -128,7 +128,19 @@ VENDORS = {
         },
     ),
     "zendesk": Vendor(
-        proof=basic("${ZENDESK_EMAIL}/token", "${ZENDESK_API_TOKEN}"),
+        tokens=[
+            Token(
+                "POST https://zendesk-subdomain.zendesk.com/oauth/tokens",
+                json={
+                    "grant_type": "client_credentials",
+                    "client_id": "${ZENDESK_CLIENT_ID}",
+                    "client_secret": "${ZENDESK_CLIENT_SECRET}",
+                    "scope": "read write",
+                },
+                answer={"access_token": TOKEN, "token_type": "bearer", "expires_in": 172800},
+            )
+        ],
+        proof=bearer(),
         pages={
             "list_tickets": (zendesk_page("tickets"), {"page[after]": "xxx"}),
             "list_comments": (zendesk_page("comments"), {"page[after]": "xxx"}),
@@ -137,7 +149,7 @@ VENDORS = {
         failures={
             "downstream_rejected": refusal(404, {"error": "RecordNotFound", "description": "no"}),
             "downstream_quota": refusal(429, {"error": "TooManyRequests"}),
-            "credential_error": refusal(401, {"error": "Couldn't authenticate you"}),
+            "credential_expired": refusal(401, {"error": "invalid_token"}),
         },
     ),
 }

@@ -85,7 +85,7 @@ def notion_no(status: int, code: str) -> Reply:
 VENDORS = {
     "notion": Vendor(
         proof=carries(
-            headers={"authorization": "Bearer ${NOTION_TOKEN}", "notion-version": "2025-09-03"}
+            headers={"authorization": "Bearer ${NOTION_TOKEN}", "notion-version": "2026-03-11"}
         ),
         answers={"get_page": NOTION_PAGE, "create_page": NOTION_PAGE, "update_page": NOTION_PAGE},
         pages=dict.fromkeys(
