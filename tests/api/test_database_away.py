@@ -141,7 +141,6 @@ def test_readyz_names_the_database_that_is_there(client, app) -> None:
         assert session.scalar(text("SELECT 1")) == 1
 
 
-@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_database_that_a_newer_version_has_migrated_is_ready_an_older_one_is_not(
     app, client
 ) -> None:
@@ -153,6 +152,7 @@ def test_a_database_that_a_newer_version_has_migrated_is_ready_an_older_one_is_n
     assert (at("9999"), at("0001"), at(head_revision())) == (200, 503, 200)
 
 
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_database_that_takes_no_writes_is_503_and_readyz_names_it(
     app, client, tokens, login
 ) -> None:
