@@ -75,16 +75,24 @@ def add(name: str, force: bool, into_env: bool, output: Path | None) -> None:
     file = output or _file_in_folder(preset)
     _write(file, preset.text, force)
     click.echo(f"{file}: {preset.title}")
+    missing = _tell_variables(preset, environ)
+    click.echo(f"Manual: {preset.manual}")
+    if into_env:
+        added = _add_to_env(ENV_FILE, [name for name in missing if name not in environ])
+        click.echo(f".env: {', '.join(added) or 'nothing'} added, to be filled in")
+    if missing:
+        click.echo("Until all are set, the whole catalog is refused; what serves now goes on.")
+    click.echo("Then: flask catalog check")
+
+
+def _tell_variables(preset: Preset, environ: Mapping[str, str]) -> list[str]:
+    """Print which variables a catalog needs, and return those that are not set."""
     if preset.variables:
         click.echo("It needs, in the environment or in .env:")
     for variable, place in preset.variables.items():
         is_set = " (it is set)" if environ.get(variable) else ""
         click.echo(f"  {variable}{is_set}\n    {place}")
-    click.echo(f"Manual: {preset.manual}")
-    if into_env:
-        added = _add_to_env(ENV_FILE, [name for name in preset.variables if name not in environ])
-        click.echo(f".env: {', '.join(added) or 'nothing'} added, to be filled in")
-    click.echo("Then: flask catalog check")
+    return [variable for variable in preset.variables if not environ.get(variable)]
 
 
 def _find(name: str) -> Preset:

@@ -69,6 +69,8 @@ def test_add_writes_a_catalog_and_check_then_tells_what_to_set(run: Run, folder:
     assert (folder / "amap.yaml").read_bytes() == (FOLDER / "amap.yaml").read_bytes()
     assert f"{folder}/amap.yaml: Amap" in done.output
     assert "  AMAP_KEY\n    console.amap.com" in done.output
+    assert "Until all are set, the whole catalog is refused" in done.output
+    assert "Until all are set" not in run("add", "amap", "--force", AMAP_KEY="a-key").output
     check = run("check")
     assert (check.exit_code, "${AMAP_KEY} is not set" in check.output) == (1, True)
     assert run("check", AMAP_KEY="a-key").exit_code == 0
