@@ -35,7 +35,7 @@ def sendgrid_no(status: int, message: str) -> Reply:
 
 VENDORS = {
     "twilio": Vendor(
-        proof=basic("${TWILIO_ACCOUNT_SID}", "${TWILIO_AUTH_TOKEN}"),
+        proof=basic("${TWILIO_API_KEY}", "${TWILIO_API_SECRET}"),
         answers={
             "send_message": TWILIO_MESSAGE,
             "get_message": TWILIO_MESSAGE,
