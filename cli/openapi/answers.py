@@ -188,12 +188,14 @@ def _inner_schemas(
 
 def _without_anything(keywords: dict[str, Any]) -> dict[str, Any]:
     """Drop what may be anything: it is not declared then."""
-    for shape in keywords.get("anyOf", ()):
-        if not _without_anything(shape):
-            return {}
+    if "anyOf" in keywords:
+        shapes = list(map(_without_anything, keywords["anyOf"]))
+        return _with_distinct(keywords, shapes) if all(shapes) else {}
     for key in ("items", "additionalProperties"):
-        if key in keywords and not _without_anything(keywords[key]):
-            del keywords[key]
+        if key in keywords:
+            keywords[key] = _without_anything(keywords[key])
+            if not keywords[key]:
+                del keywords[key]
     properties = keywords.get("properties", {})
     for name in list(properties):
         properties[name] = _without_anything(properties[name])
@@ -202,6 +204,15 @@ def _without_anything(keywords: dict[str, Any]) -> dict[str, Any]:
     if not properties:
         keywords.pop("properties", None)
     return keywords
+
+
+def _with_distinct(keywords: dict[str, Any], shapes: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the keywords with each shape once: cut off at some level, two may be alike."""
+    distinct = [shape for place, shape in enumerate(shapes) if shape not in shapes[:place]]
+    if len(distinct) > 1:
+        return {**keywords, "anyOf": distinct}
+    del keywords["anyOf"]
+    return {**distinct[0], **keywords}
 
 
 def _may_pass(name: str) -> bool:

@@ -85,6 +85,14 @@ def test_a_schema_inside_itself_ends() -> None:
     assert found == {"type": "object", "properties": {"id": INTEGER}}
 
 
+def test_shapes_that_are_alike_once_they_are_cut_off_are_one() -> None:
+    deep: Any = {"oneOf": [{"properties": {"a": STRING}}, {"properties": {"b": STRING}}]}
+    for _ in range(2):
+        deep = {"properties": {"inner": deep}}
+    found = returns(deep)
+    assert found["properties"]["inner"]["properties"]["inner"] == {"type": "object"}
+
+
 def test_of_too_many_fields_the_deepest_are_left_out() -> None:
     wide = {"properties": {f"f{number}": ITEM for number in range(90)}}
     found = returns(wide)
