@@ -27,7 +27,10 @@ from schemas.params import FORMATS, JsonType
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 #: What a parameter may say beside ``oneOf`` or ``anyOf``.
-BESIDE_SHAPES = ("in_", "required", "nullable", "default", "description", "example")
+BESIDE_SHAPES = (
+    "in_", "required", "nullable", "default", "description", "example", "array_format",
+    "object_format",
+)  # fmt: skip
 
 
 def _extras_field(value: Any) -> fields.Field[Any]:
