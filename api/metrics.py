@@ -11,11 +11,13 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.wiring import auth_services
+from api.connections.flow import describe_connections
 from api.context import app_state
 from api.health import database_problem, store_answers
 from api.http.forwarded import CONCEALED_KEY
 from gateway.errors import Forbidden
 from gateway.metrics import CONTENT_TYPE, Metrics
+from models.connections import CONNECTED
 
 blueprint = Blueprint("metrics", __name__)
 VERBS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
@@ -55,6 +57,15 @@ def _is_allowed() -> bool:
     )
 
 
+def _connection_metric() -> Metric:
+    metric = GaugeMetricFamily(
+        "postern_connection_ok", "0 while an admin has to connect it (again).", labels=("service",)
+    )
+    for connection in describe_connections():
+        metric.add_metric((connection["service"],), float(connection["state"] == CONNECTED))
+    return metric
+
+
 def _states() -> Iterator[Metric]:
     yield from app_state().gateway.states()
     yield GaugeMetricFamily(
@@ -65,6 +76,8 @@ def _states() -> Iterator[Metric]:
         yield GaugeMetricFamily(
             "postern_app_secrets_unreadable", "Apps whose secret no key opens.", float(unreadable)
         )
+    with suppress(SQLAlchemyError):
+        yield _connection_metric()
     if app_state().settings.redis_url:
         yield GaugeMetricFamily(
             "postern_redis_up", "Whether it answers.", float(store_answers(app_state().store))

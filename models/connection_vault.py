@@ -31,12 +31,16 @@ from gateway.signers.connections import (
     Outcome,
     RefreshUnderWay,
 )
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from models import locks
 from models.connections import CONNECTED, NOT_CONNECTED, RECONNECT, AccountConnection
 from models.database import Database
 
 MAX_AGE_SECONDS = 1.0  # after which what another process did to a connection counts here
-MIN_ACCESS_SECONDS = 30.0  # that an access token must live to be used where a refresh brings one
+# What must be left of an access token's life for it to be used where a refresh brings another: more
+# than the share at which tokens are renewed.
+MIN_ACCESS_SHARE = 0.15
+MIN_ACCESS_SECONDS = 30.0
 WRITE_TRIES = 2  # a COMMIT that was not answered is looked up by the second
 MAX_ERROR_CHARACTERS = 500
 
@@ -120,8 +124,7 @@ class ConnectionVault:
             row.last_refreshed_at = None
             row.last_error = None
             row.version = 1
-            row.access_token = self._seal.seal(grant.access_token)
-            row.access_expires_at = _after(now, grant.life)
+            self._set_access_token(row, grant)
             self._set_refresh_token(row, grant)
         self._forget(key)
 
@@ -226,14 +229,17 @@ class ConnectionVault:
         return Claim(key, row.claim, row.epoch, row.version, refresh_token)
 
     def _access_token(self, row: AccountConnection, now: datetime) -> Grant | None:
-        """Return the access token that the code brought, while it can be used."""
+        """Return the newest access token, which others may not have seen, while it can be used."""
         access_token = row.access_token and self._seal.unseal(row.access_token)
         if not access_token:
             return None
         if row.access_expires_at is None:
             return Grant(access_token)
         life = (row.access_expires_at - now).total_seconds()
-        if life <= (MIN_ACCESS_SECONDS if row.refresh_token else 0):
+        began = row.last_refreshed_at or row.connected_at or now
+        whole_life = (row.access_expires_at - began).total_seconds()
+        is_old = life < max(MIN_ACCESS_SECONDS, MIN_ACCESS_SHARE * whole_life)
+        if life <= 0 or (is_old and row.refresh_token and row.state == CONNECTED):
             return None
         return Grant(access_token, life)
 
@@ -251,8 +257,7 @@ class ConnectionVault:
         row.claimed_until = None
         row.last_error = None
         row.last_refreshed_at = now
-        row.access_token = None
-        row.access_expires_at = _after(now, grant.life)
+        self._set_access_token(row, grant)
         row.version += 1
         is_same = grant.refresh_token in (None, claim.refresh_token)
         row.rotates = bool(row.rotates) or not is_same
@@ -269,6 +274,13 @@ class ConnectionVault:
             row.state = RECONNECT
         else:
             row.state = CONNECTED  # again, where the claim was given up for lost meanwhile
+
+    def _set_access_token(self, row: AccountConnection, grant: Grant) -> None:
+        life = grant.life
+        if life is None and (grant.refresh_token or row.refresh_token):
+            life = DEFAULT_LIFE_SECONDS  # without a refresh token it serves until it is refused
+        row.access_token = self._seal.seal(grant.access_token)
+        row.access_expires_at = _after(self._now(), life)
 
     def _set_refresh_token(self, row: AccountConnection, grant: Grant) -> None:
         if grant.refresh_token:

@@ -21,7 +21,7 @@ class AccountConnection(Base):
 
     :ivar fingerprint: see ``gateway.signers.connections.ConnectionKey``; ``epoch``, ``version`` and
         ``claim`` are of its ``Claim``.
-    :ivar access_token: sealed; what the code brought, until the first refresh.
+    :ivar access_token: sealed; the newest, until the vendor refuses it.
     :ivar rotates: whether the vendor gave another refresh token once; None where it has not
         answered a refresh yet.
     """

@@ -40,6 +40,11 @@ services:
       good: {{http: GET /anything, cache: {{ttl: 60}}, fallback: {{static: 1}}}}
       bad: {{http: GET /status/503, rate_limit: 3/minute, retry: {{times: 1, backoff: 0.01}}}}
       kept: {{http: GET /status/500, retry: {{times: 0}}, fallback: {{static: 1}}}}
+  crm:
+    base_url: {url}
+    allow_private: true
+    auth: {{type: oauth2, grant: authorization_code, authorization_url: "{url}/a", token_url: /t, client_id: x}}
+    methods: {{m: {{http: GET /anything}}}}
 """
 
 

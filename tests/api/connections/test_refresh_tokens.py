@@ -55,9 +55,10 @@ def test_refresh_tokens_stand_sealed_in_the_database_and_nowhere_else(crm, box, 
     crm.let_tokens_end()
     crm.codes(1)
     stored = crm.row
-    for refresh_token in (seed, *box.oauth.refreshes):
-        assert refresh_token not in str(vars(stored))
-        assert refresh_token not in str(crm.listed)
+    access_token = box.requests[-1].headers["authorization"].removeprefix("Bearer ")
+    for token in (seed, access_token, *box.oauth.refreshes):
+        assert token not in str(vars(stored))
+        assert token not in str(crm.listed)
     assert crm.app.extensions["postern.auth"].app_secrets.state(stored.refresh_token) == "current"
 
 
@@ -65,7 +66,9 @@ def test_a_restart_goes_on_with_the_newest_refresh_token(connect_app, box, seed)
     connect_app(grant="refresh_token", refresh_token=seed).codes(1)
     after = connect_app(grant="refresh_token", refresh_token=seed)
     assert after.codes(1) == [0]
-    assert box.oauth.refreshes[0] == seed
+    assert box.oauth.refreshes == [seed]  # the access token is good yet
+    after.let_tokens_end()
+    assert after.codes(1) == [0]
     assert len(set(box.oauth.refreshes)) == 2
 
 
@@ -78,7 +81,7 @@ def test_another_refresh_token_in_the_catalog_takes_the_place_of_the_one_that_wa
     other = box.oauth.begin_family()
     new = connect_app(grant="refresh_token", refresh_token=other)
     assert new.codes(2) == [0, 0]
-    assert box.oauth.refreshes == [seed, other]
+    assert box.oauth.refreshes == [other]
     assert new.listed["state"] == "connected"
 
 
@@ -168,8 +171,8 @@ def test_what_an_older_claim_brings_is_no_longer_stored_once_a_later_one_has_bro
     crm,
 ) -> None:
     claim = take(crm)
-    crm.vault.keep(claim, Grant(Secret("access"), 60, Secret("second")))
-    crm.vault.keep(claim, Grant(Secret("access"), 60, Secret("older")))
+    crm.vault.keep(claim, Grant(Secret("access"), 1, Secret("second")))
+    crm.vault.keep(claim, Grant(Secret("access"), 1, Secret("older")))
     crm.vault.fail(claim, "revoked", "late")
     assert take(crm).refresh_token == Secret("second")
 
@@ -225,3 +228,23 @@ def test_a_disconnected_service_is_refused_and_its_tokens_are_gone(crm, box) -> 
     assert crm.codes(2) == [CREDENTIAL_ERROR] * 2
     assert len(box.oauth.refreshes) == 1
     assert (crm.row.refresh_token, crm.listed["state"]) == (None, "not_connected")
+
+
+def test_what_has_to_be_connected_again_stands_on_the_page_of_metrics(crm, box) -> None:
+    crm.codes(1)
+    assert 'postern_connection_ok{service="crm"} 1.0' in crm.client.get("/metrics").text
+    box.oauth.revoke_families()
+    crm.let_tokens_end()
+    crm.codes(1)
+    assert 'postern_connection_ok{service="crm"} 0.0' in crm.client.get("/metrics").text
+
+
+def test_processes_that_share_the_database_alone_share_the_access_token_too(
+    connect_app, box, seed
+) -> None:
+    apps = [connect_app(grant="refresh_token", refresh_token=seed) for _ in range(3)]
+    assert [crm.codes(2) for crm in apps] == [[0, 0]] * 3
+    assert len(box.oauth.refreshes) == 1
+    box.revoke_tokens()
+    assert [crm.codes(2) for crm in apps] == [[0, 0]] * 3
+    assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes) == 2

@@ -46,7 +46,12 @@ def test_the_page_on_metrics_names_every_one_of_them(gate: Open) -> None:
     named = set(
         re.findall(r"postern_[a-z_]+", (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
     )
-    elsewhere = {"postern_app_secrets_unreadable", "postern_database_up", "postern_redis_up"}
+    elsewhere = {
+        "postern_app_secrets_unreadable",
+        "postern_connection_ok",
+        "postern_database_up",
+        "postern_redis_up",
+    }
     assert {name.removesuffix("_total") for name in named} == families | elsewhere
 
 
