@@ -15,13 +15,13 @@ from api.http.versions import PREFIX
 from api.lifecycle import begin_request, finish_response
 from api.openapi import OpenApi
 from api.pages import console, docs
-from api.resources import apps, files, orders, payments, products, users
+from api.resources import apps, audit, files, orders, payments, products, users
 from api.resources import documents as data
 
 #: Those under the version's prefix; of the first, flask-smorest knows the operations.
 RESOURCES = (
-    login, users, apps, services, connections, status, calls, products, orders, payments, data,
-    files,
+    login, users, apps, audit, services, connections, status, calls, products, orders, payments,
+    data, files,
 )  # fmt: skip
 GENERIC = (call, proxy)
 UNVERSIONED = (health, console, metrics, docs)

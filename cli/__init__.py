@@ -44,7 +44,7 @@ def connect() -> click.Command:
 
 def user() -> click.Command:
     """People, who log in with a password."""
-    from cli.accounts import user_cli
+    from cli.users import user_cli
 
     return user_cli
 
@@ -61,6 +61,13 @@ def secrets() -> click.Command:
     from cli.secrets import secrets_cli
 
     return secrets_cli
+
+
+def audit() -> click.Command:
+    """What was done to accounts and to others' belongings."""
+    from cli.audit import audit_cli
+
+    return audit_cli
 
 
 def db() -> click.Command:
@@ -113,7 +120,8 @@ def openapi() -> click.Command:
 
 
 COMMANDS = (
-    catalog, cache, call, connect, user, app, secrets, db, backup, restore, init, seed, top, openapi
+    catalog, cache, call, connect, user, app, secrets, audit, db, backup, restore, init, seed, top,
+    openapi,
 )  # fmt: skip
 
 

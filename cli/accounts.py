@@ -1,31 +1,26 @@
-"""``flask user`` and ``flask app``: who may call."""
+"""What the commands for users and apps have in common: checks, errors, lists, the audit log."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+import pwd
+import socket
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 import marshmallow
-from flask.cli import AppGroup
-from sqlalchemy import Select, select
+from sqlalchemy import Select
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from api.auth.passwords import hash_password
+from api.audit import record
 from api.auth.wiring import AuthServices, auth_services
 from api.context import app_state
-from cli.output import AS_JSON, print_json, table
-from gateway.catalog.model import unknown_patterns
+from cli.output import print_json, table
 from gateway.errors import nearest
-from models import App, User
-from schemas.fields import ROLES
-from schemas.names import Username
-from schemas.users import ALLOWED, APP_ID, PASSWORD, RATE
-
-user_cli = AppGroup("user", help="People, who log in with a password.")
-app_cli = AppGroup("app", help="Tools, which sign their requests.")
+from models import Act, Origin
 
 
 def loaded_auth() -> AuthServices:
@@ -53,167 +48,28 @@ def validate_with(validator: Callable[[Any], Any]) -> Callable[..., Any]:
     return callback
 
 
-def normalize_username(context: click.Context, param: click.Parameter, value: str) -> str:
-    """Return the name as it is stored; a click callback."""
+def missing(kind: str, name: str, names: Iterable[str]) -> click.ClickException:
+    """Return what to raise where there is none of this name, with the one that may be meant."""
+    similar = nearest(name, names)
+    hint = f"; did you mean {similar}?" if similar else ""
+    return click.ClickException(f"there is no {kind} {name}{hint}")
+
+
+def record_act(session: Session, act: Act) -> None:
+    """Write down what this command does, in the transaction that does it."""
+    record(session, Origin(f"cli:{os_user()}", socket.gethostname()), act)
+
+
+def os_user() -> str:
+    """Return who runs this process: as the system says, for everybody can set a variable."""
+    number = os.getuid()
     try:
-        return str(Username().deserialize(value))
-    except marshmallow.ValidationError as error:
-        raise click.BadParameter(" ".join(map(str, error.messages))) from error
+        return pwd.getpwuid(number).pw_name
+    except KeyError:  # a container's user often has no name
+        return str(number)
 
 
-@user_cli.command("create")
-@click.argument("name", callback=normalize_username)
-@click.option(
-    "--role",
-    type=click.Choice(ROLES),
-    default="user",
-    show_default=True,
-    help="What the user may do.",
-)
-@click.option(
-    "--password",
-    prompt=True,
-    hide_input=True,
-    confirmation_prompt=True,
-    callback=validate_with(PASSWORD),
-    help="8 to 1024 characters; asked for unless given.",
-)
-def create_user(name: str, role: str, password: str) -> None:
-    """Make a user; asks for the password unless it is given."""
-    add_user(name, role, password)
-    click.echo(f"made user {name}, role {role}")
-
-
-@app_cli.command("create")
-@click.argument("app_id", callback=validate_with(APP_ID))
-@click.option(
-    "--allow",
-    multiple=True,
-    required=True,
-    callback=validate_with(ALLOWED),
-    help="maps, 'wechat.*', ...",
-)
-@click.option(
-    "--rate",
-    callback=validate_with(RATE),
-    help="such as 100/minute; DEFAULT_RATE_LIMIT unless given",
-)
-def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
-    """Make an app and print its secret, once."""
-    app_secrets = loaded_auth().app_secrets
-    secret = app_secrets.make()
-    duplicate = f"there is an app {app_id} already"
-    with report_database_errors(duplicate), app_state().database.write_session() as session:
-        session.add(
-            App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
-        )
-    click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
-    click.echo(f"secret: {secret.reveal()}")
-    click.echo("It is shown this once; keep it where the tool finds it.")
-    _warn_of_unknown(allow)
-
-
-@app_cli.command("set")
-@click.argument("app_id")
-@click.option("--allow", multiple=True, callback=validate_with(ALLOWED), help="in place of before")
-@click.option("--rate", callback=validate_with(RATE), help="such as 100/minute")
-def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
-    """Change what an app may call, or how often."""
-    if not allow and rate is None:
-        raise click.UsageError("say --allow or --rate")
-    with _changed_app(app_id) as (_, app):
-        if allow:
-            app.allow = list(allow)
-        if rate is not None:
-            app.rate = rate
-    click.echo(f"changed app {app_id}")
-    _warn_of_unknown(allow)
-
-
-@app_cli.command("disable")
-@click.argument("app_id")
-def disable_app(app_id: str) -> None:
-    """Refuse whatever an app signs from now on."""
-    with _changed_app(app_id) as (_, app):
-        app.disabled = True
-    click.echo(f"disabled app {app_id}")
-
-
-@app_cli.command("enable")
-@click.argument("app_id")
-def enable_app(app_id: str) -> None:
-    """Take what an app signs again."""
-    with _changed_app(app_id) as (_, app):
-        app.disabled = False
-    click.echo(f"enabled app {app_id}")
-
-
-@app_cli.command("rotate")
-@click.argument("app_id")
-def rotate_app(app_id: str) -> None:
-    """Make a new secret and print it, once; the previous one is good until the next time."""
-    app_secrets = loaded_auth().app_secrets
-    secret = app_secrets.make()
-    with _changed_app(app_id) as (_, app):
-        if app.disabled:
-            raise click.ClickException(f"app {app_id} is disabled; enable it first")
-        app.previous_secret = app.secret
-        app.secret = app_secrets.seal(secret)
-    click.echo(f"secret: {secret.reveal()}")
-    click.echo("It is shown this once; keep it where the tool finds it.")
-
-
-@app_cli.command("delete")
-@click.argument("app_id")
-@click.confirmation_option(prompt="Delete this app for good?")
-def delete_app(app_id: str) -> None:
-    """Forget an app."""
-    with _changed_app(app_id) as (session, app):
-        session.delete(app)
-    click.echo(f"deleted app {app_id}")
-
-
-@contextmanager
-def _changed_app(app_id: str) -> Iterator[tuple[Session, App]]:
-    """Give the app in a transaction.
-
-    :raises click.ClickException: there is none, or the database cannot be used.
-    """
-    with report_database_errors(""), app_state().database.write_session() as session:
-        app = App.by_app_id(session, app_id, lock=True)
-        if app is None:
-            ids = session.scalars(select(App.app_id)).all()
-            similar = nearest(app_id, ids)
-            hint = f"; did you mean {similar}?" if similar else ""
-            raise click.ClickException(f"there is no app {app_id}{hint}")
-        yield session, app
-
-
-def _warn_of_unknown(allow: tuple[str, ...]) -> None:
-    for pattern in unknown_patterns(allow, app_state().gateway.catalog):
-        click.echo(f"warning: {pattern} names nothing in the catalog", err=True)
-
-
-@user_cli.command("list")
-@AS_JSON
-def list_users(as_json: bool) -> None:
-    """Everybody who may log in."""
-    columns = ("id", "username", "role", "name", "email")
-    _list(select(User).order_by(User.id), columns, as_json)
-
-
-@app_cli.command("list")
-@AS_JSON
-def list_apps(as_json: bool) -> None:
-    """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
-    _list(
-        select(App).order_by(App.app_id),
-        ("app_id", "allow", "rate", "disabled"),
-        as_json,
-    )
-
-
-def _list(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
+def print_rows(query: Select[Any], columns: tuple[str, ...], as_json: bool) -> None:
     with report_database_errors(""), app_state().database.read_session() as session:
         accounts = [
             {column: getattr(account, column) for column in columns}
@@ -234,19 +90,6 @@ def _format(value: Any) -> str:
     if value is None:
         return "-"
     return str(value)
-
-
-def add_user(name: str, role: str, password: str) -> None:
-    """Store a user.
-
-    :raises click.ClickException: the name is taken, or the database cannot be used.
-    """
-    password_hash = hash_password(password)
-    duplicate = f"there is a user {name} already"
-    with report_database_errors(duplicate), app_state().database.write_session() as session:
-        if User.by_username(session, name):
-            raise click.ClickException(duplicate)
-        session.add(User(username=name, role=role, password_hash=password_hash))
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import queue
+import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 import click
@@ -15,10 +16,11 @@ from flask.cli import with_appcontext
 
 from api.connections import flow
 from api.context import app_state
-from cli.accounts import loaded_auth, report_database_errors
+from cli.accounts import loaded_auth, os_user, record_act, report_database_errors
 from cli.loading import complete_service, loaded_gateway
 from cli.output import AS_JSON, print_json, table
 from gateway.errors import GatewayError
+from models import Act
 from models.connections import CONNECTED
 from schemas.connections import ConnectionListOut
 
@@ -83,13 +85,14 @@ def _minute(moment: str | None) -> str:
 
 
 def _disconnect(service: str) -> None:
-    if not app_state().connections.disconnect(service):
+    note = partial(record_act, act=Act("connection.delete", f"service:{service}"))
+    if not app_state().connections.disconnect(service, note):
         raise click.ClickException(f"{service} is not connected")
     click.echo(f"disconnected {service}; every worker knows within a second")
 
 
 def _connect(service: str) -> None:
-    begun = flow.begin(service, "cli:", _operator())
+    begun = flow.begin(service, "cli:", os_user())
     click.echo("Open this page in a browser, and allow there what it asks:\n")
     click.echo(f"  {begun.authorization_url}\n")
     click.echo(f"It comes back to {begun.redirect_uri}")
@@ -100,14 +103,6 @@ def _connect(service: str) -> None:
     if outcome != CONNECTED:
         raise click.ClickException(outcome)
     click.echo(f"{service} is connected")
-
-
-def _operator() -> str:
-    """Return who runs this, as the machine calls them."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container may have no names
-        return "cli"
 
 
 def _wait(begun: flow.Begun) -> str | None:
@@ -123,7 +118,7 @@ def _wait(begun: flow.Begun) -> str | None:
                 return outcome
             continue
         if line.strip():
-            flow.complete(_read_answer(line.strip(), begun))
+            flow.complete(_read_answer(line.strip(), begun), socket.gethostname())
             return CONNECTED
     return None
 

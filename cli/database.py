@@ -15,7 +15,8 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy import select
 
 from api.context import app_state
-from cli.accounts import add_user, report_database_errors
+from cli.accounts import report_database_errors
+from cli.users import add_user
 from config import places
 from models import User, migrate
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from api.auth.app_secrets import SealState
 from api.context import app_state
-from cli.accounts import loaded_auth, report_database_errors
+from cli.accounts import loaded_auth, record_act, report_database_errors
 from cli.output import AS_JSON, print_json
-from models import AccountConnection, App
+from models import AccountConnection, Act, App
 
 secrets_cli = AppGroup("secrets", help="The secrets that are kept sealed.")
 MEANINGS: dict[SealState, str] = {
@@ -68,6 +68,8 @@ def reseal() -> None:
                 app.previous_secret = reseal_one(app.previous_secret)
             count += sealed != (app.secret, app.previous_secret)
         services = _reseal_connections(session, reseal_one)
+        summary = f"{count} apps, {services} services"
+        record_act(session, Act("secrets.reseal", "secrets", summary))
     click.echo(f"sealed the secrets of {count} apps and the tokens of {services} services anew")
 
 

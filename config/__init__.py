@@ -60,6 +60,7 @@ class Settings:
     jwt_audience: str = "postern"
     access_token_ttl: int = 900
     refresh_token_ttl: int = 14 * 86400
+    audit_keep_days: int = 365
     cors_origins: tuple[str, ...] = ()
     trusted_proxies: int = 0
     public_url: str = ""
@@ -253,6 +254,7 @@ def _read(env: Reader) -> dict[str, Any]:
         "jwt_audience": env.str("JWT_AUDIENCE", "postern", validate=checks.filled),
         "access_token_ttl": env.whole("ACCESS_TOKEN_TTL", 900, 1, 86400),
         "refresh_token_ttl": env.whole("REFRESH_TOKEN_TTL", 14 * 86400, 1, 366 * 86400),
+        "audit_keep_days": env.whole("AUDIT_KEEP_DAYS", 365, 1, 36500),
         "cors_origins": env.comma_separated("CORS_ORIGINS", checks.origin),
         "trusted_proxies": env.whole("TRUSTED_PROXIES", 0, 0, 10),
         "public_url": env.str("PUBLIC_URL", "", validate=checks.public_url),

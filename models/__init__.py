@@ -4,6 +4,7 @@ with database.read_session() as session:
     document = Document.by_key(session, "greeting")
 """
 
+from models.audit import Act, AuditEvent, Origin
 from models.columns import UtcDateTime
 from models.connections import AccountConnection, ConnectionRequest
 from models.database import Base, CommitUnknown, Database, duplicate_column
@@ -15,7 +16,9 @@ from models.users import App, RefreshToken, RevokedToken, User, delete_expired
 __all__ = [
     "PRODUCTS",
     "AccountConnection",
+    "Act",
     "App",
+    "AuditEvent",
     "Base",
     "CommitUnknown",
     "ConnectionRequest",
@@ -25,6 +28,7 @@ __all__ = [
     "IdempotencyKey",
     "Order",
     "OrderLine",
+    "Origin",
     "Product",
     "RefreshToken",
     "RevokedToken",

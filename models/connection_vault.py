@@ -44,6 +44,7 @@ MIN_ACCESS_SECONDS = 30.0
 WRITE_TRIES = 2  # a COMMIT that was not answered is looked up by the second
 MAX_ERROR_CHARACTERS = 500
 
+Note = Callable[[Session], None]
 DIED = "the process that had sent the refresh token ended before the answer was stored"
 SEAL_LOST = "its refresh token is sealed with a key that is gone"
 NO_REFRESH_TOKEN = "its access token has ended, and the vendor gave no refresh token"  # noqa: S105
@@ -108,8 +109,11 @@ class ConnectionVault:
                 if row.refresh_token is None:
                     row.lose("the vendor refused its access token, and gave no refresh token")
 
-    def connect(self, key: ConnectionKey, grant: Grant, connected_by: str) -> None:
-        """Store what an admin brought from the vendor's page, in the place of what was there."""
+    def connect(self, key: ConnectionKey, grant: Grant, connected_by: str, note: Note) -> None:
+        """Store what an admin brought from the vendor's page, in the place of what was there.
+
+        :param note: writes it down in the same transaction.
+        """
         now = self._now()
         with self._write() as session:
             self._clear_service(session, key.service)
@@ -126,12 +130,18 @@ class ConnectionVault:
             row.version = 1
             self._set_access_token(row, grant)
             self._set_refresh_token(row, grant)
+            note(session)
         self._forget(key)
 
-    def disconnect(self, service: str) -> bool:
-        """Forget the tokens of a service; return whether there were some."""
+    def disconnect(self, service: str, note: Note) -> bool:
+        """Forget the tokens of a service; return whether there were some.
+
+        :param note: writes it down in the same transaction, if there were.
+        """
         with self._write() as session:
             count = self._clear_service(session, service)
+            if count:
+                note(session)
         self._seen.clear()
         return count > 0
 

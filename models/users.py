@@ -41,6 +41,7 @@ class User(Base):
     email: Mapped[str | None] = mapped_column(String(254))
     role: Mapped[str] = mapped_column(String(16), default="user")
     password_hash: Mapped[str] = mapped_column(String(255))
+    disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(default=utc_now)
     version: Mapped[int] = mapped_column(default=1)
 
@@ -64,8 +65,9 @@ class User(Base):
 
     @classmethod
     def lock_admins(cls, session: Session) -> list[int]:
-        """Lock all admins, so that the last two cannot both go, and return their ids."""
-        admins = select(cls.id).where(cls.role == "admin").order_by(cls.id)
+        """Lock all admins who may log in, so that the last two cannot both go; return their ids."""
+        enabled = select(cls.id).where(cls.role == "admin", cls.disabled.is_(False))
+        admins = enabled.order_by(cls.id)
         return list(session.scalars(admins.with_for_update()))
 
 
@@ -159,12 +161,19 @@ class RefreshToken(Base):
         return cls._revoke(session, cls.family == family, now)
 
     @classmethod
-    def revoke_user(cls, session: Session, user_id: int, now: datetime) -> list[RevokedToken]:
+    def revoke_user(
+        cls, session: Session, user_id: int, now: datetime, *, but: str | None = None
+    ) -> list[RevokedToken]:
         """Do the same for all logins of a user.
 
         Comes before the user is deleted, which deletes the refresh tokens.
+
+        :param but: the family of the login that stays.
         """
-        return cls._revoke(session, cls.user_id == user_id, now)
+        condition = cls.user_id == user_id
+        if but is not None:
+            condition &= cls.family != but
+        return cls._revoke(session, condition, now)
 
     @classmethod
     def _revoke(

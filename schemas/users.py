@@ -8,7 +8,7 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from schemas import catalog_fields as shapes
 from schemas.bounded import Bounded, Many
-from schemas.fields import ROLES, ListArgs, Text, Whole, list_of, search_field, sort_field
+from schemas.fields import ROLES, Flag, ListArgs, Text, Whole, list_of, search_field, sort_field
 from schemas.names import Username
 
 # --- users
@@ -42,6 +42,21 @@ class UserChange(UserIn):
         validate=validate.Length(1, MAX_PASSWORD_CHARACTERS),
         metadata={"description": "Needed with a new password for oneself."},
     )
+    disabled = Flag(
+        metadata={"description": "Nobody logs in as a disabled user; for admins to change."}
+    )
+
+
+class PasswordIn(Bounded):
+    class Meta:
+        unknown = RAISE
+
+    current_password = fields.String(
+        required=True, validate=validate.Length(1, MAX_PASSWORD_CHARACTERS)
+    )
+    new_password = fields.String(
+        required=True, validate=[PASSWORD, NO_NUL], metadata={"pattern": "^[^\\x00]*$"}
+    )
 
 
 class UserOut(Schema):
@@ -52,6 +67,7 @@ class UserOut(Schema):
     email = fields.String(allow_none=True)
     role = fields.String()
     created_at = fields.DateTime()
+    disabled = fields.Boolean()
 
 
 class UserArgs(ListArgs):

@@ -27,11 +27,13 @@ MODULES = {
     "a migration": {"alembic", "mako"},
     "a command": {
         "cli.accounts",
+        "cli.apps",
         "cli.call",
         "cli.catalog",
         "cli.database",
         "cli.openapi",
         "cli.top",
+        "cli.users",
     },
     "Redis": {"redis"},
     "PostgreSQL": {"psycopg", "sqlalchemy.dialects.postgresql"},

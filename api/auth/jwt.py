@@ -241,6 +241,8 @@ COMPLETE_KEY = "revocations"  # holds when the store had all revocations, in Uni
 COMPLETE_TTL_SECONDS = 30 * 86400
 #: All are copied again after it: a worker may have died between its commit and the store.
 RELOAD_SECONDS = 60
+#: The same for a store that is this process's own: others, such as commands, cannot write to it.
+LOCAL_RELOAD_SECONDS = 1
 LOAD_SECONDS = 5  # until another worker tries, should the one that copies them fail
 MAX_REVOCATIONS_PER_WRITE = 500
 
@@ -249,13 +251,23 @@ class Revocations:
     """Tells whether a token was revoked, on every request; kept in the database over any restart.
 
     :param closed: while the store is away nobody knows; otherwise the database is asked.
+    :param reload_seconds: after which what others have written to the database alone is known.
     """
 
-    def __init__(self, database: Database, store: Store, clock: Clock, *, closed: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        store: Store,
+        clock: Clock,
+        *,
+        closed: bool,
+        reload_seconds: float = RELOAD_SECONDS,
+    ) -> None:
         self._database = database
         self._store = store
         self._clock = clock
         self._closed = closed
+        self._reload_seconds = reload_seconds
 
     def __contains__(self, jti: str) -> bool:
         """Return whether a token was revoked.
@@ -266,20 +278,30 @@ class Revocations:
             complete, mark = self._store.get_many(COMPLETE_KEY, _key(jti))
             if mark is not None:
                 return True
-            if complete is None or self._clock.wall() - float(complete) > RELOAD_SECONDS:
-                self._load()
+            if complete is not None and not self._is_old(float(complete)):
+                return False
+            self._load()
+            if complete is not None:
+                return self._store.get(_key(jti)) is not None
         except StoreUnavailable:
             if self._closed:
                 raise
-            complete = None
-        return complete is None and self._is_in_database(jti)
+        return self._is_in_database(jti)
 
-    def add(self, tokens: Sequence[RevokedToken]) -> None:
-        """Refuse these tokens from now on. The caller's transaction has written their rows."""
+    def add(self, tokens: Sequence[RevokedToken]) -> bool:
+        """Refuse these tokens from now on. The caller's transaction has written their rows.
+
+        Return whether the store has them; otherwise it gets them once it is back.
+        """
         try:
             self._put(tokens)
         except StoreUnavailable:
             self._store.forget(COMPLETE_KEY)
+            return False
+        return True
+
+    def _is_old(self, complete: float) -> bool:
+        return self._clock.wall() - complete >= self._reload_seconds
 
     def _is_in_database(self, jti: str) -> bool:
         with self._database.read_session() as session:

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Response, g, request
 from sqlalchemy.orm import Session
 
+from api.audit import delete_expired_events
 from api.auth import token_required
 from api.auth.passwords import verify_password
 from api.auth.wiring import auth_services
@@ -39,13 +40,20 @@ def login(credentials: dict[str, str]) -> dict[str, Any]:
         user = User.by_username(session, credentials["username"])
     with auth_services().lockout.attempt(credentials["username"], request.remote_addr or ""):
         password_hash = None if user is None else user.password_hash
-        if not verify_password(password_hash, credentials["password"]) or user is None:
+        is_right = verify_password(password_hash, credentials["password"])
+        if not is_right or user is None or user.disabled:
             raise BadCredentials
     with app_state().database.write_session() as session:
-        delete_expired(session, auth_services().now())
+        now = auth_services().now()
+        delete_expired(session, now)
+        delete_expired_events(session, now)
         current_user = User.get_shared(session, user.id)
-        # The password may have been changed while it was checked.
-        if current_user is None or current_user.password_hash != password_hash:
+        # The user may have been changed while the password was checked.
+        if (
+            current_user is None
+            or current_user.disabled
+            or current_user.password_hash != password_hash
+        ):
             raise BadCredentials
         return _issue_pair(session, current_user, family=uuid.uuid4().hex)
 
@@ -66,7 +74,7 @@ def refresh(body: dict[str, str]) -> dict[str, Any]:
         user = owner and User.get_shared(session, owner)
         is_first_use = RefreshToken.mark_used(session, token_hash, now)
         row = RefreshToken.by_hash(session, token_hash)
-        if row and user and is_first_use:
+        if row and user and not user.disabled and is_first_use:
             return _issue_pair(session, user, row.family)
         revoked: list[RevokedToken] = []
         if row and row.used_at:

@@ -9,7 +9,7 @@ from flask import Flask
 
 from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
-from api.auth.jwt import AccessTokens, Revocations
+from api.auth.jwt import LOCAL_RELOAD_SECONDS, RELOAD_SECONDS, AccessTokens, Revocations
 from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
 from api.context import AppState
 from api.request_context import current_app_context
@@ -46,7 +46,13 @@ def register(app: Flask, database: Database, store: Store, clock: Clock) -> Auth
     services = AuthServices(
         clock=clock,
         tokens=AccessTokens(settings, clock),
-        revocations=Revocations(database, store, clock, closed=fails_closed),
+        revocations=Revocations(
+            database,
+            store,
+            clock,
+            closed=fails_closed,
+            reload_seconds=RELOAD_SECONDS if settings.redis_url else LOCAL_RELOAD_SECONDS,
+        ),
         nonces=store if fails_closed else counters,
         lockout=Lockout(counters, MAX_CONCURRENT_HASHES),
         app_secrets=app_secrets,

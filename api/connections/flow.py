@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from secrets import token_urlsafe
 from typing import Any
@@ -17,13 +18,14 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.audit import record
 from api.auth.wiring import auth_services
 from api.context import app_state
 from gateway.connected import key_of_service
 from gateway.errors import Conflict, Forbidden, GatewayError, InvalidParams, Rejected
 from gateway.masking import Secret
 from gateway.signers import make_signer
-from models import AccountConnection, ConnectionRequest, User
+from models import AccountConnection, Act, ConnectionRequest, Origin, User
 from models.connections import CONNECTED, NOT_CONNECTED
 
 CALLBACK_PATH = "/api/v1/connections/callback"
@@ -84,17 +86,18 @@ def begin(service: str, caller: str, connected_by: str) -> Begun:
     return Begun(state, url, redirect_uri, request.expires_at)
 
 
-def complete(answer: Mapping[str, str]) -> str:
+def complete(answer: Mapping[str, str], address: str | None, request_id: str | None = None) -> str:
     """Connect the account by what the vendor's page sent the browser back with.
 
     :param answer: ``state``, and ``code`` or ``error``.
+    :param address: of whoever brings it, and the id of the request, for the audit log.
     :returns: the service.
     :raises GatewayError: why it is not connected; no code is sent twice.
     """
     state = answer.get("state", "")
     request = _use(state)
     try:
-        _connect(request, answer)
+        _connect(request, answer, Origin(_actor(request), address, request_id))
     except GatewayError as error:
         detail = app_state().masker.mask_text(error.detail or "")
         app_state().log.warning(
@@ -168,7 +171,14 @@ def _use(state: str) -> ConnectionRequest:
     return request
 
 
-def _connect(request: ConnectionRequest, answer: Mapping[str, str]) -> None:
+def _actor(request: ConnectionRequest) -> str:
+    """Return who began it, by the audit log's names."""
+    if request.caller.startswith("user:"):
+        return request.caller
+    return f"cli:{request.connected_by}"
+
+
+def _connect(request: ConnectionRequest, answer: Mapping[str, str], origin: Origin) -> None:
     """
     :raises GatewayError: it is not connected.
     """
@@ -187,7 +197,9 @@ def _connect(request: ConnectionRequest, answer: Mapping[str, str]) -> None:
     if authorization.key.fingerprint != request.fingerprint or verifier is None:
         raise Conflict("The catalog or a key was changed meanwhile; nothing was sent. Begin anew.")
     grant = authorization.exchange(Secret(code), request.redirect_uri, verifier)
-    app_state().connections.connect(authorization.key, grant, request.connected_by)
+    act = Act("connection.connect", f"service:{request.service}")
+    note = partial(record, origin=origin, act=act)
+    app_state().connections.connect(authorization.key, grant, request.connected_by, note)
 
 
 def _check_admin(caller: str) -> None:
@@ -199,7 +211,7 @@ def _check_admin(caller: str) -> None:
         return
     with app_state().database.read_session() as session:
         user = session.get(User, int(user_id))
-    if user is None or user.role != "admin":
+    if user is None or user.disabled or user.role != "admin":
         raise Forbidden("Whoever began this is no admin any more; nothing was sent.")
 
 

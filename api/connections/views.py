@@ -4,12 +4,14 @@ vendor's page, which is open to whoever has its ``state``.
 
 from __future__ import annotations
 
+from functools import partial
 from html import escape
 from typing import Any
 
 from flask import Response, g, request
 from sqlalchemy import select
 
+from api.audit import record_act
 from api.auth import role_required
 from api.connections import flow
 from api.context import app_state
@@ -18,7 +20,7 @@ from api.http.blueprint import Blueprint, read_query
 from api.http.etags import etag_response
 from api.http.responses import success_response
 from gateway.errors import GatewayError, NotFound
-from models import User
+from models import Act, User
 from schemas.connections import AuthorizationOut, ConnectedOut, ConnectionListOut
 
 blueprint = Blueprint(
@@ -58,7 +60,7 @@ def authorize_connection(service: str) -> dict[str, Any]:
 def complete_connection() -> Response:
     """Where the vendor's page sends the browser back to: with its state, and a code or an error."""
     try:
-        service = flow.complete(read_query())
+        service = flow.complete(read_query(), request.remote_addr, g.request_id)
     except GatewayError as error:
         return _page(error_response(error), "Not connected", error.message)
     response = success_response({"service": service, "state": "connected"})
@@ -70,7 +72,8 @@ def complete_connection() -> Response:
 @blueprint.response(200)
 def delete_connection(service: str) -> None:
     """Forget a service's tokens; its calls are refused until it is connected again."""
-    was_connected = app_state().connections.disconnect(service)
+    note = partial(record_act, act=Act("connection.delete", f"service:{service}"))
+    was_connected = app_state().connections.disconnect(service, note)
     services = app_state().gateway.catalog.services
     if not was_connected and service not in services:
         raise NotFound.among(f"There is no service {service[:64]}.", service, services)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 from sqlalchemy.orm import Session
 
+from api.audit import app_act, record_act
 from api.auth import role_required
 from api.auth.wiring import auth_services
 from api.context import app_state
@@ -63,6 +64,7 @@ def create_app(data: dict[str, Any]) -> Response:
         app = App(**data, secret=encrypted)
         session.add(app)
         session.flush()
+        record_act(session, app_act("create", app.app_id, data))
         return _secret_response(app, secret, 201)
 
 
@@ -87,6 +89,7 @@ def change_app(data: dict[str, Any], app_id: str) -> Response:
         for column, value in data.items():
             setattr(app, column, value)
         session.flush()
+        record_act(session, app_act("change", app_id, data))
         return etag_response(_with_warnings(app), etag_of(app))
 
 
@@ -99,6 +102,7 @@ def delete_app(app_id: str) -> None:
         app = _get_app(session, app_id, lock=True)
         check_match(app)
         session.delete(app)
+        record_act(session, app_act("delete", app_id))
 
 
 @blueprint.post("/apps/<app_id>/rotate")
@@ -115,6 +119,7 @@ def rotate_secret(app_id: str) -> Response:
         app.previous_secret = app.secret
         app.secret = encrypted
         session.flush()
+        record_act(session, app_act("rotate", app_id))
         return _secret_response(app, secret)
 
 
@@ -141,6 +146,8 @@ def _set_disabled(app_id: str, disabled: bool) -> Response:
         app = _get_app(session, app_id, lock=True)
         app.disabled = disabled
         session.flush()
+        verb = "disable" if disabled else "enable"
+        record_act(session, app_act(verb, app_id, {"disabled": disabled}))
         return _answer(app)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import flag_modified
 
+from api.audit import record_if_others
 from api.auth import role_required, token_required
 from api.context import app_state
 from api.http.blueprint import Blueprint
@@ -20,7 +21,7 @@ from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, select_fields, wants_csv
 from gateway.errors import Forbidden, NotFound, fields_error
-from models import Document
+from models import Act, Document
 from schemas.documents import DocumentArgs, DocumentIn, DocumentListOut, DocumentOut, DocumentRow
 from schemas.dump import entity_dumper, row_dumper
 
@@ -96,6 +97,7 @@ def delete_document(key: str) -> None:
         check_match(document)
         session.delete(document)
         session.flush()
+        record_if_others(session, document.owner, Act("data.delete", f"data:{key}"))
 
 
 def _store(key: str, value: Any) -> Response:
@@ -111,6 +113,7 @@ def _store(key: str, value: Any) -> Response:
         document.value = value
         flag_modified(document, "value")  # or 1.0 would not replace 1, which it equals
         session.flush()
+        record_if_others(session, document.owner, Act("data.replace", f"data:{key}"))
         return etag_response(_dump_document(document), etag_of(document), status)
 
 

@@ -14,6 +14,7 @@ from werkzeug.exceptions import RequestedRangeNotSatisfiable
 from werkzeug.http import parse_date
 from werkzeug.utils import send_file
 
+from api.audit import record_if_others
 from api.auth import always_streamed, role_required, token_required
 from api.context import app_state
 from api.errors import RangeNotSatisfiable
@@ -25,7 +26,7 @@ from api.http.lists import RowList, csv_response, search, select_fields, wants_c
 from api.http.multipart import form_boundary
 from api.resources.uploads import describe_upload, over_quota, read_file
 from gateway.errors import NotFound
-from models import File
+from models import Act, File
 from schemas.documents import FileArgs, FileListOut, FileOut, base_name
 from schemas.dump import entity_dumper, row_dumper
 
@@ -226,6 +227,8 @@ def delete_file(file_id: int) -> None:
         file = _get_file(session, file_id)
         check_file_match(file)
         session.delete(file)
+        act = Act("file.delete", f"file:{file_id}", file.name)
+        record_if_others(session, file.owner, act)
 
 
 def _visible() -> Select[Any]:

@@ -8,6 +8,7 @@ from flask import Response
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from api.audit import record_act
 from api.auth import role_required, token_required
 from api.context import app_state
 from api.http.blueprint import Blueprint
@@ -16,7 +17,7 @@ from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, search, wants_csv
 from gateway.errors import Conflict, NotFound
-from models import PRODUCTS, Product
+from models import PRODUCTS, Act, Product
 from schemas.dump import entity_dumper, row_dumper
 from schemas.shop import ProductArgs, ProductIn, ProductListOut, ProductOut, QuantityIn
 
@@ -121,6 +122,7 @@ def delete_product(product_id: int) -> None:
         check_match(product)
         session.delete(product)
         session.flush()
+        record_act(session, Act("product.delete", f"product:{product_id}", product.name))
 
 
 @blueprint.post("/products/<id:product_id>/reduce_stock")

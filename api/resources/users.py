@@ -8,7 +8,8 @@ from flask import Response, g, request
 from sqlalchemy import bindparam
 from sqlalchemy.orm import Session
 
-from api.auth import role_required, token_required
+from api.audit import record_act
+from api.auth import accounts, role_required, token_required
 from api.auth.passwords import hash_password, verify_password
 from api.auth.wiring import auth_services
 from api.context import app_state
@@ -18,10 +19,11 @@ from api.http.cache import write_session
 from api.http.etags import check_match, etag_of, etag_response
 from api.http.idempotency import idempotent_by_database
 from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
+from api.http.responses import success_response
 from gateway.errors import Conflict, Forbidden, NotFound, fields_error
 from models import RefreshToken, User
 from schemas.dump import entity_dumper, row_dumper
-from schemas.users import UserArgs, UserChange, UserIn, UserListOut, UserOut
+from schemas.users import PasswordIn, UserArgs, UserChange, UserIn, UserListOut, UserOut
 
 blueprint = Blueprint("users", __name__, description="People, who log in with a password.")
 _user_schema = UserOut()
@@ -45,7 +47,8 @@ _EXAMPLE = {
     "age": 30,
     "role": "user",
 }
-_ADMINS_ONLY = {"role", "username"}
+_ADMINS_ONLY = {"role", "username", "disabled"}
+_NOT_CURRENT = "That is not the current password."
 
 
 @blueprint.get("/users")
@@ -73,6 +76,7 @@ def create_user(data: dict[str, Any]) -> Response:
         user = User(**columns)
         session.add(user)
         session.flush()
+        record_act(session, accounts.user_act("user.create", user, columns))
         return _answer(user, 201)
 
 
@@ -90,9 +94,32 @@ def get_user(user_id: int) -> Response:
 @blueprint.response(200, UserOut)
 def get_profile() -> Response:
     """The user who asks."""
-    if g.token is None:
-        raise Forbidden("A signed request is an app's, which has no profile.")
-    return _read_user(int(g.token.subject))
+    return _read_user(_own_id())
+
+
+@blueprint.post("/user/password")
+@token_required
+@blueprint.arguments(
+    PasswordIn,
+    example={"current_password": "correct-horse-battery", "new_password": "staple-correct-horse"},
+)
+@blueprint.response(200)
+@idempotent_by_database()
+def change_password(data: dict[str, str]) -> Response:
+    """A new password for oneself. This login stays, all others of the user end."""
+    user_id = _own_id()
+    proved_hash = _prove_password(user_id, data["current_password"])
+    password_hash = hash_password(data["new_password"])
+    with write_session() as session:
+        user = _get_user(session, user_id, lock=True)
+        _check_unchanged(user, proved_hash)
+        user.password_hash = password_hash
+        family = RefreshToken.family_of(session, g.token.jti)
+        revoked = RefreshToken.revoke_user(session, user_id, auth_services().now(), but=family)
+        record_act(session, accounts.user_act("user.password", user, {"password_hash": None}))
+        response = success_response(None)
+    auth_services().revocations.add(revoked)
+    return response
 
 
 @blueprint.patch("/users/<id:user_id>")
@@ -100,26 +127,27 @@ def get_profile() -> Response:
 @blueprint.arguments(UserChange(partial=True), example={"name": "Ann Example"})
 @blueprint.response(200, UserOut)
 def change_user(data: dict[str, Any], user_id: int) -> Response:
-    """Some of a user. A new role or password ends all of the user's logins."""
+    """Some of a user. A new role or password, or being disabled, ends all of the user's logins."""
     _check_self_or_admin(user_id)
     if g.caller.role != "admin" and data.keys() & _ADMINS_ONLY:
-        raise Forbidden("Only an admin may change a role or a username.")
+        raise Forbidden("Only an admin may change a role or a username, or disable.")
     password = data.pop("current_password", None)
     proved_hash = None
     if "password" in data and _is_self(user_id):
         proved_hash = _prove_password(user_id, password)
     columns = _columns(data)
     with app_state().database.write_session() as session:
-        admins = User.lock_admins(session) if "role" in columns else []
+        admins = User.lock_admins(session) if columns.keys() & accounts.ADMIN_COLUMNS else []
         user = _get_user(session, user_id, lock=True)
         check_match(user)
-        if proved_hash not in (None, user.password_hash):  # changed since
-            raise BadCredentials("That is not the current password.")
+        if proved_hash is not None:
+            _check_unchanged(user, proved_hash)
         if columns.get("username", user.username) != user.username:
             _check_name_is_free(session, columns["username"], user)
-        if columns.get("role", "admin") != "admin":
-            _check_not_last_admin(user, admins)
-        revoked = _apply(session, user, columns)
+        changed = accounts.differences(user, columns)
+        revoked = accounts.change_user(session, user, changed, admins, auth_services().now())
+        if changed and (g.caller.role == "admin" or "password" in data):
+            record_act(session, accounts.user_act(accounts.action_of(changed), user, changed))
         response = _answer(user)
     auth_services().revocations.add(revoked)
     return response
@@ -135,11 +163,32 @@ def delete_user(user_id: int) -> None:
         admins = User.lock_admins(session)
         user = _get_user(session, user_id, lock=True)
         check_match(user)
-        _check_not_last_admin(user, admins)
-        revoked = RefreshToken.revoke_user(session, user_id, auth_services().now())
-        session.delete(user)
-        session.flush()
+        record_act(session, accounts.user_act("user.delete", user))
+        revoked = accounts.delete_user(session, user, admins, auth_services().now())
     auth_services().revocations.add(revoked)
+
+
+@blueprint.post("/users/<id:user_id>/revoke_tokens")
+@token_required
+@blueprint.response(200)
+@idempotent_by_database()
+def revoke_tokens(user_id: int) -> Response:
+    """End all logins of a user: no token that was given until now is taken any more."""
+    _check_self_or_admin(user_id)
+    with write_session() as session:
+        user = _get_user(session, user_id, lock=True)
+        revoked = RefreshToken.revoke_user(session, user_id, auth_services().now())
+        record_act(session, accounts.user_act("user.revoke_tokens", user))
+        response = success_response(None)
+    auth_services().revocations.add(revoked)
+    return response
+
+
+def _own_id() -> int:
+    """:raises Forbidden: an app asks."""
+    if g.token is None:
+        raise Forbidden("A signed request is an app's, which has no profile.")
+    return int(g.token.subject)
 
 
 def _is_self(user_id: int) -> bool:
@@ -184,7 +233,7 @@ def _prove_password(user_id: int, password: str | None) -> str:
         user = _get_user(session, user_id)
     with auth_services().lockout.attempt(user.username, request.remote_addr or ""):
         if not verify_password(user.password_hash, password):
-            raise BadCredentials("That is not the current password.")
+            raise BadCredentials(_NOT_CURRENT)
     return user.password_hash
 
 
@@ -206,21 +255,10 @@ def _check_name_is_free(session: Session, username: str, user: User | None = Non
         raise Conflict(fields={"username": [ALREADY_EXISTS]})
 
 
-def _check_not_last_admin(user: User, admins: list[int]) -> None:
-    """:raises Conflict: there is no other admin."""
-    if admins == [user.id]:
-        raise Conflict("This is the last admin; make another one first.")
-
-
-def _apply(session: Session, user: User, columns: dict[str, Any]) -> list[Any]:
-    """Change the user and return the access tokens that this revokes."""
-    before = (user.role, user.password_hash)
-    for name, value in columns.items():
-        setattr(user, name, value)
-    session.flush()
-    if (user.role, user.password_hash) == before:
-        return []
-    return list(RefreshToken.revoke_user(session, user.id, auth_services().now()))
+def _check_unchanged(user: User, proved_hash: str) -> None:
+    """:raises BadCredentials: the password was changed since somebody proved to know it."""
+    if user.password_hash != proved_hash:
+        raise BadCredentials(_NOT_CURRENT)
 
 
 def _answer(user: User, status: int = 200) -> Response:

@@ -60,6 +60,7 @@ BODIES: dict[str, Json] = {
         "stock": 20,
         "category": "kitchen",
     },
+    "change_password": {"current_password": "{{password}}", "new_password": "{{password}}"},
     "keep_document": {"key": "postman-{{$guid}}", "value": {"text": "hello"}},
 }
 PATHS = {"list_orders": {"user_id": "my_id"}, "create_order": {"user_id": "my_id"}}

@@ -247,3 +247,18 @@ def test_a_service_that_no_admin_connects_says_so(connect_app) -> None:
     assert (refused.status_code, refused.json["code"]) == (409, -3006)
     listed = crm.client.get("/api/v1/connections", headers=crm.headers["admin"])
     assert listed.json["data"] == {"items": [], "total": 0}
+
+
+def test_who_connected_and_who_forgot_an_account_is_in_the_audit_log(crm) -> None:
+    connect(crm)
+    for _ in range(2):  # the second time nothing is there to be forgotten
+        crm.client.delete("/api/v1/connections/crm", headers=crm.headers["admin"])
+    events = crm.client.get("/api/v1/audit", headers=crm.headers["admin"]).json["data"]["items"]
+
+    assert [(each["action"], each["object"]) for each in events] == [
+        ("connection.connect", "service:crm"),
+        ("connection.delete", "service:crm"),
+    ]
+    assert len({each["actor"] for each in events}) == 1
+    assert events[0]["actor"].startswith("user:")
+    assert events[0]["address"] == "127.0.0.1"

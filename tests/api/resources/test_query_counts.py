@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from models import App, Document, File, Order, OrderLine, Product, User
+from models import App, AuditEvent, Document, File, Order, OrderLine, Product, User
 
 MAKERS: dict[str, Callable[[int], Any]] = {
     "/users": lambda number: User(username=f"u{number}", password_hash="-"),
     "/apps": lambda number: App(app_id=f"a{number}", secret="-", allow=["*"]),
+    "/audit": lambda number: AuditEvent(
+        actor="user:1", action="user.change", object=f"user:{number}"
+    ),
     "/data": lambda number: Document(key=f"k{number}", value={"n": number}, owner="user:1"),
     "/products": lambda number: Product(name=f"p{number}", price=1, stock=1),
     "/products/in_stock": lambda number: Product(name=f"p{number}", price=1, stock=1),
@@ -31,8 +34,8 @@ MAKERS: dict[str, Callable[[int], Any]] = {
         items=[OrderLine(product_id=1, quantity=each + 1, price=1) for each in range(3)],
     ),
 }
-#: No rows: the catalog is in memory, and so are the records of calls, or in Redis.
-ROWLESS = {"/services", "/calls"}
+#: No rows: the catalog is in memory, its connections too, and so are the records of calls, or in Redis.
+ROWLESS = {"/services", "/calls", "/connections"}
 
 
 def test_no_list_is_left_out(client) -> None:

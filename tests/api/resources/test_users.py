@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -69,6 +71,7 @@ def test_a_user_is_made_read_changed_and_deleted_by_an_admin(client, tokens, log
         "email",
         "role",
         "created_at",
+        "disabled",
     }
     assert ann.items() <= read.json["data"].items()
     assert changed.json["data"] == {**read.json["data"], "username": "anna", "age": None}
@@ -374,6 +377,171 @@ def test_of_admins_who_demote_each_other_at_the_same_time_one_is_left(
     assert 500 not in done
 
 
+def test_a_disabled_user_neither_logs_in_nor_goes_on_and_an_enabled_one_logs_in_again(
+    client, tokens, make, log_in
+) -> None:
+    path = f"/api/v1/users/{make('bob')['id']}"
+    pair = log_in("bob").json["data"]
+    disabled = client.patch(path, json={"disabled": True}, headers=tokens["admin"])
+
+    assert disabled.json["data"]["disabled"] is True
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    assert outcome(client.get(path, headers=headers)) == (401, -2003)
+    refreshed = client.post("/api/v1/token/refresh", json={"refresh_token": pair["refresh_token"]})
+    assert outcome(refreshed) == (401, -2003)
+    wrong, right = log_in("bob", "wrong"), log_in("bob")
+    assert outcome(right) == (401, -2006)
+    assert right.json["message"] == wrong.json["message"]
+    client.patch(path, json={"disabled": False}, headers=tokens["admin"])
+    assert log_in("bob").status_code == 200
+    assert outcome(client.get(path, headers=headers)) == (401, -2003)
+
+
+def test_the_right_password_of_a_disabled_user_costs_one_hash_as_a_wrong_one_does(
+    client, tokens, make, log_in, monkeypatch
+) -> None:
+    client.patch(
+        f"/api/v1/users/{make('bob')['id']}", json={"disabled": True}, headers=tokens["admin"]
+    )
+    verified: list[bool] = []
+    verify = views.verify_password
+
+    def count(*args: Any) -> bool:
+        verified.append(verify(*args))
+        return verified[-1]
+
+    monkeypatch.setattr(views, "verify_password", count)
+    log_in("bob")
+    log_in("bob", "wrong")
+    assert verified == [True, False]
+
+
+def test_a_login_of_a_user_who_is_disabled_meanwhile_fails(
+    app, make, log_in, tokens, client, monkeypatch
+) -> None:
+    path = f"/api/v1/users/{make('bob')['id']}"
+    verify = views.verify_password
+
+    def disable_meanwhile(*args: Any) -> bool:
+        app.test_client().patch(path, json={"disabled": True}, headers=tokens["admin"])
+        return verify(*args)
+
+    monkeypatch.setattr(views, "verify_password", disable_meanwhile)
+    assert outcome(log_in("bob")) == (401, -2006)
+
+
+def test_nobody_but_an_admin_disables_and_disabled_is_a_boolean(client, tokens, users) -> None:
+    path = f"/api/v1/users/{users['user']}"
+    assert outcome(client.patch(path, json={"disabled": True}, headers=tokens["user"])) == (
+        403,
+        -2004,
+    )
+    for value in ("yes", 1, None):
+        wrong = client.patch(path, json={"disabled": value}, headers=tokens["admin"])
+        assert set(wrong.json["error"]["fields"]) == {"disabled"}
+
+
+def test_the_last_admin_who_can_log_in_is_not_disabled_demoted_or_deleted(
+    client, tokens, users, make
+) -> None:
+    own = f"/api/v1/users/{users['admin']}"
+    other = f"/api/v1/users/{make('bob', role='admin')['id']}"
+    admin = tokens["admin"]
+
+    assert client.patch(other, json={"disabled": True}, headers=admin).status_code == 200
+    assert outcome(client.patch(own, json={"disabled": True}, headers=admin)) == (409, -3006)
+    assert outcome(client.patch(own, json={"role": "user"}, headers=admin)) == (409, -3006)
+    assert outcome(client.delete(own, headers=admin)) == (409, -3006)
+    assert client.delete(other, headers=admin).status_code == 200  # it counts for none
+
+
+def test_of_admins_who_disable_each_other_at_the_same_time_one_is_left(
+    app, users, tokens, make
+) -> None:
+    ids = [users["admin"], *(make(f"admin{number}", role="admin")["id"] for number in range(3))]
+
+    def disable(user_id: int) -> int:
+        return (
+            app.test_client()
+            .patch(f"/api/v1/users/{user_id}", json={"disabled": True}, headers=tokens["admin"])
+            .status_code
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(disable, ids))
+    with app.extensions["postern"].database.write_session() as session:
+        assert len(User.lock_admins(session)) >= 1
+    assert 500 not in done
+
+
+def test_a_password_of_ones_own_ends_all_other_logins_and_keeps_this_one(
+    client, login, users, log_in
+) -> None:
+    here, there = login(), login()
+    body = {"current_password": PASSWORD, "new_password": NEW}
+    headers = {"Authorization": f"Bearer {here['access_token']}"}
+    done = client.post("/api/v1/user/password", json=body, headers=headers)
+
+    assert outcome(done) == (200, 0)
+    assert client.get("/api/v1/user/profile", headers=headers).status_code == 200
+    others = {"Authorization": f"Bearer {there['access_token']}"}
+    assert outcome(client.get("/api/v1/user/profile", headers=others)) == (401, -2003)
+    for pair, status in ((there, 401), (here, 200)):
+        refresh = {"refresh_token": pair["refresh_token"]}
+        assert client.post("/api/v1/token/refresh", json=refresh).status_code == status
+    assert log_in("user").status_code == 401
+    assert log_in("user", NEW).status_code == 200
+
+
+def test_a_new_password_takes_the_current_one_and_ten_guesses_lock_out(
+    client, tokens, users
+) -> None:
+    def post(**body: str) -> Any:
+        return client.post("/api/v1/user/password", json=body, headers=tokens["user"])
+
+    assert set(post(new_password=NEW).json["error"]["fields"]) == {"current_password"}
+    assert set(post(current_password=PASSWORD).json["error"]["fields"]) == {"new_password"}
+    short = post(current_password=PASSWORD, new_password="short 7")
+    assert set(short.json["error"]["fields"]) == {"new_password"}
+    for _ in range(10):
+        assert outcome(post(current_password="wrong", new_password=NEW)) == (401, -2006)
+    assert outcome(post(current_password=PASSWORD, new_password=NEW)) == (429, -3008)
+
+
+@pytest.mark.parametrize("by", ["admin", "user"])
+def test_all_tokens_of_a_user_are_revoked_by_an_admin_or_the_user(
+    client, tokens, users, login, log_in, by: str
+) -> None:
+    pairs = [login(), login()]
+    path = f"/api/v1/users/{users['user']}"
+    headers = tokens[by]
+
+    assert outcome(client.post(f"{path}/revoke_tokens", headers=tokens["guest"])) == (404, -3004)
+    assert outcome(client.post(f"{path}/revoke_tokens", headers=headers)) == (200, 0)
+    for pair in pairs:
+        bearer = {"Authorization": f"Bearer {pair['access_token']}"}
+        assert outcome(client.get(path, headers=bearer)) == (401, -2003)
+        refresh = {"refresh_token": pair["refresh_token"]}
+        assert outcome(client.post("/api/v1/token/refresh", json=refresh)) == (401, -2003)
+    assert log_in("user").status_code == 200
+
+
+def test_an_app_has_no_password_to_change(client, shop, clock, users, app) -> None:
+    secret = shop.encode()
+    body = b'{"current_password": "a", "new_password": "long enough"}'
+    target = "/api/v1/user/password"
+    timestamp = str(int(clock.wall()))
+    text = "\n".join(("POST", target, timestamp, "nonce-0001", hashlib.sha256(body).hexdigest()))
+    headers = {
+        "X-App-Id": "shop",
+        "X-Timestamp": timestamp,
+        "X-Nonce": "nonce-0001",
+        "X-Signature": hmac.new(secret, text.encode(), hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }
+    assert outcome(client.post(target, data=body, headers=headers)) == (403, -2004)
+
+
 def test_a_user_with_orders_is_not_deleted_and_stays_logged_in(client, app, tokens, users) -> None:
     with app.extensions["postern"].database.write_session() as session:
         session.add(Order(user_id=users["user"], total=Decimal("1.00")))
@@ -433,7 +601,7 @@ def test_the_list_is_csv_for_who_accepts_it_and_never_has_a_hash(client, tokens)
     with client.get("/api/v1/users", headers={**tokens["admin"], "Accept": "text/csv"}) as answer:
         lines = answer.text.splitlines()
 
-    assert lines[0] == "id,username,name,age,email,role,created_at"
+    assert lines[0] == "id,username,name,age,email,role,created_at,disabled"
     assert [line.split(",")[1] for line in lines[1:]] == ["guest", "user", "admin"]
     assert "argon2" not in answer.text
     assert "argon2" not in client.get("/api/v1/users", headers=tokens["admin"]).text

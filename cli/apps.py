@@ -1,0 +1,156 @@
+"""``flask app``: tools, which sign their requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.audit import app_act
+from api.context import app_state
+from cli.accounts import (
+    loaded_auth,
+    missing,
+    print_rows,
+    record_act,
+    report_database_errors,
+    validate_with,
+)
+from cli.output import AS_JSON
+from gateway.catalog.model import unknown_patterns
+from models import App
+from schemas.users import ALLOWED, APP_ID, RATE
+
+app_cli = AppGroup("app", help="Tools, which sign their requests.")
+
+
+@app_cli.command("create")
+@click.argument("app_id", callback=validate_with(APP_ID))
+@click.option(
+    "--allow",
+    multiple=True,
+    required=True,
+    callback=validate_with(ALLOWED),
+    help="maps, 'wechat.*', ...",
+)
+@click.option(
+    "--rate",
+    callback=validate_with(RATE),
+    help="such as 100/minute; DEFAULT_RATE_LIMIT unless given",
+)
+def create_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
+    """Make an app and print its secret, once."""
+    app_secrets = loaded_auth().app_secrets
+    secret = app_secrets.make()
+    duplicate = f"there is an app {app_id} already"
+    with report_database_errors(duplicate), app_state().database.write_session() as session:
+        session.add(
+            App(app_id=app_id, secret=app_secrets.seal(secret), allow=list(allow), rate=rate)
+        )
+        record_act(session, app_act("create", app_id, {"allow": list(allow), "rate": rate}))
+    click.echo(f"made app {app_id}, which may call {', '.join(allow)}")
+    click.echo(f"secret: {secret.reveal()}")
+    click.echo("It is shown this once; keep it where the tool finds it.")
+    _warn_of_unknown(allow)
+
+
+@app_cli.command("set")
+@click.argument("app_id")
+@click.option("--allow", multiple=True, callback=validate_with(ALLOWED), help="in place of before")
+@click.option("--rate", callback=validate_with(RATE), help="such as 100/minute")
+def set_app(app_id: str, allow: tuple[str, ...], rate: str | None) -> None:
+    """Change what an app may call, or how often."""
+    if not allow and rate is None:
+        raise click.UsageError("say --allow or --rate")
+    columns: dict[str, Any] = {}
+    if allow:
+        columns["allow"] = list(allow)
+    if rate is not None:
+        columns["rate"] = rate
+    with _changed_app(app_id, "change", columns):
+        pass
+    click.echo(f"changed app {app_id}")
+    _warn_of_unknown(allow)
+
+
+@app_cli.command("disable")
+@click.argument("app_id")
+def disable_app(app_id: str) -> None:
+    """Refuse whatever an app signs from now on."""
+    with _changed_app(app_id, "disable", {"disabled": True}):
+        pass
+    click.echo(f"disabled app {app_id}")
+
+
+@app_cli.command("enable")
+@click.argument("app_id")
+def enable_app(app_id: str) -> None:
+    """Take what an app signs again."""
+    with _changed_app(app_id, "enable", {"disabled": False}):
+        pass
+    click.echo(f"enabled app {app_id}")
+
+
+@app_cli.command("rotate")
+@click.argument("app_id")
+def rotate_app(app_id: str) -> None:
+    """Make a new secret and print it, once; the previous one is good until the next time."""
+    app_secrets = loaded_auth().app_secrets
+    secret = app_secrets.make()
+    with _changed_app(app_id, "rotate") as (_, app):
+        if app.disabled:
+            raise click.ClickException(f"app {app_id} is disabled; enable it first")
+        app.previous_secret = app.secret
+        app.secret = app_secrets.seal(secret)
+    click.echo(f"secret: {secret.reveal()}")
+    click.echo("It is shown this once; keep it where the tool finds it.")
+
+
+@app_cli.command("delete")
+@click.argument("app_id")
+@click.confirmation_option(prompt="Delete this app for good?")
+def delete_app(app_id: str) -> None:
+    """Forget an app."""
+    with _changed_app(app_id, "delete") as (session, app):
+        session.delete(app)
+    click.echo(f"deleted app {app_id}")
+
+
+@contextmanager
+def _changed_app(
+    app_id: str, verb: str, columns: Mapping[str, Any] | None = None
+) -> Iterator[tuple[Session, App]]:
+    """Change the columns of an app, and give it in the transaction that does so.
+
+    :param verb: as the audit log tells it.
+    :raises click.ClickException: there is none, or the database cannot be used.
+    """
+    with report_database_errors(""), app_state().database.write_session() as session:
+        app = App.by_app_id(session, app_id, lock=True)
+        if app is None:
+            raise missing("app", app_id, session.scalars(select(App.app_id)))
+        for name, value in (columns or {}).items():
+            setattr(app, name, value)
+        record_act(session, app_act(verb, app_id, columns))
+        yield session, app
+
+
+def _warn_of_unknown(allow: tuple[str, ...]) -> None:
+    for pattern in unknown_patterns(allow, app_state().gateway.catalog):
+        click.echo(f"warning: {pattern} names nothing in the catalog", err=True)
+
+
+@app_cli.command("list")
+@AS_JSON
+def list_apps(as_json: bool) -> None:
+    """Every tool that may sign; RATE is - where DEFAULT_RATE_LIMIT counts."""
+    print_rows(
+        select(App).order_by(App.app_id),
+        ("app_id", "allow", "rate", "disabled"),
+        as_json,
+    )
