@@ -10,8 +10,8 @@ from click.shell_completion import CompletionItem
 from flask.cli import ScriptInfo
 
 from api.context import app_state
+from gateway.catalog.document import DocumentError
 from gateway.catalog.model import Catalog
-from gateway.catalog.yaml_document import DocumentError
 
 if TYPE_CHECKING:
     from gateway import Gateway

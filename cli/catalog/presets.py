@@ -16,7 +16,8 @@ from cli.catalog.shipped import Preset, read_presets
 from cli.openapi import VARIABLE
 from cli.output import AS_JSON, print_json, table
 from config import ROOT
-from gateway.catalog.yaml_document import DocumentError, read
+from gateway.catalog.document import DocumentError
+from gateway.catalog.yaml_document import read
 from gateway.errors import nearest
 
 ENV_FILE = ROOT / ".env"

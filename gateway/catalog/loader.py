@@ -26,6 +26,7 @@ from gateway.catalog.checks import (
     load_tls,
     proxy_paths,
 )
+from gateway.catalog.document import Document, DocumentError, Path_
 from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
@@ -33,7 +34,7 @@ from gateway.catalog.pagination_schema import check_pagination
 from gateway.catalog.param_styles import check_body_param, check_styles
 from gateway.catalog.returns import check_returns, share_equal
 from gateway.catalog.schema import CatalogSchema
-from gateway.catalog.yaml_document import Document, DocumentError, Path_, read
+from gateway.catalog.yaml_document import read
 from gateway.masking import Secret
 from gateway.signers import SIGNERS
 

@@ -7,20 +7,17 @@ aliases cannot blow up.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 import yaml
 
+from gateway.catalog.document import Document, Path_
 from gateway.catalog.folder import Part, split_files
-from gateway.system import MAX_SECRET_BYTES, read_regular
+from gateway.catalog.variables import Variables
 
-Path_ = tuple[str | int, ...]
 MAX_NODES = 1_000_000
 MAX_DEPTH = 64
 _TOO_LARGE = "too large or nested too deeply; aliases may not refer to themselves"
@@ -35,81 +32,10 @@ _CONSTANTS = {
 _NUMERIC = frozenset("+-0123456789")  # what a number may begin with
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,300})")
 _FLOAT = re.compile(r"[-+]?[0-9]{1,300}\.[0-9]{1,300}([eE][-+]?[0-9]{1,2})?")
-_VARIABLE = re.compile(r"\$\{([^}]*)\}")
 
 
 #: What several files may each have a part of.
 COMBINED_KEYS = frozenset({"services", "aggregates"})
-
-
-class DocumentError(ValueError):
-    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a
-    whole.
-
-    ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
-    """
-
-    def __init__(
-        self, name: str, problems: list[tuple[int, str, str]], files: Sequence[Part] = ()
-    ) -> None:
-        self.name = name
-        self.problems = sorted(problems)
-        self._files = files
-        super().__init__("\n".join(self._line(*problem) for problem in self.problems))
-
-    def locate(self, line: int) -> tuple[str, int]:
-        """Return the file and the line in it of a line of the document."""
-        for file in reversed(self._files):
-            if line > file.offset:
-                return f"{self.name.rstrip('/')}/{file.name}", line - file.offset
-        return self.name, line
-
-    def _line(self, line: int, key: str, message: str) -> str:
-        name, line = self.locate(line)
-        parts = [name]
-        if line:
-            parts[0] += f":{line}"
-        if key:
-            parts.append(key)
-        return ": ".join([*parts, message])
-
-
-@dataclass
-class Document:
-    """Plain values, the lines that they stand on, and which of them came from the environment."""
-
-    name: str
-    value: object = None
-    lines: dict[Path_, int] = field(default_factory=dict)
-    injected: list[tuple[Path_, str]] = field(default_factory=list)
-    problems: list[tuple[int, str, str]] = field(default_factory=list)
-    missing: set[Path_] = field(default_factory=set)
-    files: Sequence[Part] = ()
-
-    def complain(self, path: Path_, message: str) -> None:
-        """Note a problem of the value at a path, unless that value could not be filled in."""
-        if not any(path[: len(missing)] == missing for missing in self.missing):
-            self._note(path, message)
-
-    def complain_missing(self, path: Path_, message: str) -> None:
-        """Note that the value at a path cannot be filled in."""
-        self._note(path, message)
-        self.missing.add(path)
-
-    def _note(self, path: Path_, message: str) -> None:
-        """Note a problem on the line of the nearest key that exists."""
-        nearest = path
-        while nearest not in self.lines and nearest:
-            nearest = nearest[:-1]
-        self.problems.append((self.lines.get(nearest, 1), ".".join(map(str, path)), message))
-
-    def stop_if_wrong(self) -> None:
-        if self.problems:
-            raise self.error()
-
-    def error(self, *problems: tuple[int, str, str]) -> DocumentError:
-        """Return the error that tells these problems, or else all that were noted."""
-        return DocumentError(self.name, list(problems) or self.problems, self.files)
 
 
 def read(text: str, name: str, env: Mapping[str, str]) -> Document:
@@ -181,7 +107,7 @@ class _Builder:
 
     def __init__(self, document: Document, env: Mapping[str, str]) -> None:
         self.document = document
-        self.env = env
+        self.variables = Variables(document, env)
         self.nodes = 0
         self.first_line = 1  # of the file that is read
         # The events of each anchor; none while it is not yet at its end.
@@ -311,40 +237,4 @@ class _Builder:
                     return int(raw)
                 if _FLOAT.fullmatch(raw) and math.isfinite(float(raw)):
                     return float(raw)
-        if "${" in raw:
-            return self._fill_in(raw, path)
-        return raw
-
-    def _fill_in(self, raw: str, path: Path_) -> str:
-        def value(match: re.Match[str]) -> str:
-            name = match[1]
-            if name.startswith("file:"):
-                return self._from_file(Path(name[5:]), path)
-            if name in self.env:
-                self.document.injected.append((path, self.env[name]))
-                if not self.env[name] and "auth" in path:
-                    self.document.complain_missing(path, f"${{{name}}} is set, but to nothing")
-                return self.env[name]
-            hint = ""
-            for similar in difflib.get_close_matches(name, self.env, n=1, cutoff=0.8):
-                hint = f" (did you mean ${{{similar}}}?)"
-            self.document.complain_missing(
-                path, f"${{{name}}} is not set; set it in the environment or in .env{hint}"
-            )
-            return ""
-
-        filled = _VARIABLE.sub(value, raw)
-        self.document.injected.append((path, filled))
-        return filled
-
-    def _from_file(self, file: Path, path: Path_) -> str:
-        try:
-            content = read_regular(file, MAX_SECRET_BYTES).decode().rstrip("\r\n")
-            self.document.injected.append((path, content))
-            return content
-        except (OSError, UnicodeDecodeError) as error:
-            self.document.complain_missing(
-                path,
-                f"${{file:{file}}} cannot be read: {getattr(error, 'strerror', None) or error}",
-            )
-            return ""
+        return self.variables.fill(raw, path)

@@ -250,3 +250,9 @@ def test_what_a_variable_holds_is_not_filled_in_again() -> None:
 
 def test_an_empty_variable_is_set() -> None:
     assert value("a: ${A}", {"A": ""}) == {"a": ""}
+
+
+def test_an_unset_or_empty_variable_may_have_a_default() -> None:
+    assert value(
+        "a: '${A:-http://x:80}'\nb: ${B:-2}\nc: ${C:-}\nd: '${D:-4}'", {"A": "", "B": "1"}
+    ) == {"a": "http://x:80", "b": "1", "c": "", "d": "4"}

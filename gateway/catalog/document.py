@@ -1,0 +1,84 @@
+"""A catalog's plain values, with the line of each, and all that is wrong with them.
+
+document.complain(("services", "maps", "deadline"), "must be a positive number of seconds")
+document.stop_if_wrong()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.catalog.folder import Part
+
+Path_ = tuple[str | int, ...]
+
+
+class DocumentError(ValueError):
+    """All problems of a document, as ``(line, key, what to do)``; line 0 is the document as a
+    whole.
+
+    ``str()`` gives a line per problem: ``services.yaml:12: services.wechat.auth: must be ...``.
+    """
+
+    def __init__(
+        self, name: str, problems: list[tuple[int, str, str]], files: Sequence[Part] = ()
+    ) -> None:
+        self.name = name
+        self.problems = sorted(problems)
+        self._files = files
+        super().__init__("\n".join(self._line(*problem) for problem in self.problems))
+
+    def locate(self, line: int) -> tuple[str, int]:
+        """Return the file and the line in it of a line of the document."""
+        for file in reversed(self._files):
+            if line > file.offset:
+                return f"{self.name.rstrip('/')}/{file.name}", line - file.offset
+        return self.name, line
+
+    def _line(self, line: int, key: str, message: str) -> str:
+        name, line = self.locate(line)
+        parts = [name]
+        if line:
+            parts[0] += f":{line}"
+        if key:
+            parts.append(key)
+        return ": ".join([*parts, message])
+
+
+@dataclass
+class Document:
+    """Plain values, the lines that they stand on, and which of them came from the environment."""
+
+    name: str
+    value: object = None
+    lines: dict[Path_, int] = field(default_factory=dict)
+    injected: list[tuple[Path_, str]] = field(default_factory=list)
+    problems: list[tuple[int, str, str]] = field(default_factory=list)
+    missing: set[Path_] = field(default_factory=set)
+    files: Sequence[Part] = ()
+
+    def complain(self, path: Path_, message: str) -> None:
+        """Note a problem of the value at a path, unless that value could not be filled in."""
+        if not any(path[: len(missing)] == missing for missing in self.missing):
+            self._note(path, message)
+
+    def complain_missing(self, path: Path_, message: str) -> None:
+        """Note that the value at a path cannot be filled in."""
+        self._note(path, message)
+        self.missing.add(path)
+
+    def _note(self, path: Path_, message: str) -> None:
+        """Note a problem on the line of the nearest key that exists."""
+        nearest = path
+        while nearest not in self.lines and nearest:
+            nearest = nearest[:-1]
+        self.problems.append((self.lines.get(nearest, 1), ".".join(map(str, path)), message))
+
+    def stop_if_wrong(self) -> None:
+        if self.problems:
+            raise self.error()
+
+    def error(self, *problems: tuple[int, str, str]) -> DocumentError:
+        """Return the error that tells these problems, or else all that were noted."""
+        return DocumentError(self.name, list(problems) or self.problems, self.files)

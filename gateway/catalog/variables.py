@@ -1,0 +1,66 @@
+"""What a catalog takes from outside: ``${NAME}``, ``${NAME:-default}`` and ``${file:/path}``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.catalog.document import Document, Path_
+from gateway.system import MAX_SECRET_BYTES, read_regular
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}")
+
+
+class Variables:
+    """Fills variables in; what cannot be is a problem of the document.
+
+    :param env: the variables' values, by name.
+    """
+
+    def __init__(self, document: Document, env: Mapping[str, str]) -> None:
+        self._document = document
+        self._env = env
+
+    def fill(self, raw: str, path: Path_) -> str:
+        """Return the text at a path with its variables filled in."""
+        if "${" not in raw:
+            return raw
+        count = len(self._document.injected)
+        filled = _VARIABLE.sub(lambda match: self._value(match[1], path), raw)
+        if len(self._document.injected) > count:  # the default is the catalog's own
+            self._document.injected.append((path, filled))
+        return filled
+
+    def _value(self, reference: str, path: Path_) -> str:
+        if reference.startswith("file:"):
+            return self._from_file(Path(reference[5:]), path)
+        name, has_default, default = reference.partition(":-")
+        if has_default and not self._env.get(name):
+            return default
+        if name in self._env:
+            self._document.injected.append((path, self._env[name]))
+            if not self._env[name] and "auth" in path:
+                self._document.complain_missing(path, f"${{{name}}} is set, but to nothing")
+            return self._env[name]
+        self._complain_unset(name, path)
+        return ""
+
+    def _complain_unset(self, name: str, path: Path_) -> None:
+        hint = ""
+        for similar in difflib.get_close_matches(name, self._env, n=1, cutoff=0.8):
+            hint = f" (did you mean ${{{similar}}}?)"
+        self._document.complain_missing(
+            path, f"${{{name}}} is not set; set it in the environment or in .env{hint}"
+        )
+
+    def _from_file(self, file: Path, path: Path_) -> str:
+        try:
+            content = read_regular(file, MAX_SECRET_BYTES).decode().rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self._document.complain_missing(path, f"${{file:{file}}} cannot be read: {reason}")
+            return ""
+        self._document.injected.append((path, content))
+        return content
