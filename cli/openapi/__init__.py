@@ -57,10 +57,13 @@ def import_spec(
     credentials = read_credentials(
         spec, [operation.values for operation in selected], name, servers.base_url
     )
-    methods = operations.methods(servers, credentials.names)
+    host_params = servers.params()
+    methods = operations.methods(servers, credentials.names | host_params.keys())
     if not methods:
         raise SpecError(_why_nothing(tags, operations))
     service: dict[str, Any] = {"base_url": servers.base_url}
+    if host_params:
+        service["params"] = host_params
     if _is_private(servers.base_url):
         service["allow_private"] = True
     service.update(credentials.settings)

@@ -12,6 +12,7 @@ from cli.openapi.merging import Merger, Refs, Schema, type_of, writable_properti
 from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
+from gateway.catalog.param_schema import TYPES
 from schemas.params import FORMATS
 
 MAX_DEPTH = 5  # levels below a parameter
@@ -83,6 +84,7 @@ class Keywords:
             if task.required:
                 keywords["required"] = True
             return keywords
+        schema = _with_types_as_shapes(schema)
         if "x-shapes" in schema and may_descend:
             return self._convert_shapes(replace(task, schema=schema, refs=refs), tasks)
         kind = type_of(schema)
@@ -94,7 +96,8 @@ class Keywords:
         if "x-shapes" in schema:
             others = [type_of(shape) for shape in schema["x-shapes"][1]][1:]
             keywords.notes.append(f"also: {', '.join(others)}")
-        _add_other_types(keywords, kind, schema)
+        if schema.get("nullable") is True or "null" in list_in(schema, "type"):
+            keywords["nullable"] = True
         if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):
             keywords["description"] = text
         self._add_constraints(keywords, kind, schema)
@@ -205,12 +208,16 @@ class Keywords:
             self.dropped[f"exclusive {key}"] += 1
 
 
-def _add_other_types(keywords: Commented, kind: str, schema: Schema) -> None:
-    types = list_in(schema, "type")
-    if schema.get("nullable") is True or "null" in types:
-        keywords["nullable"] = True
-    if others := [str(name) for name in types if name not in (kind, "null")]:
-        keywords.notes.append(f"also: {', '.join(others)}")
+def _with_types_as_shapes(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema of several types as alternatives, one of each; others as they are."""
+    types = [name for name in list_in(schema, "type") if name in TYPES]
+    if len(types) < 2 or "x-shapes" in schema:
+        return schema
+    own = {key: value for key, value in schema.items() if key not in ("description", "nullable")}
+    keyword = "anyOf" if {"integer", "number"} <= set(types) else "oneOf"
+    nullable = schema.get("nullable") is True or "null" in schema["type"]
+    shapes = [{**own, "type": name} for name in types]
+    return {**schema, "nullable": nullable, "x-shapes": (keyword, shapes)}
 
 
 def usable_values(kind: str, values: list[Any]) -> list[Any]:

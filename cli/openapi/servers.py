@@ -13,8 +13,10 @@ from urllib.parse import urljoin
 from marshmallow import ValidationError
 
 from cli.openapi.source import Spec, SpecError, UnsayableError, list_in, mapping_in
-from schemas.catalog_fields import usable_url
+from gateway.catalog.hosts import LABEL
+from schemas.catalog_fields import PLACEHOLDER, usable_base_url
 
+ANY_LABEL = "[A-Za-z0-9-]+"
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 Holder = Mapping[str, Any]
 
@@ -26,7 +28,8 @@ class OtherServerError(UnsayableError):
 class Server:
     """One of ``servers``.
 
-    :ivar url: with its variables' defaults, without a slash at its end.
+    :ivar url: with its variables' defaults, without a slash at its end; those that have none stay
+        ``{name}``.
     """
 
     def __init__(self, server: Any, base: str = "") -> None:
@@ -34,9 +37,9 @@ class Server:
             server = {}
         template = str(server.get("url", ""))
         defaults = {
-            str(name): str(variable.get("default", ""))
+            str(name): str(variable["default"])
             for name, variable in mapping_in(server, "variables").items()
-            if isinstance(variable, dict)
+            if isinstance(variable, dict) and variable.get("default")
         }
         url = _VARIABLE.sub(lambda match: defaults.get(match[1], match[0]), template)
         if base and url:
@@ -63,6 +66,7 @@ class Servers:
     def __init__(
         self, spec: Spec, operations: Iterable[tuple[Holder, Holder]], base_url: str | None
     ) -> None:
+        self._spec = spec
         self._of_file = _file_servers(spec)
         self._first_url = self._of_file[0].url if self._of_file else ""
         by_operation = [self._own_servers(item, operation) for item, operation in operations]
@@ -76,6 +80,15 @@ class Servers:
         self._is_operations = not self._is_files and any(
             server.matches(self.base_url) for server in own
         )
+
+    def params(self) -> dict[str, Any]:
+        """Return what callers say of the base URL: its variables that have no default."""
+        variables: dict[str, Any] = {}
+        for server in list_in(self._spec.root, "servers"):
+            variables.update(mapping_in(server, "variables") if isinstance(server, dict) else {})
+        return {
+            name: _host_param(variables.get(name)) for name in PLACEHOLDER.findall(self.base_url)
+        }
 
     def check(self, item: Holder, operation: Holder) -> None:
         """Let an operation pass that is at the base URL.
@@ -110,6 +123,14 @@ class Servers:
         return _servers_in(operation, self._first_url) or _servers_in(item, self._first_url)
 
 
+def _host_param(variable: Any) -> dict[str, Any]:
+    """Return one of the values that the file lists, else any label of a host's name."""
+    values = list_in(variable, "enum") if isinstance(variable, dict) else []
+    if values and all(isinstance(value, str) and LABEL.fullmatch(value) for value in values):
+        return {"type": "string", "enum": values}
+    return {"type": "string", "pattern": ANY_LABEL}
+
+
 def _file_servers(spec: Spec) -> list[Server]:
     if spec.swagger:
         return [Server({"url": _swagger_url(spec.root)})]
@@ -139,7 +160,7 @@ def _check_url(url: str) -> str:
     try:
         if "${" in url:
             raise ValidationError("asks for a variable")
-        usable_url(url)
+        usable_base_url(url)
     except ValidationError as error:
         raise SpecError(
             f"its server, {url!r}, is no http(s) URL that can be called; give --base-url"

@@ -42,8 +42,8 @@ def check_body_param(document: Document, path: Path_, method: Method) -> None:
         return
     names = [param.name for param in method.params if param.place == "body"]
     place: Path_ = (*path, "body_param")
-    if kind_of(method.body) != "json" or method.stream:
-        document.complain(place, "belongs to body: json, without stream")
+    if kind_of(method.body) != "json":
+        document.complain(place, "belongs to body: json")
     elif whole not in names:
         document.complain(place, f"{whole!r} is not one of the params in the body")
     for name in names:

@@ -245,6 +245,7 @@ def test_only_the_tags_asked_for_are_imported() -> None:
         ({"anyOf": [{"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["b"]}]}, {"type": "string", "enum": ["a", "b"]}),
         ({"oneOf": [{"type": "integer"}, {"type": "string"}]}, {"oneOf": [{"type": "integer"}, {"type": "string"}]}),
         ({"anyOf": [{"type": "integer"}, {"type": "boolean"}, {"type": "integer"}, {"type": "null"}], "description": "It."}, {"nullable": True, "description": "It.", "anyOf": [{"type": "integer"}, {"type": "boolean"}]}),
+        ({"type": ["integer", "string", "null"], "minimum": 1, "maxLength": 3}, {"nullable": True, "oneOf": [{"type": "integer", "minimum": 1}, {"type": "string", "maxLength": 3}]}),
         ({"oneOf": [{"type": "integer"}, {"type": "number"}]}, {"anyOf": [{"type": "integer"}, {"type": "number"}]}),
         ({"minimum": 1e22}, {"type": "number", "minimum": 1e22}),
         ({"type": "string", "description": "The ${HOME} of it.\nMore."}, {"type": "string", "description": "The $ {HOME} of it."}),

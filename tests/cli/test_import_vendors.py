@@ -316,3 +316,21 @@ def test_an_operation_that_is_none_is_left_out_with_a_word(operation: Any) -> No
     assert "# Left out: GET /a: not a mapping" in text_of(
         spec({"/a": {"get": operation}, "/b": {"get": OK}})
     )
+
+
+@pytest.mark.parametrize(
+    ("variable", "param"),
+    [
+        ({}, {"type": "string", "pattern": "[A-Za-z0-9-]+"}),
+        ({"default": "", "enum": ["eu", "us"]}, {"type": "string", "enum": ["eu", "us"]}),
+        ({"enum": ["a/b"]}, {"type": "string", "pattern": "[A-Za-z0-9-]+"}),
+    ],
+)
+def test_a_part_of_the_server_without_a_default_is_said_by_each_call(
+    variable: Values, param: Values
+) -> None:
+    variables = {"shop": variable, "version": {"default": "v2"}}
+    servers = [{"url": "https://{shop}.example.com/{version}", "variables": variables}]
+    service = service_of(text_of(spec({"/a": {"get": OK}}, servers=servers)))
+    assert service["base_url"] == "https://{shop}.example.com/v2"
+    assert service["params"] == {"shop": param}

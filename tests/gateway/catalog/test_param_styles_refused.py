@@ -96,7 +96,7 @@ def test_a_shape_that_cannot_be_is_named_with_its_line(
         ("http: POST /a\nbody_param: p\nparams: {p: {type: array}, q: {type: string}}", 9, f"{M}.params.q",
          "the whole body is 'p'; write in: query or in: header for this one"),
         ("http: POST /a\nbody_param: p\nbody: form\nparams: {p: {type: array}}", 8, f"{M}.body_param",
-         "belongs to body: json, without stream"),
+         "belongs to body: json"),
         ("http: GET /a\nbody_param: p\nparams: {p: {type: array}}", 8, f"{M}.body_param",
          "'p' is not one of the params in the body"),
     ],
