@@ -77,8 +77,8 @@ def lines(values: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
         if not isinstance(value, Mapping | list):
             yield f"{head} {scalar(value, _PLAIN_IN_BLOCK)}"
             continue
-        on_one_line = f"{head} {flow(value)}"
-        if len(on_one_line) <= MAX_LINE_CHARACTERS and not has_notes_inside(value):
+        on_one_line = _on_one_line(head, value)
+        if on_one_line:
             yield on_one_line
         elif isinstance(value, Mapping):
             yield head
@@ -91,14 +91,41 @@ def lines(values: Mapping[str, Any], indent: int = 0) -> Iterator[str]:
 
 def _list_item(item: object, indent: int) -> Iterator[str]:
     dash = f"{' ' * indent}- "
-    on_one_line = dash + flow(item)
-    short = len(on_one_line) <= MAX_LINE_CHARACTERS and not has_notes_inside(item)
-    if short or not isinstance(item, Mapping):
-        yield on_one_line
+    on_one_line = _on_one_line(dash.rstrip(), item)
+    if on_one_line or not isinstance(item, Mapping):
+        yield on_one_line or dash + flow(item)
         return
     first, *rest = lines(item, indent + 2)
     yield dash + first.lstrip()
     yield from rest
+
+
+def _on_one_line(head: str, value: object) -> str:
+    """Return head and value on one line; nothing where that is too long, or hides comments."""
+    if _room_after(value, MAX_LINE_CHARACTERS - len(head)) < 0 or has_notes_inside(value):
+        return ""
+    line = f"{head} {flow(value)}"
+    return line if len(line) <= MAX_LINE_CHARACTERS else ""
+
+
+def _room_after(value: object, room: int) -> int:
+    """Return how many characters at most are left of a line once a value is written on it.
+
+    Of what is long only the beginning is looked at: a large value stands on no line at any level.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            room = _room_after(item, room - len(str(key)) - len(": "))
+            if room < 0:
+                break
+        return room
+    if isinstance(value, list):
+        for item in value:
+            room = _room_after(item, room)
+            if room < 0:
+                break
+        return room
+    return room - len(value) if isinstance(value, str) else room - 1
 
 
 def flow(value: object) -> str:
