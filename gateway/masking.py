@@ -261,7 +261,7 @@ def _number(name: str, number: float | ExactNumber) -> object:
     """Return a large number as it is, unless it is a phone number."""
     text = str(number)
     if _PHONE_NAME.search(name):
-        return text[:-_PHONE_MASKED_DIGITS] + STARS
+        return text.partition(".")[0][:-_PHONE_MASKED_DIGITS] + STARS
     masked = mask_phones(text)
     return number if masked == text else masked
 

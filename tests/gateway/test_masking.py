@@ -22,6 +22,7 @@ from gateway.masking import (
     Secret,
     mask_path,
 )
+from schemas.numbers import ExactNumber
 
 HIDDEN = "correct horse/battery+staple"
 
@@ -301,3 +302,11 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
 )
 def test_a_token_put_into_a_path_is_not_shown(path: str, masked: str) -> None:
     assert mask_path(path) == masked
+
+
+@pytest.mark.parametrize("digits", ["13812345678.10", "13812345678.0", "13812345678.5e0"])
+def test_a_phone_number_with_a_fraction_loses_its_last_four_digits_all_the_same(
+    digits: str,
+) -> None:
+    masked = Masker().mask_params({"phone": ExactNumber(digits)}, frozenset())
+    assert masked == {"phone": "1381234****"}
