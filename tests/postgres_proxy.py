@@ -14,7 +14,7 @@ COMMIT = b"COMMIT\0"
 class LossyProxy:
     """``lose`` is ``""`` (nothing), ``answer`` (to COMMIT), ``commit`` (itself), or ``insert`` (and what follows it).
 
-    It loses that once, and then nothing.
+    It loses that once, and then nothing. ``all`` is every connection, until it says otherwise.
     """
 
     def __init__(self, url: str) -> None:
@@ -32,6 +32,9 @@ class LossyProxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                if self.lose == "all":
+                    client.close()
+                    continue
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
@@ -41,7 +44,7 @@ class LossyProxy:
         back = threading.Thread(target=self._pass_back, args=(server, client, silent), daemon=True)
         back.start()
         with client, server, contextlib.suppress(OSError):
-            while piece := client.recv(65536):
+            while (piece := client.recv(65536)) and self.lose != "all":
                 if self.lose == "insert" and b"INSERT" in piece:
                     self.lose = ""
                     break

@@ -176,6 +176,15 @@ def test_the_request_for_a_token_is_shown_before_the_call(make: Callable[..., An
     assert "Authorization: Bearer ****" in then
 
 
+def test_a_dry_run_takes_no_refresh_token_and_shows_none(make: Callable[..., Any]) -> None:
+    auth = {"type": "oauth2", "grant": "refresh_token", "token_url": "/token", "client_id": "crm"}
+    run = make({**auth, "refresh_token": "hush-hush-hush"}, {"m": METHODS["json"]})
+    printed = run("m", "text=hi", "--dry-run")
+    assert "client_id=crm" in printed
+    assert "grant_type=refresh_token&refresh_token=****" in printed
+    assert "hush" not in printed
+
+
 def test_a_text_may_look_like_json(make: Callable[..., Any]) -> None:
     params = {"content": TEXT, "more": {"type": "object"}}
     run = make({"type": "none"}, {"send": {"http": "POST /anything", "params": params}})

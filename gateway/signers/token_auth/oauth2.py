@@ -43,6 +43,18 @@ REQUIRED_KEYS: Mapping[str, tuple[str, ...]] = {
     "authorization_code": ("authorization_url", "client_id", "token_url"),
 }
 _URLS = ("token_url", "refresh_url")
+#: By key, the one grant that it is for.
+GRANT_OF_KEY: Mapping[str, str] = {
+    "refresh_token": "refresh_token",
+    "authorization_url": "authorization_code",
+    "authorization_extra": "authorization_code",
+    "pkce": "authorization_code",
+}
+#: Parameters of an authorization URL that are not the catalog's to say.
+OWN_PARAMETERS = (
+    "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge",
+    "code_challenge_method",
+)  # fmt: skip
 #: Those whose refresh tokens are kept in the database.
 CONNECTED_GRANTS = frozenset({"refresh_token", "authorization_code"})
 
@@ -92,6 +104,13 @@ class OAuth2(Signer):
             missing = {key: [MISSING] for key in sorted(required - data.keys())}
             if missing:
                 raise ValidationError(missing)
+            for key in sorted(GRANT_OF_KEY.keys() & data.keys()):
+                if grant != GRANT_OF_KEY[key]:
+                    raise ValidationError(f"only with grant: {GRANT_OF_KEY[key]}", key)
+            for name in data.get("authorization_extra", {}):
+                if name in OWN_PARAMETERS:
+                    problem = {name: ["is set by Postern itself; leave it out"]}
+                    raise ValidationError(problem, "authorization_extra")
             if "refresh_url" in data and grant not in CONNECTED_GRANTS:
                 grants = " and ".join(sorted(CONNECTED_GRANTS))
                 raise ValidationError(f"is for the grants {grants}", "refresh_url")
