@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
+import marshmallow
 from flask.cli import AppGroup
 from sqlalchemy import select
 
@@ -13,9 +15,10 @@ from cli.accounts import report_database_errors
 from cli.output import AS_JSON, print_json, table
 from models import AuditEvent
 from models.audit import CONDITIONS
-from schemas.audit import AuditEventOut, changed_words
+from schemas.audit import SINCE, AuditEventOut, changed_words
 
 MAX_EVENTS = 10_000  # at once
+SECONDS_WIDTH = len("2026-11-21T03:40:00")
 audit_cli = AppGroup("audit", help="What was done to accounts and to others' belongings.")
 
 
@@ -27,11 +30,13 @@ def read_instant(
         return None
     try:
         instant = datetime.fromisoformat(value)
-    except ValueError as error:
+        instant = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+        SINCE(instant)
+    except (ValueError, marshmallow.ValidationError) as error:
         raise click.BadParameter(
             "give a date or a time, such as 2026-11-21 or 2026-11-21T03:40:00Z"
         ) from error
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    return instant
 
 
 @audit_cli.command("list")
@@ -58,12 +63,14 @@ def list_events(limit: int, as_json: bool, **filters: str | datetime | None) -> 
     if as_json:
         print_json(events)
         return
-    rows = [[_format(value) for name, value in event.items() if name != "id"] for event in events]
-    header = [name.upper() for name in AuditEventOut().fields if name != "id"]
-    click.echo("\n".join(table(header, rows)))
+    names = [name for name in AuditEventOut().fields if name != "id"]
+    rows = [[_format(name, event[name]) for name in names] for event in events]
+    click.echo("\n".join(table([name.upper() for name in names], rows)))
 
 
-def _format(value: object) -> str:
+def _format(name: str, value: Any) -> str:
+    if name == "created_at":
+        return f"{value[:SECONDS_WIDTH]}Z"
     if isinstance(value, dict):
         return changed_words(value) or "-"
     return "-" if value is None else str(value)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import Schema, fields, validate
 
 from schemas.fields import ListArgs, Text, list_of, sort_field
 
 MAX_FILTER_CHARACTERS = 255
+#: What both databases can hold, at any offset from UTC.
+SINCE = validate.Range(
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(9999, 1, 1, tzinfo=UTC),
+    error="Must be a time from 1970 to 9998.",
+)
 
 
 class AuditEventOut(Schema):
@@ -65,6 +71,7 @@ class AuditArgs(ListArgs):
     since = fields.AwareDateTime(
         format="iso",
         default_timezone=UTC,
+        validate=SINCE,
         metadata={"description": "ISO 8601; UTC where it tells no offset."},
     )
 

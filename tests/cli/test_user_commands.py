@@ -8,6 +8,7 @@ import pwd
 import re
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from config import Settings
 from models import Order, User
 from tests.api.conftest import PASSWORD
 from tests.clock import FakeClock
+from tests.redis_server import RedisServer
 
 Run = Callable[..., Result]
 NEW = "another good password"
@@ -177,4 +179,38 @@ def test_commands_are_in_the_audit_log_with_the_systems_user_and_machine(
     assert "role=admin" in table.splitlines()[1]
     assert "app.rotate" in run("audit", "list", "--since", "2001-01-01").output
     assert "app.rotate" not in run("audit", "list", "--since", "2999-01-01").output
-    assert run("audit", "list", "--since", "yesterday").exit_code == 2
+    for wrong in ("yesterday", "0001-01-01T00:00:00+23:59"):
+        assert run("audit", "list", "--since", wrong).exit_code == 2
+
+
+def test_servers_that_share_a_redis_with_a_command_know_at_once(
+    make_app: Callable[..., Flask], settings: Settings, users: dict[str, int], redis_url: str
+) -> None:
+    shared = replace(settings, redis_url=redis_url)
+    server = make_app(shared).test_client()
+    body = {"username": "user", "password": PASSWORD}
+    pair = server.post("/api/v1/login", json=body).json["data"]
+    headers = {"Authorization": f"Bearer {pair['access_token']}"}
+    assert server.get("/me", headers=headers).status_code == 200
+    runner = make_app(shared, serves=False).test_cli_runner()
+    done = runner.invoke(args=["user", "disable", "user"])
+
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert server.get("/me", headers=headers).json["code"] == -2003
+
+
+def test_a_command_is_done_while_redis_is_away_and_says_until_when_tokens_may_count(
+    make_app: Callable[..., Flask],
+    settings: Settings,
+    users: dict[str, int],
+    log_in: Callable[..., Any],
+    redis_server: RedisServer,
+) -> None:
+    log_in()  # whose tokens are to be revoked
+    redis_server.kill()
+    away = make_app(replace(settings, redis_url=redis_server.url), serves=False)
+    done = away.test_cli_runner().invoke(args=["user", "disable", "user"])
+
+    assert done.exit_code == 0, done.output
+    assert "Redis does not answer" in done.stderr
+    assert log_in().json["code"] == -2006

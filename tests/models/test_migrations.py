@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, select, text
 
 from models import Base, Database, RefreshToken, User, migrate
 from models.revisions import MIGRATIONS, head_revision, revision_of
@@ -78,6 +79,22 @@ def test_an_upgrade_that_is_not_needed_keeps_every_row(url: str) -> None:
     with database.read_session() as session:
         assert session.query(User).count() == session.query(RefreshToken).count() == 1
     database.close()
+
+
+def test_users_of_the_version_before_stay_enabled_and_it_goes_on_making_some(url: str) -> None:
+    columns = "username, role, password_hash, created_at, version"
+    make_user = f"INSERT INTO users ({columns}) VALUES (:name, 'user', '-', :now, 1)"
+    migrate.upgrade(url, "0005")
+    database = Database(url)
+    with database.write_connection() as connection:
+        connection.execute(text(make_user), {"name": "before", "now": datetime.now(UTC)})
+    migrate.upgrade(url)
+    with database.write_connection() as connection:
+        connection.execute(text(make_user), {"name": "meanwhile", "now": datetime.now(UTC)})
+    with database.read_connection() as connection:
+        users = connection.execute(select(User.username, User.disabled).order_by(User.id)).all()
+    database.close()
+    assert users == [("before", False), ("meanwhile", False)]
 
 
 def test_the_revision_is_what_alembic_says_of_code_and_database(url: str) -> None:

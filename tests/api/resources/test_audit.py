@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -195,7 +196,18 @@ def test_the_log_is_filtered_sorted_paged_and_csv(
     assert "allow=maps,wechat.* app_id rate=5/day" in row
 
 
-@pytest.mark.parametrize("query", ["since=yesterday", "actor=", "sort=actor", "who=me", "limit=0"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=yesterday",
+        "since=0001-01-01T00:00:00%2B23:59",
+        "since=9999-12-31T23:59:59-23:59",
+        "actor=",
+        "sort=actor",
+        "who=me",
+        "limit=0",
+    ],
+)
 def test_a_wrong_query_is_refused(client, tokens, query: str) -> None:
     answer = client.get(f"/api/v1/audit?{query}", headers=tokens["admin"])
     assert (answer.status_code, answer.json["code"]) == (400, -3003)
@@ -230,6 +242,29 @@ def test_events_are_kept_for_so_many_days_and_go_in_batches(
 
     assert count_after_an_act("one") == 5 + 1 + 1
     assert count_after_an_act("two") == 1 + 2
+
+
+def test_acts_at_the_same_time_do_not_wait_for_each_others_old_events(
+    app, tokens, clock, users
+) -> None:
+    database = app.extensions["postern"].database
+    long_ago = datetime.fromtimestamp(clock.wall(), UTC) - timedelta(days=366)
+    with database.write_session() as session:
+        rows = range(3 * MAX_DELETED_EVENTS)
+        session.add_all(
+            AuditEvent(actor="a", action="b", object="c", created_at=long_ago) for _ in rows
+        )
+
+    def create(number: int) -> int:
+        body = {"app_id": f"a{number}", "allow": ["maps"]}
+        made = app.test_client().post("/api/v1/apps", json=body, headers=tokens["admin"])
+        return made.status_code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(create, range(6))) == [201] * 6
+    with database.read_session() as session:
+        kept = select(AuditEvent.action).where(AuditEvent.action == "app.create")
+        assert len(session.scalars(kept).all()) == 6
 
 
 def test_a_login_takes_old_events_away_too(app, login, clock, users) -> None:
