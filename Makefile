@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock clean
+.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -79,6 +79,9 @@ lock: .venv/dev ## Pin requirements.in and requirements/*.in anew into their .tx
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements.in -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/otel.in -o requirements/otel.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 requirements/dev.in -o requirements/dev.txt
+
+release: .venv/dev ## Make dist/: source, what the image needs, list of packages and licences, checksums (HEAD tagged v and VERSION)
+	$(BIN)/python deploy/release.py
 
 clean: ## Remove the virtual environment and caches (keeps instance/)
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache

@@ -11,10 +11,15 @@ DOCKERFILE = ROOT / "deploy" / "Dockerfile"
 CONTENT = ROOT / "deploy" / "Dockerfile.dockerignore"
 
 
+def content() -> list[str]:
+    """Return the files and folders that go into the image."""
+    lines = CONTENT.read_text(encoding="utf-8").splitlines()
+    return [line[1:] for line in lines if line.startswith("!")]
+
+
 def copy_content(target: Path) -> None:
     """Copy what goes into the image, as ``Dockerfile.dockerignore`` lists it, and nothing else."""
-    lines = CONTENT.read_text(encoding="utf-8").splitlines()
-    for name in (line[1:] for line in lines if line.startswith("!")):
+    for name in content():
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
