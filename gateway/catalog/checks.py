@@ -105,11 +105,13 @@ def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
             )
 
 
+def is_soap(envelope: str | Mapping[str, Any]) -> bool:
+    return (envelope if isinstance(envelope, str) else envelope.get("preset")) == "soap"
+
+
 def check_envelope(document: Document, path: Path_, method: Method) -> None:
     """SOAP is read from XML."""
-    declared = method.envelope
-    preset = declared if isinstance(declared, str) else declared.get("preset")
-    if preset == "soap" and kind_of(method.response) == "json":
+    if is_soap(method.envelope) and kind_of(method.response) == "json":
         document.complain(
             (*path, "response"), "envelope: soap is for XML, and json is read here; write xml"
         )

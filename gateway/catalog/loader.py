@@ -23,6 +23,7 @@ from gateway.catalog.checks import (
     check_stand_ins,
     check_xml_prefixes,
     flatten_messages,
+    is_soap,
     load_tls,
     proxy_paths,
 )
@@ -189,11 +190,14 @@ class _Loader:
         verb, template = settings["http"].split(" ", 1)
         if "returns" in settings:
             settings["returns"] = share_equal(settings["returns"], self.known_returns)
+        envelope = settings.get("envelope", inherited.get("envelope", "plain"))
+        usual_response = "xml" if is_soap(envelope) else "json"
         values = {
             "idempotent": verb in SAFE_VERBS,
             "deadline": self.defaults.get("deadline", DEADLINE_SECONDS),
             **{key: inherited[key] for key in _INHERITED if key in inherited},
             **_select(Method, settings),
+            "response": settings.get("response", usual_response),
             "params": (
                 *service.params,
                 *(

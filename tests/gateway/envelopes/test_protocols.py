@@ -33,7 +33,6 @@ def calculator(box: Sandbox, open_gate: Open, version: str, **service_keys: Any)
             "root": "soap:Envelope/soap:Body/Divide",
             "attributes": {"xmlns": CALCULATOR, "xmlns:soap": version},
         },
-        "response": "xml",
         "params": {"intA": {"type": "string"}, "intB": {"type": "string"}},
     }
     keys = {"envelope": "soap", **service_keys}
@@ -90,7 +89,7 @@ def test_a_soap_body_without_elements_is_an_empty_object(wire: OnWire, body: str
 
 
 def test_soap_that_would_be_read_as_json_is_refused_when_the_catalog_loads(open_gate: Open) -> None:
-    methods = {"m": {"http": "POST /"}}
+    methods = {"m": {"http": "POST /", "response": "json"}}
     with pytest.raises(CatalogError, match=r"methods\.m\.response: .*write xml"):
         open_gate({"s": service("http://127.0.0.1:9", envelope="soap", methods=methods)})
 
