@@ -179,7 +179,7 @@ def _members(container: dict[str, Any] | list[Any]) -> Iterable[Any]:
 
 def _has_surrogate(value: object) -> bool:
     try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        json.dumps(value, ensure_ascii=False, default=str).encode("utf-8")  # numbers have none
     except UnicodeEncodeError:
         return True
     return False

@@ -100,3 +100,8 @@ def test_a_reply_too_deep_to_be_passed_on_is_a_bad_response() -> None:
         value = [value]
     with pytest.raises(BadResponse):
         dump_json(value)
+
+
+def test_an_escaped_letter_beside_a_number_with_all_its_digits_is_read() -> None:
+    body = b'{"a": "\\u00e9", "b": 1.10}'
+    assert dump_json(load_json(body, strict=True)) == '{"a":"é","b":1.10}'.encode()
