@@ -9,10 +9,14 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
+import github
 import pytest
 import stripe
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client as TwilioClient
 
 from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for
@@ -83,7 +87,6 @@ def test_slack_posts_and_pages_through_channels(live: Live) -> None:
 def test_pygithub_follows_addresses_in_bodies_without_leaving_the_gate(
     live: Live, vendors: SdkVendors
 ) -> None:
-    github = pytest.importorskip("github")
     client = github.Github(
         base_url=gate(live, "github"),
         auth=github.Auth.AppAuthToken(live.token()),
@@ -103,11 +106,9 @@ def test_pygithub_follows_addresses_in_bodies_without_leaving_the_gate(
 
 
 def test_twilio_sends_and_lists_messages_by_another_http_client(live: Live) -> None:
-    rest = pytest.importorskip("twilio.rest")
-    http_client = pytest.importorskip("twilio.http.http_client")
     token = live.token()
 
-    class GateClient(http_client.TwilioHttpClient):  # type: ignore[misc, name-defined]
+    class GateClient(TwilioHttpClient):
         def request(
             self, method: str, url: str, *arguments: Any, headers: Any = None, **options: Any
         ) -> Any:
@@ -115,14 +116,13 @@ def test_twilio_sends_and_lists_messages_by_another_http_client(live: Live) -> N
             headers = {**(headers or {}), "X-Postern-Token": token}
             return super().request(method, url, *arguments, headers=headers, **options)
 
-    client = rest.Client(ACCOUNT, "unused", http_client=GateClient())
+    client = TwilioClient(ACCOUNT, "unused", http_client=GateClient())
     made = client.messages.create(to="+1", from_="+2", body="hello")
     assert (made.sid, made.body) == ("SM9", "hello")
     assert [message.sid for message in client.messages.list()] == ["SM1", "SM2", "SM3"]
 
 
 def test_boto3_uploads_an_object(live: Live, s3: S3) -> None:
-    boto3 = pytest.importorskip("boto3")
     session = boto3.Session("unused", "unused", region_name=REGION)
     client = session.client("s3", endpoint_url=gate(live, "s3"))
 
