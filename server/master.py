@@ -90,6 +90,7 @@ class Master:
 
     def pre_fork(self, server: Any, worker: Any) -> None:
         """Give the worker the first free slot: a successor counts on in its predecessor's place."""
+        stopping.forget(worker.age)
         slots = {other.slot for other in server.WORKERS.values()}
         worker.slot = next(slot for slot in itertools.count() if slot not in slots)
 

@@ -1,4 +1,4 @@
-"""Tells a worker whether the whole service ends, or only itself, to be replaced."""
+"""Tells a worker whether the whole service ends, or only itself, and who takes its place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ SERVES = 0
 ENDS = 1  # its listening sockets stay open elsewhere
 ENDS_WITH_SOCKETS = 2
 
-_state = mmap.mmap(-1, 1)  # made before the first fork, so that master and workers have the same
+MAX_AGES = 4096  # of workers, gunicorn's count of them; after so many the marks are used again
+
+# Made before the first fork, so that master and workers have the same.
+_state = mmap.mmap(-1, 1)
+_accepting = mmap.mmap(-1, MAX_AGES)
 
 
 def announce(arbiter: Any) -> None:
@@ -29,6 +33,25 @@ def announced() -> bool:
 def closes_sockets() -> bool:
     """Whether nobody listens on once the workers have closed the listening sockets."""
     return _state[0] == ENDS_WITH_SOCKETS
+
+
+def forget(age: int) -> None:
+    """Let a worker that is about to be made count as one that does not accept yet."""
+    _accepting[age % MAX_AGES] = 0
+
+
+def mark_accepting(age: int) -> None:
+    """Say that the worker takes connections."""
+    _accepting[age % MAX_AGES] = 1
+
+
+def successor_accepts(age: int, workers: int) -> bool:
+    """Return whether one of the workers that take the place of this worker's does so.
+
+    :param workers: how many there are; the next so many are the successors.
+    """
+    first = age + workers
+    return any(_accepting[later % MAX_AGES] for later in range(first, first + workers))
 
 
 def _shares_sockets(arbiter: Any) -> bool:

@@ -30,6 +30,7 @@ from server.responses import Response
 
 DISCONNECT_ERRNOS = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.EBADF, errno.ETIMEDOUT}
 TICK_SECONDS = 0.25
+SUCCESSOR_SECONDS = 20.0  # that a worker to be replaced waits for another at most
 
 
 class Worker(GeventWorker):
@@ -64,6 +65,7 @@ class Worker(GeventWorker):
             if self.cfg.workers > 1:
                 listener.max_accept = 1
             listener.start()
+        stopping.mark_accepting(self.age)
         while self.alive:
             self._tick()
         self._end()
@@ -89,6 +91,9 @@ class Worker(GeventWorker):
         began = time.monotonic()
         state = AppState.of(self.wsgi)
         self._tick()  # a signal to all processes may reach this one before the master
+        if not stopping.announced():
+            self._await_successor(began + SUCCESSOR_SECONDS)
+            began = time.monotonic()
         if stopping.announced():
             state.stopping.set()
         else:
@@ -105,6 +110,15 @@ class Worker(GeventWorker):
             self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
         for listener in self.listeners:
             listener.stop(timeout=0)
+
+    def _await_successor(self, until: float) -> None:
+        """Go on accepting: a reload tells this worker to end before another has its modules."""
+        while (
+            time.monotonic() < until
+            and not stopping.announced()
+            and not stopping.successor_accepts(self.age, self.cfg.workers)
+        ):
+            self._tick()
 
     def _close_listeners(self) -> None:
         """Close those that are open, once all connections that were let in are accepted."""

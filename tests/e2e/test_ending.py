@@ -19,6 +19,7 @@ from tests.e2e.live import Live, catalog_for, wait_for
 from tests.redis_server import RedisServer
 
 DRAIN_SECONDS = 2
+WORKER_TICK_SECONDS = 0.25  # in which a worker learns that it is to end
 
 
 class Clients:
@@ -128,6 +129,31 @@ def test_a_reload_loses_no_request_and_says_no_503(live: Live) -> None:
         assert not unready(live)
     assert not clients.failures
     assert "Traceback" not in live.log
+
+
+def test_a_reload_keeps_nobody_waiting_for_the_start_of_new_workers(tmp_path: Path) -> None:
+    """The new one does not start while the file is there; the old one serves, whoever comes."""
+    with Sandbox() as box:
+        live = Live(tmp_path, catalog_for(box), gunicorn=("-c", "tests/e2e/held_start.conf.py"))
+        try:
+            live.start()
+            [old] = live.workers()
+            (tmp_path / "hold").touch()
+            live.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: len(live.workers()) == 2)
+            wait_for(lambda: closes_kept_connections(live))  # it is told to end
+            until = time.monotonic() + 4 * WORKER_TICK_SECONDS
+            while time.monotonic() < until:
+                assert live.session.get(f"{live.url}/healthz", timeout=10).status_code == 200
+            (tmp_path / "hold").unlink()
+            wait_for(lambda: old not in live.workers())
+        finally:
+            live.stop()
+
+
+def closes_kept_connections(live: Live) -> bool:
+    answer = live.session.get(f"{live.url}/healthz", timeout=10)
+    return answer.headers.get("Connection") == "close"
 
 
 def test_a_worker_that_is_replaced_loses_no_request(live: Live) -> None:
