@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams screenshots openapi surface costs postman fuzz lock release clean
+.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface costs postman fuzz lock release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -56,6 +56,15 @@ bench-drippers: .venv/dev ## How one caller fares beside 4200 strangers who send
 
 bench-catalog: .venv/dev ## What a catalog of ten thousand methods costs: to load, to reload, and per call
 	$(BIN)/python -m bench catalog $(BENCH)
+
+chaos: .venv/dev ## What callers see while Redis, PostgreSQL and a service fail in every way; written into docs/reliability.md
+	$(BIN)/python -m bench.chaos matrix --write $(CHAOS)
+
+soak: .venv/dev ## Whether memory, descriptors and disk stay flat under load and faults (30 minutes; SOAK="--seconds 120" for two)
+	$(BIN)/python -m bench.chaos soak --write $(SOAK)
+
+restarts: .venv/dev ## How many of 10,000 requests fail while instances are restarted, replaced and upgraded
+	$(BIN)/python -m bench.chaos restarts --write $(RESTARTS)
 
 screenshots: .venv/dev ## The console's pictures in docs/, taken anew with Chromium
 	$(BIN)/python -m tests.e2e.screenshots

@@ -1,0 +1,1 @@
+"""What callers see while Redis, PostgreSQL and a service cannot be reached: docs/reliability.md."""
