@@ -11,7 +11,7 @@ from gateway.masking import Secret
 PUBLIC = {
     "/api/v1/login",
     "/api/v1/token/refresh",
-    "/api/v1/connections/callback",
+    "/api/v1/oauth/callback",
     "/healthz",
     "/readyz",
     "/openapi.json",

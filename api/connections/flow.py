@@ -28,7 +28,7 @@ from gateway.signers import make_signer
 from models import AccountConnection, Act, ConnectionRequest, Origin, User
 from models.connections import CONNECTED, NOT_CONNECTED
 
-CALLBACK_PATH = "/api/v1/connections/callback"
+CALLBACK_PATH = "/api/v1/oauth/callback"
 STATE_LIFE = timedelta(minutes=10)
 MAX_STATE_CHARACTERS = 256
 MAX_CODE_CHARACTERS = 8192

@@ -55,7 +55,7 @@ def authorize_connection(service: str) -> dict[str, Any]:
     }
 
 
-@blueprint.get("/connections/callback")
+@blueprint.get("/oauth/callback")
 @blueprint.response(200, ConnectedOut)
 def complete_connection() -> Response:
     """Where the vendor's page sends the browser back to: with its state, and a code or an error."""

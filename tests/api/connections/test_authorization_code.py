@@ -14,7 +14,7 @@ from sandbox.vendors.oauth import CLIENT_ID
 from tests.gateway.fakes import Wire, answer
 
 CREDENTIAL_ERROR = -1012
-REDIRECT_URI = "https://tools.example/p/api/v1/connections/callback"
+REDIRECT_URI = "https://tools.example/p/api/v1/oauth/callback"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def visit(url: str) -> dict[str, str]:
 
 def come_back(crm, query: dict[str, str], accept: str = "application/json") -> Any:
     return crm.client.get(
-        "/api/v1/connections/callback", query_string=query, headers={"Accept": accept}
+        "/api/v1/oauth/callback", query_string=query, headers={"Accept": accept}
     )
 
 
