@@ -17,6 +17,7 @@ from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failur
 _OTHER_KINDS: dict[str, set[Kind]] = {
     "login": {(401, -2006), (429, -3008)},
     "refresh": {(401, -2002), (401, -2003)},
+    "change_password": {(401, -2006), (429, -3008)},
     "change_user": {(401, -2006), (429, -3008)},
     "download_file": {(412, -3009), (416, -3012)},
     "complete_connection": {

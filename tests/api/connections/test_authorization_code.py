@@ -37,9 +37,7 @@ def visit(url: str) -> dict[str, str]:
 
 
 def come_back(crm, query: dict[str, str], accept: str = "application/json") -> Any:
-    return crm.client.get(
-        "/api/v1/oauth/callback", query_string=query, headers={"Accept": accept}
-    )
+    return crm.client.get("/api/v1/oauth/callback", query_string=query, headers={"Accept": accept})
 
 
 def connect(crm) -> None:
