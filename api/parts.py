@@ -22,6 +22,7 @@ from api.flask_app import App
 from api.http import middleware
 from api.resources.file_store import FileStore
 from gateway.clock import Clock
+from gateway.discovery import RegistryDirectory
 from gateway.gateway import Gateway
 from gateway.http.client import Client
 from gateway.http.resolver import Resolver
@@ -76,7 +77,9 @@ def _make_gateway(
     state: AppState, store: Store, clock: Clock, connections: ConnectionVault
 ) -> Gateway:
     settings = state.settings
-    client = Client(clock, Resolver(clock), settings.outbound, partial(_warn_of_tls, state.log))
+    directory = RegistryDirectory(settings.environ, clock, state.log, state.masker)
+    warn = partial(_warn_of_tls, state.log)
+    client = Client(clock, Resolver(clock), settings.outbound, warn, directory)
     runtime = Runtime.create(
         store, metrics=Metrics(), clock=clock, log=state.log, masker=state.masker
     )

@@ -24,12 +24,15 @@ import dotenv
 from config import checks, places
 from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
 from gateway.catalog.egress_proxy import NoProxy, read_proxy
+from gateway.catalog.registry_names import EXAMPLES, registry_address
+from gateway.discovery.registration import Announcement
 from gateway.http.certificates import Trust
 from gateway.http.outbound import Outbound
 from gateway.masking import Secret
 
 ROOT = Path(__file__).parents[1]
 INSTANCE = ROOT / "instance"
+PORTS = {"http": 80, "https": 443}
 
 
 class SettingsError(ValueError):
@@ -72,6 +75,11 @@ class Settings:
     files_accel: str = ""
     metrics_allow: tuple[str, ...] = ()
     default_rate_limit: str = "600/minute"
+    consul_http_addr: str = ""
+    nacos_addr: str = ""
+    consul_register: str = ""
+    consul_register_address: str = ""
+    consul_register_tags: tuple[str, ...] = ()
     egress_proxy: str = field(default="", repr=False)  # it may hold a password
     egress_no_proxy: str = ""
     ssl_cert_file: str = ""
@@ -209,7 +217,31 @@ class Settings:
             )
         if not self.development and "*" in self.cors_origins:
             problems.append("CORS_ORIGINS: * is refused in production; name the origins")
+        if self.consul_register:
+            problems += self._registration_problems()
         return problems + list(self._unwritable())
+
+    def _registration_problems(self) -> Iterator[str]:
+        if not registry_address("consul", self.environ):
+            yield f"CONSUL_HTTP_ADDR: is not set, such as {EXAMPLES['consul']}"
+        if not self.consul_register_address and not self.public_url:
+            yield (
+                "CONSUL_REGISTER_ADDRESS: is not set; write HOST:PORT by which others reach this"
+                " instance, or set PUBLIC_URL"
+            )
+
+    @property
+    def announcement(self) -> Announcement | None:
+        """What Consul is told of this instance; None where it is told nothing."""
+        if not self.consul_register:
+            return None
+        url = urlsplit(self.public_url)
+        if self.consul_register_address:
+            url = urlsplit(f"http://{self.consul_register_address}")
+        port = url.port or PORTS[url.scheme]
+        return Announcement(
+            self.consul_register, str(url.hostname), port, url.scheme, self.consul_register_tags
+        )
 
     def _unwritable(self) -> Iterator[str]:
         """Yield the folders and files that cannot be written, by the setting that moves them."""
@@ -266,6 +298,13 @@ def _read(env: Reader) -> dict[str, Any]:
         "files_accel": env.str("FILES_ACCEL", "", validate=checks.location),
         "metrics_allow": env.comma_separated("METRICS_ALLOW", checks.network),
         "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=checks.rate),
+        "consul_http_addr": env.str("CONSUL_HTTP_ADDR", "", validate=checks.consul),
+        "nacos_addr": env.str("NACOS_ADDR", "", validate=checks.nacos),
+        "consul_register": env.str("CONSUL_REGISTER", "", validate=checks.service_name),
+        "consul_register_address": env.str(
+            "CONSUL_REGISTER_ADDRESS", "", validate=checks.host_and_port
+        ),
+        "consul_register_tags": env.comma_separated("CONSUL_REGISTER_TAGS", checks.filled),
         "egress_proxy": env.str("EGRESS_PROXY", "", validate=checks.proxy),
         "egress_no_proxy": env.str("EGRESS_NO_PROXY", "", validate=checks.no_proxy),
         "ssl_cert_file": env.str("SSL_CERT_FILE", "", validate=checks.certificates),

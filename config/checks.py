@@ -13,6 +13,7 @@ from pathlib import Path
 from marshmallow import ValidationError
 
 from gateway.catalog.egress_proxy import NoProxy
+from gateway.discovery.addresses import read_address
 from gateway.sources import Address, AddressError
 from schemas.catalog_fields import usable_proxy
 
@@ -138,6 +139,34 @@ def catalog(value: str) -> None:
         raise ValidationError(str(error)) from None
     if address and address.tls and address.tls.ca:
         file(address.tls.ca)
+
+
+def consul(value: str) -> None:
+    _registry("consul", value)
+
+
+def nacos(value: str) -> None:
+    _registry("nacos", value)
+
+
+def _registry(kind: str, value: str) -> None:
+    try:
+        if value:
+            read_address(kind, value)
+    except AddressError as error:
+        raise ValidationError(str(error)) from None
+
+
+def service_name(value: str) -> None:
+    if value and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", value):
+        raise ValidationError("must be letters, digits and hyphens, such as postern")
+
+
+def host_and_port(value: str) -> None:
+    if value and not re.fullmatch(
+        r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[1-9][0-9]{0,4}", value, re.ASCII
+    ):
+        raise ValidationError("must be HOST:PORT by which others reach this one")
 
 
 def database(value: str) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 
 from gateway.catalog.model import Service, Timeout
 from gateway.errors import CallRefused, ConnectFailed, CredentialError, GatewayError, Unavailable
-from gateway.http.client import Channel
+from gateway.http.channel import Channel
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest, HttpResponse
 from gateway.runtime import Runtime

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from gateway.answer_check import make_answer_check
 from gateway.bodies import Reader, make_reader
 from gateway.catalog.hosts import method_at
-from gateway.catalog.model import Method
+from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
 from gateway.connected import ConnectedAccount
 from gateway.envelopes import Envelope, make_envelope
@@ -26,6 +26,7 @@ from gateway.errors import (
     CredentialExpired,
     Failed,
     GatewayError,
+    NoInstance,
     Rejected,
 )
 from gateway.extras import make_extras_reader
@@ -90,12 +91,20 @@ def _by_host(method: Method, handler_at: Callable[[Method, tuple[str, ...]], Han
     return handle
 
 
+class _Hosts(dict[str, str]):
+    """Those of the declared URLs; another one's, which a registry has named, is worked out."""
+
+    def __missing__(self, url: str) -> str:
+        return urlsplit(url).netloc
+
+
 class Sender:
     """Signs a method's requests and sends them to some of its service's base URLs.
 
     Whichever of a service's URLs a token was fetched from, it serves for all of them.
 
     :ivar hosts: host and port of each base URL, which is all that is said of it.
+    :ivar next_url: answers the base URL of the next request.
     :ivar credentials: masks ours in an answer.
     """
 
@@ -107,7 +116,8 @@ class Sender:
         self.credentials = CredentialMask(method, self.signer.secrets)
         self.channel = runtime.client.channel(service)
         self.timeout = method.timeout
-        self.hosts = {url: urlsplit(url).netloc.rpartition("@")[2] for url in urls}
+        self.hosts = _Hosts({url: urlsplit(url).netloc for url in urls})
+        self.next_url = self.channel.rotation(urls)
         self.wire_log = None
         if runtime.dumps:
             self.wire_log = WireLog(method, runtime.masker, runtime.log.debug)
@@ -200,7 +210,7 @@ def _exchange_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Han
     sender = Sender(method, runtime, urls)
     signer = sender.signer
     channel = sender.channel
-    build = RequestBuilder(method, urls, runtime.clock).build
+    build = RequestBuilder(method, sender.next_url, runtime.clock).build
     envelope = make_envelope(method.envelope)
     reader = make_reader(method.response)
     fetches_token = signer.fetches_token
@@ -249,10 +259,11 @@ def _mask_page(page: Page, call: Call, credentials: CredentialMask, token: Secre
     return replace(page, next=masked)
 
 
-def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
+def dry_run(method: Method, call: Call, runtime: Runtime) -> HttpRequest:
     """Return the request an attempt would send.
 
-    It has stars for secrets, for what ``mask`` names and for a fetched token.
+    It has stars for secrets, for what ``mask`` names and for a fetched token. Where a registry has
+    no instance to send it to, it has the service's name.
     """
     method = method_at(method, call.params)
     service = method.service
@@ -261,8 +272,18 @@ def dry_run(method: Method, call: Call, clock: Clock) -> HttpRequest:
         method, headers=_mask_secrets(method.headers), query=_mask_secrets(method.query)
     )
     signer = make_signer(_mask_auth(service.auth), service.base_urls[0])
-    request = RequestBuilder(method, service.base_urls, clock).build(call)
+    next_url = partial(
+        _planned_url, runtime.client.channel(service).rotation(service.base_urls), service
+    )
+    request = RequestBuilder(method, next_url, runtime.clock).build(call)
     return signer.sign(request, Secret(STARS))
+
+
+def _planned_url(next_url: Callable[[], str], service: Service) -> str:
+    try:
+        return next_url()
+    except NoInstance:
+        return service.base_urls[0]
 
 
 def dry_run_token(method: Method, call: Call, clock: Clock) -> HttpRequest | None:

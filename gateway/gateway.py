@@ -18,6 +18,7 @@ from gateway.clock import Background
 from gateway.connected import Authorization
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange import dry_run, dry_run_token
+from gateway.http.discovered import InstanceCount
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, HttpRequest, Result
 from gateway.metrics import Metrics
@@ -209,7 +210,7 @@ class Gateway:
         """
         method = self.method(call.service, call.method)
         with error_context(method):
-            return dry_run(method, authorize_and_validate(method, call), self._runtime.clock)
+            return dry_run(method, authorize_and_validate(method, call), self._runtime)
 
     def dry_run_token(self, call: Call) -> HttpRequest | None:
         """Return the request for a token that would go before ``call``; None where none is fetched.
@@ -246,6 +247,10 @@ class Gateway:
         """Return ``up`` or ``down``; ``unknown`` where nothing probes it, or has not yet."""
         return self._runtime.verdicts.of(service.name)
 
+    def instances(self, service: Service) -> InstanceCount | None:
+        """Return how many instances a registry knows; None for a service that names none."""
+        return self._runtime.client.instances(service)
+
     def hour(self) -> dict[int, Services]:
         """Return how calls ended, by how many minutes ago and by service, over all workers."""
         return self._runtime.stats.hour()
@@ -255,6 +260,7 @@ class Gateway:
         services = self.catalog.services.values()
         yield self._breaker_metric(services)
         yield self._health_metric(services)
+        yield self._instance_metric(services)
         state = self.catalog_state
         info = GaugeMetricFamily(
             "postern_catalog_info", "The catalog that serves.", labels=("version",)
@@ -289,9 +295,23 @@ class Gateway:
                 metric.add_metric((service.name,), float(verdict == "up"))
         return metric
 
+    def _instance_metric(self, services: Iterable[Service]) -> Metric:
+        metric = GaugeMetricFamily(
+            "postern_instances",
+            "Those that a registry knows, by whether they serve or are left out.",
+            labels=("service", "state"),
+        )
+        for service in services:
+            count = self.instances(service)
+            if count is not None:
+                metric.add_metric((service.name, "up"), float(count.up))
+                metric.add_metric((service.name, "left_out"), float(count.left_out))
+        return metric
+
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
         runtime = self._runtime
+        runtime.client.start()
         if self._watcher:
             follow = partial(self._watcher.run, swap=self.swap, count=runtime.metrics.count_reload)
             self._background.start("catalog", follow, self._watcher.source.close)

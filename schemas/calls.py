@@ -91,12 +91,22 @@ class MethodOut(Schema):
     )
 
 
+class InstancesOut(Schema):
+    up = fields.Integer()
+    left_out = fields.Integer(metadata={"description": "They failed, and are not called now."})
+
+
 class ServiceOut(Schema):
     name = fields.String()
     health = fields.String(
         metadata={"description": "up, down, or unknown where nothing probes it."}
     )
     breaker = fields.String(metadata={"description": "closed, open or half_open."})
+    instances = fields.Nested(
+        InstancesOut,
+        allow_none=True,
+        metadata={"description": "Those that a registry knows; null where none is asked."},
+    )
     methods = fields.List(fields.Nested(MethodOut))
     proxy = fields.List(
         fields.String(),

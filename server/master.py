@@ -24,6 +24,7 @@ from api.context import AppState
 from config import Settings, SettingsError, places
 from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
+from gateway.discovery.registration import Registration
 from gateway.masking import Masker
 from gateway.metrics import end_process, share, shared_folder
 from gateway.sources.watcher import Watcher
@@ -103,6 +104,7 @@ class Master:
         end_of_turn = gevent.get_hub().loop.run_callback
         state.log.bundle(end_of_turn, get_original("_thread", "get_ident"))
         state.gateway.start()
+        worker.registration = _register(state)
         # Ctrl-C reaches the whole group; the master tells its workers.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         if worker.age == 1:
@@ -111,6 +113,8 @@ class Master:
     def worker_exit(self, server: Any, worker: Any) -> None:
         if getattr(worker, "wsgi", None) is not None:  # it may have failed before there was one
             state = AppState.of(worker.wsgi)
+            if registration := getattr(worker, "registration", None):
+                registration.close()
             state.gateway.close()
             state.log.unbundle()
 
@@ -119,6 +123,19 @@ class Master:
 
     def on_exit(self, server: Any) -> None:
         shutil.rmtree(self._metrics_folder, ignore_errors=True)
+
+
+def _register(state: AppState) -> Registration | None:
+    """Tell Consul of this instance, where the settings say so."""
+    settings = state.settings
+    announcement = settings.announcement
+    if announcement is None:
+        return None
+    registration = Registration(
+        announcement, state.stopping, settings.environ, SystemClock(), state.log, state.masker
+    )
+    registration.start()
+    return registration
 
 
 def _check_address(host: str, port: int) -> None:

@@ -65,6 +65,7 @@ def _describe(services: Iterable[Service]) -> list[dict[str, Any]]:
             "name": service.name,
             "health": gateway.health(service),
             "breaker": breakers[service.name],
+            "instances": gateway.instances(service),
             "methods": [_describe_method(method) for method in methods],
             "proxy": list(paths),
         }

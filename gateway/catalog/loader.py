@@ -33,6 +33,7 @@ from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
 from gateway.catalog.pagination_schema import check_pagination
 from gateway.catalog.param_styles import check_body_param, check_styles
+from gateway.catalog.registry_names import check_registry
 from gateway.catalog.returns import check_returns, share_equal
 from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml_document import read
@@ -75,7 +76,7 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
         for path, message in flatten_messages(error.messages):
             document.complain(path, message)
         raise document.error() from error
-    return _Loader(document, settings).catalog()
+    return _Loader(document, settings, env).catalog()
 
 
 class _Loader:
@@ -83,9 +84,12 @@ class _Loader:
     keys.
     """
 
-    def __init__(self, document: Document, settings: dict[str, Any]) -> None:
+    def __init__(
+        self, document: Document, settings: dict[str, Any], env: Mapping[str, str]
+    ) -> None:
         self.document = document
         self.settings = settings
+        self.env = env
         self.defaults = settings.get("defaults", {})
         self.notes: list[str] = []
         self.known_returns: dict[Any, Any] = {}
@@ -159,6 +163,7 @@ class _Loader:
             values["egress_proxy"] = read_proxy(proxy)
         service = Service(name=name, **values)
         self.notes.extend(check_public(service))
+        self.notes.extend(check_registry(self.document, service, self.env))
         check_hosts(self.document, service, settings)
         methods = {
             method: self._method(service, method, settings, own)

@@ -13,7 +13,7 @@
         CredentialExpired   the vendor says it is stale: renew it, send once more
       DownstreamError
         ConnectFailed       not sent: any method may be sent again
-          ConnectTimeout  AddressRefused
+          ConnectTimeout  AddressRefused  NoInstance
           ProxyFailed         the operator's own proxy, and not the service
             ProxyRefused
         OutcomeUnknown      sent, no answer: only what is idempotent may be sent again
@@ -68,6 +68,7 @@ from gateway.errors.downstream import (
     ConnectTimeout,
     DownstreamError,
     Failed,
+    NoInstance,
     OutcomeUnknown,
     ProxyFailed,
     ProxyRefused,
@@ -102,6 +103,7 @@ __all__ = [
     "Forbidden",
     "GatewayError",
     "InvalidParams",
+    "NoInstance",
     "NotFound",
     "OutOfResources",
     "OutcomeUnknown",

@@ -37,6 +37,12 @@ class AddressRefused(ConnectFailed):
     )
 
 
+class NoInstance(ConnectFailed):
+    """The registry that ``base_url`` names a service of knows no instance of it."""
+
+    message = "The registry knows no healthy instance of the service; nothing was sent."
+
+
 class ProxyFailed(ConnectFailed):
     """The egress proxy is away, or cannot reach the service, which saw nothing."""
 

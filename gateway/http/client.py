@@ -6,92 +6,27 @@ import socket
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from functools import partial
+from typing import Any
 from weakref import WeakValueDictionary
 
 from gateway.catalog.egress_proxy import DIRECT, Proxy
-from gateway.catalog.model import Service, Timeout, Tls
+from gateway.catalog.model import Service, Tls
+from gateway.catalog.registry_names import RegistryName
 from gateway.clock import Clock
-from gateway.errors import ConnectionLost, ConnectTimeout, DeadlineExceeded, ReadTimeout
+from gateway.errors import ConnectionLost
 from gateway.http.certificates import Certificates, LiveContext, Trust
+from gateway.http.channel import Channel, origin_of
 from gateway.http.connection import Connection, Connector, host_and_port
+from gateway.http.discovered import Directory, DiscoveredChannel, InstanceCount
 from gateway.http.outbound import Outbound
 from gateway.http.pool import ConnectionPool
 from gateway.http.resolver import Resolver
-from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
-from gateway.messages import HttpRequest, HttpResponse
-
-if TYPE_CHECKING:
-    from requests import Session
+from gateway.messages import HttpResponse
 
 NO_TLS = Tls()
 #: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.
 DEFAULT_POOL_SIZE = 50
-
-
-class Channel:
-    """The way to one place, behind these pools by origin.
-
-    channel.send(request, timeout, deadline)  # HttpRequest -> HttpResponse
-    channel.session.get(url, timeout=5)  # requests.Request -> requests.Response
-    """
-
-    def __init__(self, pools: Mapping[str, ConnectionPool], clock: Clock) -> None:
-        self._clock = clock
-        self._now = clock.now
-        self.pools = pools
-        self._by_origin = pools
-        self._pools: dict[str, ConnectionPool] = {}  # by the base URLs that were asked for
-
-    @cached_property
-    def session(self) -> Session:
-        """What sends by the same pools, for callers who speak ``requests``."""
-        from gateway.http.requests_session import make_session
-
-        return make_session(self._by_origin.values(), self._clock)
-
-    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
-        """Make one attempt, within its own timeout and the call's deadline.
-
-        :raises DeadlineExceeded: the deadline came first.
-        :raises DownstreamError: see ``ConnectionPool.exchange``.
-        """
-        if deadline <= self._now():
-            raise DeadlineExceeded
-        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
-        try:
-            return pool.exchange(request, timeout, deadline)
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._now() >= deadline:
-                raise DeadlineExceeded from error
-            raise
-
-    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
-        """Make one attempt up to the first byte of the answer's body; the rest comes as it is read.
-
-        :raises GatewayError: as ``send``; a ``CallerError`` where the upload raises it or the
-            caller has gone.
-        """
-        if timeouts.deadline <= self._now():
-            raise DeadlineExceeded
-        pool = self._pools.get(request.base_url) or self._pool(request.base_url)
-        try:
-            return pool.open(request, timeouts)
-        except (ConnectTimeout, ReadTimeout) as error:
-            if self._now() >= timeouts.deadline:
-                raise DeadlineExceeded from error
-            raise
-
-    def close(self) -> None:
-        for pool in self._by_origin.values():
-            pool.close()
-
-    def _pool(self, base_url: str) -> ConnectionPool:
-        pool = self._by_origin[_origin(base_url)]
-        self._pools[base_url] = pool
-        return pool
 
 
 class _InterruptiblePool(ConnectionPool):
@@ -128,7 +63,7 @@ def long_poll_channel(url: str, max_response: int, clock: Clock, tls: Tls = NO_T
 
     :param max_response: bytes of one answer.
     """
-    origin = _origin(url)
+    origin = origin_of(url)
     context = LiveContext(tls, Trust(), clock, lambda _: None)
     connector = Connector(origin, context.get, clock, Resolver(clock), allow_private=True)
     pool = _InterruptiblePool(origin, connector, max_response, 1, clock)
@@ -139,6 +74,7 @@ class Client:
     """Channels by service, kept over reloads as long as what they are made of stays the same.
 
     :param warn: called with what is wrong with TLS files that cannot be used.
+    :param directory: finds the instances of services that a registry knows.
     """
 
     def __init__(
@@ -147,8 +83,10 @@ class Client:
         resolver: Resolver,
         outbound: Outbound | None = None,
         warn: Callable[[str], object] = lambda _: None,
+        directory: Directory | None = None,
     ) -> None:
         self._clock = clock
+        self._directory = directory
         self._resolver = resolver
         self._outbound = outbound or Outbound()
         self._certificates = Certificates(clock, self._outbound.trust, warn)
@@ -173,14 +111,32 @@ class Client:
         return channel
 
     def _make_channel(self, service: Service) -> Channel:
+        if RegistryName.read(service.base_urls[0]):
+            assert self._directory  # who loads such a catalog has one
+            instances = self._directory.instances(service.base_urls[0])
+            make_pool = partial(self._make_pool, service)
+            return DiscoveredChannel(service.urls, instances, make_pool, self._clock)
+        origins = {origin_of(url) for url in service.urls}
+        return Channel(
+            {origin: self._make_pool(service, origin) for origin in origins}, self._clock
+        )
+
+    def _make_pool(self, service: Service, origin: str) -> ConnectionPool:
+        connector = self._connector(service, origin)
         size = service.concurrency or DEFAULT_POOL_SIZE
-        pools = {}
-        for origin in {_origin(url) for url in service.urls}:
-            connector = self._connector(service, origin)
-            pools[origin] = ConnectionPool(
-                origin, connector, service.max_response, size, self._clock
-            )
-        return Channel(pools, self._clock)
+        return ConnectionPool(origin, connector, service.max_response, size, self._clock)
+
+    def start(self) -> None:
+        """Begin to ask the registries that services name. After the fork."""
+        if self._directory:
+            self._directory.start()
+
+    def instances(self, service: Service) -> InstanceCount | None:
+        """Return how many instances a service has; None where no registry is asked."""
+        channel = self._channels.get(_key(service))
+        if isinstance(channel, DiscoveredChannel):
+            return channel.instances.count()
+        return None
 
     def retain(self, services: Collection[Service]) -> None:
         """Close what no service uses any more; calls in flight finish on their connections."""
@@ -192,6 +148,8 @@ class Client:
             if key[0] not in names:
                 channel.close()
         self._certificates.retain({service.tls for service in services})
+        if self._directory:
+            self._directory.retain({url for service in services for url in service.base_urls})
 
     def _connector(self, service: Service, origin: str) -> Connector:
         return Connector(
@@ -228,8 +186,3 @@ def _key(service: Service) -> tuple[object, ...]:
 def _close_all(pools: Mapping[str, ConnectionPool]) -> None:
     for pool in pools.values():
         pool.close()
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

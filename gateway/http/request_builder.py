@@ -2,13 +2,12 @@
 
 All that a method's declaration fixes is worked out at load::
 
-    builder = RequestBuilder(method, method.service.base_urls, clock)
+    builder = RequestBuilder(method, channel.rotation(method.service.base_urls), clock)
     request = builder.build(call)
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Mapping
 from urllib.parse import quote
@@ -32,12 +31,15 @@ NONCE_BYTES = 16
 
 
 class RequestBuilder:
-    """Turns a call's loaded parameters into a request, to each of the base URLs in turn."""
+    """Turns a call's loaded parameters into a request.
 
-    def __init__(self, method: Method, urls: tuple[str, ...], clock: Clock) -> None:
+    :param next_url: answers the base URL that the next one goes to.
+    """
+
+    def __init__(self, method: Method, next_url: Callable[[], str], clock: Clock) -> None:
         self._verb = method.verb
         self._wall = clock.wall
-        self._next_url = url_rotation(urls)
+        self._next_url = next_url
         self._path = method.path
         self._path_params = [
             (param.name, f"{{{param.name}}}", _path_writer(param))
@@ -74,6 +76,7 @@ class RequestBuilder:
         """Return the request of one attempt, with a time and a nonce of its own.
 
         :raises InvalidParams: a parameter cannot stand where it belongs.
+        :raises NoInstance: there is none of the service.
         """
         params = call.params
         fields = {}
@@ -124,11 +127,6 @@ class RequestBuilder:
         if key_header and call.vendor_key:
             headers[key_header] = _header_text("Idempotency-Key", call.vendor_key)
         return headers
-
-
-def url_rotation(urls: tuple[str, ...]) -> Callable[[], str]:
-    """Return what answers the next base URL in turn."""
-    return itertools.cycle(urls).__next__  # atomic
 
 
 def binary_params(method: Method) -> frozenset[str]:

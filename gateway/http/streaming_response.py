@@ -40,6 +40,7 @@ class StreamingResponse:
 
     :param give_back: gets the connection when it may serve another exchange.
     :ivar status: of the answer, once that has begun.
+    :ivar on_end: called once, when it has been read to its end or given up.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class StreamingResponse:
         self.pause = Pause(clock)
         self._closed = False
         self.status = 0
+        self.on_end: Callable[[], None] | None = None
 
     @property
     def reason(self) -> str:
@@ -196,6 +198,8 @@ class StreamingResponse:
         if not self._closed:
             self._closed = True
             self._connection.close()
+            if self.on_end:
+                self.on_end()
 
     def _until(self) -> float:
         """Return the instant at which the next piece must have gone out, or the answer begun."""
@@ -224,6 +228,8 @@ class StreamingResponse:
         if not self._closed and self._parser.reusable:
             self._closed = True
             self._give_back(self._connection)
+            if self.on_end:
+                self.on_end()
         self.close()
 
     def _translate(self, error: OSError) -> Exception:

@@ -8,6 +8,7 @@ from functools import partial
 
 from gateway.bodies import make_reader
 from gateway.catalog.model import Method
+from gateway.catalog.registry_names import RegistryName
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.described import status_error
 from gateway.errors import CredentialExpired, GatewayError
@@ -15,7 +16,6 @@ from gateway.exchange import main_or_backup
 from gateway.http.headers import strip_hop_by_hop
 from gateway.http.inflate import inflate
 from gateway.http.rebase import BodyRebase, BodyRebaser, Rebaser
-from gateway.http.request_builder import url_rotation
 from gateway.http.streaming_response import StreamingResponse
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.passthrough.proxied_request import ProxiedRequestBuilder
@@ -43,15 +43,17 @@ class _ProxyExchange:
         signer = self._sender.signer
         self._fetches_token = signer.fetches_token
         self._build = ProxiedRequestBuilder(method, signed=signer.reads_query).build
-        self._next_url = url_rotation(urls)
-        self._rebaser = Rebaser(service.all_base_urls) if service.rewrites else None
+        self._rebases = service.rewrites
+        self._rebaser: Rebaser | None = None  # of instances, each has one of its own
+        if not RegistryName.read(urls[0]):
+            self._rebaser = Rebaser(service.all_base_urls)
         self._body_rebaser = BodyRebaser(service.all_base_urls) if service.rewrites_body else None
         self._envelope = make_envelope(method.envelope) if method.envelope != "plain" else None
 
     def handle(self, call: Call) -> Result:
         """Return the service's answer, or raise what it means with the answer at hand."""
         sender = self._sender
-        request = self._build(call, self._next_url(), sender.clock.wall())
+        request = self._build(call, sender.next_url(), sender.clock.wall())
         response, token = sender.open(request, call)
         status = response.status
         headers, rebase = self._rebased(response, request, call)
@@ -85,10 +87,11 @@ class _ProxyExchange:
         """Return the answer's headers as they go on, and what rewrites its body."""
         received = response.headers
         headers = strip_hop_by_hop(received)
-        if not (self._rebaser and call.inbound):
+        if not (self._rebases and call.inbound):
             return headers, None
         gate_url = call.inbound.gate_url
-        headers = self._rebaser.headers(headers, request.base_url, request.path, gate_url)
+        rebaser = self._rebaser or Rebaser((request.base_url,))
+        headers = rebaser.headers(headers, request.base_url, request.path, gate_url)
         if not self._body_rebaser:
             return headers, None
         verb = call.inbound.verb

@@ -32,7 +32,7 @@ def stream_exchange(method: Method, runtime: Runtime) -> Handler:
 def _stream_at(runtime: Runtime, method: Method, urls: tuple[str, ...]) -> Handler:
     sender = StreamSender(method, runtime, urls)
     credentials = sender.credentials
-    build = RequestBuilder(method, urls, runtime.clock).build
+    build = RequestBuilder(method, sender.next_url, runtime.clock).build
     envelope = make_envelope(method.envelope)
     reader = make_reader("json" if method.streams_answer else method.response)
     has_codes = method.envelope != "plain"

@@ -50,14 +50,14 @@ class Consul:
             hold_seconds = HOLD_SECONDS * 17 / 16
         response = self._server.get(self._path, query, self._headers, hold_seconds)
         if response.status in (200, 404):
-            self._index = _next_index(response, index)
+            self._index = next_index(response, index)
         return self._server.read_text(response)
 
     def close(self) -> None:
         self._server.close()
 
 
-def _next_index(response: HttpResponse, last: int) -> int:
+def next_index(response: HttpResponse, last: int) -> int:
     """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's
     guide asks for).
     """

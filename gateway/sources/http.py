@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, address: Address, label: str, clock: Clock) -> None:
         self._url = address.url
-        self._label = label
+        self.label = label
         self._clock = clock
         self._channel = long_poll_channel(
             address.url, MAX_CATALOG_BYTES, clock, address.tls or Tls()
@@ -54,6 +54,11 @@ class Server:
         body = urlencode(form).encode()
         return self._send(HttpRequest("POST", self._url, path, (), headers, body), hold_seconds)
 
+    def put(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpResponse:
+        """Send JSON; otherwise as ``get``."""
+        headers = {"Content-Type": "application/json", **headers}
+        return self._send(HttpRequest("PUT", self._url, path, (), headers, body), 0)
+
     def read_text(self, response: HttpResponse) -> str:
         """Return the body of a good answer.
 
@@ -61,13 +66,13 @@ class Server:
         :raises SourceError: the answer is a failure, or not UTF-8.
         """
         if response.status == 404:
-            raise Missing(f"{self._label} has nothing under this name")
+            raise Missing(f"{self.label} has nothing under this name")
         if response.status != 200:
-            raise SourceError(f"{self._label} answered {response.status}")
+            raise SourceError(f"{self.label} answered {response.status}")
         try:
             return response.body.decode()
         except UnicodeDecodeError as error:
-            raise SourceError(f"what {self._label} has is not UTF-8") from error
+            raise SourceError(f"what {self.label} has is not UTF-8") from error
 
     def close(self) -> None:
         self._channel.close()
@@ -78,6 +83,6 @@ class Server:
         try:
             return self._channel.send(request, timeout, deadline)
         except GatewayError as error:
-            message = f"{self._label} cannot be asked"
+            message = f"{self.label} cannot be asked"
             detail = f"{message}: {type(error).__name__}: {error.detail or error}"
             raise SourceError(message, detail) from error

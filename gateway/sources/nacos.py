@@ -28,10 +28,59 @@ WORD_SEPARATOR = "\x02"
 LINE_SEPARATOR = "\x01"
 
 
-class Nacos:
-    """One configuration. User and password are the address's, or ``NACOS_USERNAME`` and
-    ``NACOS_PASSWORD``.
+class Login:
+    """User and password are the address's, or ``NACOS_USERNAME`` and ``NACOS_PASSWORD``.
+
+    :param options: of the address.
     """
+
+    def __init__(
+        self,
+        server: Server,
+        options: Mapping[str, str],
+        env: Mapping[str, str],
+        clock: Clock,
+        masker: Masker,
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._masker = masker
+        self._username = options.get("username") or env.get("NACOS_USERNAME", "")
+        self._password = options.get("password") or env.get("NACOS_PASSWORD", "")
+        masker.register(Secret(self._password))
+        self._token = ""
+        self._renew_at = -math.inf
+
+    def params(self) -> dict[str, str]:
+        """Return the access token as a parameter; nothing where no user is set."""
+        if not self._username:
+            return {}
+        if self._clock.now() >= self._renew_at:
+            self._log_in()
+        return {"accessToken": self._token}
+
+    def _log_in(self) -> None:
+        form = {"username": self._username, "password": self._password}
+        response = self._server.post(LOGIN_PATH, form)
+        if response.status != 200:
+            raise SourceError(f"{self._server.label} refused our login with {response.status}")
+        try:
+            answer = json.loads(response.body)
+            self._token = str(answer["accessToken"])
+            ttl_seconds = float(answer["tokenTtl"])
+        except (ValueError, TypeError, KeyError) as error:
+            raise SourceError(f"{self._server.label} answered our login with no token") from error
+        self._masker.register(Secret(self._token), temporary=True)
+        self._renew_at = self._clock.now() + ttl_seconds * RENEW_SHARE
+
+    def check(self, response: HttpResponse) -> None:
+        """A token that was refused is not used again."""
+        if response.status in (401, 403):
+            self._renew_at = -math.inf
+
+
+class Nacos:
+    """One configuration."""
 
     away = True
     label = "nacos"
@@ -42,23 +91,17 @@ class Nacos:
         options = address.options
         self.name = address.name
         self._server = Server(address, self.label, clock)
-        self._clock = clock
-        self._masker = masker
+        self._login = Login(self._server, options, env, clock, masker)
         self._config_id = {"dataId": address.key, "group": options.get("group") or "DEFAULT_GROUP"}
         if tenant := options.get("tenant") or options.get("namespace"):
             self._config_id["tenant"] = tenant
-        self._username = options.get("username") or env.get("NACOS_USERNAME", "")
-        self._password = options.get("password") or env.get("NACOS_PASSWORD", "")
-        masker.register(Secret(self._password))
-        self._token = ""
-        self._renew_at = -math.inf
         # Of the last text; None where the next request is to be answered at once.
         self._md5: str | None = None
         self._listens = True
 
     def read(self) -> str:
-        response = self._server.get(CONFIGS_PATH, {**self._config_id, **self._credentials()})
-        self._check_token(response)
+        response = self._server.get(CONFIGS_PATH, {**self._config_id, **self._login.params()})
+        self._login.check(response)
         return self._server.read_text(response)
 
     def wait_for_text(self, stopping: Stopping) -> str:
@@ -86,37 +129,10 @@ class Nacos:
         if "tenant" in self._config_id:
             words.append(self._config_id["tenant"])
         line = WORD_SEPARATOR.join(words) + LINE_SEPARATOR
-        form = {"Listening-Configs": line, **self._credentials()}
+        form = {"Listening-Configs": line, **self._login.params()}
         headers = {"Long-Pulling-Timeout": str(HOLD_SECONDS * 1000)}
         response = self._server.post(LISTENER_PATH, form, headers, HOLD_SECONDS)
-        self._check_token(response)
+        self._login.check(response)
         self._listens = response.status not in NO_LISTENER_STATUSES
         if self._listens:
             self._server.read_text(response)
-
-    def _credentials(self) -> dict[str, str]:
-        """Return the access token as a parameter; nothing where no user is set."""
-        if not self._username:
-            return {}
-        if self._clock.now() >= self._renew_at:
-            self._log_in()
-        return {"accessToken": self._token}
-
-    def _log_in(self) -> None:
-        form = {"username": self._username, "password": self._password}
-        response = self._server.post(LOGIN_PATH, form)
-        if response.status != 200:
-            raise SourceError(f"{self.label} refused our login with {response.status}")
-        try:
-            answer = json.loads(response.body)
-            self._token = str(answer["accessToken"])
-            ttl_seconds = float(answer["tokenTtl"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise SourceError(f"{self.label} answered our login with no token") from error
-        self._masker.register(Secret(self._token), temporary=True)
-        self._renew_at = self._clock.now() + ttl_seconds * RENEW_SHARE
-
-    def _check_token(self, response: HttpResponse) -> None:
-        """A token that was refused is not used again."""
-        if response.status in (401, 403):
-            self._renew_at = -math.inf

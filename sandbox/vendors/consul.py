@@ -1,11 +1,14 @@
-"""A stand-in for Consul's KV store, after https://developer.hashicorp.com/consul/api-docs/kv: GET
-?raw, blocking queries, X-Consul-Token. One index for all keys, as a busy store has it: a query may
-end with nothing new.
+"""A stand-in for Consul's KV store and its services, after
+https://developer.hashicorp.com/consul/api-docs/kv: GET ?raw, blocking queries, X-Consul-Token. One
+index for everything, as a busy store has it: a query may end with nothing new.
 """
 
 import re
+from dataclasses import replace
+from typing import Any
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
+from sandbox.vendors.consul_services import HEALTH, PASS, Instance, Services
 from sandbox.vendors.text_store import TextStore
 
 PREFIX = "/v1/kv/"
@@ -21,6 +24,27 @@ class Consul(TextStore):
         super().__init__(host, port)
         self._token = token
         self._turned_back_by = 0
+        self._services = Services()
+
+    @property
+    def instances(self) -> list[Instance]:
+        """All that are registered, whether they pass or not."""
+        return list(self._services.instances.values())
+
+    def add_instance(self, name: str, address: str, **details: Any) -> None:
+        """`address` is HOST:PORT, and the instance's id; `tags` and `meta` may be given."""
+        host, _, port = address.rpartition(":")
+        self._services.instances[address] = Instance(address, name, host, int(port), **details)
+        self.wake()
+
+    def remove_instance(self, address: str) -> None:
+        self._services.instances.pop(address)
+        self.wake()
+
+    def forget_instances(self) -> None:
+        """As after the restart of an agent that keeps nothing."""
+        self._services.instances.clear()
+        self.wake()
 
     def url(self, key: str, query: str = "") -> str:
         return f"consul://{self.address}/{key}{query and '?' + query}"
@@ -34,19 +58,30 @@ class Consul(TextStore):
         self._turned_back_by += by
 
     def handle(self, request: Request) -> Reply:
-        if not request.path.startswith(PREFIX):
+        if not request.path.startswith((PREFIX, HEALTH, "/v1/agent/")):
             return not_found(request)
-        if request.verb != "GET":
-            return wrong_verb("GET")
         if self._token and request.headers.get("x-consul-token") != self._token:
             return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
+        if request.path.startswith("/v1/agent/"):
+            reply = self._services.change(request)
+            if not request.path.startswith(PASS):
+                self.wake()
+            return reply
+        if request.verb != "GET":
+            return wrong_verb("GET")
         index = request.first("index")
         if index.isdecimal() and int(index) > 0:
             self.wait_for_change(
                 int(index) - FIRST_INDEX + self._turned_back_by, _seconds(request.first("wait"))
             )
-        text = self._texts.get(request.path.removeprefix(PREFIX))
         index_header = ("X-Consul-Index", str(self.index))
+        if request.path.startswith(HEALTH):
+            reply = self._services.health(request)
+            return replace(reply, headers=(*reply.headers, index_header))
+        return self._text(request, index_header)
+
+    def _text(self, request: Request, index_header: tuple[str, str]) -> Reply:
+        text = self._texts.get(request.path.removeprefix(PREFIX))
         if text is None:
             return Reply(404, b"", (index_header,))
         if "raw" not in request.query:

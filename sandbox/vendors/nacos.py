@@ -1,11 +1,12 @@
-"""A stand-in for Nacos's configurations, after its open API v1
-(https://nacos.io/en/docs/open-api/): GET of a configuration, the long-polling listener, login with
-user and password.
+"""A stand-in for Nacos's configurations and instances, after its open API v1
+(https://nacos.io/en/docs/open-api/): GET of a configuration, the long-polling listener, the list of
+a service's instances, login with user and password.
 """
 
 import hashlib
 import secrets
 import time
+from typing import Any
 from urllib.parse import parse_qs, quote
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
@@ -13,6 +14,7 @@ from sandbox.vendors.text_store import TextStore
 
 CONFIGS = "/nacos/v1/cs/configs"
 LISTENER = "/nacos/v1/cs/configs/listener"
+INSTANCES = "/nacos/v1/ns/instance/list"
 LOGIN = "/nacos/v1/auth/login"
 PLAIN_TEXT = (("Content-Type", "text/plain; charset=UTF-8"),)
 FIELD_SEPARATOR = "\x02"
@@ -39,6 +41,7 @@ class Nacos(TextStore):
         self._user = (username, password)
         self._listener = listener
         self._tokens: set[str] = set()
+        self._instances: list[dict[str, Any]] = []
         self.token_ttl = 18000
 
     def url(self, data_id: str, query: str = "group=DEFAULT_GROUP") -> str:
@@ -47,6 +50,20 @@ class Nacos(TextStore):
     @staticmethod
     def name(data_id: str, group: str = "DEFAULT_GROUP", tenant: str = "") -> str:
         return FIELD_SEPARATOR.join((data_id, group, tenant))
+
+    def add_instance(self, name: str, address: str, **details: Any) -> None:
+        """`address` is HOST:PORT; `group`, `namespace`, `healthy`, `metadata` may be given."""
+        host, _, port = address.rpartition(":")
+        self._instances.append(
+            {"name": name, "ip": host, "port": int(port), "healthy": True, "enabled": True}
+            | {"group": "DEFAULT_GROUP", "namespace": "public", "metadata": {}, "weight": 1.0}
+            | details
+        )
+
+    def remove_instance(self, address: str) -> None:
+        self._instances = [
+            each for each in self._instances if f"{each['ip']}:{each['port']}" != address
+        ]
 
     @property
     def logins(self) -> int:
@@ -61,7 +78,7 @@ class Nacos(TextStore):
         params = {name: values[0] for name, values in {**request.query, **form}.items()}
         if request.path == LOGIN:
             return self._login(params) if request.verb == "POST" else wrong_verb("POST")
-        if request.path not in (CONFIGS, LISTENER) or (
+        if request.path not in (CONFIGS, LISTENER, INSTANCES) or (
             request.path == LISTENER and not self._listener
         ):
             return not_found(request)
@@ -71,7 +88,11 @@ class Nacos(TextStore):
             )
         if request.path == LISTENER:
             return self._listen(params, request) if request.verb == "POST" else wrong_verb("POST")
-        return self._config(params) if request.verb == "GET" else wrong_verb("GET")
+        if request.verb != "GET":
+            return wrong_verb("GET")
+        if request.path == INSTANCES:
+            return self._list_instances(params)
+        return self._config(params)
 
     def _login(self, params: dict[str, str]) -> Reply:
         if (params.get("username"), params.get("password")) != self._user:
@@ -83,6 +104,20 @@ class Nacos(TextStore):
         return json_reply(
             200, {"accessToken": token, "tokenTtl": self.token_ttl, "globalAdmin": False}
         )
+
+    def _list_instances(self, params: dict[str, str]) -> Reply:
+        wanted = (
+            params.get("serviceName"),
+            params.get("groupName", "DEFAULT_GROUP"),
+            params.get("namespaceId", "public"),
+        )
+        hosts = [
+            each
+            for each in self._instances
+            if (each["name"], each["group"], each["namespace"]) == wanted
+            and (params.get("healthyOnly") != "true" or each["healthy"])
+        ]
+        return json_reply(200, {"name": params.get("serviceName"), "hosts": hosts})
 
     def _config(self, params: dict[str, str]) -> Reply:
         text = self._texts.get(

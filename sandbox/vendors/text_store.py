@@ -90,6 +90,11 @@ class TextStore(ABC):
             self._texts.pop(name, None)
             if text is not None:
                 self._texts[name] = text
+        self.wake()
+
+    def wake(self) -> None:
+        """Something has changed: whoever waits looks again."""
+        with self._change:
             self._changes += 1
             self._change.notify_all()
 

@@ -72,7 +72,7 @@ def open_gate() -> Iterator[Open]:
             log = Lines()
             masker = Masker()
             clock = options.setdefault("clock", SystemClock())
-            runtime = make_runtime(log=log, masker=masker, **options)
+            runtime = make_runtime(log=log, masker=masker, env=env, **options)
             gateway = Gateway(make_catalog(services, env), runtime)
             stack.callback(gateway.close)
             return Gate(gateway, log, masker, clock)

@@ -15,6 +15,7 @@ from gateway.bodies import dump_json
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
 from gateway.clock import Clock
+from gateway.discovery import RegistryDirectory
 from gateway.http.client import Client
 from gateway.http.outbound import Outbound
 from gateway.http.resolver import Resolver
@@ -76,6 +77,7 @@ def make_runtime(
     store: Store | None = None,
     resolver: Resolver | None = None,
     outbound: Outbound | None = None,
+    env: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Runtime:
     """Return a gateway's runtime, in memory and with the system's names unless the test says otherwise."""
@@ -88,6 +90,7 @@ def make_runtime(
         resolver or Resolver(clock),
         outbound,
         lambda why: options["log"].warning("tls", why=why),
+        RegistryDirectory(env or {}, clock, options["log"], options["masker"]),
     )
     return replace(runtime, client=client)
 

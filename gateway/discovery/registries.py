@@ -1,0 +1,156 @@
+"""What Consul and Nacos answer when they are asked for a service's instances.
+
+Sources: https://developer.hashicorp.com/consul/api-docs/health#list-service-instances-for-service,
+https://nacos.io/en/docs/open-api/ (query instances).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from gateway.catalog.registry_names import SCHEMES, RegistryName, registry_address
+from gateway.clock import Clock
+from gateway.discovery.addresses import read_address
+from gateway.masking import Masker, Secret
+from gateway.messages import HttpResponse
+from gateway.sources.base import SourceError, Stopping
+from gateway.sources.consul import next_index
+from gateway.sources.http import HOLD_SECONDS, Server
+from gateway.sources.nacos import Login
+
+POLL_SECONDS = 2.0  # between two looks into Nacos
+MAX_INSTANCES = 1000
+
+
+class Registry(Protocol):
+    """One service's instances. Used by one thread at a time."""
+
+    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+        """Return the base URLs once they may have changed; the first time at once.
+
+        :raises SourceError: the registry cannot be asked, or answers nonsense.
+        """
+
+    def close(self) -> None:
+        """End what ``wait_for_urls`` is waiting for."""
+
+
+class ConsulRegistry:
+    """Instances all of whose checks pass, by blocking queries."""
+
+    def __init__(
+        self, name: RegistryName, env: Mapping[str, str], clock: Clock, masker: Masker
+    ) -> None:
+        address = read_address("consul", registry_address("consul", env))
+        self._name = name
+        self._server = Server(address, "consul", clock)
+        self._path = f"/v1/health/service/{quote(name.name)}"
+        options = {key: name.options[key] for key in ("tag", "dc", "ns") if key in name.options}
+        self._query = {"passing": "1", **options}
+        token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
+        masker.register(Secret(token))
+        self._headers = {"X-Consul-Token": token} if token else {}
+        self._index = 0
+
+    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+        index = self._index
+        self._index = 0  # whatever fails now, the next request is not held back
+        query = self._query
+        hold_seconds = 0.0
+        if index:
+            query = {**query, "index": str(index), "wait": f"{HOLD_SECONDS}s"}
+            hold_seconds = HOLD_SECONDS * 17 / 16  # the server adds up to a sixteenth
+        response = self._server.get(self._path, query, self._headers, hold_seconds)
+        urls = _read("consul", self._server.read_text(response), self._urls)
+        self._index = next_index(response, index)
+        return urls
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _urls(self, entries: Any) -> Iterator[str]:
+        for entry in entries:
+            service = entry["Service"]
+            host = service["Address"] or entry["Node"]["Address"]
+            scheme = _scheme(service.get("Meta") or {}, service.get("Tags") or ())
+            yield self._name.url(scheme, str(host), int(service["Port"]))
+
+
+class NacosRegistry:
+    """Instances that are healthy and enabled, asked for every few seconds."""
+
+    def __init__(
+        self, name: RegistryName, env: Mapping[str, str], clock: Clock, masker: Masker
+    ) -> None:
+        address = read_address("nacos", registry_address("nacos", env))
+        self._name = name
+        self._server = Server(address, "nacos", clock)
+        self._login = Login(self._server, address.options, env, clock, masker)
+        options = name.options
+        self._query = {
+            "serviceName": name.name,
+            "groupName": options.get("group", "DEFAULT_GROUP"),
+            "healthyOnly": "true",
+        }
+        tenant = address.options.get("tenant") or address.options.get("namespace", "")
+        if namespace := options.get("namespace") or env.get("NACOS_NAMESPACE") or tenant:
+            self._query["namespaceId"] = namespace
+        if cluster := options.get("cluster"):
+            self._query["clusters"] = cluster
+        self._asked = False
+
+    def wait_for_urls(self, stopping: Stopping) -> list[str]:
+        if self._asked:
+            stopping.wait(POLL_SECONDS)
+        self._asked = False
+        query = {**self._query, **self._login.params()}
+        response = self._server.get("/nacos/v1/ns/instance/list", query)
+        self._login.check(response)
+        self._asked = True
+        if _is_unknown(response):
+            return []
+        return _read("nacos", self._server.read_text(response), self._urls)
+
+    def close(self) -> None:
+        self._server.close()
+
+    def _urls(self, answer: Any) -> Iterator[str]:
+        for host in answer["hosts"]:
+            if host.get("healthy", True) and host.get("enabled", True) and host.get("weight", 1):
+                scheme = _scheme(host.get("metadata") or {}, ())
+                yield self._name.url(scheme, str(host["ip"]), int(host["port"]))
+
+
+def _is_unknown(response: HttpResponse) -> bool:
+    """Whether Nacos has never heard of the service, as some versions say so."""
+    return response.status == 404 or (
+        response.status == 500 and b"not found" in response.body[:1000]
+    )
+
+
+def _scheme(meta: Mapping[str, Any], tags: Any) -> str:
+    """Return what the instance itself says of its scheme; ``http`` where it says nothing."""
+    if meta.get("scheme") in SCHEMES:
+        return str(meta["scheme"])
+    return "https" if "https" in tags else "http"
+
+
+def _read(label: str, text: str, urls_of: Callable[[Any], Iterator[str]]) -> list[str]:
+    """:raises SourceError: the answer is not what the registry's documentation says."""
+    try:
+        urls = list(dict.fromkeys(urls_of(json.loads(text))))
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        detail = f"{label} answered no list of instances: {type(error).__name__}: {error}"
+        raise SourceError(f"{label} answered no list of instances", detail) from error
+    if len(urls) > MAX_INSTANCES:
+        raise SourceError(f"{label} knows more than {MAX_INSTANCES} instances of one service")
+    return urls
+
+
+REGISTRIES: Mapping[str, Callable[..., Registry]] = {
+    "consul": ConsulRegistry,
+    "nacos": NacosRegistry,
+}

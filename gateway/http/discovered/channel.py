@@ -1,0 +1,103 @@
+"""The way to a service whose instances a registry knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from gateway.catalog.model import Timeout
+from gateway.clock import Clock
+from gateway.errors import GatewayError
+from gateway.http.channel import Channel, origin_of
+from gateway.http.discovered.instances import Instance, Instances
+from gateway.http.pool import ConnectionPool
+from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
+from gateway.messages import HttpRequest, HttpResponse
+
+
+class DiscoveredChannel(Channel):
+    """Sends to the instance that a request was built for.
+
+    One that was built for the name, such as a request for a token, goes to one picked now.
+
+    :param urls: the name, as the catalog has it, and the URLs of single places beside it.
+    :param make_pool: makes the pool of an origin.
+    """
+
+    def __init__(
+        self,
+        urls: tuple[str, ...],
+        instances: Instances,
+        make_pool: Callable[[str], ConnectionPool],
+        clock: Clock,
+    ) -> None:
+        self._own_pools: dict[str, ConnectionPool] = {}
+        super().__init__(self._own_pools, clock)
+        self._base_url, *self._fixed_urls = urls
+        self._make_pool = make_pool
+        self.instances = instances
+
+    def rotation(self, urls: tuple[str, ...]) -> Callable[[], str]:
+        if urls == (self._base_url,):
+            return self.instances.pick
+        return super().rotation(urls)
+
+    def send(self, request: HttpRequest, timeout: Timeout, deadline: float) -> HttpResponse:
+        request = self._at_instance(request)
+        instance = self.instances.begin(request.base_url)
+        send = super().send
+        if instance is None:
+            return send(request, timeout, deadline)
+        try:
+            response = send(request, timeout, deadline)
+        except GatewayError as error:
+            self.instances.judge(instance, error)
+            raise
+        finally:
+            self.instances.end(instance)
+        self.instances.judge(instance, None, response.status)
+        return response
+
+    def open(self, request: HttpRequest, timeouts: ExchangeTimeouts) -> StreamingResponse:
+        request = self._at_instance(request)
+        instance = self.instances.begin(request.base_url)
+        if instance is None:
+            return super().open(request, timeouts)
+        try:
+            response = super().open(request, timeouts)
+        except BaseException as error:
+            self._give_up(instance, error)
+            raise
+        self.instances.judge(instance, None, response.status)
+        response.on_end = partial(self.instances.end, instance)
+        return response
+
+    def _give_up(self, instance: Instance, error: BaseException) -> None:
+        self.instances.end(instance)
+        if isinstance(error, GatewayError):
+            self.instances.judge(instance, error)
+
+    def _at_instance(self, request: HttpRequest) -> HttpRequest:
+        if request.base_url != self._base_url:
+            return request
+        return replace(request, base_url=self.instances.pick())
+
+    def _pool(self, base_url: str) -> ConnectionPool:
+        origin = origin_of(base_url)
+        pool = self._own_pools.get(origin)
+        if pool is None:
+            self._forget_gone()
+            pool = self._own_pools.setdefault(origin, self._make_pool(origin))
+        self._pools[base_url] = pool
+        return pool
+
+    def _forget_gone(self) -> None:
+        """Close the pools of instances that the registry knows no more."""
+        used = {origin_of(url) for url in (*self.instances.urls, *self._fixed_urls)}
+        for origin in list(self._own_pools.keys() - used):
+            pool = self._own_pools.pop(origin, None)
+            if pool:
+                pool.close()
+        for url in [url for url in list(self._pools) if origin_of(url) not in used]:
+            self._pools.pop(url, None)

@@ -1,0 +1,172 @@
+"""The instances of a service that a registry names, and which of them a call goes to.
+
+instances.replace(["http://10.0.0.7:8080", "http://10.0.0.8:8080"])
+url = instances.pick()  # that with the least calls in flight
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple, Protocol
+
+from gateway.clock import Clock
+from gateway.errors import (
+    AddressRefused,
+    ConnectFailed,
+    GatewayError,
+    NoInstance,
+    OutcomeUnknown,
+    ProxyFailed,
+)
+
+FIRST_LIST_SECONDS = 3.0  # that a call waits for the registry's first answer
+MAX_FAILURES = 3  # in a row, of calls that were sent
+LEFT_OUT_SECONDS = 5.0  # at first, and doubled each time that it fails again
+MAX_LEFT_OUT_SECONDS = 60.0
+
+
+class Instance:
+    """One of them, as it serves this process.
+
+    :ivar calls: in flight.
+    :ivar failures: in a row.
+    :ivar absences: how often in a row it was left out.
+    :ivar left_out_until: an instant.
+    :ivar turn: when it was picked last, by a count of all picks.
+    """
+
+    __slots__ = ("absences", "calls", "failures", "left_out_until", "turn", "url")
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.calls = 0
+        self.failures = 0
+        self.absences = 0
+        self.left_out_until = 0.0
+        self.turn = 0
+
+
+class InstanceCount(NamedTuple):
+    """How many instances serve, and how many are left out for a while."""
+
+    up: int
+    left_out: int
+
+
+class Instances:
+    """Those of one base URL. Safe under threads and greenlets.
+
+    :param follow: begins to ask the registry, unless that has begun.
+    """
+
+    def __init__(self, clock: Clock, follow: Callable[[], object]) -> None:
+        self._now = clock.now
+        self._follow = follow
+        self._known = threading.Event()
+        self._lock = threading.Lock()  # of counters only
+        self._by_url: dict[str, Instance] = {}
+        self._turns = itertools.count(1)
+
+    @property
+    def urls(self) -> Collection[str]:
+        return self._by_url.keys()
+
+    def replace(self, urls: Iterable[str]) -> None:
+        """Use these from now on; what is known of one that stays is kept."""
+        old = self._by_url
+        self._by_url = {url: old.get(url) or Instance(url) for url in urls}
+        self._known.set()
+
+    def stay(self) -> None:
+        """The registry is away: go on with those that are known, be it none."""
+        self._known.set()
+
+    def pick(self) -> str:
+        """Return the URL of the instance with the least calls in flight.
+
+        Of several the one whose last call was longest ago. Where all are left out, the one that
+        comes back first: whether the service as a whole is left alone is the breaker's matter.
+
+        :raises NoInstance: the registry knows none.
+        """
+        if not self._known.is_set():
+            self._follow()
+            self._known.wait(FIRST_LIST_SECONDS)
+        now = self._now()
+        instances = list(self._by_url.values())
+        if not instances:
+            raise NoInstance
+        usable = [instance for instance in instances if instance.left_out_until <= now]
+        if usable:
+            instance = min(usable, key=_load)
+        else:
+            instance = min(instances, key=_return)
+        instance.turn = next(self._turns)
+        return instance.url
+
+    def begin(self, url: str) -> Instance | None:
+        """Count a call in flight; None where the URL is no instance's."""
+        instance = self._by_url.get(url)
+        if instance is not None:
+            with self._lock:
+                instance.calls += 1
+        return instance
+
+    def end(self, instance: Instance) -> None:
+        """The call is over, however it ended."""
+        with self._lock:
+            instance.calls -= 1
+
+    def judge(self, instance: Instance, error: GatewayError | None, status: int = 0) -> None:
+        """Leave an instance out that cannot be reached, or fails one call after another."""
+        if error is None and status < 500:
+            instance.failures = 0
+            instance.absences = 0
+            return
+        if isinstance(error, ConnectFailed):
+            if not isinstance(error, AddressRefused | ProxyFailed):
+                self._leave_out(instance)
+            return
+        if error is not None and not isinstance(error, OutcomeUnknown):
+            return
+        instance.failures += 1
+        if instance.failures >= MAX_FAILURES:
+            self._leave_out(instance)
+
+    def count(self) -> InstanceCount:
+        now = self._now()
+        instances = list(self._by_url.values())
+        left_out = sum(instance.left_out_until > now for instance in instances)
+        return InstanceCount(len(instances) - left_out, left_out)
+
+    def _leave_out(self, instance: Instance) -> None:
+        now = self._now()
+        if instance.left_out_until > now:
+            return  # of calls that failed side by side the first counts
+        seconds = min(LEFT_OUT_SECONDS * 2**instance.absences, MAX_LEFT_OUT_SECONDS)
+        instance.absences = min(instance.absences + 1, 10)
+        instance.failures = 0
+        instance.left_out_until = now + seconds
+
+
+def _load(instance: Instance) -> tuple[int, int]:
+    return instance.calls, instance.turn
+
+
+def _return(instance: Instance) -> float:
+    return instance.left_out_until
+
+
+class Directory(Protocol):
+    """Finds the instances of base URLs that name a service of a registry."""
+
+    def instances(self, base_url: str) -> Instances:
+        """Return the same ones for the same URL, until ``retain`` forgets it."""
+
+    def start(self) -> None:
+        """Ask the registries from now on, and not only once somebody calls. After the fork."""
+
+    def retain(self, base_urls: Collection[str]) -> None:
+        """Forget all others."""
