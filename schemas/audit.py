@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, fields
 
-from schemas.fields import ListArgs, Text, list_of, sort_field
+from schemas.fields import SINCE, ListArgs, Text, list_of, sort_field
 
 MAX_FILTER_CHARACTERS = 255
-#: What both databases can hold, at any offset from UTC.
-SINCE = validate.Range(
-    datetime(1970, 1, 1, tzinfo=UTC),
-    datetime(9999, 1, 1, tzinfo=UTC),
-    error="Must be a time from 1970 to 9998.",
-)
 
 
 class AuditEventOut(Schema):

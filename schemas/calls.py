@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
 from schemas.compiled import compile_schema
-from schemas.fields import MAX_ITEMS, Number
+from schemas.fields import MAX_INTEGER, MAX_ITEMS, SINCE, Number, Text, list_of
 from schemas.params import JsonType
 
 # --- call
 
 NAME = validate.Length(min=1, max=64)
+MIN_CODE = -9999
 ALL_PAGES = "all"  # what a caller may ask for
 
 
@@ -185,12 +187,25 @@ class StatusOut(Schema):
 
 
 class RecentArgs(Bounded):
+    service = Text(64, 1)
+    method = Text(64, 1)
+    caller = Text(255, 1, metadata={"example": "user:7"})
+    code = Number(
+        MIN_CODE, 0, metadata={"description": "Such as -1004; 0 of those that succeeded."}
+    )
+    since = fields.AwareDateTime(
+        format="iso",
+        default_timezone=UTC,
+        validate=SINCE,
+        metadata={"description": "ISO 8601; UTC where it tells no offset."},
+    )
     failed = fields.Boolean(
         load_default=False,
         truthy={"true", "1"},
         falsy={"false", "0"},
         metadata={"description": "Only those that failed."},
     )
+    skip = Number(0, MAX_INTEGER, load_default=0)
     limit = Number(1, MAX_ITEMS, load_default=20)
 
 
@@ -253,5 +268,4 @@ class CallRecordOut(RecordOut):
     )
 
 
-class RecordListOut(Schema):
-    items = fields.List(fields.Nested(RecordOut))
+RecordListOut = list_of(RecordOut)

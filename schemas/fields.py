@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,12 @@ MAX_INTEGER = 2**63 - 1  # what both databases can hold
 MAX_ID = 2**31 - 1  # what PostgreSQL's INTEGER can
 MAX_MONEY = Decimal("9999999999.99")
 
+#: What both databases can hold, at any offset from UTC.
+SINCE = validate.Range(
+    datetime(1970, 1, 1, tzinfo=UTC),
+    datetime(9999, 1, 1, tzinfo=UTC),
+    error="Must be a time from 1970 to 9998.",
+)
 
 _MONEY: Mapping[str, Any] = {
     "minimum": 0,

@@ -11,9 +11,11 @@ from api.context import app_state
 from api.http.blueprint import Blueprint
 from api.http.responses import success_response
 from gateway.errors import NotFound
+from gateway.telemetry.call_records import RecordQuery
 from schemas.calls import CallRecordOut, RecentArgs, RecordListOut
 
 blueprint = Blueprint("records", __name__, description="What happened to recent calls.")
+FILTERS = ("service", "method", "caller", "code")
 
 
 @blueprint.get("/calls")
@@ -21,9 +23,14 @@ blueprint = Blueprint("records", __name__, description="What happened to recent 
 @blueprint.arguments(RecentArgs, location="query")
 @blueprint.response(200, RecordListOut)
 def list_calls(args: dict[str, Any]) -> Response:
-    """The last calls, newest first: your own, an admin's everybody's."""
-    records = app_state().gateway.records.recent(g.caller, args["limit"], failed=args["failed"])
-    return success_response({"items": records})
+    """The last calls, filtered, newest first: your own, an admin's everybody's."""
+    skip, limit = args["skip"], args["limit"]
+    equal = {name: args[name] for name in FILTERS if name in args}
+    since = args["since"].timestamp() if "since" in args else 0.0
+    query = RecordQuery(args["failed"], equal, since)
+    records = app_state().gateway.records.search(g.caller, query)
+    page = records[skip : skip + limit]
+    return success_response({"items": page, "total": len(records), "skip": skip, "limit": limit})
 
 
 @blueprint.get("/calls/<request_id>")

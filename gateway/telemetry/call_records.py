@@ -2,8 +2,8 @@
 
 A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so
 that no call waits. Records are kept in lists of bounded length: one of BUCKETS by request id, the
-caller's own, and everybody's; the last two once more for calls that failed. While the store is away
-a worker keeps its last MAX_PENDING.
+caller's own, and everybody's, which is longer; the last two once more for calls that failed. While
+the store is away a worker keeps its last MAX_PENDING.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,12 +28,27 @@ RETENTION_SECONDS = 3600.0
 FLUSH_SECONDS = 0.2  # from the end of a call until its record is written
 BUCKETS = 128  # lists by request id
 MAX_LIST_RECORDS = 100
+MAX_EVERYBODYS_RECORDS = 1000
 MAX_RECORD_BYTES = 8192  # of a larger record the parameters are left out, then its events
 MAX_PENDING = 1000  # records that wait to be written
 BATCH_RECORDS = 100  # written in one go
 MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RecordQuery:
+    """Which records are asked for."""
+
+    failed: bool = False
+    equal: Mapping[str, object] = field(default_factory=dict)  # such as service and code
+    since: float = 0.0  # of the wall clock
+
+    def matches(self, record: Record) -> bool:
+        if record["started_at"] < self.since:
+            return False
+        return all(record[name] == value for name, value in self.equal.items())
 
 
 class CallRecords:
@@ -75,14 +91,14 @@ class CallRecords:
             records = self._find(request_id, caller)
         return records[::-1]
 
-    def recent(self, caller: Caller, count: int, *, failed: bool) -> list[Record]:
-        """Return the last ``count`` calls that the caller may see, the newest first.
+    def search(self, caller: Caller, query: RecordQuery) -> list[Record]:
+        """Return the last calls that are asked for and that the caller may see, the newest first.
 
         :raises StoreUnavailable: as ``find``.
         """
-        kind = "failed" if failed else "all"
+        kind = "failed" if query.failed else "all"
         of_caller = "" if caller.role == "admin" else f":{caller.id}"
-        return self._read(f"calls:{kind}{of_caller}", count, caller)
+        return self._read(f"calls:{kind}{of_caller}", MAX_EVERYBODYS_RECORDS, caller, query)
 
     def run(self, stopping: threading.Event) -> None:
         """Write what was noted, again and again, until ``stopping`` is set."""
@@ -116,6 +132,7 @@ class CallRecords:
         batch = [self._unwritten.popleft() for _ in range(size)]
         try:
             self._store.push(_by_list(batch), MAX_LIST_RECORDS, RETENTION_SECONDS)
+            self._store.push(_of_everybody(batch), MAX_EVERYBODYS_RECORDS, RETENTION_SECONDS)
         except StoreUnavailable:
             self._unwritten.extendleft(reversed(batch))
             raise
@@ -138,19 +155,20 @@ class CallRecords:
         return batch
 
     def _find(self, request_id: str, caller: Caller) -> list[Record]:
-        records = self._read(_bucket_key(request_id), MAX_LIST_RECORDS, caller)
-        return [
-            record
-            for record in records
-            if record["request_id"] == request_id
-            and (caller.role == "admin" or record["caller"] == caller.id)
-        ]
+        equal = {"request_id": request_id}
+        if caller.role != "admin":
+            equal["caller"] = caller.id
+        return self._read(
+            _bucket_key(request_id), MAX_LIST_RECORDS, caller, RecordQuery(False, equal)
+        )
 
-    def _read(self, key: str, count: int, caller: Caller) -> list[Record]:
+    def _read(self, key: str, count: int, caller: Caller, query: RecordQuery) -> list[Record]:
         self.flush()
         oldest = self._clock.wall() - RETENTION_SECONDS
         records = [load_json(line) for line in self._store.latest(key, count)]
-        records = [record for record in records if record["started_at"] > oldest]
+        records = [
+            record for record in records if record["started_at"] > oldest and query.matches(record)
+        ]
         records.sort(key=_started_at, reverse=True)
         is_admin = caller.role == "admin"
         return [_render(record, is_admin=is_admin) for record in records]
@@ -172,15 +190,26 @@ class CallRecords:
 
 
 def _by_list(batch: Iterable[tuple[Record, bytes]]) -> dict[str, list[bytes]]:
-    """Return the lines of a batch by the store's lists that they belong to."""
+    """Return the lines of a batch by request id and by caller, as the store's lists have them."""
     lists: dict[str, list[bytes]] = {}
     for record, line in batch:
         lists.setdefault(_bucket_key(record["request_id"]), []).append(line)
-        kinds = ("all", "failed") if record["code"] else ("all",)
-        for kind in kinds:
-            for of_caller in ("", f":{record['caller']}"):
-                lists.setdefault(f"calls:{kind}{of_caller}", []).append(line)
+        for kind in _kinds(record):
+            lists.setdefault(f"calls:{kind}:{record['caller']}", []).append(line)
     return lists
+
+
+def _of_everybody(batch: Iterable[tuple[Record, bytes]]) -> dict[str, list[bytes]]:
+    """Return the lines of a batch for the lists that have everybody's."""
+    lists: dict[str, list[bytes]] = {}
+    for record, line in batch:
+        for kind in _kinds(record):
+            lists.setdefault(f"calls:{kind}", []).append(line)
+    return lists
+
+
+def _kinds(record: Record) -> tuple[str, ...]:
+    return ("all", "failed") if record["code"] else ("all",)
 
 
 def _bucket_key(request_id: str) -> str:

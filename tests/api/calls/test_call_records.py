@@ -101,7 +101,32 @@ def test_the_last_failed_calls_are_listed(ask: Any, box: Sandbox) -> None:
     assert ids("/api/v1/calls", "guest") == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "failed=maybe", "what=1"])
+def test_the_calls_are_filtered_and_come_in_pages(ask: Any, box: Sandbox) -> None:
+    for number in range(3):
+        ask(CALL, X_Request_ID=f"good-{number}")
+    box.fault("/items", "status=404")
+    ask(CALL, "admin", X_Request_ID="bad")
+
+    def listed(query: str) -> tuple[list[str], int]:
+        data = ask(f"/api/v1/calls?{query}", "admin").json["data"]
+        return [record["request_id"] for record in data["items"]], data["total"]
+
+    caller = ask("/api/v1/calls/bad", "admin").json["data"]["caller"]
+    assert listed(f"caller={caller}") == (["bad"], 1)
+    assert listed("code=-1006&service=demo&method=list_items") == (["bad"], 1)
+    assert listed("service=maps") == ([], 0)
+    assert listed("code=0&skip=1&limit=1") == (["good-1"], 3)
+    assert listed("since=2001-01-01T00:00:00Z&limit=1") == (["bad"], 4)
+    assert listed("since=9000-01-01") == ([], 0)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=101", "limit=x", "failed=maybe", "what=1", "code=1", "code=x", "skip=-1",
+        "since=yesterday", "since=0001-01-01T00:00:00Z", "service=", "caller=%00",
+    ],
+)  # fmt: skip
 def test_a_wrong_question_is_a_400(ask: Any, query: str) -> None:
     assert ask(f"/api/v1/calls?{query}").json["code"] == -3003
 

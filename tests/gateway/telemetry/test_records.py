@@ -12,7 +12,7 @@ from gateway import Caller, GatewayError
 from gateway.errors import StoreUnavailable
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
-from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS
+from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS, RecordQuery
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, FakeClock, Gate, comes_true, service
@@ -236,7 +236,7 @@ def test_only_its_caller_and_an_admin_see_a_record(gate: Open) -> None:
     at.ask(caller=OTHER)
     assert [entry["caller"] for entry in find_records(at)] == ["user:7"]
     assert [entry["caller"] for entry in find_records(at, caller=ADMIN)] == ["user:7", "user:8"]
-    assert [entry["caller"] for entry in at.gateway.records.recent(OTHER, 20, failed=False)] == [
+    assert [entry["caller"] for entry in at.gateway.records.search(OTHER, RecordQuery())] == [
         "user:8"
     ]
 
@@ -253,13 +253,15 @@ def test_the_recent_ones_come_newest_first_and_only_failures_if_asked(
             failing(at, request_id=f"r-{number}")
         else:
             at.ask(request_id=f"r-{number}")
-    recent = at.gateway.records.recent
-    assert [entry["request_id"] for entry in recent(USER, 3, failed=False)] == ["r-5", "r-4", "r-3"]
-    assert [entry["request_id"] for entry in recent(ADMIN, 20, failed=True)] == [
-        "r-5",
-        "r-3",
-        "r-1",
-    ]
+
+    def ids(caller: Caller, **query: Any) -> list[str]:
+        records = at.gateway.records.search(caller, RecordQuery(**query))
+        return [record["request_id"] for record in records]
+
+    assert ids(USER)[:3] == ["r-5", "r-4", "r-3"]
+    assert ids(ADMIN, failed=True) == ["r-5", "r-3", "r-1"]
+    assert ids(ADMIN, equal={"caller": OTHER.id}) == []
+    assert ids(ADMIN, since=clock.wall() - 1.5) == ["r-5", "r-4"]
 
 
 def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
@@ -273,7 +275,7 @@ def test_a_record_is_gone_after_an_hour_though_its_list_lives_on(
     assert find_records(at, "old")
     pass_time(2)
     assert not find_records(at, "old")
-    assert [entry["request_id"] for entry in at.gateway.records.recent(USER, 20, failed=False)] == [
+    assert [entry["request_id"] for entry in at.gateway.records.search(USER, RecordQuery())] == [
         "new"
     ]
 
@@ -285,10 +287,16 @@ def test_no_more_than_so_many_are_kept_and_each_is_short(gate: Open, store: Stor
     for _ in range(MAX_LIST_RECORDS + 5):
         at.ask(request_id="r-2")
     assert len(find_records(at, "r-2")) == MAX_LIST_RECORDS
-    assert (
-        len(at.gateway.records.recent(USER, 10 * MAX_LIST_RECORDS, failed=False))
-        == MAX_LIST_RECORDS
-    )
+    assert len(at.gateway.records.search(USER, RecordQuery())) == MAX_LIST_RECORDS
+
+
+def test_an_admin_finds_more_of_everybodys_calls_than_a_caller_of_their_own(
+    gate: Open, store: Store
+) -> None:
+    at = gate(store=store)
+    for number in range(MAX_LIST_RECORDS + 5):
+        at.ask(request_id=f"r-{number}")
+    assert len(at.gateway.records.search(ADMIN, RecordQuery())) == MAX_LIST_RECORDS + 5
 
 
 def test_another_worker_that_has_just_ended_a_call_is_waited_for(gate: Open) -> None:
@@ -318,7 +326,7 @@ def test_while_redis_is_away_calls_go_on_and_their_records_wait(
         find_records(at, "r-0")
     redis_server.start()
     assert comes_true(lambda: redis_store.up)
-    assert [entry["request_id"] for entry in at.gateway.records.recent(USER, 20, failed=False)] == [
+    assert [entry["request_id"] for entry in at.gateway.records.search(USER, RecordQuery())] == [
         "r-2",
         "r-1",
         "r-0",
