@@ -15,7 +15,8 @@ from cli.accounts import report_database_errors
 from cli.output import AS_JSON, print_json, table
 from models import AuditEvent
 from models.audit import CONDITIONS
-from schemas.audit import SINCE, AuditEventOut, changed_words
+from schemas.audit import AuditEventOut, changed_words
+from schemas.fields import SINCE
 
 MAX_EVENTS = 10_000  # at once
 SECONDS_WIDTH = len("2026-11-21T03:40:00")

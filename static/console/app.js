@@ -2,6 +2,7 @@
 
 import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
 import * as calls from "./calls.js";
+import * as catalog from "./catalog.js";
 import * as connections from "./connections.js";
 import { fill, h, say } from "./dom.js";
 import * as services from "./services.js";
@@ -12,24 +13,42 @@ const THEMES = ["auto", "light", "dark"];
 const main = document.getElementById("main");
 let drawn = 0; // which drawing is the newest
 
+/** Pages by name: what draws them from the rest of the address, and its query. */
+const PAGES = {
+  "": { title: "Services", nav: "services", draw: services.draw },
+  services: { title: "Services", draw: (at, [name]) => (name ? services.drawOne(at, name) : services.draw(at)) },
+  try: { title: "Try", draw: (at, [service, method]) => attempt.draw(at, service, method) },
+  calls: { title: "Calls", draw: (at, [id], query) => (id ? calls.drawOne(at, id) : calls.drawList(at, query)) },
+  catalog: { title: "Catalog", draw: catalog.draw },
+  connections: { title: "Connections", draw: connections.draw, admin: true },
+};
+const NOWHERE = { title: "Not found", draw: nowhere };
+
 function route() {
-  const [page, ...rest] = location.hash.replace(/^#\//, "").split("/").map(decodeURIComponent);
-  if (page === "try") return { title: "Try", nav: "#/try", draw: (at) => attempt.draw(at, ...rest) };
-  if (page === "calls" && rest[0]) return { title: "Call", nav: "#/calls", draw: (at) => calls.drawOne(at, rest[0]) };
-  if (page === "calls") return { title: "Failed calls", nav: "#/calls", draw: calls.drawList, live: true };
-  if (page === "connections") return { title: "Connections", nav: "#/connections", draw: connections.draw, live: true };
-  return { title: "Services", nav: "#/services", draw: services.draw, live: true };
+  const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
+  try {
+    const [name, ...rest] = path.split("/").map(decodeURIComponent);
+    const page = Object.hasOwn(PAGES, name) ? PAGES[name] : NOWHERE;
+    return { ...(page.admin && !isAdmin() ? NOWHERE : page), name, rest, query: new URLSearchParams(query) };
+  } catch { // the address is not one that we have made
+    return { ...NOWHERE, rest: [] };
+  }
+}
+
+function nowhere(at) {
+  fill(at, h("h1", {}, "Not found"), h("p", {}, "There is no page at ", h("code", {}, location.hash), isAdmin() ? "." : ", or it is for admins."),
+    h("p", {}, h("a", { href: "#/services" }, "To the services")));
 }
 
 async function show() {
   const number = ++drawn;
   const focused = document.activeElement.id; // a choice on the page may have led here
-  const { title, nav, draw, live } = route();
+  const { title, name, nav = name, rest, query, draw } = route();
   document.title = `${title} · Postern`;
   document.getElementById("nav").hidden = document.getElementById("logout").hidden = !loggedIn();
-  document.getElementById("for-admins").hidden = !isAdmin();
+  for (const link of document.querySelectorAll("[data-admin]")) link.hidden = !isAdmin();
   for (const link of document.querySelectorAll("nav a")) {
-    if (link.getAttribute("href") === nav) link.setAttribute("aria-current", "page");
+    if (link.getAttribute("href") === `#/${nav}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
   if (!loggedIn()) return drawLogin();
@@ -37,7 +56,7 @@ async function show() {
   let first = true;
   let again = true;
   while (again && number === drawn && loggedIn()) {
-    if (first || document.visibilityState === "visible") again = (await once(place, draw, number)) || live;
+    if (first || document.visibilityState === "visible") again = await once(place, () => draw(place, rest, query), number);
     if (first && number === drawn) {
       fill(main, place);
       if (number > 1) (document.getElementById(focused) || main).focus({ preventScroll: true });
@@ -48,10 +67,10 @@ async function show() {
   return undefined;
 }
 
-/** Whether to try again, whatever the page is. */
+/** Whether to draw again: the page lives, or Postern is away. */
 async function once(place, draw, number) {
   try {
-    const again = await draw(place);
+    const again = await draw();
     place.querySelector(":scope > .away")?.remove();
     return again === true;
   } catch (error) {

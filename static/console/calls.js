@@ -1,21 +1,69 @@
-// The last failed calls, and what happened to one.
+// Recent calls, by what they are looked for, and what happened to one.
 
 import { get, Refused } from "./api.js";
 import { timeline } from "./charts.js";
-import { clock, fill, h, ms, table } from "./dom.js";
+import { clock, fill, h, labelled, link, moment, ms, pager, select, table } from "./dom.js";
 
-export async function drawList(main) {
-  const calls = await get("/api/v1/calls?failed=true&limit=20");
-  fill(main,
-    h("h1", {}, "Failed calls"),
-    h("p", { class: "quiet" }, "Your last ones within an hour; an admin sees everybody’s."),
-    calls.items.length
-      ? table(["When", "Call", "What", "Whose fault", "Took"], calls.items.map((each) => [
-        clock(each.started_at),
-        h("a", { href: `#/calls/${encodeURIComponent(each.request_id)}` }, `${each.service}.${each.method}`),
-        `${each.type} (${each.code})`, each.source, ms(each.elapsed_ms),
-      ]))
-      : h("p", {}, "None: nothing has failed."));
+const LIMIT = 50;
+const SINCE = [["", "the last hour"], ["5", "the last 5 minutes"], ["15", "the last 15 minutes"], ["30", "the last 30 minutes"]];
+const TEXTS = [["service", "Service"], ["method", "Method"], ["caller", "Caller"], ["code", "Code"]];
+
+/** asked: the query of the page's address. */
+export async function drawList(main, asked) {
+  const query = new URLSearchParams(asked);
+  query.delete("minutes");
+  if (asked.get("minutes")) query.set("since", new Date(Date.now() - asked.get("minutes") * 60000).toISOString());
+  query.set("limit", LIMIT);
+  if (!main.querySelector("#found")) {
+    fill(main, h("h1", {}, "Calls"), h("p", { class: "quiet" }, "Your last ones within an hour; an admin sees everybody’s."),
+      byId(), filters(asked), h("div", { id: "found" }));
+  }
+  const calls = await get(`/api/v1/calls?${query}`);
+  const list = main.querySelector("#found");
+  const key = JSON.stringify(calls);
+  if (list.drawn === key) return true;
+  list.drawn = key;
+  const kept = list.contains(document.activeElement) ? document.activeElement.id : "";
+  fill(list, found(calls.items), pager(calls, (skip) => address(asked, { skip: skip || "" })));
+  if (kept) document.getElementById(kept)?.focus();
+  return true;
+}
+
+function address(asked, changed) {
+  const query = new URLSearchParams(Object.entries({ ...Object.fromEntries(asked), ...changed }).filter(([, value]) => value !== ""));
+  return `#/calls${query.size ? `?${query}` : ""}`;
+}
+
+function byId() {
+  return h("form", { class: "row", role: "search", onsubmit: (event) => {
+    event.preventDefault();
+    location.hash = `#/calls/${encodeURIComponent(event.target.elements.id.value.trim())}`;
+  } }, labelled("Request id", h("input", { id: "request-id", name: "id", required: true, autocomplete: "off", spellcheck: "false" })), h("button", {}, "Find"));
+}
+
+function filters(asked) {
+  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); apply(); }, onchange: (event) => { if (event.target.tagName === "SELECT") apply(); } },
+    labelled("Outcome", select("failed", [["", "all"], ["true", "failed"]], asked.get("failed") || "")),
+    TEXTS.map(([name, words]) => labelled(words, h("input", {
+      id: name, name, value: asked.get(name), autocomplete: "off", spellcheck: "false", ...(name === "code" ? { type: "number", max: 0, min: -9999 } : {}) }))),
+    labelled("Since", select("minutes", SINCE, asked.get("minutes") || "")),
+    h("button", {}, "Filter"), asked.size ? h("a", { href: "#/calls", id: "clear" }, "Clear") : null);
+  function apply() {
+    if (form.reportValidity()) location.hash = address(asked, { ...Object.fromEntries(new FormData(form)), skip: "" });
+  }
+  return form;
+}
+
+/** A table of calls. */
+export function found(items) {
+  if (!items.length) return h("p", {}, "No such call is kept.");
+  return table(["When", "Call", "Caller", "What", "Whose fault", "Took"], items.map((each) => [
+    clock(each.started_at),
+    link(["calls", each.request_id], `${each.service}.${each.method}`, { id: `call-${each.request_id}` }),
+    h("a", { href: `#/calls?caller=${encodeURIComponent(each.caller)}` }, each.caller),
+    each.code === 0 ? "fine" : h("span", { class: "alarm" }, `${each.type} (${each.code})`),
+    each.source ?? "–", ms(each.elapsed_ms),
+  ]));
 }
 
 /** True when it is not there, which it may be in a moment: it is written beside the calls. */
@@ -34,7 +82,7 @@ export async function drawOne(main, id) {
 }
 
 function back() {
-  return h("p", {}, h("a", { href: "#/calls" }, "← Failed calls"));
+  return h("p", {}, h("a", { href: "#/calls" }, "← Calls"));
 }
 
 function details(call) {
@@ -42,7 +90,9 @@ function details(call) {
   return [
     h("h1", {}, `${call.service}.${call.method}`),
     h("p", { class: call.code === 0 ? "good" : "alarm" }, ended, ` after ${ms(call.elapsed_ms)}`),
-    h("p", { class: "quiet" }, `${new Date(call.started_at).toLocaleString()} · ${call.caller} · `, h("code", {}, call.request_id)),
+    call.why ? h("p", {}, h("b", {}, "Why: "), call.why) : null,
+    h("p", { class: "quiet" }, `${moment(call.started_at)} · `, h("a", { href: `#/calls?caller=${encodeURIComponent(call.caller)}` }, call.caller), " · ", h("code", {}, call.request_id)),
+    h("p", {}, link(["try", call.service, call.method], "Try this method"), " · ", link(["services", call.service], `Service ${call.service}`)),
     h("h2", {}, "Attempts"),
     ...(call.attempts.length ? attempts(call) : [h("p", {}, "None: nothing was sent.")]),
     ...(call.events.length ? [h("h2", {}, "What happened"), table(["At", "What", "More"], call.events.map((each) => [ms(each.at_ms), each.what, detail(each.detail)]))] : []),

@@ -1,30 +1,97 @@
 // Small charts: an hour of calls as bars, and who was at fault as one divided bar.
 
-import { svg } from "./dom.js";
+import { ms, clock, h, svg } from "./dom.js";
 
 const MINUTES = 60;
 const HEIGHT = 40;
 const WIDTH = 4; // of a minute
+const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
 
-/** Calls a minute, failed ones at the foot, with the p99 as a line above its own scale. */
+const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
+
+/** Calls a minute, failed ones at the foot, p99 as a line with its own scale at the right. What one minute had is told to who points at it, or goes through the minutes by the arrow keys. */
 export function hour(name, minutes) {
-  const most = Math.max(1, ...minutes.map((each) => each.calls));
-  const slowest = Math.max(1, ...minutes.map((each) => each.p99_ms || 0));
+  const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
+  const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));
   const calls = minutes.reduce((sum, each) => sum + each.calls, 0);
   const failed = minutes.reduce((sum, each) => sum + each.failed, 0);
-  const x = (each) => (MINUTES - 1 - each.ago) * WIDTH;
-  const bar = (each, count, kind) => {
-    const height = count ? Math.max(1.5, (count / most) * HEIGHT) : 0;
-    return svg("rect", { class: kind, x: x(each), y: HEIGHT - height, width: WIDTH - 1, height });
-  };
-  const line = minutes.map((each) => `${x(each) + WIDTH / 2},${(HEIGHT - (each.p99_ms / slowest) * (HEIGHT - 4) - 2).toFixed(1)}`);
-  return svg("svg", {
+  const pointer = svg("rect", { class: "pointer", y: 0, width: WIDTH, height: HEIGHT });
+  const drawing = svg("svg", {
     class: "hour", viewBox: `0 0 ${MINUTES * WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
     "aria-label": `${name}, the last hour: ${calls} calls, ${failed} failed`,
   },
-    minutes.map((each) => bar(each, each.calls, "calls")),
-    minutes.map((each) => bar(each, each.failed, "failed")),
-    svg("polyline", { class: "p99", points: line.join(" ") }));
+    pointer,
+    minutes.map((each) => bar(each, each.calls, most, "calls")),
+    minutes.map((each) => bar(each, each.failed, most, "failed")),
+    runs(minutes).map((run) => svg("polyline", { class: "p99", points: line(run, slowest) })));
+  const told = h("p", { class: "quiet told" });
+  const plot = h("div", {
+    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": `Minute of ${name}`, "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
+    onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null), onblur: () => look(null),
+    onfocus: () => look(looked[name] ?? 0), onkeydown: (event) => step(event),
+  }, drawing);
+  function look(ago) {
+    if (ago === null) delete looked[name];
+    else looked[name] = ago;
+    pointer.setAttribute("visibility", ago === null ? "hidden" : "visible");
+    pointer.setAttribute("x", (MINUTES - 1 - (ago ?? 0)) * WIDTH - 0.5);
+    const words = tell(minutes, ago ?? 0);
+    plot.setAttribute("aria-valuenow", -(ago ?? 0));
+    plot.setAttribute("aria-valuetext", words);
+    told.textContent = ago === null ? `${calls} calls, ${failed} failed in the last hour` : words;
+  }
+  function step(event) {
+    const to = { ArrowLeft: looked[name] + 1, ArrowRight: looked[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    look(Math.min(MINUTES - 1, Math.max(0, to)));
+  }
+  look(looked[name] ?? null);
+  return h("div", { class: "chart" },
+    h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, `${most}/min`), h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)),
+    plot, h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, "−60 min"), h("span", {}, "−30"), h("span", {}, "now")), told);
+}
+
+function bar(each, count, most, kind) {
+  const height = count ? Math.max(1, (count / most) * HEIGHT) : 0;
+  return svg("rect", { class: kind, x: x(each), y: HEIGHT - height, width: WIDTH - 1, height });
+}
+
+function x(each) {
+  return (MINUTES - 1 - each.ago) * WIDTH;
+}
+
+/** The minutes with calls that follow each other: nothing is drawn where there were none. */
+function runs(minutes) {
+  const found = [];
+  for (const each of minutes) {
+    const last = found.at(-1);
+    if (last?.at(-1).ago === each.ago + 1) last.push(each);
+    else found.push([each]);
+  }
+  return found;
+}
+
+function line(run, slowest) {
+  const points = run.map((each) => `${x(each) + WIDTH / 2},${(HEIGHT - (each.p99_ms / slowest) * (HEIGHT - 2) - 1).toFixed(1)}`);
+  return (run.length > 1 ? points : [points[0], points[0]]).join(" ");
+}
+
+function minuteAt(event) {
+  const { left, width } = event.currentTarget.getBoundingClientRect();
+  return Math.min(MINUTES - 1, Math.max(0, MINUTES - 1 - Math.floor(((event.clientX - left) / width) * MINUTES)));
+}
+
+function tell(minutes, ago) {
+  const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
+  const one = minutes.find((each) => each.ago === ago);
+  return one ? `${at}: ${one.calls} calls, ${one.failed} failed, p50 ${ms(one.p50_ms)}, p99 ${ms(one.p99_ms)}` : `${at}: no calls`;
+}
+
+/** The next number up of 1, 2, 5, 10, 20, 50, ... */
+function round(value) {
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return [1, 2, 5, 10].find((each) => each * unit >= value) * unit;
 }
 
 /** Parts of a whole side by side: [[kind, count], ...]. */

@@ -17,13 +17,13 @@ function filled(element, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.append(...children.flat(2).filter((child) => child !== null && child !== undefined));
   return element;
 }
 
 /** Put these children in place of those that are there. */
 export function fill(element, ...children) {
-  element.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined));
+  element.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined));
 }
 
 /** Tell who cannot see the page. */
@@ -40,8 +40,39 @@ export function percent(share) {
   return share && share < 0.001 ? "<0.1 %" : `${(share * 100).toFixed(share < 0.1 && share ? 1 : 0)} %`;
 }
 
-export function clock(instant) {
-  return new Date(instant).toLocaleTimeString();
+export function clock(instant, options) {
+  return new Date(instant).toLocaleTimeString([], options);
+}
+
+export function moment(instant) {
+  return instant ? new Date(instant).toLocaleString() : "–";
+}
+
+/** A link to a page of the console by the parts of its path. */
+export function link(path, text, attributes = {}) {
+  return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}`, ...attributes }, text);
+}
+
+/** One labelled field; the control has the id. */
+export function labelled(text, control) {
+  return h("div", { class: "field" }, h("label", { for: control.id }, text), control);
+}
+
+/** f is told the text at each change. */
+export function searchBox(label, text, f) {
+  return labelled(label, h("input", { id: "search", type: "search", autocomplete: "off", value: text, oninput: (event) => f(event.target.value) }));
+}
+
+export function select(id, options, chosen, attributes = {}) {
+  return h("select", { id, name: id, ...attributes }, options.map(([value, words]) => h("option", { value, selected: value === chosen }, words)));
+}
+
+/** Which of how many are shown, and the links to those before and after. */
+export function pager({ skip, limit, total, items }, address) {
+  return h("p", { class: "states pager" },
+    h("span", { class: "quiet" }, items.length ? `${skip + 1}–${skip + items.length} of ${total}` : `none of ${total}`),
+    skip ? h("a", { id: "newer", href: address(Math.max(0, skip - limit)) }, "← Newer") : null,
+    skip + items.length < total ? h("a", { id: "older", href: address(skip + limit) }, "Older →") : null);
 }
 
 export function table(headings, rows) {

@@ -1,12 +1,14 @@
-// The services, as they do now and over the last hour.
+// The services, as they do now and over the last hour; and one of them.
 
 import { get } from "./api.js";
+import { found } from "./calls.js";
 import { hour, shares } from "./charts.js";
-import { clock, fill, h, ms, percent, say } from "./dom.js";
+import { clock, fill, h, link, ms, percent, say, searchBox } from "./dom.js";
 
 const FAULTS = [["none", "fine"], ["rejected", "refused by the service"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
 
 let before = {};
+let wanted = "";
 
 /** Draws once; called again and again while the page is open. */
 export async function draw(main) {
@@ -14,21 +16,75 @@ export async function draw(main) {
   tellChanges(status.services);
   if (!main.querySelector("#services")) {
     fill(main, h("h1", {}, "Services"), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": "Faults" }),
-      h("h2", {}, "Each service"), h("p", { class: "quiet" }, "Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes."),
-      h("ul", { id: "services" }));
+      h("h2", {}, "Each service"), h("p", { class: "quiet" }, "Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes."),
+      searchBox("Search services", wanted, (text) => { wanted = text; seek(main); }), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
   }
   fill(main.querySelector("#catalog"), catalog(status.catalog));
   fill(main.querySelector("#faults"), faults(status.faults));
-  const list = main.querySelector("#services");
-  const kept = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-  fill(list, status.services.map(card));
-  if (kept) [...list.querySelectorAll("a")].find((each) => each.getAttribute("href") === kept)?.focus(); // it was drawn anew
+  arrange(main.querySelector("#services"), status.services.toSorted(worse));
+  seek(main);
+  return true;
 }
 
-function catalog({ version, taken_at, reloads, error }) {
-  const since = `${new Date(taken_at).toLocaleString()}${reloads ? `, after ${reloads} ${reloads === 1 ? "reload" : "reloads"}` : ""}`;
+/** One service: its hour, its methods, its last calls. */
+export async function drawOne(main, name) {
+  const [status, known, calls] = await Promise.all([
+    get("/api/v1/status"), get("/api/v1/services"), get(`/api/v1/calls?limit=20&service=${encodeURIComponent(name)}`)]);
+  const service = status.services.find((each) => each.name === name);
+  if (!service) {
+    fill(main, back(), h("h1", {}, "No such service"), h("p", {}, `The catalog has no ${name}, or you may not call it.`));
+    return true;
+  }
+  const { methods, proxy } = known.items.find((each) => each.name === name) || { methods: [], proxy: [] };
+  const key = JSON.stringify([service, methods, calls]);
+  if (main.drawn === key) return true;
+  main.drawn = key;
+  const kept = main.contains(document.activeElement) ? document.activeElement.id : "";
+  fill(main, back(), h("h1", {}, name), states(service), hour(name, service.minutes), facts(service),
+    h("h2", {}, "Methods"),
+    h("ul", { class: "names" }, methods.map((each) => h("li", {}, link(["try", name, each.name], each.name, { id: `method-${each.name}` }), each.summary ? ` ${each.summary}` : ""))),
+    proxy.length ? h("p", { class: "quiet" }, `Passed on as they are: ${proxy.join(", ")}`) : null,
+    h("h2", {}, "Last calls"), found(calls.items), h("p", {}, h("a", { id: "all-calls", href: `#/calls?service=${encodeURIComponent(name)}` }, `All ${calls.total} that are kept`)));
+  if (kept) document.getElementById(kept)?.focus();
+  return true;
+}
+
+function back() {
+  return h("p", {}, h("a", { href: "#/services", id: "back" }, "← Services"));
+}
+
+function trouble(service) {
+  return service.health === "down" || service.breaker !== "closed";
+}
+
+/** Down or shut first, then by the share of failed calls, then those that are called. */
+function worse(one, other) {
+  return trouble(other) - trouble(one) || other.failed - one.failed || (other.minutes.length > 0) - (one.minutes.length > 0);
+}
+
+/** Put the cards in this order; one that has not changed stays as it is, and whoever has the focus keeps it. */
+function arrange(list, services) {
+  const kept = list.contains(document.activeElement) ? document.activeElement.id : "";
+  const old = Object.fromEntries([...list.children].map((each) => [each.dataset.service, each]));
+  const cards = services.map((each) => {
+    const key = JSON.stringify(each);
+    if (old[each.name]?.drawn === key) return old[each.name];
+    return Object.assign(card(each), { drawn: key });
+  });
+  if (cards.some((each, at) => each !== list.children[at]) || cards.length !== list.children.length) fill(list, cards);
+  if (kept && document.activeElement.id !== kept) document.getElementById(kept)?.focus();
+}
+
+function seek(main) {
+  const cards = [...main.querySelectorAll("#services > li")];
+  for (const each of cards) each.hidden = !each.dataset.service.toLowerCase().includes(wanted.toLowerCase());
+  const shown = cards.filter((each) => !each.hidden).length;
+  main.querySelector("#count").textContent = wanted ? `${shown} of ${cards.length} services` : `${cards.length} services`;
+}
+
+function catalog({ version, taken_at, error }) {
   return [
-    h("p", { class: "quiet" }, "Catalog ", h("code", {}, version), ` since ${since}`),
+    h("p", { class: "quiet" }, "Catalog ", h("code", {}, version), ` since ${new Date(taken_at).toLocaleString()}. `, h("a", { href: "#/catalog", id: "to-catalog" }, "More")),
     error ? h("p", { class: "alarm", role: "alert" }, `A newer catalog was not taken: ${error}. The last good one serves.`) : null,
   ];
 }
@@ -45,21 +101,28 @@ function faults(counts) {
 }
 
 function card(service) {
-  const trouble = service.health === "down" || service.breaker !== "closed";
-  return h("li", { class: trouble ? "card trouble" : "card", "data-service": service.name },
-    h("h3", {}, h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, service.name)),
-    h("p", { class: "states" },
-      state("health", service.health, { up: "good", down: "bad" }),
-      state("breaker", service.breaker.replace("_", "-"), { closed: "good", open: "bad" })),
-    hour(service.name, service.minutes),
-    h("dl", {},
-      fact("rate", `${service.rate < 10 ? service.rate.toFixed(2) : Math.round(service.rate)}/s`),
-      fact("p50", ms(service.p50_ms)), fact("p99", ms(service.p99_ms)),
-      fact("errors", service.calls ? percent(service.failed) : "–")));
+  const called = service.minutes.length > 0;
+  return h("li", { class: trouble(service) ? "card trouble" : "card", "data-service": service.name },
+    h("h3", {}, link(["services", service.name], service.name, { id: `service-${service.name}` })),
+    states(service),
+    called ? [hour(service.name, service.minutes), facts(service)] : h("p", { class: "quiet" }, "No calls in the last hour"));
 }
 
-function state(what, is, kinds) {
-  return h("span", { class: `state ${kinds[is] || "unsure"}` }, `${what} ${is}`);
+function states({ health, breaker }) {
+  return h("p", { class: "states" },
+    health === "unknown" ? state("not probed", "unsure") : state(`health ${health}`, health === "up" ? "good" : "bad"),
+    state(`breaker ${breaker.replace("_", "-")}`, { closed: "good", open: "bad" }[breaker] || "unsure"));
+}
+
+function state(words, kind) {
+  return h("span", { class: `state ${kind}` }, words);
+}
+
+function facts(service) {
+  return h("dl", {},
+    fact("rate", `${service.rate < 10 ? service.rate.toFixed(2) : Math.round(service.rate)}/s`),
+    fact("p50", ms(service.p50_ms)), fact("p99", ms(service.p99_ms)),
+    fact("errors", service.calls ? percent(service.failed) : "–"));
 }
 
 function fact(name, value) {
