@@ -11,7 +11,9 @@ from gateway.http.headers import Pairs, has_dot_segments
 PORTS = {"http": 80, "https": 443}
 #: RFC 3986, appendix B.
 _PARTS = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?(?://([^/?#]*))?([^?#]*)(.*)", re.DOTALL)
-_LINK = re.compile(r'"(?:[^"\\]|\\.)*"|<([^>]*)>')  # RFC 8288: a quoted parameter, or a target
+#: RFC 8288: a quoted parameter, or a target. It never scans the same text twice: a service may send
+#: 64 KiB of quotes or brackets that nothing closes.
+_LINK = re.compile(r'"(?:[^"\\]|\\.)*+"?|<([^<>]*+)>')
 Origin = tuple[str, str, int | None]
 
 

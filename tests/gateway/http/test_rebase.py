@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gateway.http.rebase import Rebaser
@@ -73,6 +75,13 @@ def test_every_target_of_a_link_header_is_the_gates_and_nothing_beside_it() -> N
         ("X-Other", "/v1/x"),
         ("Content-Location", f"{HOME}/z"),
     )
+
+
+@pytest.mark.parametrize("unclosed", ["<" * 64_000, '"' + '\\"' * 32_000])
+def test_a_link_header_that_nothing_closes_costs_linear_time(unclosed: str) -> None:
+    started = time.process_time()
+    assert OURS.headers((("Link", unclosed),), BASE, PATH, GATE) == (("Link", unclosed),)
+    assert time.process_time() - started < 10  # where each quote is scanned for anew, it is 30
 
 
 COOKIES = [
