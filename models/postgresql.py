@@ -16,6 +16,8 @@ STATEMENT_TIMEOUT_SECONDS = 4  # enforced by the server
 RESPONSE_TIMEOUT_SECONDS = 5  # enforced by us: then the server itself counts as down
 LOCK_TIMEOUT_SECONDS = 3  # that a statement waits for a row or table that another transaction holds
 IDLE_TRANSACTION_TIMEOUT_SECONDS = 60
+#: What psycopg raises, without a SQLSTATE, where what came is not PostgreSQL's protocol.
+_PROTOCOL_ERRORS = (psycopg.DatabaseError, psycopg.InternalError)
 
 
 class TimeoutConnection(psycopg.Connection[Any]):
@@ -33,6 +35,11 @@ class TimeoutConnection(psycopg.Connection[Any]):
         except errors._WaitTimeout as error:
             self.pgconn.finish()  # the outcome of the statement is unknown
             raise psycopg.OperationalError("the server has stopped answering") from error
+        except psycopg.DatabaseError as error:
+            if error.sqlstate is not None or type(error) not in _PROTOCOL_ERRORS:
+                raise
+            self.pgconn.finish()  # the outcome of the statement is unknown
+            raise psycopg.OperationalError(str(error)) from error
 
 
 def make_engine(url: URL, timeouts: bool, **pool: Any) -> Engine:

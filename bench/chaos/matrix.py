@@ -16,6 +16,7 @@ CALLS = ("call", "signed", "keyed", "charge")
 WRITES = ("product", "order", "upload")
 KINDS = (*CALLS, *WRITES, "read")
 WITH_KEY = ("keyed", "charge", *WRITES)
+DATABASE_SECONDS = 15.0  # connect, a connection of the pool, an answer; each has its limit
 BUSY_SECONDS = 2.0  # that a machine may add to any answer
 TIMEOUT, UNREACHABLE, BAD_RESPONSE, CIRCUIT_OPEN, DEADLINE = -1001, -1003, -1005, -1007, -1011
 #: What a call to the service may be answered, by fault; a circuit that opened refuses meanwhile.
@@ -76,9 +77,11 @@ def promise(way: str, fault: str) -> Promise:
         codes[kind] |= {CONFLICT}
     if way == "Redis":
         return Promise(codes, DEADLINE_SECONDS + BUSY_SECONDS)
+    for kind in ("call", "keyed", "charge"):  # who logged in before is known to Redis
+        codes[kind] = set()
     for kind in WRITES:
         codes[kind] |= {OUTCOME_UNKNOWN}
-    return Promise(codes, 15.0)
+    return Promise(codes, DATABASE_SECONDS)
 
 
 def harm(load: Load, here: Scene, way: str, fault: str, seconds: float) -> Row:

@@ -1,5 +1,6 @@
 """Two Posterns behind nginx are restarted in every way, under load: nobody may notice."""
 
+import itertools
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import psycopg
 
 from bench.chaos.accounts import Account, Promise
-from bench.chaos.callers import Load
+from bench.chaos.callers import Kind, Load
+from bench.chaos.ledger import disagreements
 from bench.chaos.scene import CATALOG, DEADLINE_SECONDS, READ_SECONDS, SETTINGS, callers
 from bench.report import BenchError, table
 from models.revisions import head_revision
@@ -53,10 +55,16 @@ def upgrade() -> None:
 class Pair:
     """Two instances that share Redis and PostgreSQL, and nginx before them."""
 
-    def __init__(self, folder: Path, lives: list[Live], nginx: Nginx) -> None:
+    def __init__(self, folder: Path, lives: list[Live], box: Sandbox) -> None:
         self.folder = folder
         self.lives = lives
-        self.nginx = nginx
+        self.box = box
+
+    def problems(self, kinds: list[Kind]) -> list[str]:
+        """Return where what the callers were told and what is there do not agree."""
+        url = self.lives[0].env["DATABASE_URL"]
+        found = [disagreements(kinds, live, self.box, url) for live in self.lives]
+        return sorted(set(itertools.chain.from_iterable(found)))
 
     def hang_up(self) -> None:
         """Tell one master after the other to replace its workers."""
@@ -138,24 +146,26 @@ def pair() -> Iterator[tuple[Pair, Load]]:
         nginx = Nginx(folder / "nginx", *(live.port for live in lives), files=str(folder)).start()
         stack.callback(nginx.stop)
         load = Load(nginx.url, lives[0].token(), proof, kinds, SECONDS_BETWEEN)
-        yield Pair(folder, lives, nginx), load
+        yield Pair(folder, lives, box), load
 
 
 def run(requests: int = REQUESTS) -> tuple[list[list[str]], list[str]]:
     """Restart in every way under so many requests each; return the rows and what failed."""
     rows: list[list[str]] = []
     problems: list[str] = []
-    with pair() as (instances, load), load.start(Account(NOBODY_NOTICES)):
-        for name, (restart, max_count) in WAYS.items():
-            account = load.account = Account(NOBODY_NOTICES)
-            count = min(max_count, max(1, requests // REQUESTS_PER_RESTART))
-            restarts = _restart_until(account, requests, count, partial(restart, instances))
-            total = account.codes.total()
-            failed = total - account.codes[0]
-            slowest = f"{account.max_seconds:.1f}"
-            rows.append([name, str(restarts), str(total), str(failed), slowest])
-            problems += [f"{name}: {each}" for each in account.problems]
-            print("  ".join(rows[-1]), flush=True)
+    with pair() as (instances, load):
+        with load.start(Account(NOBODY_NOTICES)):
+            for name, (restart, max_count) in WAYS.items():
+                account = load.account = Account(NOBODY_NOTICES)
+                count = min(max_count, max(1, requests // REQUESTS_PER_RESTART))
+                restarts = _restart_until(account, requests, count, partial(restart, instances))
+                total = account.codes.total()
+                failed = total - account.codes[0]
+                slowest = f"{account.max_seconds:.1f}"
+                rows.append([name, str(restarts), str(total), str(failed), slowest])
+                problems += [f"{name}: {each}" for each in account.problems]
+                print("  ".join(rows[-1]), flush=True)
+        problems += instances.problems(load.kinds)
     return rows, problems
 
 

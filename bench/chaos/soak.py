@@ -18,6 +18,7 @@ from bench.chaos.proxy import FAULTS
 from bench.chaos.scene import Scene, scene
 from bench.report import table
 
+SECONDS_BETWEEN = 0.5  # two requests of one caller: the service knows 10,000 charges
 SAMPLE_SECONDS = 2.0
 FAULT_SECONDS = 4.0
 SECONDS_BETWEEN_FAULTS = 20.0  # in a soak of half an hour; fewer in a shorter one
@@ -121,7 +122,7 @@ def run(seconds: float) -> tuple[list[Figure], Account, list[str]]:
     """Return the figures, the account of all requests, and what was not as promised."""
     with scene() as here:
         account = Account(any_promise())
-        with here.load().start(account) as load:
+        with here.load(SECONDS_BETWEEN).start(account) as load:
             samples = list(_samples(here, load, seconds))
             is_well = load.wait_until_well(WELL_SECONDS) is not None
         problems = [*account.problems, *here.problems()]

@@ -8,12 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from bench.chaos.proxy import FaultProxy
 from models import Base, Database, Product, User
 from models.revisions import revision_of
 
@@ -53,6 +55,20 @@ def test_the_pool_is_bounded_and_a_full_one_is_an_error_soon(database: Database)
             revision_of(database)
     assert time.monotonic() - began < SECONDS
     revision_of(database)
+
+
+def test_garbage_on_the_way_is_a_server_that_is_away(make_database_url: Callable[..., str]) -> None:
+    url = urlsplit(make_database_url())
+    [folder] = parse_qs(url.query)["host"]
+    with FaultProxy(f"{folder}/.s.PGSQL.5432") as proxy:
+        database = Database(f"postgresql://postgres@127.0.0.1:{proxy.port}{url.path}", pool_size=1)
+        with database.engine.connect() as connection:
+            with proxy.faulty("garbage"), pytest.raises(OperationalError):
+                connection.scalar(text("SELECT 1"))
+            assert connection.invalidated
+        with database.engine.connect() as connection:
+            assert connection.scalar(text("SELECT 1")) == 1
+        database.close()
 
 
 def test_a_statement_that_takes_too_long_is_ended(database: Database) -> None:
