@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import permutations
 from urllib.parse import quote, unquote
 
-from gateway.catalog.schema import VERBS
+from gateway.catalog.verb_and_path import VERBS
 
 MAX_REORDERED_FIELDS = 5  # of a query; more than these would take too many orders to try
 EMPTY_BODY_HASH = hashlib.sha256(b"").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,11 +9,19 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
+from schemas.hints import did_you_mean, similar
 from schemas.params import JsonType
 
 
-def one_of(*allowed: str) -> validate.OneOf:
-    return validate.OneOf(allowed, error="must be one of: {choices}")
+class NearOneOf(validate.OneOf):
+    """One of several words; the message names the one that is similar."""
+
+    def _format_error(self, value: Any) -> str:
+        return super()._format_error(value) + did_you_mean(value, self.choices)
+
+
+def one_of(*allowed: str) -> NearOneOf:
+    return NearOneOf(allowed, error="must be one of: {choices}")
 
 
 # What frames a message is the client's to say.
@@ -33,7 +40,12 @@ MAX_CATALOG_SECONDS = 86400 * 365
 
 
 class Strict(Schema):
-    """An unknown key is an error that names its likely spelling."""
+    """An unknown key is an error that names its likely spelling.
+
+    :cvar usual: the mapping that most catalogs have here, for whoever writes no mapping.
+    """
+
+    usual: ClassVar[str] = ""
 
     class Meta:
         unknown = RAISE
@@ -55,7 +67,7 @@ class Strict(Schema):
         work.
         """
         if not isinstance(data, dict):
-            error_store.store_error([self.error_messages["type"]])
+            error_store.store_error([self._not_a_mapping()])
             return {}
         loaded = {}
         for key, value in data.items():
@@ -77,10 +89,17 @@ class Strict(Schema):
             if messages == [self.error_messages["unknown"]]:
                 error.messages[key] = [f"unknown key; {self._hint(str(key))}"]
 
+    def _not_a_mapping(self) -> str:
+        message: str = self.error_messages["type"]
+        if self.usual:
+            message += f", such as {self.usual}"
+        return message
+
     def _hint(self, key: str) -> str:
-        for similar in difflib.get_close_matches(key, self.fields, n=1):
-            return f"did you mean {similar!r}?"
-        return f"known here: {', '.join(self.fields)}"
+        name = similar(key, self._by_key)
+        if name:
+            return f"did you mean {name!r}?"
+        return f"known here: {', '.join(self._by_key)}"
 
 
 class Frozen(Strict):
@@ -97,6 +116,11 @@ class Frozen(Strict):
 
 class FrozenSet(fields.List[Any]):
     """A list whose order says nothing."""
+
+    def __init__(self, item: fields.Field[Any], **kwargs: Any) -> None:
+        super().__init__(
+            item, error_messages={"invalid": "must be a list, such as [a, b]"}, **kwargs
+        )
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         return frozenset(super()._deserialize(*args, **kwargs))
@@ -129,7 +153,9 @@ def seconds(minimum: float = 0, maximum: float = MAX_CATALOG_SECONDS, **kwargs: 
         min_inclusive=minimum > 0,
         error="must be a positive number of seconds, such as 2.5",
     )
-    return JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
+    field = JsonType("number", validate=check, error_messages=MESSAGES, **kwargs)
+    field.message += " Write seconds without a unit, such as 2.5."
+    return field
 
 
 def flag(**kwargs: Any) -> JsonType:
@@ -143,18 +169,30 @@ MESSAGES: dict[str, Any] = {
 
 
 class NamedMap(fields.Field[Any]):
-    """A mapping from names to one shape; problems are reported under the name."""
+    """A mapping from names to one shape; problems are reported under the name.
+
+    :param need: what a name must do, for whoever reads no ``pattern``.
+    """
 
     def __init__(
-        self, schema: Schema | fields.Field[Any], pattern: str = r"\S+", **kwargs: Any
+        self,
+        schema: Schema | fields.Field[Any],
+        pattern: str = r"\S+",
+        need: str = "",
+        **kwargs: Any,
     ) -> None:
         super().__init__(error_messages=MESSAGES, **kwargs)
         self.schema = schema
         self.pattern = re.compile(pattern)
+        self.need = need or f"match {pattern}"
 
     def _deserialize(
         self, value: Any, attr: str | None, data: Any, **kwargs: Any
     ) -> dict[str, Any]:
+        if isinstance(value, list):
+            raise ValidationError(
+                "must be a mapping of names to settings, and not a list; write NAME: in place of -"
+            )
         if not isinstance(value, dict):
             raise ValidationError("must be a mapping of names to settings")
         loaded: dict[str, Any] = {}
@@ -172,7 +210,7 @@ class NamedMap(fields.Field[Any]):
 
     def _load(self, name: str, settings: Any) -> Any:
         if not self.pattern.fullmatch(name):
-            raise ValidationError(f"not a usable name; it must match {self.pattern.pattern}")
+            raise ValidationError(f"not a usable name; it must {self.need}")
         if isinstance(self.schema, Schema):
             return self.schema.load(settings)
         return self.schema.deserialize(settings)

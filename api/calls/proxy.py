@@ -20,7 +20,7 @@ from api.errors import MethodNotAllowed
 from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
 from api.request_context import current_context
 from gateway.catalog.loader import PROXY
-from gateway.catalog.schema import VERBS
+from gateway.catalog.verb_and_path import VERBS
 from gateway.errors import NotFound, fields_error
 from gateway.http.headers import HOP_BY_HOP, Pairs, connection_options, drop_headers
 from gateway.streams import PassthroughRequest

@@ -18,7 +18,7 @@ from cli.openapi.servers import OtherServerError, Servers
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented, first_line, one_line
 from cli.output import show_progress
-from gateway.catalog.schema import VERBS
+from gateway.catalog.verb_and_path import VERBS
 
 USABLE_PATH = re.compile(r"/[!\x22$->@-~]*")
 EVENT_STREAM = "text/event-stream"

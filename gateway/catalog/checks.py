@@ -19,6 +19,7 @@ from gateway.catalog.private_addresses import inside_literally
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from schemas.catalog_fields import SETTABLE_HEADER
+from schemas.hints import did_you_mean
 from schemas.params import value_problems
 
 # From a method to its fallback, to that one's, and so on: each may take its whole deadline.
@@ -48,16 +49,24 @@ def check_params(document: Document, path: Path_, method: Method) -> None:
     names = {param.name for param in method.params}
     path_names = {param.name for param in method.params if param.place == "path"}
     placeholders = set(_PLACEHOLDER.findall(method.path))
+    for name in sorted(names):
+        if f"/${name}" in method.path:
+            document.complain((*path, "http"), f"${name} would be sent as it is; write {{{name}}}")
     for name in sorted(placeholders - names):
         document.complain(
-            (*path, "http"), f"the path has {{{name}}} but params declare no {name!r}"
+            (*path, "http"),
+            f"the path has {{{name}}} but params declare no {name!r}"
+            f"{did_you_mean(name, names - placeholders)}",
         )
     for name in sorted(path_names - placeholders):
         document.complain(
             (*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}"
         )
     for name in sorted(method.mask - names):
-        document.complain((*path, "mask"), f"{name!r} is not one of the method's params")
+        document.complain(
+            (*path, "mask"),
+            f"{name!r} is not one of the method's params{did_you_mean(name, names)}",
+        )
     for param in method.params:
         if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
             document.complain(
@@ -202,7 +211,8 @@ def check_fallbacks(document: Document, services: Mapping[str, Service]) -> None
         if target not in methods:
             document.complain(
                 (*path, "call"),
-                f"there is no method {target!r}; write service.method of this catalog",
+                f"there is no method {target!r}; write service.method of this catalog"
+                f"{did_you_mean(target, methods)}",
             )
         steps = [name]
         while len(steps) <= MAX_FALLBACK_STEPS and targets.get(steps[-1], name) not in steps:
@@ -276,8 +286,14 @@ def _check_part_method(
     else:
         document.complain(
             (*path, "call"),
-            f"there is no method {full_name!r}; write service.method of this catalog",
+            f"there is no method {full_name!r}; write service.method of this catalog"
+            f"{did_you_mean(full_name, _method_names(services))}",
         )
+
+
+def _method_names(services: Mapping[str, Any]) -> Iterator[str]:
+    for name, service in services.items():
+        yield from (f"{name}.{method}" for method in service.get("methods", {}))
 
 
 def _aggregate_part(

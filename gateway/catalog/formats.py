@@ -15,6 +15,7 @@ from schemas.catalog_fields import (
     HEADER_TEXT,
     MESSAGES,
     NamedMap,
+    NearOneOf,
     OneOfShapes,
     Strict,
     nested,
@@ -144,7 +145,7 @@ def envelope_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(DescribedEnvelope)
     names = ", ".join(ENVELOPES)
-    check = validate.OneOf(
+    check = NearOneOf(
         ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"
     )
     return text(validate=check)

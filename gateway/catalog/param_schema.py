@@ -40,6 +40,8 @@ def _extras_field(value: Any) -> fields.Field[Any]:
 class ParamSchema(Strict):
     """OpenAPI's keywords for one parameter, plus ``in``."""
 
+    usual = "{type: string}"
+
     type = text(validate=one_of(*TYPES))
     in_ = text(data_key="in", validate=one_of("path", "query", "header", "body"))
     required = fields.Raw()

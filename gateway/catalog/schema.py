@@ -18,6 +18,7 @@ from gateway.catalog.param_schema import ParamSchema
 from gateway.catalog.registry_names import SETTINGS as REGISTRY_SETTINGS
 from gateway.catalog.registry_names import usable_registry_name
 from gateway.catalog.returns import ReturnsField
+from gateway.catalog.verb_and_path import verb_and_path
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
 from schemas.catalog_fields import (
@@ -43,16 +44,18 @@ from schemas.catalog_fields import (
     whole,
 )
 from schemas.fields import ROLES
+from schemas.hints import did_you_mean
 from schemas.params import JsonType
-
-VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-
 
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
 
 
 class RateField(JsonType):
     """``100/minute``, as a ``Rate``."""
+
+    def __init__(self) -> None:
+        super().__init__("string", validate=RATE, error_messages=MESSAGES)
+        self.message += " Write a number per second, minute, hour or day, such as 100/minute."
 
     def deserialize(self, value: Any, attr: Any = None, data: Any = None, **kwargs: Any) -> Any:
         return parse_rate(super().deserialize(value, attr, data, **kwargs))
@@ -64,11 +67,15 @@ class RateField(JsonType):
 
 
 class TimeoutSchema(Strict):
+    usual = "{read: 5}"
+
     connect = seconds()
     read = seconds()
 
 
 class RetrySchema(Strict):
+    usual = "{times: 2}, or {times: 0} for none"
+
     times = whole(0)
     backoff = seconds()
     max_backoff = seconds()
@@ -91,6 +98,8 @@ class RetrySchema(Strict):
 
 
 class BreakerSchema(Strict):
+    usual = "{failure_rate: 0.5}"
+
     window = seconds()
     min_calls = whole(1)
     failure_rate = JsonType(
@@ -101,6 +110,7 @@ class BreakerSchema(Strict):
 
 
 class HealthSchema(Frozen):
+    usual = "{path: /health}"
     value_class = Health
 
     path = text(
@@ -123,6 +133,7 @@ class DefaultTlsSchema(Strict):
 
 
 class CacheSchema(Frozen):
+    usual = "{ttl: 60}"
     value_class = CachePolicy
 
     ttl = seconds(required=True)
@@ -132,6 +143,7 @@ class CacheSchema(Frozen):
 
 
 class FallbackSchema(Frozen):
+    usual = "{call: service.method}"
     value_class = Fallback
 
     call = text(validate=METHOD_NAME)
@@ -150,19 +162,20 @@ class CommonSchema(Strict):
     deadline = seconds()
     retry = nested(RetrySchema)
     envelope = OneOfShapes(envelope_field)
-    headers = NamedMap(text(validate=HEADER_TEXT), SETTABLE_HEADER)
+    headers = NamedMap(
+        text(validate=HEADER_TEXT), SETTABLE_HEADER, "be a header's name, and not one such as Host"
+    )
     query = NamedMap(text())
-    rate_limit = RateField("string", validate=RATE, error_messages=MESSAGES)
+    rate_limit = RateField()
     on_limit = text(validate=one_of("reject", "wait"))
 
 
 class MethodSchema(CommonSchema):
+    usual = "{http: GET /v3/weather}"
+
     http = text(
         required=True,
-        validate=validate.Regexp(
-            rf"({'|'.join(VERBS)}) /[!\x22$->@-~]*\Z",
-            error="must be a verb and a path, such as: POST /cgi-bin/message/send",
-        ),
+        validate=verb_and_path,
     )
     summary = text()
     params = NamedMap(ParamSchema())
@@ -219,7 +232,12 @@ def proxy_field(value: Any) -> fields.Field[Any]:
 def auth_field(value: Any) -> fields.Field[Any]:
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in SIGNERS:
-        raise ValidationError({"type": [f"must be one of: {', '.join(SIGNERS)}"]})
+        hint = ""
+        if isinstance(kind, str):
+            hint = did_you_mean(kind, SIGNERS)
+        elif isinstance(value, str) and value in SIGNERS:
+            hint = f"; write {{type: {value}, ...}}"
+        raise ValidationError({"type": [f"must be one of: {', '.join(SIGNERS)}{hint}"]})
     return nested(SIGNERS[kind].Settings)
 
 

@@ -11,6 +11,13 @@ from gateway.catalog.document import Document, Path_
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
+_NAME = r"([A-Z][A-Z0-9]*_[A-Z0-9_]+|[A-Z][A-Z0-9]{2,})"
+#: A variable as shells, Windows and templates write it, where nothing else would be in a value.
+_OTHER_SPELLING = re.compile(
+    rf"(?:^|(?<=[ /=:]))(?:\${_NAME}|\$\({_NAME}\)|%{_NAME}%|\{{\{{ ?{_NAME} ?\}}\}})(?=$|[ /:])"
+)
+#: Keys of a service or a method whose texts are sent.
+_SENT = frozenset({"auth", "headers", "query", "base_url", "backup_url"})
 
 
 class Variables:
@@ -25,6 +32,8 @@ class Variables:
 
     def fill(self, raw: str, path: Path_) -> str:
         """Return the text at a path with its variables filled in."""
+        if _SENT.intersection(path):
+            self._check_spelling(raw, path)
         if "${" not in raw:
             return raw
         count = len(self._document.injected)
@@ -32,6 +41,15 @@ class Variables:
         if len(self._document.injected) > count:  # the default is the catalog's own
             self._document.injected.append((path, filled))
         return filled
+
+    def _check_spelling(self, raw: str, path: Path_) -> None:
+        """Refuse what is a variable elsewhere and would be sent as it is."""
+        if _OTHER_SPELLING.search(raw):  # not quoted: it may be a secret after all
+            self._document.complain_missing(
+                path,
+                "would be sent as it is written; a variable is ${NAME}, with braces"
+                " (${NAME:-TEXT} if the text is meant)",
+            )
 
     def _value(self, reference: str, path: Path_) -> str:
         if reference.startswith("file:"):
@@ -41,8 +59,10 @@ class Variables:
             return default
         if name in self._env:
             self._document.injected.append((path, self._env[name]))
-            if not self._env[name] and "auth" in path:
-                self._document.complain_missing(path, f"${{{name}}} is set, but to nothing")
+            if not self._env[name] and _SENT.intersection(path):
+                self._document.complain_missing(
+                    path, f"${{{name}}} is set, but to nothing; ${{{name}:-}} may be empty"
+                )
             return self._env[name]
         self._complain_unset(name, path)
         return ""

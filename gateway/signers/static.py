@@ -110,11 +110,16 @@ class Basic(Signer):
         return request.with_header("Authorization", self._value)
 
 
+def _without_scheme(token: str) -> None:
+    if token.lower().startswith("bearer "):
+        raise ValidationError('"Bearer " is written before it anyway; leave it out here')
+
+
 class Bearer(Signer):
     """Sends a token that does not expire."""
 
     class Settings(AuthSettings):
-        token = text(required=True, validate=HEADER_TEXT)
+        token = text(required=True, validate=[HEADER_TEXT, _without_scheme])
 
     example: ClassVar[Auth] = {"token": "${TOKEN}"}
     reads_body = reads_query = False

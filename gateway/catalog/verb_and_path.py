@@ -1,0 +1,48 @@
+"""``http: GET /v3/weather``: a verb and a path, and the slips of those who write it elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from marshmallow import ValidationError
+
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_SHAPE = re.compile(rf"({'|'.join(VERBS)}) (/[!\x22$->@-~]*)")
+#: A part of a path as routers write it: ``:id``, ``<id>``, ``<int:id>``, ``{{id}}``.
+_OTHER_PLACEHOLDER = re.compile(r"(?<=/)(?::(\w+)|<(?:\w+:)?(\w+)>|\{\{(\w+)\}\})(?=/|$)", re.ASCII)
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def verb_and_path(value: str) -> None:
+    """Accept a verb and a path whose variable parts are written as ``{name}``.
+
+    :raises ValidationError: it is something else.
+    """
+    match = _SHAPE.fullmatch(value)
+    if not match:
+        message = "must be a verb and a path, such as: POST /cgi-bin/message/send"
+        raise ValidationError(message + _advice(value))
+    other = _OTHER_PLACEHOLDER.search(match[2])
+    if other:
+        name = next(filter(None, other.groups()))
+        literal = "".join(f"%{ord(letter):02X}" for letter in other[0] if letter in ":<>{}")
+        raise ValidationError(
+            f"{other[0]} would be sent as it is; write {{{name}}} ({literal} for the characters"
+            " themselves)"
+        )
+    if _BARE_PERCENT.search(match[2]):
+        raise ValidationError("% in a path begins an escape such as %20; write %25 for itself")
+
+
+def _advice(value: str) -> str:
+    """Return the end of a message: what to write in place of a value."""
+    verb, _, path = value.partition(" ")
+    if verb.upper() in VERBS and verb not in VERBS:
+        return f"; write {verb.upper()} in capitals"
+    if re.match(r"https?://", path):
+        return "; the host belongs into base_url"
+    if path.startswith("/") and "?" in path:
+        return "; what follows ? belongs into params, or into query if it is always the same"
+    if verb in VERBS and re.fullmatch(r"[\w{][!-~]*", path):
+        return f"; write {verb} /{path}"
+    return ""

@@ -1,0 +1,154 @@
+"""What people write who know another tool: each slip is refused, or noted, with what to write."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.catalog.loader import CatalogError, load_catalog
+
+CATALOG = """version: 1
+services:
+  shop:
+    base_url: https://api.example.com
+    methods:
+      get:
+        http: GET /things
+"""
+ENV = {"SHOP_KEY": "hunter22", "EMPTY": ""}
+MAPPING = "must be a mapping of keys to values, such as "
+ONE_OF_TYPES = "must be one of: string, integer, number, boolean, array, object"
+SENT = (
+    "would be sent as it is written; a variable is ${NAME}, with braces"
+    " (${NAME:-TEXT} if the text is meant)"
+)
+HTTP = "must be a verb and a path, such as: POST /cgi-bin/message/send"
+
+
+def message(catalog: str) -> str:
+    with pytest.raises(CatalogError) as caught:
+        load_catalog(catalog, "services.yaml", ENV)
+    return caught.value.problems[0][2]
+
+
+@pytest.mark.parametrize(
+    ("http", "say"),
+    [
+        ("GET /things/:id", ":id would be sent as it is; write {id} (%3A for the characters themselves)"),
+        ("GET /things/<id>", "<id> would be sent as it is; write {id} (%3C%3E for the characters themselves)"),
+        ("GET /things/<int:id>", "<int:id> would be sent as it is; write {id} (%3C%3A%3E for the characters themselves)"),
+        ("GET /things/{{id}}", "{{id}} would be sent as it is; write {id} (%7B%7B%7D%7D for the characters themselves)"),
+        ("GET /things/$id", "$id would be sent as it is; write {id}"),
+        ("GET /things/%s", "% in a path begins an escape such as %20; write %25 for itself"),
+        ("GET /things/{i}", "the path has {i} but params declare no 'i'"),
+        ("GET /things/{ids}", "the path has {ids} but params declare no 'ids'; did you mean 'id'?"),
+        ("get /things", f"{HTTP}; write GET in capitals"),
+        ("GET things", f"{HTTP}; write GET /things"),
+        ("GET https://api.example.com/things", f"{HTTP}; the host belongs into base_url"),
+        ("GET /things?q=x", f"{HTTP}; what follows ? belongs into params, or into query if it is always the same"),
+    ],
+)  # fmt: skip
+def test_a_path_as_another_router_writes_it_is_refused(http: str, say: str) -> None:
+    catalog = CATALOG.replace("GET /things", f"'{http}'")
+    assert message(f"{catalog}        params: {{id: {{type: string}}}}\n") == say
+
+
+@pytest.mark.parametrize("http", ["GET /things:search", "GET /$batch", "GET /a%20b", "GET /a:b/c"])
+def test_a_path_that_looks_like_a_slip_and_is_none_is_taken(http: str) -> None:
+    catalog = load_catalog(CATALOG.replace("GET /things", http), "services.yaml", ENV)
+    assert catalog.services["shop"].methods["get"].path == http.split()[1]
+
+
+@pytest.mark.parametrize(
+    ("addition", "say"),
+    [
+        ("auth: {type: bearer, token: $SHOP_KEY}", SENT),
+        ("auth: {type: bearer, token: '$(SHOP_KEY)'}", SENT),
+        ("auth: {type: bearer, token: '{{ SHOP_KEY }}'}", SENT),
+        ("auth: {type: bearer, token: '%SHOP_KEY%'}", SENT),
+        ("headers: {Authorization: Bearer $SHOP_KEY}", SENT),
+        ("query: {key: $SHOP_KEY}", SENT),
+        ("auth: {type: bearer, token: '${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
+        ("headers: {Authorization: 'Bearer ${EMPTY}'}", "${EMPTY} is set, but to nothing; ${EMPTY:-} may be empty"),
+        ("auth: {type: bearer, token: '${SHOP_KYE}'}",
+         "${SHOP_KYE} is not set; set it in the environment or in .env (did you mean ${SHOP_KEY}?)"),
+        ("auth: {type: bearer, token: Bearer abc}", '"Bearer " is written before it anyway; leave it out here'),
+        ("auth: {type: Bearer, token: abc}", "did you mean 'bearer'?"),
+        ("auth: {type: apikey, in: header, name: X-Key, value: abc}", "did you mean 'api_key'?"),
+        ("auth: {type: aws}", "did you mean 'aws_sigv4'?"),
+        ("auth: bearer", "write {type: bearer, ...}"),
+        ("timeout: 5", f"{MAPPING}{{read: 5}}"),
+        ("timeout: {read: 5s}", "Not a valid number. Write seconds without a unit, such as 2.5."),
+        ("retry: false", f"{MAPPING}{{times: 2}}, or {{times: 0}} for none"),
+        ("retry: {attempts: 3}", "unknown key; did you mean 'times'?"),
+        ("breaker: false", f"{MAPPING}{{failure_rate: 0.5}}"),
+        ("health: /health", f"{MAPPING}{{path: /health}}"),
+        ("rate_limit: 100", "Not a valid string. Write a number per second, minute, hour or day, such as 100/minute."),
+        ("headers: ['X-A: b']",
+         "must be a mapping of names to settings, and not a list; write NAME: in place of -"),
+        ("headers: {Host: b}", "not a usable name; it must be a header's name, and not one such as Host"),
+        ("roles: admin", "must be a list, such as [a, b]"),
+        ("roles: [Admin]", "must be one of: guest, user, admin; did you mean 'admin'?"),
+        ("envelope: wehcat", "did you mean 'wechat'?"),
+        ("url: https://api.example.com", "unknown key; did you mean 'base_url'?"),
+    ],
+)  # fmt: skip
+def test_a_services_slip_is_refused(addition: str, say: str) -> None:
+    catalog = CATALOG.replace("    methods:", f"    {addition}\n    methods:")
+    assert message(catalog).endswith(say)
+
+
+@pytest.mark.parametrize(
+    ("addition", "say"),
+    [
+        ("params: {n: {type: int}}", f"{ONE_OF_TYPES}; did you mean 'integer'?"),
+        ("params: {n: {type: str}}", f"{ONE_OF_TYPES}; did you mean 'string'?"),
+        ("params: {n: {type: bool}}", f"{ONE_OF_TYPES}; did you mean 'boolean'?"),
+        ("params: {n: {type: float}}", f"{ONE_OF_TYPES}; did you mean 'number'?"),
+        ("params: {n: {type: list}}", f"{ONE_OF_TYPES}; did you mean 'array'?"),
+        ("params: {n: {type: dict}}", f"{ONE_OF_TYPES}; did you mean 'object'?"),
+        ("params: {n: {type: String}}", f"{ONE_OF_TYPES}; did you mean 'string'?"),
+        ("params: {n: {type: string, in: headers}}", "did you mean 'header'?"),
+        ("params: {n: {type: string, place: query}}", "unknown key; did you mean 'in'?"),
+        ("params: {n: {type: string, max_length: 3}}", "unknown key; did you mean 'maxLength'?"),
+        ("params: {n: {type: string, format: datetime}}", "did you mean 'date-time'?"),
+        ("params: {n: string}", f"{MAPPING}{{type: string}}"),
+        ("params: [{name: n, in: query}]",
+         "must be a mapping of names to settings, and not a list; write NAME: in place of -"),
+        ("params: {name: {type: string}}\n        mask: [nmae]",
+         "'nmae' is not one of the method's params; did you mean 'name'?"),
+        ("cache: 60", f"{MAPPING}{{ttl: 60}}"),
+        ("fallback: shop.get", f"{MAPPING}{{call: service.method}}"),
+        ("fallback: {call: shop.gte}",
+         "there is no method 'shop.gte'; write service.method of this catalog; did you mean 'shop.get'?"),
+        ("body: application/json", "did you mean 'json'?"),
+        ("body: multipart/form-data", "did you mean 'multipart'?"),
+        ("response: txt", "did you mean 'text'?"),
+    ],
+)  # fmt: skip
+def test_a_methods_slip_is_refused(addition: str, say: str) -> None:
+    assert message(f"{CATALOG}        {addition}\n").endswith(say)
+
+
+def test_a_keys_name_is_the_one_that_a_catalog_has() -> None:
+    known = message(f"{CATALOG}        params: {{n: {{type: string, zzz: 1}}}}\n")
+    assert known.startswith("unknown key; known here: type, in, required")
+
+
+@pytest.mark.parametrize("key", ["auth: {type: bearer, token: pa$WORD}", "query: {$filter: $top}"])
+def test_a_dollar_that_is_part_of_a_text_is_taken(key: str) -> None:
+    catalog = CATALOG.replace("    methods:", f"    {key}\n    methods:")
+    assert load_catalog(catalog, "services.yaml", ENV).services["shop"]
+
+
+def test_a_text_of_a_variables_form_may_be_meant() -> None:
+    catalog = CATALOG.replace("    methods:", "    query: {a: '${A:-$SHOP_KEY}'}\n    methods:")
+    service = load_catalog(catalog, "services.yaml", ENV).services["shop"]
+    assert service.methods["get"].query["a"] == "$SHOP_KEY"
+
+
+@pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "10.1.2.3", "[::1]:8080"])
+def test_an_address_inside_is_noted_with_what_to_write(host: str) -> None:
+    catalog = load_catalog(
+        CATALOG.replace("https://api.example.com", f"http://{host}"), "services.yaml", ENV
+    )
+    assert "write allow_private: true if it is meant" in catalog.notes[0]
