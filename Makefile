@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface costs postman fuzz lock release clean
+.PHONY: help run seed two-services check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface costs postman fuzz lock release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -16,6 +16,9 @@ run: .venv/run ## Start Postern on :5000 with its database, first admin and sand
 seed: .venv/run ## Fill the development database with a demo: products, users, orders
 	@$(FLASK) init
 	@$(FLASK) seed
+
+two-services: .venv/run ## Start users in one Postern and orders in another, calling each other by catalog
+	@exec $(BIN)/python examples/two-services/run.py
 
 check: .venv/dev ## Lint, types and import contracts
 	$(BIN)/ruff check .
