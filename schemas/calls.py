@@ -91,6 +91,13 @@ class MethodOut(Schema):
     paginates = fields.Boolean(
         metadata={"description": "Its answers have `next`, and `X-Paginate: all` gathers them."}
     )
+    upload = fields.String(
+        allow_none=True,
+        metadata={
+            "description": "How it takes files: form (parameters as `multipart/form-data`);"
+            " multipart or raw, the body passed on as it comes; null where it takes none."
+        },
+    )
 
 
 class InstancesOut(Schema):

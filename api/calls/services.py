@@ -8,10 +8,11 @@ from typing import Any
 from flask import Response, g
 
 from api.auth import token_required
+from api.calls.form_params import takes_form
 from api.context import app_state
 from api.http.blueprint import Blueprint
 from api.http.etags import etag_response
-from gateway.catalog.model import Method, Service
+from gateway.catalog.model import Method, Service, kind_of
 from gateway.errors import NotFound
 from schemas.calls import ServiceListOut, ServiceOut
 
@@ -97,4 +98,14 @@ def _describe_method(method: Method) -> dict[str, Any]:
         "returns": method.returns,
         "response_headers": list(method.response_headers),
         "paginates": method.paginate is not None,
+        "upload": _upload(method),
     }
+
+
+def _upload(method: Method) -> str | None:
+    """Return how a call may send files: parameters and files as one form, or streamed."""
+    if takes_form(method):
+        return "form"
+    if not method.streams_body:
+        return None
+    return "multipart" if kind_of(method.body) == "multipart" else "raw"

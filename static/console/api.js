@@ -53,11 +53,38 @@ export async function get(path) {
 /** {status, headers, answer, ms}, whatever it is; answer is text where it is not JSON. */
 export async function ask(verb, path, body = null) {
   const told = await raw(verb, path, body, await token());
-  if (told.status === 401 && loggedIn()) {
-    keep(null);
-    ended();
-  }
+  if (told.status === 401) end();
   return told;
+}
+
+/** POST of any body. Throws AbortError. What comes as a stream of text is told piece by piece; anything else but text is `blob`. */
+export async function send(url, body, headers, signal, tell) {
+  const began = performance.now();
+  const bearer = await token();
+  const response = await fetch(url, { method: "POST", body, headers: { ...headers, Authorization: `Bearer ${bearer}` }, signal, cache: "no-store", credentials: "omit" });
+  const type = response.headers.get("Content-Type") || "";
+  const told = { status: response.status, headers: response.headers };
+  if (response.status === 401) end();
+  if (/json/.test(type)) told.answer = parsed(await response.text());
+  else if (/^text|xml/.test(type)) told.answer = await streamed(response, tell);
+  else Object.assign(told, { blob: await response.blob(), answer: "" });
+  return { ...told, ms: performance.now() - began };
+}
+
+async function streamed(response, tell) {
+  let text = "";
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let read = await reader.read(); !read.done; read = await reader.read()) {
+    text += read.value;
+    tell(read.value);
+  }
+  return text;
+}
+
+function end() {
+  if (!loggedIn()) return;
+  keep(null);
+  ended();
 }
 
 async function token() {

@@ -40,8 +40,18 @@ services:
           size: {{type: string, enum: [small, large], default: large}}
           count: {{type: integer, minimum: 1}}
           urgent: {{type: boolean}}
-          where: {{type: object, properties: {{city: {{type: string}}}}}}
+          where: {{type: object, properties: {{city: {{type: string, pattern: "^[^0-9]+$"}}}}}}
+          tags: {{type: array, items: {{type: object, properties: {{k: {{type: string, required: true}}}}}}}}
       fail: {{http: GET /status/500}}
+      upload: {{http: POST /anything, body: multipart, params: {{media: {{type: object, required: true}}}}}}
+      passed: {{http: POST /anything, stream: true, body: multipart}}
+      events:
+        http: POST /v1/chat/completions
+        stream: true
+        params:
+          model: {{type: string, required: true, example: "echo;held"}}
+          messages: {{type: array, required: true, items: {{type: object}}, example: [{{role: user, content: hello you}}]}}
+          stream: {{type: boolean, default: true}}
       greet:
         http: POST /anything
         params:
@@ -301,12 +311,12 @@ def test_a_method_is_tried_from_its_form_and_the_curl_line_is_the_same_call(
     page.get_by_label("name").fill("O'Hara")
     page.get_by_label("count").fill("3")
     page.get_by_label("urgent").select_option("true")
-    page.get_by_label("where").fill('{"city": "北京"}')
+    page.get_by_label("city").fill("北京")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_role("region", name="Answer")).to_contain_text("HTTP 200")
-    answer = page.get_by_role("region", name="Answer").locator("pre").text_content() or ""
-    assert '"code": 0' in answer
-    assert "X-Attempts: 1" in answer
+    answer = page.get_by_role("region", name="Answer")
+    expect(answer.get_by_label("Headers of the answer")).to_contain_text("X-Attempts: 1")
+    expect(answer.get_by_label("Answer", exact=True)).to_contain_text('"code": 0')
     sent = '{"name":"O\'\\\'\'Hara","size":"large","count":3,"urgent":true,"where":{"city":"北京"}}'
     line = page.get_by_label("curl").text_content() or ""
     assert f"-d '{sent}'" in line
@@ -340,16 +350,108 @@ def test_what_the_answer_says_of_a_field_stands_beside_it(visit) -> None:
     page = log_in(seen)
     page.goto(f"{page.url.partition('#')[0]}#/try/demo/echo")
     page.get_by_label("name").fill("Ann")
-    page.get_by_label("where").fill('{"town": 5}')
+    page.get_by_label("city").fill("4")
     page.get_by_role("button", name="Send").click()
-    expect(page.locator("#param-where-error")).to_be_visible()
-    expect(page.get_by_label("where")).to_have_attribute("aria-invalid", "true")
-    page.get_by_label("where").fill("{nonsense")
+    expect(page.locator("[id='param-where.city-error']")).to_be_visible()
+    expect(page.get_by_label("city")).to_have_attribute("aria-invalid", "true")
+    page.get_by_role("button", name="As JSON").click()
+    page.get_by_label("Parameters as JSON").fill('{"name": "Ann", "where": {"town": 5}}')
     page.get_by_role("button", name="Send").click()
-    assert (
-        page.evaluate("document.querySelector('[name=where]').validationMessage")
-        == "This is not JSON."
+    expect(page.locator("form")).to_contain_text("where.town: ")
+    page.get_by_label("Parameters as JSON").fill("{nonsense")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("form")).to_contain_text("JSON at position")
+
+
+def test_lists_of_objects_have_forms_which_json_fills_and_reads(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill("Ann")
+    page.get_by_role("button", name="Add to tags").click()
+    page.get_by_label("k (required)").fill("one")
+    page.get_by_role("button", name="Add to tags").click()
+    page.get_by_label("k (required)").nth(1).fill("two")
+    page.get_by_role("button", name="Remove item 1 of tags").click()
+    expect(page.get_by_label("k (required)")).to_have_value("two")
+    page.get_by_role("button", name="As JSON").click()
+    as_json = page.get_by_label("Parameters as JSON")
+    assert json.loads(as_json.input_value())["tags"] == [{"k": "two"}]
+    as_json.fill('{"name": "Bea", "tags": [{"k": "x"}, {"k": "y"}]}')
+    page.get_by_role("button", name="As a form").click()
+    expect(page.get_by_label("k (required)").nth(1)).to_have_value("y")
+    page.get_by_role("button", name="Send").click()
+    sent = page.get_by_role("region", name="Answer")
+    expect(sent).to_contain_text("HTTP 200")
+    expect(sent).to_contain_text("Bea")
+
+
+def test_a_file_is_chosen_and_sent_as_a_form(visit, live: Live, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(b"not quite a cat")
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/upload")
+    page.get_by_label("media").set_input_files(tmp_path / "cat.png")
+    expect(page.get_by_label("curl")).to_contain_text("-F 'media=@cat.png'")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("HTTP 200")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("cat.png")
+
+
+def test_a_body_that_is_passed_on_is_a_file_from_the_disk(
+    visit, live: Live, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"nothing but a text")
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/passed")
+    page.get_by_label("File", exact=True).set_input_files(tmp_path / "a.txt")
+    expect(page.get_by_label("curl")).to_contain_text("-F 'file=@a.txt'")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("HTTP 200")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("nothing but a text")
+
+
+def test_a_stream_shows_as_it_comes_and_is_cancelled(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/events")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_label("Answer so far")).to_contain_text("data:")
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_have_text("Cancelled.")
+    expect(page.get_by_label("Answer so far")).to_contain_text("data:")
+
+
+def test_a_picture_in_an_answer_is_shown(visit, live: Live) -> None:
+    page = log_in(visit())
+    picture = page.screenshot()
+    page.route(
+        "**/call/demo/fail",
+        lambda route: route.fulfill(
+            status=200, content_type="image/png", body=picture, headers={"X-Request-ID": "r-1"}
+        ),
     )
+    page.goto(f"{live.url}/#/try/demo/fail")
+    page.get_by_role("button", name="Send").click()
+    expect(page.get_by_role("img", name="The picture of the answer")).to_be_visible()
+    expect(page.get_by_role("link", name="Save the")).to_be_visible()
+
+
+def test_what_was_sent_is_kept_in_the_tab_with_its_answer(visit, live: Live) -> None:
+    seen = visit()
+    seen.expected.append("404 (NOT FOUND)")
+    page = log_in(seen)
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill("Ann Example")
+    page.get_by_text("Headers").click()
+    page.get_by_label("X-Request-Timeout").fill("5")
+    expect(page.get_by_label("curl")).to_contain_text("X-Request-Timeout: 5")
+    page.get_by_role("button", name="Send").click()
+    page.get_by_role("link", name="What happened to this call").click()
+    expect(page.get_by_role("heading", name="demo.echo")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_label("name")).to_have_value("Ann Example")
+    expect(page.get_by_role("region", name="Answer")).to_contain_text("HTTP 200")
+    page.get_by_label("name").fill("Bea")
+    page.get_by_role("button", name="demo.echo").click()
+    expect(page.get_by_label("name")).to_have_value("Ann Example")
 
 
 def test_a_failed_call_is_opened_from_the_list_and_tells_what_was_tried(visit, live: Live) -> None:
