@@ -98,11 +98,12 @@ release: .venv/dev ## Make dist/: source, what the image needs, list of packages
 clean: ## Remove the virtual environment and caches (keeps instance/)
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache
 
-.venv/run: requirements.txt server/early.pth
+.venv/run: requirements.txt server/early.pth cli/postern
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Postern needs Python 3.11 or newer; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
 	@cp server/early.pth "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')/postern.pth"
+	@install -m 755 cli/postern $(BIN)/postern
 	@touch $@
 
 .venv/dev: .venv/run requirements/dev.txt

@@ -8,10 +8,15 @@ imported once the command is named.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
-from flask import Flask
 
 from cli.late import LateCommand
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from flask.cli import ScriptInfo
 
 
 def catalog() -> click.Command:
@@ -112,6 +117,13 @@ def top() -> click.Command:
     return top
 
 
+def doctor() -> click.Command:
+    """Say what is wrong with this installation, and what to do."""
+    from cli.doctor import doctor
+
+    return doctor
+
+
 def openapi() -> click.Command:
     """Print the OpenAPI file of the catalog, for generators and comparisons."""
     from cli.openapi_file import openapi
@@ -121,8 +133,35 @@ def openapi() -> click.Command:
 
 COMMANDS = (
     catalog, cache, call, connect, user, app, secrets, audit, db, backup, restore, init, seed, top,
-    openapi,
+    doctor, openapi,
 )  # fmt: skip
+
+
+def first_steps() -> click.Command:
+    """Write a first .env; in development also tables and an admin."""
+    from cli.program.first_steps import first_steps
+
+    return first_steps
+
+
+first_steps.__name__ = "init"
+
+
+def run() -> click.Command:
+    """Start the server: gunicorn, with ARGUMENTS of its own."""
+    from cli.program.run import run
+
+    return run
+
+
+PROGRAM_COMMANDS = (first_steps, run)  # of ``postern`` alone, in the place of Flask's
+
+
+def app_info() -> ScriptInfo:
+    """Return what commands find the application by, which is made once one asks for it."""
+    from cli.program.application import app_info
+
+    return app_info()
 
 
 def register(app: Flask) -> None:

@@ -29,6 +29,7 @@ from flask.cli import with_appcontext
 from api.context import app_state
 from api.resources.file_store import FileStore
 from cli.accounts import loaded_auth, report_database_errors
+from cli.files import FileArgument
 from models import App, migrate, revisions
 from models.backup import TABLES, Snapshot, first_filled_table, loading, snapshot
 
@@ -39,7 +40,7 @@ CHUNK_BYTES = 1 << 20
 DROPPED_TABLES = frozenset({"refresh_tokens"})
 STORED_NAME = re.compile(r"[0-9a-f]{32}")
 GZIP_SUFFIXES = (".gz", ".tgz")
-PATH = click.Path(dir_okay=False, path_type=Path)
+PATH = FileArgument(dir_okay=False, path_type=Path)
 
 
 @click.command("backup")
@@ -61,7 +62,7 @@ def backup(file: Path) -> None:
 
 
 @click.command("restore")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=FileArgument(exists=True, dir_okay=False, path_type=Path))
 @with_appcontext
 def restore(file: Path) -> None:
     """Fill an empty database, and the folder of files, from FILE."""

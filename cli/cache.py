@@ -6,7 +6,8 @@ import click
 from flask.cli import AppGroup
 
 from api.context import app_state
-from cli.loading import complete_name, loaded_gateway, require_service
+from cli.loading import loaded_gateway, require_service
+from cli.names import complete_name
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.state.answer_cache import clear
 from gateway.stores import MemoryStore

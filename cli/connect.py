@@ -17,7 +17,8 @@ from flask.cli import with_appcontext
 from api.connections import flow
 from api.context import app_state
 from cli.accounts import loaded_auth, os_user, record_act, report_database_errors
-from cli.loading import complete_service, loaded_gateway
+from cli.loading import loaded_gateway
+from cli.names import complete_service
 from cli.output import AS_JSON, print_json, table
 from gateway.errors import GatewayError
 from models import Act

@@ -15,6 +15,7 @@ from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of
 from api.context import app_state
 from cli.accounts import loaded_auth, report_database_errors
 from cli.apps import app_cli
+from cli.files import OpenFileArgument
 from cli.signature_mistakes import SigningRecipe, find_mistake
 from gateway.masking import Secret
 from models import App
@@ -27,7 +28,7 @@ UNESCAPED_CHARACTERS = "!#$%&'()*+,/:;=?@[]~"  # as the server takes them from t
 @click.argument("verb", metavar="METHOD")
 @click.argument("path")
 @click.option("--app", "app_id", metavar="APPID", help="Whose secret, out of the database.")
-@click.option("--body", type=click.File("rb"), help="The file that is sent; - for stdin.")
+@click.option("--body", type=OpenFileArgument("rb"), help="The file that is sent; - for stdin.")
 @click.option("--timestamp", help="What X-Timestamp says; now unless given.")
 @click.option("--nonce", help="What X-Nonce says; a new one unless given.")
 @click.option(

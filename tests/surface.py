@@ -24,6 +24,7 @@ from prometheus_client.metrics import MetricWrapperBase
 import config
 from api.errors import status_of
 from app import create_app
+from cli import PROGRAM_COMMANDS
 from cli.late import LateCommand
 from config.environ import Reader
 from gateway.catalog.pagination_schema import SCHEMAS as PAGINATION_SCHEMAS
@@ -65,7 +66,13 @@ def surface() -> Json:
         "headers": _headers(_modules(("api", "server", "gateway/middleware"))),
         "settings": _settings(),
         "commands": sorted(
-            line for command in app.cli.commands.values() for line in _command(command, "flask")
+            line
+            for program, commands in (
+                ("flask", app.cli.commands.values()),
+                ("postern", map(LateCommand, PROGRAM_COMMANDS)),
+            )
+            for command in commands
+            for line in _command(command, program)
         ),
         "catalog": sorted(set(_catalog_keys())),
         "templates": {

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from cli import COMMANDS
+from cli import COMMANDS, PROGRAM_COMMANDS
 from cli.late import LateCommand
 
 SHORT = 65  # letters, as flask --help has room for
@@ -28,7 +28,8 @@ MODULES = {
     "a command": {
         "cli.accounts",
         "cli.apps",
-        "cli.call",
+        "cli.call.run",
+        "cli.doctor",
         "cli.catalog",
         "cli.database",
         "cli.openapi",
@@ -87,7 +88,7 @@ def test_a_command_imports_neither_database_nor_views_that_it_does_not_need(
     assert modules & SERVER_ONLY == set()
 
 
-@pytest.mark.parametrize("load", COMMANDS)
+@pytest.mark.parametrize("load", [*COMMANDS, *PROGRAM_COMMANDS])
 def test_a_command_is_listed_with_its_own_words(load: Callable[[], click.Command]) -> None:
     listed = LateCommand(load)
     command = load()

@@ -11,7 +11,9 @@ from flask.cli import AppGroup
 
 from api.context import app_state
 from cli.catalog.changes import changed_lines
-from cli.loading import complete_service, loaded_gateway, require_service
+from cli.files import FileArgument, OpenFileArgument
+from cli.loading import loaded_gateway, require_service
+from cli.names import complete_service
 from cli.openapi import VARIABLE, SpecError, import_spec, summarize
 from cli.output import AS_JSON, print_json, table
 from gateway.catalog.loader import CatalogError, load_catalog
@@ -32,7 +34,7 @@ class ComparisonError(click.ClickException):
 
 
 @catalog_cli.command("check")
-@click.argument("file", required=False, type=click.Path())
+@click.argument("file", required=False, type=FileArgument())
 @AS_JSON
 def check(file: str | None, as_json: bool) -> None:
     """Say everything that is wrong with FILE (the configured catalog unless given), with line and
@@ -67,7 +69,7 @@ def _refusal(error: CatalogError) -> click.ClickException:
 
 
 @catalog_cli.command("diff")
-@click.argument("file", required=False, type=click.Path())
+@click.argument("file", required=False, type=FileArgument())
 @AS_JSON
 def diff(file: str | None, as_json: bool) -> None:
     """Say what would change if FILE took the present catalog's place: + added, - removed, ~
@@ -190,7 +192,7 @@ def _load_values(text: str, name: str) -> dict[str, Any]:
 
 
 @catalog_cli.command("import", with_appcontext=False)
-@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@click.argument("file", type=OpenFileArgument("r", encoding="utf-8-sig"))
 @click.option(
     "--tag", "tags", multiple=True, help="Only operations with this tag; may be given again."
 )
@@ -199,7 +201,7 @@ def _load_values(text: str, name: str) -> dict[str, Any]:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileArgument(path_type=Path, dir_okay=False),
     help="Write there and not to stdout.",
 )
 def import_catalog(

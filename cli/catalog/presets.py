@@ -13,6 +13,7 @@ from flask.cli import with_appcontext
 
 from api.context import app_state
 from cli.catalog.shipped import Preset, read_presets
+from cli.files import FileArgument
 from cli.openapi import VARIABLE
 from cli.output import AS_JSON, print_json, table
 from config import ROOT
@@ -62,7 +63,7 @@ def complete_preset(
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FileArgument(path_type=Path, dir_okay=False),
     help="Write there and not into the folder that CATALOG names.",
 )
 @with_appcontext

@@ -67,7 +67,7 @@ def test_a_stream_that_does_not_begin_is_an_answer_like_any(call: Run, vendor: W
     assert (json.loads(done.stdout)["code"], done.exit_code) == (-1004, 1)
 
 
-def test_an_upload_is_not_for_the_command_line(call: Run, vendor: Wire) -> None:
+def test_an_upload_without_its_file_is_not_begun(call: Run, vendor: Wire) -> None:
     done = call("put")
-    assert (done.stdout, done.exit_code, vendor.heard) == ("", 1, [])
-    assert "s.put takes a body as it comes" in done.stderr
+    assert (done.stdout, done.exit_code, vendor.heard) == ("", 2, [])
+    assert "s.put takes a body as it comes; name its file: -d @FILE" in done.stderr

@@ -1,0 +1,117 @@
+"""``postern doctor``: everything that may be amiss with an installation, and what to do about it.
+
+It needs no application, for it is asked when there is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from cli.doctor.finding import OK, PROBLEM, WARNING, Finding, ok, problem
+from cli.doctor.machine import folder_findings, port_finding, settings_findings
+from cli.doctor.servers import database_findings, redis_findings
+from cli.doctor.vendors import proxy_finding, vendor_findings
+from cli.output import AS_JSON, print_json
+from config import Settings, SettingsError
+from gateway.catalog.document import DocumentError
+from gateway.catalog.loader import load_catalog
+from gateway.catalog.model import Catalog
+from gateway.clock import SystemClock
+from gateway.masking import Masker
+from gateway.sources import AddressError, SourceError, open_source
+
+COLORS = {OK: "green", WARNING: "yellow", PROBLEM: "red"}
+
+
+@click.command("doctor")
+@AS_JSON
+@click.option("--offline", is_flag=True, help="Do not connect to vendors.")
+def doctor(as_json: bool, offline: bool) -> None:
+    """Say what is wrong with this installation, and what to do.
+
+    Looks at settings, port, folders, database, Redis, clocks, egress proxy, catalog, and how the
+    vendors are reached: each is ok, a warning or a problem.
+
+    Exit code: 0 no problem, 1 a problem. Vendors are asked HEAD / without a credential.
+    """
+    masker = Masker()
+    found = []
+    for finding in _findings(masker, offline):
+        shown = Finding(*(masker.mask_secrets(text) for text in finding))
+        found.append(shown)
+        if not as_json:
+            _print(shown)
+    if as_json:
+        print_json([finding._asdict() for finding in found])
+    else:
+        _print_total(found)
+    if any(finding.level == PROBLEM for finding in found):
+        raise SystemExit(1)
+
+
+def _findings(masker: Masker, offline: bool) -> Iterator[Finding]:
+    """:param masker: learns the secrets before anything is said that may hold one."""
+    try:
+        settings = Settings.from_env()
+    except SettingsError as error:
+        yield from map(_setting_problem, str(error).splitlines())
+        return
+    for secret in settings.secrets:
+        masker.register(secret)
+    yield from settings_findings(settings)
+    yield port_finding(settings)
+    yield from folder_findings(settings)
+    yield from database_findings(settings)
+    yield from redis_findings(settings)
+    yield proxy_finding(settings)
+    catalog, findings = _read_catalog(settings, masker)
+    yield from findings
+    if catalog and not offline:
+        yield from vendor_findings(catalog, settings)
+
+
+def _setting_problem(line: str) -> Finding:
+    """Return what a wrong setting's line says; the rest cannot be looked at."""
+    name, _, says = line.partition(": ")
+    return problem(name, says, "correct it in .env or the environment, then run doctor again")
+
+
+def _read_catalog(settings: Settings, masker: Masker) -> tuple[Catalog | None, list[Finding]]:
+    try:
+        source = open_source(settings.catalog, settings.environ, SystemClock(), masker)
+        catalog = load_catalog(source.read(), source.name, settings.environ)
+    except (AddressError, SourceError) as error:
+        says = getattr(error, "detail", None) or str(error)
+        return None, [problem("catalog", says, "see that CATALOG names it, and that it is there")]
+    except DocumentError as error:
+        return None, [_catalog_problem(error, *wrong) for wrong in error.problems]
+    for secret in catalog.secrets:
+        masker.register(secret)
+    methods = sum(1 for _ in catalog.methods())
+    return catalog, [
+        ok("catalog", f"{source.name}: {len(catalog.services)} services, {methods} methods")
+    ]
+
+
+def _catalog_problem(error: DocumentError, line: int, key: str, says: str) -> Finding:
+    file, line = error.locate(line)
+    place = ": ".join(filter(None, (f"{file}:{line}" if line else file, key)))
+    todo = "correct that line; postern catalog check looks at it again"
+    if "is not set" in says:
+        todo = "set the variable in .env or the environment"
+    return problem("catalog", f"{place}: {says}", todo)
+
+
+def _print(finding: Finding) -> None:
+    level = click.style(f"{finding.level:<7}", fg=COLORS[finding.level])
+    click.echo(f"{level}  {finding.check}: {finding.message}")
+    if finding.todo:
+        click.echo(f"         -> {finding.todo}")
+
+
+def _print_total(found: list[Finding]) -> None:
+    counts = {level: sum(finding.level == level for finding in found) for level in COLORS}
+    words = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in (PROBLEM, WARNING)]
+    click.echo(f"\n{', '.join(words)}, {counts[OK]} ok")

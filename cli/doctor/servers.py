@@ -1,0 +1,132 @@
+"""What ``postern doctor`` hears from the database and from Redis, and what their clocks say."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import redis
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from cli.doctor.finding import Finding, ok, problem, warning
+from config import Settings
+from models.database import Database
+from models.revisions import head_revision, is_known, revision_of
+
+REDIS_SECONDS = 3.0
+SKEW_SECONDS = 5.0  # that logs can bear; a signature is refused beyond 300
+MAX_SKEW_SECONDS = 60.0
+CLOCK_TODO = "let NTP set this machine's clock and the other's (timedatectl set-ntp true)"
+
+
+def database_findings(settings: Settings) -> Iterator[Finding]:
+    """Look at the database, its tables and its clock."""
+    try:
+        database = Database(settings.database_url)
+    except (SQLAlchemyError, ImportError) as error:
+        yield _away(error)
+        return
+    try:
+        yield _revision_finding(database)
+        if database.engine.url.get_backend_name() == "postgresql":
+            yield _database_clock(database)
+    except SQLAlchemyError as error:
+        yield _away(error)
+    finally:
+        database.close()
+
+
+def _revision_finding(database: Database) -> Finding:
+    revision = revision_of(database)
+    if revision is None:
+        return problem("database", "has no tables", "run: postern db upgrade")
+    if not is_known(revision):
+        return warning(
+            "database",
+            f"is at revision {revision}, which a newer version made",
+            "nothing, while that version takes over; else install it",
+        )
+    if revision != head_revision():
+        return problem(
+            "database",
+            f"is at revision {revision}, this version needs {head_revision()}",
+            "make a backup (postern backup FILE), then run: postern db upgrade",
+        )
+    if trouble := database.write_problem():
+        return problem("database", trouble, "let this user write there, or make room")
+    return ok("database", f"{database.engine.url.get_backend_name()} at revision {revision}")
+
+
+def _database_clock(database: Database) -> Finding:
+    before = time.time()
+    with database.engine.connect() as connection:
+        theirs = float(
+            connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one()
+        )
+    return clock_finding("the database", theirs, before, time.time())
+
+
+def _away(error: Exception) -> Finding:
+    reason = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return problem(
+        "database",
+        f"does not answer: {reason[0] if reason else type(error).__name__}",
+        "see that it runs, and that DATABASE_URL names its host, user and password",
+    )
+
+
+def redis_findings(settings: Settings) -> Iterator[Finding]:
+    """Look at Redis, what it does when it is full, and its clock."""
+    if not settings.redis_url:
+        yield ok("Redis", "none: state is in memory, so one worker, and lost at a restart")
+        return
+    client = redis.Redis.from_url(
+        settings.redis_url,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        driver_info=None,
+    )
+    try:
+        before = time.time()
+        seconds, micros = client.time()
+        yield ok("Redis", f"answers in {(time.time() - before) * 1000:.0f} ms")
+        yield clock_finding("Redis", seconds + micros / 1e6, before, time.time())
+        yield from _eviction_findings(client)
+    except (RedisError, OSError) as error:
+        yield problem(
+            "Redis",
+            f"does not answer: {error}",
+            "see that it runs, and that REDIS_URL names its host, password and TLS",
+        )
+    finally:
+        client.close()
+
+
+def _eviction_findings(client: redis.Redis) -> Iterator[Finding]:
+    try:
+        policy = client.info("memory").get("maxmemory_policy", "")
+    except RedisError:  # not every user may ask
+        return
+    if policy not in ("", "noeviction"):
+        yield warning(
+            "Redis",
+            f"forgets nonces and ended logins when it is full: maxmemory-policy {policy}",
+            "set maxmemory-policy noeviction",
+        )
+
+
+def clock_finding(whose: str, theirs: float, before: float, after: float) -> Finding:
+    """Compare a clock that was read between two instants of ours, Unix seconds."""
+    skew = 0.0
+    if theirs < before:
+        skew = theirs - before
+    elif theirs > after:
+        skew = theirs - after
+    if abs(skew) < SKEW_SECONDS:
+        return ok("clock", f"agrees with that of {whose}")
+    says = f"that of {whose} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+    if abs(skew) < MAX_SKEW_SECONDS:
+        return warning("clock", says, CLOCK_TODO)
+    return problem("clock", says, CLOCK_TODO)

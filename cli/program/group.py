@@ -1,0 +1,77 @@
+"""The command ``postern`` itself: its help by subject, its version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+SECTIONS = {
+    "Calls": ("call", "top", "connect"),
+    "Catalog": ("catalog", "cache", "openapi"),
+    "People and tools": ("user", "app", "audit", "secrets"),
+    "This installation": ("init", "doctor", "run", "db", "backup", "restore", "seed"),
+}
+OTHER = "More"
+SHORT = 65  # letters of a command in the list
+EXAMPLES = """\b
+Begin with:  postern init
+             postern run
+             postern call SERVICE METHOD name=value
+"""
+
+
+class Program(click.Group):
+    """:param make_info: makes what Flask's commands find their application by."""
+
+    def __init__(
+        self,
+        commands: Mapping[str | None, click.Command],
+        version: str,
+        make_info: Callable[[], Any],
+    ) -> None:
+        super().__init__(
+            commands={name: command for name, command in commands.items() if name},
+            help="Postern: the single way out to every outside API that a team uses.\n\n"
+            + EXAMPLES,
+            epilog="postern COMMAND --help says what a command takes.",
+        )
+        self._make_info = make_info
+        self.params.append(
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_say(f"Postern {version}"),
+                help="Print the version.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.obj = self._make_info()
+        return super().invoke(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands by subject."""
+        listed = {name for names in SECTIONS.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
+        for title, names in {**SECTIONS, OTHER: others}.items():
+            rows = [
+                (click.style(name, fg="cyan"), self.commands[name].get_short_help_str(SHORT))
+                for name in names
+                if name in self.commands
+            ]
+            if rows:
+                with formatter.section(click.style(title, bold=True)):
+                    formatter.write_dl(rows)
+
+
+def _say(text: str) -> Callable[..., None]:
+    def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            click.echo(text)
+            ctx.exit()
+
+    return callback
