@@ -85,6 +85,28 @@ class Nginx:
             text = text.replace(shipped, own)
         return text
 
+    def use_tls(self, pem: Path) -> int:
+        """Turn it into the server with TLS, as the file says how; return the port that redirects."""
+        plain_port = free_port()
+        file = self._folder / "postern.conf"
+        lines = [
+            line.replace("#tls ", "")
+            for line in file.read_text(encoding="utf-8").splitlines()
+            if f"listen 127.0.0.1:{self.port};" not in line and "listen [::]:" not in line
+        ]
+        text = "\n".join(lines)
+        for shipped, own in (
+            ("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;"),
+            ("listen *:80;", f"listen 127.0.0.1:{plain_port};"),
+            ("/etc/ssl/postern/fullchain.pem", str(pem)),
+            ("/etc/ssl/postern/key.pem", str(pem)),
+        ):
+            assert text.count(shipped) == 1, shipped
+            text = text.replace(shipped, own)
+        file.write_text(text, encoding="utf-8")
+        self.url = self.url.replace("http:", "https:")
+        return plain_port
+
     def start(self) -> Nginx:
         command = [
             self._program,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import requests
+from cryptography import x509
 
 from api.http.security import CSP_HEADER, CSP_NOTHING, SECURITY_HEADERS
 from sandbox import Sandbox
@@ -21,6 +23,7 @@ from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError
 from tests.gateway.fakes import Wire
 from tests.gateway.fakes import answer as raw_answer
+from tests.gateway.http.test_gateway_tls import make_pem
 
 PATH = "/api/v1/files"
 ORIGIN = "https://tools.example.com"
@@ -368,3 +371,23 @@ def test_while_postern_is_away_nginx_says_so_in_the_one_shape(
     check(answer, 503, -5001)
     assert answer.headers["Retry-After"] == "1"
     assert answer.json()["error"]["retryable"] is True
+
+
+def test_with_tls_it_serves_https_and_sends_plain_http_there(front: Front, tmp_path: Path) -> None:
+    pem = make_pem(tmp_path / "tools.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    nginx = Nginx(tmp_path, front.live.port, files=front.live.env["FILES_DIR"])
+    plain_port = nginx.use_tls(pem)
+    nginx.start()
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            session.verify = str(pem)
+            answer = session.get(f"{nginx.url}/healthz", timeout=30)
+            assert answer.status_code == 200
+            assert "max-age" in answer.headers["Strict-Transport-Security"]
+            plain = f"http://127.0.0.1:{plain_port}/api/v1/login?a=b"
+            moved = session.post(plain, json={}, timeout=30, allow_redirects=False)
+            assert moved.status_code == 308
+            assert moved.headers["Location"] == "https://127.0.0.1/api/v1/login?a=b"
+    finally:
+        nginx.stop()
