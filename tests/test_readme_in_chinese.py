@@ -10,6 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CHINESE_PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
+#: Pages that are in English only; the Chinese pages say so where they link to one.
+ENGLISH_PAGES = {"catalog.md", "resources.md", "speed.md"}
 FENCED_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 HEADING_OR_ROW = re.compile(
     r"^(#+ )|^\| (-?\d+ \| [^|]* \| \w*|`[^|]*(?:\\\|[^|]*)*) ", re.MULTILINE
@@ -46,6 +48,21 @@ def test_both_have_the_same_headings_code_blocks_and_codes(page: Path) -> None:
                 pytrace=False,
             )
         last = theirs
+
+
+def test_every_page_is_in_chinese() -> None:
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    translated = {english(page).name for page in CHINESE_PAGES}
+    assert {page for page in pages if ".zh-CN" not in page} - translated == ENGLISH_PAGES
+
+
+def test_a_chinese_page_leads_to_chinese_ones() -> None:
+    for page in CHINESE_PAGES:
+        text = FENCED_BLOCK.sub("", page.read_text(encoding="utf-8"))
+        for name in re.findall(r"\]\(((?:docs/)?[a-z]+)\.md", text):
+            target = page.parent / f"{name}.zh-CN.md"
+            own = target == page  # each names the other
+            assert own or not target.exists(), f"{page.name} links to {name}.md"
 
 
 @pytest.mark.parametrize("page", CHINESE_PAGES, ids=lambda page: page.name)
