@@ -6,7 +6,10 @@ wechatpy and openai are in test_proxy.py and test_proxied_sdks.py, botocore is i
 from __future__ import annotations
 
 import io
+import json
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -19,6 +22,7 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client as TwilioClient
 
 from sandbox import Sandbox
+from tests.e2e import npm
 from tests.e2e.live import Live, catalog_for
 from tests.e2e.s3 import KEY_ID, REGION, S3, SECRET
 from tests.e2e.sdk_vendors import ACCOUNT, CREDENTIAL, PAGES, SdkVendors
@@ -102,6 +106,33 @@ def test_pygithub_follows_addresses_in_bodies_without_leaving_the_gate(
     assert repo.url == f"{gate(live, 'github')}/repos/octo/hello"
     with pytest.raises(github.UnknownObjectException):
         client.get_repo("octo/none")
+    assert live.token() not in str(vendors.requests)
+
+
+FOLLOW = """
+import {{ Octokit }} from "{module}/dist-src/index.js";
+const [baseUrl, token] = process.argv.slice(2);
+const octokit = new Octokit({{ baseUrl, auth: token }});
+octokit.hook.before("request", options => {{ options.headers["X-Postern-Token"] = token; }});
+const {{ data: repo }} = await octokit.rest.repos.get({{ owner: "octo", repo: "hello" }});
+const issues = await octokit.paginate(`GET ${{repo.issues_url}}`);
+const {{ data: user }} = await octokit.request(`GET ${{issues[0].user.url}}`);
+console.log(JSON.stringify([repo.url, issues.map(issue => issue.number), user.name]));
+"""
+
+
+@npm.NEEDS_NPM
+def test_octokit_follows_addresses_in_bodies_without_leaving_the_gate(
+    live: Live, vendors: SdkVendors, tmp_path: Path
+) -> None:
+    script = tmp_path / "follow.mjs"
+    module = npm.module("@octokit/rest").as_posix()
+    script.write_text(FOLLOW.format(module=module), encoding="utf-8")
+    command = ["node", str(script), gate(live, "github"), live.token()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    repo = f"{gate(live, 'github')}/repos/octo/hello"
+    assert json.loads(done.stdout) == [repo, list(range(1, PAGES + 1)), "Octo Cat"]
     assert live.token() not in str(vendors.requests)
 
 
