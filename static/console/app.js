@@ -1,5 +1,6 @@
 // The console: which page, drawn when, for whom.
 
+import * as admin from "./admin.js";
 import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
 import * as calls from "./calls.js";
 import * as catalog from "./catalog.js";
@@ -20,6 +21,9 @@ const PAGES = {
   try: { title: "Try", draw: (at, [service, method]) => attempt.draw(at, service, method) },
   calls: { title: "Calls", draw: (at, [id], query) => (id ? calls.drawOne(at, id) : calls.drawList(at, query)) },
   catalog: { title: "Catalog", draw: catalog.draw },
+  users: { title: "Users", draw: admin.drawUsers, admin: true },
+  apps: { title: "Apps", draw: admin.drawApps, admin: true },
+  audit: { title: "Audit", draw: admin.drawAudit, admin: true },
   connections: { title: "Connections", draw: connections.draw, admin: true },
 };
 const NOWHERE = { title: "Not found", draw: nowhere };

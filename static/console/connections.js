@@ -1,7 +1,7 @@
 // The accounts that services are connected to, for admins.
 
 import { ask, get, Refused } from "./api.js";
-import { fill, h, say, table } from "./dom.js";
+import { fill, h, moment, say, table } from "./dom.js";
 
 const STATES = { connected: ["connected", "good"], not_connected: ["not connected", "unsure"], reconnect: ["connect again", "bad"] };
 
@@ -82,8 +82,4 @@ async function tried(main, act) {
   } catch (error) {
     main.querySelector("#refused").textContent = error.answer ? error.message : "Postern does not answer.";
   }
-}
-
-function moment(instant) {
-  return instant ? new Date(instant).toLocaleString() : "–";
 }

@@ -192,7 +192,7 @@ function scalarPart(path, rules) {
 
 function title(path, rules) {
   const name = path.split(".").at(-1);
-  return [/^\d+$/.test(name) ? `item ${Number(name) + 1}` : name, rules.needed ? h("span", { class: "quiet" }, " (required)") : null].filter(Boolean).map((each) => each);
+  return [/^\d+$/.test(name) ? `item ${Number(name) + 1}` : name, rules.needed ? h("span", { class: "quiet" }, " (required)") : null].filter(Boolean);
 }
 
 function hint(path, rules) {
