@@ -93,7 +93,7 @@ def _reveal(value: object) -> object:
     if isinstance(value, Secret):
         return value.reveal()
     if isinstance(value, ExactNumber):
-        return {"\0digits": value.digits}  # which is no text that reads the same
+        return {"\ud800": value.digits}  # no text that reads the same, and no caller's object
     return _plain(value)
 
 

@@ -151,6 +151,10 @@ class _AttemptLog:
 
     def _explain(self, call: Call, attempt: Attempt, error: GatewayError) -> str | None:
         """Mask the vendor's words wherever they may be shown, and return the log's reason."""
+        if error.vendor_code:  # a token endpoint's may be anything that stood in its answer
+            error.vendor_code = self._masker.mask_call_text(
+                error.vendor_code, call.params, self._hidden
+            )
         if error.vendor_message:
             message = self._masker.mask_call_text(error.vendor_message, call.params, self._hidden)
             error.vendor_message = message[:MAX_SHOWN_CHARACTERS]

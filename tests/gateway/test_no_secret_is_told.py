@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from api.errors import describe_error
 from gateway.errors import GatewayError
 from gateway.http.pool import ConnectionPool
 from sandbox import Sandbox
@@ -128,7 +129,7 @@ def told(at: Gate, error: BaseException | None) -> Iterator[str]:
     yield str(error)
     yield repr(error)
     if isinstance(error, GatewayError):
-        yield json.dumps(error.fields, ensure_ascii=False)
+        yield json.dumps(describe_error(error), ensure_ascii=False)
         yield error.message
         yield at.masker.mask_call_text(error.detail or "", VALUES, frozenset(METHOD["mask"]))
 
@@ -199,13 +200,19 @@ def test_nothing_secret_is_told_when_the_token_is_refused(open_gate: Open) -> No
     for body in (
         without_token(ECHO),
         json.dumps({"errcode": APP_SECRET}).encode(),
+        json.dumps({"error": f"no {APP_SECRET}"}).encode(),
         b"<html>" + ECHO,
         b" ",
     ):
         with Wire([answer(body)]) as server:
             at = open_gate(
                 {
-                    "s": service(server.url, auth=AUTHS["app_secret"], methods={"m": METHOD}),
+                    "s": service(
+                        server.url,
+                        auth=AUTHS["app_secret"],
+                        expose_vendor_error=True,
+                        methods={"m": METHOD},
+                    ),
                     **OTHERS,
                 },
                 env=ENV,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.bodies import digest, load_json
 from gateway.errors import BadResponse
 from sandbox.vendors.formats import GBK_TEXT
 from tests.gateway.fakes import Gate, Wire, answer
@@ -186,3 +187,11 @@ def test_bytes_come_as_base64_with_their_content_type(wire: OnWire) -> None:
 
 def test_bytes_of_no_declared_type_are_octets(wire: OnWire) -> None:
     assert read(wire, b"", "bytes") == {"content_type": "application/octet-stream", "base64": ""}
+
+
+def test_no_object_that_a_caller_sends_counts_as_a_number_where_answers_are_kept() -> None:
+    assert digest(load_json(b'{"\\u0000digits": "1.10"}', strict=True)) != digest(
+        load_json(b"1.10")
+    )
+    with pytest.raises(ValueError, match="surrogate"):
+        load_json(b'{"\\ud800": "1.10"}', strict=True)
