@@ -12,10 +12,11 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, Failed, NoInstance
 from gateway.http.discovered.instances import LEFT_OUT_SECONDS, MAX_FAILURES, Instances
+from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from sandbox.vendors.consul import Consul
 from sandbox.vendors.nacos import Nacos
-from tests.gateway.fakes import FakeClock, Gate, comes_true, service
+from tests.gateway.fakes import FakeClock, Gate, Wire, comes_true, make_call, service
 
 Open = Callable[..., Gate]
 METHODS = {
@@ -303,3 +304,25 @@ def test_a_wrong_name_is_refused_with_what_to_write(
         load_catalog(text, "services.yaml", env)
     assert message in str(caught.value)
     assert "line 4" in str(caught.value) or ":4" in str(caught.value)
+
+
+def test_a_proxied_answers_own_address_becomes_the_gates_and_a_stream_counts_until_it_ends(
+    users: Open, consul: Consul, boxes: list[Sandbox]
+) -> None:
+    with Wire([]) as server:
+        where_it_is = server.url.removeprefix("http://")
+        server.answers.append(
+            b"HTTP/1.1 200 OK\r\nLocation: " + f"{server.url}/v1/next".encode() + b"\r\n"
+            b"Content-Length: 10\r\n\r\nhalf "
+        )
+        consul.add_instance("users", where_it_is)
+        at = users("consul://users/v1", proxy=True, methods={"m": {"http": "GET /x"}})
+        gate_url = "http://gate.example/api/v1/proxy/s"
+        inbound = PassthroughRequest(verb="GET", path="/y", gate_url=gate_url)
+        stream = at.gateway.proxy(make_call("proxy", inbound=inbound))
+        assert dict(stream.headers)["Location"] == f"{gate_url}/next"
+        consul.add_instance("users", where(boxes[0]))
+        assert comes_true(lambda: at.gateway.instances(at.gateway.catalog.services["s"]) == (2, 0))
+        assert {at.dry().base_url for _ in range(4)} == {f"{boxes[0].url}/v1"}
+        stream.close()
+        assert {at.dry().base_url for _ in range(4)} == {f"{boxes[0].url}/v1", f"{server.url}/v1"}
