@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 CHINESE_PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
 #: Pages that are in English only; the Chinese pages say so where they link to one.
-ENGLISH_PAGES = {"catalog.md", "resources.md", "speed.md"}
+ENGLISH_PAGES = {"catalog.md", "speed.md"}
 FENCED_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 HEADING_OR_ROW = re.compile(
     r"^(#+ )|^\| (-?\d+ \| [^|]* \| \w*|`[^|]*(?:\\\|[^|]*)*) ", re.MULTILINE
