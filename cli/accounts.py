@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import marshmallow
-from sqlalchemy import Select
+from sqlalchemy import Select, make_url
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
@@ -92,6 +92,11 @@ def _format(value: Any) -> str:
     return str(value)
 
 
+def shown_url(url: str) -> str:
+    """Return a database's URL without its query, and with stars for its password."""
+    return make_url(url).set(query={}).render_as_string(hide_password=True)
+
+
 @contextmanager
 def report_database_errors(duplicate: str) -> Iterator[None]:
     """Turn what the database refuses into click's exceptions, with words and no traceback.
@@ -106,5 +111,6 @@ def report_database_errors(duplicate: str) -> Iterator[None]:
         reason = str(error.orig).partition("\n")[0]
         message = f"the database cannot be used ({reason})"
         if isinstance(error, ProgrammingError) or reason.startswith("no such"):
-            message += "; try: flask db upgrade"
+            shown = shown_url(app_state().settings.database_url)
+            message += f"; it is {shown}; if that is the one you mean, try: flask db upgrade"
         raise click.ClickException(message) from error

@@ -28,7 +28,7 @@ from flask.cli import with_appcontext
 
 from api.context import app_state
 from api.resources.file_store import FileStore
-from cli.accounts import loaded_auth, report_database_errors
+from cli.accounts import loaded_auth, report_database_errors, shown_url
 from cli.files import FileArgument
 from models import App, migrate, revisions
 from models.backup import TABLES, Snapshot, first_filled_table, loading, snapshot
@@ -48,7 +48,8 @@ PATH = FileArgument(dir_okay=False, path_type=Path)
 @with_appcontext
 def backup(file: Path) -> None:
     """Write the database and the files to FILE (.tar or .tar.gz), while the server runs."""
-    _require_revision()
+    with report_database_errors(""):
+        _require_revision()
     with _new_archive(file) as archive, report_database_errors(""):
         writer = ArchiveWriter(archive, file.absolute().parent)
         with snapshot(app_state().settings.database_url) as tables:
@@ -301,10 +302,11 @@ def _sha256_of(path: Path) -> str:
 
 
 def _require_revision() -> None:
-    current = migrate.current_revision(app_state().settings.database_url)
-    if current != revisions.head_revision():
+    url = app_state().settings.database_url
+    current, head = migrate.current_revision(url), revisions.head_revision()
+    if current != head:
         raise click.ClickException(
-            f"the database is at {current or 'no revision'}, not at {revisions.head_revision()}; "
+            f"the database {shown_url(url)} is at {current or 'no revision'}, not at {head}; "
             "back it up with the version that it is of, or try: flask db upgrade"
         )
 

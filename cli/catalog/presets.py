@@ -128,7 +128,8 @@ def _file_in_folder(preset: Preset) -> Path:
     raise click.ClickException(
         f"CATALOG is one file, {catalog}; make it a folder, in which each file is a part of it:\n"
         f"  mkdir catalog && mv {catalog} catalog/\n"
-        f"then set CATALOG=catalog in .env, and once more: flask catalog add {preset.name}"
+        "then set CATALOG=catalog in .env, restart a server that runs, and once more: "
+        f"flask catalog add {preset.name}"
     )
 
 

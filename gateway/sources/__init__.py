@@ -43,6 +43,13 @@ def open_source(
     """
     address = Address.read(text)
     if address is None:
-        kind = Folder if Path(text).is_dir() else File
+        kind = Folder if _is_folder(Path(text)) else File
         return kind(text, run_in_thread)
     return _KINDS[address.kind](address, env, clock, masker)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except PermissionError:  # it stands in a folder that is closed to us; reading it says so
+        return False

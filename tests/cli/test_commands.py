@@ -119,6 +119,7 @@ def test_without_tables_the_way_to_them_is_said(settings: Settings) -> None:
         ["db", "downgrade", "base"],
         ["db", "revision", "x"],
         ["user", "list"],
+        ["backup", "never.tar"],
     ],
 )
 def test_a_database_that_is_away_is_told_in_a_line(settings: Settings, words: list[str]) -> None:

@@ -118,6 +118,17 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
     assert (result.returncode, result.stderr) == (0, "")
 
 
+def test_the_command_has_the_settings_of_the_unit() -> None:
+    unit, command = ((DEPLOY / name).read_text() for name in ("postern.service", "postern"))
+    setting = r"\b[A-Z][A-Z_]+=[^\s\"]+"
+    given = re.findall(rf"-E ({setting})", command)
+    lines = "\n".join(re.findall(r"^Environment=(.*)", unit, re.MULTILINE))
+    assert sorted(given) == sorted(re.findall(setting, lines))
+    for name in ("WorkingDirectory", "EnvironmentFile", "UMask"):
+        (value,) = re.findall(rf"^{name}=(.*)", unit, re.MULTILINE)
+        assert f"-p {name}={value}" in command
+
+
 def test_the_unit_may_do_little(tmp_path: Path) -> None:
     service, _ = units(tmp_path)
     result = run(
