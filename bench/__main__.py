@@ -55,7 +55,8 @@ def _failure(name: str, options: Options) -> str:
         text = import_module(f"bench.{name}").run(options)
         print(text, flush=True)
         if options.writes:
-            report.write(name, text)
+            for page in report.PAGES:
+                report.write(name, text, page)
     except BenchError as failure:
         return f"bench {name}: {failure}"
     return ""

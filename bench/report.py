@@ -1,4 +1,4 @@
-"""Figures and tables in Markdown, and their places in docs/speed.md."""
+"""Figures and tables in Markdown, and their places in docs/speed.md, in both languages."""
 
 import os
 import platform
@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PAGE = ROOT / "docs" / "speed.md"
+PAGES = (ROOT / "docs" / "speed.md", ROOT / "docs" / "speed.zh-CN.md")
 HEAD = ("what", "Postern", "peer", "the peer's", "ratio", "target", "reached")
 
 
@@ -113,7 +113,7 @@ def versions(*packages: str) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
-def write(mark: str, text: str, path: Path = PAGE) -> None:
+def write(mark: str, text: str, path: Path) -> None:
     """Put ``text`` where the file has ``<!-- mark -->`` and ``<!-- /mark -->``.
 
     :raises BenchError: it has them not at all, or twice.
