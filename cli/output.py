@@ -7,6 +7,8 @@ progress.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,11 +20,31 @@ from schemas.numbers import dump_exactly
 
 T = TypeVar("T")
 
+JSON_TOKEN = re.compile(
+    r'(?P<key>"(?:[^"\\]|\\.)*"(?=:))|(?P<text>"(?:[^"\\]|\\.)*")'
+    r"|(?P<plain>-?\d[\d.eE+-]*|true|false|null)"
+)
+NO_COLOR = bool(os.environ.get("NO_COLOR"))  # https://no-color.org
+JSON_COLORS = {"key": "blue", "text": "green", "plain": "yellow"}
+
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
 
 
 def print_json(value: Any) -> None:
-    click.echo(dump_exactly(value, ensure_ascii=False, indent=2))
+    """Print JSON, at a terminal with its keys and values in colours."""
+    text = dump_exactly(value, ensure_ascii=False, indent=2)
+    if sys.stdout.isatty() and not NO_COLOR:
+        text = color_json(text)
+    click.echo(text)
+
+
+def color_json(text: str) -> str:
+    """Return JSON with the colours of keys, texts, and numbers and words."""
+    return JSON_TOKEN.sub(_color_token, text)
+
+
+def _color_token(token: re.Match[str]) -> str:
+    return click.style(token[0], fg=JSON_COLORS[token.lastgroup or ""])
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -13,7 +13,7 @@ from cli.doctor.finding import OK, PROBLEM, WARNING, Finding, ok, problem
 from cli.doctor.machine import folder_findings, port_finding, settings_findings
 from cli.doctor.servers import database_findings, redis_findings
 from cli.doctor.vendors import proxy_finding, vendor_findings
-from cli.output import AS_JSON, print_json
+from cli.output import AS_JSON, NO_COLOR, print_json
 from config import Settings, SettingsError
 from gateway.catalog.document import DocumentError
 from gateway.catalog.loader import load_catalog
@@ -105,7 +105,9 @@ def _catalog_problem(error: DocumentError, line: int, key: str, says: str) -> Fi
 
 
 def _print(finding: Finding) -> None:
-    level = click.style(f"{finding.level:<7}", fg=COLORS[finding.level])
+    level = f"{finding.level:<7}"
+    if not NO_COLOR:
+        level = click.style(level, fg=COLORS[finding.level])
     click.echo(f"{level}  {finding.check}: {finding.message}")
     if finding.todo:
         click.echo(f"         -> {finding.todo}")

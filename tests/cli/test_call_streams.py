@@ -33,6 +33,10 @@ def call(
     methods = {
         "words": {"http": "GET /", "stream": True},
         "put": {"http": "POST /", "stream": True, "body": "raw"},
+        "send": {
+            "http": "POST /send",
+            "params": {"to": {"type": "string"}, "text": {"type": "string"}},
+        },
     }
     service = {
         "base_url": vendor.url,
@@ -71,3 +75,56 @@ def test_an_upload_without_its_file_is_not_begun(call: Run, vendor: Wire) -> Non
     done = call("put")
     assert (done.stdout, done.exit_code, vendor.heard) == ("", 2, [])
     assert "s.put takes a body as it comes; name its file: -d @FILE" in done.stderr
+
+
+def test_a_raw_body_is_a_file_with_its_type(call: Run, vendor: Wire, tmp_path: Path) -> None:
+    vendor.answers[0] = answer(b"{}")
+    file = tmp_path / "page.html"
+    file.write_bytes(b"<p>\xff</p>")
+    done = call("put", "-d", f"@{file}")
+    assert done.exit_code == 0, done.output
+    head, _, body = vendor.heard[0].partition(b"\r\n\r\n")
+    assert b"content-type: text/html" in head.lower()
+    assert body == b"<p>\xff</p>"
+
+
+def test_a_file_that_is_not_there_is_told_and_nothing_is_sent(call: Run, vendor: Wire) -> None:
+    done = call("words", "to=@all")
+    assert (done.exit_code, vendor.heard) == (2, [])
+    assert "a value that begins with @ is written @@all" in done.stderr
+
+
+def test_an_answer_goes_into_a_file_once_it_is_whole(
+    call: Run, vendor: Wire, tmp_path: Path
+) -> None:
+    file = tmp_path / "words.txt"
+    assert call("words", "--stream", "-o", str(file)).stdout == ""
+    assert file.read_bytes() == WORDS
+    broken = answer(b"other", "200 OK", "Content-Type: text/event-stream")
+    vendor.answers.append(broken.replace(b"Content-Length: ", b"Content-Length: 9"))
+    assert call("words", "-o", str(file)).exit_code == 1
+    assert file.read_bytes() == WORDS
+    assert [path.name for path in tmp_path.glob("*words*")] == ["words.txt"]
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
+    call: Run, vendor: Wire, tmp_path: Path
+) -> None:
+    done = call("words", "-o", str(tmp_path / "nowhere" / "words.txt"))
+    assert (done.exit_code, vendor.heard) == (2, [])
+
+
+def test_all_parameters_may_come_from_a_file(call: Run, vendor: Wire, tmp_path: Path) -> None:
+    file = tmp_path / "message.json"
+    file.write_text('{"to": "mei", "text": "hi"}')
+    shown = call("send", "-d", f"@{file}", "text=@@all", "--dry-run")
+    assert json.loads(shown.stdout.rpartition("\n\n")[2]) == {"to": "mei", "text": "@all"}
+    refused = call("send", "-d", "[1]")
+    assert (refused.exit_code, "must be an object" in refused.stderr) == (2, True)
+    assert vendor.heard == []
+
+
+def test_stream_is_refused_where_nothing_streams(call: Run, vendor: Wire) -> None:
+    done = call("send", "--stream", "to=mei")
+    assert (done.exit_code, vendor.heard) == (2, [])
+    assert "s.send does not stream" in done.stderr

@@ -14,6 +14,7 @@ from click.testing import Result
 from flask import Flask
 
 from cli.late import LateCommand
+from cli.output import color_json
 from config import Settings
 from sandbox import Sandbox
 
@@ -96,9 +97,9 @@ def test_users_are_listed(run: Run) -> None:
     run("user", "create", "ann", "--role", "admin", "--password", "long enough")
     run("user", "create", "小明", "--password", "long enough")
     assert [line.split() for line in run("user", "list").stdout.splitlines()] == [
-        ["ID", "USERNAME", "ROLE", "NAME", "EMAIL"],
-        ["1", "ann", "admin", "-", "-"],
-        ["2", "小明", "user", "-", "-"],
+        ["ID", "USERNAME", "ROLE", "DISABLED", "NAME", "EMAIL"],
+        ["1", "ann", "admin", "no", "-", "-"],
+        ["2", "小明", "user", "no", "-", "-"],
     ]
     listed = run("user", "list", "--json").stdout
     assert json.loads(listed)[1] == {
@@ -195,3 +196,12 @@ def test_every_command_says_what_it_does_and_what_its_options_mean(app: Flask, r
         assert all(option.help for option in named), f"{path}: an option has no help"
         assert run(*path, "--help").exit_code == 0
         assert run(*path, "--no-such-option").exit_code == 2
+
+
+def test_coloured_json_is_the_same_json() -> None:
+    text = '{\n  "a\\"b": ["x: 1", -1.5e+3, true, null]\n}'
+    colored = color_json(text)
+    assert click.unstyle(colored) == text
+    assert colored.count("\x1b[34m") == 1
+    assert colored.count("\x1b[32m") == 1
+    assert colored.count("\x1b[33m") == 3
