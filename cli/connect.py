@@ -76,6 +76,8 @@ def _print_list(as_json: bool) -> None:
         )
         for item in listed["items"]
     ]
+    if not rows:
+        click.echo("no service of the catalog has an account to connect", err=True)
     for line in table(COLUMNS, rows):
         click.echo(line)
 
