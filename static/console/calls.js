@@ -54,7 +54,6 @@ function filters(asked) {
   return form;
 }
 
-/** A table of calls. */
 export function found(items) {
   if (!items.length) return h("p", {}, "No such call is kept.");
   return table(["When", "Call", "Caller", "What", "Whose fault", "Took"], items.map((each) => [

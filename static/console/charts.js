@@ -9,7 +9,7 @@ const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
 
 const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
 
-/** Calls a minute, failed ones at the foot, p99 as a line with its own scale at the right. What one minute had is told to who points at it, or goes through the minutes by the arrow keys. */
+/** Calls a minute, failed ones at the foot, p99 as a line with its own scale; a minute's numbers by pointer and arrow keys. */
 export function hour(name, minutes) {
   const most = round(Math.max(LEAST_SCALE, ...minutes.map((each) => each.calls)));
   const slowest = round(Math.max(1, ...minutes.map((each) => each.p99_ms || 0)));

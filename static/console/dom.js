@@ -53,12 +53,10 @@ export function link(path, text, attributes = {}) {
   return h("a", { href: `#/${path.map(encodeURIComponent).join("/")}`, ...attributes }, text);
 }
 
-/** One labelled field; the control has the id. */
 export function labelled(text, control) {
   return h("div", { class: "field" }, h("label", { for: control.id }, text), control);
 }
 
-/** f is told the text at each change. */
 export function searchBox(label, text, f) {
   return labelled(label, h("input", { id: "search", type: "search", autocomplete: "off", value: text, oninput: (event) => f(event.target.value) }));
 }

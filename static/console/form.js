@@ -1,4 +1,4 @@
-// A form from a method's parameters, which are described in OpenAPI's words: objects and lists as fields of their own, files from the disk.
+// A form from a method's parameters, which are described in OpenAPI's words.
 // Each part is {element, get, set, complain}: get gives its value or undefined, set fills it in, complain shows an answer's problems
 // beside the field and tells whether it could.
 

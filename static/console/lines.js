@@ -8,38 +8,43 @@ export const LANGUAGES = { curl, Python: python, JavaScript: javascript };
 function curl({ path, params, headers, files, raw }) {
   const lines = [`curl -s ${quoted(address(path, raw ? params : null))}`, '-H "Authorization: Bearer $TOKEN"', ...Object.entries(headers).map(([name, value]) => `-H ${quoted(`${name}: ${value}`)}`)];
   if (raw?.field) lines.push(`-F ${quoted(`${raw.field}=@${raw.file.name}`)}`);
-  else if (raw) lines.push(`-H ${quoted(`Content-Type: ${type(raw.file)}`)}`, `--data-binary ${quoted(`@${raw.file.name}`)}`);
+  else if (raw) lines.push(`-H ${quoted(`Content-Type: ${typeOf(raw.file)}`)}`, `--data-binary ${quoted(`@${raw.file.name}`)}`);
   else if (Object.keys(files).length) lines.push(...Object.entries(params).map(([name, value]) => (files[name] ? `-F ${quoted(`${name}=@${files[name].name}`)}` : `--form-string ${quoted(`${name}=${plain(value)}`)}`)));
   else lines.push("-H 'Content-Type: application/json'", `-d ${quoted(JSON.stringify(params))}`);
   return lines.join(" \\\n  ");
 }
 
 function python({ path, params, headers, files, raw }) {
-  const rest = [`headers={"Authorization": f"Bearer {token}"${Object.entries(headers).map(([name, value]) => `, ${JSON.stringify(name)}: ${JSON.stringify(value)}`).join("")}${raw && !raw.field ? `, "Content-Type": ${JSON.stringify(type(raw.file))}` : ""}}`];
-  const open = (file) => `open(${JSON.stringify(file.name)}, "rb")`;
-  if (raw?.field) rest.push(`files={${JSON.stringify(raw.field)}: ${open(raw.file)}}`);
+  const type = raw && !raw.field ? { "Content-Type": typeOf(raw.file) } : {};
+  const said = pairs({ ...headers, ...type }, quote);
+  const open = (file) => `open(${quote(file.name)}, "rb")`;
+  const rest = [`headers={"Authorization": f"Bearer {token}"${said ? `, ${said}` : ""}}`];
+  if (raw?.field) rest.push(`files={${pairs({ [raw.field]: raw.file }, open)}}`);
   else if (raw) rest.push(`data=${open(raw.file)}`);
   else if (Object.keys(files).length) {
-    const texts = Object.fromEntries(Object.entries(params).filter(([name]) => !files[name]).map(([name, value]) => [name, plain(value)]));
-    rest.push(`data=${JSON.stringify(texts)}`, `files={${Object.entries(files).map(([name, file]) => `${JSON.stringify(name)}: ${open(file)}`).join(", ")}}`);
+    const texts = Object.fromEntries(Object.entries(params).filter(([name]) => !files[name]));
+    rest.push(`data={${pairs(texts, (each) => quote(plain(each)))}}`, `files={${pairs(files, open)}}`);
   } else rest.push(`json=${literal(params)}`);
-  return `requests.post(\n    ${JSON.stringify(address(path, raw ? params : null))},\n    ${rest.join(",\n    ")},\n)`;
+  return `requests.post(\n    ${quote(address(path, raw ? params : null))},\n    ${rest.join(",\n    ")},\n)`;
+}
+
+function pairs(given, f) {
+  return Object.entries(given).map(([name, value]) => `${quote(name)}: ${f(value)}`).join(", ");
 }
 
 function javascript({ path, params, headers, files, raw }) {
   const said = { ...headers };
-  let body = "form";
-  let before = "";
+  let [before, body] = ["", "form"];
   if (raw && !raw.field) body = "file";
-  else if (raw) before = `const form = new FormData();\nform.append(${JSON.stringify(raw.field)}, file);\n`;
+  else if (raw) before = `const form = new FormData();\nform.append(${quote(raw.field)}, file);\n`;
   else if (Object.keys(files).length) {
-    before = `const form = new FormData();\n${Object.entries(params).map(([name, value]) => `form.append(${JSON.stringify(name)}, ${files[name] ? "file" : JSON.stringify(plain(value))});\n`).join("")}`;
+    before = `const form = new FormData();\n${Object.entries(params).map(([name, value]) => `form.append(${quote(name)}, ${files[name] ? "file" : quote(plain(value))});\n`).join("")}`;
   } else {
     said["Content-Type"] = "application/json";
     body = `JSON.stringify(${JSON.stringify(params)})`;
   }
-  const own = Object.entries(said).map(([name, value]) => `, ${JSON.stringify(name)}: ${JSON.stringify(value)}`).join("");
-  return `${before}const response = await fetch(${JSON.stringify(address(path, raw ? params : null))}, {\n  method: "POST",\n  headers: { Authorization: \`Bearer \${token}\`${own} },\n  body: ${body},\n});`;
+  const own = pairs(said, quote);
+  return `${before}const response = await fetch(${quote(address(path, raw ? params : null))}, {\n  method: "POST",\n  headers: { Authorization: \`Bearer \${token}\`${own ? `, ${own}` : ""} },\n  body: ${body},\n});`;
 }
 
 /** Where a file is the body, the parameters stand in the address. */
@@ -52,9 +57,11 @@ export function plain(value) {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-function type(file) {
+function typeOf(file) {
   return file.type || "application/octet-stream";
 }
+
+const quote = JSON.stringify; // its texts are Python's and JavaScript's, too
 
 function quoted(text) {
   return /^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
@@ -64,6 +71,6 @@ function literal(value) {
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "object") return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
+  if (typeof value === "object") return `{${pairs(value, literal)}}`;
   return JSON.stringify(value);
 }

@@ -144,7 +144,7 @@ function headerFields({ paginates }) {
   return [
     own("Idempotency-Key", { maxlength: 255 }), own("X-Request-Timeout", { type: "number", min: 0, step: "any", placeholder: "seconds" }),
     paginates ? h("select", { id: "header-X-Paginate", name: "X-Paginate" }, h("option", { value: "" }, "one page"), h("option", { value: "all" }, "all")) : null,
-  ].filter(Boolean).map((each) => Object.assign(each, { name: each.getAttribute("name") }));
+  ].filter(Boolean);
 }
 
 /** What is streamed is in no envelope. */

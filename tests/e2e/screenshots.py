@@ -92,7 +92,7 @@ def take(url: str, failed: str) -> None:
         page.get_by_label("touser").fill("o6_bmjrPTlm6")
         page.get_by_label("text").fill("hello")
         page.get_by_role("button", name="Send").click()
-        page.get_by_text("HTTP 200").wait_for()
+        page.get_by_text("HTTP 200 after").wait_for()
         page.screenshot(path=PICTURES / "console-try.png")
         page = log_in(Visit(browser, url, viewport=PHONE, color_scheme="dark"), url)
         page.screenshot(path=PICTURES / "console-phone.png")

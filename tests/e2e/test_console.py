@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Browser, Page, expect
 
 from sandbox import Sandbox
@@ -222,8 +223,24 @@ def test_an_admin_makes_changes_and_disables_users_and_apps_and_reads_who_did_it
     expect(page.get_by_role("cell", name="user.disable")).to_have_count(0)
 
 
+def test_the_python_lines_are_the_same_call(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/try/demo/echo")
+    page.get_by_label("name").fill('it\'s "Ann" \\ 北京')
+    page.get_by_label("urgent").select_option("true")
+    page.get_by_label("Language").select_option("Python")
+    lines = page.get_by_label("Python").text_content() or ""
+    scope = {"requests": requests, "token": live.token()}
+    answer = eval(lines, scope).json()  # what we have written ourselves
+    assert 'it\'s "Ann" \\ 北京' in json.dumps(answer["data"], ensure_ascii=False).replace(
+        '\\"', '"'
+    ).replace("\\\\", "\\")
+    page.get_by_label("Language").select_option("JavaScript")
+    expect(page.get_by_label("JavaScript")).to_contain_text('"Content-Type": "application/json"')
+
+
 def test_all_its_files_are_under_80_kb() -> None:
-    assert sum(file.stat().st_size for file in CONSOLE.iterdir()) < 80 * 1024
+    assert sum(file.stat().st_size for file in CONSOLE.iterdir()) < 80_000
 
 
 def test_who_is_no_admin_sees_no_connections(visit, live: Live) -> None:
