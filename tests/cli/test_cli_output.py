@@ -106,6 +106,7 @@ def test_users_are_listed(run: Run) -> None:
         "id": 2,
         "username": "小明",
         "role": "user",
+        "disabled": False,
         "name": None,
         "email": None,
     }
