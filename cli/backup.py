@@ -25,19 +25,23 @@ from typing import IO, Any, Literal
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy import select
 
 from api.context import app_state
 from api.resources.file_store import FileStore
 from cli.accounts import loaded_auth, report_database_errors, shown_url
 from cli.files import FileArgument
-from models import App, migrate, revisions
+from models import AccountConnection, App, migrate, revisions
 from models.backup import TABLES, Snapshot, first_filled_table, loading, snapshot
+from models.connections import CONNECTED
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK_BYTES = 1 << 20
-#: Whoever was logged in logs in again: tokens that were revoked since must not come back.
-DROPPED_TABLES = frozenset({"refresh_tokens"})
+#: Whoever was logged in logs in again: tokens that were revoked since must not come back. Who was
+#: on the way back from a vendor's page begins anew.
+DROPPED_TABLES = frozenset({"refresh_tokens", "connection_requests"})
+RESTORED = "restored from a backup, since which its refresh token may have been used"
 STORED_NAME = re.compile(r"[0-9a-f]{32}")
 GZIP_SUFFIXES = (".gz", ".tgz")
 PATH = FileArgument(dir_okay=False, path_type=Path)
@@ -80,6 +84,8 @@ def restore(file: Path) -> None:
         migrate.upgrade(url)
     click.echo(f"{file}: {reader.summary()}, as of {reader.created_at}")
     click.echo("Everybody logs in again.")
+    if services := _lose_connections():
+        click.echo(f"warning: connect these accounts again: {', '.join(services)}", err=True)
     if lost := _lost_secrets():
         click.echo(
             f"warning: {lost} apps' secrets cannot be opened: put the key that sealed them into "
@@ -318,6 +324,20 @@ def _migrate_empty(url: str, revision: str) -> None:
         if current is not None:
             migrate.downgrade(url, "base")
         migrate.upgrade(url, revision)
+
+
+def _lose_connections() -> list[str]:
+    """Have refresh tokens that are good once not be sent by two databases; return their services.
+
+    Where no answer has told yet whether the vendor rotates them, it may.
+    """
+    may_rotate = AccountConnection.rotates.is_not(False)
+    query = select(AccountConnection).where(AccountConnection.state == CONNECTED, may_rotate)
+    with app_state().database.write_session() as session:
+        rows = session.scalars(query.order_by(AccountConnection.service)).all()
+        for row in rows:
+            row.lose(RESTORED)
+        return [row.service for row in rows]
 
 
 def _lost_secrets() -> int:

@@ -24,7 +24,7 @@ from sqlalchemy import delete, select, update
 from app import create_app
 from config import Settings
 from gateway.masking import Secret
-from models import Base, Order, OrderLine, Product, RefreshToken, User
+from models import AccountConnection, Base, Order, OrderLine, Product, RefreshToken, User
 from tests import postgres
 from tests.api.conftest import ROOT
 from tests.gateway.fakes import comes_true
@@ -146,6 +146,22 @@ def test_a_login_from_before_is_not_restored(app: Flask, empty_app: Flask, tmp_p
     assert "logs in again" in succeed(empty_app, "restore", str(tmp_path / "all.tar"))
     with empty_app.extensions["postern"].database.read_session() as session:
         assert session.scalars(select(RefreshToken)).all() == []
+
+
+def test_a_refresh_token_that_may_have_been_used_since_is_not_sent_again(
+    app: Flask, empty_app: Flask, tmp_path: Path
+) -> None:
+    with app.extensions["postern"].database.write_session() as session:
+        for service, rotates in (("crm", True), ("mail", None), ("maps", False)):
+            row = AccountConnection(service=service, fingerprint="f", state="connected", epoch="e")
+            row.rotates = rotates
+            session.add(row)
+    succeed(app, "backup", str(tmp_path / "all.tar"))
+    told = succeed(empty_app, "restore", str(tmp_path / "all.tar"))
+    assert "connect these accounts again: crm, mail\n" in told
+    with empty_app.extensions["postern"].database.read_session() as session:
+        states = {row.service: row.state for row in session.scalars(select(AccountConnection))}
+    assert states == {"crm": "reconnect", "mail": "reconnect", "maps": "connected"}
 
 
 def test_all_tables_are_of_one_moment_while_orders_are_made(
