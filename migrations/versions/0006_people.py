@@ -11,8 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     with op.batch_alter_table("users") as users:
-        # The default is for the version before, which serves while this runs.
-        users.add_column(sa.Column("disabled", sa.Boolean(), nullable=False, server_default=sa.false()))
+        # The default is for the version before, which serves while this runs. It is a text: for an
+        # expression SQLite's table would be made anew, and give ids of deleted users again.
+        users.add_column(sa.Column("disabled", sa.Boolean(), nullable=False, server_default="0"))
     op.create_table(
         "audit_events",
         sa.Column("id", sa.Integer(), nullable=False),
