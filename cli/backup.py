@@ -26,6 +26,7 @@ from typing import IO, Any, Literal
 import click
 from flask.cli import with_appcontext
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.context import app_state
 from api.resources.file_store import FileStore
@@ -72,7 +73,7 @@ def backup(file: Path) -> None:
 def restore(file: Path) -> None:
     """Fill an empty database, and the folder of files, from FILE."""
     url = app_state().settings.database_url
-    with _open_archive(file) as archive, report_database_errors(""):
+    with _open_archive(file) as archive, report_database_errors("a row is in it twice"):
         reader = ArchiveReader(archive, file)
         if filled := first_filled_table(url):
             raise click.ClickException(
@@ -288,6 +289,10 @@ def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
         raise click.ClickException(f"{file} is no backup, or not whole ({error})") from error
     except OSError as error:
         raise click.ClickException(f"{file} cannot be restored ({error})") from error
+    except (LookupError, TypeError, AttributeError, SQLAlchemyError) as error:
+        # Not the error's own words, which may quote rows.
+        kind = type(error).__name__
+        raise click.ClickException(f"{file} is not what a backup makes ({kind})") from error
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

@@ -20,7 +20,7 @@ from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fiel
 from gateway.exchange import dry_run, dry_run_token
 from gateway.http.discovered import InstanceCount
 from gateway.http.headers import has_dot_segments, path_allowed
-from gateway.messages import Call, HttpRequest, Result
+from gateway.messages import Call, Caller, HttpRequest, Result
 from gateway.metrics import Metrics
 from gateway.middleware.admission import authorize, authorize_and_validate
 from gateway.middleware.circuit_breaker import breaker_states
@@ -45,22 +45,37 @@ class _Loaded:
     catalog: Catalog
     handlers: Mapping[tuple[str, str], tuple[Method, Handler]]
 
-    def find(self, service: str, method: str) -> tuple[Method, Handler]:
-        """:raises NotFound: no such service or method."""
+    def find(
+        self, service: str, method: str, caller: Caller | None = None
+    ) -> tuple[Method, Handler]:
+        """
+        :param caller: hears of a near name only where it may call what is named so.
+        :raises NotFound: no such service or method.
+        """
         entry = self.handlers.get((service, method))
         if entry is not None:
             return entry
         declared = self.catalog.services.get(service)
         if declared is None:
             message = f"There is no service {service}"
-            raise NotFound.among(_shorten(message), service, self.catalog.services)
+            services = self.catalog.services.values()
+            names = [entry.name for entry in services if _callable_methods(entry, caller)]
+            raise NotFound.among(_shorten(message), service, names)
         message = f"There is no method {service}.{method}"
-        raise NotFound.among(_shorten(message), method, declared.methods)
+        raise NotFound.among(_shorten(message), method, _callable_methods(declared, caller))
 
     def run(self, call: Call) -> Result:
         """Run one part of several calls on the catalog that all of them began with."""
-        _, handler = self.find(call.service, call.method)
+        _, handler = self.find(call.service, call.method, call.caller)
         return handler(call)
+
+
+def _callable_methods(service: Service, caller: Caller | None) -> list[str]:
+    """Return the names of the methods that the caller may call."""
+    if caller is None:
+        return []
+    name = service.name
+    return [method for method in service.methods if caller.may_call(name, method, service.roles)]
 
 
 def _shorten(message: str) -> str:
@@ -119,16 +134,19 @@ class Gateway:
         )
         runtime.retain(catalog.services)
 
-    def method(self, service: str, method: str) -> Method:
-        """:raises NotFound: no such service or method."""
-        return self._loaded.find(service, method)[0]
+    def method(self, service: str, method: str, caller: Caller | None = None) -> Method:
+        """
+        :param caller: hears of a near name only where it may call what is named so.
+        :raises NotFound: no such service or method.
+        """
+        return self._loaded.find(service, method, caller)[0]
 
     def call(self, call: Call) -> Result:
         """Run one call through its method's chain.
 
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
-        _, handler = self._loaded.find(call.service, call.method)
+        _, handler = self._loaded.find(call.service, call.method, call.caller)
         if call.timeout is not None:
             call = self._with_deadline(call)
         return handler(call)
@@ -208,7 +226,7 @@ class Gateway:
 
         :raises GatewayError: as ``call`` does before it sends.
         """
-        method = self.method(call.service, call.method)
+        method = self.method(call.service, call.method, call.caller)
         with error_context(method):
             return dry_run(method, authorize_and_validate(method, call), self._runtime)
 
@@ -217,7 +235,7 @@ class Gateway:
 
         :raises NotFound: there is no such method.
         """
-        method = self.method(call.service, call.method)
+        method = self.method(call.service, call.method, call.caller)
         with error_context(method):
             return dry_run_token(method, authorize_and_validate(method, call), self._runtime.clock)
 
@@ -347,7 +365,7 @@ def _check_part(
     loaded: _Loaded, part: AggregatePart, request_data: RequestSources, template: Call
 ) -> None:
     """Check before anything is sent whether a part is allowed; and its params, if it has all."""
-    method, _ = loaded.find(part.service, part.method)
+    method, _ = loaded.find(part.service, part.method, template.caller)
     try:
         with error_context(method):
             if part.needs:

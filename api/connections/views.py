@@ -59,6 +59,8 @@ def authorize_connection(service: str) -> dict[str, Any]:
 @blueprint.response(200, ConnectedOut)
 def complete_connection() -> Response:
     """Where the vendor's page sends the browser back to: with its state, and a code or an error."""
+    if request.method == "HEAD":  # whoever looks ahead at a link uses nothing up
+        return _uncached(success_response({}))
     try:
         service = flow.complete(read_query(), request.remote_addr, g.request_id)
     except GatewayError as error:

@@ -9,7 +9,7 @@ name, so that a caller reaches no other host than the catalog means::
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,8 @@ HOST = "host"  # where such a parameter stands
 LABEL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 #: What a list names may be several labels: nobody but the catalog's author has a say in it.
 _LABELS = re.compile(rf"{LABEL.pattern}(?:\.{LABEL.pattern})*")
+#: The end of a host's name below which no choice of a caller's leads elsewhere: ".example.com".
+_OWN_DOMAIN = re.compile(r"\.[^{}.]+\.[^{}]+\Z")
 _NOT_A_LABEL = "must be letters, digits and hyphens, as between the dots of a host's name"
 _CONSTRAINTS = ("type", "pattern", "enum")
 #: Grants whose tokens belong to one account at one host.
@@ -136,6 +138,12 @@ def check_hosts(document: Document, service: Service, settings: Mapping[str, Any
         document.complain((*path, "params", name), f"base_url has no {{{name}}}")
     for key, message in _needs_of_one_host(service, settings) if placeholders else ():
         document.complain((*path, key), message)
+    if not all(_ends_in_own_domain(url, service.params) for url in service.base_urls):
+        document.complain(
+            (*path, "base_url"),
+            "a host that callers choose by a pattern must end in a domain of two names or more, as"
+            " https://{shop}.example.com does; otherwise list the hosts: enum",
+        )
     for param in service.params:
         _check_default(document, (*path, "params", param.name), param)
     for method, declared in settings.get("methods", {}).items():
@@ -148,6 +156,15 @@ def check_hosts(document: Document, service: Service, settings: Mapping[str, Any
             document.complain(
                 (*path, "methods", method, "http"), f"{{{name}}} is of base_url; name it otherwise"
             )
+
+
+def _ends_in_own_domain(url: str, params: Iterable[Param]) -> bool:
+    """Return whether a URL's host has nothing of a caller's in its domain."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    open_names = {param.name for param in params if "enum" not in param.keywords}
+    if open_names.isdisjoint(PLACEHOLDER.findall(host)):
+        return True
+    return _OWN_DOMAIN.search(host) is not None
 
 
 def _needs_of_one_host(service: Service, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -21,8 +21,10 @@ from gateway.pagination.fitting import fit, to_number, whole_number
 from gateway.pagination.links import link_target
 from gateway.pagination.places import items_at, look_up
 from gateway.values import value
+from schemas.params import value_problems
 
 Params = Mapping[str, object]
+MAX_CURSOR_CHARACTERS = 8192  # as of any header or line that we take
 _PORTS = {"http": 80, "https": 443}
 _NO = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
 
@@ -72,7 +74,8 @@ class _Way:
     def __init__(self, method: Method, pagination: Pagination) -> None:
         self._pagination = pagination
         self._method = method
-        self._types = {param.name: param.keywords.get("type", "") for param in method.params}
+        self._keywords = {param.name: param.keywords for param in method.params}
+        self._types = {name: words.get("type", "") for name, words in self._keywords.items()}
         self._item_types = {
             param.name: param.keywords.get("items", {}).get("type", "") for param in method.params
         }
@@ -83,7 +86,10 @@ class _Way:
 
     def _fit(self, name: str, found: object) -> object:
         """Return what a service says for a parameter, as the parameter's type."""
-        return self._fit_to(self._types[name], name, found)
+        fitted = self._fit_to(self._types[name], name, found)
+        if value_problems(self._keywords[name], fitted):
+            raise BadResponse(detail=f"what the next page has for {name} is not allowed there")
+        return fitted
 
     def _fit_to(self, kind: str, name: str, found: object) -> object:
         fitted = fit(kind, found)
@@ -117,6 +123,8 @@ class _ByCursor(_Way):
             if more:
                 raise BadResponse(detail=f"more pages, but no cursor at {pagination.cursor}")
             return None
+        if isinstance(cursor, str) and len(cursor) > MAX_CURSOR_CHARACTERS:
+            raise BadResponse(detail=f"the cursor is over {MAX_CURSOR_CHARACTERS} characters")
         if not self._outer:
             return {**params, self._inner: self._fit(self._inner, cursor)}
         outer = params.get(self._outer)

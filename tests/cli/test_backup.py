@@ -292,6 +292,17 @@ def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes | N
             lambda body: body.replace(b'"stored_as":"', b'"stored_as":"../'),
             "no name",
         ),
+        ("manifest.json", lambda body: body.replace(b'"revision"', b'"x"'), "not what a backup"),
+        ("manifest.json", lambda body: body.replace(b'"sha256"', b'"x"'), "not what a backup"),
+        (
+            "manifest.json",
+            lambda body: body.replace(b'"lost_files": []', b'"lost_files": 5'),
+            "not",
+        ),
+        ("manifest.json", lambda body: body.replace(b'"users": 1', b'"people": 1'), "not what"),
+        ("tables/users", lambda body: None, "not what a backup makes"),
+        ("tables/users", lambda body: b"[1]\n", "rows of users"),
+        ("tables/users", lambda body: b'{"id": 1}\n{"x": 2}\n', "rows of users"),
     ],
 )
 def test_of_an_archive_that_is_damaged_nothing_is_kept(

@@ -117,6 +117,28 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest_one(
     assert describe_error(failed.value).get("did_you_mean") == similar
 
 
+def test_no_name_is_told_to_a_caller_who_may_not_call_it(open_gate: Open) -> None:
+    methods = {"pay_salary": {"http": "GET /"}, "now": {"http": "GET /"}}
+    at = open_gate(
+        {
+            "payroll": service("http://127.0.0.1:1", methods=methods, roles=["admin"]),
+            "weather": service("http://127.0.0.1:1", methods=methods),
+        }
+    )
+    caller = Caller("app:shop", allow=("weather.now",))
+    for service_name, method in (
+        ("payrol", "now"),
+        ("payroll", "pay_salry"),
+        ("weather", "pay_salry"),
+    ):
+        with pytest.raises(NotFound) as failed:
+            at.gateway.call(make_call(method, service=service_name, caller=caller))
+        assert failed.value.did_you_mean is None
+    with pytest.raises(NotFound) as failed:
+        at.gateway.call(make_call("nov", service="weather", caller=caller))
+    assert failed.value.did_you_mean == "now"
+
+
 def test_an_aggregate_that_does_not_exist_is_answered_with_the_nearest_one(
     open_gate: Open,
 ) -> None:

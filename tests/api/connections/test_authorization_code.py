@@ -94,6 +94,13 @@ def test_a_way_back_is_good_once(crm, box) -> None:
     assert crm.codes(1) == [0]
 
 
+def test_whoever_looks_ahead_at_the_way_back_uses_nothing_up(crm, box) -> None:
+    back = visit(authorize(crm)["authorization_url"])
+    ahead = crm.client.head("/api/v1/oauth/callback", query_string=back)
+    assert (ahead.status_code, token_requests(box)) == (200, 0)
+    assert come_back(crm, back).status_code == 200
+
+
 @pytest.mark.parametrize("state", ["", "nobody's", "x" * 5000, "\0"])
 def test_a_state_that_is_not_ours_sends_nothing(crm, box, state: str) -> None:
     back = visit(authorize(crm)["authorization_url"])

@@ -193,6 +193,12 @@ def test_answers_are_kept_by_host(shops: Open, box: Sandbox) -> None:
 S = "services.s"
 
 
+OWN_DOMAIN = (
+    "a host that callers choose by a pattern must end in a domain of two names or more, as"
+    " https://{shop}.example.com does; otherwise list the hosts: enum"
+)
+
+
 @pytest.mark.parametrize(
     ("settings", "key", "message"),
     [
@@ -215,6 +221,10 @@ S = "services.s"
         ({"methods": {"m": {"http": "GET /{shop}"}}}, f"{S}.methods.m.http", "{shop} is of base_url; name it otherwise"),
         ({"base_url": "https://{shop.example.com"}, f"{S}.base_url",
          "must be an http(s) URL without user, query or fragment, such as https://api.example.com"),
+        ({"base_url": "https://{shop}"}, f"{S}.base_url", OWN_DOMAIN),
+        ({"base_url": "https://{shop}:8443/a.b.c"}, f"{S}.base_url", OWN_DOMAIN),
+        ({"base_url": "https://x{shop}"}, f"{S}.base_url", OWN_DOMAIN),
+        ({"base_url": "https://api.{shop}.com"}, f"{S}.base_url", OWN_DOMAIN),
         ({"base_url": "https://a@{shop}.example.com"}, f"{S}.base_url",
          "must be an http(s) URL without user, query or fragment, such as https://api.example.com"),
     ],
@@ -226,6 +236,11 @@ def test_a_host_that_is_not_declared_well_is_refused(
     with pytest.raises(CatalogError) as caught:
         make_catalog({"s": declared})
     assert (key, message) in [(path, text) for _, path, text in caught.value.problems]
+
+
+def test_a_whole_host_may_be_one_of_a_list() -> None:
+    hosts = {"shop": {"type": "string", "enum": ["tea.example.com", "intranet"]}}
+    make_catalog({"s": {"base_url": "https://{shop}", "params": hosts, "methods": METHODS}})
 
 
 def test_a_part_of_a_page_may_say_the_host() -> None:

@@ -332,6 +332,7 @@ def test_a_cursor_that_says_nothing_is_the_end(
     ("paginate", "body", "why"),
     [
         (MORE, {"more": True}, "more pages, but no cursor at next"),
+        (CURSOR, {"next": "x" * 8193}, "the cursor is over 8192 characters"),
         (CURSOR, {"next": {"a": 1}}, "what the next page has for c is of another type"),
         ({"by": "page", "param": "c", "items": "rows"}, {}, "no list at rows"),
         ({"by": "offset", "param": "c"}, {}, "the data is no list"),
@@ -352,6 +353,18 @@ def test_an_answer_that_does_not_say_what_was_declared_is_refused(
     with pytest.raises(BadResponse):
         ask(one)
     assert one.trace.attempts[0].why == why
+
+
+@pytest.mark.parametrize("paginate", [CURSOR, {"by": "link", "url": "next"}])
+def test_a_next_page_that_the_parameter_does_not_allow_is_refused(
+    serve: Serve, paginate: Any
+) -> None:
+    body = {"next": "/?c=99" if "url" in paginate else 99}
+    params = {"c": {"type": "integer", "maximum": 5}}
+    _, one = serve(answer(json.dumps(body).encode()), paginate=paginate, params=params)
+    with pytest.raises(BadResponse):
+        ask(one)
+    assert one.trace.attempts[0].why == "what the next page has for c is not allowed there"
 
 
 def test_a_page_without_its_list_is_refused_where_pages_are_gathered(serve: Serve) -> None:
