@@ -9,11 +9,15 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.errors import MalformedBody
 from api.http.body import read_body
 from api.http.multipart import PartHead, form_boundary, read_form
 from gateway.catalog.model import Method, kind_of
 from gateway.errors import fields_error
 from gateway.http.request_builder import binary_params
+
+
+MAX_PARTS = 1000  # of one form: each costs, however small it is
 
 
 def takes_form(method: Method) -> bool:
@@ -49,11 +53,15 @@ def merge_params(query: Mapping[str, Any], form: Mapping[str, Any]) -> dict[str,
 
 def _parts() -> Iterator[tuple[PartHead, bytes]]:
     head = None
+    count = 0
     data = bytearray()
     for piece in read_form([read_body()], form_boundary()):
         if isinstance(piece, bytes):
             data += piece
             continue
+        count += 1
+        if count > MAX_PARTS:
+            raise MalformedBody(f"The form has more than {MAX_PARTS} parts.")
         if head is not None:
             yield head, bytes(data)
         head = piece

@@ -138,6 +138,13 @@ def test_a_broken_form_is_refused(post: Post, box: Sandbox, form: bytes) -> None
     assert box.requests == []
 
 
+def test_a_form_of_very_many_parts_is_refused(post: Post, box: Sandbox) -> None:
+    answer = post({"media": "x", "tags": ["y"] * 1000})
+    assert (answer.status_code, answer.json["code"]) == (400, -3001)
+    assert "1000 parts" in answer.json["message"]
+    assert box.requests == []
+
+
 def test_a_form_over_the_limit_is_told_the_limit_and_the_way(post: Post, box: Sandbox) -> None:
     answer = post({"id": "7", "media": file(b"x" * 70_000)})
     assert (answer.status_code, answer.json["code"]) == (413, -3007)
