@@ -16,7 +16,6 @@ from gateway.catalog.model import Method, kind_of
 from gateway.errors import fields_error
 from gateway.http.request_builder import binary_params
 
-
 MAX_PARTS = 1000  # of one form: each costs, however small it is
 
 

@@ -102,7 +102,7 @@ def test_a_clock_that_is_off_is_seen_by_a_vendors(fresh: Installation) -> None:
     with Wire([say("Sat, 01 Jan 2022 00:00:00 GMT")]) as vendor:
         catalog(fresh, vendor.url)
         _, found = findings(fresh)
-    ((level, message, todo),) = of(found)
+    ((level, message, todo),) = of(found, "clock")
     assert (level, "behind" in message, "NTP" in todo) == ("problem", True, True)
 
 
