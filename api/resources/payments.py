@@ -85,8 +85,13 @@ def _pay(data: dict[str, str], order_id: int, via: Method) -> Response:
         return _record(order, status, via, version)
 
 
+def _method(full_name: str) -> Method:
+    service, _, method = full_name.partition(".")
+    return app_state().gateway.method(service, method, g.caller)
+
+
 def _charge_method(name: str) -> Method:
-    method = app_state().gateway.method(*name.split("."))
+    method = _method(name)
     if method.verb in READ_VERBS:
         raise fields_error("via", ["The method's verb must not be GET."])
     _check_answers_itself("via", method)
@@ -94,7 +99,7 @@ def _charge_method(name: str) -> Method:
 
 
 def _settle_method(name: str) -> Method:
-    method = app_state().gateway.method(*name.split("."))
+    method = _method(name)
     if method.verb not in READ_VERBS:
         raise fields_error("settle", ["The method's verb must be GET."])
     _check_answers_itself("settle", method)
