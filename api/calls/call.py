@@ -71,7 +71,7 @@ def call_by_path(service: str, method: str) -> Response:
 
 def _call_by_other_body(service: str, method: str) -> Response:
     """Take the parameters from a form where the method sends one, else from JSON."""
-    declared = app_state().gateway.method(service, method)
+    declared = app_state().gateway.method(service, method, current_context().g.caller)
     if not takes_form(declared):
         return _run(service, method, read_json())
     if current_context().request.mimetype == FORM_TYPE:
@@ -84,7 +84,7 @@ def _call_by_other_body(service: str, method: str) -> Response:
 @token_required
 def call_by_query(service: str, method: str) -> Response:
     """Take the parameters from the query; only for methods whose own verb is GET."""
-    if app_state().gateway.method(service, method).verb != "GET":
+    if app_state().gateway.method(service, method, current_context().g.caller).verb != "GET":
         raise MethodNotAllowed("POST")
     return _run(service, method, _query_params(), from_text=True)
 
