@@ -10,12 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 CHINESE_PAGES = [ROOT / "README.zh-CN.md", *sorted((ROOT / "docs").glob("*.zh-CN.md"))]
-#: Pages that are in English only; the Chinese pages say so where they link to one.
-ENGLISH_PAGES = {"catalog.md"}
 FENCED_BLOCK = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 HEADING_OR_ROW = re.compile(
     r"^(#+ )|^\| (-?\d+ \| [^|]* \| \w*|`[^|]*(?:\\\|[^|]*)*) ", re.MULTILINE
 )
+CODE = re.compile(r"`[^`]*`")
 
 
 def english(page: Path) -> Path:
@@ -23,7 +22,7 @@ def english(page: Path) -> Path:
 
 
 def shape(page: Path) -> list[str]:
-    """The page's headings (their level), code blocks, and rows of tables by their first cells, in order."""
+    """The page's headings (their level), code blocks, and rows of tables by their codes, in order."""
     text = page.read_text(encoding="utf-8")
     parts: list[str] = []
     start = 0
@@ -34,7 +33,14 @@ def shape(page: Path) -> list[str]:
 
 
 def _headings_and_rows(text: str) -> list[str]:
-    return [level + "(heading)" if level else row for level, row in HEADING_OR_ROW.findall(text)]
+    return [
+        level + "(heading)" if level else _codes(row) for level, row in HEADING_OR_ROW.findall(text)
+    ]
+
+
+def _codes(row: str) -> str:
+    """What both languages write alike in a row's first cell: words around and between code differ."""
+    return " ".join(CODE.findall(row)) if row.startswith("`") else row
 
 
 @pytest.mark.parametrize("page", CHINESE_PAGES, ids=lambda page: page.name)
@@ -62,7 +68,7 @@ def test_both_pages_on_speed_have_the_same_tables() -> None:
 def test_every_page_is_in_chinese() -> None:
     pages = {page.name for page in (ROOT / "docs").glob("*.md")}
     translated = {english(page).name for page in CHINESE_PAGES}
-    assert {page for page in pages if ".zh-CN" not in page} - translated == ENGLISH_PAGES
+    assert {page for page in pages if ".zh-CN" not in page} <= translated
 
 
 def test_a_chinese_page_leads_to_chinese_ones() -> None:
