@@ -314,7 +314,8 @@ def _sha256_of(path: Path) -> str:
 
 def _require_revision() -> None:
     url = app_state().settings.database_url
-    current, head = migrate.current_revision(url), revisions.head_revision()
+    current = migrate.current_revision(url)
+    head = revisions.head_revision()
     if current != head:
         raise click.ClickException(
             f"the database {shown_url(url)} is at {current or 'no revision'}, not at {head}; "

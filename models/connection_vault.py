@@ -178,11 +178,13 @@ class ConnectionVault:
 
     def _plant(self, key: ConnectionKey) -> _Seen:
         """Begin with the catalog's refresh token, where there is one."""
-        state, epoch = NOT_CONNECTED, ""
+        state = NOT_CONNECTED
+        epoch = ""
         if key.seed:
             with self._write() as session:
                 row = self._row(session, key)
-                state, epoch = row.state, row.epoch
+                state = row.state
+                epoch = row.epoch
         return _Seen(state, epoch, self._clock.now() + MAX_AGE_SECONDS)
 
     def _row(self, session: Session, key: ConnectionKey) -> AccountConnection:

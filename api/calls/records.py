@@ -24,7 +24,8 @@ FILTERS = ("service", "method", "caller", "code")
 @blueprint.response(200, RecordListOut)
 def list_calls(args: dict[str, Any]) -> Response:
     """The last calls, filtered, newest first: your own, an admin's everybody's."""
-    skip, limit = args["skip"], args["limit"]
+    skip = args["skip"]
+    limit = args["limit"]
     equal = {name: args[name] for name in FILTERS if name in args}
     since = args["since"].timestamp() if "since" in args else 0.0
     query = RecordQuery(args["failed"], equal, since)

@@ -156,7 +156,8 @@ class Load:
                     kind.done[message.name] = data
                 elif message.has_key and not is_final and (kind.is_decided or tries < MAX_TRIES):
                     continue
-                message, tries = None, 0
+                message = None
+                tries = 0
 
     def _next(self, kind: Kind) -> Message:
         name = f"{kind.name}-{next(self._numbers)}"
@@ -182,7 +183,8 @@ class Load:
                 timeout=ANSWER_TIMEOUT_SECONDS,
             )
             envelope = json.loads(response.content)
-            code, data = envelope["code"], envelope["data"]
+            code = envelope["code"]
+            data = envelope["data"]
             text = f"{response.status_code} {response.text[:300]}"
             is_final = "Idempotency-Replayed" in response.headers or (
                 code == CONFLICT and "unknown" in envelope["message"]

@@ -51,7 +51,8 @@ def run_call(service: str, method: str, params: tuple[str, ...], options: Option
     data = options.data
     body = None
     if found and found.streams_body:
-        body, data = data, None
+        body = data
+        data = None
     call = Call(
         service,
         method,

@@ -18,7 +18,7 @@ from models.revisions import head_revision, is_known, revision_of
 REDIS_SECONDS = 3.0
 SKEW_SECONDS = 5.0  # that logs can bear; a signature is refused beyond 300
 MAX_SKEW_SECONDS = 60.0
-CLOCK_TODO = "let NTP set this machine's clock and the other's (timedatectl set-ntp true)"
+CLOCK_ADVICE = "let NTP set this machine's clock and the other's (timedatectl set-ntp true)"
 
 
 def database_findings(settings: Settings) -> Iterator[Finding]:
@@ -128,5 +128,5 @@ def clock_finding(whose: str, theirs: float, before: float, after: float) -> Fin
         return ok("clock", f"agrees with that of {whose}")
     says = f"that of {whose} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) < MAX_SKEW_SECONDS:
-        return warning("clock", says, CLOCK_TODO)
-    return problem("clock", says, CLOCK_TODO)
+        return warning("clock", says, CLOCK_ADVICE)
+    return problem("clock", says, CLOCK_ADVICE)

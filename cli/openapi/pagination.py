@@ -176,10 +176,7 @@ def _by_page(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys
     total = _first(fields, _TOTAL_PAGES, "integer")
     if name is None or total is None:
         return None
-    keys: Keys = {"by": "page", "param": name, "total_pages": total}
-    if 0 in (params[name].get("minimum"), params[name].get("default")):
-        keys["first"] = 0
-    return keys
+    return {"by": "page", "param": name, "total_pages": total, **_unusual_first(params[name], 0)}
 
 
 def _by_offset(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Keys | None:
@@ -187,10 +184,13 @@ def _by_offset(fields: Mapping[str, Values], params: Mapping[str, Values]) -> Ke
     total = _first(fields, _TOTALS, "integer")
     if name is None or total is None:
         return None
-    keys: Keys = {"by": "offset", "param": name, "total": total}
-    if 1 in (params[name].get("minimum"), params[name].get("default")):
-        keys["first"] = 1
-    return keys
+    return {"by": "offset", "param": name, "total": total, **_unusual_first(params[name], 1)}
+
+
+def _unusual_first(schema: Values, number: int) -> Keys:
+    """Return that a list begins at this number, where a parameter's schema says so."""
+    begins_there = number in (schema.get("minimum"), schema.get("default"))
+    return {"first": number} if begins_there else {}
 
 
 # --- names

@@ -93,7 +93,8 @@ class OAuth:
             return json_reply(400, {"error": "unsupported_grant_type"})
         if form.get("scope") == "forbidden":
             return json_reply(400, {"error": "invalid_scope"})
-        scope, refresh_token = form.get("scope", ""), None
+        scope = form.get("scope", "")
+        refresh_token = None
         with self._lock:
             if grant != "client_credentials":
                 spend = self._spend_refresh_token if grant == "refresh_token" else self._spend_code

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from gateway.catalog.hosts import service_at
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import CircuitOpen, ConnectFailed, InvalidParams
@@ -240,7 +241,9 @@ def test_a_host_that_is_not_declared_well_is_refused(
 
 def test_a_whole_host_may_be_one_of_a_list() -> None:
     hosts = {"shop": {"type": "string", "enum": ["tea.example.com", "intranet"]}}
-    make_catalog({"s": {"base_url": "https://{shop}", "params": hosts, "methods": METHODS}})
+    declared = {"base_url": "https://{shop}", "params": hosts, "methods": METHODS}
+    shops = make_catalog({"s": declared}).services["s"]
+    assert service_at(shops, {"shop": "intranet"}).base_urls == ("https://intranet",)
 
 
 def test_a_part_of_a_page_may_say_the_host() -> None:
