@@ -25,7 +25,7 @@ REQUESTS = 50  # of each page
 LIMIT = 10
 FAR_PAGE = 10_000
 FAR_ROW = (FAR_PAGE - 1) * LIMIT
-PASSWORD = "only for this benchmark"
+PASSWORD = "only for this benchmark"  # noqa: S105 - of a database that ends with the benchmark
 SETTLE = {"sqlite": "ANALYZE", "postgresql": "VACUUM ANALYZE products"}
 #: What stands before the page, by the number of a request and by how many rows there are. Each
 #: request asks for a place of its own, since reads are kept.

@@ -163,7 +163,7 @@ class Yard:
         """Start it and wait until it answers."""
         log = self.folder / f"{program.name}.log"
         with log.open("ab") as out:
-            running = subprocess.Popen(
+            running = subprocess.Popen(  # noqa: S603 - our own servers
                 program.command, cwd=program.folder, env=self.env | program.env,
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
@@ -265,7 +265,7 @@ class Yard:
 
     def flask(self, *words: str) -> str:
         """Run a command of Postern's to its end and return what it printed."""
-        ended = subprocess.run(
+        ended = subprocess.run(  # noqa: S603 - our own server
             [str(BIN / "flask"), *words],
             cwd=self.tree,
             env=self.env,

@@ -84,8 +84,8 @@ def image_content() -> list[str]:
 
 def write_archive(file: Path, prefix: str, paths: Sequence[str]) -> None:
     """Write files of HEAD; the same commit makes the same bytes."""
-    tar = subprocess.run(
-        ["git", "archive", f"--prefix={prefix}/", "HEAD", *paths],
+    tar = subprocess.run(  # noqa: S603 - git, and paths of Dockerfile.dockerignore
+        ["git", "archive", f"--prefix={prefix}/", "HEAD", *paths],  # noqa: S607 - git of PATH
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
     with file.open("wb") as out, gzip.GzipFile("", "wb", fileobj=out, mtime=0) as packed:
@@ -99,19 +99,19 @@ def make_environment() -> str:
     """Return the Python of a new environment that has what requirements.txt says and no more."""
     folder = DIST / "environment"
     shutil.rmtree(folder, ignore_errors=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)  # noqa: S603 - this Python
     python = str(folder / "bin" / "python")
     pip = [python, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     install = [*pip, "install", "--require-hashes", "-r", "requirements.txt"]
-    subprocess.run(install, cwd=ROOT, check=True)
-    subprocess.run([*pip, "uninstall", "--yes", "pip", "setuptools"], check=True)
+    subprocess.run(install, cwd=ROOT, check=True)  # noqa: S603 - pip
+    subprocess.run([*pip, "uninstall", "--yes", "pip", "setuptools"], check=True)  # noqa: S603 - pip
     return python
 
 
 def write_sbom(file: Path, python: str) -> None:
     command = [sys.executable, "-m", "cyclonedx_py", "environment"]
     command += ["--no-validate", "--output-reproducible"]
-    subprocess.run([*command, "-o", file, python], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*command, "-o", file, python], cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - this Python
 
 
 def list_licences(sbom: Path) -> str:
@@ -133,8 +133,12 @@ def sha256(file: Path) -> str:
 
 
 def git(*words: str) -> str:
-    return subprocess.run(
-        ["git", *words], cwd=ROOT, check=True, capture_output=True, text=True
+    return subprocess.run(  # noqa: S603 - git, and words from above
+        ["git", *words],  # noqa: S607 - git of PATH
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout.strip()
 
 

@@ -38,7 +38,7 @@ class Sandbox:
         port: int = 0,
         *,
         app_id: str = "sandbox-app",
-        secret: str = "sandbox-secret",
+        secret: str = "sandbox-secret",  # noqa: S107 - the made-up vendors' own
         expires_in: int = 7200,
         token_overlap: float = 300,
     ) -> None:

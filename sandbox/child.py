@@ -29,7 +29,7 @@ class Child:
         signal.signal(signal.SIGTERM, self._forward)
         signal.signal(signal.SIGINT, self._wait_for_end)
         signal.signal(signal.SIGALRM, self._insist)
-        self._process = subprocess.Popen(command)
+        self._process = subprocess.Popen(command)  # noqa: S603 - the command that the sandbox is started with
         if self._pending_signal:
             self._process.send_signal(self._pending_signal)
 

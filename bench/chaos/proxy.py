@@ -67,7 +67,7 @@ class FaultProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._fault = ""
         self._over = asyncio.Event()
-        self._random = random.Random(15)
+        self._random = random.Random(15)  # noqa: S311 - garbage, and the same each time
         self.port = 0
 
     def __enter__(self) -> "FaultProxy":

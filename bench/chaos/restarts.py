@@ -88,7 +88,7 @@ class Pair:
         """Upgrade the database to a later version's, and then one instance after the other."""
         later = self._later_version()
         command = [str(BIN / "flask"), "db", "upgrade"]
-        upgraded = subprocess.run(
+        upgraded = subprocess.run(  # noqa: S603 - our own command
             command, cwd=later, env=self.lives[0].env, capture_output=True, text=True, timeout=60
         )
         if upgraded.returncode:

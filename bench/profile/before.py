@@ -16,11 +16,11 @@ def main(commit: str) -> None:
     with tempfile.TemporaryDirectory(prefix="postern-bench-") as folder:
         tree = Path(folder, "tree")
         git = ["git", "-C", str(ROOT), "worktree"]
-        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
+        subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)  # noqa: S603 - git
         try:
             stacks = profile(tree, CALLS)
         finally:
-            subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+            subprocess.run([*git, "remove", "--force", str(tree)], check=True)  # noqa: S603 - git
     flame.write(BEFORE, f"before ({commit})", stacks, sum(stacks.values()))
 
 

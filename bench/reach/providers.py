@@ -45,7 +45,7 @@ def read_providers(text: str) -> dict[str, Provider]:
     :raises ProvidersError: the text is something else.
     """
     try:
-        value = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        value = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - safe ones
     except yaml.YAMLError as error:
         raise ProvidersError(f"not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):

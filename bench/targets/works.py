@@ -18,7 +18,9 @@ PROGRAMS: Mapping[str, Callable[[Yard], Program]] = {
     POSTERN: lambda yard: yard.postern(),
     "aiohttp": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_aiohttp:app"),
     "memo": lambda yard: yard.uvicorn(
-        f"{AIOHTTP}, token memo", "fastapi_aiohttp:app", TOKEN_MEMO="yes"
+        f"{AIOHTTP}, token memo",
+        "fastapi_aiohttp:app",
+        TOKEN_MEMO="yes",  # noqa: S106 - a switch of the peer
     ),
     "httpx": lambda yard: yard.uvicorn("FastAPI + httpx", "fastapi_httpx:app"),
     "requests": lambda yard: yard.gunicorn(

@@ -15,7 +15,7 @@ HEALTH = "/v1/health/service/"
 NAMES = "/v1/catalog/services"
 REGISTER = "/v1/agent/service/register"
 DEREGISTER = "/v1/agent/service/deregister/"
-PASS = "/v1/agent/check/pass/service:"
+PASS = "/v1/agent/check/pass/service:"  # noqa: S105 - a path
 NODE_ADDRESS = "127.0.0.1"
 OK = Reply(200, b"", ())
 

@@ -160,4 +160,4 @@ class Nacos(TextStore):
 
 
 def _md5(text: bytes) -> str:
-    return hashlib.md5(text).hexdigest()
+    return hashlib.md5(text, usedforsecurity=False).hexdigest()

@@ -13,7 +13,7 @@ from sandbox.messages import Reply, Request, json_reply, wrong_verb
 
 # Both hold characters that need form-encoding.
 CLIENT_ID = "sandbox client:1"
-CLIENT_SECRET = "sandbox/secret+2%"
+CLIENT_SECRET = "sandbox/secret+2%"  # noqa: S105 - the made-up vendor's own
 MAX_TOKENS = 1000
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
-from xml.etree import ElementTree
+
+from defusedxml import DefusedXmlException, ElementTree
 
 from sandbox.messages import Reply, Request, json_reply, parse_json
 
@@ -30,7 +31,7 @@ def _soap(request: Request) -> Reply:
     """Divide two numbers, in the version of SOAP that the request is in."""
     try:
         root = ElementTree.fromstring(request.body)
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, DefusedXmlException):
         return _fault(SOAP_11, "Client", "not XML")
     version = root.tag.removeprefix("{").removesuffix("}Envelope")
     if version not in _SOAP_TYPES:

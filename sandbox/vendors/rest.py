@@ -14,8 +14,8 @@ from sandbox.vendors.payments import Payments
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
 USER = "sandbox"
-PASSWORD = "sandbox-secret"
-TOKEN = "sandbox-token"
+PASSWORD = "sandbox-secret"  # noqa: S105 - the made-up vendor's own
+TOKEN = "sandbox-token"  # noqa: S105 - the made-up vendor's own
 API_KEY = "sandbox-key"
 
 _BASIC = "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
