@@ -12,7 +12,7 @@ from api.http.responses import success_response
 from gateway.errors import StoreUnavailable
 from gateway.stores import Store
 from gateway.system import disk_problem
-from models.revisions import head_revision, is_known, revision_of
+from models.database.revisions import head_revision, is_known, revision_of
 
 blueprint = Blueprint("health", __name__)
 

@@ -17,7 +17,8 @@ from bench.report import BenchError, spread
 from bench.rounds import Options, progress
 from config import Settings
 from gateway.masking import Secret
-from models import Database, User, migrate
+from models import Database, User
+from models.database import migrate
 from tests.postgres import PostgresError, Server
 
 ROWS = 1_000_000

@@ -32,9 +32,10 @@ from api.context import app_state
 from api.resources.file_store import FileStore
 from cli.accounts import loaded_auth, report_database_errors, shown_url
 from cli.files import FileArgument
-from models import AccountConnection, App, migrate, revisions
+from models import AccountConnection, App
 from models.backup import TABLES, Snapshot, first_filled_table, loading, snapshot
 from models.connections import CONNECTED
+from models.database import migrate, revisions
 
 FORMAT = 1
 MANIFEST = "manifest.json"

@@ -18,7 +18,8 @@ from api.context import app_state
 from cli.accounts import report_database_errors
 from cli.users import add_user
 from config import places
-from models import User, migrate
+from models import User
+from models.database import migrate
 
 database_cli = AppGroup("db", help="The database's versions.")
 

@@ -1,4 +1,6 @@
-"""The script that Alembic runs for every command; ``models.migrate`` passes it the connection."""
+"""The script that Alembic runs for every command; ``models.database.migrate`` hands it the
+connection.
+"""
 
 from typing import Any, Literal
 

@@ -32,9 +32,8 @@ from gateway.signers.connections import (
     RefreshUnderWay,
 )
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from models import locks
 from models.connections import CONNECTED, NOT_CONNECTED, RECONNECT, AccountConnection
-from models.database import Database
+from models.database import Database, locks
 
 MAX_AGE_SECONDS = 1.0  # after which what another process did to a connection counts here
 # What must be left of an access token's life for it to be used where a refresh brings another: more

@@ -22,9 +22,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import locks
 from models.columns import utc_now
-from models.database import Base
+from models.database import Base, locks
 from schemas.numbers import dump_exactly, read_number
 
 

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, String, Text, delete, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from models import locks
 from models.columns import utc_now
-from models.database import Base
+from models.database import Base, locks
 
 RETENTION = timedelta(hours=24)
 

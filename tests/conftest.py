@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models import migrate
+from models.database import migrate
 from tests import postgres
 from tests.redis_server import RedisServer
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from models import migrate
+from models.database import migrate
 from tests.e2e.live import BIN, ROOT, free_port
 
 FILE = Path(__file__).parent / "costs.json"

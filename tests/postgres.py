@@ -22,7 +22,7 @@ from types import TracebackType
 
 import psycopg
 
-from models import migrate
+from models.database import migrate
 
 ROOT = Path(__file__).parents[1]
 SESSION = "POSTERN_TEST_SESSION"  # the session's folder and process, for the workers of xdist

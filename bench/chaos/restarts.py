@@ -18,7 +18,7 @@ from bench.chaos.callers import Kind, Load
 from bench.chaos.ledger import disagreements
 from bench.chaos.scene import CATALOG, DEADLINE_SECONDS, READ_SECONDS, SETTINGS, callers
 from bench.report import BenchError, table
-from models.revisions import head_revision
+from models.database.revisions import head_revision
 from sandbox import Sandbox
 from tests.e2e.live import BIN, ROOT, Live, wait_for
 from tests.e2e.nginx import Nginx

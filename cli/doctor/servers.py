@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli.doctor.finding import Finding, ok, problem, warning
 from config import Settings
 from models.database import Database
-from models.revisions import head_revision, is_known, revision_of
+from models.database.revisions import head_revision, is_known, revision_of
 
 REDIS_SECONDS = 3.0
 SKEW_SECONDS = 5.0  # that logs can bear; a signature is refused beyond 300

@@ -14,7 +14,8 @@ from api.http.responses import success_response
 from app import create_app
 from config import Settings
 from gateway.masking import Secret
-from models import App, User, migrate
+from models import App, User
+from models.database import migrate
 from tests.clock import FakeClock
 
 PASSWORD = "correct horse battery"

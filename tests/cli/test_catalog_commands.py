@@ -15,7 +15,7 @@ from flask import Flask
 from config import Settings
 from gateway.catalog.loader import CatalogError
 from gateway.sources.last_good import LastGood
-from sandbox.vendors.consul import Consul
+from sandbox.vendors.registries.consul import Consul
 
 Make = Callable[..., Flask]
 OLD = """\

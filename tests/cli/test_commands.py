@@ -18,7 +18,8 @@ from sqlalchemy import func, select
 from app import create_app
 from config import Settings
 from gateway.masking import Secret
-from models import App, User, migrate
+from models import App, User
+from models.database import migrate
 from tests.e2e.live import free_port
 
 Run = Callable[..., Result]

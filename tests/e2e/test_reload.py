@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from sandbox import Sandbox
-from sandbox.vendors.consul import Consul
-from sandbox.vendors.nacos import Nacos
+from sandbox.vendors.registries.consul import Consul
+from sandbox.vendors.registries.nacos import Nacos
 from tests.e2e.live import Live, wait_for
 
 TAKEN_WITHIN_SECONDS = 2.0  # promised

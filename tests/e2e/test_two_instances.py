@@ -15,7 +15,7 @@ import requests
 
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
-from sandbox.vendors.consul import Consul
+from sandbox.vendors.registries.consul import Consul
 from tests.e2e import traefik
 from tests.e2e.live import Live, wait_for
 from tests.e2e.nginx import Nginx

@@ -14,8 +14,8 @@ from gateway.errors import AddressRefused, Failed, NoInstance
 from gateway.http.discovered.instances import LEFT_OUT_SECONDS, MAX_FAILURES, Instances
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
-from sandbox.vendors.consul import Consul
-from sandbox.vendors.nacos import Nacos
+from sandbox.vendors.registries.consul import Consul
+from sandbox.vendors.registries.nacos import Nacos
 from tests.gateway.fakes import FakeClock, Gate, Wire, comes_true, make_call, service
 
 Open = Callable[..., Gate]

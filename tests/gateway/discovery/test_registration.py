@@ -11,7 +11,7 @@ from gateway.clock import SystemClock
 from gateway.discovery import registration
 from gateway.discovery.registration import Announcement, Registration
 from gateway.masking import Masker
-from sandbox.vendors.consul import Consul
+from sandbox.vendors.registries.consul import Consul
 from tests.gateway.fakes import Lines, comes_true
 
 SELF = Announcement("postern", "10.0.0.7", 5000, "https", ("blue",))

@@ -15,7 +15,7 @@ from cryptography import x509
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, http, open_source
-from sandbox.vendors.consul import FIRST_INDEX, Consul
+from sandbox.vendors.registries.consul import FIRST_INDEX, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
 from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
 

@@ -14,7 +14,7 @@ from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, http, open_source
 from gateway.sources.nacos import POLL_SECONDS
-from sandbox.vendors.nacos import LISTENER, Nacos
+from sandbox.vendors.registries.nacos import LISTENER, Nacos
 from tests.gateway.fakes import FakeClock, comes_true
 from tests.gateway.sources.test_source_file import Script, nothing
 

@@ -10,7 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, text
 
 from models.database import Database
-from models.revisions import MIGRATIONS, revision_of
+from models.database.revisions import MIGRATIONS, revision_of
 
 
 def upgrade(url: str, revision: str = "head") -> None:

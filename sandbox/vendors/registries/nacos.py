@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
-from sandbox.vendors.text_store import TextStore
+from sandbox.vendors.registries.text_store import TextStore
 
 CONFIGS = "/nacos/v1/cs/configs"
 LISTENER = "/nacos/v1/cs/configs/listener"

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from bench.chaos.proxy import FaultProxy
 from models import Base, Database, Product, User
-from models.revisions import revision_of
+from models.database.revisions import revision_of
 
 SECONDS = 10  # "within a few", on a slow machine
 

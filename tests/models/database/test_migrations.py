@@ -9,9 +9,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, select, text
 
-from models import Base, Database, RefreshToken, User, migrate
-from models.revisions import MIGRATIONS, head_revision, revision_of
-from tests.models.test_database import token, user
+from models import Base, Database, RefreshToken, User
+from models.database import migrate
+from models.database.revisions import MIGRATIONS, head_revision, revision_of
+from tests.models.database.test_database import token, user
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from models import Base, Database, RefreshToken, User, sqlite
-from models.revisions import revision_of
+from models import Base, Database, RefreshToken, User
+from models.database import sqlite
+from models.database.revisions import revision_of
 
 
 @pytest.fixture

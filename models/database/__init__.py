@@ -22,9 +22,9 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 
 from gateway.system import disk_problem
-from models import sqlite
 from models.columns import UtcDateTime
-from models.row_counts import RowCounts
+from models.database import sqlite
+from models.database.row_counts import RowCounts
 
 POOL_SIZE = 10
 POOL_TIMEOUT_SECONDS = 3  # that a request waits for a connection
@@ -187,7 +187,7 @@ def _create_engines(url: str, pool_size: int, timeouts: bool) -> tuple[Engine, E
         "pool_timeout": POOL_TIMEOUT_SECONDS,
     }
     if parsed.get_backend_name() == "postgresql":
-        from models import postgresql
+        from models.database import postgresql
 
         engine = postgresql.make_engine(parsed, timeouts, **pool)
         return engine, engine

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from sandbox.messages import Reply, Request, json_reply, not_found, wrong_verb
-from sandbox.vendors.consul_services import HEALTH, NAMES, PASS, Instance, Services
-from sandbox.vendors.text_store import TextStore
+from sandbox.vendors.registries.consul_services import HEALTH, NAMES, PASS, Instance, Services
+from sandbox.vendors.registries.text_store import TextStore
 
 PREFIX = "/v1/kv/"
 WAIT_DURATION = re.compile(r"(\d+)(ms|s|m)")

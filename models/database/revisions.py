@@ -1,5 +1,5 @@
 """Which revision a database is at, and which one this code needs. Alembic, which moves it there, is
-for ``models.migrate`` alone: a server has no use for it.
+for ``models.database.migrate`` alone: a server has no use for it.
 
     if revision_of(database) != head_revision():
         ...
@@ -15,7 +15,7 @@ from sqlalchemy import column, inspect, select, table
 
 from models.database import Database
 
-MIGRATIONS = Path(__file__).parent.parent / "migrations"
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
 _VERSIONS = table("alembic_version", column("version_num"))
 _REVISION = re.compile(r"^(down_)?revision\b[^=\n]*= *[\"'](\w+)[\"']", re.MULTILINE)
 
