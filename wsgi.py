@@ -5,7 +5,7 @@ from flask.cli import FlaskGroup, run_command
 
 from app import create_app
 from config import Settings, SettingsError
-from gateway.catalog.document import DocumentError
+from gateway.catalog.yaml.document import DocumentError
 
 try:
     settings = Settings.from_env()

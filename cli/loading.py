@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from api.context import app_state
-from gateway.catalog.document import DocumentError
 from gateway.catalog.model import Catalog
+from gateway.catalog.yaml.document import DocumentError
 
 if TYPE_CHECKING:
     from gateway import Gateway

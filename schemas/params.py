@@ -157,7 +157,7 @@ def params_schema(declared: Mapping[str, Mapping[str, Any]], *, from_text: bool 
     """Return a schema for the declared parameters.
 
     :param declared: name -> OpenAPI keywords, already checked by
-        ``gateway.catalog.param_schema.ParamSchema``.
+        ``gateway.catalog.params.schema.ParamSchema``.
     :param from_text: the values will come from a query string.
     """
     param_fields = {

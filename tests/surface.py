@@ -27,7 +27,7 @@ from app import create_app
 from cli import PROGRAM_COMMANDS
 from cli.late import LateCommand
 from config.environ import Reader
-from gateway.catalog.pagination_schema import SCHEMAS as PAGINATION_SCHEMAS
+from gateway.catalog.answers.paginate import SCHEMAS as PAGINATION_SCHEMAS
 from gateway.catalog.schema import CatalogSchema
 from gateway.errors import VENDOR_ERRORS, GatewayError
 from gateway.masking import Secret

@@ -23,7 +23,7 @@ def changed_lines(old: Values, new: Values) -> Iterator[str]:
     """Yield a line for each entry added (+), removed (-) or changed (~), the latter followed by a
     line for each key.
 
-    :param old: a checked catalog as ``gateway.catalog.yaml_document`` reads it; ``new`` likewise.
+    :param old: a checked catalog as ``gateway.catalog.yaml.parser`` reads it; ``new`` likewise.
     """
     before = dict(_entries(old))
     after = dict(_entries(new))

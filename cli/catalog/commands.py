@@ -18,7 +18,7 @@ from cli.openapi import VARIABLE, SpecError, import_spec, summarize
 from cli.output import AS_JSON, print_json, table
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Catalog, Method
-from gateway.catalog.yaml_document import read
+from gateway.catalog.yaml.parser import read
 from gateway.clock import SystemClock
 from gateway.sources import AddressError, SourceError, open_source
 

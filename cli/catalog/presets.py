@@ -17,8 +17,8 @@ from cli.files import FileArgument
 from cli.openapi import VARIABLE
 from cli.output import AS_JSON, print_json, table
 from config import ROOT
-from gateway.catalog.document import DocumentError
-from gateway.catalog.yaml_document import read
+from gateway.catalog.yaml.document import DocumentError
+from gateway.catalog.yaml.parser import read
 from gateway.errors import nearest
 
 ENV_FILE = ROOT / ".env"

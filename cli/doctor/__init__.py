@@ -15,9 +15,9 @@ from cli.doctor.servers import database_findings, redis_findings
 from cli.doctor.vendors import proxy_finding, vendor_findings
 from cli.output import AS_JSON, NO_COLOR, print_json
 from config import Settings, SettingsError
-from gateway.catalog.document import DocumentError
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Catalog
+from gateway.catalog.yaml.document import DocumentError
 from gateway.clock import SystemClock
 from gateway.masking import Masker
 from gateway.sources import AddressError, SourceError, open_source

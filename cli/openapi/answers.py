@@ -21,8 +21,8 @@ from cli.openapi.keywords import usable_values
 from cli.openapi.merging import Merger, Refs, intersect, says_type, type_of
 from cli.openapi.naming import bare, best_response, response_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
-from gateway.catalog.answer_headers import MAX_HEADERS, passed_on
-from gateway.catalog.param_schema import TYPES
+from gateway.catalog.answers.response_headers import MAX_HEADERS, passed_on
+from gateway.catalog.params.schema import TYPES
 from schemas.params import FORMATS
 
 MAX_DEPTH = 3  # levels below ``data``

@@ -16,7 +16,7 @@ from cli.openapi.yaml_writer import Commented, one_line
 from gateway.bodies.xml import XML_NAME
 from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Param, kind_of
-from gateway.catalog.param_styles import style_problems
+from gateway.catalog.params.styles import style_problems
 from schemas.catalog_fields import SETTABLE_HEADER
 from schemas.params import value_problems
 

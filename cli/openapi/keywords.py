@@ -12,7 +12,7 @@ from cli.openapi.merging import Merger, Refs, Schema, type_of, writable_properti
 from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
-from gateway.catalog.param_schema import TYPES
+from gateway.catalog.params.schema import TYPES
 from schemas.params import FORMATS
 
 MAX_DEPTH = 5  # levels below a parameter

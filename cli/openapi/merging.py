@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
-from gateway.catalog.param_schema import TYPES
+from gateway.catalog.params.schema import TYPES
 
 MAX_MERGED_SCHEMAS = 2000  # that one is put together from
 _TYPE_HINTS = {

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 from gateway.bodies.xml import XML_MEMBER
 from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Method, Param, Service, Tls, kind_of
 from gateway.catalog.private_addresses import inside_literally
+from gateway.catalog.yaml.document import Document, Path_
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
 from schemas.catalog_fields import SETTABLE_HEADER

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Method, Param, Service
+from gateway.catalog.yaml.document import Document, Path_
 from gateway.errors import fields_error
 from schemas.catalog_fields import PLACEHOLDER, Strict, flag, one_of, text
 from schemas.params import value_problems

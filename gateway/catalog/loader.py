@@ -11,6 +11,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from gateway.catalog.answers.paginate import check_pagination
+from gateway.catalog.answers.returns import check_returns, share_equal
 from gateway.catalog.checks import (
     build_aggregates,
     check_body,
@@ -27,16 +29,14 @@ from gateway.catalog.checks import (
     load_tls,
     proxy_paths,
 )
-from gateway.catalog.document import Document, DocumentError, Path_
 from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.hosts import check_hosts, host_params
 from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
-from gateway.catalog.pagination_schema import check_pagination
-from gateway.catalog.param_styles import check_body_param, check_styles
+from gateway.catalog.params.styles import check_body_param, check_styles
 from gateway.catalog.registry_names import check_registry
-from gateway.catalog.returns import check_returns, share_equal
 from gateway.catalog.schema import CatalogSchema
-from gateway.catalog.yaml_document import read
+from gateway.catalog.yaml.document import Document, DocumentError, Path_
+from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
 from gateway.signers import SIGNERS
 

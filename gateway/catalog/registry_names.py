@@ -15,8 +15,8 @@ from urllib.parse import parse_qsl
 
 from marshmallow import ValidationError
 
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Service
+from gateway.catalog.yaml.document import Document, Path_
 
 SETTINGS = {"consul": "CONSUL_HTTP_ADDR", "nacos": "NACOS_ADDR"}
 EXAMPLES = {"consul": "http://127.0.0.1:8500", "nacos": "http://127.0.0.1:8848"}

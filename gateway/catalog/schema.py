@@ -9,15 +9,15 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
-from gateway.catalog.answer_headers import MAX_HEADERS, HeaderNames, passed_on
+from gateway.catalog.answers.paginate import pagination_field
+from gateway.catalog.answers.response_headers import MAX_HEADERS, HeaderNames, passed_on
+from gateway.catalog.answers.returns import ReturnsField
 from gateway.catalog.formats import body_field, envelope_field, response_field
 from gateway.catalog.hosts import HOST_PARAM_NAME, HostParamSchema
 from gateway.catalog.model import CachePolicy, Fallback, Health
-from gateway.catalog.pagination_schema import pagination_field
-from gateway.catalog.param_schema import ParamSchema
+from gateway.catalog.params.schema import ParamSchema
 from gateway.catalog.registry_names import SETTINGS as REGISTRY_SETTINGS
 from gateway.catalog.registry_names import usable_registry_name
-from gateway.catalog.returns import ReturnsField
 from gateway.catalog.verb_and_path import verb_and_path
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS

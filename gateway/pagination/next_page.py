@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.bodies.json import MISSING
 from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.pagination import Pagination
-from gateway.catalog.param_styles import STYLE_KEYS
+from gateway.catalog.params.styles import STYLE_KEYS
 from gateway.errors import BadResponse
 from gateway.messages import HttpRequest, HttpResponse, Page
 from gateway.pagination.fitting import fit, to_number, whole_number

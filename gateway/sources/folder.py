@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gateway.catalog.folder import join_files
+from gateway.catalog.yaml.folder import join_files
 from gateway.sources.base import SourceError
 from gateway.sources.file import MAX_CATALOG_BYTES, POLL_SECONDS, WRITTEN_SECONDS, File, Stamp
 from gateway.system import read_regular

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from marshmallow import Schema, ValidationError
 
-from gateway.catalog.param_schema import ParamSchema
+from gateway.catalog.params.schema import ParamSchema
 from schemas.calls import BatchSchema, CallSchema, RecentArgs
 from schemas.compiled import compile_schema
 from schemas.documents import DocumentArgs, DocumentIn, FileArgs

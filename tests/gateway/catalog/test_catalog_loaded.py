@@ -9,7 +9,7 @@ import pytest
 
 from gateway.catalog.loader import load_catalog
 from gateway.catalog.model import Retry, Timeout
-from gateway.catalog.yaml_document import read
+from gateway.catalog.yaml.parser import read
 from gateway.masking import Secret
 
 EXAMPLE = """

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from gateway.catalog import yaml_document
 from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.catalog.yaml import parser
 from gateway.signers import SIGNERS
 from sandbox.keys import MERCHANT_PRIVATE_KEY, MERCHANT_PUBLIC_KEY
 from tests.gateway.certificates import certificate
@@ -376,7 +376,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     "text", ["a: &a [*a]", "a: &a\n  b: *a", BOMB, "a: " + "[" * 100 + "]" * 100]
 )
 def test_aliases_and_nesting_cannot_blow_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_document, "MAX_NODES", 10_000)  # the real one takes seconds to reach
+    monkeypatch.setattr(parser, "MAX_NODES", 10_000)  # the real one takes seconds to reach
     (problem,) = problems(text)
     assert problem[2] == "too large or nested too deeply; aliases may not refer to themselves"
 

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Method, kind_of
 from gateway.catalog.pagination import MAX_PAGES, Pagination
+from gateway.catalog.yaml.document import Document, Path_
 from schemas.catalog_fields import MESSAGES, Frozen, nested, text, whole
 from schemas.params import JsonType
 

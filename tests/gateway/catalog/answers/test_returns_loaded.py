@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gateway.catalog.loader import CatalogError, load_catalog
-from gateway.catalog.param_schema import ParamSchema
+from gateway.catalog.params.schema import ParamSchema
 
 STRING = {"type": "string"}
 PARTS: list[dict[str, Any]] = [

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Method, Param, kind_of
+from gateway.catalog.yaml.document import Document, Path_
 from schemas.param_styles import is_exploded, list_separator
 
 FORMAT_KEYS = ("array_format", "object_format")

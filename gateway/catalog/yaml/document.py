@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.catalog.folder import Part
+from gateway.catalog.yaml.folder import Part
 
 Path_ = tuple[str | int, ...]
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from gateway.catalog.document import Document, Path_
+from gateway.catalog.yaml.document import Document, Path_
 from gateway.system import MAX_SECRET_BYTES, read_regular
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")

@@ -11,9 +11,9 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields
 
-from gateway.catalog.document import Document, Path_
 from gateway.catalog.model import Method
-from gateway.catalog.param_schema import TYPES
+from gateway.catalog.params.schema import TYPES
+from gateway.catalog.yaml.document import Document, Path_
 from schemas.catalog_fields import MESSAGES, NamedMap
 from schemas.params import FORMATS
 from schemas.returns import compile_check

@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 
 import yaml
 
-from gateway.catalog.document import Document, Path_
-from gateway.catalog.folder import Part, split_files
-from gateway.catalog.variables import Variables
+from gateway.catalog.yaml.document import Document, Path_
+from gateway.catalog.yaml.folder import Part, split_files
+from gateway.catalog.yaml.variables import Variables
 
 MAX_NODES = 1_000_000
 MAX_DEPTH = 64
