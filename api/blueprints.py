@@ -14,7 +14,7 @@ from api.http.responses import JsonProvider
 from api.http.versions import PREFIX
 from api.lifecycle import begin_request, finish_response
 from api.openapi import OpenApi
-from api.pages import console, docs
+from api.pages import console, docs, error_codes
 from api.resources import apps, audit, files, orders, payments, products, users
 from api.resources import documents as data
 
@@ -24,7 +24,7 @@ RESOURCES = (
     data, files,
 )  # fmt: skip
 GENERIC = (call, proxy)
-UNVERSIONED = (health, console, metrics, docs)
+UNVERSIONED = (health, console, metrics, docs, error_codes)
 
 
 def register(app: App) -> None:

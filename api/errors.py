@@ -44,6 +44,8 @@ STATUS: Mapping[int, int] = {
     -3010: 406, -3011: 431, -3012: 416,
     -5000: 500, -5001: 503, -5002: 503,
 }  # fmt: skip
+#: Where ``api/pages/error_codes.py`` says what a code means and what to do.
+DOCS: Mapping[int, str] = {code: f"/docs/errors#{code}" for code in STATUS}
 
 
 class CallerSignatureInvalid(CallerError):
@@ -255,7 +257,13 @@ def error_response(error: GatewayError, data: Any = None) -> Response:
     """
     g.code = error.code
     body = dump_json(
-        build_envelope(g.request_id, data, error.code, error.message, describe_error(error))
+        build_envelope(
+            g.request_id,
+            data,
+            error.code,
+            error.message,
+            describe_error(error, request.root_path),
+        )
     )
     response = JsonResponse(body, status_of(error))
     wait = error.retry_after
@@ -295,12 +303,16 @@ def status_of(error: GatewayError) -> int:
     return STATUS[error.code]
 
 
-def describe_error(error: GatewayError) -> dict[str, Any]:
-    """Return the envelope's ``error``: what kind, whose fault, whether another try makes sense."""
+def describe_error(error: GatewayError, prefix: str = "") -> dict[str, Any]:
+    """Return the envelope's ``error``: what kind, whose fault, whether another try makes sense.
+
+    :param prefix: of the path under which the caller sees this service.
+    """
     description: dict[str, Any] = {
         "type": error.type,
         "source": error.source,
         "retryable": error.retryable,
+        "docs": prefix + DOCS[error.code],
     }
     if error.service:
         description["service"] = error.service

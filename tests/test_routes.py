@@ -21,6 +21,8 @@ PUBLIC = {
     "/docs",
     "/redoc",
     "/docs/<name>",
+    "/docs/errors",
+    "/docs/<name>.md",
 }
 
 

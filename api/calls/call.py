@@ -217,6 +217,6 @@ def _envelope(outcome: Outcome) -> dict[str, Any]:
         "code": error.code,
         "message": error.message,
         "data": None,
-        "error": describe_error(error),
+        "error": describe_error(error, current_context().request.root_path),
         "elapsed_ms": elapsed_ms,
     }

@@ -138,11 +138,17 @@ def _error_schema(errors_by_kind: ErrorsByKind) -> dict[str, Any]:
     return {
         "type": "object",
         "description": "What kind of failure, whose fault it is, and whether another try makes sense.",
-        "required": ["type", "source", "retryable"],
+        "required": ["type", "source", "retryable", "docs"],
         "properties": {
             "type": {"type": "string", "enum": types},
             "source": {"type": "string", "enum": ["caller", "gateway", "downstream"]},
             "retryable": {"type": "boolean"},
+            "docs": {
+                "type": "string",
+                "format": "uri-reference",
+                "description": "Where this service says what the code means and what to do.",
+                "examples": ["/docs/errors#-3003"],
+            },
             "service": {"type": "string"},
             "method": {"type": "string"},
             "fields": {

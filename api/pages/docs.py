@@ -29,6 +29,7 @@ POLICY = (
 FILES = {
     "docs.js": "docs.js",
     "redoc.js": "redoc.js",
+    "errors.css": "errors.css",
     "swagger-ui.css": "vendored/swagger-ui/swagger-ui.css",
     "swagger-ui-bundle.js": "vendored/swagger-ui/swagger-ui-bundle.js",
     "redoc.standalone.js": "vendored/redoc/redoc.standalone.js",

@@ -62,7 +62,8 @@ def test_a_failed_call_makes_a_batch_a_partial_failure_unless_it_is_optional(cli
     spared = ask(client, token, [call("good"), {**bad, "optional": True}])
 
     assert (answer.status_code, answer.json["code"], answer.json["error"]) == (
-        207, -1013, {"type": "partial_failure", "source": "downstream", "retryable": True},
+        207, -1013,
+            {"type": "partial_failure", "source": "downstream", "retryable": True, "docs": "/docs/errors#-1013"},
     )  # fmt: skip
     told = answer.json["data"]["bad"]
     assert (told["code"], told["data"], told["error"]["service"], told["error"]["method"]) == (

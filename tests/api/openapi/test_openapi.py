@@ -87,6 +87,8 @@ def test_every_route_stands_in_it(app: Flask, client: FlaskClient) -> None:
         "/docs",
         "/redoc",
         "/docs/{name}",
+        "/docs/errors",
+        "/docs/{name}.md",
         "/",
         "/console/{name}",
         "/me",
