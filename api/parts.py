@@ -25,7 +25,7 @@ from gateway.clock import Clock
 from gateway.discovery import RegistryDirectory
 from gateway.gateway import Gateway
 from gateway.http.client import Client
-from gateway.http.resolver import Resolver
+from gateway.http.connect.resolver import Resolver
 from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store

@@ -26,7 +26,7 @@ from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misse
 from gateway.catalog.egress_proxy import NoProxy, read_proxy
 from gateway.catalog.registry_names import EXAMPLES, registry_address
 from gateway.discovery.registration import Announcement
-from gateway.http.certificates import Trust
+from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
 from gateway.masking import Secret
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from gateway.catalog.model import Catalog, Method
 from gateway.clock import Pause
-from gateway.exchange import exchange
+from gateway.exchange.attempt import exchange
 from gateway.middleware.admission import admit, deadline
 from gateway.middleware.cache import cache
 from gateway.middleware.circuit_breaker import breaker

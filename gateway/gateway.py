@@ -15,9 +15,9 @@ from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
 from gateway.chain import build_chains
 from gateway.clock import Background
-from gateway.connected import Authorization
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fields_error
-from gateway.exchange import dry_run, dry_run_token
+from gateway.exchange.connected_account import Authorization
+from gateway.exchange.dry_run import dry_run, dry_run_token
 from gateway.http.discovered import InstanceCount
 from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.messages import Call, Caller, HttpRequest, Result

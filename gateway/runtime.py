@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
 from gateway.http.client import Client
-from gateway.http.resolver import Resolver
+from gateway.http.connect.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics

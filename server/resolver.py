@@ -10,7 +10,7 @@ from gevent.resolver.thread import Resolver as ThreadResolver
 from gevent.threadpool import ThreadPool
 
 from api.threads import capture, unwrap
-from gateway.http.resolver import MAX_LOOK_UPS
+from gateway.http.connect.resolver import MAX_LOOK_UPS
 
 MAX_OTHER_LOOK_UPS = 8  # of the database, Redis and the log's collector, beside those of services
 IDLE_SECONDS = 30  # after which a thread without work ends

@@ -14,7 +14,7 @@ from redis import ConnectionPool
 import config
 from config import Settings, SettingsError
 from config.environ import PROXY_VARIABLES, Reader
-from gateway.http.certificates import Trust
+from gateway.http.connect.certificates import Trust
 
 ROOT = Path(__file__).parents[1]
 SECRET = "x" * 32

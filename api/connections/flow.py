@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.audit import record
 from api.auth.wiring import auth_services
 from api.context import app_state
-from gateway.connected import key_of_service
 from gateway.errors import Conflict, Forbidden, GatewayError, InvalidParams, Rejected
+from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
 from gateway.signers import make_signer
 from models import AccountConnection, Act, ConnectionRequest, Origin, User

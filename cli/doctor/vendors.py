@@ -23,10 +23,10 @@ from gateway.catalog.model import Catalog, Service, Tls
 from gateway.catalog.private_addresses import inside
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
-from gateway.http.certificates import LiveContext
+from gateway.http.connect.certificates import LiveContext
+from gateway.http.connect.resolver import system_addresses
+from gateway.http.connect.tunnel import open_tunnel
 from gateway.http.outbound import Outbound
-from gateway.http.resolver import system_addresses
-from gateway.http.tunnel import open_tunnel
 
 TIMEOUT_SECONDS = 5.0  # of each step
 THREADS = 16

@@ -12,7 +12,7 @@ from gateway.catalog.model import Timeout
 from gateway.clock import Clock
 from gateway.errors import ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.http.pool import ConnectionPool
-from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
+from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.messages import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:

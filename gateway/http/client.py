@@ -15,13 +15,13 @@ from gateway.catalog.model import Service, Tls
 from gateway.catalog.registry_names import RegistryName
 from gateway.clock import Clock
 from gateway.errors import ConnectionLost
-from gateway.http.certificates import Certificates, LiveContext, Trust
 from gateway.http.channel import Channel, origin_of
-from gateway.http.connection import Connection, Connector, host_and_port
+from gateway.http.connect.certificates import Certificates, LiveContext, Trust
+from gateway.http.connect.connection import Connection, Connector, host_and_port
+from gateway.http.connect.resolver import Resolver
 from gateway.http.discovered import Directory, DiscoveredChannel, InstanceCount
 from gateway.http.outbound import Outbound
 from gateway.http.pool import ConnectionPool
-from gateway.http.resolver import Resolver
 from gateway.messages import HttpResponse
 
 NO_TLS = Tls()

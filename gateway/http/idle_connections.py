@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from gateway.clock import Clock
-from gateway.http.connection import Connection
+from gateway.http.connect.connection import Connection
 
 IDLE_SECONDS = 50.0  # below the 60 to 75 s after which most servers hang up on an idle connection
 #: Under steady traffic, too, a change of DNS (failover, blue/green) is followed in two minutes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from gateway.catalog.egress_proxy import NoProxy, Proxy
-from gateway.http.certificates import Trust
+from gateway.http.connect.certificates import Trust
 
 
 @dataclass(frozen=True)

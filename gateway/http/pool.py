@@ -20,12 +20,12 @@ from gateway.errors import (
     ProxyFailed,
     ReadTimeout,
 )
-from gateway.http.connection import Connection, Connector
+from gateway.http.connect.connection import Connection, Connector
+from gateway.http.connect.tunnel import proxy_error
 from gateway.http.idle_connections import IdleConnections
-from gateway.http.response_head import Headers
-from gateway.http.response_parser import ResponseParser, StreamingResponseParser
-from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
-from gateway.http.tunnel import proxy_error
+from gateway.http.response.head import Headers
+from gateway.http.response.parser import ResponseParser, StreamingResponseParser
+from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.messages import HttpRequest, HttpResponse
 from gateway.system import is_exhaustion
 

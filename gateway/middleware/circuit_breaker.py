@@ -17,7 +17,7 @@ from gateway.errors import (
     OutcomeUnknown,
     StoreUnavailable,
 )
-from gateway.exchange import main_or_backup
+from gateway.exchange.base_urls import main_or_backup
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.state.circuit import Ticket

@@ -12,11 +12,11 @@ from gateway.catalog.registry_names import RegistryName
 from gateway.envelopes import Envelope, make_envelope
 from gateway.envelopes.described import status_error
 from gateway.errors import CredentialExpired, GatewayError
-from gateway.exchange import main_or_backup
+from gateway.exchange.base_urls import main_or_backup
 from gateway.http.headers import strip_hop_by_hop
-from gateway.http.inflate import inflate
 from gateway.http.rebase import BodyRebase, BodyRebaser, Rebaser
-from gateway.http.streaming_response import StreamingResponse
+from gateway.http.response.inflate import inflate
+from gateway.http.response.streaming import StreamingResponse
 from gateway.messages import Call, HttpRequest, HttpResponse, Result
 from gateway.passthrough.proxied_request import ProxiedRequestBuilder
 from gateway.passthrough.sender import StreamSender, is_json

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from gateway.bodies.spool import Spool
 from gateway.errors import OutcomeUnknown
-from gateway.exchange import Sender
-from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
+from gateway.exchange.sender import Sender
+from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.masking import Secret
 from gateway.messages import Call, HttpRequest
 from gateway.streams import (

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from gateway.answer_check import make_answer_check
 from gateway.bodies import make_reader
 from gateway.catalog.model import Method
 from gateway.envelopes import make_envelope
-from gateway.exchange import main_or_backup
-from gateway.extras import make_extras_reader
+from gateway.exchange.answer_check import make_answer_check
+from gateway.exchange.base_urls import main_or_backup
+from gateway.exchange.extras import make_extras_reader
 from gateway.http.headers import join_lines
 from gateway.http.request_builder import RequestBuilder
 from gateway.messages import NO_EXTRAS, Call, Result

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from gateway.catalog.egress_proxy import Proxy
-from gateway.http.certificates import Trust
+from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
 from sandbox.messages import Request
 from sandbox.server import Server

@@ -23,7 +23,7 @@ from tests.e2e.live import Live, catalog_for, wait_for
 from tests.e2e.nginx import Nginx, NginxError
 from tests.gateway.fakes import Wire
 from tests.gateway.fakes import answer as raw_answer
-from tests.gateway.http.test_gateway_tls import make_pem
+from tests.gateway.http.connect.test_gateway_tls import make_pem
 
 PATH = "/api/v1/files"
 ORIGIN = "https://tools.example.com"

@@ -16,7 +16,7 @@ import requests
 from cryptography import x509
 
 from tests.e2e.live import Live, wait_for
-from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 
 CATALOG = """
 version: 1

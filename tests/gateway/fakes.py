@@ -17,8 +17,8 @@ from gateway.catalog.model import Catalog
 from gateway.clock import Clock
 from gateway.discovery import RegistryDirectory
 from gateway.http.client import Client
+from gateway.http.connect.resolver import Resolver
 from gateway.http.outbound import Outbound
-from gateway.http.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import HttpRequest, Trace
 from gateway.metrics import Metrics

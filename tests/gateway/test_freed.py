@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.http.response_head import MAX_HEAD_BYTES
-from gateway.http.response_parser import ResponseParser
+from gateway.http.response.head import MAX_HEAD_BYTES
+from gateway.http.response.parser import ResponseParser
 from gateway.streams import PassthroughRequest, RequestStream
 from tests.garbage import garbage
 from tests.gateway.fakes import Gate, Wire, answer, make_call, service

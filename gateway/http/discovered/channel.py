@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.http.channel import Channel, origin_of
 from gateway.http.discovered.instances import Instance, Instances
 from gateway.http.pool import ConnectionPool
-from gateway.http.streaming_response import ExchangeTimeouts, StreamingResponse
+from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
 from gateway.messages import HttpRequest, HttpResponse
 
 

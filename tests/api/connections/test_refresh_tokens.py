@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from gateway.connected import key_of_service
 from gateway.errors import CredentialError
+from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
 from gateway.signers.connections import CLAIM_SECONDS, Claim, Grant
 from tests.e2e.live import free_port

@@ -9,7 +9,7 @@ import pytest
 from gateway.catalog.private_addresses import inside
 from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, ConnectFailed, GatewayError, InvalidParams
-from gateway.http.resolver import Address, Resolver, system_addresses
+from gateway.http.connect.resolver import Address, Resolver, system_addresses
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, make_catalog, service
 

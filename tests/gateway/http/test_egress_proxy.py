@@ -14,13 +14,13 @@ from gateway.catalog.egress_proxy import NoProxy, Proxy
 from gateway.catalog.loader import CatalogError
 from gateway.clock import SystemClock
 from gateway.errors import AddressRefused, GatewayError, ProxyFailed, ProxyRefused
+from gateway.http.connect.resolver import Address, Resolver
 from gateway.http.outbound import Outbound
-from gateway.http.resolver import Address, Resolver
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.e2e.live import free_port
 from tests.gateway.fakes import Gate, Wire, comes_true, make_call, make_catalog, service
-from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 from tests.gateway.tinyproxy import USER, Tinyproxy, TinyproxyError, program
 
 Open = Callable[..., Gate]

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import BadResponse, ConnectionLost, ConnectTimeout, GatewayError, ReadTimeout
 from gateway.http.client import DEFAULT_POOL_SIZE
-from gateway.http.resolver import Resolver, system_addresses
+from gateway.http.connect.resolver import Resolver, system_addresses
 from gateway.streams import PassthroughRequest
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_call, service

@@ -13,8 +13,8 @@ from gateway.catalog.hosts import service_at
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import CircuitOpen, ConnectFailed, InvalidParams
-from gateway.http.dialling import Address
-from gateway.http.resolver import Resolver
+from gateway.http.connect.happy_eyeballs import Address
+from gateway.http.connect.resolver import Resolver
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, Gate, comes_true, make_catalog, service
 
@@ -166,7 +166,7 @@ def test_a_dry_run_shows_the_host(shops: Open) -> None:
 def test_only_so_many_hosts_are_kept(
     shops: Open, box: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.exchange.MAX_HOSTS", 3)
+    monkeypatch.setattr("gateway.exchange.base_urls.MAX_HOSTS", 3)
     monkeypatch.setattr("gateway.runtime.MAX_PLACES", 3)
     at = shops()
     for number in range(12):

@@ -17,7 +17,7 @@ from gateway.masking import Masker
 from gateway.sources import Missing, Source, SourceError, http, open_source
 from sandbox.vendors.registries.consul import FIRST_INDEX, Consul
 from tests.gateway.fakes import Wire, answer, comes_true
-from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 
 KEY = "config/postern/services.yaml"
 RUNNING = threading.Event()

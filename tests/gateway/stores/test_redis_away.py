@@ -21,7 +21,7 @@ from cryptography import x509
 from gateway.errors import StoreUnavailable
 from gateway.stores.redis import RedisStore
 from tests.gateway.fakes import Lines, comes_true
-from tests.gateway.http.test_gateway_tls import make_pem
+from tests.gateway.http.connect.test_gateway_tls import make_pem
 from tests.redis_server import RedisServer
 
 LONGEST = 0.3  # seconds that a request may wait for Redis

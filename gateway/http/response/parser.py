@@ -15,8 +15,8 @@ import httptools
 
 from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, ConnectionLost
-from gateway.http.inflate import inflate
-from gateway.http.response_head import MAX_HEAD_BYTES, Head, end_of_head, read_head
+from gateway.http.response.head import MAX_HEAD_BYTES, Head, end_of_head, read_head
+from gateway.http.response.inflate import inflate
 
 _LENGTHS = re.compile(r"[0-9]{1,18}(?:[ \t]*,[ \t]*[0-9]{1,18})*")
 PROTOCOL = b"HTTP/1."

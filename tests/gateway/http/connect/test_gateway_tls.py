@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, GatewayError, ReadTimeout
-from gateway.http.resolver import Address, Resolver, system_addresses
+from gateway.http.connect.resolver import Address, Resolver, system_addresses
 from tests.gateway.fakes import Gate, Wire, answer, service
 
 Open = Callable[..., Gate]

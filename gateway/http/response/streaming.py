@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from gateway.clock import Clock, Pause
 from gateway.errors import BadResponse, DeadlineExceeded, GatewayError, ReadTimeout
-from gateway.http.connection import Connection
-from gateway.http.inflate import inflate
-from gateway.http.response_head import Headers
-from gateway.http.response_parser import StreamingResponseParser
+from gateway.http.connect.connection import Connection
+from gateway.http.response.head import Headers
+from gateway.http.response.inflate import inflate
+from gateway.http.response.parser import StreamingResponseParser
 from gateway.messages import HttpResponse
 from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
 

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Iterable, Sequence
 
 from gateway.clock import Clock
-from gateway.http.resolver import Address
+from gateway.http.connect.resolver import Address
 from gateway.system import EXHAUSTION
 
 STAGGER_SECONDS = 0.25  # RFC 8305, 5: the recommended Connection Attempt Delay

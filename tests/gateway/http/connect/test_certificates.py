@@ -16,11 +16,11 @@ from gateway import Gateway
 from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed
-from gateway.http.certificates import CHECK_SECONDS, Trust
+from gateway.http.connect.certificates import CHECK_SECONDS, Trust
 from gateway.http.idle_connections import MAX_AGE_SECONDS
 from gateway.http.outbound import Outbound
 from tests.gateway.fakes import Gate, Lines, make_runtime, service
-from tests.gateway.http.test_gateway_tls import TlsWire, make_pem, refused, secure
+from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem, refused, secure
 
 Open = Callable[..., Gate]
 LOCALHOST = x509.DNSName("localhost")

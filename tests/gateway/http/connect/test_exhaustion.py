@@ -15,24 +15,24 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import OutOfResources
-from gateway.http.resolver import Address, Resolver
+from gateway.http.connect.resolver import Address, Resolver
 from gateway.middleware import health as probes
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, comes_true, service
 
 Open = Callable[..., Gate]
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 M = {"m": {"http": "GET /anything"}}
 CODE = """
 import resource
 import sys
 import threading
 from gateway.catalog.model import Tls
-from gateway.http.certificates import Certificates, Trust
+from gateway.http.connect.certificates import Certificates, Trust
 from gateway.clock import SystemClock
-from gateway.http.connection import Connector
+from gateway.http.connect.connection import Connector
 from gateway.errors import GatewayError
-from gateway.http.resolver import Resolver
+from gateway.http.connect.resolver import Resolver
 
 def outcome(origin):
     clock = SystemClock()

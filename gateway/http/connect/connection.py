@@ -26,9 +26,9 @@ from gateway.errors import (
     OutOfResources,
     ProxyFailed,
 )
-from gateway.http.dialling import Dialler, remaining_seconds
-from gateway.http.resolver import Address, Resolver
-from gateway.http.tunnel import open_tunnel
+from gateway.http.connect.happy_eyeballs import Dialler, remaining_seconds
+from gateway.http.connect.resolver import Address, Resolver
+from gateway.http.connect.tunnel import open_tunnel
 from gateway.streams import CallerWatch
 from gateway.system import is_exhaustion
 

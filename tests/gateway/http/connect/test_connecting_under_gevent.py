@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 LOOK_UPS = """
 from gevent import monkey; monkey.patch_all()
 import _socket
 import gevent
 from gateway.clock import SystemClock
 from gateway.errors import ConnectTimeout, OutOfResources
-from gateway.http.resolver import MAX_LOOK_UPS, Resolver
+from gateway.http.connect.resolver import MAX_LOOK_UPS, Resolver
 from server.resolver import Resolver as ServerResolver
 gevent.config.resolver = ServerResolver
 release = monkey.get_original("threading", "Event")()
@@ -46,8 +46,8 @@ ADDRESSES = """
 from gevent import monkey; monkey.patch_all()
 import socket
 from gateway.clock import SystemClock
-from gateway.http.connection import Connector
-from gateway.http.resolver import Address, Resolver
+from gateway.http.connect.connection import Connector
+from gateway.http.connect.resolver import Address, Resolver
 
 good = socket.create_server(("127.0.0.1", 0))
 port = good.getsockname()[1]

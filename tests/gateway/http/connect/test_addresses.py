@@ -14,12 +14,12 @@ from cryptography import x509
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout
-from gateway.http.connection import Connector
-from gateway.http.dialling import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Dialler
-from gateway.http.resolver import Address, Resolver
+from gateway.http.connect.connection import Connector
+from gateway.http.connect.happy_eyeballs import KEEPALIVE_IDLE_SECONDS, STAGGER_SECONDS, Dialler
+from gateway.http.connect.resolver import Address, Resolver
 from sandbox import Sandbox
 from tests.gateway.fakes import FakeClock, Gate, service
-from tests.gateway.http.test_gateway_tls import TlsWire, make_pem
+from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 
 Open = Callable[..., Gate]
 CONNECT_SECONDS = 8.0

@@ -11,7 +11,13 @@ import pytest
 
 from gateway.clock import SystemClock
 from gateway.errors import ConnectFailed, ConnectTimeout, OutOfResources
-from gateway.http.resolver import CACHE_SECONDS, MAX_LOOK_UPS, Address, Resolver, system_addresses
+from gateway.http.connect.resolver import (
+    CACHE_SECONDS,
+    MAX_LOOK_UPS,
+    Address,
+    Resolver,
+    system_addresses,
+)
 from tests.gateway.fakes import WAIT_SECONDS, FakeClock, comes_true
 
 

@@ -1,0 +1,8 @@
+"""One attempt at a service: which of its URLs, the request, its signature, and what came back.
+
+    handle = exchange(method, runtime)
+    handle(call).data
+
+``attempt`` is the innermost handler of a chain; ``sender`` is what an attempt of
+``gateway.passthrough`` sends by, too; ``dry_run`` sends nothing.
+"""
