@@ -15,7 +15,7 @@ from marshmallow import ValidationError
 from gateway.catalog.egress_proxy import NoProxy
 from gateway.discovery.addresses import read_address
 from gateway.sources import Address, AddressError
-from schemas.catalog_fields import usable_proxy
+from schemas.catalog.fields import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
 _REDIS = re.compile(

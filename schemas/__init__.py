@@ -1,4 +1,4 @@
-"""Marshmallow schemas: the JSON that goes in and out of ``api/``, and the fields of the catalog.
+"""Marshmallow schemas: the JSON that goes in and out of ``api/``; in ``catalog``, what catalogs say.
 
 data = ProductIn().load({"name": "Teapot", "price": "12.50"})
 """

@@ -8,9 +8,9 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.catalog.params import JsonType
 from schemas.compiled import compile_schema
 from schemas.fields import MAX_INTEGER, MAX_ITEMS, SINCE, Number, Text, list_of
-from schemas.params import JsonType
 
 # --- call
 

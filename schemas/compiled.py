@@ -16,8 +16,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, missing, validate
 
 from schemas.bounded import Many
+from schemas.catalog.params import FromText, JsonType
 from schemas.numbers import ExactNumber
-from schemas.params import FromText, JsonType
 
 Load = Callable[[Any], Any]
 Check = Callable[[Any], Any]

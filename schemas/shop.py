@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from marshmallow import EXCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from schemas.bounded import Bounded, Many
-from schemas.catalog_fields import NAME
+from schemas.catalog.fields import NAME
 from schemas.fields import MAX_ID, ListArgs, Money, Text, Whole, list_of, search_field, sort_field
 
 # --- products

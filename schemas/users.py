@@ -6,8 +6,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields, validate
 
-from schemas import catalog_fields as shapes
 from schemas.bounded import Bounded, Many
+from schemas.catalog import fields as shapes
 from schemas.fields import ROLES, Flag, ListArgs, Text, Whole, list_of, search_field, sort_field
 from schemas.names import Username
 

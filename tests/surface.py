@@ -36,7 +36,7 @@ from gateway.signers import SIGNERS
 from gateway.signers.digest import FACTS
 from gateway.signers.hmac_template import PRESETS
 from gateway.signers.templates import FILTERS
-from schemas.catalog_fields import NamedMap, OneOfShapes
+from schemas.catalog.fields import NamedMap, OneOfShapes
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / "tests" / "surface.json"

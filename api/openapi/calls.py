@@ -11,7 +11,7 @@ from api.http.versions import PREFIX
 from api.openapi.failures import AWAY, BODY, UNAUTHENTICATED, UNFORESEEN, Failures, Kind
 from gateway.catalog.aggregates import Aggregate, Reference
 from gateway.catalog.model import Catalog, Method, Param, kind_of
-from schemas.param_styles import list_separator
+from schemas.catalog.param_styles import list_separator
 
 MAX_SAMPLE = 1000  # characters, or items: a catalog may ask for any number of them
 #: What ``schema_of`` writes itself, or what says how a vendor gets it.

@@ -23,7 +23,7 @@ from cli.openapi.naming import bare, best_response, response_of
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from gateway.catalog.answers.response_headers import MAX_HEADERS, passed_on
 from gateway.catalog.params.schema import TYPES
-from schemas.params import FORMATS
+from schemas.catalog.params import FORMATS
 
 MAX_DEPTH = 3  # levels below ``data``
 MAX_SCHEMAS = 100  # in one method

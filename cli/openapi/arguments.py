@@ -17,8 +17,8 @@ from gateway.bodies.xml import XML_NAME
 from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Param, kind_of
 from gateway.catalog.params.styles import style_problems
-from schemas.catalog_fields import SETTABLE_HEADER
-from schemas.params import value_problems
+from schemas.catalog.fields import SETTABLE_HEADER
+from schemas.catalog.params import value_problems
 
 GATEWAY_HEADERS = frozenset(
     {"accept", "content-type", "authorization", "user-agent", "x-request-id"}

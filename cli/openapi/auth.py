@@ -10,7 +10,7 @@ from urllib.parse import urljoin
 
 from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.yaml_writer import Commented
-from schemas.catalog_fields import SETTABLE_HEADER
+from schemas.catalog.fields import SETTABLE_HEADER
 
 Scheme = Mapping[str, Any]
 

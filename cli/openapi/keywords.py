@@ -13,7 +13,7 @@ from cli.openapi.source import UnsayableError, list_in
 from cli.openapi.yaml_writer import Commented, first_line, scalar
 from gateway.bodies import to_text
 from gateway.catalog.params.schema import TYPES
-from schemas.params import FORMATS
+from schemas.catalog.params import FORMATS
 
 MAX_DEPTH = 5  # levels below a parameter
 MAX_SCHEMAS = 150  # in one method

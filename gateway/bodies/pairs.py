@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.bodies.json import to_pairs, to_text
 from gateway.errors import fields_error
-from schemas.param_styles import is_exploded, list_separator
+from schemas.catalog.param_styles import is_exploded, list_separator
 
 Pairs = list[tuple[str, str]]
 PairWriter = Callable[[str, object], Pairs]

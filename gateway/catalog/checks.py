@@ -18,9 +18,9 @@ from gateway.catalog.private_addresses import inside_literally
 from gateway.catalog.yaml.document import Document, Path_
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
-from schemas.catalog_fields import SETTABLE_HEADER
-from schemas.hints import did_you_mean
-from schemas.params import value_problems
+from schemas.catalog.fields import SETTABLE_HEADER
+from schemas.catalog.hints import did_you_mean
+from schemas.catalog.params import value_problems
 
 # From a method to its fallback, to that one's, and so on: each may take its whole deadline.
 MAX_FALLBACK_STEPS = 8

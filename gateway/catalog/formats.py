@@ -10,7 +10,7 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.bodies.text import CHARSETS
 from gateway.bodies.xml import XML_NAME
-from schemas.catalog_fields import (
+from schemas.catalog.fields import (
     HEADER_NAME,
     HEADER_TEXT,
     MESSAGES,

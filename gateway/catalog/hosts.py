@@ -19,8 +19,8 @@ from marshmallow import ValidationError, fields, validate, validates_schema
 from gateway.catalog.model import Method, Param, Service
 from gateway.catalog.yaml.document import Document, Path_
 from gateway.errors import fields_error
-from schemas.catalog_fields import PLACEHOLDER, Strict, flag, one_of, text
-from schemas.params import value_problems
+from schemas.catalog.fields import PLACEHOLDER, Strict, flag, one_of, text
+from schemas.catalog.params import value_problems
 
 HOST_PARAM_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 HOST = "host"  # where such a parameter stands

@@ -13,8 +13,8 @@ from gateway.catalog.egress_proxy import Proxy
 from gateway.catalog.pagination import Pagination
 from gateway.masking import Secret
 from gateway.rates import Rate
+from schemas.catalog.params import params_schema
 from schemas.compiled import Load, compile_schema
-from schemas.params import params_schema
 
 MAX_RESPONSE_BYTES = 10 * 1024 * 1024
 STREAMED_BODIES = frozenset({"multipart", "raw"})  # what may go on as it comes

@@ -21,7 +21,7 @@ from gateway.catalog.registry_names import usable_registry_name
 from gateway.catalog.verb_and_path import verb_and_path
 from gateway.rates import parse_rate
 from gateway.signers import SIGNERS
-from schemas.catalog_fields import (
+from schemas.catalog.fields import (
     HEADER_NAME,
     HEADER_TEXT,
     MESSAGES,
@@ -43,9 +43,9 @@ from schemas.catalog_fields import (
     usable_url,
     whole,
 )
+from schemas.catalog.hints import did_you_mean
+from schemas.catalog.params import JsonType
 from schemas.fields import ROLES
-from schemas.hints import did_you_mean
-from schemas.params import JsonType
 
 METHOD_NAME = validate.Regexp(r"[^.\s]+\.[^.\s]+\Z", error="must be service.method")
 

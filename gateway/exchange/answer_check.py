@@ -12,7 +12,7 @@ from gateway.catalog.model import Method
 from gateway.errors import BadResponse
 from gateway.messages import Call
 from gateway.runtime import Runtime
-from schemas.returns import compile_check
+from schemas.catalog.returns import compile_check
 
 MAX_PROBLEM_CHARACTERS = 300
 #: Tells of an answer of another shape, or raises ``BadResponse``.

@@ -20,7 +20,7 @@ from gateway.errors import fields_error
 from gateway.http.headers import has_dot_segments, has_quoted_slash
 from gateway.messages import Call, HttpRequest
 from gateway.trace_context import new_span_id
-from schemas.param_styles import list_separator
+from schemas.catalog.param_styles import list_separator
 
 USER_AGENT = "postern"
 # RFC 3986's delimiters that cannot end the value, add another or, as ``;`` on some servers, hide a

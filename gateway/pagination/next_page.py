@@ -21,7 +21,7 @@ from gateway.pagination.fitting import fit, to_number, whole_number
 from gateway.pagination.links import link_target
 from gateway.pagination.places import items_at, look_up
 from gateway.values import value
-from schemas.params import value_problems
+from schemas.catalog.params import value_problems
 
 Params = Mapping[str, object]
 MAX_CURSOR_CHARACTERS = 8192  # as of any header or line that we take

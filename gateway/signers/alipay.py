@@ -32,7 +32,7 @@ from gateway.signers.rsa import (
     rsa_signer,
     verify_rsa,
 )
-from schemas.catalog_fields import text
+from schemas.catalog.fields import text
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 ERROR_MEMBER = "error_response"

@@ -29,7 +29,7 @@ from gateway.signers.aws_chunked import (
 )
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import sorted_query, utc_time
-from schemas.catalog_fields import one_of, text, whole
+from schemas.catalog.fields import one_of, text, whole
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"

@@ -11,7 +11,7 @@ from marshmallow import ValidationError
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.connections import Grant
-from schemas.catalog_fields import Strict, text
+from schemas.catalog.fields import Strict, text
 
 Auth = Mapping[str, Any]
 Send = Callable[[HttpRequest], HttpResponse]

@@ -28,7 +28,7 @@ from gateway.signers.templates import (
     quote_pairs,
     read_fact,
 )
-from schemas.catalog_fields import HEADER_NAME, NamedMap, flag, one_of, text
+from schemas.catalog.fields import HEADER_NAME, NamedMap, flag, one_of, text
 
 FACTS = frozenset({*REQUEST_FACTS, "params", "secret"})
 

@@ -26,7 +26,7 @@ from gateway.signers.templates import (
     names_needed,
     read_fact,
 )
-from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, one_of, text
+from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, one_of, text
 
 NAME = r"[a-z_][a-z0-9_]*"
 #: Where a signature and what belongs to it may go, in the order in which they are added.

@@ -21,7 +21,7 @@ from gateway.errors import CredentialError
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
-from schemas.catalog_fields import one_of, text, whole
+from schemas.catalog.fields import one_of, text, whole
 
 Sign = Callable[[bytes], bytes]
 

@@ -20,7 +20,7 @@ from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.rsa import load_private_key
-from schemas.catalog_fields import flag, one_of, text
+from schemas.catalog.fields import flag, one_of, text
 
 HMAC_HASHES = {"HMAC-SHA1": "sha1", "HMAC-SHA256": "sha256"}
 RSA_HASHES = {"RSA-SHA1": SHA1, "RSA-SHA256": SHA256}

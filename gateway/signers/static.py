@@ -12,7 +12,7 @@ from marshmallow import ValidationError, validate, validates_schema
 from gateway.masking import STARS, Secret
 from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, SettingPath, Signer, plain
-from schemas.catalog_fields import HEADER_NAME, HEADER_TEXT, MESSAGES, one_of, text
+from schemas.catalog.fields import HEADER_NAME, HEADER_TEXT, MESSAGES, one_of, text
 
 PLACES = ("query", "header", "body", "path")
 

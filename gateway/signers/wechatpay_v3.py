@@ -28,7 +28,7 @@ from gateway.signers.rsa import (
     rsa_signer,
     verify_rsa,
 )
-from schemas.catalog_fields import text
+from schemas.catalog.fields import text
 
 SCHEME = "WECHATPAY2-SHA256-RSA2048"
 # By which a reply's time may differ from our request's; an older one is a replay.

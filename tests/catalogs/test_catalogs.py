@@ -30,7 +30,7 @@ from gateway.errors import GatewayError
 from gateway.messages import Result
 from gateway.streams import PassthroughRequest, ResponseStream
 from sandbox.messages import Request
-from schemas.returns import compile_check
+from schemas.catalog.returns import compile_check
 from tests.catalogs import (
     ai,
     chat,

@@ -11,9 +11,9 @@ from marshmallow import Schema, ValidationError
 
 from gateway.catalog.params.schema import ParamSchema
 from schemas.calls import BatchSchema, CallSchema, RecentArgs
+from schemas.catalog.params import FORMATS, params_schema
 from schemas.compiled import compile_schema
 from schemas.documents import DocumentArgs, DocumentIn, FileArgs
-from schemas.params import FORMATS, params_schema
 from schemas.shop import OrderArgs, OrderIn, PayIn, ProductArgs, ProductIn, QuantityIn
 from schemas.users import AppIn, LoginIn, UserArgs, UserChange, UserIn
 

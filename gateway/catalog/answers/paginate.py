@@ -13,8 +13,8 @@ from marshmallow import ValidationError, fields, validate
 from gateway.catalog.model import Method, kind_of
 from gateway.catalog.pagination import MAX_PAGES, Pagination
 from gateway.catalog.yaml.document import Document, Path_
-from schemas.catalog_fields import MESSAGES, Frozen, nested, text, whole
-from schemas.params import JsonType
+from schemas.catalog.fields import MESSAGES, Frozen, nested, text, whole
+from schemas.catalog.params import JsonType
 
 
 def _place(**kwargs: Any) -> JsonType:

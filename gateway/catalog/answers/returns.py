@@ -14,9 +14,9 @@ from marshmallow import Schema, ValidationError, fields
 from gateway.catalog.model import Method
 from gateway.catalog.params.schema import TYPES
 from gateway.catalog.yaml.document import Document, Path_
-from schemas.catalog_fields import MESSAGES, NamedMap
-from schemas.params import FORMATS
-from schemas.returns import compile_check
+from schemas.catalog.fields import MESSAGES, NamedMap
+from schemas.catalog.params import FORMATS
+from schemas.catalog.returns import compile_check
 
 _SHAPE = (
     "must be a schema, such as {type: array, items: {type: string}},"

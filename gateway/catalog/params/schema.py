@@ -12,7 +12,7 @@ from typing import Any
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
-from schemas.catalog_fields import (
+from schemas.catalog.fields import (
     MESSAGES,
     NamedMap,
     OneOfShapes,
@@ -22,8 +22,8 @@ from schemas.catalog_fields import (
     text,
     whole,
 )
-from schemas.param_styles import STYLES
-from schemas.params import FORMATS, JsonType
+from schemas.catalog.param_styles import STYLES
+from schemas.catalog.params import FORMATS, JsonType
 
 TYPES = ("string", "integer", "number", "boolean", "array", "object")
 #: What a parameter may say beside ``oneOf`` or ``anyOf``.

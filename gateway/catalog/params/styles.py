@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.yaml.document import Document, Path_
-from schemas.param_styles import is_exploded, list_separator
+from schemas.catalog.param_styles import is_exploded, list_separator
 
 FORMAT_KEYS = ("array_format", "object_format")
 STYLE_KEYS = ("style", "explode", "allowReserved", *FORMAT_KEYS)

@@ -25,7 +25,7 @@ from gateway.signers.token_auth.request import (
     TokenRequest,
     check_request,
 )
-from schemas.catalog_fields import (
+from schemas.catalog.fields import (
     HEADER_NAME,
     NamedMap,
     OneOfShapes,

@@ -20,7 +20,7 @@ from gateway.signers.token_auth.assertions import (
     check_private_key,
     lifetime_claims,
 )
-from schemas.catalog_fields import NamedMap, text
+from schemas.catalog.fields import NamedMap, text
 
 ALGORITHM = "RS256"  # the one that GitHub takes
 

@@ -29,7 +29,7 @@ from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM
 from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import split_url
-from schemas.catalog_fields import NamedMap, flag, one_of, text
+from schemas.catalog.fields import NamedMap, flag, one_of, text
 
 ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 BROWSER_URL = r"https?://[A-Za-z0-9._:\[\]-]+(/[!\x22$-~]*)?\Z"

@@ -27,8 +27,8 @@ from gateway.signers.templates import (
     read_fact,
 )
 from gateway.signers.token_auth.answer import FORM
-from schemas.catalog_fields import SETTABLE_HEADER, NamedMap, Strict, one_of, text
-from schemas.params import JsonType
+from schemas.catalog.fields import SETTABLE_HEADER, NamedMap, Strict, one_of, text
+from schemas.catalog.params import JsonType
 
 #: What a template may name beside the values: the time, and a number used once.
 TIME_FACTS = frozenset({"unix", "unix_ms", "iso8601", "date", "http_date", "china_time", "nonce"})

@@ -15,8 +15,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from schemas.catalog.params import make_validators
 from schemas.numbers import ExactNumber
-from schemas.params import make_validators
 
 #: Returns what is wrong first, by its place in the value, and nothing where nothing is.
 Check = Callable[[Any], str]

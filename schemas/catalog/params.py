@@ -14,8 +14,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from schemas.bounded import Bounded, Many
+from schemas.catalog.param_styles import list_separator
 from schemas.numbers import ExactNumber, read_number
-from schemas.param_styles import list_separator
 from schemas.shapes import Alternatives, OpenObject
 
 # RFC 3986, appendix A; a web URL has a host, too (RFC 9110, 4.2). Possessive, so that a long text

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from schemas.catalog.returns import MAX_CHECKED_ITEMS, compile_check
 from schemas.numbers import ExactNumber
-from schemas.returns import MAX_CHECKED_ITEMS, compile_check
 
 ID = {"type": "integer", "required": True}
 ITEM = {

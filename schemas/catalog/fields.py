@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from schemas.hints import did_you_mean, similar
-from schemas.params import JsonType
+from schemas.catalog.hints import did_you_mean, similar
+from schemas.catalog.params import JsonType
 
 
 class NearOneOf(validate.OneOf):

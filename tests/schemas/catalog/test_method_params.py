@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from marshmallow import ValidationError
 
+from schemas.catalog.params import params_schema
 from schemas.numbers import ExactNumber
-from schemas.params import params_schema
 
 
 def load(keywords: dict[str, Any], value: object, *, from_text: bool = False) -> Any:
