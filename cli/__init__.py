@@ -49,14 +49,14 @@ def connect() -> click.Command:
 
 def user() -> click.Command:
     """People, who log in with a password."""
-    from cli.users import user_cli
+    from cli.accounts.users import user_cli
 
     return user_cli
 
 
 def app() -> click.Command:
     """Tools, which sign their requests."""
-    from cli.sign import app_cli
+    from cli.accounts.sign import app_cli
 
     return app_cli
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from api.context import app_state
 from cli.accounts import report_database_errors
-from cli.users import add_user
+from cli.accounts.users import add_user
 from config import places
 from models import User
 from models.database import migrate

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from cli.metrics_snapshot import quantile
+from cli.top.metrics_snapshot import quantile
 from sandbox import Sandbox
 from tests.e2e.live import BIN, ROOT, Live, wait_for
 

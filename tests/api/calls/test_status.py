@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from cli.metrics_snapshot import parse_metrics
+from cli.top.metrics_snapshot import parse_metrics
 from config import Settings
 from sandbox import Sandbox
 from tests.api.conftest import ROOT

@@ -19,8 +19,8 @@ import click
 from flask.cli import with_appcontext
 
 from api.context import app_state
-from cli.metrics_snapshot import ServiceRates, ServiceSnapshot, compare, parse_metrics
 from cli.output import cut, table
+from cli.top.metrics_snapshot import ServiceRates, ServiceSnapshot, compare, parse_metrics
 from gateway.catalog.model import Timeout
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError

@@ -14,9 +14,9 @@ import click
 from api.auth.app_signature import MAX_SKEW_SECONDS, NONCE_LENGTHS, signature_of, signed_text
 from api.context import app_state
 from cli.accounts import loaded_auth, report_database_errors
-from cli.apps import app_cli
+from cli.accounts.apps import app_cli
+from cli.accounts.signature_mistakes import SigningRecipe, find_mistake
 from cli.files import OpenFileArgument
-from cli.signature_mistakes import SigningRecipe, find_mistake
 from gateway.masking import Secret
 from models import App
 

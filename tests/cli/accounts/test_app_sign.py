@@ -13,7 +13,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 
-from cli.signature_mistakes import MISTAKES, SigningRecipe
+from cli.accounts.signature_mistakes import MISTAKES, SigningRecipe
 from config import Settings
 from gateway.masking import Secret
 from models import App
