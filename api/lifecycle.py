@@ -14,9 +14,9 @@ import time
 from flask import Response
 
 from api.context import app_state
+from api.http.bodies.streams import StreamResponse
 from api.http.responses import HeaderPairs, add_answer_headers, set_headers
 from api.http.security import add_security_headers
-from api.http.streams import StreamResponse
 from api.http.versions import deprecation_headers
 from api.metrics import count_request
 from api.request_context import Request, RequestGlobals, current_context

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from api.auth.app_signature import signing_app
 from api.auth.wiring import auth_services
 from api.errors import TokenInvalid, Unauthenticated
-from api.http.body import check_declared_hash
+from api.http.bodies import check_declared_hash
 from api.request_context import RequestGlobals, current_context
 from gateway.errors import Forbidden
 from gateway.messages import Caller

@@ -22,7 +22,7 @@ from api.auth.app_secrets import AppSecrets
 from api.auth.wiring import AuthServices, auth_services
 from api.context import app_state
 from api.errors import CallerSignatureInvalid, Replayed, Unauthenticated
-from api.http.body import check_declared_hash, declared_hash, read_body
+from api.http.bodies import check_declared_hash, declared_hash, read_body
 from api.request_context import current_context
 from gateway.errors import Unavailable
 from gateway.masking import Secret

@@ -21,11 +21,11 @@ from api.context import (
     prepare_traced_call,
 )
 from api.errors import MethodNotAllowed, PartialFailure, describe_error, error_response
-from api.http.body import JSON_TYPE, read_body, read_json
+from api.http.bodies import JSON_TYPE, read_body, read_json
+from api.http.bodies.multipart import FORM_TYPE
+from api.http.bodies.streams import read_passthrough_request, stream_response
 from api.http.idempotency import idempotency_key
-from api.http.multipart import FORM_TYPE
 from api.http.responses import success_response
-from api.http.streams import read_passthrough_request, stream_response
 from api.request_context import current_context
 from gateway.batch import Outcome, part_call
 from gateway.errors import InvalidParams, fields_error

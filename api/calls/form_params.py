@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from api.errors import MalformedBody
-from api.http.body import read_body
-from api.http.multipart import PartHead, form_boundary, read_form
+from api.http.bodies import read_body
+from api.http.bodies.multipart import PartHead, form_boundary, read_form
 from gateway.catalog.model import Method, kind_of
 from gateway.errors import fields_error
 from gateway.http.request_builder import binary_params

@@ -17,7 +17,12 @@ from api.auth import always_streamed, role_required, token_required
 from api.auth.app_signature import wire_target
 from api.context import app_state, prepare_traced_call
 from api.errors import MethodNotAllowed
-from api.http.streams import StreamResponse, caller_socket, open_request_stream, stream_response
+from api.http.bodies.streams import (
+    StreamResponse,
+    caller_socket,
+    open_request_stream,
+    stream_response,
+)
 from api.request_context import current_context
 from gateway.catalog.loader import PROXY
 from gateway.catalog.verb_and_path import VERBS

@@ -16,7 +16,7 @@ from marshmallow import Schema, ValidationError, fields
 from webargs.flaskparser import FlaskParser
 from werkzeug.routing import BaseConverter, IntegerConverter
 
-from api.http.body import read_json
+from api.http.bodies import read_json
 from api.http.responses import success_response
 from api.request_context import current_context
 from gateway.errors import InvalidParams

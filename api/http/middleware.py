@@ -9,10 +9,10 @@ from flask_compress import Compress
 from flask_compress.flask_compress import _choose_algorithm, _compress_data
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from api.http.bodies.streams import StreamResponse
 from api.http.cors import CrossOrigin
 from api.http.forwarded import ForwardedHeaders
 from api.http.responses import JsonResponse
-from api.http.streams import StreamResponse
 from api.request_context import current_context
 from api.threads import run_in_thread
 from config import Settings

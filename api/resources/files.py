@@ -19,11 +19,11 @@ from api.auth import always_streamed, role_required, token_required
 from api.context import app_state
 from api.errors import RangeNotSatisfiable
 from api.http.blueprint import Blueprint
+from api.http.bodies.multipart import form_boundary
 from api.http.cache import cached_response, caller_cache_key, write_session
 from api.http.etags import check_etag, etag_response
 from api.http.idempotency import idempotent_by_database, set_fingerprint
 from api.http.lists import RowList, csv_response, search, select_fields, wants_csv
-from api.http.multipart import form_boundary
 from api.resources.uploads import describe_upload, over_quota, read_file
 from gateway.errors import NotFound
 from models import Act, File

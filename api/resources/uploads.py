@@ -10,8 +10,8 @@ from typing import Any
 from api.auth.wiring import auth_services
 from api.context import app_state
 from api.errors import TooLarge
-from api.http.body import iter_body
-from api.http.multipart import PartHead, form_boundary, read_form
+from api.http.bodies import iter_body
+from api.http.bodies.multipart import PartHead, form_boundary, read_form
 from gateway.errors import fields_error
 from schemas.documents import FileIn
 

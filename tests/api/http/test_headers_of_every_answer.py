@@ -20,6 +20,7 @@ from flask_cors import CORS
 
 from api.calls.proxy import blueprint as proxy_blueprint
 from api.errors import PROXY_PREFIX
+from api.http.bodies.streams import StreamResponse
 from api.http.cors import EXPOSED_HEADERS, NOT_PROXIED
 from api.http.security import (
     CSP_HEADER,
@@ -27,7 +28,6 @@ from api.http.security import (
     HSTS_HEADERS,
     SECURITY_HEADERS,
 )
-from api.http.streams import StreamResponse
 from api.http.versions import DEPRECATED, SUNSET
 from config import Settings
 from sandbox import Sandbox

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from werkzeug.datastructures import MultiDict
 
 from api.errors import MalformedBody
-from api.http.multipart import PartHead, read_form
+from api.http.bodies.multipart import PartHead, read_form
 from api.resources import file_store
 from api.resources.file_store import FileStore
 from models import File

@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from api.context import app_state
 from api.errors import MalformedBody, TooLarge
-from api.http.body import check_declared_hash, iter_body, read_body
+from api.http.bodies import check_declared_hash, iter_body, read_body
 from api.http.responses import status_line
 from api.request_context import current_context
 from gateway.errors import GatewayError
