@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.e2e.live import ROOT
 
@@ -25,6 +25,10 @@ FLAGS = [
 ]  # fmt: skip
 DESKTOP = {"width": 1200, "height": 800}
 PHONE = {"width": 375, "height": 740}
+#: For what a page is waited for: long enough where browser, server and vendor share two busy cores.
+PATIENCE_MS = 30_000
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 NEEDS_BROWSER = pytest.mark.skipif(
@@ -65,7 +69,7 @@ class Visit:
 
     def __init__(self, browser: Browser, *allowed: str, **options: Any) -> None:
         self.context: BrowserContext = browser.new_context(reduced_motion="reduce", **options)
-        self.context.set_default_timeout(15_000)
+        self.context.set_default_timeout(PATIENCE_MS)
         self.page: Page = self.context.new_page()
         self.problems: list[str] = []
         self.expected: list[str] = []

@@ -1,4 +1,4 @@
-"""gunicorn.conf.py, with time limits that a test can wait for."""
+"""gunicorn.conf.py, with time limits that a test can wait for, and a process that stands still for seconds keeps."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ exec(Path("gunicorn.conf.py").read_text(encoding="utf-8"))
 
 from server import connections, listener  # noqa: E402
 
-connections.HEAD_SECONDS = 1
-connections.BODY_SECONDS = 1
-listener.UNREAD_SECONDS = 1
-keepalive = 1
+connections.HEAD_SECONDS = 4
+connections.BODY_SECONDS = 4
+listener.UNREAD_SECONDS = 4
+keepalive = 4

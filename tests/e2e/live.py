@@ -22,6 +22,8 @@ from sandbox import Sandbox
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 GTHREAD = ("-c", str(ROOT / "tests" / "e2e" / "gthread.conf.py"))
+PATIENT = ("-c", str(ROOT / "tests" / "e2e" / "patient.conf.py"))
+AS_SHIPPED = ("-c", str(ROOT / "gunicorn.conf.py"))
 #: What gunicorn is told, and the kind of database.
 SERVERS = {
     "gevent-sqlite": ((), "sqlite"),
@@ -94,14 +96,18 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM) 
     """Tell it to end and wait until it has; one that does not is killed."""
     process.send_signal(how)
     try:
-        process.wait(10)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
 
 
 class Live:
-    """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``."""
+    """One running service: ``url``, ``log``, ``get``, ``post``, ``flask``.
+
+    :param gunicorn: its arguments. Without them a Redis that is slow, as on a busy machine, is waited for: what workers
+        share would be each one's own while they take it to be away. Who is about that says ``AS_SHIPPED``.
+    """
 
     #: A SQLite file with its tables and ann, as the first server of this process had it.
     _database_template = b""
@@ -112,7 +118,7 @@ class Live:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_file = folder / "server.log"
-        self.gunicorn = gunicorn
+        self.gunicorn = gunicorn or (PATIENT if "REDIS_URL" in settings else ())
         self.prefix: tuple[str, ...] = ()  # a command that starts it
         self.catalog_file = folder / "services.yaml"
         self.catalog_file.write_text(catalog, encoding="utf-8")
@@ -168,6 +174,12 @@ class Live:
                 with suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)
 
+    def change_catalog(self, text: str) -> None:
+        """Put another one in its place, whole: nobody reads half of it."""
+        beside = self.catalog_file.with_suffix(".new")
+        beside.write_text(text, encoding="utf-8")
+        beside.rename(self.catalog_file)
+
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log
         try:
@@ -187,12 +199,20 @@ class Live:
 
     @property
     def log(self) -> str:
-        return self.log_file.read_text(encoding="utf-8", errors="replace")
+        """Its whole lines: one that is being written is not there yet."""
+        text = self.log_file.read_text(encoding="utf-8", errors="replace")
+        return text[: text.rfind("\n") + 1]
 
     def flask(self, *words: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         command = [str(BIN / "flask"), *words]
         done = subprocess.run(
-            command, cwd=ROOT, env=self.env, capture_output=True, text=True, timeout=60, check=False
+            command,
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
         )
         assert (done.returncode == 0) is ok, done.stdout + done.stderr
         return done

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 30
 PROBE = b"GET /healthz HTTP/1.1\r\nHost: h\r\nX-Request-ID: probe\r\n\r\n"
 
 

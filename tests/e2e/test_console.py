@@ -341,11 +341,11 @@ def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: L
     page = log_in(visit())
     good = live.catalog_file.read_text()
     version = page.locator("#catalog code").text_content()
-    live.catalog_file.write_text(good + "  broken: {base_urll: x}\n")
+    live.change_catalog(good + "  broken: {base_urll: x}\n")
     expect(page.get_by_role("alert")).to_contain_text("A newer catalog was not taken")
     expect(page.get_by_role("alert")).to_contain_text("broken")
     expect(page.locator("#catalog code")).to_have_text(version or "")
-    live.catalog_file.write_text(good)
+    live.change_catalog(good)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

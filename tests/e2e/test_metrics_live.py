@@ -67,7 +67,7 @@ def call(live: Live, times: int, method: str = "m") -> Counter[int]:
 def change(live: Live, box: Sandbox, path: str) -> None:
     """Another catalog, taken by all four."""
     text = CATALOG.format(url=box.url, path=path)
-    live.catalog_file.write_text(text, encoding="utf-8")
+    live.change_catalog(text)
     version = hashlib.sha256(text.encode()).hexdigest()[:12]
     wait_for(
         lambda: (
@@ -121,7 +121,7 @@ def test_what_a_killed_worker_was_doing_is_no_longer_in_use(live: Live, box: San
     text = CATALOG.format(url=box.url, path="/anything").replace(
         "methods", "concurrency: 9, methods"
     )
-    live.catalog_file.write_text(text, encoding="utf-8")
+    live.change_catalog(text)
     wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome").get(("taken",)) == 4)
     call(live, 1)
     assert told(live, "postern_concurrency_in_use") == {(): 0}
@@ -149,7 +149,7 @@ def test_redis_that_goes_and_a_catalog_that_is_wrong_are_told(
     wait_for(lambda: told(live, "postern_redis_up") == {(): 0})
     redis_server.start()
     wait_for(lambda: told(live, "postern_redis_up") == {(): 1})
-    live.catalog_file.write_text("services: [", encoding="utf-8")
+    live.change_catalog("services: [")
     wait_for(lambda: told(live, "postern_catalog_reloads_total", "outcome") == {("refused",): 4})
     assert told(live, "postern_catalog_ok") == {(): 0}
 

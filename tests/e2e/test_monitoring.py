@@ -171,9 +171,9 @@ def test_a_real_prometheus_answers_every_query_of_the_dashboard(
         "postern_unexpected_answers_total",
         "postern_instances",
     }  # there is none, nor a registry; nothing broke, or had another shape
-    live.catalog_file.write_text(live.catalog_file.read_text() + "# changed\n")
+    live.change_catalog(live.catalog_file.read_text() + "# changed\n")
     try:
-        wait_for(all_speak)
+        wait_for(all_speak, 120)
     except AssertionError as error:
         raise AssertionError(f"nothing comes of {silent}") from error
     wait_for(lambda: asked('service:postern_call_failures:ratio_rate5m{service="s"} > 0.2'))

@@ -93,12 +93,6 @@ def start(
         live.stop()
 
 
-def put(live: Live, text: str) -> None:
-    beside = live.catalog_file.with_suffix(".new")
-    beside.write_text(text)
-    beside.rename(live.catalog_file)
-
-
 def taken(live: Live, workers: int, number: int) -> bool:
     """Whether many new connections, which all workers take their share of, see this version only."""
     seen = set()
@@ -143,10 +137,12 @@ def test_no_call_fails_and_none_sees_half_a_catalog_while_it_is_replaced_all_the
     number = 0
     while len(set(answers)) <= RELOADS and not failures and time.monotonic() < deadline:
         number += 1
-        put(live, (BROKEN if number % 10 == 0 else CATALOG).format(url=box.url, number=number))
+        live.change_catalog(
+            (BROKEN if number % 10 == 0 else CATALOG).format(url=box.url, number=number)
+        )
         over.wait(STEP_SECONDS)
     last = str(number + 1)
-    put(live, CATALOG.format(url=box.url, number=last))
+    live.change_catalog(CATALOG.format(url=box.url, number=last))
     wait_for(lambda: failures or answers[-1] == (last, last), 30)
     over.set()
     for thread in threads:
@@ -165,7 +161,7 @@ def test_four_workers_take_a_change_within_two_seconds(
 ) -> None:
     live = start(workers=4)
     for number in (1, 2):
-        put(live, CATALOG.format(url=box.url, number=number))
+        live.change_catalog(CATALOG.format(url=box.url, number=number))
         began = time.monotonic()
         assert wait_for(
             lambda number=number: taken(live, 4, number), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS
@@ -229,9 +225,9 @@ def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_work
     """SIGKILL ends the worker, SIGHUP has the master read everything anew."""
     live = start()
     more = CATALOG + "      n: {{http: GET /anything}}\n"
-    put(live, more.format(url=box.url, number=1))
+    live.change_catalog(more.format(url=box.url, number=1))
     wait_for(lambda: live.call("s.n").status_code == 200)
-    put(live, BROKEN.format(url=box.url, number=2))
+    live.change_catalog(BROKEN.format(url=box.url, number=2))
     wait_for(lambda: "n.htpp is wrong" in catalog_state(live))
     old = succeeded(live, how)
     wait_for(lambda: not Path(f"/proc/{old}").exists())
@@ -243,7 +239,7 @@ def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_work
     wait_for(
         lambda: 'postern_catalog_reloads_total{outcome="refused"} 2.0' in live.get("/metrics").text
     )
-    put(live, CATALOG.format(url=box.url, number=3))
+    live.change_catalog(CATALOG.format(url=box.url, number=3))
     wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
     assert catalog_state(live) == "ok"
 
@@ -253,7 +249,7 @@ def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
 ) -> None:
     live = start()
     live.stop()
-    put(live, BROKEN.format(url=box.url, number=1) + "    o: {}\n")
+    live.change_catalog(BROKEN.format(url=box.url, number=1) + "    o: {}\n")
     with pytest.raises(AssertionError):
         live.restart()
     assert live.process.wait(10) == 1
@@ -283,5 +279,5 @@ def test_a_catalog_that_becomes_a_fifo_holds_up_nobody(
     with Caller(live) as caller:
         assert caller.ask() == ("0", "0")
     assert "TIMEOUT" not in live.log
-    put(live, CATALOG.format(url=box.url, number=1))
+    live.change_catalog(CATALOG.format(url=box.url, number=1))
     wait_for(lambda: taken(live, 1, 1))

