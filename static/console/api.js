@@ -43,16 +43,16 @@ export async function logout() {
   if (access_token) await raw("POST", "/api/v1/logout", null, access_token);
 }
 
-/** The `data` of a GET. Throws Refused. */
-export async function get(path) {
-  const { status, answer } = await ask("GET", path);
+/** The `data` of a GET. Throws Refused, and AbortError by the signal. */
+export async function get(path, signal) {
+  const { status, answer } = await ask("GET", path, null, signal);
   if (answer.code !== 0) throw new Refused(status, answer);
   return answer.data;
 }
 
 /** {status, headers, answer, ms}, whatever it is; answer is text where it is not JSON. */
-export async function ask(verb, path, body = null) {
-  const told = await raw(verb, path, body, await token());
+export async function ask(verb, path, body = null, signal = null) {
+  const told = await raw(verb, path, body, await token(), signal);
   if (told.status === 401) end();
   return told;
 }
@@ -117,12 +117,12 @@ function keep(pair) {
   else sessionStorage.removeItem(KEY);
 }
 
-async function raw(verb, path, body, bearer) {
+async function raw(verb, path, body, bearer, signal = null) {
   const headers = bearer ? { Authorization: `Bearer ${bearer}` } : {};
   if (body !== null) headers["Content-Type"] = "application/json";
   const began = performance.now();
   const response = await fetch(BASE + path, {
-    method: verb, headers, body: body === null ? undefined : JSON.stringify(body), cache: "no-store", credentials: "omit",
+    method: verb, headers, body: body === null ? undefined : JSON.stringify(body), signal, cache: "no-store", credentials: "omit",
   });
   const text = await response.text();
   return { status: response.status, headers: response.headers, answer: parsed(text), ms: performance.now() - began };

@@ -13,13 +13,15 @@ const EVERY = 2000; // ms
 const THEMES = ["auto", "light", "dark"];
 const main = document.getElementById("main");
 let drawn = 0; // which drawing is the newest
+let shown = {}; // the page that is seen: its path and its place
+let asks = new AbortController(); // of the newest drawing
 
-/** Pages by name: what draws them from the rest of the address, and its query. */
+/** Pages by name: what draws them from the rest of the address, its query, and the signal that a newer address gives. */
 const PAGES = {
   "": { title: "Services", nav: "services", draw: services.draw },
   services: { title: "Services", draw: (at, [name]) => (name ? services.drawOne(at, name) : services.draw(at)) },
   try: { title: "Try", draw: (at, [service, method]) => attempt.draw(at, service, method) },
-  calls: { title: "Calls", draw: (at, [id], query) => (id ? calls.drawOne(at, id) : calls.drawList(at, query)) },
+  calls: { title: "Calls", draw: (at, [id], ...asked) => (id ? calls.drawOne(at, id) : calls.drawList(at, ...asked)) },
   catalog: { title: "Catalog", draw: catalog.draw },
   users: { title: "Users", draw: admin.drawUsers, admin: true },
   apps: { title: "Apps", draw: admin.drawApps, admin: true },
@@ -33,7 +35,7 @@ function route() {
   try {
     const [name, ...rest] = path.split("/").map(decodeURIComponent);
     const page = Object.hasOwn(PAGES, name) ? PAGES[name] : NOWHERE;
-    return { ...(page.admin && !isAdmin() ? NOWHERE : page), name, rest, query: new URLSearchParams(query) };
+    return { ...(page.admin && !isAdmin() ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
   } catch { // the address is not one that we have made
     return { ...NOWHERE, rest: [] };
   }
@@ -44,10 +46,14 @@ function nowhere(at) {
     h("p", {}, h("a", { href: "#/services" }, "To the services")));
 }
 
+/** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is typed in them. */
 async function show() {
   const number = ++drawn;
   const focused = document.activeElement.id; // a choice on the page may have led here
-  const { title, name, nav = name, rest, query, draw } = route();
+  const { title, name, nav = name, path, rest, query, draw } = route();
+  asks.abort(); // an older answer is not drawn over a newer one
+  asks = new AbortController();
+  const { signal } = asks;
   document.title = `${title} · Postern`;
   document.getElementById("nav").hidden = document.getElementById("logout").hidden = !loggedIn();
   for (const link of document.querySelectorAll("[data-admin]")) link.hidden = !isAdmin();
@@ -55,13 +61,15 @@ async function show() {
     if (link.getAttribute("href") === `#/${nav}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!loggedIn()) return drawLogin();
-  const place = h("div", {});
-  let first = true;
+  if (!loggedIn()) return main.querySelector(".login") ? undefined : drawLogin();
+  const stays = path === shown.path && shown.place?.isConnected;
+  const place = stays ? shown.place : h("div", {});
+  let first = !stays;
   let again = true;
   while (again && number === drawn && loggedIn()) {
-    if (first || document.visibilityState === "visible") again = await once(place, () => draw(place, rest, query), number);
+    if (first || document.visibilityState === "visible") again = await once(place, () => draw(place, rest, query, signal), number);
     if (first && number === drawn) {
+      shown = { path, place };
       fill(main, place);
       if (number > 1) (document.getElementById(focused) || main).focus({ preventScroll: true });
       first = false;
@@ -132,5 +140,5 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
 });
-addEventListener("hashchange", show);
+addEventListener("hashchange", ({ newURL }) => newURL === location.href && show()); // else a newer one comes
 show();

@@ -2,35 +2,31 @@
 
 import { get, Refused } from "./api.js";
 import { timeline } from "./charts.js";
-import { clock, fill, h, labelled, link, moment, ms, pager, select, table } from "./dom.js";
+import { clock, fill, follow, h, labelled, link, moment, ms, pager, queryForm, refill, select, table } from "./dom.js";
 
 const LIMIT = 50;
 const SINCE = [["", "the last hour"], ["5", "the last 5 minutes"], ["15", "the last 15 minutes"], ["30", "the last 30 minutes"]];
 const TEXTS = [["service", "Service"], ["method", "Method"], ["caller", "Caller"], ["code", "Code"]];
 
 /** asked: the query of the page's address. */
-export async function drawList(main, asked) {
+export async function drawList(main, asked, signal) {
   const query = new URLSearchParams(asked);
   query.delete("minutes");
   if (asked.get("minutes")) query.set("since", new Date(Date.now() - asked.get("minutes") * 60000).toISOString());
   query.set("limit", LIMIT);
   if (!main.querySelector("#found")) {
     fill(main, h("h1", {}, "Calls"), h("p", { class: "quiet" }, "Your last ones within an hour; an admin sees everybody’s."),
-      byId(), filters(asked), h("div", { id: "found" }));
+      byId(), filters(), h("div", { id: "found" }));
   }
-  const calls = await get(`/api/v1/calls?${query}`);
-  const list = main.querySelector("#found");
-  const key = JSON.stringify(calls);
-  if (list.drawn === key) return true;
-  list.drawn = key;
-  const kept = list.contains(document.activeElement) ? document.activeElement.id : "";
-  fill(list, found(calls.items), pager(calls, (skip) => address(asked, { skip: skip || "" })));
-  if (kept) document.getElementById(kept)?.focus();
+  follow(main.querySelector("#filters"), asked);
+  const calls = await get(`/api/v1/calls?${query}`, signal);
+  refill(main.querySelector("#found"), [calls, asked.toString()],
+    () => [found(calls.items), pager(calls, (skip) => address({ ...Object.fromEntries(asked), skip: skip || "" }))]);
   return true;
 }
 
-function address(asked, changed) {
-  const query = new URLSearchParams(Object.entries({ ...Object.fromEntries(asked), ...changed }).filter(([, value]) => value !== ""));
+function address(values) {
+  const query = new URLSearchParams(Object.entries(values).filter(([, value]) => value !== ""));
   return `#/calls${query.size ? `?${query}` : ""}`;
 }
 
@@ -41,16 +37,16 @@ function byId() {
   } }, labelled("Request id", h("input", { id: "request-id", name: "id", required: true, autocomplete: "off", spellcheck: "false" })), h("button", {}, "Find"));
 }
 
-function filters(asked) {
-  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); apply(); }, onchange: (event) => { if (event.target.tagName === "SELECT") apply(); } },
-    labelled("Outcome", select("failed", [["", "all"], ["true", "failed"]], asked.get("failed") || "")),
+function filters() {
+  const form = queryForm([
+    labelled("Outcome", select("failed", [["", "all"], ["true", "failed"]])),
     TEXTS.map(([name, words]) => labelled(words, h("input", {
-      id: name, name, value: asked.get(name), autocomplete: "off", spellcheck: "false", ...(name === "code" ? { type: "number", max: 0, min: -9999 } : {}) }))),
-    labelled("Since", select("minutes", SINCE, asked.get("minutes") || "")),
-    h("button", {}, "Filter"), asked.size ? h("a", { href: "#/calls", id: "clear" }, "Clear") : null);
-  function apply() {
-    if (form.reportValidity()) location.hash = address(asked, { ...Object.fromEntries(new FormData(form)), skip: "" });
-  }
+      id: name, name, autocomplete: "off", spellcheck: "false", ...(name === "code" ? { type: "number", max: 0, min: -9999 } : {}) }))),
+    labelled("Since", select("minutes", SINCE)),
+  ], "Filter", address);
+  form.id = "filters";
+  form.addEventListener("change", ({ target }) => { if (target.tagName === "SELECT") form.go(); });
+  form.append(h("a", { href: "#/calls", id: "clear", onclick: () => form.reset() }, "Clear"));
   return form;
 }
 
@@ -73,7 +69,7 @@ export async function drawOne(main, id) {
     calls = [first, ...more]; // a batch made several under one request id
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
-    fill(main, back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."));
+    refill(main, null, () => [back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s.")]);
     return true;
   }
   fill(main, back(), ...calls.flatMap(details));

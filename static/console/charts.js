@@ -27,7 +27,8 @@ export function hour(name, minutes) {
   const told = h("p", { class: "quiet told" });
   const plot = h("div", {
     id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": `Minute of ${name}`, "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
-    onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null), onblur: () => look(null),
+    onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null), onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
+   
     onfocus: () => look(looked[name] ?? 0), onkeydown: (event) => step(event),
   }, drawing);
   function look(ago) {

@@ -1,32 +1,31 @@
 // The accounts that services are connected to, for admins.
 
 import { ask, get, Refused } from "./api.js";
-import { fill, h, moment, say, table } from "./dom.js";
+import { fill, h, moment, refill, say, table } from "./dom.js";
 
 const STATES = { connected: ["connected", "good"], not_connected: ["not connected", "unsure"], reconnect: ["connect again", "bad"] };
 
 let pages = {}; // service -> the vendor's page that waits to be opened
-let shown = "";
+let newest = 0; // an older answer is not drawn over a newer one
 
 /** Draws when something has changed: buttons keep their focus. */
 export async function draw(main) {
+  const number = ++newest;
   const { items } = await get("/api/v1/connections");
+  if (number !== newest) return true;
   for (const { service, state, connected_at } of items) {
     if (pages[service] && state === "connected" && connected_at !== pages[service].before) {
       delete pages[service];
       say(`${service} is connected`);
     }
   }
-  const now = JSON.stringify([items, pages]);
-  if (main.querySelector("h1") && now === shown) return true;
-  const kept = document.activeElement.id;
-  shown = now;
-  fill(main, h("h1", {}, "Connections"),
-    h("p", { class: "quiet" }, "Accounts that services use by OAuth. Their tokens are kept here, sealed, and renewed."),
-    h("p", { class: "alarm", role: "alert", id: "refused" }),
-    items.length ? table(["Service", "State", "Connected", "Scopes", "Renewed", "Ends", "Last error", "Do"], items.map((each) => row(main, each)))
-      : h("p", {}, "No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token."));
-  if (kept) document.getElementById(kept)?.focus();
+  if (!main.querySelector("h1")) {
+    fill(main, h("h1", {}, "Connections"),
+      h("p", { class: "quiet" }, "Accounts that services use by OAuth. Their tokens are kept here, sealed, and renewed."),
+      h("p", { class: "alarm", role: "alert", id: "refused" }), h("div", { id: "accounts" }));
+  }
+  refill(main.querySelector("#accounts"), [items, pages], () => [items.length ? table(["Service", "State", "Connected", "Scopes", "Renewed", "Ends", "Last error", "Do"], items.map((each) => row(main, each)))
+    : h("p", {}, "No service of the catalog has auth type oauth2 with grant authorization_code or refresh_token.")]);
   return true;
 }
 
@@ -76,10 +75,12 @@ async function did(verb, path) {
 
 /** Do it, and draw what has become of it, or say why not. */
 async function tried(main, act) {
+  const refused = main.querySelector("#refused");
   try {
+    refused.textContent = "";
     await act();
     await draw(main);
   } catch (error) {
-    main.querySelector("#refused").textContent = error.answer ? error.message : "Postern does not answer.";
+    refused.textContent = error.answer ? error.message : "Postern does not answer.";
   }
 }

@@ -26,6 +26,61 @@ export function fill(element, ...children) {
   element.replaceChildren(...children.flat(2).filter((child) => child !== null && child !== undefined));
 }
 
+/** Fill the place anew if what it shows has changed; the focus stays on what has the same id, or in the place. */
+export function refill(place, shown, children) {
+  const key = JSON.stringify(shown);
+  if (place.drawn === key) return;
+  place.drawn = key;
+  keepFocus(place, () => fill(place, ...children()));
+}
+
+/** One child for each item, in this order: that of an item that has not changed stays, and what is typed in one that has. */
+export function arrange(place, items, make) {
+  const before = new Map([...place.children].map((each) => [each.drawn, each]));
+  const children = items.map((item) => {
+    const drawn = JSON.stringify(item);
+    return before.get(drawn) ?? Object.assign(make(item), { drawn });
+  });
+  keepFocus(place, () => {
+    const gone = new Set(before.values()).difference(new Set(children));
+    const typed = [...gone].flatMap((each) => [...each.querySelectorAll("input")]).filter((each) => each.value !== each.defaultValue);
+    place.addEventListener("change", ignore, true); // what is half typed is not sent because it is drawn anew
+    gone.forEach((each) => each.remove());
+    place.removeEventListener("change", ignore, true);
+    children.forEach((child, at) => { if (place.children[at] !== child) place.insertBefore(child, place.children[at] ?? null); });
+    for (const { id, value } of typed) if (document.getElementById(id)) document.getElementById(id).value = value;
+  });
+}
+
+function ignore(event) {
+  event.stopPropagation();
+}
+
+function keepFocus(place, change) {
+  const focused = document.activeElement;
+  const inside = place.contains(focused);
+  change();
+  if (!inside || document.activeElement === focused) return;
+  place.tabIndex = -1;
+  (document.getElementById(focused.id) || place).focus({ preventScroll: true });
+}
+
+/** A form whose values are the query of the address: f is told them when it is sent. */
+export function queryForm(fields, button, address) {
+  const form = h("form", { class: "row", onsubmit: (event) => { event.preventDefault(); form.go(); } }, fields, h("button", {}, button));
+  form.go = () => { if (form.reportValidity()) location.hash = form.sent = address(Object.fromEntries(new FormData(form))); };
+  return form;
+}
+
+/** Take the address's values when the address changes, never afterwards, and not where the form has made it: somebody may be typing. */
+export function follow(form, query) {
+  if (form.query === query) return;
+  form.query = query;
+  const own = form.sent === location.hash;
+  form.sent = null;
+  if (!own) for (const { name } of form.elements) if (name) form.elements[name].value = query.get(name) ?? "";
+}
+
 /** Tell who cannot see the page. */
 export function say(text) {
   document.getElementById("said").textContent = text;
@@ -77,5 +132,9 @@ export function table(headings, rows) {
   return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" },
     h("table", {},
       h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
-      h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((each, at) => h("td", { "data-heading": headings[at] }, each)))))));
+      h("tbody", {}, rows.map((cells) => row(headings, cells)))));
+}
+
+export function row(headings, cells) {
+  return h("tr", {}, cells.map((each, at) => h("td", { "data-heading": headings[at] }, each)));
 }

