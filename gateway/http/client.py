@@ -26,7 +26,7 @@ from gateway.messages import HttpResponse
 
 NO_TLS = Tls()
 #: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.
-DEFAULT_POOL_SIZE = 50
+DEFAULT_POOL_SIZE = 100
 
 
 class _InterruptiblePool(ConnectionPool):

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from greenlet import getcurrent
+
 from gateway.catalog.egress_proxy import Proxy
 from gateway.catalog.private_addresses import inside, inside_literally
 from gateway.clock import Clock
@@ -44,6 +46,7 @@ class Connection:
     """
 
     def __init__(self, sock: socket.socket, clock: Clock) -> None:
+        sock.settimeout(0)  # for good: who waits for it waits here
         self.sock = sock
         self.opened_at = clock.now()
         self.use_count = 0
@@ -52,9 +55,12 @@ class Connection:
         self._tls = isinstance(sock, ssl.SSLSocket)
         #: What it does without a wait: gevent's sockets are Python around one of C.
         self._raw = sock if self._tls else getattr(sock, "_sock", sock)
+        self._hub = getattr(sock, "hub", None)  # gevent's
+        self._answer_is_due = False
 
     def send(self, data: bytes | memoryview, until: float) -> int:
         """Send a first part of the data, and return how many bytes were taken."""
+        self._answer_is_due = True
         if self._tls:
             # gevent returns 0 where ssl raises SSLWantWriteError.
             while not (sent := self.with_deadline(until, self.sock.send, data)):
@@ -62,14 +68,12 @@ class Connection:
             return cast(int, sent)
         if until <= self._clock.now():
             raise TimeoutError("time is up")
-        raw = self._raw
-        raw.settimeout(0)
-        try:
-            size: int = raw.send(data)
-            return size
-        except BlockingIOError:
-            self.sock.settimeout(remaining_seconds(self._clock, until))
-            return self.sock.send(data)
+        while True:
+            try:
+                size: int = self._raw.send(data)
+                return size
+            except BlockingIOError:
+                self._await(select.POLLOUT, until, None)
 
     def send_all(self, data: memoryview, until: float) -> None:
         while data:
@@ -80,13 +84,10 @@ class Connection:
 
         :raises CallerGone: ``watch`` says so.
         """
-        if self._tls or watch:
-            return cast(bytes, self.with_deadline(until, self.sock.recv, CHUNK_BYTES, watch=watch))
-        seconds = until - self._clock.now()
-        if seconds <= 0:
-            raise TimeoutError("time is up")
-        self.sock.settimeout(seconds)
-        return self.sock.recv(CHUNK_BYTES)
+        if self._answer_is_due and not (self._tls or watch):
+            self._answer_is_due = False
+            self._await(select.POLLIN, until, None)  # it has hardly come yet
+        return cast(bytes, self.with_deadline(until, self._raw.recv, CHUNK_BYTES, watch=watch))
 
     def with_deadline(
         self,
@@ -99,7 +100,6 @@ class Connection:
 
         A socket's own timeout would begin anew with each of them.
         """
-        self.sock.settimeout(0)
         while True:
             try:
                 return step(*args)
@@ -110,6 +110,9 @@ class Connection:
 
     def _await(self, event: int, until: float, watch: CallerWatch | None) -> CallerWatch | None:
         """Wait for the socket, and return who is to be watched from then on."""
+        if self._hub and not watch:
+            self._await_in_hub(event, remaining_seconds(self._clock, until))
+            return None
         poll = select.poll()
         poll.register(self.sock, event)
         if watch:
@@ -123,12 +126,24 @@ class Connection:
             raise CallerGone
         return None  # it has sent its next request already: that it ends can no longer be seen
 
+    def _await_in_hub(self, event: int, seconds: float) -> None:
+        """Wait as gevent's sockets do, with a tenth of the Python that their timeout takes."""
+        sock: Any = self.sock
+        hub: Any = self._hub
+        watcher = sock._read_event if event == select.POLLIN else sock._write_event
+        timer = hub.loop.timer(seconds)
+        timer.start(getcurrent().throw, TimeoutError("time is up"))
+        try:
+            hub.wait(watcher)
+        finally:
+            timer.stop()
+            timer.close()
+
     def read_available(self) -> bytes | None:
         """Return what has come and was not read yet, None if that is nothing.
 
         It is empty once the other side has hung up.
         """
-        self._raw.settimeout(0)
         try:
             data: bytes = self._raw.recv(CHUNK_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -140,7 +155,6 @@ class Connection:
 
         A hang-up or a late byte makes it useless.
         """
-        self._raw.settimeout(0)
         try:
             self._raw.recv(1)
         except (BlockingIOError, ssl.SSLWantReadError):
