@@ -20,7 +20,8 @@ from gateway.exchange.connected_account import Authorization
 from gateway.exchange.dry_run import dry_run, dry_run_token
 from gateway.http.discovered import InstanceCount
 from gateway.http.headers import has_dot_segments, path_allowed
-from gateway.messages import Call, Caller, HttpRequest, Result
+from gateway.http_messages import HttpRequest
+from gateway.messages import Call, Caller, Result
 from gateway.metrics import Metrics
 from gateway.middleware.admission import authorize, authorize_and_validate
 from gateway.middleware.circuit_breaker import breaker_states

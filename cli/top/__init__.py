@@ -25,7 +25,7 @@ from gateway.catalog.model import Timeout
 from gateway.clock import SystemClock
 from gateway.errors import GatewayError
 from gateway.http.client import long_poll_channel
-from gateway.messages import HttpRequest
+from gateway.http_messages import HttpRequest
 
 TIMEOUT_SECONDS = 5.0
 MAX_METRICS_BYTES = 64 * 1024 * 1024

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from gateway.catalog.registry_names import registry_address
 from gateway.clock import Clock
 from gateway.discovery.addresses import read_address
+from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.messages import HttpResponse
 from gateway.sources.base import SourceError
 from gateway.sources.http import Server
 

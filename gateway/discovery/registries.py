@@ -14,8 +14,8 @@ from urllib.parse import quote
 from gateway.catalog.registry_names import SCHEMES, RegistryName, registry_address
 from gateway.clock import Clock
 from gateway.discovery.addresses import read_address
+from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.messages import HttpResponse
 from gateway.sources.base import SourceError, Stopping
 from gateway.sources.consul import next_index
 from gateway.sources.http import HOLD_SECONDS, Server

@@ -17,7 +17,7 @@ from gateway.envelopes.alipay import AlipayEnvelope
 from gateway.envelopes.described import DescribedEnvelope, PlainEnvelope
 from gateway.envelopes.presets import PRESETS
 from gateway.envelopes.soap import SoapEnvelope
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 
 #: Returns the data of an answer, or raises the ``GatewayError`` that it stands for.
 Envelope = Callable[[HttpResponse, Reader], Any]

@@ -19,7 +19,7 @@ from gateway.envelopes.described import (
     status_error,
 )
 from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, Rejected
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 
 #: Methods older than the codes, such as alipay.system.oauth.token, have none.
 OK_CODES = ("10000", None)

@@ -28,7 +28,7 @@ from gateway.errors import (
     VendorUnhealthy,
     VendorUnreachable,
 )
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 
 MAX_RETRY_AFTER_SECONDS = 86400.0
 MAX_MESSAGE_CHARACTERS = 2000  # of a vendor's; the log cuts it shorter, once it is masked

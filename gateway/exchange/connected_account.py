@@ -17,8 +17,9 @@ from functools import partial
 from gateway.catalog.model import Service, Timeout
 from gateway.errors import CallRefused, ConnectFailed, CredentialError, GatewayError, Unavailable
 from gateway.http.channel import Channel
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import Call, HttpRequest, HttpResponse
+from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
 from gateway.signers.base import Send, Signer

@@ -18,8 +18,9 @@ from gateway.catalog.model import Method, Service
 from gateway.clock import Clock
 from gateway.errors import CredentialError, NoInstance
 from gateway.http.request_builder import RequestBuilder, binary_params
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import STARS, Secret, is_secret_name
-from gateway.messages import Call, HttpRequest, HttpResponse
+from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
 

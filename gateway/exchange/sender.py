@@ -23,8 +23,9 @@ from gateway.errors import (
 )
 from gateway.exchange.connected_account import ConnectedAccount
 from gateway.http.credential_mask import CredentialMask
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import Call, HttpRequest, HttpResponse
+from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
 from gateway.signers.tokens import token_name

@@ -13,7 +13,7 @@ from gateway.clock import Clock
 from gateway.errors import ConnectTimeout, DeadlineExceeded, ReadTimeout
 from gateway.http.pool import ConnectionPool
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse
 
 if TYPE_CHECKING:
     from requests import Session

@@ -22,7 +22,7 @@ from gateway.http.connect.resolver import Resolver
 from gateway.http.discovered import Directory, DiscoveredChannel, InstanceCount
 from gateway.http.outbound import Outbound
 from gateway.http.pool import ConnectionPool
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 
 NO_TLS = Tls()
 #: Idle connections of a service's pool, unless its ``concurrency`` says otherwise.

@@ -17,8 +17,8 @@ from urllib.parse import quote, quote_plus
 
 from gateway.catalog.model import Method, kind_of
 from gateway.errors import GatewayError
+from gateway.http_messages import HttpResponse
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpResponse
 
 MIN_CHARACTERS = 8
 HEAD_BYTES = 4  # by which a form is looked for at the end of a piece

@@ -26,7 +26,7 @@ from gateway.http.idle_connections import IdleConnections
 from gateway.http.response.head import Headers
 from gateway.http.response.parser import ResponseParser, StreamingResponseParser
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.system import is_exhaustion
 
 PROXY_AUTHENTICATION_REQUIRED = 407  # the one status of a proxy's that no service behind it gives

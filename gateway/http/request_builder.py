@@ -18,7 +18,8 @@ from gateway.catalog.model import Method, Param
 from gateway.clock import Clock
 from gateway.errors import fields_error
 from gateway.http.headers import has_dot_segments, has_quoted_slash
-from gateway.messages import Call, HttpRequest
+from gateway.http_messages import HttpRequest
+from gateway.messages import Call
 from gateway.trace_context import new_span_id
 from schemas.catalog.param_styles import list_separator
 

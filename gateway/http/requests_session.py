@@ -24,7 +24,7 @@ from requests.utils import get_encoding_from_headers
 from gateway.catalog.model import Timeout
 from gateway.clock import Clock
 from gateway.http.pool import ConnectionPool
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse
 
 MAX_SECONDS = 600.0  # of an exchange for which no timeout was given
 #: Of a ``PreparedRequest``: what is written for each request anyway.

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from gateway.catalog.model import Catalog, Health, Method, Service, Timeout
 from gateway.errors import GatewayError, OutOfResources, StoreUnavailable, Unhealthy
 from gateway.http.request_builder import USER_AGENT
-from gateway.messages import Call, HttpRequest, Result
+from gateway.http_messages import HttpRequest
+from gateway.messages import Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.state.health_verdicts import ProbeHistory
 

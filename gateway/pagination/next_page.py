@@ -16,7 +16,8 @@ from gateway.catalog.model import Method, Param, kind_of
 from gateway.catalog.pagination import Pagination
 from gateway.catalog.params.styles import STYLE_KEYS
 from gateway.errors import BadResponse
-from gateway.messages import HttpRequest, HttpResponse, Page
+from gateway.http_messages import HttpRequest, HttpResponse
+from gateway.messages import Page
 from gateway.pagination.fitting import fit, to_number, whole_number
 from gateway.pagination.links import link_target
 from gateway.pagination.places import items_at, look_up

@@ -8,7 +8,7 @@ from typing import Any
 from gateway.bodies import Reader
 from gateway.bodies.json import MISSING, find_value
 from gateway.errors import BadResponse
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 
 _HEADER = "header:"
 

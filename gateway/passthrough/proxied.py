@@ -17,7 +17,8 @@ from gateway.http.headers import strip_hop_by_hop
 from gateway.http.rebase import BodyRebase, BodyRebaser, Rebaser
 from gateway.http.response.inflate import inflate
 from gateway.http.response.streaming import StreamingResponse
-from gateway.messages import Call, HttpRequest, HttpResponse, Result
+from gateway.http_messages import HttpRequest, HttpResponse
+from gateway.messages import Call, Result
 from gateway.passthrough.proxied_request import ProxiedRequestBuilder
 from gateway.passthrough.sender import StreamSender, is_json
 from gateway.runtime import Handler, Runtime

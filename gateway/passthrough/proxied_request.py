@@ -8,7 +8,8 @@ from urllib.parse import parse_qsl, urlsplit
 from gateway.catalog.model import Method
 from gateway.errors import fields_error
 from gateway.http.headers import group_by_name, join_values
-from gateway.messages import Call, HttpRequest
+from gateway.http_messages import HttpRequest
+from gateway.messages import Call
 from gateway.passthrough.sender import NO_REQUEST
 from gateway.streams import Pairs
 

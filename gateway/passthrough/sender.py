@@ -8,8 +8,9 @@ from gateway.bodies.spool import Spool
 from gateway.errors import OutcomeUnknown
 from gateway.exchange.sender import Sender
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
+from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.messages import Call, HttpRequest
+from gateway.messages import Call
 from gateway.streams import (
     MAX_RESENDABLE_BYTES,
     MAX_STREAM_SECONDS,

@@ -16,8 +16,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 from cryptography import x509
 
 from gateway.errors import BadResponse, SignatureRejected
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.base import Auth, Signer, plain
 from gateway.signers.rsa import (
     ROOT_CERTIFICATES,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from gateway.errors import InvalidParams, fields_error
-from gateway.messages import HttpRequest
+from gateway.http_messages import HttpRequest
 from gateway.streams import RequestStream
 
 CONTENT_SHA256 = "X-Amz-Content-SHA256"

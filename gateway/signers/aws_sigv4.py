@@ -18,8 +18,8 @@ from marshmallow import ValidationError, validate, validates_schema
 
 from gateway.bodies.spool import Spool
 from gateway.errors import fields_error
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.aws_chunked import (
     CHUNKED_PAYLOADS,
     CONTENT_SHA256,

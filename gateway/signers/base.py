@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError
 
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.connections import Grant
 from schemas.catalog.fields import Strict, text
 

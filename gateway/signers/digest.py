@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.templates import (
     HASHES,

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, NamedTuple
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from gateway.errors import CredentialError
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
 from gateway.signers.templates import (
     HASHES,

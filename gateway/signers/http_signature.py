@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from marshmallow import ValidationError, fields, validate, validates_schema
 
 from gateway.errors import CredentialError
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, check_base64_secret, key_of, plain
 from schemas.catalog.fields import one_of, text, whole
 

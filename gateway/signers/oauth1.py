@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from marshmallow import ValidationError, validates_schema
 
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Signer, plain
 from gateway.signers.rsa import load_private_key
 from schemas.catalog.fields import flag, one_of, text

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validate, validates_schema
 
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, SettingPath, Signer, plain
 from schemas.catalog.fields import HEADER_NAME, HEADER_TEXT, MESSAGES, one_of, text
 

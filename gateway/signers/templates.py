@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, quote
 from marshmallow import ValidationError
 
 from gateway.bodies import FORM_TYPE, to_pairs, to_text
-from gateway.messages import HttpRequest
+from gateway.http_messages import HttpRequest
 
 Facts = Callable[[str], bytes]
 Template = Callable[[Facts], bytes]

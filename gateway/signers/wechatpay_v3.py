@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from marshmallow import validate
 
 from gateway.errors import SignatureRejected
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.base import Auth, Signer, plain
 from gateway.signers.rsa import (
     RSA_CERTIFICATES,

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from gateway.clock import Clock
+from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.messages import HttpResponse
 from gateway.sources.base import Address, Stopping
 from gateway.sources.http import HOLD_SECONDS, Server
 

@@ -9,7 +9,7 @@ from gateway.catalog.model import Timeout, Tls
 from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.http.client import long_poll_channel
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.sources.base import Address, Missing, SourceError
 
 # For which a server may hold its answer back; a connection that died unnoticed is given up soon

@@ -13,8 +13,8 @@ import math
 from collections.abc import Mapping
 
 from gateway.clock import Clock
+from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.messages import HttpResponse
 from gateway.sources.base import Address, Missing, SourceError, Stopping
 from gateway.sources.http import HOLD_SECONDS, Server
 

@@ -9,8 +9,9 @@ from urllib.parse import parse_qsl, unquote
 
 from gateway.bodies import dump_json, load_json
 from gateway.catalog.model import Method
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import SECRET_NAMES, STARS, Masker
-from gateway.messages import Call, HttpRequest, HttpResponse
+from gateway.messages import Call
 from gateway.streams import Pairs
 
 MAX_TEXT_CHARACTERS = 4096  # of a body, or of one header

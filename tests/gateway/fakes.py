@@ -19,8 +19,9 @@ from gateway.discovery import RegistryDirectory
 from gateway.http.client import Client
 from gateway.http.connect.resolver import Resolver
 from gateway.http.outbound import Outbound
+from gateway.http_messages import HttpRequest
 from gateway.masking import Masker
-from gateway.messages import HttpRequest, Trace
+from gateway.messages import Trace
 from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store

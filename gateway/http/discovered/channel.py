@@ -13,7 +13,7 @@ from gateway.http.channel import Channel, origin_of
 from gateway.http.discovered.instances import Instance, Instances
 from gateway.http.pool import ConnectionPool
 from gateway.http.response.streaming import ExchangeTimeouts, StreamingResponse
-from gateway.messages import HttpRequest, HttpResponse
+from gateway.http_messages import HttpRequest, HttpResponse
 
 
 class DiscoveredChannel(Channel):

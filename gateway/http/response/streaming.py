@@ -12,7 +12,7 @@ from gateway.http.connect.connection import Connection
 from gateway.http.response.head import Headers
 from gateway.http.response.inflate import inflate
 from gateway.http.response.parser import StreamingResponseParser
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 from gateway.streams import MAX_STREAM_SECONDS, CallerWatch, RequestStream
 
 #: From which on a caller is watched: to wait for two sockets costs more than most answers take.

@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl
 from gateway.bodies import load_json
 from gateway.bodies.json import MISSING, find_value
 from gateway.errors import CredentialError
+from gateway.http_messages import HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpResponse
 from schemas.numbers import ExactNumber
 
 MAX_LIFE_SECONDS = 365 * 86400  # a vendor's "forever" must still be a float

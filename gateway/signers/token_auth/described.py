@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, pre_load, validate, validates_schema
 
+from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.templates import check_template, compile_template, names_needed
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, TokenAnswer

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 from marshmallow import fields, validates_schema
 
 from gateway.bodies import dump_json
+from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, TokenAnswer
 from gateway.signers.token_auth.assertions import (

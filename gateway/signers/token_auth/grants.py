@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from gateway.errors import CredentialError
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 from gateway.signers.base import Auth, plain
 from gateway.signers.connections import Grant, GrantRefused, Outcome
 from gateway.signers.token_auth.answer import TokenAnswer

@@ -21,8 +21,8 @@ from urllib.parse import quote, urlencode
 from marshmallow import ValidationError, post_load, validate, validates_schema
 
 from gateway.bodies import dump_json
+from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
 from gateway.signers.connections import Grant
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM

@@ -16,8 +16,8 @@ from urllib.parse import urlencode, urlsplit
 from marshmallow import ValidationError, validate
 
 from gateway.bodies import dump_json
+from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.messages import HttpRequest
 from gateway.signers.base import plain
 from gateway.signers.templates import (
     Template,

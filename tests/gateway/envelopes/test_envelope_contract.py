@@ -14,7 +14,7 @@ from gateway.catalog.formats import DescribedEnvelope
 from gateway.envelopes import make_envelope
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import BadResponse, GatewayError
-from gateway.messages import HttpResponse
+from gateway.http_messages import HttpResponse
 from tests.gateway.envelopes.envelope_samples import SAMPLES, WORDS, Failure
 from tests.gateway.fakes import Gate, Wire, answer, service
 

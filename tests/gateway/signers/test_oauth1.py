@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.catalog.loader import CatalogError, load_catalog
+from gateway.http_messages import HttpRequest
 from gateway.masking import Secret
-from gateway.messages import HttpRequest
 from gateway.signers.oauth1 import FORM, OAuth1, base_string
 
 #: developer.x.com/en/docs/authentication/oauth-1-0a/creating-a-signature

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from marshmallow import ValidationError
 
 from gateway.errors import CredentialError
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.token_auth.oauth2 import OAuth2, OAuth2ClientCredentials
 from gateway.stores import Store

@@ -25,8 +25,8 @@ from wechatpayv3.utils import (
 )
 
 from gateway.bodies import dump_json
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers import Signer, make_signer
 from sandbox.keys import (
     MERCHANT_PRIVATE_KEY,

@@ -26,7 +26,7 @@ from tencentcloud.common.credential import Credential
 from wechatpy.pay.utils import calculate_signature, calculate_signature_hmac
 
 from gateway.bodies import make_writer
-from gateway.messages import HttpRequest
+from gateway.http_messages import HttpRequest
 from tests.gateway.signers.signing import KEYS, NO_TOKEN, signer, verifier_of
 
 pytestmark = pytest.mark.slow

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from gateway.bodies import make_writer
-from gateway.messages import HttpRequest
+from gateway.http_messages import HttpRequest
 from gateway.signers.http_signature import HttpSignature
 from tests.gateway.signers.signing import NO_TOKEN, signer
 

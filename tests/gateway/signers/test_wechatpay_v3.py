@@ -20,8 +20,8 @@ from gateway.errors import (
     Rejected,
     SignatureRejected,
 )
+from gateway.http_messages import HttpRequest, HttpResponse
 from gateway.masking import Secret
-from gateway.messages import HttpRequest, HttpResponse
 from gateway.signers.wechatpay_v3 import WeChatPayV3
 from sandbox import Sandbox
 from sandbox.keys import (

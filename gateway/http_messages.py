@@ -1,0 +1,135 @@
+"""The values of an exchange, on the wire: HttpRequest -> HttpResponse.
+
+request = HttpRequest("GET", "https://api.example.com", "/v1/now", query=(("city", "Oslo"),))
+request.target  # "/v1/now?city=Oslo"
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
+
+from gateway.streams import RequestStream
+from gateway.values import value
+
+#: The values of a header that goes out in several lines, by its name and its value in ``headers``.
+Lines = Mapping[tuple[str, str], tuple[str, ...]]
+
+
+@value
+class HttpRequest:
+    """A request before it is bytes. Signers return a changed copy.
+
+    What ``target`` and ``body`` have is sent as it is.
+
+    :param body: nothing, where an ``upload`` is sent.
+    :param lines: headers in several lines; they are no longer sent once a signer has put another
+        value in their place.
+    :param query_safe: characters in the values of ``query`` that are not quoted, by their name.
+    :param raw_query: a caller's own, quoted as it came, None for none; stands before ``query``,
+        which takes the place of what has the same name.
+    :param fields: the values that ``body`` was written from, by name.
+    :param writer: the body's content type and its serializer; None where the verb has no body.
+    :param at: Unix seconds at which this attempt was built.
+    :param nonce: 32 hex digits, others for every attempt.
+    """
+
+    verb: str
+    base_url: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    fields: Mapping[str, object] = field(default_factory=dict, repr=False)
+    writer: tuple[str, Callable[[Mapping[str, object]], bytes]] | None = field(
+        default=None, repr=False
+    )
+    at: float = 0.0
+    nonce: str = ""
+    upload: RequestStream | None = None
+    raw_query: str | None = None
+    lines: Lines = field(default_factory=dict)
+    query_safe: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def host(self) -> str:
+        """The host as the ``Host`` header has it: with the port, if the base URL has one."""
+        return urlsplit(self.base_url).netloc
+
+    @property
+    def full_path(self) -> str:
+        """The path as sent, the base URL's own before it."""
+        return (urlsplit(self.base_url).path + self.path) or "/"
+
+    @property
+    def target(self) -> str:
+        """Path and query, quoted as sent (RFC 3986)."""
+        if not self.query and self.raw_query is None:
+            return self.path
+        query = self._quoted_query()
+        if self.raw_query:
+            pairs = [pair for pair in self.raw_query.split("&") if not self._replaces(pair)]
+            if self.query:
+                pairs.append(query)
+            query = "&".join(pairs)
+        if query or self.raw_query is not None:
+            return f"{self.path}?{query}"
+        return self.path
+
+    def _quoted_query(self) -> str:
+        if not self.query_safe:
+            return urlencode(self.query, quote_via=quote)
+        safe = self.query_safe
+        return "&".join(
+            f"{quote(name, safe='')}={quote(text, safe=safe.get(name, ''))}"
+            for name, text in self.query
+        )
+
+    def _replaces(self, raw_pair: str) -> bool:
+        """Return whether ``query`` has the name of a pair of ``raw_query``."""
+        raw_name, _, _ = raw_pair.partition("=")
+        decoded = unquote_plus(raw_name)
+        return any(name == decoded for name, _ in self.query)
+
+    @property
+    def url(self) -> str:
+        return self.base_url + self.target
+
+    def with_query(self, *pairs: tuple[str, str]) -> HttpRequest:
+        return replace(self, query=self.query + pairs)
+
+    def with_header(self, name: str, value: str) -> HttpRequest:
+        """Return a copy with the header in place of one of that name, in whatever case."""
+        lower = name.lower()
+        headers = {key: text for key, text in self.headers.items() if key.lower() != lower}
+        return replace(self, headers={**headers, name: value})
+
+    def header(self, name: str) -> str | None:
+        """Return the header of that name, in whatever case it is written."""
+        lower = name.lower()
+        return next((text for key, text in self.headers.items() if key.lower() == lower), None)
+
+    def with_fields(self, fields: Mapping[str, object]) -> HttpRequest:
+        """Return a copy with more values in its body, or in its query where the verb has none."""
+        if self.writer is None:
+            return self.with_query(*((name, str(value)) for name, value in fields.items()))
+        content_type, write = self.writer
+        merged = {**self.fields, **fields}
+        headers = {"Content-Type": content_type, **self.headers}
+        return replace(self, headers=headers, fields=merged, body=write(merged))
+
+
+@value
+class HttpResponse:
+    """An answer that was read whole.
+
+    Header names match in any case; a repeated header is joined with a comma.
+
+    :param first_byte: seconds from the request to its first byte.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    first_byte: float | None = None
