@@ -14,8 +14,8 @@ from cli.openapi.source import Spec, UnsayableError, list_in, mapping_in
 from cli.openapi.styles import Styles
 from cli.openapi.yaml_writer import Commented, one_line
 from gateway.bodies.xml import XML_NAME
-from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Param, kind_of
+from gateway.catalog.params.place import IN_QUERY
 from gateway.catalog.params.styles import style_problems
 from schemas.catalog.fields import SETTABLE_HEADER
 from schemas.catalog.params import value_problems

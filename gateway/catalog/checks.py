@@ -1,117 +1,24 @@
-"""Checks that span several keys of a catalog: names that must meet, defaults that must fit, files
-that must exist.
+"""Checks that span several keys of a service or a method: names that must meet, files that must
+exist, parts that do not go together.
 """
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.bodies.xml import XML_MEMBER
-from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
-from gateway.catalog.model import Method, Param, Service, Tls, kind_of
+from gateway.catalog.model import Method, Service, Tls, kind_of
 from gateway.catalog.private_addresses import inside_literally
 from gateway.catalog.yaml.document import Document, Path_
 from gateway.signers import SIGNERS
 from gateway.system import MAX_SECRET_BYTES, read_regular
-from schemas.catalog.fields import SETTABLE_HEADER
 from schemas.catalog.hints import did_you_mean
-from schemas.catalog.params import value_problems
 
 # From a method to its fallback, to that one's, and so on: each may take its whole deadline.
 MAX_FALLBACK_STEPS = 8
-_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-def flatten_messages(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
-    """Yield each of marshmallow's messages with the path of the key that it is about."""
-    if isinstance(messages, dict):
-        for key, inner in messages.items():
-            if key == "_schema":
-                yield from flatten_messages(inner, path)
-            elif key == "in_":
-                yield from flatten_messages(inner, (*path, "in"))
-            else:
-                yield from flatten_messages(inner, (*path, key))
-    elif isinstance(messages, list):
-        for message in messages:
-            yield path, str(message)
-    else:
-        yield path, str(messages)
-
-
-def check_params(document: Document, path: Path_, method: Method) -> None:
-    """Path, params and mask name each other, and every default fits its own declaration."""
-    names = {param.name for param in method.params}
-    path_names = {param.name for param in method.params if param.place == "path"}
-    placeholders = set(_PLACEHOLDER.findall(method.path))
-    for name in sorted(names):
-        if f"/${name}" in method.path:
-            document.complain((*path, "http"), f"${name} would be sent as it is; write {{{name}}}")
-    for name in sorted(placeholders - names):
-        document.complain(
-            (*path, "http"),
-            f"the path has {{{name}}} but params declare no {name!r}"
-            f"{did_you_mean(name, names - placeholders)}",
-        )
-    for name in sorted(path_names - placeholders):
-        document.complain(
-            (*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}"
-        )
-    for name in sorted(method.mask - names):
-        document.complain(
-            (*path, "mask"),
-            f"{name!r} is not one of the method's params{did_you_mean(name, names)}",
-        )
-    for param in method.params:
-        if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
-            document.complain(
-                (*path, "params", param.name), "not a header's name that a parameter may have"
-            )
-        _check_default(document, (*path, "params", param.name), param)
-
-
-def _check_default(document: Document, path: Path_, param: Param) -> None:
-    if "default" not in param.keywords:
-        return
-    keywords = {
-        key: value for key, value in param.keywords.items() if key not in ("default", "required")
-    }
-    for _, message in flatten_messages(value_problems(keywords, param.keywords["default"])):
-        document.complain((*path, "default"), f"does not fit its own declaration: {message}")
-
-
-def check_body(document: Document, path: Path_, method: Method) -> None:
-    """The parameters are ones that the body's format can hold."""
-    kind = kind_of(method.body)
-    names = [param.name for param in method.params if param.place == "body"]
-    if kind == "raw" and len(names) > 1:
-        document.complain(
-            (*path, "body"), f"raw is one param and nothing else, but here are {', '.join(names)}"
-        )
-    for name in names:
-        if kind == "xml" and name != "#text" and not re.fullmatch(XML_MEMBER, name):
-            document.complain(
-                (*path, "params", name), "not an XML name; body: xml makes an element of each param"
-            )
-
-
-def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
-    """Where the outer element's attributes are declared, they declare its path's prefixes, too."""
-    body = {} if isinstance(method.body, str) else method.body
-    if "attributes" not in body:
-        return
-    names = set(body["attributes"]) | {param.name.removeprefix("@") for param in method.params}
-    for name in body.get("root", "xml").split("/"):
-        prefix, colon, _ = name.partition(":")
-        if colon and f"xmlns:{prefix}" not in names:
-            document.complain(
-                (*path, "body"), f"nothing declares the prefix of {name}; add xmlns:{prefix}"
-            )
 
 
 def is_soap(envelope: str | Mapping[str, Any]) -> bool:
@@ -242,78 +149,6 @@ def _check_stand_in(document: Document, path: Path_, method: Method, target: Met
             path,
             f"{target.full_name} needs {name!r}, which is not one of this method's params",
         )
-
-
-def build_aggregates(
-    document: Document, settings: Mapping[str, Any]
-) -> tuple[dict[str, Aggregate], list[str]]:
-    """Return every aggregate, and a note for each optional part whose method does not exist.
-
-    The parts name methods, their params and earlier parts.
-    """
-    notes: list[str] = []
-    aggregates = {}
-    for name, parts in settings.get("aggregates", {}).items():
-        built: list[AggregatePart] = []
-        for part_name, part_settings in parts.items():
-            path: Path_ = ("aggregates", name, part_name)
-            if part_name in REQUEST:
-                document.complain(
-                    path, f"{part_name!r} stands for the request; name the part otherwise"
-                )
-            part = _aggregate_part(document, path, part_settings)
-            if part is not None:
-                _check_references(document, path, part, {earlier.name for earlier in built})
-                notes.extend(_check_part_method(document, path, part, settings["services"]))
-                built.append(part)
-        aggregates[name] = Aggregate(name, tuple(built))
-    return aggregates, notes
-
-
-def _check_part_method(
-    document: Document, path: Path_, part: AggregatePart, services: Mapping[str, Any]
-) -> Iterator[str]:
-    """Yield a note where the method does not exist but the part is optional."""
-    full_name = f"{part.service}.{part.method}"
-    service = services.get(part.service, {})
-    method = service.get("methods", {}).get(part.method)
-    if method is not None:
-        declared = {*method.get("params", {}), *service.get("params", {})}
-        for param in sorted(part.params.keys() - declared):
-            document.complain((*path, "params", param), f"{full_name} has no param {param!r}")
-    elif part.optional:
-        yield f"{'.'.join(map(str, path))}.call: there is no method {full_name!r}"
-    else:
-        document.complain(
-            (*path, "call"),
-            f"there is no method {full_name!r}; write service.method of this catalog"
-            f"{did_you_mean(full_name, _method_names(services))}",
-        )
-
-
-def _method_names(services: Mapping[str, Any]) -> Iterator[str]:
-    for name, service in services.items():
-        yield from (f"{name}.{method}" for method in service.get("methods", {}))
-
-
-def _aggregate_part(
-    document: Document, path: Path_, settings: Mapping[str, Any]
-) -> AggregatePart | None:
-    service, _, method = settings["call"].partition(".")
-    try:
-        params = read_references(settings.get("params", {}))
-    except ValueError as error:
-        document.complain((*path, "params"), str(error))
-        return None
-    return AggregatePart(str(path[-1]), service, method, params, settings.get("optional", False))
-
-
-def _check_references(
-    document: Document, path: Path_, part: AggregatePart, earlier: set[str]
-) -> None:
-    sources = ", ".join(f"${source}" for source in (*REQUEST, *sorted(earlier)))
-    for source in sorted(part.needs - earlier):
-        document.complain((*path, "params"), f"${source} is not known here; known are {sources}")
 
 
 def check_public(service: Service) -> Iterator[str]:

@@ -11,28 +11,31 @@ from typing import Any
 
 from marshmallow import ValidationError
 
+from gateway.catalog.aggregate_loader import build_aggregates
 from gateway.catalog.answers.paginate import check_pagination
 from gateway.catalog.answers.returns import check_returns, share_equal
 from gateway.catalog.checks import (
-    build_aggregates,
-    check_body,
     check_cache,
     check_envelope,
     check_fallbacks,
-    check_params,
     check_public,
     check_signed,
     check_stand_ins,
-    check_xml_prefixes,
-    flatten_messages,
     is_soap,
     load_tls,
     proxy_paths,
 )
 from gateway.catalog.egress_proxy import read_proxy
 from gateway.catalog.hosts import check_hosts, host_params
-from gateway.catalog.model import Breaker, Catalog, Method, Param, Retry, Service, Timeout
-from gateway.catalog.params.styles import check_body_param, check_styles
+from gateway.catalog.model import Breaker, Catalog, Method, Retry, Service, Timeout
+from gateway.catalog.params.checks import (
+    check_body,
+    check_body_param,
+    check_params,
+    check_xml_prefixes,
+)
+from gateway.catalog.params.place import make_param
+from gateway.catalog.params.styles import check_styles
 from gateway.catalog.registry_names import check_registry
 from gateway.catalog.schema import CatalogSchema
 from gateway.catalog.yaml.document import Document, DocumentError, Path_
@@ -54,7 +57,6 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 DEADLINE_SECONDS = 10
 SAFE_VERBS = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
-IN_QUERY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 PROXY = "proxy"  # what proxied requests are called in logs, limits and an app's ``allow``
 
 
@@ -73,8 +75,7 @@ def load_catalog(text: str, name: str, env: Mapping[str, str]) -> Catalog:
     try:
         settings: dict[str, Any] = CatalogSchema().load(document.value)  # type: ignore[arg-type]
     except ValidationError as error:
-        for path, message in flatten_messages(error.messages):
-            document.complain(path, message)
+        document.complain_of_all(error.messages)
         raise document.error() from error
     return _Loader(document, settings, env).catalog()
 
@@ -183,8 +184,7 @@ class _Loader:
         try:
             bound = schema.bind(settings, base_url)
         except ValidationError as error:
-            for keys, message in flatten_messages(error.messages):
-                self.document.complain((*path, *keys), message)
+            self.document.complain_of_all(error.messages, path)
             bound = settings
         injected = {place[3:] for place, _ in self.document.injected if place[:3] == path}
         return schema.conceal(bound, injected)
@@ -206,7 +206,7 @@ class _Loader:
             "params": (
                 *service.params,
                 *(
-                    _param(param, keywords, verb, template)
+                    make_param(param, keywords, verb, template)
                     for param, keywords in settings.get("params", {}).items()
                 ),
             ),
@@ -282,23 +282,3 @@ def _merge(key: str, *layers: Mapping[str, Any]) -> Mapping[str, Any]:
     for layer in layers:
         merged.update(layer.get(key, {}))
     return MappingProxyType(merged)
-
-
-def _param(name: str, keywords: dict[str, Any], verb: str, template: str) -> Param:
-    place = keywords.get("in_") or _usual_place(name, verb, template)
-    required = keywords.get("required", False)
-    if place == "path":
-        required = "default" not in keywords
-    filled = {**keywords, "required": required}
-    nested = keywords.get("items", {}).get("type") in ("array", "object")
-    if place in ("path", "header") and keywords.get("type") == "array" and not nested:
-        filled.setdefault("style", "simple")  # as OpenAPI has it; nested ones are JSON
-    return Param(name, place, filled)
-
-
-def _usual_place(name: str, verb: str, template: str) -> str:
-    if f"{{{name}}}" in template:
-        return "path"
-    if verb in IN_QUERY:
-        return "query"
-    return "body"

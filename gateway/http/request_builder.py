@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 from gateway.bodies import BodyParams, PairWriter, make_writer, pair_writer, text_writer, to_text
-from gateway.catalog.loader import IN_QUERY
 from gateway.catalog.model import Method, Param
+from gateway.catalog.params.place import IN_QUERY
 from gateway.clock import Clock
 from gateway.errors import fields_error
 from gateway.http.headers import has_dot_segments, has_quoted_slash

@@ -35,25 +35,6 @@ def check_styles(document: Document, path: Path_, method: Method) -> None:
                     )
 
 
-def check_body_param(document: Document, path: Path_, method: Method) -> None:
-    """The parameter that is the whole body exists and has no others beside it."""
-    whole = method.body_param
-    if whole is None:
-        return
-    names = [param.name for param in method.params if param.place == "body"]
-    place: Path_ = (*path, "body_param")
-    if kind_of(method.body) != "json":
-        document.complain(place, "belongs to body: json")
-    elif whole not in names:
-        document.complain(place, f"{whole!r} is not one of the params in the body")
-    for name in names:
-        if name != whole:
-            document.complain(
-                (*path, "params", name),
-                f"the whole body is {whole!r}; write in: query or in: header for this one",
-            )
-
-
 def style_problems(param: Param, *, is_form: bool) -> Iterator[Problem]:
     """Yield what is wrong with how one parameter is to be written.
 

@@ -6,8 +6,9 @@ document.stop_if_wrong()
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.catalog.yaml.folder import Part
 
@@ -75,6 +76,11 @@ class Document:
             nearest = nearest[:-1]
         self.problems.append((self.lines.get(nearest, 1), ".".join(map(str, path)), message))
 
+    def complain_of_all(self, messages: Any, path: Path_ = ()) -> None:
+        """Note each of marshmallow's messages, about the value at a path or one inside it."""
+        for inner, message in flatten_messages(messages):
+            self.complain((*path, *inner), message)
+
     def stop_if_wrong(self) -> None:
         if self.problems:
             raise self.error()
@@ -82,3 +88,20 @@ class Document:
     def error(self, *problems: tuple[int, str, str]) -> DocumentError:
         """Return the error that tells these problems, or else all that were noted."""
         return DocumentError(self.name, list(problems) or self.problems, self.files)
+
+
+def flatten_messages(messages: Any, path: Path_ = ()) -> Iterator[tuple[Path_, str]]:
+    """Yield each of marshmallow's messages with the path of the key that it is about."""
+    if isinstance(messages, dict):
+        for key, inner in messages.items():
+            if key == "_schema":
+                yield from flatten_messages(inner, path)
+            elif key == "in_":
+                yield from flatten_messages(inner, (*path, "in"))
+            else:
+                yield from flatten_messages(inner, (*path, key))
+    elif isinstance(messages, list):
+        for message in messages:
+            yield path, str(message)
+    else:
+        yield path, str(messages)

@@ -1,0 +1,85 @@
+"""``aggregates:`` of a catalog, each part checked against the methods and the parts before it.
+
+aggregates, notes = build_aggregates(document, settings)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.catalog.aggregates import REQUEST, Aggregate, AggregatePart, read_references
+from gateway.catalog.yaml.document import Document, Path_
+from schemas.catalog.hints import did_you_mean
+
+
+def build_aggregates(
+    document: Document, settings: Mapping[str, Any]
+) -> tuple[dict[str, Aggregate], list[str]]:
+    """Return every aggregate, and a note for each optional part whose method does not exist.
+
+    The parts name methods, their params and earlier parts.
+    """
+    notes: list[str] = []
+    aggregates = {}
+    for name, parts in settings.get("aggregates", {}).items():
+        built: list[AggregatePart] = []
+        for part_name, part_settings in parts.items():
+            path: Path_ = ("aggregates", name, part_name)
+            if part_name in REQUEST:
+                document.complain(
+                    path, f"{part_name!r} stands for the request; name the part otherwise"
+                )
+            part = _aggregate_part(document, path, part_settings)
+            if part is not None:
+                _check_references(document, path, part, {earlier.name for earlier in built})
+                notes.extend(_check_part_method(document, path, part, settings["services"]))
+                built.append(part)
+        aggregates[name] = Aggregate(name, tuple(built))
+    return aggregates, notes
+
+
+def _check_part_method(
+    document: Document, path: Path_, part: AggregatePart, services: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield a note where the method does not exist but the part is optional."""
+    full_name = f"{part.service}.{part.method}"
+    service = services.get(part.service, {})
+    method = service.get("methods", {}).get(part.method)
+    if method is not None:
+        declared = {*method.get("params", {}), *service.get("params", {})}
+        for param in sorted(part.params.keys() - declared):
+            document.complain((*path, "params", param), f"{full_name} has no param {param!r}")
+    elif part.optional:
+        yield f"{'.'.join(map(str, path))}.call: there is no method {full_name!r}"
+    else:
+        document.complain(
+            (*path, "call"),
+            f"there is no method {full_name!r}; write service.method of this catalog"
+            f"{did_you_mean(full_name, _method_names(services))}",
+        )
+
+
+def _method_names(services: Mapping[str, Any]) -> Iterator[str]:
+    for name, service in services.items():
+        yield from (f"{name}.{method}" for method in service.get("methods", {}))
+
+
+def _aggregate_part(
+    document: Document, path: Path_, settings: Mapping[str, Any]
+) -> AggregatePart | None:
+    service, _, method = settings["call"].partition(".")
+    try:
+        params = read_references(settings.get("params", {}))
+    except ValueError as error:
+        document.complain((*path, "params"), str(error))
+        return None
+    return AggregatePart(str(path[-1]), service, method, params, settings.get("optional", False))
+
+
+def _check_references(
+    document: Document, path: Path_, part: AggregatePart, earlier: set[str]
+) -> None:
+    sources = ", ".join(f"${source}" for source in (*REQUEST, *sorted(earlier)))
+    for source in sorted(part.needs - earlier):
+        document.complain((*path, "params"), f"${source} is not known here; known are {sources}")

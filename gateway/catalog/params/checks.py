@@ -1,0 +1,106 @@
+"""Checks that a method's parameters fit its path, its mask and its body.
+
+check_params(document, ("services", "s", "methods", "m"), method)
+"""
+
+from __future__ import annotations
+
+import re
+
+from gateway.bodies.xml import XML_MEMBER
+from gateway.catalog.model import Method, Param, kind_of
+from gateway.catalog.yaml.document import Document, Path_, flatten_messages
+from schemas.catalog.fields import SETTABLE_HEADER
+from schemas.catalog.hints import did_you_mean
+from schemas.catalog.params import value_problems
+
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+def check_params(document: Document, path: Path_, method: Method) -> None:
+    """Path, params and mask name each other, and every default fits its own declaration."""
+    names = {param.name for param in method.params}
+    path_names = {param.name for param in method.params if param.place == "path"}
+    placeholders = set(_PLACEHOLDER.findall(method.path))
+    for name in sorted(names):
+        if f"/${name}" in method.path:
+            document.complain((*path, "http"), f"${name} would be sent as it is; write {{{name}}}")
+    for name in sorted(placeholders - names):
+        document.complain(
+            (*path, "http"),
+            f"the path has {{{name}}} but params declare no {name!r}"
+            f"{did_you_mean(name, names - placeholders)}",
+        )
+    for name in sorted(path_names - placeholders):
+        document.complain(
+            (*path, "params", name, "in"), f"in: path, but the path has no {{{name}}}"
+        )
+    for name in sorted(method.mask - names):
+        document.complain(
+            (*path, "mask"),
+            f"{name!r} is not one of the method's params{did_you_mean(name, names)}",
+        )
+    for param in method.params:
+        if param.place == "header" and not re.fullmatch(SETTABLE_HEADER, param.name):
+            document.complain(
+                (*path, "params", param.name), "not a header's name that a parameter may have"
+            )
+        _check_default(document, (*path, "params", param.name), param)
+
+
+def _check_default(document: Document, path: Path_, param: Param) -> None:
+    if "default" not in param.keywords:
+        return
+    keywords = {
+        key: value for key, value in param.keywords.items() if key not in ("default", "required")
+    }
+    for _, message in flatten_messages(value_problems(keywords, param.keywords["default"])):
+        document.complain((*path, "default"), f"does not fit its own declaration: {message}")
+
+
+def check_body(document: Document, path: Path_, method: Method) -> None:
+    """The parameters are ones that the body's format can hold."""
+    kind = kind_of(method.body)
+    names = [param.name for param in method.params if param.place == "body"]
+    if kind == "raw" and len(names) > 1:
+        document.complain(
+            (*path, "body"), f"raw is one param and nothing else, but here are {', '.join(names)}"
+        )
+    for name in names:
+        if kind == "xml" and name != "#text" and not re.fullmatch(XML_MEMBER, name):
+            document.complain(
+                (*path, "params", name), "not an XML name; body: xml makes an element of each param"
+            )
+
+
+def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
+    """Where the outer element's attributes are declared, they declare its path's prefixes, too."""
+    body = {} if isinstance(method.body, str) else method.body
+    if "attributes" not in body:
+        return
+    names = set(body["attributes"]) | {param.name.removeprefix("@") for param in method.params}
+    for name in body.get("root", "xml").split("/"):
+        prefix, colon, _ = name.partition(":")
+        if colon and f"xmlns:{prefix}" not in names:
+            document.complain(
+                (*path, "body"), f"nothing declares the prefix of {name}; add xmlns:{prefix}"
+            )
+
+
+def check_body_param(document: Document, path: Path_, method: Method) -> None:
+    """The parameter that is the whole body exists and has no others beside it."""
+    whole = method.body_param
+    if whole is None:
+        return
+    names = [param.name for param in method.params if param.place == "body"]
+    place: Path_ = (*path, "body_param")
+    if kind_of(method.body) != "json":
+        document.complain(place, "belongs to body: json")
+    elif whole not in names:
+        document.complain(place, f"{whole!r} is not one of the params in the body")
+    for name in names:
+        if name != whole:
+            document.complain(
+                (*path, "params", name),
+                f"the whole body is {whole!r}; write in: query or in: header for this one",
+            )
