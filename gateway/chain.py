@@ -1,4 +1,7 @@
-"""Build a method's chain: the middlewares in their order around one exchange with the service.
+"""A method's chain: the middlewares in their order around one exchange with the service.
+
+chains = Chains.build(catalog, runtime)
+method, handler = chains.find("weather", "now")
 
 The order is in code because it is correctness; YAML only tunes numbers. A middleware that a method
 does not need is not in its chain.
@@ -6,12 +9,15 @@ does not need is not in its chain.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
-from gateway.catalog.model import Catalog, Method
+from gateway.catalog.model import Catalog, Method, Service
 from gateway.clock import Pause
+from gateway.errors import NotFound
 from gateway.exchange.attempt import exchange
+from gateway.messages import Call, Caller, Result
 from gateway.middleware.admission import admit, deadline
 from gateway.middleware.cache import cache
 from gateway.middleware.circuit_breaker import breaker
@@ -25,6 +31,7 @@ from gateway.middleware.retry import retry
 from gateway.passthrough import proxy_exchange, stream_exchange
 from gateway.runtime import Handler, Middleware, Runtime
 
+MAX_NAMES_CHARACTERS = 200  # of what a caller named, in a message
 #: Run once per call, the first outermost.
 PER_CALL: tuple[Middleware, ...] = (
     explain,  # a failure names the service and the method
@@ -53,6 +60,55 @@ CHAIN = PER_CALL + PER_ATTEMPT
 STAND_IN = CHAIN[CHAIN.index(cache) :]
 
 
+@dataclass(frozen=True)
+class Chains:
+    """A catalog with the chain of each of its methods; swapped whole."""
+
+    catalog: Catalog
+    handlers: Mapping[tuple[str, str], tuple[Method, Handler]]
+
+    @classmethod
+    def build(cls, catalog: Catalog, runtime: Runtime) -> Chains:
+        return cls(catalog, build_chains(catalog, runtime))
+
+    def find(
+        self, service: str, method: str, caller: Caller | None = None
+    ) -> tuple[Method, Handler]:
+        """
+        :param caller: hears of a near name only where it may call what is named so.
+        :raises NotFound: no such service or method.
+        """
+        entry = self.handlers.get((service, method))
+        if entry is not None:
+            return entry
+        declared = self.catalog.services.get(service)
+        if declared is None:
+            message = f"There is no service {service}"
+            services = self.catalog.services.values()
+            names = [entry.name for entry in services if _callable_methods(entry, caller)]
+            raise NotFound.among(_shorten(message), service, names)
+        message = f"There is no method {service}.{method}"
+        raise NotFound.among(_shorten(message), method, _callable_methods(declared, caller))
+
+    def run(self, call: Call) -> Result:
+        """Run one part of several calls on the catalog that all of them began with."""
+        _, handler = self.find(call.service, call.method, call.caller)
+        return handler(call)
+
+
+def _callable_methods(service: Service, caller: Caller | None) -> list[str]:
+    """Return the names of the methods that the caller may call."""
+    if caller is None:
+        return []
+    name = service.name
+    return [method for method in service.methods if caller.may_call(name, method, service.roles)]
+
+
+def _shorten(message: str) -> str:
+    """Return a sentence that names what a caller named, within bounds."""
+    return message[: len("There is no ") + MAX_NAMES_CHARACTERS] + "."
+
+
 def build_chain(method: Method, runtime: Runtime, chain: tuple[Middleware, ...] = CHAIN) -> Handler:
     """Return the whole chain of a method as one function."""
     if method.stream:
@@ -73,10 +129,8 @@ def build_chains(
     for service in catalog.services.values():
         for kind, method in service.proxied.items():
             handler = _wrap(proxy_exchange(method, runtime), method, runtime, CHAIN)
-            handlers[service.name, f"{method.name} {kind}"] = (
-                method,
-                handler,
-            )  # no method's name has a space
+            # No method's name has a space.
+            handlers[service.name, f"{method.name} {kind}"] = method, handler
     return handlers
 
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
-from typing import get_args
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
 from gateway.batch import BatchRunner, Outcome, aggregate_steps, build_part_call, independent_step
 from gateway.catalog.aggregates import AggregatePart, RequestSources
 from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
-from gateway.chain import build_chains
+from gateway.chain import Chains
 from gateway.clock import Background
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange.connected_account import Authorization
@@ -23,65 +21,20 @@ from gateway.http.headers import has_dot_segments, path_allowed
 from gateway.http_messages import HttpRequest
 from gateway.messages import Call, Caller, Result
 from gateway.metrics import Metrics
+from gateway.metrics.gauges import breaker_gauge, catalog_gauges, health_gauge, instance_gauge
 from gateway.middleware.admission import authorize, authorize_and_validate
 from gateway.middleware.circuit_breaker import breaker_states
 from gateway.middleware.health import Probes
 from gateway.middleware.observe import error_context
-from gateway.runtime import Handler, Runtime
-from gateway.signers.tokens import token_name
+from gateway.runtime import Runtime
+from gateway.signers.tokens.entry import token_name
 from gateway.sources.watcher import CatalogState, Watcher
-from gateway.state.circuit import State
 from gateway.streams import ResponseStream
 from gateway.telemetry.call_records import CallRecords
 from gateway.telemetry.service_stats import Services
 
 MAX_NAME_CHARACTERS = 64  # of what a caller named, in a message
 MAX_PATH_CHARACTERS = 200
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A catalog with its chains; swapped whole."""
-
-    catalog: Catalog
-    handlers: Mapping[tuple[str, str], tuple[Method, Handler]]
-
-    def find(
-        self, service: str, method: str, caller: Caller | None = None
-    ) -> tuple[Method, Handler]:
-        """
-        :param caller: hears of a near name only where it may call what is named so.
-        :raises NotFound: no such service or method.
-        """
-        entry = self.handlers.get((service, method))
-        if entry is not None:
-            return entry
-        declared = self.catalog.services.get(service)
-        if declared is None:
-            message = f"There is no service {service}"
-            services = self.catalog.services.values()
-            names = [entry.name for entry in services if _callable_methods(entry, caller)]
-            raise NotFound.among(_shorten(message), service, names)
-        message = f"There is no method {service}.{method}"
-        raise NotFound.among(_shorten(message), method, _callable_methods(declared, caller))
-
-    def run(self, call: Call) -> Result:
-        """Run one part of several calls on the catalog that all of them began with."""
-        _, handler = self.find(call.service, call.method, call.caller)
-        return handler(call)
-
-
-def _callable_methods(service: Service, caller: Caller | None) -> list[str]:
-    """Return the names of the methods that the caller may call."""
-    if caller is None:
-        return []
-    name = service.name
-    return [method for method in service.methods if caller.may_call(name, method, service.roles)]
-
-
-def _shorten(message: str) -> str:
-    """Return a sentence that names what a caller named, within bounds."""
-    return message[: len("There is no ") + MAX_PATH_CHARACTERS] + "."
 
 
 class Gateway:
@@ -104,7 +57,7 @@ class Gateway:
 
     @property
     def catalog(self) -> Catalog:
-        return self._loaded.catalog
+        return self._chains.catalog
 
     @property
     def records(self) -> CallRecords:
@@ -126,7 +79,7 @@ class Gateway:
         """Use another catalog from now on; calls in flight finish on the one they began with."""
         runtime = self._runtime
         runtime.masker.use_catalog_secrets(catalog.secrets)
-        self._loaded = _Loaded(catalog, build_chains(catalog, runtime))
+        self._chains = Chains.build(catalog, runtime)
         services = catalog.services.values()
         self.streams = _streams(services)
         runtime.client.retain(services)
@@ -140,14 +93,14 @@ class Gateway:
         :param caller: hears of a near name only where it may call what is named so.
         :raises NotFound: no such service or method.
         """
-        return self._loaded.find(service, method, caller)[0]
+        return self._chains.find(service, method, caller)[0]
 
     def call(self, call: Call) -> Result:
         """Run one call through its method's chain.
 
         :raises GatewayError: every failure there is, with ``service`` and ``method`` filled in.
         """
-        _, handler = self._loaded.find(call.service, call.method, call.caller)
+        _, handler = self._chains.find(call.service, call.method, call.caller)
         if call.timeout is not None:
             call = self._with_deadline(call)
         return handler(call)
@@ -158,18 +111,18 @@ class Gateway:
         :raises NotFound: there is no such service, or it does not let this path be proxied.
         :raises GatewayError: every failure but those that the service itself has put into words.
         """
-        loaded = self._loaded
+        chains = self._chains
         inbound = call.inbound
         assert inbound
         if has_dot_segments(inbound.path):
             raise fields_error("path", ["Must not climb."])
-        service = loaded.catalog.services.get(call.service)
+        service = chains.catalog.services.get(call.service)
         if service is None or not path_allowed(inbound.path, service.proxy):
             name = call.service[:MAX_NAME_CHARACTERS] + inbound.path[:MAX_PATH_CHARACTERS]
             raise NotFound(f"There is no {name} to be proxied.")
         repeatable = inbound.verb in SAFE_VERBS
         kind = "repeatable" if repeatable else "once"
-        _, handler = loaded.handlers[service.name, f"{PROXY} {kind}"]
+        _, handler = chains.handlers[service.name, f"{PROXY} {kind}"]
 
         try:
             data = handler(self._with_deadline(call)).data
@@ -195,7 +148,7 @@ class Gateway:
             name: independent_step(self._with_deadline(call), optional=name in optional)
             for name, call in calls.items()
         }
-        return self._batch_runner.run(steps, self._loaded.run)
+        return self._batch_runner.run(steps, self._chains.run)
 
     def aggregate(
         self, name: str, request_data: RequestSources, template: Call
@@ -208,18 +161,18 @@ class Gateway:
         :raises Forbidden: the caller may not call a part that is not optional; nothing is sent.
         :raises InvalidParams: ``fields`` by the request's own names; nothing is sent.
         """
-        loaded = self._loaded
-        aggregate = loaded.catalog.aggregates.get(name)
+        chains = self._chains
+        aggregate = chains.catalog.aggregates.get(name)
         if aggregate is None:
             message = f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}."
-            raise NotFound.among(message, name, loaded.catalog.aggregates)
+            raise NotFound.among(message, name, chains.catalog.aggregates)
         aggregate.check_request(request_data)
         template = self._with_deadline(template)
         for part in aggregate.parts:
             if not part.optional:
-                _check_part(loaded, part, request_data, template)
+                _check_part(chains, part, request_data, template)
         return self._batch_runner.run(
-            aggregate_steps(aggregate, request_data, template), loaded.run
+            aggregate_steps(aggregate, request_data, template), chains.run
         )
 
     def dry_run(self, call: Call) -> HttpRequest:
@@ -277,55 +230,11 @@ class Gateway:
     def states(self) -> Iterator[Metric]:
         """Yield the metrics that are read when asked for: breakers, health, the catalog."""
         services = self.catalog.services.values()
-        yield self._breaker_metric(services)
-        yield self._health_metric(services)
-        yield self._instance_metric(services)
+        yield breaker_gauge(self.breakers(services))
+        yield health_gauge({service.name: self.health(service) for service in services})
+        yield instance_gauge({service.name: self.instances(service) for service in services})
         state = self.catalog_state
-        info = GaugeMetricFamily(
-            "postern_catalog_info", "The catalog that serves.", labels=("version",)
-        )
-        info.add_metric((state.version,), 1)
-        yield info
-        yield GaugeMetricFamily(
-            "postern_catalog_ok", "0 while its source is away or wrong.", float(not state.error)
-        )
-        yield GaugeMetricFamily(
-            "postern_catalog_taken_timestamp_seconds", "When it was taken.", state.loaded_at
-        )
-
-    def _breaker_metric(self, services: Iterable[Service]) -> Metric:
-        metric = GaugeMetricFamily(
-            "postern_breaker_state", "1 for the state it is in.", labels=("service", "state")
-        )
-        for name, current in self.breakers(services).items():
-            for state in get_args(State):
-                metric.add_metric((name, state), float(state == current))
-        return metric
-
-    def _health_metric(self, services: Iterable[Service]) -> Metric:
-        metric = GaugeMetricFamily(
-            "postern_service_up",
-            "1 while probes say up, 0 while they say down.",
-            labels=("service",),
-        )
-        for service in services:
-            verdict = self.health(service)
-            if verdict != "unknown":
-                metric.add_metric((service.name,), float(verdict == "up"))
-        return metric
-
-    def _instance_metric(self, services: Iterable[Service]) -> Metric:
-        metric = GaugeMetricFamily(
-            "postern_instances",
-            "Those that a registry knows, by whether they serve or are left out.",
-            labels=("service", "state"),
-        )
-        for service in services:
-            count = self.instances(service)
-            if count is not None:
-                metric.add_metric((service.name, "up"), float(count.up))
-                metric.add_metric((service.name, "left_out"), float(count.left_out))
-        return metric
+        yield from catalog_gauges(state.version, ok=not state.error, loaded_at=state.loaded_at)
 
     def start(self) -> None:
         """Begin what runs beside the calls. After the fork: threads do not survive one."""
@@ -363,10 +272,10 @@ def _streams(services: Iterable[Service]) -> Mapping[tuple[str, str], bool]:
 
 
 def _check_part(
-    loaded: _Loaded, part: AggregatePart, request_data: RequestSources, template: Call
+    chains: Chains, part: AggregatePart, request_data: RequestSources, template: Call
 ) -> None:
     """Check before anything is sent whether a part is allowed; and its params, if it has all."""
-    method, _ = loaded.find(part.service, part.method, template.caller)
+    method, _ = chains.find(part.service, part.method, template.caller)
     try:
         with error_context(method):
             if part.needs:

@@ -16,8 +16,8 @@ from gateway.http.connect.resolver import Resolver
 from gateway.masking import Masker
 from gateway.messages import Call, Result
 from gateway.metrics import Metrics
-from gateway.signers.connections import Connections, NoConnections
-from gateway.signers.tokens import Tokens
+from gateway.signers.tokens.connections import Connections, NoConnections
+from gateway.signers.tokens.renewal import Tokens
 from gateway.state.answer_cache import AnswerCache
 from gateway.state.circuit import SharedCircuit
 from gateway.state.health_verdicts import HealthVerdicts

@@ -23,7 +23,8 @@ from sqlalchemy.orm import Session
 from gateway.clock import Clock
 from gateway.errors import CredentialError, Unavailable
 from gateway.masking import Secret
-from gateway.signers.connections import (
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
+from gateway.signers.tokens.connections import (
     CLAIM_SECONDS,
     Claim,
     ConnectionKey,
@@ -31,7 +32,6 @@ from gateway.signers.connections import (
     Outcome,
     RefreshUnderWay,
 )
-from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from models.connections import CONNECTED, NOT_CONNECTED, RECONNECT, AccountConnection
 from models.database import Database, locks
 
@@ -66,7 +66,7 @@ class _Seen:
 
 
 class ConnectionVault:
-    """Keeps connections for the gateway (``gateway.signers.connections.Connections``)."""
+    """Keeps connections for the gateway (``gateway.signers.tokens.connections.Connections``)."""
 
     def __init__(self, database: Database, seal: Seal, clock: Clock) -> None:
         self._database = database

@@ -19,8 +19,8 @@ RECONNECT = "reconnect"
 class AccountConnection(Base):
     """One account, and its refresh token, sealed.
 
-    :ivar fingerprint: see ``gateway.signers.connections.ConnectionKey``; ``epoch``, ``version`` and
-        ``claim`` are of its ``Claim``.
+    :ivar fingerprint: see ``gateway.signers.tokens.connections.ConnectionKey``; ``epoch``,
+        ``version`` and ``claim`` are of its ``Claim``.
     :ivar access_token: sealed; the newest, until the vendor refuses it.
     :ivar rotates: whether the vendor gave another refresh token once; None where it has not
         answered a refresh yet.

@@ -1,4 +1,4 @@
-"""The tokens of a service that an account is connected to (``gateway.signers.connections``).
+"""The tokens of a service that an account is connected to (``gateway.signers.tokens.connections``).
 
 What a caller waits for ends with its deadline. The request that a refresh token goes out in does
 not: it has a time of its own, and its answer is stored whoever has left::
@@ -23,7 +23,9 @@ from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
 from gateway.signers.base import Send, Signer
-from gateway.signers.connections import (
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
+from gateway.signers.token_auth.oauth2 import OAuth2
+from gateway.signers.tokens.connections import (
     REFRESH_SECONDS,
     Claim,
     ConnectionKey,
@@ -32,9 +34,7 @@ from gateway.signers.connections import (
     Outcome,
     connection_key,
 )
-from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
-from gateway.signers.token_auth.oauth2 import OAuth2
-from gateway.signers.tokens import EPOCH_MARK, token_name
+from gateway.signers.tokens.entry import EPOCH_MARK, token_name
 from gateway.telemetry.wire_log import WireLog
 
 TOKEN_TIMEOUT = Timeout(connect=5.0, read=REFRESH_SECONDS)

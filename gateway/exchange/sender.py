@@ -28,7 +28,7 @@ from gateway.masking import Secret
 from gateway.messages import Call
 from gateway.runtime import Runtime
 from gateway.signers import make_signer
-from gateway.signers.tokens import token_name
+from gateway.signers.tokens.entry import token_name
 from gateway.telemetry.wire_log import WireLog
 
 NO_TOKEN = Secret("")

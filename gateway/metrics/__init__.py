@@ -17,7 +17,7 @@ import os
 import tempfile
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 from prometheus_client import (
@@ -75,54 +75,66 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        counter = partial(Counter, registry=self.registry)
-        seconds = partial(Histogram, registry=self.registry, buckets=BUCKET_SECONDS)
-        method_labels = ("service", "method")
+        self._declare_requests_and_calls()
+        self._declare_parts()
+        self.request_counter = cache(self._request_counter)  # routes, verbs and statuses are few
+
+    def _declare_requests_and_calls(self) -> None:
+        counter = self._counter
+        seconds = self._seconds
         self._requests = counter(
-            "postern_http_requests", "Requests answered.", ("route", "method", "status")
+            "postern_http_requests", "Requests answered.", "route", "method", "status"
         )
         self._request_seconds = seconds(
-            "postern_http_request_duration_seconds", "From request to answer.", ("route",)
+            "postern_http_request_duration_seconds", "From request to answer.", "route"
         )
+        method = ("service", "method")
         self._calls = counter(
             "postern_calls",
             "Calls ended, by code and by whose fault it was.",
-            (*method_labels, "code", "source"),
+            *method,
+            "code",
+            "source",
         )
         self._call_seconds = seconds(
-            "postern_call_duration_seconds",
-            "A call with all its attempts and waits.",
-            method_labels,
+            "postern_call_duration_seconds", "A call with all its attempts and waits.", *method
         )
         self._downstream_seconds = seconds(
-            "postern_call_downstream_duration_seconds",
-            "What a call spent in attempts.",
-            method_labels,
+            "postern_call_downstream_duration_seconds", "What a call spent in attempts.", *method
         )
         self._first_byte_seconds = seconds(
             "postern_first_byte_duration_seconds",
             "From a request to its answer's first byte.",
-            method_labels,
+            *method,
         )
         self._attempts = counter(
-            "postern_attempts", "Requests to services, as they ended.", (*method_labels, "code")
-        )
-        self.retries = counter(
-            "postern_retries", "Attempts made again, by why.", ("service", "reason")
+            "postern_attempts", "Requests to services, as they ended.", *method, "code"
         )
         self.fallbacks = counter(
-            "postern_fallbacks", "Calls that something else answered.", (*method_labels, "by")
+            "postern_fallbacks", "Calls that something else answered.", *method, "by"
         )
         self.unexpected_answers = counter(
-            "postern_unexpected_answers", "Answers not as check_returns has it.", method_labels
+            "postern_unexpected_answers", "Answers not as check_returns has it.", *method
+        )
+        self._cache = counter(
+            "postern_cache_answers", "hit, miss, stale, collapsed.", *method, "outcome"
+        )
+
+    def _declare_parts(self) -> None:
+        """Declare what the gateway's parts count: retries, limits, tokens, probes, reloads."""
+        counter = self._counter
+        self.retries = counter(
+            "postern_retries", "Attempts made again, by why.", "service", "reason"
         )
         self.breaker_transitions = counter(
             "postern_breaker_transitions",
             "What breakers changed to, in each worker.",
-            ("service", "at", "state"),
+            "service",
+            "at",
+            "state",
         )
         self.limit_hits = counter(
-            "postern_limit_hits", "Refusals: caller, quota, concurrency.", ("service", "limit")
+            "postern_limit_hits", "Refusals: caller, quota, concurrency.", "service", "limit"
         )
         self.concurrency = Gauge(
             "postern_concurrency_in_use",
@@ -131,19 +143,21 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self._cache = counter(
-            "postern_cache_answers", "hit, miss, stale, collapsed.", (*method_labels, "outcome")
-        )
         self.token_renewals = counter(
-            "postern_token_renewals", "Credentials fetched.", ("service", "outcome")
+            "postern_token_renewals", "Credentials fetched.", "service", "outcome"
         )
         self.probes = counter(
-            "postern_probes", "Health checks, by how they ended.", ("service", "outcome")
+            "postern_probes", "Health checks, by how they ended.", "service", "outcome"
         )
         self._reloads = counter(
-            "postern_catalog_reloads", "Catalogs taken or refused, in each worker.", ("outcome",)
+            "postern_catalog_reloads", "Catalogs taken or refused, in each worker.", "outcome"
         )
-        self.request_counter = cache(self._request_counter)  # routes, verbs and statuses are few
+
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(name, description, labels, registry=self.registry)
+
+    def _seconds(self, name: str, description: str, *labels: str) -> Histogram:
+        return Histogram(name, description, labels, registry=self.registry, buckets=BUCKET_SECONDS)
 
     def call_counter(self, service: str, method: str) -> CallCounter:
         """Return what counts a method's calls, by code, source, seconds in all, seconds downstream.

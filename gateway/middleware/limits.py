@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from gateway.catalog.model import Method
 from gateway.errors import QuotaSpent, RateLimited, TooManyCalls
@@ -83,11 +84,11 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
     now = runtime.clock.now
     service = method.service.name
     key = f"concurrency:{service}"
+    stream_seconds = 2 * method.timeout.read + GRACE_SECONDS
 
     def handle(call: Call) -> Result:
-        lease = limits.acquire_slot(
-            key, max_places, _max_seconds(call, method, now()) + GRACE_SECONDS
-        )
+        seconds = _max_seconds(call, method, now()) + GRACE_SECONDS
+        lease = limits.acquire_slot(key, max_places, seconds)
         if lease is None:
             hits.labels(service, "concurrency").inc()
             call.trace.note(now(), "concurrency", f"all {max_places} places are taken")
@@ -106,9 +107,8 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
             leave()
             raise
         if isinstance(result.data, ResponseStream):
-            seconds = 2 * method.timeout.read + GRACE_SECONDS
-            extend = _throttle(lambda: limits.renew_slot(key, lease, seconds), seconds, now)
-            result.data.on_piece(extend)
+            extend = partial(limits.renew_slot, key, lease, stream_seconds)
+            result.data.on_piece(_throttle(extend, stream_seconds, now))
             result.data.on_end(leave)
         else:
             leave()

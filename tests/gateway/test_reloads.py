@@ -18,7 +18,7 @@ from gateway.catalog.loader import CatalogError, load_catalog
 from gateway.catalog.model import Method, Service
 from gateway.http.client import Channel
 from gateway.masking import MAX_CATALOGS, Masker, Secret
-from gateway.signers.shared_tokens import Token
+from gateway.signers.tokens.shared import Token
 from gateway.state.circuit import SharedCircuit
 from gateway.state.retry_budget import RetryBudget
 from gateway.stores import MemoryStore

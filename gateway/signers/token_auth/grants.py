@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from gateway.errors import CredentialError
 from gateway.http_messages import HttpResponse
 from gateway.signers.base import Auth, plain
-from gateway.signers.connections import Grant, GrantRefused, Outcome
 from gateway.signers.token_auth.answer import TokenAnswer
 from gateway.signers.token_auth.assertions import (
     ALGORITHMS,
@@ -20,6 +19,7 @@ from gateway.signers.token_auth.assertions import (
     assertion_signer,
     lifetime_claims,
 )
+from gateway.signers.tokens.connections import Grant, GrantRefused, Outcome
 
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 JWT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -24,11 +24,11 @@ from gateway.bodies import dump_json
 from gateway.http_messages import HttpRequest
 from gateway.masking import STARS, Secret
 from gateway.signers.base import Auth, AuthSettings, Send, Signer, plain
-from gateway.signers.connections import Grant
 from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS, FORM
 from gateway.signers.token_auth.assertions import ALGORITHMS, check_private_key
 from gateway.signers.token_auth.grants import GRANTS, Form, client_assertion, read_grant
 from gateway.signers.token_auth.request import split_url
+from gateway.signers.tokens.connections import Grant
 from schemas.catalog.fields import NamedMap, flag, one_of, text
 
 ENDPOINT_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"

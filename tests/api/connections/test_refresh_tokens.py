@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import CredentialError
 from gateway.exchange.connected_account import key_of_service
 from gateway.masking import Secret
-from gateway.signers.connections import CLAIM_SECONDS, Claim, Grant
+from gateway.signers.tokens.connections import CLAIM_SECONDS, Claim, Grant
 from tests.e2e.live import free_port
 from tests.gateway.fakes import Wire, answer, comes_true
 

@@ -10,19 +10,18 @@ and the call sent once more.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from gateway.bodies import digest
 from gateway.clock import Clock
 from gateway.errors import DeadlineExceeded, GatewayError, OutOfResources, StoreUnavailable
 from gateway.masking import Masker, Secret
-from gateway.signers.connections import RefreshUnderWay
-from gateway.signers.shared_tokens import (
+from gateway.signers.tokens.connections import RefreshUnderWay
+from gateway.signers.tokens.entry import EPOCH_MARK, Entry, Fetch, Note, Renewal
+from gateway.signers.tokens.shared import (
     EXPIRY_MARGIN_SECONDS,
     LOCK_SECONDS,
     SharedTokens,
@@ -32,67 +31,8 @@ from gateway.stores import Lock, Store
 
 RETRY_SECONDS = LOCK_SECONDS  # for which the old token serves after an early renewal that failed
 POLL_SECONDS = 0.05  # between two looks for the token that another worker fetches
-# By which one token's expiry may seem to move, because clocks are set right now and then.
-CLOCK_STEP_SECONDS = 1.0
 MAX_ENTRIES = 10_000  # tokens that a process keeps; the store has them, too
 EARLY_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
-
-EPOCH_MARK = "#"  # in a token's name, before which connection it is of
-
-Fetch = Callable[[], tuple[Secret, float]]
-Note = Callable[[str], None]
-
-
-def token_name(service: str, base_url: str, auth: Mapping[str, Any]) -> str:
-    """Return the store key of a service's token.
-
-    Another secret makes another name, and no secret can be read from one.
-    """
-    return f"token:{digest((service, base_url, auth))}"
-
-
-@dataclass(slots=True)
-class _Entry:
-    """One name's state in this process.
-
-    :ivar refused: the last token that the vendor refused.
-    :ivar renewal: the outcome of the renewal that runs, if one does.
-    """
-
-    token: Token | None = None
-    refused: Token | None = None
-    renewal: Future[Token | GatewayError] | None = None
-
-    def usable(self, now: float) -> Token | None:
-        return self.token if self.token and now < self.token.expires_at else None
-
-    def has_refused(self, token: Token) -> bool:
-        """Whether the vendor refused this token or a newer one.
-
-        A text that the vendor gives out once more, later, is another token.
-        """
-        if self.refused is None:
-            return False
-        tolerance = CLOCK_STEP_SECONDS if token.value == self.refused.value else 0
-        return token.expires_at < self.refused.expires_at + tolerance
-
-    def accept(self, token: Token | None, now: float) -> Token | None:
-        """Return the token, unless it has expired or was refused."""
-        if token is None or now >= token.expires_at or self.has_refused(token):
-            return None
-        return token
-
-
-@dataclass(frozen=True, slots=True)
-class _Renewal:
-    """What one call brings along to renew a token."""
-
-    name: str
-    entry: _Entry
-    fetch: Fetch
-    deadline: float
-    note: Note
-    outcome: Future[Token | GatewayError] = field(default_factory=Future)
 
 
 class Tokens:
@@ -113,7 +53,7 @@ class Tokens:
         self._masker = masker
         self._shared = SharedTokens(store, clock, jitter)
         self._lock = threading.Lock()
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Entry] = {}
 
     def get(
         self,
@@ -140,36 +80,48 @@ class Tokens:
             if token and now < token.renew_at:
                 note("own")
                 return token.value
-            renewal = _Renewal(name, entry, fetch, deadline, note)
-            if own_seconds is not None:
-                renewal = replace(renewal, deadline=now + own_seconds)
-            with self._lock:
-                token = entry.usable(now)
-                pending = entry.renewal
-                if token and (now < token.renew_at or pending):
-                    note("own, while another call renews it" if pending else "own")
-                    return token.value
-                if pending is None:
-                    entry.renewal = renewal.outcome
-            if pending is None and own_seconds is None:
-                return self._renew(renewal).value
-            if pending is None:
+            ends = deadline if own_seconds is None else now + own_seconds
+            renewal = Renewal(name, entry, fetch, ends, note)
+            token, pending = self._join(renewal, now)
+            if token and (now < token.renew_at or pending):
+                note("own, while another call renews it" if pending else "own")
+                return token.value
+            if pending:
+                token = self._await(pending, deadline)
+                if token:
+                    note("fetched by another call")
+            elif own_seconds is None:
+                token = self._renew(renewal)
+            else:
                 self._start(renewal)
                 if token:
                     note("own, while it is renewed")
-                    return token.value
-            token = self._await(pending or renewal.outcome, deadline)
+                else:
+                    token = self._await(renewal.outcome, deadline)
             if token:
-                if pending:
-                    note("fetched by another call")
                 return token.value
 
-    def _add(self, name: str) -> _Entry:
+    def _join(
+        self, renewal: Renewal, now: float
+    ) -> tuple[Token | None, Future[Token | GatewayError] | None]:
+        """Return the token that still serves, and the renewal that runs.
+
+        Where none runs and one is due, it is this call's from now on.
+        """
+        entry = renewal.entry
+        with self._lock:
+            token = entry.usable(now)
+            pending = entry.renewal
+            if pending is None and not (token and now < token.renew_at):
+                entry.renewal = renewal.outcome
+            return token, pending
+
+    def _add(self, name: str) -> Entry:
         with self._lock:
             if len(self._entries) >= MAX_ENTRIES:  # of hosts that callers choose
                 idle = (name for name, entry in self._entries.items() if not entry.renewal)
                 self._entries.pop(next(idle, ""), None)
-            return self._entries.setdefault(name, _Entry())
+            return self._entries.setdefault(name, Entry())
 
     def discard(self, name: str, value: Secret) -> None:
         """Drop a token that the vendor refused.
@@ -202,7 +154,7 @@ class Tokens:
             raise result.copy()
         return result if self._clock.now() < result.expires_at else None
 
-    def _start(self, renewal: _Renewal) -> None:
+    def _start(self, renewal: Renewal) -> None:
         """Renew in a thread; whoever waits gets the outcome.
 
         :raises OutOfResources: no thread can be begun.
@@ -221,7 +173,7 @@ class Tokens:
             renewal.outcome.set_result(OutOfResources())
             raise OutOfResources from error
 
-    def _renew(self, renewal: _Renewal) -> Token:
+    def _renew(self, renewal: Renewal) -> Token:
         """Get a new token, and tell it, or the failure, to those who wait."""
         entry = renewal.entry
         try:
@@ -240,7 +192,7 @@ class Tokens:
         renewal.outcome.set_result(token)
         return token
 
-    def _obtain(self, renewal: _Renewal) -> Token:
+    def _obtain(self, renewal: Renewal) -> Token:
         """Return another worker's token from the store; or fetch one; or, for now, the old one."""
         entry = renewal.entry
         usable = entry.usable(self._clock.now())
@@ -269,7 +221,7 @@ class Tokens:
             self._clock.sleep(min(POLL_SECONDS, time_left))
 
     def _renew_locked(
-        self, renewal: _Renewal, lock: Lock, fence: int, usable: Token | None
+        self, renewal: Renewal, lock: Lock, fence: int, usable: Token | None
     ) -> Token:
         """Fetch a token under the lock, unless another worker did just before."""
         token = self._read_newer(renewal)
@@ -285,7 +237,7 @@ class Tokens:
             return self._postpone(usable, renewal)
         return self._publish(renewal.name, token, fence)
 
-    def _read_newer(self, renewal: _Renewal) -> Token | None:
+    def _read_newer(self, renewal: Renewal) -> Token | None:
         with suppress(StoreUnavailable):
             now = self._clock.now()
             stored = self._shared.read(renewal.name)
@@ -304,7 +256,7 @@ class Tokens:
                 return self._shared.read(name) or token
         return token
 
-    def _fetch(self, renewal: _Renewal) -> Token:
+    def _fetch(self, renewal: Renewal) -> Token:
         began = self._clock.now()
         value, life = renewal.fetch()
         renewal.entry.refused = None
@@ -313,7 +265,7 @@ class Tokens:
         early_seconds = min(life * (1 - EARLY_SHARE), usable_seconds)
         return Token(value, began + early_seconds, began + usable_seconds)
 
-    def _postpone(self, token: Token, renewal: _Renewal) -> Token:
+    def _postpone(self, token: Token, renewal: Renewal) -> Token:
         """Return the old token, to be renewed a little later."""
         renewal.note("the old one, while it lasts")
         return replace(token, renew_at=min(self._clock.now() + RETRY_SECONDS, token.expires_at))

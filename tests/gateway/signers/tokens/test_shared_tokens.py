@@ -12,13 +12,14 @@ import pytest
 from gateway.clock import SystemClock
 from gateway.errors import CredentialError, DeadlineExceeded
 from gateway.masking import Masker, Secret
-from gateway.signers.shared_tokens import EXPIRY_MARGIN_SECONDS, LOCK_SECONDS
-from gateway.signers.tokens import RETRY_SECONDS, Tokens, token_name
+from gateway.signers.tokens.entry import token_name
+from gateway.signers.tokens.renewal import RETRY_SECONDS, Tokens
+from gateway.signers.tokens.shared import EXPIRY_MARGIN_SECONDS, LOCK_SECONDS
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import WECHAT, FakeClock, Gate, Lines, make_call, service
-from tests.gateway.signers.test_fetched_tokens import Vendor, a_worker
+from tests.gateway.signers.tokens.test_fetched_tokens import Vendor, a_worker
 from tests.redis_server import RedisServer
 
 PassTime = Callable[[float], None]
