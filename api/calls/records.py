@@ -11,7 +11,7 @@ from api.context import app_state
 from api.http.blueprint import Blueprint
 from api.http.responses import success_response
 from gateway.errors import NotFound
-from gateway.telemetry.call_records import RecordQuery
+from gateway.telemetry.call_record import RecordQuery
 from schemas.calls import CallRecordOut, RecentArgs, RecordListOut
 
 blueprint = Blueprint("records", __name__, description="What happened to recent calls.")

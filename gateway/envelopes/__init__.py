@@ -14,7 +14,8 @@ from typing import Any
 
 from gateway.bodies import Reader
 from gateway.envelopes.alipay import AlipayEnvelope
-from gateway.envelopes.described import DescribedEnvelope, PlainEnvelope
+from gateway.envelopes.described import DescribedEnvelope
+from gateway.envelopes.plain import PlainEnvelope
 from gateway.envelopes.presets import PRESETS
 from gateway.envelopes.soap import SoapEnvelope
 from gateway.http_messages import HttpResponse

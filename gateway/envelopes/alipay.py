@@ -12,12 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.bodies import Reader
-from gateway.envelopes.described import (
-    MAX_CODE_CHARACTERS,
-    MAX_MESSAGE_CHARACTERS,
-    read_body,
-    status_error,
-)
+from gateway.envelopes.described import MAX_CODE_CHARACTERS
+from gateway.envelopes.places import MAX_MESSAGE_CHARACTERS
+from gateway.envelopes.plain import read_body, status_error
 from gateway.errors import VENDOR_ERRORS, BadResponse, GatewayError, Rejected
 from gateway.http_messages import HttpResponse
 

@@ -1,24 +1,22 @@
-"""Envelopes described by data.
+"""Envelopes described by data: where a code stands, what codes mean, and where the data is.
 
-``plain``: the HTTP status decides, the body is the data. Any other description says where a code
-stands, which codes are good, what others mean, and where the data is.
+envelope = DescribedEnvelope({"code": "errcode", "ok": [0], "data": "result"})
+data = envelope(response, make_reader("json"))
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.bodies import Reader
 from gateway.bodies.json import MISSING, find_value
+from gateway.envelopes.places import find_text, lookup, split_places
+from gateway.envelopes.plain import read_body, retry_after, status_error
 from gateway.errors import (
     VENDOR_ERRORS,
     BadResponse,
-    CredentialExpired,
     Failed,
     GatewayError,
     QuotaExceeded,
@@ -30,121 +28,12 @@ from gateway.errors import (
 )
 from gateway.http_messages import HttpResponse
 
-MAX_RETRY_AFTER_SECONDS = 86400.0
-MAX_MESSAGE_CHARACTERS = 2000  # of a vendor's; the log cuts it shorter, once it is masked
 MAX_CODE_CHARACTERS = 80
-#: Where an answer that nothing describes may have its reason.
-MESSAGE_PLACES = (
-    ["error", "message"],
-    ["error_description"],
-    ["message"],
-    ["detail"],
-    ["errors", "0", "message"],
-    ["error"],
-    ["msg"],
-)
-_HEADER = "header:"
 _NO_CONTENT = (204, 205)  # answers without a body, whatever the vendor's format
 #: What a code inside a 5xx may mean beside that the service failed.
 _FAILING = frozenset(
     {QuotaExceeded, VendorTimeout, VendorUnreachable, VendorCircuitOpen, VendorUnhealthy}
 )
-
-
-class PlainEnvelope:
-    """The HTTP status decides, the body is the data."""
-
-    def __call__(self, response: HttpResponse, read: Reader) -> Any:
-        """:raises GatewayError: what a status other than 2xx stands for, or ``BadResponse``."""
-        if not 200 <= response.status < 300:
-            raise _plain_error(response, read)
-        return read_body(response, read)
-
-
-def _plain_error(response: HttpResponse, read: Reader) -> GatewayError:
-    """Return what the status stands for, with the words found where vendors usually put them."""
-    message = ""
-    with suppress(BadResponse):
-        message = find_text(response, read_body(response, read), MESSAGE_PLACES)
-    detail = f"HTTP {response.status}"
-    if message:
-        detail += f": {message}"
-    error = status_error(response, detail=detail)
-    error.vendor_message = message or None
-    return error
-
-
-def read_body(response: HttpResponse, read: Reader) -> Any:
-    """Return the body's data as declared.
-
-    :raises BadResponse: it is something else.
-    """
-    content_type = response.headers.get("content-type", "")
-    try:
-        return read(response.body, content_type)
-    except ValueError as error:
-        detail = f"HTTP {response.status}, {content_type[:80] or 'no content type'}: {error}"
-        raise BadResponse(detail=detail) from error
-
-
-def status_error(
-    response: HttpResponse, wait: float | None = None, detail: str | None = None
-) -> GatewayError:
-    """Return what an HTTP status other than 2xx means.
-
-    401 is about our credential; one that was fetched is renewed and the call sent once more.
-
-    :param wait: seconds after which to ask again; those of ``Retry-After`` unless given.
-    :param detail: for the log; the status unless given.
-    """
-    status = response.status
-    detail = detail or f"HTTP {status}"
-    if wait is None:
-        wait = retry_after(response)
-    if status >= 500:
-        return Failed(status=status, retry_after=wait, detail=detail)
-    if status == 429:
-        return QuotaExceeded(retry_after=wait, detail=detail)
-    if status == 401:
-        return CredentialExpired(detail=detail)
-    if status >= 400:
-        return Rejected(vendor_code=str(status), detail=detail)
-    return BadResponse(detail=f"{detail}; redirects are not followed")
-
-
-def retry_after(response: HttpResponse, header: str = "retry-after") -> float | None:
-    """Return the seconds that ``Retry-After`` says, a day at most.
-
-    It is a number or a date (RFC 9110, 10.2.3).
-
-    A date is the service's, and so is the clock it is measured by, where the answer has a ``Date``.
-
-    :param header: one of the vendor's own that says so; a large number is Unix time.
-    """
-    value = response.headers.get(header, "").strip()
-    if value.isdecimal() and len(value) < 10:
-        return min(float(value), MAX_RETRY_AFTER_SECONDS)
-    if value.isdecimal() and len(value) == 10:
-        instant: float | None = float(value)
-    else:
-        instant = _unix_time(value)
-    if instant is None:
-        return None
-    now = _unix_time(response.headers.get("date", ""))
-    if now is None:
-        now = datetime.now(UTC).timestamp()
-    return min(max(0.0, instant - now), MAX_RETRY_AFTER_SECONDS)
-
-
-def _unix_time(text: str) -> float | None:
-    """Return the Unix time (seconds) of an HTTP date; None if it is none."""
-    try:
-        date = parsedate_to_datetime(text)
-        if date.tzinfo is None:
-            date = date.replace(tzinfo=UTC)
-        return date.timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 class DescribedEnvelope:
@@ -161,8 +50,8 @@ class DescribedEnvelope:
     code_decides_5xx = False
 
     def __init__(self, description: Mapping[str, Any]) -> None:
-        self._codes = _places(description.get("code", ()))
-        self._messages = _places(description.get("message", ()))
+        self._codes = split_places(description.get("code", ()))
+        self._messages = split_places(description.get("message", ()))
         ok = description["ok"]
         self._ok = None if ok == "http" else frozenset(_code_text(code) for code in ok)
         self.data_path = description["data"].split(".") if "data" in description else None
@@ -299,30 +188,6 @@ class ErrorMap:
 
 def _pattern(key: str, flags: int) -> re.Pattern[str]:
     return re.compile(".*".join(map(re.escape, key.split("*"))), flags | re.DOTALL)
-
-
-def _places(declared: str | list[str]) -> tuple[list[str], ...]:
-    """Return a path for each place; ``header:NAME`` is one step."""
-    places = [declared] if isinstance(declared, str) else declared
-    return tuple(
-        [place.lower()] if place.startswith(_HEADER) else place.split(".") for place in places
-    )
-
-
-def lookup(response: HttpResponse, reply: Any, place: list[str]) -> Any:
-    """Return what stands at a place in the headers or in the reply."""
-    if place[0].startswith(_HEADER):
-        return response.headers.get(place[0].removeprefix(_HEADER))
-    return find_value(reply, place)
-
-
-def find_text(response: HttpResponse, reply: Any, places: Iterable[list[str]]) -> str:
-    """Return the text at the first of these places that has any; nothing where none has."""
-    for place in places:
-        text = lookup(response, reply, place)
-        if text not in (MISSING, None, "") and not isinstance(text, dict | list):
-            return str(text)[:MAX_MESSAGE_CHARACTERS]
-    return ""
 
 
 def _code_text(code: object) -> str | None:

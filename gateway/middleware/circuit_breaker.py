@@ -20,7 +20,7 @@ from gateway.errors import (
 from gateway.exchange.base_urls import main_or_backup
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
-from gateway.state.circuit import Ticket
+from gateway.state.breaker import Ticket
 from gateway.streams import ResponseStream
 
 #: Share of its own time that a service must have had for silence at the deadline to be its failure.

@@ -10,7 +10,7 @@ from gateway.bodies import make_reader
 from gateway.catalog.model import Method
 from gateway.catalog.registry_names import RegistryName
 from gateway.envelopes import Envelope, make_envelope
-from gateway.envelopes.described import status_error
+from gateway.envelopes.plain import status_error
 from gateway.errors import CredentialExpired, GatewayError
 from gateway.exchange.base_urls import main_or_backup
 from gateway.http.headers import strip_hop_by_hop

@@ -10,7 +10,7 @@ from typing import Any, cast
 from gateway.errors import StoreUnavailable
 from gateway.rates import Bucket, Permit
 from gateway.stores.base import Store
-from gateway.stores.memory import MICROSECONDS
+from gateway.stores.memory_limits import MICROSECONDS
 from gateway.stores.redis_connection import PREFIX, RedisLink
 
 #: Acquires a rate as ``MovingWindows`` does. Lua writes large numbers with 14 digits unless they

@@ -12,16 +12,15 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.bodies import dump_json, load_json
-from gateway.clock import Clock, iso_utc
+from gateway.clock import Clock
 from gateway.errors import StoreUnavailable
 from gateway.masking import Masker
-from gateway.messages import Attempt, Caller
+from gateway.messages import Caller
 from gateway.stores import Store
+from gateway.telemetry.call_record import Record, RecordQuery, render, started_at, to_record
 from gateway.telemetry.ended_call import EndedCall, Exporter
 
 RETENTION_SECONDS = 3600.0
@@ -33,22 +32,6 @@ MAX_RECORD_BYTES = 8192  # of a larger record the parameters are left out, then 
 MAX_PENDING = 1000  # records that wait to be written
 BATCH_RECORDS = 100  # written in one go
 MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
-
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RecordQuery:
-    """Which records are asked for."""
-
-    failed: bool = False
-    equal: Mapping[str, object] = field(default_factory=dict)  # such as service and code
-    since: float = 0.0  # of the wall clock
-
-    def matches(self, record: Record) -> bool:
-        if record["started_at"] < self.since:
-            return False
-        return all(record[name] == value for name, value in self.equal.items())
 
 
 class CallRecords:
@@ -118,7 +101,7 @@ class CallRecords:
         while batch := self._next_pending():
             offset = self._clock.wall() - self._clock.now()
             for ended in batch:
-                record = _to_record(ended, offset)
+                record = to_record(ended, offset)
                 line = self._to_line(record, ended.call.trace.params)
                 self._unwritten.append((record, line))
             if self.exporter:
@@ -169,9 +152,9 @@ class CallRecords:
         records = [
             record for record in records if record["started_at"] > oldest and query.matches(record)
         ]
-        records.sort(key=_started_at, reverse=True)
+        records.sort(key=started_at, reverse=True)
         is_admin = caller.role == "admin"
-        return [_render(record, is_admin=is_admin) for record in records]
+        return [render(record, is_admin=is_admin) for record in records]
 
     def _to_line(self, record: Record, params: Mapping[str, object] | None) -> bytes:
         """Return a record as JSON, as short as it must be.
@@ -214,99 +197,3 @@ def _kinds(record: Record) -> tuple[str, ...]:
 
 def _bucket_key(request_id: str) -> str:
     return f"calls:{zlib.crc32(request_id.encode()) % BUCKETS}"
-
-
-def _started_at(record: Record) -> float:
-    return float(record["started_at"])
-
-
-def _to_record(ended: EndedCall, offset: float) -> Record:
-    """Return all but the parameters, in few steps; ``_render`` does the rest for a reader.
-
-    :param offset: what ``Clock.wall`` is ahead of ``Clock.now``.
-    """
-    call = ended.call
-    trace = call.trace
-    return {
-        "request_id": call.request_id,
-        "trace_id": call.context.trace_id,
-        "caller": call.caller.id,
-        "service": ended.service,
-        "method": ended.method,
-        "code": ended.code,
-        "type": ended.type,
-        "source": ended.source,
-        "started_at": ended.began + offset,
-        "elapsed": ended.elapsed,
-        "cache": trace.cache,
-        "fallback": trace.fallback,
-        "replayed": trace.replayed,
-        "began": ended.began,
-        "shows_why": ended.shows_why,
-        "attempts": [_pack_attempt(attempt) for attempt in trace.attempts],
-        "events": trace.events,
-    }
-
-
-def _pack_attempt(attempt: Attempt) -> tuple[object, ...]:
-    return (
-        attempt.full_name,
-        attempt.host,
-        attempt.status,
-        attempt.code,
-        attempt.type,
-        attempt.started_at,
-        attempt.elapsed,
-        attempt.first_byte,
-        attempt.why,
-    )
-
-
-def _render(record: Record, *, is_admin: bool) -> Record:
-    """Return a record, as the store has it, as an answer has it.
-
-    Why a service said no is for admins, and for the caller where the service has opted in.
-    """
-    began = float(record.pop("began"))  # a number with many digits comes as an ExactNumber
-    shows_why = record.pop("shows_why")
-    elapsed = record.pop("elapsed")
-    attempts = [
-        _render_attempt(number, began, *attempt)
-        for number, attempt in enumerate(record["attempts"], 1)
-    ]
-    if not is_admin:
-        for attempt in attempts:
-            if not shows_why or attempt["status"] is None:
-                attempt["why"] = None
-    return {
-        **record,
-        "why": attempts[-1]["why"] if record["code"] and attempts else None,
-        "started_at": iso_utc(datetime.fromtimestamp(record["started_at"], UTC)),
-        "elapsed_ms": _milliseconds(float(elapsed)),
-        "attempts": attempts,
-        "events": [
-            {"at_ms": _milliseconds(float(at) - began), "what": what, "detail": detail}
-            for at, what, detail in record["events"]
-        ],
-    }
-
-
-def _render_attempt(number: int, call_began: float, *attempt: Any) -> Record:
-    """:param attempt: as ``_pack_attempt`` made it."""
-    called, host, status, code, kind, began, elapsed, first_byte, why = attempt
-    return {
-        "number": number,
-        "called": called,
-        "host": host,
-        "status": status,
-        "code": code,
-        "type": kind,
-        "started_ms": _milliseconds(float(began) - call_began),
-        "elapsed_ms": _milliseconds(float(elapsed)),
-        "first_byte_ms": None if first_byte is None else _milliseconds(float(first_byte)),
-        "why": why,
-    }
-
-
-def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.catalog.model import Breaker
-from gateway.state.circuit import CircuitBreaker, Ticket
+from gateway.state.breaker import CircuitBreaker, Ticket
 from tests.gateway.fakes import FakeClock
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from gateway.rates import Bucket, Permit, Rate, parse_rate
 from gateway.stores import Store
-from gateway.stores.memory import MIN_SWEEP_ENTRIES, MovingWindows
+from gateway.stores.memory import MIN_SWEEP_ENTRIES
+from gateway.stores.memory_limits import MovingWindows
 from tests.gateway.fakes import FakeClock
 
 PassTime = Callable[[float], None]

@@ -12,7 +12,8 @@ from gateway import Caller, GatewayError
 from gateway.errors import StoreUnavailable
 from gateway.stores import MemoryStore, Store
 from gateway.stores.redis import RedisStore
-from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS, RecordQuery
+from gateway.telemetry.call_record import RecordQuery
+from gateway.telemetry.call_records import MAX_LIST_RECORDS, RETENTION_SECONDS
 from sandbox import Sandbox
 from tests.gateway.conftest import Open
 from tests.gateway.fakes import USER, FakeClock, Gate, comes_true, service
