@@ -93,7 +93,7 @@ class _Loader:
         self.env = env
         self.defaults = settings.get("defaults", {})
         self.notes: list[str] = []
-        self.known_returns: dict[Any, Any] = {}
+        self.shared_returns: dict[Any, Any] = {}
         load_tls(document, ("defaults", "tls"), self.defaults.get("tls", {}), {})
 
     def catalog(self) -> Catalog:
@@ -194,7 +194,7 @@ class _Loader:
     ) -> Method:
         verb, template = settings["http"].split(" ", 1)
         if "returns" in settings:
-            settings["returns"] = share_equal(settings["returns"], self.known_returns)
+            settings["returns"] = share_equal(settings["returns"], self.shared_returns)
         envelope = settings.get("envelope", inherited.get("envelope", "plain"))
         usual_response = "xml" if is_soap(envelope) else "json"
         values = {

@@ -86,8 +86,8 @@ class RegistryName:
 
 
 def _allowed(kind: str) -> str:
-    *others, last = OPTIONS[kind]
-    return f"{', '.join(others)} or {last} as its query"
+    *options, last = OPTIONS[kind]
+    return f"{', '.join(options)} or {last} as its query"
 
 
 def usable_registry_name(value: str) -> None:

@@ -90,8 +90,8 @@ class Registration:
         self._server = Server(address, "consul", clock)
         self._leaving = leaving
         self._log = log
-        self._said = ("", "")
-        self._known = False
+        self._logged = ("", "")
+        self._registered = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -112,16 +112,16 @@ class Registration:
         self._try("left", self._leave)
 
     def _renew(self) -> None:
-        if self._known:
+        if self._registered:
             response = self._put(f"/v1/agent/check/pass/service:{self._quoted_id}")
-            self._known = response.status == 200
+            self._registered = response.status == 200
             if response.status not in (200, 404, 500):  # 500 is what older ones say of no check
                 raise SourceError(f"consul answered {response.status}")
-        if not self._known:
+        if not self._registered:
             response = self._put("/v1/agent/service/register", self._announcement.to_json())
             if response.status != 200:
                 raise SourceError(f"consul answered {response.status}")
-            self._known = True
+            self._registered = True
 
     def _leave(self) -> None:
         response = self._put(f"/v1/agent/service/deregister/{self._quoted_id}")
@@ -143,9 +143,9 @@ class Registration:
         # A thread that ended here would let the registration run out.
         except Exception as error:  # noqa: BLE001
             problem = error.detail if isinstance(error, SourceError) else type(error).__name__
-        if (outcome, problem) == self._said:
+        if (outcome, problem) == self._logged:
             return
-        self._said = (outcome, problem)
+        self._logged = (outcome, problem)
         if problem:
             self._log.warning("consul", id=self._announcement.id, problem=problem)
         else:

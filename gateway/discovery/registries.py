@@ -100,16 +100,16 @@ class NacosRegistry:
             self._query["namespaceId"] = namespace
         if cluster := options.get("cluster"):
             self._query["clusters"] = cluster
-        self._asked = False
+        self._has_list = False
 
     def wait_for_urls(self, stopping: Stopping) -> list[str]:
-        if self._asked:
+        if self._has_list:
             stopping.wait(POLL_SECONDS)
-        self._asked = False
+        self._has_list = False
         query = {**self._query, **self._login.params()}
         response = self._server.get("/nacos/v1/ns/instance/list", query)
         self._login.check(response)
-        self._asked = True
+        self._has_list = True
         if _is_unknown(response):
             return []
         return _read("nacos", self._server.read_text(response), self._urls)

@@ -90,18 +90,18 @@ class ConnectedAccount:
         return f"{self._token_name}{EPOCH_MARK}{epoch}"
 
     def _fetch(self, call: Call, note: Callable[[str], None]) -> tuple[Secret, float]:
-        taken = self._runtime.connections.take(self._key)
-        if isinstance(taken, Claim):
+        grant = self._runtime.connections.take(self._key)
+        if isinstance(grant, Claim):
             renewals = self._runtime.metrics.token_renewals
             try:
-                taken = self._refresh(taken, call)
+                grant = self._refresh(grant, call)
             except BaseException:
                 note("not to be had")
                 renewals.labels(self._service, "failed").inc()
                 raise
             note("fetched")
             renewals.labels(self._service, "ok").inc()
-        return taken.access_token, DEFAULT_LIFE_SECONDS if taken.life is None else taken.life
+        return grant.access_token, DEFAULT_LIFE_SECONDS if grant.life is None else grant.life
 
     def _refresh(self, claim: Claim, call: Call) -> Grant:
         """Send the claimed refresh token, once, and store what it brought.
@@ -197,9 +197,9 @@ class Authorization:
         grant = self._signer.exchange_code(
             self._sender(), clock.wall(), code, redirect_uri, verifier
         )
-        for given in (grant.access_token, grant.refresh_token):
-            if given:
-                self._runtime.masker.register(given, temporary=True)
+        for token in (grant.access_token, grant.refresh_token):
+            if token:
+                self._runtime.masker.register(token, temporary=True)
         return grant
 
     def _sender(self) -> Send:

@@ -36,13 +36,13 @@ def make_extras_reader(
         return None
 
     def read(headers: Mapping[str, str], token: Secret) -> Extras:
-        found = []
+        lines = []
         for name, key in names:
             text = headers.get(key)
             if text is not None:
                 # A value that is not quite HTTP may be read, but is not written.
                 text = _CONTROLS.sub(" ", text)
-                found.append((name, credentials.mask_text(text, token)))
-        return Extras(tuple(found)) if found else NO_EXTRAS
+                lines.append((name, credentials.mask_text(text, token)))
+        return Extras(tuple(lines)) if lines else NO_EXTRAS
 
     return read

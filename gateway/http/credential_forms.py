@@ -32,8 +32,8 @@ class CredentialForms:
     """
 
     def __init__(self, texts: Iterable[str]) -> None:
-        long_enough = {text for text in texts if len(text) >= MIN_CHARACTERS}
-        secrets = sorted(long_enough, key=len, reverse=True)
+        searched = {text for text in texts if len(text) >= MIN_CHARACTERS}
+        secrets = sorted(searched, key=len, reverse=True)
         plain = {form for text in secrets for form in _plain_forms(text)}
         cores = [forms for text in secrets for forms in _base64_forms(text.encode())]
         encoded: set[str] = set().union(*cores)

@@ -41,8 +41,7 @@ def drop_headers(pairs: Iterable[tuple[str, str]], names: Collection[str]) -> Pa
 
     :param names: in lower case.
     """
-    kept = [pair for pair in pairs if pair[0].lower().replace("_", "-") not in names]
-    return tuple(kept)
+    return tuple(pair for pair in pairs if pair[0].lower().replace("_", "-") not in names)
 
 
 def group_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:

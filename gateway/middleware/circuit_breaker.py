@@ -123,11 +123,13 @@ def breaker_states(services: Iterable[Service], runtime: Runtime) -> dict[str, s
         for service in services
         for circuit in runtime.circuits.all_of(service)
     ]
-    known = [str(circuit.breaker.state) for _, circuit in circuits]
+    current = [str(circuit.breaker.state) for _, circuit in circuits]
     with suppress(StoreUnavailable):
         shared = runtime.store.get_many(*(circuit.key for _, circuit in circuits))
-        known = [state.decode() if state else own for own, state in zip(known, shared, strict=True)]
+        current = [
+            state.decode() if state else own for own, state in zip(current, shared, strict=True)
+        ]
     states = {service.name: SEVERITY[0] for service in services}
-    for (name, _), state in zip(circuits, known, strict=True):
+    for (name, _), state in zip(circuits, current, strict=True):
         states[name] = max(states[name], state, key=SEVERITY.index)
     return states

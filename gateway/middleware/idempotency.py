@@ -74,8 +74,8 @@ def idempotency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
                 "Idempotency-Key", ["What is streamed is not kept, so it cannot be given again."]
             )
         caller = call.caller.id
-        asked = (name, call.params, "all pages") if call.all_pages else (name, call.params)
-        use = KeyUse(caller, key, digest(asked), lease, repeatable, call.trace)
+        request = (name, call.params, "all pages") if call.all_pages else (name, call.params)
+        use = KeyUse(caller, key, digest(request), lease, repeatable, call.trace)
         keyed = replace(call, idempotency_key=None, vendor_key=vendor_key(caller, key, name))
         result = run_once(use, lambda: next_handler(keyed))
         detail = "first use of this key"

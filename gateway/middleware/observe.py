@@ -12,7 +12,7 @@ from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
 from gateway.telemetry.ended_call import EndedCall, fault_of
 
-MAX_SHOWN_CHARACTERS = 500  # of a vendor's own words
+MAX_MESSAGE_CHARACTERS = 500  # of a vendor's own words
 
 
 def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -157,7 +157,7 @@ class _AttemptLog:
             )
         if error.vendor_message:
             message = self._masker.mask_call_text(error.vendor_message, call.params, self._hidden)
-            error.vendor_message = message[:MAX_SHOWN_CHARACTERS]
+            error.vendor_message = message[:MAX_MESSAGE_CHARACTERS]
         if not error.detail:
             return None
         reason = self._masker.mask_call_text(error.detail, call.params, self._hidden)

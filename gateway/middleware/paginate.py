@@ -55,13 +55,13 @@ class _Gathering:
         self._is_xml = kind_of(method.response) == "xml"
         self._max_bytes = method.service.max_response
         self._now = runtime.clock.now
-        self._late: tuple[type[GatewayError], ...] = (DeadlineExceeded,)
+        self._timeouts: tuple[type[GatewayError], ...] = (DeadlineExceeded,)
         if method.on_limit == "wait":  # then it means that the turn comes after the deadline
-            self._late = (DeadlineExceeded, QuotaSpent)
+            self._timeouts = (DeadlineExceeded, QuotaSpent)
         self._items: list[object] = []
         self._bytes = 0
         self._extras = NO_EXTRAS
-        self._asked: Params | None = None
+        self._first_params: Params | None = None
         self._pages: dict[str, int] = {}  # number by the digest of its parameters
 
     def run(self, call: Call) -> Result:
@@ -72,7 +72,7 @@ class _Gathering:
             started_at = self._now()
             try:
                 result = self._fetch(call, params)
-            except self._late:
+            except self._timeouts:
                 if len(self._pages) == 1:
                     raise
                 return self._end(call, params, "the deadline came")
@@ -115,7 +115,7 @@ class _Gathering:
             message = f"Page {len(self._pages)} has no list where the catalog says (items)."
             raise BadResponse(message, detail=error.detail) from error
         if len(self._pages) == 1:
-            self._asked = call.trace.params
+            self._first_params = call.trace.params
         self._bytes += page.body_bytes
         self._extras = result.extras
 
@@ -129,9 +129,9 @@ class _Gathering:
             return "the deadline leaves no time for another page"
         return ""
 
-    def _end(self, call: Call, following: Params | None, reason: str) -> Result:
+    def _end(self, call: Call, next_params: Params | None, reason: str) -> Result:
         detail = f"{len(self._items)} items; {reason}"
         call.trace.note(self._now(), "pages", detail)
-        call.trace.params = self._asked  # of the call, where those of its last page stand
-        page = Page(following, self._bytes)
+        call.trace.params = self._first_params  # of the call, where those of its last page stand
+        page = Page(next_params, self._bytes)
         return Result(self._items, replace(self._extras, page=page))

@@ -15,21 +15,21 @@ from gateway.bodies.json import MISSING
 from schemas.numbers import ExactNumber
 
 
-def whole_number(found: object) -> Any:
-    number = to_number(found)
+def whole_number(value: object) -> Any:
+    number = to_number(value)
     if isinstance(number, float) and number.is_integer():
         return int(number)
     return number if isinstance(number, int) else MISSING
 
 
-def to_number(found: object) -> Any:
+def to_number(value: object) -> Any:
     """Return a number, which may be written as text; ``MISSING`` for anything else."""
-    if isinstance(found, str):
-        found = _parse(found)
-    if isinstance(found, bool):
+    if isinstance(value, str):
+        value = _parse(value)
+    if isinstance(value, bool):
         return MISSING
-    if isinstance(found, int | ExactNumber) or (isinstance(found, float) and math.isfinite(found)):
-        return found
+    if isinstance(value, int | ExactNumber) or (isinstance(value, float) and math.isfinite(value)):
+        return value
     return MISSING
 
 
@@ -40,22 +40,22 @@ def _parse(text: str) -> object:
     return MISSING
 
 
-def _text(found: object) -> Any:
-    return MISSING if isinstance(found, dict | list) or found is None else to_text(found)
+def _text(value: object) -> Any:
+    return MISSING if isinstance(value, dict | list) or value is None else to_text(value)
 
 
-def _boolean(found: object) -> Any:
-    if isinstance(found, str):
-        return {"true": True, "false": False}.get(found.lower(), MISSING)
-    return found if isinstance(found, bool) else MISSING
+def _boolean(value: object) -> Any:
+    if isinstance(value, str):
+        return {"true": True, "false": False}.get(value.lower(), MISSING)
+    return value if isinstance(value, bool) else MISSING
 
 
-def _list(found: object) -> Any:
-    return found if isinstance(found, list) else MISSING
+def _list(value: object) -> Any:
+    return value if isinstance(value, list) else MISSING
 
 
-def _object(found: object) -> Any:
-    return found if isinstance(found, dict) else MISSING
+def _object(value: object) -> Any:
+    return value if isinstance(value, dict) else MISSING
 
 
 #: By a parameter's type; each returns ``MISSING`` for what cannot be one.
@@ -69,7 +69,7 @@ _FITTERS: Mapping[str, Callable[[object], Any]] = {
 }
 
 
-def fit(kind: str, found: object) -> Any:
+def fit(kind: str, value: object) -> Any:
     """Return a value as a type of JSON schema, "" for any; ``MISSING`` if it cannot be one."""
     convert = _FITTERS.get(kind)
-    return found if convert is None else convert(found)
+    return value if convert is None else convert(value)

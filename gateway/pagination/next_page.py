@@ -27,7 +27,7 @@ from schemas.catalog.params import value_problems
 Params = Mapping[str, object]
 MAX_CURSOR_CHARACTERS = 8192  # as of any header or line that we take
 _PORTS = {"http": 80, "https": 443}
-_NO = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
+_FALSE = (None, False, 0, "", "0", "false", "False")  # of a cursor, and of whether there is more
 
 
 @value
@@ -85,15 +85,15 @@ class _Way:
         """Return the parameters of the next page; None where this is the last one."""
         raise NotImplementedError
 
-    def _fit(self, name: str, found: object) -> object:
+    def _fit(self, name: str, value: object) -> object:
         """Return what a service says for a parameter, as the parameter's type."""
-        fitted = self._fit_to(self._types[name], name, found)
+        fitted = self._fit_to(self._types[name], name, value)
         if value_problems(self._keywords[name], fitted):
             raise BadResponse(detail=f"what the next page has for {name} is not allowed there")
         return fitted
 
-    def _fit_to(self, kind: str, name: str, found: object) -> object:
-        fitted = fit(kind, found)
+    def _fit_to(self, kind: str, name: str, value: object) -> object:
+        fitted = fit(kind, value)
         if fitted is MISSING:
             raise BadResponse(detail=f"what the next page has for {name} is of another type")
         return fitted
@@ -147,12 +147,12 @@ class _ByNumber(_Way):
         current = whole_number(params.get(pagination.param, pagination.first_number))
         if current is MISSING:
             raise BadResponse(detail=f"{pagination.param} is no whole number")
-        following = current + step
-        if self._is_last(params, source, count, following):
+        next_number = current + step
+        if self._is_last(params, source, count, next_number):
             return None
-        return {**params, pagination.param: self._fit(pagination.param, following)}
+        return {**params, pagination.param: self._fit(pagination.param, next_number)}
 
-    def _is_last(self, params: Params, source: PageSource, count: int, following: int) -> bool:
+    def _is_last(self, params: Params, source: PageSource, count: int, next_number: int) -> bool:
         pagination = self._pagination
         if count == 0 and pagination.by == "offset":
             return True
@@ -161,7 +161,7 @@ class _ByNumber(_Way):
             return not more
         total = to_number(source.at(pagination.total))
         if total is not MISSING:
-            return bool(following - pagination.first_number >= total)
+            return bool(next_number - pagination.first_number >= total)
         size = to_number(params.get(pagination.size_param or "", MISSING))
         return count == 0 or (size is not MISSING and count < size)
 
@@ -181,11 +181,11 @@ class _ByLink(_Way):
         if not target:
             return None
         try:
-            is_ours = self._is_ours(target, source.request)
+            same_host = self._is_of_service(target, source.request)
             query = urlsplit(target).query
         except ValueError as error:
             raise BadResponse(detail="the next page's URL is none") from error
-        if not is_ours:
+        if not same_host:
             raise BadResponse(detail="the next page's URL is on another host than base_url")
         return self._params_of(query, params, source.request)
 
@@ -200,7 +200,7 @@ class _ByLink(_Way):
             raise BadResponse(detail=f"the next page's URL at {place} is no text")
         return target
 
-    def _is_ours(self, target: str, request: HttpRequest) -> bool:
+    def _is_of_service(self, target: str, request: HttpRequest) -> bool:
         """Return whether a URL, which may be relative, is on the service's host.
 
         Not by which scheme: behind a proxy services write ``http`` of themselves.
@@ -215,7 +215,7 @@ class _ByLink(_Way):
         Parameters that are written otherwise than by their name stay as they are.
         """
         sent = _group(request.query)
-        following: dict[str, object] = {
+        next_params: dict[str, object] = {
             name: value
             for name, value in params.items()
             if name not in self._in_query or name in self._required
@@ -228,13 +228,13 @@ class _ByLink(_Way):
                         " method's params in its query; declare it"
                     )
             elif name in params and texts == sent.get(name):
-                following[name] = params[name]
+                next_params[name] = params[name]
             elif self._types[name] == "array":
                 kind = self._item_types[name]
-                following[name] = [self._fit_to(kind, name, text) for text in texts]
+                next_params[name] = [self._fit_to(kind, name, text) for text in texts]
             else:
-                following[name] = self._fit(name, texts[0])
-        return following
+                next_params[name] = self._fit(name, texts[0])
+        return next_params
 
 
 def _is_plain(param: Param) -> bool:
@@ -266,8 +266,8 @@ def _host(url: str) -> tuple[str, int | None]:
     return (parts.hostname or "").rstrip("."), port
 
 
-def _is_no(found: object) -> bool:
-    return not isinstance(found, dict | list) and found in _NO
+def _is_no(value: object) -> bool:
+    return not isinstance(value, dict | list) and value in _FALSE
 
 
 _WAYS: Mapping[str, type[_Way]] = {

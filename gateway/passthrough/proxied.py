@@ -25,7 +25,7 @@ from gateway.runtime import Handler, Runtime
 from gateway.streams import Pairs, ResponseStream
 
 #: Of a proxied failure, held while the request may still be sent again.
-MAX_HELD_BYTES = 1024 * 1024
+MAX_FAILURE_BYTES = 1024 * 1024
 
 
 def proxy_exchange(method: Method, runtime: Runtime) -> Handler:
@@ -66,12 +66,12 @@ class _ProxyExchange:
             if body is not None:
                 return Result(_whole_answer(status, headers, body, reason, rebase))
             return Result(_answer(response, headers, response.read, reason, rebase))
-        held, more = response.read_up_to(MAX_HELD_BYTES)
+        body, more = response.read_up_to(MAX_FAILURE_BYTES)
         if more:
-            read = _prepend(held, response.read)
+            read = _prepend(body, response.read)
             return Result(_answer(response, headers, read, reason, rebase))
-        answer = _whole_answer(status, headers, held, reason, rebase)
-        failure = _failure(response, held, coded)
+        answer = _whole_answer(status, headers, body, reason, rebase)
+        failure = _failure(response, body, coded)
         if failure is None:
             return Result(answer)
         if isinstance(failure, CredentialExpired):
@@ -128,13 +128,13 @@ def _failure(
     It is None where the answer is the caller's to read.
     """
     headers = {name.lower(): value for name, value in response.headers}
-    held = HttpResponse(response.status, headers, body)
-    if held.status >= 500 or held.status in (401, 429):
-        return status_error(held)
+    answer = HttpResponse(response.status, headers, body)
+    if answer.status >= 500 or answer.status in (401, 429):
+        return status_error(answer)
     try:
         if envelope:
-            plain = inflate(body, headers, MAX_HELD_BYTES, response.pause)
-            envelope(replace(held, body=plain), make_reader("json"))
+            plain = inflate(body, headers, MAX_FAILURE_BYTES, response.pause)
+            envelope(replace(answer, body=plain), make_reader("json"))
     except CredentialExpired as error:
         return error
     except GatewayError:

@@ -160,5 +160,5 @@ def declaration_digest(method: Method) -> str:
 
 def params_digest(call: Call, *, by_caller: bool) -> str:
     """Digest the parameters, in whatever order they came; and the caller, where that matters."""
-    asked = (call.params, call.caller.id if by_caller else None)
-    return digest((*asked, "all pages") if call.all_pages else asked)
+    request = (call.params, call.caller.id if by_caller else None)
+    return digest((*request, "all pages") if call.all_pages else request)

@@ -26,7 +26,7 @@ OPERATION_SECONDS = 0.2  # for one operation, connecting included
 REQUEST_SECONDS = 0.25  # for all operations of one request
 MIN_WAIT_SECONDS = 0.02  # of every wait, and of every operation once the request's time is spent
 #: So long after its deadline a timeout speaks of this process, which got no turn, and not of Redis.
-LATE_SECONDS = 0.05
+OVERTIME_SECONDS = 0.05
 CHECK_SECONDS = 0.1  # within which a Redis that was away must answer to be used again
 RETRY_SECONDS = 1.0  # between two checks while it is away
 #: In one process. A thread that finds none free waits for this process, which does not count
@@ -167,7 +167,7 @@ class _Bounded:
             try:
                 return self._read(args, options, _seconds_left())
             except redis.TimeoutError:
-                if not (_is_late() or self.can_read(0)):  # type: ignore[attr-defined]
+                if not (_is_past_deadline() or self.can_read(0)):  # type: ignore[attr-defined]
                     raise
                 return self._read(args, options, OPERATION_SECONDS)
         except (RedisError, OSError):
@@ -209,9 +209,9 @@ class _UnixConnection(_Bounded, UnixDomainSocketConnection): ...
 _CONNECTIONS = {"redis": _PlainConnection, "rediss": _TlsConnection, "unix": _UnixConnection}
 
 
-def _is_late() -> bool:
+def _is_past_deadline() -> bool:
     """Whether this thread's operation ended its wait long after its deadline."""
-    return _times.deadline is not None and time.monotonic() > _times.deadline + LATE_SECONDS
+    return _times.deadline is not None and time.monotonic() > _times.deadline + OVERTIME_SECONDS
 
 
 def _seconds_left() -> float:

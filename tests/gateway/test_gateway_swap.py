@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway import Caller
-from gateway import gateway as gateway_module
+from gateway import Caller, chain
 from gateway.errors import ConnectionLost, Forbidden, InvalidParams, NotFound
 from sandbox import Sandbox
 from tests.gateway.fakes import Gate, Wire, answer, comes_true, make_catalog, service
@@ -190,7 +189,7 @@ def test_a_catalog_whose_chains_cannot_be_made_leaves_the_old_one_in_use(
     def fail(*_: object) -> None:
         raise ConnectionLost
 
-    monkeypatch.setattr(gateway_module, "build_chains", fail)
+    monkeypatch.setattr(chain, "build_chains", fail)
     with pytest.raises(ConnectionLost):
         at.gateway.swap(broken)
     assert at.ask() == {"status": "ok"}

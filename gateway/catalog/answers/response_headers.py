@@ -67,9 +67,9 @@ class HeaderNames(fields.List[Any]):
 
     def _deserialize(self, *args: Any, **kwargs: Any) -> Any:
         names: list[Any] = super()._deserialize(*args, **kwargs)
-        seen: set[str] = set()
+        lower_names: set[str] = set()
         for place, name in enumerate(names):
-            if name.lower() in seen:
+            if name.lower() in lower_names:
                 raise ValidationError({place: [f"{name} stands here twice; drop one"]})
-            seen.add(name.lower())
+            lower_names.add(name.lower())
         return tuple(names)

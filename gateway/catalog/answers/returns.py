@@ -103,20 +103,20 @@ _LOOKS: Mapping[str, Callable[[Any], bool]] = {
 }
 
 
-def share_equal(value: Any, known: dict[Any, Any]) -> Any:
-    """Return the value, or an equal one that is known: many answers have the same things in them.
+def share_equal(value: Any, pool: dict[Any, Any]) -> Any:
+    """Return the value, or an equal one that was shared: many answers have the same things in them.
 
-    :param known: what was shared so far; to be forgotten once all are.
+    :param pool: what was shared so far; to be forgotten once all are.
     """
     if isinstance(value, dict):
-        shared: Any = {name: share_equal(inner, known) for name, inner in value.items()}
+        shared: Any = {name: share_equal(inner, pool) for name, inner in value.items()}
         key: Any = tuple((name, _identity(inner)) for name, inner in shared.items())
     elif isinstance(value, list):
-        shared = [share_equal(inner, known) for inner in value]
+        shared = [share_equal(inner, pool) for inner in value]
         key = tuple(map(_identity, shared))
     else:
         return value
-    return known.setdefault((type(value), key), shared)
+    return pool.setdefault((type(value), key), shared)
 
 
 def _identity(value: Any) -> tuple[type, Any]:

@@ -92,9 +92,9 @@ def _pair_problems(keywords: Keywords) -> Iterator[Problem]:
     if style == "form" and "style" in keywords and kind == "object" and is_exploded(keywords):
         yield from _exploded_object_problems(keywords)
     for key in FORMAT_KEYS:
-        others = [other for other in ("style", "explode") if other in keywords]
-        if key in keywords and others and (key, style) != ("array_format", "deepObject"):
-            yield key, f"and {others[0]} both say how it is written; drop one"
+        rivals = [other for other in ("style", "explode") if other in keywords]
+        if key in keywords and rivals and (key, style) != ("array_format", "deepObject"):
+            yield key, f"and {rivals[0]} both say how it is written; drop one"
 
 
 def _exploded_object_problems(keywords: Keywords) -> Iterator[Problem]:

@@ -87,12 +87,12 @@ class DiscoveredChannel(Channel):
         origin = origin_of(base_url)
         pool = self._own_pools.get(origin)
         if pool is None:
-            self._forget_gone()
+            self._drop_unlisted()
             pool = self._own_pools.setdefault(origin, self._make_pool(origin))
         self._pools[base_url] = pool
         return pool
 
-    def _forget_gone(self) -> None:
+    def _drop_unlisted(self) -> None:
         """Close the pools of instances that the registry knows no more."""
         used = {origin_of(url) for url in (*self.instances.urls, *self._fixed_urls)}
         for origin in list(self._own_pools.keys() - used):

@@ -64,7 +64,7 @@ class Instances:
     def __init__(self, clock: Clock, follow: Callable[[], object]) -> None:
         self._now = clock.now
         self._follow = follow
-        self._known = threading.Event()
+        self._listed = threading.Event()
         self._lock = threading.Lock()  # of counters only
         self._by_url: dict[str, Instance] = {}
         self._turns = itertools.count(1)
@@ -77,11 +77,11 @@ class Instances:
         """Use these from now on; what is known of one that stays is kept."""
         old = self._by_url
         self._by_url = {url: old.get(url) or Instance(url) for url in urls}
-        self._known.set()
+        self._listed.set()
 
     def stay(self) -> None:
         """The registry is away: go on with those that are known, be it none."""
-        self._known.set()
+        self._listed.set()
 
     def pick(self) -> str:
         """Return the URL of the instance with the least calls in flight.
@@ -91,9 +91,9 @@ class Instances:
 
         :raises NoInstance: the registry knows none.
         """
-        if not self._known.is_set():
+        if not self._listed.is_set():
             self._follow()
-            self._known.wait(FIRST_LIST_SECONDS)
+            self._listed.wait(FIRST_LIST_SECONDS)
         now = self._now()
         instances = list(self._by_url.values())
         if not instances:

@@ -35,7 +35,7 @@ class BodyRebaser:
     def __init__(self, urls: Iterable[str]) -> None:
         prefixes = {prefix for url in urls for prefix in _spellings(url)}
         patterns = [
-            _pattern(*prefix) for prefix in sorted(prefixes, key=lambda each: -len("".join(each)))
+            _pattern(*prefix) for prefix in sorted(prefixes, key=lambda parts: -len("".join(parts)))
         ]
         self.pattern = re.compile(rb'(?<!\\)"(' + b"|".join(patterns) + rb")" + _AFTER)
         self.texts = tuple("".join(prefix).lower().encode() for prefix in prefixes)
@@ -60,7 +60,7 @@ class BodyRebase:
         self._rebaser = rebaser
         self._has_body = has_body
         self._gate = json.dumps(gate_url)[1:-1].encode()
-        self._held = b""  # bytes that the next piece may make a base URL, or a key, of
+        self._tail = b""  # bytes that the next piece may make a base URL, or a key, of
         self._before = b""  # the last byte before them that is no blank
 
     def headers(self, headers: Pairs) -> Pairs:
@@ -79,10 +79,10 @@ class BodyRebase:
 
         def read_rebased() -> bytes:
             while piece := read():
-                if rebased := self._feed(self._held + piece, is_last=False):
+                if rebased := self._feed(self._tail + piece, is_last=False):
                     return rebased
-            last = self._held
-            self._held = b""
+            last = self._tail
+            self._tail = b""
             return self._feed(last, is_last=True)
 
         return read_rebased
@@ -104,7 +104,7 @@ class BodyRebase:
                 pieces += (data[start : quote + 1], gate)
                 start = match.end()
         pieces.append(data[start:end])
-        self._held = data[end:]
+        self._tail = data[end:]
         self._before = data[:end].rstrip(_BLANKS)[-1:] or self._before
         return b"".join(pieces)
 

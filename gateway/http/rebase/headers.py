@@ -98,7 +98,7 @@ def _rebase_cookie(text: str, base_url: str, path: str, gate_url: str) -> str:
     """Bind a cookie to this service at the gate: no ``Domain``, a ``Path`` below the service's."""
     pair, *attributes = text.split(";")
     named = [(attribute.partition("=")[0].strip().lower(), attribute) for attribute in attributes]
-    others = [attribute for name, attribute in named if name not in ("domain", "path")]
+    attributes = [attribute for name, attribute in named if name not in ("domain", "path")]
     paths = [attribute.partition("=")[2].strip() for name, attribute in named if name == "path"]
     base = urlsplit(base_url).path
     scope = f"{base}{path}".rpartition("/")[0]
@@ -111,7 +111,7 @@ def _rebase_cookie(text: str, base_url: str, path: str, gate_url: str) -> str:
         scope = ""
     if scope == "/":
         scope = ""
-    return ";".join([pair, *others, f" Path={urlsplit(gate_url).path}{scope}"])
+    return ";".join([pair, *attributes, f" Path={urlsplit(gate_url).path}{scope}"])
 
 
 def _origin(scheme: str, authority: str) -> Origin:

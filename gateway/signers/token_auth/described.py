@@ -40,7 +40,7 @@ PATH_OR_URL = r"(https?://[A-Za-z0-9._:\[\]-]+)?/[!\x22$->@-~]*\Z"
 NAME = r"[a-z_][a-z0-9_]*"
 BEARER: Mapping[str, str] = {"in": "header", "name": "Authorization", "value": "Bearer {token}"}
 
-AT_LEAST_ONE = validate.Length(min=1, error="must have one at least")
+NON_EMPTY = validate.Length(min=1, error="must have one at least")
 
 
 class SendSettings(Strict):
@@ -70,7 +70,7 @@ def _check_scalar(value: Any) -> None:
 
 def _ok() -> NamedMap:
     """Return the field of what an answer has to have, by place, to count as a yes."""
-    return NamedMap(fields.List(fields.Raw(validate=_check_scalar), validate=AT_LEAST_ONE))
+    return NamedMap(fields.List(fields.Raw(validate=_check_scalar), validate=NON_EMPTY))
 
 
 class StepSettings(Strict):
@@ -123,7 +123,7 @@ class TokenAuth(Signer):
     class Settings(AuthSettings):
         preset = text(validate=one_of(*PRESETS), public=True)
         values = NamedMap(text(), NAME)
-        steps = fields.List(nested(StepSettings), validate=AT_LEAST_ONE)
+        steps = fields.List(nested(StepSettings), validate=NON_EMPTY)
         request = nested(RequestSettings)
         ok = _ok()
         message = text(public=True)
@@ -133,7 +133,7 @@ class TokenAuth(Signer):
         lifetime = seconds()
         send = OneOfShapes(
             lambda value: (
-                fields.List(nested(SendSettings), validate=AT_LEAST_ONE)
+                fields.List(nested(SendSettings), validate=NON_EMPTY)
                 if isinstance(value, list)
                 else nested(SendSettings)
             )

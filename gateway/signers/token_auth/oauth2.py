@@ -162,12 +162,12 @@ class OAuth2(Signer):
         return request.with_header("Authorization", "Bearer " + token.reveal())
 
     def fetch_token(self, send: Send, now: float) -> tuple[Secret, float]:
-        grant = self._ask(send, now, self._grant(now))
+        grant = self._request_token(send, now, self._grant(now))
         return grant.access_token, DEFAULT_LIFE_SECONDS if grant.life is None else grant.life
 
     def refresh(self, send: Send, now: float, refresh_token: Secret) -> Grant:
         form = self._grant(now) | {"refresh_token": refresh_token.reveal()}
-        return self._ask(send, now, form, self._refresh_place)
+        return self._request_token(send, now, form, self._refresh_place)
 
     def authorization_url(self, redirect_uri: str, state: str, verifier: Secret) -> str:
         """Return the URL at which a person lets us use its account (RFC 6749, 4.1.1).
@@ -200,9 +200,9 @@ class OAuth2(Signer):
         form["redirect_uri"] = redirect_uri
         if self._auth.get("pkce", True):
             form["code_verifier"] = verifier.reveal()
-        return self._ask(send, now, form)
+        return self._request_token(send, now, form)
 
-    def _ask(
+    def _request_token(
         self, send: Send, now: float, form: Form, place: tuple[str, str] | None = None
     ) -> Grant:
         """:param place: host and path, if not the token endpoint's."""

@@ -32,7 +32,7 @@ from gateway.stores import Lock, Store
 RETRY_SECONDS = LOCK_SECONDS  # for which the old token serves after an early renewal that failed
 POLL_SECONDS = 0.05  # between two looks for the token that another worker fetches
 MAX_ENTRIES = 10_000  # tokens that a process keeps; the store has them, too
-EARLY_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
+RENEWAL_SHARE = 0.1  # of its life, at its end, in which a token is renewed while the old one serves
 
 
 class Tokens:
@@ -137,9 +137,9 @@ class Tokens:
     def retain(self, names: Collection[str]) -> None:
         """Forget the tokens of all other names: those services are gone, or changed credentials."""
         with self._lock:
-            kept = set(names)
+            current = set(names)
             for name in list(self._entries):
-                if name.partition(EPOCH_MARK)[0] not in kept:
+                if name.partition(EPOCH_MARK)[0] not in current:
                     del self._entries[name]
 
     def _await(self, outcome: Future[Token | GatewayError], deadline: float) -> Token | None:
@@ -262,8 +262,8 @@ class Tokens:
         renewal.entry.refused = None
         # A token that lives hardly longer than the margin is still used for half its life.
         usable_seconds = max(life - EXPIRY_MARGIN_SECONDS, life / 2)
-        early_seconds = min(life * (1 - EARLY_SHARE), usable_seconds)
-        return Token(value, began + early_seconds, began + usable_seconds)
+        renewal_seconds = min(life * (1 - RENEWAL_SHARE), usable_seconds)
+        return Token(value, began + renewal_seconds, began + usable_seconds)
 
     def _postpone(self, token: Token, renewal: Renewal) -> Token:
         """Return the old token, to be renewed a little later."""
