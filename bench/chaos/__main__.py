@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from bench import report
 from bench.chaos import matrix, restarts, soak
@@ -15,9 +16,10 @@ PAGES = {"en": ROOT / "docs" / "reliability.md", "zh": ROOT / "docs" / "reliabil
 FAULT_SECONDS = 10.0
 SOAK_SECONDS = 1800.0
 NOTES = {
-    "en": "{what}. Made on {day}, {machine}.",
-    "zh": "{what}。{day} 生成于 {machine}。",
+    "en": "{what}. Made on {day}, {machine}{shared}.",
+    "zh": "{what}。{day} 生成于 {machine}{shared}。",
 }
+SHARED = {"en": ", beside other programs' full load", "zh": "，期间其他程序满载运行"}
 #: The text for docs/reliability.md in a language.
 Text = Callable[[str], str]
 
@@ -29,6 +31,7 @@ def arguments() -> argparse.Namespace:
     command.add_argument(
         "--seconds", type=float, help="of each fault (10), or of the whole soak (1800)"
     )
+    command.add_argument("--shared", action="store_true", help="say that the machine was busy")
     command.add_argument("--requests", type=int, default=restarts.REQUESTS, help="of each restart")
     command.add_argument("--ways", nargs="+", choices=matrix.WAYS, default=matrix.WAYS)
     command.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
@@ -46,7 +49,7 @@ def run_matrix(options: argparse.Namespace) -> tuple[Text, list[str]]:
         "en": f"Each fault lasts {seconds:g} s",
         "zh": f"每种故障持续 {seconds:g} 秒",
     }
-    return lambda language: _with_note(matrix.matrix(done, language), what, language), problems
+    return _text(partial(matrix.matrix, done), what, options), problems
 
 
 def run_soak(options: argparse.Namespace) -> tuple[Text, list[str]]:
@@ -57,22 +60,27 @@ def run_soak(options: argparse.Namespace) -> tuple[Text, list[str]]:
         "en": f"{seconds / 60:g} minutes, {total} requests, {account.unexplained} unexplained",
         "zh": f"{seconds / 60:g} 分钟，{total} 个请求，{account.unexplained} 个无法解释",
     }
-    return lambda language: _with_note(soak.figures_table(done, language), what, language), problems
+    return _text(partial(soak.figures_table, done), what, options), problems
 
 
 def run_restarts(options: argparse.Namespace) -> tuple[Text, list[str]]:
     done, problems = restarts.run(options.requests)
     what = {"en": "Two instances of two workers", "zh": "两个实例，各两个 worker"}
-    return (
-        lambda language: _with_note(restarts.restarts_table(done, language), what, language),
-        problems,
-    )
+    return _text(partial(restarts.restarts_table, done), what, options), problems
 
 
-def _with_note(table: str, what: dict[str, str], language: str) -> str:
+def _text(table: Text, what: dict[str, str], options: argparse.Namespace) -> Text:
+    """Return the table with a note: what was done, when, and on which machine."""
     day = datetime.now(UTC).date().isoformat()
-    note = NOTES[language].format(what=what[language], day=day, machine=machine())
-    return f"{table}\n\n{note}"
+
+    def text(language: str) -> str:
+        shared = SHARED[language] if options.shared else ""
+        note = NOTES[language].format(
+            what=what[language], day=day, machine=machine(), shared=shared
+        )
+        return f"{table(language)}\n\n{note}"
+
+    return text
 
 
 RUNS = {"matrix": run_matrix, "soak": run_soak, "restarts": run_restarts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -30,7 +31,24 @@ def copy_content(target: Path) -> None:
 
 def environment() -> dict[str, str]:
     """Return what the image sets."""
+    return dict(re.findall(r"(\w+)=(\S+)", _instruction("ENV ")))
+
+
+def command() -> list[str]:
+    """Return what the image runs."""
+    words: list[str] = json.loads(_instruction("CMD "))
+    return words
+
+
+def healthcheck() -> list[str]:
+    """Return the command of the image's health check."""
+    words: list[str] = json.loads(_instruction("HEALTHCHECK .* CMD "))
+    return words
+
+
+def _instruction(name: str) -> str:
+    """Return what follows an instruction in the last stage."""
     text = DOCKERFILE.read_text(encoding="utf-8").replace("\\\n", " ")
     last_stage = text[text.rindex("\nFROM ") :]
-    (line,) = re.findall(r"^ENV (.*)$", last_stage, re.MULTILINE)
-    return dict(re.findall(r"(\w+)=(\S+)", line))
+    (line,) = re.findall(rf"^{name}(.*)$", last_stage, re.MULTILINE)
+    return str(line)

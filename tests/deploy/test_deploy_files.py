@@ -6,7 +6,6 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import yaml
 
 from config import Settings
 from tests.deploy import image
+from tests.deploy.compose import interpolate
 from tests.e2e.live import BIN
 
 DEPLOY = image.ROOT / "deploy"
@@ -61,10 +61,6 @@ def _is_in_git(path: Path) -> bool:
 @pytest.mark.parametrize("name", [".env", "services.env", "catalog/x.yaml"])
 def test_what_is_made_for_one_place_is_not_committed(name: str) -> None:
     assert not _is_in_git(DEPLOY / name)
-
-
-def interpolate(text: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\$\{(\w+)(?::[?-][^}]*)?\}", lambda match: values[match[1]], text)
 
 
 def test_every_setting_of_the_compose_file_is_right(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.deploy.container import listens
 from tests.e2e.live import BIN, ROOT, end, free_port, wait_for
 
 #: Runs the rest of its command line under what ``MemoryDenyWriteExecute=`` stands for.
@@ -54,15 +55,10 @@ def port(tmp_path: Path, notify: socket.socket) -> Iterator[int]:
     command += [sys.executable, "-c", DENY, str(BIN / "gunicorn")]
     server = subprocess.Popen(command, cwd=ROOT, env=env)
     try:
-        wait_for(lambda: server.poll() is not None or _listens(port))
+        wait_for(lambda: server.poll() is not None or listens(port))
         yield port
     finally:
         end(server)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_call_waits_in_systemds_socket_until_postern_is_ready(

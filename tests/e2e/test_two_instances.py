@@ -6,15 +6,18 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from examples.postern_auth import PosternAuth
 from sandbox import Sandbox
+from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from sandbox.vendors.registries.consul import Consul
 from tests.e2e import traefik
 from tests.e2e.live import Live, wait_for
@@ -31,18 +34,32 @@ services:
     methods:
       cached: {{http: GET /anything/cached, cache: {{ttl: 60}}}}
       add: {{http: POST /anything/add, params: {{a: {{type: string}}}}}}
-  scarce:
+  scarce_nginx: &scarce
     base_url: {url}
     allow_private: true
     rate_limit: 3/hour
     methods:
       get: {{http: GET /anything/scarce}}
+  scarce_traefik: *scarce
+  crm:
+    base_url: {url}
+    allow_private: true
+    retry: {{times: 0}}
+    auth:
+      type: oauth2
+      grant: authorization_code
+      client_id: "{id}"
+      client_secret: "{secret}"
+      token_url: /oauth2/token
+      authorization_url: {url}/oauth2/authorize
+    methods: {{me: {{http: GET /oauth2/me}}}}
   mates:
     base_url: consul://postern
     allow_private: true
     methods:
       health: {{http: GET /healthz}}
 """
+ENOUGH = 6  # requests, of which each instance gets some
 TAGS = "traefik.enable=true,traefik.http.routers.postern.rule=PathPrefix(`/`)"
 
 
@@ -81,11 +98,13 @@ def pair(
             "CONSUL_HTTP_ADDR": consul.address,
             "CONSUL_REGISTER": "postern",
             "CONSUL_REGISTER_TAGS": TAGS,
+            "PUBLIC_URL": "https://tools.example",
         }
         lives: list[Live] = []
         for name in ("one", "two"):
             (folder / name).mkdir()
-            live = Live(folder / name, CATALOG.format(url=box.url), **shared)
+            catalog = CATALOG.format(url=box.url, id=CLIENT_ID, secret=CLIENT_SECRET)
+            live = Live(folder / name, catalog, **shared)
             live.env["CONSUL_REGISTER_ADDRESS"] = f"127.0.0.1:{live.port}"
             stack.callback(live.stop)
             lives.append(live.restart() if lives else live.start())
@@ -95,9 +114,14 @@ def pair(
 
 
 @pytest.fixture(params=["nginx", "traefik"])
-def front(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterator[str]:
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def front(kind: str, pair: Pair, tmp_path: Path) -> Iterator[str]:
     """The URL of what stands before them."""
-    if request.param == "nginx":
+    if kind == "nginx":
         if os.environ.get("POSTERN_TEST_NGINX") == "no":
             pytest.skip("POSTERN_TEST_NGINX=no")
         server: Any = Nginx(tmp_path, *(live.port for live in pair.lives), files=str(tmp_path))
@@ -107,6 +131,22 @@ def front(request: pytest.FixtureRequest, pair: Pair, tmp_path: Path) -> Iterato
         yield server.start().url
     finally:
         server.stop()
+
+
+def send(verb: str, url: str, **options: Any) -> requests.Response:
+    """A request with nothing of this machine's in it."""
+    with requests.Session() as session:
+        session.trust_env = False
+        return session.request(verb, url, timeout=60, **options)
+
+
+def statuses(verb: str, url: str, **options: Any) -> list[int]:
+    """Send a request often enough for both to get some; return how they answered, in order."""
+    return [send(verb, url, **options).status_code for _ in range(ENOUGH)]
+
+
+def bearer(pair: Pair) -> dict[str, str]:
+    return {"Authorization": f"Bearer {pair.one.token()}"}
 
 
 def served(pair: Pair) -> list[int]:
@@ -143,13 +183,15 @@ def test_a_signed_request_is_taken_by_one_of_them_once(front: str, pair: Pair) -
     assert answers[-1].json()["code"] == -2005
 
 
-def test_a_callers_limit_and_a_services_are_counted_over_both(pair: Pair) -> None:
-    limited = pair.app("limited", rate="3/hour")
-    answers = [live.get("/api/v1/call/vendor/cached", auth=limited) for live in (pair.lives * 2)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
-    calls = [live.call("scarce.get") for live in pair.lives * 2]
-    assert [answer.status_code for answer in calls] == [200, 200, 200, 429]
-    assert calls[-1].json()["code"] == -1009
+def test_a_callers_limit_and_a_services_are_counted_over_both(
+    front: str, kind: str, pair: Pair
+) -> None:
+    limited = pair.app(f"limited-{kind}", rate="3/hour")
+    answers = statuses("GET", f"{front}/api/v1/call/vendor/cached", auth=limited)
+    assert answers == [200] * 3 + [429] * (ENOUGH - 3)
+    url = f"{front}/api/v1/call/scarce_{kind}/get"
+    assert statuses("GET", url, headers=bearer(pair)) == [200] * 3 + [429] * (ENOUGH - 3)
+    assert send("GET", url, headers=bearer(pair)).json()["code"] == -1009
 
 
 def test_a_token_and_an_answer_that_one_has_fetched_serve_both(pair: Pair, box: Sandbox) -> None:
@@ -161,42 +203,74 @@ def test_a_token_and_an_answer_that_one_has_fetched_serve_both(pair: Pair, box: 
     assert sum(request.path == "/cgi-bin/token" for request in box.requests) == 1
 
 
-def test_a_call_with_a_key_is_sent_once_whichever_is_asked(pair: Pair, box: Sandbox) -> None:
+def test_a_call_with_a_key_is_sent_once_whichever_is_asked(
+    front: str, kind: str, pair: Pair, box: Sandbox
+) -> None:
     def sent() -> int:
         return sum(request.path == "/anything/add" for request in box.requests)
 
     before = sent()
-    headers = {"Idempotency-Key": "k-of-two-instances"}
-    answers = [live.call("vendor.add", {"a": "once"}, headers=headers) for live in pair.lives]
-    assert [answer.headers.get("Idempotency-Replayed") for answer in answers] == [None, "true"]
-    assert answers[0].json()["data"] == answers[1].json()["data"]
+    headers = {"Idempotency-Key": f"k-of-{kind}", **bearer(pair)}
+    url = f"{front}/api/v1/call/vendor/add"
+    answers = [send("POST", url, json={"a": "once"}, headers=headers) for _ in range(ENOUGH)]
+    replayed = [answer.headers.get("Idempotency-Replayed") for answer in answers]
+    assert replayed == [None] + ["true"] * (ENOUGH - 1)
+    assert len({str(answer.json()["data"]) for answer in answers}) == 1
     assert sent() == before + 1
 
 
-def test_what_was_ended_at_one_is_ended_at_the_other(pair: Pair) -> None:
+def test_what_was_ended_at_one_is_ended_at_the_other(front: str, pair: Pair) -> None:
     session = pair.one.login()
-    bearer = {"Authorization": f"Bearer {session['access_token']}"}
-    assert pair.two.get("/api/v1/products", headers=bearer).status_code == 200
-    assert pair.one.post("/api/v1/logout", json={}, headers=bearer).status_code == 200
-    assert pair.two.get("/api/v1/products", headers=bearer).status_code == 401
+    headers = {"Authorization": f"Bearer {session['access_token']}"}
+    url = f"{front}/api/v1/products"
+    assert statuses("GET", url, headers=headers) == [200] * ENOUGH
+    assert pair.one.post("/api/v1/logout", json={}, headers=headers).status_code == 200
+    assert statuses("GET", url, headers=headers) == [401] * ENOUGH
     refresh = {"refresh_token": session["refresh_token"]}
-    assert pair.two.post("/api/v1/token/refresh", json=refresh).status_code == 401
+    assert statuses("POST", f"{front}/api/v1/token/refresh", json=refresh) == [401] * ENOUGH
 
 
-def test_a_change_of_an_app_counts_at_the_other_within_a_moment(pair: Pair) -> None:
-    shop = pair.app("shop")
+def test_a_change_of_an_app_counts_at_the_other_within_a_moment(
+    front: str, kind: str, pair: Pair
+) -> None:
+    name = f"shop-{kind}"
+    shop = pair.app(name)
 
-    def status() -> int:
-        return pair.two.get("/api/v1/call/vendor/cached", auth=shop).status_code
+    def answers() -> set[int]:
+        return set(statuses("GET", f"{front}/api/v1/call/vendor/cached", auth=shop))
 
-    assert status() == 200
-    assert pair.one.post("/api/v1/apps/shop/disable").status_code == 200
-    wait_for(lambda: status() in (401, 403))
-    assert pair.one.post("/api/v1/apps/shop/enable").status_code == 200
-    wait_for(lambda: status() == 200)
-    change = {"allow": ["scarce.*"]}
-    assert pair.one.send("PATCH", "/api/v1/apps/shop", json=change).status_code == 200
-    wait_for(lambda: status() == 403)
+    assert answers() == {200}
+    assert pair.one.post(f"/api/v1/apps/{name}/disable").status_code == 200
+    wait_for(lambda: answers() <= {401, 403})
+    assert pair.one.post(f"/api/v1/apps/{name}/enable").status_code == 200
+    wait_for(lambda: answers() == {200})
+    change = {"allow": ["scarce_nginx.*"]}
+    assert pair.one.send("PATCH", f"/api/v1/apps/{name}", json=change).status_code == 200
+    wait_for(lambda: answers() == {403})
+    assert pair.one.send("DELETE", f"/api/v1/apps/{name}").status_code == 200
+    wait_for(lambda: answers() == {401})
+
+
+def test_an_account_connected_at_one_serves_both_and_no_refresh_token_is_sent_twice(
+    front: str, pair: Pair, box: Sandbox
+) -> None:
+    url = f"{front}/api/v1/call/crm/me"
+    assert statuses("GET", url, headers=bearer(pair)) == [502] * ENOUGH
+    begun = pair.one.post("/api/v1/connections/crm/authorize").json()["data"]
+    page = send("GET", begun["authorization_url"], allow_redirects=False)
+    back = f"{pair.two.url}/api/v1/oauth/callback?{urlsplit(page.headers['Location']).query}"
+    assert send("GET", back, headers={"Accept": "application/json"}).status_code == 200
+    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [200] * ENOUGH)
+    box.oauth.refreshes.clear()
+    for number in range(1, 4):
+        box.revoke_tokens()
+        with ThreadPoolExecutor(ENOUGH) as pool:  # all at once find that their token is stale
+            asked = [pool.submit(send, "GET", url, headers=bearer(pair)) for _ in range(ENOUGH)]
+        assert [future.result().status_code for future in asked] == [200] * ENOUGH
+        assert len(set(box.oauth.refreshes)) == len(box.oauth.refreshes) >= number
+    assert box.oauth.reused == []
+    assert pair.two.send("DELETE", "/api/v1/connections/crm").status_code == 200
+    wait_for(lambda: statuses("GET", url, headers=bearer(pair)) == [502] * ENOUGH)
 
 
 def test_each_is_in_consul_until_it_stops_and_is_found_there_by_name(pair: Pair) -> None:
