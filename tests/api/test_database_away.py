@@ -50,7 +50,7 @@ def test_a_database_that_is_away_is_503_soon_and_no_password_is_told(away, writt
     )
     assert login.headers["Retry-After"] == "1"
     assert away.get("/healthz").status_code == 200
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     out = written.getvalue()
     assert json.loads(out.splitlines()[0])["event"] == "database"
     for told in (ready.data, login.data, out):

@@ -88,7 +88,7 @@ class Command:
         assert self.process.stdout
         for line in self.process.stdout:
             if line.startswith("  http"):
-                answer = requests.get(line.strip(), allow_redirects=False, timeout=5)
+                answer = requests.get(line.strip(), allow_redirects=False, timeout=30)
                 return answer.headers["Location"]
         raise AssertionError(self.process.communicate())
 

@@ -177,7 +177,7 @@ def test_what_is_not_http_is_counted_and_not_logged(live: Live, rest: str) -> No
 
 
 def said_to(live: Live, raw: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(raw)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
@@ -197,7 +197,7 @@ def test_a_body_that_breaks_off_is_malformed_and_nothing_is_sent(
     sent, token = len(box.requests), live.token()
     body = b'{"touser": "a", "text": "b"}'
     head = f"POST {CALL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(f"{head}Content-Length: {size}\r\n\r\n".encode() + body)
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -242,7 +242,7 @@ def test_malformed_chunks_are_a_malformed_body_and_end_the_connection(
     live: Live, chunks: bytes
 ) -> None:
     head = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(head + chunks)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 import pytest
 
@@ -160,7 +159,7 @@ def test_a_vendors_failure_has_its_code(
 def test_a_hanging_vendor_is_a_downstream_timeout(box: Sandbox, tmp_path) -> None:
     box.fault("/cgi-bin/message/send", "hang")
     catalog = (
-        "version: 1\ndefaults: {timeout: {read: 0.3}}\nservices:\n  wechat:\n"
+        "version: 1\ndefaults: {timeout: {read: 3}}\nservices:\n  wechat:\n"
         f"    base_url: {box.url}\n    allow_private: true\n    envelope: wechat\n"
         "    auth: {type: app_secret, app_id: sandbox-app, secret: sandbox-secret, token_url: /cgi-bin/token}\n"
         "    methods:\n      send_msg: {http: POST /cgi-bin/message/send, params: {touser: {type: string}}}\n"
@@ -184,11 +183,10 @@ def test_a_hanging_vendor_is_a_downstream_timeout(box: Sandbox, tmp_path) -> Non
 
 @pytest.mark.parametrize("fault", ["hang", "drip=0.2", "drip-headers=0.2"])
 def test_the_deadline_holds_to_the_last_byte(live: Live, fault: str) -> None:
-    began = time.monotonic()
+    """The read timeout, which ends it otherwise, has another code."""
     answer = live.call("demo.misbehave", {"fault": fault}, headers={"X-Request-Timeout": "0.5"})
 
     assert (answer.status_code, answer.json()["code"]) == (504, -1011)
-    assert time.monotonic() - began < 4  # the read timeout is 5
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "soon", "nan", "inf"])

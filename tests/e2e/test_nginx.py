@@ -282,7 +282,7 @@ REFUSED_BY_NGINX = {
 @pytest.mark.parametrize("name", REFUSED_BY_NGINX)
 def test_what_nginx_refuses_by_itself_has_the_one_shape_too(front: Front, name: str) -> None:
     request, status, code = REFUSED_BY_NGINX[name]
-    with socket.create_connection(("127.0.0.1", front.nginx.port), timeout=10) as client:
+    with socket.create_connection(("127.0.0.1", front.nginx.port), timeout=30) as client:
         client.sendall(request)
         head, _, body = b"".join(iter(lambda: client.recv(65536), b"")).partition(b"\r\n\r\n")
 

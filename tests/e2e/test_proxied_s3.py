@@ -99,7 +99,7 @@ def put(live: Live, service: str, body: Any, **headers: str) -> requests.Respons
     url = (
         f"{live.url}/api/v1/proxy/{service}/b/k?X-Amz-Signature=0&X-Amz-Credential=1&x-id=PutObject"
     )
-    return requests.put(url, data=body, headers=sent, timeout=20)
+    return requests.put(url, data=body, headers=sent, timeout=30)
 
 
 @pytest.mark.parametrize("service", PAYLOADS)

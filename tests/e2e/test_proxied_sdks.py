@@ -111,7 +111,7 @@ def test_octokit_pages_through_a_list_without_leaving_the_gate(
         PAGINATE.format(module=npm.module("@octokit/rest").as_posix()), encoding="utf-8"
     )
     command = ["node", str(script), gate(live, "first"), live.token()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [{"id": page} for page in range(1, PAGES + 1)]
     assert len(first.requests) == PAGES
@@ -121,11 +121,11 @@ def test_octokit_pages_through_a_list_without_leaving_the_gate(
 def test_a_sessions_cookies_go_back_to_their_own_vendor_and_to_no_other(
     live: Live, session: requests.Session, second: Vendor
 ) -> None:
-    home = session.get(f"{gate(live, 'first')}/login", timeout=10)
+    home = session.get(f"{gate(live, 'first')}/login", timeout=30)
     assert home.json() == {"cookie": "a=1; b=2"}
     assert home.url == f"{gate(live, 'first')}/me"
-    assert session.get(f"{gate(live, 'second')}/me", timeout=10).json() == {"cookie": ""}
-    assert session.get(f"{live.url}/api/proxy/first/me", timeout=10).json() == {"cookie": ""}
+    assert session.get(f"{gate(live, 'second')}/me", timeout=30).json() == {"cookie": ""}
+    assert session.get(f"{live.url}/api/proxy/first/me", timeout=30).json() == {"cookie": ""}
 
 
 def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
@@ -137,7 +137,7 @@ def test_addresses_are_those_that_the_caller_sees_behind_a_proxy(
         "X-Forwarded-Prefix": "/postern",
     }
     url = f"{gate(live, 'first')}/models"
-    answer = session.get(url, headers=seen, allow_redirects=False, timeout=10)
+    answer = session.get(url, headers=seen, allow_redirects=False, timeout=30)
     assert (
         answer.headers["Location"]
         == "https://api.example:8443/postern/api/v1/proxy/first/catalog/models"
@@ -156,7 +156,7 @@ def test_addresses_in_bodies_lead_to_the_gate_where_the_catalog_says_so(
     url = f"{base}/linked"
     found = []
     while url:
-        answer = session.get(url, timeout=10)
+        answer = session.get(url, timeout=30)
         page = answer.json()
         assert page["text"].startswith(f"see {first.url}/v1/items ")
         assert "Accept-Ranges" not in answer.headers
@@ -164,14 +164,14 @@ def test_addresses_in_bodies_lead_to_the_gate_where_the_catalog_says_so(
         url = page.get("next")
     assert found == [(page, f"{base}/items/{page}") for page in range(1, PAGES + 1)]
     assert {request.headers["accept-encoding"] for request in first.requests} == {"identity"}
-    plain = session.get(f"{gate(live, 'first')}/linked", timeout=10)
+    plain = session.get(f"{gate(live, 'first')}/linked", timeout=30)
     assert plain.json()["next"] == f"{first.url}/v1/linked?page=2"
 
 
 def test_nothing_is_rewritten_where_the_catalog_says_so(
     live: Live, session: requests.Session, first: Vendor
 ) -> None:
-    answer = session.get(f"{gate(live, 'asis')}/login", allow_redirects=False, timeout=10)
+    answer = session.get(f"{gate(live, 'asis')}/login", allow_redirects=False, timeout=30)
     assert answer.headers["Location"] == "/v1/me"
     assert answer.headers["Set-Cookie"] == "a=1; Domain=127.0.0.1; Path=/; HttpOnly, b=2"
 

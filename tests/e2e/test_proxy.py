@@ -70,7 +70,7 @@ def _fresh(box: Sandbox) -> None:
 
 def ask(live: Live, verb: str, path: str, body: bytes | None = None, **headers: str) -> Said:
     """One request, byte for byte as written; by X-Postern-Token."""
-    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=30)
     headers = {
         "X-Postern-Token": live.token(),
         **{name.replace("_", "-"): text for name, text in headers.items()},
@@ -136,7 +136,7 @@ def test_a_body_that_breaks_off_is_no_whole_one_for_the_service(
     live: Live, box: Sandbox, body: bytes
 ) -> None:
     head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(f"{head}Content-Length: {len(body) + 1}\r\n\r\n".encode() + body)
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65536), b""))
@@ -151,7 +151,7 @@ def test_an_upload_that_says_it_is_too_large_never_reaches_the_service(
     live: Live, box: Sandbox
 ) -> None:
     head = f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
-    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(f"{head}Content-Length: {65 * 1024 * 1024}\r\n\r\n".encode())
         answer = client.recv(65536)
     assert answer.startswith(b"HTTP/1.1 413 ")
@@ -220,7 +220,7 @@ def heard(live: Live, wire: Wire, service: str, *lines: str) -> list[str]:
         "",
         "",
     ]
-    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall("\r\n".join(head).encode("latin-1"))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     told = wire.heard[-1].decode("latin-1").split("\r\n")
@@ -263,7 +263,7 @@ def test_the_reason_phrase_passes_as_it_came(live: Live, wire: Wire, status: str
     head = (
         f"GET /api/v1/proxy/wire/x HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", live.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as client:
         client.sendall(head.encode())
         assert client.recv(65536).startswith(f"HTTP/1.1 {status}\r\n".encode("latin-1"))
 
@@ -342,9 +342,9 @@ def test_our_own_refusals_keep_the_envelope_and_say_so(
 
 
 def test_who_has_no_proof_is_refused_by_us(live: Live) -> None:
-    said = requests.get(f"{live.url}/api/v1/proxy/rest/anything", timeout=10)
+    said = requests.get(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
     assert (said.status_code, said.headers["X-Postern-Error"]) == (401, "unauthenticated")
-    said = requests.options(f"{live.url}/api/v1/proxy/rest/anything", timeout=10)
+    said = requests.options(f"{live.url}/api/v1/proxy/rest/anything", timeout=30)
     assert (said.status_code, said.headers["X-Postern-Error"]) == (401, "unauthenticated")
 
 
@@ -380,7 +380,7 @@ def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live
         for name in said.json()["headers"]
         if name in ("x-app-id", "x-nonce", "x-signature", "x-timestamp")
     ]
-    said = requests.get(f"{url}/some/items", auth=PosternAuth("sdk", secret), timeout=10)
+    said = requests.get(f"{url}/some/items", auth=PosternAuth("sdk", secret), timeout=30)
     assert (said.status_code, said.headers["X-Postern-Error"]) == (403, "forbidden")
 
 
@@ -391,7 +391,7 @@ def test_the_services_quota_counts_proxied_requests(live: Live) -> None:
 
 
 def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sandbox) -> None:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as sock:
         sock.sendall(
             f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
             "Transfer-Encoding: chunked\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n".encode()
@@ -406,7 +406,7 @@ def test_a_chunked_request_and_expect_100_continue_are_taken(live: Live, box: Sa
 def test_a_body_in_a_transfer_coding_that_would_be_lost_is_refused(
     live: Live, box: Sandbox
 ) -> None:
-    with socket.create_connection(("127.0.0.1", live.port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", live.port), timeout=30) as sock:
         sock.sendall(
             f"POST /api/v1/proxy/rest/anything HTTP/1.1\r\nHost: x\r\nX-Postern-Token: {live.token()}\r\n"
             "Transfer-Encoding: gzip, chunked\r\nConnection: close\r\n\r\n2\r\nhi\r\n0\r\n\r\n".encode()

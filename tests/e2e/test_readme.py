@@ -74,7 +74,7 @@ def _typed(commands: list[str], live: Live, secret: str) -> list[str]:
         input=script,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env=live.env,
         check=False,
     )

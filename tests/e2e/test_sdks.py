@@ -129,7 +129,7 @@ def test_octokit_follows_addresses_in_bodies_without_leaving_the_gate(
     module = npm.module("@octokit/rest").as_posix()
     script.write_text(FOLLOW.format(module=module), encoding="utf-8")
     command = ["node", str(script), gate(live, "github"), live.token()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     repo = f"{gate(live, 'github')}/repos/octo/hello"
     assert json.loads(done.stdout) == [repo, list(range(1, PAGES + 1)), "Octo Cat"]

@@ -61,11 +61,11 @@ def test_a_server_that_is_told_to_end_finishes_its_calls_and_waits_for_no_silent
                     requests.get,
                     f"{live.url}/api/v1/call/demo/list_items",
                     headers=proof,
-                    timeout=20,
+                    timeout=30,
                 )
                 wait_for(lambda: any(each.path == "/items" for each in box.requests))
                 live.process.terminate()
                 assert slow.result().status_code == 200
-            assert live.process.wait(8) == 0
+            assert live.process.wait(25) == 0, "the graceful time is 30 s"
         finally:
             live.stop()

@@ -115,18 +115,20 @@ def test_a_killed_server_keeps_every_order_it_confirmed_and_half_of_none(till: T
             answer = till.order((first, 1), (second, 1 + number % 3))
         except requests.RequestException:
             return  # killed under us: nobody can say
+        if answer.status_code == 503:
+            return  # not confirmed: it waited too long for a connection to the database
         assert answer.status_code == 201, answer.text
         confirmed.append(answer.json()["data"]["id"])
-        if len(confirmed) == 150:
+        if len(confirmed) >= 150:
             halfway.set()
 
     with ThreadPoolExecutor(16) as pool:
         sold = [pool.submit(buy, number) for number in range(500)]
-        assert halfway.wait(30), till.live.log
+        assert halfway.wait(120), till.live.log
         master = till.live.process
         for pid in (master.pid, *till.live.workers()):
             os.kill(pid, signal.SIGKILL)
-    master.wait(5)
+    master.wait(30)
     for each in sold:
         each.result()
 

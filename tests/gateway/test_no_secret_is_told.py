@@ -155,6 +155,7 @@ def test_nothing_secret_is_told_whatever_a_service_answers(
             envelope="wechat",
             max_response=4000,
             methods={"m": METHOD},
+            **({"timeout": {"read": 0.5}} if ending == "a short answer" else {}),
         )
         at = open_gate({"s": settings, **OTHERS}, env=ENV)
         error = None

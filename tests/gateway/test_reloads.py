@@ -98,7 +98,8 @@ def test_nothing_of_a_catalog_is_left_once_it_is_replaced(
             "n": {"http": "GET /items"},
         }
         auth = {"type": "basic", "username": "u", "password": f"password-{number}"}
-        return {name: service(box.url, auth=auth, methods=each) for name, each in
+        limits = {"timeout": {"read": 3}}  # for so long a connection may be in use
+        return {name: service(box.url, auth=auth, methods=each, **limits) for name, each in
                 ((f"s{number}", methods), (f"t{number}", {"m": {"http": "GET /anything"}}))}  # fmt: skip
 
     at = open_gate(catalog(0))

@@ -10,7 +10,7 @@ import pytest
 from gateway.worker_pool import WorkerPool
 from tests.gateway.fakes import comes_true
 
-WAIT_SECONDS = 5
+WAIT_SECONDS = 30
 
 
 def workers(name: str) -> int:

@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import Sandbox
 
-SECONDS = 5.0
+SECONDS = 30.0
 
 
 @dataclass

@@ -73,7 +73,7 @@ def serving_port(process: "subprocess.Popen[str]") -> int:
 
 
 def health(port: int) -> int:
-    client = HTTPConnection("127.0.0.1", port, timeout=5)
+    client = HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         client.request("GET", "/v1/health")
         return client.getresponse().status
@@ -88,7 +88,7 @@ def test_it_serves_until_a_signal_and_ends_without_a_trace(
     process = start("--port", 0)
     assert health(serving_port(process)) == 200
     process.send_signal(number)
-    assert process.communicate(timeout=5) == ("", "")
+    assert process.communicate(timeout=30) == ("", "")
     assert process.returncode == 0
 
 
@@ -97,7 +97,7 @@ def test_it_serves_while_a_command_runs_and_ends_with_its_status(start: Start) -
     port = serving_port(process)
     assert line(process) == "ready"
     assert health(port) == 200
-    assert process.communicate("\n", timeout=5) == ("", "")
+    assert process.communicate("\n", timeout=30) == ("", "")
     assert process.returncode == 7
     with pytest.raises(ConnectionRefusedError):
         health(port)
@@ -108,7 +108,7 @@ def test_a_sigterm_is_passed_on_to_the_command(start: Start) -> None:
     serving_port(process)
     assert line(process) == "ready"
     process.terminate()
-    assert process.wait(5) == 9
+    assert process.wait(30) == 9
 
 
 def test_a_command_ended_by_a_signal_gives_128_and_its_number(start: Start) -> None:
@@ -116,7 +116,7 @@ def test_a_command_ended_by_a_signal_gives_128_and_its_number(start: Start) -> N
     serving_port(process)
     assert line(process) == "ready"
     process.terminate()
-    assert process.wait(5) == 128 + signal.SIGTERM
+    assert process.wait(30) == 128 + signal.SIGTERM
 
 
 def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
@@ -124,7 +124,7 @@ def test_on_ctrl_c_it_waits_for_the_command_to_end_itself(start: Start) -> None:
     serving_port(process)
     assert line(process) == "ready"
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(5) == 9  # before its input is closed, which would end it, too
+    assert process.wait(30) == 9  # before its input is closed, which would end it, too
     assert process.communicate() == ("", "")
 
 
@@ -134,7 +134,7 @@ def test_the_status_of_a_command_that_ends_while_ctrl_c_is_handled_is_kept(start
     for _ in range(3):
         process = start("--port", 0, "--", sys.executable, "-c", ending)
         serving_port(process)
-        assert process.wait(10) == 9
+        assert process.wait(30) == 9
 
 
 def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(
@@ -153,7 +153,7 @@ def test_after_ctrl_c_a_command_that_ignores_everything_is_killed(
 
 def test_a_command_that_does_not_exist_gives_127_and_one_line(start: Start) -> None:
     process = start("--port", 0, "--", "/nowhere/command")
-    _, errors = process.communicate(timeout=5)
+    _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (
         127,
         "sandbox cannot run /nowhere/command: No such file or directory\n",
@@ -164,7 +164,7 @@ def test_where_a_sandbox_has_the_port_the_command_uses_that_one(box: Sandbox, st
     process = start("--port", box.port, "--", sys.executable, "-c", CHILD.format(code=5))
     assert line(process) == f"a sandbox listens on {box.url} already: using that one"
     assert line(process) == "ready"
-    assert process.communicate("\n", timeout=5) == ("", "")
+    assert process.communicate("\n", timeout=30) == ("", "")
     assert process.returncode == 5
 
 
@@ -174,6 +174,6 @@ def test_where_something_else_has_the_port_it_says_so_and_ends_with_1(start: Sta
         process = start("--port", port, "--", sys.executable, "-c", CHILD.format(code=5))
         visitor, _ = other.accept()
         visitor.close()
-        output, errors = process.communicate(timeout=5)
+        output, errors = process.communicate(timeout=30)
     assert (process.returncode, output, errors.count("\n")) == (1, "", 1)
     assert errors.startswith(f"sandbox cannot listen on http://127.0.0.1:{port}: ")

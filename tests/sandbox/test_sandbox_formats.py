@@ -27,7 +27,7 @@ def pay(box: Sandbox, path: str, fields: dict[str, str] | bytes) -> dict[str, st
     if isinstance(fields, dict):
         inside = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
         fields = f"<xml>{inside}</xml>".encode()
-    connection = HTTPConnection("127.0.0.1", box.port, timeout=5)
+    connection = HTTPConnection("127.0.0.1", box.port, timeout=30)
     connection.request("POST", path, fields)
     answer = connection.getresponse()
     assert (answer.status, answer.getheader("Content-Type")) == (200, "text/plain")

@@ -39,7 +39,7 @@ def test_only_a_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
             with lock:
                 inside += 1
                 most = max(most, inside)
-            both.wait(10)
+            both.wait(30)
             with lock:
                 inside -= 1
             return "hash"

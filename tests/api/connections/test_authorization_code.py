@@ -31,7 +31,7 @@ def authorize(crm) -> dict[str, Any]:
 
 def visit(url: str) -> dict[str, str]:
     """Return what the vendor's page sends the browser back with."""
-    back = requests.get(url, allow_redirects=False, timeout=5).headers["Location"]
+    back = requests.get(url, allow_redirects=False, timeout=30).headers["Location"]
     assert back.startswith(REDIRECT_URI + "?")
     return dict(parse_qsl(urlsplit(back).query))
 

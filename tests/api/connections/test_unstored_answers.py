@@ -41,7 +41,7 @@ def test_what_the_vendor_answered_is_stored_once_the_database_is_back(
     connect_app, box, proxy: LossyProxy, lose: str
 ) -> None:
     crm = connect_app(grant="refresh_token", refresh_token=box.oauth.begin_family())
-    box.fault("/oauth2/token", "delay=0.5", times=1)
+    box.fault("/oauth2/token", "delay=3", times=1)
     with ThreadPoolExecutor(1) as pool:
         called = pool.submit(crm.call)
         assert comes_true(lambda: box.requests)

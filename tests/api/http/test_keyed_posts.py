@@ -200,7 +200,7 @@ def test_two_orders_at_once_under_one_key_take_stock_once(
 
     def send() -> None:
         with app.test_client() as one:
-            begin.wait(10)
+            begin.wait(30)
             body = {"items": [{"product_id": product, "quantity": 1}]}
             path = f"/api/v1/users/{users['user']}/orders"
             answers.append(one.post(path, json=body, headers={**tokens["user"], **KEY}))

@@ -85,7 +85,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     def fetch() -> CachedAnswer:
         begun.set()
-        waits.wait(5)
+        waits.wait(30)
         return CachedAnswer(Result({"a": 1}, EXTRAS), 0.0, stored=False)
 
     def ask_once(fetch: Callable[[], CachedAnswer]) -> Result:
@@ -94,7 +94,7 @@ def test_a_worker_that_waited_for_anothers_answer_gets_its_headers() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(ask_once, fetch)
-        assert begun.wait(5)
+        assert begun.wait(30)
         assert ask_once(pytest.fail) == first.result() == Result({"a": 1}, EXTRAS)
 
 

@@ -134,14 +134,14 @@ def test_a_breaker_tells_its_state_and_each_change(gate: Open, box: Sandbox) -> 
 
 def test_the_places_in_use_are_told_and_given_back(gate: Open, box: Sandbox) -> None:
     at = gate(on={"concurrency": 1})
-    box.fault("/anything", "delay=0.3")
+    box.fault("/anything", "delay=3")
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(ask, at)
         assert comes_true(
             lambda: counted(at, "postern_concurrency_in_use", "service") == {("s",): 1}
         )
         ask(at)
-        under_way.result(5)
+        under_way.result(30)
     assert counted(at, "postern_limit_hits_total", "service", "limit") == {("s", "concurrency"): 1}
     assert counted(at, "postern_concurrency_in_use") == {}
 
@@ -168,10 +168,10 @@ def test_the_cache_tells_hits_misses_stale_and_collapsed_answers(gate: Open, box
 
 def test_identical_calls_at_once_count_as_collapsed(gate: Open, box: Sandbox) -> None:
     at = gate(cache={"ttl": 10})
-    box.fault("/anything", "delay=0.3")
+    box.fault("/anything", "delay=3")
     with ThreadPoolExecutor(5) as pool:
         for future in [pool.submit(at.ask) for _ in range(5)]:
-            future.result(5)
+            future.result(30)
     assert len(box.requests) == 1
     counts = counted(at, "postern_cache_answers_total", "outcome")
     assert (

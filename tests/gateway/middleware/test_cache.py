@@ -16,7 +16,16 @@ from gateway.state import answer_cache
 from gateway.state.answer_cache import GENERATION_SECONDS, clear
 from gateway.stores import MemoryStore, Store
 from sandbox import Sandbox
-from tests.gateway.fakes import FakeClock, Gate, Wire, answer, comes_true, make_catalog, service
+from tests.gateway.fakes import (
+    FakeClock,
+    Gate,
+    Wire,
+    answer,
+    comes_true,
+    hasty,
+    make_catalog,
+    service,
+)
 
 Open = Callable[..., Gate]
 ONE_MINUTE = {"ttl": 60}
@@ -152,13 +161,13 @@ def test_a_stale_answer_serves_at_once_while_one_call_of_all_workers_renews_it(
         "store": store,
         "cache": {"ttl": 0.1, "stale_while_revalidate": 600},
     }
-    one = gate(**cached, timeout={"read": 3})
+    one = gate(**cached)
     other = gate(**cached)
     one.ask()
-    box.fault("/anything", "delay=1", times=1)
+    box.fault("/anything", "delay=3", times=1)
     assert comes_true(lambda: one.ask() and cache_trace(one)[0] == "STALE")
     for worker in (one, other, one, other):
-        worker.ask(timeout=0.1)
+        worker.ask(timeout=2.5)
         assert (cache_trace(worker)[0], cache_trace(worker)[2]) == ("STALE", 0)
     assert comes_true(lambda: len(box.requests) == 2)
     assert comes_true(lambda: other.ask() and cache_trace(other)[0] == "HIT")
@@ -230,7 +239,7 @@ def test_where_no_thread_is_to_be_had_the_call_renews_itself(
 def test_a_stale_answer_serves_where_the_service_or_we_fail(
     at: Open, box: Sandbox, clock: FakeClock, fault: str
 ) -> None:
-    one = at(cache=STALE)
+    one = at(cache=STALE, **hasty(fault))
     first = one.ask()
     clock.advance(659)
     box.fault("/anything", fault)

@@ -34,7 +34,7 @@ def at(gate: Open, store: Store) -> Open:
 
     def make(http: str = "GET /anything", **method: Any) -> Gate:
         return gate(
-            http, **{"store": store, "cache": {"ttl": 60}, "timeout": {"read": 3}, **method}
+            http, **{"store": store, "cache": {"ttl": 60}, "timeout": {"read": 20}, **method}
         )
 
     return make
@@ -64,7 +64,7 @@ def outcomes(calls_started: list[StartedCall]) -> Counter[Any]:
 
     def ended(future: Future[Any]) -> str:
         try:
-            future.result(10)
+            future.result(30)
         except GatewayError as error:
             return error.type
         return "answered"
@@ -150,7 +150,7 @@ def test_a_shared_failure_tells_all_the_same(at: Open, pool: ThreadPoolExecutor)
         calls_started = all_at_once(
             pool, [with_code, at(on={"base_url": vendor.url}, **PATIENT)], 2
         )
-        errors = [future.exception(10) for _, future in calls_started]
+        errors = [future.exception(30) for _, future in calls_started]
     assert {type(error) for error in errors} == {Failed}
     assert {(str(e), e.code, e.retry_after, e.status, e.service, e.method) for e in errors} == {  # type: ignore[union-attr]
         ("The service failed.", -1004, 7.0, 503, "s", "m")
@@ -180,7 +180,7 @@ def test_a_caller_waits_for_anothers_call_no_longer_than_it_said(
     with pytest.raises(DeadlineExceeded):
         (one if workers == 1 else at(**patience)).ask(timeout=0.1)
     assert not first.done()
-    assert first.result(10)["path"] == "/anything"
+    assert first.result(30)["path"] == "/anything"
     assert len(box.requests) == 1
 
 
@@ -193,7 +193,7 @@ def test_a_caller_with_more_time_than_can_be_waited_waits_for_anothers_call(
     first = pool.submit(one.ask)
     assert comes_true(lambda: box.requests)
     other = one if workers == 1 else at(fallback={"static": None})
-    assert other.ask(timeout=1e15) == first.result(5)
+    assert other.ask(timeout=1e15) == first.result(30)
     assert len(box.requests) == 1
 
 
@@ -202,17 +202,17 @@ def test_waiting_for_anothers_call_is_part_of_the_deadline(
     at: Open, box: Sandbox, pool: ThreadPoolExecutor, workers: int
 ) -> None:
     box.fault("/anything", "hang")
-    one = at(deadline=2)
-    impatient = pool.submit(one.ask, timeout=1.6)
+    one = at(deadline=4)
+    impatient = pool.submit(one.ask, timeout=3.2)
     assert comes_true(lambda: box.requests)
-    other = one if workers == 1 else at(deadline=2)
+    other = one if workers == 1 else at(deadline=4)
     began = time.monotonic()
     with pytest.raises(DeadlineExceeded):
         other.ask()
     assert (
-        1.9 < time.monotonic() - began < 3.4
-    )  # a deadline that began anew with its own attempt would take 3.6
-    assert isinstance(impatient.exception(5), DeadlineExceeded)
+        3.9 < time.monotonic() - began < 7
+    )  # a deadline that began anew with its own attempt would take 7.2
+    assert isinstance(impatient.exception(30), DeadlineExceeded)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -221,14 +221,14 @@ def test_an_impatient_caller_fails_nobody_who_waits_for_its_call(
 ) -> None:
     box.fault("/anything", "hang", times=1)
     one = at()
-    impatient = pool.submit(one.ask, timeout=0.3)
+    impatient = pool.submit(one.ask, timeout=2)
     assert comes_true(lambda: box.requests)
     calls_started = all_at_once(pool, [one if workers == 1 else at()], 5)
     assert outcomes(calls_started) == {
         ("MISS", 1, None, "answered"): 1,
         ("HIT", 0, None, "answered"): 4,
     }
-    assert isinstance(impatient.exception(5), DeadlineExceeded)
+    assert isinstance(impatient.exception(30), DeadlineExceeded)
     assert len(box.requests) == 2
 
 
@@ -260,24 +260,24 @@ def test_an_answer_too_large_to_pass_on_is_asked_for_by_each_worker(
 
 
 class LeaderGone(MemoryStore):
-    """Another worker was to lead, and died; it began a second ago."""
+    """Another worker was to lead, and died; it began ten seconds ago."""
 
     def add(self, key: str, value: bytes, ttl: float) -> bool:
         if key.startswith("lead:") and not hasattr(self, "died"):
-            self.died = super().add(key, b"one that died", ttl - 1)
+            self.died = super().add(key, b"one that died", ttl - 10)
         return super().add(key, value, ttl)
 
 
 @pytest.mark.parametrize(
-    ("method", "max_seconds"), [({}, 3), ({"fallback": {"static": None}}, 2 * 3 + 1)]
+    ("method", "max_seconds"), [({}, 30), ({"fallback": {"static": None}}, 2 * 30 + 1)]
 )
 def test_when_the_one_that_leads_dies_another_does(
     at: Open, box: Sandbox, method: Any, max_seconds: float
 ) -> None:
     clock = FakeClock()
-    one = at(store=LeaderGone(clock), clock=clock, deadline=3, **method)
+    one = at(store=LeaderGone(clock), clock=clock, deadline=30, **method)
     assert one.ask()["path"] == "/anything"
-    assert sum(clock.slept) == pytest.approx(max_seconds - 1, abs=MAX_POLL_SECONDS)
+    assert sum(clock.slept) == pytest.approx(max_seconds - 10, abs=MAX_POLL_SECONDS)
     assert max(clock.slept) <= MAX_POLL_SECONDS
 
 
@@ -309,7 +309,7 @@ def test_one_that_is_stopped_stops_nobody_else(pool: ThreadPoolExecutor) -> None
 
     with pytest.raises(SystemExit):
         calls.lead("k", flight, stopped, math.inf)
-    assert waiting.result(5) == "asked itself"
+    assert waiting.result(30) == "asked itself"
 
 
 def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
@@ -325,13 +325,12 @@ def test_something_unforeseen_is_told_to_all(pool: ThreadPoolExecutor) -> None:
 
     with pytest.raises(ZeroDivisionError):
         calls.lead("k", flight, fail, math.inf)
-    assert type(waiting.exception(5)) is GatewayError
+    assert type(waiting.exception(30)) is GatewayError
 
 
-def test_rejected_stays_rejected_across_workers(
-    at: Open, box: Sandbox, pool: ThreadPoolExecutor
-) -> None:
-    box.fault("/anything", "delay=0.3;status=422")
-    for _, future in all_at_once(pool, [at(), at()], 1):
-        assert isinstance(future.exception(5), Rejected)
-    assert len(box.requests) == 1
+def test_rejected_stays_rejected_across_workers(at: Open, pool: ThreadPoolExecutor) -> None:
+    with HeldVendor(2, Answer(422)) as vendor:
+        gates = [at(on={"base_url": vendor.url}, **PATIENT) for _ in range(2)]
+        for _, future in all_at_once(pool, gates, 1):
+            assert isinstance(future.exception(30), Rejected)
+        assert vendor.targets == ["/anything"]

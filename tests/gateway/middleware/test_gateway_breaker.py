@@ -129,16 +129,16 @@ def test_a_credential_that_cannot_be_had_does_not_count(broken: Open, box: Sandb
 
 
 def test_a_callers_own_short_deadline_never_counts(broken: Open, box: Sandbox, gate: Open) -> None:
-    at = gate(on={"breaker": BREAKER}, timeout={"read": 0.06}, deadline=3)
+    at = gate(on={"breaker": BREAKER}, timeout={"read": 0.06}, deadline=60)
     box.fault("/anything", "hang")
     assert {type(fails(at, timeout=0.055)) for _ in range(6)} == {DeadlineExceeded}
     assert state(at) == "closed"
-    assert type(fails(at, 4, timeout=2)) is ReadTimeout
+    assert type(fails(at, 4, timeout=20)) is ReadTimeout
     assert state(at) == "open"
 
 
 def test_silence_for_the_methods_whole_deadline_counts(gate: Open, box: Sandbox) -> None:
-    at = gate(on={"breaker": BREAKER}, timeout={"read": 3}, deadline=0.06)
+    at = gate(on={"breaker": BREAKER}, timeout={"read": 20}, deadline=1)
     box.fault("/anything", "hang")
     assert type(fails(at, 4)) is DeadlineExceeded
     assert state(at) == "open"
@@ -147,7 +147,7 @@ def test_silence_for_the_methods_whole_deadline_counts(gate: Open, box: Sandbox)
 def test_an_attempt_cut_short_by_the_deadline_after_an_earlier_one_does_not_count(
     gate: Open, box: Sandbox
 ) -> None:
-    at = gate(on={"breaker": {**BREAKER, "min_calls": 2}}, timeout={"read": 0.2}, deadline=0.3,
+    at = gate(on={"breaker": {**BREAKER, "min_calls": 2}}, timeout={"read": 3}, deadline=5,
               retry={"times": 1, "backoff": 0.001})  # fmt: skip
     box.fault("/anything", "hang")
     assert type(fails(at)) is ReadTimeout
@@ -192,18 +192,18 @@ def test_a_no_is_an_answer_that_closes(
 
 
 def test_a_probe_in_a_hurry_gives_its_turn_to_the_next(gate: Open, box: Sandbox) -> None:
-    at = gate(on={"breaker": {**BREAKER, "open_for": 0.05}}, deadline=3)
+    at = gate(on={"breaker": {**BREAKER, "open_for": 2}})
     opened(at, box)
     box.fault("/anything", "hang", times=1)
-    at.clock.sleep(0.06)
-    assert type(fails(at, timeout=0.05)) is DeadlineExceeded
+    at.clock.sleep(2.1)
+    assert type(fails(at, timeout=1)) is DeadlineExceeded
     assert state(at) == "half_open"
     assert at.ask()["method"] == "GET"
     assert state(at) == "closed"
 
 
 def test_fifty_threads_send_one_probe(broken: Open, box: Sandbox, clock: FakeClock) -> None:
-    at = broken(timeout={"read": 3})
+    at = broken()
     opened(at, box)
     box.fault("/anything", "delay=0.3;status=503")
     clock.advance(5)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateway.stores import MemoryStore
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
 from tests.gateway.fakes import WAIT_SECONDS, FakeClock, Gate, comes_true, make_catalog, service
+from tests.http_server import Answer, HttpServer, Received
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -223,30 +225,61 @@ def test_a_turn_that_comes_after_the_deadline_is_refused_at_once(
 
 
 def test_many_that_wait_go_in_turn_and_those_in_vain_do_not_wait(gate: Open, box: Sandbox) -> None:
-    at = gate(rate_limit="3/second", on_limit="wait", deadline=1.5)
-    with ThreadPoolExecutor(12) as pool:
-        futures = [pool.submit(outcomes, at, 1) for _ in range(12)]
-        refused = [future for future in futures if future.result(WAIT_SECONDS) == [QuotaSpent]]
-    assert (len(refused), len(box.requests)) == (6, 6)
+    class Still(FakeClock):
+        """All ask at the same instant, however long they sleep."""
+
+        def sleep(self, seconds: float) -> None:
+            self.slept.append(seconds)
+
+    clock = Still()
+    at = gate(rate_limit="3/second", on_limit="wait", deadline=1.5, clock=clock)
+    assert outcomes(at, 12) == ["ok"] * 6 + [QuotaSpent] * 6
+    assert clock.slept == pytest.approx([1, 1, 1])
+    assert len(box.requests) == 6
 
 
 # At once.
 
 
+class Held(HttpServer):
+    """Answers nobody while ``free`` is not set."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.free = threading.Event()
+
+    def answer(self, request: Received) -> Answer:
+        self.asked += 1
+        self.free.wait(WAIT_SECONDS)
+        return Answer(200, b"{}", (("Content-Type", "application/json"),))
+
+
+@pytest.fixture
+def held() -> Iterator[Held]:
+    with Held() as running:
+        yield running
+        running.free.set()
+
+
+def capped(open_gate: Open, held: Held, cap: int, **options: Any) -> Gate:
+    methods = {"m": {"http": "GET /"}}
+    return open_gate({"s": service(held.url, concurrency=cap, methods=methods)}, **options)
+
+
 def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(
-    gate: Open, box: Sandbox
+    open_gate: Open, held: Held
 ) -> None:
-    box.fault("/anything", "delay=0.2")
-    at = gate(on={"concurrency": 2})
+    at = capped(open_gate, held, 2)
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(at.ask) for _ in range(2)]
-        assert comes_true(lambda: len(box.requests) == 2)
+        assert comes_true(lambda: held.asked == 2)
         with pytest.raises(TooManyCalls) as caught:
             at.ask()
         assert (caught.value.code, caught.value.source) == (-1010, "gateway")
         assert not any(future.done() for future in running)
+        held.free.set()
     assert outcomes(at, 3) == ["ok"] * 3
-    assert box.most_at_once == 2
+    assert held.asked == 5
 
 
 def test_places_come_free_however_a_call_ends(gate: Open, box: Sandbox) -> None:
@@ -291,25 +324,26 @@ def test_every_count_goes_on_locally_while_redis_is_away(
     began = time.monotonic()
     assert outcomes(at, 1, caller=shop) == ["ok"]
     assert (
-        time.monotonic() - began < 5
+        time.monotonic() - began < WAIT_SECONDS
     )  # nobody waits for a Redis that hangs, which here it does for ever
     assert outcomes(at, 3, caller=shop) == ["ok", "ok", RateLimited]
     assert outcomes(at, 8) == ["ok"] * 7 + [QuotaSpent]
 
 
 def test_a_cap_holds_over_the_coming_and_going_of_redis(
-    gate: Open, box: Sandbox, redis_server: RedisServer, redis_store: RedisStore
+    open_gate: Open, held: Held, redis_server: RedisServer, redis_store: RedisStore
 ) -> None:
-    at = gate(store=redis_store, on={"concurrency": 1}, timeout={"read": 2})
+    at = capped(open_gate, held, 1, store=redis_store)
 
     def full() -> bool:
         """Whether a second call is refused, and a third comes through when the first is done."""
-        box.reset()
-        box.fault("/anything", "delay=0.3")
+        held.free.clear()
+        asked = held.asked
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(outcomes, at, 1)
-            assert comes_true(lambda: box.requests)
+            assert comes_true(lambda: held.asked > asked)
             second = outcomes(at, 1)
+            held.free.set()
         return [*running.result(WAIT_SECONDS), *second, *outcomes(at, 1)] == [
             "ok",
             TooManyCalls,
@@ -325,12 +359,12 @@ def test_a_cap_holds_over_the_coming_and_going_of_redis(
 
 
 def test_a_call_whose_place_redis_lost_ends_as_ever(
-    gate: Open, box: Sandbox, redis_server: RedisServer, redis_store: RedisStore
+    open_gate: Open, held: Held, redis_server: RedisServer, redis_store: RedisStore
 ) -> None:
-    box.fault("/anything", "delay=0.3")
-    at = gate(store=redis_store, on={"concurrency": 1}, timeout={"read": 2})
+    at = capped(open_gate, held, 1, store=redis_store)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(outcomes, at, 1)
-        assert comes_true(lambda: box.requests)
+        assert comes_true(lambda: held.asked)
         redis_server.kill()
+        held.free.set()
         assert running.result(WAIT_SECONDS) == ["ok"]

@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.http.pool import ConnectionPool
 from sandbox import Sandbox
-from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, make_runtime, service
+from tests.gateway.fakes import WECHAT, FakeClock, Gate, Wire, answer, hasty, make_runtime, service
 
 Open = Callable[..., Gate]
 OnWire = Callable[..., tuple[Wire, Gate]]
@@ -93,7 +93,7 @@ def test_what_would_not_get_better_is_not_sent_again(
 def test_only_what_retry_on_names_is_sent_again(
     gate: Open, box: Sandbox, on: list[Any], fault: str, sent: int
 ) -> None:
-    at = gate("GET /v1/health", retry={**QUICKLY, "times": 1, "on": on}, timeout={"read": 0.1})
+    at = gate("GET /v1/health", retry={**QUICKLY, "times": 1, "on": on}, **hasty(fault))
     box.fault("/v1/health", fault)
     with pytest.raises(GatewayError):
         at.ask()
@@ -113,7 +113,7 @@ def test_only_what_retry_on_names_is_sent_again(
 def test_post_is_not_sent_again_when_the_outcome_is_unknown(
     gate: Open, box: Sandbox, verb: str, fault: str, kind: type[GatewayError]
 ) -> None:
-    at = gate(f"{verb} /anything", retry=QUICKLY, timeout={"read": 0.1})
+    at = gate(f"{verb} /anything", retry=QUICKLY, **hasty(fault))
     box.fault("/anything", fault)
     with pytest.raises(kind):
         at.ask()

@@ -37,7 +37,7 @@ from gateway.middleware.idempotency import (
 from gateway.stores import Store
 from gateway.stores.redis import RedisStore
 from sandbox import Sandbox
-from tests.gateway.fakes import Gate, Lines, Wire, comes_true, service
+from tests.gateway.fakes import PATIENT, Gate, Lines, Wire, comes_true, hasty, service
 from tests.redis_server import RedisServer
 
 Open = Callable[..., Gate]
@@ -46,7 +46,8 @@ PassTime = Callable[[float], None]
 NAME = {"name": {"type": "string"}, "size": {"type": "integer"}}
 POST = {"http": "POST /anything", "params": NAME}
 HONOURED = {**POST, "idempotency_header": "Idem-Key"}
-LEASE = 3 + LEASE_MARGIN_SECONDS  # a test service's deadline, and the margin
+DEADLINE_SECONDS = PATIENT["deadline"]
+LEASE = DEADLINE_SECONDS + LEASE_MARGIN_SECONDS
 
 
 @pytest.fixture
@@ -68,16 +69,13 @@ def sent(box: Sandbox) -> int:
 
 def start_slow_call(box: Sandbox, at: Gate, **how: Any) -> Any:
     """A call that the service has and does not answer soon; as that of a worker which hangs."""
-    box.fault("/anything", "delay=1", times=1)
+    box.fault("/anything", "delay=3", times=1)
     before = sent(box)
     pool = ThreadPoolExecutor(1)
     call = pool.submit(at.ask, "m", {"name": "a"}, idempotency_key="k", request_id="hung", **how)
     assert comes_true(lambda: sent(box) > before)
     pool.shutdown(wait=False)
     return call
-
-
-SLOW = {"timeout": {"read": 3}}
 
 
 @pytest.mark.parametrize("http", ["POST /anything", "GET /anything", "DELETE /anything"])
@@ -180,8 +178,8 @@ def test_the_order_of_parameters_makes_no_other_call(make: Make, box: Sandbox) -
 def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered(
     make: Make, box: Sandbox
 ) -> None:
-    one = make(**SLOW)
-    other = make(**SLOW)
+    one = make()
+    other = make()
     call = start_slow_call(box, one)
     for at in (one, other):
         with pytest.raises(Conflict, match="being worked on") as caught:
@@ -190,7 +188,7 @@ def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered
     with pytest.raises(Conflict, match="another request"):
         other.ask("m", {"name": "b"}, idempotency_key="k")
     assert other.ask("m", {"name": "a"}, idempotency_key="k", caller=Caller("app:shop"))
-    first = call.result(5)
+    first = call.result(30)
     assert other.ask("m", {"name": "a"}, idempotency_key="k") == first
     assert sent(box) == 2
 
@@ -209,7 +207,7 @@ def test_while_the_first_call_is_under_way_the_same_is_refused_and_then_answered
 def test_a_failure_that_stands_is_given_again(
     make: Make, box: Sandbox, fault: str, kind: type[GatewayError]
 ) -> None:
-    at = make(on={"expose_vendor_code": True})
+    at = make(on={"expose_vendor_code": True}, **hasty(fault))
     box.fault("/anything", fault, times=1)
     outcomes = []
     for _ in range(2):
@@ -293,14 +291,14 @@ def test_a_key_is_not_freed_when_who_stood_in_may_have_done_it(
 def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unknown_and_nothing_is_sent_again(
     make: Make, box: Sandbox, pass_time: PassTime
 ) -> None:
-    one = make(**SLOW)
-    other = make(**SLOW)
+    one = make()
+    other = make()
     call = start_slow_call(box, one)
     pass_time(LEASE)
     for _ in range(2):
         with pytest.raises(Conflict, match="outcome is unknown"):
             other.ask("m", {"name": "a"}, idempotency_key="k")
-    call.result(5)
+    call.result(30)
     assert other.ask("m", {"name": "a"}, idempotency_key="k"), (
         "it was not dead: now its answer is known"
     )
@@ -313,13 +311,13 @@ def test_when_a_worker_hangs_and_the_service_honours_no_key_the_outcome_is_unkno
 def test_when_a_worker_hangs_what_is_safe_is_sent_again_and_the_late_answer_changes_nothing(
     make: Make, box: Sandbox, pass_time: PassTime, method: dict[str, Any]
 ) -> None:
-    one = make(**SLOW, **method)
-    other = make(**SLOW, **method)
+    one = make(**method)
+    other = make(**method)
     call = start_slow_call(box, one)
     pass_time(LEASE)
     second = other.ask("m", {"name": "a"}, idempotency_key="k", request_id="second")
     assert second["headers"]["x-request-id"] == "second"
-    assert call.result(5)["headers"]["x-request-id"] == "hung"
+    assert call.result(30)["headers"]["x-request-id"] == "hung"
     assert other.ask("m", {"name": "a"}, idempotency_key="k") == second
     first, second = box.requests
     assert first.headers.get("idem-key") == second.headers.get("idem-key")
@@ -329,7 +327,6 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     make: Make, box: Sandbox, pass_time: PassTime
 ) -> None:
     safe: dict[str, Any] = {
-        **SLOW,
         "idempotent": True,
         "fallback": {"call": "s.n"},
         "other_methods": {"n": POST},
@@ -340,10 +337,10 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
     pass_time(LEASE)
     with pytest.raises(Conflict, match="being worked on"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
-    pass_time(3)  # the time of who stands in
+    pass_time(DEADLINE_SECONDS)  # the time of who stands in
     with pytest.raises(Conflict, match="outcome is unknown"):
         other.ask("m", {"name": "a"}, idempotency_key="k")
-    call.result(5)
+    call.result(30)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +349,7 @@ def test_what_is_safe_is_not_sent_again_where_who_stands_in_for_it_is_not(
 def test_where_sending_again_is_safe_only_an_answer_that_was_understood_stands(
     make: Make, box: Sandbox, fault: str
 ) -> None:
-    at = make(**HONOURED)
+    at = make(**HONOURED, **hasty(fault))
     box.fault("/anything", fault, times=1)
     with pytest.raises(GatewayError):
         at.ask("m", {"name": "a"}, idempotency_key="k")

@@ -280,7 +280,7 @@ def test_while_the_store_is_away_each_worker_asks_for_itself(
 ) -> None:
     store.away = True
     a, b = (
-        gate("GET /anything", on={"health": {**HEALTH, "interval": 0.05}}, store=store)
+        gate("GET /anything", on={"health": {**HEALTH, "interval": 1}}, store=store)
         for _ in range(2)
     )
     for at in (a, b):

@@ -348,7 +348,7 @@ def test_a_copy_is_there_whole_whoever_writes_and_reads(tmp_path: Path) -> None:
         writes = [pool.submit(last_good.write, text) for text in texts * 5]
         texts_read = {copy.text for _ in range(200) if (copy := last_good.read())}
         for write in writes:
-            write.result(10)
+            write.result(30)
     assert texts_read <= set(texts)
     assert [file.name for file in tmp_path.iterdir()] == ["c.yaml"]
 

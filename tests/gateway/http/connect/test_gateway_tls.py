@@ -169,7 +169,7 @@ def test_a_handshake_that_stalls_ends_at_the_connect_timeout(open_gate: Open) ->
         began = time.monotonic()
         error = refused(open_gate(secure(url, method={"timeout": {"connect": 0.1}})))
     assert type(error) is ConnectTimeout
-    assert 0.1 <= time.monotonic() - began < 2.5
+    assert 0.1 <= time.monotonic() - began < 18  # the read timeout is 20
 
 
 def test_a_client_certificate_is_shown_to_who_asks(
@@ -188,7 +188,7 @@ def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(
     with TlsWire(pem, reads=False) as server:
         method = {
             "params": {"t": {"type": "string"}},
-            "timeout": {"read": 0.15},
+            "timeout": {"read": 2},
             "retry": {"times": 1, "backoff": 0.001, "on": ["connect", "timeout"]},
         }
         gate = open_gate(secure(server.url, pem, "POST /", method))

@@ -56,7 +56,7 @@ def test_the_first_calls_of_fifty_workers_fetch_one_token(
     start = threading.Barrier(50)
 
     def call_once(at: Gate) -> str:
-        start.wait(5)
+        start.wait(30)
         data: Any = at.gateway.call(make_call()).data
         return str(data["query"]["access_token"])
 
