@@ -1,7 +1,7 @@
 """Settings from the environment and ``.env``: the only reader of ``os.environ``.
 
 All mistakes are reported at once. Each setting stands here whole: its name, its default, and what
-it may be. ``checks`` checks one value, ``places`` folders and ports, ``environ`` reads.
+it may be. ``fields`` reads it, ``checks`` checks one value, ``places`` folders and ports.
 
     settings = Settings.from_env()
     app = create_app(settings)
@@ -9,20 +9,35 @@ it may be. ``checks`` checks one value, ``places`` folders and ports, ``environ`
 
 from __future__ import annotations
 
-import os
-import secrets
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import dotenv
 
 from config import checks, places
-from config.environ import ENCODING, Environ, Reader, dotenv_problem, near_misses, unused_proxies
+from config.environ import (
+    ENCODING,
+    Environ,
+    Reader,
+    SettingsError,
+    dotenv_problem,
+    near_misses,
+    unused_proxies,
+)
+from config.fields import (
+    comma_separated,
+    host_name,
+    one_of,
+    place,
+    read_fields,
+    secret,
+    secret_list,
+    text,
+    whole,
+)
+from config.secret_file import load_or_create_secret
 from gateway.catalog.egress_proxy import NoProxy, read_proxy
 from gateway.catalog.registry_names import EXAMPLES, registry_address
 from gateway.discovery.registration import Announcement
@@ -30,65 +45,67 @@ from gateway.http.connect.certificates import Trust
 from gateway.http.outbound import Outbound
 from gateway.masking import Secret
 
+__all__ = ["INSTANCE", "ROOT", "Settings", "SettingsError"]
+
 ROOT = Path(__file__).parents[1]
 INSTANCE = ROOT / "instance"
 PORTS = {"http": 80, "https": 443}
-
-
-class SettingsError(ValueError):
-    """One line for each setting that is wrong: its name and what is allowed."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that is set from outside. Durations in seconds, sizes in bytes."""
 
-    env: str = "development"
-    host: str = "127.0.0.1"
-    port: int = 5000
-    catalog: str = field(default="services.yaml", repr=False)  # it may hold a token
-    catalog_copy: str = str(INSTANCE / "catalog.last.yaml")
-    database_url: str = field(default="", repr=False)  # it may hold a password
-    database_pool_size: int = 10
-    redis_url: str = field(default="", repr=False)
-    redis_down: str = "closed"
-    jwt_algorithm: str = "HS256"
-    jwt_secret: Secret = field(default_factory=lambda: Secret(""))
-    jwt_previous_secrets: tuple[Secret, ...] = ()
-    secrets_key: Secret = field(default_factory=lambda: Secret(""))
-    secrets_previous_keys: tuple[Secret, ...] = ()
-    jwt_private_key_file: str = ""
-    jwt_public_key_files: tuple[str, ...] = ()
-    jwt_issuer: str = "postern"
-    jwt_audience: str = "postern"
-    access_token_ttl: int = 900
-    refresh_token_ttl: int = 14 * 86400
-    audit_keep_days: int = 365
-    cors_origins: tuple[str, ...] = ()
-    trusted_proxies: int = 0
-    public_url: str = ""
-    max_body: int = 1024 * 1024
-    max_upload: int = 64 * 1024 * 1024
-    files_dir: str = str(INSTANCE / "files")
-    files_allow: tuple[str, ...] = ("*",)
-    files_quota: int = 1024**3
-    files_accel: str = ""
-    metrics_allow: tuple[str, ...] = ()
-    default_rate_limit: str = "600/minute"
-    consul_http_addr: str = ""
-    nacos_addr: str = ""
-    consul_register: str = ""
-    consul_register_address: str = ""
-    consul_register_tags: tuple[str, ...] = ()
-    egress_proxy: str = field(default="", repr=False)  # it may hold a password
-    egress_no_proxy: str = ""
-    ssl_cert_file: str = ""
-    ssl_cert_dir: str = ""
-    requests_ca_bundle: str = ""
-    log_level: str = "info"
-    otlp_endpoint: str = field(default="", repr=False)  # it may hold a password
-    web_concurrency: int = 1
-    drain_seconds: int = 5
+    env: str = one_of("development", "production")
+    host: str = host_name("127.0.0.1")
+    port: int = whole(5000, 0, 65535)
+    catalog: str = text("services.yaml", checks.catalog, secret=True)
+    catalog_copy: str = place(lambda: str(INSTANCE / "catalog.last.yaml"))
+    database_url: str = place(
+        lambda: f"sqlite:///{INSTANCE / 'postern.db'}", checks.database, secret=True
+    )
+    database_pool_size: int = whole(10, 1, 100)
+    redis_url: str = text("", checks.redis, secret=True)
+    redis_down: str = one_of("closed", "open")
+    jwt_algorithm: str = one_of("HS256", "RS256", "EdDSA")
+    jwt_secret: Secret = secret()
+    jwt_previous_secrets: tuple[Secret, ...] = secret_list()
+    secrets_key: Secret = secret()
+    secrets_previous_keys: tuple[Secret, ...] = secret_list()
+    jwt_private_key_file: str = text("", checks.file)
+    jwt_public_key_files: tuple[str, ...] = comma_separated(checks.file)
+    jwt_issuer: str = text("postern", checks.filled)
+    jwt_audience: str = text("postern", checks.filled)
+    access_token_ttl: int = whole(900, 1, 86400)
+    refresh_token_ttl: int = whole(14 * 86400, 1, 366 * 86400)
+    audit_keep_days: int = whole(365, 1, 36500)
+    cors_origins: tuple[str, ...] = comma_separated(checks.origin)
+    trusted_proxies: int = whole(0, 0, 10)
+    public_url: str = text("", checks.public_url)
+    max_body: int = whole(1024 * 1024, 1, 2**31)
+    max_upload: int = whole(64 * 1024 * 1024, 1, 2**40)
+    files_dir: str = place(lambda: str(INSTANCE / "files"))
+    files_allow: tuple[str, ...] = comma_separated(checks.media_type, "*")
+    files_quota: int = whole(1024**3, 1, 2**60)
+    files_accel: str = text("", checks.location)
+    metrics_allow: tuple[str, ...] = comma_separated(checks.network)
+    default_rate_limit: str = text("600/minute", checks.rate)
+    consul_http_addr: str = text("", checks.consul)
+    nacos_addr: str = text("", checks.nacos)
+    consul_register: str = text("", checks.service_name)
+    consul_register_address: str = text("", checks.host_and_port)
+    consul_register_tags: tuple[str, ...] = comma_separated(checks.filled)
+    egress_proxy: str = text("", checks.proxy, secret=True)
+    egress_no_proxy: str = text("", checks.no_proxy)
+    ssl_cert_file: str = text("", checks.certificates)
+    ssl_cert_dir: str = text("", checks.folder)
+    requests_ca_bundle: str = text("", checks.bundle)
+    log_level: str = text("info", checks.one_of("debug", "info", "warning", "error"))
+    otlp_endpoint: str = text(
+        "", checks.collector, secret=True, variable="OTEL_EXPORTER_OTLP_ENDPOINT"
+    )
+    web_concurrency: int = whole(1, 1, 256)
+    drain_seconds: int = whole(5, 0, 300)
     environ: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # for the catalog's ${NAME}
@@ -141,7 +158,7 @@ class Settings:
         environ = Environ(file)
         dotenv.load_dotenv(file, encoding=ENCODING)
         env = Reader()
-        values = _read(env)
+        values = read_fields(cls, env)
         problems = env.problems()
         valid = {name: value for name, value in values.items() if value is not None}
         settings = cls(**valid, environ=environ, warnings=tuple(near_misses(environ, env.names)))
@@ -254,99 +271,3 @@ class Settings:
             return
         if problem := places.file_problem(copy):
             yield f"CATALOG_COPY: {problem}"
-
-
-def _read(env: Reader) -> dict[str, Any]:
-    """Read every setting, by its field's name; None where it is wrong."""
-    return {
-        "env": env.str("ENV", "development", validate=checks.one_of("development", "production")),
-        "host": (env.str("HOST", "127.0.0.1", validate=checks.host) or "").strip("[]"),
-        "port": env.whole("PORT", 5000, 0, 65535),
-        "catalog": env.str("CATALOG", "services.yaml", validate=checks.catalog),
-        "catalog_copy": env.str("CATALOG_COPY", "") or str(INSTANCE / "catalog.last.yaml"),
-        "database_url": env.str("DATABASE_URL", "", validate=checks.database)
-        or f"sqlite:///{INSTANCE / 'postern.db'}",
-        "database_pool_size": env.whole("DATABASE_POOL_SIZE", 10, 1, 100),
-        "redis_url": env.str("REDIS_URL", "", validate=checks.redis),
-        "redis_down": env.str("REDIS_DOWN", "closed", validate=checks.one_of("closed", "open")),
-        "jwt_algorithm": env.str(
-            "JWT_ALGORITHM", "HS256", validate=checks.one_of("HS256", "RS256", "EdDSA")
-        ),
-        "jwt_secret": Secret(env.str("JWT_SECRET", "", validate=checks.secret) or ""),
-        "jwt_previous_secrets": tuple(
-            map(Secret, env.comma_separated("JWT_PREVIOUS_SECRETS", checks.secret) or ())
-        ),
-        "secrets_key": Secret(env.str("SECRETS_KEY", "", validate=checks.secret) or ""),
-        "secrets_previous_keys": tuple(
-            map(Secret, env.comma_separated("SECRETS_PREVIOUS_KEYS", checks.secret) or ())
-        ),
-        "jwt_private_key_file": env.str("JWT_PRIVATE_KEY_FILE", "", validate=checks.file),
-        "jwt_public_key_files": env.comma_separated("JWT_PUBLIC_KEY_FILES", checks.file),
-        "jwt_issuer": env.str("JWT_ISSUER", "postern", validate=checks.filled),
-        "jwt_audience": env.str("JWT_AUDIENCE", "postern", validate=checks.filled),
-        "access_token_ttl": env.whole("ACCESS_TOKEN_TTL", 900, 1, 86400),
-        "refresh_token_ttl": env.whole("REFRESH_TOKEN_TTL", 14 * 86400, 1, 366 * 86400),
-        "audit_keep_days": env.whole("AUDIT_KEEP_DAYS", 365, 1, 36500),
-        "cors_origins": env.comma_separated("CORS_ORIGINS", checks.origin),
-        "trusted_proxies": env.whole("TRUSTED_PROXIES", 0, 0, 10),
-        "public_url": env.str("PUBLIC_URL", "", validate=checks.public_url),
-        "max_body": env.whole("MAX_BODY", 1024 * 1024, 1, 2**31),
-        "max_upload": env.whole("MAX_UPLOAD", 64 * 1024 * 1024, 1, 2**40),
-        "files_dir": env.str("FILES_DIR", "") or str(INSTANCE / "files"),
-        "files_allow": env.comma_separated("FILES_ALLOW", checks.media_type) or ("*",),
-        "files_quota": env.whole("FILES_QUOTA", 1024**3, 1, 2**60),
-        "files_accel": env.str("FILES_ACCEL", "", validate=checks.location),
-        "metrics_allow": env.comma_separated("METRICS_ALLOW", checks.network),
-        "default_rate_limit": env.str("DEFAULT_RATE_LIMIT", "600/minute", validate=checks.rate),
-        "consul_http_addr": env.str("CONSUL_HTTP_ADDR", "", validate=checks.consul),
-        "nacos_addr": env.str("NACOS_ADDR", "", validate=checks.nacos),
-        "consul_register": env.str("CONSUL_REGISTER", "", validate=checks.service_name),
-        "consul_register_address": env.str(
-            "CONSUL_REGISTER_ADDRESS", "", validate=checks.host_and_port
-        ),
-        "consul_register_tags": env.comma_separated("CONSUL_REGISTER_TAGS", checks.filled),
-        "egress_proxy": env.str("EGRESS_PROXY", "", validate=checks.proxy),
-        "egress_no_proxy": env.str("EGRESS_NO_PROXY", "", validate=checks.no_proxy),
-        "ssl_cert_file": env.str("SSL_CERT_FILE", "", validate=checks.certificates),
-        "ssl_cert_dir": env.str("SSL_CERT_DIR", "", validate=checks.folder),
-        "requests_ca_bundle": env.str("REQUESTS_CA_BUNDLE", "", validate=checks.bundle),
-        "log_level": env.str(
-            "LOG_LEVEL", "info", validate=checks.one_of("debug", "info", "warning", "error")
-        ),
-        "otlp_endpoint": env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "", validate=checks.collector),
-        "web_concurrency": env.whole("WEB_CONCURRENCY", 1, 1, 256),
-        "drain_seconds": env.whole("DRAIN_SECONDS", 5, 0, 300),
-    }
-
-
-def load_or_create_secret(file: Path) -> Secret:
-    """Return the secret in a file, which is made at first and readable by its owner only.
-
-    :raises SettingsError: it cannot be read or made.
-    """
-    name = file.name.upper()
-    try:
-        if not file.exists():
-            _make_secret(file)
-        text = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise SettingsError(
-            f"{name}: is not set, and {file} cannot be read or made ({reason})"
-        ) from error
-    if len(text.encode()) < checks.MIN_SECRET_BYTES:
-        raise SettingsError(
-            f"{name}: {file} holds fewer than {checks.MIN_SECRET_BYTES} bytes; delete it, and a "
-            "new one is made"
-        )
-    return Secret(text)
-
-
-def _make_secret(file: Path) -> None:
-    """Make the file whole before it has its name; the process that comes first makes it for all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent) as draft:  # readable by its owner only
-        draft.write(secrets.token_urlsafe(48))
-        draft.flush()
-        with suppress(FileExistsError):
-            os.link(draft.name, file)

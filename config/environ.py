@@ -34,6 +34,10 @@ PROXY_VARIABLES = (
 )
 
 
+class SettingsError(ValueError):
+    """One line for each setting that is wrong: its name and what is allowed."""
+
+
 class Environ(Mapping[str, str]):
     """The environment as it is when this is made, and beneath it what a ``.env`` says now.
 

@@ -153,7 +153,7 @@ def names_of(file: Path) -> set[str]:
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             names.add(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
+            names.update((node.id, node.id.upper()))  # a setting's, in capitals
         elif (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)

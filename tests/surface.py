@@ -27,6 +27,7 @@ from app import create_app
 from cli import PROGRAM_COMMANDS
 from cli.late import LateCommand
 from config.environ import Reader
+from config.fields import read_fields
 from gateway.catalog.answers.paginate import SCHEMAS as PAGINATION_SCHEMAS
 from gateway.catalog.schema import CatalogSchema
 from gateway.errors import VENDOR_ERRORS, GatewayError
@@ -126,7 +127,7 @@ def _classes(base: type[GatewayError]) -> Iterator[type[GatewayError]]:
 
 def _settings() -> list[str]:
     reader = Reader()
-    config._read(reader)
+    read_fields(config.Settings, reader)
     return sorted(reader.names)
 
 

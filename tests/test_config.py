@@ -14,6 +14,7 @@ from redis import ConnectionPool
 import config
 from config import Settings, SettingsError
 from config.environ import PROXY_VARIABLES, Reader
+from config.fields import read_fields
 from gateway.http.connect.certificates import Trust
 
 ROOT = Path(__file__).parents[1]
@@ -142,7 +143,7 @@ def test_env_example_names_every_setting_with_its_default(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     reader = Reader()
-    config._read(reader)
+    read_fields(Settings, reader)
     assert set(_example()) == set(reader.names)
 
     bare = Settings.from_env()
