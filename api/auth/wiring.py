@@ -9,8 +9,9 @@ from flask import Flask
 
 from api.auth.app_registry import AppRegistry
 from api.auth.app_secrets import AppSecrets
-from api.auth.jwt import LOCAL_RELOAD_SECONDS, RELOAD_SECONDS, AccessTokens, Revocations
+from api.auth.jwt import AccessTokens
 from api.auth.passwords import MAX_CONCURRENT_HASHES, Lockout
+from api.auth.revocations import LOCAL_RELOAD_SECONDS, RELOAD_SECONDS, Revocations
 from api.context import AppState
 from api.request_context import current_app_context
 from gateway.clock import Clock
