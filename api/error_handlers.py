@@ -30,8 +30,8 @@ from api.errors import (
     TooLarge,
     UnsupportedMediaType,
     WriteUnknown,
-    error_response,
 )
+from api.http.error_response import error_response
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound
 from gateway.masking import mask_path
 from gateway.system import describe_shortage

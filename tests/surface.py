@@ -22,7 +22,7 @@ from marshmallow import fields, validate
 from prometheus_client.metrics import MetricWrapperBase
 
 import config
-from api.errors import status_of
+from api.http.error_response import status_of
 from app import create_app
 from cli import PROGRAM_COMMANDS
 from cli.late import LateCommand

@@ -20,10 +20,11 @@ from api.context import (
     prepare_call,
     prepare_traced_call,
 )
-from api.errors import MethodNotAllowed, PartialFailure, describe_error, error_response
+from api.errors import MethodNotAllowed, PartialFailure
 from api.http.bodies import JSON_TYPE, read_body, read_json
 from api.http.bodies.multipart import FORM_TYPE
 from api.http.bodies.streams import read_passthrough_request, stream_response
+from api.http.error_response import describe_error, error_response
 from api.http.idempotency import idempotency_key
 from api.http.responses import success_response
 from api.request_context import current_context

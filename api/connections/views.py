@@ -15,8 +15,8 @@ from api.audit import record_act
 from api.auth import role_required
 from api.connections import flow
 from api.context import app_state
-from api.errors import error_response
 from api.http.blueprint import Blueprint, read_query
+from api.http.error_response import error_response
 from api.http.etags import etag_response
 from api.http.responses import success_response
 from gateway.errors import GatewayError, NotFound

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Response
 from flask_cors import CORS
 
-from api.errors import PROXY_PREFIX
+from api.http.error_response import PROXY_PREFIX
 from api.http.responses import HeaderPairs, JsonResponse
 from api.request_context import current_context
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
-from api.errors import PROXY_PREFIX
+from api.http.error_response import PROXY_PREFIX
 from api.request_context import current_context
 from gateway.errors import InvalidParams
 

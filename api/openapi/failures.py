@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from api.errors import ALREADY_EXISTS, describe_error, status_of
+from api.errors import ALREADY_EXISTS
+from api.http.error_response import describe_error, status_of
 from api.http.responses import build_envelope
 from gateway.errors import GatewayError
 

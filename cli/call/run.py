@@ -15,7 +15,7 @@ from flask import g
 from flask.cli import with_appcontext
 
 from api.context import app_state
-from api.errors import describe_error
+from api.http.error_response import describe_error
 from api.http.responses import build_envelope
 from cli.call.params import read_data, read_params
 from cli.call.render import render_request

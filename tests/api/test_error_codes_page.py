@@ -13,8 +13,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.errors import DOCS, STATUS, MalformedBody
-from api.http.error_response import render_error_response
+from api.errors import MalformedBody
+from api.http.error_response import DOCS, STATUS, render_error_response
 from config import Settings
 
 ROW = re.compile(r'<tr id="(-?\d+)">(.*?)</tr>', re.DOTALL)

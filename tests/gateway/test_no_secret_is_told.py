@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from api.errors import describe_error
+from api.http.error_response import describe_error
 from gateway.errors import GatewayError
 from gateway.http.pool import ConnectionPool
 from sandbox import Sandbox

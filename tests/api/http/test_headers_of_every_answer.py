@@ -19,9 +19,9 @@ from flask_compress import Compress
 from flask_cors import CORS
 
 from api.calls.proxy import blueprint as proxy_blueprint
-from api.errors import PROXY_PREFIX
 from api.http.bodies.streams import StreamResponse
 from api.http.cors import EXPOSED_HEADERS, NOT_PROXIED
+from api.http.error_response import PROXY_PREFIX
 from api.http.security import (
     CSP_HEADER,
     CSP_NOTHING,

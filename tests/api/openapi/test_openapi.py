@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api.errors import STATUS
+from api.http.error_response import STATUS
 from gateway.catalog.loader import CatalogError, load_catalog
 
 CATALOG = """

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.errors import describe_error
+from api.http.error_response import describe_error
 from gateway.catalog.loader import load_catalog
 from gateway.errors import GatewayError, NotFound, Rejected
 from gateway.messages import Caller
