@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from api.openapi.calls import ANY_ANSWER, answer_name, schema_of
+from api.openapi.calls import ANY_ANSWER, answer_name
 from api.openapi.components import ANY_DATA, NEXT, success
+from api.openapi.values import schema_of
 from gateway.catalog.model import Catalog, Method
 
 _INNER = frozenset({"items", "properties", "required", "additionalProperties"})
