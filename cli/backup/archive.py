@@ -1,4 +1,4 @@
-"""``flask backup FILE`` and ``flask restore FILE``: the database and the files in one tar archive.
+"""A backup: a tar archive, which is written and read part by part.
 
     tables/users.jsonl     a line for each row; all tables of one moment
     files/3f0c...          the bytes of an uploaded file
@@ -24,18 +24,11 @@ from tempfile import TemporaryFile
 from typing import IO, Any, Literal
 
 import click
-from flask.cli import with_appcontext
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.context import app_state
 from api.resources.file_store import FileStore
-from cli.accounts import loaded_auth, report_database_errors, shown_url
-from cli.files import FileArgument
-from models import AccountConnection, App
-from models.backup import TABLES, Snapshot, first_filled_table, loading, snapshot
-from models.connections import CONNECTED
-from models.database import migrate, revisions
+from models.backup import TABLES, Snapshot, loading
+from models.database import revisions
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -43,68 +36,19 @@ CHUNK_BYTES = 1 << 20
 #: Whoever was logged in logs in again: tokens that were revoked since must not come back. Who was
 #: on the way back from a vendor's page begins anew.
 DROPPED_TABLES = frozenset({"refresh_tokens", "connection_requests"})
-RESTORED = "restored from a backup, since which its refresh token may have been used"
 STORED_NAME = re.compile(r"[0-9a-f]{32}")
 GZIP_SUFFIXES = (".gz", ".tgz")
-PATH = FileArgument(dir_okay=False, path_type=Path)
-
-
-@click.command("backup")
-@click.argument("file", type=PATH)
-@with_appcontext
-def backup(file: Path) -> None:
-    """Write the database and the files to FILE (.tar or .tar.gz), while the server runs."""
-    with report_database_errors(""):
-        _require_revision()
-    with _new_archive(file) as archive, report_database_errors(""):
-        writer = ArchiveWriter(archive, file.absolute().parent)
-        with snapshot(app_state().settings.database_url) as tables:
-            writer.add_tables(tables)
-        writer.add_files(app_state().files)
-        writer.add_manifest()
-    click.echo(f"{file}: {writer.summary()}")
-    for name in writer.lost_files:
-        click.echo(f"warning: the bytes of {name} are not there", err=True)
-    click.echo("The keys are not in it: keep JWT_SECRET and SECRETS_KEY elsewhere.")
-
-
-@click.command("restore")
-@click.argument("file", type=FileArgument(exists=True, dir_okay=False, path_type=Path))
-@with_appcontext
-def restore(file: Path) -> None:
-    """Fill an empty database, and the folder of files, from FILE."""
-    url = app_state().settings.database_url
-    with _open_archive(file) as archive, report_database_errors("a row is in it twice"):
-        reader = ArchiveReader(archive, file)
-        if filled := first_filled_table(url):
-            raise click.ClickException(
-                f"the database has rows already (in {filled}); restore into an empty one"
-            )
-        reader.extract_files(app_state().files)
-        _migrate_empty(url, reader.revision)
-        reader.load_tables(url)
-        migrate.upgrade(url)
-    click.echo(f"{file}: {reader.summary()}, as of {reader.created_at}")
-    click.echo("Everybody logs in again.")
-    if services := _lose_connections():
-        click.echo(f"warning: connect these accounts again: {', '.join(services)}", err=True)
-    if lost := _lost_secrets():
-        click.echo(
-            f"warning: {lost} apps' secrets cannot be opened: put the key that sealed them into "
-            "SECRETS_PREVIOUS_KEYS, or rotate these apps",
-            err=True,
-        )
 
 
 class ArchiveWriter:
     """Adds the parts of a backup to a new archive.
 
     :param folder: with room for one table.
-    :ivar lost_files: rows of files whose bytes are not there.
+    :ivar missing_files: rows of files whose bytes are not there.
     """
 
     def __init__(self, archive: tarfile.TarFile, folder: Path) -> None:
-        self.lost_files: list[str] = []
+        self.missing_files: list[str] = []
         self._archive = archive
         self._folder = folder
         self._row_counts: dict[str, int] = {}
@@ -140,7 +84,7 @@ class ArchiveWriter:
                     size = os.fstat(content.fileno()).st_size
                     self._archive.addfile(_member(f"files/{name}", size), content)
             except FileNotFoundError:  # deleted since
-                self.lost_files.append(name)
+                self.missing_files.append(name)
 
     def add_manifest(self) -> None:
         manifest = {
@@ -150,13 +94,13 @@ class ArchiveWriter:
             "rows": self._row_counts,
             "sha256": self._digests,
             "last_ids": self._last_ids,
-            "lost_files": self.lost_files,
+            "lost_files": self.missing_files,
         }
         body = json.dumps(manifest, indent=2).encode()
         self._archive.addfile(_member(MANIFEST, len(body)), io.BytesIO(body))
 
     def summary(self) -> str:
-        return _summary(self._row_counts, len(self._stored_names) - len(self.lost_files))
+        return _summary(self._row_counts, len(self._stored_names) - len(self.missing_files))
 
 
 class ArchiveReader:
@@ -175,7 +119,7 @@ class ArchiveReader:
         self._row_counts: dict[str, int] = manifest["rows"]
         self._digests: dict[str, str] = manifest["sha256"]
         self._last_ids: dict[str, int] = manifest["last_ids"]
-        self._lost_files = set(manifest["lost_files"])
+        self._missing_files = set(manifest["lost_files"])
 
     def _manifest(self) -> dict[str, Any]:
         try:
@@ -197,7 +141,7 @@ class ArchiveReader:
             name = row["stored_as"]
             if not STORED_NAME.fullmatch(name):
                 raise self._problem(f"{name!r} is no name of a file")
-            if name in self._lost_files:
+            if name in self._missing_files:
                 continue
             self._extract(name, row["sha256"], store)
             self._file_count += 1
@@ -251,7 +195,7 @@ class ArchiveReader:
 
 
 @contextmanager
-def _new_archive(file: Path) -> Iterator[tarfile.TarFile]:
+def new_archive(file: Path) -> Iterator[tarfile.TarFile]:
     """Open a new archive, which has its name once it is whole and on the disk."""
     if file.exists():
         raise click.ClickException(f"{file} is there already")
@@ -282,7 +226,7 @@ def _private(path: str, flags: int) -> int:
 
 
 @contextmanager
-def _open_archive(file: Path) -> Iterator[tarfile.TarFile]:
+def open_archive(file: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(file) as archive:
             yield archive
@@ -311,44 +255,3 @@ def _summary(row_counts: dict[str, int], file_count: int) -> str:
 def _sha256_of(path: Path) -> str:
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
-
-
-def _require_revision() -> None:
-    url = app_state().settings.database_url
-    current = migrate.current_revision(url)
-    head = revisions.head_revision()
-    if current != head:
-        raise click.ClickException(
-            f"the database {shown_url(url)} is at {current or 'no revision'}, not at {head}; "
-            "back it up with the version that it is of, or try: flask db upgrade"
-        )
-
-
-def _migrate_empty(url: str, revision: str) -> None:
-    """Bring an empty database to a revision, which may be an older one."""
-    current = migrate.current_revision(url)
-    if current != revision:
-        if current is not None:
-            migrate.downgrade(url, "base")
-        migrate.upgrade(url, revision)
-
-
-def _lose_connections() -> list[str]:
-    """Have refresh tokens that are good once not be sent by two databases; return their services.
-
-    Where no answer has told yet whether the vendor rotates them, it may.
-    """
-    may_rotate = AccountConnection.rotates.is_not(False)
-    query = select(AccountConnection).where(AccountConnection.state == CONNECTED, may_rotate)
-    with app_state().database.write_session() as session:
-        rows = session.scalars(query.order_by(AccountConnection.service)).all()
-        for row in rows:
-            row.lose(RESTORED)
-        return [row.service for row in rows]
-
-
-def _lost_secrets() -> int:
-    """Count the apps whose secret the keys at hand do not open."""
-    state = loaded_auth().app_secrets.state
-    with app_state().database.read_session() as session:
-        return sum(state(app.secret) == "lost" for app in session.query(App))
