@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # a command may need none of it
     from gateway.sources.watcher import Watcher
     from gateway.stores import Store
     from models import Database
-    from models.connection_vault import ConnectionVault
+    from models.connections.vault import ConnectionVault
 
 _EXTENSION = "postern"  # as Flask's extensions are found
 

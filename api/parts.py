@@ -30,7 +30,7 @@ from gateway.metrics import Metrics
 from gateway.runtime import Runtime
 from gateway.stores import MemoryStore, Store
 from models import Database
-from models.connection_vault import ConnectionVault
+from models.connections.vault import ConnectionVault
 
 MAX_CACHED_READS = 10_000  # in memory, where there is no Redis
 

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from config import Settings
 from models import AccountConnection, User
-from models.connection_vault import ConnectionVault
+from models.connections.vault import ConnectionVault
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from tests.clock import FakeClock
