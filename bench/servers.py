@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
@@ -45,32 +44,6 @@ SERVICES = """\
     methods:
       cached: {{http: GET /anything, params: {{page: {{type: integer}}}}, cache: {{ttl: 3600}}}}
       slow: {{http: GET /fault/delay=5/anything}}
-"""
-NGINX = """\
-daemon off;
-worker_processes 1;
-{user}
-pid {folder}/nginx.pid;
-events {{ worker_connections 1024; }}
-http {{
-    access_log {folder}/nginx-access.log;
-    client_body_temp_path {folder}/nginx-body;
-    proxy_temp_path {folder}/nginx-proxy;
-    fastcgi_temp_path {folder}/nginx-fastcgi;
-    uwsgi_temp_path {folder}/nginx-uwsgi;
-    scgi_temp_path {folder}/nginx-scgi;
-    keepalive_requests 1000000;
-    upstream vendor {{ server {vendor}; keepalive 32; }}
-    server {{
-        listen 127.0.0.1:{port};
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        location = /api/v1/call/wechat/send_msg {{
-            proxy_pass http://vendor/cgi-bin/message/send?access_token={token};
-        }}
-        location /api/v1/proxy/bench/ {{ proxy_pass http://vendor/; }}
-    }}
-}}
 """
 _open = build_opener(ProxyHandler({})).open
 
@@ -215,53 +188,6 @@ class Yard:
         self.flask("user", "create", "bench", "--password", secrets.token_urlsafe(16))
         output = self.flask("app", "create", APP_ID, "--allow", "wechat.*")
         return f"{APP_ID}:{re.search(r'secret: (.+)', output)[1]}"
-
-    def uvicorn(self, name: str, target: str, **env: str) -> Program:
-        """A FastAPI peer, on what uvicorn is quickest with."""
-        port = free_port()
-        command = ["uvicorn", f"bench.peers.{target}", "--port", str(port)]
-        command += ["--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "75"]
-        return self._peer(name, port, command, env)
-
-    def gunicorn(self, name: str, target: str, worker: str, *options: str) -> Program:
-        """A WSGI peer, told nothing of Postern's gunicorn.conf.py."""
-        port = free_port()
-        command = ["gunicorn", f"bench.peers.{target}", "--bind", f"127.0.0.1:{port}", *options]
-        command += ["--worker-class", worker, "--keep-alive", "75", "--access-logfile", "-"]
-        command += ["--config", "/dev/null", "--no-control-socket"]
-        return self._peer(name, port, command, {})
-
-    def nginx(self, name: str) -> Program:
-        """Hands requests on, with the vendor's token and without a check: what a proxy costs.
-
-        :raises BenchError: there is none on this machine.
-        """
-        path = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-        if path is None:
-            raise BenchError("nginx is a peer here: apt-get install nginx (or brew install nginx)")
-        port = free_port()
-        user = "user root root;" if os.geteuid() == 0 else ""  # who may read the folder
-        conf = self.folder / "nginx.conf"
-        vendor = self.vendor.removeprefix("http://")
-        conf.write_text(
-            NGINX.format(
-                user=user, folder=self.folder, vendor=vendor, port=port, token=self.vendor_token
-            )
-        )
-        return Program(name, [path, "-c", str(conf), "-e", "stderr"], port)
-
-    def _peer(self, name: str, port: int, command: list[str], more: dict[str, str]) -> Program:
-        """With its own settings: it is handed the vendor's token and never renews it."""
-        app_id, _, app_secret = self.app_token.partition(":")
-        env = {
-            "DATABASE": str(self.database),
-            "VENDOR_URL": self.vendor,
-            "VENDOR_TOKEN": self.vendor_token,
-            "APP_ID": app_id,
-            "APP_SECRET": app_secret,
-        }
-        program, *arguments = command
-        return Program(name, [str(BIN / program), *arguments], port, self.token(), env | more)
 
     def flask(self, *words: str) -> str:
         """Run a command of Postern's to its end and return what it printed."""

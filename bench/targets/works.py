@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from bench.fill import FILL
+from bench.peers.programs import gunicorn, nginx, uvicorn
 from bench.report import BenchError, Row
 from bench.request_kinds import PAGE, ROWS
 from bench.rounds import Options, measure, progress, rotated
@@ -16,21 +17,22 @@ AIOHTTP = "FastAPI + aiohttp"
 WARM_UP_REQUESTS = 200
 PROGRAMS: Mapping[str, Callable[[Yard], Program]] = {
     POSTERN: lambda yard: yard.postern(),
-    "aiohttp": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_aiohttp:app"),
-    "memo": lambda yard: yard.uvicorn(
+    "aiohttp": lambda yard: uvicorn(yard, AIOHTTP, "fastapi_aiohttp:app"),
+    "memo": lambda yard: uvicorn(
+        yard,
         f"{AIOHTTP}, token memo",
         "fastapi_aiohttp:app",
         TOKEN_MEMO="yes",  # noqa: S106 - a switch of the peer
     ),
-    "httpx": lambda yard: yard.uvicorn("FastAPI + httpx", "fastapi_httpx:app"),
-    "requests": lambda yard: yard.gunicorn(
-        "Flask + requests", "flask_requests:app", "gthread", "--threads", "16"
+    "httpx": lambda yard: uvicorn(yard, "FastAPI + httpx", "fastapi_httpx:app"),
+    "requests": lambda yard: gunicorn(
+        yard, "Flask + requests", "flask_requests:app", "gthread", "--threads", "16"
     ),
-    "nginx": lambda yard: yard.nginx("nginx `proxy_pass`"),
-    "gateway": lambda yard: yard.uvicorn(AIOHTTP, "fastapi_gateway:app"),
-    "sqlalchemy": lambda yard: yard.uvicorn("FastAPI + SQLAlchemy", "fastapi_products:app"),
-    "django": lambda yard: yard.gunicorn(
-        "Django REST framework", "django_products:application", "gevent"
+    "nginx": lambda yard: nginx(yard, "nginx `proxy_pass`"),
+    "gateway": lambda yard: uvicorn(yard, AIOHTTP, "fastapi_gateway:app"),
+    "sqlalchemy": lambda yard: uvicorn(yard, "FastAPI + SQLAlchemy", "fastapi_products:app"),
+    "django": lambda yard: gunicorn(
+        yard, "Django REST framework", "django_products:application", "gevent"
     ),
 }
 
