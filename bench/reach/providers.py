@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
-from bench.reach.modes import MODES, UNKNOWN_MODES, Provider
+from bench.reach.modes import MODES, UNKNOWN_MODES
 from bench.reach.unsayable import Unsayable
-from bench.reach.writer import Writer
+from bench.reach.writer import Provider, Writer
 from gateway.catalog.loader import CatalogError, load_catalog
 
 

@@ -6,12 +6,17 @@ writer.text("Bearer ${apiKey}")  # "Bearer ${API_KEY}"
 
 from __future__ import annotations
 
+from typing import Any
+
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bench.reach.expressions import Computed, Name, Text, parse
 from bench.reach.unsayable import Unsayable
 from sandbox.keys import MERCHANT_PRIVATE_KEY
+
+Provider = dict[str, Any]
+Auth = dict[str, Any]
 
 EC_KEY = (
     generate_private_key(SECP256R1())
