@@ -112,9 +112,9 @@ class Operations:
             raise UnsayableError("not a path that a method can have")
         servers.check(operation.item, values)
         _check_success(values)
-        arguments = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
-        arguments.read(operation.item, values)
-        params = arguments.params()
+        reader = Arguments(self._keywords, self.spec, (operation.verb, path), implied)
+        arguments = reader.read(operation.item, values)
+        params = arguments.render()
         method = Commented({"http": operation.http}, *arguments.notes)
         if values.get("deprecated") is True:
             method.notes.append("deprecated by the vendor")

@@ -12,6 +12,7 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.errors import CredentialError
 from gateway.masking import Secret
+from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from gateway.signers.tokens.connections import (
     CLAIM_SECONDS,
     Claim,
@@ -20,7 +21,6 @@ from gateway.signers.tokens.connections import (
     Outcome,
     RefreshUnderWay,
 )
-from gateway.signers.token_auth.answer import DEFAULT_LIFE_SECONDS
 from models.connections import CONNECTED, NOT_CONNECTED, RECONNECT, AccountConnection
 
 # What must be left of an access token's life for it to be used where a refresh brings another: more
