@@ -83,7 +83,7 @@ class UnsupportedMediaType(CallerError):
     message = "Send the body as application/json."
 
     @classmethod
-    def instead_of(cls, given: str | None, *due: str) -> UnsupportedMediaType:
+    def instead_of(cls, content_type: str | None, *due: str) -> UnsupportedMediaType:
         """Say what is due, how curl sends it, and what came.
 
         :param given: the request's Content-Type.
@@ -91,8 +91,8 @@ class UnsupportedMediaType(CallerError):
         """
         ways = " or ".join(f"{name} ({CURL_OPTIONS[name]})" for name in due)
         came = "without a Content-Type"
-        if given:
-            came = f"as {given[:MAX_TYPE_CHARACTERS]}"
+        if content_type:
+            came = f"as {content_type[:MAX_TYPE_CHARACTERS]}"
         return cls(f"Send the body as {ways}; it came {came}.")
 
 

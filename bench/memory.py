@@ -88,7 +88,7 @@ def _measure(live: Live, options: Options) -> list[list[str]]:
     rows = []
     for name, call, count, status in stages:
         requests = options.scaled(count, count // 20)
-        _ask(call, requests, status)
+        _send(call, requests, status)
         grown = resident_mib(*live.workers()) - before
         if grown >= MAX_GROWTH_MIB:
             raise BenchError(f"after {name} the worker has grown by {grown:.1f} MiB")
@@ -96,7 +96,7 @@ def _measure(live: Live, options: Options) -> list[list[str]]:
     return rows
 
 
-def _ask(call: Callable[[int], int], requests: int, status: int | None) -> None:
+def _send(call: Callable[[int], int], requests: int, status: int | None) -> None:
     """:raises BenchError: an answer's status is another one."""
     with ThreadPoolExecutor(CALLERS) as callers:
         statuses = set(callers.map(call, range(requests)))

@@ -15,10 +15,12 @@ def family(pid: int) -> frozenset[int]:
         with suppress(FileNotFoundError, ProcessLookupError):
             fields = stat.read_text().rpartition(")")[2].split()
             parents[int(stat.parent.name)] = int(fields[1])
-    found = {pid}
-    while below := {child for child, parent in parents.items() if parent in found} - found:
-        found |= below
-    return frozenset(found)
+    family_pids = {pid}
+    while (
+        below := {child for child, parent in parents.items() if parent in family_pids} - family_pids
+    ):
+        family_pids |= below
+    return frozenset(family_pids)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -16,9 +16,9 @@ _typed_in: Path | None = None
 def run_in(folder: Path) -> None:
     """Go to a folder; files that a command is given stay relative to the one before."""
     global _typed_in  # noqa: PLW0603  # of a process, as is the folder that it runs in
-    here = Path.cwd()
-    if here != folder:
-        _typed_in = here
+    current = Path.cwd()
+    if current != folder:
+        _typed_in = current
         os.chdir(folder)
 
 

@@ -31,14 +31,14 @@ Services = Mapping[str, Mapping[str, MethodNames]]
 def complete_service(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    return _offer(_services(_known(context)), incomplete)
+    return _offer(_services(_loaded_services(context)), incomplete)
 
 
 def complete_method(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Offer the methods of the service before it."""
-    methods = _known(context).get(context.params.get("service") or "", {})
+    methods = _loaded_services(context).get(context.params.get("service") or "", {})
     return _offer(((name, method.summary) for name, method in methods.items()), incomplete)
 
 
@@ -46,7 +46,7 @@ def complete_name(
     context: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Offer SERVICE and SERVICE.METHOD."""
-    services = _known(context)
+    services = _loaded_services(context)
     methods = (
         (f"{service}.{name}", method.summary)
         for service, methods in services.items()
@@ -61,20 +61,24 @@ def complete_param(
     """Offer ``name=`` of each parameter that is not there yet, and after it the values that it may
     have.
     """
-    given = context.params
-    method = _known(context).get(given.get("service") or "", {}).get(given.get("method") or "")
+    arguments = context.params
+    method = (
+        _loaded_services(context)
+        .get(arguments.get("service") or "", {})
+        .get(arguments.get("method") or "")
+    )
     if method is None:
         return []
     name, equals, _ = incomplete.partition("=")
     if equals:
         values = _values(method.params.get(name, {}))
         return _offer(((f"{name}={value}", "") for value in values), incomplete)
-    there = {word.partition("=")[0] for word in given.get("params") or ()}
+    names_there = {word.partition("=")[0] for word in arguments.get("params") or ()}
     return _offer(
         (
             (f"{name}=", _describe(keywords))
             for name, keywords in method.params.items()
-            if name not in there or keywords.get("type") == "array"
+            if name not in names_there or keywords.get("type") == "array"
         ),
         incomplete,
     )
@@ -99,7 +103,7 @@ def _values(keywords: Mapping[str, Any]) -> Iterable[str]:
     return map(str, keywords.get("enum") or ())
 
 
-def _known(context: click.Context) -> Services:
+def _loaded_services(context: click.Context) -> Services:
     """Return what the app's catalog has, or, where there is no app, what its files say now."""
     info = context.find_root().obj
     if info is None:

@@ -41,17 +41,17 @@ def status(as_json: bool) -> None:
         if sealed
     ]
     counts = Counter(kind for _, kind in app_states + connection_states)
-    lost_apps = [name for name, kind in app_states if kind == "lost"]
-    lost_services = sorted({name for name, kind in connection_states if kind == "lost"})
+    unreadable_apps = [name for name, kind in app_states if kind == "lost"]
+    unreadable_services = sorted({name for name, kind in connection_states if kind == "lost"})
     if as_json:
-        lost = {"lost_apps": lost_apps, "lost_services": lost_services}
-        print_json({**{kind: counts[kind] for kind in MEANINGS}, **lost})
+        names = {"lost_apps": unreadable_apps, "lost_services": unreadable_services}
+        print_json({**{kind: counts[kind] for kind in MEANINGS}, **names})
     else:
         for kind, meaning in MEANINGS.items():
             click.echo(f"{counts[kind]:6} {meaning}")
-        for name in lost_apps + lost_services:
+        for name in unreadable_apps + unreadable_services:
             click.echo(f"       lost: {name}")
-    if lost_apps or lost_services:
+    if unreadable_apps or unreadable_services:
         raise SystemExit(1)
 
 

@@ -19,7 +19,7 @@ from models.database import Base
 MAX_DELETED_EVENTS = 200  # by one transaction, so that none takes long
 MAX_NAME_CHARACTERS = 255
 #: Columns that say who may do what: their new values are kept; of all others, the names alone.
-TOLD_COLUMNS = frozenset({"role", "disabled", "allow", "rate"})
+RECORDED_COLUMNS = frozenset({"role", "disabled", "allow", "rate"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Act:
 
     :param object: ``user:7``, ``app:shop``, ``file:9``.
     :param name: of the object, as people know it: its id may mean nothing once it is deleted.
-    :param changed: columns and their new values; those that are not ``TOLD_COLUMNS`` are left out.
+    :param changed: columns and their new values; without those that are not ``RECORDED_COLUMNS``.
     """
 
     action: str
@@ -74,7 +74,7 @@ class AuditEvent(Base):
             action=act.action,
             object=act.object,
             name=act.name and act.name[:MAX_NAME_CHARACTERS],
-            changed=_told(act.changed),
+            changed=_recorded(act.changed),
             address=origin.address,
             request_id=origin.request_id,
         )
@@ -102,8 +102,8 @@ CONDITIONS: Mapping[str, Callable[[Any], ColumnElement[bool]]] = {
 }
 
 
-def _told(changed: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(changed: Mapping[str, Any]) -> dict[str, Any]:
     """Return the changed columns by name; null for a value that is not told."""
     return {
-        name: value if name in TOLD_COLUMNS else None for name, value in sorted(changed.items())
+        name: value if name in RECORDED_COLUMNS else None for name, value in sorted(changed.items())
     }

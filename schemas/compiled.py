@@ -149,7 +149,7 @@ def _field_reader(field: fields.Field[Any]) -> Load:
 def _list_reader(field: Many) -> Load:
     unchanged, read_item = _value_reader(field.inner)
     lengths = [check for check in field.validators if isinstance(check, validate.Length)]
-    others = [check for check in field.validators if not isinstance(check, validate.Length)]
+    checks = [check for check in field.validators if not isinstance(check, validate.Length)]
 
     def read(value: Any) -> Any:
         if type(value) is not list:
@@ -157,7 +157,7 @@ def _list_reader(field: Many) -> Load:
         for length in lengths:  # before its items, which may be very many
             length(value)
         items = [item if type(item) in unchanged else read_item(item) for item in value]
-        for check in others:
+        for check in checks:
             check(items)
         return items
 

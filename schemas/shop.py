@@ -87,13 +87,13 @@ class OrderIn(Bounded):
 
     @validates_schema
     def each_product_once(self, data: Mapping[str, Any], **kwargs: Any) -> None:
-        seen: set[int] = set()
+        product_ids: set[int] = set()
         for number, line in enumerate(data["items"]):
-            if line["product_id"] in seen:
+            if line["product_id"] in product_ids:
                 raise ValidationError(
                     "Named more than once; say the whole quantity on one line.", line_name(number)
                 )
-            seen.add(line["product_id"])
+            product_ids.add(line["product_id"])
 
     def handle_error(self, error: ValidationError, data: Any, **kwargs: Any) -> NoReturn:
         raise ValidationError(_dotted(error.messages_dict), data=data) from error

@@ -102,10 +102,10 @@ def _render_block(block: str) -> str:
 
 
 def _render_row(cells: list[str]) -> str:
-    code, *others = cells
+    code, *other_cells = cells
     if not _CODE_NUMBER.fullmatch(code):
         raise ValueError(f"{code!r} is no code")
-    columns = "".join(f"<td>{_render_line(cell)}</td>" for cell in others)
+    columns = "".join(f"<td>{_render_line(cell)}</td>" for cell in other_cells)
     return f'<tr id="{code}"><th scope="row"><a href="#{code}">{code}</a></th>{columns}</tr>'
 
 

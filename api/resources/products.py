@@ -40,7 +40,7 @@ _products = RowList(
         "category": lambda name: _columns.category == name,
         "price_min": lambda price: _columns.price >= price,
         "price_max": lambda price: _columns.price <= price,
-        "in_stock": lambda wanted: _in_stock if wanted else ~_in_stock,
+        "in_stock": lambda value: _in_stock if value else ~_in_stock,
         "only_in_stock": lambda _: _in_stock,
     },
 )
@@ -133,9 +133,9 @@ def delete_product(product_id: int) -> None:
 def reduce_stock(data: dict[str, int], product_id: int) -> Response:
     """Take some out of stock; 409, and nothing taken, if there are not so many."""
     with write_session("products") as session:
-        was_taken = Product.take_stock(session, product_id, data["quantity"])
+        is_available = Product.take_stock(session, product_id, data["quantity"])
         product = _get_product(session, product_id)
-        if not was_taken:
+        if not is_available:
             raise Conflict(f"There are only {product.stock} in stock.")
         return _changed_response(session, product)
 

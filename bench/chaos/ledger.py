@@ -21,7 +21,7 @@ def disagreements(kinds: list[Kind], live: Live, box: Sandbox, database_url: str
     """Return where they do not."""
     by_name = {kind.name: kind for kind in kinds}
     with psycopg.connect(database_url) as database:
-        found = [
+        problems = [
             *_executions(by_name["call"], box),
             *_executions(by_name["keyed"], box),
             *_charges(by_name["charge"], box),
@@ -30,21 +30,21 @@ def disagreements(kinds: list[Kind], live: Live, box: Sandbox, database_url: str
             *_files(by_name["upload"], database, Path(live.env["FILES_DIR"])),
         ]
     if "Traceback" in live.log or '"event":"unforeseen"' in live.log:
-        found.append("the log has a traceback")
-    return found
+        problems.append("the log has a traceback")
+    return problems
 
 
 def _executions(kind: Kind, box: Sandbox) -> Iterator[str]:
     """Tell which calls the service has got twice, or never though the caller was told so."""
     requests_there = box.requests
-    made = Counter(
+    counts = Counter(
         json.loads(request.body)["name"]
         for request in requests_there
         if (request.verb, request.path) == ("POST", "/items")
     )
-    yield from (f"{name} was sent {made[name]} times" for name in kind.sent if made[name] > 1)
+    yield from (f"{name} was sent {counts[name]} times" for name in kind.sent if counts[name] > 1)
     if len(requests_there) == box.stats()["requests"]:  # it remembers no more than the last ones
-        yield from (f"{name} succeeded unsent" for name in kind.done if not made[name])
+        yield from (f"{name} succeeded unsent" for name in kind.done if not counts[name])
 
 
 def _charges(kind: Kind, box: Sandbox) -> Iterator[str]:
@@ -56,17 +56,17 @@ def _charges(kind: Kind, box: Sandbox) -> Iterator[str]:
 
 def _products(kind: Kind, database: psycopg.Connection[Any]) -> Iterator[str]:
     rows = database.execute("SELECT name, id FROM products WHERE name LIKE 'product-%'").fetchall()
-    told = {name: data["id"] for name, data in kind.done.items()}
-    yield from _differences("product", told, dict(rows), kind.sent)
+    answers = {name: data["id"] for name, data in kind.done.items()}
+    yield from _differences("product", answers, dict(rows), kind.sent)
 
 
 def _orders(kind: Kind, database: psycopg.Connection[Any]) -> Iterator[str]:
     orders = {row[0] for row in database.execute("SELECT id FROM orders")}
-    told = {data["id"] for data in kind.done.values()}
+    answers = {data["id"] for data in kind.done.values()}
     undecided = len(kind.sent) - len(kind.done)
-    if told - orders:
-        yield f"{len(told - orders)} orders were answered and are not there"
-    if len(orders) > len(told) + undecided:
+    if answers - orders:
+        yield f"{len(answers - orders)} orders were answered and are not there"
+    if len(orders) > len(answers) + undecided:
         yield f"{len(orders)} orders for {len(kind.sent)} keys"
     [ordered] = database.execute("SELECT coalesce(sum(quantity), 0) FROM order_lines").fetchone()
     [stock] = database.execute("SELECT stock FROM products WHERE name = 'Tea'").fetchone()
@@ -77,9 +77,9 @@ def _orders(kind: Kind, database: psycopg.Connection[Any]) -> Iterator[str]:
 def _files(kind: Kind, database: psycopg.Connection[Any], folder: Path) -> Iterator[str]:
     """Tell which files are not as told; bytes of an unknown outcome have a marker."""
     rows = database.execute("SELECT name, sha256, stored_as FROM files").fetchall()
-    told = {f"{name}.bin": data["sha256"] for name, data in kind.done.items()}
+    answers = {f"{name}.bin": data["sha256"] for name, data in kind.done.items()}
     hashes = {name: sha256 for name, sha256, _ in rows}
-    yield from _differences("file", told, hashes, {f"{name}.bin" for name in kind.sent})
+    yield from _differences("file", answers, hashes, {f"{name}.bin" for name in kind.sent})
     stored = {stored_as: sha256 for _, sha256, stored_as in rows}
     pending = {marker.name.partition(".")[0] for marker in folder.glob("pending/*")}
     there = {file.name: file for file in folder.glob("??/??/*")}
@@ -90,7 +90,9 @@ def _files(kind: Kind, database: psycopg.Connection[Any], folder: Path) -> Itera
 
 
 def _differences(
-    what: str, told: dict[str, Any], there: dict[str, Any], sent: set[str]
+    what: str, answers: dict[str, Any], rows: dict[str, Any], sent: set[str]
 ) -> Iterator[str]:
-    yield from (f"{what} {name} is not as told" for name in told if told[name] != there.get(name))
-    yield from (f"{what} {name} was never sent" for name in there if name not in sent)
+    yield from (
+        f"{what} {name} is not as told" for name in answers if answers[name] != rows.get(name)
+    )
+    yield from (f"{what} {name} was never sent" for name in rows if name not in sent)

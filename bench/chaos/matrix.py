@@ -51,7 +51,9 @@ class Row:
     @property
     def problems(self) -> list[str]:
         more = [] if self.recovery is not None else [f"not well within {WELL_SECONDS} s"]
-        return [f"{self.way}, {self.fault}: {each}" for each in (*self.account.problems, *more)]
+        return [
+            f"{self.way}, {self.fault}: {problem}" for problem in (*self.account.problems, *more)
+        ]
 
     def cells(self) -> list[str]:
         return [
@@ -84,27 +86,27 @@ def promise(way: str, fault: str) -> Promise:
     return Promise(codes, DATABASE_SECONDS)
 
 
-def harm(load: Load, here: Scene, way: str, fault: str, seconds: float) -> Row:
+def harm(load: Load, scene: Scene, way: str, fault: str, seconds: float) -> Row:
     """Do one fault for a while, and wait until all is well."""
     account = Account(promise(way, fault))
     load.account = account
-    with here.ways[way].faulty(fault):
+    with scene.ways[way].faulty(fault):
         time.sleep(seconds)
     recovery = load.wait_until_well(WELL_SECONDS)
     return Row(way, fault, account, recovery)
 
 
-def rows(here: Scene, ways: list[str], faults: list[str], seconds: float) -> Iterator[Row | str]:
+def rows(scene: Scene, ways: list[str], faults: list[str], seconds: float) -> Iterator[Row | str]:
     """Do every fault on every way; yield each row, and at the end what does not agree."""
-    calm = Account(ALL_IS_WELL)
-    with here.load().start(calm) as load:
+    unharmed = Account(ALL_IS_WELL)
+    with scene.load().start(unharmed) as load:
         if load.wait_until_well(WELL_SECONDS) is None:
-            yield f"not well before any fault: {calm.problems}"
+            yield f"not well before any fault: {unharmed.problems}"
             return
         for way in ways:
             for fault in faults:
-                yield harm(load, here, way, fault, seconds)
-    yield from here.problems()
+                yield harm(load, scene, way, fault, seconds)
+    yield from scene.problems()
 
 
 def run(ways: list[str], faults: list[str], seconds: float) -> tuple[list[Row], list[str]]:

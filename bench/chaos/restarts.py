@@ -63,8 +63,8 @@ class Pair:
     def problems(self, kinds: list[Kind]) -> list[str]:
         """Return where what the callers were told and what is there do not agree."""
         url = self.lives[0].env["DATABASE_URL"]
-        found = [disagreements(kinds, live, self.box, url) for live in self.lives]
-        return sorted(set(itertools.chain.from_iterable(found)))
+        problems = [disagreements(kinds, live, self.box, url) for live in self.lives]
+        return sorted(set(itertools.chain.from_iterable(problems)))
 
     def hang_up(self) -> None:
         """Tell one master after the other to replace its workers."""
@@ -163,7 +163,7 @@ def run(requests: int = REQUESTS) -> tuple[list[list[str]], list[str]]:
                 failed = total - account.codes[0]
                 slowest = f"{account.max_seconds:.1f}"
                 rows.append([name, str(restarts), str(total), str(failed), slowest])
-                problems += [f"{name}: {each}" for each in account.problems]
+                problems += [f"{name}: {problem}" for problem in account.problems]
                 print("  ".join(rows[-1]), flush=True)
         problems += instances.problems(load.kinds)
     return rows, problems

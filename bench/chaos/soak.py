@@ -43,21 +43,21 @@ class Sample:
     disk: float
 
 
-def sample(here: Scene) -> Sample:
-    workers = here.live.workers()
+def sample(scene: Scene) -> Sample:
+    workers = scene.live.workers()
     return Sample(
         max(process.resident_mib(worker) for worker in workers),
         max(len(list(Path(f"/proc/{worker}/fd").iterdir())) for worker in workers),
-        _disk_bytes(here) / process.MIB,
+        _disk_bytes(scene) / process.MIB,
     )
 
 
-def _disk_bytes(here: Scene) -> int:
+def _disk_bytes(scene: Scene) -> int:
     """Return the bytes of all files of Postern's, less its log and what was uploaded."""
-    folder = here.live.log_file.parent
-    files = Path(here.live.env["FILES_DIR"])
+    folder = scene.live.log_file.parent
+    files = Path(scene.live.env["FILES_DIR"])
     written = (file for file in folder.iterdir() if file.suffix != ".log")
-    with psycopg.connect(here.postgres.url("postern")) as database:
+    with psycopg.connect(scene.postgres.url("postern")) as database:
         [uploaded] = database.execute("SELECT coalesce(sum(size), 0) FROM files").fetchone()
     return sum(map(_size, (*written, *files.rglob("*")))) - int(uploaded)
 
@@ -100,7 +100,7 @@ def figures(samples: list[Sample]) -> list[Figure]:
 
     def figure(what: str, name: str, max_growth: float) -> Figure:
         middles = [
-            statistics.median(getattr(each, name) for each in part) for part in (before, after)
+            statistics.median(getattr(sample, name) for sample in part) for part in (before, after)
         ]
         return Figure(what, *middles, max_growth)
 
@@ -115,9 +115,9 @@ def any_promise() -> Promise:
     """Return what callers may see while anything at all fails."""
     promises = [promise(way, fault) for way in WAYS for fault in FAULTS]
     codes = {
-        kind: set().union(*(each.codes.get(kind, set()) for each in promises)) for kind in KINDS
+        kind: set().union(*(entry.codes.get(kind, set()) for entry in promises)) for kind in KINDS
     }
-    return Promise(codes, max(each.seconds for each in promises))
+    return Promise(codes, max(entry.seconds for entry in promises))
 
 
 def run(seconds: float) -> tuple[list[Figure], Account, list[str]]:
@@ -131,11 +131,11 @@ def run(seconds: float) -> tuple[list[Figure], Account, list[str]]:
     if not is_well:
         problems.append("not well at the end")
     done = figures(samples)
-    problems += [f"{each.what} grows" for each in done if not each.is_flat]
+    problems += [f"{promise.what} grows" for promise in done if not promise.is_flat]
     return done, account, problems
 
 
-def _samples(here: Scene, load: Load, seconds: float) -> Iterator[Sample]:
+def _samples(scene: Scene, load: Load, seconds: float) -> Iterator[Sample]:
     """Yield samples for so long, with one fault after the other on one way after the other.
 
     The last tenth has none, so that what is held while something fails is given back.
@@ -147,14 +147,14 @@ def _samples(here: Scene, load: Load, seconds: float) -> Iterator[Sample]:
     while (now := time.monotonic()) < began + seconds:
         if now >= due and now < began + 0.85 * seconds:
             fault, way = next(faults)
-            with here.ways[way].faulty(fault):
+            with scene.ways[way].faulty(fault):
                 time.sleep(FAULT_SECONDS)
             load.wait_until_well(WELL_SECONDS)
             due = time.monotonic() + between
         time.sleep(SAMPLE_SECONDS)
-        yield sample(here)
+        yield sample(scene)
 
 
 def figures_table(done: list[Figure], language: str) -> str:
     words = {"en": ("yes", "no"), "zh": ("是", "否")}[language]
-    return table(HEADS[language], [each.cells(*words) for each in done])
+    return table(HEADS[language], [promise.cells(*words) for promise in done])

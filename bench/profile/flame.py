@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.profile.stacks import GROUPS, OTHER_GROUP, Stack, group_of
 
 WIDTH = 1000
-MARGIN = 10
+MARGIN_PIXELS = 10
 ROW_HEIGHT = 17
 HEAD_HEIGHT = 62
 CHARACTER_WIDTH = 6.2
@@ -55,19 +55,19 @@ def draw(title: str, stacks: Mapping[Stack, float], full_scale: float) -> str:
     :param full_scale: microseconds that the picture is wide.
     """
     root = tree_of(stacks)
-    pixels = (WIDTH - 2 * MARGIN) / full_scale
-    height = HEAD_HEIGHT + ROW_HEIGHT * (root.depth - 1) + MARGIN
+    pixels = (WIDTH - 2 * MARGIN_PIXELS) / full_scale
+    height = HEAD_HEIGHT + ROW_HEIGHT * (root.depth - 1) + MARGIN_PIXELS
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
         'font-family="sans-serif" font-size="11">',
         f'<metadata id="stacks">{_data(stacks)}</metadata>',
         f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        f'<text x="{MARGIN}" y="18" font-size="15">{escape(title)}: '
+        f'<text x="{MARGIN_PIXELS}" y="18" font-size="15">{escape(title)}: '
         f"{root.amount:.0f} µs of CPU a call</text>",
         *_legend(),
         *_grid(full_scale, pixels, height),
     ]
-    _draw_callees(parts, root, MARGIN, 0, pixels)
+    _draw_callees(parts, root, MARGIN_PIXELS, 0, pixels)
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -89,7 +89,7 @@ def _data(stacks: Mapping[Stack, float]) -> str:
 
 def _legend() -> list[str]:
     parts = []
-    left = MARGIN
+    left = MARGIN_PIXELS
     for name in dict.fromkeys([*GROUPS.values(), OTHER_GROUP]):
         parts.append(f'<rect x="{left}" y="28" width="12" height="12" fill="{COLOURS[name]}"/>')
         parts.append(f'<text x="{left + 16}" y="38">{name}</text>')
@@ -100,7 +100,7 @@ def _legend() -> list[str]:
 def _grid(full_scale: float, pixels: float, height: int) -> list[str]:
     parts = []
     for microseconds in range(0, int(full_scale) + 1, GRID_MICROSECONDS):
-        left = MARGIN + microseconds * pixels
+        left = MARGIN_PIXELS + microseconds * pixels
         parts.append(
             f'<line x1="{left:.1f}" y1="{HEAD_HEIGHT - 6}" x2="{left:.1f}" y2="{height}" '
             'stroke="#dddddd"/>'

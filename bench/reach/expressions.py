@@ -49,13 +49,13 @@ def parse(text: str) -> Text:
 
 def names(text: Text) -> set[str]:
     """Return the paths of all names in a text."""
-    found = set()
+    paths = set()
     for part in text:
         if isinstance(part, Name):
-            found.add(part.path)
+            paths.add(part.path)
         elif isinstance(part, Computed):
-            found |= names(part.argument)
-    return found
+            paths |= names(part.argument)
+    return paths
 
 
 def _parts(text: str) -> Iterator[str | Name | Computed]:

@@ -21,7 +21,7 @@ MAX_KIB = 22
 
 
 @dataclass(frozen=True)
-class Held:
+class Holding:
     """What a fresh worker showed: how many calls failed, and the KiB by which it grew for each."""
 
     failures: int
@@ -32,7 +32,7 @@ class Held:
 def rows(yard: Yard, options: Options, names: list[str]) -> list[Row]:
     calls = options.scaled(CALLS, 200)
     programs = {key: PROGRAMS[key](yard) for key in (POSTERN, PEER)}
-    results: dict[str, list[Held]] = {key: [] for key in programs}
+    results: dict[str, list[Holding]] = {key: [] for key in programs}
     for number in range(min(options.rounds, MAX_ROUNDS)):
         for key in rotated(programs, number):
             results[key].append(_hold(yard, programs[key], calls))
@@ -45,16 +45,16 @@ def rows(yard: Yard, options: Options, names: list[str]) -> list[Row]:
     return [
         Row(
             what,
-            [getattr(held, field) for held in results[POSTERN]],
+            [getattr(holding, field) for holding in results[POSTERN]],
             programs[PEER].name,
-            [getattr(held, field) for held in results[PEER]],
+            [getattr(holding, field) for holding in results[PEER]],
             max_figure=limit,
         )
         for what, (field, limit) in limits.items()
     ]
 
 
-def _hold(yard: Yard, program: Program, calls: int) -> Held:
+def _hold(yard: Yard, program: Program, calls: int) -> Holding:
     server = yard.start(program)
     measure(server, "cached", 200)
     with MemoryWatch(server.worker) as watch:
@@ -64,7 +64,7 @@ def _hold(yard: Yard, program: Program, calls: int) -> Held:
         ).load
     yard.stop(server)
     calls_mib = watch.grown - connections_mib
-    return Held(load.failures, connections_mib * 1024 / calls, calls_mib * 1024 / calls)
+    return Holding(load.failures, connections_mib * 1024 / calls, calls_mib * 1024 / calls)
 
 
 def _connections_mib(server: Server, number: int) -> float:

@@ -16,14 +16,14 @@ BATCHES = 50
 
 def rows(yard: Yard, options: Options, names: list[str]) -> list[Row]:
     postern = yard.start(PROGRAMS[POSTERN](yard))
-    found = []
+    rows = []
     if "latency" in names:
         peers = {key: yard.start(PROGRAMS[key](yard)) for key in PEERS}
         rate = _half_the_slowest(peers, options)
-        found += _at_rate(postern, peers[PEER], rate, options)
+        rows += _at_rate(postern, peers[PEER], rate, options)
     if "slow_batch" in names:
-        found.append(_slow_batch(postern, options))
-    return found
+        rows.append(_slow_batch(postern, options))
+    return rows
 
 
 def _half_the_slowest(peers: dict[str, Server], options: Options) -> float:

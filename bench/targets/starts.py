@@ -29,12 +29,12 @@ class Start:
 
 
 def rows(yard: Yard, options: Options, names: list[str]) -> list[Row]:
-    found = []
+    rows = []
     if "start" in names:
-        found += _starts(yard, options)
+        rows += _starts(yard, options)
     if "commands" in names:
-        found += _commands(yard, options)
-    return found
+        rows += _commands(yard, options)
+    return rows
 
 
 def _starts(yard: Yard, options: Options) -> list[Row]:

@@ -111,6 +111,6 @@ def report_database_errors(duplicate: str) -> Iterator[None]:
         reason = str(error.orig).partition("\n")[0]
         message = f"the database cannot be used ({reason})"
         if isinstance(error, ProgrammingError) or reason.startswith("no such"):
-            shown = shown_url(app_state().settings.database_url)
-            message += f"; it is {shown}; if that is the one you mean, try: flask db upgrade"
+            url = shown_url(app_state().settings.database_url)
+            message += f"; it is {url}; if that is the one you mean, try: flask db upgrade"
         raise click.ClickException(message) from error

@@ -200,8 +200,8 @@ def _changed_user(name: str) -> Iterator[tuple[Session, User, list[int]]]:
     """
     with report_database_errors(HAS_ORDERS), app_state().database.write_session() as session:
         admins = User.lock_admins(session)
-        found = _find_user(session, name)
-        user = session.get(User, found.id, populate_existing=True)  # locked, and as it is now
+        match = _find_user(session, name)
+        user = session.get(User, match.id, populate_existing=True)  # locked, and as it is now
         if user is None:
             raise missing("user", name, ())
         try:

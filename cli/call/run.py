@@ -45,18 +45,18 @@ def run_call(service: str, method: str, params: tuple[str, ...], options: Option
     """Make the call and print its answer, or the request that would be sent."""
     g.request_id = uuid.uuid4().hex
     gateway = loaded_gateway()
-    found = gateway.catalog.find(service, method)
-    if found:
-        _refuse_unfit(found, options)
+    declared = gateway.catalog.find(service, method)
+    if declared:
+        _refuse_unfit(declared, options)
     data = options.data
     body = None
-    if found and found.streams_body:
+    if declared and declared.streams_body:
         body = data
         data = None
     call = Call(
         service,
         method,
-        read_params(params, data, found),
+        read_params(params, data, declared),
         Caller("cli", role="admin"),
         g.request_id,
         from_text=True,

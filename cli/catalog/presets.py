@@ -140,11 +140,11 @@ def _refuse_services_of_others(preset: Preset, file: Path) -> None:
         if other.name == file.name or not other.is_file():
             continue
         try:
-            taken = names & _services(other.read_text(encoding="utf-8"))
+            duplicates = names & _services(other.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue  # `catalog check` says what is wrong with it
-        if taken:
-            raise click.ClickException(f"{other} has a service {min(taken)} already")
+        if duplicates:
+            raise click.ClickException(f"{other} has a service {min(duplicates)} already")
 
 
 def _services(text: str) -> set[str]:
@@ -177,8 +177,8 @@ def _add_to_env(file: Path, names: Collection[str]) -> list[str]:
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, PRIVATE)
         with os.fdopen(descriptor, "r+", encoding="utf-8") as env:
             text = env.read()
-            known = {line.partition("=")[0].strip() for line in text.splitlines()}
-            added = [name for name in names if name not in known]
+            names_there = {line.partition("=")[0].strip() for line in text.splitlines()}
+            added = [name for name in names if name not in names_there]
             separator = "" if text.endswith("\n") or not text else "\n"
             env.write(separator * bool(added) + "".join(f"{name}=\n" for name in added))
     except (OSError, UnicodeDecodeError) as error:

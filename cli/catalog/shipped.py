@@ -46,8 +46,8 @@ class Preset:
         for line in head:
             if line.startswith(" Manual: "):
                 manual = line.removeprefix(" Manual: ")
-            elif found := _VARIABLE.fullmatch(line):
-                variables[found[1]] = found[2]
+            elif match := _VARIABLE.fullmatch(line):
+                variables[match[1]] = match[2]
             elif variables and line.startswith("    "):
                 last = next(reversed(variables))
                 variables[last] += " " + line.strip()

@@ -37,17 +37,17 @@ def doctor(as_json: bool, offline: bool) -> None:
     Exit code: 0 no problem, 1 a problem. Vendors are asked HEAD / without a credential.
     """
     masker = Masker()
-    found = []
+    findings = []
     for finding in _findings(masker, offline):
-        shown = Finding(*(masker.mask_secrets(text) for text in finding))
-        found.append(shown)
+        masked = Finding(*(masker.mask_secrets(text) for text in finding))
+        findings.append(masked)
         if not as_json:
-            _print(shown)
+            _print(masked)
     if as_json:
-        print_json([finding._asdict() for finding in found])
+        print_json([finding._asdict() for finding in findings])
     else:
-        _print_total(found)
-    if any(finding.level == PROBLEM for finding in found):
+        _print_total(findings)
+    if any(finding.level == PROBLEM for finding in findings):
         raise SystemExit(1)
 
 
@@ -113,7 +113,7 @@ def _print(finding: Finding) -> None:
         click.echo(f"         -> {finding.todo}")
 
 
-def _print_total(found: list[Finding]) -> None:
-    counts = {level: sum(finding.level == level for finding in found) for level in COLORS}
+def _print_total(findings: list[Finding]) -> None:
+    counts = {level: sum(finding.level == level for finding in findings) for level in COLORS}
     words = [f"{counts[level]} {level}{'s' * (counts[level] != 1)}" for level in (PROBLEM, WARNING)]
     click.echo(f"\n{', '.join(words)}, {counts[OK]} ok")

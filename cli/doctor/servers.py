@@ -117,7 +117,7 @@ def _eviction_findings(client: redis.Redis) -> Iterator[Finding]:
         )
 
 
-def clock_finding(whose: str, theirs: float, before: float, after: float) -> Finding:
+def clock_finding(owner: str, theirs: float, before: float, after: float) -> Finding:
     """Compare a clock that was read between two instants of ours, Unix seconds."""
     skew = 0.0
     if theirs < before:
@@ -125,8 +125,8 @@ def clock_finding(whose: str, theirs: float, before: float, after: float) -> Fin
     elif theirs > after:
         skew = theirs - after
     if abs(skew) < SKEW_SECONDS:
-        return ok("clock", f"agrees with that of {whose}")
-    says = f"that of {whose} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
+        return ok("clock", f"agrees with that of {owner}")
+    says = f"that of {owner} is {abs(skew):.0f} s {'ahead' if skew > 0 else 'behind'}"
     if abs(skew) < MAX_SKEW_SECONDS:
         return warning("clock", says, CLOCK_ADVICE)
     return problem("clock", says, CLOCK_ADVICE)

@@ -230,9 +230,9 @@ def _reached(place: Place, certificate: object) -> Finding:
 
 def _clock(place: Place, head: bytes, before: float) -> Finding | None:
     """Compare the answer's Date, whole seconds, with our clock."""
-    found = DATE.search(head)
+    match = DATE.search(head)
     try:
-        theirs = parsedate_to_datetime(found[1].decode()).timestamp() if found else None
+        theirs = parsedate_to_datetime(match[1].decode()).timestamp() if match else None
     except ValueError:
         return None
     if theirs is None:

@@ -94,8 +94,8 @@ class Keywords:
         if "x-note" in schema:
             keywords.notes.append(str(schema["x-note"]))
         if "x-shapes" in schema:
-            others = [type_of(shape) for shape in schema["x-shapes"][1]][1:]
-            keywords.notes.append(f"also: {', '.join(others)}")
+            other_types = [type_of(shape) for shape in schema["x-shapes"][1]][1:]
+            keywords.notes.append(f"also: {', '.join(other_types)}")
         if schema.get("nullable") is True or "null" in list_in(schema, "type"):
             keywords["nullable"] = True
         if text := first_line(schema.get("description"), MAX_DESCRIPTION_CHARACTERS):

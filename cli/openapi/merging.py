@@ -128,15 +128,15 @@ def type_of(schema: Schema) -> str:
     """Return the declared type; else what the other keywords let guess, and ``object`` where they
     do not.
     """
-    return _told_type(schema) or "object"
+    return _declared_type(schema) or "object"
 
 
 def says_type(schema: Schema) -> bool:
     """Return whether a schema says, or lets guess, of which type a value is."""
-    return bool(_told_type(schema))
+    return bool(_declared_type(schema))
 
 
-def _told_type(schema: Schema) -> str:
+def _declared_type(schema: Schema) -> str:
     declared = schema.get("type")
     for name in declared if isinstance(declared, list) else [declared]:
         if name in TYPES:

@@ -81,11 +81,11 @@ class Paginations:
     def _by_extension(self, operation: Values, params: Mapping[str, Values]) -> Keys | None:
         """Return what an extension says, empty where it says nothing usable; None without one."""
         for name, read in EXTENSIONS.items():
-            said = operation.get(name)
-            if said is True:
-                said = self._spec.root.get(name)
-            if isinstance(said, dict):
-                keys = read(said, params)
+            extension = operation.get(name)
+            if extension is True:
+                extension = self._spec.root.get(name)
+            if isinstance(extension, dict):
+                keys = read(extension, params)
                 return {key: value for key, value in keys.items() if value != ""}
         return None
 

@@ -15,31 +15,31 @@ Values = Mapping[str, Any]
 Keys = dict[str, Any]
 
 
-def _read_pageable(said: Values, params: Mapping[str, Values]) -> Keys:
+def _read_pageable(extension: Values, params: Mapping[str, Values]) -> Keys:
     """https://azure.github.io/autorest/extensions/#x-ms-pageable"""
-    url = said.get("nextLinkName")
+    url = extension.get("nextLinkName")
     if not isinstance(url, str) or not any("skip" in name.lower() for name in params):
         return {}  # its links have a parameter that the file does not declare
-    return {"by": "link", "url": url, "items": str(said.get("itemName") or "value")}
+    return {"by": "link", "url": url, "items": str(extension.get("itemName") or "value")}
 
 
-def _read_speakeasy(said: Values, params: Mapping[str, Values]) -> Keys:
+def _read_speakeasy(extension: Values, params: Mapping[str, Values]) -> Keys:
     """https://www.speakeasy.com/docs/customize/runtime/pagination"""
     inputs = {
-        str(each.get("type")): each["name"]
-        for each in list_in(said, "inputs")
-        if isinstance(each, dict) and each.get("name") in params
+        str(entry.get("type")): entry["name"]
+        for entry in list_in(extension, "inputs")
+        if isinstance(entry, dict) and entry.get("name") in params
     }
-    outputs = {key: _path(value) for key, value in mapping_in(said, "outputs").items()}
+    outputs = {key: _path(value) for key, value in mapping_in(extension, "outputs").items()}
     items = outputs.get("results") or ""
-    if said.get("type") == "cursor" and "cursor" in inputs and outputs.get("nextCursor"):
+    if extension.get("type") == "cursor" and "cursor" in inputs and outputs.get("nextCursor"):
         return {
             "by": "cursor",
             "cursor": outputs["nextCursor"],
             "param": inputs["cursor"],
             "items": items,
         }
-    if said.get("type") == "url" and outputs.get("nextUrl"):
+    if extension.get("type") == "url" and outputs.get("nextUrl"):
         return {"by": "link", "url": outputs["nextUrl"], "items": items}
     if "page" in inputs:
         pages = outputs.get("numPages") or ""
@@ -50,27 +50,28 @@ def _read_speakeasy(said: Values, params: Mapping[str, Values]) -> Keys:
     return {}
 
 
-def _read_fern(said: Values, params: Mapping[str, Values]) -> Keys:
+def _read_fern(extension: Values, params: Mapping[str, Values]) -> Keys:
     """https://buildwithfern.com/learn/api-definitions/openapi/extensions/pagination"""
-    asked = {key: _path(said.get(key)) for key in ("cursor", "offset", "step")}
-    found = {
-        key: _path(said.get(key)) for key in ("next_cursor", "results", "has-next-page", "next_uri")
+    request = {key: _path(extension.get(key)) for key in ("cursor", "offset", "step")}
+    response = {
+        key: _path(extension.get(key))
+        for key in ("next_cursor", "results", "has-next-page", "next_uri")
     }
-    rest = {"more": found["has-next-page"], "items": found["results"]}
-    if asked["cursor"] in params and found["next_cursor"]:
+    rest = {"more": response["has-next-page"], "items": response["results"]}
+    if request["cursor"] in params and response["next_cursor"]:
         return {
             "by": "cursor",
-            "cursor": found["next_cursor"],
-            "param": asked["cursor"],
+            "cursor": response["next_cursor"],
+            "param": request["cursor"],
             **rest,
         }
-    if found["next_uri"]:
-        return {"by": "link", "url": found["next_uri"], "items": rest["items"]}
-    if asked["offset"] not in params:
+    if response["next_uri"]:
+        return {"by": "link", "url": response["next_uri"], "items": rest["items"]}
+    if request["offset"] not in params:
         return {}
-    if asked["step"] in params:
-        return {"by": "offset", "param": asked["offset"], "limit": asked["step"], **rest}
-    return {"by": "page", "param": asked["offset"], **rest}
+    if request["step"] in params:
+        return {"by": "offset", "param": request["offset"], "limit": request["step"], **rest}
+    return {"by": "page", "param": request["offset"], **rest}
 
 
 #: By name; each returns keys of ``paginate``, empty ones where nothing is said.

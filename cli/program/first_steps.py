@@ -50,19 +50,19 @@ def _checked(check: Callable[[str], None]) -> Callable[..., str | None]:
 @click.option("--redis-url", callback=_checked(checks.redis), help="redis://...")
 @click.option("-y", "--yes", is_flag=True, help="Ask nothing; what is not given is the default.")
 @click.pass_context
-def first_steps(ctx: click.Context, yes: bool, **given: str | int | None) -> None:
+def first_steps(ctx: click.Context, yes: bool, **options: str | int | None) -> None:
     """Write a first .env; in development also tables and an admin.
 
     Makes the catalog's folder, too, and in production the secrets. Asks at a terminal for what is
     not given. What is there already stays as it is.
     """
     file = ROOT / ".env"
-    values = {name.upper(): str(value) for name, value in given.items() if value is not None}
+    values = {name.upper(): str(value) for name, value in options.items() if value is not None}
     if file.exists():
         _keep(file, values)
     else:
         if not yes and sys.stdin.isatty():
-            values = _ask(values)
+            values = _prompt(values)
         values = {"ENV": "development", "CATALOG": "catalog", **values}
         _write_env(file, values)
         _make_catalog(values)
@@ -80,14 +80,14 @@ def first_steps(ctx: click.Context, yes: bool, **given: str | int | None) -> Non
 def _keep(file: Path, values: Mapping[str, str]) -> None:
     """:raises click.ClickException: something was to stand in a file that is there already."""
     if values:
-        lines = "\n".join(f"  {name}={value}" for name, value in _shown(values).items())
+        lines = "\n".join(f"  {name}={value}" for name, value in _printable(values).items())
         raise click.ClickException(
             f"{file} is there already and stays as it is; write into it what it shall say\n{lines}"
         )
     click.echo(f"{file} is there already and stays as it is.")
 
 
-def _ask(values: Mapping[str, str]) -> dict[str, str]:
+def _prompt(values: Mapping[str, str]) -> dict[str, str]:
     """Return the values with what is asked for; an empty answer takes the default."""
     answers = dict(values)
     if "ENV" not in answers:
@@ -168,7 +168,7 @@ def _make_catalog(values: Mapping[str, str]) -> None:
     click.echo(f"made {folder} with services.yaml")
 
 
-def _shown(values: Mapping[str, str]) -> dict[str, str]:
+def _printable(values: Mapping[str, str]) -> dict[str, str]:
     """Return the values as they may be printed: without passwords."""
     return {
         name: "..." if name.endswith("_URL") and "@" in value else value

@@ -44,7 +44,7 @@ class Program(click.Group):
                 is_flag=True,
                 is_eager=True,
                 expose_value=False,
-                callback=_say(f"Postern {version}"),
+                callback=_printer(f"Postern {version}"),
                 help="Print the version.",
             )
         )
@@ -56,8 +56,8 @@ class Program(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by subject."""
         listed = {name for names in SECTIONS.values() for name in names}
-        others = tuple(name for name in self.list_commands(ctx) if name not in listed)
-        for title, names in {**SECTIONS, OTHER: others}.items():
+        other_names = tuple(name for name in self.list_commands(ctx) if name not in listed)
+        for title, names in {**SECTIONS, OTHER: other_names}.items():
             rows = [
                 (click.style(name, fg="cyan"), self.commands[name].get_short_help_str(SHORT))
                 for name in names
@@ -68,7 +68,7 @@ class Program(click.Group):
                     formatter.write_dl(rows)
 
 
-def _say(text: str) -> Callable[..., None]:
+def _printer(text: str) -> Callable[..., None]:
     def callback(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value:
             click.echo(text)

@@ -30,7 +30,7 @@ LAST = (
 #: What needs a browser, a vendor's page and an admin.
 LEFT_OUT = {"authorize_connection", "complete_connection", "delete_connection"}
 #: What an operation keeps of its answer: variable -> where it stands under ``data``.
-KEPT = {
+SAVED_VARIABLES = {
     "login": {"token": "access_token", "refresh_token": "refresh_token"},
     "refresh": {"token": "access_token", "refresh_token": "refresh_token"},
     "get_profile": {"my_id": "id"},
@@ -64,7 +64,7 @@ BODIES: dict[str, Json] = {
     "keep_document": {"key": "postman-{{$guid}}", "value": {"text": "hello"}},
 }
 PATHS = {"list_orders": {"user_id": "my_id"}, "create_order": {"user_id": "my_id"}}
-MADE_TO_GO = {"delete_product"}  # the product is on an order by now, so another one is made first
+SINGLE_USE = {"delete_product"}  # the product is on an order by now, so another one is made first
 ENVIRONMENT = {
     "base": "http://127.0.0.1:5000",
     "username": "admin",
@@ -77,20 +77,21 @@ NO_TOKEN = {"login", "refresh"}
 
 def collection(document: Json) -> Json:
     """The file's operations as Postman's collection format 2.1, a folder for each step or tag."""
-    operations = {each["operationId"]: each for each in _operations(document)}
+    operations = {operation["operationId"]: operation for operation in _operations(document)}
     for name in LEFT_OUT:
         operations.pop(name, None)
     middle = sorted(
-        (each for name, each in operations.items() if name not in FIRST + LAST), key=_place
+        (operation for name, operation in operations.items() if name not in FIRST + LAST),
+        key=_place,
     )
     chosen = [*(operations[name] for name in FIRST), *middle, *(operations[name] for name in LAST)]
     folders: list[Json] = []
-    for each in chosen:
-        if not folders or folders[-1]["name"] != each["tags"][0]:
-            folders.append({"name": each["tags"][0], "item": []})
-        if each["operationId"] in MADE_TO_GO:
+    for operation in chosen:
+        if not folders or folders[-1]["name"] != operation["tags"][0]:
+            folders.append({"name": operation["tags"][0], "item": []})
+        if operation["operationId"] in SINGLE_USE:
             folders[-1]["item"].append(_item(document, operations["create_product"]))
-        folders[-1]["item"].append(_item(document, each))
+        folders[-1]["item"].append(_item(document, operation))
     return {
         "info": {
             "name": document["info"]["title"],
@@ -132,9 +133,12 @@ def _operations(document: Json) -> list[Json]:
 
 
 def _parameters(document: Json, item: Json, operation: Json) -> list[Json]:
-    given = [*item.get("parameters", ()), *operation.get("parameters", ())]
-    known = document["components"]["parameters"]
-    return [known[each["$ref"].split("/")[-1]] if "$ref" in each else each for each in given]
+    parameters = [*item.get("parameters", ()), *operation.get("parameters", ())]
+    components = document["components"]["parameters"]
+    return [
+        components[parameter["$ref"].split("/")[-1]] if "$ref" in parameter else parameter
+        for parameter in parameters
+    ]
 
 
 def _place(operation: Json) -> tuple[str, str]:
@@ -158,20 +162,20 @@ def _item(document: Json, operation: Json) -> Json:
 def _url(operation: Json) -> Json:
     renamed = PATHS.get(operation["operationId"], {})
     path = operation["path"]
-    for each in operation["parameters"]:
-        if each["in"] == "path":
+    for parameter in operation["parameters"]:
+        if parameter["in"] == "path":
             variable = renamed.get(
-                each["name"], "service" if each["name"] == "name" else each["name"]
+                parameter["name"], "service" if parameter["name"] == "name" else parameter["name"]
             )
-            path = path.replace(f"{{{each['name']}}}", f"{{{{{variable}}}}}")
+            path = path.replace(f"{{{parameter['name']}}}", f"{{{{{variable}}}}}")
     query = [
         {
-            "key": each["name"],
-            "value": str(_value(each)),
-            "disabled": not each.get("required", False),
+            "key": parameter["name"],
+            "value": str(_value(parameter)),
+            "disabled": not parameter.get("required", False),
         }
-        for each in operation["parameters"]
-        if each["in"] == "query"
+        for parameter in operation["parameters"]
+        if parameter["in"] == "query"
     ]
     raw = "{{base}}" + path
     return {"raw": raw, "host": ["{{base}}"], "path": path.lstrip("/").split("/"), "query": query}
@@ -202,14 +206,14 @@ def _script(name: str) -> list[str]:
     lines = ["pm.test('success', () => pm.expect(pm.response.code).to.be.within(200, 299));"]
     return lines + [
         f"pm.environment.set('{key}', pm.response.json().data.{at});"
-        for key, at in KEPT.get(name, {}).items()
+        for key, at in SAVED_VARIABLES.get(name, {}).items()
     ]
 
 
 def main() -> None:
     document = json.load(sys.stdin)
-    for name, made in (("collection", collection(document)), ("environment", environment())):
-        text = json.dumps(made, indent=2, ensure_ascii=False)
+    for name, content in (("collection", collection(document)), ("environment", environment())):
+        text = json.dumps(content, indent=2, ensure_ascii=False)
         (FOLDER / f"postern.postman_{name}.json").write_text(text + "\n", encoding="utf-8")
 
 

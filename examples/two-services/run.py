@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+FOLDER = Path(__file__).parent
+ROOT = FOLDER.parents[1]
 BIN = Path(sys.executable).parent
 START_SECONDS = 60
 
@@ -38,7 +38,7 @@ class Instance:
             **os.environ,
             **shared,
             "PORT": str(port),
-            "CATALOG": str(HERE / "services.yaml"),
+            "CATALOG": str(FOLDER / "services.yaml"),
             "CATALOG_COPY": str(folder / "catalog.yaml"),
             "DATABASE_URL": f"sqlite:///{self.database}",
             "FILES_DIR": str(folder / "files"),

@@ -30,8 +30,8 @@ def lists(request: Request) -> Reply | None:
     return None
 
 
-def _number(given: object, default: int, maximum: int = COUNT) -> int:
-    text = str(given)
+def _number(value: object, default: int, maximum: int = COUNT) -> int:
+    text = str(value)
     return min(int(text), maximum) if text.isdecimal() else default
 
 
@@ -75,8 +75,8 @@ def _slack(request: Request) -> Reply:
         begin = int(number)
     end = begin + _number(request.first("limit"), MAX_PAGE, MAX_PAGE)
     channels = [{"id": f"C{number}"} for number in range(COUNT)[begin:end]]
-    following = b64encode(f"channel:{end}".encode()).decode() if end < COUNT else ""
-    metadata = {"next_cursor": following}
+    next_cursor = b64encode(f"channel:{end}".encode()).decode() if end < COUNT else ""
+    metadata = {"next_cursor": next_cursor}
     return json_reply(200, {"ok": True, "channels": channels, "response_metadata": metadata})
 
 
@@ -84,13 +84,13 @@ def _notion(request: Request) -> Reply:
     """https://developers.notion.com/reference/intro#pagination"""
     if request.verb != "POST":
         return wrong_verb("POST")
-    asked: dict[str, Any] = parse_json(request.body) if request.body else {}
-    begin = int(asked.get("start_cursor", "0-page").partition("-")[0])
-    end = begin + _number(asked.get("page_size"), MAX_PAGE, MAX_PAGE)
+    body: dict[str, Any] = parse_json(request.body) if request.body else {}
+    begin = int(body.get("start_cursor", "0-page").partition("-")[0])
+    end = begin + _number(body.get("page_size"), MAX_PAGE, MAX_PAGE)
     results = [{"object": "page", "id": number} for number in range(COUNT)[begin:end]]
     has_more = end < COUNT
-    following = f"{end}-page" if has_more else None
-    page = {"object": "list", "results": results, "next_cursor": following, "has_more": has_more}
+    next_cursor = f"{end}-page" if has_more else None
+    page = {"object": "list", "results": results, "next_cursor": next_cursor, "has_more": has_more}
     return json_reply(200, page)
 
 

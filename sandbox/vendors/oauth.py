@@ -118,8 +118,8 @@ class OAuth:
 
     def _authorize(self, request: Request) -> Reply:
         query = {name: values[0] for name, values in request.query.items()}
-        wanted = ("redirect_uri", "state", "code_challenge")
-        if query.get("client_id") != CLIENT_ID or not all(map(query.get, wanted)):
+        required = ("redirect_uri", "state", "code_challenge")
+        if query.get("client_id") != CLIENT_ID or not all(map(query.get, required)):
             return json_reply(400, {"error": "invalid_request"})
         pairs = {"state": query["state"]}
         if self.denies:

@@ -74,8 +74,8 @@ def _in_envelope(status: int, version: str, content: str) -> Reply:
 def _graphql(request: Request) -> Reply:
     """Answer ``user(id)``, whatever the query says beside the variable ``id``."""
     try:
-        asked = parse_json(request.body)
-        user = asked["variables"]["id"]
+        body = parse_json(request.body)
+        user = body["variables"]["id"]
     except (ValueError, TypeError, KeyError):
         error = {"message": "no query", "extensions": {"code": "GRAPHQL_PARSE_FAILED"}}
         return json_reply(400, {"errors": [error]})

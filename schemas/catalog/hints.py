@@ -36,9 +36,9 @@ SYNONYMS: Mapping[str, str] = {
 }
 
 
-def similar(word: object, known: Iterable[str]) -> str | None:
+def similar(word: object, candidates: Iterable[str]) -> str | None:
     """Return the known name that a word most likely stands for, if there is one."""
-    names = list(known)
+    names = list(candidates)
     text = str(word).strip()
     lower = text.lower()
     for name in names:
@@ -59,9 +59,9 @@ def _is_part(word: str, name: str) -> bool:
     return any(part.startswith(word) for part in name.split("_"))
 
 
-def did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: object, candidates: Iterable[str]) -> str:
     """Return the end of a message that names what is similar to a word; empty if nothing is."""
-    name = similar(word, known)
+    name = similar(word, candidates)
     if name is None:
         return ""
     return f"; did you mean {name!r}?"

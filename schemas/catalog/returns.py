@@ -119,8 +119,8 @@ def _object_check(keywords: Keywords) -> Check | None:
         (name, compile_check(inner), name in required or inner.get("required") is True)
         for name, inner in properties.items()
     ]
-    others = _others_check(keywords.get("additionalProperties"), frozenset(properties))
-    if not fields and others is None:
+    check_extras = _extras_check(keywords.get("additionalProperties"), frozenset(properties))
+    if not fields and check_extras is None:
         return None
 
     def check(value: Any) -> str:
@@ -130,22 +130,22 @@ def _object_check(keywords: Keywords) -> Check | None:
                     return f".{name}{_MISSING}"
             elif problem := check_field(value[name]):
                 return f".{name}{problem}"
-        return others(value) if others else ""
+        return check_extras(value) if check_extras else ""
 
     return check
 
 
-def _others_check(declared: object, known: frozenset[str]) -> Check | None:
+def _extras_check(declared: object, declared_names: frozenset[str]) -> Check | None:
     """Return what checks the fields whose names are not declared; their names are not told."""
     if declared is False:
-        return lambda value: "" if value.keys() <= known else _UNDECLARED
+        return lambda value: "" if value.keys() <= declared_names else _UNDECLARED
     if not isinstance(declared, Mapping):
         return None
     check_other = compile_check(declared)
 
     def check(value: Any) -> str:
-        others = (inner for name, inner in value.items() if name not in known)
-        for other in islice(others, MAX_CHECKED_ITEMS):
+        extras = (inner for name, inner in value.items() if name not in declared_names)
+        for other in islice(extras, MAX_CHECKED_ITEMS):
             if problem := check_other(other):
                 return f".*{problem}"
         return ""

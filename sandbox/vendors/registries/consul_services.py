@@ -63,14 +63,14 @@ class Services:
         name = unquote(request.path.removeprefix(HEALTH))
         now = time.monotonic()
         tag = request.first("tag")
-        found = [
+        instances = [
             instance.to_json()
             for instance in list(self.instances.values())
             if instance.name == name
             and (not tag or tag in instance.tags)
             and ("passing" not in request.query or instance.passes_until > now)
         ]
-        return json_reply(200, found)
+        return json_reply(200, instances)
 
     def change(self, request: Request) -> Reply:
         if request.verb != "PUT":

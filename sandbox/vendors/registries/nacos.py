@@ -62,7 +62,9 @@ class Nacos(TextStore):
 
     def remove_instance(self, address: str) -> None:
         self._instances = [
-            each for each in self._instances if f"{each['ip']}:{each['port']}" != address
+            instance
+            for instance in self._instances
+            if f"{instance['ip']}:{instance['port']}" != address
         ]
 
     @property
@@ -106,16 +108,16 @@ class Nacos(TextStore):
         )
 
     def _list_instances(self, params: dict[str, str]) -> Reply:
-        wanted = (
+        key = (
             params.get("serviceName"),
             params.get("groupName", "DEFAULT_GROUP"),
             params.get("namespaceId", "public"),
         )
         hosts = [
-            each
-            for each in self._instances
-            if (each["name"], each["group"], each["namespace"]) == wanted
-            and (params.get("healthyOnly") != "true" or each["healthy"])
+            instance
+            for instance in self._instances
+            if (instance["name"], instance["group"], instance["namespace"]) == key
+            and (params.get("healthyOnly") != "true" or instance["healthy"])
         ]
         return json_reply(200, {"name": params.get("serviceName"), "hosts": hosts})
 
