@@ -9,8 +9,8 @@ from typing import Any
 
 from cli.openapi.keywords import Keywords
 from cli.openapi.yaml_writer import Commented, one_line
-from gateway.catalog.params.place import IN_QUERY
 from gateway.catalog.model import Param, kind_of
+from gateway.catalog.params.place import IN_QUERY
 from gateway.catalog.params.styles import style_problems
 from schemas.catalog.params import value_problems
 
