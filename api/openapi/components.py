@@ -83,7 +83,7 @@ PARAMETERS = {
     "Paginate": _header(
         "X-Paginate",
         "Gathers the list's pages into one answer, within the call's deadline.",
-        {"const": ALL_PAGES},
+        {"type": "string", "enum": [ALL_PAGES]},
     ),
     "IfMatch": _header("If-Match", "Write only if the ETag is still this one.", {"type": "string"}),
     "IfNoneMatch": _header(

@@ -14,7 +14,7 @@ import psycopg
 from bench.chaos.callers import SECONDS_BETWEEN, Kind, Load, kinds
 from bench.chaos.ledger import STOCK, disagreements
 from bench.chaos.proxy import ProxyProcess
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import Live
 from tests.postgres import Server

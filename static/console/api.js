@@ -87,7 +87,7 @@ function end() {
   ended();
 }
 
-async function token() {
+export async function token() {
   if (tokens && Date.now() > tokens.until) {
     renewing ||= renew().finally(() => { renewing = null; }); // a refresh token is good once
     await renewing;

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from tests.deploy import container
 from tests.deploy.compose import Compose
 from tests.e2e.live import PASSWORD, ROOT, wait_for

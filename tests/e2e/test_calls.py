@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import Live, wait_for
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.e2e.browser import NEEDS_BROWSER, Visit, chromium
-from tests.e2e.live import Live
+from tests.e2e.live import PASSWORD, Live
 
 pytestmark = NEEDS_BROWSER
 
@@ -42,6 +43,38 @@ def test_swagger_ui_authorizes_and_calls(visit: Visit, live: Live) -> None:
     answer = page.locator(".live-responses-table .response").first
     expect(answer.locator(".response-col_status")).to_contain_text("200")
     expect(answer).to_contain_text('"msgid"')
+
+
+def test_authorize_asks_for_the_token_first_and_for_no_signature(visit: Visit, live: Live) -> None:
+    page = visit.page
+    page.goto(f"{live.url}/docs")
+    page.get_by_role("button", name="Authorize").first.click()
+    boxes = page.locator(".auth-container h4")
+    expect(boxes).to_have_text([re.compile("^bearer"), re.compile("^token")])
+    expect(page.get_by_label("auth-bearer-value")).to_be_in_viewport()
+
+
+def test_swagger_ui_takes_over_the_consoles_login_and_renews_it(visit: Visit, live: Live) -> None:
+    page = visit.page
+    page.goto(live.url)
+    page.get_by_label("Username").fill("ann")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    page.goto(f"{live.url}/docs")
+    page.get_by_role("button", name="Authorize").first.click()
+    expect(page.locator(".auth-container").first).to_contain_text("Authorized", timeout=30_000)
+    page.get_by_role("button", name="Close").first.click()
+    page.evaluate(
+        "() => { const t = JSON.parse(sessionStorage.tokens); sessionStorage.tokens = JSON.stringify({...t, until: 0}); }"
+    )
+    page.reload()  # by now its minutes are over
+    expect(page.locator(".authorize.locked")).to_be_visible(timeout=30_000)
+    page.get_by_role("link", name="wechat", exact=True).click()
+    page.get_by_text("Send a message to a follower").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    expect(page.locator(".live-responses-table .response").first).to_contain_text('"msgid"')
 
 
 def test_redoc_shows_a_method_and_finds_it(visit: Visit, live: Live) -> None:

@@ -42,3 +42,28 @@ def test_every_request_of_the_collection_passes_twice(live: Live, tmp_path: Path
         len(folder["item"]) for folder in read(FOLDER / "postern.postman_collection.json")["item"]
     )
     assert told["stats"]["requests"] == {"total": 2 * asked, "pending": 0, "failed": 0}
+
+
+@NEEDS_NPM
+def test_its_requests_are_signed_where_the_environment_has_an_app(
+    live: Live, tmp_path: Path
+) -> None:
+    printed = live.flask("app", "create", "shop", "--allow", "wechat", "--allow", "maps").stdout
+    report = tmp_path / "report.json"
+    given = {
+        "base": live.url,
+        "app_id": "shop",
+        "app_secret": printed.partition("secret: ")[2].split()[0],
+        "token": "",
+    }
+    words = [word for name, value in given.items() for word in ("--env-var", f"{name}={value}")]
+    done = run(
+        "newman", "run", str(FOLDER / "postern.postman_collection.json"), "--folder", "wechat", "--folder", "maps",
+        "--folder", "data", "--folder", "products", "--color", "off", *words, "--reporters", "cli,json", "--reporter-json-export", str(report),
+    )  # fmt: skip
+    told = read(report)["run"]
+
+    assert done.returncode == 0, done.stdout
+    assert told["stats"]["requests"]["total"] > 10
+    sent = told["executions"][0]["request"]["header"]
+    assert {"X-App-Id", "X-Signature"} <= {header["key"] for header in sent}

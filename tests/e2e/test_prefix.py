@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.browser import DESKTOP, NEEDS_BROWSER, Visit
 from tests.e2e.live import PASSWORD, Live, catalog_for

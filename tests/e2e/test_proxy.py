@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import GTHREAD, Live, catalog_for, wait_for
 from tests.gateway.fakes import Wire, answer

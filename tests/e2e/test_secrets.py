@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import PASSWORD, Live, catalog_for, wait_for
 

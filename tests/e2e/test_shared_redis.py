@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from tests.e2e.live import AS_SHIPPED, Live, catalog_for, wait_for
 from tests.redis_server import RedisServer

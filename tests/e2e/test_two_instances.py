@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from examples.postern_auth import PosternAuth
+from examples.clients.postern_auth import PosternAuth
 from sandbox import Sandbox
 from sandbox.vendors.oauth import CLIENT_ID, CLIENT_SECRET
 from sandbox.vendors.registries.consul import Consul

@@ -275,7 +275,7 @@ def test_the_absolute_form_counts_as_its_path_and_query() -> None:
 
 
 def example() -> ModuleType:
-    file = Path(__file__).parents[3] / "examples" / "postern_auth.py"
+    file = Path(__file__).parents[3] / "examples" / "clients" / "postern_auth.py"
     spec = importlib.util.spec_from_file_location("postern_auth", file)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
