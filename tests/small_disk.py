@@ -48,4 +48,4 @@ class SmallDisk:
         user = [] if ROOT else ["-U", "--preserve-credentials"]
         enter = ["nsenter", *user, "-m", "-t", str(self._process)]
         command = [*enter, "mount", "-o", f"remount,{how}", str(self._folder)]
-        subprocess.run(command, check=True, capture_output=True, timeout=10)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)

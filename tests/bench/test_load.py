@@ -10,7 +10,7 @@ import pytest
 from bench.load import Job, Outcome, put_under_load
 
 ANSWER_SECONDS = 0.05
-REQUESTS = 10
+REQUESTS = 40
 
 
 def load(*, status: int = 200, connections: int = 1, **job: float) -> Outcome:

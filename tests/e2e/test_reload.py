@@ -20,10 +20,12 @@ from sandbox.vendors.registries.nacos import Nacos
 from tests.e2e.live import Live, wait_for
 
 TAKEN_WITHIN_SECONDS = 2.0  # promised
-MARGIN_SECONDS = 3.0  # for a machine that is busy with other tests
+MARGIN_SECONDS = (
+    28.0  # for a machine that is busy with other tests, on which processes stand still for seconds
+)
 STEP_SECONDS = 0.1
 RELOADS = 5  # are waited for, however long a busy machine takes
-RELOADS_WITHIN_SECONDS = 60.0
+RELOADS_WITHIN_SECONDS = 120.0
 CATALOG = """\
 version: 1
 services:
@@ -190,7 +192,7 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         )
         wait_for(lambda: taken(live, 4, 1))
         source.stop()
-        wait_for(lambda: catalog_state(live).endswith(f"{kind} cannot be asked"), 10)
+        wait_for(lambda: catalog_state(live).endswith(f"{kind} cannot be asked"))
         live.stop()
         live.restart()
         wait_for(lambda: taken(live, 4, 1))  # the first worker answers before the fourth is there
@@ -203,7 +205,7 @@ def test_a_change_in_consul_or_nacos_is_taken_and_the_last_good_one_serves_over_
         source.start()
         change(CATALOG, 3)
         wait_for(lambda: taken(live, 4, 3), 4 + TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
-        assert catalog_state(live) == "ok"
+        wait_for(lambda: catalog_state(live) == "ok")
         live.stop()
         assert live.process.returncode == 0, (
             "a question that the source holds back must not hold up the end until it is killed"
@@ -241,7 +243,7 @@ def test_while_a_file_is_wrong_the_last_good_one_serves_over_the_end_of_the_work
     )
     live.change_catalog(CATALOG.format(url=box.url, number=3))
     wait_for(lambda: taken(live, 1, 3), TAKEN_WITHIN_SECONDS + MARGIN_SECONDS)
-    assert catalog_state(live) == "ok"
+    wait_for(lambda: catalog_state(live) == "ok")
 
 
 def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
@@ -252,7 +254,7 @@ def test_a_cold_start_with_a_wrong_file_stops_whatever_served_before(
     live.change_catalog(BROKEN.format(url=box.url, number=1) + "    o: {}\n")
     with pytest.raises(AssertionError):
         live.restart()
-    assert live.process.wait(10) == 1
+    assert live.process.wait(30) == 1
     said = live.log.partition("Postern does not start:\n")[2]
     assert "yaml:9: services.s.methods.n.htpp: unknown key" in said
     assert "yaml:10: services.s.o: unknown key" in said
