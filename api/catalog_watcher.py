@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from api.threads import run_in_thread_within
@@ -9,6 +10,7 @@ from config import Settings
 from gateway.clock import Clock
 from gateway.masking import Masker
 from gateway.sources import Source, open_source
+from gateway.sources.last_good import LastGood
 from gateway.sources.watcher import Watcher
 
 
@@ -21,10 +23,10 @@ def open_watcher(settings: Settings, clock: Clock, log: Any, masker: Masker) -> 
     source: Source = open_source(
         settings.catalog, settings.environ, clock, masker, run_in_thread_within
     )
-    return Watcher.of(
+    return Watcher(
         source,
         settings.environ,
-        settings.catalog_copy,
+        LastGood(Path(settings.catalog_copy), source.name),
         clock=clock,
         log=log,
         run_in_thread=run_in_thread_within,

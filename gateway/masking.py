@@ -237,7 +237,7 @@ class Masker:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a header, or another name, is that of a secret."""
+    """Return whether a header, or another name, is that of a secret."""
     return bool(_SECRET_NAME.search(name.replace("-", "_"))) or name.lower() == "cookie"
 
 

@@ -19,7 +19,7 @@ class CallerWatch(Protocol):
 
     def fileno(self) -> int: ...
     def gone(self) -> bool:
-        """Whether the caller has hung up; asked when there is something to read."""
+        """Return whether the caller has hung up; asked when there is something to read."""
         ...
 
 

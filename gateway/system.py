@@ -28,7 +28,7 @@ MAX_SECRET_BYTES = 1024 * 1024
 
 
 def is_exhaustion(error: BaseException) -> bool:
-    """Whether an error says that a resource of this process or machine is used up."""
+    """Return whether an error says that a resource of this process or machine is used up."""
     if isinstance(error, socket.gaierror):
         return error.errno == socket.EAI_MEMORY
     if isinstance(error, OSError):
@@ -39,7 +39,7 @@ def is_exhaustion(error: BaseException) -> bool:
 
 
 def out_of_descriptors() -> bool:
-    """Whether nothing can be opened now, which a C library does not always say."""
+    """Return whether nothing can be opened now, which a C library does not always say."""
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as error:

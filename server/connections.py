@@ -92,7 +92,7 @@ class Connection:
         return self.head
 
     def _await_head(self) -> None:
-        """The rest of it, once it has begun."""
+        """Wait for the rest of a head that has begun."""
         if self._phase == IDLE:
             self._phase = HEAD
             self.deadline = time.monotonic() + HEAD_SECONDS
@@ -107,7 +107,7 @@ class Connection:
         self.expects_continue = expects_continue
 
     def caller_is_known(self) -> None:
-        """From here on the body has no time limit but the one for silence."""
+        """Limit the time of the body from now on by silence alone."""
         self._is_caller_known = True
 
     def read(self, size: int | None = None, read_ahead: int | None = None) -> bytes:
@@ -217,7 +217,7 @@ class Connection:
             self._greenlet.throw(self._ending)
 
     def _readable(self) -> bool:
-        """Whether a request has come that nobody has looked at yet."""
+        """Return whether a request has come that nobody has looked at yet."""
         try:
             return bool(self.sock._sock.recv(1, socket.MSG_PEEK))  # gevent's own would wait
         except OSError:

@@ -283,7 +283,7 @@ def _frame(request: Request, environ: dict[str, Any]) -> None:
 
 
 def _is_only_chunked(value: str) -> bool:
-    """Whether the body has no other coding, which the application would refuse.
+    """Return whether the body has no other coding, which the application would refuse.
 
     :raises MalformedBody: chunked is not the last one, or stands twice, or a coding is unknown.
     """

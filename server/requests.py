@@ -33,7 +33,7 @@ class StreamedBody(Body):
         return math.inf if self.reader.parser else 0
 
     def ends_connection(self) -> bool:
-        """Whether more of it is to come than is worth reading, or the caller may never send it."""
+        """Return whether more is to come than is worth reading, or the caller may never send it."""
         unread = self.unread_bytes()
         return unread > DRAIN_BYTES or (unread > 0 and self._connection.expects_continue)
 

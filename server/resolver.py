@@ -28,5 +28,5 @@ class Resolver(ThreadResolver):
         return unwrap(self.pool.apply(capture, (look_up,)))
 
     def _on_fork(self) -> None:
-        """The name under which gevent calls it in a new process."""
+        """Begin anew in a new process; gevent calls it by this name."""
         self.pool._on_fork()

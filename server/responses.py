@@ -133,7 +133,7 @@ class Response:
         )
 
     def _set_framing(self, length: int | None) -> bool:
-        """Whether the body goes in chunks: its length is unknown, and the caller knows chunks."""
+        """Return whether the body goes in chunks: the caller knows them, its length is unknown."""
         status = self._status[:3]
         if self._request.verb == "HEAD" or status in ("204", "304") or status < "200":
             self._remaining = 0

@@ -31,7 +31,7 @@ def announced() -> bool:
 
 
 def closes_sockets() -> bool:
-    """Whether nobody listens on once the workers have closed the listening sockets."""
+    """Return whether nobody listens on once the workers have closed the listening sockets."""
     return _state[0] == ENDS_WITH_SOCKETS
 
 
@@ -55,5 +55,5 @@ def successor_accepts(age: int, workers: int) -> bool:
 
 
 def _shares_sockets(arbiter: Any) -> bool:
-    """Whether a predecessor, a successor (USR2) or systemd has the listening sockets, too."""
+    """Return whether a predecessor, a successor (USR2) or systemd has the sockets, too."""
     return bool(arbiter.reexec_pid or arbiter.master_pid or arbiter.systemd)

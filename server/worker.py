@@ -171,7 +171,7 @@ class Worker(GeventWorker):
         return environ
 
     def _is_trusted(self, peer: Any) -> bool:
-        """Whether a proxy's word on the scheme counts: gunicorn's ``forwarded_allow_ips``."""
+        """Return whether a proxy's word on the scheme counts (``forwarded_allow_ips``)."""
         if not isinstance(peer, tuple):
             return True
         networks = self.cfg.forwarded_allow_networks()
@@ -218,7 +218,7 @@ class Worker(GeventWorker):
     def handle_error(
         self, connection: Connection, client: socket.socket, addr: Any, exc: BaseException
     ) -> None:
-        """The envelope instead of gunicorn's HTML, and a log line without what the caller sent."""
+        """Answer the envelope instead of gunicorn's HTML; log without what the caller sent."""
         failure: GatewayError = GatewayError()
         cause: BaseException | None = exc
         if isinstance(exc, CallerError):

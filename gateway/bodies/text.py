@@ -105,7 +105,7 @@ def _labelled_codec(content_type: str) -> str:
 
 
 def _is_utf8(body: bytes) -> bool:
-    """Whether it shows that it is: ASCII alone is in many charsets."""
+    """Return whether it shows that it is: ASCII alone is in many charsets."""
     if body.isascii():
         return False
     try:

@@ -26,7 +26,7 @@ def is_soap(envelope: str | Mapping[str, Any]) -> bool:
 
 
 def check_envelope(document: Document, path: Path_, method: Method) -> None:
-    """SOAP is read from XML."""
+    """Check that SOAP is read from XML."""
     if is_soap(method.envelope) and kind_of(method.response) == "json":
         document.complain(
             (*path, "response"), "envelope: soap is for XML, and json is read here; write xml"
@@ -36,7 +36,7 @@ def check_envelope(document: Document, path: Path_, method: Method) -> None:
 def check_cache(
     document: Document, path: Path_, method: Method, settings: Mapping[str, Any]
 ) -> None:
-    """Only what may as well not be sent is answered from a cache."""
+    """Check that only a call that may as well not be sent is answered from a cache."""
     if not method.cache:
         return
     if method.verb not in ("GET", "HEAD") and not settings.get("idempotent"):
@@ -106,7 +106,7 @@ def _by_full_name(services: Mapping[str, Service]) -> dict[str, Method]:
 
 
 def check_fallbacks(document: Document, services: Mapping[str, Service]) -> None:
-    """A fallback names a method that exists and never leads back to itself."""
+    """Check that a fallback names a method that exists and never leads back to itself."""
     methods = _by_full_name(services)
     targets = {
         name: method.fallback.call
@@ -132,7 +132,7 @@ def check_fallbacks(document: Document, services: Mapping[str, Service]) -> None
 
 
 def check_stand_ins(document: Document, services: Mapping[str, Service]) -> None:
-    """A fallback needs no parameter that the method in whose place it answers does not take."""
+    """Check that a fallback needs only parameters that the method it answers for takes."""
     methods = _by_full_name(services)
     for method in methods.values():
         target = methods.get(method.fallback.call or "") if method.fallback else None

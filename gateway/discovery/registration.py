@@ -16,8 +16,9 @@ from gateway.catalog.registry_names import registry_address
 from gateway.clock import Clock
 from gateway.discovery.addresses import read_address
 from gateway.http_messages import HttpResponse
-from gateway.masking import Masker, Secret
+from gateway.masking import Masker
 from gateway.sources.base import SourceError
+from gateway.sources.consul import token_headers
 from gateway.sources.http import Server
 
 if TYPE_CHECKING:
@@ -83,9 +84,7 @@ class Registration:
         masker: Masker,
     ) -> None:
         address = read_address("consul", registry_address("consul", env))
-        token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
-        masker.register(Secret(token))
-        self._headers = {"X-Consul-Token": token} if token else {}
+        self._headers = token_headers(address, env, masker)
         self._announcement = announcement
         self._server = Server(address, "consul", clock)
         self._leaving = leaving

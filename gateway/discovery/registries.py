@@ -15,10 +15,10 @@ from gateway.catalog.registry_names import SCHEMES, RegistryName, registry_addre
 from gateway.clock import Clock
 from gateway.discovery.addresses import read_address
 from gateway.http_messages import HttpResponse
-from gateway.masking import Masker, Secret
+from gateway.masking import Masker
 from gateway.sources.base import SourceError, Stopping
-from gateway.sources.consul import next_index
-from gateway.sources.http import HOLD_SECONDS, Server
+from gateway.sources.consul import BlockingQuery, token_headers
+from gateway.sources.http import Server
 from gateway.sources.nacos import Login
 
 POLL_SECONDS = 2.0  # between two looks into Nacos
@@ -47,25 +47,18 @@ class ConsulRegistry:
         address = read_address("consul", registry_address("consul", env))
         self._name = name
         self._server = Server(address, "consul", clock)
-        self._path = f"/v1/health/service/{quote(name.name)}"
         options = {key: name.options[key] for key in ("tag", "dc", "ns") if key in name.options}
-        self._query = {"passing": "1", **options}
-        token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
-        masker.register(Secret(token))
-        self._headers = {"X-Consul-Token": token} if token else {}
-        self._index = 0
+        self._query = BlockingQuery(
+            self._server,
+            f"/v1/health/service/{quote(name.name)}",
+            {"passing": "1", **options},
+            token_headers(address, env, masker),
+        )
 
     def wait_for_urls(self, stopping: Stopping) -> list[str]:
-        index = self._index
-        self._index = 0  # whatever fails now, the next request is not held back
-        query = self._query
-        hold_seconds = 0.0
-        if index:
-            query = {**query, "index": str(index), "wait": f"{HOLD_SECONDS}s"}
-            hold_seconds = HOLD_SECONDS * 17 / 16  # the server adds up to a sixteenth
-        response = self._server.get(self._path, query, self._headers, hold_seconds)
+        response = self._query.wait()
         urls = _read("consul", self._server.read_text(response), self._urls)
-        self._index = next_index(response, index)
+        self._query.accept(response)
         return urls
 
     def close(self) -> None:
@@ -125,7 +118,7 @@ class NacosRegistry:
 
 
 def _is_unknown(response: HttpResponse) -> bool:
-    """Whether Nacos has never heard of the service, as some versions say so."""
+    """Return whether Nacos has never heard of the service, as some versions say so."""
     return response.status == 404 or (
         response.status == 500 and b"not found" in response.body[:1000]
     )

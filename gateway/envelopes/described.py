@@ -160,7 +160,7 @@ class DescribedEnvelope:
 
 
 def _status_decides(status: int, code: str | None) -> bool:
-    """Whether the status says what a code without a meaning does not."""
+    """Return whether the status says what a code without a meaning does not."""
     if 200 <= status < 300:
         return False
     return code is None or status in (401, 429) or status >= 500

@@ -131,7 +131,7 @@ __all__ = [
 
 
 def is_failure(error: GatewayError) -> bool:
-    """Whether the service failed, or we did, so that a fallback may answer instead.
+    """Return whether the service failed, or we did, so that a fallback may answer instead.
 
     What the caller did wrong is no failure, nor is the service's "no".
     """

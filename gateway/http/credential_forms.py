@@ -51,7 +51,7 @@ class CredentialForms:
         self.needles = (*self.plain_needles, *_needles(cores))
 
     def may_be_in(self, body: bytes, escape_mark: bytes) -> bool:
-        """Whether the body is worth reading closely.
+        """Return whether the body is worth reading closely.
 
         It has a needle or an escape, or is UTF-16 or UTF-32.
         """

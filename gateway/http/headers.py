@@ -68,7 +68,7 @@ _DOT_SEGMENT = re.compile(r"(?:\A|[/\\])\.\.?(?:;[^/\\]*)?(?:[/\\]|\Z)")
 
 
 def has_dot_segments(path: str) -> bool:
-    """Whether a path has a ``.`` or ``..`` in it.
+    """Return whether a path has a ``.`` or ``..`` in it.
 
     That is so however often it is quoted, and whatever counts as a slash.
     """
@@ -86,5 +86,5 @@ def has_quoted_slash(path: str) -> bool:
 
 
 def path_allowed(path: str, patterns: Iterable[str]) -> bool:
-    """Whether one of the patterns, such as ``/v3/*``, covers the path, quoted as it came."""
+    """Return whether one of the patterns, such as ``/v3/*``, covers the path, quoted as it came."""
     return any(fnmatchcase(path or "/", pattern) for pattern in patterns)

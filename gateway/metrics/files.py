@@ -127,8 +127,9 @@ class MetricFile(MmapedDict):
             self._m[start : start + _PAIR.size] = _PAIR.pack(value, timestamp)
 
     def _has(self, key: str) -> bool:
-        """Whether the key has a place, which it gets if there is room; a full disk is not asked for
-        every count.
+        """Return whether the key has a place, which it gets if there is room.
+
+        A full disk is not asked for every count.
         """
         if key not in self._positions and self._files.clock.now() >= self._retry_at:
             try:

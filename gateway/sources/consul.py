@@ -15,8 +15,43 @@ from gateway.sources.base import Address, Stopping
 from gateway.sources.http import HOLD_SECONDS, Server
 
 
+class BlockingQuery:
+    """Asks Consul for one path: at once, or once it may have changed since the last answer.
+
+    :param headers: see ``token_headers``.
+    """
+
+    def __init__(
+        self, server: Server, path: str, query: Mapping[str, str], headers: Mapping[str, str]
+    ) -> None:
+        self._server = server
+        self._path = path
+        self._query = query
+        self._headers = headers
+        self._last_index = 0
+        self._index = 0  # of the last answer; 0 asks for an answer at once
+
+    def get(self) -> HttpResponse:
+        return self._server.get(self._path, self._query, self._headers)
+
+    def wait(self) -> HttpResponse:
+        """Return an answer that the server holds back until something has changed."""
+        self._last_index = self._index
+        self._index = 0  # whatever fails now, the next request is not held back
+        if not self._last_index:
+            return self.get()
+        query = {**self._query, "index": str(self._last_index), "wait": f"{HOLD_SECONDS}s"}
+        # The server adds up to a sixteenth, so that its clients do not come back all at once.
+        hold_seconds = HOLD_SECONDS * 17 / 16
+        return self._server.get(self._path, query, self._headers, hold_seconds)
+
+    def accept(self, response: HttpResponse) -> None:
+        """Have the next ``wait`` wait for what comes after this answer."""
+        self._index = _next_index(response, self._last_index)
+
+
 class Consul:
-    """One key. The token is the address's, or ``CONSUL_HTTP_TOKEN``."""
+    """One key."""
 
     away = True
     label = "consul"
@@ -26,38 +61,35 @@ class Consul:
     ) -> None:
         self.name = address.name
         self._server = Server(address, self.label, clock)
-        self._path = f"/v1/kv/{quote(address.key)}"
-        self._query = {"raw": ""}
-        for option in ("dc", "ns"):
-            if option in address.options:
-                self._query[option] = address.options[option]
-        token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
-        masker.register(Secret(token))
-        self._headers = {"X-Consul-Token": token} if token else {}
-        self._index = 0  # of the last answer; 0 asks for an answer at once
+        options = {key: address.options[key] for key in ("dc", "ns") if key in address.options}
+        self._query = BlockingQuery(
+            self._server,
+            f"/v1/kv/{quote(address.key)}",
+            {"raw": "", **options},
+            token_headers(address, env, masker),
+        )
 
     def read(self) -> str:
-        return self._server.read_text(self._server.get(self._path, self._query, self._headers))
+        return self._server.read_text(self._query.get())
 
     def wait_for_text(self, stopping: Stopping) -> str:
-        index = self._index
-        self._index = 0  # whatever fails now, the next request is not held back
-        query = self._query
-        hold_seconds = 0.0
-        if index:
-            query = {**query, "index": str(index), "wait": f"{HOLD_SECONDS}s"}
-            # The server adds up to a sixteenth, so that its clients do not come back all at once.
-            hold_seconds = HOLD_SECONDS * 17 / 16
-        response = self._server.get(self._path, query, self._headers, hold_seconds)
+        response = self._query.wait()
         if response.status in (200, 404):
-            self._index = next_index(response, index)
+            self._query.accept(response)
         return self._server.read_text(response)
 
     def close(self) -> None:
         self._server.close()
 
 
-def next_index(response: HttpResponse, last: int) -> int:
+def token_headers(address: Address, env: Mapping[str, str], masker: Masker) -> dict[str, str]:
+    """Return what shows Consul our token: the address's, or ``CONSUL_HTTP_TOKEN``."""
+    token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
+    masker.register(Secret(token))
+    return {"X-Consul-Token": token} if token else {}
+
+
+def _next_index(response: HttpResponse, last: int) -> int:
     """Return the answer's index; 0, to begin anew, where it went backwards or is none (as Consul's
     guide asks for).
     """

@@ -111,21 +111,6 @@ class Watcher:
         self._copy_version = ""
         self._rejection: _Rejection | None = None
 
-    @classmethod
-    def of(
-        cls,
-        source: Source,
-        env: Mapping[str, str],
-        copy: str,
-        *,
-        clock: Clock,
-        log: Log,
-        run_in_thread: ThreadRunner = run_with_timeout,
-    ) -> Watcher:
-        """Return a watcher with its copy in this file."""
-        last_good = LastGood(Path(copy), source.name)
-        return cls(source, env, last_good, clock=clock, log=log, run_in_thread=run_in_thread)
-
     def load(self) -> Catalog:
         """Return the source's catalog; where it is away or wrong, the last good one.
 

@@ -210,7 +210,7 @@ _CONNECTIONS = {"redis": _PlainConnection, "rediss": _TlsConnection, "unix": _Un
 
 
 def _is_past_deadline() -> bool:
-    """Whether this thread's operation ended its wait long after its deadline."""
+    """Return whether this thread's operation ended its wait long after its deadline."""
     return _times.deadline is not None and time.monotonic() > _times.deadline + OVERTIME_SECONDS
 
 

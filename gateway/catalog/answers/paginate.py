@@ -80,7 +80,7 @@ def pagination_field(value: Any) -> fields.Field[Any]:
 
 
 def check_pagination(document: Document, path: Path_, method: Method) -> None:
-    """What says the next page is a parameter, and the answer is one that has pages."""
+    """Check that what says the next page is a parameter, and that the answer has pages."""
     pagination = method.paginate
     if pagination is None:
         return

@@ -18,7 +18,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 def check_params(document: Document, path: Path_, method: Method) -> None:
-    """Path, params and mask name each other, and every default fits its own declaration."""
+    """Check that path, params and mask name each other, and every default fits its declaration."""
     names = {param.name for param in method.params}
     path_names = {param.name for param in method.params if param.place == "path"}
     placeholders = set(_PLACEHOLDER.findall(method.path))
@@ -59,7 +59,7 @@ def _check_default(document: Document, path: Path_, param: Param) -> None:
 
 
 def check_body(document: Document, path: Path_, method: Method) -> None:
-    """The parameters are ones that the body's format can hold."""
+    """Check that the body's format can hold the parameters."""
     kind = kind_of(method.body)
     names = [param.name for param in method.params if param.place == "body"]
     if kind == "raw" and len(names) > 1:
@@ -74,7 +74,7 @@ def check_body(document: Document, path: Path_, method: Method) -> None:
 
 
 def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
-    """Where the outer element's attributes are declared, they declare its path's prefixes, too."""
+    """Check that an outer element's declared attributes declare its path's prefixes, too."""
     body = {} if isinstance(method.body, str) else method.body
     if "attributes" not in body:
         return
@@ -88,7 +88,7 @@ def check_xml_prefixes(document: Document, path: Path_, method: Method) -> None:
 
 
 def check_body_param(document: Document, path: Path_, method: Method) -> None:
-    """The parameter that is the whole body exists and has no others beside it."""
+    """Check that the parameter that is the whole body exists and has none beside it."""
     whole = method.body_param
     if whole is None:
         return

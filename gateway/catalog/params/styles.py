@@ -20,7 +20,7 @@ Problem = tuple[str, str]
 
 
 def check_styles(document: Document, path: Path_, method: Method) -> None:
-    """Every parameter is written in a way that its place has and its type can have."""
+    """Check that every parameter is written in a way that its place and its type allow."""
     is_form = kind_of(method.body) == "form"
     for param in method.params:
         place: Path_ = (*path, "params", param.name)

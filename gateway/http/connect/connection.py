@@ -151,7 +151,7 @@ class Connection:
         return data
 
     def is_reusable(self) -> bool:
-        """Whether it is still open and silent while nobody uses it.
+        """Return whether it is still open and silent while nobody uses it.
 
         A hang-up or a late byte makes it useless.
         """

@@ -74,13 +74,13 @@ class Instances:
         return self._by_url.keys()
 
     def replace(self, urls: Iterable[str]) -> None:
-        """Use these from now on; what is known of one that stays is kept."""
+        """Use these from now on; one that stays keeps its calls and failures."""
         old = self._by_url
         self._by_url = {url: old.get(url) or Instance(url) for url in urls}
         self._listed.set()
 
-    def stay(self) -> None:
-        """The registry is away: go on with those that are known, be it none."""
+    def go_on(self) -> None:
+        """Go on with the instances of the last list, or with none: the registry is away."""
         self._listed.set()
 
     def pick(self) -> str:
@@ -115,7 +115,7 @@ class Instances:
         return instance
 
     def end(self, instance: Instance) -> None:
-        """The call is over, however it ended."""
+        """Count a call that is over, however it ended."""
         with self._lock:
             instance.calls -= 1
 

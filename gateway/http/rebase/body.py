@@ -109,7 +109,7 @@ class BodyRebase:
         return b"".join(pieces)
 
     def _is_value(self, data: bytes, quote: int, *, is_last: bool) -> bool | None:
-        """Whether the string that begins there is a value; None where that is still to come."""
+        """Return whether the string that begins there is a value; None while that is to come."""
         at = quote
         while at and data[at - 1] in _BLANKS:
             at -= 1

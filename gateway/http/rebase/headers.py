@@ -121,7 +121,7 @@ def _origin(scheme: str, authority: str) -> Origin:
 
 
 def _same_origin(origin: Origin, base: Origin) -> bool:
-    """Whether they are the same.
+    """Return whether they are the same.
 
     A service asked by TLS may call itself plain HTTP, where a proxy of its own ends TLS.
     """

@@ -48,7 +48,7 @@ class Entry:
         return self.token if self.token and now < self.token.expires_at else None
 
     def has_refused(self, token: Token) -> bool:
-        """Whether the vendor refused this token or a newer one.
+        """Return whether the vendor refused this token or a newer one.
 
         A text that the vendor gives out once more, later, is another token.
         """
