@@ -14,7 +14,7 @@ from marshmallow import ValidationError
 
 from gateway.catalog.egress_proxy import NoProxy
 from gateway.discovery.addresses import read_address
-from gateway.sources import Address, AddressError
+from gateway.sources import AddressError, SourceAddress
 from schemas.catalog.fields import usable_proxy
 
 MIN_SECRET_BYTES = 32  # RFC 7518 section 3.2 for HS256
@@ -134,7 +134,7 @@ def catalog(value: str) -> None:
             "is empty; write a file such as services.yaml, or an address of Consul or Nacos"
         )
     try:
-        address = Address.read(value)
+        address = SourceAddress.read(value)
     except AddressError as error:
         raise ValidationError(str(error)) from None
     if address and address.tls and address.tls.ca:

@@ -2,8 +2,8 @@
 
 A connection that has nothing of a request is idle for as long as ``keepalive`` says. A head comes
 within ``HEAD_SECONDS``; a body of somebody unknown within ``BODY_SECONDS`` and a second more for
-each ``BODY_RATE`` bytes of it (as Apache's mod_reqtimeout has it); one of a known caller goes on
-for as long as something comes.
+each ``BODY_BYTES_PER_SECOND`` of it (as Apache's mod_reqtimeout has it); one of a known caller goes
+on for as long as something comes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from server import http1
 
 HEAD_SECONDS = 20
 BODY_SECONDS = 20
-BODY_RATE = 500  # bytes a second
+BODY_BYTES_PER_SECOND = 500
 SILENCE_SECONDS = 60  # between two pieces of a known caller's body
 FRESH_SECONDS = 0.2  # a connection that has been idle for less may have a request on its way
 LINGER_SECONDS = 30
@@ -194,7 +194,7 @@ class Connection:
             self.deadline = now + SILENCE_SECONDS
             return self._connections.uploads
         self._began = self._began or now
-        self.deadline = self._began + BODY_SECONDS + self._received / BODY_RATE
+        self.deadline = self._began + BODY_SECONDS + self._received / BODY_BYTES_PER_SECOND
         return self._connections.senders
 
     def send(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any
 
 STEP_CHARACTERS = 16_384  # that the scanner reads at once: well below a millisecond
-MAX_SINGLES = 64  # members taken one by one before several are tried again
+MAX_SINGLE_MEMBERS = 64  # members taken one by one before several are tried again
 _BLANKS = re.compile(r"[ \t\n\r]*")
 
 
@@ -183,6 +183,6 @@ class _Run:
             if length == cut - at + 2:
                 self._singles = 0
                 return several, cut + 1
-        self._singles = min(2 * self._singles + 1, MAX_SINGLES)
+        self._singles = min(2 * self._singles + 1, MAX_SINGLE_MEMBERS)
         self._remaining_singles = self._singles
         return None, at

@@ -119,7 +119,7 @@ def _ok_field(value: Any) -> fields.Field[Any]:
     )
 
 
-class DescribedEnvelope(Strict):
+class EnvelopeSchema(Strict):
     preset = text(validate=one_of(*PRESETS))
     code = OneOfShapes(_places_field)
     ok = OneOfShapes(_ok_field)
@@ -143,7 +143,7 @@ class DescribedEnvelope(Strict):
 
 def envelope_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
-        return nested(DescribedEnvelope)
+        return nested(EnvelopeSchema)
     names = ", ".join(ENVELOPES)
     check = NearOneOf(
         ENVELOPES, error=f"unknown envelope {{input!r}}; use one of {names}, or describe it"

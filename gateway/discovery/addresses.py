@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import re
 
-from gateway.sources.base import PORTS, Address, AddressError
+from gateway.sources.base import PORTS, AddressError, SourceAddress
 
 _SHAPE = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
 )
 
 
-def read_address(kind: str, text: str) -> Address:
+def read_address(kind: str, text: str) -> SourceAddress:
     """Return the server, as an address of no key.
 
     :raises AddressError: it is neither ``HOST:PORT`` nor a URL of one, nor what CATALOG may be.
     """
     if text.startswith(f"{kind}://"):
-        address = Address.read(text)
+        address = SourceAddress.read(text)
         assert address
         return address
     shape = _SHAPE.fullmatch(text)
@@ -25,4 +25,4 @@ def read_address(kind: str, text: str) -> Address:
     if shape is None or not 0 < port < 65536:
         raise AddressError(f"must be http://HOST:{PORTS[kind]}, https://HOST:PORT or HOST:PORT")
     options = {"tls": "true"} if shape["scheme"] == "https" else {}
-    return Address(kind, f"{shape['host']}:{port}", "", options)
+    return SourceAddress(kind, f"{shape['host']}:{port}", "", options)

@@ -6,20 +6,10 @@ breaker_gauge({"maps": "open"})
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 BREAKER_STATES = ("closed", "open", "half_open")
-
-
-class InstanceCount(Protocol):
-    """How many instances of a service serve, and how many are left out."""
-
-    @property
-    def up(self) -> int: ...
-    @property
-    def left_out(self) -> int: ...
 
 
 def breaker_gauge(states: Mapping[str, str]) -> Metric:
@@ -44,8 +34,8 @@ def health_gauge(verdicts: Mapping[str, str]) -> Metric:
     return gauge
 
 
-def instance_gauge(counts: Mapping[str, InstanceCount | None]) -> Metric:
-    """:param counts: by service; None for one that names no registry."""
+def instance_gauge(counts: Mapping[str, tuple[int, int] | None]) -> Metric:
+    """:param counts: by service, those up and those left out; None where it names no registry."""
     gauge = GaugeMetricFamily(
         "postern_instances",
         "Those that a registry knows, by whether they serve or are left out.",
@@ -53,8 +43,9 @@ def instance_gauge(counts: Mapping[str, InstanceCount | None]) -> Metric:
     )
     for service, count in counts.items():
         if count is not None:
-            gauge.add_metric((service, "up"), float(count.up))
-            gauge.add_metric((service, "left_out"), float(count.left_out))
+            up, left_out = count
+            gauge.add_metric((service, "up"), float(up))
+            gauge.add_metric((service, "left_out"), float(left_out))
     return gauge
 
 

@@ -13,15 +13,23 @@ from pathlib import Path
 
 from gateway.clock import Clock, ThreadRunner, run_with_timeout
 from gateway.masking import Masker
-from gateway.sources.base import Address, AddressError, Missing, Source, SourceError, Stopping
+from gateway.sources.base import AddressError, Missing, Source, SourceAddress, SourceError, Stopping
 from gateway.sources.consul import Consul
 from gateway.sources.file import File
 from gateway.sources.folder import Folder
 from gateway.sources.nacos import Nacos
 
-__all__ = ["Address", "AddressError", "Missing", "Source", "SourceError", "Stopping", "open_source"]
+__all__ = [
+    "AddressError",
+    "Missing",
+    "Source",
+    "SourceAddress",
+    "SourceError",
+    "Stopping",
+    "open_source",
+]
 
-_KINDS: Mapping[str, Callable[[Address, Mapping[str, str], Clock, Masker], Source]] = {
+_KINDS: Mapping[str, Callable[[SourceAddress, Mapping[str, str], Clock, Masker], Source]] = {
     "consul": Consul,
     "nacos": Nacos,
 }
@@ -41,7 +49,7 @@ def open_source(
     :param run_in_thread: for what may block a whole thread.
     :raises AddressError: it looks like an address and is none.
     """
-    address = Address.read(text)
+    address = SourceAddress.read(text)
     if address is None:
         kind = Folder if _is_folder(Path(text)) else File
         return kind(text, run_in_thread)

@@ -81,7 +81,7 @@ class AddressError(ValueError):
 
 
 @dataclass(frozen=True)
-class Address:
+class SourceAddress:
     """``consul://host:port/key?...`` or ``nacos://host:port/dataId?...``, taken apart and checked.
 
     :param options: the query, by name.
@@ -93,7 +93,7 @@ class Address:
     options: Mapping[str, str] = field(repr=False)
 
     @classmethod
-    def read(cls, text: str) -> Address | None:
+    def read(cls, text: str) -> SourceAddress | None:
         """Return None where the text is no address but a file's name.
 
         :raises AddressError: it is an address, but not a complete or correct one.

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from gateway.clock import Clock
 from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.sources.base import Address, Stopping
+from gateway.sources.base import SourceAddress, Stopping
 from gateway.sources.http import HOLD_SECONDS, Server
 
 
@@ -57,7 +57,7 @@ class Consul:
     label = "consul"
 
     def __init__(
-        self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker
+        self, address: SourceAddress, env: Mapping[str, str], clock: Clock, masker: Masker
     ) -> None:
         self.name = address.name
         self._server = Server(address, self.label, clock)
@@ -82,7 +82,7 @@ class Consul:
         self._server.close()
 
 
-def token_headers(address: Address, env: Mapping[str, str], masker: Masker) -> dict[str, str]:
+def token_headers(address: SourceAddress, env: Mapping[str, str], masker: Masker) -> dict[str, str]:
     """Return what shows Consul our token: the address's, or ``CONSUL_HTTP_TOKEN``."""
     token = address.options.get("token") or env.get("CONSUL_HTTP_TOKEN", "")
     masker.register(Secret(token))

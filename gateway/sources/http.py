@@ -10,7 +10,7 @@ from gateway.clock import Clock
 from gateway.errors import GatewayError
 from gateway.http.client import long_poll_channel
 from gateway.http_messages import HttpRequest, HttpResponse
-from gateway.sources.base import Address, Missing, SourceError
+from gateway.sources.base import Missing, SourceAddress, SourceError
 
 # For which a server may hold its answer back; a connection that died unnoticed is given up soon
 # after.
@@ -22,7 +22,7 @@ MAX_CATALOG_BYTES = 16 * 1024 * 1024
 class Server:
     """:param label: how errors call it, for anybody to read."""
 
-    def __init__(self, address: Address, label: str, clock: Clock) -> None:
+    def __init__(self, address: SourceAddress, label: str, clock: Clock) -> None:
         self._url = address.url
         self.label = label
         self._clock = clock

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from gateway.clock import Clock
 from gateway.http_messages import HttpResponse
 from gateway.masking import Masker, Secret
-from gateway.sources.base import Address, Missing, SourceError, Stopping
+from gateway.sources.base import Missing, SourceAddress, SourceError, Stopping
 from gateway.sources.http import HOLD_SECONDS, Server
 
 CONFIGS_PATH = "/nacos/v1/cs/configs"
@@ -86,7 +86,7 @@ class Nacos:
     label = "nacos"
 
     def __init__(
-        self, address: Address, env: Mapping[str, str], clock: Clock, masker: Masker
+        self, address: SourceAddress, env: Mapping[str, str], clock: Clock, masker: Masker
     ) -> None:
         options = address.options
         self.name = address.name

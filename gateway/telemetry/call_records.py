@@ -3,7 +3,7 @@
 A call only leaves a note when it ends; a thread of each worker writes the notes to the store, so
 that no call waits. Records are kept in lists of bounded length: one of BUCKETS by request id, the
 caller's own, and everybody's, which is longer; the last two once more for calls that failed. While
-the store is away a worker keeps its last MAX_PENDING.
+the store is away a worker keeps its last MAX_PENDING_RECORDS.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ BUCKETS = 128  # lists by request id
 MAX_LIST_RECORDS = 100
 MAX_EVERYBODYS_RECORDS = 1000
 MAX_RECORD_BYTES = 8192  # of a larger record the parameters are left out, then its events
-MAX_PENDING = 1000  # records that wait to be written
+MAX_PENDING_RECORDS = 1000  # records that wait to be written
 BATCH_RECORDS = 100  # written in one go
-MAX_SHORTENED = 10  # attempts, and events, that a record too large keeps
+MAX_SHORTENED_ENTRIES = 10  # attempts, and events, that a record too large keeps
 
 
 class CallRecords:
@@ -48,8 +48,8 @@ class CallRecords:
         self._clock = clock
         self._masker = masker
         self._warn = warn
-        self._pending: deque[EndedCall] = deque(maxlen=MAX_PENDING)
-        self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=MAX_PENDING)
+        self._pending: deque[EndedCall] = deque(maxlen=MAX_PENDING_RECORDS)
+        self._unwritten: deque[tuple[Record, bytes]] = deque(maxlen=MAX_PENDING_RECORDS)
         self.exporter: Exporter | None = None
 
     def add(self, ended: EndedCall, hidden: frozenset[str]) -> None:
@@ -164,8 +164,8 @@ class CallRecords:
         line = dump_json(record)
         params_json = self._masker.mask_line(dump_json(params))
         if len(line) > MAX_RECORD_BYTES:
-            attempts = record["attempts"][:MAX_SHORTENED]
-            events = record["events"][:MAX_SHORTENED]
+            attempts = record["attempts"][:MAX_SHORTENED_ENTRIES]
+            events = record["events"][:MAX_SHORTENED_ENTRIES]
             line = dump_json({**record, "attempts": attempts, "events": events})
         if len(line) + len(params_json) > MAX_RECORD_BYTES:
             params_json = b"null"

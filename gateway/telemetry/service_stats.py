@@ -29,7 +29,7 @@ FLUSH_SECONDS = 1.0
 #: Minutes that may still change; a part of an older one that comes later is missed by those who
 #: have read that minute.
 OPEN_MINUTES = 2
-MAX_PENDING = 100_000  # calls that wait to be added up; a second never sees so many
+MAX_PENDING_CALLS = 100_000  # calls that wait to be added up; a second never sees so many
 
 
 class Summary(NamedTuple):
@@ -82,7 +82,7 @@ class ServiceStats:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._pending: deque[tuple[str, str, float]] = deque(maxlen=MAX_PENDING)
+        self._pending: deque[tuple[str, str, float]] = deque(maxlen=MAX_PENDING_CALLS)
         self._minutes: dict[int, Services] = {}  # what this worker counted
         self._unwritten: set[int] = set()
         self._numbers: dict[int, int] = {}  # of this worker's part, by minute

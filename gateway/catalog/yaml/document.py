@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.catalog.yaml.folder import Part
+from gateway.catalog.yaml.folder import FilePart
 
 Path_ = tuple[str | int, ...]
 
@@ -23,7 +23,7 @@ class DocumentError(ValueError):
     """
 
     def __init__(
-        self, name: str, problems: list[tuple[int, str, str]], files: Sequence[Part] = ()
+        self, name: str, problems: list[tuple[int, str, str]], files: Sequence[FilePart] = ()
     ) -> None:
         self.name = name
         self.problems = sorted(problems)
@@ -57,7 +57,7 @@ class Document:
     injected: list[tuple[Path_, str]] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     missing: set[Path_] = field(default_factory=set)
-    files: Sequence[Part] = ()
+    files: Sequence[FilePart] = ()
 
     def complain(self, path: Path_, message: str) -> None:
         """Note a problem of the value at a path, unless that value could not be filled in."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 FILE_MARK = "# --- file of this catalog: "
 
 
-class Part(NamedTuple):
+class FilePart(NamedTuple):
     """One file of a document: its text, and the lines of the document before it."""
 
     name: str
@@ -32,7 +32,7 @@ def join_files(files: Mapping[str, str]) -> str:
     return "".join(f"{FILE_MARK}{name}\n{text.rstrip()}\n" for name, text in files.items())
 
 
-def split_files(text: str) -> list[Part]:
+def split_files(text: str) -> list[FilePart]:
     """Return the files that ``join_files`` made one text of; none of any other text."""
     if not text.startswith(FILE_MARK):
         return []
@@ -40,6 +40,6 @@ def split_files(text: str) -> list[Part]:
     offset = 0
     for piece in text.removeprefix(FILE_MARK).split("\n" + FILE_MARK):
         name, _, content = piece.partition("\n")
-        files.append(Part(name, offset + 1, content))
+        files.append(FilePart(name, offset + 1, content))
         offset += piece.count("\n") + 1
     return files

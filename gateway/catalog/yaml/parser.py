@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import yaml
 
 from gateway.catalog.yaml.document import Document, Path_
-from gateway.catalog.yaml.folder import Part, split_files
+from gateway.catalog.yaml.folder import FilePart, split_files
 from gateway.catalog.yaml.variables import Variables
 
 MAX_NODES = 1_000_000
@@ -48,7 +48,7 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     document = Document(name, files=files)
     builder = _Builder(document, env)
     if not files:
-        document.value = _build(builder, Part(name, 0, text))
+        document.value = _build(builder, FilePart(name, 0, text))
         return document
     merged: dict[str, Any] = {}
     for file in files:
@@ -57,7 +57,7 @@ def read(text: str, name: str, env: Mapping[str, str]) -> Document:
     return document
 
 
-def _build(builder: _Builder, file: Part) -> object:
+def _build(builder: _Builder, file: FilePart) -> object:
     """Return the value of one file's text.
 
     :raises DocumentError: bad syntax.
@@ -113,7 +113,7 @@ class _Builder:
         # The events of each anchor; none while it is not yet at its end.
         self.anchors: dict[str, list[Any]] = {}
 
-    def fill(self, file: Part) -> object:
+    def fill(self, file: FilePart) -> object:
         """Return the value of the one document that a file may have; None where it has none."""
         self.first_line = file.offset + 1
         self.anchors.clear()

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.bodies import make_reader
 from gateway.catalog import formats as catalog_formats
-from gateway.catalog.formats import DescribedEnvelope
+from gateway.catalog.formats import EnvelopeSchema
 from gateway.envelopes import make_envelope
 from gateway.envelopes.presets import PRESETS
 from gateway.errors import BadResponse, GatewayError
@@ -48,7 +48,7 @@ def test_every_envelope_has_its_samples() -> None:
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_is_written_as_a_user_may_write_it(name: str) -> None:
-    assert DescribedEnvelope().load({**PRESETS[name]})["ok"]
+    assert EnvelopeSchema().load({**PRESETS[name]})["ok"]
 
 
 @pytest.mark.parametrize("name", NAMES)
