@@ -24,7 +24,7 @@ def reference(part: Part) -> bytes:
     return encode_multipart_formdata([field], BOUNDARY)[0]
 
 
-@settings(max_examples=500, derandomize=True)
+@settings(max_examples=500, derandomize=True, deadline=None)
 @given(PARTS)
 def test_a_part_is_written_as_urllib3_writes_it(part: Part) -> None:
     written = f"--{BOUNDARY}\r\n".encode() + part.encode() + f"--{BOUNDARY}--\r\n".encode()
