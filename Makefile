@@ -4,7 +4,7 @@ BIN := .venv/bin
 FLASK := $(BIN)/flask
 
 .DEFAULT_GOAL := help
-.PHONY: help run seed two-services check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface costs postman fuzz lock release clean
+.PHONY: help run seed two-services check test-fast test bench speed profile profile-before bench-lists bench-catalog bench-drippers bench-memory bench-streams chaos soak restarts screenshots openapi surface databases costs postman fuzz lock release clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -77,6 +77,9 @@ openapi: .venv/run ## Write tests/openapi-v1.json anew: what /openapi.json promi
 
 surface: .venv/dev ## Write tests/surface.json anew: the names that users and machines see, which a test holds
 	$(BIN)/python -m tests.surface
+
+databases: .venv/dev ## Write down the database that a new migration makes, which later versions are shown to upgrade
+	$(BIN)/python -m tests.models.old_database
 
 costs: .venv/dev ## Write tests/costs.json anew: the calls that a request makes, which a test holds
 	$(BIN)/python -m tests.costs

@@ -24,6 +24,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 DIST = ROOT / "dist"
+#: What each migration left, for the tests of later versions.
+DATABASES = ROOT / "tests" / "models" / "old_databases"
 CONTENT = ROOT / "deploy" / "Dockerfile.dockerignore"
 
 
@@ -55,6 +57,12 @@ def check_commit(version: str, *, is_try: bool) -> None:
         raise ReleaseError(f"HEAD is not v{version}; git tag v{version}, or change VERSION")
     if f"## {version}" not in (ROOT / "CHANGES.md").read_text(encoding="utf-8"):
         raise ReleaseError(f"CHANGES.md has no word on {version}")
+    migrations = (ROOT / "migrations" / "versions").glob("*.py")
+    newest = max(file.name.partition("_")[0] for file in migrations)
+    if not (DATABASES / f"{newest}.sql").exists():
+        raise ReleaseError(
+            "the next version could not be shown to upgrade this one: make databases"
+        )
 
 
 def build(version: str, python: str) -> list[Path]:

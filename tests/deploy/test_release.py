@@ -88,6 +88,18 @@ def test_a_commit_that_is_not_tagged_is_not_released(
     assert not (clone / "dist").exists()
 
 
+def test_a_version_whose_database_nobody_could_try_to_upgrade_is_not_released(
+    clone: Path, python: Path
+) -> None:
+    (newest, *_) = sorted((clone / "tests" / "models" / "old_databases").iterdir(), reverse=True)
+    git = ["git", "-C", clone, "-c", "user.name=t", "-c", "user.email=t@example"]
+    subprocess.run([*git, "rm", "-q", newest], check=True)
+    subprocess.run([*git, "commit", "-qm", "without"], check=True)
+    tag(clone, f"v{VERSION}")
+    result = release(clone, python)
+    assert (result.returncode, "make databases" in result.stderr) == (1, True)
+
+
 def test_what_is_not_committed_is_not_released(clone: Path, python: Path) -> None:
     tag(clone, f"v{VERSION}")
     (clone / "app.py").write_text("changed")
