@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from marshmallow import ValidationError
 from sqlalchemy.exc import (
     DataError,
@@ -61,17 +61,29 @@ def register(app: Flask) -> None:
 def translate(error: HTTPException) -> GatewayError:
     """Return the error for an exception of werkzeug or Flask."""
     if error.code == 405:
-        return MethodNotAllowed(", ".join(sorted(getattr(error, "valid_methods", None) or ())))
-    error_class = {404: NotFound, 406: NotAcceptable, 415: UnsupportedMediaType}.get(
-        error.code or 500
-    )
+        return MethodNotAllowed.instead_of(
+            request.method, getattr(error, "valid_methods", ()) or ()
+        )
+    if error.code == 404:
+        return _no_route()
+    error_class = {406: NotAcceptable, 415: UnsupportedMediaType}.get(error.code or 500)
     if error.code == 413 and request.max_content_length:
         return TooLarge.over(request.max_content_length)
     if error_class:
         return error_class()
     if error.code and 300 <= error.code < 500:
-        return MalformedBody("The request could not be understood.")
+        return MalformedBody("The request could not be understood; compare it with /docs.")
     return GatewayError()
+
+
+def _no_route() -> NotFound:
+    """Return the failure of an address that no route has, with those that are near."""
+    near = current_app.url_map.near(request.path)  # type: ignore[attr-defined]
+    if not near:
+        return NotFound()
+    return NotFound(
+        f"There is nothing at this address; near it is {' or '.join(near)}. /docs lists all."
+    )
 
 
 def handle_conflict(error: IntegrityError) -> Response:
@@ -126,7 +138,9 @@ def handle_data_error(error: DataError) -> Response:
     """Answer a value that only the database refuses: a NUL in a text, too large a number."""
     kind = type(error.orig).__name__
     app_state().log.warning("unfit", request_id=g.request_id, path=request.path, kind=kind)
-    return error_response(InvalidParams("A value cannot be stored as it is."))
+    return error_response(
+        InvalidParams("A value cannot be stored as it is: send no NUL, and no number over 2^63.")
+    )
 
 
 def handle_unforeseen(error: Exception) -> Response:

@@ -7,7 +7,7 @@ Example::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from api.context import app_state
 from gateway.errors import CallerError, GatewayError, Unavailable
@@ -20,7 +20,10 @@ class CallerSignatureInvalid(CallerError):
 
     code = -1002
     type = "invalid_signature"
-    message = "The request's signature does not verify."
+    message = (
+        "The request's signature does not verify; compare what you signed with"
+        " error.string_to_sign, and the secret with the app's."
+    )
     string_to_sign: str | None = None
 
     @classmethod
@@ -33,43 +36,52 @@ class CallerSignatureInvalid(CallerError):
 class Unauthenticated(CallerError):
     code = -2001
     type = "unauthenticated"
-    message = "Say who you are: send a bearer token or sign the request."
+    message = (
+        "Say who you are: send Authorization: Bearer TOKEN (POST /api/v1/login gives one),"
+        " or sign the request as an app."
+    )
 
 
 class TokenExpired(CallerError):
     code = -2002
     type = "token_expired"
-    message = "The token has expired; refresh it or log in again."
+    message = (
+        "The token has expired; send the refresh token to POST /api/v1/token/refresh,"
+        " or log in again."
+    )
 
 
 class TokenInvalid(CallerError):
     code = -2003
     type = "token_invalid"
-    message = "The token is not valid."
+    message = "The token is not valid; log in again (POST /api/v1/login)."
 
 
 class Replayed(CallerError):
     code = -2005
     type = "replayed"
-    message = "The nonce was seen before, or the timestamp is off by more than 300 seconds."
+    message = (
+        "The nonce was seen before, or the timestamp is off by more than 300 seconds;"
+        " set the clock right and sign anew."
+    )
 
 
 class BadCredentials(CallerError):
     code = -2006
     type = "bad_credentials"
-    message = "Wrong username or password."
+    message = "Wrong username or password; type both again, or ask an admin for a new password."
 
 
 class MalformedBody(CallerError):
     code = -3001
     type = "malformed_body"
-    message = "The body is not valid JSON."
+    message = "The body is not valid JSON; send one JSON value in UTF-8."
 
 
 class BrokenBody(MalformedBody):
     """The end of the body was not found, so nothing after it on this connection can be trusted."""
 
-    message = "The body broke off or its chunks are malformed."
+    message = "The body broke off or its chunks are malformed; send it again, whole."
 
 
 MAX_TYPE_CHARACTERS = 100  # of a caller's Content-Type, in a message
@@ -99,17 +111,28 @@ class UnsupportedMediaType(CallerError):
 class MethodNotAllowed(CallerError):
     code = -3005
     type = "method_not_allowed"
-    message = "This address does not take that verb; see the Allow header."
+    message = "This address does not take that verb; send one that the Allow header names."
 
-    def __init__(self, allow: str) -> None:
-        super().__init__()
+    def __init__(self, allow: str, message: str | None = None) -> None:
+        super().__init__(message)
         self.allow = allow
+
+    @classmethod
+    def instead_of(cls, verb: str, verbs: Iterable[str]) -> MethodNotAllowed:
+        """Say which verbs the address takes.
+
+        :param verb: that came.
+        """
+        allowed = sorted(verbs)
+        names = [name for name in allowed if name not in ("HEAD", "OPTIONS")]
+        text = f"This address does not take {verb[:20]}; send {' or '.join(names or allowed)}."
+        return cls(", ".join(allowed), text)
 
 
 class TooLarge(CallerError):
     code = -3007
     type = "too_large"
-    message = "The body is too large."
+    message = "The body is too large; send less."
 
     @classmethod
     def over(cls, limit: int) -> TooLarge:
@@ -120,16 +143,16 @@ class TooLarge(CallerError):
         settings = app_state().settings
         text = f"The body may have at most {limit} bytes"
         if limit == settings.max_upload:
-            return cls(f"{text} (MAX_UPLOAD).")
+            return cls(f"{text} (MAX_UPLOAD); send less, or have an admin raise that.")
         if limit != settings.max_body:
-            return cls(f"{text}.")
+            return cls(f"{text}; send less.")
         text += " (MAX_BODY)"
         if limit < settings.max_upload:
             text += (
                 f"; a file, sent to POST /api/v1/files or to a method with stream: true,"
                 f" up to {settings.max_upload} (MAX_UPLOAD)"
             )
-        return cls(f"{text}.")
+        return cls(f"{text}. Send less, or have an admin raise that.")
 
     @classmethod
     def to_sign(cls) -> TooLarge:
@@ -138,26 +161,26 @@ class TooLarge(CallerError):
         return cls(
             f"A body that is signed is read whole and may have at most {settings.max_body} bytes"
             f" (MAX_BODY); where the service's auth says payload: unsigned, {settings.max_upload}"
-            " (MAX_UPLOAD)."
+            " (MAX_UPLOAD). Send less, or have an admin change one of these."
         )
 
 
 class PreconditionFailed(CallerError):
     code = -3009
     type = "precondition_failed"
-    message = "It has changed since you read it; read it again."
+    message = "It has changed since you read it; read it again, and send its new ETag as If-Match."
 
 
 class HeadersTooLarge(CallerError):
     code = -3011
     type = "headers_too_large"
-    message = "The request line or a header is too large."
+    message = "The request line or a header is too large; send shorter ones, or a body."
 
 
 class RangeNotSatisfiable(CallerError):
     code = -3012
     type = "range_not_satisfiable"
-    message = "The range is not within the file."
+    message = "The range is not within the file; ask for one below its size, or for the whole file."
 
     def __init__(self, size: int) -> None:
         super().__init__(fields={"Range": [f"The file has {size} bytes."]})
@@ -185,17 +208,20 @@ class WriteUnknown(GatewayError):
 class NoRoom(Unavailable):
     """A disk, a file descriptor or memory."""
 
-    message = "This service has no room for this now; try again."
+    message = (
+        "This service has no room for this now; try again later. If it stays so, tell its admin:"
+        " the log says what is full."
+    )
 
 
 class NotReady(Unavailable):
-    message = "Not ready; error.fields says what is missing."
+    message = "Not ready; error.fields says what is missing, for the admin to mend."
 
 
 class DatabaseAway(NotReady):
     """The database does not answer in time, or it ended one of two deadlocked transactions."""
 
-    message = "The database could not do this now; try again."
+    message = "The database could not do this now; nothing was kept. Try again in a moment."
 
 
 class PartialFailure(GatewayError):
@@ -204,7 +230,7 @@ class PartialFailure(GatewayError):
     code = -1013
     type = "partial_failure"
     source = "downstream"
-    message = "Some calls failed; data has each call's own answer."
+    message = "Some calls failed; data has each call's own answer. Send those anew that failed."
 
     def __init__(self, failed: Sequence[GatewayError]) -> None:
         super().__init__()
@@ -214,4 +240,7 @@ class PartialFailure(GatewayError):
 class NotAcceptable(CallerError):
     code = -3010
     type = "not_acceptable"
-    message = "There is no answer in a format that Accept allows."
+    message = (
+        "There is no answer in a format that Accept allows; leave it out, or allow application/json"
+        " (of lists text/csv, too)."
+    )

@@ -27,7 +27,9 @@ VERBS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 def metrics() -> Response:
     """Return what all workers counted, as text; for loopback and METRICS_ALLOW."""
     if not _is_allowed():
-        raise Forbidden("Only loopback and METRICS_ALLOW see the metrics.")
+        raise Forbidden(
+            "Only loopback and METRICS_ALLOW see the metrics; have your network put into that."
+        )
     return Response(app_state().gateway.metrics.render(_states()), content_type=CONTENT_TYPE)
 
 

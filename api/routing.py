@@ -5,8 +5,10 @@ That function, made for each request, would stay until garbage is collected: 700
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from werkzeug.routing import Map, Rule
@@ -15,6 +17,11 @@ from werkzeug.routing.exceptions import NoMatch
 from werkzeug.routing.matcher import State, StateMachineMatcher
 
 Match = tuple[Rule, list[str]]
+MAX_NEAR = 3  # addresses that are named for one that is not there
+MAX_COMPARED_CHARACTERS = 64
+LIKENESS = 0.8  # of two addresses that are written alike, from 0 to 1
+_VERSION = ["", "api", "v1"]
+_VALUE = re.compile(r"<(?:[^<>:]+:)?([^<>]+)>")
 
 
 class _Search:
@@ -98,3 +105,37 @@ class Routes(Map):
             return self._matcher.match("", path, verb, websocket=False)
         except NoMatch:
             return None
+
+    def near(self, path: str) -> list[str]:
+        """Return the addresses that a path without a route may have been meant for; few or none.
+
+        They go on where it ends, lack nothing but the version in front, or are written alike.
+        """
+        parts = path.split("/")
+        likely = [
+            "/".join(address)
+            for address in self._addresses
+            if _begins(address, parts) or _equals(address, _VERSION + parts[1:])
+        ]
+        if 0 < len(likely) <= MAX_NEAR:
+            return likely
+        texts = map("/".join, self._addresses)
+        return difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS], texts, MAX_NEAR, LIKENESS)
+
+    @cached_property
+    def _addresses(self) -> list[list[str]]:
+        """Every rule's parts; a value stands there as ``<name>``."""
+        texts = {_VALUE.sub(r"<\1>", rule.rule) for rule in self.iter_rules()}
+        return [text.split("/") for text in sorted(texts)]
+
+
+def _begins(address: Sequence[str], parts: Sequence[str]) -> bool:
+    return len(parts) < len(address) and _equals(address[: len(parts)], parts)
+
+
+def _equals(address: Sequence[str], parts: Sequence[str]) -> bool:
+    """Return whether an address has these parts, the values of its names among them."""
+    return len(address) == len(parts) and all(
+        own == part or (own.startswith("<") and part)
+        for own, part in zip(address, parts, strict=True)
+    )

@@ -32,6 +32,7 @@ from gateway.passthrough import proxy_exchange, stream_exchange
 from gateway.runtime import Handler, Middleware, Runtime
 
 MAX_NAMES_CHARACTERS = 200  # of what a caller named, in a message
+SERVICES_HINT = "GET /api/v1/services lists those that you may call."
 #: Run once per call, the first outermost.
 PER_CALL: tuple[Middleware, ...] = (
     explain,  # a failure names the service and the method
@@ -86,9 +87,10 @@ class Chains:
             message = f"There is no service {service}"
             services = self.catalog.services.values()
             names = [entry.name for entry in services if _callable_methods(entry, caller)]
-            raise NotFound.among(_shorten(message), service, names)
+            raise NotFound.among(f"{_shorten(message)} {SERVICES_HINT}", service, names)
         message = f"There is no method {service}.{method}"
-        raise NotFound.among(_shorten(message), method, _callable_methods(declared, caller))
+        text = f"{_shorten(message)} GET /api/v1/services/{service} lists its methods."
+        raise NotFound.among(text, method, _callable_methods(declared, caller))
 
     def run(self, call: Call) -> Result:
         """Run one part of several calls on the catalog that all of them began with."""

@@ -11,7 +11,7 @@ from gateway.batch import BatchRunner, Outcome, aggregate_steps, build_part_call
 from gateway.catalog.aggregates import AggregatePart, RequestSources
 from gateway.catalog.loader import PROXY, SAFE_VERBS
 from gateway.catalog.model import Catalog, Method, Service
-from gateway.chain import Chains
+from gateway.chain import SERVICES_HINT, Chains
 from gateway.clock import Background
 from gateway.errors import Conflict, GatewayError, InvalidParams, NotFound, fields_error
 from gateway.exchange.connected_account import Authorization
@@ -164,7 +164,9 @@ class Gateway:
         chains = self._chains
         aggregate = chains.catalog.aggregates.get(name)
         if aggregate is None:
-            message = f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}."
+            message = (
+                f"There is no aggregate {name[:MAX_NAME_CHARACTERS]}; /docs lists those that are."
+            )
             raise NotFound.among(message, name, chains.catalog.aggregates)
         aggregate.check_request(request_data)
         template = self._with_deadline(template)
@@ -201,13 +203,13 @@ class Gateway:
         """
         services = self.catalog.services
         if service not in services:
-            message = f"There is no service {service[:MAX_NAME_CHARACTERS]}."
+            message = f"There is no service {service[:MAX_NAME_CHARACTERS]}. {SERVICES_HINT}"
             raise NotFound.among(message, service, services)
         auth = services[service].auth
         if auth["type"] != "oauth2" or auth.get("grant") != "authorization_code":
             raise Conflict(
                 "This service is not connected by an admin: its auth is not oauth2 with"
-                " grant: authorization_code."
+                " grant: authorization_code. There is nothing to be done."
             )
         return Authorization(services[service], self._runtime)
 

@@ -28,7 +28,9 @@ LINGER_SECONDS = 30
 LINGER_SILENCE_SECONDS = 5
 LINGER_BYTES = 64 * 1024 * 1024
 CHUNK_BYTES = 8192
-_HEAD_TOO_SLOW = "The request line and the headers did not come within {} seconds."
+_HEAD_TOO_SLOW = (
+    "The request line and the headers did not come within {} seconds; send them at once."
+)
 MAX_RECEIVE_BYTES = 1024 * 1024  # at once, of a long body
 
 IDLE, HEAD, BODY, LINGERING = range(4)
@@ -170,7 +172,9 @@ class Connection:
             if self._phase == HEAD:
                 raise MalformedBody(_HEAD_TOO_SLOW.format(HEAD_SECONDS)) from None
             if self._phase == BODY:
-                raise BrokenBody("The body came too slowly.") from None
+                raise BrokenBody(
+                    "The body came too slowly; send it again, without long pauses."
+                ) from None
         finally:
             self._ending = None
             group.pop(self, None)

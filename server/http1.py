@@ -19,8 +19,13 @@ MAX_REMEMBERED_LINES = 4096
 MAX_REMEMBERED_BYTES = 1024  # of one line
 MAX_REMEMBERED_HOSTS = 64
 
-_HEAD_TOO_LARGE = f"The headers are over {MAX_HEAD_BYTES} bytes together."
-NOT_HTTP = "This is not an HTTP request that can be understood."
+_LINE_TOO_LONG = (
+    f"The request line is over {MAX_LINE_BYTES} bytes; send long parameters in a POST's body."
+)
+_HEAD_TOO_LARGE = (
+    f"The headers are over {MAX_HEAD_BYTES} bytes together; send fewer, or shorter cookies."
+)
+NOT_HTTP = "This is not an HTTP request that can be understood; send HTTP/1.1, as curl does."
 _REQUEST_LINE = re.compile(rb"([!$-&'*+.^_`|~0-9A-Z-]{3,20}) ([!-~\x80-\xff]+) HTTP/(1\.[0-9])")
 _NAME = re.compile(rb"[!#$-&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110, 5.5
@@ -34,7 +39,7 @@ _HOST = re.compile(
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 #: Of these a second line would make the message mean two things (RFC 9110, 5.3).
 _SINGLE = {
-    "HTTP_HOST": "There is more than one Host header.",
+    "HTTP_HOST": "There is more than one Host header; send one.",
     "CONTENT_TYPE": NOT_HTTP,
     "CONTENT_LENGTH": NOT_HTTP,
 }
@@ -117,7 +122,7 @@ class HeadParser:
             raise HeadersTooLarge(_HEAD_TOO_LARGE)
         lines = headers.split(b"\r\n")
         if len(lines) > MAX_HEADERS:
-            raise HeadersTooLarge(f"There are more than {MAX_HEADERS} headers.")
+            raise HeadersTooLarge(f"There are more than {MAX_HEADERS} headers; send fewer.")
         remembered = self._lines
         for line in lines:
             pair = remembered.get(line) or self._read_line(line)
@@ -130,7 +135,9 @@ class HeadParser:
     def _read_line(self, line: bytes) -> tuple[str, str]:
         """Return key and value; an empty key for a name with ``_``: it could pass for ``-``."""
         if len(line) > MAX_HEADER_BYTES - len(b"\r\n"):
-            raise HeadersTooLarge(f"A header is over {MAX_HEADER_BYTES} bytes.")
+            raise HeadersTooLarge(
+                f"A header is over {MAX_HEADER_BYTES} bytes; send a shorter one, or cookie."
+            )
         name, colon, value = line.partition(b":")
         value = value.strip(b" \t")
         if not colon or not _NAME.fullmatch(name) or _CONTROL.search(value):
@@ -149,10 +156,12 @@ class HeadParser:
         """RFC 9112, 3.2: an HTTP/1.1 request has one valid Host; an HTTP/1.0 one may have none."""
         if not host:
             if minor:
-                raise MalformedBody("HTTP/1.1 asks for a Host header.")
+                raise MalformedBody("HTTP/1.1 asks for a Host header; send one.")
             return
         if not _HOST.fullmatch(host):
-            raise MalformedBody("The Host header is not a host with or without a port.")
+            raise MalformedBody(
+                "The Host header is not a host with or without a port; send such a one."
+            )
         if len(self._hosts) >= MAX_REMEMBERED_HOSTS:
             self._hosts.clear()
         self._hosts.add(host)
@@ -188,7 +197,7 @@ def check_beginning(head: bytes) -> None:
     """
     line, ended, _ = head.partition(b"\r\n")
     if len(line) > MAX_LINE_BYTES:
-        raise HeadersTooLarge(f"The request line is over {MAX_LINE_BYTES} bytes.")
+        raise HeadersTooLarge(_LINE_TOO_LONG)
     if head.count(b"\n") != head.count(b"\r\n"):
         raise MalformedBody(NOT_HTTP)
     if ended:
@@ -203,7 +212,7 @@ def _begin(line: bytes, environ: dict[str, Any]) -> Request:
     ``RAW_URI`` stays as it came, for that is what an app has signed.
     """
     if len(line) > MAX_LINE_BYTES:
-        raise HeadersTooLarge(f"The request line is over {MAX_LINE_BYTES} bytes.")
+        raise HeadersTooLarge(_LINE_TOO_LONG)
     match = _REQUEST_LINE.fullmatch(line)
     if not match:
         raise MalformedBody(NOT_HTTP)

@@ -54,7 +54,10 @@ def role_required(
             if confirm := environ.get("postern.caller_is_known"):
                 confirm()
             if caller.role not in roles:
-                raise Forbidden(f"Your role may not do this; it takes {' or '.join(roles)}.")
+                raise Forbidden(
+                    f"Your role may not do this; it takes {' or '.join(roles)}. Ask an admin"
+                    " (flask user set-role)."
+                )
             return view(*args, **kwargs)
 
         # a test walks the routes and asks for it
@@ -92,6 +95,6 @@ def _bearer(text: str, state: RequestGlobals) -> Caller:
     services = auth_services()
     token = services.tokens.verify(text)
     if token.jti in services.revocations:
-        raise TokenInvalid("The token was revoked.")
+        raise TokenInvalid("The token was revoked; log in again (POST /api/v1/login).")
     state.token = token
     return token.caller

@@ -66,7 +66,7 @@ def signing_app(*, streamed: bool = False) -> Caller:
     nonce = get("HTTP_X_NONCE")
     signature = get("HTTP_X_SIGNATURE")
     if not (app_id and timestamp and nonce and signature):
-        raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}.")
+        raise Unauthenticated(f"A signed request has all of {', '.join(_HEADERS)}; send them all.")
     services = auth_services()
     app = services.apps.get(app_id)
     declared = declared_hash()
@@ -124,8 +124,11 @@ def wire_target(environ: Mapping[str, Any]) -> str:
 def _refuse_replay(services: AuthServices, app_id: str, timestamp: str, nonce: str) -> None:
     now = int(services.clock.wall())
     if not _TIMESTAMP.fullmatch(timestamp) or abs(now - int(timestamp)) > MAX_SKEW_SECONDS:
-        raise Replayed("The timestamp is not Unix seconds within 300 seconds of ours.")
+        raise Replayed(
+            "The timestamp is not Unix seconds within 300 seconds of ours; set the clock right and"
+            " sign anew."
+        )
     if len(nonce) not in NONCE_LENGTHS:
-        raise Replayed("The nonce is not 8 to 64 characters long.")
+        raise Replayed("The nonce is not 8 to 64 characters long; sign with such a one.")
     if not services.nonces.add(f"nonce:{app_id}:{nonce}", b"1", NONCE_TTL_SECONDS):
-        raise Replayed("The nonce was seen before.")
+        raise Replayed("The nonce was seen before; sign each request anew, a repeated one, too.")

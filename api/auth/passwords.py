@@ -105,7 +105,9 @@ class Lockout:
 
     def _refusal(self, key: str) -> RateLimited:
         error = RateLimited(
-            "Too many failed logins; see the Retry-After header.", retry_after=self._store.ttl(key)
+            f"More than {MAX_FAILURES} failed logins in {WINDOW_SECONDS // 60} minutes; wait as"
+            " long as the Retry-After header says.",
+            retry_after=self._store.ttl(key),
         )
         error.limit = MAX_FAILURES
         return error

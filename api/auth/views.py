@@ -89,7 +89,7 @@ def refresh(body: dict[str, str]) -> dict[str, Any]:
 def logout() -> None:
     """End this login: its access tokens and its refresh token."""
     if g.token is None:
-        raise Forbidden("A signed request has no login to end.")
+        raise Forbidden("A signed request has no login to end; send a login's token, or leave it.")
     token = g.token
     with app_state().database.write_session() as session:
         family = RefreshToken.family_of(session, token.jti)

@@ -37,6 +37,10 @@ from gateway.streams import ResponseStream
 from schemas.calls import load_batch, load_call
 from schemas.fields import ROLES
 
+_BY_POST = (
+    "{service}.{method} is no GET; send its parameters by POST:"
+    " curl --json '{{...}}' URL/api/v1/call/{service}/{method}"
+)
 blueprint = Blueprint("call", __name__)
 _NO_BUFFERING = ("X-Accel-Buffering", "no")  # nginx would hold events back
 
@@ -86,7 +90,7 @@ def _call_by_other_body(service: str, method: str) -> Response:
 def call_by_query(service: str, method: str) -> Response:
     """Take the parameters from the query; only for methods whose own verb is GET."""
     if app_state().gateway.method(service, method, current_context().g.caller).verb != "GET":
-        raise MethodNotAllowed("POST")
+        raise MethodNotAllowed("POST", _BY_POST.format(service=service, method=method))
     return _run(service, method, _query_params(), from_text=True)
 
 

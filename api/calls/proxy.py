@@ -60,7 +60,7 @@ def proxy(service: str, path: str = "") -> StreamResponse:
     environ = incoming.environ
     current_context().g.is_proxy = True
     if incoming.method in PROXY_VERBS:
-        raise MethodNotAllowed(", ".join(sorted(VERBS)))
+        raise MethodNotAllowed.instead_of(incoming.method, VERBS)
     target = wire_target(environ)
     match = _TARGET.fullmatch(target)
     # Werkzeug takes a quoted slash in the service's name for the end of it.

@@ -42,6 +42,7 @@ def get_call(request_id: str) -> Response:
     records = app_state().gateway.records.find(request_id, g.caller)
     if not records:
         raise NotFound(
-            f"There is no call of yours with the request id {request_id[:128]} in the last hour."
+            f"There is no call of yours with the request id {request_id[:128]} in the last hour;"
+            " GET /api/v1/calls lists those that there are."
         )
     return success_response({**records[0], "more": records[1:]})

@@ -40,7 +40,11 @@ def get_service(name: str) -> Response:
     if not items:
         allowed = allowed_services(app_state().gateway.catalog.services.values())
         names = [service.name for service, _, _ in allowed]
-        raise NotFound.among(f"There is no service {name[:64]}.", name, names)
+        raise NotFound.among(
+            f"There is no service {name[:64]}. GET /api/v1/services lists those that you may call.",
+            name,
+            names,
+        )
     return etag_response(_service_schema.dump(items[0]))
 
 

@@ -185,11 +185,13 @@ def _connect(request: ConnectionRequest, answer: Mapping[str, str], origin: Orig
     _check_admin(request.caller)
     if "error" in answer:
         reason = REFUSALS.get(answer["error"], "it gave another reason")
-        raise Rejected(f"The vendor's page gave no code: {reason}. Nothing was connected.")
+        raise Rejected(
+            f"The vendor's page gave no code: {reason}. Nothing was connected; begin anew."
+        )
     code = answer.get("code", "")
     if not 0 < len(code) <= MAX_CODE_CHARACTERS:
         raise InvalidParams(
-            "The vendor's page gave no code; nothing was sent.",
+            "The vendor's page gave no code; nothing was sent. Begin anew.",
             fields={"code": ["Missing, or too long."]},
         )
     authorization = app_state().gateway.authorization(request.service)
@@ -212,7 +214,9 @@ def _check_admin(caller: str) -> None:
     with app_state().database.read_session() as session:
         user = session.get(User, int(user_id))
     if user is None or user.disabled or user.role != "admin":
-        raise Forbidden("Whoever began this is no admin any more; nothing was sent.")
+        raise Forbidden(
+            "Whoever began this is no admin any more; nothing was sent. Let an admin begin anew."
+        )
 
 
 def _note_outcome(request: ConnectionRequest, outcome: str) -> None:

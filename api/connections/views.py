@@ -78,7 +78,11 @@ def delete_connection(service: str) -> None:
     was_connected = app_state().connections.disconnect(service, note)
     services = app_state().gateway.catalog.services
     if not was_connected and service not in services:
-        raise NotFound.among(f"There is no service {service[:64]}.", service, services)
+        raise NotFound.among(
+            f"There is no service {service[:64]}. GET /api/v1/connections lists those to connect.",
+            service,
+            services,
+        )
 
 
 def _caller_name() -> str:

@@ -167,7 +167,7 @@ def _get_app(session: Session, app_id: str, *, lock: bool = False) -> App:
     if "\0" not in app_id:  # PostgreSQL refuses a NUL in a parameter
         app = App.by_app_id(session, app_id, lock=lock)
     if app is None:
-        raise NotFound(f"There is no app {app_id}.")
+        raise NotFound(f"There is no app {app_id}; GET /api/v1/apps lists those that there are.")
     return app
 
 

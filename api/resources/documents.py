@@ -142,10 +142,14 @@ def _check_key(key: str) -> None:
 
 
 def _missing() -> NotFound:
-    return NotFound("There is no document of this key.")
+    return NotFound(
+        "There is no document of this key; GET /api/v1/data lists those that there are."
+    )
 
 
 def _check_owner(document: Document) -> None:
     """:raises Forbidden: the caller is neither the owner nor an admin."""
     if g.caller.role != "admin" and document.owner != g.caller.id:
-        raise Forbidden("The document is somebody else's.")
+        raise Forbidden(
+            "The document is somebody else's, who may change it, as admins may; take another key."
+        )

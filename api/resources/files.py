@@ -241,7 +241,7 @@ def _visible() -> Select[Any]:
 def _get_file(session: Session, file_id: int) -> File:
     file: File | None = session.scalar(_visible().where(File.id == file_id))
     if file is None:
-        raise NotFound(f"There is no file {file_id}.")
+        raise NotFound(f"There is no file {file_id}; GET /api/v1/files lists those that there are.")
     return file
 
 

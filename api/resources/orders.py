@@ -94,7 +94,9 @@ def get_own_order(session: Session, order_id: int) -> Order:
     """:raises NotFound: there is none, or it is somebody else's: a caller cannot tell which."""
     order = session.get(Order, order_id, populate_existing=True)
     if order is None or not _is_theirs(order.user_id):
-        raise NotFound(f"There is no order {order_id}.")
+        raise NotFound(
+            f"There is no order {order_id} of yours; GET /api/v1/users/<id>/orders lists those."
+        )
     return order
 
 
@@ -108,7 +110,9 @@ def _is_theirs(user_id: int) -> bool:
 
 def _check_user(session: Session, user_id: int) -> None:
     if not _is_theirs(user_id) or session.get(User, user_id) is None:
-        raise NotFound(f"There is no user {user_id}.")
+        raise NotFound(
+            f"There is no user {user_id}, or it is not you: GET /api/v1/user/profile tells your id."
+        )
 
 
 def _check_list(session: Session, user_id: int, args: dict[str, Any]) -> None:
@@ -156,5 +160,8 @@ def _take_lines(session: Session, items: list[dict[str, int]]) -> list[OrderLine
     if unknown:
         raise InvalidParams(fields=unknown)
     if short:
-        raise Conflict("There is not enough in stock.", fields=short)
+        raise Conflict(
+            "There is not enough in stock; error.fields says of what. Order less of it.",
+            fields=short,
+        )
     return [OrderLine(**item, price=products[item["product_id"]].price) for item in items]

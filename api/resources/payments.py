@@ -119,7 +119,7 @@ def _check(order: Order, via: Method, settles: bool) -> None:
     """:raises Conflict: the order is paid, or may be and must not be charged again by ``via``."""
     check_match(order)
     if order.status == "paid":
-        raise Conflict("The order is paid.")
+        raise Conflict("The order is paid; there is nothing to be done.")
     if order.status != "unknown":
         return
     if order.via != via.full_name:
@@ -162,7 +162,9 @@ def _payment_lock(order: Order, call: Call) -> Iterator[None]:
     method = app_state().gateway.method(call.service, call.method)
     with app_state().store.lock(f"pay:{order.id}", _max_seconds(method)) as lock:
         if lock.fence is None:
-            raise Conflict("The order is being paid at this moment.")
+            raise Conflict(
+                "The order is being paid now; read it in a moment (GET /api/v1/orders/<id>)."
+            )
         yield
 
 
@@ -174,7 +176,9 @@ def _claim(before: Order, via: Method) -> int:
     with write_session("orders") as session:
         order = session.get_one(Order, before.id, with_for_update=True)
         if order.version != before.version:
-            raise Conflict("The order is being paid at this moment.")
+            raise Conflict(
+                "The order is being paid now; read it in a moment (GET /api/v1/orders/<id>)."
+            )
         order.status = "unknown"
         order.via = via.full_name
         flag_modified(order, "status")  # a new version even if it was unknown: this is another try

@@ -136,7 +136,7 @@ def reduce_stock(data: dict[str, int], product_id: int) -> Response:
         is_available = Product.take_stock(session, product_id, data["quantity"])
         product = _get_product(session, product_id)
         if not is_available:
-            raise Conflict(f"There are only {product.stock} in stock.")
+            raise Conflict(f"There are only {product.stock} in stock; ask for no more.")
         return _changed_response(session, product)
 
 
@@ -159,7 +159,9 @@ def _get_product(session: Session, product_id: int) -> Product:
 
 
 def _missing(product_id: int) -> NotFound:
-    return NotFound(f"There is no product {product_id}.")
+    return NotFound(
+        f"There is no product {product_id}; GET /api/v1/products lists those that there are."
+    )
 
 
 def _update(product_id: int, data: dict[str, Any]) -> Response:

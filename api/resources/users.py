@@ -130,7 +130,7 @@ def change_user(data: dict[str, Any], user_id: int) -> Response:
     """Some of a user. A new role or password, or being disabled, ends all of the user's logins."""
     _check_self_or_admin(user_id)
     if g.caller.role != "admin" and data.keys() & _ADMINS_ONLY:
-        raise Forbidden("Only an admin may change a role or a username, or disable.")
+        raise Forbidden("Only an admin may change a role or a username, or disable; ask one.")
     password = data.pop("current_password", None)
     proved_hash = None
     if "password" in data and _is_self(user_id):
@@ -187,7 +187,7 @@ def revoke_tokens(user_id: int) -> Response:
 def _own_id() -> int:
     """:raises Forbidden: an app asks."""
     if g.token is None:
-        raise Forbidden("A signed request is an app's, which has no profile.")
+        raise Forbidden("A signed request is an app's, which has no profile; send a user's token.")
     return int(g.token.subject)
 
 
@@ -202,7 +202,9 @@ def _check_self_or_admin(user_id: int) -> None:
 
 
 def _missing(user_id: int) -> NotFound:
-    return NotFound(f"There is no user {user_id}.")
+    return NotFound(
+        f"There is no user {user_id}, or it is not you: GET /api/v1/user/profile tells your id."
+    )
 
 
 def _read_user(user_id: int) -> Response:

@@ -51,7 +51,10 @@ class GatewayError(Exception):
     retryable: ClassVar[bool] = False
     #: It is certain that the service did not do what it was asked.
     not_executed: ClassVar[bool] = False
-    message: str = "Something went wrong on our side; the log has it under this request id."
+    message: str = (
+        "Something went wrong on our side; give the admin this request_id,"
+        " under which the log has it."
+    )
 
     def __init__(
         self,
@@ -123,7 +126,7 @@ class CallerError(GatewayError):
 class NotFound(CallerError):
     code = -3004
     type = "not_found"
-    message = "There is nothing at this address."
+    message = "There is nothing at this address; /docs lists what there is."
 
     @classmethod
     def among(cls, message: str, name: str, names: Iterable[str]) -> Self:
@@ -136,7 +139,7 @@ class NotFound(CallerError):
 class Forbidden(CallerError):
     code = -2004
     type = "forbidden"
-    message = "You may not do this."
+    message = "You may not do this; ask an admin for the right to."
 
 
 class InvalidParams(CallerError):
@@ -148,7 +151,7 @@ class InvalidParams(CallerError):
 class Conflict(CallerError):
     code = -3006
     type = "conflict"
-    message = "This clashes with what is already there."
+    message = "This clashes with what is already there; read that, and change what you send."
 
 
 class UnderWay(Conflict):
@@ -169,7 +172,7 @@ class RateLimited(CallerError):
     code = -3008
     type = "rate_limited"
     retryable = True
-    message = "Too many requests; see the Retry-After header."
+    message = "Too many requests; wait as long as the Retry-After header says."
     limit: int | None = None  # how many there may be, where no call's trace tells it
 
 
@@ -182,20 +185,25 @@ class CircuitOpen(CallRefused):
     code = -1007
     type = "circuit_open"
     source = "downstream"
-    message = "The service has been failing and is left alone for a moment."
+    message = (
+        "The service has been failing and is left alone for a moment;"
+        " wait as long as Retry-After says."
+    )
 
 
 class Unhealthy(CallRefused):
     code = -1008
     type = "downstream_unhealthy"
     source = "downstream"
-    message = "The service is down."
+    message = "The service is down, as its health probe says; wait as long as Retry-After says."
 
 
 class TooManyCalls(CallRefused):
     code = -1010
     type = "too_many_calls"
-    message = "As many calls as this service takes at once are already running."
+    message = (
+        "As many calls as this service takes at once are already running; try again in a moment."
+    )
 
 
 class QuotaSpent(CallRefused):
@@ -204,7 +212,7 @@ class QuotaSpent(CallRefused):
     code = -1009
     type = "downstream_quota"
     source = "downstream"
-    message = "The service's quota is used up."
+    message = "The service's quota is used up; wait as long as Retry-After says."
 
 
 class Unavailable(CallRefused):
@@ -212,33 +220,36 @@ class Unavailable(CallRefused):
 
     code = -5001
     type = "unavailable"
-    message = "A part of this service is away or full; try again."
+    message = "A part of this service is away or full; nothing was kept. Try again in a moment."
 
 
 class OutOfResources(Unavailable):
     """The process has no file descriptor or memory left for one more connection."""
 
-    message = "This service has no room for one more connection now; try again."
+    message = "This service has no room for one more connection now; try again in a moment."
 
 
 class StoreUnavailable(Unavailable):
     """Redis does not answer. Code that can go on without it catches this."""
 
-    message = "The shared store cannot be asked now; try again."
+    message = "The shared store cannot be asked now; try again in a moment."
 
 
 class DeadlineExceeded(GatewayError):
     code = -1011
     type = "deadline_exceeded"
     retryable = True
-    message = "The call's time budget is spent."
+    message = "The call's time budget is spent; give it more (X-Request-Timeout, deadline)."
 
 
 class CredentialError(GatewayError):
     code = -1012
     type = "credential_error"
     not_executed = True
-    message = "Our own credential for this service could not be obtained or was refused."
+    message = (
+        "Our own credential for this service could not be obtained or was refused; tell the admin,"
+        " to whom GET /api/v1/calls/<request_id> says why."
+    )
 
 
 class CredentialExpired(CredentialError):

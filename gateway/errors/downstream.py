@@ -12,6 +12,8 @@ from gateway.errors.base import (
     Unhealthy,
 )
 
+_LOOK_FIRST = "try again in a moment, but look first whether a write was done."
+
 
 class DownstreamError(GatewayError):
     source = "downstream"
@@ -24,7 +26,7 @@ class ConnectFailed(DownstreamError):
     type = "downstream_unreachable"
     retryable = True
     not_executed = True
-    message = "The service could not be reached."
+    message = "The service could not be reached; nothing was sent. Try again in a moment."
 
 
 class AddressRefused(ConnectFailed):
@@ -32,34 +34,45 @@ class AddressRefused(ConnectFailed):
 
     retryable = False
     message = (
-        "The catalog does not allow this service a private address (allow_private);"
-        " nothing was sent."
+        "The catalog does not allow this service a private address; nothing was sent. Its admin may"
+        " write allow_private: true."
     )
 
 
 class NoInstance(ConnectFailed):
     """The registry that ``base_url`` names a service of knows no instance of it."""
 
-    message = "The registry knows no healthy instance of the service; nothing was sent."
+    message = (
+        "The registry knows no healthy instance of the service; nothing was sent. Try again when"
+        " one has registered."
+    )
 
 
 class ProxyFailed(ConnectFailed):
     """The egress proxy is away, or cannot reach the service, which saw nothing."""
 
-    message = "The egress proxy is away, or cannot reach the service; nothing was sent."
+    message = (
+        "The egress proxy is away, or cannot reach the service; nothing was sent. Try again later,"
+        " or have an admin look at the proxy (EGRESS_PROXY)."
+    )
 
 
 class ProxyRefused(ProxyFailed):
     """The proxy wants another password, or its rules forbid the way."""
 
     retryable = False
-    message = "The egress proxy refused the call; nothing was sent to the service."
+    message = (
+        "The egress proxy refused the call; nothing was sent to the service. An admin has to look"
+        " at its password (EGRESS_PROXY) and its rules."
+    )
 
 
 class ConnectTimeout(ConnectFailed):
     code = -1001
     type = "downstream_timeout"
-    message = "The service did not accept a connection in time."
+    message = (
+        "The service did not accept a connection in time; nothing was sent. Try again in a moment."
+    )
 
 
 class OutcomeUnknown(DownstreamError):
@@ -71,25 +84,25 @@ class OutcomeUnknown(DownstreamError):
 class ConnectionLost(OutcomeUnknown):
     code = -1003
     type = "downstream_unreachable"
-    message = "The service hung up before it answered."
+    message = f"The service hung up before it answered; {_LOOK_FIRST}"
 
 
 class ReadTimeout(OutcomeUnknown):
     code = -1001
     type = "downstream_timeout"
-    message = "The service did not answer in time."
+    message = f"The service did not answer in time; {_LOOK_FIRST}"
 
 
 class VendorUnreachable(ConnectionLost):
     """The service answered that it could not reach what it needs; how far it came is unknown."""
 
-    message = "The service says that it could not reach what it needs."
+    message = f"The service says that it could not reach what it needs; {_LOOK_FIRST}"
 
 
 class VendorTimeout(ReadTimeout):
     """The service answered that it ran out of time; how far it came is unknown."""
 
-    message = "The service says that it was not done in time."
+    message = f"The service says that it was not done in time; {_LOOK_FIRST}"
 
 
 class Failed(DownstreamError):
@@ -101,7 +114,7 @@ class Failed(DownstreamError):
     code = -1004
     type = "downstream_error"
     retryable = True
-    message = "The service failed."
+    message = f"The service failed; {_LOOK_FIRST}"
     status: int = 503
 
     def __init__(
@@ -122,7 +135,7 @@ class VendorCircuitOpen(Failed):
 
     code = CircuitOpen.code
     type = CircuitOpen.type
-    message = CircuitOpen.message
+    message = "The service says that what it needs is failing; wait as long as Retry-After says."
 
 
 class VendorUnhealthy(Failed):
@@ -130,20 +143,26 @@ class VendorUnhealthy(Failed):
 
     code = Unhealthy.code
     type = Unhealthy.type
-    message = Unhealthy.message
+    message = "The service says that it is down; wait as long as Retry-After says."
 
 
 class BadResponse(DownstreamError):
     code = -1005
     type = "downstream_bad_response"
-    message = "The service answered something other than what was agreed."
+    message = (
+        "The service answered something other than what was agreed; tell the admin, to whom"
+        " GET /api/v1/calls/<request_id> says what."
+    )
 
 
 class Rejected(DownstreamError):
     code = -1006
     type = "downstream_rejected"
     not_executed = True
-    message = "The service understood the request and said no."
+    message = (
+        "The service understood the request and said no; change what you ask for. Why is said, to"
+        " admins, by GET /api/v1/calls/<request_id>."
+    )
 
 
 class QuotaExceeded(DownstreamError):
@@ -151,14 +170,17 @@ class QuotaExceeded(DownstreamError):
     type = "downstream_quota"
     retryable = True
     not_executed = True
-    message = "The service's quota is used up."
+    message = "The service's quota is used up; wait as long as Retry-After says."
     status = 429
 
 
 class SignatureRejected(DownstreamError):
     code = -1002
     type = "invalid_signature"
-    message = "The service rejected our signature, or its own does not verify."
+    message = (
+        "The service rejected our signature, or its own does not verify; an admin has to compare"
+        " the keys in its auth with the vendor's."
+    )
 
 
 #: What an envelope's ``errors`` may map a vendor's code to: whatever may be the service's fault,

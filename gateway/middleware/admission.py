@@ -30,7 +30,7 @@ def admit(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         # Before the limit: what is refused uses none of it.
         call = authorize_and_validate(method, call)
         if method.stream and call.inbound is None:  # a part of something that has one answer
-            raise InvalidParams(f"{method.full_name} streams; call it by itself.")
+            raise InvalidParams(f"{method.full_name} streams; call it by itself, not in a batch.")
         if call.caller.rate is not None:
             use_caller_limit(call, call.caller.rate)
         return next_handler(call)
@@ -78,7 +78,10 @@ def _similar_param(method: Method, fields: Mapping[str, object]) -> str | None:
 def authorize(method: Method, caller: Caller) -> None:
     """:raises Forbidden: its role or its list does not cover the method."""
     if not caller.may_call(method.service.name, method.name, method.service.roles):
-        raise Forbidden(f"You may not call {method.full_name}.")
+        raise Forbidden(
+            f"You may not call {method.full_name}; ask an admin, for an app to put it into its list"
+            " (flask app set --allow), for a user to give another role (flask user set-role)."
+        )
 
 
 def _parse_objects(method: Method, params: Mapping[str, object]) -> dict[str, object]:

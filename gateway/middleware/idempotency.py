@@ -39,6 +39,7 @@ OUTCOME_UNKNOWN = (
 )
 ANSWER_TOO_LARGE = (
     "The request under this Idempotency-Key was done; its answer was too large to be kept."
+    " Read what it did in another way."
 )
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

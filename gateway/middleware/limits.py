@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -28,9 +29,18 @@ def caller_limit(method: Method, runtime: Runtime) -> Callable[[Call, str], None
         if not permit.allowed:
             hits.labels(service, "caller").inc()
             call.trace.note(now(), "limit", f"the caller's {rate} are used up")
-            raise RateLimited(retry_after=permit.wait)
+            text = (
+                f"Your limit of {rate} is used up; wait {_seconds(permit.wait)} s. An admin may"
+                " allow more (flask app set --rate; for users DEFAULT_RATE_LIMIT)."
+            )
+            raise RateLimited(text, retry_after=permit.wait)
 
     return use
+
+
+def _seconds(wait: float) -> int:
+    """Return the whole seconds that ``Retry-After`` has for a wait."""
+    return max(1, math.ceil(wait))
 
 
 def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
@@ -47,6 +57,10 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
     buckets = tuple(Bucket(f"quota:{name}", rate) for name, rate in rates if rate)
     if not buckets:
         return next_handler
+    names = " and ".join(
+        f"{name}: {rate.amount} in {rate.window:g} s" for name, rate in rates if rate
+    )
+    spent = f"The quota that we count for the service (rate_limit of {names}) is used up"
     hits = runtime.metrics.limit_hits
     limits = runtime.limits
     clock = runtime.clock
@@ -61,7 +75,8 @@ def quota(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
         if not permit.allowed:
             hits.labels(service, "quota").inc()
             call.trace.note(clock.now(), "quota", f"used up; a turn comes in {permit.wait:.3f} s")
-            raise QuotaSpent(retry_after=permit.wait)
+            text = f"{spent}; wait {_seconds(permit.wait)} s, or have the admin set on_limit: wait."
+            raise QuotaSpent(text, retry_after=permit.wait)
         if permit.wait:
             call.trace.note(clock.now(), "quota", f"a turn comes in {permit.wait:.3f} s")
             clock.sleep(permit.wait)
@@ -85,6 +100,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
     service = method.service.name
     key = f"concurrency:{service}"
     stream_seconds = 2 * method.timeout.read + GRACE_SECONDS
+    full = f"All {max_places} places of the service (concurrency) are taken; try again in a moment."
 
     def handle(call: Call) -> Result:
         seconds = _max_seconds(call, method, now()) + GRACE_SECONDS
@@ -92,7 +108,7 @@ def concurrency(next_handler: Handler, method: Method, runtime: Runtime) -> Hand
         if lease is None:
             hits.labels(service, "concurrency").inc()
             call.trace.note(now(), "concurrency", f"all {max_places} places are taken")
-            raise TooManyCalls
+            raise TooManyCalls(full)
         in_use = places_in_use.labels(service)
         in_use.inc()
 

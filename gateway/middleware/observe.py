@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.catalog.model import Method
-from gateway.errors import GatewayError
+from gateway.errors import DeadlineExceeded, GatewayError
 from gateway.messages import Attempt, Call, Result
 from gateway.runtime import Handler, Runtime
 from gateway.streams import ResponseStream
@@ -16,13 +16,25 @@ MAX_MESSAGE_CHARACTERS = 500  # of a vendor's own words
 
 
 def explain(next_handler: Handler, method: Method, runtime: Runtime) -> Handler:
-    """Name the service and the method in every failure."""
+    """Name the service and the method in every failure, and the time where that was too short."""
+    own = (
+        f"The call's time budget of {method.deadline:g} s (deadline) is spent; an admin may raise"
+        " that. Look whether a write was done before it is sent again."
+    )
 
     def handle(call: Call) -> Result:
         try:
             return next_handler(call)
         except GatewayError as error:
             _add_context(error, method)
+            if isinstance(error, DeadlineExceeded):
+                error.message = own
+                if call.timeout is not None and call.timeout < method.deadline:
+                    error.message = (
+                        f"The call's time budget of {call.timeout:g} s (X-Request-Timeout) is"
+                        f" spent; send a larger one, up to {method.deadline:g}. Look whether a"
+                        " write was done before it is sent again."
+                    )
             raise
 
     return handle

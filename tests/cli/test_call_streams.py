@@ -61,7 +61,8 @@ def test_a_stream_that_breaks_off_is_told_beside_it(call: Run, vendor: Wire) -> 
     assert (done.stdout_bytes, done.exit_code) == (WORDS, 1)
     assert (
         done.stderr
-        == "Error: the stream broke off: The service answered something other than what was agreed.\n"
+        == "Error: the stream broke off: The service answered something other than what was agreed;"
+        " tell the admin, to whom GET /api/v1/calls/<request_id> says what.\n"
     )
 
 

@@ -129,7 +129,9 @@ def test_a_wrong_password_is_said_and_the_login_outlives_a_reload_but_not_a_log_
     seen.page.get_by_label("Username").fill("ann")
     seen.page.get_by_label("Password").fill("wrong")
     seen.page.get_by_role("button", name="Log in").click()
-    expect(seen.page.get_by_role("alert")).to_have_text("Wrong username or password.")
+    expect(seen.page.get_by_role("alert")).to_have_text(
+        "Wrong username or password; type both again, or ask an admin for a new password."
+    )
     page = log_in(seen)
     page.reload()
     expect(page.get_by_role("heading", name="Services")).to_be_visible()

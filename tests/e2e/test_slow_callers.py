@@ -116,8 +116,8 @@ def answer_to(live: Live, begin: bytes, drip: bytes, times: int) -> bytes:
 @pytest.mark.parametrize(
     ("begin", "drip", "why"),
     [
-        (DRIP, b" ", "The body came too slowly."),
-        (DRIP, b"", "The body came too slowly."),
+        (DRIP, b" ", "The body came too slowly; send it again, without long pauses."),
+        (DRIP, b"", "The body came too slowly; send it again, without long pauses."),
         (b"GET /healthz HTTP/1.1\r\nX", b"x", "did not come within 4 seconds"),
         (b"G", b"", "did not come within 4 seconds"),
     ],

@@ -45,7 +45,9 @@ def form_boundary() -> bytes:
         and boundary.isascii()
         and boundary.isprintable()
     ):
-        raise MalformedBody("The Content-Type header names no boundary that can be used.")
+        raise MalformedBody(
+            "The Content-Type header names no boundary that can be used; let curl -F write it."
+        )
     return boundary.encode()
 
 
@@ -93,7 +95,9 @@ class _Form:
         if self._buffer.startswith(b"--"):
             return True
         if self._until(b"\r\n").strip(b" \t"):
-            raise MalformedBody("The body is not a form: a delimiter goes on after its end.")
+            raise MalformedBody(
+                "The body is not a form: a delimiter goes on after its end; let curl -F write it."
+            )
         self._buffer[:0] = b"\r\n"  # a part without headers begins with an empty line
         return False
 
@@ -101,7 +105,9 @@ class _Form:
         try:
             lines = self._until(b"\r\n\r\n").decode().split("\r\n")
         except UnicodeDecodeError as error:
-            raise MalformedBody("The headers of a part are not UTF-8.") from error
+            raise MalformedBody(
+                "The headers of a part are not UTF-8; send names in UTF-8."
+            ) from error
         delimiter = self._delimiter[2:]
         while len(self._buffer) < len(delimiter):
             self._read_more()
@@ -114,7 +120,7 @@ class _Form:
             _LONE_BACKSLASH.sub(_double_backslash, headers.get("content-disposition", ""))
         )
         if kind != "form-data" or "name" not in options:
-            raise MalformedBody("A part of the form has no name.")
+            raise MalformedBody("A part of the form has no name; write curl -F NAME=VALUE.")
         content_type = headers.get("content-type") or "application/octet-stream"
         return PartHead(options["name"], options.get("filename"), content_type)
 
@@ -129,7 +135,7 @@ class _Form:
                 break
             self._read_more()
         if not 0 <= at <= MAX_HEAD_BYTES:
-            raise MalformedBody("The headers of a part are too long.")
+            raise MalformedBody("The headers of a part are too long; send shorter names.")
         head = bytes(self._buffer[:at])
         del self._buffer[: at + len(end)]
         return head
@@ -137,7 +143,7 @@ class _Form:
     def _read_more(self) -> None:
         chunk = next(self._chunks, None)
         if chunk is None:
-            raise MalformedBody("The form ends before its last delimiter.")
+            raise MalformedBody("The form ends before its last delimiter; send it again, whole.")
         self._buffer += chunk
 
 

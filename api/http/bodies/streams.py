@@ -94,7 +94,9 @@ def open_request_stream() -> RequestStream | None:
         return None
     if transfer_coding is not None and transfer_coding.lower() != "chunked":
         # Another would be lost on the way.
-        raise MalformedBody("Of transfer codings only chunked is taken.")
+        raise MalformedBody(
+            "Of transfer codings only chunked is taken; send the body in that, or its length."
+        )
     length = incoming.content_length
     is_chunked = environ.get("wsgi.input_terminated", False)
     max_bytes = app_state().settings.max_upload

@@ -180,5 +180,8 @@ def test_the_order_remembers_for_longer_than_the_key(shop: Shop, clock, login) -
 
     again = pay(shop, order)
 
-    assert (again.status_code, again.json["message"]) == (409, "The order is paid.")
+    assert (again.status_code, again.json["message"]) == (
+        409,
+        "The order is paid; there is nothing to be done.",
+    )
     assert shop.charged() == ["4.50"]

@@ -83,7 +83,8 @@ def test_the_log_says_why_and_the_answer_does_not(open_gate: Open, box: Sandbox)
     )
     assert (
         error.message
-        == "The catalog does not allow this service a private address (allow_private); nothing was sent."
+        == "The catalog does not allow this service a private address; nothing was sent."
+        " Its admin may write allow_private: true."
     )
     [note] = at.gateway.catalog.notes
     say = "is no public address, so every call is refused; write allow_private: true if it is meant"

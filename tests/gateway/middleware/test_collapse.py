@@ -153,7 +153,14 @@ def test_a_shared_failure_tells_all_the_same(at: Open, pool: ThreadPoolExecutor)
         errors = [future.exception(30) for _, future in calls_started]
     assert {type(error) for error in errors} == {Failed}
     assert {(str(e), e.code, e.retry_after, e.status, e.service, e.method) for e in errors} == {  # type: ignore[union-attr]
-        ("The service failed.", -1004, 7.0, 503, "s", "m")
+        (
+            "The service failed; try again in a moment, but look first whether a write was done.",
+            -1004,
+            7.0,
+            503,
+            "s",
+            "m",
+        )
     }
     assert len({id(error) for error in errors}) == len(errors)
 

@@ -49,6 +49,9 @@ def test_the_callers_timeout_lowers_the_deadline(gate: Open, box: Sandbox) -> No
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 60}, deadline=60), timeout=0.1)
     assert error.code == -1011
+    assert error.message.startswith(
+        "The call's time budget of 0.1 s (X-Request-Timeout) is spent; send a larger one, up to 60."
+    )
     assert 0.1 <= took < SOON_SECONDS
 
 
@@ -56,6 +59,9 @@ def test_the_callers_timeout_never_raises_the_deadline(gate: Open, box: Sandbox)
     box.fault("/anything", "hang")
     error, took = failure(gate(timeout={"read": 60}, deadline=0.1), timeout=60)
     assert error.code == -1011
+    assert error.message.startswith(
+        "The call's time budget of 0.1 s (deadline) is spent; an admin may raise that."
+    )
     assert took < SOON_SECONDS
 
 

@@ -276,6 +276,9 @@ def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(
         with pytest.raises(TooManyCalls) as caught:
             at.ask()
         assert (caught.value.code, caught.value.source) == (-1010, "gateway")
+        assert caught.value.message == (
+            "All 2 places of the service (concurrency) are taken; try again in a moment."
+        )
         assert not any(future.done() for future in running)
         held.free.set()
     assert outcomes(at, 3) == ["ok"] * 3

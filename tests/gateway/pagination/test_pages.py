@@ -242,7 +242,10 @@ def test_a_page_that_fails_fails_the_whole_and_is_named(serve: Serve) -> None:
     server, one = serve(page_of([1], "a"), page_of([2], "b"), answer(b"{}", "500 Oops"))
     with pytest.raises(Failed) as caught:
         ask(one, all_pages=True)
-    assert caught.value.message == "Page 3: The service failed."
+    assert (
+        caught.value.message
+        == "Page 3: The service failed; try again in a moment, but look first whether a write was done."
+    )
     assert len(server.heard) == 3
 
 
