@@ -59,6 +59,7 @@ class Settings:
     env: str = one_of("development", "production")
     host: str = host_name("127.0.0.1")
     port: int = whole(5000, 0, 65535)
+    sandbox_port: int = whole(5099, 1, 65535)
     catalog: str = text("services.yaml", checks.catalog, secret=True)
     catalog_copy: str = place(lambda: str(INSTANCE / "catalog.last.yaml"))
     database_url: str = place(

@@ -55,9 +55,7 @@ def _use_other(box: Sandbox, error: Exception, host: str, command: list[str]) ->
         if is_sandbox(host, box.port):
             print(f"a sandbox listens on {box.url} already: using that one", flush=True)
             return run(command) if command else 0
-        reason = (
-            "another program has the port; end that one, the services of services.yaml are there"
-        )
+        reason = "another program has the port; take another one (SANDBOX_PORT=5150 make run)"
     print(f"sandbox cannot listen on {box.url}: {reason}", file=sys.stderr)
     return 1
 

@@ -257,6 +257,6 @@ def catalog_for(box: Sandbox, more: str = "") -> str:
     shipped = (
         (ROOT / "services.yaml")
         .read_text(encoding="utf-8")
-        .replace("http://127.0.0.1:5099", box.url)
+        .replace("http://127.0.0.1:${SANDBOX_PORT:-5099}", box.url)
     )
     return re.sub(r"\n +health: .*", "", shipped).replace("\nservices:\n", f"\nservices:\n{more}")

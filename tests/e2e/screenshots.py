@@ -68,7 +68,9 @@ def fill_the_hour(url: str) -> None:
 
 def catalog(url: str) -> str:
     shipped = (
-        (ROOT / "services.yaml").read_text(encoding="utf-8").replace("http://127.0.0.1:5099", url)
+        (ROOT / "services.yaml")
+        .read_text(encoding="utf-8")
+        .replace("http://127.0.0.1:${SANDBOX_PORT:-5099}", url)
     )
     return re.sub(r"interval: 10}", "interval: 0.5}", shipped)
 

@@ -23,7 +23,7 @@ def settings(settings, box, tmp_path):
     text = (
         (ROOT / "services.yaml")
         .read_text(encoding="utf-8")
-        .replace("http://127.0.0.1:5099", box.url)
+        .replace("http://127.0.0.1:${SANDBOX_PORT:-5099}", box.url)
     )
     file.write_text(text.replace("retry: {times: 2", "retry: {times: 0"), encoding="utf-8")
     return replace(settings, catalog=str(file))
