@@ -155,6 +155,7 @@ def test_a_form_over_the_limit_is_told_the_limit_and_the_way(post: Post, box: Sa
     assert answer.json["message"] == (
         "The body may have at most 65536 bytes (MAX_BODY); a file, sent to POST /api/v1/files"
         " or to a method with stream: true, up to 67108864 (MAX_UPLOAD)."
+        " Send less, or have an admin raise that."
     )
     assert box.requests == []
 

@@ -25,7 +25,7 @@ def test_a_login_body_over_8_kib_is_refused_before_it_is_parsed_and_told_the_lim
     headers = {**tokens["user"], "X-Content-SHA256": "0" * 64}
     answer = client.post(path, data=broken, content_type="application/json", headers=headers)
     assert (answer.status_code, answer.json["code"]) == (413, -3007)
-    assert answer.json["message"] == "The body may have at most 8192 bytes."
+    assert answer.json["message"] == "The body may have at most 8192 bytes; send less."
 
 
 def test_a_chunked_login_body_is_refused_too(client: FlaskClient) -> None:
@@ -37,7 +37,7 @@ def test_a_chunked_login_body_is_refused_too(client: FlaskClient) -> None:
     )
     assert (answer.status_code, answer.json["message"]) == (
         413,
-        "The body may have at most 8192 bytes.",
+        "The body may have at most 8192 bytes; send less.",
     )
 
 
@@ -57,6 +57,7 @@ def test_what_is_too_large_is_told_the_limit_and_the_way(
     told = (
         "The body may have at most 1048576 bytes (MAX_BODY); a file, sent to POST /api/v1/files"
         " or to a method with stream: true, up to 67108864 (MAX_UPLOAD)."
+        " Send less, or have an admin raise that."
     )
     assert (answer.status_code, answer.json["message"]) == (413, told)
 
