@@ -13,7 +13,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.errors import STATUS, HeadersTooLarge
+from api.errors import HeadersTooLarge
+from api.http.error_response import STATUS
 from config import Settings
 from gateway.errors import GatewayError
 from models import CommitUnknown
