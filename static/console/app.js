@@ -2,15 +2,17 @@
 
 import * as admin from "./admin.js";
 import { isAdmin, loggedIn, login, logout, onEnd } from "./api.js";
+import * as callers from "./callers.js";
 import * as calls from "./calls.js";
 import * as catalog from "./catalog.js";
 import * as connections from "./connections.js";
-import { fill, h, say } from "./dom.js";
+import { away, fill, h, labelled, say } from "./dom.js";
 import * as services from "./services.js";
+import { t, translatePage } from "./texts.js";
 import * as attempt from "./try.js";
 
 const EVERY = 2000; // ms
-const THEMES = ["auto", "light", "dark"];
+const THEMES = { auto: t("Theme: auto"), light: t("Theme: light"), dark: t("Theme: dark") };
 const main = document.getElementById("main");
 let drawn = 0; // which drawing is the newest
 let shown = {}; // the page that is seen: its path and its place
@@ -18,22 +20,22 @@ let asks = new AbortController(); // of the newest drawing
 
 /** Pages by name: what draws them from the rest of the address, its query, and the signal that a newer address gives. */
 const PAGES = {
-  "": { title: "Services", nav: "services", draw: services.draw },
-  services: { title: "Services", draw: (at, [name]) => (name ? services.drawOne(at, name) : services.draw(at)) },
-  try: { title: "Try", draw: (at, [service, method]) => attempt.draw(at, service, method) },
-  calls: { title: "Calls", draw: (at, [id], ...asked) => (id ? calls.drawOne(at, id) : calls.drawList(at, ...asked)) },
-  catalog: { title: "Catalog", draw: catalog.draw },
-  users: { title: "Users", draw: admin.drawUsers, admin: true },
-  apps: { title: "Apps", draw: admin.drawApps, admin: true },
-  audit: { title: "Audit", draw: admin.drawAudit, admin: true },
-  connections: { title: "Connections", draw: connections.draw, admin: true },
+  services: { title: t("Services"), draw: (at, [name]) => (name ? services.drawOne(at, name) : services.draw(at)) },
+  try: { title: t("Try"), draw: (at, [service, method]) => attempt.draw(at, service, method) },
+  calls: { title: t("Calls"), draw: (at, [id], ...asked) => (id ? calls.drawOne(at, id) : calls.drawList(at, ...asked)) },
+  callers: { title: t("Caller"), nav: "calls", draw: (at, [name], _, signal) => callers.draw(at, name, signal) },
+  catalog: { title: t("Catalog"), draw: catalog.draw },
+  users: { title: t("Users"), draw: admin.drawUsers, admin: true },
+  apps: { title: t("Apps"), draw: admin.drawApps, admin: true },
+  audit: { title: t("Audit"), draw: admin.drawAudit, admin: true },
+  connections: { title: t("Connections"), draw: connections.draw, admin: true },
 };
-const NOWHERE = { title: "Not found", draw: nowhere };
+const NOWHERE = { title: t("Not found"), draw: nowhere };
 
 function route() {
   const [path, query] = location.hash.replace(/^#\/?/, "").split("?");
   try {
-    const [name, ...rest] = path.split("/").map(decodeURIComponent);
+    const [name, ...rest] = (path || "services").split("/").map(decodeURIComponent);
     const page = Object.hasOwn(PAGES, name) ? PAGES[name] : NOWHERE;
     return { ...(page.admin && !isAdmin() ? NOWHERE : page), name, path, rest, query: new URLSearchParams(query) };
   } catch { // the address is not one that we have made
@@ -42,8 +44,9 @@ function route() {
 }
 
 function nowhere(at) {
-  fill(at, h("h1", {}, "Not found"), h("p", {}, "There is no page at ", h("code", {}, location.hash), isAdmin() ? "." : ", or it is for admins."),
-    h("p", {}, h("a", { href: "#/services" }, "To the services")));
+  const address = h("code", {}, location.hash);
+  fill(at, h("h1", {}, t("Not found")), h("p", {}, isAdmin() ? t("There is no page at {}.", address) : t("There is no page at {}, or it is for admins.", address)),
+    h("p", {}, h("a", { href: "#/services" }, t("To the services"))));
 }
 
 /** Draw the page of the address, again and again. While only its query changes it stays, with its forms and what is typed in them. */
@@ -88,25 +91,23 @@ async function once(place, draw, number) {
   } catch (error) {
     if (number !== drawn || !loggedIn()) return false;
     place.querySelector(":scope > .away")?.remove();
-    place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? error.message : "Postern does not answer; trying again."));
+    place.prepend(h("p", { class: "alarm away", role: "alert" }, error.answer ? error.message : t("Postern does not answer; trying again.")));
     return true;
   }
 }
 
 function drawLogin(why = "") {
   const wrong = h("p", { class: "alarm", role: "alert" }, why);
-  const form = h("form", { class: "login", onsubmit: enter },
-    h("h1", {}, "Log in"),
-    h("label", { for: "username" }, "Username"), h("input", { id: "username", name: "username", autocomplete: "username", required: true }),
-    h("label", { for: "password" }, "Password"), h("input", { id: "password", name: "password", type: "password", autocomplete: "current-password", required: true }),
-    wrong, h("button", { class: "main" }, "Log in"));
+  const field = (label, name, autocomplete, type) => labelled(label, h("input", { id: name, name, autocomplete, type, required: true }));
+  const form = h("form", { class: "login", onsubmit: enter }, h("h1", {}, t("Log in")),
+    field(t("Username"), "username", "username"), field(t("Password"), "password", "current-password", "password"), wrong, h("button", { class: "main" }, t("Log in")));
   async function enter(event) {
     event.preventDefault();
     try {
       await login(form.elements.username.value, form.elements.password.value);
       show();
     } catch (error) {
-      wrong.textContent = error.answer ? error.message : "Postern does not answer.";
+      wrong.textContent = away(error);
     }
   }
   fill(main, form);
@@ -116,24 +117,26 @@ function drawLogin(why = "") {
 function themes() {
   const button = document.getElementById("theme");
   const root = document.documentElement;
-  const tell = () => { button.textContent = `Theme: ${root.dataset.theme}`; };
+  const names = Object.keys(THEMES);
+  const tell = () => { button.textContent = THEMES[root.dataset.theme]; };
   button.addEventListener("click", () => {
-    root.dataset.theme = THEMES[(THEMES.indexOf(root.dataset.theme) + 1) % THEMES.length];
+    root.dataset.theme = names[(names.indexOf(root.dataset.theme) + 1) % names.length];
     localStorage.setItem("theme", root.dataset.theme);
     tell();
   });
   tell();
 }
 
+translatePage();
 themes();
 onEnd(() => {
   drawn += 1;
   document.getElementById("nav").hidden = document.getElementById("logout").hidden = true;
-  drawLogin("Your login has ended.");
+  drawLogin(t("Your login has ended."));
 });
 document.getElementById("logout").addEventListener("click", async () => {
   await logout().catch(() => {});
-  say("Logged out");
+  say(t("Logged out"));
   show();
 });
 document.querySelector(".skip").addEventListener("click", (event) => {

@@ -2,11 +2,13 @@
 
 import { get, Refused } from "./api.js";
 import { timeline } from "./charts.js";
-import { clock, fill, follow, h, labelled, link, moment, ms, pager, queryForm, refill, select, table } from "./dom.js";
+import { clock, english, fill, follow, h, labelled, link, moment, ms, pager, queryForm, quiet, refill, select, table } from "./dom.js";
+import { t } from "./texts.js";
 
 const LIMIT = 50;
-const SINCE = [["", "the last hour"], ["5", "the last 5 minutes"], ["15", "the last 15 minutes"], ["30", "the last 30 minutes"]];
-const TEXTS = [["service", "Service"], ["method", "Method"], ["caller", "Caller"], ["code", "Code"]];
+const SINCE = [["", t("the last hour")], ["5", t("the last 5 minutes")], ["15", t("the last 15 minutes")], ["30", t("the last 30 minutes")]];
+const TEXTS = [["service", t("Service")], ["method", t("Method")], ["caller", t("Caller")], ["code", t("Code")]];
+const FAULTS = { caller: t("caller’s fault"), gateway: t("gateway’s fault"), downstream: t("downstream’s fault") };
 
 /** asked: the query of the page's address. */
 export async function drawList(main, asked, signal) {
@@ -15,8 +17,7 @@ export async function drawList(main, asked, signal) {
   if (asked.get("minutes")) query.set("since", new Date(Date.now() - asked.get("minutes") * 60000).toISOString());
   query.set("limit", LIMIT);
   if (!main.querySelector("#found")) {
-    fill(main, h("h1", {}, "Calls"), h("p", { class: "quiet" }, "Your last ones within an hour; an admin sees everybody’s."),
-      byId(), filters(), h("div", { id: "found" }));
+    fill(main, h("h1", {}, t("Calls")), quiet(t("Your last ones within an hour; an admin sees everybody’s.")), byId(), filters(), h("div", { id: "found" }));
   }
   follow(main.querySelector("#filters"), asked);
   const calls = await get(`/api/v1/calls?${query}`, signal);
@@ -34,31 +35,32 @@ function byId() {
   return h("form", { class: "row", role: "search", onsubmit: (event) => {
     event.preventDefault();
     location.hash = `#/calls/${encodeURIComponent(event.target.elements.id.value.trim())}`;
-  } }, labelled("Request id", h("input", { id: "request-id", name: "id", required: true, autocomplete: "off", spellcheck: "false" })), h("button", {}, "Find"));
+  } }, labelled(t("Request id"), h("input", { id: "request-id", name: "id", required: true, autocomplete: "off", spellcheck: "false" })), h("button", {}, t("Find")));
 }
 
 function filters() {
   const form = queryForm([
-    labelled("Outcome", select("failed", [["", "all"], ["true", "failed"]])),
+    labelled(t("Outcome"), select("failed", [["", t("all")], ["true", t("failed")]])),
     TEXTS.map(([name, words]) => labelled(words, h("input", {
       id: name, name, autocomplete: "off", spellcheck: "false", ...(name === "code" ? { type: "number", max: 0, min: -9999 } : {}) }))),
-    labelled("Since", select("minutes", SINCE)),
-  ], "Filter", address);
+    labelled(t("Since"), select("minutes", SINCE)),
+  ], t("Filter"), address);
   form.id = "filters";
   form.addEventListener("change", ({ target }) => { if (target.tagName === "SELECT") form.go(); });
-  form.append(h("a", { href: "#/calls", id: "clear", onclick: () => form.reset() }, "Clear"));
+  form.append(h("a", { href: "#/calls", id: "clear", onclick: () => form.reset() }, t("Clear")));
   return form;
 }
 
 export function found(items) {
-  if (!items.length) return h("p", {}, "No such call is kept.");
-  return table(["When", "Call", "Caller", "What", "Whose fault", "Took"], items.map((each) => [
-    clock(each.started_at),
-    link(["calls", each.request_id], `${each.service}.${each.method}`, { id: `call-${each.request_id}` }),
-    h("a", { href: `#/calls?caller=${encodeURIComponent(each.caller)}` }, each.caller),
-    each.code === 0 ? "fine" : h("span", { class: "alarm" }, `${each.type} (${each.code})`),
-    each.source ?? "–", ms(each.elapsed_ms),
+  if (!items.length) return h("p", {}, t("No such call is kept."));
+  return table([t("When"), t("Call"), t("Caller"), t("Outcome"), t("Whose fault"), t("Took")], items.map((each) => [
+    clock(each.started_at), link(["calls", each.request_id], `${each.service}.${each.method}`, { id: `call-${each.request_id}` }),
+    link(["callers", each.caller], each.caller), outcome(each), FAULTS[each.source] ?? "–", ms(each.elapsed_ms),
   ]));
+}
+
+function outcome({ code, type }) {
+  return code === 0 ? t("fine") : h("span", { class: "alarm" }, `${type} (${code})`);
 }
 
 /** True when it is not there, which it may be in a moment: it is written beside the calls. */
@@ -69,44 +71,43 @@ export async function drawOne(main, id) {
     calls = [first, ...more]; // a batch made several under one request id
   } catch (error) {
     if (!(error instanceof Refused) || error.status !== 404) throw error;
-    refill(main, null, () => [back(), h("h1", {}, "No such call"), h("p", {}, "Nobody knows of it yet, it was over an hour ago, or it is somebody else’s.")]);
+    refill(main, null, () => [back(), h("h1", {}, t("No such call")), h("p", {}, t("Nobody knows of it yet, it was over an hour ago, or it is somebody else’s."))]);
     return true;
   }
   fill(main, back(), ...calls.flatMap(details));
   return false;
 }
 
-function back() {
-  return h("p", {}, h("a", { href: "#/calls" }, "← Calls"));
+export function back() {
+  return h("p", {}, h("a", { href: "#/calls", id: "back" }, t("← Calls")));
 }
 
 function details(call) {
-  const ended = call.code === 0 ? "succeeded" : `${call.type} (${call.code}), ${call.source}’s fault,`;
+  const took = ms(call.elapsed_ms);
   return [
     h("h1", {}, `${call.service}.${call.method}`),
-    h("p", { class: call.code === 0 ? "good" : "alarm" }, ended, ` after ${ms(call.elapsed_ms)}`),
-    call.why ? h("p", {}, h("b", {}, "Why: "), call.why) : null,
-    h("p", { class: "quiet" }, `${moment(call.started_at)} · `, h("a", { href: `#/calls?caller=${encodeURIComponent(call.caller)}` }, call.caller), " · ", h("code", {}, call.request_id)),
-    h("p", {}, link(["try", call.service, call.method], "Try this method"), " · ", link(["services", call.service], `Service ${call.service}`)),
-    h("h2", {}, "Attempts"),
-    ...(call.attempts.length ? attempts(call) : [h("p", {}, "None: nothing was sent.")]),
-    ...(call.events.length ? [h("h2", {}, "What happened"), table(["At", "What", "More"], call.events.map((each) => [ms(each.at_ms), each.what, detail(each.detail)]))] : []),
-    h("h2", {}, "Parameters"),
-    call.params === null
-      ? h("p", {}, "Too large to be kept.")
-      : h("pre", { tabindex: 0, "aria-label": "Parameters" }, JSON.stringify(call.params, null, 2)),
+    call.code === 0 ? h("p", { class: "good" }, t("succeeded after {}", took))
+      : h("p", { class: "alarm" }, t("{} ({}), {}, after {}", call.type, call.code, FAULTS[call.source], took)),
+    call.why ? h("p", {}, h("b", {}, t("Why: ")), english(call.why)) : null,
+    quiet(`${moment(call.started_at)} · `, link(["callers", call.caller], call.caller), " · ", h("code", {}, call.request_id)),
+    h("p", {}, link(["try", call.service, call.method], t("Try this method")), " · ", link(["services", call.service], t("Service {}", call.service))),
+    h("h2", {}, t("Attempts")),
+    call.attempts.length ? attempts(call) : h("p", {}, t("None: nothing was sent.")),
+    call.events.length ? [h("h2", {}, t("What happened")), table([t("At"), t("What"), t("More")], call.events.map((each) => [ms(each.at_ms), english(each.what), english(detail(each.detail))]))] : [],
+    h("h2", {}, t("Parameters")),
+    call.params === null ? h("p", {}, t("Too large to be kept."))
+      : h("pre", { tabindex: 0, "aria-label": t("Parameters") }, JSON.stringify(call.params, null, 2)),
   ];
 }
 
 function attempts(call) {
   const pieces = call.attempts.map((each) => ({
-    label: `attempt ${each.number}`, kind: each.code === 0 ? "none" : "downstream", from: each.started_ms, to: each.started_ms + each.elapsed_ms,
+    label: t("attempt {}", each.number), kind: each.code === 0 ? "none" : "downstream", from: each.started_ms, to: each.started_ms + each.elapsed_ms,
   }));
   return [
-    timeline(`${call.attempts.length} attempts over ${ms(call.elapsed_ms)}`, pieces, call.elapsed_ms),
-    table(["Attempt", "Host", "Began at", "First byte", "Took", "HTTP status", "What"], call.attempts.map((each) => [
-      String(each.number), each.host ?? "–", ms(each.started_ms), ms(each.first_byte_ms), ms(each.elapsed_ms), each.status ?? "–",
-      each.code === 0 ? "fine" : `${each.type} (${each.code})`,
+    timeline(t("{} attempts over {}", call.attempts.length, ms(call.elapsed_ms)), pieces, call.elapsed_ms),
+    table([t("Attempt"), t("Host"), t("Began at"), t("First byte"), t("Took"), t("HTTP status"), t("Outcome")], call.attempts.map((each) => [
+      String(each.number), each.host ?? "–", ms(each.started_ms), ms(each.first_byte_ms), ms(each.elapsed_ms), each.status ?? "–", outcome(each),
     ])),
   ];
 }

@@ -1,7 +1,8 @@
 // The catalog that serves, and why a newer one does not.
 
 import { get } from "./api.js";
-import { fill, h, link, moment, refill, searchBox, table } from "./dom.js";
+import { fill, h, link, moment, quiet, refill, say, searchBox, table } from "./dom.js";
+import { t } from "./texts.js";
 
 let wanted = "";
 
@@ -11,9 +12,9 @@ export async function draw(main) {
   const { items } = main.drawn === JSON.stringify(catalog) ? main : await get("/api/v1/services");
   Object.assign(main, { drawn: JSON.stringify(catalog), items });
   if (!main.querySelector("h1")) {
-    fill(main, h("h1", {}, "Catalog"), h("div", { id: "served" }),
-      h("p", { class: "quiet" }, "A changed source is taken by itself, or refused whole; ", h("code", {}, "flask catalog check"), " tells beforehand."),
-      h("h2", {}, "Methods that you may call"), searchBox("Search methods", wanted, (text) => { wanted = text; list(main); }), h("div", { id: "methods" }));
+    fill(main, h("h1", {}, t("Catalog")), h("div", { id: "served" }),
+      quiet(t("A changed source is taken by itself within two seconds, or refused whole; {} tells beforehand.", h("code", {}, "flask catalog check"))),
+      h("h2", {}, t("Methods that you may call")), searchBox(t("Search methods"), wanted, (text) => { wanted = text; list(main); }), h("div", { id: "methods" }));
   }
   refill(main.querySelector("#served"), catalog, () => served(catalog));
   list(main);
@@ -22,18 +23,18 @@ export async function draw(main) {
 
 function served({ version, taken_at, reloads, error }) {
   return [
-    h("p", {}, "Version ", h("code", {}, version), `, taken ${moment(taken_at)}, `, reloads === 1 ? "1 reload" : `${reloads} reloads`, " of the worker that answers."),
+    h("p", {}, t("Version {}, taken {}; reloads of the worker that answers: {}.", h("code", {}, version), moment(taken_at), String(reloads))),
     error
-      ? [h("p", { class: "alarm", role: "alert" }, "A newer one was not taken; the last good one serves. What is wrong with it:"),
-        h("pre", { tabindex: 0, id: "wrong", "aria-label": "What is wrong" }, error.replaceAll("; ", "\n"))]
-      : h("p", { class: "good" }, "It is what its source has."),
+      ? [h("p", { class: "alarm", role: "alert" }, t("A newer one was not taken; the last good one serves. What is wrong with it:")),
+        h("pre", { tabindex: 0, id: "wrong", "aria-label": t("What is wrong") }, error.replaceAll("; ", "\n"))]
+      : h("p", { class: "good" }, t("It is what its source has.")),
   ];
 }
 
 function list(main) {
   const rows = main.items.flatMap((service) => service.methods.map((method) => ({ service, method })));
   const shown = rows.filter(({ service, method }) => `${service.name}.${method.name} ${method.summary}`.toLowerCase().includes(wanted.toLowerCase()));
-  refill(main.querySelector("#methods"), [shown, rows.length], () => [h("p", { class: "quiet" }, `${shown.length} of ${rows.length} methods`),
-    shown.length ? table(["Method", "Verb", "What it does"], shown.map(({ service, method }) => [
+  refill(main.querySelector("#methods"), [shown, rows.length], () => [quiet(t("{} of {} methods", shown.length, rows.length)),
+    shown.length ? table([t("Method"), t("Verb"), t("What it does")], shown.map(({ service, method }) => [
       link(["try", service.name, method.name], `${service.name}.${method.name}`), method.verb, method.summary || "–"])) : null]);
 }

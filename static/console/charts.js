@@ -1,11 +1,16 @@
-// Small charts: an hour of calls as bars, and who was at fault as one divided bar.
+// Small charts: an hour of calls as bars, whose fault failures were as one divided bar, one call's attempts.
 
 import { ms, clock, h, svg } from "./dom.js";
+import { t } from "./texts.js";
 
 const MINUTES = 60;
 const HEIGHT = 40;
 const WIDTH = 4; // of a minute
 const LEAST_SCALE = 10; // calls a minute: one call does not look like a hundred
+
+const FAULTS = [
+  ["none", t("fine")], ["rejected", t("refused by the service")], ["caller", t("caller’s fault")], ["gateway", t("gateway’s fault")], ["downstream", t("downstream’s fault")],
+];
 
 const looked = {}; // name of a chart -> the minute that is looked at, which outlives a drawing
 
@@ -18,7 +23,7 @@ export function hour(name, minutes) {
   const pointer = svg("rect", { class: "pointer", y: 0, width: WIDTH, height: HEIGHT });
   const drawing = svg("svg", {
     class: "hour", viewBox: `0 0 ${MINUTES * WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img",
-    "aria-label": `${name}, the last hour: ${calls} calls, ${failed} failed`,
+    "aria-label": t("{}, the last hour: {} calls, {} failed", name, calls, failed),
   },
     pointer,
     minutes.map((each) => bar(each, each.calls, most, "calls")),
@@ -26,7 +31,7 @@ export function hour(name, minutes) {
     runs(minutes).map((run) => svg("polyline", { class: "p99", points: line(run, slowest) })));
   const told = h("p", { class: "quiet told" });
   const plot = h("div", {
-    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": `Minute of ${name}`, "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
+    id: `hour-${name}`, class: "plot", tabindex: 0, role: "slider", "aria-label": t("Minute of {}", name), "aria-valuemin": 1 - MINUTES, "aria-valuemax": 0,
     onpointermove: (event) => look(minuteAt(event)), onpointerleave: () => look(null), onblur: () => queueMicrotask(() => plot.isConnected && look(null)), // if only drawn anew, the minute stays
    
     onfocus: () => look(looked[name] ?? 0), onkeydown: (event) => step(event),
@@ -39,7 +44,7 @@ export function hour(name, minutes) {
     const words = tell(minutes, ago ?? 0);
     plot.setAttribute("aria-valuenow", -(ago ?? 0));
     plot.setAttribute("aria-valuetext", words);
-    told.textContent = ago === null ? `${calls} calls, ${failed} failed in the last hour` : words;
+    told.textContent = ago === null ? t("{} calls, {} failed in the last hour", calls, failed) : words;
   }
   function step(event) {
     const to = { ArrowLeft: looked[name] + 1, ArrowRight: looked[name] - 1, Home: MINUTES - 1, End: 0 }[event.key];
@@ -50,7 +55,7 @@ export function hour(name, minutes) {
   look(looked[name] ?? null);
   return h("div", { class: "chart" },
     h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, `${most}/min`), h("span", { class: "p99-scale" }, `p99 ${ms(slowest)}`)),
-    plot, h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, "−60 min"), h("span", {}, "−30"), h("span", {}, "now")), told);
+    plot, h("p", { class: "scale", "aria-hidden": "true" }, h("span", {}, t("−60 min")), h("span", {}, "−30"), h("span", {}, t("now"))), told);
 }
 
 function bar(each, count, most, kind) {
@@ -86,7 +91,7 @@ function minuteAt(event) {
 function tell(minutes, ago) {
   const at = clock(Date.now() - ago * 60000, { hour: "2-digit", minute: "2-digit" });
   const one = minutes.find((each) => each.ago === ago);
-  return one ? `${at}: ${one.calls} calls, ${one.failed} failed, p50 ${ms(one.p50_ms)}, p99 ${ms(one.p99_ms)}` : `${at}: no calls`;
+  return one ? t("{}: {} calls, {} failed, p50 {}, p99 {}", at, one.calls, one.failed, ms(one.p50_ms), ms(one.p99_ms)) : t("{}: no calls", at);
 }
 
 /** The next number up of 1, 2, 5, 10, 20, 50, ... */
@@ -95,9 +100,18 @@ function round(value) {
   return [1, 2, 5, 10].find((each) => each * unit >= value) * unit;
 }
 
-/** Parts of a whole side by side: [[kind, count], ...]. */
-export function shares(label, parts) {
+/** How the last hour's calls ended, {kind: number}, as parts of a bar and in numbers. */
+export function faults(counts) {
+  const parts = FAULTS.map(([kind, words]) => [kind, counts[kind] ?? 0, words]);
   const total = parts.reduce((sum, [, count]) => sum + count, 0);
+  return [
+    h("h2", {}, t("Whose fault, over the last hour")),
+    shares(t("{} calls: {}", total, parts.map(([, count, words]) => `${count} ${words}`).join(", ")), parts, total),
+    h("ul", { class: "legend" }, parts.map(([kind, count, words]) => h("li", { class: kind }, h("b", {}, String(count)), ` ${words}`))),
+  ];
+}
+
+function shares(label, parts, total) {
   let left = 0;
   return svg("svg", { class: "shares", viewBox: "0 0 100 6", preserveAspectRatio: "none", role: "img", "aria-label": label },
     parts.map(([kind, count]) => {

@@ -1,5 +1,7 @@
 // Elements from plain values. Text is always text: nothing that an answer says can become markup.
 
+import { t } from "./texts.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** h("a", {href: "#/try", onclick: f}, "Try", ...): attributes that are null or false are left out. */
@@ -81,6 +83,20 @@ export function follow(form, query) {
   if (!own) for (const { name } of form.elements) if (name) form.elements[name].value = query.get(name) ?? "";
 }
 
+export function quiet(...children) {
+  return h("p", { class: "quiet" }, ...children);
+}
+
+/** What Postern says, which is English to every reader. */
+export function english(text) {
+  return h("span", { lang: "en" }, text);
+}
+
+/** Why it was not done. */
+export function away(error) {
+  return error.answer ? error.message : t("Postern does not answer.");
+}
+
 /** Tell who cannot see the page. */
 export function say(text) {
   document.getElementById("said").textContent = text;
@@ -123,13 +139,13 @@ export function select(id, options, chosen, attributes = {}) {
 /** Which of how many are shown, and the links to those before and after. */
 export function pager({ skip, limit, total, items }, address) {
   return h("p", { class: "states pager" },
-    h("span", { class: "quiet" }, items.length ? `${skip + 1}–${skip + items.length} of ${total}` : `none of ${total}`),
-    skip ? h("a", { id: "newer", href: address(Math.max(0, skip - limit)) }, "← Newer") : null,
-    skip + items.length < total ? h("a", { id: "older", href: address(skip + limit) }, "Older →") : null);
+    h("span", { class: "quiet" }, items.length ? t("{}–{} of {}", skip + 1, skip + items.length, total) : t("none of {}", total)),
+    skip ? h("a", { id: "newer", href: address(Math.max(0, skip - limit)) }, t("← Newer")) : null,
+    skip + items.length < total ? h("a", { id: "older", href: address(skip + limit) }, t("Older →")) : null);
 }
 
 export function table(headings, rows) {
-  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": "Table" },
+  return h("div", { class: "wide", tabindex: 0, role: "region", "aria-label": t("Table") },
     h("table", {},
       h("thead", {}, h("tr", {}, headings.map((each) => h("th", { scope: "col" }, each)))),
       h("tbody", {}, rows.map((cells) => row(headings, cells)))));

@@ -2,10 +2,12 @@
 
 import { get } from "./api.js";
 import { found } from "./calls.js";
-import { hour, shares } from "./charts.js";
-import { arrange, clock, fill, h, link, ms, percent, refill, say, searchBox } from "./dom.js";
+import { faults, hour } from "./charts.js";
+import { arrange, clock, english, fill, h, link, moment, ms, percent, quiet, refill, say, searchBox } from "./dom.js";
+import { t } from "./texts.js";
 
-const FAULTS = [["none", "fine"], ["rejected", "refused by the service"], ["caller", "caller’s fault"], ["gateway", "gateway’s fault"], ["downstream", "downstream’s fault"]];
+const HEALTH = { up: [t("health up"), "good"], down: [t("health down"), "bad"], unknown: [t("not probed"), "unsure"] };
+const BREAKER = { closed: [t("breaker closed"), "good"], open: [t("breaker open"), "bad"], half_open: [t("breaker half-open"), "unsure"] };
 
 let before = {};
 let wanted = "";
@@ -15,9 +17,9 @@ export async function draw(main) {
   const status = await get("/api/v1/status");
   tellChanges(status.services);
   if (!main.querySelector("#services")) {
-    fill(main, h("h1", {}, "Services"), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": "Faults" }),
-      h("h2", {}, "Each service"), h("p", { class: "quiet" }, "Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes."),
-      searchBox("Search services", wanted, (text) => { wanted = text; seek(main); }), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
+    fill(main, h("h1", {}, t("Services")), h("div", { id: "catalog" }), h("section", { id: "faults", "aria-label": t("Faults") }),
+      h("h2", {}, t("Each service")), quiet(t("Those in trouble first. Bars: calls a minute over the last hour, failed ones in red. Line: p99. Numbers: the last five minutes.")),
+      searchBox(t("Search services"), wanted, (text) => { wanted = text; seek(main); }), h("p", { class: "quiet", id: "count" }), h("ul", { id: "services" }));
   }
   refill(main.querySelector("#catalog"), status.catalog, () => catalog(status.catalog));
   refill(main.querySelector("#faults"), status.faults, () => faults(status.faults));
@@ -32,20 +34,20 @@ export async function drawOne(main, name) {
     get("/api/v1/status"), get("/api/v1/services"), get(`/api/v1/calls?limit=20&service=${encodeURIComponent(name)}`)]);
   const service = status.services.find((each) => each.name === name);
   if (!service) {
-    refill(main, name, () => [back(), h("h1", {}, "No such service"), h("p", {}, `The catalog has no ${name}, or you may not call it.`)]);
+    refill(main, name, () => [back(), h("h1", {}, t("No such service")), h("p", {}, t("The catalog has no {}, or you may not call it.", name))]);
     return true;
   }
   const { methods, proxy } = known.items.find((each) => each.name === name) || { methods: [], proxy: [] };
   refill(main, [service, methods, proxy, calls], () => [back(), h("h1", {}, name), states(service), hour(name, service.minutes), facts(service),
-    h("h2", {}, "Methods"),
+    h("h2", {}, t("Methods")),
     h("ul", { class: "names" }, methods.map((each) => h("li", {}, link(["try", name, each.name], each.name, { id: `method-${each.name}` }), each.summary ? ` ${each.summary}` : ""))),
-    proxy.length ? h("p", { class: "quiet" }, `Passed on as they are: ${proxy.join(", ")}`) : null,
-    h("h2", {}, "Last calls"), found(calls.items), h("p", {}, h("a", { id: "all-calls", href: `#/calls?service=${encodeURIComponent(name)}` }, `All ${calls.total} that are kept`))]);
+    proxy.length ? quiet(t("Passed on as they are: {}", proxy.join(", "))) : null,
+    h("h2", {}, t("Last calls")), found(calls.items), h("p", {}, h("a", { id: "all-calls", href: `#/calls?service=${encodeURIComponent(name)}` }, t("All {} that are kept", calls.total)))]);
   return true;
 }
 
 function back() {
-  return h("p", {}, h("a", { href: "#/services", id: "back" }, "← Services"));
+  return h("p", {}, h("a", { href: "#/services", id: "back" }, t("← Services")));
 }
 
 function trouble(service) {
@@ -61,24 +63,13 @@ function seek(main) {
   const cards = [...main.querySelectorAll("#services > li")];
   for (const each of cards) each.hidden = !each.dataset.service.toLowerCase().includes(wanted.toLowerCase());
   const shown = cards.filter((each) => !each.hidden).length;
-  main.querySelector("#count").textContent = wanted ? `${shown} of ${cards.length} services` : `${cards.length} services`;
+  main.querySelector("#count").textContent = wanted ? t("{} of {} services", shown, cards.length) : t("{} services", cards.length);
 }
 
 function catalog({ version, taken_at, error }) {
   return [
-    h("p", { class: "quiet" }, "Catalog ", h("code", {}, version), ` since ${new Date(taken_at).toLocaleString()}. `, h("a", { href: "#/catalog", id: "to-catalog" }, "More")),
-    error ? h("p", { class: "alarm", role: "alert" }, `A newer catalog was not taken: ${error}. The last good one serves.`) : null,
-  ];
-}
-
-function faults(counts) {
-  const total = FAULTS.reduce((sum, [kind]) => sum + counts[kind], 0);
-  const parts = FAULTS.map(([kind]) => [kind, counts[kind]]);
-  const said = FAULTS.map(([kind, words]) => `${counts[kind]} ${words}`).join(", ");
-  return [
-    h("h2", {}, "Whose fault, over the last hour"),
-    shares(`${total} calls: ${said}`, parts),
-    h("ul", { class: "legend" }, FAULTS.map(([kind, words]) => h("li", { class: kind }, h("b", {}, String(counts[kind])), ` ${words}`))),
+    quiet(t("Catalog {} since {}.", h("code", {}, version), moment(taken_at)), " ", h("a", { href: "#/catalog", id: "to-catalog" }, t("More"))),
+    error ? h("p", { class: "alarm", role: "alert" }, t("A newer catalog was not taken: {}. The last good one serves.", english(error))) : null,
   ];
 }
 
@@ -87,24 +78,18 @@ function card(service) {
   return h("li", { class: trouble(service) ? "card trouble" : "card", "data-service": service.name },
     h("h3", {}, link(["services", service.name], service.name, { id: `service-${service.name}` })),
     states(service),
-    called ? [hour(service.name, service.minutes), facts(service)] : h("p", { class: "quiet" }, "No calls in the last hour"));
+    called ? [hour(service.name, service.minutes), facts(service)] : quiet(t("No calls in the last hour")));
 }
 
 function states({ health, breaker }) {
-  return h("p", { class: "states" },
-    health === "unknown" ? state("not probed", "unsure") : state(`health ${health}`, health === "up" ? "good" : "bad"),
-    state(`breaker ${breaker.replace("_", "-")}`, { closed: "good", open: "bad" }[breaker] || "unsure"));
-}
-
-function state(words, kind) {
-  return h("span", { class: `state ${kind}` }, words);
+  return h("p", { class: "states" }, [HEALTH[health], BREAKER[breaker]].map(([words, kind]) => h("span", { class: `state ${kind}` }, words)));
 }
 
 function facts(service) {
   return h("dl", {},
-    fact("rate", `${service.rate < 10 ? service.rate.toFixed(2) : Math.round(service.rate)}/s`),
+    fact(t("rate"), `${service.rate < 10 ? service.rate.toFixed(2) : Math.round(service.rate)}/s`),
     fact("p50", ms(service.p50_ms)), fact("p99", ms(service.p99_ms)),
-    fact("errors", service.calls ? percent(service.failed) : "–"));
+    fact(t("errors"), service.calls ? percent(service.failed) : "–"));
 }
 
 function fact(name, value) {
@@ -112,8 +97,8 @@ function fact(name, value) {
 }
 
 function tellChanges(services) {
-  const now = Object.fromEntries(services.map((each) => [each.name, `${each.health}, breaker ${each.breaker.replace("_", "-")}`]));
+  const now = Object.fromEntries(services.map((each) => [each.name, t("{}: {}, {}", each.name, HEALTH[each.health][0], BREAKER[each.breaker][0])]));
   const changed = Object.keys(now).filter((name) => before[name] && before[name] !== now[name]);
-  if (changed.length) say(`${clock(Date.now())}: ${changed.map((name) => `${name} is ${now[name]}`).join("; ")}`);
+  if (changed.length) say(`${clock(Date.now())}: ${changed.map((name) => now[name]).join("; ")}`);
   before = now;
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,69 @@ def test_nothing_else_can_be_reached_through_the_folder(client, path: str) -> No
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.json["error"]["type"] == "not_found"
+
+
+def test_all_of_it_is_small(client) -> None:
+    """As a browser gets it that opens every page, in Chinese; the bytes on the disk, too, are bounded."""
+    sizes = [
+        len(client.get(f"/console/{file.name}", headers={"Accept-Encoding": "br"}).data)
+        for file in FOLDER.iterdir()
+    ]
+    assert sum(sizes) < 40_000
+    assert sum(file.stat().st_size for file in FOLDER.iterdir()) < 110_000
+
+
+class Words(HTMLParser):
+    """What a page says to people."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= {value or "" for name, value in attrs if name in ("aria-label", "title")}
+
+    def handle_data(self, data: str) -> None:
+        if data.strip():
+            self.found.add(data.strip())
+
+
+TEXT = r'"(?:[^"\\]|\\.)*"'
+UNTRANSLATED = {"Postern", "This page needs JavaScript.", "本页面需要 JavaScript。"}
+
+
+def texts() -> set[str]:
+    """What the scripts and the page say, in English."""
+    page = Words()
+    page.feed((FOLDER / "index.html").read_text(encoding="utf-8").partition("<body>")[2])
+    scripts = [file for file in FOLDER.glob("*.js") if file.name != "zh.js"]
+    calls = [re.findall(rf"\bt\(({TEXT})", file.read_text(encoding="utf-8")) for file in scripts]
+    return {json.loads(text) for found in calls for text in found} | page.found - UNTRANSLATED
+
+
+def chinese() -> dict[str, str]:
+    table = (FOLDER / "zh.js").read_text(encoding="utf-8")
+    entries = re.findall(rf"^  ({TEXT}):\s+({TEXT}),$", table, re.MULTILINE)
+    return {json.loads(english): json.loads(words) for english, words in entries}
+
+
+def test_every_text_has_its_chinese_and_no_other_has() -> None:
+    assert texts() == set(chinese())
+
+
+def test_the_chinese_texts_have_the_places_of_the_english_ones() -> None:
+    for english, words in chinese().items():
+        assert len(re.findall(r"\{\d?\}", words)) == english.count("{}"), english
+
+
+def test_no_text_is_put_together_before_it_is_translated() -> None:
+    """A text that a variable holds could not be found here."""
+    for file in FOLDER.glob("*.js"):
+        code = re.sub(r"//.*|/\*\*.*?\*/", "", file.read_text(encoding="utf-8"))
+        assert re.findall(r"(?<!function )\bt\((?!\")[^)]*", code) in (
+            [],
+            ["t(texts.currentNode.data", "t(each.ariaLabel"],
+        ), file
 
 
 def test_no_file_names_another_host() -> None:

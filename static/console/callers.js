@@ -1,0 +1,58 @@
+// One caller: how its calls end, which methods it calls, the last ones.
+
+import { get } from "./api.js";
+import { back, found } from "./calls.js";
+import { faults, hour } from "./charts.js";
+import { h, link, ms, quiet, refill, table } from "./dom.js";
+import { t } from "./texts.js";
+
+const LIMIT = 100; // calls asked for at once
+const LAST = 20; // shown
+const MINUTE = 60000; // ms
+
+/** Of few calls again and again, of many once: each drawing asks for all that are kept. */
+export async function draw(main, name, signal) {
+  const calls = await kept(name, signal);
+  refill(main, [calls.length, calls[0], Math.floor(Date.now() / MINUTE)], () => [back(), h("h1", {}, name),
+    calls.length ? [hour(name, minutes(calls)), faults(count(calls)), h("h2", {}, t("Methods")), methods(calls), h("h2", {}, t("Last calls"))] : null,
+    found(calls.slice(0, LAST)),
+    h("p", {}, h("a", { id: "all-calls", href: `#/calls?caller=${encodeURIComponent(name)}` }, t("All {} that are kept", calls.length)))]);
+  return calls.length <= LIMIT;
+}
+
+/** The newest first. */
+async function kept(name, signal) {
+  const page = (skip) => get(`/api/v1/calls?caller=${encodeURIComponent(name)}&limit=${LIMIT}&skip=${skip}`, signal);
+  const first = await page(0);
+  const skips = Array.from({ length: Math.ceil(first.total / LIMIT) - 1 }, (_, at) => (at + 1) * LIMIT);
+  return [first, ...await Promise.all(skips.map(page))].flatMap((each) => each.items);
+}
+
+/** As /status counts: a "no" of the service is its answer. */
+function kind({ code, type, source }) {
+  return code === 0 ? "none" : type === "downstream_rejected" ? "rejected" : source;
+}
+
+function count(calls) {
+  return Object.fromEntries(Object.entries(Object.groupBy(calls, kind)).map(([each, all]) => [each, all.length]));
+}
+
+function summary(calls) {
+  const sorted = calls.map((each) => each.elapsed_ms).sort((one, other) => one - other);
+  const at = (share) => sorted[Math.ceil(share * sorted.length) - 1];
+  const { gateway = 0, downstream = 0 } = count(calls);
+  return { calls: calls.length, failed: gateway + downstream, p50_ms: at(0.5), p99_ms: at(0.99) };
+}
+
+/** From the oldest to the newest, those with calls, as /status gives them. */
+function minutes(calls) {
+  const now = Math.floor(Date.now() / MINUTE);
+  const byMinute = Object.groupBy(calls, (each) => Math.max(0, now - Math.floor(new Date(each.started_at) / MINUTE)));
+  return Object.entries(byMinute).map(([ago, all]) => ({ ago: Number(ago), ...summary(all) })).filter(({ ago }) => ago < 60).reverse();
+}
+
+function methods(calls) {
+  const rows = Object.values(Object.groupBy(calls, (each) => `${each.service}.${each.method}`)).map((all) => ({ first: all[0], ...summary(all) }));
+  return table([t("Method"), t("Calls"), t("Failed"), "p50", "p99"], rows.map(({ first, calls: number, failed, p50_ms, p99_ms }) => [
+    link(["services", first.service], `${first.service}.${first.method}`, { id: `method-${first.service}.${first.method}` }), String(number), String(failed), ms(p50_ms), ms(p99_ms)]));
+}
