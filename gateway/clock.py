@@ -18,9 +18,8 @@ T = TypeVar("T")
 
 #: Not 0: gevent would look only after fifty of those whether anything has come on a socket.
 YIELD_SECONDS = 1e-6
-STOP_SECONDS = (
-    2.0  # that ``stop`` waits for all threads; they are daemons, so none can hold the process
-)
+#: That ``stop`` waits for all threads; they are daemons, so none can hold the process.
+STOP_SECONDS = 2.0
 
 
 class Clock(Protocol):

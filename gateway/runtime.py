@@ -30,9 +30,8 @@ from gateway.telemetry.service_stats import ServiceStats
 T = TypeVar("T")
 
 MAX_PLACES = 10_000  # services, and hosts that callers choose, of which something is kept
-MAX_RENEWALS = (
-    16  # of cached answers in the background at once; beyond that the next call tries again
-)
+#: Of cached answers in the background at once; beyond that the next call tries again.
+MAX_RENEWALS = 16
 
 #: Answers a call or raises a ``GatewayError``.
 Handler = Callable[[Call], Result]

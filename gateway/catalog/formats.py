@@ -7,9 +7,13 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate, validates_schema
 
+from gateway.bodies import READERS, WRITERS
 from gateway.bodies.pairs import ARRAY_FORMATS, OBJECT_FORMATS
 from gateway.bodies.text import CHARSETS
 from gateway.bodies.xml import XML_NAME
+from gateway.envelopes import ENVELOPE_CLASSES
+from gateway.envelopes.presets import PRESETS
+from gateway.errors import VENDOR_ERRORS
 from schemas.catalog.fields import (
     HEADER_NAME,
     HEADER_TEXT,
@@ -23,31 +27,12 @@ from schemas.catalog.fields import (
     text,
 )
 
-#: Envelopes that are described; ``{preset: NAME}`` may begin with one.
-PRESETS = (
-    "wechat", "wechatpay_v2", "wechatpay_v3", "amap", "aws", "stripe", "github", "openai",
-    "soap", "graphql", "jsonapi",
-)  # fmt: skip
-ENVELOPES = ("plain", *PRESETS, "alipay")
-VENDOR_ERROR_TYPES = (
-    "downstream_error",
-    "downstream_timeout",
-    "downstream_unreachable",
-    "downstream_unhealthy",
-    "circuit_open",
-    "downstream_rejected",
-    "downstream_quota",
-    "downstream_bad_response",
-    "credential_error",
-    "credential_expired",
-    "invalid_signature",
-)
-BODIES = ("json", "form", "multipart", "xml", "raw")
-RESPONSES = ("json", "xml", "text", "bytes")
+#: Envelopes by name; ``{preset: NAME}`` may begin with one that is described.
+ENVELOPES = ("plain", *PRESETS, *(name for name in ENVELOPE_CLASSES if name != "plain"))
 
 
 class BodySchema(Strict):
-    type = text(required=True, validate=one_of(*BODIES))
+    type = text(required=True, validate=one_of(*WRITERS))
     root = text(
         validate=validate.Regexp(rf"{XML_NAME}(/{XML_NAME})*\Z", error="must be an XML name")
     )
@@ -76,7 +61,7 @@ def _check_charset(value: str) -> None:
 
 
 class ResponseSchema(Strict):
-    type = text(required=True, validate=one_of(*RESPONSES))
+    type = text(required=True, validate=one_of(*READERS))
     charset = text(validate=_check_charset)
     lists = fields.List(text(), validate=validate.Length(min=1))
 
@@ -94,13 +79,13 @@ def _check_owner(data: Mapping[str, Any], **owners: str) -> None:
 def body_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(BodySchema)
-    return text(validate=one_of(*BODIES))
+    return text(validate=one_of(*WRITERS))
 
 
 def response_field(value: Any) -> fields.Field[Any]:
     if isinstance(value, dict):
         return nested(ResponseSchema)
-    return text(validate=one_of(*RESPONSES))
+    return text(validate=one_of(*READERS))
 
 
 def _places_field(value: Any) -> fields.Field[Any]:
@@ -125,8 +110,8 @@ class EnvelopeSchema(Strict):
     ok = OneOfShapes(_ok_field)
     message = OneOfShapes(_places_field)
     data = text()
-    errors = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
-    messages = NamedMap(text(validate=one_of(*VENDOR_ERROR_TYPES)), r"(?s).+")
+    errors = NamedMap(text(validate=one_of(*VENDOR_ERRORS)), r"(?s).+")
+    messages = NamedMap(text(validate=one_of(*VENDOR_ERRORS)), r"(?s).+")
     retry_after = text(validate=HEADER_NAME)
 
     @validates_schema

@@ -11,9 +11,8 @@ from secrets import token_hex
 
 from gateway.stores.base import Store
 
-RETENTION_SECONDS = (
-    30 * 86400.0
-)  # far longer than anything is cached; a number that ends is followed by a new one
+#: Far longer than anything is cached; a number that ends is followed by a new one.
+RETENTION_SECONDS = 30 * 86400.0
 
 
 class Generations:

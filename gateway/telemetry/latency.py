@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-BUCKETS_PER_DOUBLING = (
-    4  # each reaches a fifth further than the last: a percentile is right to 10 %
-)
+#: Each reaches a fifth further than the last: a percentile is right to 10 %.
+BUCKETS_PER_DOUBLING = 4
 MIN_SECONDS = 0.0001  # what is quicker counts as this
 
 
