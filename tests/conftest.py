@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from models.database import migrate
 from tests import postgres
@@ -22,6 +23,9 @@ SERVER_FIXTURES = frozenset({"one_redis_server", "postgres_databases"})
 SERVERS = frozenset(
     {"redis", "postgresql"}
 )  # as tests that run on several stores or databases call them
+# How long examples take to draw says nothing on a machine where processes stand still for seconds.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 DATABASES = os.environ.get("POSTERN_TEST_DATABASES", "sqlite,postgresql").split(",")
 
 

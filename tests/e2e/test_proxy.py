@@ -23,8 +23,8 @@ SERVICES = """
   rest:
     base_url: {url}
     allow_private: true
-    timeout: {{read: 1}}
-    deadline: 3
+    timeout: {{read: 30}}
+    deadline: 60
     breaker: {{min_calls: 10000}}
     retry: {{times: 1, backoff: 0.001, on: [connect, timeout, 503]}}
     auth: {{type: api_key, in: query, name: key, value: the-vendors-key}}
@@ -35,6 +35,7 @@ SERVICES = """
   wire: {{base_url: "{wire}", allow_private: true, proxy: true}}
   keyed: {{base_url: "{wire}", allow_private: true, proxy: true, auth: {{type: api_key, in: header, name: X-Key, value: the-vendors-key}}}}
   shut: {{base_url: "{url}", allow_private: true}}
+  hasty: {{base_url: "{url}", allow_private: true, timeout: {{read: 1}}, proxy: true}}
   away: {{base_url: "http://127.0.0.1:9", allow_private: true, proxy: true, retry: {{times: 0}}}}
   slow: {{base_url: "{url}", allow_private: true, proxy: true, rate_limit: 1/hour}}
 """
@@ -328,7 +329,7 @@ REFUSED = [
     ("/rest/../admin", 400, "validation_error"), ("/rest/a/%2e%2e/b", 400, "validation_error"),
     ("/rest/a/..%2fb", 400, "validation_error"), ("/rest/a/%252e%252e/b", 400, "validation_error"),
     ("/some/v1/..%5c..%5cadmin", 400, "validation_error"), ("/rest/..;/b", 400, "validation_error"),
-    ("/away/x", 502, "downstream_unreachable"), ("/rest/fault/hang/anything", 504, "downstream_timeout"),
+    ("/away/x", 502, "downstream_unreachable"), ("/hasty/fault/hang/anything", 504, "downstream_timeout"),
 ]  # fmt: skip
 
 
@@ -372,7 +373,7 @@ def test_an_app_may_proxy_what_it_may_call_and_its_signature_does_not_go_on(live
     ]
     url = f"{live.url}/api/v1/proxy"
     said = requests.post(
-        f"{url}/rest/anything?x=1", data=b"hello", auth=PosternAuth("sdk", secret), timeout=10
+        f"{url}/rest/anything?x=1", data=b"hello", auth=PosternAuth("sdk", secret), timeout=30
     )
     assert (said.status_code, said.json()["body"]) == (200, "hello")
     assert not [
