@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import BadResponse
 
 MAX_HEAD_BYTES = 65536
+MAX_REMEMBERED_LINES = 4096  # most come again and again
+MAX_REMEMBERED_CHARACTERS = 256  # of one line
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 # RFC 9110, 5.6.2
 _TEXT = r"[^\x00-\x08\x0a-\x1f\x7f]*"
 _STATUS = re.compile(r"HTTP/1\.([0-9]) +([1-9][0-9]{2})(?:[ \t]+(.*))?[ \t]*")
-_EXACT = re.compile(rf"HTTP/1\.[01] [1-9][0-9]{{2}}(?: {_TEXT})?(?:\r\n{_TOKEN}:{_TEXT})*")
+_EXACT_STATUS = re.compile(rf"HTTP/1\.[01] [1-9][0-9]{{2}}(?: {_TEXT})?")
+_EXACT_LINE = re.compile(rf"({_TOKEN}):({_TEXT})")
 _NAME = re.compile(_TOKEN)
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -36,6 +40,7 @@ class Head:
 
     :param minor: of the version: 1 in ``HTTP/1.1``.
     :param lines: one for each header, as it came.
+    :param pairs: of each its name in lower case, and its value.
     :param exact: it is as RFC 9112 says; otherwise something was overlooked.
     :param lines_end_in_lf: at least one line has no CR.
     """
@@ -44,19 +49,15 @@ class Head:
     status: int
     reason: str
     lines: list[str]
+    pairs: list[tuple[str, str]]
     exact: bool = True
     lines_end_in_lf: bool = False
 
     def joined(self) -> dict[str, str]:
         """Return the headers by lower-case names; those of one name are joined with a comma."""
         headers: dict[str, str] = {}
-        for line in self.lines:
-            name, _, text = line.partition(":")
-            key = name.lower()
-            value = text.strip(" \t")
-            if key in headers:
-                value = f"{headers[key]}, {value}"
-            headers[key] = value
+        for name, text in self.pairs:
+            headers[name] = f"{headers[name]}, {text}" if name in headers else text
         return headers
 
     def presentable(self) -> list[tuple[str, str]]:
@@ -90,17 +91,46 @@ def read_head(data: bytes) -> Head:
     :raises BadResponse: it is not HTTP/1, or has what can be read in two ways.
     """
     text = data.decode("latin-1").rstrip("\r\n")
-    exact = _EXACT.fullmatch(text) is not None
-    first, *lines = text.split("\r\n") if exact else _unfold(text)
-    status = _STATUS.fullmatch(first)
-    if status is None:
+    first, *lines = text.split("\r\n")
+    pairs = []
+    for line in lines:
+        read = _read_known if len(line) <= MAX_REMEMBERED_CHARACTERS else _read_line
+        if pair := read(line):
+            pairs.append(pair)
+    if len(pairs) < len(lines) or not _EXACT_STATUS.fullmatch(first):
+        return _read_inexact(text)
+    minor, status, reason = _read_status(first)
+    return Head(minor, status, reason, lines, pairs)
+
+
+def _read_line(line: str) -> tuple[str, str] | None:
+    """Return the name in lower case and the value; None if the line is not as RFC 9112 says."""
+    match = _EXACT_LINE.fullmatch(line)
+    return (match[1].lower(), match[2].strip(" \t")) if match else None
+
+
+_read_known = lru_cache(maxsize=MAX_REMEMBERED_LINES)(_read_line)
+
+
+@lru_cache(maxsize=64)  # few are ever sent
+def _read_status(line: str) -> tuple[int, int, str]:
+    """Return the version's minor, the status and the reason."""
+    match = _STATUS.fullmatch(line)
+    if match is None:
         raise BadResponse(detail="not HTTP: no status line")
-    head = Head(int(status[1]), int(status[2]), status[3] or "", lines)
-    if not exact:
-        head.exact = False
-        head.lines_end_in_lf = text.count("\n") > text.count("\r\n")
-        head.reason = _CONTROLS.sub(" ", head.reason)
-        head.lines = [_tidy(line) for line in lines]
+    return int(match[1]), int(match[2]), match[3] or ""
+
+
+def _read_inexact(text: str) -> Head:
+    first, *raw_lines = _unfold(text)
+    minor, status, reason = _read_status(first)
+    lines = [_tidy(line) for line in raw_lines]
+    pairs = []
+    for line in lines:
+        name, _, value = line.partition(":")
+        pairs.append((name.lower(), value.strip(" \t")))
+    head = Head(minor, status, _CONTROLS.sub(" ", reason), lines, pairs, exact=False)
+    head.lines_end_in_lf = text.count("\n") > text.count("\r\n")
     return head
 
 
