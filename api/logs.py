@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any, BinaryIO
 
 from gateway.bodies import dump_json
+from gateway.clock import iso_utc
 from gateway.masking import Masker
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -54,7 +55,7 @@ class JsonLog:
             fields["exception"] = _format_exception(error)
         fields["event"] = event
         fields["level"] = level
-        fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        fields["timestamp"] = iso_utc(time.time(), 6)
         line = self._mask_line(dump_json(fields)) + b"\n"
         if self._schedule is None or self._thread_id() != self._loop_thread:
             self._stream.write(line)

@@ -35,7 +35,7 @@ class Outcome:
 
 Outcomes = Mapping[str, Outcome]
 Run = Callable[[Call], Result]
-Report = Callable[[tuple[str, Outcome]], object]
+Report = Callable[[Outcome], object]
 
 
 @value
@@ -68,23 +68,25 @@ class BatchRunner:
     def run(self, steps: Mapping[str, Step], run_call: Run) -> dict[str, Outcome]:
         """Return every step's outcome, in the order of ``steps``; raise nothing for a failure."""
         outcomes: dict[str, Outcome] = {}
-        ended: SimpleQueue[tuple[str, Outcome]] = SimpleQueue()
+        wake: SimpleQueue[None] = SimpleQueue()
         waiting = dict(steps)
-        while len(outcomes) < len(steps):
-            ready = [name for name, step in waiting.items() if step.needs <= outcomes.keys()]
-            for name in ready:
-                job = partial(self._run_step, name, waiting.pop(name), dict(outcomes), run_call)
-                self._pool.submit(partial(job, ended.put))
-            name, outcome = ended.get()
+
+        def end(name: str, outcome: Outcome) -> None:
             outcomes[name] = outcome
+            if waiting or len(outcomes) == len(steps):
+                wake.put(None)
+
+        while len(outcomes) < len(steps):
+            for name in [name for name, step in waiting.items() if step.needs <= outcomes.keys()]:
+                job = partial(self._run_step, waiting.pop(name), outcomes, run_call)
+                self._pool.submit(partial(job, partial(end, name)))
+            wake.get()
         return {name: outcomes[name] for name in steps}
 
     def close(self) -> None:
         self._pool.close()
 
-    def _run_step(
-        self, name: str, step: Step, outcomes: Outcomes, run_call: Run, report: Report
-    ) -> None:
+    def _run_step(self, step: Step, outcomes: Outcomes, run_call: Run, end: Report) -> None:
         started_at = self._clock.now()
         data: object = None
         extras = NO_EXTRAS
@@ -99,7 +101,7 @@ class BatchRunner:
             self._log.error("unforeseen", exc_info=error)
             failure = GatewayError()
         elapsed = self._clock.now() - started_at
-        report((name, Outcome(data, failure, elapsed, step.optional, extras)))
+        end(Outcome(data, failure, elapsed, step.optional, extras))
 
 
 def independent_step(call: Call, *, optional: bool) -> Step:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -39,9 +40,19 @@ class SystemClock:
     sleep = staticmethod(time.sleep)
 
 
-def iso_utc(moment: datetime) -> str:
-    """Return a moment of UTC in ISO 8601, such as ``2026-01-31T08:00:00.000Z``."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def iso_utc(unix_seconds: float, digits: int = 3) -> str:
+    """Return a moment in ISO 8601, in UTC, such as ``2026-01-31T08:00:00.000Z``.
+
+    :param digits: of the second's fraction.
+    """
+    unit = 10**digits
+    second, fraction = divmod(int(unix_seconds * unit), unit)
+    return f"{_iso_second(second)}.{fraction:0{digits}}Z"
+
+
+@lru_cache(maxsize=8)  # whatever is written now is of one second
+def _iso_second(unix_seconds: int) -> str:
+    return datetime.fromtimestamp(unix_seconds, UTC).replace(tzinfo=None).isoformat()
 
 
 class Pause:

@@ -13,6 +13,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import chain
 from struct import Struct
 from urllib.parse import quote
@@ -45,6 +46,7 @@ MAX_PLAIN_NUMBER = 10**6  # a larger one may be a phone number
 # secrets of ours are.
 _TOKEN = re.compile(r"eyJ[\w-]{8,}\.[\w-]+\.[\w-]*|(?<![\w-])[\w-]{43}(?![\w-])", re.ASCII)
 MIN_TOKEN_CHARACTERS = 20
+MAX_REMEMBERED_CHARACTERS = 256  # of a path
 
 
 class Secret:
@@ -243,9 +245,18 @@ def is_secret_name(name: str) -> bool:
 
 def mask_path(path: str) -> str:
     """Return a request's path as a log line may have it: without tokens and whole phone numbers."""
+    if len(path) <= MAX_REMEMBERED_CHARACTERS:
+        return _mask_known_path(path)
+    return _mask_path(path)
+
+
+def _mask_path(path: str) -> str:
     if len(path) >= MIN_TOKEN_CHARACTERS:
         path = _TOKEN.sub(STARS, path)
     return mask_phones(path)
+
+
+_mask_known_path = lru_cache(maxsize=1024)(_mask_path)  # most requests are for few paths
 
 
 def mask_phones(text: str) -> str:

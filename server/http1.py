@@ -43,6 +43,11 @@ _SINGLE = {
     "CONTENT_TYPE": NOT_HTTP,
     "CONTENT_LENGTH": NOT_HTTP,
 }
+#: Whose values do not come again.
+_UNIQUE = frozenset(
+    {"HTTP_X_NONCE", "HTTP_X_SIGNATURE", "HTTP_X_TIMESTAMP", "HTTP_X_REQUEST_ID"}
+    | {"HTTP_X_CONTENT_SHA256", "HTTP_IDEMPOTENCY_KEY", "HTTP_TRACEPARENT"}
+)
 _NO_TRAILERS = frozenset(
     {b"HOST", b"CONTENT-LENGTH", b"TRANSFER-ENCODING", b"TRAILER", b"AUTHORIZATION", b"TE"}
 )
@@ -146,7 +151,7 @@ class HeadParser:
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
         pair = ("" if b"_" in name else key), value.decode("latin-1")
-        if len(line) <= MAX_REMEMBERED_BYTES:
+        if len(line) <= MAX_REMEMBERED_BYTES and key not in _UNIQUE:
             if len(self._lines) >= MAX_REMEMBERED_LINES:
                 self._lines.clear()
             self._lines[line] = pair

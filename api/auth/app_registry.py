@@ -5,6 +5,7 @@ All are read at once, so that finding no such app takes as long as finding one.
 
 from __future__ import annotations
 
+import hmac
 import math
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.auth.app_secrets import AppSecrets
 from gateway.clock import Clock
+from gateway.masking import Secret
 from gateway.messages import Caller
 from models import App, Database
 
@@ -42,10 +44,11 @@ class RegisteredApp:
         self._secrets = secrets
 
     @cached_property
-    def keys(self) -> tuple[bytes | None, bytes | None]:
-        """The secrets, current and previous; None where there is none, or its own key is gone.
+    def keys(self) -> tuple[hmac.HMAC | None, hmac.HMAC | None]:
+        """What checks signatures by the secrets, the current and the previous one.
 
-        Opened at the first request, for of many apps few sign.
+        None where there is none, or its own key is gone. Opened at the first request, for of many
+        apps few sign.
         """
         return self._open(self.row.secret), self._open(self.row.previous_secret)
 
@@ -57,9 +60,14 @@ class RegisteredApp:
             columns["previous_secret"] = self._secrets.reseal(row.previous_secret)
         return columns
 
-    def _open(self, sealed: str | None) -> bytes | None:
+    def _open(self, sealed: str | None) -> hmac.HMAC | None:
         secret = self._secrets.unseal(sealed) if sealed else None
-        return secret.reveal().encode() if secret else None
+        return signing_key(secret) if secret else None
+
+
+def signing_key(secret: Secret) -> hmac.HMAC:
+    """Return a hash that is begun with the secret; a copy of it goes on with a text."""
+    return hmac.new(secret.reveal().encode(), digestmod="sha256")
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from flask import Request
 
-from api.auth.app_registry import RegisteredApp
+from api.auth.app_registry import RegisteredApp, signing_key
 from api.auth.app_secrets import AppSecrets
 from api.auth.wiring import AuthServices, auth_services
 from api.context import app_state
@@ -47,7 +47,7 @@ NONCE_TTL_SECONDS = 2 * MAX_SKEW_SECONDS + 1  # the last second a timestamp coun
 NONCE_LENGTHS = range(8, 65)
 _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _HEADERS = ("X-App-Id", "X-Timestamp", "X-Nonce", "X-Signature")
-_UNKNOWN_KEY = AppSecrets.make().reveal().encode()  # where there is no secret: nobody knows it
+_UNKNOWN_KEY = signing_key(AppSecrets.make())  # where there is no secret: nobody knows it
 
 
 def signing_app(*, streamed: bool = False) -> Caller:
@@ -90,14 +90,20 @@ def signing_app(*, streamed: bool = False) -> Caller:
 def _verify(app: RegisteredApp | None, text: bytes, signature: bytes) -> bool:
     """Return whether one of an app's two secrets gives this signature.
 
-    Two secrets are always tried, so that time does not tell whether there is such an app.
+    Two secrets are tried for whoever is refused, so that time does not tell whether there is such
+    an app.
     """
     current_key, previous_key = app.keys if app else (None, None)
-    current = hmac.digest(current_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
-    previous = hmac.digest(previous_key or _UNKNOWN_KEY, text, "sha256").hex().encode()
-    is_current = hmac.compare_digest(current, signature)
-    is_previous = hmac.compare_digest(previous, signature)
-    return is_current or is_previous
+    is_current = _signs(current_key, text, signature)
+    if is_current and app and not app.disabled:
+        return True
+    return _signs(previous_key, text, signature) or is_current
+
+
+def _signs(key: hmac.HMAC | None, text: bytes, signature: bytes) -> bool:
+    expected = (key or _UNKNOWN_KEY).copy()
+    expected.update(text)
+    return hmac.compare_digest(expected.hexdigest().encode(), signature)
 
 
 def _target(incoming: Request) -> str:

@@ -7,8 +7,8 @@ Example::
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -101,7 +101,7 @@ def build_envelope(
         "message": message,
         "data": data,
         "request_id": request_id,
-        "timestamp": iso_utc(datetime.now(UTC)),
+        "timestamp": iso_utc(time.time()),
     }
     if error is not None:
         envelope["error"] = error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 from gateway.clock import iso_utc
@@ -97,7 +96,7 @@ def render(record: Record, *, is_admin: bool) -> Record:
     return {
         **record,
         "why": attempts[-1]["why"] if record["code"] and attempts else None,
-        "started_at": iso_utc(datetime.fromtimestamp(record["started_at"], UTC)),
+        "started_at": iso_utc(float(record["started_at"])),
         "elapsed_ms": _milliseconds(float(elapsed)),
         "attempts": attempts,
         "events": [

@@ -18,7 +18,6 @@ from flask.testing import FlaskClient
 from sqlalchemy import event
 from werkzeug.test import EnvironBuilder
 
-from api.auth import app_signature
 from api.auth.app_signature import wire_target
 from config import Settings
 from gateway.masking import Secret
@@ -126,10 +125,10 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
     sign: Callable[..., dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    digests: list[bytes] = []
-    real = hmac.digest
+    digests: list[hmac.HMAC] = []
+    real = hmac.HMAC.copy
     attempts = [sign(app_id="nobody"), sign(secret="wrong"), sign()]
-    monkeypatch.setattr(app_signature.hmac, "digest", lambda *a: digests.append(a[1]) or real(*a))
+    monkeypatch.setattr(hmac.HMAC, "copy", lambda key: digests.append(key) or real(key))
 
     def told(headers: dict[str, str]) -> tuple[Any, int]:
         digests.clear()
