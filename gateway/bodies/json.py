@@ -23,6 +23,7 @@ LARGE_CHARACTERS = 65_536  # from which on JSON is parsed in steps: one scan wou
 MAX_DEPTH = 64  # levels of nesting a caller's JSON may have
 
 MISSING = object()
+OBJECTS = dict, Mapping  # in this order: what is a dict takes no look at an abstract class
 _PLACE = re.compile(r"-?[0-9]{1,9}")
 
 
@@ -32,7 +33,7 @@ def find_value(value: Any, path: Iterable[str]) -> Any:
     The last place in a list is ``-1``.
     """
     for key in path:
-        if isinstance(value, Mapping) and key in value:
+        if isinstance(value, OBJECTS) and key in value:
             value = value[key]
         elif isinstance(value, list) and _has_place(value, key):
             value = value[int(key)]

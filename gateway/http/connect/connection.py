@@ -84,10 +84,18 @@ class Connection:
 
         :raises CallerGone: ``watch`` says so.
         """
-        if self._answer_is_due and not (self._tls or watch):
-            self._answer_is_due = False
-            self._await(select.POLLIN, until, None)  # it has hardly come yet
-        return cast(bytes, self.with_deadline(until, self._raw.recv, CHUNK_BYTES, watch=watch))
+        if self._tls or watch:
+            return cast(bytes, self.with_deadline(until, self._raw.recv, CHUNK_BYTES, watch=watch))
+        waits = self._answer_is_due  # which has hardly come yet
+        self._answer_is_due = False
+        while True:
+            if waits:
+                self._await(select.POLLIN, until, None)
+            try:
+                data: bytes = self._raw.recv(CHUNK_BYTES)
+                return data
+            except BlockingIOError:
+                waits = True
 
     def with_deadline(
         self,
