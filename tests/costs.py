@@ -35,7 +35,7 @@ Costs = dict[str, dict[str, int]]
 
 
 def costs() -> Costs:
-    """Return the medians by kind of request."""
+    """Return the counts by kind of request."""
     return {
         kind: {name: count for name, count in sorted(counts.items()) if ":" not in name}
         for kind, counts in function_counts().items()
