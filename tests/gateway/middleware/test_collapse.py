@@ -77,12 +77,19 @@ def outcomes(calls_started: list[StartedCall]) -> Counter[Any]:
 
 
 def threads_in_flight() -> int:
-    """Count the threads that lead a call or wait for another's, by what they stand in."""
+    """Count the threads that send a call or wait for another's, by what they stand in.
+
+    One that has not yet learned whether it is to lead would, once the first one's call is over.
+    """
     stacks = [
         {frame.f_code.co_qualname for frame, _ in traceback.walk_stack(frame)}
         for frame in sys._current_frames().values()
     ]
-    in_flight = ({"SingleFlight.do", "SingleFlight.lead"}, {"SingleFlight.do", "Future.result"})
+    in_flight = (
+        {"CrossWorkerLock._lead"},
+        {"CrossWorkerLock._wait_for"},
+        {"SingleFlight.do", "Future.result"},
+    )
     return sum(any(names <= stack for names in in_flight) for stack in stacks)
 
 
