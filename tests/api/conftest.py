@@ -43,7 +43,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings], Flask]]:
     """The real app, with the time in the test's hands and two routes that tell who calls."""
-    made: list[Flask] = []
+    apps: list[Flask] = []
 
     def make(settings: Settings, *, serves: bool = True) -> Flask:
         if settings.database_url != database_url:  # that one is migrated already
@@ -52,11 +52,11 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
         app.add_url_rule("/me", view_func=token_required(_me), methods=["GET", "POST"])
         app.add_url_rule("/admin", "admin", role_required("admin")(_me))
         app.add_url_rule("/write", "write", role_required("user", "admin")(_me), methods=["POST"])
-        made.append(app)
+        apps.append(app)
         return app
 
     yield make
-    for app in made:
+    for app in apps:
         app.extensions["postern"].database.close()
         if "gateway" in vars(app.extensions["postern"]):  # a command may have needed none
             app.extensions["postern"].gateway.close()
@@ -64,13 +64,13 @@ def make_app(clock: FakeClock, database_url: str) -> Iterator[Callable[[Settings
 
 
 def _me() -> Any:
-    told = {
+    caller = {
         "id": g.caller.id,
         "role": g.caller.role,
         "allow": g.caller.allow,
         "body": request.get_data(as_text=True),
     }
-    return success_response(told)
+    return success_response(caller)
 
 
 @pytest.fixture
@@ -92,13 +92,13 @@ def password_hash() -> str:
 def users(app: Flask, password_hash: str) -> dict[str, int]:
     """One of each role, all with the same password: name -> id."""
     with app.extensions["postern"].database.write_session() as session:
-        made = [
+        rows = [
             User(username=role, role=role, password_hash=password_hash)
             for role in ("guest", "user", "admin")
         ]
-        session.add_all(made)
+        session.add_all(rows)
         session.flush()
-        return {each.username: each.id for each in made}
+        return {row.username: row.id for row in rows}
 
 
 @pytest.fixture

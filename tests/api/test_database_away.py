@@ -28,9 +28,9 @@ def away(settings, clock, written):
     """An app whose database refuses every connection."""
     url = f"postgresql://postern:hunter2%2Fhunter2@127.0.0.1:{free_port()}/postern"
     app = create_app(replace(settings, database_url=url), clock)
-    made = app.extensions["postern"]
-    log = logs.configure("error", made.masker, written)
-    app.extensions["postern"] = replace(made, log=log)
+    postern = app.extensions["postern"]
+    log = logs.configure("error", postern.masker, written)
+    app.extensions["postern"] = replace(postern, log=log)
     yield app.test_client()
     app.extensions["postern"].database.close()
     app.extensions["postern"].gateway.close()
@@ -53,8 +53,8 @@ def test_a_database_that_is_away_is_503_soon_and_no_password_is_told(away, writt
     assert time.monotonic() - began < 30
     out = written.getvalue()
     assert json.loads(out.splitlines()[0])["event"] == "database"
-    for told in (ready.data, login.data, out):
-        assert b"hunter2" not in told
+    for content in (ready.data, login.data, out):
+        assert b"hunter2" not in content
 
 
 def test_a_text_that_the_database_cannot_hold_is_no_failure_of_ours(client, users) -> None:
@@ -122,8 +122,8 @@ def test_pages_by_key_count_the_list_once_until_something_is_written(app, client
 
     def totals(*queries: str) -> list[int]:
         return [
-            client.get(f"/api/v1/products?{each}", headers=token).json["data"]["total"]
-            for each in queries
+            client.get(f"/api/v1/products?{query}", headers=token).json["data"]["total"]
+            for query in queries
         ]
 
     make("Tea")

@@ -43,10 +43,10 @@ def rows(client: FlaskClient, language: str, path: str = "/docs/errors") -> dict
 def test_every_code_has_a_row_with_its_status_and_what_to_do(
     client: FlaskClient, language: str
 ) -> None:
-    told = rows(client, language)
-    assert told.keys() == {0, *STATUS}
+    cells = rows(client, language)
+    assert cells.keys() == {0, *STATUS}
     for code, status in STATUS.items():
-        _, statuses, error_type, _, when, what_to_do = told[code]
+        _, statuses, error_type, _, when, what_to_do = cells[code]
         assert str(status) in statuses
         assert error_type
         assert len(when) > 2, code

@@ -202,15 +202,15 @@ def test_a_request_tells_what_flasks_own_tells(
     environ = builder.get_environ()
     environ["PATH_INFO"] = f"/{path}".encode().decode("latin-1")
     environ["SCRIPT_NAME"] = f"/{prefix}".encode().decode("latin-1")
-    ours, flasks = (
+    own, flasks = (
         kind({**environ, "wsgi.input": BytesIO(b"body")}) for kind in (Request, flask.Request)
     )
     for name in SEEN:
-        assert _read(ours, name) == _read(flasks, name), name
-    assert list(ours.headers) == list(flasks.headers)
-    assert isinstance(ours.headers, EnvironHeaders)
-    assert ours.args == flasks.args
-    assert ours.get_data() == flasks.get_data() == b"body"
+        assert _read(own, name) == _read(flasks, name), name
+    assert list(own.headers) == list(flasks.headers)
+    assert isinstance(own.headers, EnvironHeaders)
+    assert own.args == flasks.args
+    assert own.get_data() == flasks.get_data() == b"body"
 
 
 def _read(value: Any, path: str) -> Any:

@@ -73,8 +73,8 @@ def test_requests_count_by_route_verb_and_status(
     for path in ("/api/v1/products/7", "/api/v1/products/8", "/api/v1/nowhere", "/nowhere/at/all"):
         client.get(path, headers=tokens["user"])
     client.open("/api/v1/products", method="BREW")
-    told = samples(look(client).data, "postern_http_requests_total", "route", "method", "status")
-    assert told == {
+    counts = samples(look(client).data, "postern_http_requests_total", "route", "method", "status")
+    assert counts == {
         ("/api/v1/products/<id:product_id>", "GET", "404"): 2,
         ("none", "GET", "404"): 2,
         ("none", "other", "405"): 1,

@@ -33,8 +33,8 @@ def test_an_upload_without_a_descriptor_is_unavailable_and_no_traceback(
     app, client, tokens
 ) -> None:
     log = io.BytesIO()
-    made = app.extensions["postern"]
-    app.extensions["postern"] = replace(made, log=logs.configure("error", made.masker, log))
+    postern = app.extensions["postern"]
+    app.extensions["postern"] = replace(postern, log=logs.configure("error", postern.masker, log))
 
     def upload():
         form = {"file": (io.BytesIO(b"x"), "a.txt")}

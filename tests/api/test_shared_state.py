@@ -59,7 +59,7 @@ class Worker:
 
     def products(self) -> list[str]:
         answer = self.send("GET", "/api/v1/products")
-        return [each["name"] for each in answer.json["data"]["items"]]
+        return [item["name"] for item in answer.json["data"]["items"]]
 
     def add_product(self, name: str) -> None:
         answer = self.send("POST", "/api/v1/products", json={"name": name, "price": 1, "stock": 3})
@@ -80,9 +80,9 @@ def workers(
 ) -> Iterator[tuple[Worker, Worker]]:
     pair = Worker(app, clock), Worker(make_app(settings), clock)
     bearer = pair[0].log_in().json["data"]["access_token"]
-    for each in pair:
-        each.bearer = bearer
-        assert each.me() == 200
+    for worker in pair:
+        worker.bearer = bearer
+        assert worker.me() == 200
     return pair
 
 
@@ -95,12 +95,12 @@ def open_workers(
 ) -> tuple[Worker, Worker]:
     """The same with REDIS_DOWN=open."""
     pair = tuple(Worker(make_app(replace(settings, redis_down="open")), clock) for _ in workers)
-    for each in pair:
-        each.bearer = workers[0].bearer
+    for worker in pair:
+        worker.bearer = workers[0].bearer
     return pair
 
 
-def told(answer: Any) -> tuple[int, int, bool, str | None]:
+def failure(answer: Any) -> tuple[int, int, bool, str | None]:
     return (
         answer.status_code,
         answer.json["code"],
@@ -133,9 +133,9 @@ def test_an_ended_token_stays_ended_when_redis_is_restarted_empty(
     one.send("POST", "/api/v1/logout")
     redis_server.kill()
     redis_server.start()
-    for each in workers:
-        assert comes_true(lambda each=each: each.me(fresh) == 200)
-        assert each.me() == 401
+    for worker in workers:
+        assert comes_true(lambda worker=worker: worker.me(fresh) == 200)
+        assert worker.me() == 401
     redis_server.client.flushall()  # unnoticed by any connection
     assert [other.me(), one.me()] == [401, 401]
 
@@ -164,9 +164,9 @@ def test_a_write_on_one_worker_ends_what_the_other_kept(workers) -> None:
 
 def test_what_is_kept_in_redis_is_json(workers, redis_server: RedisServer) -> None:
     workers[0].products()
-    kept = [redis_server.client.get(key) for key in redis_server.client.keys("postern:cache:*")]
-    assert len(kept) == 2
-    assert all(value[:1] in b'["' for value in kept)
+    entries = [redis_server.client.get(key) for key in redis_server.client.keys("postern:cache:*")]
+    assert len(entries) == 2
+    assert all(value[:1] in b'["' for value in entries)
 
 
 def test_while_redis_hangs_nobody_is_let_in_and_nobody_waits(
@@ -174,7 +174,7 @@ def test_while_redis_hangs_nobody_is_let_in_and_nobody_waits(
 ) -> None:
     one, other = workers
     redis_server.pause()
-    assert told(one.send("GET", "/me")) == AWAY
+    assert failure(one.send("GET", "/me")) == AWAY
     assert one.signed(shop, "nonce-0001") == 503
     assert other.signed(shop, "nonce-0001") == 503
     redis_server.resume()
@@ -230,18 +230,18 @@ def test_an_order_that_cannot_be_locked_is_not_charged(
     one, _ = open_workers
     with one.parts.database.write_session() as session:
         session.add(Product(name="Tea", price=1, stock=3))
-    made = one.send(
+    response = one.send(
         "POST",
         f"/api/v1/users/{users['user']}/orders",
         json={"items": [{"product_id": 1, "quantity": 1}]},
     )
     redis_server.pause()
     answer = one.send(
-        "POST", f"/api/v1/orders/{made.json['data']['id']}/pay", json={"via": "pay.charge"}
+        "POST", f"/api/v1/orders/{response.json['data']['id']}/pay", json={"via": "pay.charge"}
     )
-    assert told(answer) == AWAY
+    assert failure(answer) == AWAY
     with one.parts.database.read_session() as session:
-        assert session.get(Order, made.json["data"]["id"]).status == "pending"
+        assert session.get(Order, response.json["data"]["id"]).status == "pending"
 
 
 def test_readyz_says_whether_redis_is_there(

@@ -45,14 +45,14 @@ def test_a_write_is_unknown_when_the_answer_to_its_commit_never_came(
 ) -> None:
     assert count(lossy, path) == 0
     proxy.lose = lose
-    told = lossy.post(path, json=POSTS[path])
+    answer = lossy.post(path, json=POSTS[path])
 
-    assert (told.status_code, told.json["code"], told.json["error"]["type"]) == (
+    assert (answer.status_code, answer.json["code"], answer.json["error"]["type"]) == (
         503,
         -5002,
         "outcome_unknown",
     )
-    assert told.json["error"]["retryable"] is False
+    assert answer.json["error"]["retryable"] is False
     assert proxy.lose == ""
     assert count(lossy, f"{path}?limit=99") == stored
 
@@ -60,9 +60,9 @@ def test_a_write_is_unknown_when_the_answer_to_its_commit_never_came(
 @pytest.mark.parametrize("path", POSTS)
 def test_a_write_that_was_lost_before_its_commit_was_not_done(lossy, proxy, path) -> None:
     proxy.lose = "insert"
-    told = lossy.post(path, json=POSTS[path])
+    answer = lossy.post(path, json=POSTS[path])
 
-    assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (
+    assert (answer.status_code, answer.json["code"], answer.json["error"]["retryable"]) == (
         503,
         -5001,
         True,
@@ -74,8 +74,8 @@ def test_the_bytes_of_an_upload_stay_while_its_commit_is_unknown(
     lossy, proxy, settings, tmp_path
 ) -> None:
     proxy.lose = "answer"
-    told = lossy.post("/api/v1/files", data={"file": (__file__, "a.py")})
+    answer = lossy.post("/api/v1/files", data={"file": (__file__, "a.py")})
 
-    assert told.json["code"] == -5002, told.text
+    assert answer.json["code"] == -5002, answer.text
     [file] = lossy.get("/api/v1/files").json["data"]["items"]
     assert lossy.get(f"/api/v1/files/{file['id']}").status_code == 200

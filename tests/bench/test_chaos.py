@@ -62,10 +62,10 @@ def connect(proxy: FaultProxy) -> socket.socket:
 def say(sock: socket.socket, words: bytes) -> bytes:
     """Say them, and return as much as came back; what is short ended before."""
     sock.sendall(words)
-    heard = b""
-    while len(heard) < len(words) and (piece := sock.recv(65536)):
-        heard += piece
-    return heard
+    data = b""
+    while len(data) < len(words) and (piece := sock.recv(65536)):
+        data += piece
+    return data
 
 
 def test_a_piece_that_is_delayed_comes_late_both_ways(proxy: FaultProxy) -> None:
@@ -111,9 +111,9 @@ def test_garbage_is_as_long_as_what_was_said_and_its_connection_ends_with_the_fa
 ) -> None:
     with connect(proxy) as sock:
         with proxy.faulty("garbage"):
-            heard = say(sock, b"a cup of tea")
-        assert len(heard) == 12
-        assert heard != b"a cup of tea"
+            data = say(sock, b"a cup of tea")
+        assert len(data) == 12
+        assert data != b"a cup of tea"
         with pytest.raises(ConnectionResetError):
             sock.recv(1)
 

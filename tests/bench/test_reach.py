@@ -343,10 +343,10 @@ def test_the_command_counts_by_auth_mode_and_by_reason(tmp_path: Path) -> None:
     assert ["API_KEY", "6", "4", "67", "%"] in lines
     assert ["all", str(len(PROVIDERS)), str(len(SERVICES)), "60", "%"] in lines
     assert ["1", "API_KEY", "computes", "md5"] in lines
-    shown = subprocess.run(
+    result = subprocess.run(
         [*command, str(file), "--show", "open"], capture_output=True, text=True, check=True
     )
-    assert json.loads(shown.stdout)["services"].keys() == {"open"}
+    assert json.loads(result.stdout)["services"].keys() == {"open"}
 
 
 @pytest.mark.parametrize(

@@ -157,8 +157,8 @@ def test_a_refresh_token_that_may_have_been_used_since_is_not_sent_again(
             row.rotates = rotates
             session.add(row)
     succeed(app, "backup", str(tmp_path / "all.tar"))
-    told = succeed(empty_app, "restore", str(tmp_path / "all.tar"))
-    assert "connect these accounts again: crm, mail\n" in told
+    output = succeed(empty_app, "restore", str(tmp_path / "all.tar"))
+    assert "connect these accounts again: crm, mail\n" in output
     with empty_app.extensions["postern"].database.read_session() as session:
         states = {row.service: row.state for row in session.scalars(select(AccountConnection))}
     assert states == {"crm": "reconnect", "mail": "reconnect", "maps": "connected"}

@@ -118,8 +118,8 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_sent(
 def test_all_parameters_may_come_from_a_file(call: Run, vendor: Wire, tmp_path: Path) -> None:
     file = tmp_path / "message.json"
     file.write_text('{"to": "mei", "text": "hi"}')
-    shown = call("send", "-d", f"@{file}", "text=@@all", "--dry-run")
-    assert json.loads(shown.stdout.rpartition("\n\n")[2]) == {"to": "mei", "text": "@all"}
+    output = call("send", "-d", f"@{file}", "text=@@all", "--dry-run")
+    assert json.loads(output.stdout.rpartition("\n\n")[2]) == {"to": "mei", "text": "@all"}
     refused = call("send", "-d", "[1]")
     assert (refused.exit_code, "must be an object" in refused.stderr) == (2, True)
     assert vendor.heard == []

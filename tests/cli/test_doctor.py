@@ -37,9 +37,9 @@ def findings(fresh: Installation, **env: str) -> tuple[int, Findings]:
     return done.returncode, json.loads(done.stdout)
 
 
-def of(found: Findings, check: str) -> list[tuple[str, str, str]]:
+def of(lines: Findings, check: str) -> list[tuple[str, str, str]]:
     return [
-        (line["level"], line["message"], line["todo"]) for line in found if line["check"] == check
+        (line["level"], line["message"], line["todo"]) for line in lines if line["check"] == check
     ]
 
 
@@ -51,8 +51,8 @@ def test_what_is_well_is_ok(fresh: Installation) -> None:
     fresh.run("db", "upgrade")
     with Wire([answer(b"")]) as vendor:
         catalog(fresh, vendor.url)
-        code, found = findings(fresh)
-    assert {line["level"] for line in found} == {"ok"}, found
+        code, lines = findings(fresh)
+    assert {line["level"] for line in lines} == {"ok"}, lines
     assert code == 0
     assert vendor.heard[0].startswith(b"HEAD / HTTP/1.1\r\n")
     assert {
@@ -63,36 +63,36 @@ def test_what_is_well_is_ok(fresh: Installation) -> None:
         "egress proxy",
         "catalog",
         "shop",
-    } <= {line["check"] for line in found}
+    } <= {line["check"] for line in lines}
 
 
 def test_each_problem_says_what_to_do(fresh: Installation) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         catalog(fresh, "http://nobody.invalid")
-        code, found = findings(
+        code, lines = findings(
             fresh, PORT=str(port), REDIS_URL="redis://:hidden-word@127.0.0.1:1/0", JWT_SECERT="x"
         )
     assert code == 1
-    assert all(line["todo"] for line in found if line["level"] != "ok")
-    assert of(found, "port")[0][0] == "problem"
-    assert of(found, "database") == [("problem", "has no tables", "run: postern db upgrade")]
-    assert of(found, "Redis")[0][0] == "problem"
-    assert of(found, "JWT_SECERT")[0][:2] == ("warning", "is no setting; did you mean JWT_SECRET?")
-    assert "has no address" in of(found, "shop")[0][1]
-    assert "hidden-word" not in json.dumps(found)
+    assert all(line["todo"] for line in lines if line["level"] != "ok")
+    assert of(lines, "port")[0][0] == "problem"
+    assert of(lines, "database") == [("problem", "has no tables", "run: postern db upgrade")]
+    assert of(lines, "Redis")[0][0] == "problem"
+    assert of(lines, "JWT_SECERT")[0][:2] == ("warning", "is no setting; did you mean JWT_SECRET?")
+    assert "has no address" in of(lines, "shop")[0][1]
+    assert "hidden-word" not in json.dumps(lines)
 
 
 def test_a_wrong_setting_is_a_line_as_any(fresh: Installation) -> None:
-    code, found = findings(fresh, PORT="none", ENV="test")
+    code, lines = findings(fresh, PORT="none", ENV="test")
     assert code == 1
-    assert [line["check"] for line in found] == ["ENV", "PORT"]
+    assert [line["check"] for line in lines] == ["ENV", "PORT"]
 
 
 def test_a_variable_that_is_not_set_is_told_by_line_and_name(fresh: Installation) -> None:
     catalog(fresh, "http://127.0.0.1:1", auth={"type": "bearer", "token": "${SHOP_TOKEN}"})
-    code, found = findings(fresh)
-    ((level, message, todo),) = of(found, "catalog")
+    code, lines = findings(fresh)
+    ((level, message, todo),) = of(lines, "catalog")
     assert (code, level) == (1, "problem")
     assert "SHOP_TOKEN" in message
     assert ".env" in todo
@@ -101,15 +101,15 @@ def test_a_variable_that_is_not_set_is_told_by_line_and_name(fresh: Installation
 def test_a_clock_that_is_off_is_seen_by_a_vendors(fresh: Installation) -> None:
     with Wire([say("Sat, 01 Jan 2022 00:00:00 GMT")]) as vendor:
         catalog(fresh, vendor.url)
-        _, found = findings(fresh)
-    ((level, message, todo),) = of(found, "clock")
+        _, lines = findings(fresh)
+    ((level, message, todo),) = of(lines, "clock")
     assert (level, "behind" in message, "NTP" in todo) == ("problem", True, True)
 
 
 def test_a_private_address_that_calls_are_refused_to_is_told(fresh: Installation) -> None:
     catalog(fresh, "http://localhost:1", allow_private=False)
-    _, found = findings(fresh)
-    ((level, message, todo),) = of(found, "shop")
+    _, lines = findings(fresh)
+    ((level, message, todo),) = of(lines, "shop")
     assert (level, "private address" in message) == ("problem", True)
     assert "allow_private: true" in todo
 

@@ -61,15 +61,15 @@ def test_help_imports_no_framework(installation: Installation) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "suggestion"),
     [(("cal",), "'call'"), (("call", "--strem"), "'--stream'"), (("catalog", "chek"), "'check'")],
 )
 def test_a_slip_is_answered_with_what_was_meant(
-    installation: Installation, typed: tuple[str, ...], meant: str
+    installation: Installation, typed: tuple[str, ...], suggestion: str
 ) -> None:
     done = installation.run(*typed)
     assert done.returncode == 2
-    assert meant in done.stderr
+    assert suggestion in done.stderr
 
 
 def test_files_are_those_of_the_folder_it_is_typed_in(installation: Installation) -> None:
@@ -78,11 +78,11 @@ def test_files_are_those_of_the_folder_it_is_typed_in(installation: Installation
     assert "1 services, 1 methods" in installation.run("catalog", "check", "mine.yaml").stdout
     assert installation.run("catalog", "check", "services.yaml").returncode == 1
     (installation.typed_in / "to.txt").write_text("mei")
-    shown = installation.run(
+    result = installation.run(
         *["call", "mail", "send", "to=@to.txt", "--dry-run"],
         CATALOG=str(installation.typed_in / "mine.yaml"),
     )
-    assert '"to":"mei"' in shown.stdout.replace(" ", ""), shown.stderr
+    assert '"to":"mei"' in result.stdout.replace(" ", ""), result.stderr
 
 
 def test_a_wrong_setting_is_told_by_name(installation: Installation) -> None:
@@ -199,7 +199,7 @@ def test_init_refuses_what_the_start_would_refuse(fresh: Installation) -> None:
 
 
 def test_init_asks_little_at_a_terminal(fresh: Installation) -> None:
-    ours, theirs = pty.openpty()
+    terminal, theirs = pty.openpty()
     with subprocess.Popen(
         ["postern", "init"],
         cwd=fresh.typed_in,
@@ -208,9 +208,9 @@ def test_init_asks_little_at_a_terminal(fresh: Installation) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as running:
-        os.write(ours, b"\n5088\n")
+        os.write(terminal, b"\n5088\n")
         output, _ = running.communicate(timeout=60)
-    os.close(ours)
+    os.close(terminal)
     os.close(theirs)
     assert running.returncode == 0, output
     assert settings_in(fresh)["PORT"] == "5088"

@@ -13,8 +13,8 @@ from models import Order, OrderLine, Product, User
 def counts(app) -> list[int]:
     with app.extensions["postern"].database.read_session() as session:
         return [
-            session.scalar(select(func.count()).select_from(each))
-            for each in (Product, User, Order)
+            session.scalar(select(func.count()).select_from(table))
+            for table in (Product, User, Order)
         ]
 
 

@@ -62,10 +62,10 @@ def test_a_login_gives_a_pair_of_tokens(client: FlaskClient, users: dict[str, in
     assert set(data) == {"access_token", "token_type", "expires_in", "refresh_token"}
     assert (data["token_type"], data["expires_in"]) == ("bearer", 900)
     assert answer.headers["Cache-Control"] == "no-store"
-    told = client.get("/me", headers={"Authorization": f"Bearer {data['access_token']}"}).json[
+    caller = client.get("/me", headers={"Authorization": f"Bearer {data['access_token']}"}).json[
         "data"
     ]
-    assert (told["id"], told["role"]) == (f"user:{users['admin']}", "admin")
+    assert (caller["id"], caller["role"]) == (f"user:{users['admin']}", "admin")
 
 
 def test_a_wrong_password_and_an_unknown_user_are_told_apart_by_nothing(
@@ -224,10 +224,10 @@ def test_a_logout_ends_the_access_token_the_refresh_token_and_those_before_it(
 
 
 def test_a_logout_ends_this_login_only(client: FlaskClient, login: Login) -> None:
-    here, there = login(), login()
-    post(client, "/logout", token=here["access_token"])
-    assert me(client, there["access_token"]) == (200, 0)
-    assert outcome(refresh(client, there["refresh_token"])) == (200, 0)
+    first, second = login(), login()
+    post(client, "/logout", token=first["access_token"])
+    assert me(client, second["access_token"]) == (200, 0)
+    assert outcome(refresh(client, second["refresh_token"])) == (200, 0)
 
 
 def test_a_logged_out_token_stays_refused_after_a_restart(

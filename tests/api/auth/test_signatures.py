@@ -31,10 +31,10 @@ TARGET = "/me?b=2&a=%E5%8C%97"
 def sign(shop: str, clock: FakeClock) -> Callable[..., dict[str, str]]:
     """The headers of one signed request; what is given by name is used instead."""
 
-    def headers(**given: Any) -> dict[str, str]:
+    def headers(**overrides: Any) -> dict[str, str]:
         part = {
             "verb": "POST", "target": TARGET, "timestamp": str(int(clock.wall())), "nonce": "nonce-0001", "body": b"{}",
-            "secret": shop, "app_id": "shop", **given,
+            "secret": shop, "app_id": "shop", **overrides,
         }  # fmt: skip
         lines = (
             part["verb"],
@@ -130,15 +130,15 @@ def test_an_unknown_a_disabled_and_a_wrongly_signing_app_get_the_same_answer_for
     attempts = [sign(app_id="nobody"), sign(secret="wrong"), sign()]
     monkeypatch.setattr(hmac.HMAC, "copy", lambda key: digests.append(key) or real(key))
 
-    def told(headers: dict[str, str]) -> tuple[Any, int]:
+    def refusal(headers: dict[str, str]) -> tuple[Any, int]:
         digests.clear()
         answer = client.post(TARGET, headers=headers, data=b"{}")
         return {name: answer.json[name] for name in ("code", "message", "error")}, len(digests)
 
-    unknown, wrong = told(attempts[0]), told(attempts[1])
+    unknown, wrong = refusal(attempts[0]), refusal(attempts[1])
     with app.extensions["postern"].database.write_session() as session:
         App.by_app_id(session, "shop").disabled = True
-    assert unknown == wrong == told(attempts[2])
+    assert unknown == wrong == refusal(attempts[2])
     assert unknown[0]["code"] == -1002
 
 
@@ -287,14 +287,14 @@ def test_the_example_signs_what_requests_sends(
 ) -> None:
     module = example()
     monkeypatch.setattr(module.time, "time", clock.wall)
-    asked = requests.Request(
+    request = requests.Request(
         "POST",
         "http://postern/me",
         params={"q": "北 京"},
         data=body,
         auth=module.PosternAuth("shop", shop),
     ).prepare()
-    assert send(client, dict(asked.headers), asked.path_url, asked.body or b"") == (200, 0)
+    assert send(client, dict(request.headers), request.path_url, request.body or b"") == (200, 0)
 
 
 @pytest.mark.parametrize("by_this_process", [True, False])

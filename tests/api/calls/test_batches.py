@@ -48,10 +48,10 @@ def test_every_call_of_a_batch_has_its_own_envelope(client, token) -> None:
 
     assert (answer.status_code, answer.json["code"]) == (200, 0)
     assert list(answer.json["data"]) == ["a", "b"]
-    for told in answer.json["data"].values():
-        assert set(told) == {"code", "message", "data", "elapsed_ms"}
-        assert (told["code"], told["message"]) == (0, "success")
-        assert told["elapsed_ms"] >= 0
+    for result in answer.json["data"].values():
+        assert set(result) == {"code", "message", "data", "elapsed_ms"}
+        assert (result["code"], result["message"]) == (0, "success")
+        assert result["elapsed_ms"] >= 0
     assert answer.json["data"]["b"]["data"][0]["adcode"] == "110000"
 
 
@@ -65,8 +65,8 @@ def test_a_failed_call_makes_a_batch_a_partial_failure_unless_it_is_optional(cli
         207, -1013,
             {"type": "partial_failure", "source": "downstream", "retryable": True, "docs": "/docs/errors#-1013"},
     )  # fmt: skip
-    told = answer.json["data"]["bad"]
-    assert (told["code"], told["data"], told["error"]["service"], told["error"]["method"]) == (
+    result = answer.json["data"]["bad"]
+    assert (result["code"], result["data"], result["error"]["service"], result["error"]["method"]) == (
         -1004, None, "demo", "misbehave",
     )  # fmt: skip
     assert answer.json["data"]["good"]["code"] == 0
@@ -151,7 +151,7 @@ def test_an_aggregate_by_post_takes_its_body(client, token) -> None:
     unknown = client.post("/api/v1/aggregate/city_page?address=北京", json={"a": 1}, headers=token)
     right = client.post("/api/v1/aggregate/city_page?address=北京", json={}, headers=token)
 
-    assert [each.status_code for each in (wrong, unknown, right)] == [400, 400, 200]
+    assert [answer.status_code for answer in (wrong, unknown, right)] == [400, 400, 200]
 
 
 def test_an_aggregate_that_is_not_there_is_404(client, token) -> None:

@@ -44,8 +44,7 @@ def ask(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> Callable[...,
 def test_a_call_is_found_by_its_request_id(ask: Any, box: Sandbox) -> None:
     answer = ask(CALL, X_Request_ID="mine-1")
     assert answer.status_code == 200
-    told = ask("/api/v1/calls/mine-1")
-    record = told.json["data"]
+    record = ask("/api/v1/calls/mine-1").json["data"]
     assert record.pop("more") == []
     assert (record["request_id"], record["service"], record["method"], record["code"]) == (
         "mine-1",
@@ -66,16 +65,16 @@ def test_a_batch_has_one_request_id_and_several_calls(
     client: FlaskClient, tokens: Any, ask: Any
 ) -> None:
     calls = [
-        {"id": each, "service": "demo", "method": "get_item", "params": {"id": number}}
-        for each, number in (("a", 1), ("b", 2))
+        {"id": name, "service": "demo", "method": "get_item", "params": {"id": number}}
+        for name, number in (("a", 1), ("b", 2))
     ]
     client.post(
         "/api/v1/batch", json={"calls": calls}, headers={**tokens["user"], "X-Request-ID": "mine-2"}
     )
     first = ask("/api/v1/calls/mine-2").json["data"]
     items = [first, *first.pop("more")]
-    assert sorted(each["params"]["id"] for each in items) == [1, 2]
-    assert len({each["trace_id"] for each in items}) == 1
+    assert sorted(item["params"]["id"] for item in items) == [1, 2]
+    assert len({item["trace_id"] for item in items}) == 1
 
 
 def test_another_ones_call_is_not_found_but_by_an_admin(ask: Any) -> None:

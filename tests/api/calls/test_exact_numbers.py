@@ -115,7 +115,7 @@ def test_a_number_in_the_query_keeps_its_digits_and_is_held_to_its_limits(
         client.get(f"/api/v1/call/s/find?n={text}", headers=tokens["user"])
         for text in ("1.10", "1.1", "1.1000000000000000001", "1.20", "-0.10", "001.50")
     ]
-    assert [each.status_code for each in answers] == [200, 200, 200, 400, 400, 400]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 400, 400, 400]
     lines = [request.split(b" ")[1] for request in vendor.heard]
     assert lines == [b"/find?n=1.10", b"/find?n=1.1", b"/find?n=1.1000000000000000001"]
 

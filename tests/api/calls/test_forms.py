@@ -191,14 +191,14 @@ def signed(clock: FakeClock, secret: str, body: bytes, nonce: str) -> dict[str, 
 def test_an_app_signs_the_form_as_any_body(
     client: FlaskClient, tokens: dict[str, dict[str, str]], box: Sandbox, clock: FakeClock
 ) -> None:
-    made = client.post(
+    created = client.post(
         "/api/v1/apps", json={"app_id": "shop", "allow": ["s.*"]}, headers=tokens["admin"]
     )
     form = (
         b'--b\r\nContent-Disposition: form-data; name="id"\r\n\r\n7\r\n--b\r\n'
         b'Content-Disposition: form-data; name="media"; filename="a"\r\n\r\nhi\r\n--b--\r\n'
     )
-    secret = made.json["data"]["secret"]
+    secret = created.json["data"]["secret"]
     kind = "multipart/form-data; boundary=b"
     headers = signed(clock, secret, form, "nonce-one")
     assert client.post(PATH, data=form, headers=headers, content_type=kind).status_code == 200

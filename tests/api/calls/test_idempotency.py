@@ -77,8 +77,8 @@ def test_a_key_that_is_none_is_refused_with_its_name(shop: Shop, key: str) -> No
 def test_a_batch_sent_again_under_its_key_does_nothing_twice(shop: Shop) -> None:
     headers = {**shop.headers["user"], "Idempotency-Key": "k"}
     calls = [
-        {"id": each, "service": "once", "method": "charge", "params": CHARGE}
-        for each in ("a", "é" * 64)
+        {"id": name, "service": "once", "method": "charge", "params": CHARGE}
+        for name in ("a", "é" * 64)
     ]
     first, again = (
         shop.app.test_client().post("/api/v1/batch", json={"calls": calls}, headers=headers)
@@ -86,7 +86,8 @@ def test_a_batch_sent_again_under_its_key_does_nothing_twice(shop: Shop) -> None
     )
 
     ids = [
-        [each["data"]["id"] for each in answer.json["data"].values()] for answer in (first, again)
+        [result["data"]["id"] for result in answer.json["data"].values()]
+        for answer in (first, again)
     ]
     assert ids[0] == ids[1]
     assert len(shop.charged()) == 2
@@ -155,7 +156,7 @@ def test_an_unknown_payment_is_settled_by_the_same_request_where_the_vendor_hono
     other, same = pay(shop, order, via="once.charge"), pay(shop, order)
 
     assert (other.status_code, same.status_code, shop.status(order)) == (409, 200, "paid")
-    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert len({request.headers["idempotency-key"] for request in shop.sent()}) == 1
     assert shop.charged() == ["4.50"]
 
 

@@ -38,7 +38,7 @@ def ask(client: FlaskClient, tokens: dict[str, dict[str, str]]) -> Callable[...,
     return lambda path=CALL, who="user", **how: client.get(path, headers=tokens[who], **how)
 
 
-def told(answer: Any) -> tuple[int, dict[str, str]]:
+def status_and_limits(answer: Any) -> tuple[int, dict[str, str]]:
     return answer.status_code, {
         name: text for name, text in answer.headers if name.startswith("RateLimit-")
     }
@@ -55,11 +55,11 @@ def headers(limit: int, remaining: int, reset: int) -> dict[str, str]:
 def test_every_answer_to_a_call_tells_the_callers_limit(
     ask: Any, box: Sandbox, clock: FakeClock
 ) -> None:
-    assert told(ask()) == (200, headers(3, 2, 60))
+    assert status_and_limits(ask()) == (200, headers(3, 2, 60))
     clock.advance(0.5)
     box.fault("/items", "status=404")
-    assert told(ask()) == (422, headers(3, 1, 60))
-    assert told(ask("/api/v1/call/demo/get_item?id=1")) == (422, headers(3, 0, 60))
+    assert status_and_limits(ask()) == (422, headers(3, 1, 60))
+    assert status_and_limits(ask("/api/v1/call/demo/get_item?id=1")) == (422, headers(3, 0, 60))
 
 
 def test_a_vendors_quota_always_says_when_to_come_again(ask: Any, box: Sandbox) -> None:
@@ -81,13 +81,13 @@ def test_over_the_limit_is_429_with_when_to_come_again(
         ask()
     clock.advance(12.7)
     answer = ask()
-    assert told(answer) == (429, headers(3, 0, 48))
+    assert status_and_limits(answer) == (429, headers(3, 0, 48))
     assert answer.headers["Retry-After"] == "48"
     assert (answer.json["code"], answer.json["error"]["type"]) == (-3008, "rate_limited")
     assert answer.json["error"]["source"] == "caller"
     assert len(box.requests) == 3
     clock.advance(48)
-    assert told(ask())[0] == 200
+    assert status_and_limits(ask())[0] == 200
 
 
 def test_a_user_has_one_limit_over_all_logins_and_others_have_theirs(
@@ -105,15 +105,15 @@ def test_an_app_has_the_rate_it_was_given_or_else_the_default(
     app: Any, client: FlaskClient, clock: FakeClock, shop: str, rate: str | None, limit: int
 ) -> None:
     with app.extensions["postern"].database.write_session() as session:
-        made = App.by_app_id(session, "shop")
-        made.rate, made.allow = rate, ["demo"]
+        row = App.by_app_id(session, "shop")
+        row.rate, row.allow = rate, ["demo"]
     answers = [client.get(CALL, headers=signed(clock, shop, CALL)) for _ in range(limit + 1)]
     assert [answer.status_code for answer in answers] == [200] * limit + [429]
-    assert told(answers[0])[1] == headers(limit, limit - 1, 60)
+    assert status_and_limits(answers[0])[1] == headers(limit, limit - 1, 60)
 
 
 def test_what_is_no_call_has_no_limit(ask: Any) -> None:
-    assert {told(ask("/api/v1/services")) == (200, {}) for _ in range(9)} == {True}
+    assert {status_and_limits(ask("/api/v1/services")) == (200, {}) for _ in range(9)} == {True}
 
 
 def test_a_vendors_quota_is_429_with_when_to_come_again(

@@ -97,9 +97,9 @@ def test_a_method_without_pages_says_nothing_of_them(client: FlaskClient, token:
     assert "next" not in client.get("/api/v1/call/s/plain", headers=token).json
 
 
-@pytest.mark.parametrize("asked", ["", "All", "yes", "all, all"])
-def test_another_word_than_all_is_refused(client: FlaskClient, token: Any, asked: str) -> None:
-    answer = client.get("/api/v1/call/s/offsets", headers={**token, "X-Paginate": asked})
+@pytest.mark.parametrize("word", ["", "All", "yes", "all, all"])
+def test_another_word_than_all_is_refused(client: FlaskClient, token: Any, word: str) -> None:
+    answer = client.get("/api/v1/call/s/offsets", headers={**token, "X-Paginate": word})
     assert (answer.status_code, answer.json["code"]) == (400, -3003)
     assert answer.json["error"]["fields"] == {"X-Paginate": ["Must be all."]}
 

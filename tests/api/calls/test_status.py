@@ -119,8 +119,13 @@ def _counted_by_alerts(metrics: str) -> float:
 
 
 def test_an_hour_without_calls_has_no_percentiles_and_no_minutes(client, tokens) -> None:
-    told = client.get("/api/v1/status", headers=tokens["user"]).json["data"]["services"][0]
-    assert (told["calls"], told["p50_ms"], told["p99_ms"], told["minutes"]) == (0, None, None, [])
+    service = client.get("/api/v1/status", headers=tokens["user"]).json["data"]["services"][0]
+    assert (service["calls"], service["p50_ms"], service["p99_ms"], service["minutes"]) == (
+        0,
+        None,
+        None,
+        [],
+    )
 
 
 def test_the_catalog_that_serves_is_named(app, client, tokens) -> None:

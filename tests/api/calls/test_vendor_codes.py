@@ -42,23 +42,27 @@ def test_the_vendors_code_is_told(
     failure: tuple[str, str, int],
     expose: str,
 ) -> None:
-    code, status, ours = failure
+    code, status, expected = failure
     with Wire([answer(f'{{"code": {code}}}'.encode(), status)]) as server:
         file = tmp_path / "told.yaml"
         file.write_text(CATALOG.format(url=server.url, expose=expose))
         client = make_app(replace(settings, catalog=str(file))).test_client()
-        said = client.get("/api/v1/call/told/m", headers=tokens["user"]).json
-    assert said["code"] == ours
-    assert said["error"].get("vendor_code") == (code if expose == "true" else None)
+        envelope = client.get("/api/v1/call/told/m", headers=tokens["user"]).json
+    assert envelope["code"] == expected
+    assert envelope["error"].get("vendor_code") == (code if expose == "true" else None)
 
 
-@pytest.mark.parametrize(("code", "ours"), [(10004, -1007), (10005, -1008)])
+@pytest.mark.parametrize(("code", "expected"), [(10004, -1007), (10005, -1008)])
 def test_a_vendor_that_says_by_its_code_that_it_is_away_is_a_503_with_retry_after(
-    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path, code: int, ours: int
+    make_app: Any, settings: Settings, tokens: Any, tmp_path: Path, code: int, expected: int
 ) -> None:
     with Wire([answer(f'{{"code": {code}}}'.encode())]) as server:
         file = tmp_path / "told.yaml"
         file.write_text(CATALOG.format(url=server.url, expose="false"))
         client = make_app(replace(settings, catalog=str(file))).test_client()
-        said = client.get("/api/v1/call/told/m", headers=tokens["user"])
-    assert (said.status_code, said.json["code"], said.headers["Retry-After"]) == (503, ours, "1")
+        response = client.get("/api/v1/call/told/m", headers=tokens["user"])
+    assert (response.status_code, response.json["code"], response.headers["Retry-After"]) == (
+        503,
+        expected,
+        "1",
+    )

@@ -83,13 +83,13 @@ def connect_app(
         }
         file = tmp_path / "connected.yaml"
         file.write_text(yaml.safe_dump({"version": 1, "services": {"crm": service}}))
-        made = replace(
+        own_settings = replace(
             settings,
             catalog=str(file),
             public_url="https://tools.example/p/",
             access_token_ttl=86400,
         )
-        app = make_app(made)
+        app = make_app(own_settings)
         return Connected(app, app.test_client(), _admin_headers(app, password_hash), clock)
 
     return make

@@ -76,13 +76,13 @@ def test_an_admin_connects_the_account_and_calls_then_need_nobody(crm, box) -> N
     crm.let_tokens_end()
     assert crm.codes(2) == [0, 0]
     assert len(box.oauth.refreshes) == 1
-    told = crm.listed
-    assert (told["state"], told["connected_by"], told["scopes"]) == (
+    connection = crm.listed
+    assert (connection["state"], connection["connected_by"], connection["scopes"]) == (
         "connected",
         "admin",
         ["a", "b"],
     )
-    assert told["last_refreshed_at"] > told["connected_at"]
+    assert connection["last_refreshed_at"] > connection["connected_at"]
 
 
 def test_a_way_back_is_good_once(crm, box) -> None:
@@ -260,10 +260,10 @@ def test_who_connected_and_who_forgot_an_account_is_in_the_audit_log(crm) -> Non
         crm.client.delete("/api/v1/connections/crm", headers=crm.headers["admin"])
     events = crm.client.get("/api/v1/audit", headers=crm.headers["admin"]).json["data"]["items"]
 
-    assert [(each["action"], each["object"]) for each in events] == [
+    assert [(event["action"], event["object"]) for event in events] == [
         ("connection.connect", "service:crm"),
         ("connection.delete", "service:crm"),
     ]
-    assert len({each["actor"] for each in events}) == 1
+    assert len({event["actor"] for event in events}) == 1
     assert events[0]["actor"].startswith("user:")
     assert events[0]["address"] == "127.0.0.1"

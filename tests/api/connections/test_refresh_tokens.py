@@ -213,17 +213,17 @@ def test_scope_and_the_ends_of_tokens_are_told(connect_app, seed) -> None:
     with Wire([answer(body)] * 2) as server:
         crm = connect_app(grant="refresh_token", refresh_token=seed, token_url=server.url + "/t")
         crm.codes(1)
-    told = crm.listed
-    assert told["scopes"] == ["x", "y"]
-    assert (told["connected_by"], told["grant"]) == ("catalog", "refresh_token")
-    assert told["access_expires_at"] < told["expires_at"]
-    assert told["last_error"] is None
+    connection = crm.listed
+    assert connection["scopes"] == ["x", "y"]
+    assert (connection["connected_by"], connection["grant"]) == ("catalog", "refresh_token")
+    assert connection["access_expires_at"] < connection["expires_at"]
+    assert connection["last_error"] is None
 
 
 def test_a_disconnected_service_is_refused_and_its_tokens_are_gone(crm, box) -> None:
     crm.codes(1)
-    gone = crm.client.delete("/api/v1/connections/crm", headers=crm.headers["admin"])
-    assert gone.status_code == 200
+    answer = crm.client.delete("/api/v1/connections/crm", headers=crm.headers["admin"])
+    assert answer.status_code == 200
     box.requests.clear()
     assert crm.codes(2) == [CREDENTIAL_ERROR] * 2
     assert len(box.oauth.refreshes) == 1

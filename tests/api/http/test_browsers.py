@@ -24,13 +24,13 @@ def app(make_app: Callable[[Settings], Flask], settings: Settings) -> Flask:
 
 
 def test_a_listed_origin_may_call_and_its_preflight_is_cached(client) -> None:
-    asked = {
+    headers = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization",
     }
 
-    answer = client.options("/api/v1/call", headers=asked)
+    answer = client.options("/api/v1/call", headers=headers)
 
     assert answer.status_code == 200
     assert answer.headers["Access-Control-Allow-Origin"] == ORIGIN
@@ -112,9 +112,9 @@ def test_a_stream_varies_by_origin_too(
         file.write_text(json.dumps({"version": 1, "services": {"s": service}}))
         app = make_app(replace(settings, catalog=str(file), cors_origins=(ORIGIN,)))
         token = app.extensions["postern.auth"].tokens.issue("1", "user")[0]
-        told = app.test_client().get(
+        response = app.test_client().get(
             "/api/v1/call/s/words", headers={"Authorization": f"Bearer {token}"}
         )
 
-    assert told.data == b"data: x\n\n"
-    assert told.headers["Vary"] == "Origin"
+    assert response.data == b"data: x\n\n"
+    assert response.headers["Vary"] == "Origin"

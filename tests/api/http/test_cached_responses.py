@@ -9,7 +9,7 @@ from sqlalchemy import event
 
 
 @pytest.fixture
-def asked(app):
+def queries(app):
     """How often the database was asked since."""
     statements: list[str] = []
     engine = app.extensions["postern"].database.engine
@@ -32,17 +32,17 @@ def product(client, headers):
 @pytest.mark.parametrize(
     "path", ["/data", "/data/k", "/products", "/files", "/users/{user}/orders", "/orders/{order}"]
 )
-def test_a_read_that_was_made_is_not_made_again(client, users, tokens, asked, path) -> None:
+def test_a_read_that_was_made_is_not_made_again(client, users, tokens, queries, path) -> None:
     headers = tokens["user"]
     client.post("/api/v1/data", json={"key": "k", "value": 1.0}, headers=headers)
-    made = order(client, headers, users["user"], product(client, headers))
-    at = "/api/v1" + path.format(user=users["user"], order=made)
+    order_id = order(client, headers, users["user"], product(client, headers))
+    at = "/api/v1" + path.format(user=users["user"], order=order_id)
     first = client.get(at, headers=headers)
-    asked.clear()
+    queries.clear()
 
     again = client.get(at, headers=headers)
 
-    assert (again.status_code, asked) == (200, [])
+    assert (again.status_code, queries) == (200, [])
     assert (again.json["data"], again.headers["ETag"]) == (
         first.json["data"],
         first.headers["ETag"],
@@ -51,17 +51,17 @@ def test_a_read_that_was_made_is_not_made_again(client, users, tokens, asked, pa
 
 def test_a_document_is_read_anew_once_it_is_written(client, tokens) -> None:
     headers = tokens["user"]
-    seen = []
+    reads = []
     for value in (1, 2):
         client.post("/api/v1/data", json={"key": "k", "value": value}, headers=headers)
         one, many = (
             client.get(path, headers=headers).json["data"]
             for path in ("/api/v1/data/k", "/api/v1/data")
         )
-        seen.append((one["value"], many["total"]))
+        reads.append((one["value"], many["total"]))
     client.delete("/api/v1/data/k", headers=headers)
 
-    assert seen == [(1, 1), (2, 1)]
+    assert reads == [(1, 1), (2, 1)]
     assert client.get("/api/v1/data/k", headers=headers).status_code == 404
     assert client.get("/api/v1/data", headers=headers).json["data"]["total"] == 0
 
@@ -81,28 +81,28 @@ def test_a_users_orders_are_read_anew_once_there_is_another(client, users, token
 def test_a_list_of_files_is_read_anew_once_one_comes_or_goes(client, tokens) -> None:
     headers = tokens["user"]
     totals = [client.get("/api/v1/files", headers=headers).json["data"]["total"]]
-    kept = client.post(
+    file_id = client.post(
         "/api/v1/files", data={"file": (io.BytesIO(b"x"), "x.txt")}, headers=headers
     ).json["data"]["id"]
     totals.append(client.get("/api/v1/files", headers=headers).json["data"]["total"])
-    client.delete(f"/api/v1/files/{kept}", headers=headers)
+    client.delete(f"/api/v1/files/{file_id}", headers=headers)
     totals.append(client.get("/api/v1/files", headers=headers).json["data"]["total"])
 
     assert totals == [0, 1, 0]
 
 
 def test_what_one_caller_may_see_is_not_kept_for_another(client, users, tokens) -> None:
-    mine = order(client, tokens["user"], users["user"], product(client, tokens["user"]))
+    order_id = order(client, tokens["user"], users["user"], product(client, tokens["user"]))
     client.post("/api/v1/files", data={"file": (io.BytesIO(b"x"), "x.txt")}, headers=tokens["user"])
 
     for role in ("user", "admin"):
-        assert client.get(f"/api/v1/orders/{mine}", headers=tokens[role]).status_code == 200
+        assert client.get(f"/api/v1/orders/{order_id}", headers=tokens[role]).status_code == 200
         assert (
             client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens[role]).status_code
             == 200
         )
         assert client.get("/api/v1/files", headers=tokens[role]).json["data"]["total"] == 1
-    assert client.get(f"/api/v1/orders/{mine}", headers=tokens["guest"]).status_code == 404
+    assert client.get(f"/api/v1/orders/{order_id}", headers=tokens["guest"]).status_code == 404
     assert (
         client.get(f"/api/v1/users/{users['user']}/orders", headers=tokens["guest"]).status_code
         == 404
@@ -119,12 +119,12 @@ def test_the_orders_of_a_user_who_is_gone_are_gone(client, users, tokens) -> Non
     assert client.get(at, headers=tokens["admin"]).status_code == 404
 
 
-def test_a_large_answer_is_made_anew_each_time(client, tokens, asked) -> None:
+def test_a_large_answer_is_made_anew_each_time(client, tokens, queries) -> None:
     client.post("/api/v1/data", json={"key": "k", "value": "x" * 300_000}, headers=tokens["user"])
     client.get("/api/v1/data/k", headers=tokens["user"])
-    asked.clear()
+    queries.clear()
 
     assert (
         len(client.get("/api/v1/data/k", headers=tokens["user"]).json["data"]["value"]) == 300_000
     )
-    assert asked
+    assert queries

@@ -54,12 +54,12 @@ def test_what_is_too_large_is_told_the_limit_and_the_way(
     answer = client.post(
         "/api/v1/data", json={"key": "k", "value": "x" * 2**20}, headers=tokens["user"]
     )
-    told = (
+    message = (
         "The body may have at most 1048576 bytes (MAX_BODY); a file, sent to POST /api/v1/files"
         " or to a method with stream: true, up to 67108864 (MAX_UPLOAD)."
         " Send less, or have an admin raise that."
     )
-    assert (answer.status_code, answer.json["message"]) == (413, told)
+    assert (answer.status_code, answer.json["message"]) == (413, message)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ WRONG = {"username": "nobody", "password": "wrong"}
 
 @pytest.fixture
 def behind(make_app: Callable[[Settings], Flask], settings: Settings) -> Callable[..., FlaskClient]:
-    def made(**more: Any) -> FlaskClient:
+    def make_client(**more: Any) -> FlaskClient:
         return make_app(replace(settings, trusted_proxies=1, **more)).test_client()
 
-    return made
+    return make_client
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_next_network_is_another_caller(behind: Callable[..., FlaskClient]) 
 
 
 @pytest.mark.parametrize(
-    ("said", "status"),
+    ("forwarded_for", "status"),
     [
         ("10.1.2.3:5566", 200),
         ("[::ffff:10.1.2.3]:5566", 200),
@@ -97,14 +97,14 @@ def test_the_next_network_is_another_caller(behind: Callable[..., FlaskClient]) 
     ],
 )
 def test_who_sees_the_metrics_goes_by_the_address_alone(
-    behind: Callable[..., FlaskClient], said: str, status: int
+    behind: Callable[..., FlaskClient], forwarded_for: str, status: int
 ) -> None:
     client = behind(metrics_allow=("10.0.0.0/8",))
-    assert client.get("/metrics", headers={"X-Forwarded-For": said}).status_code == status
+    assert client.get("/metrics", headers={"X-Forwarded-For": forwarded_for}).status_code == status
 
 
 @pytest.mark.parametrize(
-    ("said", "address"),
+    ("forwarded_for", "address"),
     [
         ("203.0.113.9:4001", "203.0.113.9"),
         ("[2001:db8::1]:443", "2001:db8::1"),
@@ -114,14 +114,14 @@ def test_who_sees_the_metrics_goes_by_the_address_alone(
 def test_the_log_has_the_bare_address_and_the_peers_where_a_proxy_says_none(
     behind: Callable[..., FlaskClient],
     capfdbinary: pytest.CaptureFixture[bytes],
-    said: str,
+    forwarded_for: str,
     address: str,
 ) -> None:
-    behind(log_level="info").get("/healthz", headers={"X-Forwarded-For": said})
+    behind(log_level="info").get("/healthz", headers={"X-Forwarded-For": forwarded_for})
     [line] = [
-        json.loads(each)
-        for each in capfdbinary.readouterr().out.splitlines()
-        if b'"request"' in each
+        json.loads(log_line)
+        for log_line in capfdbinary.readouterr().out.splitlines()
+        if b'"request"' in log_line
     ]
     assert line["address"] == address
 

@@ -130,8 +130,8 @@ def test_an_answer_sealed_with_a_key_that_is_gone_is_a_conflict_and_nothing_is_d
     post("/products", {"name": "Milk", "price": "1"})
     with app.extensions["postern"].database.write_connection() as connection:
         connection.execute(text("UPDATE idempotency_keys SET record = 'x'"))
-    told = post("/products", {"name": "Milk", "price": "1"})
-    assert (told.status_code, told.json["code"]) == (409, -3006)
+    answer = post("/products", {"name": "Milk", "price": "1"})
+    assert (answer.status_code, answer.json["code"]) == (409, -3006)
     assert count("/products") == 1
 
 
@@ -157,8 +157,8 @@ def test_another_request_under_the_key_is_a_conflict_and_not_done(
         ("/products", {"name": "Milk", "price": "2"}),
         (f"/products/{product}/reduce_stock", {"quantity": 1}),
     ):
-        told = post(path, body)
-        assert (told.status_code, told.json["code"], told.json["error"]["retryable"]) == (
+        answer = post(path, body)
+        assert (answer.status_code, answer.json["code"], answer.json["error"]["retryable"]) == (
             409,
             -3006,
             False,

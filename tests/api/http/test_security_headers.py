@@ -40,13 +40,13 @@ def test_the_page_may_load_what_is_ours_and_nothing_else(client) -> None:
     assert "http" not in policy
 
 
-@pytest.mark.parametrize(("scheme", "told"), [("https", True), ("http", False)])
+@pytest.mark.parametrize(("scheme", "is_strict"), [("https", True), ("http", False)])
 def test_https_is_asked_for_only_of_who_came_by_it(
-    make_app: Callable[[Settings], Flask], settings: Settings, scheme: str, told: bool
+    make_app: Callable[[Settings], Flask], settings: Settings, scheme: str, is_strict: bool
 ) -> None:
     client = make_app(replace(settings, trusted_proxies=1)).test_client()
     answer = client.get("/healthz", headers={"X-Forwarded-Proto": scheme})
-    assert ("Strict-Transport-Security" in answer.headers) is told
+    assert ("Strict-Transport-Security" in answer.headers) is is_strict
 
 
 def test_an_answer_with_a_secret_is_stored_nowhere(client, tokens) -> None:

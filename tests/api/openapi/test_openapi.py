@@ -65,8 +65,8 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 def document(client: FlaskClient) -> dict[str, Any]:
-    made: dict[str, Any] = client.get("/openapi.json").json
-    return made
+    content: dict[str, Any] = client.get("/openapi.json").json
+    return content
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_it_is_valid(client: FlaskClient, boxed: dict[str, Any]) -> None:
 
 
 def test_every_route_stands_in_it(app: Flask, client: FlaskClient) -> None:
-    told = document(client)["paths"]
+    paths = document(client)["paths"]
     typed = {"/api/v1/call/{service}/{method}", "/api/v1/aggregate/{name}"}  # one for each, instead
     own = {
         "/openapi.json",
@@ -101,13 +101,13 @@ def test_every_route_stands_in_it(app: Flask, client: FlaskClient) -> None:
     for rule in app.url_map.iter_rules():
         path = re.sub(r"<(?:[^<>:]+:)?([^<>]+)>", r"{\1}", rule.rule)
         for verb in () if path in typed | own else (rule.methods or set()) - {"HEAD", "OPTIONS"}:
-            assert verb.lower() in told[path], f"{verb} {path}"
+            assert verb.lower() in paths[path], f"{verb} {path}"
 
 
 def test_every_code_stands_in_it_with_its_status(client: FlaskClient) -> None:
-    told = document(client)
-    enum = told["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
-    answers = [name for name in told["components"]["responses"] if name.startswith("Failure_")]
+    content = document(client)
+    enum = content["components"]["schemas"]["Failure"]["properties"]["code"]["enum"]
+    answers = [name for name in content["components"]["responses"] if name.startswith("Failure_")]
 
     assert set(enum) == set(STATUS)
     for name in answers:
@@ -152,12 +152,18 @@ def codes_of(document: dict[str, Any], operation: dict[str, Any]) -> set[int]:
 
 def test_a_get_method_can_be_asked_by_query_where_an_object_is_json(boxed: dict[str, Any]) -> None:
     find, look = boxed["paths"]["/api/v1/call/box/find"], boxed["paths"]["/api/v1/call/box/look"]
-    params = {each["name"]: each for each in find["get"]["parameters"] if "name" in each}
+    params = {
+        parameter["name"]: parameter
+        for parameter in find["get"]["parameters"]
+        if "name" in parameter
+    }
 
     assert set(params) == {"kind", "limit", "names", "note"}
     assert params["kind"]["required"]
     assert params["note"]["schema"]["type"] == "string"  # a query knows no null
-    [filter_] = [each for each in look["get"]["parameters"] if each.get("name") == "filter"]
+    [filter_] = [
+        parameter for parameter in look["get"]["parameters"] if parameter.get("name") == "filter"
+    ]
     assert (
         filter_["required"] and filter_["content"]["application/json"]["schema"]["type"] == "object"
     )
@@ -200,7 +206,11 @@ def test_shapes_and_other_names_are_typed(boxed: dict[str, Any]) -> None:
 
 def test_an_aggregate_is_an_operation_with_what_its_parts_take(boxed: dict[str, Any]) -> None:
     both = boxed["paths"]["/api/v1/aggregate/both"]
-    query = {each["name"]: each for each in both["post"]["parameters"] if "name" in each}
+    query = {
+        parameter["name"]: parameter
+        for parameter in both["post"]["parameters"]
+        if "name" in parameter
+    }
 
     assert set(both) == {"post"}
     assert query["kind"]["schema"]["enum"] == ["big", "small"]
@@ -298,10 +308,10 @@ services:
 
 def _values(value: Any) -> Any:
     yield value
-    for each in (
+    for inner in (
         value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     ):
-        yield from _values(each)
+        yield from _values(inner)
 
 
 def test_what_generators_make_types_of_has_a_name_of_its_own(
@@ -313,18 +323,18 @@ def test_what_generators_make_types_of_has_a_name_of_its_own(
     )
     catalog = CATALOG.partition("aggregates:")[0] + f"      up: {upload}\n"
     app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
-    told = document(client)
-    for value in _values(told):
+    content = document(client)
+    for value in _values(content):
         reference = value.get("$ref") if isinstance(value, dict) else None
         assert not isinstance(reference, str) or re.fullmatch(
             r"#/components/[a-zA-Z]+/[^/]+", reference
         )
-    for name, answer in told["components"]["responses"].items():
+    for name, answer in content["components"]["responses"].items():
         schema = (
             answer["content"]["application/json"]["schema"] if "content" in answer else {"$ref": ""}
         )
         assert list(schema) == ["$ref"], name
-    body = told["paths"]["/api/v1/call/box/up"]["post"]["requestBody"]["content"]
+    body = content["paths"]["/api/v1/call/box/up"]["post"]["requestBody"]["content"]
     assert body == {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -340,14 +350,14 @@ def test_what_a_method_returns_types_its_data_under_a_name(app: Flask, client: F
     paginate = "paginate: {by: page, param: limit}"
     catalog = catalog.replace("summary: Things of a kind", paginate, 1)
     app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
-    told = document(client)
-    assert list(OpenAPIV31SpecValidator(told).iter_errors()) == []
+    content = document(client)
+    assert list(OpenAPIV31SpecValidator(content).iter_errors()) == []
     for verb in ("get", "post"):
-        answer = told["paths"]["/api/v1/call/box/look"][verb]["responses"]["200"]
+        answer = content["paths"]["/api/v1/call/box/look"][verb]["responses"]["200"]
         schema = answer["content"]["application/json"]["schema"]
         assert schema == {"$ref": "#/components/schemas/Answer.box.look"}
         assert "X-Attempts" in answer["headers"]
-    envelope = told["components"]["schemas"]["Answer.box.look"]
+    envelope = content["components"]["schemas"]["Answer.box.look"]
     assert envelope["required"] == ["code", "message", "data", "request_id", "timestamp"]
     tag = {"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}}
     assert envelope["properties"]["data"] == {
@@ -366,10 +376,10 @@ def test_what_a_method_returns_types_its_data_under_a_name(app: Flask, client: F
             "tags": {"type": "array", "items": tag},
         },
     }
-    untyped = told["paths"]["/api/v1/call/box/keep"]["post"]["responses"]["200"]
+    untyped = content["paths"]["/api/v1/call/box/keep"]["post"]["responses"]["200"]
     assert untyped["content"]["application/json"]["schema"]["$ref"].endswith("/Answer")
     assert untyped["headers"]["Link"]["schema"] == {"type": "string"}
-    pages = told["components"]["schemas"]["Answer.box.find"]["properties"]
+    pages = content["components"]["schemas"]["Answer.box.find"]["properties"]
     assert pages["next"]["type"] == ["object", "null"]
     assert "type" not in pages["data"]
 
@@ -381,12 +391,12 @@ def test_of_all_pages_the_data_is_the_list_that_one_page_has(
     declared = f"{page}\n        paginate: {{by: link, items: rows}}"
     catalog = CATALOG.replace("summary: Things of a kind", declared, 1)
     app.extensions["postern"].gateway.swap(load_catalog(catalog, "x", {}))
-    told = document(client)
-    assert list(OpenAPIV31SpecValidator(told).iter_errors()) == []
-    one, every = told["components"]["schemas"]["Answer.box.find"]["properties"]["data"]["anyOf"]
+    content = document(client)
+    assert list(OpenAPIV31SpecValidator(content).iter_errors()) == []
+    one, every = content["components"]["schemas"]["Answer.box.find"]["properties"]["data"]["anyOf"]
     assert list(one["properties"]) == ["rows", "more"]
     assert (every["type"], every["items"]) == ("array", {"type": "integer"})
     header = {"$ref": "#/components/parameters/Paginate"}
     for path, paginates in (("find", True), ("look", False)):
-        parameters = told["paths"][f"/api/v1/call/box/{path}"]["post"]["parameters"]
+        parameters = content["paths"][f"/api/v1/call/box/{path}"]["post"]["parameters"]
         assert (header in parameters) == paginates

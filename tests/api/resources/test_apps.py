@@ -55,12 +55,12 @@ def outcome(answer: Any) -> tuple[int, int]:
 
 
 def test_a_made_app_signs_with_the_secret_that_was_shown(post, ask) -> None:
-    made = post("", BODY)
+    answer = post("", BODY)
 
-    assert made.status_code == 201
-    assert {**BODY, "disabled": False}.items() <= made.json["data"].items()
-    assert made.headers["Cache-Control"] == "no-store"
-    assert ask(made.json["data"]["secret"]) == (200, 0)
+    assert answer.status_code == 201
+    assert {**BODY, "disabled": False}.items() <= answer.json["data"].items()
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert ask(answer.json["data"]["secret"]) == (200, 0)
 
 
 def test_the_list_has_no_secret(client, tokens, post) -> None:
@@ -222,12 +222,12 @@ def test_only_an_admin_reads_or_changes_an_app(client, tokens, post, role: str) 
 
 def test_what_of_allow_names_nothing_in_the_catalog_is_a_warning(client, tokens, post) -> None:
     allow = ["wechat.*", "maps", "*", "wechta.*", "maps.nothing"]
-    made = post("", {**BODY, "allow": allow})
+    answer = post("", {**BODY, "allow": allow})
     warnings = [
         "allow: wechta.* names nothing in the catalog",
         "allow: maps.nothing names nothing in the catalog",
     ]
-    assert (made.status_code, made.json["data"]["warnings"]) == (201, warnings)
+    assert (answer.status_code, answer.json["data"]["warnings"]) == (201, warnings)
     changed = client.patch("/api/v1/apps/till", json={"rate": "5/day"}, headers=tokens["admin"])
     assert changed.json["data"]["warnings"] == warnings
 

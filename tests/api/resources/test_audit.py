@@ -43,9 +43,9 @@ def ask(client, tokens):
 def test_an_event_says_who_did_what_to_whom_when_and_from_where(
     ask, events, users, client, tokens, clock
 ) -> None:
-    made = ask("POST", "/users", {"username": "ann", "password": PASSWORD, "email": "a@b.example"})
+    user = ask("POST", "/users", {"username": "ann", "password": PASSWORD, "email": "a@b.example"})
     client.patch(
-        f"/api/v1/users/{made['id']}",
+        f"/api/v1/users/{user['id']}",
         json={"role": "admin", "email": "c@d.example"},
         headers={**tokens["admin"], "X-Request-ID": "promotion-1"},
         environ_base={"REMOTE_ADDR": "192.0.2.7"},
@@ -56,7 +56,7 @@ def test_an_event_says_who_did_what_to_whom_when_and_from_where(
     assert {name: last[name] for name in last if name not in ("id", "created_at")} == {
         "actor": f"user:{users['admin']}",
         "action": "user.set_role",
-        "object": f"user:{made['id']}",
+        "object": f"user:{user['id']}",
         "name": "ann",
         "changed": {"email": None, "role": "admin"},
         "address": "192.0.2.7",
@@ -75,14 +75,14 @@ def test_every_act_on_users_and_apps_is_there_and_no_secret_is(
     ask("POST", f"{path}/revoke_tokens")
     ask("DELETE", path)
     ask("POST", "/user/password", {"current_password": PASSWORD, "new_password": NEW}, "user")
-    made = ask("POST", "/apps", {"app_id": "till", "allow": ["maps"], "rate": "5/day"})
+    app = ask("POST", "/apps", {"app_id": "till", "allow": ["maps"], "rate": "5/day"})
     ask("PATCH", "/apps/till", {"allow": ["wechat.*", "maps"]})
     rotated = ask("POST", "/apps/till/rotate")
     ask("POST", "/apps/till/disable")
     ask("POST", "/apps/till/enable")
     ask("DELETE", "/apps/till")
 
-    assert [(each["action"], each["changed"]) for each in events()] == [
+    assert [(event["action"], event["changed"]) for event in events()] == [
         ("user.create", dict.fromkeys(("age", "email", "name", "password", "username"), None)
          | {"role": "user"}),
         ("user.set_role", {"role": "guest"}),
@@ -101,7 +101,7 @@ def test_every_act_on_users_and_apps_is_there_and_no_secret_is(
         ("app.delete", {}),
     ]  # fmt: skip
     text = client.get("/api/v1/audit?limit=100", headers=tokens["admin"]).text
-    for secret in (PASSWORD, NEW, made["secret"], rotated["secret"], "argon2"):
+    for secret in (PASSWORD, NEW, app["secret"], rotated["secret"], "argon2"):
         assert secret not in text
 
 
@@ -118,7 +118,7 @@ def test_what_an_admin_does_to_others_belongings_is_there_and_to_ones_own_is_not
     product = ask("POST", "/products", {"name": "Teapot", "price": "1.00"})
     ask("DELETE", f"/products/{product['id']}")
 
-    assert [(each["action"], each["name"]) for each in events()] == [
+    assert [(event["action"], event["name"]) for event in events()] == [
         ("data.replace", None),
         ("data.delete", None),
         ("file.delete", "of-user.txt"),
@@ -146,7 +146,7 @@ def test_what_was_not_done_is_not_there(ask, events, client, tokens, users) -> N
         client.post("/api/v1/apps", json={"app_id": "x", "allow": ["*"]}, headers=tokens["user"]),
     ]
     assert [answer.status_code for answer in refused] == [409, 409, 409, 404, 403]
-    assert [each["action"] for each in events()] == ["app.create"]
+    assert [event["action"] for event in events()] == ["app.create"]
 
 
 def test_what_cannot_be_written_down_is_not_done(app, client, tokens, users) -> None:
@@ -166,7 +166,7 @@ def test_what_cannot_be_written_down_is_not_done(app, client, tokens, users) -> 
 def test_an_act_that_is_sent_again_under_its_key_is_there_once(ask, events) -> None:
     for _ in range(2):
         ask("POST", "/apps", {"app_id": "t", "allow": ["maps"]}, **{"Idempotency-Key": "k-1"})
-    assert [each["action"] for each in events()] == ["app.create"]
+    assert [event["action"] for event in events()] == ["app.create"]
 
 
 def test_the_log_is_filtered_sorted_paged_and_csv(
@@ -179,7 +179,7 @@ def test_the_log_is_filtered_sorted_paged_and_csv(
     ask("POST", "/apps/till/disable")
 
     def actions(query: str) -> list[str]:
-        return [each["action"].partition(".")[2] for each in events(query)]
+        return [event["action"].partition(".")[2] for event in events(query)]
 
     assert actions("sort=-id") == ["disable", "rotate", "create"]
     assert actions("action=app.rotate") == ["rotate"]
@@ -235,8 +235,8 @@ def test_events_are_kept_for_so_many_days_and_go_in_batches(
 
     def count_after_an_act(app_id: str) -> int:
         body = {"app_id": app_id, "allow": ["maps"]}
-        made = app.test_client().post("/api/v1/apps", json=body, headers=tokens["admin"])
-        assert made.status_code == 201
+        answer = app.test_client().post("/api/v1/apps", json=body, headers=tokens["admin"])
+        assert answer.status_code == 201
         with database.read_session() as session:
             return session.scalar(select(func.count()).select_from(AuditEvent))
 
@@ -257,14 +257,14 @@ def test_acts_at_the_same_time_do_not_wait_for_each_others_old_events(
 
     def create(number: int) -> int:
         body = {"app_id": f"a{number}", "allow": ["maps"]}
-        made = app.test_client().post("/api/v1/apps", json=body, headers=tokens["admin"])
-        return made.status_code
+        answer = app.test_client().post("/api/v1/apps", json=body, headers=tokens["admin"])
+        return answer.status_code
 
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(create, range(6))) == [201] * 6
     with database.read_session() as session:
-        kept = select(AuditEvent.action).where(AuditEvent.action == "app.create")
-        assert len(session.scalars(kept).all()) == 6
+        query = select(AuditEvent.action).where(AuditEvent.action == "app.create")
+        assert len(session.scalars(query).all()) == 6
 
 
 def test_a_login_takes_old_events_away_too(app, login, clock, users) -> None:

@@ -40,19 +40,19 @@ def keep(client, tokens):
 
 
 def test_a_document_is_kept_replaced_read_and_deleted(client, tokens, users, keep) -> None:
-    made, replaced = keep("a", {"x": 1}), keep("a", [2])
+    created, replaced = keep("a", {"x": 1}), keep("a", [2])
     read = client.get(path_of("a"), headers=tokens["guest"])
     deleted = client.delete(path_of("a"), headers=tokens["user"])
 
-    assert (made.status_code, replaced.status_code) == (201, 200)
+    assert (created.status_code, replaced.status_code) == (201, 200)
     assert set(read.json["data"]) == {"key", "value", "owner", "created_at", "updated_at"}
     assert read.json["data"] == replaced.json["data"]
     assert (read.json["data"]["value"], read.json["data"]["owner"]) == (
         [2],
         f"user:{users['user']}",
     )
-    assert read.json["data"]["created_at"] == made.json["data"]["created_at"]
-    assert read.json["data"]["updated_at"] > made.json["data"]["updated_at"]
+    assert read.json["data"]["created_at"] == created.json["data"]["created_at"]
+    assert read.json["data"]["updated_at"] > created.json["data"]["updated_at"]
     assert (deleted.status_code, deleted.json["data"]) == (200, None)
     assert outcome(client.get(path_of("a"), headers=tokens["guest"])) == (404, -3004)
     assert outcome(client.delete(path_of("a"), headers=tokens["user"])) == (404, -3004)
@@ -68,17 +68,17 @@ def test_a_document_is_kept_replaced_read_and_deleted(client, tokens, users, kee
 )  # fmt: skip
 def test_a_value_comes_back_exactly(client, tokens, text: str) -> None:
     body = f'{{"key":"k","value":{text}}}'
-    made = client.post(
+    answer = client.post(
         "/api/v1/data", data=body.encode(), content_type="application/json", headers=tokens["user"]
     )
-    assert made.status_code == 201, made.text
+    assert answer.status_code == 201, answer.text
     read = client.get(path_of("k"), headers=tokens["guest"])
     listed = client.get("/api/v1/data", headers=tokens["guest"])
 
-    given = repr(json.loads(text))  # 1, 1.0 and true are equal, but not the same
-    assert repr(json.loads(made.data)["data"]["value"]) == given
-    assert repr(json.loads(read.data)["data"]["value"]) == given
-    assert repr(json.loads(listed.data)["data"]["items"][0]["value"]) == given
+    sent = repr(json.loads(text))  # 1, 1.0 and true are equal, but not the same
+    assert repr(json.loads(answer.data)["data"]["value"]) == sent
+    assert repr(json.loads(read.data)["data"]["value"]) == sent
+    assert repr(json.loads(listed.data)["data"]["items"][0]["value"]) == sent
 
 
 @pytest.mark.parametrize(

@@ -52,9 +52,9 @@ def upload(client, tokens):
 
 
 @pytest.fixture
-def made(upload):
-    def file(*args: Any, **given: Any) -> dict[str, Any]:
-        answer = upload(*args, **given)
+def make_file(upload):
+    def file(*args: Any, **options: Any) -> dict[str, Any]:
+        answer = upload(*args, **options)
         assert answer.status_code == 201, answer.text
         return answer.json["data"]
 
@@ -62,11 +62,11 @@ def made(upload):
 
 
 @pytest.fixture
-def kept(app, settings) -> Callable[[], tuple[int, int]]:
+def count_files(app, settings) -> Callable[[], tuple[int, int]]:
     """How many files there are: on the disk, in the database."""
 
     def count() -> tuple[int, int]:
-        on_disk = [each for each in Path(settings.files_dir).rglob("*") if each.is_file()]
+        on_disk = [file for file in Path(settings.files_dir).rglob("*") if file.is_file()]
         with app.extensions["postern"].database.read_session() as session:
             return len(on_disk), len(session.scalars(select(File)).all())
 
@@ -97,23 +97,23 @@ def post(
     return client.post(PATH, data=body, content_type=kind, headers=headers)
 
 
-def test_a_file_comes_back_as_it_was_given(client, tokens, upload, kept) -> None:
+def test_a_file_comes_back_as_it_was_given(client, tokens, upload, count_files) -> None:
     answer = upload(BYTES, UNICODE)
-    told = answer.json["data"]
-    with client.get(f"{PATH}/{told['id']}", headers=tokens["user"]) as read:
+    data = answer.json["data"]
+    with client.get(f"{PATH}/{data['id']}", headers=tokens["user"]) as read:
         assert read.data == BYTES
         headers = read.headers
 
     assert answer.status_code == 201
-    assert set(told) == {"id", "name", "content_type", "size", "sha256", "owner", "created_at"}
-    assert (told["name"], told["size"], told["content_type"]) == (
+    assert set(data) == {"id", "name", "content_type", "size", "sha256", "owner", "created_at"}
+    assert (data["name"], data["size"], data["content_type"]) == (
         UNICODE,
         len(BYTES),
         "application/x-thing",
     )
-    assert told["sha256"] == hashlib.sha256(BYTES).hexdigest()
-    assert told["owner"].startswith("user:")
-    assert headers["ETag"] == f'"{told["sha256"]}"'
+    assert data["sha256"] == hashlib.sha256(BYTES).hexdigest()
+    assert data["owner"].startswith("user:")
+    assert headers["ETag"] == f'"{data["sha256"]}"'
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Accept-Ranges"] == "bytes"
     assert headers["Content-Type"] == "application/x-thing"
@@ -121,17 +121,17 @@ def test_a_file_comes_back_as_it_was_given(client, tokens, upload, kept) -> None
     assert headers["Last-Modified"].endswith("GMT")
     assert "filename*=UTF-8''%E6%8A%A5%E5%91%8A%20%F0%9F%93%8E" in headers["Content-Disposition"]
     assert headers["Content-Disposition"].startswith("attachment; filename=")
-    assert kept() == (1, 1)
+    assert count_files() == (1, 1)
 
 
-def test_an_empty_file_is_a_file(client, tokens, made) -> None:
-    file = made(b"")
+def test_an_empty_file_is_a_file(client, tokens, make_file) -> None:
+    file = make_file(b"")
     with client.get(f"{PATH}/{file['id']}", headers=tokens["user"]) as read:
         assert (read.status_code, read.data, file["size"]) == (200, b"", 0)
 
 
 @pytest.mark.parametrize(
-    ("given", "stored"),
+    ("name", "stored"),
     [
         ("/etc/passwd", "passwd"), ("..\\..\\x", "x"), ("../../../x", "x"), ("C:\\Users\\ann\\a b.txt", "a b.txt"),
         (UNICODE, UNICODE), ("\u202egpj.exe", "\u202egpj.exe"), ('a"b;c=d', 'a"b;c=d'), ("~", "~"), ("a%2fb", "b"), ("..%2f..%2fetc", "etc"), ("..%5C..%5Cx", "x"), ("a%252fb", "b"), ("a%2%66b", "b"), ("..%2f..\\x%20y%41", "x%20y%41"), ("100%", "100%"), (" x", " x"),
@@ -139,16 +139,16 @@ def test_an_empty_file_is_a_file(client, tokens, made) -> None:
     ],
 )  # fmt: skip
 def test_a_name_is_kept_and_is_never_a_path(
-    client, tokens, kept, settings, given: str, stored: str
+    client, tokens, count_files, settings, name: str, stored: str
 ) -> None:
-    escaped = given.replace("\\", "\\\\").replace('"', '\\"') if "\\" not in given else given
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"') if "\\" not in name else name
     head = f'name="file"; filename="{escaped}"'.encode()
 
     answer = post(client, tokens["user"], form(b"x", head=head))
 
     assert answer.status_code == 201, answer.text
     assert answer.json["data"]["name"] == stored
-    [on_disk] = [each for each in Path(settings.files_dir).rglob("*") if each.is_file()]
+    [on_disk] = [file for file in Path(settings.files_dir).rglob("*") if file.is_file()]
     assert len(on_disk.name) == 32 and on_disk.parent.parent.name == on_disk.name[:2]
     with client.get(f"{PATH}/{answer.json['data']['id']}", headers=tokens["user"]) as read:
         assert read.data == b"x"
@@ -156,9 +156,9 @@ def test_a_name_is_kept_and_is_never_a_path(
 
 
 def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(
-    app, client, tokens, made
+    app, client, tokens, make_file
 ) -> None:
-    number = made(b"x")["id"]
+    number = make_file(b"x")["id"]
     with app.extensions["postern"].database.write_session() as session:
         session.get(File, number).name = "..%2f..%2fetc"
     with client.get(f"{PATH}/{number}", headers=tokens["user"]) as read:
@@ -190,12 +190,12 @@ def test_a_name_stored_as_a_path_by_an_older_version_does_not_come_back_as_one(
         "a%0d%0ab",
     ],
 )
-def test_a_name_that_can_be_none_is_refused(client, tokens, kept, name: str) -> None:
+def test_a_name_that_can_be_none_is_refused(client, tokens, count_files, name: str) -> None:
     answer = post(client, tokens["user"], form(head=f'name="file"; filename="{name}"'.encode()))
 
     assert (answer.status_code, answer.json["code"]) == (400, -3003), answer.text
     assert set(answer.json["error"]["fields"]) == {"file"}
-    assert kept() == (0, 0)
+    assert count_files() == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,12 @@ def test_a_name_that_can_be_none_is_refused(client, tokens, kept, name: str) -> 
         ([("colour", "red"), ("file", b"x")], "colour"), ([("file", b"x"), ("photo", b"y")], "photo"),
     ],
 )  # fmt: skip
-def test_a_form_has_the_one_field_file(client, tokens, kept, data: list[Any], field: str) -> None:
+def test_a_form_has_the_one_field_file(
+    client, tokens, count_files, data: list[Any], field: str
+) -> None:
     parts = MultiDict(
-        (name, (io.BytesIO(each), "a") if isinstance(each, bytes) else each) for name, each in data
+        (name, (io.BytesIO(content), "a") if isinstance(content, bytes) else content)
+        for name, content in data
     )
     answer = client.post(
         PATH, data=parts, headers=tokens["user"], content_type="multipart/form-data"
@@ -215,7 +218,7 @@ def test_a_form_has_the_one_field_file(client, tokens, kept, data: list[Any], fi
 
     assert (answer.status_code, answer.json["code"]) == (400, -3003), answer.text
     assert set(answer.json["error"]["fields"]) == {field}
-    assert kept() == (0, 0)
+    assert count_files() == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -242,14 +245,14 @@ def test_another_content_type_is_refused(client, tokens, kind: str | None) -> No
     ],
 )  # fmt: skip
 def test_what_is_not_a_whole_form_is_malformed_or_has_no_file(
-    client, tokens, kept, body: bytes
+    client, tokens, count_files, body: bytes
 ) -> None:
     answer = post(client, tokens["user"], body)
 
     assert (answer.status_code, answer.json["code"]) == (
         (400, -3003) if body == b"--XyZ--" else (400, -3001)
     ), answer.text
-    assert kept() == (0, 0)
+    assert count_files() == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +282,7 @@ def test_a_form_is_read_the_same_however_it_is_cut_into_chunks(data: bytes) -> N
             list(read_form([body[:size]], b"XyZ"))
 
 
-def test_only_allowed_types_are_taken(configured, tokens, kept) -> None:
+def test_only_allowed_types_are_taken(configured, tokens, count_files) -> None:
     client = configured(files_allow=("image/*", "application/pdf"))
 
     def send(kind: str):
@@ -295,11 +298,11 @@ def test_only_allowed_types_are_taken(configured, tokens, kept) -> None:
             -3003,
             ["file"],
         )
-    assert kept() == (2, 2)
+    assert count_files() == (2, 2)
 
 
 def test_an_upload_may_be_as_large_as_max_upload_and_other_bodies_only_as_max_body(
-    configured, tokens, kept
+    configured, tokens, count_files
 ) -> None:
     client = configured(max_body=1000, max_upload=5000)
     frame = len(form(b""))
@@ -315,10 +318,10 @@ def test_an_upload_may_be_as_large_as_max_upload_and_other_bodies_only_as_max_bo
     assert fits.status_code == 201
     for answer in (over, chunked, other):
         assert (answer.status_code, answer.json["code"]) == (413, -3007), answer.text
-    assert kept() == (1, 1)
+    assert count_files() == (1, 1)
 
 
-def test_the_files_of_one_owner_stay_within_the_quota(configured, tokens, kept) -> None:
+def test_the_files_of_one_owner_stay_within_the_quota(configured, tokens, count_files) -> None:
     client = configured(files_quota=100)
 
     def send(size: int, role: str = "user"):
@@ -340,10 +343,10 @@ def test_the_files_of_one_owner_stay_within_the_quota(configured, tokens, kept) 
     again = send(1)
     assert again.json["code"] == -3007, again.text
     assert send(100, "admin").status_code == 201
-    assert kept() == (3, 3)
+    assert count_files() == (3, 3)
 
 
-def test_the_quota_is_exact_under_parallel_uploads(configured, tokens, kept) -> None:
+def test_the_quota_is_exact_under_parallel_uploads(configured, tokens, count_files) -> None:
     client = configured(files_quota=1000)
 
     def send(_: int) -> int:
@@ -356,11 +359,11 @@ def test_the_quota_is_exact_under_parallel_uploads(configured, tokens, kept) -> 
         statuses = list(pool.map(send, range(16)))
 
     assert sorted(statuses) == [201] * 3 + [413] * 13
-    assert kept() == (3, 3)
+    assert count_files() == (3, 3)
 
 
 def test_what_fails_on_the_way_leaves_nothing_behind(
-    app, client, tokens, upload, kept, monkeypatch
+    app, client, tokens, upload, count_files, monkeypatch
 ) -> None:
     monkeypatch.setattr(
         file_store.os,
@@ -368,15 +371,15 @@ def test_what_fails_on_the_way_leaves_nothing_behind(
         lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")),
     )
 
-    assert (upload().status_code, kept()) == (503, (0, 0))
+    assert (upload().status_code, count_files()) == (503, (0, 0))
 
 
 def test_what_a_killed_process_leaves_is_settled_at_the_next_start(
-    made, app, make_app, settings, kept
+    make_file, app, make_app, settings, count_files
 ) -> None:
     store: FileStore = app.extensions["postern"].files
     with app.extensions["postern"].database.read_session() as session:
-        made(b"kept")
+        make_file(b"kept")
         stored_as = session.scalar(select(File.stored_as))
     (store._markers / f"{stored_as}.dead").touch()  # killed after the commit
     killed = "ab" * 16  # killed before it
@@ -392,13 +395,15 @@ def test_what_a_killed_process_leaves_is_settled_at_the_next_start(
         assert len(list(store._markers.iterdir())) == 1
         store.remove(living)
 
-    assert kept() == (1, 1)
+    assert count_files() == (1, 1)
     assert store.path(stored_as).read_bytes() == b"kept"
 
 
-def test_guests_do_not_upload_and_others_files_are_not_found(client, tokens, upload, made) -> None:
+def test_guests_do_not_upload_and_others_files_are_not_found(
+    client, tokens, upload, make_file
+) -> None:
     assert upload(role="guest").json["code"] == -2004
-    file, admins = made(), made(role="admin")
+    file, admins = make_file(), make_file(role="admin")
 
     for role, path in (
         ("guest", f"{PATH}/{file['id']}"),
@@ -413,10 +418,10 @@ def test_guests_do_not_upload_and_others_files_are_not_found(client, tokens, upl
     assert client.get(PATH).json["code"] == client.post(PATH).json["code"] == -2001
 
 
-def test_a_list_has_ones_own_files_and_for_admins_all(client, tokens, made) -> None:
+def test_a_list_has_ones_own_files_and_for_admins_all(client, tokens, make_file) -> None:
     for name, size in (("Tea.txt", 3), ("100%.txt", 1), ("black tea.txt", 2)):
-        made(b"x" * size, name)
-    made(b"", "admins", role="admin")
+        make_file(b"x" * size, name)
+    make_file(b"", "admins", role="admin")
 
     def names(query: str, role: str = "user") -> list[str]:
         answer = client.get(f"{PATH}?{query}", headers=tokens[role])
@@ -436,9 +441,9 @@ def test_a_list_has_ones_own_files_and_for_admins_all(client, tokens, made) -> N
 
 
 def test_a_deleted_file_is_gone_and_who_is_reading_it_gets_it_whole(
-    client, tokens, made, kept
+    client, tokens, make_file, count_files
 ) -> None:
-    path = f"{PATH}/{made()['id']}"
+    path = f"{PATH}/{make_file()['id']}"
     reading = client.get(path, headers=tokens["user"], buffered=False)
 
     deleted = client.delete(path, headers=tokens["user"])
@@ -448,14 +453,14 @@ def test_a_deleted_file_is_gone_and_who_is_reading_it_gets_it_whole(
     reading.close()
     assert client.get(path, headers=tokens["user"]).status_code == 404
     assert client.delete(path, headers=tokens["admin"]).status_code == 404
-    assert kept() == (0, 0)
+    assert count_files() == (0, 0)
 
 
 SIZE = len(BYTES)
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "bounds"),
+    ("range_header", "status", "bounds"),
     [
         ("bytes=0-0", 206, (0, 0)), ("bytes=10-19", 206, (10, 19)), ("bytes=102390-", 206, (102390, SIZE - 1)), ("bytes=-5", 206, (SIZE - 5, SIZE - 1)),
         ("bytes=-999999999", 206, (0, SIZE - 1)), ("bytes=100-999999999", 206, (100, SIZE - 1)), ("BYTES=1-2", 206, (1, 2)),
@@ -466,11 +471,11 @@ SIZE = len(BYTES)
     ],
 )  # fmt: skip
 def test_a_range_is_honoured_and_what_is_none_is_ignored(
-    client, tokens, made, asked, status, bounds
+    client, tokens, make_file, range_header, status, bounds
 ) -> None:
     first, last = bounds
-    path = f"{PATH}/{made()['id']}"
-    with client.get(path, headers={**tokens["user"], "Range": asked}) as answer:
+    path = f"{PATH}/{make_file()['id']}"
+    with client.get(path, headers={**tokens["user"], "Range": range_header}) as answer:
         assert answer.status_code == status, answer.headers
         if status == 416:
             assert (answer.json["code"], answer.headers["Content-Range"]) == (
@@ -486,15 +491,15 @@ def test_a_range_is_honoured_and_what_is_none_is_ignored(
         )
 
 
-def test_a_range_is_for_get_alone(client, tokens, made) -> None:
-    path = f"{PATH}/{made()['id']}"
-    for asked in ("bytes=0-1", f"bytes={SIZE}-"):
-        head = client.head(path, headers={**tokens["user"], "Range": asked})
+def test_a_range_is_for_get_alone(client, tokens, make_file) -> None:
+    path = f"{PATH}/{make_file()['id']}"
+    for range_header in ("bytes=0-1", f"bytes={SIZE}-"):
+        head = client.head(path, headers={**tokens["user"], "Range": range_header})
         assert (head.status_code, head.headers["Content-Length"]) == (200, str(SIZE))
 
 
-def test_if_range_holds_for_the_very_same_bytes_only(client, tokens, made) -> None:
-    file = made()
+def test_if_range_holds_for_the_very_same_bytes_only(client, tokens, make_file) -> None:
+    file = make_file()
     path = f"{PATH}/{file['id']}"
     with client.get(path, headers=tokens["user"]) as whole:
         etag, date = whole.headers["ETag"], whole.headers["Last-Modified"]
@@ -516,18 +521,18 @@ def test_if_range_holds_for_the_very_same_bytes_only(client, tokens, made) -> No
         assert status(other) == 200
 
 
-def test_what_the_caller_has_is_not_sent_again(client, tokens, made) -> None:
-    path = f"{PATH}/{made()['id']}"
+def test_what_the_caller_has_is_not_sent_again(client, tokens, make_file) -> None:
+    path = f"{PATH}/{make_file()['id']}"
     with client.get(path, headers=tokens["user"]) as whole:
         etag, date = whole.headers["ETag"], whole.headers["Last-Modified"]
 
-    for given in (
+    for conditions in (
         {"If-None-Match": etag},
         {"If-None-Match": f"W/{etag}"},
         {"If-Modified-Since": date},
         {"If-None-Match": etag, "Range": "bytes=0-1"},
     ):
-        with client.get(path, headers={**tokens["user"], **given}) as answer:
+        with client.get(path, headers={**tokens["user"], **conditions}) as answer:
             assert (answer.status_code, answer.data, answer.headers["ETag"]) == (304, b"", etag)
     with client.get(
         path, headers={**tokens["user"], "If-None-Match": '"x"', "If-Modified-Since": date}
@@ -540,8 +545,8 @@ def test_what_the_caller_has_is_not_sent_again(client, tokens, made) -> None:
         assert answer.status_code == 200
 
 
-def test_head_tells_all_and_sends_nothing(client, tokens, made) -> None:
-    path = f"{PATH}/{made()['id']}"
+def test_head_tells_all_and_sends_nothing(client, tokens, make_file) -> None:
+    path = f"{PATH}/{make_file()['id']}"
     with (
         client.get(path, headers=tokens["user"]) as got,
         client.head(path, headers=tokens["user"]) as head,
@@ -560,8 +565,8 @@ def test_head_tells_all_and_sends_nothing(client, tokens, made) -> None:
         }
 
 
-def test_a_download_is_not_compressed(client, tokens, made) -> None:
-    path = f"{PATH}/{made(b'a' * 10_000, 'a.html', 'text/html')['id']}"
+def test_a_download_is_not_compressed(client, tokens, make_file) -> None:
+    path = f"{PATH}/{make_file(b'a' * 10_000, 'a.html', 'text/html')['id']}"
     with client.get(
         path, headers={**tokens["user"], "Accept-Encoding": "gzip, br, zstd"}
     ) as answer:
@@ -593,13 +598,13 @@ def signed(shop: str, clock):
     number = iter(range(100))
 
     def headers(
-        declared: str, path: str = PATH, verb: str = "POST", **given: str
+        declared: str, path: str = PATH, verb: str = "POST", **overrides: str
     ) -> dict[str, str]:
         part = {
             "X-App-Id": "shop",
             "X-Timestamp": str(int(clock.wall())),
             "X-Nonce": f"nonce-{next(number):04}",
-            **given,
+            **overrides,
         }
         text = "\n".join((verb, path, part["X-Timestamp"], part["X-Nonce"], declared))
         signature = hmac.new(shop.encode(), text.encode(), hashlib.sha256).hexdigest()
@@ -612,17 +617,19 @@ def sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def test_an_app_uploads_a_body_whose_hash_it_declares_and_signs(client, signed, kept) -> None:
+def test_an_app_uploads_a_body_whose_hash_it_declares_and_signs(
+    client, signed, count_files
+) -> None:
     body = form()
     answer = post(client, signed(sha256(body)), body)
 
     assert answer.status_code == 201, answer.text
     assert answer.json["data"]["owner"] == "app:shop"
-    assert kept() == (1, 1)
+    assert count_files() == (1, 1)
 
 
 def test_an_upload_that_is_not_what_was_declared_is_refused_and_not_kept(
-    client, signed, tokens, kept
+    client, signed, tokens, count_files
 ) -> None:
     body = form()
     resigned = {**signed(sha256(body)), "X-Content-SHA256": sha256(form(b"other"))}
@@ -633,11 +640,11 @@ def test_an_upload_that_is_not_what_was_declared_is_refused_and_not_kept(
     for headers, sent in attempts:
         answer = post(client, headers, sent)
         assert (answer.status_code, answer.json["code"]) == (401, -1002), answer.text
-    assert kept() == (0, 0)
+    assert count_files() == (0, 0)
 
 
 def test_a_signed_upload_without_a_declared_hash_is_one_of_max_body_at_most(
-    client, signed, kept
+    client, signed, count_files
 ) -> None:
     def send(body: bytes):
         return post(
@@ -648,7 +655,7 @@ def test_a_signed_upload_without_a_declared_hash_is_one_of_max_body_at_most(
 
     assert send(form()).status_code == 201
     assert send(form(b"x" * 1024 * 1024)).json["code"] == -3007
-    assert kept() == (1, 1)
+    assert count_files() == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -667,9 +674,9 @@ def test_no_route_takes_a_body_that_is_not_what_was_declared(
         refused = client.open(
             path, method=verb, data=wrong, content_type="application/json", headers=headers
         )
-        taken = client.open(
+        answer = client.open(
             path, method=verb, data=right, content_type="application/json", headers=headers
         )
         assert (refused.status_code, refused.json["code"]) == (401, -1002), refused.text
-        assert taken.json["code"] != -1002, "and the nonce was not used up"
-        assert taken.json["code"] != -2005
+        assert answer.json["code"] != -1002, "and the nonce was not used up"
+        assert answer.json["code"] != -2005

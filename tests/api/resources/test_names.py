@@ -90,10 +90,10 @@ def test_a_name_with_what_nobody_sees_is_refused_by_name(
 def test_a_name_typed_in_two_ways_is_one_user(
     client: FlaskClient, tokens: dict[str, dict[str, str]], one: str, other: str
 ) -> None:
-    made = create(client, tokens["admin"], one)
+    user = create(client, tokens["admin"], one)
     again = create(client, tokens["admin"], other)
 
-    assert made.json["data"]["username"] == normalize("NFC", normalize("NFKC", one))
+    assert user.json["data"]["username"] == normalize("NFC", normalize("NFKC", one))
     assert (again.status_code, again.json["error"]["fields"]) == (
         409,
         {"username": ["There is one already."]},
@@ -132,7 +132,7 @@ def test_case_tells_users_apart(client: FlaskClient, tokens: dict[str, dict[str,
 
 
 @pytest.mark.parametrize(
-    ("given", "typed"),
+    ("password", "typed"),
     [
         ("p\u00e4ssw\u00f6rd!", normalize("NFD", "p\u00e4ssw\u00f6rd!")),
         (normalize("NFD", "p\u00e4ssw\u00f6rd!"), "p\u00e4ssw\u00f6rd!"),
@@ -141,9 +141,9 @@ def test_case_tells_users_apart(client: FlaskClient, tokens: dict[str, dict[str,
     ],
 )
 def test_a_password_fits_however_it_is_typed(
-    client: FlaskClient, tokens: dict[str, dict[str, str]], given: str, typed: str
+    client: FlaskClient, tokens: dict[str, dict[str, str]], password: str, typed: str
 ) -> None:
-    create(client, tokens["admin"], "ann", given)
+    create(client, tokens["admin"], "ann", password)
     assert (log_in(client, "ann", typed), log_in(client, "ann", typed.upper())) == (200, 401)
 
 

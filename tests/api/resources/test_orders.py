@@ -31,10 +31,10 @@ def make(app) -> Callable[..., int]:
 
     def product(name: str, price: str = "4.50", stock: int = 10) -> int:
         with app.extensions["postern"].database.write_session() as session:
-            made = Product(name=name, price=price, stock=stock)
-            session.add(made)
+            row = Product(name=name, price=price, stock=stock)
+            session.add(row)
             session.flush()
-            return made.id
+            return row.id
 
     return product
 
@@ -50,11 +50,11 @@ def stock(app) -> Callable[[int], int]:
 
 @pytest.fixture
 def order(client, tokens, users):
-    def send(*lines: tuple[int, int], who: str = "user", whose: str = "user") -> Any:
+    def send(*lines: tuple[int, int], who: str = "user", owner: str = "user") -> Any:
         body = {
             "items": [{"product_id": product, "quantity": quantity} for product, quantity in lines]
         }
-        return client.post(f"/api/v1/users/{users[whose]}/orders", json=body, headers=tokens[who])
+        return client.post(f"/api/v1/users/{users[owner]}/orders", json=body, headers=tokens[who])
 
     return send
 
@@ -62,15 +62,15 @@ def order(client, tokens, users):
 def test_an_order_takes_stock_and_copies_prices(client, tokens, users, make, stock, order) -> None:
     tea, cup = make("Tea", "4.50"), make("Cup", "0.01")
 
-    made = order((cup, 3), (tea, 2))
+    answer = order((cup, 3), (tea, 2))
     client.patch(f"/api/v1/products/{tea}", json={"price": 9}, headers=tokens["user"])
-    read = client.get(f"/api/v1/orders/{made.json['data']['id']}", headers=tokens["user"])
+    read = client.get(f"/api/v1/orders/{answer.json['data']['id']}", headers=tokens["user"])
 
-    assert made.status_code == 201, made.text
-    assert read.json["data"] == made.json["data"]
-    assert made.headers["ETag"] == read.headers["ETag"]
-    told = made.json["data"]
-    assert {key: told[key] for key in told if key not in ("id", "created_at")} == {
+    assert answer.status_code == 201, answer.text
+    assert read.json["data"] == answer.json["data"]
+    assert answer.headers["ETag"] == read.headers["ETag"]
+    data = answer.json["data"]
+    assert {key: data[key] for key in data if key not in ("id", "created_at")} == {
         "user_id": users["user"],
         "status": "pending",
         "total": "9.03",
@@ -81,8 +81,8 @@ def test_an_order_takes_stock_and_copies_prices(client, tokens, users, make, sto
         "via": None,
     }
     assert (stock(tea), stock(cup)) == (8, 7)
-    not_changed = {**tokens["user"], "If-None-Match": made.headers["ETag"]}
-    assert client.get(f"/api/v1/orders/{told['id']}", headers=not_changed).status_code == 304
+    not_changed = {**tokens["user"], "If-None-Match": answer.headers["ETag"]}
+    assert client.get(f"/api/v1/orders/{data['id']}", headers=not_changed).status_code == 304
 
 
 def test_short_stock_names_the_lines_and_takes_nothing(
@@ -155,7 +155,7 @@ def test_a_user_has_its_own_orders_and_an_admin_everybodys(
     client, tokens, users, make, order
 ) -> None:
     tea = make("Tea")
-    theirs, admins = order((tea, 1)), order((tea, 1), who="admin", whose="admin")
+    theirs, admins = order((tea, 1)), order((tea, 1), who="admin", owner="admin")
     path = f"/api/v1/orders/{theirs.json['data']['id']}"
     foreign = f"/api/v1/orders/{admins.json['data']['id']}"
 
@@ -167,16 +167,16 @@ def test_a_user_has_its_own_orders_and_an_admin_everybodys(
         client.get(f"/api/v1/users/{users['admin']}/orders", headers=tokens["user"]),
         client.get("/api/v1/users/999/orders", headers=tokens["admin"]),
         client.post(f"{foreign}/pay", json={"via": "pay.charge"}, headers=tokens["user"]),
-        order((tea, 1), whose="admin"),
+        order((tea, 1), owner="admin"),
     ):
         assert (answer.status_code, answer.json["code"]) == (404, -3004)
-    refused = order((tea, 1), who="guest", whose="guest")
+    refused = order((tea, 1), who="guest", owner="guest")
     assert (refused.status_code, refused.json["code"]) == (403, -2004)
     assert client.get(path).json["code"] == -2001
 
 
 def test_a_guest_reads_the_list_of_its_orders(client, tokens, users, make, order) -> None:
-    order((make("Tea"), 1), who="admin", whose="guest")
+    order((make("Tea"), 1), who="admin", owner="guest")
 
     listed = client.get(f"/api/v1/users/{users['guest']}/orders", headers=tokens["guest"])
 
@@ -184,14 +184,14 @@ def test_a_guest_reads_the_list_of_its_orders(client, tokens, users, make, order
 
 
 def test_an_app_has_no_orders(client, users, shop, clock, make, order) -> None:
-    made = order((make("Tea"), 1)).json["data"]["id"]
+    order_id = order((make("Tea"), 1)).json["data"]["id"]
 
-    for path in (f"/api/v1/orders/{made}", f"/api/v1/users/{users['user']}/orders"):
-        proof = f"GET\n{path}\n{int(clock.wall())}\nnonce-{made}-{len(path)}\n{hashlib.sha256(b'').hexdigest()}"
+    for path in (f"/api/v1/orders/{order_id}", f"/api/v1/users/{users['user']}/orders"):
+        proof = f"GET\n{path}\n{int(clock.wall())}\nnonce-{order_id}-{len(path)}\n{hashlib.sha256(b'').hexdigest()}"
         headers = {
             "X-App-Id": "shop",
             "X-Timestamp": str(int(clock.wall())),
-            "X-Nonce": f"nonce-{made}-{len(path)}",
+            "X-Nonce": f"nonce-{order_id}-{len(path)}",
             "X-Signature": hmac.new(shop.encode(), proof.encode(), hashlib.sha256).hexdigest(),
         }
         answer = client.get(path, headers=headers)
@@ -200,14 +200,14 @@ def test_an_app_has_no_orders(client, users, shop, clock, make, order) -> None:
 
 @contextmanager
 def statements(app) -> Iterator[list[str]]:
-    seen: list[str] = []
+    texts: list[str] = []
 
     def note(conn: Any, cursor: Any, statement: str, *args: Any) -> None:
-        seen.append(statement)
+        texts.append(statement)
 
     engine = app.extensions["postern"].database.engine
     event.listen(engine, "before_cursor_execute", note)
-    yield seen
+    yield texts
     event.remove(engine, "before_cursor_execute", note)
 
 
@@ -219,56 +219,56 @@ def test_a_list_takes_as_many_statements_for_two_orders_as_for_twenty(
     for more in (2, 18):
         for _ in range(more):
             order(*((product, 1) for product in products))
-        with statements(app) as seen:
+        with statements(app) as texts:
             listed = client.get(
                 f"/api/v1/users/{users['user']}/orders?limit=100", headers=tokens["user"]
             )
-        counts.append(len(seen))
+        counts.append(len(texts))
 
     assert listed.json["data"]["total"] == 20
-    assert all(len(each["items"]) == 3 for each in listed.json["data"]["items"])
+    assert all(len(item["items"]) == 3 for item in listed.json["data"]["items"])
     assert counts[0] == counts[1]
 
 
 def test_orders_are_filtered_sorted_and_paged(app, client, tokens, users, make, order) -> None:
     penny = make("Penny", "0.01", 100)
     ids = [order((penny, quantity)).json["data"]["id"] for quantity in (2, 3, 1)]
-    foreign = order((penny, 1), who="admin", whose="admin").json["data"]["id"]
+    foreign = order((penny, 1), who="admin", owner="admin").json["data"]["id"]
     with app.extensions["postern"].database.write_session() as session:
         session.connection().exec_driver_sql(
             f"UPDATE orders SET status = 'paid' WHERE id = {ids[0]}"
         )
 
-    def found(query: str) -> Any:
+    def search(query: str) -> Any:
         answer = client.get(f"/api/v1/users/{users['user']}/orders?{query}", headers=tokens["user"])
         return (
-            [each["id"] for each in answer.json["data"]["items"]]
+            [item["id"] for item in answer.json["data"]["items"]]
             if answer.status_code == 200
             else answer.json
         )
 
-    assert found("") == ids
-    assert found("sort=-total") == [ids[1], ids[0], ids[2]]
-    assert found("sort=-created_at&limit=1") == ids[2:]
-    assert found("status=paid") == ids[:1]
-    assert found("status=pending&sort=total") == [ids[2], ids[1]]
-    assert found(f"sort=total&after={ids[2]}") == [ids[0], ids[1]]
-    assert found(f"after={ids[0]}") == found(f"after={ids[0]}&sort=id") == ids[1:]
-    assert found("after=0") == ids
+    assert search("") == ids
+    assert search("sort=-total") == [ids[1], ids[0], ids[2]]
+    assert search("sort=-created_at&limit=1") == ids[2:]
+    assert search("status=paid") == ids[:1]
+    assert search("status=pending&sort=total") == [ids[2], ids[1]]
+    assert search(f"sort=total&after={ids[2]}") == [ids[0], ids[1]]
+    assert search(f"after={ids[0]}") == search(f"after={ids[0]}&sort=id") == ids[1:]
+    assert search("after=0") == ids
     assert (
-        found("status=lost")["code"]
-        == found("sort=user_id")["code"]
-        == found("q=x")["code"]
+        search("status=lost")["code"]
+        == search("sort=user_id")["code"]
+        == search("q=x")["code"]
         == -3003
     )
     for stranger in (foreign, 999):
-        assert found(f"sort=total&after={stranger}")["error"]["fields"] == {
+        assert search(f"sort=total&after={stranger}")["error"]["fields"] == {
             "after": ["There is no such item."]
         }
 
 
 def test_orders_are_csv_for_who_accepts_it(client, tokens, users, make, order) -> None:
-    made = order((make("Tea"), 2)).json["data"]
+    data = order((make("Tea"), 2)).json["data"]
 
     with client.get(
         f"/api/v1/users/{users['user']}/orders", headers={**tokens["user"], "Accept": "text/csv"}
@@ -276,7 +276,7 @@ def test_orders_are_csv_for_who_accepts_it(client, tokens, users, make, order) -
         lines = answer.text.splitlines()
 
     assert lines[0] == "id,user_id,status,total,via,created_at"
-    assert lines[1].startswith(f"{made['id']},{users['user']},pending,9.00,,")
+    assert lines[1].startswith(f"{data['id']},{users['user']},pending,9.00,,")
 
 
 def test_an_ordered_product_is_not_deleted(client, tokens, make, order) -> None:

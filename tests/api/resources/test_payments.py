@@ -49,10 +49,10 @@ def settings(
     request: pytest.FixtureRequest, settings: Settings, box: Sandbox, tmp_path: Path
 ) -> Settings:
     catalog = tmp_path / "services.yaml"
-    told = catalog_for(box, MORE.format(url=box.url))
+    text = catalog_for(box, MORE.format(url=box.url))
     if "hang" in request.node.callspec.params.values():
-        told = told.replace("read: 5", "read: 2")
-    catalog.write_text(told, encoding="utf-8")
+        text = text.replace("read: 5", "read: 2")
+    catalog.write_text(text, encoding="utf-8")
     return replace(settings, catalog=str(catalog))
 
 
@@ -98,12 +98,15 @@ class Shop:
         """What the vendor took, by its own books."""
         self.box.fault("/payments", "")
         return [
-            each["amount"] for each in requests.get(f"{self.box.url}/payments", timeout=30).json()
+            request["amount"]
+            for request in requests.get(f"{self.box.url}/payments", timeout=30).json()
         ]
 
     def sent(self) -> list[Any]:
         return [
-            each for each in self.box.requests if each.verb == "POST" and each.path == "/payments"
+            request
+            for request in self.box.requests
+            if request.verb == "POST" and request.path == "/payments"
         ]
 
 
@@ -152,11 +155,11 @@ def test_a_caller_waits_no_longer_than_it_said_and_the_order_is_unknown(
     assert shop.charged() == ["4.50"]
 
 
-@pytest.mark.parametrize("asked", ["0", "-1", "inf", "nan", "soon", ""])
-def test_a_time_that_is_none_leaves_the_order_as_it_was(shop: Shop, asked: str) -> None:
+@pytest.mark.parametrize("timeout", ["0", "-1", "inf", "nan", "soon", ""])
+def test_a_time_that_is_none_leaves_the_order_as_it_was(shop: Shop, timeout: str) -> None:
     order = shop.order()
 
-    answer = shop.pay(order, headers={"X-Request-Timeout": asked})
+    answer = shop.pay(order, headers={"X-Request-Timeout": timeout})
 
     assert (answer.status_code, list(answer.json["error"]["fields"])) == (
         400,
@@ -211,8 +214,8 @@ def test_a_failure_is_answered_as_a_calls_and_kept_as_what_it_means(
 def test_only_what_is_certain_is_recorded(
     shop: Shop, monkeypatch, attempts: list[Attempt], error: Exception, state: str
 ) -> None:
-    def call(asked: Any) -> None:
-        asked.trace.attempts.extend(attempts)
+    def call(timeout: Any) -> None:
+        timeout.trace.attempts.extend(attempts)
         raise error
 
     order = shop.order()
@@ -276,7 +279,7 @@ def test_an_unknown_order_is_settled_by_the_same_key_and_charged_once(
     paid = shop.pay(order)
 
     assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
-    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert len({request.headers["idempotency-key"] for request in shop.sent()}) == 1
     assert shop.charged() == ["4.50"]
 
 
@@ -289,7 +292,7 @@ def test_whoever_tries_again_does_so_under_the_same_key(shop: Shop, box: Sandbox
     paid = shop.pay(order, who="admin", headers={"Idempotency-Key": "the-admins-own"})
 
     assert (paid.status_code, paid.json["data"]["status"]) == (200, "paid")
-    assert len({each.headers["idempotency-key"] for each in shop.sent()}) == 1
+    assert len({request.headers["idempotency-key"] for request in shop.sent()}) == 1
     assert shop.charged() == ["4.50"]
 
 
@@ -411,14 +414,14 @@ def test_a_settling_that_fails_settles_nothing(shop: Shop, box: Sandbox) -> None
 class Books(BaseHTTPRequestHandler):
     """A vendor that loses every charge's answer, and tells of its payments what the test says."""
 
-    told: ClassVar[list[dict[str, Any]]] = []
+    payments: ClassVar[list[dict[str, Any]]] = []
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         self.close_connection = True
 
     def do_GET(self) -> None:
-        body = json.dumps(self.told).encode()
+        body = json.dumps(self.payments).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -445,7 +448,7 @@ def payment(status: str, amount: Any = "4.50", order: int = 1) -> dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("told", "user", "admin"),
+    ("listed", "user", "admin"),
     [
         ([payment("succeeded")], "paid", "paid"),
         ([payment("succeeded", 4.5)], "paid", "paid"),
@@ -465,12 +468,12 @@ def payment(status: str, amount: Any = "4.50", order: int = 1) -> dict[str, Any]
     ],
 )
 def test_an_unknown_order_becomes_what_the_vendor_tells_and_only_if_that_is_certain(
-    shop: Shop, books: type[Books], told: list[Any], user: str, admin: str
+    shop: Shop, books: type[Books], listed: list[Any], user: str, admin: str
 ) -> None:
     order = shop.order()
     assert order == 1
     assert (shop.pay(order, "once.charge").json["code"], shop.status(order)) == (-1003, "unknown")
-    books.told = told
+    books.payments = listed
 
     for who, state in (("user", user), ("admin", admin)):
         if shop.status(order) != "unknown":
@@ -484,7 +487,7 @@ def test_an_unknown_order_becomes_what_the_vendor_tells_and_only_if_that_is_cert
 
 
 @pytest.mark.parametrize(
-    "told",
+    "listed",
     [
         payment("succeeded", "NaN"),
         payment("succeeded", None),
@@ -494,11 +497,11 @@ def test_an_unknown_order_becomes_what_the_vendor_tells_and_only_if_that_is_cert
     ],  # type: ignore[arg-type]
 )
 def test_what_is_no_list_of_payments_settles_nothing(
-    shop: Shop, books: type[Books], told: Any
+    shop: Shop, books: type[Books], listed: Any
 ) -> None:
     order = shop.order()
     shop.pay(order, "once.charge")
-    books.told = [told]
+    books.payments = [listed]
 
     assert shop.pay(order, "once.charge", who="admin", settle="once.find").json["code"] == -1005
     assert shop.status(order) == "unknown"
@@ -587,19 +590,19 @@ def test_of_parallel_pays_one_charges_and_the_others_are_409(
 def test_no_connection_to_the_database_is_held_while_the_vendor_is_asked(
     shop: Shop, monkeypatch
 ) -> None:
-    gateway, held = shop.app.extensions["postern"].gateway, []
+    gateway, sessions = shop.app.extensions["postern"].gateway, []
     real = gateway.call
 
-    def call(asked: Any) -> Any:
-        held.append(shop.database.engine.pool.checkedout())
+    def call(outgoing: Any) -> Any:
+        sessions.append(shop.database.engine.pool.checkedout())
         assert shop.status(order) == "unknown", "claimed, and committed"
-        return real(asked)
+        return real(outgoing)
 
     order = shop.order()
     monkeypatch.setattr(gateway, "call", call)
 
     assert shop.pay(order).status_code == 200
-    assert held == [0]
+    assert sessions == [0]
 
 
 class Killed(BaseException):

@@ -12,10 +12,10 @@ from schemas.shop import ProductOut
 
 @pytest.fixture
 def make(client, tokens):
-    def product(**given: Any) -> dict[str, Any]:
+    def product(**fields: Any) -> dict[str, Any]:
         answer = client.post(
             "/api/v1/products",
-            json={"name": "Tea", "price": "4.50", **given},
+            json={"name": "Tea", "price": "4.50", **fields},
             headers=tokens["user"],
         )
         assert answer.status_code == 201, answer.text
@@ -33,15 +33,15 @@ def test_a_product_is_made_read_changed_and_deleted(client, tokens) -> None:
         "category": "drinks",
     }
 
-    made = client.post("/api/v1/products", json=tea, headers=tokens["user"])
-    path = f"/api/v1/products/{made.json['data']['id']}"
+    answer = client.post("/api/v1/products", json=tea, headers=tokens["user"])
+    path = f"/api/v1/products/{answer.json['data']['id']}"
     read = client.get(path, headers=tokens["guest"])
     patched = client.patch(path, json={"stock": 0}, headers=tokens["user"])
     replaced = client.put(path, json={"name": "Coffee", "price": 7}, headers=tokens["user"])
     refused = client.delete(path, headers=tokens["user"])
     deleted = client.delete(path, headers=tokens["admin"])
 
-    assert made.status_code == 201
+    assert answer.status_code == 201
     assert {**tea, "in_stock": True}.items() <= read.json["data"].items()
     assert (patched.json["data"]["stock"], patched.json["data"]["in_stock"]) == (0, False)
     assert replaced.json["data"] == {
@@ -57,15 +57,15 @@ def test_a_product_is_made_read_changed_and_deleted(client, tokens) -> None:
 
 
 def test_a_product_is_the_same_made_read_listed_and_changed(client, tokens, make) -> None:
-    made = make(price=0, category="drinks")
-    path = f"/api/v1/products/{made['id']}"
+    product = make(price=0, category="drinks")
+    path = f"/api/v1/products/{product['id']}"
 
     read = client.get(path, headers=tokens["guest"])
     [listed] = client.get("/api/v1/products", headers=tokens["guest"]).json["data"]["items"]
     unchanged = client.patch(path, json={}, headers=tokens["user"])
 
-    assert made == read.json["data"] == listed == unchanged.json["data"]
-    assert list(made) == list(ProductOut().fields)
+    assert product == read.json["data"] == listed == unchanged.json["data"]
+    assert list(product) == list(ProductOut().fields)
     assert read.headers["ETag"] == unchanged.headers["ETag"]
 
 
@@ -279,19 +279,19 @@ def test_a_read_is_kept_until_the_next_write(client, tokens, make, app) -> None:
         lambda *args: reads.append(args[2]),
     )
 
-    def asked(where: str) -> tuple[Any, bool]:
+    def read(where: str) -> tuple[Any, bool]:
         """The data, and whether the database was asked for products."""
         reads.clear()
         answer = client.get(where, headers=tokens["guest"])
-        return answer.json["data"], any("products" in each for each in reads)
+        return answer.json["data"], any("products" in statement for statement in reads)
 
     for where in (path, "/api/v1/products", "/api/v1/products?q=tea"):
-        first, again = asked(where), asked(where)
+        first, again = read(where), read(where)
         assert (first[1], again[1]) == (True, False)
         assert first[0] == again[0]
     client.post(f"{path}/reduce_stock", json={"quantity": 1}, headers=tokens["user"])
 
-    assert (asked(path)[0]["stock"], asked("/api/v1/products")[0]["items"][0]["stock"]) == (4, 4)
+    assert (read(path)[0]["stock"], read("/api/v1/products")[0]["items"][0]["stock"]) == (4, 4)
 
 
 def test_a_refused_write_and_a_failed_read_keep_nothing(client, tokens, make) -> None:

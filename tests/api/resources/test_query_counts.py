@@ -31,7 +31,7 @@ MAKERS: dict[str, Callable[[int], Any]] = {
     "/users/1/orders": lambda number: Order(
         user_id=1,
         total=number,
-        items=[OrderLine(product_id=1, quantity=each + 1, price=1) for each in range(3)],
+        items=[OrderLine(product_id=1, quantity=index + 1, price=1) for index in range(3)],
     ),
 }
 #: No rows: the catalog is in memory, its connections too, and so are the records of calls, or in Redis.
@@ -58,7 +58,7 @@ def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(
     statements: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    def asked(query: str = "?limit=100") -> tuple[int, int]:
+    def cost(query: str = "?limit=100") -> tuple[int, int]:
         """Statements, and bytes answered."""
         for resource in ("products", "orders", "data", "files"):
             app.extensions["postern"].cache.delete(f"generation:{resource}")
@@ -77,10 +77,10 @@ def test_a_list_takes_as_many_statements_for_30_rows_as_for_1(
             session.add_all(map(MAKERS[path], range(first, last)))
 
     add(0, 1)
-    asked()  # the first request also loads what was revoked
-    one = asked()
+    cost()  # the first request also loads what was revoked
+    one = cost()
     add(1, 30)
-    thirty = asked()
+    thirty = cost()
 
     assert one[0] == thirty[0] > 0
     assert thirty[1] > 5 * one[1] or path == "/users"

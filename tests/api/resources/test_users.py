@@ -20,8 +20,8 @@ NEW = "another good password"
 
 @pytest.fixture
 def make(client, tokens):
-    def user(username: str = "ann", **given: Any) -> dict[str, Any]:
-        body = {"username": username, "password": PASSWORD, **given}
+    def user(username: str = "ann", **fields: Any) -> dict[str, Any]:
+        body = {"username": username, "password": PASSWORD, **fields}
         answer = client.post("/api/v1/users", json=body, headers=tokens["admin"])
         assert answer.status_code == 201, answer.text
         return answer.json["data"]
@@ -57,12 +57,14 @@ def test_a_user_is_made_read_changed_and_deleted_by_an_admin(client, tokens, log
         "role": "guest",
     }
 
-    made = client.post("/api/v1/users", json={**ann, "password": PASSWORD}, headers=tokens["admin"])
-    path = f"/api/v1/users/{made.json['data']['id']}"
+    answer = client.post(
+        "/api/v1/users", json={**ann, "password": PASSWORD}, headers=tokens["admin"]
+    )
+    path = f"/api/v1/users/{answer.json['data']['id']}"
     read = client.get(path, headers=tokens["admin"])
     changed = client.patch(path, json={"username": "anna", "age": None}, headers=tokens["admin"])
 
-    assert made.status_code == 201
+    assert answer.status_code == 201
     assert set(read.json["data"]) == {
         "id",
         "username",
@@ -183,8 +185,8 @@ def test_nobody_promotes_or_renames_themselves(client, tokens, users, body: dict
         403,
         -2004,
     )
-    kept = client.get(path, headers=tokens["user"]).json["data"]
-    assert (kept["role"], kept["username"], kept["name"]) == ("user", "user", None)
+    data = client.get(path, headers=tokens["user"]).json["data"]
+    assert (data["role"], data["username"], data["name"]) == ("user", "user", None)
 
 
 def test_an_app_has_no_profile_and_is_no_user(client, app, shop, clock, users) -> None:
@@ -477,16 +479,16 @@ def test_of_admins_who_disable_each_other_at_the_same_time_one_is_left(
 def test_a_password_of_ones_own_ends_all_other_logins_and_keeps_this_one(
     client, login, users, log_in
 ) -> None:
-    here, there = login(), login()
+    first, second = login(), login()
     body = {"current_password": PASSWORD, "new_password": NEW}
-    headers = {"Authorization": f"Bearer {here['access_token']}"}
+    headers = {"Authorization": f"Bearer {first['access_token']}"}
     done = client.post("/api/v1/user/password", json=body, headers=headers)
 
     assert outcome(done) == (200, 0)
     assert client.get("/api/v1/user/profile", headers=headers).status_code == 200
-    others = {"Authorization": f"Bearer {there['access_token']}"}
+    others = {"Authorization": f"Bearer {second['access_token']}"}
     assert outcome(client.get("/api/v1/user/profile", headers=others)) == (401, -2003)
-    for pair, status in ((there, 401), (here, 200)):
+    for pair, status in ((second, 401), (first, 200)):
         refresh = {"refresh_token": pair["refresh_token"]}
         assert client.post("/api/v1/token/refresh", json=refresh).status_code == status
     assert log_in("user").status_code == 401

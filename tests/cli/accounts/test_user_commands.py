@@ -91,10 +91,10 @@ def test_a_command_ends_the_users_logins_in_servers_that_run(
 def test_a_password_is_given_asked_for_or_made_up_and_shown_once(run: Run, log_in) -> None:
     run("user", "reset-password", "user", "--password", NEW)
     assert log_in("user", NEW).status_code == 200
-    asked = run("user", "reset-password", "user", input="short\nlong enough\nlong enough\n")
-    assert asked.exit_code == 0, asked.output
-    assert "8 to 1024 characters" in asked.output
-    assert "long enough" not in asked.output
+    result = run("user", "reset-password", "user", input="short\nlong enough\nlong enough\n")
+    assert result.exit_code == 0, result.output
+    assert "8 to 1024 characters" in result.output
+    assert "long enough" not in result.output
     assert log_in("user", "long enough").status_code == 200
     random = run("user", "reset-password", "user", "--random")
     password = re.search(r"^password: (\S{16})$", random.output, re.M)[1]
@@ -164,10 +164,10 @@ def test_commands_are_in_the_audit_log_with_the_systems_user_and_machine(
     run("secrets", "reseal")
     events = json.loads(run("audit", "list", "--json").output)
 
-    assert [each["action"] for each in events] == [
+    assert [event["action"] for event in events] == [
         "user.create", "user.set_role", "app.create", "app.rotate", "app.disable", "secrets.reseal",
     ]  # fmt: skip
-    assert {(each["actor"], each["address"]) for each in events} == {
+    assert {(event["actor"], event["address"]) for event in events} == {
         (f"cli:{pwd.getpwuid(os.getuid()).pw_name}", socket.gethostname())
     }
     assert events[1]["changed"] == {"role": "admin"}

@@ -28,9 +28,9 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "catalog"
-    made.mkdir()
-    return made
+    folder = tmp_path / "catalog"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -425,9 +425,11 @@ def test_an_object_in_a_query_is_written_as_the_file_says() -> None:
 def test_a_list_or_a_text_that_stripe_writes_with_brackets_is_either() -> None:
     """Its ``discounts``: a list of objects, or an empty text that takes all of them away."""
     listed = {"type": "array", "items": {"type": "string"}}
-    found = query_param({"anyOf": [listed, {"type": "string", "enum": [""]}]}, style="deepObject")
-    assert found["q"]["array_format"] == "brackets"
-    assert found["q"]["anyOf"][0] == listed
+    keywords = query_param(
+        {"anyOf": [listed, {"type": "string", "enum": [""]}]}, style="deepObject"
+    )
+    assert keywords["q"]["array_format"] == "brackets"
+    assert keywords["q"]["anyOf"][0] == listed
 
 
 def test_a_path_parameter_of_several_segments_keeps_its_slashes() -> None:

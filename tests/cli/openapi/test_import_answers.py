@@ -20,14 +20,14 @@ ITEM = {"type": "object", "required": ["id"], "properties": {"id": INTEGER, "nam
 
 def method_of(responses: Values, **description: Any) -> Values:
     """The one method of a description, as it is written; the catalog passes the check."""
-    told = {
+    description_text = {
         **({} if "swagger" in description else {"openapi": "3.1.0"}),
         "info": {"title": "A"},
         "servers": [{"url": "https://a.example"}],
         "paths": {"/a": {"get": {"operationId": "m", "responses": responses}}},
         **description,
     }
-    text = import_spec(json.dumps(told))
+    text = import_spec(json.dumps(description_text))
     load_catalog(text, "imported", {})
     (service,) = yaml.safe_load(text)["services"].values()
     method: Values = service["methods"]["m"]
@@ -81,24 +81,26 @@ def test_what_may_be_anything_has_no_type(schema: Any) -> None:
 
 def test_a_schema_inside_itself_ends() -> None:
     node = {"properties": {"id": INTEGER, "next": {"$ref": "#/components/schemas/Node"}}}
-    found = returns({"$ref": "#/components/schemas/Node"}, components={"schemas": {"Node": node}})
-    assert found == {"type": "object", "properties": {"id": INTEGER}}
+    keywords = returns(
+        {"$ref": "#/components/schemas/Node"}, components={"schemas": {"Node": node}}
+    )
+    assert keywords == {"type": "object", "properties": {"id": INTEGER}}
 
 
 def test_shapes_that_are_alike_once_they_are_cut_off_are_one() -> None:
     deep: Any = {"oneOf": [{"properties": {"a": STRING}}, {"properties": {"b": STRING}}]}
     for _ in range(2):
         deep = {"properties": {"inner": deep}}
-    found = returns(deep)
-    assert found["properties"]["inner"]["properties"]["inner"] == {"type": "object"}
+    keywords = returns(deep)
+    assert keywords["properties"]["inner"]["properties"]["inner"] == {"type": "object"}
 
 
 def test_of_too_many_fields_the_deepest_are_left_out() -> None:
     wide = {"properties": {f"f{number}": ITEM for number in range(90)}}
-    found = returns(wide)
-    assert len(found["properties"]) == 90
-    shown = [field for field in found["properties"].values() if "properties" in field]
-    assert 0 < len(shown) < 90
+    keywords = returns(wide)
+    assert len(keywords["properties"]) == 90
+    objects = [field for field in keywords["properties"].values() if "properties" in field]
+    assert 0 < len(objects) < 90
 
 
 @pytest.mark.parametrize(
@@ -120,22 +122,22 @@ def test_all_successes_count(responses: Values, expected: Any) -> None:
 
 
 def test_swagger_2_says_it_elsewhere() -> None:
-    found = method_of(
+    method = method_of(
         {"200": {"schema": {"$ref": "#/definitions/Item"}, "headers": {"X-Total": INTEGER}}},
         swagger="2.0",
         host="a.example",
         schemes=["https"],
         definitions={"Item": ITEM},
     )
-    assert found["returns"]["properties"]["id"] == {"type": "integer", "required": True}
-    assert found["response_headers"] == ["X-Total"]
+    assert method["returns"]["properties"]["id"] == {"type": "integer", "required": True}
+    assert method["response_headers"] == ["X-Total"]
 
 
 def test_the_headers_of_successes_are_given_but_those_that_may_not_be() -> None:
     headers: Mapping[str, Any] = {"Link": {}, "Set-Cookie": {}, "X-Request-ID": {}, "a b": {}}
-    found = method_of({
+    method = method_of({
         "200": {"headers": headers},
         "201": {"headers": {"link": {}, "Location": {}}},
         "404": {"headers": {"X-Why": {}}},
     })  # fmt: skip
-    assert found["response_headers"] == ["Link", "Location"]
+    assert method["response_headers"] == ["Link", "Location"]

@@ -108,7 +108,7 @@ FERN = "x-fern-pagination"
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("extension", "expected"),
     [
         ({"x-ms-pageable": {"nextLinkName": "nextLink", "itemName": "value"}},
          {"by": "link", "url": "nextLink", "items": "value"}),
@@ -135,9 +135,9 @@ FERN = "x-fern-pagination"
         ({FERN: "garbage"}, None),
     ],
 )  # fmt: skip
-def test_a_generators_extension_says_it(said: Values, expected: Values | None) -> None:
+def test_a_generators_extension_says_it(extension: Values, expected: Values | None) -> None:
     parameters = [*asking("p", "n", "$skip"), *asking("c", kind=STRING)]
-    operation = {"parameters": parameters, "responses": answers(fields(rows=ROWS)), **said}
+    operation = {"parameters": parameters, "responses": answers(fields(rows=ROWS)), **extension}
     assert imported(operation) == expected
 
 

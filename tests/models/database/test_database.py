@@ -16,10 +16,10 @@ from models.database.revisions import revision_of
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    made = Database(database_url)
-    Base.metadata.create_all(made.engine)
-    yield made
-    made.close()
+    database = Database(database_url)
+    Base.metadata.create_all(database.engine)
+    yield database
+    database.close()
 
 
 def user(username: str = "ann", **fields: object) -> User:

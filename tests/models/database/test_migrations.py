@@ -42,8 +42,8 @@ def test_migrations_make_the_same_checks_and_keys_as_the_models(
 ) -> None:
     """Alembic does not compare check constraints; the DDL says them."""
     migrate.upgrade(url)
-    migrated, made = Database(url), Database(make_database_url())
-    Base.metadata.create_all(made.engine)
+    migrated, fresh = Database(url), Database(make_database_url())
+    Base.metadata.create_all(fresh.engine)
     for table in Base.metadata.tables:
         for look in (
             "get_check_constraints",
@@ -52,10 +52,10 @@ def test_migrations_make_the_same_checks_and_keys_as_the_models(
             "get_pk_constraint",
         ):
             assert getattr(inspect(migrated.engine), look)(table) == getattr(
-                inspect(made.engine), look
+                inspect(fresh.engine), look
             )(table)
     migrated.close()
-    made.close()
+    fresh.close()
 
 
 def test_downgrade_to_base_leaves_nothing_and_upgrade_works_again(url: str) -> None:

@@ -31,9 +31,9 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def database(make_database_url: Callable[..., str]) -> Iterator[Database]:
-    made = Database(make_database_url(migrated=True), pool_size=2)
-    yield made
-    made.close()
+    database = Database(make_database_url(migrated=True), pool_size=2)
+    yield database
+    database.close()
 
 
 def products(database: Database, *names: str) -> None:
@@ -95,7 +95,7 @@ def test_a_server_that_hangs_is_an_error_soon_and_the_pool_recovers(database: Da
 
 def test_connections_that_the_server_ended_are_made_anew(database: Database) -> None:
     with database.engine.connect() as one, database.engine.connect() as two:
-        backends = [each.scalar(text("SELECT pg_backend_pid()")) for each in (one, two)]
+        backends = [connection.scalar(text("SELECT pg_backend_pid()")) for connection in (one, two)]
     with Database(str(database.engine.url)).engine.connect() as other:
         for backend in backends:
             other.execute(text(f"SELECT pg_terminate_backend({backend})"))
@@ -135,7 +135,7 @@ def test_two_that_wait_for_each_other_end_with_one_error_and_one_success(
         except OperationalError as error:
             outcomes.append(type(error.orig).__name__)
 
-    threads = [threading.Thread(target=take, args=each) for each in ((1, 2), (2, 1))]
+    threads = [threading.Thread(target=take, args=pair) for pair in ((1, 2), (2, 1))]
     for thread in threads:
         thread.start()
     for thread in threads:
