@@ -40,10 +40,10 @@ def shopify_no(code: str) -> dict[str, Any]:
 
 def checked_by_shopify(request: Request, env: Env) -> None:
     carries(headers={"x-shopify-access-token": TOKEN})(request, env)
-    asked = json.loads(request.body)
-    variables = asked["variables"]
-    declared = asked["query"].partition(")")[0]
-    assert variables and all(f"${name}:" in declared for name in variables), asked
+    body = json.loads(request.body)
+    variables = body["variables"]
+    declared = body["query"].partition(")")[0]
+    assert variables and all(f"${name}:" in declared for name in variables), body
 
 
 VENDORS = {

@@ -22,14 +22,14 @@ def make_env(text: str, env: Mapping[str, str]) -> dict[str, str]:
     """Return a value for every variable that a catalog's text names: a PEM key for those of keys,
     else a text that may stand in a host's name.
     """
-    made = {}
+    values = {}
     for name in variables(text):
-        made[name] = name.lower().replace("_", "-")
+        values[name] = name.lower().replace("_", "-")
         if name.endswith("PRIVATE_KEY"):
-            made[name] = MERCHANT_PRIVATE_KEY
+            values[name] = MERCHANT_PRIVATE_KEY
         elif name.endswith("PUBLIC_KEY"):
-            made[name] = VENDOR_PUBLIC_KEY
-    return made | dict(env)
+            values[name] = VENDOR_PUBLIC_KEY
+    return values | dict(env)
 
 
 def make_params(method: Method) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def signed_for_wechatpay(request: Request, env: Env) -> None:
     lines = (request.verb, request.target, pairs["timestamp"], pairs["nonce_str"])
     text = "".join(f"{line}\n" for line in lines).encode() + request.body + b"\n"
     assert verify_rsa(MERCHANT_PUBLIC_KEY, pairs["signature"], text), text
-    said = (scheme, pairs["mchid"], pairs["serial_no"])
-    known = (env["WECHATPAY_MCH_ID"], env["WECHATPAY_SERIAL_NO"])
-    assert said == ("WECHATPAY2-SHA256-RSA2048", *known)
+    actual = (scheme, pairs["mchid"], pairs["serial_no"])
+    expected = (env["WECHATPAY_MCH_ID"], env["WECHATPAY_SERIAL_NO"])
+    assert actual == ("WECHATPAY2-SHA256-RSA2048", *expected)
 
 
 def by_wechatpay(status: int, content: Any) -> Answer:

@@ -133,7 +133,7 @@ def bearer(token: str = TOKEN) -> Check:
 def fill(value: Any, env: Env) -> Any:
     """Return a JSON value with the variables in its texts filled in."""
     if isinstance(value, str):
-        return VARIABLE.sub(lambda found: env[found[1]], value)
+        return VARIABLE.sub(lambda match: env[match[1]], value)
     if isinstance(value, Mapping):
         return {name: fill(inner, env) for name, inner in value.items()}
     if isinstance(value, list):
@@ -143,8 +143,8 @@ def fill(value: Any, env: Env) -> Any:
 
 def next_url(request: Request, **change: object) -> str:
     """Return the URL of a request with other parameters in its query, as vendors give the next page's."""
-    kept = [pair for pair in parse_qsl(request.target.partition("?")[2]) if pair[0] not in change]
-    query = urlencode([*kept, *change.items()])
+    pairs = [pair for pair in parse_qsl(request.target.partition("?")[2]) if pair[0] not in change]
+    query = urlencode([*pairs, *change.items()])
     return f"https://{request.headers['host']}{request.path}?{query}"
 
 

@@ -22,7 +22,9 @@ def certificate(public_key: str, serial: int, name: str = "Test") -> str:
     parts += ((NameOID.ORGANIZATIONAL_UNIT_NAME, "Authority"), (NameOID.COMMON_NAME, name))
     issuer = x509.Name([x509.NameAttribute(kind, value) for kind, value in parts])
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder(issuer, issuer, load_pem_public_key(public_key.encode()), serial)  # type: ignore[arg-type]
-    made = made.not_valid_before(now).not_valid_after(now + timedelta(days=1))
-    signed = made.sign(load_pem_private_key(VENDOR_PRIVATE_KEY.encode(), None), SHA256())  # type: ignore[arg-type]
+    builder = x509.CertificateBuilder(
+        issuer, issuer, load_pem_public_key(public_key.encode()), serial
+    )  # type: ignore[arg-type]
+    builder = builder.not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    signed = builder.sign(load_pem_private_key(VENDOR_PRIVATE_KEY.encode(), None), SHA256())  # type: ignore[arg-type]
     return signed.public_bytes(Encoding.PEM).decode()

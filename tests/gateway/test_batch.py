@@ -38,7 +38,7 @@ Aggregates = Callable[..., Gateway]
 @pytest.fixture
 def aggregates(box: Sandbox) -> Any:
     """A gateway over service ``s`` (``echo``, ``number``, ``create``, ``fail``) with one aggregate ``page``."""
-    made: list[Gateway] = []
+    gateways: list[Gateway] = []
 
     def make(**parts: Any) -> Gateway:
         methods = {
@@ -58,11 +58,11 @@ def aggregates(box: Sandbox) -> Any:
         clock = SystemClock()
         catalog = load_catalog(json.dumps(whole), "test.yaml", {})
         gateway = Gateway(catalog, make_runtime(clock=clock))
-        made.append(gateway)
+        gateways.append(gateway)
         return gateway
 
     yield make
-    for gateway in made:
+    for gateway in gateways:
         gateway.close()
 
 

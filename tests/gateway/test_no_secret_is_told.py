@@ -115,12 +115,12 @@ OTHERS = {
 }
 
 
-def without_token(said: bytes) -> bytes:
+def without_token(reply: bytes) -> bytes:
     """What a service says that was never given a token."""
-    return said.replace(TOKEN.encode(), b"-" * len(TOKEN))
+    return reply.replace(TOKEN.encode(), b"-" * len(TOKEN))
 
 
-def told(at: Gate, error: BaseException | None) -> Iterator[str]:
+def visible_texts(at: Gate, error: BaseException | None) -> Iterator[str]:
     """All that could reach a reader: log lines as written, and the parts of the error that are shown or logged."""
     yield at.log.rendered(at.masker).decode()
     if error is None:
@@ -135,7 +135,7 @@ def told(at: Gate, error: BaseException | None) -> Iterator[str]:
 
 
 def check(at: Gate, error: BaseException | None) -> None:
-    for text in told(at, error):
+    for text in visible_texts(at, error):
         for secret in FORBIDDEN:
             assert secret not in text
 
@@ -145,10 +145,10 @@ def check(at: Gate, error: BaseException | None) -> None:
 def test_nothing_secret_is_told_whatever_a_service_answers(
     open_gate: Open, auth: str, ending: str
 ) -> None:
-    grants, said = (
+    grants, reply = (
         ([GRANT], ENDINGS[ending]) if auth == "app_secret" else ([], without_token(ENDINGS[ending]))
     )
-    with Wire([*grants, said, *grants, said], then="close") as server:
+    with Wire([*grants, reply, *grants, reply], then="close") as server:
         settings = service(
             server.url,
             auth=AUTHS[auth],
@@ -261,11 +261,11 @@ def test_nothing_secret_is_in_the_picture_of_a_catalog_a_method_or_a_dry_run(
     services = {"s": service(box.url, auth=AUTHS[auth], methods={"m": METHOD})}
     catalog = make_catalog(services, ENV)
     at = open_gate(services, env=ENV)
-    shown = at.dry("m", {"note": "x"})
+    dry_run = at.dry("m", {"note": "x"})
     for text in (
         repr(catalog),
         str(catalog.services["s"]),
         repr(list(catalog.methods())),
-        at.masker.mask_text(repr(shown)),
+        at.masker.mask_text(repr(dry_run)),
     ):
         assert not [secret for secret in FORBIDDEN if secret in text]

@@ -65,10 +65,10 @@ def test_five_hundred_reloads_one_in_ten_broken_during_calls(open_gate: Open, bo
             before = len(answers)
             assert comes_true(lambda: len(answers) > before)  # noqa: B023  # called within the loop
         over.set()
-        for each in calling:
-            each.result(30)
+        for answer in calling:
+            answer.result(30)
     assert refused == RELOADS // 10
-    assert not [each for each in answers if each[0] != str(each[1])]
+    assert not [answer for answer in answers if answer[0] != str(answer[1])]
     assert len({number for _, number in answers}) > RELOADS / 2
     assert not {number for _, number in answers if number and number % 10 == 0}
 
@@ -84,7 +84,7 @@ def no_collector() -> Iterator[None]:
 
 def alive() -> Counter[str]:
     kinds = (Method, Service, Channel, SharedCircuit, RetryBudget)
-    return Counter(type(each).__name__ for each in gc.get_objects() if isinstance(each, kinds))
+    return Counter(type(item).__name__ for item in gc.get_objects() if isinstance(item, kinds))
 
 
 def test_nothing_of_a_catalog_is_left_once_it_is_replaced(
@@ -99,7 +99,7 @@ def test_nothing_of_a_catalog_is_left_once_it_is_replaced(
         }
         auth = {"type": "basic", "username": "u", "password": f"password-{number}"}
         limits = {"timeout": {"read": 3}}  # for so long a connection may be in use
-        return {name: service(box.url, auth=auth, methods=each, **limits) for name, each in
+        return {name: service(box.url, auth=auth, methods=entries, **limits) for name, entries in
                 ((f"s{number}", methods), (f"t{number}", {"m": {"http": "GET /anything"}}))}  # fmt: skip
 
     at = open_gate(catalog(0))
@@ -130,7 +130,7 @@ def test_a_fetched_token_is_forgotten_with_its_credential(
         return {"s": service(server.url, auth=auth, methods={"m": {"http": "GET /"}})}
 
     def tokens() -> int:
-        return sum(isinstance(each, Token) for each in gc.get_objects())
+        return sum(isinstance(item, Token) for item in gc.get_objects())
 
     with Wire([token, ok] * 20) as server:
         at = open_gate(catalog(0), store=MemoryStore(FakeClock()))

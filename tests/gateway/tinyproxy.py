@@ -33,12 +33,12 @@ class TinyproxyError(Exception):
 
 def program() -> str:
     """:raises TinyproxyError: there is none."""
-    found = shutil.which(
+    path = shutil.which(
         "tinyproxy", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin:/usr/bin"
     )
-    if found is None:
+    if path is None:
         raise TinyproxyError(MISSING)
-    return found
+    return path
 
 
 class Tinyproxy:

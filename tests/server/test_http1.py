@@ -104,10 +104,10 @@ def test_a_head_is_accepted_refused_and_read_as_gunicorn_does(config: Config, he
     theirs = _with_authority(_theirs(config, data))
     if not data.partition(b"\r\n\r\n")[0].isascii() and theirs is None:
         return  # raw UTF-8 in a target, which tests/e2e/test_heads.py has
-    assert _ours(data) == theirs
+    assert _parsed(data) == theirs
 
 
-def _ours(data: bytes) -> Outcome:
+def _parsed(data: bytes) -> Outcome:
     head = data.removeprefix(b"\r\n").partition(b"\r\n\r\n")[0]
     environ: dict[str, Any] = {"wsgi.url_scheme": "http"}
     try:

@@ -54,8 +54,8 @@ def test_xml_is_read_as_json_values(wire: OnWire, body: str, value: object) -> N
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_a_declared_list_is_one_however_many_there_are(wire: OnWire, count: int) -> None:
     body = f"<a><Contents>{'<Key>k</Key>' * count}</Contents></a>".encode()
-    found = read(wire, body, {"type": "xml", "lists": ["Key", "Contents"]})
-    assert found == {"Contents": [{"Key": ["k"] * count}] if count else [""]}
+    data = read(wire, body, {"type": "xml", "lists": ["Key", "Contents"]})
+    assert data == {"Contents": [{"Key": ["k"] * count}] if count else [""]}
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_a_declared_list_is_one_however_many_there_are(wire: OnWire, count: int)
     ids=lambda value: value[:20].decode("latin-1") if isinstance(value, bytes) else None,
 )  # fmt: skip
 def test_what_is_not_plain_xml_is_a_bad_response(wire: OnWire, body: bytes, why: str) -> None:
-    said = unreadable(wire, body, "xml", "Content-Type: text/xml")
-    assert said.startswith(f"HTTP 200, text/xml: {why}")
-    assert "hunter22" not in said
+    message = unreadable(wire, body, "xml", "Content-Type: text/xml")
+    assert message.startswith(f"HTTP 200, text/xml: {why}")
+    assert "hunter22" not in message
 
 
 def test_an_entity_bomb_is_refused_before_it_grows(wire: OnWire) -> None:
@@ -168,9 +168,9 @@ def test_the_header_counts_more_than_the_xml_declaration(wire: OnWire) -> None:
 )
 @pytest.mark.parametrize("kind", ["text", "xml"])
 def test_only_charsets_that_text_comes_in_are_known(wire: OnWire, kind: str, name: str) -> None:
-    said = unreadable(wire, b"<a/>", kind, f"Content-Type: text/plain; charset={name}")
-    assert "in a charset that is not known" in said
-    assert len(said) < 200
+    message = unreadable(wire, b"<a/>", kind, f"Content-Type: text/plain; charset={name}")
+    assert "in a charset that is not known" in message
+    assert len(message) < 200
 
 
 def test_a_reply_that_is_not_in_its_charset_is_a_bad_response(wire: OnWire) -> None:

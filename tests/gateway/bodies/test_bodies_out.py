@@ -89,7 +89,7 @@ def test_a_filename_cannot_end_its_header(box: Sandbox, gate: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "say"),
+    ("value", "say"),
     [
         ({"base64": "not base64!"}, "Not valid base64."),
         ({"base64": "aGk"}, "Not valid base64."),
@@ -102,9 +102,9 @@ def test_a_filename_cannot_end_its_header(box: Sandbox, gate: Open) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_file_is_the_callers_mistake_and_nothing_is_sent(
-    box: Sandbox, gate: Open, given: Any, say: str
+    box: Sandbox, gate: Open, value: Any, say: str
 ) -> None:
-    assert refused(gate, "multipart", {"f": FILE}, {"f": given}) == {"f": [say]}
+    assert refused(gate, "multipart", {"f": FILE}, {"f": value}) == {"f": [say]}
     assert box.requests == []
 
 
@@ -122,21 +122,21 @@ def test_who_was_shown_the_boundary_cannot_add_parts(box: Sandbox, gate: Open) -
 
 
 def test_xml_is_an_element_for_each_param(box: Sandbox, gate: Open) -> None:
-    given = {
+    params = {
         "a": "<中> & ]]>",
         "n": 1.5,
         "list": ["x", True],
         "o": {"#text": "t", "k": ["v", "w"], "@id": 'q"'},
     }
-    request = sent(box, gate, "xml", ANY, given)
+    request = sent(box, gate, "xml", ANY, params)
     assert request.headers["content-type"] == "application/xml; charset=utf-8"
     root = ElementTree.fromstring(request.body)
     assert root.tag == "xml"
-    assert [(each.tag, each.text) for each in root] == [
+    assert [(element.tag, element.text) for element in root] == [
         ("a", "<中> & ]]>"), ("n", "1.5"), ("list", "x"), ("list", "true"), ("o", "t"),
     ]  # fmt: skip
     assert root[4].attrib == {"id": 'q"'}
-    assert [each.text for each in root[4]] == ["v", "w"]
+    assert [element.text for element in root[4]] == ["v", "w"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_the_root_has_the_declared_name_and_attributes(box: Sandbox, gate: Open)
 
 
 @pytest.mark.parametrize(
-    ("given", "say"),
+    ("params", "say"),
     [
         ({"a": "\x00"}, "Has characters that XML cannot hold."),
         ({"a": "\uffff"}, "Has characters that XML cannot hold."),
@@ -167,9 +167,9 @@ def test_the_root_has_the_declared_name_and_attributes(box: Sandbox, gate: Open)
     ],
 )
 def test_what_xml_cannot_hold_is_the_callers_mistake(
-    box: Sandbox, gate: Open, given: Any, say: str
+    box: Sandbox, gate: Open, params: Any, say: str
 ) -> None:
-    assert refused(gate, "xml", ANY, given) == {next(iter(given)): [say]}
+    assert refused(gate, "xml", ANY, params) == {next(iter(params)): [say]}
     assert box.requests == []
 
 
@@ -223,7 +223,7 @@ def test_each_attempt_sends_the_same_parts(box: Sandbox, gate: Open) -> None:
     retry = {"times": 2, "backoff": 0.001, "on": [503]}
     at = gate("PUT /anything", body="multipart", params={"f": FILE}, retry=retry)
     at.ask(params={"f": {"filename": "a", "base64": "aGk="}})
-    assert [parts(each) for each in box.requests] == [
+    assert [parts(request) for request in box.requests] == [
         [("f", "a", "application/octet-stream", b"hi")]
     ] * 3
 

@@ -22,8 +22,8 @@ from gateway.errors import BadResponse
 )  # fmt: skip
 @pytest.mark.parametrize("strict", [True, False])
 def test_sound_json_is_read_exactly(body: bytes, value: Any, strict: bool) -> None:
-    found = load_json(body, strict=strict)
-    assert value is None or (found, type(found)) == (value, type(value))
+    data = load_json(body, strict=strict)
+    assert value is None or (data, type(data)) == (value, type(value))
 
 
 @pytest.mark.parametrize("strict", [True, False])

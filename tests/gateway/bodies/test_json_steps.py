@@ -25,14 +25,14 @@ LARGE = {
 }
 
 
-def made(randomly: random.Random, depth: int) -> Any:
+def random_value(randomly: random.Random, depth: int) -> Any:
     kind = randomly.random()
     if depth == 0 or kind < 0.4:
         return randomly.choice(WORDS)
     if kind < 0.7:
-        return [made(randomly, depth - 1) for _ in range(randomly.randint(0, 8))]
+        return [random_value(randomly, depth - 1) for _ in range(randomly.randint(0, 8))]
     return {
-        f"{randomly.choice('ab,]}')}{number}": made(randomly, depth - 1)
+        f"{randomly.choice('ab,]}')}{number}": random_value(randomly, depth - 1)
         for number in range(randomly.randint(0, 8))
     }
 
@@ -48,12 +48,12 @@ def test_in_steps_the_same_is_read_and_the_same_refused(monkeypatch: pytest.Monk
     monkeypatch.setattr(json_steps, "STEP_CHARACTERS", 24)
     randomly = random.Random(11)
     for number in range(1500):
-        text = json.dumps(made(randomly, 4), indent=randomly.choice([None, 1]))
+        text = json.dumps(random_value(randomly, 4), indent=randomly.choice([None, 1]))
         if number % 2:
             place = randomly.randrange(len(text) + 1)
             text = text[:place] + randomly.choice(FAULTS) + text[place + randomly.randint(0, 1) :]
         in_steps = outcome(
-            lambda each: SteppedDecoder(each, DECODER, lambda: None, unique=False).decode(), text
+            lambda chunk: SteppedDecoder(chunk, DECODER, lambda: None, unique=False).decode(), text
         )
         assert in_steps == outcome(DECODER.decode, text), text
 

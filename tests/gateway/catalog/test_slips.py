@@ -130,8 +130,8 @@ def test_a_methods_slip_is_refused(addition: str, say: str) -> None:
 
 
 def test_a_keys_name_is_the_one_that_a_catalog_has() -> None:
-    known = message(f"{CATALOG}        params: {{n: {{type: string, zzz: 1}}}}\n")
-    assert known.startswith("unknown key; known here: type, in, required")
+    hint = message(f"{CATALOG}        params: {{n: {{type: string, zzz: 1}}}}\n")
+    assert hint.startswith("unknown key; known here: type, in, required")
 
 
 @pytest.mark.parametrize("key", ["auth: {type: bearer, token: pa$WORD}", "query: {$filter: $top}"])

@@ -247,11 +247,11 @@ def make_instances(clock: Any, *urls: str) -> Instances:
 
 def test_the_instance_with_the_least_calls_in_flight_is_picked() -> None:
     instances = make_instances(SystemClock(), "http://a", "http://b", "http://c")
-    held = [instances.begin(instances.pick()) for _ in range(3)]
-    assert {instance.url for instance in held if instance} == {"http://a", "http://b", "http://c"}
-    assert held[1]
-    instances.end(held[1])
-    assert [instances.pick() for _ in range(2)] == [held[1].url] * 2
+    picks = [instances.begin(instances.pick()) for _ in range(3)]
+    assert {instance.url for instance in picks if instance} == {"http://a", "http://b", "http://c"}
+    assert picks[1]
+    instances.end(picks[1])
+    assert [instances.pick() for _ in range(2)] == [picks[1].url] * 2
 
 
 def test_one_that_fails_call_after_call_is_left_out_for_longer_each_time_until_it_answers() -> None:

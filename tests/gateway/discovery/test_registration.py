@@ -44,7 +44,7 @@ class Worker:
 def test_an_instance_is_registered_once_renewed_and_gone_when_it_leaves(consul: Consul) -> None:
     log = Lines()
     workers = [Worker(consul, log) for _ in range(2)]
-    assert comes_true(lambda: sum(each.path == PASS for each in consul.requests) > 2)
+    assert comes_true(lambda: sum(request.path == PASS for request in consul.requests) > 2)
     (instance,) = consul.instances
     assert (instance.name, instance.address, instance.port) == ("postern", "10.0.0.7", 5000)
     assert (instance.tags, instance.meta["scheme"]) == (["blue"], "https")

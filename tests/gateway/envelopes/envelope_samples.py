@@ -72,8 +72,8 @@ def pay_v3(code: str) -> bytes:
 
 
 def alipay(code: str, sub_code: str, name: str = "alipay_trade_query_response") -> bytes:
-    said = {"code": code, "msg": "Business Failed", "sub_code": sub_code, "sub_msg": WORDS}
-    return dump({name: said, "sign": "not looked at here"})
+    fields = {"code": code, "msg": "Business Failed", "sub_code": sub_code, "sub_msg": WORDS}
+    return dump({name: fields, "sign": "not looked at here"})
 
 
 def amap(code: str) -> bytes:
@@ -81,18 +81,18 @@ def amap(code: str) -> bytes:
 
 
 def s3(code: str) -> bytes:
-    said = f"<Code>{code}</Code><Message>{WORDS}</Message>"
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{said}<RequestId>4442587FB7D0A2F9</RequestId></Error>'.encode()
+    elements = f"<Code>{code}</Code><Message>{WORDS}</Message>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>{elements}<RequestId>4442587FB7D0A2F9</RequestId></Error>'.encode()
 
 
 def query(code: str) -> bytes:
-    said = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{WORDS}</Message></Error>"
-    return f'<ErrorResponse xmlns="http://sts.amazonaws.com/doc/2011-06-15/">{said}<RequestId>1</RequestId></ErrorResponse>'.encode()
+    elements = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{WORDS}</Message></Error>"
+    return f'<ErrorResponse xmlns="http://sts.amazonaws.com/doc/2011-06-15/">{elements}<RequestId>1</RequestId></ErrorResponse>'.encode()
 
 
 def ec2(code: str) -> bytes:
-    said = f"<Errors><Error><Code>{code}</Code><Message>{WORDS}</Message></Error></Errors>"
-    return f"<Response>{said}<RequestID>1</RequestID></Response>".encode()
+    elements = f"<Errors><Error><Code>{code}</Code><Message>{WORDS}</Message></Error></Errors>"
+    return f"<Response>{elements}<RequestID>1</RequestID></Response>".encode()
 
 
 def soap(code: str, namespace: str = "http://schemas.xmlsoap.org/soap/envelope/") -> bytes:

@@ -20,13 +20,13 @@ from tests.gateway.fakes import Gate, Wire, answer, service
 Open = Callable[..., Gate]
 NAMES = sorted(SAMPLES)
 FAILURES = [
-    pytest.param(name, each, id=f"{name}-{each.code or each.status}-{at}")
+    pytest.param(name, sample, id=f"{name}-{sample.code or sample.status}-{at}")
     for name, samples in SAMPLES.items()
-    for at, each in enumerate((*samples.failures, samples.unknown))
+    for at, sample in enumerate((*samples.failures, samples.unknown))
 ]
 
 
-def asked(
+def call_once(
     open_gate: Open, name: str, body: bytes, status: str = "200 OK", *headers: str, **on: Any
 ) -> tuple[Gate, Any]:
     """The gate and, of one call through it, the data or the error."""
@@ -52,14 +52,14 @@ def test_a_preset_is_written_as_a_user_may_write_it(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_good_reply_is_its_data(open_gate: Open, name: str) -> None:
     samples = SAMPLES[name]
-    assert asked(open_gate, name, samples.good, "200 OK", *samples.headers)[1] == samples.data
+    assert call_once(open_gate, name, samples.good, "200 OK", *samples.headers)[1] == samples.data
 
 
 @pytest.mark.parametrize(("name", "failure"), FAILURES)
 def test_each_documented_failure_is_what_it_means_and_says_nothing_in_the_vendors_words(
     open_gate: Open, name: str, failure: Failure
 ) -> None:
-    at, error = asked(open_gate, name, failure.body, failure.status, *failure.headers)
+    at, error = call_once(open_gate, name, failure.body, failure.status, *failure.headers)
     assert type(error) is failure.kind
     assert error.vendor_code == failure.code or failure.code is None
     assert error.retry_after == failure.wait
@@ -74,7 +74,7 @@ def test_the_vendors_code_is_shown_only_where_the_service_says_so(
     open_gate: Open, name: str
 ) -> None:
     unknown = SAMPLES[name].unknown
-    _, error = asked(
+    _, error = call_once(
         open_gate, name, unknown.body, unknown.status, *unknown.headers, expose_vendor_code=True
     )
     assert (error.vendor_code, error.expose_vendor_code) == (unknown.code, True)
@@ -85,7 +85,10 @@ def test_the_vendors_code_is_shown_only_where_the_service_says_so(
     "body", [b"<html><body><h1>Welcome</h1></html>", b"\x00\xff\xfe\x00", b"{", b"<a>"]
 )
 def test_garbage_in_a_200_is_a_bad_response(open_gate: Open, name: str, body: bytes) -> None:
-    assert type(asked(open_gate, name, body, "200 OK", "Content-Type: text/html")[1]) is BadResponse
+    assert (
+        type(call_once(open_gate, name, body, "200 OK", "Content-Type: text/html")[1])
+        is BadResponse
+    )
 
 
 ODD_BODIES = [

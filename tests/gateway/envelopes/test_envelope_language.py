@@ -197,12 +197,12 @@ def pay(
     **changed: str,
 ) -> Any:
     """One signed call of the sandbox's WeChat Pay."""
-    given = {**OURS, **fields}
-    given["sign"] = sign(given)
-    declared = {**PAY, **{name: {"type": "string"} for name in given}}
+    envelope = {**OURS, **fields}
+    envelope["sign"] = sign(envelope)
+    declared = {**PAY, **{name: {"type": "string"} for name in envelope}}
     methods = {"m": {"http": http, "body": "xml", "response": response, "params": declared}}
     return open_gate({"s": service(box.url, envelope="wechatpay_v2", methods=methods)}).ask(
-        params={**given, **changed}
+        params={**envelope, **changed}
     )
 
 
@@ -211,13 +211,13 @@ def order(fee: str = "100", number: str = "20150806125346") -> dict[str, str]:
 
 
 def test_an_order_is_made_and_found_in_xml_both_ways(box: Sandbox, open_gate: Open) -> None:
-    made = pay(box, open_gate, "POST /pay/unifiedorder", order())
-    assert made["prepay_id"].startswith("wx")
-    assert made["sign"] == sign(
-        {**made, "return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS"}
+    payment = pay(box, open_gate, "POST /pay/unifiedorder", order())
+    assert payment["prepay_id"].startswith("wx")
+    assert payment["sign"] == sign(
+        {**payment, "return_code": "SUCCESS", "return_msg": "OK", "result_code": "SUCCESS"}
     )
-    found = pay(box, open_gate, "POST /pay/orderquery", {"out_trade_no": "20150806125346"})
-    assert (found["body"], found["trade_state"]) == ("腾讯充值 & <QQ>", "NOTPAY")
+    status = pay(box, open_gate, "POST /pay/orderquery", {"out_trade_no": "20150806125346"})
+    assert (status["body"], status["trade_state"]) == ("腾讯充值 & <QQ>", "NOTPAY")
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def test_s3_tells_failures_in_xml_whatever_was_asked_for(
 
 
 def test_s3_objects_come_as_they_are(gate: Open) -> None:
-    found = gate("GET /bucket/cat.png", envelope="aws", response="bytes").ask()
-    assert (found["content_type"], b64decode(found["base64"])[:4]) == ("image/png", b"\x89PNG")
+    data = gate("GET /bucket/cat.png", envelope="aws", response="bytes").ask()
+    assert (data["content_type"], b64decode(data["base64"])[:4]) == ("image/png", b"\x89PNG")
     assert gate("GET /bucket/code.json", envelope="aws").ask() == {
         "code": "AccessDenied",
         "message": "a stored text",

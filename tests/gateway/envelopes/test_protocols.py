@@ -43,8 +43,8 @@ def calculator(box: Sandbox, open_gate: Open, version: str, **service_keys: Any)
 def test_a_soap_request_is_written_and_its_body_read(
     box: Sandbox, open_gate: Open, version: str
 ) -> None:
-    asked = calculator(box, open_gate, version).ask(params={"intA": "42", "intB": "6"})
-    assert asked == {"DivideResponse": {"DivideResult": "7"}}
+    total = calculator(box, open_gate, version).ask(params={"intA": "42", "intB": "6"})
+    assert total == {"DivideResponse": {"DivideResult": "7"}}
 
 
 @pytest.mark.parametrize("version", SOAP)

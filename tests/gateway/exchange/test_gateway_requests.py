@@ -211,8 +211,8 @@ def test_values_from_a_query_string_are_read_as_declared(gate: Open, box: Sandbo
         "p": {"type": "object", "properties": {"q": {"type": "integer"}}},
     }  # fmt: skip
     at = gate("POST /anything", params=params)
-    given = {"n": "5", "l": "6", "o": '{"a": [1]}', "p": '{"q": 7}'}
-    assert at.ask("m", given, from_text=True)["json"] == {
+    texts = {"n": "5", "l": "6", "o": '{"a": [1]}', "p": '{"q": 7}'}
+    assert at.ask("m", texts, from_text=True)["json"] == {
         "n": 5,
         "l": [6],
         "o": {"a": [1]},

@@ -31,8 +31,8 @@ FAILING = (
 
 def _errors(of: type[GatewayError]) -> Iterator[type[GatewayError]]:
     yield of
-    for each in of.__subclasses__():
-        yield from _errors(each)
+    for subclass in of.__subclasses__():
+        yield from _errors(subclass)
 
 
 def gate_of(open_gate: Open, server: Wire, http: str, kind: str, **more: Any) -> Gate:
@@ -49,7 +49,7 @@ def failure(at: Gate) -> GatewayError:
 
 
 def test_errors_may_map_to_every_type_that_is_the_service_s_and_to_our_credential_s() -> None:
-    downstream = {each.type for each in _errors(GatewayError) if each.source == "downstream"} - {
+    downstream = {error.type for error in _errors(GatewayError) if error.source == "downstream"} - {
         "internal_error"
     }
     assert set(VENDOR_ERRORS) == downstream - {"partial_failure"} | CREDENTIALS

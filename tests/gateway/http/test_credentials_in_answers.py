@@ -52,13 +52,13 @@ def ask(open_gate: Open, reply: bytes, *headers: str, auth: Any = AUTH, **method
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_masked_in_json_at_any_depth_and_in_keys(open_gate: Open, form: str) -> None:
     text = f"<{FORMS[form]}>"
-    said = ask(
+    data = ask(
         open_gate,
         json.dumps({"a": [{"b": text, text: 1}], "n": 5, "t": True, "none": None}).encode(),
     )
-    stars = said["a"][0]["b"]
-    assert KEY[:9] not in str(said) and "ecre" not in str(said).lower()
-    assert (list(said["a"][0]), said["n"], said["t"], said["none"]) == (["b", stars], 5, True, None)
+    stars = data["a"][0]["b"]
+    assert KEY[:9] not in str(data) and "ecre" not in str(data).lower()
+    assert (list(data["a"][0]), data["n"], data["t"], data["none"]) == (["b", stars], 5, True, None)
     if "base64" in form:
         assert len(stars) == len(text), "what is no credential is as it was"
         assert KEY[:5].encode() not in b64decode(stars[1:-1])
@@ -81,18 +81,18 @@ def test_escapes_of_plain_letters_do_not_hide_it(open_gate: Open) -> None:
 
 
 def test_it_is_masked_however_deep_an_answer_is(open_gate: Open) -> None:
-    said = ask(open_gate, b'{"a":' * 400 + json.dumps(KEY).encode() + b"}" * 400)
+    data = ask(open_gate, b'{"a":' * 400 + json.dumps(KEY).encode() + b"}" * 400)
     for _ in range(400):
-        said = said["a"]
-    assert said == "****"
+        data = data["a"]
+    assert data == "****"
 
 
 def test_it_is_masked_in_text_xml_and_bytes(open_gate: Open) -> None:
     assert ask(open_gate, f"a {KEY} b".encode(), response="text") == "a **** b"
     assert ask(open_gate, f"<r><a>{escape(KEY)}</a></r>".encode(), response="xml") == {"a": "****"}
     body = b"\0\xff" + KEY.encode() + b"\xfe"
-    said = ask(open_gate, body, response="bytes")
-    assert b64decode(said["base64"]) == b"\0\xff" + b"*" * len(KEY.encode()) + b"\xfe", (
+    data = ask(open_gate, body, response="bytes")
+    assert b64decode(data["base64"]) == b"\0\xff" + b"*" * len(KEY.encode()) + b"\xfe", (
         "offsets stay right"
     )
 
@@ -113,8 +113,8 @@ def test_every_secret_of_the_service_is_masked_and_what_is_none_is_not(open_gate
         "tenant-of-the-team",
         "2023-10-16",
     ]
-    said = ask(open_gate, json.dumps(reply).encode(), auth=basic, headers=headers)
-    assert said == [
+    data = ask(open_gate, json.dumps(reply).encode(), auth=basic, headers=headers)
+    assert data == [
         "user-of-the-team",
         "****",
         "Basic ****",
@@ -126,8 +126,8 @@ def test_every_secret_of_the_service_is_masked_and_what_is_none_is_not(open_gate
 
 def test_a_number_that_is_the_credential_is_masked_and_a_short_one_is_not(open_gate: Open) -> None:
     for key, masked in (("123456789", "****"), ("1234567", 1234567)):
-        said = ask(open_gate, f'{{"a": {key}, "b": 1{key}}}'.encode(), auth={**AUTH, "value": key})
-        assert said == {"a": masked, "b": int(f"1{key}")}
+        data = ask(open_gate, f'{{"a": {key}, "b": 1{key}}}'.encode(), auth={**AUTH, "value": key})
+        assert data == {"a": masked, "b": int(f"1{key}")}
 
 
 def test_a_fetched_token_is_masked_and_so_is_the_next_one(open_gate: Open) -> None:

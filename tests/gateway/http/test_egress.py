@@ -125,11 +125,11 @@ class Names:
     """A resolver's answers: the nth look-up of any name gets the nth list of addresses."""
 
     def __init__(self, *answers: list[str]) -> None:
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self._answers = list(answers)
 
     def __call__(self, host: str) -> list[Address]:
-        self.asked.append(host)
+        self.lookups.append(host)
         return [address for text in self._answers.pop(0) for address in system_addresses(text)]
 
 
@@ -138,7 +138,7 @@ def test_a_name_is_looked_up_once_for_check_and_connection(open_gate: Open, box:
     resolver = Resolver(SystemClock(), names)
     at = open_gate({"s": service(f"http://api.example:{box.port}", methods=M)}, resolver=resolver)
     assert at.ask()["headers"]["host"] == f"api.example:{box.port}"
-    assert names.asked == ["api.example"]
+    assert names.lookups == ["api.example"]
 
 
 @pytest.mark.parametrize(

@@ -293,8 +293,8 @@ def test_fifty_threads_each_get_their_own_answer(gate: Open, box: Sandbox) -> No
         ]
 
     with ThreadPoolExecutor(50) as pool:
-        found = list(pool.map(ask, range(50)))
-    assert found == [[n * 10 + k for k in range(4)] for n in range(50)]
+        outcomes = list(pool.map(ask, range(50)))
+    assert outcomes == [[n * 10 + k for k in range(4)] for n in range(50)]
     assert box.connections <= 50
 
 

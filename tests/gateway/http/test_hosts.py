@@ -31,10 +31,10 @@ class Names:
     """Every name is this machine, but those that are away."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
 
     def __call__(self, host: str) -> list[Address]:
-        self.asked.append(host)
+        self.lookups.append(host)
         if host.startswith("away"):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return [Address(socket.AF_INET, ("127.0.0.1", 0))]
@@ -81,7 +81,7 @@ def test_what_is_no_plain_label_reaches_nobody_whatever_the_pattern_says(
     with pytest.raises(InvalidParams) as caught:
         at.ask("m", {"shop": value})
     assert caught.value.fields == {"shop": ["Not usable in a host's name."]}
-    assert (names.asked, box.requests) == ([], [])
+    assert (names.lookups, box.requests) == ([], [])
 
 
 @pytest.mark.parametrize("value", ["Tea", "tea_", "tea.evil", "teaX", "X-tea", "tea\n"])
@@ -89,7 +89,7 @@ def test_a_pattern_must_match_all_of_a_value(shops: Open, names: Names, value: s
     with pytest.raises(InvalidParams) as caught:
         shops().ask("m", {"shop": value})
     assert list(caught.value.fields or ()) == ["shop"]
-    assert names.asked == []
+    assert names.lookups == []
 
 
 def test_a_host_must_be_said_unless_it_has_a_default(shops: Open, box: Sandbox) -> None:

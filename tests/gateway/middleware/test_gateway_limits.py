@@ -241,38 +241,38 @@ def test_many_that_wait_go_in_turn_and_those_in_vain_do_not_wait(gate: Open, box
 # At once.
 
 
-class Held(HttpServer):
+class StalledServer(HttpServer):
     """Answers nobody while ``free`` is not set."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.request_count = 0
         self.free = threading.Event()
 
     def answer(self, request: Received) -> Answer:
-        self.asked += 1
+        self.request_count += 1
         self.free.wait(WAIT_SECONDS)
         return Answer(200, b"{}", (("Content-Type", "application/json"),))
 
 
 @pytest.fixture
-def held() -> Iterator[Held]:
-    with Held() as running:
+def stalled() -> Iterator[StalledServer]:
+    with StalledServer() as running:
         yield running
         running.free.set()
 
 
-def capped(open_gate: Open, held: Held, cap: int, **options: Any) -> Gate:
+def capped(open_gate: Open, stalled: StalledServer, cap: int, **options: Any) -> Gate:
     methods = {"m": {"http": "GET /"}}
-    return open_gate({"s": service(held.url, concurrency=cap, methods=methods)}, **options)
+    return open_gate({"s": service(stalled.url, concurrency=cap, methods=methods)}, **options)
 
 
 def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(
-    open_gate: Open, held: Held
+    open_gate: Open, stalled: StalledServer
 ) -> None:
-    at = capped(open_gate, held, 2)
+    at = capped(open_gate, stalled, 2)
     with ThreadPoolExecutor(2) as pool:
         running = [pool.submit(at.ask) for _ in range(2)]
-        assert comes_true(lambda: held.asked == 2)
+        assert comes_true(lambda: stalled.request_count == 2)
         with pytest.raises(TooManyCalls) as caught:
             at.ask()
         assert (caught.value.code, caught.value.source) == (-1010, "gateway")
@@ -280,9 +280,9 @@ def test_a_full_service_refuses_at_once_and_takes_the_next_when_one_is_done(
             "All 2 places of the service (concurrency) are taken; try again in a moment."
         )
         assert not any(future.done() for future in running)
-        held.free.set()
+        stalled.free.set()
     assert outcomes(at, 3) == ["ok"] * 3
-    assert held.asked == 5
+    assert stalled.request_count == 5
 
 
 def test_places_come_free_however_a_call_ends(gate: Open, box: Sandbox) -> None:
@@ -334,19 +334,19 @@ def test_every_count_goes_on_locally_while_redis_is_away(
 
 
 def test_a_cap_holds_over_the_coming_and_going_of_redis(
-    open_gate: Open, held: Held, redis_server: RedisServer, redis_store: RedisStore
+    open_gate: Open, stalled: StalledServer, redis_server: RedisServer, redis_store: RedisStore
 ) -> None:
-    at = capped(open_gate, held, 1, store=redis_store)
+    at = capped(open_gate, stalled, 1, store=redis_store)
 
     def full() -> bool:
         """Whether a second call is refused, and a third comes through when the first is done."""
-        held.free.clear()
-        asked = held.asked
+        stalled.free.clear()
+        count = stalled.request_count
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(outcomes, at, 1)
-            assert comes_true(lambda: held.asked > asked)
+            assert comes_true(lambda: stalled.request_count > count)
             second = outcomes(at, 1)
-            held.free.set()
+            stalled.free.set()
         return [*running.result(WAIT_SECONDS), *second, *outcomes(at, 1)] == [
             "ok",
             TooManyCalls,
@@ -362,12 +362,12 @@ def test_a_cap_holds_over_the_coming_and_going_of_redis(
 
 
 def test_a_call_whose_place_redis_lost_ends_as_ever(
-    open_gate: Open, held: Held, redis_server: RedisServer, redis_store: RedisStore
+    open_gate: Open, stalled: StalledServer, redis_server: RedisServer, redis_store: RedisStore
 ) -> None:
-    at = capped(open_gate, held, 1, store=redis_store)
+    at = capped(open_gate, stalled, 1, store=redis_store)
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(outcomes, at, 1)
-        assert comes_true(lambda: held.asked)
+        assert comes_true(lambda: stalled.request_count)
         redis_server.kill()
-        held.free.set()
+        stalled.free.set()
         assert running.result(WAIT_SECONDS) == ["ok"]

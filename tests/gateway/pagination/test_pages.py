@@ -400,8 +400,8 @@ def test_a_link_replaces_the_query_and_nothing_else(serve: Serve, host: str) -> 
         + "/other/path?key=v&n=5&ids=a&ids=b&c=x%2Fy&tags[]=t&numbers=1&numbers=2"
     )
     server.answers.append(answer(json.dumps({"next": target}).encode()))
-    given = {"first": "f", "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 4}
-    assert following_page(ask(one, given)) == {
+    values = {"first": "f", "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 4}
+    assert following_page(ask(one, values)) == {
         "X-Kind": "k", "must": "m", "ids": ["a", "b"], "tags": ["t"], "n": 5, "c": "x/y", "numbers": [1, 2],
     }  # fmt: skip
 
@@ -491,12 +491,12 @@ def test_a_cached_answer_says_how_it_goes_on_and_a_whole_list_is_cached_whole(
 
 def test_an_answer_under_a_key_is_given_again_with_its_next_page(gate: Open, box: Sandbox) -> None:
     one = gate(**NOTION)
-    asked = {"params": {"id": "d"}, "idempotency_key": "k"}
-    first, again = (ask(one, **asked) for _ in range(2))
+    options = {"params": {"id": "d"}, "idempotency_key": "k"}
+    first, again = (ask(one, **options) for _ in range(2))
     assert one.trace.replayed
     assert following_page(first) == following_page(again) == {"id": "d", "start_cursor": "10-page"}
     with pytest.raises(Conflict):
-        ask(one, **asked, all_pages=True)
+        ask(one, **options, all_pages=True)
     assert len(box.requests) == 1
 
 

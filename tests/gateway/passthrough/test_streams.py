@@ -67,7 +67,7 @@ def test_what_a_streamed_body_holds_may_be_told_and_is_not_checked() -> None:
     }
     method = {"http": "POST /anything", "stream": True, "body": "multipart", "params": parts}
     catalog = make_catalog({"s": service("http://a.example", methods={"m": method})})
-    assert [each.name for each in catalog.services["s"].methods["m"].params] == ["to"]
+    assert [param.name for param in catalog.services["s"].methods["m"].params] == ["to"]
     assert catalog.notes == (
         "services.s.methods.m.params.file: not checked, as the body is streamed as it comes",
     )
@@ -115,7 +115,7 @@ def test_which_paths_are_proxied_and_what_is_rewritten_may_be_said_together() ->
         {name: service("http://a.example", proxy=proxy) for name, proxy in proxies.items()}
     )
     services = catalog.services.items()
-    assert {name: (each.proxy, each.rewrites, each.rewrites_body) for name, each in services} == {
+    assert {name: (entry.proxy, entry.rewrites, entry.rewrites_body) for name, entry in services} == {
         "a": (("/*",), True, False), "b": (("/v1/*",), True, False), "c": (("/v1/*",), False, False),
         "d": (("/*",), True, True), "e": (("/*",), True, False),
     }  # fmt: skip
@@ -380,7 +380,7 @@ def test_a_query_that_must_be_signed_and_is_not_utf_8_is_refused_not_changed(
     with pytest.raises(InvalidParams):
         proxied(at, "/anything", query="q=%D6%D0")
     b"".join(proxied(at, "/anything", query="q=%E4%B8%AD"))
-    assert [each.target for each in box.requests] == ["/anything?q=%E4%B8%AD"]
+    assert [request.target for request in box.requests] == ["/anything?q=%E4%B8%AD"]
 
 
 def test_an_expired_token_is_seen_in_a_compressed_answer_too(open_gate: Open) -> None:

@@ -309,10 +309,10 @@ def test_a_github_app_fetches_an_installations_token(open_gate: Open) -> None:
             env={"KEY": MERCHANT_PRIVATE_KEY},
         )
         at.ask()
-        asked, called = (parse_request(raw) for raw in github.heard)
-    assert asked.target == "/app/installations/42/access_tokens"
-    assert json.loads(asked.body) == {"permissions": {"issues": "write"}}
-    assertion = asked.headers["authorization"].removeprefix("Bearer ")
+        token_request, called = (parse_request(raw) for raw in github.heard)
+    assert token_request.target == "/app/installations/42/access_tokens"
+    assert json.loads(token_request.body) == {"permissions": {"issues": "write"}}
+    assertion = token_request.headers["authorization"].removeprefix("Bearer ")
     claims = jwt.decode(assertion, options={"verify_signature": False})
     assert claims["iss"] == "7"
     assert claims["exp"] - claims["iat"] <= 600
@@ -324,9 +324,12 @@ def test_a_token_may_be_asked_for_in_json(open_gate: Open) -> None:
     auth = {**AUTH, "type": "oauth2", "client_auth": "body", "body_format": "json"}
     with Wire([grant, answer()]) as server:
         open_gate({"s": service(server.url, auth=auth, methods=METHODS)}).ask()
-    asked, called = map(parse_request, server.heard)
-    assert (asked.target, asked.headers["content-type"]) == ("/oauth2/token", "application/json")
-    assert json.loads(asked.body) == {
+    token_request, called = map(parse_request, server.heard)
+    assert (token_request.target, token_request.headers["content-type"]) == (
+        "/oauth2/token",
+        "application/json",
+    )
+    assert json.loads(token_request.body) == {
         "grant_type": "client_credentials",
         "client_id": CLIENT_ID,
         "client_secret": CLIENT_SECRET,
@@ -342,15 +345,15 @@ def test_a_token_is_refreshed_where_the_vendor_says() -> None:
         "refresh_token": "first",
     }
     assert OAuth2.Settings.token_urls(auth) == (auth["token_url"], auth["refresh_url"])
-    asked: list[HttpRequest] = []
+    token_requests: list[HttpRequest] = []
 
     def send(request: HttpRequest) -> HttpResponse:
-        asked.append(request)
+        token_requests.append(request)
         return HttpResponse(200, {}, b'{"access_token": "a", "refresh_token": "second"}')
 
     signer("oauth2", auth).refresh(send, 0, Secret("first"))
-    assert asked[0].url == "https://acme.example/refresh"
-    assert dict(parse_qsl(asked[0].body.decode())) == {
+    assert token_requests[0].url == "https://acme.example/refresh"
+    assert dict(parse_qsl(token_requests[0].body.decode())) == {
         "grant_type": "refresh_token",
         "refresh_token": "first",
     }

@@ -39,10 +39,10 @@ def grant(**members: Any) -> bytes:
 
 
 def test_a_token_is_asked_for_as_described_and_sent_as_bearer(open_gate: Open) -> None:
-    asked, called = token_and_call(open_gate, TOKEN, grant(t="tok-1"))
-    assert (asked.verb, asked.target) == ("POST", "/token")
-    assert asked.headers["content-type"] == "application/json"
-    assert json.loads(asked.body) == {"secret": SECRET}
+    token_request, called = token_and_call(open_gate, TOKEN, grant(t="tok-1"))
+    assert (token_request.verb, token_request.target) == ("POST", "/token")
+    assert token_request.headers["content-type"] == "application/json"
+    assert json.loads(token_request.body) == {"secret": SECRET}
     assert called.headers["authorization"] == "Bearer tok-1"
 
 
@@ -59,11 +59,11 @@ def test_a_body_may_be_a_form_and_values_may_name_each_other_with_filters(open_g
         "request": request,
         "values": {"secret": "${SECRET}", "text": "id&{secret}"},
     }
-    asked, _ = token_and_call(open_gate, auth, grant(t="tok-1"))
-    assert parse_qs(asked.body.decode()) == {"text": [f"id&{SECRET}"]}
-    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
-    assert asked.headers["x-sign"] == hashlib.md5(f"id&{SECRET}".encode()).hexdigest()
-    assert parse_qs(urlsplit(asked.target).query)["at"][0].isdecimal()
+    token_request, _ = token_and_call(open_gate, auth, grant(t="tok-1"))
+    assert parse_qs(token_request.body.decode()) == {"text": [f"id&{SECRET}"]}
+    assert token_request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert token_request.headers["x-sign"] == hashlib.md5(f"id&{SECRET}".encode()).hexdigest()
+    assert parse_qs(urlsplit(token_request.target).query)["at"][0].isdecimal()
 
 
 @pytest.mark.parametrize(
@@ -218,11 +218,11 @@ def test_a_token_that_the_vendor_refuses_is_fetched_anew_and_the_call_sent_once_
     open_gate: Open,
 ) -> None:
     refusal = answer(b"{}", "401 Unauthorized")
-    asked, refused, again, called = token_and_call(
+    token_request, refused, again, called = token_and_call(
         open_gate, TOKEN, grant(t="tok-1"), refusal, grant(t="tok-2")
     )
     assert refused.headers["authorization"] == "Bearer tok-1"
-    assert again.target == asked.target
+    assert again.target == token_request.target
     assert called.headers["authorization"] == "Bearer tok-2"
 
 
@@ -270,10 +270,10 @@ def test_a_preset_needs_nothing_but_its_values(open_gate: Open, preset: str) -> 
         auth["request"] = {"http": f"{verb} {path}"}
         settings = service(vendor.url, auth=auth, methods={"m": {"http": "GET /i"}})
         open_gate({"s": settings}, env={"SECRET": SECRET}).ask()
-        asked, called = (parse_request(raw) for raw in vendor.heard)
-    assert (asked.verb, urlsplit(asked.target).path) == (verb, path)
+        token_request, called = (parse_request(raw) for raw in vendor.heard)
+    assert (token_request.verb, urlsplit(token_request.target).path) == (verb, path)
     for value in {*values.values()} - {"${SECRET}"}:
-        assert value in asked.target + asked.body.decode()
+        assert value in token_request.target + token_request.body.decode()
     assert "tok-1" in called.target + str(called.headers)
 
 

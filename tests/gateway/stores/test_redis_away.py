@@ -94,7 +94,7 @@ class Between:
                     near.sendall(answered)
 
 
-def kept(store: RedisStore, value: bytes) -> bool:
+def comes_back(store: RedisStore, value: bytes) -> bool:
     with suppress(StoreUnavailable):
         store.set("k", value, 100)
         return store.get("k") == value
@@ -272,7 +272,7 @@ def test_tls_and_unix_sockets_work(
     pem = make_pem(tmp_path / "redis.pem", x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
     with Between(redis_server.port, pem=pem) as between:
         trusting = open_store(f"rediss://127.0.0.1:{between.port}/0?ssl_ca_certs={pem}")
-        assert comes_true(lambda: kept(trusting, b"tls"))
+        assert comes_true(lambda: comes_back(trusting, b"tls"))
         refused(open_store(f"rediss://127.0.0.1:{between.port}"))
     assert open_store(redis_server.unix_url).get("k") == b"tls"
     refused(open_store(f"unix://{tmp_path}/nobody.sock"))

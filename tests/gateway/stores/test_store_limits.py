@@ -136,9 +136,9 @@ def test_no_span_however_laid_holds_more_than_the_rate(
     began = time.monotonic()
     for _ in range(200):
         pass_time(luck.choice([0, 0, 100, 2500, 7000]))
-        wanted = luck.sample(buckets, luck.randint(1, 3))
-        turn = store.acquire_rate(wanted, max_wait=luck.choice([0, 0, 10_000, 50_000]))
-        for bucket in wanted if turn.allowed else ():
+        chosen = luck.sample(buckets, luck.randint(1, 3))
+        turn = store.acquire_rate(chosen, max_wait=luck.choice([0, 0, 10_000, 50_000]))
+        for bucket in chosen if turn.allowed else ():
             real = time.monotonic() - began if isinstance(store, RedisStore) else 0.0
             uses[bucket.key].append(clock.now() + real + turn.wait)
     for bucket in buckets:

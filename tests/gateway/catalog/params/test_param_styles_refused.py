@@ -85,8 +85,8 @@ def test_a_style_that_does_not_fit_is_named_with_its_line(
 def test_a_shape_that_cannot_be_is_named_with_its_line(
     keywords: str, key: str, message: str
 ) -> None:
-    found = problems(f"http: POST /a\nparams:\n  p: {keywords}")
-    assert (9, f"{P}.{key}", message) in found
+    messages = problems(f"http: POST /a\nparams:\n  p: {keywords}")
+    assert (9, f"{P}.{key}", message) in messages
 
 
 @pytest.mark.parametrize(

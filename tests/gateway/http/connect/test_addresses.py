@@ -126,8 +126,8 @@ def test_where_all_addresses_refuse_the_failure_says_so(
 
 
 def test_families_take_turns_and_the_resolvers_order_stays_otherwise() -> None:
-    found = addresses("::1", "::2", "::3", "127.0.0.1", "127.0.0.2")
-    ordered = Dialler(FakeClock()).sort(found)
+    order = addresses("::1", "::2", "::3", "127.0.0.1", "127.0.0.2")
+    ordered = Dialler(FakeClock()).sort(order)
     assert [address.host for address in ordered] == ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"]
 
 

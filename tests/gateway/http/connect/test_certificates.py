@@ -45,9 +45,9 @@ def common_names(server: TlsWire) -> list[str]:
 
 def both(*files: Path) -> Path:
     """One file of the certificates of several."""
-    made = files[0].parent / "both.pem"
-    made.write_bytes(b"".join(file.read_bytes() for file in files))
-    return made
+    bundle = files[0].parent / "both.pem"
+    bundle.write_bytes(b"".join(file.read_bytes() for file in files))
+    return bundle
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def test_a_renewed_client_certificate_is_shown_without_a_restart(
 ) -> None:
     old = make_pem(tmp_path / "old.pem", LOCALHOST)
     new = make_pem(tmp_path / "new.pem", LOCALHOST)
-    mine = tmp_path / "mine.pem"
-    shutil.copy(old, mine)
+    own_file = tmp_path / "mine.pem"
+    shutil.copy(old, own_file)
     with TlsWire(pem, client_ca=both(old, new)) as server:
         clock = LeapingClock()
-        at = open_gate(secure(local(server), pem, cert=str(mine)), clock=clock)
+        at = open_gate(secure(local(server), pem, cert=str(own_file)), clock=clock)
         at.ask()
         shutil.copy(new, tmp_path / "draft.pem")
-        (tmp_path / "draft.pem").rename(mine)
+        (tmp_path / "draft.pem").rename(own_file)
         clock.ahead += CHECK_SECONDS
         at.ask()
         assert common_names(server) == ["old"], "a connection that is open is used on"
@@ -150,7 +150,7 @@ def subject_hash(file: Path) -> str:
         file.read_bytes().partition(b"-----END PRIVATE KEY-----\n")[2]
     ).subject
     canonical = x509.Name(
-        [x509.NameAttribute(each.oid, str(each.value).lower()) for each in name]
+        [x509.NameAttribute(attribute.oid, str(attribute.value).lower()) for attribute in name]
     ).public_bytes()
     content = canonical[2:]  # less the outer SEQUENCE's tag and length
     return hashlib.sha1(content, usedforsecurity=False).digest()[:4][::-1].hex()
@@ -171,11 +171,13 @@ def test_an_authority_in_defaults_counts_for_all_services_but_those_with_their_o
     pem: Path, tmp_path: Path
 ) -> None:
     other = make_pem(tmp_path / "other.pem", LOCALHOST)
-    mine = make_pem(tmp_path / "mine.pem", LOCALHOST)
-    with TlsWire(pem, client_ca=mine) as server:
+    own_file = make_pem(tmp_path / "mine.pem", LOCALHOST)
+    with TlsWire(pem, client_ca=own_file) as server:
         defaults = {"tls": {"ca": str(pem)}}
         services = {
-            "s": service(local(server), tls={"cert": str(mine)}, methods={"m": {"http": "GET /"}})
+            "s": service(
+                local(server), tls={"cert": str(own_file)}, methods={"m": {"http": "GET /"}}
+            )
         }
         assert gate_of({"defaults": defaults, "services": services}).ask() == {"tls": True}
         services = secure(local(server), other)

@@ -175,9 +175,9 @@ def test_a_handshake_that_stalls_ends_at_the_connect_timeout(open_gate: Open) ->
 def test_a_client_certificate_is_shown_to_who_asks(
     open_gate: Open, pem: Path, tmp_path: Path
 ) -> None:
-    mine = make_pem(tmp_path / "client.pem", x509.DNSName("client.example"))
-    with TlsWire(pem, client_ca=mine) as server:
-        assert open_gate(secure(server.url, pem, cert=str(mine))).ask() == {"tls": True}
+    own_file = make_pem(tmp_path / "client.pem", x509.DNSName("client.example"))
+    with TlsWire(pem, client_ca=own_file) as server:
+        assert open_gate(secure(server.url, pem, cert=str(own_file))).ask() == {"tls": True}
         assert server.peers[0]["subject"] == ((("commonName", "client"),),)
         assert refused(open_gate(secure(server.url, pem))).code in (-1003, -1005)
 
@@ -200,10 +200,10 @@ def test_post_is_not_sent_again_when_a_part_of_it_went_out_over_tls(
 def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(
     open_gate: Open, tmp_path: Path
 ) -> None:
-    asked = []
+    server_names = []
 
     def look_up(host: str) -> list[Address]:
-        asked.append(host)
+        server_names.append(host)
         return system_addresses("127.0.0.1")
 
     pem = make_pem(tmp_path / "fast.pem", x509.DNSName("fast.example"))
@@ -213,6 +213,6 @@ def test_a_host_that_ends_in_a_dot_is_looked_up_with_it_and_verified_without(
             resolver=Resolver(SystemClock(), look_up),
         )
         assert gate.ask() == {"tls": True}
-        assert asked == ["fast.example."]
+        assert server_names == ["fast.example."]
         assert server.names == ["fast.example"]
         assert f"Host: fast.example.:{server.port}\r\n".encode() in server.heard[0]

@@ -25,11 +25,11 @@ class Names:
     """A resolver of names: those that begin with ``slow`` have no answer until ``release`` is set."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.lookups: list[str] = []
         self.release = threading.Event()
 
     def __call__(self, host: str) -> list[Address]:
-        self.asked.append(host)
+        self.lookups.append(host)
         if host.startswith("slow"):
             self.release.wait()
         if host.startswith("none"):
@@ -39,22 +39,22 @@ class Names:
 
 @pytest.fixture
 def names() -> Iterator[Names]:
-    made = Names()
-    yield made
-    made.release.set()
+    resolvable = Names()
+    yield resolvable
+    resolvable.release.set()
 
 
 def test_all_who_wait_for_a_name_share_one_look_up(names: Names) -> None:
     resolver = Resolver(SystemClock(), names)
     with ThreadPoolExecutor(20) as pool:
-        found = [
+        futures = [
             pool.submit(resolver.addresses, "slow.example", 80, WAIT_SECONDS) for _ in range(20)
         ]
-        assert comes_true(lambda: names.asked)
+        assert comes_true(lambda: names.lookups)
         names.release.set()
-        answers = {answer.result()[0] for answer in found}
+        answers = {answer.result()[0] for answer in futures}
     assert answers == {Address(socket.AF_INET, ("127.0.0.9", 80))}
-    assert names.asked == ["slow.example"]
+    assert names.lookups == ["slow.example"]
 
 
 def test_a_name_that_never_answers_costs_no_other_name(names: Names) -> None:
@@ -72,7 +72,7 @@ def test_look_ups_that_nobody_waits_for_do_not_pile_up(names: Names) -> None:
         with pytest.raises(ConnectTimeout):
             resolver.addresses("slow.example", 80, 0.001)
     assert threading.active_count() <= before + 1
-    assert names.asked == ["slow.example"]
+    assert names.lookups == ["slow.example"]
 
 
 def test_beyond_the_cap_a_look_up_is_refused_as_ours_and_the_cause_is_named(names: Names) -> None:
@@ -96,10 +96,10 @@ def test_a_good_answer_serves_for_two_seconds_and_then_the_name_is_looked_up_ane
     resolver.addresses("fast.example", 80, WAIT_SECONDS)
     clock.advance(CACHE_SECONDS - 0.1)
     resolver.addresses("fast.example", 443, WAIT_SECONDS)
-    assert len(names.asked) == 1
+    assert len(names.lookups) == 1
     clock.advance(0.2)
     resolver.addresses("fast.example", 80, WAIT_SECONDS)
-    assert len(names.asked) == 2
+    assert len(names.lookups) == 2
 
 
 def test_a_name_that_is_not_known_is_asked_for_again_by_the_next_call(names: Names) -> None:
@@ -108,19 +108,19 @@ def test_a_name_that_is_not_known_is_asked_for_again_by_the_next_call(names: Nam
         with pytest.raises(ConnectFailed) as caught:
             resolver.addresses("none.example", 80, WAIT_SECONDS)
         assert caught.value.detail == "DNS: [Errno -2] Name or service not known"
-    assert len(names.asked) == 2
+    assert len(names.lookups) == 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "2606:4700::1111"])
 def test_an_address_needs_no_look_up(names: Names, host: str) -> None:
     [address] = Resolver(SystemClock(), names).addresses(host, 80, WAIT_SECONDS)
     assert (address.host, address.sockaddr[1]) == (host, 80)
-    assert names.asked == []
+    assert names.lookups == []
 
 
 def test_the_system_is_asked_where_nothing_else_is_said() -> None:
-    found = Resolver(SystemClock()).addresses("localhost", 80, WAIT_SECONDS)
-    assert {address.host for address in found} <= {"127.0.0.1", "::1"}
-    assert [address.host for address in found] == [
+    addresses = Resolver(SystemClock()).addresses("localhost", 80, WAIT_SECONDS)
+    assert {address.host for address in addresses} <= {"127.0.0.1", "::1"}
+    assert [address.host for address in addresses] == [
         address.host for address in system_addresses("localhost")
     ]

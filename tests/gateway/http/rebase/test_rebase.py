@@ -64,10 +64,10 @@ def test_no_service_leads_its_callers_to_another_or_to_the_gate_itself(
 
 def test_every_target_of_a_link_header_is_the_gates_and_nothing_beside_it() -> None:
     link = '<https://api.example.com/v1/x?page=2>; rel="next"; title="</v1/x>", </v1/y>; rel=last, <https://o.example/>'
-    made = OURS.headers(
+    headers = OURS.headers(
         (("Link", link), ("X-Other", "/v1/x"), ("Content-Location", "/v1/z")), BASE, PATH, GATE
     )
-    assert made == (
+    assert headers == (
         (
             "Link",
             f'<{GATE}/x?page=2>; rel="next"; title="</v1/x>", <{HOME}/y>; rel=last, <https://o.example/>',
